@@ -30,7 +30,8 @@ LEAST_ALIKE = 0.4  # Dice coefficient of the words of a sentence in both texts (
 LEAST_NEGATED = 0.6  # the same where only a negation differs: "did not answer", "declined to comment"
 LEAST_KEPT = 2  # sentences that an update repeats word for word,
 KEPT_SHARE = 1 / 3  # ... of those of the longer text: more than the background that an outlet repeats
-SHARED_SHARE = 0.6  # of the sentences of the shorter text that an update repeats or changes
+SHARED_SHARE = 0.6  # of the sentences of the shorter text that an update repeats or changes,
+GROWN_SHARE = 0.9  # ... if it repeats no third of the longer one: one has grown (chosen on events-lookalikes)
 CORRECTION_SENTENCES = 4
 _TIME = re.compile(
     r"\b\d{1,2}(?::\d{2}|h\d{2})(?!\d)|\b\d{1,2}(?:[.:]\d{2})?\s?(?:[ap]\.?m\b\.?|uhr\b|o['’]clock\b|heures?\b)",
@@ -91,13 +92,13 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     """
     left, right = _read(own), _read(other)
     kept = left.sentences.keys() & right.sentences.keys()
-    shorter, longer = sorted((len(left.sentences), len(right.sentences)))
-    if not left.names or not right.names or len(kept) < max(LEAST_KEPT, KEPT_SHARE * longer):
+    shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
+    if not left.names or not right.names or len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter)):
         return False
-    pairs = [*_alike(left, right), *_alike(right, left)]
-    if len(kept) + len(pairs) / 2 < SHARED_SHARE * shorter:
+    shared = kept | {sentence.words for sentence, *_ in (*_alike(left, right), *_alike(right, left))}
+    least_shared = SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
+    if len(shared & shorter) < least_shared * len(shorter):
         return False
-    shared = kept | {sentence.words for sentence, *_ in pairs}
     if shared.isdisjoint(_opening(own, left)) or shared.isdisjoint(_opening(other, right)):
         return False  # the next step of an event, above the background of the one before
     if _without_numbers(left.title) == _without_numbers(right.title):
@@ -156,16 +157,14 @@ def _alike(left: _ReadText, right: _ReadText) -> Iterator[tuple[_Sentence, _Sent
     rights = [one for words, one in right.sentences.items() if words not in left.sentences]
     counted = [(other, Counter(other.words)) for other in rights[:SENTENCES_COMPARED]]
     for sentence in lefts[:SENTENCES_COMPARED]:
-        words, best = Counter(sentence.words), (0.0, sentence)
+        words, likest, most = Counter(sentence.words), sentence, 0.0
         for other, other_words in counted:
-            shared = sum(min(count, other_words[word]) for word, count in words.items())
-            best = max(best, (2 * shared / (len(sentence.words) + len(other.words)), other), key=_first)
-        if best[0] >= LEAST_ALIKE:
-            yield sentence, best[1], best[0]
-
-
-def _first(pair: tuple[float, _Sentence]) -> float:
-    return pair[0]
+            shared = (words & other_words).total()
+            likeness = 2 * shared / (len(sentence.words) + len(other.words))
+            if likeness > most:
+                likest, most = other, likeness
+        if most >= LEAST_ALIKE:
+            yield sentence, likest, most
 
 
 # --- what differs -------------------------------------------------------------------------------------------

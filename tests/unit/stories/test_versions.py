@@ -190,6 +190,20 @@ def test_an_update_repeats_sentences_and_tells_the_opening_differently() -> None
     assert not is_update(numbered, before)
 
 
+def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
+    added = [
+        f"Witness {name} told of the {part} of the wall." for name in "ABCDEFGH" for part in ("foot", "top")
+    ]
+    before = version(f"{FIRST} {REST}")
+    after = version(
+        f"{FIRST.replace('3 workers', 'nine workers')} {' '.join(added)} {REST}", "Nine die in quarry"
+    )
+    assert is_update(after, before)
+    assert is_update(before, after)
+    without_cranes = REST.replace("Two cranes were sent from the harbour, and the road stays closed. ", "")
+    assert not is_update(after._replace(text=after.text.replace(REST, without_cranes)), before)
+
+
 @pytest.mark.parametrize(
     "slot", [("Kestrel Mail", "Larkdesk"), ("Mill Street", "Castle Road"), ("Orm", "Tarn")]
 )

@@ -50,6 +50,7 @@ from aggregator.grouping.copies.shingles import (
 from aggregator.model.core import ComparedText, CopyEvidence
 from aggregator.text.numbers import spelt_numbers
 
+_END_SHARE = 0.9  # of the shingles from the first shared one on: the rest is the same (chosen)
 _UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
 
 
@@ -278,8 +279,13 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
         return False
     smaller, larger = overlap.smaller, overlap.larger
     shared = np.isin(smaller.sequence, larger.shingles)
-    if overlap.one_outlet and long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
-        return True
+    if overlap.one_outlet:
+        if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
+            return True
+        # A footer, or the background of an event, below other words and another headline.
+        is_end = not shared[:SHINGLE_WORDS].any() and shared[shared.argmax() :].mean() >= _END_SHARE
+        if is_end and not _headlines_agree(overlap, tuning):
+            return True
     changed, numbers = _changed_numbers(smaller.words, shared)
     least, least_share = tuning.slot_numbers, tuning.slot_share
     if overlap.one_outlet:

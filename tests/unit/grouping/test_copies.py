@@ -239,6 +239,15 @@ def test_a_form_of_one_outlet_filled_in_with_other_words() -> None:
     assert kind(" ".join(second), " ".join(first), title, title, ("Courier", "Herald")) == "copy"
 
 
+def test_what_shares_only_the_footer_of_its_outlet_is_no_copy() -> None:
+    footer = prose(27, 80)
+    first, second = f"{prose(28, 30)} {footer}", f"{prose(29, 20)} {footer}"
+    assert kind(second, first, OTHER_TITLE, TITLE, ("Herald", "Herald")) is None
+    assert kind(second, first, TITLE, TITLE, ("Herald", "Herald")) == "copy"
+    noticed = f"{prose(30, 20)} {first}"
+    assert kind(noticed, first, OTHER_TITLE, TITLE, ("Herald", "Herald")) == "copy"
+
+
 def test_new_sentences_with_new_numbers_are_no_template() -> None:
     body = sentences(42, 16)
     figures = [

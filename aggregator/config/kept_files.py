@@ -24,5 +24,11 @@ def take(name: str) -> int | None:
     return int(kept)
 
 
+def close_rest() -> None:
+    """Close what nobody has taken: its name has changed, or it is not needed."""
+    for variable in [name for name in os.environ if name.startswith(_PREFIX)]:
+        os.close(int(os.environ.pop(variable)))
+
+
 def _variable(name: str) -> str:
     return _PREFIX + name.encode().hex()

@@ -13,16 +13,18 @@ At rest a daemon that has become large ends as at SIGTERM, and its process begin
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from traceback import format_exception_only
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from aggregator.config.kept_files import BEGAN_ANEW
+import aggregator
+from aggregator import __version__
+from aggregator.config.kept_files import BEGAN_ANEW, close_rest
 from aggregator.config.memory import collect_garbage_seldom, own_bytes
 from aggregator.config.settings import Config
 from aggregator.daemon.runtime import DaemonServices, Runtime
@@ -239,21 +241,36 @@ class Daemon:
         """End, with address and lock kept; not if the configuration was changed and not reloaded."""
         self._anew.clear()
         self._requested.clear()
-        is_same = False
-        with suppress(Exception):  # the file has mistakes
-            is_same = self._again() == self._config
-        if not is_same:
-            words = "not beginning anew, to give memory back: the configuration was changed and not reloaded"
-            log.info(words, extra={"event": "daemon_not_renewed"})
+        why_not = self._why_not_anew()
+        if why_not:
+            words = "not beginning anew, to give memory back: %s"
+            log.info(words, why_not, extra={"event": "daemon_not_renewed"})
             return
         self.begins_anew = True
         if self._stop.is_set():  # looked at now: a signal sets it before it takes back the above
             self.begins_anew = False
             return
         log.info("beginning anew, to give memory back", extra={"event": "daemon_renewed"})
-        self._server.keep_address()
-        self._lock.keep_for_next_program()
         self.stop()
+
+    def _why_not_anew(self) -> str:
+        """Keep address and lock for the next program; return why it may not begin, "" if it may."""
+        try:
+            if self._again() != self._config:
+                return "the configuration was changed and not reloaded"
+        except Exception as error:  # noqa: BLE001 - the file has mistakes
+            return format_exception_only(error)[-1].strip()
+        if aggregator.__version__ != __version__:  # it may have to upgrade the database, which takes long
+            return "another version was installed"
+        if not os.access(sys.executable, os.X_OK):
+            return f"{sys.executable} cannot be started"
+        try:
+            self._server.keep_address()
+            self._lock.keep_for_next_program()
+        except OSError as error:
+            close_rest()
+            return format_exception_only(error)[-1].strip()
+        return ""
 
     # --- reading the configuration again ------------------------------------------------------------------
 

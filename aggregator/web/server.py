@@ -159,6 +159,7 @@ class Server:
     ) -> None:
         """`new_loop` returns an event loop, whose time is that of all deadlines."""
         self.settings = settings  # with the bound port after `start`
+        self._address = f"{settings.host} {settings.port}"  # as configured
         self.services = services
         self._create = partial(create_app, reader, services=services)
         self._new_loop = new_loop
@@ -176,7 +177,8 @@ class Server:
         bound.
         """
         self.refuse_open_address()
-        kept = kept_files.take(_name_of_address(self.settings))
+        kept = kept_files.take(self._address)
+        kept_files.close_rest()
         bound = _bind(self.settings.host, self.settings.port) if kept is None else socket.socket(fileno=kept)
         settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
         server = _uvicorn(self._create(settings), settings)
@@ -220,7 +222,7 @@ class Server:
     def keep_address(self) -> None:
         """Let the program that this process becomes next have the address: connections wait meanwhile."""
         if self._serving is not None:
-            kept_files.keep(_name_of_address(self.settings), self._serving[2].fileno())
+            kept_files.keep(self._address, self._serving[2].fileno())
 
     @property
     def is_serving(self) -> bool:
@@ -272,10 +274,6 @@ def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
             timeout_graceful_shutdown=int(STOP_DEADLINE_SECONDS),
         )
     )
-
-
-def _name_of_address(settings: PublishSettings) -> str:
-    return f"{settings.host} {settings.port}"
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -135,3 +135,11 @@ def test_systemd_hears_that_it_is_ready_again(tmp_path: Path, outlet: Outlet) ->
             assert daemon.is_running()
     assert "STOPPING=1" not in states
     assert states.index("READY=1") < [state.partition("=")[0] for state in states].index("RELOADING")
+
+
+def test_a_port_that_the_system_chose_stays(tmp_path: Path, outlet: Outlet) -> None:
+    settings: dict[str, Any] = {"server": {"port": 0}, "sources": [outlet.settings() | {"interval": "1h"}]}
+    with DaemonProcess(tmp_path, settings, tuning=LARGE_AT_ONCE, program=MAIN) as daemon:
+        address = daemon.address
+        wait_until_anew(daemon)
+        assert httpx.get(address + "/healthz", timeout=60).status_code == 200

@@ -47,8 +47,9 @@ class FileLock:
         if self._descriptor is not None:
             return True
         try:
-            kept = kept_files.take(str(self._path))
-            descriptor = kept or os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = kept_files.take(str(self._path))
+            if descriptor is None:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise NotWritableError(f"{self._path} cannot be written: {error.strerror}") from error
         try:

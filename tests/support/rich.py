@@ -21,7 +21,7 @@ from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.stream_history import StreamPeriod
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, trust
 from tests.support.fresh import sqlite_at
 from tests.support.rows import executed, queried
 from tests.support.story_checks import small_set
@@ -86,6 +86,7 @@ def _fill(database: Database) -> None:
         for period in (old, new):
             stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
+    trust(database, ["Herald"])
     with database.write() as connection:
         task = summaries.next_task(connection, clock())
         assert task is not None

@@ -13,7 +13,7 @@ from aggregator.model.core import Entry, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story
-from tests.support.articles import NOON, Rig, record
+from tests.support.articles import NOON, Rig, record, trust
 from tests.support.newsroom import Newsroom
 from tests.support.rows import queried
 from tests.support.story_checks import placing_of, reclustering, what_is_wrong
@@ -198,6 +198,7 @@ def test_a_new_feed_replaces_no_text_of_others_by_naming_their_agency(rig: Rig) 
 def test_a_new_feed_replaces_no_text_whatever_date_it_states(
     rig: Rig, hours: int, is_read_first: bool
 ) -> None:
+    trust(rig.database, ["Kite Daily Kite Daily"])
     known = piece("Kite Daily", BEFORE, -3)
     hostile = piece("Fresh Feed", AFTER, hours, "Wall of Tellin quarry falls on nine", authority="own")
     for entry in (hostile, known) if is_read_first else (known, hostile):

@@ -62,16 +62,12 @@ class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     outlet: str | None  # key of the outlet of the original; that of an agency is its name
     wire: str | None  # key of the agency that the original names
     credit: tuple[int, str, str] | None  # effective time, id and agency of the earliest text that names one
+    has_standing: bool  # whether one of its texts is of a source with standing
 
     @property
     def rank(self) -> tuple[bool, int, str]:
         """The sort key of originals: the lowest is the original of merged groups."""
         return not self.is_agency_text, self.effective, self.original
-
-    @property
-    def has_standing(self) -> bool:
-        """Whether one of its texts, and so its original, is of a source with standing."""
-        return self.effective < _AFTER_ALL
 
 
 class CountState(msgspec.Struct, frozen=True, array_like=True):
@@ -184,7 +180,7 @@ def from_bytes(blob: bytes) -> CountState | None:
     return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
 
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 # --- copy groups -------------------------------------------------------------------------------------------
@@ -237,9 +233,11 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles that may tell what no other one tells.
 
-    Those with standing, else all; of these those that agree with the story, if any does.
+    Those with standing, and whose text these print, else all; of these those that agree with the story, if
+    any does. The articles have their originals (`with_originals`).
     """
-    standing = [article for article in articles if not article.is_little_known] or list(articles)
+    printed = {copy_link(article) for article in articles if not article.is_little_known}
+    standing = [one for one in articles if one.id in printed or not one.is_little_known] or list(articles)
     return [article for article in standing if article.counts_as_report] or standing
 
 
@@ -332,7 +330,7 @@ def _version_link(article: CountedArticle) -> str | None:
 def _first_printed(text: Sequence[ArticleView]) -> tuple[int, bool, str]:
     """Return when a text was printed first; at one time, a version is later than what it is a version of.
 
-    Little-known sources come after others, whatever dates they state: they replace nothing of these.
+    What little-known sources print after others comes after all, whatever dates they state.
     """
     return min((_precedence(article), article.version_of is not None, article.id) for article in text)
 
@@ -398,11 +396,13 @@ def _is_agency_text(article: CountedArticle) -> bool:
 
 
 def _precedence(article: CountedArticle) -> int:
-    """Return the effective time in microseconds since 1970, UTC; texts of known sources go first.
+    """Return the effective time in microseconds since 1970, UTC; copies by little-known sources are last.
 
-    Last are those of others which had come from another one before: their dates are not believed.
+    Their dates are not believed where a text had come from another one before. Who has standing goes before
+    the text that he prints by his date only.
     """
-    place = 0 if not article.is_little_known else 1 if origin_link(article) is None else 2
+    has_come = origin_link(article) or article.version_of
+    place = article.is_little_known and has_come is not None
     return (article.effective_at - _EPOCH) // _MICROSECOND + place * _AFTER_ALL
 
 
@@ -422,6 +422,7 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         wire=wire,
         # An agency that a little-known source names would make the reports it copies one.
         credit=None if wire is None or article.is_little_known else (effective, article.id, wire),
+        has_standing=not article.is_little_known,
     )
 
 
@@ -431,6 +432,7 @@ def _merge_groups(groups: Sequence[CopyGroup], ids: Iterable[str]) -> CopyGroup:
         min(groups, key=lambda group: group.rank),
         ids=tuple(sorted(ids)),
         is_counted=any(group.is_counted for group in groups),
+        has_standing=any(group.has_standing for group in groups),
         credit=min((group.credit for group in groups if group.credit is not None), default=None),
     )
 

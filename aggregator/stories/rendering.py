@@ -68,7 +68,7 @@ def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> R
     """Return what is stored of a story; its `members` have texts and categories."""
     articles = with_originals(members)
     shown = story_text(articles, title, tuning)
-    standing = of_standing(members)
+    standing = of_standing(articles)
     return Rendering(
         shown=shown,
         text="" if len(articles) == 1 else as_text(shown, articles),

@@ -1,11 +1,26 @@
-"""Standing: who has reported, on three days, what another outlet had reported before.
+"""Standing: who has reported, on three days, what another outlet reported before, or in its own words after.
 
-A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is one. Copies count,
-too: who reprints agencies is no stranger. Days are the stream periods that are closed, so that standing
+A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is one. Copies count
+only of texts of agencies and of who has standing: who reprints these is no stranger, who reprints a newcomer
+must not be believed before him. Days are the stream periods that are closed, so that standing
 depends on the inbox alone.
 """
 
-from sqlalchemy import Connection, case, delete, exists, func, insert, literal, or_, select
+from sqlalchemy import (
+    Alias,
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
 
 from aggregator.model.core import Article
 from aggregator.store.tables import article, standing
@@ -18,19 +33,33 @@ def sender_of(one: Article) -> str:
     return one.source if one.is_polled else f"{one.source} {one.outlet_key or ''}"
 
 
-_SENDER = case(
-    (article.c.is_polled, article.c.source),
-    else_=article.c.source + " " + func.coalesce(article.c.outlet, ""),
-)
-_EARLIER = article.alias()
-_AGREED = article.c.counts_as_report & exists().where(
-    _EARLIER.c.story == article.c.story,
-    _EARLIER.c.inbox_no < article.c.inbox_no,
-    _EARLIER.c.role == "report",
-    _EARLIER.c.outlet != article.c.outlet,
-    or_(_EARLIER.c.source != article.c.source, ~article.c.is_polled),
-)
+def _sender(row: Alias | Table) -> ColumnElement[str]:
+    """Return the same in SQL."""
+    outlet = row.c.source + " " + func.coalesce(row.c.outlet, "")
+    return case((row.c.is_polled, row.c.source), else_=outlet)
+
+
+def _text_of(row: Alias | Table) -> ColumnElement[str]:
+    """Return the article whose text an article copies or reuses; null for words of its own."""
+    return func.coalesce(row.c.copy_of, row.c.reuses, row.c.version_of)
+
+
 _STANDING = select(standing.c.sender).group_by(standing.c.sender).having(func.count() >= DAYS)
+
+_OTHER, _COPIED = article.alias(), article.alias()
+_HAS_OWN_WORDS = _OTHER.c.counts_as_report & _text_of(_OTHER).is_(None)
+_AGREED = exists().where(
+    _OTHER.c.story == article.c.story,
+    or_(_OTHER.c.inbox_no < article.c.inbox_no, _HAS_OWN_WORDS),
+    _OTHER.c.inbox_no <= bindparam("last"),
+    _OTHER.c.role == "report",
+    _OTHER.c.outlet != article.c.outlet,
+    or_(_OTHER.c.source != article.c.source, ~article.c.is_polled),
+)
+_MAY_PRINT = _text_of(article).is_(None) | exists().where(
+    _COPIED.c.id == _text_of(article),
+    or_(_COPIED.c.wire.is_not(None), _sender(_COPIED).in_(_STANDING)),
+)
 
 
 def senders_with_standing(connection: Connection) -> frozenset[str]:
@@ -41,7 +70,10 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
 def note_day(connection: Connection, period: int, after: int, last: int) -> None:
     """Note who agreed in a period: in the articles after one inbox number up to another."""
     connection.execute(delete(standing).where(standing.c.period >= period))  # its number is given again
-    agreed = select(_SENDER, literal(period)).distinct()
-    agreed = agreed.where(article.c.inbox_no > after, article.c.inbox_no <= last, _AGREED)
-    agreed = agreed.where(article.c.role.in_(("report", "copy")), _SENDER.not_in(_STANDING))
-    connection.execute(insert(standing).from_select(["sender", "period"], agreed))
+    sender = _sender(article)
+    agreed = select(sender, literal(period)).distinct()
+    agreed = agreed.where(article.c.inbox_no > after, article.c.inbox_no <= last, _AGREED, _MAY_PRINT)
+    agreed = agreed.where(article.c.counts_as_report, article.c.role.in_(("report", "copy")))
+    agreed = agreed.where(sender.not_in(_STANDING))
+    noted = insert(standing).from_select(["sender", "period"], agreed)
+    connection.execute(noted, {"last": last})

@@ -8,12 +8,15 @@ from sqlalchemy import select
 from aggregator.model.core import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
+from aggregator.store.stories.standing import senders_with_standing
 from aggregator.store.tables import article
 from aggregator.web.pages.views import report_groups
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE, record
 from tests.support.polled_world import PolledWorld
-from tests.support.rows import queried
+from tests.support.polling import feed_source
+from tests.support.rows import queried, read_by
 
+HOSTS = ("gazette.example", "herald.example", "stranger.example")
 EVENTS = (
     ("Levee on the Arrel breaks at Pennmouth", FLOOD, FLOOD_ELSEWHERE),
     ("Dock workers walk out in Sennick", STRIKE, STRIKE_ELSEWHERE),
@@ -25,12 +28,23 @@ EVENTS = (
     ("Court stops the bypass of Arnsby", "The court stopped the bypass of Arnsby for its bats.", ""),
 )
 
+RESIGNATION = """Tove Halvard, the minister of transport of Lornum, resigned on Thursday over a loan for the
+harbour of Kestrel Bay. Auditors found that forty million crowns went to a company of her brother. She denied
+that she had known of it. The prime minister thanked her for six years of work and named no successor.
+Dredging of the harbour stops until the court has ruled, which shippers say will cost them the autumn."""
+
+
+def senders(world: PolledWorld) -> set[str]:
+    """The hosts of the feeds with standing."""
+    hosts = {feed_source(f"http://{host}/feed").id: host for host in HOSTS}
+    return {hosts[sender] for sender in read_by(world.database, senders_with_standing)}
+
 
 @pytest.fixture
 def world(database: Database) -> Iterator[PolledWorld]:
     with PolledWorld(database) as world:
-        world.add("gazette.example", "herald.example", "stranger.example")
-        world.poll("gazette.example", "herald.example", "stranger.example")
+        world.add(*HOSTS)
+        world.poll(*HOSTS)
         yield world
 
 
@@ -46,9 +60,8 @@ def test_three_days_of_agreement_give_standing_and_articles_alone_do_not(world: 
         world.poll("herald.example")
         world.run(23)
     known = select(article.c.url).where(article.c.is_little_known.is_(False))
-    assert {url.split("/")[2] for url in queried(world.database, known).scalars()} == {"herald.example"}
-    (last,) = queried(world.database, known).scalars()
-    assert last.endswith("/3")
+    addresses = {url.partition("//")[2] for url in queried(world.database, known).scalars()}
+    assert addresses == {"gazette.example/3", "herald.example/3"}
 
 
 def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -> None:
@@ -95,3 +108,47 @@ def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(worl
     assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
     assert after.outlets <= before.outlets + 1
     assert "Golden Harbour" not in after.text
+
+
+def shown_of_copy(world: PolledWorld) -> tuple[str, str]:
+    """What a story shows of whose text a copy with an advertisement comes later, and of what that is one."""
+    title, said = "Minister of Lornum resigns over the harbour loan", RESIGNATION
+    world.publish("gazette.example", title, said)
+    world.poll("gazette.example")
+    world.run(1)
+    world.publish("stranger.example", title, f"{said} Golden Harbour pays forty free spins for a deposit.")
+    world.poll("stranger.example")
+    return world.shown(world.story_of(title)).text, str(world.originals()["stranger.example"])
+
+
+def test_who_copies_a_newcomer_on_three_days_is_not_believed_before_him(world: PolledWorld) -> None:
+    for title, said, _ in EVENTS[:3]:
+        world.publish("gazette.example", title, said)
+        world.poll("gazette.example")
+        world.run(1)
+        world.publish("stranger.example", title, said)
+        world.poll("stranger.example")
+        world.run(23)
+    shown, original = shown_of_copy(world)
+    assert senders(world) == set()
+    assert ("Golden Harbour" in shown, original) == (False, "gazette.example")
+
+
+def test_who_was_first_has_standing_when_others_confirm_it_in_their_words(world: PolledWorld) -> None:
+    for title, said, said_elsewhere in EVENTS[:3]:
+        world.publish("gazette.example", title, said)
+        world.poll("gazette.example")
+        world.run(1)
+        world.publish("stranger.example", title, said)
+        world.publish("herald.example", f"{title}, again", said_elsewhere)
+        world.poll("stranger.example", "herald.example")
+        world.run(23)
+    world.publish("herald.example", "Nothing", "Nothing else happened in the country on this quiet day.")
+    world.poll("herald.example")
+    assert senders(world) == {"gazette.example", "herald.example"}
+
+
+def test_a_copy_goes_by_standing_alone_not_before_its_original(world: PolledWorld) -> None:
+    world.trust("stranger.example")
+    shown, original = shown_of_copy(world)
+    assert ("Golden Harbour" in shown, original) == (False, "gazette.example")

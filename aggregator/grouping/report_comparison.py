@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 from msgspec.structs import replace
 
+from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.grouping.copies.shared_wording import own_words
 from aggregator.grouping.pairs.pair_article import (
     Floats,
@@ -305,7 +306,8 @@ class ReportComparison:
 def _vouching(own: PairArticle, story: LiveStory) -> list[Article]:
     """Return the newest counted reports of a story that may confirm an article.
 
-    They are of other outlets and senders: nobody vouches for himself. Those with standing alone are asked
+    They are of other outlets and senders, and no mails that nobody has confirmed: nobody vouches for himself.
+    Those with standing alone are asked
     where there are any, and about an article with standing no others: strangers may confirm or deny anything.
     """
     others = [
@@ -313,6 +315,7 @@ def _vouching(own: PairArticle, story: LiveStory) -> list[Article]:
         for report in story.reports
         if report.counts_as_report
         and sender_of(report) != own.sender
+        and not is_mail_address(report.outlet_key)
         and (report.outlet_key is None or report.outlet_key != own.outlet)
     ]
     standing = [report for report in others if not report.is_little_known]

@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 from collections import Counter, deque
 
+from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.grouping.pairs.pair_model import PairTuning, stream_shift
 from aggregator.grouping.pairs.snapshot import StreamSnapshot, pack_frequencies
 from aggregator.grouping.unit_of_work import UnitOfWork
@@ -127,12 +128,14 @@ class NewsStream:
         """Return whether who sent an article had no standing before the day.
 
         An archive that begins a database is believed: what is handed in while nobody has standing and no feed
-        was read (`has_polled`).
+        was read (`has_polled`). Mails that nobody has confirmed never are.
         """
         if self._standing is None:
             self._standing = standing.senders_with_standing(connection)
-        has_standing = standing.sender_of(article) in self._standing
-        return not has_standing and (article.is_polled or has_polled or bool(self._standing))
+        if standing.sender_of(article) in self._standing:
+            return False
+        is_asked = article.is_polled or has_polled or bool(self._standing)
+        return is_asked or is_mail_address(article.outlet_key)
 
     def count_after(self, inbox_no: int) -> None:
         """Count only articles after this one; those before it are counted already."""

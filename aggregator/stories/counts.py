@@ -186,6 +186,11 @@ _LAYOUT = 3
 # --- copy groups -------------------------------------------------------------------------------------------
 
 
+def printer_of(article: CountedArticle) -> str:
+    """Return the common form of the outlet of an article; of an unknown one the id of the article."""
+    return article.id if article.outlet_key is None else outlet_key(article.outlet_key)
+
+
 def copy_link(article: CountedArticle) -> str | None:
     """Return `copy_of`, None for an excerpt, which is no copy."""
     return None if article.role == "excerpt" else article.copy_of
@@ -372,9 +377,7 @@ def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
 
 
 def _publisher(article: CountedArticle) -> str:
-    if article.outlet_key is None:
-        return article.id
-    key = outlet_key(article.outlet_key)
+    key = printer_of(article)
     return shipped_families().get(key, key)
 
 

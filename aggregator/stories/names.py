@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aggregator.model.core import ArticleView, StoryName
+from aggregator.stories.counts import printer_of
 from aggregator.stories.lexicon import subject_key, words_of
 from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_names, vocabulary_of
 from aggregator.text.names import UPPER
@@ -36,7 +37,7 @@ class _Uses(msgspec.Struct):
 
     def add(self, article: ArticleView, spelling: str, times: int = 1) -> None:
         """Add an article that uses it so many times."""
-        self.outlets.add(article.outlet_key or article.id)
+        self.outlets.add(printer_of(article))
         self.spellings[spelling] = self.spellings.get(spelling, 0) + times
 
     def name(self) -> StoryName:
@@ -51,7 +52,7 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     The rarer a name is in news and the more outlets use it, the earlier it stands. Needs the texts.
     """
     texts = [(_below_title(article), vocabulary_of(article.language)) for article in articles]
-    least = min(2, len({article.outlet_key or article.id for article in articles}))
+    least = min(2, len(set(map(printer_of, articles))))
     names = _used_names(articles, texts)
     longer_names = _longer_names(names, least)
     publishers = {subject_key(article.outlet) for article in articles if article.outlet}
@@ -151,7 +152,7 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
                 topics.setdefault(subject_key(label), _Uses()).add(article, label)
     asked = set().union(*(topic.outlets for topic in topics.values()))
     if all(article.is_little_known for article in articles):
-        asked = {article.outlet_key or article.id for article in articles}
+        asked = set(map(printer_of, articles))
     least = min(2, len(asked))
     chosen = [topic for topic in topics.values() if len(topic.outlets) >= least]
     chosen.sort(key=lambda topic: -len(topic.outlets))

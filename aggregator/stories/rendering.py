@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import (
     ArticleView,
     FrozenStruct,
@@ -17,7 +16,7 @@ from aggregator.model.core import (
     StoryName,
     StoryText,
 )
-from aggregator.stories.counts import of_standing, with_originals
+from aggregator.stories.counts import of_standing, printer_of, with_originals
 from aggregator.stories.lead import lead_of
 from aggregator.stories.lexicon import clean_title
 from aggregator.stories.names import names_of, topics_of
@@ -123,7 +122,7 @@ def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Art
     seen: Counter[str] = Counter()
     rounds = {}
     for report in reports:
-        outlet = outlet_key(report.outlet_key) if report.outlet_key else report.id
+        outlet = printer_of(report)
         rounds[report.id] = report.is_little_known, seen[outlet]
         seen[outlet] += 1
     chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]  # of each round the newest first

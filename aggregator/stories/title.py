@@ -20,7 +20,13 @@ import msgspec
 from aggregator.extract.kind import is_by_style
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.model.core import OPINION_KINDS, ArticleView
-from aggregator.stories.counts import COUNTED_ROLES, of_standing, originals_with_copies, with_originals
+from aggregator.stories.counts import (
+    COUNTED_ROLES,
+    of_standing,
+    originals_with_copies,
+    printer_of,
+    with_originals,
+)
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import dice, heads, tokens
@@ -219,7 +225,7 @@ def _scored(
     reads = []
     for article in articles:
         title, lead = article.title[:TITLE_CHARS], article.lead[:LEAD_CHARS]
-        origin = article.outlet_key or article.id
+        origin = printer_of(article)
         reads.append((article, origin, _read(title, article.outlet, lead, article.language)))
     scored = []
     for article, origin, words in reads:

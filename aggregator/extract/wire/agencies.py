@@ -44,9 +44,22 @@ _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
 
 @lru_cache(maxsize=1024)
 def outlet_key(outlet: str) -> str:
-    """Return a common form for spellings of one outlet: lower case, no "www.", agencies by name."""
+    """Return a common form for spellings of one outlet: lower case, no "www.", agencies by name.
+
+    All that a mail states in vain is one outlet (`is_mail_address`).
+    """
+    if is_mail_address(outlet):
+        return "@"
     plain = _plain(outlet)
     return _agency_by_outlet().get(plain, plain).casefold()
+
+
+def is_mail_address(outlet: str | None) -> bool:
+    """Return whether an outlet is what a mail states as its sender, and nobody has confirmed.
+
+    Channels are named like "medium.com/@anna".
+    """
+    return outlet is not None and "@" in outlet and "/" not in outlet
 
 
 def agency_of(outlet: str | None) -> str | None:

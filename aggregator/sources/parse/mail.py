@@ -28,6 +28,7 @@ from aggregator.sources.parse.streams import Stream
 
 _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
 _MAX_PARTS = 50  # each level of nesting is compared with each line
+_LOCAL_CHARS = 64  # of an address before its "@" (limit: RFC 5321, section 4.5.3.1.1)
 _MAX_HEADER_CHARS = 4000
 _READ_BYTES = 65_536
 _MENTIONS_TRIED = 20
@@ -187,15 +188,16 @@ def _headers(message: EmailMessage, name: str) -> list[str]:
         return []
 
 
-def _outlet(message: EmailMessage) -> str | None:
+def _outlet(message: EmailMessage) -> str:
     """Return the site that has sent a message, as the own mail server found, else the address in From.
 
-    Anyone can write any List-Id, and any name in From: they say nothing.
+    Anyone can write any List-Id, and any name in From: they say nothing. No address has the form of the key
+    of a site or of a channel there.
     """
-    address = _header(message, "From").rpartition("<")[2].strip(" >").lower()
-    site = _site_of(address.rpartition("@")[2])
+    name, _, host = _header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
+    site = _site_of(host)
     if site is None or is_shared_site(site) or site not in _authenticated(message):
-        return plain_title(address)[:NAME_CHARS] or None
+        return plain_title(f"{name[-_LOCAL_CHARS:]}@{host}".replace("/", ""))[:NAME_CHARS]
     return site
 
 

@@ -1,16 +1,15 @@
 """Standing: who has reported, on three days, what another outlet reported before, or in its own words after.
 
-A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is one. Copies count
-only of texts of agencies and of who has standing: who reprints these is no stranger, who reprints a newcomer
-must not be believed before him. Days are the stream periods that are closed, so that standing
-depends on the inbox alone.
+A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is one. Unconfirmed
+mails never have standing. Copies count only of texts of agencies and of who has standing: who reprints these is no
+stranger, who reprints a newcomer must not be believed before him. Days are the stream periods that are
+closed, so that standing depends on the inbox alone.
 """
 
 from sqlalchemy import (
-    Alias,
     ColumnElement,
     Connection,
-    Table,
+    FromClause,
     bindparam,
     case,
     delete,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.core import Article
 from aggregator.store.tables import article, standing
 
@@ -29,17 +29,26 @@ DAYS = 3  # of agreement, from which on a sender is believed (chosen: forty site
 
 
 def sender_of(one: Article) -> str:
-    """Return who speaks in an article: its feed, else its outlet at its source."""
-    return one.source if one.is_polled else f"{one.source} {one.outlet_key or ''}"
+    """Return who speaks in an article: its feed, else its outlet at its source.
+
+    Unconfirmed mails of a source are one sender.
+    """
+    outlet = "@" if is_mail_address(one.outlet_key) else one.outlet_key or ""
+    return one.source if one.is_polled else f"{one.source} {outlet}"
 
 
-def _sender(row: Alias | Table) -> ColumnElement[str]:
-    """Return the same in SQL."""
+def _sender(row: FromClause) -> ColumnElement[str]:
+    """Return the same in SQL, but for unconfirmed mails, which never have standing."""
     outlet = row.c.source + " " + func.coalesce(row.c.outlet, "")
     return case((row.c.is_polled, row.c.source), else_=outlet)
 
 
-def _text_of(row: Alias | Table) -> ColumnElement[str]:
+def _is_confirmed(row: FromClause) -> ColumnElement[bool]:
+    """Return the contrary of `is_mail_address`."""
+    return ~row.c.outlet.contains("@") | row.c.outlet.contains("/")
+
+
+def _text_of(row: FromClause) -> ColumnElement[str]:
     """Return the article whose text an article copies or reuses; null for words of its own."""
     return func.coalesce(row.c.copy_of, row.c.reuses, row.c.version_of)
 
@@ -54,6 +63,7 @@ _AGREED = exists().where(
     _OTHER.c.inbox_no <= bindparam("last"),
     _OTHER.c.role == "report",
     _OTHER.c.outlet != article.c.outlet,
+    _is_confirmed(_OTHER) & _is_confirmed(article),
     or_(_OTHER.c.source != article.c.source, ~article.c.is_polled),
 )
 _MAY_PRINT = _text_of(article).is_(None) | exists().where(

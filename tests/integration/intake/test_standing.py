@@ -1,11 +1,13 @@
 """A feed is believed when it has agreed with others on three days, and not for what it published alone."""
 
+import random
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select
 
 from aggregator.model.core import StoryView
+from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.standing import senders_with_standing
@@ -152,3 +154,37 @@ def test_a_copy_goes_by_standing_alone_not_before_its_original(world: PolledWorl
     world.trust("stranger.example")
     shown, original = shown_of_copy(world)
     assert ("Golden Harbour" in shown, original) == (False, "gazette.example")
+
+
+def write_mails(world: PolledWorld, title: str, *senders: str) -> None:
+    """Let mails of these senders, which no server has confirmed, tell an event in words of their own."""
+    head = "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
+    for number, sender in enumerate(senders):
+        words = next(said for known, said, _ in EVENTS if known == title).split()
+        told = " ".join(random.Random(number).sample(words, min(70, len(words))))
+        mail = f"From: {sender}\nSubject: {title}\n{head}\n{told}.\n".encode()
+        world.rig.take(entry_of_mail(mail, source="letters", seen=world.time.now))
+
+
+def test_mails_that_nobody_has_confirmed_are_one_outlet_and_one_report_together(world: PolledWorld) -> None:
+    title, said, said_elsewhere = EVENTS[0]
+    world.publish("gazette.example", title, said)
+    world.publish("herald.example", f"{title}, four dead", said_elsewhere)
+    world.poll("gazette.example", "herald.example")
+    before = world.shown(world.story_of(title))
+    write_mails(world, title, *(f"a{n}@evil.example" for n in range(8)), "Reuters", "medium.com/@anna")
+    after = world.shown(world.story_of(title))
+    assert after.articles == before.articles + 10
+    assert (after.outlets, after.reports) == (before.outlets + 1, before.reports + 1)
+
+
+def test_unconfirmed_mails_give_nobody_standing(world: PolledWorld) -> None:
+    for title, said, _ in EVENTS[:3]:
+        world.publish("gazette.example", title, said)
+        world.poll("gazette.example")
+        world.run(1)
+        write_mails(world, title, "a@evil.example", "b@evil.example")
+        world.run(23)
+    world.publish("herald.example", "Nothing", "Nothing else happened in the country on this quiet day.")
+    world.poll("herald.example")
+    assert senders(world) == set()

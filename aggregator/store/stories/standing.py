@@ -1,9 +1,10 @@
 """Standing: who has reported, on three days, what another outlet reported before, or in its own words after.
 
 A sender is a feed; of what comes in files, mails and pushes, each outlet of a source is one. Unconfirmed
-mails never have standing. Copies count only of texts of agencies and of who has standing: who reprints these is no
-stranger, who reprints a newcomer must not be believed before him. Days are the stream periods that are
-closed, so that standing depends on the inbox alone.
+mails never have standing. Copies count only of texts of agencies and of who has standing: who reprints these
+is no stranger, who reprints a newcomer must not be believed before him. Bare headlines, which are not counted
+without standing, count beside a report of who has it. Days are the stream periods that are closed, so that
+standing depends on the inbox alone.
 """
 
 from sqlalchemy import (
@@ -54,7 +55,6 @@ def _text_of(row: FromClause) -> ColumnElement[str]:
 
 
 _STANDING = select(standing.c.sender).group_by(standing.c.sender).having(func.count() >= DAYS)
-
 _OTHER, _COPIED = article.alias(), article.alias()
 _HAS_OWN_WORDS = _OTHER.c.counts_as_report & _text_of(_OTHER).is_(None)
 _AGREED = exists().where(
@@ -64,6 +64,8 @@ _AGREED = exists().where(
     _OTHER.c.role == "report",
     _OTHER.c.outlet != article.c.outlet,
     _is_confirmed(_OTHER) & _is_confirmed(article),
+    # A bare headline agrees by its title, for which it was joined.
+    article.c.counts_as_report | ((article.c.body_words == 0) & _sender(_OTHER).in_(_STANDING)),
     or_(_OTHER.c.source != article.c.source, ~article.c.is_polled),
 )
 _MAY_PRINT = _text_of(article).is_(None) | exists().where(
@@ -83,7 +85,6 @@ def note_day(connection: Connection, period: int, after: int, last: int) -> None
     sender = _sender(article)
     agreed = select(sender, literal(period)).distinct()
     agreed = agreed.where(article.c.inbox_no > after, article.c.inbox_no <= last, _AGREED, _MAY_PRINT)
-    agreed = agreed.where(article.c.counts_as_report, article.c.role.in_(("report", "copy")))
-    agreed = agreed.where(sender.not_in(_STANDING))
+    agreed = agreed.where(article.c.role.in_(("report", "copy")), sender.not_in(_STANDING))
     noted = insert(standing).from_select(["sender", "period"], agreed)
     connection.execute(noted, {"last": last})

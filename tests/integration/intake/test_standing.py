@@ -188,3 +188,17 @@ def test_unconfirmed_mails_give_nobody_standing(world: PolledWorld) -> None:
     world.publish("herald.example", "Nothing", "Nothing else happened in the country on this quiet day.")
     world.poll("herald.example")
     assert senders(world) == set()
+
+
+def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(world: PolledWorld) -> None:
+    world.trust("gazette.example", "herald.example")
+    for title, said, said_elsewhere in EVENTS:
+        world.publish("gazette.example", title, said)
+        world.publish("herald.example", f"{title}, again", said_elsewhere or said)
+        world.poll("gazette.example", "herald.example")
+        world.run(1)
+        world.publish("stranger.example", f"{title} today", "")
+        world.poll("stranger.example")
+        world.run(23)
+    counted = select(article.c.counts_as_report).where(article.c.url.contains("stranger"))
+    assert [*queried(world.database, counted.order_by(article.c.inbox_no)).scalars()] == [False] * 3 + [True]

@@ -657,8 +657,8 @@ source_period = Table(
 standing = Table(
     "standing",
     metadata,
-    # A closed `stream_period` in which a sender reported what another outlet had reported before, at most
-    # three of each (store/stories/standing.py). Written when the period is closed.
+    # A closed `stream_period` in which a sender agreed with another outlet, at most three of each
+    # (store/stories/standing.py). Written when the period is closed.
     Column("sender", Text, primary_key=True),
     Column("period", BigInteger, primary_key=True, autoincrement=False),  # `stream_period.number`
     sqlite_with_rowid=False,

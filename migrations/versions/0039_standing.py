@@ -1,4 +1,4 @@
-"""The days on which somebody reported what another outlet had reported before.
+"""The days on which somebody agreed with another outlet.
 
 Of the periods that are stored, counted from the articles as they are placed now. The counts of all stories
 are computed again when they grow.

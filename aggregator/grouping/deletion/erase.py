@@ -24,7 +24,7 @@ from aggregator.store.intake import known_items, tombstones
 from aggregator.store.maintenance import erase, erase_target, index_merge, orphaned_copies
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
-from aggregator.store.stories import commands, story_links
+from aggregator.store.stories import commands, standing, story_links
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.tables import counter_value, set_counter
 
@@ -98,6 +98,7 @@ class ForgetHandler:
         if kind == "forgotten":
             for article in erased:
                 unit_of_work.ledger.log(now, article.story, "forgotten", article=article.id)
+            standing.forget(connection, erased)
             story_links.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)

@@ -7,6 +7,8 @@ without standing, count beside a report of who has it. Days are the stream perio
 standing depends on the inbox alone.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -88,3 +90,10 @@ def note_day(connection: Connection, period: int, after: int, last: int) -> None
     agreed = agreed.where(article.c.role.in_(("report", "copy")), sender.not_in(_STANDING))
     noted = insert(standing).from_select(["sender", "period"], agreed)
     connection.execute(noted, {"last": last})
+
+
+def forget(connection: Connection, erased: Iterable[Article]) -> None:
+    """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
+    for sender, source in {(sender_of(one), one.source) for one in erased}:
+        is_left = exists().where(article.c.source == source, _sender(article) == sender)
+        connection.execute(delete(standing).where(standing.c.sender == sender, ~is_left))

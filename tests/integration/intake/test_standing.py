@@ -6,14 +6,15 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.core import StoryView
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.standing import senders_with_standing
-from aggregator.store.tables import article
+from aggregator.store.tables import article, standing
 from aggregator.web.pages.views import report_groups
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE, record, trust
 from tests.support.polled_world import PolledWorld
 from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by
@@ -202,3 +203,17 @@ def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(world: Pol
         world.run(23)
     counted = select(article.c.counts_as_report).where(article.c.url.contains("stranger"))
     assert [*queried(world.database, counted.order_by(article.c.inbox_no)).scalars()] == [False] * 3 + [True]
+
+
+def test_who_is_forgotten_has_no_standing_and_is_named_nowhere(world: PolledWorld) -> None:
+    trust(world.database, ["letters Anna Holm", "letters Harbour Post"])
+    for number, outlet in enumerate(("Anna Holm", "Anna Holm", "Harbour Post")):
+        world.rig.take(
+            record("letters", str(number), f"Letter {number}", STRIKE[number * 90 :], outlet=outlet)
+        )
+    ids = [*queried(world.database, select(article.c.id).order_by(article.c.inbox_no)).scalars()]
+    left = select(standing.c.sender).distinct()
+    for name in ids[:2]:
+        assert "letters Anna Holm" in queried(world.database, left).scalars().all()
+        world.rig.pipeline.placer.erase(ForgetCommand(name=name))
+    assert queried(world.database, left).scalars().all() == ["letters Harbour Post"]

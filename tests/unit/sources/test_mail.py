@@ -289,6 +289,46 @@ def test_a_mail_is_of_the_site_that_its_server_has_confirmed(
     assert entry.outlet == outlet
 
 
+@pytest.mark.parametrize(
+    "result",
+    [
+        "dkim=pass header.i=header.d=gazette.example@spam.example header.s=x",
+        'dkim=pass header.i="x header.d=gazette.example"@spam.example',
+        'dkim=pass header.i="x\\" header.d=gazette.example "@spam.example',
+        "dkim=pass header.i=x(y)header.d=gazette.example(z)@spam.example",
+        'spf=pass smtp.mailfrom="x; dkim=pass header.d=gazette.example"@spam.example',
+        'spf=pass (mx: domain of "a)x; dkim=pass header.d=gazette.example;"@spam.example permits)',
+        'spf=pass (of "a) ; dkim=pass header.d=gazette.example; x=("@spam.example permits)',
+        'spf=pass (a"b) x="); dkim=pass header.d=gazette.example; y=(" (c"d)',
+        "spf=pass (a (b); dkim=pass header.d=gazette.example; c)",
+        "dkim=pass header.d=spam.example header.i=@gazette.example",
+        "x-dkim=pass header.d=gazette.example",
+    ],
+)
+def test_an_address_in_the_results_of_a_server_confirms_nothing(tmp_path: Path, result: str) -> None:
+    results = f"{OWN_SERVER}Authentication-Results: mx.own.example; {result}\n"
+    mail = f"{results}From: desk@gazette.example\nSubject: Lock\nMIME-Version: 1.0\n\nThe lock holds."
+    (tmp_path / "a.eml").write_text(mail)
+    (entry,) = entries(found(tmp_path))
+    assert entry.outlet == "desk@gazette.example"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        'dkim=pass (2048-bit; secure) header.d=gazette.example header.i=@x.gazette.example header.b="a/b"',
+        "dkim=fail header.d=spam.example; dmarc=pass(p=REJECT) header.from=news.gazette.example",
+        "dkim=pass header.i=desk@Gazette.example",
+    ],
+)
+def test_results_are_read_in_the_forms_that_servers_write(tmp_path: Path, result: str) -> None:
+    results = f"{OWN_SERVER}Authentication-Results: mx.own.example; {result}\n"
+    mail = f"{results}From: desk@gazette.example\nSubject: Lock\nMIME-Version: 1.0\n\nThe lock holds."
+    (tmp_path / "a.eml").write_text(mail)
+    (entry,) = entries(found(tmp_path))
+    assert entry.outlet == "gazette.example"
+
+
 def test_headers_cannot_add_lines_or_markup(tmp_path: Path) -> None:
     data = (
         b"Subject: =?utf-8?q?Lock=0D=0AX-A:_b=1B[31m=00?=\nFrom: desk@gazette.example\nMIME-Version: 1.0\n"

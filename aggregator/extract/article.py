@@ -33,6 +33,7 @@ from aggregator.extract.learned_boilerplate import (
     hash_lines,
 )
 from aggregator.extract.limits import ExtractTuning
+from aggregator.extract.outlets import is_headline
 from aggregator.extract.page_verdict import judge
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
@@ -159,6 +160,9 @@ def clean_entry(
     if entry.feed_outlet is not None:  # the words of the site, and none of a feed that links to it
         of_site = replace(entry, title="", categories=(), author=None)
     of_page = _from_html(of_site, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
+    if of_site is not entry and _title(entry.title) and not _has_headline(of_page, entry):
+        nameless = replace(of_page.article, verdict="empty", reason="the page has no headline")
+        of_page = replace(of_page, article=nameless)
     draft = of_page
     if draft.article.verdict != "ok":
         draft = _with_own_text(entry, draft, seen, text_tuning)
@@ -168,6 +172,12 @@ def clean_entry(
         own = _with_own_text(entry, notice, seen, text_tuning)
         cleaned = replace(cleaned, own=_finish(entry, own, seen, tuning))
     return cleaned
+
+
+def _has_headline(of_page: "_Draft", entry: Entry) -> bool:
+    """Return whether a page has a headline, and not the name of its site in its place; or is refused."""
+    outlet, page = entry.resolved_outlet, of_page.article
+    return page.verdict not in ACCEPTED_VERDICTS or (outlet is not None and is_headline(page.title, outlet))
 
 
 class _Draft(FrozenStruct):

@@ -102,6 +102,12 @@ def is_address(name: str) -> bool:
     return _ADDRESS.fullmatch(name) is not None
 
 
+def is_headline(title: str, outlet: Outlet) -> bool:
+    """Return whether a title is more than the name of its outlet, or of a section ("Home")."""
+    names = (outlet.name, outlet.key, _label(outlet.key))
+    return _folded(title) not in {"", *map(_folded, names), *_table().no_names}
+
+
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
     """Return the name of outlet `key` that a page declares for its site.
 

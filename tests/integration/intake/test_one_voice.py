@@ -73,6 +73,15 @@ def test_words_of_a_feed_are_its_own_while_the_page_is_not_read(world: PolledWor
     assert articles(world) == [("planet.example", "Lucky Casino opens")]
 
 
+@pytest.mark.parametrize("headline", ["", "Gazette", "Loading..."])
+def test_a_page_without_a_headline_leaves_the_feed_its_words(world: PolledWorld, headline: str) -> None:
+    page = page_of(FLOOD, "").replace(b"<body>", f"<title>{headline}</title><body>".encode())
+    world.serve_page("gazette.example", "/flood", page)
+    world.publish("planet.example", TITLE, "A levee broke.", link="http://gazette.example/flood")
+    world.poll("planet.example")
+    assert articles(world) == [("planet.example", TITLE)]
+
+
 def test_a_feed_that_declares_another_site_is_not_that_site(world: PolledWorld) -> None:
     world.declare("planet.example", "http://gazette.example/")
     world.publish("planet.example", "Lucky Casino opens", FLOOD, link="http://gazette.example/casino")

@@ -108,12 +108,17 @@ def is_headline(title: str, outlet: Outlet) -> bool:
     return _folded(title) not in {"", *map(_folded, names), *_table().no_names}
 
 
+def is_page_of(key: str, url: str) -> bool:
+    """Return whether a page is of outlet `key`: of its site, or its channel there."""
+    return _site_of_page(url).key == key
+
+
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
     """Return the name of outlet `key` that a page declares for its site.
 
     None for an address, for what names no outlet, and for a page of another site.
     """
-    if _site_of_page(page_url).key != key:
+    if not is_page_of(key, page_url):
         return None
     name = _clean_title(declared, key)
     return name if name and not is_address(name) else None

@@ -4,7 +4,7 @@ import datetime as dt
 
 from msgspec.structs import replace
 
-from aggregator.extract.outlets import is_address, outlet_of, site_name_of
+from aggregator.extract.outlets import is_address, is_page_of, outlet_of, site_name_of
 from aggregator.model.core import CleanArticle, Outlet, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
@@ -25,9 +25,11 @@ def incoming_article(
     entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
     published, wire = clean.published, clean.wire
-    # Until a page of the site was read, what a feed says of it are the feed's words.
+    # Until a page of the outlet was read, what a feed says of it are the feed's words.
+    outlet, url = outlet_of(entry), waiting.page_url or entry.url or ""
     is_read = waiting.page is not None and clean.page_verdict is None
-    outlet = outlet_of(entry) if is_read else entry.feed_outlet or outlet_of(entry)
+    if outlet is None or not is_read or not is_page_of(outlet.key, url):
+        outlet = entry.feed_outlet or outlet
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
     time = published.time if published else entry.assumed_at or waiting.accepted_at

@@ -12,7 +12,7 @@ from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import add, all_sources
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Rig, trust
-from tests.support.loopback import Closing
+from tests.support.loopback import Closing, Response
 from tests.support.polling import feed_source, poller_on
 from tests.support.rows import queried, read_by, written_by
 from tests.support.rss import item, rss
@@ -75,8 +75,8 @@ class PolledWorld(Closing):
         """Let a feed declare the address of its site."""
         self._declared[host] = f"<link>{site}</link>"
 
-    def serve_page(self, host: str, path: str, page: bytes) -> None:
-        """Let a site have a page."""
+    def serve_page(self, host: str, path: str, page: bytes | Response) -> None:
+        """Let a site have a page, or a redirect."""
         self._sites[host][path] = page
 
     def poll(self, *hosts: str) -> None:

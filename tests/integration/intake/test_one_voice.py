@@ -8,6 +8,7 @@ from sqlalchemy import select
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, page_of
+from tests.support.loopback import redirect
 from tests.support.polled_world import PolledWorld
 from tests.support.rows import queried
 
@@ -80,6 +81,19 @@ def test_a_page_without_a_headline_leaves_the_feed_its_words(world: PolledWorld,
     world.publish("planet.example", TITLE, "A levee broke.", link="http://gazette.example/flood")
     world.poll("planet.example")
     assert articles(world) == [("planet.example", TITLE)]
+
+
+def test_a_page_to_which_another_channel_of_the_site_leads_is_not_of_that_channel(world: PolledWorld) -> None:
+    world.serve_page("medium.com", "/@ada/flood", redirect("/@spam/flood"))
+    world.serve_page("medium.com", "/@spam/flood", page_of(FLOOD, TITLE))
+    world.serve_page("medium.com", "/@ada/own", page_of(FLOOD_ELSEWHERE, "Floods elsewhere"))
+    for path in ("flood", "own"):
+        world.publish("planet.example", path, "A teaser.", link=f"http://medium.com/@ada/{path}")
+    world.poll("planet.example")
+    assert {title: outlet for outlet, title in articles(world)} == {
+        TITLE: "planet.example",
+        "Floods elsewhere": "medium.com/@ada",
+    }
 
 
 def test_a_feed_that_declares_another_site_is_not_that_site(world: PolledWorld) -> None:

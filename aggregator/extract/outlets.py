@@ -22,7 +22,11 @@ _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 _PRIVATE_SUFFIXES = frozenset({"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost"})
 _NAME_WORDS = 5  # of 117 titles of real feeds twelve have more; no one of these is a name
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
-_ADDRESS = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?:[/:]\S*)?", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?:https?://)?(?:(?:[\w-]+\.)+(?:[a-z]{2,}|xn--[\w-]+)|(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:.]+\]|localhost"
+    r"|[\w-]+(?=:\d+(?:/|$)))(?:[/:]\S*)?",
+    re.IGNORECASE,
+)
 _FORMAT = re.compile(
     r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$", re.IGNORECASE
 )

@@ -122,11 +122,15 @@ def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(wo
     assert articles(world) == [("gazette.example", TITLE)]
 
 
-def test_the_feed_of_the_site_itself_takes_its_article(world: PolledWorld) -> None:
+@pytest.mark.parametrize("planet", ["planet.example", "planet.xn--p1ai"])
+def test_the_feed_of_the_site_itself_takes_its_article(world: PolledWorld, planet: str) -> None:
     link = "http://gazette.example/flood"
-    world.publish("planet.example", TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
-    world.poll("planet.example")
-    assert articles(world) == [("planet.example", TITLE)]
+    if planet != "planet.example":
+        world.add(planet)
+        world.poll(planet)
+    world.publish(planet, TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
+    world.poll(planet)
+    assert articles(world) == [(planet, TITLE)]
     world.add("gazette.example")
     world.publish("gazette.example", TITLE, f"{FLOOD} {FLOOD_ELSEWHERE}", link=link)
     world.poll("gazette.example")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aggregator.extract.outlets import is_address
 from aggregator.model.core import Outlet
 from tests.unit.sources.test_feeds import read
 
@@ -216,3 +217,30 @@ def test_only_the_feed_at_the_address_of_a_site_names_it(site: str, item: str, *
     (entry,) = read(text, url="https://example.org/feed").entries
     assert entry.resolved_outlet is not None
     assert entry.resolved_outlet.is_own is is_own
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://planet.example/feed",
+        "https://planet.xn--p1ai/feed",
+        "https://планета.рф/feed",
+        "http://203.0.113.7/feed",
+        "http://10.0.0.7:1200/feed",
+        "http://[2001:db8::7]:1200/feed",
+        "http://localhost:1200/feed",
+        "http://localhost/feed",
+        "http://rsshub:1200/gazette/news",
+    ],
+)
+def test_the_key_of_a_feed_is_known_as_its_address(url: str) -> None:
+    found = outlet(url=url)
+    assert found is not None
+    assert is_address(found[0])
+
+
+@pytest.mark.parametrize(
+    "name", ["Harbour Post", "Heute", "Web 2.0", "v1.25", "AC/DC", "24", "Post: 10"]
+)
+def test_a_name_is_no_address(name: str) -> None:
+    assert not is_address(name)

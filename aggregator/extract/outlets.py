@@ -39,6 +39,7 @@ class _Sites(FrozenStruct, forbid_unknown_fields=True):
     subdomains: frozenset[str]
     paths: dict[str, str]
     redirectors: frozenset[str]
+    publishers: tuple[frozenset[str], ...]
     no_names: frozenset[str]
 
 
@@ -113,8 +114,12 @@ def is_headline(title: str, outlet: Outlet) -> bool:
 
 
 def is_page_of(key: str, url: str) -> bool:
-    """Return whether a page is of outlet `key`: of its site, or its channel there."""
-    return _site_of_page(url).key == key
+    """Return whether a page is of outlet `key`: of its site, channel, or publisher."""
+    return _are_one(key, _site_of_page(url).key)
+
+
+def _are_one(key: str, other: str) -> bool:
+    return key == other or any({key, other} <= sites for sites in _table().publishers)
 
 
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
@@ -122,7 +127,7 @@ def site_name_of(key: str, page_url: str, declared: str) -> str | None:
 
     None for an address, for what names no outlet, and for a page of another site.
     """
-    if not is_page_of(key, page_url):
+    if _site_of_page(page_url).key != key:
         return None
     name = _clean_title(declared, key)
     return name if name and not is_address(name) else None
@@ -201,7 +206,7 @@ class FeedOutlet:
         is its own.
         """
         own = self._at_address
-        return None if own is None or outlet is None or own.key == outlet.key else own
+        return None if own is None or outlet is None or _are_one(own.key, outlet.key) else own
 
     def _is_foreign(self, site: _Site) -> bool:
         if not site.key or site.key in self._sites:

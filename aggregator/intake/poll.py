@@ -21,7 +21,8 @@ from aggregator.config.messages import counted
 from aggregator.config.source_access import SourceExtras
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import IdentityTuning
-from aggregator.extract.urls import same_site
+from aggregator.extract.outlets import is_page_of
+from aggregator.extract.urls import registrable_domain, same_site
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed, read_mail
 from aggregator.intake.poll_decision import (
@@ -426,7 +427,8 @@ class Poller:
             )
         except FetchError as error:
             return self._without_page(wanted, error)
-        is_own = same_site(wanted.url, fetched.url_final)
+        site = registrable_domain(wanted.url) or ""
+        is_own = same_site(wanted.url, fetched.url_final) or is_page_of(site, fetched.url_final)
         store = partial(
             pending_pages.store_page,
             n=wanted.entry_no,

@@ -96,6 +96,15 @@ def test_a_page_to_which_another_channel_of_the_site_leads_is_not_of_that_channe
     }
 
 
+def test_a_page_to_which_another_site_of_its_publisher_leads_is_its_own(world: PolledWorld) -> None:
+    for number, (place, text) in enumerate((("bbc.com", FLOOD), ("spam.example", FLOOD_ELSEWHERE))):
+        world.serve_page("bbc.co.uk", f"/{number}", redirect(f"http://{place}/flood"))
+        world.serve_page(place, "/flood", page_of(text, f"Pennmouth floods {number}"))
+        world.publish("planet.example", f"Feed {number}", "A teaser.", link=f"http://bbc.co.uk/{number}")
+    world.poll("planet.example")
+    assert sorted(articles(world)) == [("bbc.co.uk", "Pennmouth floods 0"), ("planet.example", "Feed 1")]
+
+
 def test_a_feed_that_declares_another_site_is_not_that_site(world: PolledWorld) -> None:
     world.declare("planet.example", "http://gazette.example/")
     world.publish("planet.example", "Lucky Casino opens", FLOOD, link="http://gazette.example/casino")

@@ -143,6 +143,8 @@ YOUTUBE = "https://www.youtube.com/feeds/videos.xml?"
         ("https://medium.com/feed/harbour", link("https://medium.com/p/1"), "medium.com/harbour"),
         ("https://ann.substack.com/feed", link("https://open.substack.com/pub/ann/p/1"), "ann.substack.com"),
         ("https://www.blogger.com/feeds/77/posts/default", "", "blogger.com/77"),
+        ("https://rsshub.app/gazette/news?limit=9", "", "rsshub.app/gazette/news"),
+        ("https://rss.app/feeds/Ab1.xml", "", "rss.app/Ab1.xml"),
     ],
 )
 def test_channels_of_one_site_are_different_outlets(url: str, item: str, key: str) -> None:
@@ -239,8 +241,23 @@ def test_the_key_of_a_feed_is_known_as_its_address(url: str) -> None:
     assert is_address(found[0])
 
 
-@pytest.mark.parametrize(
-    "name", ["Harbour Post", "Heute", "Web 2.0", "v1.25", "AC/DC", "24", "Post: 10"]
-)
+@pytest.mark.parametrize("name", ["Harbour Post", "Heute", "Web 2.0", "v1.25", "AC/DC", "24", "Post: 10"])
 def test_a_name_is_no_address(name: str) -> None:
     assert not is_address(name)
+
+
+@pytest.mark.parametrize(
+    ("url", "page", "behind"),
+    [
+        ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.co.uk/news/1", None),
+        ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.com/news/1", None),
+        ("https://feeds.content.dowjones.io/public/rss/x", "https://www.marketwatch.com/story/1", None),
+        ("https://feeds.skynews.com/feeds/rss/home.xml", "https://news.sky.com/story/1", None),
+        ("https://feeds.skynews.com/feeds/rss/home.xml", "https://www.bbc.com/news/1", "skynews.com"),
+        ("https://rsshub.app/bbc/news", "https://www.bbc.com/news/1", "rsshub.app/bbc/news"),
+    ],
+)
+def test_a_feed_speaks_for_the_sites_of_its_publisher_only(url: str, page: str, behind: str | None) -> None:
+    feed = f"<rss version='2.0'><channel><title>News</title><item>{link(page)}</item></channel></rss>"
+    (entry,) = read(feed, url=url).entries
+    assert (entry.feed_outlet.key if entry.feed_outlet else None) == behind

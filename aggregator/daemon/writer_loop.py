@@ -404,7 +404,8 @@ class WriterLoop:
             pass
         self._pipeline.index_older(self._is_needed)
         if trouble is None and not self._is_needed() and self._pipeline.end_first_reading():
-            self._run_commands()
+            self._rests_at = time.monotonic()  # memory is given back at once
+            return self._write()
         return trouble
 
     def _place(self) -> AggregatorError | None:

@@ -332,12 +332,15 @@ def _version_link(article: CountedArticle) -> str | None:
     return article.version_of or copy_link(article)
 
 
-def _first_printed(text: Sequence[ArticleView]) -> tuple[int, bool, str]:
+def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, str]:
     """Return when a text was printed first; at one time, a version is later than what it is a version of.
 
-    What little-known sources print after others comes after all, whatever dates they state.
+    Little-known sources come after others, whatever dates they state: they replace nothing of these.
     """
-    return min((_precedence(article), article.version_of is not None, article.id) for article in text)
+    return min(
+        (article.is_little_known, _precedence(article), article.version_of is not None, article.id)
+        for article in text
+    )
 
 
 class _Printers:

@@ -235,6 +235,9 @@ class Server:
             runner.run(server.serve(sockets=[bound]))
 
 
+_LAST_REQUESTS_SECONDS = 0.1  # (chosen)
+
+
 class _QuietServer(uvicorn.Server):
     """uvicorn that waits for `end`; its own loop looks ten times a second whether to end."""
 
@@ -245,6 +248,9 @@ class _QuietServer(uvicorn.Server):
         _, event = self._ending = asyncio.get_running_loop(), asyncio.Event()
         if not self.should_exit:
             await event.wait()
+            for listening in self.servers:
+                listening.close()
+            await asyncio.sleep(_LAST_REQUESTS_SECONDS)  # of connections that were accepted just now
 
     def end(self) -> None:
         """Shut down; for other threads, at any time."""

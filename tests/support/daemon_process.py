@@ -43,6 +43,7 @@ QUICK: dict[str, Any] = {
     "work": {"executor": "inline"},
 }
 _AT_ONCE = {"gathering_seconds": 0.0}
+_NEVER_ANEW = {"renewed_from_bytes": 1 << 40}  # forked with all libraries it is large from the start
 _QUICK_NET = {"interval_floor_seconds": 0.5, "quiet_stretch": 1.0, "backoff_factor": 1.0, "jitter_share": 0.0}
 
 WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter
@@ -68,7 +69,8 @@ class DaemonProcess(Closing):
     ) -> None:
         self.folder = folder
         self._process: subprocess.Popen[bytes] | forked.Process | None = None
-        self.tuning = _laid_over({"net": _QUICK_NET, "placing": _AT_ONCE}, tuning or {})
+        quick = {"net": _QUICK_NET, "placing": _AT_ONCE, "watchdog": _NEVER_ANEW}
+        self.tuning = _laid_over(quick, tuning or {})
         self._program = program or (MAIN if environment else "")
         self.address = ""
         self._log_file = folder / "daemon.log"

@@ -310,8 +310,9 @@ def _speaks_for_feed(waiting: InboxEntry, article: StoredArticle) -> bool:
 def _is_of_feed(entry: Entry, article: StoredArticle) -> bool:
     """Return whether an article that the own feed of its site lists has the outlet of another feed."""
     own, key = entry.resolved_outlet, article.outlet_key
-    is_of_other = own is not None and own.is_own and key is not None and key != own.key
-    return is_of_other and article.is_polled and is_address(article.outlet_key or "")
+    if own is None or not own.is_own or key is None or key == own.key:
+        return False
+    return article.is_polled and is_address(key)
 
 
 def claimed_elsewhere(connection: Connection, waiting: InboxEntry) -> str | None:

@@ -9,6 +9,7 @@ from aggregator.extract.entry_identity import content_keys, url_key
 from aggregator.extract.outlets import is_address
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.changes import Move, Revise
+from aggregator.grouping.copies.copy_candidates import version_of_original
 from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.shingles import shared_count, shingle_hashes
 from aggregator.grouping.decide import Decider
@@ -165,9 +166,9 @@ class Reviser:
             incoming = replace(incoming, kind=old.kind, kind_evidence=old.kind_evidence)
         connection = unit_of_work.connection
         version_of = old.version_of
-        if old.role == "copy":
-            own = replace(incoming, id=old.id, copy_of=old.copy_of)
-            version_of = self._parts.copy_finder.version_of(connection, own)
+        if old.role == "copy" and old.copy_of is not None:
+            own = compared_articles.compared_text(incoming)
+            version_of = version_of_original(connection, own, old.copy_of)
             article_writes.set_version(connection, old.id, version_of)
         is_copy = old.role != "excerpt" and version_of is None
         revised = self._replace_text(unit_of_work, incoming, old, old.copy_of, is_copy=is_copy)

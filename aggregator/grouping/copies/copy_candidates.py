@@ -102,12 +102,11 @@ class CopyCandidates:
     def version_of(self, copy: CopyEvidence | None, reuse: TextReuse | None) -> str | None:
         """Return the original, or the text of which words are reused, if both tell a sentence differently."""
         if copy is not None and copy.kind == "copy":
-            (original,) = self._read([copy.other])
-            return copy.other if changed_sentences(text_of(self._own), text_of(original)) else None
+            return version_of_original(self._connection, self._own, copy.other, self._waiting)
         if reuse is None:
             return None
         (other,) = self._read([reuse.other])
-        return reuse.other if is_update(text_of(self._own), text_of(other)) else None
+        return reuse.other if is_update(_text_of(self._own), _text_of(other)) else None
 
     def updated(self) -> tuple[str, ...]:
         """Return the texts of the same outlet of which the article is another state, the likeliest first."""
@@ -116,8 +115,8 @@ class CopyCandidates:
             for other in self._sharing(self._likely)
             if is_one_outlet(self._own, other) and other.id not in self.series
         ]
-        own = text_of(self._own)
-        return tuple(text.id for text in self._read(of_outlet) if is_update(own, text_of(text)))
+        own = _text_of(self._own)
+        return tuple(text.id for text in self._read(of_outlet) if is_update(own, _text_of(text)))
 
     def same_page(self) -> str | None:
         """Return the first article under the same URL that has the same text, or of which one is a part."""
@@ -137,6 +136,14 @@ class CopyCandidates:
         return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
 
 
-def text_of(compared: ComparedText) -> TextVersion:
+def version_of_original(
+    connection: Connection, copy: ComparedText, original: str, waiting: Sequence[StoredArticle] = ()
+) -> str | None:
+    """Return the original of a copy if both tell a sentence differently."""
+    compared = compared_articles.compared_texts(connection, [original], waiting)[original]
+    return original if changed_sentences(_text_of(copy), _text_of(compared)) else None
+
+
+def _text_of(compared: ComparedText) -> TextVersion:
     """Return a text as versions are compared."""
     return TextVersion(compared.title, compared.text, compared.language, compared.outlet)

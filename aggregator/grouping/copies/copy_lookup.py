@@ -15,7 +15,7 @@ import msgspec
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies.copy_candidates import CopyCandidates, text_of
+from aggregator.grouping.copies.copy_candidates import CopyCandidates
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import (
     MOST_REACH,
@@ -31,7 +31,6 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.article_rows import compared_articles, sketches
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.stories.versions import changed_sentences
 
 
 class CopyMatch(NamedTuple):
@@ -133,14 +132,6 @@ class CopyFinder:
             self._index.remove(number, sketches.sketch_of(connection, number))
             self._index.add(number, new)
         sketches.replace_sketch(connection, number, new)
-
-    def version_of(self, connection: Connection, revised: StoredArticle) -> str | None:
-        """Return the original of a copy with another text if both tell a sentence differently."""
-        if revised.copy_of is None:
-            return None
-        original = compared_articles.compared_texts(connection, [revised.copy_of])[revised.copy_of]
-        is_version = changed_sentences(text_of(compared_articles.compared_text(revised)), text_of(original))
-        return original.id if is_version else None
 
     def recompute(self, connection: Connection, advance: Advance = lambda _rows: None) -> None:
         """Write the sketches of all articles again, each from the articles before it.

@@ -386,6 +386,7 @@ class ComparedText(FrozenStruct):
     copy_of: str | None = None
     url: str | None = None
     source: str = ""
+    published: dt.datetime | None = None
 
 
 class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):

@@ -2,14 +2,17 @@
 
 Nearly all their words are the same, as in copies and versions of a text. A pair cannot tell which it is: a
 version, too, may put another name in the place of the first. So a form is learned from the source: three
-entries fill it, each with names that neither of the others has. Entries of one form are no copies of each
-other, and never one event by what the form says.
+entries fill it, each with names that neither of the others has. Two are enough if each refers to something by
+its number, such as a flaw or an application, as a version of a text keeps its references. Entries of one form
+are no copies of each other, and never one event by what the form says.
 
 A slot is a short gap between words that two texts share. In it names count: words that the text never begins
 with a small letter, and no numbers, weekdays and months. A text with another number only, such as one of
-victims, is a version.
+victims, is a version; but what comes on another day at the same time is a bulletin, such as one of the level
+of a river, of which numbers count, too.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -28,35 +31,59 @@ _FORM_SHARE = 0.5  # of the words of each text, that both have: a form with shor
 _NAME_SHARE = 0.01  # of the words, that are names in slots; fewer are a corrected name (chosen)
 _TEXTS = 8  # of one source that are searched for a third entry (limit)
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
+# LV-2026-2000, 26/0142, #1204
+_REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
+_DAY = dt.timedelta(days=1)
+_LATE = dt.timedelta(minutes=15)  # that a bulletin may come before or after its time (chosen)
 
 
 def is_one_series(article: ComparedText, other: ComparedText, texts: Iterable[ComparedText]) -> bool:
-    """Return whether two texts fill one form with other names; of `texts` a third one must do so, too."""
+    """Return whether two texts fill one form with something else.
+
+    Without references that differ, a third one of `texts` must do so, too.
+    """
     if not _fill_otherwise(article, other):
         return False
+    references, others = _REFERENCE.findall(article.text), _REFERENCE.findall(other.text)
+    if references and others and set(references).isdisjoint(others):
+        return True
     return any(_fill_otherwise(article, third) and _fill_otherwise(other, third) for third in texts)
 
 
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
-    """Return whether two texts of one source have other names in the slots of one form.
+    """Return whether two texts of one source have other names, or numbers, in the slots of one form.
 
     Not of one outlet: any feed may claim one, and would part a text from its correction.
     """
     if article.source != other.source:
         return False
-    return _has_other_names(article.text, other.text) and _has_other_names(other.text, article.text)
+    numbers = _are_bulletins(article, other)
+    return _has_others(article.text, other.text, numbers) and _has_others(other.text, article.text, numbers)
+
+
+def _are_bulletins(article: ComparedText, other: ComparedText) -> bool:
+    """Return whether two texts were published on different days at the same time."""
+    if article.published is None or other.published is None:
+        return False
+    apart = abs(article.published - other.published) + _LATE
+    return apart >= _DAY and apart % _DAY <= 2 * _LATE
 
 
 @lru_cache(maxsize=16)  # an article is compared with those that were compared with the one before it
-def _has_other_names(text: str, other: str) -> bool:
-    """Return whether a text shares a form with another one, and has names in its slots that this lacks."""
-    in_order, names = _read(text)
-    other_names = names.difference(_read(other)[0])
+def _has_others(text: str, other: str, numbers: bool) -> bool:
+    """Return whether a text shares a form with another one, and has names in its slots that this lacks.
+
+    `numbers`: or numbers.
+    """
+    in_order, fillings = _read(text)
+    if numbers:
+        fillings = fillings.union(word for word in in_order if word[0].isdigit())
+    fillings = fillings.difference(_read(other)[0])
     is_shared = words_in(are_among(sequence_of(text), shingles_of(other)), len(in_order))
-    if not other_names or is_shared.mean() < _FORM_SHARE:
+    if not fillings or is_shared.mean() < _FORM_SHARE:
         return False
     is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
-    return sum(word in other_names for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
+    return sum(word in fillings for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
 
 
 @lru_cache(maxsize=16)  # the texts of one article are often those of the next ones

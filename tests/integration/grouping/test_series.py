@@ -176,6 +176,62 @@ def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> Non
     assert [len(story) for story in _stories(database)] == [1] * len(entries)
 
 
+@pytest.mark.parametrize("form", ["one headline", "planning notices"])
+def test_two_entries_with_other_references_are_two_stories(database: Database, form: str) -> None:
+    Rig(database, Clock(NOON + 24 * _HOUR)).take(*_series(form)[:2])
+    assert [len(story) for story in _stories(database)] == [1, 1]
+
+
+_BULLETINS = {
+    "river": (
+        "Level of the Arrel",
+        "The level of the Arrel at Pennmouth is {0} cm today. Small boats may leave the harbour. The next "
+        "bulletin comes tomorrow at noon. The harbour office answers questions by telephone.",
+    ),
+    "air in German": (
+        "Luftqualität in Lindmar: Index {0}",
+        "Der Index der Luftqualität in Lindmar liegt heute bei {0}. Empfindliche Menschen sollten lange "
+        "Aufenthalte an den Hauptstraßen meiden. Die Werte werden täglich um zwölf Uhr veröffentlicht.",
+    ),
+    "draw": (
+        "Six of 49: the numbers of today",
+        "The numbers of today are {0}, {1}, {2} and {3}. Tickets can be handed in at all shops until the end "
+        "of the month. All information is given without guarantee. Gambling may be addictive.",
+    ),
+}
+
+
+def _bulletins(form: str, apart: dt.timedelta) -> list[Entry]:
+    title, text = _BULLETINS[form]
+    entries = []
+    for number in range(4):
+        filling = [(17 * number + 5 * place) % 49 + 31 for place in range(4)]
+        entries.append(
+            record(
+                "Office",
+                str(number),
+                title.format(*filling),
+                text.format(*filling),
+                url=f"https://office.example/{number}",
+                published=NOON + number * apart + number * dt.timedelta(minutes=2),
+            )
+        )
+    return entries
+
+
+@pytest.mark.parametrize("form", _BULLETINS)
+@pytest.mark.parametrize("days", [1, 7])
+def test_bulletins_that_differ_in_numbers_are_a_story_a_day(database: Database, form: str, days: int) -> None:
+    bulletins = _bulletins(form, days * 24 * _HOUR)
+    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*bulletins)
+    assert [len(story) for story in _stories(database)] == [1] * 4
+
+
+def test_versions_of_one_day_and_of_other_times_of_day_are_no_bulletins(database: Database) -> None:
+    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*_bulletins("river", 5 * _HOUR))
+    assert [len(story) for story in _stories(database)] == [4]
+
+
 def test_a_series_of_more_than_a_shingle_is_searched_for_stays_apart(database: Database) -> None:
     title, text, fillings = _FORMS["advisories in German"]
     names = [

@@ -14,7 +14,9 @@ from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_wit
 
 _ANY_NUMBER: Final = (1 << 63) - 1  # above all inbox numbers
 _TEXTS_AT_ONCE: Final = 500  # that are in memory: 5 MB
-_COMPARED_COLUMNS = ("id", "title", "outlet", "signature", "language", "copy_of", "url", "source")
+_COMPARED_COLUMNS = (
+    "id", "title", "outlet", "signature", "language", "copy_of", "url", "source", "published",
+)  # fmt: skip
 _COPY_CANDIDATES = select(*(article.c[name] for name in _COMPARED_COLUMNS), article.c.inbox_no.label("order"))
 _COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
 
@@ -80,6 +82,7 @@ def compared_text(whole: StoredArticle) -> ComparedText:
         copy_of=whole.copy_of,
         url=whole.url,
         source=whole.source,
+        published=whole.published,
     )
 
 

@@ -62,8 +62,13 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
 
 
 def _are_bulletins(article: ComparedText, other: ComparedText) -> bool:
-    """Return whether two texts were published on different days at the same time."""
+    """Return whether two texts were published on different days at the same time.
+
+    Not at midnight: that is what a date without a time is stored as.
+    """
     if article.published is None or other.published is None:
+        return False
+    if dt.time(0) in (article.published.time(), other.published.time()):
         return False
     apart = abs(article.published - other.published) + _LATE
     return apart >= _DAY and apart % _DAY <= 2 * _LATE

@@ -201,7 +201,7 @@ _BULLETINS = {
 }
 
 
-def _bulletins(form: str, apart: dt.timedelta) -> list[Entry]:
+def _bulletins(form: str, apart: dt.timedelta, first: dt.datetime = NOON) -> list[Entry]:
     title, text = _BULLETINS[form]
     entries = []
     for number in range(4):
@@ -213,7 +213,7 @@ def _bulletins(form: str, apart: dt.timedelta) -> list[Entry]:
                 title.format(*filling),
                 text.format(*filling),
                 url=f"https://office.example/{number}",
-                published=NOON + number * apart + number * dt.timedelta(minutes=2),
+                published=first + number * apart,
             )
         )
     return entries
@@ -222,13 +222,19 @@ def _bulletins(form: str, apart: dt.timedelta) -> list[Entry]:
 @pytest.mark.parametrize("form", _BULLETINS)
 @pytest.mark.parametrize("days", [1, 7])
 def test_bulletins_that_differ_in_numbers_are_a_story_a_day(database: Database, form: str, days: int) -> None:
-    bulletins = _bulletins(form, days * 24 * _HOUR)
+    bulletins = _bulletins(form, days * 24 * _HOUR + dt.timedelta(minutes=2))
     Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*bulletins)
     assert [len(story) for story in _stories(database)] == [1] * 4
 
 
 def test_versions_of_one_day_and_of_other_times_of_day_are_no_bulletins(database: Database) -> None:
     Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*_bulletins("river", 5 * _HOUR))
+    assert [len(story) for story in _stories(database)] == [4]
+
+
+def test_versions_that_are_dated_to_the_day_are_no_bulletins(database: Database) -> None:
+    midnight = NOON.replace(hour=0, minute=0, second=0)
+    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*_bulletins("river", 24 * _HOUR, midnight))
     assert [len(story) for story in _stories(database)] == [4]
 
 

@@ -214,14 +214,17 @@ def written(whole: Channel, form: Format) -> bytes:
     """
     if form == "jsonfeed":
         return jsonfeed(whole)
-    return _template(form).render(feed=whole, media_type=MEDIA_TYPES[form], never=_NEVER).encode()
+    feed = template(f"{form}.xml")
+    return feed.render(feed=whole, media_type=MEDIA_TYPES[form], never=_NEVER).encode()
 
 
 @cache
-def _template(form: Format) -> Template:
+def template(name: str) -> Template:
+    """Return a template of what feeds have; it writes texts as they are given."""
     templates = environment().overlay(finalize=None)
     templates.filters.update(mime_type=mime_type, rfc3339=rfc3339, rfc822=_rfc822)
-    return templates.get_template(f"{form}.xml")
+    templates.filters.update(feed_text=feed_text, feed_url=feed_url)
+    return templates.get_template(name)
 
 
 def jsonfeed(channel: Channel) -> bytes:

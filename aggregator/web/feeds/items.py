@@ -1,29 +1,29 @@
 """The items of a feed: of stories or of digests.
 
-The HTML body of an item has the lead of the story, its reports with what each says first, and their copies.
-It is concatenated here, because a hundred items have to be written within milliseconds. No untrusted HTML
-gets in: `escaped` is applied to every text, `feed_url` to every address.
+The HTML body of an item (templates/item.html) has the lead of the story, its reports with what each says
+first, and their copies. No untrusted HTML gets in: the template escapes every text, and has every address of
+others checked by `feed_url`.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from html import escape
+from functools import cache, lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.messages import counted, story_numbers
-from aggregator.model.core import ArticleView, Enclosure, Quotation, StoryText, StoryView
-from aggregator.model.read_model import Digest, DigestStory, StoryFilter
+from aggregator.model.core import ArticleView, Enclosure, StoryText, StoryView
+from aggregator.model.read_model import Digest, StoryFilter
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counts import COUNTED_ROLES, originals_with_copies
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats
 from aggregator.web.filters import ParsedFilter
-from aggregator.web.jinja import moment, paragraphs, short_day
+from aggregator.web.jinja import moment, short_day
 from aggregator.web.settings import PublishSettings
 
 LISTED_REPORTS = 8  # of an item, the newest; the story page has all
@@ -35,37 +35,18 @@ def story_body(story: StoryView, text: StoryText | None, story_url: str, *, is_w
 
     With `is_whole` it has the whole text of its only original, or quotations, too.
     """
-    originals = [one for one, _ in originals_with_copies(story.articles) if one.text]
-    is_single = is_whole and len(originals) == 1
-    if is_single:
-        lead = [escaped(line) for line in paragraphs(originals[0].text)]
-        lead.append(f"— {_outlet(originals[0])}")
-    else:
-        lead = _lead(story, text)
-    parts = [_paragraph(html) for html in lead]
-    parts.append(f"<p><em>{numbers(story)}</em></p>")
-    parts.append(_reports(story.articles, text, is_single=is_single))
-    if is_whole and text and not is_single and text.quotations:
-        parts += ["<h3>Quotations</h3>", _list(_quoted(one, story.articles) for one in text.quotations)]
-    parts.append(_linked_stories(story, story_url.removesuffix(story.id)))
-    parts.append(f"<p>{link(story_url, 'Full story')}</p>")
-    return "".join(parts)
+    originals = originals_with_copies(story.articles)
+    texts = [article for article, _ in originals if article.text]
+    single = texts[0] if is_whole and len(texts) == 1 else None
+    body = _fragments().story_body(story, text, single, originals[::-1], story_url, numbers(story), is_whole)
+    return str(body)
 
 
-def _lead(story: StoryView, text: StoryText | None) -> list[str]:
-    """Return the paragraphs of the lead as HTML, the outlet behind the last; else the summary."""
-    if text is None or not text.lead:
-        return [escaped(story.summary)] if story.summary else []
-    lead = [escaped(passage.text) for passage in text.lead]
-    report = next((one for one in story.articles if one.id == text.lead[0].article_id), None)
-    if report is not None:
-        lead[-1] += f" — {_outlet(report)}"
-    return lead
-
-
-def _quoted(quotation: Quotation, articles: Iterable[ArticleView]) -> str:
-    outlets = [_outlet(one) for one in articles if one.id in quotation.article_ids]
-    return f"{escaped(quotation.speaker)}: {escaped(quotation.text)} — {', '.join(outlets)}"
+@cache
+def _fragments() -> Any:
+    """Return the macros of item.html."""
+    words = {"no_outlet": NO_OUTLET, "listed_reports": LISTED_REPORTS, "named_copies": NAMED_COPIES}
+    return formats.template("item.html").make_module(words)
 
 
 def story_summary(story: StoryView, text: StoryText | None) -> str:
@@ -74,87 +55,14 @@ def story_summary(story: StoryView, text: StoryText | None) -> str:
     return formats.feed_title(lead) or numbers(story)
 
 
-def link(url: str, text: str) -> str:
-    """Return a link; `url` has to be safe, and `text` is HTML."""
-    return f'<a href="{escape(url)}" rel="noopener noreferrer nofollow ugc">{text}</a>'
-
-
 def numbers(story: StoryView) -> str:
     """Return the numbers of articles, outlets and reports."""
+    return " · ".join(reversed(_counts(story)))
+
+
+def _counts(story: StoryView) -> tuple[str, str, str]:
     outlets = story.outlet_count, story.unknown_outlet_count
-    return " · ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
-
-
-def linked(article: ArticleView) -> str:
-    """Return outlet, agency, time and title of an article; the title is a link if the address is safe."""
-    if not article.is_dated:
-        return _line(article, f", undated, seen {short_day(article.seen)}")
-    if article.published is not None and article.published_precision != "day":
-        return _line(article, f", {moment(article.published)} UTC")
-    return _line(article)
-
-
-def escaped(text: str) -> str:
-    """Escape a text for HTML, on one line."""
-    return escape(formats.feed_text(text))
-
-
-def _outlet(article: ArticleView) -> str:
-    name = escaped(article.outlet or NO_OUTLET)
-    url = formats.feed_url(article.url)
-    return link(url, name) if url else name
-
-
-def _paragraph(html: str) -> str:
-    return f'<p dir="auto">{html}</p>'
-
-
-def _list(lines: Iterable[str]) -> str:
-    listed = "".join(f'<li dir="auto">{line}</li>' for line in lines)
-    return f"<ul>{listed}</ul>" if listed else ""
-
-
-def _reports(articles: Sequence[ArticleView], text: StoryText | None, *, is_single: bool) -> str:
-    """Return a list of the originals, the newest first, each with its copies and what it says first."""
-    originals = originals_with_copies(articles)[::-1]
-    lines: list[str] = []
-    for article, copies in originals[:LISTED_REPORTS]:
-        if is_single and not copies:
-            continue
-        opening = escaped(text.opening_of(article.id)) if text else ""
-        lines.append(_line(article) + _copied(copies) + (_paragraph(opening) if opening else ""))
-    if len(originals) > LISTED_REPORTS:
-        lines.append(f"and {counted(len(originals) - LISTED_REPORTS, 'earlier article')}")
-    return _list(lines)
-
-
-def _line(article: ArticleView, when: str = "") -> str:
-    """Return outlet, agency and title of an article, linked to it if the address is safe."""
-    title = escaped(article.title) or "Untitled"
-    url = formats.feed_url(article.url)
-    agency = f" ({escaped(article.wire)})" if article.wire else ""
-    return f"{escaped(article.outlet or NO_OUTLET)}{agency}{when}: {link(url, title) if url else title}"
-
-
-def _linked_stories(story: StoryView, base: str) -> str:
-    """Return a line with the nearest story before, after and related; `base` precedes an id."""
-    kinds = (("Earlier", story.earlier), ("Later", story.later), ("Related", story.related))
-    line = " · ".join(
-        f"{name}: {link(base + linked[0].id, escaped(linked[0].title) or 'Untitled')}"
-        for name, linked in kinds
-        if linked
-    )
-    return _paragraph(line) if line else ""
-
-
-def _copied(copies: Sequence[ArticleView]) -> str:
-    copies = [one for one in copies if one.version is None]
-    if not copies:
-        return ""
-    named = [_outlet(one) for one in copies[:NAMED_COPIES]]
-    if len(copies) > NAMED_COPIES:
-        named.append(f"{len(copies) - NAMED_COPIES:,} more")
-    return f" — the same text: {', '.join(named)}"
+    return story_numbers(story.report_count, *outlets, story.article_count)
 
 
 MOST_PAGES = 20  # pages that are read for one feed, in case a filter matches few stories
@@ -302,36 +210,14 @@ def digest_title(digest: Digest, settings: PublishSettings) -> str:
 
 def digest_html(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
-    parts = [f"<p>{_period(digest)}</p>"]
-    for one in digest.stories:
-        story, reports = _shown(one.story, settings)
-        url = f"{settings.base_url}/stories/{story.id}"
-        title = escaped(story.title) or "Untitled"
-        listed = "".join(f'<li dir="auto">{linked(article)}</li>' for article in reports)
-        parts.append(f'<h2 dir="auto">{link(url, title)}</h2>')
-        parts.append(f"<p><em>{numbers(story)} ({_new(one)})</em></p><ul>{listed}</ul>")
-    return "".join(parts)
+    return str(_fragments().digest_body(_period(digest), _shown(digest, settings)))
 
 
 def digest_text(digest: Digest, settings: PublishSettings) -> str:
     """Return the digest as plain text."""
-    lines = [_period(digest)]
-    for number, one in enumerate(digest.stories, 1):
-        story, reports = _shown(one.story, settings)
-        outlets = story.outlet_count, story.unknown_outlet_count
-        counts = ", ".join(story_numbers(story.report_count, *outlets, story.article_count))
-        lines += [
-            "",
-            f"{number}. {formats.feed_text(story.title) or 'Untitled'}",
-            f"   {counts} ({_new(one)})",
-        ]
-        for article in reports:
-            lines.append(
-                f"   - {formats.feed_text(article.outlet or NO_OUTLET)}: {formats.feed_text(article.title)}"
-            )
-            lines += [f"     {url}" for url in [formats.feed_url(article.url)] if url]
-        lines.append(f"   All reports: {settings.base_url}/stories/{story.id}")
-    return "\n".join(lines) + "\n"
+    stories = _shown(digest, settings)
+    template = formats.template("digest.txt")
+    return template.render(period=_period(digest), stories=stories, no_outlet=NO_OUTLET)
 
 
 def digest_channel(digests: Sequence[Digest], settings: PublishSettings, *, self_url: str) -> formats.Channel:
@@ -364,13 +250,31 @@ def _period(digest: Digest) -> str:
     return f"{stories} with the most new independent reports {period}"
 
 
-def _new(one: DigestStory) -> str:
-    return f"{one.new_reports:,} new"
+class _DigestLines(msgspec.Struct, frozen=True):
+    """What a digest shows of a story: within the excerpt limit, with its newest reports."""
+
+    story: StoryView
+    url: str
+    numbers: str
+    counts: str
+    new: str
+    reports: list[ArticleView]
 
 
-def _shown(story: StoryView, settings: PublishSettings) -> tuple[StoryView, list[ArticleView]]:
-    """Return a story within the excerpt limit, and its newest reports."""
-    bounded, _ = for_item(story, None, settings.excerpt_words)
-    reports = [one for one in bounded.articles if one.role == "report"] or bounded.articles
-    newest = sorted(reports, key=lambda one: (one.effective_at, one.id), reverse=True)
-    return bounded, newest[:DIGEST_REPORTS]
+def _shown(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
+    shown = []
+    for one in digest.stories:
+        story, _ = for_item(one.story, None, settings.excerpt_words)
+        reports = [article for article in story.articles if article.role == "report"] or story.articles
+        newest = sorted(reports, key=lambda article: (article.effective_at, article.id), reverse=True)
+        shown.append(
+            _DigestLines(
+                story=story,
+                url=f"{settings.base_url}/stories/{story.id}",
+                numbers=numbers(story),
+                counts=", ".join(_counts(story)),
+                new=f"{one.new_reports:,} new",
+                reports=newest[:DIGEST_REPORTS],
+            )
+        )
+    return shown

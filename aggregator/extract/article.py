@@ -49,7 +49,7 @@ from aggregator.model.core import (
     Published,
 )
 from aggregator.text.language import find_language
-from aggregator.text.lines import has_words, one_space
+from aggregator.text.lines import has_words, one_space, word_table
 from aggregator.text.reading import Reading, read
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
@@ -60,13 +60,25 @@ _MEDIUM = frozenset({"image", "audio", "video"})
 _TITLE_CHARS = 300
 _CATEGORIES = 20  # kept of an article
 # Media types of the IANA registry that feeds use; the system's own table differs between machines.
-_BY_ENDING = {
-    "jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp",
-    "avif": "image/avif", "svg": "image/svg+xml", "mp3": "audio/mpeg", "m4a": "audio/mp4", "aac": "audio/aac",
-    "ogg": "audio/ogg", "oga": "audio/ogg", "opus": "audio/ogg", "wav": "audio/wav", "flac": "audio/flac",
-    "mp4": "video/mp4", "m4v": "video/mp4", "webm": "video/webm", "mov": "video/quicktime",
-    "pdf": "application/pdf", "epub": "application/epub+zip",
-}  # fmt: skip
+_BY_ENDING = word_table("""
+    image/jpeg jpg jpeg
+    image/png png
+    image/gif gif
+    image/webp webp
+    image/avif avif
+    image/svg+xml svg
+    audio/mpeg mp3
+    audio/mp4 m4a
+    audio/aac aac
+    audio/ogg ogg oga opus
+    audio/wav wav
+    audio/flac flac
+    video/mp4 mp4 m4v
+    video/webm webm
+    video/quicktime mov
+    application/pdf pdf
+    application/epub+zip epub
+""")
 _WRITTEN_OTHERWISE = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "audio/mp3": "audio/mpeg"}
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from itertools import dropwhile
 
 from aggregator.text.calendar import month_spellings
+from aggregator.text.lines import word_set
 
 _WORD = re.compile(r"[^\W_]+")
 _VERSION = re.compile(r"(?:v|r|rc|alpha|beta|b)?\d+(?:(?:v|rc|alpha|beta|a|b|dev|post|pre|st|nd|rd|th)\d*)*")
@@ -21,7 +22,7 @@ capítulo numero puntata aflevering nummer avsnitt odcinek выпуск эпиз
 """
 _PART_WORDS = frozenset(_PARTS.split())
 # Words beside the version that tell nothing of which release it is.
-_VAGUE_WORDS = frozenset(["v", "ver", "version", "release", "released", "rel", "final", "stable"])
+_VAGUE_WORDS = word_set("v ver version release released rel final stable")
 # More than a number, as of victims: of three parts, marked as a version, a date, or after the word or sign of
 # a part. One with a point may be a share or a strength, so it is a version only after a name of one word.
 _DECIMAL = re.compile(r"\d[._]\d+(?![\d\s]*%)")

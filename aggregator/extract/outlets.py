@@ -17,9 +17,10 @@ import msgspec
 
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.core import Entry, FrozenStruct, Outlet
+from aggregator.text.lines import word_set
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
-_PRIVATE_SUFFIXES = frozenset({"arpa", "corp", "home", "internal", "intranet", "lan", "local", "localhost"})
+_PRIVATE_SUFFIXES = word_set("arpa corp home internal intranet lan local localhost")
 _NAME_WORDS = 5  # of 117 titles of real feeds twelve have more; no one of these is a name
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
 _ADDRESS = re.compile(

@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from aggregator.config.hosts import ip_address_of
+from aggregator.text.lines import word_set
 
 MAX_URL_CHARS = 4096  # longer ones are not keys: browsers and servers accept 2-8 KiB
 
@@ -28,16 +29,13 @@ _TRACKING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # Names that identify articles at some outlets: tracking only with one of these values.
-_AMBIGUOUS = frozenset({
-    "source", "src", "from", "via", "feature", "cid", "s", "share", "origin", "channel", "output",
-    "outputtype", "view",
-})  # fmt: skip
+_AMBIGUOUS = word_set("source src from via feature cid s share origin channel output outputtype view")
 _TRACKING_VALUE = re.compile(
     r"(?:rss\w*|feeds?|atom|twitter|facebook|fb|whatsapp|telegram|linkedin|reddit|email|mail|newsletter|push|app|"
     r"social|share|sharing|tw|web|amp|mobile|homepage|home|google\w*|flipboard|applenews|copy(?:-?link)?)",
     re.IGNORECASE,
 )
-_ALTERNATE_HOST_LABELS = frozenset({"www", "www1", "www2", "www3", "m", "mobile", "amp", "wap", "touch"})
+_ALTERNATE_HOST_LABELS = word_set("www www1 www2 www3 m mobile amp wap touch")
 _DEFAULT_PORTS = frozenset({None, 80, 443})
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")

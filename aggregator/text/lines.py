@@ -25,6 +25,20 @@ _KEPT_CHARS = 2_000  # the results for longer lines are not cached
 _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|ten)")
 
 
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a list that is written with spaces between them."""
+    return frozenset(words.split())
+
+
+def word_table(lines: str) -> dict[str, str]:
+    """Return the first word of the line by each of its other words."""
+    table: dict[str, str] = {}
+    for line in lines.strip().split("\n"):
+        first, *words = line.split()
+        table |= dict.fromkeys(words, first)
+    return table
+
+
 def one_space(text: str) -> str:
     """Return `text` with runs of spaces (also no-break ones) collapsed and stripped; newlines are kept."""
     return _SPACES.sub(" ", text).strip()

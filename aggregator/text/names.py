@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
+from aggregator.text.lines import word_set
 from aggregator.text.scripts import CHINESE_LISTS
 
 UPPER: Final = "".join(re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper())
@@ -41,9 +42,7 @@ PARTICLES: Final = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
 # Languages that capitalise every noun: only a run of two or more capitalised words is a name.
 CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
 # German prepositions after which a noun without an article is a name: "in Bremen", not "in der Stadt".
-BARE_PREPOSITIONS: Final = frozenset(
-    {"aus", "bei", "gegen", "in", "nach", "nahe", "um", "von", "vor", "zwischen", "über"}
-)
+BARE_PREPOSITIONS: Final = word_set("aus bei gegen in nach nahe um von vor zwischen über")
 _PREPOSITION: Final = re.compile(
     rf"\b(?i:{'|'.join(sorted(BARE_PREPOSITIONS))}) ([A-ZÄÖÜ][\w’'-]{{2,}})"
     r"(?= [^A-ZÄÖÜ]|[.,;:!?\n)]|$)"

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from aggregator.text.lines import CLUSTERED, combining_marks
+from aggregator.text.lines import CLUSTERED, combining_marks, word_set
 from aggregator.text.numbers import written_out
 
 _HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -29,10 +29,9 @@ CHINESE_LISTS: Final = msgspec.yaml.decode(
     files("aggregator.text").joinpath("chinese.yaml").read_bytes(), type=dict[str, str]
 )
 EVERYDAY: Final = frozenset(CHINESE_LISTS["everyday"])
-_COUNTER_PAIRS: Final = frozenset((
-    "公里", "小时", "分钟", "美元", "欧元", "日元", "亿元", "万元", "平方", "公斤", "小時", "分鐘",
-    "カ月", "か月", "时许", "以上", "ドル", "ユーロ",
-))  # fmt: skip
+_COUNTER_PAIRS: Final = word_set(
+    "公里 小时 分钟 美元 欧元 日元 亿元 万元 平方 公斤 小時 分鐘 カ月 か月 时许 以上 ドル ユーロ"
+)
 _SIMPLIFIED: Final = str.maketrans(CHINESE_LISTS["traditional"], CHINESE_LISTS["simplified"])
 
 

@@ -10,33 +10,26 @@ from collections.abc import Iterator
 
 from aggregator.text.calendar import forms, number_of
 from aggregator.text.clock_times import without_clock
-from aggregator.text.lines import ends_sentence, has_words
+from aggregator.text.lines import ends_sentence, has_words, word_set
 
-_ABBREVIATIONS = frozenset({
-    "govs", "sens", "reps",
-    "mr", "mrs", "ms", "dr", "prof", "gen", "col", "lt", "sgt", "capt", "maj", "adm", "gov", "sen", "rep",
-    "rev", "hon", "st", "sr", "jr", "vs", "etc", "inc", "ltd", "corp", "co", "no", "nos", "dept", "est",
-    "fig", "vol", "approx", "pres", "sec", "supt", "messrs", "bzw",
-    "ca", "usw", "ggf", "evtl", "vgl", "nr", "str", "tel", "abs", "art", "bsp", "geb", "mio", "mrd",
-    "inkl", "sog", "zb", "dh", "hr", "fr", "mme", "mlle", "mm", "m", "av", "env", "p.ex", "sra", "srta",
-    "ud", "uds", "pág", "núm", "dña", "d.h", "z.b", "u.a", "i.e", "e.g", "a.k.a", "dott", "ing", "avv",
-    "sig", "on", "drs", "dhr", "mevr", "jl", "blz", "g", "гг", "г", "им", "ул", "тыс", "млн", "млрд",
-    "руб", "dep", "mt", "ft", "amb", "atty",
-}) | {
+_ABBREVIATIONS = word_set("""
+    govs sens reps mr mrs ms dr prof gen col lt sgt capt maj adm gov sen rep rev hon st sr jr vs etc inc ltd
+    corp co no nos dept est fig vol approx pres sec supt messrs bzw ca usw ggf evtl vgl nr str tel abs art
+    bsp geb mio mrd inkl sog zb dh hr fr mme mlle mm m av env p.ex sra srta ud uds pág núm dña d.h z.b u.a
+    i.e e.g a.k.a dott ing avv sig on drs dhr mevr jl blz g гг г им ул тыс млн млрд руб dep mt ft amb atty
+""") | {
     form
     for cycle in ("months", "weekdays")
     for form in forms(cycle, "en", short=True) - forms(cycle, "en")
 }  # fmt: skip
 # American states, as in "Tampa, Fla. — "; with a small letter some of them are words ("fell ill").
-_STATES = frozenset({
-    "Ala", "Ariz", "Ark", "Calif", "Colo", "Conn", "Del", "Fla", "Ga", "Ill", "Ind", "Kan", "Ky", "La",
-    "Mass", "Md", "Mich", "Minn", "Miss", "Mo", "Mont", "Neb", "Nev", "Okla", "Ore", "Pa", "Penn", "Tenn",
-    "Tex", "Va", "Vt", "Wash", "Wis", "Wyo",
-})  # fmt: skip
-_AFTER_DOTTED = frozenset({
-    "the", "a", "in", "but", "it", "he", "she", "they", "on", "at", "this", "that", "and", "however",
-    "according", "police", "officials", "mr", "as", "after", "we", "i",
-})  # fmt: skip
+_STATES = word_set("""
+    Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla
+    Ore Pa Penn Tenn Tex Va Vt Wash Wis Wyo
+""")
+_AFTER_DOTTED = word_set("""
+    the a in but it he she they on at this that and however according police officials mr as after we i
+""")
 # All three begin with one class of signs, which `re` skips to: seven times as fast as three alternatives.
 _BOUNDARY = re.compile(
     r"[.!?…。！？｡।۔؟](?:"
@@ -113,7 +106,6 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     return not (re.fullmatch(r"\d{1,2}", word) and is_ordinal_context)
 
 
-_ORDINAL_NOUNS = frozenset({
-    "jahrhundert", "weltkrieg", "stock", "platz", "spieltag", "runde", "klasse", "bundesliga", "jahrestag",
-    "minute", "geburtstag",
-})  # fmt: skip
+_ORDINAL_NOUNS = word_set("""
+    jahrhundert weltkrieg stock platz spieltag runde klasse bundesliga jahrestag minute geburtstag
+""")

@@ -1,7 +1,7 @@
 """Stems: the form that the inflected forms of a word share, by language.
 
-Snowball stems most languages. Arabic has a stemmer of its own, since Snowball's leaves conjunctions and
-plurals distinct. A language without a stemmer keeps its words.
+Snowball, which knows languages by their codes, stems most. Arabic has a stemmer of its own, since Snowball's
+leaves conjunctions and plurals distinct. A language without a stemmer keeps its words.
 """
 
 import re
@@ -13,14 +13,6 @@ import Stemmer
 
 from aggregator.text.common_words import listed_words
 
-_SNOWBALL: Final = {
-    "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "el": "greek",
-    "en": "english", "es": "spanish", "et": "estonian", "eu": "basque", "fa": "persian", "fi": "finnish",
-    "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian", "hy": "armenian", "id": "indonesian",
-    "it": "italian", "lt": "lithuanian", "ne": "nepali", "nb": "norwegian", "nl": "dutch", "nn": "norwegian",
-    "no": "norwegian", "pl": "polish", "pt": "portuguese", "ro": "romanian", "ru": "russian", "sr": "serbian",
-    "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
-}  # fmt: skip
 # One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
 _STEMMED_TWICE: Final = frozenset({"ru"})
 # Languages that join short words to the next one with an apostrophe, and these words.
@@ -56,8 +48,12 @@ def _stemmer(language: str) -> _Stem | None:
     if language == "ar":
         words = (word for _, listed in listed_words(language) for word in listed)
         return _ArabicStemmer(plain_letters(word, language) for word in words).stem
-    algorithm = _SNOWBALL.get(language)
-    return Stemmer.Stemmer(algorithm, 0).stemWord if algorithm else None
+    code = "no" if language in ("nb", "nn") else language
+    try:
+        stem: _Stem = Stemmer.Stemmer(code, 0).stemWord
+    except KeyError:
+        return None
+    return stem
 
 
 def stem_of(word: str, language: str) -> str:

@@ -13,14 +13,11 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, ends_sentence, letters_of
+from aggregator.text.lines import count_words, ends_sentence, letters_of, word_set
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_NAMED_TAGS = frozenset(
-    {"div", "section", "aside", "ul", "ol", "p", "dl", "table", "figure", "form", "details", "span", "li",
-     "fieldset"}
-)  # fmt: skip
+_NAMED_TAGS = word_set("div section aside ul ol p dl table figure form details span li fieldset")
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article", "figcaption")
 _NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
 # Names of boxes, whatever their content is.

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.language.unicode import clean
+from aggregator.text.lines import word_set
 
 _MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
 _MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
@@ -126,15 +127,14 @@ def _few_attributes(stretch: str, limit: int) -> str:
 
 # --- fragments ---------------------------------------------------------------------------------------------
 
-_DROPPED = frozenset(
-    {"script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "math", "head", "title",
-     "form", "button", "select", "textarea", "audio", "video", "canvas", "figcaption"}
-)  # fmt: skip
-_BLOCKS = frozenset(
-    {"p", "div", "br", "li", "ul", "ol", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote",
-     "table", "tr", "section", "article", "header", "footer", "aside", "figure", "pre", "hr", "main", "nav",
-     "address"}
-)  # fmt: skip
+_DROPPED = word_set("""
+    script style noscript template iframe object embed svg math head title form button select textarea audio
+    video canvas figcaption
+""")
+_BLOCKS = word_set("""
+    p div br li ul ol dl dt dd h1 h2 h3 h4 h5 h6 blockquote table tr section article header footer aside
+    figure pre hr main nav address
+""")
 _FRAGMENT_CHARS = 1_048_576
 
 

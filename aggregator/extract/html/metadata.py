@@ -20,7 +20,7 @@ from aggregator.extract.plain.outlet_names import split_title
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Enclosure, FrozenStruct, Published
 from aggregator.text.language import primary_tag
-from aggregator.text.lines import folded
+from aggregator.text.lines import folded, word_set
 
 Node = dict[str, Any]  # of JSON-LD
 Meta = dict[str, str]  # values by the names of <meta>
@@ -229,9 +229,7 @@ def _visible(element: Any, max_chars: int) -> str:
     return _one_line("".join(pieces), max_chars)
 
 
-_RUN_IN = frozenset(
-    {"a", "b", "i", "em", "strong", "u", "sup", "sub", "mark", "q", "font", "abbr", "wbr", "big"}
-)
+_RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
 _UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
 
 

@@ -12,16 +12,13 @@ from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import FrozenStruct
-from aggregator.text.lines import count_words, letters_of
+from aggregator.text.lines import count_words, letters_of, word_set
 
-_HIDDEN = frozenset({
-    "script", "style", "template", "svg", "math", "head", "title", "select", "option", "textarea", "audio",
-    "video", "canvas", "iframe", "object", "nav", "footer",
-})  # fmt: skip
-_INLINE = frozenset({
-    "a", "abbr", "b", "bdi", "cite", "code", "em", "font", "i", "label", "mark", "q", "s", "small", "span",
-    "strong", "sub", "sup", "time", "u", "wbr",
-})  # fmt: skip
+_HIDDEN = word_set("""
+    script style template svg math head title select option textarea audio video canvas iframe object nav
+    footer
+""")
+_INLINE = word_set("a abbr b bdi cite code em font i label mark q s small span strong sub sup time u wbr")
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _LINES = 3_000
 _LINK_SHARE = 0.8  # share of a line's characters in links from which on the line is a link

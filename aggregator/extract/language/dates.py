@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aggregator.extract.phrases import phrases, single_words, words
 from aggregator.model.core import Published, PublishedOrigin
 from aggregator.text import calendar
-from aggregator.text.lines import is_name_like, is_prose, same_line
+from aggregator.text.lines import is_name_like, is_prose, same_line, word_table
 
 Match = re.Match[str]
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first of the era
@@ -105,12 +105,25 @@ _CLOCK = re.compile(
     r"(?P<off>\s?[+-](?:\d{2}:?\d{2}|(?<=(?:GMT|UTC)[+-])\d{1,2}(?![\d:])))?",
     re.IGNORECASE,
 )
-_ZONE_HOURS = {
-    "z": 0, "utc": 0, "gmt": 0, "cet": 1, "cest": 2, "mez": 1, "mesz": 2, "est": -5, "edt": -4, "cst": -6,
-    "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "bst": 1, "msk": 3, "jst": 9, "kst": 9, "aedt": 11,
-    "aest": 10, "wet": 0, "west": 1, "eet": 2, "eest": 3, "ist": 5.5, "wib": 7, "wita": 8, "pkt": 5, "sgt": 8,
-    "hkt": 8, "trt": 3, "sast": 2, "eat": 3, "wat": 1,
-}  # fmt: skip
+# Hours before UTC, and the zones that are.
+_ZONE_HOURS = word_table("""
+    -8 pst
+    -7 mst pdt
+    -6 cst mdt
+    -5 est cdt
+    -4 edt
+    +0 z utc gmt wet
+    +1 cet mez bst west wat
+    +2 cest mesz eet sast
+    +3 msk eest trt eat
+    +5 pkt
+    +5.5 ist
+    +7 wib
+    +8 wita sgt hkt
+    +9 jst kst
+    +10 aest
+    +11 aedt
+""")
 _ZONES_BY_SEASON = {
     "et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles",
 }  # fmt: skip
@@ -403,7 +416,7 @@ def _offset(zone: str, day: dt.date | None = None, time: dt.time | None = None) 
     if place is not None and day is not None and time is not None:
         return dt.datetime.combine(day, time, zone_or_utc(place)).utcoffset()
     hours = _ZONE_HOURS.get(zone.lower())
-    return None if hours is None else dt.timedelta(hours=hours)
+    return None if hours is None else dt.timedelta(hours=float(hours))
 
 
 def _words_beside(line: str, match: Match) -> int:

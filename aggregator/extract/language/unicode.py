@@ -12,7 +12,7 @@ import re
 import unicodedata
 from contextlib import suppress
 
-from aggregator.text.lines import CLUSTERED
+from aggregator.text.lines import CLUSTERED, word_table
 
 # C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
 _C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
@@ -77,35 +77,49 @@ def clean(text: str) -> str:
 
 # --- bytes to text -----------------------------------------------------------------------------------------
 
-# Labels in pages and feeds, folded by `_folded`. Latin-1 and ASCII mean Windows-1252, as in browsers; older
-# East Asian charsets are decoded by their supersets.
-_CODECS: dict[str, str] = {
-    "utf8": "utf-8",
-    "utf16": "utf-16",
-    "utf16le": "utf-16-le",
-    "utf16be": "utf-16-be",
-    "utf32": "utf-32",
-    **dict.fromkeys(("ascii", "usascii", "latin1", "iso88591", "cp819", "cp1252", "windows1252"), "cp1252"),
-    **{f"iso8859{n}": f"iso8859-{n}" for n in (*range(2, 12), 13, 14, 15, 16)},
-    **{f"{prefix}125{n}": f"cp125{n}" for n in (0, 1, 3, 4, 5, 6, 7, 8) for prefix in ("cp", "windows")},
-    "latin2": "iso8859-2",
-    "latin5": "iso8859-9",
-    "latin9": "iso8859-15",
-    "koi8r": "koi8-r",
-    "koi8u": "koi8-u",
-    "cp866": "cp866",
-    "ibm866": "cp866",
-    "macintosh": "mac-roman",
-    "macroman": "mac-roman",
-    "xmaccyrillic": "mac-cyrillic",
-    **dict.fromkeys(("shiftjis", "sjis", "xsjis", "windows31j", "cp932", "mskanji"), "cp932"),
-    **dict.fromkeys(("eucjp", "xeucjp"), "euc-jp"),
-    "iso2022jp": "iso2022-jp",
-    **dict.fromkeys(("gb2312", "gbk", "cp936", "gb18030", "xgbk", "euccn"), "gb18030"),
-    **dict.fromkeys(("big5", "big5hkscs", "cp950", "xxbig5"), "big5hkscs"),
-    **dict.fromkeys(("euckr", "cp949", "ksc5601", "ksc56011987", "uhc", "windows949"), "cp949"),
-    **dict.fromkeys(("tis620", "windows874", "cp874", "iso885911"), "cp874"),
-}
+# A codec, and the labels in pages and feeds that mean it, folded by `_folded`. Latin-1 and ASCII mean
+# Windows-1252, as in browsers; older East Asian charsets are decoded by their supersets.
+_CODECS = word_table("""
+    utf-8 utf8
+    utf-16 utf16
+    utf-16-le utf16le
+    utf-16-be utf16be
+    utf-32 utf32
+    cp1252 ascii usascii latin1 iso88591 cp819 cp1252 windows1252
+    iso8859-2 iso88592 latin2
+    iso8859-3 iso88593
+    iso8859-4 iso88594
+    iso8859-5 iso88595
+    iso8859-6 iso88596
+    iso8859-7 iso88597
+    iso8859-8 iso88598
+    iso8859-9 iso88599 latin5
+    iso8859-10 iso885910
+    cp874 iso885911 tis620 windows874 cp874
+    iso8859-13 iso885913
+    iso8859-14 iso885914
+    iso8859-15 iso885915 latin9
+    iso8859-16 iso885916
+    cp1250 cp1250 windows1250
+    cp1251 cp1251 windows1251
+    cp1253 cp1253 windows1253
+    cp1254 cp1254 windows1254
+    cp1255 cp1255 windows1255
+    cp1256 cp1256 windows1256
+    cp1257 cp1257 windows1257
+    cp1258 cp1258 windows1258
+    koi8-r koi8r
+    koi8-u koi8u
+    cp866 cp866 ibm866
+    mac-roman macintosh macroman
+    mac-cyrillic xmaccyrillic
+    cp932 shiftjis sjis xsjis windows31j cp932 mskanji
+    euc-jp eucjp xeucjp
+    iso2022-jp iso2022jp
+    gb18030 gb2312 gbk cp936 gb18030 xgbk euccn
+    big5hkscs big5 big5hkscs cp950 xxbig5
+    cp949 euckr cp949 ksc5601 ksc56011987 uhc windows949
+""")
 _MULTIBYTE = frozenset({"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"})
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
 _BOMS = (

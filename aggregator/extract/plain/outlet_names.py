@@ -4,7 +4,7 @@ import re
 
 from aggregator.extract.phrases import label_of, phrases, single_words, table, words
 from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate, is_section, is_weak
-from aggregator.text.lines import count_words, ends_sentence, folded
+from aggregator.text.lines import count_words, ends_sentence, folded, word_set
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
 _DOMAIN = re.compile(r"(?:www\.)?[a-z0-9-]{2,40}(?:\.[a-z]{2,12}){1,2}", re.IGNORECASE)
@@ -43,10 +43,10 @@ def _ends_like_one(line: str) -> bool:
     return any(last.endswith(end) and len(last) > len(end) for end in table()["outlets"]["ends"])
 
 
-_SMALL = frozenset((
-    "&", "and", "da", "das", "de", "dei", "del", "delle", "den", "der", "des", "di", "die", "do", "dos",
-    "du", "e", "el", "et", "für", "het", "i", "il", "la", "le", "les", "of", "the", "und", "van", "y",
-))  # fmt: skip
+_SMALL = word_set("""
+    & and da das de dei del delle den der des di die do dos du e el et für het i il la le les of the und van
+    y
+""")
 
 
 def is_masthead(line: str, outlet: str) -> bool:

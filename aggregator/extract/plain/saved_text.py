@@ -20,7 +20,15 @@ from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.model.core import FrozenStruct, Published
-from aggregator.text.lines import count_words, ends_sentence, folded, is_name_like, is_prose, same_line
+from aggregator.text.lines import (
+    count_words,
+    ends_sentence,
+    folded,
+    is_name_like,
+    is_prose,
+    same_line,
+    word_set,
+)
 
 
 class SavedText(FrozenStruct):
@@ -148,7 +156,7 @@ def _opens_text(line: str) -> bool:
     )
 
 
-_ENGLISH = frozenset({"the", "and", "of", "to", "said", "that", "with", "from"})
+_ENGLISH = word_set("the and of to said that with from")
 
 
 def _is_day_first(body: Sequence[str]) -> bool | None:

@@ -36,6 +36,7 @@ from aggregator.sources.parse.entry_builder import (
     plain_title,
     primary_language,
 )
+from aggregator.text.lines import word_set
 
 Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
 _MINUTES = re.compile(r"\s*([0-9]{1,6})\s*\Z")
@@ -351,9 +352,7 @@ _SNIFFED_CHARS = 65_536
 _FEED_ROOTS = r"rss|feed|rdf|channel|item|entry|urlset|sitemapindex"
 _FEED_ELEMENT = re.compile(rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE)
 _PAGE = frozenset({"html", "head", "body"})
-_PIECE_OF_PAGE = frozenset(
-    {"div", "p", "script", "style", "meta", "title", "link", "h1", "center", "table", "b"}
-)
+_PIECE_OF_PAGE = word_set("div p script style meta title link h1 center table b")
 _MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")  # including UTF-32 and EBCDIC
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
 

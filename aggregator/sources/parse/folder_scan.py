@@ -10,14 +10,13 @@ from pathlib import Path
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, TooManyFilesError
+from aggregator.text.lines import word_set
 
 _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 _SETTLE_SECONDS = 1.0  # a watched file that changed within this time may still be written
 
 COMPRESSIONS = (".gz", ".zst")
-SUFFIXES = frozenset(
-    {".txt", ".html", ".htm", ".json", ".jsonl", ".xml", ".rss", ".atom", ".warc", ".eml", ".mbox"}
-)
+SUFFIXES = word_set(".txt .html .htm .json .jsonl .xml .rss .atom .warc .eml .mbox")
 _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".bak", ".lock")
 
 

@@ -1,10 +1,11 @@
 """The sentences of a report, and which of them can be shown without the sentences before them."""
 
 import re
-import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from importlib.resources import files
+
+import msgspec
 
 from aggregator.stories.lexicon import word_list
 from aggregator.text.calendar import forms, month_spellings
@@ -13,12 +14,6 @@ from aggregator.text.sentences import paragraphs, sentences_of
 
 CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
-# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said")
-# Expressions for any place in a sentence begin with a letter where possible: `re` then skips what is none.
-RUN_IN = re.compile(
-    r"[A-Z](?:(?<=[a-z].)[A-Z](?:[A-Z]|\b)|(?<=\sM)ORE\s|(?<=[a-z]”.)"
-    r"|(?:(?<=[a-z]{2}[.!?].)|(?<=\d{2}[.!?].)|(?<=[a-z]{2}[.!?][“”\"].))[a-z])"
-)
 CUT_MARKS = ("...", "…")  # at the end of a feed's text: the rest is missing
 WHOLE_WORDS = 10  # of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
 QUOTATION_MARKS = '“"„«「'
@@ -92,88 +87,22 @@ PRONOUN_SPEAKER = re.compile(
     r"[”\"]\s+(?:he|she|they|it|we|I)\s+(?:\w+\s+)?"
     r"(?:said|says|told|wrote|tweeted|added|continued|argued|explained|asked|concluded|noted|posted)\b"
 )
-_DATE = r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}\b|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|\b(?:19|20)\d\d\b)"
-_POSES = (
-    r"(?:speaks?|listens?|gestures?|arrives?|walks?|looks? on|attends?|poses?|stands?|holds?|waves?|sits?"
-    r"|smiles?|leaves?|chairs?|testif(?:y|ies)|wears?|protest)"
-)
 
 
-class _Sign(NamedTuple):
-    """Why a sentence with it is no text of a report."""
+class _Sign(msgspec.Struct, frozen=True):
+    """A sign that a sentence is no text of a report, of front_matter.yaml."""
 
     why: str
-    find: Callable[[str], re.Match[str] | None]
-    cues: tuple[str, ...] = ()  # strings of which the sentence has one, or `find` finds nothing
+    form: str
+    cues: tuple[str, ...] = ()
 
 
-# English, but for signs and addresses. The first one found tells why.
-FRONT_MATTER = (
-    _Sign(
-        "caption",
-        re.compile(
-            r"\bFILE\b\s?(?:PHOTO\b)?\s?[-–—:]|FILE PHOTO|[Hh]ide [Cc]aption|\bPhotos?:|\(Photo|AFP\)"
-            r"|Getty Images|\bAP Photo|Photograph:|\b(?:undated|file) photo\b|\((?:[LC]|\d\w\w [LRC])\)"
-            r"|\bIn this\b[^.]{0,60}\b(?:photo|image|picture|frame)\b"
-            r"|, (?:center|left|right|second from (?:left|right)),|\((?:from )?left to right\)"
-        ).search,
-        ("FILE", "aption", "hoto", "AFP)", "Getty", "L)", "R)", "C)", "In t", "center,", "left,", "right"),
-    ),
-    _Sign(
-        "caption",
-        re.compile(
-            r", (?:on )?[A-Z][a-z]{2,8}\.? \d{1,2}, \d{4}(?:, (?:in|at|near|outside) [^.“”\"]{3,60})?\.$"
-        ).search,
-        tuple(string.digits),
-    ),
-    _Sign(
-        "caption",
-        re.compile(
-            rf"^(?!Meanwhile|On |In |As )[A-Z][^“”\"]{{5,140}}?\b{_POSES}\s(?:\w+\s){{0,2}}?"
-            rf"(?:during|at|to|as|after|before|with|in|on|outside|up|over|for)\b.*{_DATE}[^“”\"]{{0,60}}$"
-        ).match,
-        (*string.digits, "day"),
-    ),
-    # Of a list of shots: "1. The premier arriving 2. SOUNDBITE (English) ..."
-    _Sign("caption", re.compile(r"SOUNDBITE|[a-z]{4} [1-9]\.$").search, ("SOUNDBITE", *string.digits)),
-    _Sign("promotion", re.compile(r"^The post .{10,} appeared first on\b").match),
-    _Sign(
-        "credit",
-        re.compile(
-            r"contributed to this (?:report|article|story)|\bhas more\b[^:.]{0,30}:"
-            r"|[Ff]ollow (?:him|her|us|me|\w+) (?:\w+ )?on Twitter"
-        ).search,
-        ("contributed to this", "has more", "on Twitter"),
-    ),
-    _Sign("credit", re.compile(r"^\W*\([^()]*\)\W*$|^[-—–]+\s|^\(\d+\)\s").match),
-    _Sign(
-        "promotion",
-        re.compile(
-            r"^[^\w“\"]*(?:Click|Watch|Read more|Read:|See|Get|Subscribe|Sign up|Find us|Editor['’]s note"
-            r"|Note:|Updated? (?:on|at|[A-Z])|From [^:“”\"]{3,60}: [A-Z]"
-            r"|Related|More:|Correction:|Listen|Download|Check out|Call your|Bear in mind"
-            r"|Here['’]s|Here are|How|Why|Do you|Did you|What(?:['’]s|\s(?:I|we|he|she|you)\b))"
-        ).match,
-    ),
-    _Sign(
-        "promotion",
-        re.compile(
-            r"CLICK HERE|\b(?:found|read|available) here\W*$"
-            r"|\b[Tt]his (?:story|article|post) (?:has been|will be|was)"
-            r" (?:updated|corrected|published|first)\b"
-        ).search,
-        ("LICK HERE", " here", "his story", "his article", "his post"),
-    ),
-    _Sign(
-        "post",
-        re.compile(r"pic\.twitter\.com|https?://|(?<!\w)@\w|![\s)]*$").search,
-        ("twitter.com", "://", "@", "!"),
-    ),
-    _Sign("links", RUN_IN.search),
-    _Sign("links", re.compile(r"\s\|\s|\b[A-Z]+, [-+]\d").search, ("|", ", -", ", +")),
-    _Sign("characters", re.compile(r"â€|Ã[\u0080-\u00bf]|�|&(?:amp|nbsp|quot|#\d+);").search),
-    _Sign("question", re.compile(r"\?[”\"’)\]]*\s*$").search, ("?",)),
-)  # fmt: skip
+_SIGNS = msgspec.yaml.decode(
+    files("aggregator.stories").joinpath("front_matter.yaml").read_bytes(), type=dict[str, _Sign]
+)
+_FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
+# The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said").
+RUN_IN = _FORMS["run in"]
 
 
 def sentences_of_report(text: str, title: str) -> Iterator[str]:
@@ -239,9 +168,10 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     A caption, a credit, a promotion, a post, the text of links, wrong characters, a question, a quotation
     without its speaker, spoken words, or the first or second person outside of quotation marks.
     """
-    for why, find, cues in FRONT_MATTER:
-        if (not cues or any(map(sentence.__contains__, cues))) and find(sentence):
-            return why
+    for name, sign in _SIGNS.items():
+        is_likely = not sign.cues or any(map(sentence.__contains__, sign.cues))
+        if is_likely and _FORMS[name].search(sentence):
+            return sign.why
     outside = QUOTED.sub("", sentence)
     if fault := _broken(sentence, outside):
         return fault

@@ -1,6 +1,7 @@
 """The commands stories, story, explain, feed and search."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +17,8 @@ from aggregator.model.core import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.core import ArticleView, StoryText, StoryView
+    from aggregator.grouping.corrections.explain import Explanation
+    from aggregator.model.core import StoryText, StoryView
     from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryPage
     from aggregator.store.read.reader import StoryReader
 
@@ -160,9 +162,7 @@ def story(
         show.json_line(story_json.whole_story(found, text, summarised))
     else:
         assert text is not None, "an existing story can be rendered"
-        lines = [found.title, _source_or_counts(found), "", *_story_lines(found, text)]
-        lines += [*_machine_lines(found, summarised), "", *_articles(found.articles), *_about(found)]
-        show.out(show.wrapped("\n".join(lines)))
+        show.out(show.wrapped(_story_text(found, text, summarised)))
 
 
 def _source_or_counts(story: "StoryView") -> str:
@@ -176,48 +176,38 @@ def _source_or_counts(story: "StoryView") -> str:
     return ", ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
 
 
-def _story_lines(story: "StoryView", text: "StoryText") -> list[str]:
+def _story_text(story: "StoryView", text: "StoryText", summarised: "MachineSummary | None") -> str:
     """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
-    from aggregator.stories.plain_text import as_text
+    from aggregator.stories.plain_text import NO_OUTLET, as_text
 
-    if len(story.articles) == 1 and story.articles[0].text:
-        return [story.articles[0].text]
-    lines = [as_text(text, story.articles)]
-    if text.quotations:
-        lines += ["", "Quotations"]
-    for quotation in text.quotations:
-        lines.append(f"- {quotation.speaker}: {quotation.text} ({_behind(story, quotation.article_ids)})")
-    return lines
-
-
-def _behind(story: "StoryView", article_ids: "Sequence[str]") -> str:
-    """Return outlet and id of each of these articles."""
-    from aggregator.stories.plain_text import NO_OUTLET
-
-    outlets = {article.id: article.outlet for article in story.articles}
-    return ", ".join(f"{outlets.get(id_) or NO_OUTLET} {id_}" for id_ in article_ids)
+    return _filled(
+        "story.txt",
+        story=story,
+        counts=_source_or_counts(story),
+        single=story.articles[0].text if len(story.articles) == 1 else "",
+        text=text,
+        told=as_text(text, story.articles),
+        summarised=summarised,
+        outlets={article.id: article.outlet for article in story.articles},
+        no_outlet=NO_OUTLET,
+    )
 
 
-def _machine_lines(story: "StoryView", summarised: "MachineSummary | None") -> list[str]:
-    """Return the lines of the machine-written text, each sentence with its outlets and articles."""
-    if summarised is None or not summarised.sentences:
-        return []
-    lines = ["", f"Machine-written summary by {summarised.written_by}; nobody has checked it"]
-    lines += [f"- {said.text} ({_behind(story, said.article_ids)})" for said in summarised.sentences]
-    return lines
+def _filled(template: str, **values: object) -> str:
+    """Return a text by a template, without a newline at its end."""
+    from aggregator.grouping.corrections import decision_words as words
+    from aggregator.web.jinja import environment
 
-
-def _about(story: "StoryView") -> list[str]:
-    """Return the lines of names, topics and linked stories."""
-    now = utc_now()
-    names = ", ".join(f"{one.name} ({one.outlets})" for one in story.names)
-    subjects = {"Names, with the number of outlets": names, "Topics": ", ".join(story.topics)}
-    linked = {"Earlier": story.earlier, "Later": story.later, "Related": story.related}
-    lines = [f"{heading}: {listed}" for heading, listed in subjects.items() if listed]
-    for heading, others in linked.items():
-        lines += [heading] if others else []
-        lines += [f"- {one.id}  {show.cell(one.first_published, now):11}  {one.title}" for one in others]
-    return ["", *lines] if lines else []
+    templates = environment().overlay(finalize=None)
+    functions = (words.decision_words, words.log_words, words.not_counted, words.reason_name)
+    templates.filters |= {function.__name__: function for function in (*functions, words.reason_value, repr)}
+    templates.filters |= {
+        "cell": partial(show.cell, now=utc_now()),
+        "copy_words": words.COPY_SHARES.format,
+        "minute": "{:%Y-%m-%d %H:%M}".format,
+        "score_words": words.SCORE.format,
+    }
+    return templates.get_template(template).render(values).rstrip("\n")
 
 
 def _hint(reader: "StoryReader", id_: str, kind: str) -> str:
@@ -232,20 +222,6 @@ def _hint(reader: "StoryReader", id_: str, kind: str) -> str:
         return f"this is the id of a story; show its articles with: aggregator story {id_}"
     command = "aggregator stories" if kind == "story" else "aggregator story ID"
     return f"list them with `{command}`, or find them with `aggregator search TEXT`"
-
-
-def _articles(members: "Sequence[ArticleView]") -> list[str]:
-    """Return one line per article: id, time, role, kind, outlet, and the original of a copy."""
-    now = utc_now()
-    return [
-        "Article ids (`aggregator explain ID` shows why an article is here)",
-        *(
-            f"- {one.id}  {show.cell(one.effective_at, now):11}  {one.role:9}  {one.kind:10}  "
-            + show.cell(one.outlet, now)
-            + (f" (text of {one.copy_of})" if one.copy_of else "")
-            for one in sorted(members, key=lambda one: (one.effective_at, one.id))
-        ),
-    ]
 
 
 def explain(
@@ -276,7 +252,12 @@ def explain(
     if format_ == "json":
         show.json_line(explained)
     else:
-        show.out(show.wrapped(explained.as_text()))
+        show.out(show.wrapped(explanation_text(explained)))
+
+
+def explanation_text(explained: "Explanation") -> str:
+    """Return the lines of `aggregator explain`."""
+    return _filled("explain.txt", explained=explained)
 
 
 def feed(

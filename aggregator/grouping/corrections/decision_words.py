@@ -1,7 +1,6 @@
 """Decisions, scores and lines of the story log in words, for pages and the command line."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from aggregator.config.messages import counted
@@ -15,12 +14,6 @@ COPY_SHARES = (
     "the texts share {0.resemblance:.0%} of all word triples, and {0.containment:.0%} of those of the "
     "shorter one (compared with {0.other})"
 )
-_EXCERPT = "  it contains article {0.other} as an excerpt: " + COPY_SHARES
-_REUSE = (
-    "  it shares with article {0.other} {0.share:.0%} of the runs of six words outside quotations, "
-    "so both are one origin"
-)
-_SHARE = "  {:30}{:>8}  gives {:+7.2f}"
 _NAMES = {
     "texts": "words of the whole text",
     "titles": "words of the title",
@@ -122,39 +115,3 @@ def reason_value(reason: Reason) -> str:
     if hours < 1:
         return f"{hours * 60:.0f} min"
     return f"{hours:.1f} h" if hours < 48 else f"{reason.value:.1f} d"
-
-
-def evidence_lines(evidence: Evidence, runner_up_title: str | None) -> list[str]:
-    """Return the lines of a decision: what it was, by which reasons, and what came second."""
-    lines = [decision_words(evidence)]
-    if evidence.score is not None and evidence.reasons:
-        lines += share_lines(evidence.bias, evidence.reasons, evidence.score)
-    if evidence.stage != "copy":
-        lines += lines_of("  {0.kind} of another text: " + COPY_SHARES, evidence.copy)
-    lines += lines_of(_EXCERPT, *evidence.excerpts)
-    lines += lines_of(_REUSE, evidence.reuse)
-    lines += lines_of("  {}", not_counted(evidence))
-    return lines + _runner_up(evidence, runner_up_title)
-
-
-def _runner_up(evidence: Evidence, title: str | None) -> list[str]:
-    rival = evidence.runner_up
-    if rival is None:
-        return []
-    shown = f" ({title})" if title else ""
-    lines = [f"  runner-up: story {rival.story}{shown}, {SCORE.format(rival)}"]
-    if evidence.score is None and rival.reasons:
-        lines += share_lines(evidence.bias, rival.reasons, rival.score)
-    return lines
-
-
-def share_lines(bias: float, reasons: Sequence[Reason], score: float) -> list[str]:
-    """Return the lines of a sum of reasons."""
-    lines = [_SHARE.format("start", "", bias)]
-    lines += [_SHARE.format(reason_name(reason), reason_value(reason), reason.share) for reason in reasons]
-    return [*lines, f"  {'sum':46}{score:+7.2f}"]
-
-
-def lines_of(template: str, *values: object) -> list[str]:
-    """Return the line of each value that is not None."""
-    return [template.format(value) for value in values if value is not None]

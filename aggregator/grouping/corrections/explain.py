@@ -3,20 +3,12 @@
 import datetime as dt
 from collections.abc import Iterable
 
-import msgspec
 import numpy as np
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
 from aggregator.grouping.copies.shingles import shared_passages
-from aggregator.grouping.corrections.decision_words import (
-    COPY_SHARES,
-    evidence_lines,
-    lines_of,
-    log_words,
-    share_lines,
-)
 from aggregator.grouping.pairs.pair_article import PairArticle
 from aggregator.grouping.pairs.pair_model import PairModel, PairTuning, compare_pairs, reasons_of
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
@@ -100,10 +92,6 @@ class Explanation(FrozenStruct, omit_defaults=False):
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
-
-    def as_text(self) -> str:
-        """Return the lines of `aggregator explain`."""
-        return "\n".join(_lines(self))
 
 
 def explanation(reading: StoryReader, article: str, other: str | None, all_tuning: Tuning) -> Explanation:
@@ -225,59 +213,3 @@ def _constraint(explained: ExplainedArticle, other: str) -> Relation | None:
     if other in linked.together:
         return "together"
     return "apart" if other in linked.apart else None
-
-
-def _lines(explained: Explanation) -> list[str]:
-    lines = [explained.title, f"  article {explained.article} by {explained.outlet or 'an unknown outlet'}"]
-    if explained.kind_evidence is not None:
-        lines.append(f"  kind: {explained.kind.replace('_', ' ')} ({explained.kind_evidence})")
-    lines += [
-        f"  in story {explained.story}: {explained.story_title}",
-        "",
-        *evidence_lines(explained.evidence, explained.runner_up_title),
-        *_common(explained.shared, explained.passages, "shared with the story at that time"),
-    ]
-    lines += version_lines(explained.version)
-    if explained.unread:
-        lines.append(f"  {' and '.join(explained.unread)} of its language are not read and make no version")
-    if explained.log:
-        lines += ["", "Later events:"]
-        lines += [f"  {line.at:%Y-%m-%d %H:%M} {log_words(line)}" for line in explained.log]
-    if explained.pair is not None:
-        lines += ["", *_pair_lines(explained.pair)]
-    return lines
-
-
-def version_lines(version: VersionExplanation | None) -> list[str]:
-    """Return what another version of the text tells differently, the earlier sentence first."""
-    if version is None:
-        return []
-    which = "earlier" if version.is_earlier else "later"
-    lines = [
-        f"  another version of article {version.article}, which is {which}: "
-        f"{version.outlet or 'unknown outlet'}, {version.time.astimezone(dt.UTC):%Y-%m-%d %H:%M}",
-        f"  its text is {'not ' if version.is_replaced else ''}the current one of the story",
-    ]
-    for changed in version.changes:
-        earlier, later = changed if version.is_earlier is False else reversed(changed)
-        lines += [f'  earlier: "{earlier}"', f'  later: "{later}"']
-    return lines
-
-
-def _pair_lines(pair: PairExplanation) -> list[str]:
-    stories = "one story" if pair.same_story else "different stories"
-    return [
-        f"With {pair.title!r} ({pair.article}): they are in {stories}.",
-        f"  score of the pair: {pair.score:+.2f}",
-        *lines_of("  constraint of a correction: {}", pair.constraint),
-        *lines_of("  {}", pair.obstacle),
-        *share_lines(pair.bias, pair.reasons, pair.score),
-        *lines_of("  {0.kind}: " + COPY_SHARES, pair.copy),
-        *_common(pair.shared, pair.passages, "in both"),
-    ]
-
-
-def _common(shared: SharedTerms, passages: Iterable[str], where: str) -> list[str]:
-    kinds = msgspec.structs.asdict(shared).items()
-    lines = [f"  {where}, {kind}: {', '.join(terms)}" for kind, terms in kinds if terms]
-    return lines + [f'  in both texts: "{" ".join(passage.split())}"' for passage in passages]

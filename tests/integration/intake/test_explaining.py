@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.admin.evaluate import read_dataset
+from aggregator.cli.read import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.core import Evidence, Reason
@@ -102,13 +103,13 @@ def test_an_article_tells_how_it_came(
     reported = explanation(reading, second, None, rig.all_tuning)
     assert reported.evidence.stage == "event"
     assert "Ilse Brandt" in " ".join((*reported.shared.names, *reported.shared.words)).title()
-    text = reported.as_text()
+    text = explanation_text(reported)
     assert re.search(r"time between the reports +0 min +gives +\+", text)
     words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
     assert tuple(words) == tuple(dict.fromkeys(map(str.casefold, words))) == tuple(reported.shared.words)
     for words in ("It joined this story: score", "words of the whole text", "sum"):
         assert words in text
-    assert "It founded this story" in explanation(reading, first, None, rig.all_tuning).as_text()
+    assert "It founded this story" in explanation_text(explanation(reading, first, None, rig.all_tuning))
 
 
 def test_two_articles_say_why_they_are_together_or_apart(

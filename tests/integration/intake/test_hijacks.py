@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.cli.read import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.core import Authority, Entry
@@ -79,7 +80,7 @@ def test_the_second_look_leaves_it_out_too(sqlite: Database) -> None:
     (flood,) = rig.take(record("Echo", "3", HEADLINE, " ".join(OWN_REPORT.split()), published=NOON))
     rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))
     assert reports(sqlite) == [3, 1, 1]
-    words = explanation(StoryReader(sqlite), spam.article, flood.article, tuning).as_text()
+    words = explanation_text(explanation(StoryReader(sqlite), spam.article, flood.article, tuning))
     assert "it has the headline of a report" in words
 
 
@@ -121,7 +122,7 @@ def test_an_advertisement_under_a_headline_does_not_count_whoever_prints_it(
     (placed,) = rig.take(entry)
     assert placed.outcome == "joined"
     assert reports(rig.database) == [2]
-    words = explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning).as_text()
+    words = explanation_text(explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning))
     assert "not counted as a report: its text shares too little" in words
     assert is_sound(rig)
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
+from aggregator.cli.read import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.grouping.corrections.explain import explanation
@@ -142,8 +143,8 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
     assert [one["kind_reason"] for one in articles] == [None, "label: Opinion:"]
     explained = explanation(reader, articles[1]["id"], None, TUNING)
     assert (explained.kind, explained.kind_evidence) == ("opinion", "label: Opinion:")
-    assert "kind: opinion (label: Opinion:)" in explained.as_text()
-    assert "kind:" not in explanation(reader, articles[0]["id"], None, TUNING).as_text()
+    assert "kind: opinion (label: Opinion:)" in explanation_text(explained)
+    assert "kind:" not in explanation_text(explanation(reader, articles[0]["id"], None, TUNING))
 
 
 def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:

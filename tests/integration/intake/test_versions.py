@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from aggregator.cli.read import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.grouping.deletion.erase import ForgetCommand
@@ -289,7 +290,7 @@ def test_page_text_and_explanation_show_the_older_sentence_with_its_time(sqlite:
         assert f'Earlier version: Kite Daily, {older.published:%Y-%m-%d %H:%M}: "{sentence}"' in whole["text"]
         assert all(passage["article_id"] != older.id for passage in whole["lead"])
         for one in shown.articles:
-            told = explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning()).as_text()
+            told = explanation_text(explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning()))
             assert f'earlier: "{sentence}"' in told
             assert f"{NOON - 9 * HOUR:%Y-%m-%d %H:%M}" in told or one.id == older.id
 
@@ -306,7 +307,9 @@ def test_an_explanation_says_what_of_a_language_is_not_read(rig: Rig) -> None:
         rig.take(piece("Kite Daily", text, hours, "Louhoksen seinä kaatui", language="fi"))
     shown = only_story(rig.database)
     assert states(shown) == [None, None]
-    told = explanation(StoryReader(rig.database, Tuning()), shown.articles[1].id, None, Tuning()).as_text()
+    told = explanation_text(
+        explanation(StoryReader(rig.database, Tuning()), shown.articles[1].id, None, Tuning())
+    )
     assert "numbers and negations of its language are not read" in told
 
 

@@ -186,7 +186,7 @@ def _story_text(story: "StoryView", text: "StoryText", summarised: "MachineSumma
         counts=_source_or_counts(story),
         single=story.articles[0].text if len(story.articles) == 1 else "",
         text=text,
-        told=as_text(text, story.articles),
+        reports=as_text(text, story.articles),
         summarised=summarised,
         outlets={article.id: article.outlet for article in story.articles},
         no_outlet=NO_OUTLET,

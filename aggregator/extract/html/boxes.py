@@ -17,7 +17,7 @@ from aggregator.text.lines import count_words, ends_sentence, letters_of, word_s
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_NAMED_TAGS = word_set("div section aside ul ol p dl table figure form details span li fieldset")
+_NAMED_TAGS = word_set("div section ul ol p dl table figure form details span li fieldset") | {"aside"}
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article", "figcaption")
 _NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
 # Names of boxes, whatever their content is.

@@ -132,9 +132,9 @@ _DROPPED = word_set("""
     video canvas figcaption
 """)
 _BLOCKS = word_set("""
-    p div br li ul ol dl dt dd h1 h2 h3 h4 h5 h6 blockquote table tr section article header footer aside
+    p div br li ul ol dl dt dd h1 h2 h3 h4 h5 h6 blockquote table tr section article header footer
     figure pre hr main nav address
-""")
+""") | {"aside"}
 _FRAGMENT_CHARS = 1_048_576
 
 

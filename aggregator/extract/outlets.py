@@ -119,6 +119,12 @@ def is_page_of(key: str, url: str) -> bool:
     return _are_one(key, _site_of_page(url).key)
 
 
+def are_of_one_publisher(url: str, other: str) -> bool:
+    """Return whether two addresses are of one site, or of sites of one publisher."""
+    site, other_site = registrable_domain(url), registrable_domain(other)
+    return site is not None and other_site is not None and _are_one(site, other_site)
+
+
 def _are_one(key: str, other: str) -> bool:
     return key == other or any({key, other} <= sites for sites in _table().publishers)
 

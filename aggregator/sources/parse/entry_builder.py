@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
-from aggregator.extract import urls
 from aggregator.extract.language import dates, unicode
-from aggregator.extract.outlets import feed_outlet
+from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
 from aggregator.model.core import Authority, Enclosure, Entry, FrozenStruct, Outlet, Published
 from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning
 
@@ -124,13 +123,13 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
 
 
 def authority_of(url: str | None, feed_url: str | None) -> Authority:
-    """Return whether a feed is authoritative for a URL: only for URLs of its own site.
+    """Return whether a feed is authoritative for a URL: only for URLs of its own site or publisher.
 
     A feed without a URL is a local file ("handed"). An entry without a URL is the feed's own.
     """
     if feed_url is None:
         return "handed"
-    return "own" if url is None or urls.same_site(url, feed_url) else "foreign"
+    return "own" if url is None or are_of_one_publisher(url, feed_url) else "foreign"
 
 
 def declared_time(raw: str, context: FeedContext) -> Published | None:

@@ -31,7 +31,8 @@ from aggregator.extract.entry_identity import (
     update_strikes,
     url_key,
 )
-from aggregator.extract.urls import canonical_url, same_site
+from aggregator.extract.outlets import are_of_one_publisher
+from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store.tables import (
     article,
@@ -247,7 +248,7 @@ def _with_authority(item: Entry, canonical: str | None) -> Entry:
     if item.authority != "own" or not item.url or canonical is None:
         return item
     # The first condition is cheap and true for nearly all entries.
-    is_same = _labels(item.url).endswith(_labels(canonical)) or same_site(item.url, canonical)
+    is_same = _labels(item.url).endswith(_labels(canonical)) or are_of_one_publisher(item.url, canonical)
     return item if is_same else replace(item, authority="foreign")
 
 

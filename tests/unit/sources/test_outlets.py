@@ -253,6 +253,7 @@ def test_a_name_is_no_address(name: str) -> None:
         ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.com/news/1", None),
         ("https://feeds.content.dowjones.io/public/rss/x", "https://www.marketwatch.com/story/1", None),
         ("https://feeds.skynews.com/feeds/rss/home.xml", "https://news.sky.com/story/1", None),
+        ("https://abcnews.go.com/abcnews/topstories", "https://abcnews.com/story/1", None),
         ("https://feeds.skynews.com/feeds/rss/home.xml", "https://www.bbc.com/news/1", "skynews.com"),
         ("https://rsshub.app/bbc/news", "https://www.bbc.com/news/1", "rsshub.app/bbc/news"),
     ],
@@ -261,3 +262,4 @@ def test_a_feed_speaks_for_the_sites_of_its_publisher_only(url: str, page: str, 
     feed = f"<rss version='2.0'><channel><title>News</title><item>{link(page)}</item></channel></rss>"
     (entry,) = read(feed, url=url).entries
     assert (entry.feed_outlet.key if entry.feed_outlet else None) == behind
+    assert entry.authority == ("foreign" if behind else "own")

@@ -12,7 +12,7 @@ When the first reading of a new database ends, its entries get those of `order_o
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from msgspec.structs import replace
@@ -584,10 +584,32 @@ def has_gathered(connection: Connection) -> bool:
     return connection.execute(_GATHERED).first() is not None
 
 
+_PAGES_A_TURN = 30  # of one source: as many as a first poll fetches (config/tuning.yaml, polling)
+_PAGES = (
+    select(
+        entry.c.article,
+        entry.c.entry_no,
+        func.row_number().over(partition_by=entry.c.source, order_by=entry.c.entry_no).label("place"),
+    )
+    .where(_IS_GATHERED, entry.c.page.is_not(None))
+    .subquery()
+)
+_LATER_TURNS = (
+    select(_PAGES.c.article, func.min(_PAGES.c.entry_no).label("entry_no"))
+    .where(_PAGES.c.place > _PAGES_A_TURN)
+    .group_by(_PAGES.c.article)
+)
+
+
 def put_in_order(connection: Connection) -> int:
-    """Number the entries that wait for it in the order of their times; return how many there are."""
+    """Number the entries that wait for it in the order of their times; return how many there are.
+
+    Of each source only so many pages have their turn: those that workers take long to read make nobody wait
+    but their source.
+    """
     last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
-    entries = _by_time(connection, _IS_GATHERED)
+    later = {row.article: row.entry_no for row in connection.execute(_LATER_TURNS)}
+    entries = _by_time(connection, _IS_GATHERED, later)
     if not entries:
         return 0
     if last == 0:
@@ -609,9 +631,12 @@ _IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(No
 _PLACED_NUMBERS = select(entry.c.entry_no, entry.c.inbox_no).where(_IS_PLACED)
 
 
-def _by_time(connection: Connection, condition: ColumnElement[bool]) -> list[int]:
+def _by_time(
+    connection: Connection, condition: ColumnElement[bool], later: Mapping[str, int] | None = None
+) -> list[int]:
     """Return the numbers of these entries in the order of their times.
 
+    `later`: by article, from which entry on they are left out.
     An entry's time is when it was published, at the latest when it was accepted, and not before that of an
     earlier entry of its article.
     """
@@ -621,6 +646,8 @@ def _by_time(connection: Connection, condition: ColumnElement[bool]) -> list[int
     by_article: dict[str, dt.datetime] = {}
     # A muted archive may have given back many thousands: their payloads are not in memory at once.
     for row in connection.execute(chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)):
+        if later and row.entry_no >= later.get(row.article, row.entry_no + 1):
+            continue
         time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
         by_article[row.article] = time
         times.append((time, row.entry_no))

@@ -22,6 +22,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages, rejected, sources
 from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock
+from tests.support.rows import queried
 
 PAGE = b"<html><body><article><h1>Quay sold</h1><p>" + b"The board sold the eastern quay. " * 40
 OWN = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million crowns."
@@ -139,3 +140,17 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(database: Database)
         sources.add(connection, paper)
         assert rejected.unmute(connection, lambda *_: True) == 3
     assert [len(batch) for batch in pipeline.place_waiting()] == [3]
+
+
+def test_many_pages_of_a_source_keep_none_of_another_waiting(database: Database) -> None:
+    accept_with_pages(database, "many", 100)
+    accept_with_pages(database, "few", 2)
+    turns = []
+    with database.write() as connection:
+        while count := inbox.put_in_order(connection):
+            turns.append(count)
+    assert turns == [32, 30, 30, 10]
+    rows = queried(database, select(entry.c.source, entry.c.inbox_no).order_by(entry.c.entry_no)).all()
+    assert max(row.inbox_no for row in rows if row.source == "few") <= 32
+    many = [row.inbox_no for row in rows if row.source == "many"]
+    assert many == sorted(many)

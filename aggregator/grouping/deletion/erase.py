@@ -95,10 +95,10 @@ class ForgetHandler:
         affected = erase.with_redirects(connection, shown_in)
         for story in sorted(losing):
             self._story_writer.apply(unit_of_work, Remove(story=story, articles=frozenset(ids)))
+        standing.forget(connection, erased)
         if kind == "forgotten":
             for article in erased:
                 unit_of_work.ledger.log(now, article.story, "forgotten", article=article.id)
-            standing.forget(connection, erased)
             story_links.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)

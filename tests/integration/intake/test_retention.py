@@ -25,13 +25,14 @@ from aggregator.store.tables import (
     rejected_input,
     set_counter,
     sketch,
+    standing,
     story,
     story_log,
     tombstone,
 )
 from aggregator.stories.tuning import StoryTuning
 from tests.integration.intake.test_forgetting import forget, plain, settle
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, trust
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
@@ -400,6 +401,14 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     kept(rig, at=YEAR + dt.timedelta(days=1), stories_after=100 * DAY)
     assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
     assert what_is_wrong(rig.database) == []
+
+
+def test_with_its_last_article_the_standing_of_a_sender_goes(rig: Rig) -> None:
+    letter = record("letters", "1", "Ferry aground near Calmouth", "A ferry ran aground.", outlet="Anna Holm")
+    rig.take(letter)
+    trust(rig.database, ["letters Anna Holm"])
+    kept(rig, at=YEAR + dt.timedelta(days=400), stories_after=300 * DAY)
+    assert stored(rig.database, standing.c.sender) == []
 
 
 # --- the clock, the size, the streams ----------------------------------------------------------------------

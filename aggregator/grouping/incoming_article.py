@@ -28,8 +28,9 @@ def incoming_article(
     # Until a page of the outlet was read, what a feed says of it are the feed's words.
     outlet, url = outlet_of(entry), waiting.page_url or entry.url or ""
     is_read = waiting.page is not None and clean.page_verdict is None
-    if outlet is None or not is_read or not is_page_of(outlet.key, url):
-        outlet = entry.feed_outlet or outlet
+    claimed = None
+    if outlet and entry.feed_outlet and not (is_read and is_page_of(outlet.key, url)):
+        outlet, claimed = entry.feed_outlet, outlet.key[:_OUTLET_CHARS]
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
     time = published.time if published else entry.assumed_at or waiting.accepted_at
@@ -44,6 +45,7 @@ def incoming_article(
         source=entry.source,
         outlet_key=key[:_OUTLET_CHARS].rstrip() if key else None,
         outlet_name=_outlet_name(outlet, site_name),
+        claimed_outlet=claimed,
         url=entry.url or waiting.page_url or clean.canonical_url,
         author=clean.author or entry.author,
         title=clean.title,

@@ -248,6 +248,7 @@ class Reviser:
             story=old.story,
             outlet_key=old.outlet_key or incoming.outlet_key,
             outlet_name=old.outlet_name if has_outlet else incoming.outlet_name,
+            claimed_outlet=old.claimed_outlet if old.outlet_key else incoming.claimed_outlet,
             # Another spelling of the same URL (tracking parameters) replaces nothing.
             url=old.url if is_same_page else incoming.url,
             sketch=sketch,

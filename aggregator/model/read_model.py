@@ -192,6 +192,7 @@ class FrontPageStory(FrozenStruct):
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
     is_undated: bool = False  # of files without any date, so that nothing says when it was news
+    is_claimed: bool = False  # feeds without standing alone claim it to be of several outlets
 
 
 TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story

@@ -556,6 +556,8 @@ article = Table(
     # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
     # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
     Column("version_of", Text),
+    # Key of the outlet of which its feed claims it to be, if `outlet` is that of the feed; null: confirmed.
+    Column("claimed_outlet", Text),
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
     Index(None, "copy_of"),
@@ -587,6 +589,9 @@ article = Table(
     _partial_index("ix_article_outlet_name", "outlet_name", "outlet", where="outlet_name IS NOT NULL"),
     Index(None, "language", "story"),
     _partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
+    _partial_index(
+        "ix_article_claimed_outlet", "story", "claimed_outlet", where="claimed_outlet IS NOT NULL"
+    ),
 )
 
 TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article

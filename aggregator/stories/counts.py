@@ -10,7 +10,9 @@ story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts 
 story that has nothing else, so that no count is 0.
 
 Outlets of little-known sources that only repeat what others tell count as one, together: anyone can open
-forty. Little-known is who has no standing (store/stories/standing.py).
+forty. Little-known is who has no standing (store/stories/standing.py). Those of which nobody but the sender
+says who they are, as of a feed that links to other sites, of pushes, files and mails (`is_unconfirmed`), are
+among them, and no reports, in a story that has a report of a source with standing.
 
 A text that reuses many words of another outlet's text (`reuses`) is counted in the group of that text, and is
 no copy of it elsewhere. Links of excerpts join no groups: an excerpt of two texts would make them one group.
@@ -63,6 +65,7 @@ class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     wire: str | None  # key of the agency that the original names
     credit: tuple[int, str, str] | None  # effective time, id and agency of the earliest text that names one
     has_standing: bool  # whether one of its texts is of a source with standing
+    is_unconfirmed: bool  # whether all of its texts are
 
     @property
     def rank(self) -> tuple[bool, int, str]:
@@ -77,6 +80,7 @@ class CountState(msgspec.Struct, frozen=True, array_like=True):
     unknown_outlets: int = 0  # articles of unknown outlet
     outlets: bytes = b""  # hashes of the keys of known outlets, sorted, 8 bytes each
     repeating: bytes = b""  # the same of those that `_only_repeats`
+    unconfirmed: bytes = b""  # and of the others that are `is_unconfirmed`
     groups: tuple[CopyGroup, ...] = ()  # in the order of the ids of originals
 
 
@@ -96,14 +100,20 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     """
     table = shipped_families() if families is None else families
     groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
-    outlets = set(_keys(count_state.outlets))
+    outlets, repeating = set(_keys(count_state.outlets)), set(_keys(count_state.repeating))
     known = {_origin(group, table) for group in groups if group.has_standing}
+    strangers = [group for group in groups if not group.has_standing]
+    if known:
+        strangers = [group for group in strangers if not group.is_unconfirmed]
+        repeating.update(_keys(count_state.unconfirmed))
+    else:
+        outlets.update(_keys(count_state.unconfirmed))
     # A little-known outlet is one report, whatever agencies it names.
-    new = {_origin(group, table) for group in groups if not group.has_standing} - known
-    printers = {_outlet_of(group, table) for group in groups if not group.has_standing}
+    new = {_origin(group, table) for group in strangers} - known
+    printers = {_outlet_of(group, table) for group in strangers}
     return Counts(
         article_count=count_state.articles,
-        outlet_count=len(outlets) + (not outlets.issuperset(_keys(count_state.repeating))),
+        outlet_count=len(outlets) + (not outlets >= repeating),
         report_count=len(known) + min(len(new), len(printers)),
         unknown_outlet_count=count_state.unknown_outlets,
     )
@@ -125,8 +135,9 @@ def count_state_of(articles: Sequence[CountedArticle], linkable: Collection[str]
     return CountState(
         articles=len(articles),
         unknown_outlets=sum(article.outlet_key is None for article in articles),
-        outlets=_outlets(one for one in articles if not _only_repeats(one)),
+        outlets=_outlets(one for one in articles if not (_only_repeats(one) or is_unconfirmed(one))),
         repeating=_outlets(filter(_only_repeats, articles)),
+        unconfirmed=_outlets(one for one in articles if is_unconfirmed(one) and not _only_repeats(one)),
         groups=_sort_groups(groups),
     )
 
@@ -148,6 +159,7 @@ def with_member(count_state: CountState, member: CountedArticle, *, linkable: bo
         unknown_outlets=count_state.unknown_outlets + new.unknown_outlets,
         outlets=_joined(_keys(count_state.outlets), _keys(new.outlets)),
         repeating=_joined(_keys(count_state.repeating), _keys(new.repeating)),
+        unconfirmed=_joined(_keys(count_state.unconfirmed), _keys(new.unconfirmed)),
         groups=_sort_groups([*others, merged]),
     )
 
@@ -180,7 +192,7 @@ def from_bytes(blob: bytes) -> CountState | None:
     return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
 
-_LAYOUT = 3
+_LAYOUT = 4
 
 
 # --- copy groups -------------------------------------------------------------------------------------------
@@ -233,6 +245,14 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
     Of equal ones the one with the lower id. The group must not be empty.
     """
     return min(group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.id))
+
+
+def is_unconfirmed(article: CountedArticle) -> bool:
+    """Return whether only a little-known sender says who an article is of.
+
+    It is handed in, as by file, push or mail, or its feed claims it to be of another site.
+    """
+    return article.is_little_known and (not article.is_polled or article.claimed_outlet is not None)
 
 
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
@@ -429,6 +449,7 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         # An agency that a little-known source names would make the reports it copies one.
         credit=None if wire is None or article.is_little_known else (effective, article.id, wire),
         has_standing=not article.is_little_known,
+        is_unconfirmed=is_unconfirmed(article),
     )
 
 
@@ -439,6 +460,7 @@ def _merge_groups(groups: Sequence[CopyGroup], ids: Iterable[str]) -> CopyGroup:
         ids=tuple(sorted(ids)),
         is_counted=any(group.is_counted for group in groups),
         has_standing=any(group.has_standing for group in groups),
+        is_unconfirmed=all(group.is_unconfirmed for group in groups),
         credit=min((group.credit for group in groups if group.credit is not None), default=None),
     )
 

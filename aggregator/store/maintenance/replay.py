@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, text, update
 
-from aggregator.model.core import CleanArticle, Entry, Published
+from aggregator.model.core import CleanArticle, Entry, Outlet, Published
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
@@ -83,7 +83,8 @@ def _inbox_entry(row: Any, number: int) -> InboxEntry:
         entry=Entry(
             source=row.source,
             title=row.title,
-            outlet=row.outlet,
+            outlet=row.claimed_outlet or row.outlet,
+            feed_outlet=Outlet(key=row.outlet, name=row.outlet) if row.claimed_outlet else None,
             author=row.author,
             authority="foreign" if row.is_polled else "handed",
         ),

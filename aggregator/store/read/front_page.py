@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from aggregator.model.core import OPINION_KINDS, FrozenStruct
 from aggregator.model.read_model import (
@@ -51,8 +51,8 @@ def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
 
 
 def ranked(stories: Iterable[FrontPageStory], tuning: FrontPageTuning) -> Sequence[FrontPageStory]:
-    """Return the stories by descending weight, undated ones last; equal ones by id."""
-    return sorted(stories, key=lambda one: (one.is_undated, -weight(one, tuning), one.id))
+    """Return the stories by descending weight, equal ones by id; last undated ones and those claimed."""
+    return sorted(stories, key=lambda one: (one.is_undated or one.is_claimed, -weight(one, tuning), one.id))
 
 
 def front_page_stories(
@@ -82,10 +82,35 @@ def front_page_stories(
         named = article_views.is_of_outlets(connection, prefer)
         held = select(article.c.story).where(article.c.story.in_(list(found)), named)
         preferred |= set(connection.scalars(held.distinct()))
+    claimed = _claimed_stories(connection, found)
     return [
-        FrontPageStory(**row._mapping, preferred=row.id in preferred, is_undated=row.id not in has_date)
+        FrontPageStory(
+            **row._mapping,
+            preferred=row.id in preferred,
+            is_undated=row.id not in has_date,
+            is_claimed=row.id in claimed,
+        )
         for row in found.values()
     ]
+
+
+def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Return those stories that nobody tells but feeds without standing, in the name of several outlets.
+
+    An item of a planet or a link list stays where it is: only in a story of its own making a feed is several.
+    """
+    several = (
+        select(article.c.story)
+        .where(article.c.story.in_(list(ids)), article.c.claimed_outlet.is_not(None))
+        .group_by(article.c.story)
+        .having(func.count(article.c.claimed_outlet.distinct()) > 1)
+    )
+    claimed = set(connection.scalars(several))
+    if not claimed:
+        return claimed
+    is_confirmed = or_(article.c.claimed_outlet.is_(None), ~article.c.is_little_known)
+    confirmed = select(article.c.story).where(article.c.story.in_(list(claimed)), is_confirmed)
+    return claimed - set(connection.scalars(confirmed.distinct()))
 
 
 _SHOWN = shown_columns(StoryListItem)

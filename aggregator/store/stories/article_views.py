@@ -49,8 +49,9 @@ def view(row: Row[Any]) -> ArticleView:
 
 
 def _view(columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **more: Any) -> ArticleView:
+    outlet = columns["outlet_name"] or columns["outlet"]
     return ArticleView(
-        outlet=columns["outlet_name"] or columns["outlet"],
+        outlet=outlet if columns["claimed_outlet"] is None else f"via {outlet}",
         outlet_key=columns["outlet"],
         seen=columns["seen_at"],
         **{name: columns[name] for name in _SAME},

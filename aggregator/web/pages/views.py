@@ -11,7 +11,7 @@ from aggregator.config.settings import SavedQuery
 from aggregator.grouping.corrections.decision_words import reason_name, reason_value
 from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView, in_utc
 from aggregator.model.read_model import StoryListItem
-from aggregator.stories.counts import originals_with_copies
+from aggregator.stories.counts import is_unconfirmed, originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 
 DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three
@@ -93,7 +93,9 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) ->
     Of sources without standing that nobody confirms the newest line is shown, last.
     """
     originals = originals_with_copies(articles)
-    first = _first([article for article, _ in originals if _heading(article) == ""])
+    has_standing = any(not article.is_little_known for article in articles)
+    headings = {article.id: _heading(article, has_standing=has_standing) for article, _ in originals}
+    first = _first([article for article, _ in originals if headings[article.id] == ""])
     groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
     for article, same in sorted(originals, key=lambda one: (-one[0].effective_at.timestamp(), one[0].id)):
         is_new = since is not None and any(one.seen > since for one in (article, *same))
@@ -104,7 +106,7 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) ->
             is_first=article is first,
             is_new=is_new,
         )
-        groups[_heading(article)].append(line)
+        groups[headings[article.id]].append(line)
     if len(originals) > len(groups[UNCONFIRMED]):
         del groups[UNCONFIRMED][1:]
     return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
@@ -122,8 +124,11 @@ UNCONFIRMED = "Not confirmed by other reports"
 _HEADINGS = ("", "Opinion and background", "Live blogs and roundups", UNCONFIRMED)
 
 
-def _heading(article: ArticleView) -> str:
+def _heading(article: ArticleView, *, has_standing: bool) -> str:
+    """Return the heading of an article; `has_standing`: of a story that has one of a known source."""
     if article.is_little_known and not article.counts_as_report:
+        return UNCONFIRMED
+    if has_standing and is_unconfirmed(article):
         return UNCONFIRMED
     return _HEADINGS[2 if article.role == "container" else article.kind in OPINION_KINDS]
 

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
+from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, page_of
+from tests.support.feeds import feed_of
 from tests.support.loopback import redirect
-from tests.support.polled_world import PolledWorld
+from tests.support.polled_world import ALL_TUNING, PolledWorld
 from tests.support.rows import queried
 
 TITLE = "Levee on the Arrel breaks at Pennmouth"
@@ -46,6 +49,51 @@ def test_forty_items_in_forty_wordings_for_forty_sites_are_one_report(world: Pol
     assert shown.articles > 20
     assert (shown.outlets, shown.reports) == (1, 1)
     assert {outlet for outlet, _ in articles(world)} == {"planet.example"}
+
+
+def front_page(world: PolledWorld) -> list[str]:
+    """The titles of the stories on the front page, the first one first."""
+    reader = StoryReader(world.database, ALL_TUNING)
+    ranking = reader.rank_front_page(StoryFilter())
+    return [one.title for one in reader.list_stories(tuple(one.id for one in ranking))]
+
+
+def test_a_story_that_one_feed_tells_for_many_sites_is_below_all_others(world: PolledWorld) -> None:
+    world.add("blog.example")
+    world.publish("blog.example", "Notes on bread", "Rye wants a longer rest than wheat.")
+    world.poll("blog.example")
+    world.run(2)
+    for number in range(40):
+        world.publish("planet.example", TITLE, wording(number), link=f"http://site{number}.example/flood")
+    world.poll("planet.example")
+    assert front_page(world) == ["Notes on bread", TITLE]
+    world.publish("blog.example", "Levee breaks at Pennmouth", wording(50))
+    world.poll("blog.example")
+    assert front_page(world) == [TITLE, "Notes on bread"], "a blog tells it, too"
+
+
+def test_single_items_of_a_list_of_links_stay_where_they_are(world: PolledWorld) -> None:
+    world.add("blog.example")
+    world.publish("blog.example", "Notes on bread", "Rye wants a longer rest than wheat.")
+    world.poll("blog.example")
+    world.run(2)
+    world.publish("planet.example", TITLE, FLOOD, link="http://gazette.example/flood")
+    world.poll("planet.example")
+    assert front_page(world) == [TITLE, "Notes on bread"]
+
+
+def test_what_a_feed_says_for_a_site_is_shown_as_by_way_of_it(world: PolledWorld) -> None:
+    world.publish("planet.example", TITLE, FLOOD, link="http://gazette.example/flood")
+    world.serve_page("herald.example", "/strike", page_of(FLOOD_ELSEWHERE, "Floods elsewhere"))
+    world.publish("planet.example", "Strike", "A teaser.", link="http://herald.example/strike")
+    world.poll("planet.example")
+    world.rig.render()
+    written = feed_of(world.database).decode()
+    assert "via planet.example" in written
+    assert "via herald.example" not in written
+    stories = StoryReader(world.database, ALL_TUNING).stories(StoryFilter())
+    shown = {article.outlet_key: article.outlet for one in stories.stories for article in one.articles}
+    assert shown == {"planet.example": "via planet.example", "herald.example": "herald.example"}
 
 
 def test_with_their_pages_read_entries_are_of_their_sites_and_in_their_words(world: PolledWorld) -> None:

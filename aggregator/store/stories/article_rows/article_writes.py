@@ -16,7 +16,8 @@ from aggregator.store.tables import article, change_with, identity_key, observat
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 _PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
 _OF_TEXT: Final = (  # columns that a revision replaces
-    *("outlet", "outlet_name", "url", "author", "effective_at", "wire", "title", "kind", "kind_evidence"),
+    *("outlet", "outlet_name", "claimed_outlet", "url", "author", "effective_at", "wire", "title"),
+    *("kind", "kind_evidence"),
     *("lead", "text", "language", "verdict", "signature", "terms", "body_words", "text_hash", "details"),
     *("published", "published_origin", "published_precision", "timezone_assumed", "date_counts"),
 )

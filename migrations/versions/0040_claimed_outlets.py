@@ -1,0 +1,24 @@
+"""An article names the outlet that its feed claims it to be of, until that is confirmed.
+
+Of those that are stored already nothing is known.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0040"
+down_revision = "0039"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("article", sa.Column("claimed_outlet", sa.Text))
+    claimed = sa.text("claimed_outlet IS NOT NULL")
+    op.create_index(
+        "ix_article_claimed_outlet",
+        "article",
+        ["story", "claimed_outlet"],
+        sqlite_where=claimed,
+        postgresql_where=claimed,
+    )

@@ -57,7 +57,10 @@ class Decider:
         is_little_known = self._parts.stream.is_little_known(
             unit_of_work.connection, incoming, has_polled=window.has_polled
         )
-        incoming = replace(incoming, is_little_known=is_little_known)
+        claimed = incoming.claimed_outlet
+        if window.has_polled and not incoming.is_polled:
+            claimed = incoming.outlet_key  # an archive that is read without feeds is believed
+        incoming = replace(incoming, is_little_known=is_little_known, claimed_outlet=claimed)
         own = PairArticle(incoming)
         decision = self._decision(unit_of_work, incoming, own, found)
         story = None

@@ -335,8 +335,7 @@ class CountedArticle(FrozenStruct):
     version_of: str | None = None  # the article that tells a sentence of this text differently
     counts_as_report: bool = True  # false: too little of its text agrees with the story
     is_little_known: bool = False  # its source had no standing (store/stories/standing.py)
-    is_polled: bool = True  # its first entry came from a feed
-    claimed_outlet: str | None = None  # of which its feed claims it to be; None: it is of `outlet_key`
+    claimed_outlet: str | None = None  # of which only its sender says that it is; None: confirmed
 
 
 class Article(CountedArticle):
@@ -347,6 +346,7 @@ class Article(CountedArticle):
     title: str
     source: str
     is_compared: bool  # whether later articles are compared with it: of the copies of a text only the first
+    is_polled: bool
     published: dt.datetime | None
     date_counts: bool  # see store/tables.py
     terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed

@@ -556,7 +556,8 @@ article = Table(
     # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
     # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
     Column("version_of", Text),
-    # Key of the outlet of which its feed claims it to be, if `outlet` is that of the feed; null: confirmed.
+    # Key of the outlet of which only its sender says that it is: of another one than `outlet` if a feed links
+    # to it, of the same if it was handed in beside feeds. Null: confirmed.
     Column("claimed_outlet", Text),
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
@@ -590,7 +591,7 @@ article = Table(
     Index(None, "language", "story"),
     _partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
     _partial_index(
-        "ix_article_claimed_outlet", "story", "claimed_outlet", where="claimed_outlet IS NOT NULL"
+        "ix_article_claimed_outlet", "story", "claimed_outlet", "outlet", where="claimed_outlet IS NOT NULL"
     ),
 )
 

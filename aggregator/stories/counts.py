@@ -250,9 +250,9 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 def is_unconfirmed(article: CountedArticle) -> bool:
     """Return whether only a little-known sender says who an article is of.
 
-    It is handed in, as by file, push or mail, or its feed claims it to be of another site.
+    It was handed in beside feeds, as by file, push or mail, or its feed links to another site.
     """
-    return article.is_little_known and (not article.is_polled or article.claimed_outlet is not None)
+    return article.is_little_known and article.claimed_outlet is not None
 
 
 def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:

@@ -1,4 +1,4 @@
-"""An article names the outlet that its feed claims it to be of, until that is confirmed.
+"""An article names the outlet of which only its sender says that it is, until that is confirmed.
 
 Of those that are stored already nothing is known.
 """
@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_article_claimed_outlet",
         "article",
-        ["story", "claimed_outlet"],
+        ["story", "claimed_outlet", "outlet"],
         sqlite_where=claimed,
         postgresql_where=claimed,
     )

@@ -94,6 +94,9 @@ def front_page_stories(
     ]
 
 
+_IS_OF_OTHER_SITE = article.c.claimed_outlet != article.c.outlet
+
+
 def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those stories that nobody tells but feeds without standing, in the name of several outlets.
 
@@ -101,7 +104,7 @@ def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
     """
     several = (
         select(article.c.story)
-        .where(article.c.story.in_(list(ids)), article.c.claimed_outlet.is_not(None))
+        .where(article.c.story.in_(list(ids)), article.c.claimed_outlet.is_not(None), _IS_OF_OTHER_SITE)
         .group_by(article.c.story)
         .having(func.count(article.c.claimed_outlet.distinct()) > 1)
     )

@@ -51,7 +51,7 @@ def view(row: Row[Any]) -> ArticleView:
 def _view(columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **more: Any) -> ArticleView:
     outlet = columns["outlet_name"] or columns["outlet"]
     return ArticleView(
-        outlet=outlet if columns["claimed_outlet"] is None else f"via {outlet}",
+        outlet=outlet if columns["claimed_outlet"] in (None, columns["outlet"]) else f"via {outlet}",
         outlet_key=columns["outlet"],
         seen=columns["seen_at"],
         **{name: columns[name] for name in _SAME},

@@ -21,7 +21,7 @@ from copy import copy
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Text, cast, func, select, text
 from sqlalchemy.engine import make_url
 
 from aggregator.config.tuning import Tuning
@@ -77,10 +77,11 @@ _SERVER_SPACE = text("SELECT pg_database_size(current_database())")
 
 
 class _WriteState:
-    """The result of the last write; shared by all copies of a Database."""
+    """The result of the last write, and a version of the data; shared by all copies of a Database."""
 
     def __init__(self) -> None:
         self.trouble: AggregatorError | None = None
+        self.version, self.version_until = "", 0.0  # see `note_version`; monotonic
 
 
 Fence = Callable[[Connection], None]
@@ -186,15 +187,23 @@ class Database:
     def data_version(self) -> int | str:
         """Return a value that changes when anything is committed, also by other processes.
 
-        It is cheaper than a look at the tables. On a server it also changes with other databases.
+        It is cheaper than a look at the tables. On a server it also changes with other databases, and up to
+        two seconds late in the writer, whose lease asks for it.
         """
         with translate_errors(self.url):
             if self._open_file is not None:
                 return self._open_file.data_version()
-            # It is asked each second: without a transaction it is one message to the server, not three.
+            if time.monotonic() < self._write_state.version_until:
+                return self._write_state.version
+            # Without a transaction it is one message to the server, not three.
             with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as raw:
                 snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
                 return snapshot
+
+    def note_version(self, version: str) -> None:
+        """Let `data_version` return this, which was just read, for some time."""
+        self._write_state.version = version
+        self._write_state.version_until = time.monotonic() + 2 * self.tuning.short_wait_seconds
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
@@ -391,7 +400,8 @@ _CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 
 # Each transaction that writes has a number, which leaves the snapshot when it ends.
-_SNAPSHOT = text("SELECT CAST(pg_current_snapshot() AS text)")
+SERVER_VERSION = cast(func.pg_current_snapshot(), Text)
+_SNAPSHOT = select(SERVER_VERSION)
 
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(

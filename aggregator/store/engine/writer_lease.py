@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Select, bindparam, insert, select, text, upda
 
 from aggregator.config import kept_files
 from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
-from aggregator.store.engine.database import Database, shown_url
+from aggregator.store.engine.database import SERVER_VERSION, Database, shown_url
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.tables import writer_lease
 
@@ -98,13 +98,17 @@ class SessionLock:
     def has_epoch(self, mine: dict[str, Any]) -> bool:
         """Return whether the epoch is still this one, by the session that has the lock.
 
-        Raises AggregatorError if the session is broken or does not have the lock.
+        The version of the database comes with it, so that idle threads need not ask. Raises AggregatorError
+        if the session is broken or does not have the lock.
         """
         session = self._session
         if session is None:
             raise AggregatorError("the session with the writer lock is closed")
         with translate_errors(self._database.url):
-            return session.execute(_EPOCH, mine).first() is not None
+            row = session.execute(_EPOCH_AND_VERSION, mine).first()
+        if row is not None:
+            self._database.note_version(row.version)
+        return row is not None
 
     def release(self) -> None:
         """Release the lock, if this process has it, even if a thread waits in its session for an answer."""
@@ -246,4 +250,5 @@ class WriterLease:
 _EPOCH = select(writer_lease.c.epoch).where(
     writer_lease.c.epoch == bindparam("mine"), writer_lease.c.holder == bindparam("me")
 )
+_EPOCH_AND_VERSION = _EPOCH.add_columns(SERVER_VERSION.label("version"))
 _MINE = _EPOCH.with_for_update(read=True, key_share=True)  # blocks a new epoch

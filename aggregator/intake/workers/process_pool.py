@@ -44,6 +44,9 @@ _KEPT_ENVIRONMENT = (
     "PYTHONHASHSEED",
 )
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+# That jobs wait before another worker is started beside those that run: a start takes a second of CPU, in
+# which one worker reads what a hundred polls of a quiet hour bring (chosen).
+_PATIENCE_SECONDS = 3.0
 _CLOSING_SECONDS = 1.0
 _START_AGAIN_SECONDS = 0.5  # after the system refused a new process
 _LAST_BREATH_SECONDS = 2.0  # a socket closes before the exit status is available
@@ -56,8 +59,9 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class ProcessExecutor(Availability):
-    """`workers` processes, started with the first jobs, each replaced alone; see `Executor`.
+    """`workers` processes, each replaced alone; see `Executor`.
 
+    The first one is started with the first job, another one when jobs have waited for `_PATIENCE_SECONDS`.
     All but one end when for `idle_seconds` no job found all of them busy, and the last one, with the language
     model that they share, when there was no job at all.
     """
@@ -74,6 +78,7 @@ class ProcessExecutor(Availability):
         self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
         self._needed_at = 0.0  # ... and when a job found all workers busy
         self._lanes: list[_Lane] = []
+        self._reinforcement: threading.Timer | None = None  # runs while jobs wait for a busy worker
         self.language_model: BinaryIO | None = None  # filled by the first worker that needs it
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
@@ -88,10 +93,20 @@ class ProcessExecutor(Availability):
                 self._needed_at = time.monotonic()
                 if not self._lanes:
                     self.language_model = memory_file()
-                if len(self._lanes) < self.workers:
                     self._lanes.append(_Lane(self, self._tuning))
+                elif self._reinforcement is None and len(self._lanes) < self.workers:
+                    self._reinforcement = threading.Timer(_PATIENCE_SECONDS, self._reinforce)
+                    self._reinforcement.daemon = True
+                    self._reinforcement.start()
             self._changed.notify_all()
         return waiting.future
+
+    def _reinforce(self) -> None:
+        """Start another worker if jobs still wait."""
+        with self._changed:
+            self._reinforcement = None
+            if self._lanes and len(self._queue) > self._idle and not self._closed:
+                self._lanes.append(_Lane(self, self._tuning))
 
     def close(self) -> None:
         """Kill the workers and end waiting jobs; takes about a second. May be called twice."""

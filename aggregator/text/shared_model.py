@@ -8,14 +8,24 @@ file again.
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import Any, BinaryIO
+from tempfile import TemporaryFile
+from typing import IO, Any, BinaryIO
+from zipfile import ZipFile
 
 DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"  # of the environment of a worker
-# The arguments of LanguageIdentifier, in the order in which py3langid loads them.
-_PARTS = ("nb_ptc", "nb_pc", "nb_classes", "tk_nextmove", "tk_row", "tk_output")
+# The arguments of LanguageIdentifier, and the arrays in the file of py3langid that they are read from.
+_PARTS = {
+    "nb_ptc": "ptc.npy",
+    "nb_pc": "pc.npy",
+    "nb_classes": "classes.npy",
+    "tk_nextmove": "nextmove.npy",
+    "tk_row": "nextmove_row.npy",
+    "tk_output": "out_feat.npy",
+}
 
 
 def memory_file() -> BinaryIO | None:
@@ -68,13 +78,40 @@ def _is_complete(descriptor: int) -> bool:
 
 
 def _write(path: str) -> None:
-    """Write the model as one record of numpy."""
+    """Write the model as one record of numpy.
+
+    Not by py3langid's own reader, in whose hands the parts take 100 MB beside the record: in the file they
+    are arrays of numpy, which are copied as they are.
+    """
+    import lzma
+
     import numpy as np
     from py3langid.langid import MODEL_DIR, MODEL_FILE
-    from py3langid.modelio import load_model
 
-    parts = [np.asarray(part) for part in load_model(MODEL_DIR / MODEL_FILE)]
-    fields = [(name, part.dtype, part.shape) for name, part in zip(_PARTS, parts, strict=True)]
-    record = np.lib.format.open_memmap(path, "w+", np.dtype(fields, align=True), shape=())
-    for name in _PARTS:
-        record[name] = parts.pop(0)  # freed before the next is written
+    with TemporaryFile() as unpacked:
+        with lzma.open(MODEL_DIR / MODEL_FILE) as packed:
+            shutil.copyfileobj(packed, unpacked)
+        with ZipFile(unpacked) as archive:
+            fields = [(name, *_array_header(archive, stored)) for name, stored in _PARTS.items()]
+            record = np.lib.format.open_memmap(path, "w+", np.dtype(fields, align=True), shape=())
+            places: Any = record.dtype.fields
+            for name, stored in _PARTS.items():
+                with archive.open(stored) as array, open(path, "r+b") as target:  # noqa: PTH123 - a descriptor
+                    _array_type(array)
+                    target.seek(record.offset + places[name][1])
+                    shutil.copyfileobj(array, target)
+
+
+def _array_header(archive: ZipFile, name: str) -> tuple[Any, tuple[int, ...]]:
+    """Return type and shape of an array in the model."""
+    with archive.open(name) as array:
+        return _array_type(array)
+
+
+def _array_type(array: IO[bytes]) -> tuple[Any, tuple[int, ...]]:
+    """Read the header of a stored array. Return its type and shape."""
+    import numpy as np
+
+    np.lib.format.read_magic(array)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(array)
+    return dtype, shape

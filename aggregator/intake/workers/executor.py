@@ -48,6 +48,7 @@ class WorkerTuning(msgspec.Struct, frozen=True, kw_only=True):
     least_jobs_before_retiring: int
     bytes_before_retiring: int
     idle_seconds: float
+    spare_seconds: float
     queued_jobs_per_worker: int
     outside_deaths_per_job: int
 

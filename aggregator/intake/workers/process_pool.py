@@ -62,8 +62,8 @@ class ProcessExecutor(Availability):
     """`workers` processes, each replaced alone; see `Executor`.
 
     The first one is started with the first job, another one when jobs have waited for `_PATIENCE_SECONDS`.
-    All but one end when for `idle_seconds` no job found all of them busy, and the last one, with the language
-    model that they share, when there was no job at all.
+    All but one end when for `spare_seconds` no job found all of them busy, and the last one, with the
+    language model that they share, when for `idle_seconds` there was no job at all.
     """
 
     def __init__(self, workers: int, tuning: WorkerTuning, metrics_registry: Metrics | None = None) -> None:
@@ -136,15 +136,17 @@ class ProcessExecutor(Availability):
             self._idle += 1
             self._used_at = time.monotonic()
             while not (self._closed or self._queue):
-                since = self._needed_at if len(self._lanes) > 1 else self._used_at
+                since, limit = self._used_at, self._tuning.idle_seconds
+                if len(self._lanes) > 1:
+                    since, limit = self._needed_at, self._tuning.spare_seconds
                 unused = time.monotonic() - since
-                if unused >= self._tuning.idle_seconds:
+                if unused >= limit:
                     self._idle -= 1
                     self._lanes.remove(lane)
                     if not self._lanes:
                         self._forget_language_model()
                     return None
-                self._changed.wait(self._tuning.idle_seconds - unused)
+                self._changed.wait(limit - unused)
             self._idle -= 1
             if self._closed:
                 return None

@@ -147,7 +147,7 @@ def test_a_worker_that_has_grown_retires() -> None:
 @pytest.mark.later
 @pytest.mark.slow
 def test_workers_that_nothing_needs_end() -> None:
-    with processes(3, idle_seconds=0.5) as executor:
+    with processes(3, idle_seconds=0.5, spare_seconds=0.5) as executor:
         held = [executor.submit(fault_jobs.sleep, b"0.1") for _ in range(3)]
         assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.1"] * 3
 

@@ -136,7 +136,7 @@ def test_what_a_killed_worker_wrote_is_written_again() -> None:
 @pytest.mark.later
 @pytest.mark.slow
 def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
-    with two_workers(idle_seconds=0.5) as executor:
+    with two_workers(idle_seconds=0.5, spare_seconds=0.5) as executor:
         assert languages_by(executor, [FRENCH]) == ["fr"]
         wait_until(lambda: executor.language_model is None, "the workers to end")
         assert not any("memfd:language-model" in one for one in descriptors_of(os.getpid()))

@@ -149,6 +149,8 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
     assert {one.outcome for one in roles} <= {"joined", "copy"}
     assert reports(rig.database) == [2]
     assert is_sound(rig)
+    trust(rig.database, ["Times Times"])
+    rig.restart()
     strike = rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))[0]
     assert strike.story is not None
     assert roles[0].story is not None

@@ -8,13 +8,13 @@ file again.
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from tempfile import TemporaryFile
-from typing import IO, Any, BinaryIO
-from zipfile import ZipFile
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 DESCRIPTOR_VARIABLE = "AGGREGATOR_LANGUAGE_MODEL"  # of the environment of a worker
 # The arguments of LanguageIdentifier, and the arrays in the file of py3langid that they are read from.
@@ -84,6 +84,9 @@ def _write(path: str) -> None:
     are arrays of numpy, which are copied as they are.
     """
     import lzma
+    import shutil
+    from tempfile import TemporaryFile
+    from zipfile import ZipFile
 
     import numpy as np
     from py3langid.langid import MODEL_DIR, MODEL_FILE
@@ -102,7 +105,7 @@ def _write(path: str) -> None:
                     shutil.copyfileobj(array, target)
 
 
-def _array_header(archive: ZipFile, name: str) -> tuple[Any, tuple[int, ...]]:
+def _array_header(archive: "ZipFile", name: str) -> tuple[Any, tuple[int, ...]]:
     """Return type and shape of an array in the model."""
     with archive.open(name) as array:
         return _array_type(array)

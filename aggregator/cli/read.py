@@ -1,11 +1,11 @@
 """The commands stories, story, explain, feed and search."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aggregator.cli import filters
 from aggregator.cli import output as show
@@ -182,6 +182,7 @@ def _story_text(story: "StoryView", text: "StoryText", summarised: "MachineSumma
 
     return _filled(
         "story.txt",
+        {"cell": partial(show.cell, now=utc_now())},
         story=story,
         counts=_source_or_counts(story),
         single=story.articles[0].text if len(story.articles) == 1 else "",
@@ -193,20 +194,12 @@ def _story_text(story: "StoryView", text: "StoryText", summarised: "MachineSumma
     )
 
 
-def _filled(template: str, **values: object) -> str:
-    """Return a text by a template, without a newline at its end."""
-    from aggregator.grouping.corrections import decision_words as words
+def _filled(template: str, own_filters: Mapping[str, Callable[..., Any]], **values: object) -> str:
+    """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""
     from aggregator.web.jinja import environment
 
     templates = environment().overlay(finalize=None)
-    functions = (words.decision_words, words.log_words, words.not_counted, words.reason_name)
-    templates.filters |= {function.__name__: function for function in (*functions, words.reason_value, repr)}
-    templates.filters |= {
-        "cell": partial(show.cell, now=utc_now()),
-        "copy_words": words.COPY_SHARES.format,
-        "minute": "{:%Y-%m-%d %H:%M}".format,
-        "score_words": words.SCORE.format,
-    }
+    templates.filters |= own_filters
     return templates.get_template(template).render(values).rstrip("\n")
 
 
@@ -257,7 +250,16 @@ def explain(
 
 def explanation_text(explained: "Explanation") -> str:
     """Return the lines of `aggregator explain`."""
-    return _filled("explain.txt", explained=explained)
+    from aggregator.grouping.corrections import decision_words as words
+
+    functions = (words.decision_words, words.log_words, words.not_counted, words.reason_name)
+    word_filters = {function.__name__: function for function in (*functions, words.reason_value, repr)}
+    word_filters |= {
+        "copy_words": words.COPY_SHARES.format,
+        "minute": "{:%Y-%m-%d %H:%M}".format,
+        "score_words": words.SCORE.format,
+    }
+    return _filled("explain.txt", word_filters, explained=explained)
 
 
 def feed(

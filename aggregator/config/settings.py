@@ -196,6 +196,7 @@ class PublishConfig(_Part):
     title: str = "Stories"
     excerpt_words: int = Field(default=60, ge=0, le=100_000)
     full_text: Literal["owner", "never", "all"] = "owner"
+    images: Literal["direct", "off"] = "direct"
     prefer: tuple[str, ...] = ()
     index: bool = False
 

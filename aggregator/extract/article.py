@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
+from aggregator.extract.html.article_html import article_html
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
@@ -41,6 +42,7 @@ from aggregator.extract.shown_text import NOTICE, first_sentences, without_text
 from aggregator.extract.wire import wire
 from aggregator.model.core import (
     ACCEPTED_VERDICTS,
+    ArticleHtml,
     CleanArticle,
     Enclosure,
     Entry,
@@ -145,6 +147,7 @@ class CleanedEntry(msgspec.Struct, frozen=True):
     article: CleanArticle
     reading: Reading
     lines: LineHashes | None = None
+    html: ArticleHtml | None = None
     own: "CleanedEntry | None" = None
 
 
@@ -180,7 +183,7 @@ def clean_entry(
         draft = _with_own_text(entry, draft, seen, text_tuning)
     cleaned = _finish(of_site if draft is of_page else entry, draft, seen, tuning)
     if draft is of_page and (has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)):
-        notice = replace(draft, article=without_text(draft.article), lines=())
+        notice = replace(draft, article=without_text(draft.article), lines=(), markup="")
         own = _with_own_text(entry, notice, seen, text_tuning)
         cleaned = replace(cleaned, own=_finish(entry, own, seen, tuning))
     return cleaned
@@ -199,6 +202,7 @@ class _Draft(FrozenStruct):
     lines: tuple[str, ...] = ()
     facts: PageFacts = PageFacts()  # that its page declares
     image_base: str | None = None  # of a relative URL of the page's image
+    markup: str = ""  # that the text was taken from
 
 
 # --- sources of the text -----------------------------------------------------------------------------------
@@ -246,7 +250,7 @@ def _from_html(
         tdm_reserved=facts.forbids.tdm_reserved,
         truncated=page.truncated,
     )
-    return _Draft(article=article, lines=body.lines, facts=facts, image_base=url)
+    return _Draft(article=article, lines=body.lines, facts=facts, image_base=url, markup=page.markup)
 
 
 def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
@@ -273,7 +277,7 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
         outlet=saved.outlet,
         published=saved.published,
     )
-    return _Draft(article=article, lines=saved.lines)
+    return _Draft(article=article, lines=saved.lines, markup="" if entry.is_page else entry.html or "")
 
 
 def _with_own_text(entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
@@ -332,6 +336,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = _declared(entry, seen) or article.published
     forbids = permissions(entry.robots)
+    no_images = draft.facts.forbids.noimage or forbids.noimage
     is_live = _is_live(draft, paragraphs, text_tuning)
     is_container = is_live or live_text.is_container_title(article.title)
     declared = entry.language or draft.facts.language
@@ -383,7 +388,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
             entry.enclosures,
             () if draft.facts.image is None else (draft.facts.image,),
             draft.image_base or entry.url,
-            no_images=draft.facts.forbids.noimage or forbids.noimage,
+            no_images=no_images,
         ),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
@@ -391,7 +396,11 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
     # The lines of a live blog are its content.
     if paragraphs and article.verdict in ACCEPTED_VERDICTS and not is_container:
         lines = hash_lines(paragraphs, tuning.section("boilerplate", BoilerplateTuning))
-    return CleanedEntry(finished, reading, lines)
+    html = None
+    if draft.markup and article.verdict in ACCEPTED_VERDICTS:
+        base = draft.image_base or entry.url
+        html = article_html(draft.markup, base, with_pictures=not no_images)
+    return CleanedEntry(finished, reading, lines, html)
 
 
 def _declared(entry: Entry, seen: dt.datetime) -> Published | None:

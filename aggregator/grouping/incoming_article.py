@@ -75,6 +75,7 @@ def incoming_article(
         text_hash=fingerprint.text_hash,
         sketch=fingerprint.sketch,
         details=codecs.pack(replace(details_of(clean), site_name=site_name)),
+        html=None if prepared.html is None else codecs.compress_struct(prepared.html),
     )
 
 

@@ -148,6 +148,7 @@ def _with_fingerprint(cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJ
         article=clean,
         fingerprint=fingerprinter(all_tuning).fingerprint(clean, cleaned.reading),
         lines=cleaned.lines,
+        html=cleaned.html,
         own=None if cleaned.own is None else _with_fingerprint(cleaned.own, all_tuning, job),
     )
 

@@ -202,6 +202,14 @@ class CleanArticle(FrozenStruct):
     page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
 
 
+class ArticleHtml(FrozenStruct):
+    """The sanitised HTML of an article, for people; no decision reads it."""
+
+    html: str
+    rules: int  # the version of the rules that it was sanitised by (extract/html/article_html.py)
+    is_cut: bool = False  # what was beyond the limit is missing
+
+
 class LineHashes(FrozenStruct):
     """Lines at the ends and in the middle of one text, as keys, or those that an outlet repeats."""
 
@@ -231,6 +239,7 @@ class Prepared(FrozenStruct):
     fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
     lines: LineHashes | None = None  # None where no boilerplate is learned: a live blog, a stored text
     own: "Prepared | None" = None  # without the text of its page: of a revision, or if that may be a notice
+    html: ArticleHtml | None = None  # None where it has only paragraphs
 
 
 # --- decisions ---------------------------------------------------------------------------------------------
@@ -405,6 +414,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     published_origin: PublishedOrigin | None = None
     published_precision: Precision | None = None
     text: str = ""  # only for one story, never in lists
+    html: ArticleHtml | None = None  # likewise
     evidence: Evidence | None = None
     nosnippet: bool = False
     noarchive: bool = False

@@ -85,6 +85,10 @@ class Site:
             return "owner" if is_owner(request) else "all"
         return "owner" if self.settings.full_text == "owner" and is_owner(request) else "excerpt"
 
+    def shows_pictures(self, request: Request) -> bool:
+        """Return whether articles have their pictures, for which the client asks the sites of these."""
+        return self.settings.images == "direct" and self.access(request) == "owner"
+
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""
         return for_reader(story, None, self.access(request), self.settings.excerpt_words)[0]

@@ -141,7 +141,7 @@ def _with_linked_titles(story: StoryView, words: int) -> StoryView:
 def _cut(article: ArticleView, title: str, lead: str = "") -> ArticleView:
     """Return an article without its text; with `nosnippet` without media, too."""
     media = () if article.nosnippet else article.media
-    return replace(article, title=title, lead=lead, text="", media=media)
+    return replace(article, title=title, lead=lead, text="", html=None, media=media)
 
 
 class _Allowance:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets
-from aggregator.model.core import StoryView, in_utc
+from aggregator.model.core import ArticleView, StoryView, in_utc
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
@@ -34,7 +34,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        *(beginning, bump_time, counted, counted_outlets, day, iso, language_names, moment),
+        *(as_written, beginning, bump_time, counted, counted_outlets, day, iso, language_names, moment),
         *(options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed),
         *(upper_first, without_title),
     )
@@ -155,6 +155,15 @@ def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
             cut += [(hit.snippet[position:start], False), (hit.snippet[start:end], True)]
             position = end
     return [*cut, (hit.snippet[position:], False)]
+
+
+def as_written(article: ArticleView, with_pictures: bool) -> Markup:
+    """Return the HTML of an article, which was sanitised when it came in; "" where it has only paragraphs."""
+    if article.html is None:
+        return Markup()
+    from aggregator.extract.html.article_html import shown_html
+
+    return Markup(visible(shown_html(article.html, with_pictures=with_pictures)))  # noqa: S704
 
 
 def paragraphs(text: str) -> list[str]:

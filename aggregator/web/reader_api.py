@@ -198,7 +198,8 @@ class Session:
         reader, settings, is_whole = self._site.reader, self._site.settings, self._access == "owner"
         stories = reader.with_links(reader.stories_by_id(tuple(one.story for one in items)))
         alone = [one.id for one in stories if is_whole and one.report_count == 1]
-        articles = {id_: with_originals(found) for id_, found in reader.articles_of(alone, "text").items()}
+        whole = reader.articles_of(alone, "text", "html")
+        articles = {id_: with_originals(found) for id_, found in whole.items()}
         stories = tuple(replace(one, articles=tuple(articles.get(one.id) or one.articles)) for one in stories)
         rendered = reader.rendered(tuple(one.id for one in stories))
         by_story = {one.story: one for one in items}

@@ -27,6 +27,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     title: str = "Stories"
     excerpt_words: int = 60
     full_text: Literal["owner", "never", "all"] = "owner"
+    images: Literal["direct", "off"] = "direct"  # the owner's browser asks their sites for pictures, or not
     index: bool = False  # True lets search engines list the pages
     link: Literal["story", "article"] = "story"  # the target of a feed item
     items: int = 100  # stories in a feed, unless its address has the parameter `limit`

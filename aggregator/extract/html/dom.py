@@ -150,14 +150,23 @@ def html_to_text(fragment: str) -> str:
     return "\n".join(clean(line) for text in _paragraphs(limits.html) if (line := " ".join(text.split())))
 
 
-def _paragraphs(html: str) -> Iterator[str]:
-    """Yield the texts between the ends of blocks, in document order; not recursive, for any depth."""
+def fragment_of(html: str) -> Any:
+    """Parse a fragment that is within the limits, in an element of its own; None if it has no tree."""
     import lxml.etree
     import lxml.html
 
     try:
-        root = lxml.html.fragment_fromstring(html, create_parent="div")
+        return lxml.html.fragment_fromstring(html, create_parent="div")
     except (lxml.etree.LxmlError, ValueError, AssertionError):
+        return None
+
+
+def _paragraphs(html: str) -> Iterator[str]:
+    """Yield the texts between the ends of blocks, in document order; not recursive, for any depth."""
+    import lxml.etree
+
+    root = fragment_of(html)
+    if root is None:
         return
     pieces: list[str] = []
     skipping: Any = None

@@ -128,8 +128,9 @@ class BoilerplateLearner:
         if prepared.own is not None and len(prepared.own.article.text) > len(article.text):
             instead = self._without_repeats(connection, outlet, prepared.own)
         else:
-            # What an outlet repeats must not decide, if it is all that there is.
-            instead = self._counted_anew(article)
+            # What an outlet repeats must not decide, if it is all that there is. A feed's own picture stays.
+            html = prepared.html if prepared.own is None else None
+            instead = replace(self._counted_anew(article), html=html)
         # The lines of this text are learned all the same, else the window would forget them.
         return replace(instead, lines=prepared.lines)
 

@@ -117,7 +117,7 @@ def delete_articles(
 
 
 def _without_text(row: RowMapping) -> dict[str, Any]:
-    changes = {"lead": "", "text": None, "signature": b"", "terms": b""}
+    changes = {"lead": "", "text": None, "html": None, "signature": b"", "terms": b""}
     try:
         details = codecs.unpack(row["details"], ArticleDetails)
     except codecs.UNREADABLE:

@@ -217,7 +217,7 @@ class StoryReader:
                 wanted = replace(wanted, after=page.next)
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
-        """Return a story and its articles with text and evidence, or None."""
+        """Return a story and its articles with text, HTML and evidence, or None."""
         with self.database.read() as connection:
             chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
             row = connection.execute(chosen.where(story.c.id == id)).first()
@@ -225,7 +225,7 @@ class StoryReader:
                 return None
             if row.redirect_to is not None:
                 return StoryRedirect(to=row.redirect_to)
-            members = article_views.views_of_stories(connection, [id], "text", "evidence")[id]
+            members = article_views.views_of_stories(connection, [id], "text", "html", "evidence")[id]
             stripped = select(article.c.inbox_no).where(article.c.story == id, article.c.text.is_(None))
             texts_gone = connection.execute(stripped.limit(1)).first() is not None
             (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])

@@ -7,22 +7,29 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, bindparam, case, func, or_, select
 
-from aggregator.model.core import ArticleView, Evidence
+from aggregator.model.core import ArticleHtml, ArticleView, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with
 
 SHOWN_MEMBERS = 64  # articles of a large story from which headline and summary are chosen
 
-_OWN_FORM = frozenset({"outlet", "text", "evidence"})  # fields that are not the column of their name
+_OWN_FORM = frozenset({"outlet", "text", "html", "evidence"})  # fields that are not the column of their name
 _SAME = [name for name in ArticleView.__struct_fields__ if name in article.c and name not in _OWN_FORM]
 _OF_DETAILS = sorted({*ArticleView.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*_SAME})
 _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 
 
+# Not of a reprint: no page shows that, and a story may have thousands.
+_HTML = case((or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None)), article.c.html)).label(
+    "html"
+)
+_SELECTED = {"text": TEXT_OR_EMPTY, "html": _HTML}
+
+
 def view_columns(*more: str) -> Select[Any]:
-    """Return SELECT of the columns of an ArticleView; `more` may add "text" and "evidence"."""
-    return select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in (*_COLUMNS, *more)))
+    """Return SELECT of the columns of an ArticleView; `more` may add "text", "html" and "evidence"."""
+    return select(*(_SELECTED.get(name, article.c[name]) for name in (*_COLUMNS, *more)))
 
 
 def is_of_outlets(connection: Connection, names: Iterable[str]) -> ColumnElement[bool]:
@@ -43,6 +50,8 @@ def view(row: Row[Any]) -> ArticleView:
     """Return the view of a row from `view_columns`. `copy_of` is the match that was found at placing."""
     columns = row._mapping
     more: dict[str, Any] = {"text": row.text} if "text" in columns else {}
+    if columns.get("html") is not None:
+        more["html"] = codecs.decompress_struct(row.html, ArticleHtml)
     if "evidence" in columns:
         more["evidence"] = codecs.unpack(row.evidence, Evidence)
     return _view(columns, codecs.unpack(row.details, ArticleDetails), **more)

@@ -85,8 +85,9 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
     follows: str | None = None  # the earlier story that the one which it founded continues
-    # Of an article that is placed now: why it is where it is, the sampled shingles by which later ones find
-    # it as their original, and whether it bumps its story by the clock.
+    # Of an article that is placed now: its HTML (ArticleHtml, compressed), why it is where it is, the sampled
+    # shingles by which later ones find it as their original, and whether it bumps its story by the clock.
+    html: bytes | None = None
     evidence: Evidence | None = None
     sketch: bytes = b""
     bump_by_clock: bool = False
@@ -133,13 +134,16 @@ _OWN_FORM = {
 }
 
 
+_READ_WHERE_NEEDED = frozenset({"evidence", "html"})
+
+
 def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
-    """Return the columns of the fields of an article; evidence is read where it is needed."""
+    """Return the columns of the fields of an article; others are read where they are needed."""
     columns: list[ColumnElement[Any]] = []
     for name in shape.__struct_fields__:
         if name in _OWN_FORM:
             columns.append(_OWN_FORM[name])
-        elif name in article.c and name != "evidence":
+        elif name in article.c and name not in _READ_WHERE_NEEDED:
             columns.append(article.c[name])
     return columns
 

@@ -30,15 +30,19 @@ LISTED_REPORTS = 8  # of an item, the newest; the story page has all
 NAMED_COPIES = 3  # of one report
 
 
-def story_body(story: StoryView, text: StoryText | None, story_url: str, *, is_whole: bool) -> str:
+def story_body(
+    story: StoryView, text: StoryText | None, story_url: str, *, is_whole: bool, with_pictures: bool
+) -> str:
     """Return a story, limited by `excerpts.for_item`, as a fragment of HTML.
 
-    With `is_whole` it has the whole text of its only original, or quotations, too.
+    With `is_whole` it has the whole of its only original, or quotations, too.
     """
     originals = originals_with_copies(story.articles)
-    texts = [article for article, _ in originals if article.text]
+    texts = [article for article, _ in originals if article.text or article.html]
     single = texts[0] if is_whole and len(texts) == 1 else None
-    body = _fragments().story_body(story, text, single, originals[::-1], story_url, numbers(story), is_whole)
+    body = _fragments().story_body(
+        story, text, single, originals[::-1], story_url, numbers(story), is_whole, with_pictures
+    )
     return str(body)
 
 
@@ -161,7 +165,7 @@ def _item(
         url=article_url if opens_article and article_url else story_url,
         external_url=None if opens_article else article_url,
         title=formats.feed_title(story.title) or "Untitled",
-        html=story_body(story, text, story_url, is_whole=is_whole),
+        html=story_body(story, text, story_url, is_whole=is_whole, with_pictures=settings.images == "direct"),
         summary=story_summary(story, text),
         updated=story.updated,
         published=min(story.first_published, story.updated),

@@ -248,6 +248,7 @@ class Pages:
             openings={opening.article_id: opening.text for opening in text.openings} if text else {},
             summarised=summarised if summarised and summarised.sentences else None,
             articles={article.id: article for article in shown.articles},
+            with_pictures=self._site.shows_pictures(request),
             reports=views.report_groups(shown.articles, visitor.since),
             lines_shown=views.LINES_SHOWN,
             single=views.single_text(shown.articles),

@@ -115,7 +115,7 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) ->
 def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
     """Return the only original of a story if its text may be read: then the page is that article."""
     originals = originals_with_copies(articles)
-    if len(originals) == 1 and originals[0][0].text:
+    if len(originals) == 1 and (originals[0][0].text or originals[0][0].html):
         return originals[0][0]
     return None
 

@@ -72,8 +72,9 @@ _BAD_TOKENS_A_MINUTE = 10  # from one address; further ones are answered with 42
 _REQUESTS_A_MINUTE = 300  # of one address of another machine, without a token (chosen: slow ones leave room)
 
 # Scripts, styles, images and form targets of this server only; no frames, nothing inline.
+_PICTURES = "img-src 'self'"
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    f"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; {_PICTURES}; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 SECURITY_HEADERS: dict[str, str] = {
@@ -305,6 +306,11 @@ class RequestGuard:
                 visit.is_answered = True
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
+                if self._settings.images == "direct" and is_owner(Request(scope)):
+                    # Pictures of articles; over plain HTTP only where the page is read so.
+                    others = "https:" if scope["scheme"] == "https" else "https: http:"
+                    policy = CONTENT_SECURITY_POLICY.replace(_PICTURES, f"{_PICTURES} {others}")
+                    headers["Content-Security-Policy"] = policy
                 headers.setdefault("Cache-Control", REVALIDATE)
                 if scope["path"].startswith(READER_API):
                     headers.update(_OTHER_ORIGINS)

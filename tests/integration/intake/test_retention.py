@@ -10,8 +10,9 @@ from aggregator.admin.export import exported, import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
-from aggregator.model.core import StoryText, StoryView
+from aggregator.model.core import ArticleHtml, StoryText, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.maintenance import retention, steady_clock
@@ -109,6 +110,20 @@ def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
     assert stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms) == before
     kept(rig, at=at + dt.timedelta(days=2, minutes=1), text_after=30 * DAY)
     assert {*texts_of(rig)} == {None}
+
+
+def test_the_html_of_an_article_goes_with_its_text(rig: Rig) -> None:
+    rig.take(
+        record("Blog", "html", "A post", "", html="<h2>Head</h2><p>Some words below it.</p>", published=NOON)
+    )
+    html = select(article.c.html).where(article.c.source == "Blog")
+    (before,) = queried(rig.database, html)
+    assert (
+        codecs.decompress_struct(before.html, ArticleHtml).html == "<h2>Head</h2><p>Some words below it.</p>"
+    )
+    kept(rig, text_after=30 * DAY)
+    (after,) = queried(rig.database, html)
+    assert after.html is None
 
 
 def test_texts_stay_as_they_are_where_no_age_is_given(rig: Rig) -> None:

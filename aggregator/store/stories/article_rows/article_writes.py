@@ -17,7 +17,7 @@ _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another a
 _PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
 _OF_TEXT: Final = (  # columns that a revision replaces
     *("outlet", "outlet_name", "claimed_outlet", "url", "author", "effective_at", "wire", "title"),
-    *("kind", "kind_evidence"),
+    *("kind", "kind_evidence", "html"),
     *("lead", "text", "language", "verdict", "signature", "terms", "body_words", "text_hash", "details"),
     *("published", "published_origin", "published_precision", "timezone_assumed", "date_counts"),
 )

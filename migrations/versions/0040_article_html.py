@@ -1,0 +1,16 @@
+"""An article keeps its HTML as people read it.
+
+Articles that are stored already have none; they show their text in paragraphs.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0040"
+down_revision = "0039"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("article", sa.Column("html", sa.LargeBinary))

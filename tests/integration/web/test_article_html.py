@@ -1,0 +1,81 @@
+"""Articles as they were written, on pages and phones, on both databases."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aggregator.model.core import Entry
+from aggregator.store.engine.database import Database
+from tests.support.articles import record
+from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.reader_client import ReaderClient
+
+POST = """<p>We moved the <a href="/db">database</a> to a new machine last week.</p><h2>How</h2>
+<pre><code>pg_dump --format=custom old
+pg_restore new
+</code></pre><ul><li>no downtime</li></ul><img src="/graph.png" alt="A graph">
+<script>steal()</script>"""
+ADDRESS = "https://blog.example/moving"
+
+
+def post(html: str = POST) -> Entry:
+    return record("Blog", "1", "Moving a database", "", html=html, url=ADDRESS)
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    with Newsroom(database) as opened:
+        opened.writer.take(post())
+        opened.writer.render()
+        yield opened
+
+
+def page_of(room: Newsroom, **headers: str) -> str:
+    (story,) = room.stories().values()
+    return room.get(f"/stories/{story['id']}", **headers).text
+
+
+def test_a_post_is_read_as_it_was_written(room: Newsroom) -> None:
+    page = page_of(room)
+    assert "<pre><code>pg_dump --format=custom old\npg_restore new\n</code></pre>" in page
+    assert "<ul><li>no downtime</li></ul>" in page
+    assert 'href="https://blog.example/db" rel="noopener noreferrer nofollow"' in page
+    assert '<img src="https://blog.example/graph.png" alt="A graph" loading="lazy"' in page
+    assert "steal" not in page
+
+
+def test_strangers_get_the_excerpt_and_no_picture(room: Newsroom) -> None:
+    page = page_of(room, **STRANGER)
+    assert "pg_restore" not in page
+    assert "graph.png" not in page
+
+
+def test_only_the_owners_pages_may_ask_other_sites_for_pictures(room: Newsroom) -> None:
+    (story,) = room.stories().values()
+    path = f"/stories/{story['id']}"
+    assert "img-src 'self' https: http:;" in room.get(path).headers["content-security-policy"]
+    assert "img-src 'self';" in room.get(path, **STRANGER).headers["content-security-policy"]
+
+
+def test_pictures_can_be_switched_off(database: Database) -> None:
+    with Newsroom(database, images="off") as room:
+        room.writer.take(post())
+        page = page_of(room)
+        assert "graph.png" not in page
+        assert "pg_restore" in page
+        (story,) = room.stories().values()
+        assert "img-src 'self';" in room.get(f"/stories/{story['id']}").headers["content-security-policy"]
+
+
+def test_a_phone_gets_it_whole(room: Newsroom) -> None:
+    phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+    (item,) = phone.get("stream/contents/user/-/state/com.google/reading-list")["items"]
+    content = item["summary"]["content"]
+    assert "pg_dump --format=custom old\npg_restore new\n" in content
+    assert "https://blog.example/graph.png" in content
+
+
+def test_a_revision_brings_its_own(room: Newsroom) -> None:
+    room.writer.take(post(POST.replace("no downtime", "an hour of downtime, in the end")))
+    assert "an hour of downtime" in page_of(room)
+    assert "no downtime" not in page_of(room)

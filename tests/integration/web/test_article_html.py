@@ -40,7 +40,7 @@ def test_a_post_is_read_as_it_was_written(room: Newsroom) -> None:
     assert "<pre><code>pg_dump --format=custom old\npg_restore new\n</code></pre>" in page
     assert "<ul><li>no downtime</li></ul>" in page
     assert 'href="https://blog.example/db" rel="noopener noreferrer nofollow"' in page
-    assert '<img src="https://blog.example/graph.png" alt="A graph" loading="lazy"' in page
+    assert '<img alt="A graph" src="https://blog.example/graph.png" loading="lazy"' in page
     assert "steal" not in page
 
 

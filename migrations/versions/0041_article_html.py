@@ -6,8 +6,8 @@ Articles that are stored already have none; they show their text in paragraphs.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 

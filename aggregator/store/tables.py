@@ -553,14 +553,14 @@ article = Table(
     Column("counts_as_report", Boolean, nullable=False, server_default=true()),
     # Whether its source had no standing when it came (store/stories/standing.py).
     Column("is_little_known", Boolean, nullable=False, server_default=false()),
-    # As people read it: model.core.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
-    Column("html", LargeBinary),
     # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
     # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
     Column("version_of", Text),
     # Key of the outlet of which only its sender says that it is: of another one than `outlet` if a feed links
     # to it, of the same if it was handed in beside feeds. Null: confirmed.
     Column("claimed_outlet", Text),
+    # As people read it: model.core.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
+    Column("html", LargeBinary),
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
     Index(None, "copy_of"),

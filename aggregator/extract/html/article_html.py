@@ -16,6 +16,7 @@ import nh3
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.extract.html.dom import bound_html, fragment_of
+from aggregator.extract.outlets import is_public_name
 from aggregator.model.core import ArticleHtml
 
 RULES = 1  # raise it when the lists change: HTML that was stored before is then sanitised again on reading
@@ -50,7 +51,6 @@ _TRACKING_SIZES = {"0", "1", "0px", "1px"}  # of a picture that counts readers
 # A picture inside the markup, which is larger than all words around it.
 _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
 _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
-_LOCAL_NAMES = (".local", ".internal", ".localhost", ".lan", ".home", ".arpa")
 
 
 def article_html(markup: str, base: str | None, *, with_pictures: bool = True) -> ArticleHtml | None:
@@ -191,4 +191,4 @@ def is_shown_picture(address: str) -> bool:
     literal = ip_address_of(host)
     if literal is not None:
         return literal.is_global
-    return "." in host and not host.lower().endswith(_LOCAL_NAMES) and not host.rpartition(".")[2].isdigit()
+    return is_public_name(host)

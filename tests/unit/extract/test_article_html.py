@@ -160,7 +160,8 @@ def test_no_mixture_of_it_runs(parts: list[str]) -> None:
         "http://192.168.1.1/x.png", "http://10.0.0.1/x.png", "http://127.0.0.1/x.png", "http://[::1]/x.png",
         "http://[::ffff:10.0.0.1]/x.png", "http://router/x.png", "http://printer.local/x.png",
         "https://user:secret@photos.example/x.png", "https://photos.example/x.svg", "ftp://photos.example/x.png",
-        "data:image/png;base64,AAAA", "http://2130706433/x.png", "http://localhost/x.png", "http://[/x.png",
+        "data:image/png;base64,AAAA", "http://2130706433/x.png", "http://0x7f.0x1/x.png",
+        "http://nas.corp/x.png", "http://localhost/x.png", "http://[/x.png",
     ],
 )  # fmt: skip
 def test_no_picture_asks_the_readers_own_network(address: str) -> None:

@@ -774,6 +774,7 @@ read_mark = Table(
     # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
     Column("read_to", UtcTime),
     Column("is_starred", Boolean, nullable=False),
+    Column("labels", Text),  # of the reader, joined by line feeds; null: none
     sqlite_with_rowid=False,
 )
 

@@ -7,13 +7,14 @@ not needed. Calls that change subscriptions need a token of scope admin.
 
 A client files an item under the one subscription that `origin` names. So each source is a subscription, with
 the stories that it founded, and STORIES has all others: a story seldom changes its subscription. The label of
-a folder has every story with an article of that folder.
+a folder has every story with an article of that folder. Folders and saved queries come before the labels that
+the reader gives to stories: such a name is refused, and a label with it is not shown.
 """
 
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -31,18 +32,27 @@ from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
-from aggregator.store.read.read_marks import Reader, ReaderItem, ReadMarks, StoryStream, reader_name
+from aggregator.store.read.read_marks import (
+    Reader,
+    ReaderItem,
+    ReadMarks,
+    StoryStream,
+    label_name,
+    reader_name,
+)
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.stories.counts import with_originals
 from aggregator.web.api.edit_sources import ChangeSourceRequest, change, found, log_change
 from aggregator.web.dependencies import ID, Site, run_in
 from aggregator.web.excerpts import bounded_source
+from aggregator.web.feeds.formats import Item, mime_type
 from aggregator.web.feeds.items import story_items
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import NO_STORE
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import BAD_READER_TOKEN, is_owner, read_body, require_scope, sign_in
 from aggregator.web.security.token_auth import reader_of
+from aggregator.web.settings import PublishSettings
 
 _FEED = "feed/"
 STORIES = f"{_FEED}stories"
@@ -123,6 +133,9 @@ class Session:
         for query in self._queries():
             if name == _LABEL + query.name:
                 return StoryStream(wanted=self._filter(query))
+        label = name.removeprefix(_LABEL)
+        if name.startswith(_LABEL) and label in self._marks.labels(self._who):
+            return StoryStream(label=label)
         raise HTTPException(404, "there is no such stream")
 
     def _sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
@@ -134,16 +147,31 @@ class Session:
         """Return the saved queries that are labels: those that are not called as a folder."""
         return [one for one in self._site.settings.queries if one.name not in self._folders]
 
+    def _shown(self, labels: Iterable[str]) -> list[str]:
+        """Return the streams of those labels of the reader that no folder and no saved query hides."""
+        names = {*self._folders, *(query.name for query in self._queries())}
+        return [_LABEL + label for label in sorted(labels) if label not in names]
+
+    def _own_label(self, tag: str) -> str:
+        """Return the name of a label that the reader may give. Raises UsageError."""
+        name = label_name(_USER.sub("user/-/", tag).removeprefix(_LABEL))
+        if name in self._folders:
+            raise UsageError(f'"{name}" is a folder of sources; choose another name for a label')
+        if any(query.name == name for query in self._queries()):
+            raise UsageError(f'"{name}" is a saved query; choose another name for a label')
+        return name
+
     def _filter(self, query: SavedQuery) -> StoryFilter:
         return query.story_filter(self._site.clock(), 1)
 
     # --- lists ---------------------------------------------------------------------------------------------
 
     def tags(self, _fields: Fields) -> Json:
-        """Return the labels: folders, and saved queries as tags."""
+        """Return the labels: folders, and as tags saved queries and what the reader gave to stories."""
         folders = [{"id": _LABEL + one, "type": "folder"} for one in self._folders]
         queries = [{"id": _LABEL + one.name, "type": "tag"} for one in self._queries()]
-        return {"tags": [{"id": STARRED}, *folders, *queries]}
+        labels = [{"id": one, "type": "tag"} for one in self._shown(self._marks.labels(self._who))]
+        return {"tags": [{"id": STARRED}, *folders, *queries, *labels]}
 
     def subscriptions(self, _fields: Fields) -> Json:
         """Return the subscriptions, that of stories without a source last."""
@@ -189,6 +217,8 @@ class Session:
         for query in self._queries() if ids else ():
             for id_ in self._marks.matching(self._filter(query), ids):
                 streams[id_].append(_LABEL + query.name)
+        for item in items:
+            streams[item.story] += self._shown(item.labels)
         return streams
 
     # --- items ---------------------------------------------------------------------------------------------
@@ -225,6 +255,7 @@ class Session:
                     "alternate": [{"href": entry.url, "type": "text/html"}],
                     "summary": {"direction": "ltr", "content": entry.html},
                     "categories": [*states, *labels],
+                    "enclosure": _enclosures(entry, settings) if story.report_count == 1 else [],
                     "origin": {
                         "streamId": origin,
                         "title": titles.get(origin, ""),
@@ -263,10 +294,13 @@ class Session:
         return {"id": READING_LIST, "updated": now, "items": self._written(items)}
 
     def edit_tag(self, fields: Fields) -> str:
-        """Mark items as read or starred, or take that back."""
+        """Mark items as read or starred, label them, or take that back. Raises UsageError."""
         changes: dict[str, bool] = {}
+        labels: dict[str, bool] = {}
         for key, is_added in (("a", True), ("r", False)):
             for tag in fields.getlist(key):
+                if _USER.sub("user/-/", tag).startswith(_LABEL):
+                    labels[self._own_label(tag)] = is_added
                 match tag.rpartition("/state/com.google/")[2]:
                     case "read":
                         changes["read"] = is_added
@@ -274,13 +308,40 @@ class Session:
                         changes["read"] = not is_added
                     case "starred":
                         changes["starred"] = is_added
-        if changes:
-            self._marks.edit(self._who, _numbers(fields), **changes)
+        if changes or labels:
+            self._marks.edit(self._who, _numbers(fields), labels=labels, **changes)
         return "OK"
 
+    def rename_tag(self, fields: Fields) -> str:
+        """Rename a label of the reader. Raises UsageError, HTTPException (404)."""
+        self._marks.rename_label(self._who, self._given_label(fields), self._own_label(_one(fields, "dest")))
+        return "OK"
+
+    def disable_tag(self, fields: Fields) -> str:
+        """Take a label of the reader off all stories. Raises UsageError, HTTPException (404)."""
+        self._marks.rename_label(self._who, self._given_label(fields), None)
+        return "OK"
+
+    def _given_label(self, fields: Fields) -> str:
+        label = self._own_label(_one(fields, "s"))
+        if label not in self._marks.labels(self._who):
+            raise HTTPException(404, "there is no such label")
+        return label
+
+    def preferences(self, _fields: Fields) -> Json:
+        """Return the settings of the reader, of which none is kept here."""
+        return {"prefs": []}
+
+    def stream_preferences(self, _fields: Fields) -> Json:
+        """Return the settings of each stream, such as its order, of which none is kept here."""
+        return {"streamprefs": {}}
+
     def mark_all_as_read(self, fields: Fields) -> str:
-        """Mark the items of a stream as read."""
-        until = moment(fields.get("ts", "")) or self._site.clock()
+        """Mark the items of a stream as read. Raises UsageError for a `ts` that is no time."""
+        given = fields.get("ts", "")
+        until = moment(given) if given else self._site.clock()
+        if until is None:
+            raise UsageError("`ts` is a time in seconds, or with 16 digits in microseconds")
         self._marks.mark_all_read(self._who, self.named(fields.get("s", READING_LIST)), until)
         return "OK"
 
@@ -365,6 +426,17 @@ def _folder(label: str) -> str | None:
     return manage_sources.given(name.removeprefix(_LABEL)[:_MOST_NAME_CHARS])
 
 
+def _enclosures(entry: Item, settings: PublishSettings) -> list[Json]:
+    """Return the media of an item, each with a type that tells clients how to show it."""
+    enclosures = []
+    for media in entry.media:
+        is_picture = media.type.startswith("image")
+        if mime_type(media.type) and (settings.images == "direct" or not is_picture):
+            length = {} if media.length_bytes is None else {"length": media.length_bytes}
+            enclosures.append({"href": media.url, "type": media.type, **length})
+    return enclosures
+
+
 def _numbers(fields: Fields) -> list[int]:
     """Return the numbers of the items that the client names; others are ignored."""
     named = (item_number(one) for one in fields.getlist("i")[:MOST_IDS])
@@ -381,12 +453,16 @@ _CALLS: dict[str, Callable[[Session, Fields], Json | str]] = {
     "stream/items/ids": Session.item_ids,
     "stream/items/contents": Session.item_contents,
     "edit-tag": Session.edit_tag,
+    "rename-tag": Session.rename_tag,
+    "disable-tag": Session.disable_tag,
+    "preference/list": Session.preferences,
+    "preference/stream/list": Session.stream_preferences,
     "mark-all-as-read": Session.mark_all_as_read,
     "subscription/quickadd": Session.quick_add,
     "subscription/edit": Session.edit_subscription,
 }
 _CHANGES = frozenset({"subscription/quickadd", "subscription/edit"})
-_EDITS = _CHANGES | {"edit-tag", "mark-all-as-read"}
+_EDITS = _CHANGES | {"edit-tag", "rename-tag", "disable-tag", "mark-all-as-read"}
 
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -70,6 +70,11 @@ class ReaderClient:
         form |= ({"a": add} if add else {}) | ({"r": remove} if remove else {})
         assert self.http.post("/reader/api/0/edit-tag", data=form).text == "OK"
 
+    def post(self, call: str, **form: Any) -> tuple[int, str]:
+        """The status and the text of a call that changes something."""
+        answer = self.http.post(f"/reader/api/0/{call}", data={"T": self.token} | form)
+        return answer.status_code, answer.text.strip()
+
     def mark_all(self, stream: str = LIST, **form: Any) -> None:
         answer = self.http.post("/reader/api/0/mark-all-as-read", data={"T": self.token, "s": stream} | form)
         assert answer.text == "OK"

@@ -99,7 +99,9 @@ def _fill(database: Database) -> None:
     marks = ReadMarks(database, clock)
     numbers = queried(database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))
     starred = numbers.scalars().all()
-    marks.edit(marks.sign_in("ada"), starred, read=True, starred=True)
+    marks.edit(
+        marks.sign_in("ada"), starred, read=True, starred=True, labels={"ports": True, "to read": True}
+    )
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
     rig.waits(record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"))
     _installation(database, clock)

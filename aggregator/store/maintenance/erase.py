@@ -39,6 +39,8 @@ from aggregator.store.tables import (
     entry,
     outbox,
     outlet_line,
+    read_mark,
+    reader,
     rejected_input,
     rows_with,
     story,
@@ -172,7 +174,11 @@ def slim_entries(connection: Connection, ids: Collection[str]) -> None:
 def close_story(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
     """Close a story without articles. The row keeps the id, so that it is never given again."""
     closed = select(story.c.story_no).where(or_(story.c.id == id, story.c.redirect_to == id))
-    rewrite(connection, story, connection.execute(closed).scalars(), lambda _: _CLOSED_STORY)
+    numbers = connection.scalars(closed).all()
+    rewrite(connection, story, numbers, lambda _: _CLOSED_STORY)
+    # The key begins with the reader: without the readers, every mark would be read.
+    marks = delete(read_mark).where(read_mark.c.reader.in_(select(reader.c.reader_no)))
+    change_with(connection, marks, read_mark.c.story, numbers)
     story_links.erase(connection, [id])
 
 

@@ -1,17 +1,31 @@
-"""What readers of the Google Reader API have read and starred, by the numbers of stories.
+"""What readers of the Google Reader API have read, starred and labelled, by the numbers of stories.
 
 A story is read until its next bump. `reader.read_before` says it for all stories at once; `read_mark` has the
-stories for which that is not right, and the starred ones. A merged story is read only if all of its parts
-were. The writer knows no readers, so the merges are followed when a reader comes back.
+stories for which that is not right, and those that are kept: starred or labelled. A merged story is read only
+if all of its parts were. The writer knows no readers, so the merges are followed when a reader comes back.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.extract.language.dates import EARLIEST
 from aggregator.model.core import Clock, FrozenStruct
@@ -37,14 +51,18 @@ from aggregator.store.tables import (
 
 MOST_READERS = 1000  # (chosen: every holder of a token can add some)
 FIRST_UNREAD = 1000  # newest stories that a new reader has not read (chosen, as clients fetch at once)
-MOST_MARKS = 20_000  # of one reader, without stars; above it, half of them count as read (chosen)
-MOST_STARRED = 10_000  # of one reader (chosen)
+MOST_MARKS = 20_000  # of one reader, not kept; above it, half of them count as read (chosen)
+MOST_KEPT = 10_000  # starred or labelled stories of one reader (chosen)
+MOST_LABELS = 200  # of one reader (chosen)
+MOST_LABELS_OF_STORY = 20  # (chosen)
 _MOST_MERGES = 5000  # that are followed at once, the newest; about a week at 50,000 articles a day
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
 _MARKED_PAGES = 5  # of a stream that is marked as read
 _UNREAD = EARLIEST  # `read_to` of a story that was marked as unread
 _NAME_CHARS = 100
+NO_LABELS: Mapping[str, bool] = MappingProxyType({})
+_IS_KEPT = or_(read_mark.c.is_starred, read_mark.c.labels.is_not(None))
 
 
 class Reader(FrozenStruct):
@@ -64,6 +82,7 @@ class ReaderItem(NamedTuple):
     updated: dt.datetime
     is_read: bool
     is_starred: bool
+    labels: frozenset[str]
 
 
 Changed = dict[
@@ -77,10 +96,16 @@ class StoryStream(FrozenStruct):
     wanted: StoryFilter = StoryFilter()
     founded_by: str | None = None
     is_starred: bool = False
+    label: str | None = None  # of the reader
     is_read: bool | None = None  # None: both
     since: dt.datetime | None = None  # of the bump, inclusive
     until: dt.datetime | None = None  # of the bump, exclusive
     after: str | None = None  # cursor of the previous page
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it has only stories that the reader has starred or labelled."""
+        return self.is_starred or self.label is not None
 
 
 class ReadMarks:
@@ -138,17 +163,53 @@ class ReadMarks:
             return _marked(connection, who, _live(connection, numbers))
 
     def edit(
-        self, who: Reader, numbers: Collection[int], *, read: bool | None = None, starred: bool | None = None
+        self,
+        who: Reader,
+        numbers: Collection[int],
+        *,
+        read: bool | None = None,
+        starred: bool | None = None,
+        labels: Mapping[str, bool] = NO_LABELS,
     ) -> None:
-        """Mark stories. Raises UsageError for too many starred ones."""
+        """Mark stories; `labels`: True for those to add, False for those to take off.
+
+        Raises UsageError for too many starred or labelled stories, or too many labels.
+        """
+        added = {label for label, is_added in labels.items() if is_added}
         with self._database.write() as connection:
             changed: Changed = {}
             for one in _marked(connection, who, _live(connection, numbers)):
                 is_read = one.is_read if read is None else read
                 is_starred = one.is_starred if starred is None else starred
-                changed[one.number] = one._replace(is_read=is_read, is_starred=is_starred), one.updated
+                labelled = (one.labels - labels.keys()) | added
+                if added and len(labelled) > MOST_LABELS_OF_STORY:
+                    raise UsageError(f"a story has at most {MOST_LABELS_OF_STORY} labels")
+                item = one._replace(is_read=is_read, is_starred=is_starred, labels=labelled)
+                changed[one.number] = item, one.updated
             _store(connection, who, changed)
-            _keep_within(connection, who, may_refuse=bool(starred))
+            if added and len(_labels(connection, who)) > MOST_LABELS:
+                raise UsageError(f"there are {MOST_LABELS} labels; remove some first")
+            _keep_within(connection, who, may_refuse=bool(starred or added))
+
+    def labels(self, who: Reader) -> list[str]:
+        """Return the labels that the reader has given to live stories, by name."""
+        with self._database.read() as connection:
+            return sorted(_labels(connection, who))
+
+    def rename_label(self, who: Reader, label: str, name: str | None) -> None:
+        """Give a label another name, which may be that of another label; None takes it off all stories."""
+        own = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
+        with self._database.write() as connection:
+            for written in connection.scalars(select(read_mark.c.labels).where(*own).distinct()).all():
+                labels = _read_labels(written)
+                if label not in labels:
+                    continue
+                labels -= {label}
+                if name is not None:
+                    labels |= {name}
+                same = update(read_mark).where(*own, read_mark.c.labels == written)
+                connection.execute(same.values(labels=_written_labels(labels)))
+            _drop_empty(connection, who)
 
     def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
@@ -208,6 +269,14 @@ def reader_name(text: str) -> str:
     return name
 
 
+def label_name(text: str) -> str:
+    """Return the name of a label in the form in which it is stored. Raises UsageError if it cannot be one."""
+    name = " ".join(text.split())
+    if not name or len(name) > _NAME_CHARS or not name.isprintable() or "/" in name:
+        raise UsageError(f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash")
+    return name
+
+
 def _reader(connection: Connection, name: str) -> Reader | None:
     columns = [reader.c[one] for one in Reader.__struct_fields__]
     row = connection.execute(select(*columns).where(reader.c.name == name)).first()
@@ -223,10 +292,10 @@ def _page(
     after = stream.after or (story_list.cursor_at(stream.until, 0) if stream.until else None)
     begin = story_list.read_cursor(after) if after is not None else None
     oldest = stream.since or _UNREAD
-    if stream.is_read is False and not stream.is_starred:
+    if stream.is_read is False and not stream.is_kept:
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
     found: list[ReaderItem] = []
-    for _ in () if stream.is_starred else range(_STEPS):
+    for _ in () if stream.is_kept else range(_STEPS):
         wanted = replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
         fits = _of_origin(connection, stream.founded_by, {row.id for row in rows if row.bumped_at >= oldest})
@@ -238,7 +307,7 @@ def _page(
         if len(rows) < _A_STEP:  # `places` is bounded, too
             return found, after
     else:
-        if not stream.is_starred:
+        if not stream.is_kept:
             return found, after
     if len(found) <= limit:
         found += [
@@ -251,13 +320,24 @@ def _page(
 
 
 def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[ReaderItem]:
-    """Return the starred stories of a stream, or those that were marked as unread before `read_before`."""
-    if not stream.is_starred and stream.is_read is not False:
+    """Return the kept stories of a stream, or those that were marked as unread before `read_before`."""
+    chosen: ColumnElement[bool]
+    if stream.label is not None:
+        chosen = read_mark.c.labels.is_not(None)
+    elif stream.is_starred:
+        chosen = read_mark.c.is_starred.is_(True)
+    elif stream.is_read is False:
+        chosen = read_mark.c.read_to == _UNREAD
+    else:
         return []
-    chosen = read_mark.c.is_starred if stream.is_starred else read_mark.c.read_to == _UNREAD
     numbers = select(read_mark.c.story).where(read_mark.c.reader == who.reader_no, chosen)
     items = _marked(connection, who, _live(connection, connection.scalars(numbers).all()))
-    newest = dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_starred else who.read_before
+    # A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
+    if stream.label is not None:
+        items = [item for item in items if stream.label in item.labels]
+    if stream.is_starred:
+        items = [item for item in items if item.is_starred]
+    newest = dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_kept else who.read_before
     items = [one for one in items if (stream.since or _UNREAD) <= one.updated <= newest]
     ids = [one.story for one in items]
     fits = story_list.StoryMatcher(connection, stream.wanted).matching(connection, ids) if items else set()
@@ -277,8 +357,25 @@ def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> li
         mark = marks.get(row.story_no)
         is_read = row.bumped_at <= ((mark and mark.read_to) or who.read_before)
         is_starred = mark is not None and mark.is_starred
-        items.append(ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred))
+        labels = _read_labels(mark and mark.labels)
+        items.append(ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred, labels))
     return items
+
+
+def _labels(connection: Connection, who: Reader) -> frozenset[str]:
+    """Return the labels of a reader, but for those that only closed and merged stories have."""
+    marked = select(read_mark.c.labels).join(story, story.c.story_no == read_mark.c.story)
+    live = marked.where(story.c.redirect_to.is_(None), read_mark.c.reader == who.reader_no)
+    written = connection.scalars(live.where(read_mark.c.labels.is_not(None)).distinct())
+    return frozenset().union(*map(_read_labels, written))
+
+
+def _read_labels(written: str | None) -> frozenset[str]:
+    return frozenset(written.split("\n")) if written else frozenset()
+
+
+def _written_labels(labels: Iterable[str]) -> str | None:
+    return "\n".join(sorted(labels)) or None
 
 
 _PLACE = (story.c.story_no, story.c.id, story.c.bumped_at)
@@ -320,15 +417,15 @@ def _of_origin(connection: Connection, source_id: str | None, ids: set[str]) -> 
 
 
 def _keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
-    """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_STARRED stars."""
+    """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_KEPT kept stories."""
     own = read_mark.c.reader == who.reader_no
     count = count_rows(connection, read_mark, own)
-    stars = count_rows(connection, read_mark, own, read_mark.c.is_starred) if count > MOST_STARRED else 0
-    if may_refuse and stars > MOST_STARRED:
-        raise UsageError(f"{MOST_STARRED:,} stories are starred; remove some stars first")
-    if count - stars > MOST_MARKS:
+    kept = count_rows(connection, read_mark, own, _IS_KEPT) if count > MOST_KEPT else 0
+    if may_refuse and kept > MOST_KEPT:
+        raise UsageError(f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first")
+    if count - kept > MOST_MARKS:
         marked = select(story.c.bumped_at).join(read_mark, read_mark.c.story == story.c.story_no)
-        mine = marked.where(read_mark.c.reader == who.reader_no, read_mark.c.is_starred.is_not(True))
+        mine = marked.where(read_mark.c.reader == who.reader_no, not_(_IS_KEPT))
         middle = mine.order_by(story.c.bumped_at.desc()).offset(MOST_MARKS // 2).limit(1)
         _read_before(connection, who, connection.execute(middle).scalar_one())
 
@@ -342,9 +439,9 @@ def _store(connection: Connection, who: Reader, items: Changed) -> None:
         read_to: dt.datetime | None = until if item.is_read else _UNREAD
         if (until <= who.read_before) == item.is_read:
             read_to = None
-        if read_to is not None or item.is_starred:
+        if read_to is not None or item.is_starred or item.labels:
             mark = {"story": number, "read_to": read_to, "is_starred": item.is_starred}
-            rows.append({"reader": who.reader_no, **mark})
+            rows.append({"reader": who.reader_no, **mark, "labels": _written_labels(item.labels)})
     for part in in_parts(rows):
         connection.execute(insert(read_mark), part)
 
@@ -354,11 +451,15 @@ def _read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
     past = select(story.c.story_no).where(story.c.story_no == read_mark.c.story, story.c.bumped_at <= end)
     own = read_mark.c.reader == who.reader_no
     connection.execute(update(read_mark).where(own, past.exists()).values(read_to=None))
-    connection.execute(
-        delete(read_mark).where(own, read_mark.c.read_to.is_(None), read_mark.c.is_starred.is_not(True))
-    )
+    _drop_empty(connection, who)
     later = update(reader).where(reader.c.reader_no == who.reader_no, reader.c.read_before < end)
     connection.execute(later.values(read_before=end))
+
+
+def _drop_empty(connection: Connection, who: Reader) -> None:
+    """Delete the marks that say nothing any more."""
+    own = delete(read_mark).where(read_mark.c.reader == who.reader_no)
+    connection.execute(own.where(read_mark.c.read_to.is_(None), not_(_IS_KEPT)))
 
 
 # --- merges ------------------------------------------------------------------------------------------------
@@ -399,7 +500,8 @@ def _follow_merges(connection: Connection, who: Reader) -> None:
         is_last = target.updated.replace(microsecond=0) <= row.bumped_at
         end = target.updated if is_last else row.bumped_at.replace(microsecond=999_999)
         is_starred = target.is_starred or any(one.is_starred for one in merged)
-        target = target._replace(is_read=is_read, is_starred=is_starred)
+        labels = target.labels.union(*(one.labels for one in merged))
+        target = target._replace(is_read=is_read, is_starred=is_starred, labels=labels)
         items[row.story] = target._replace(is_read=is_read and is_last)
         read_to[target.number] = end if is_read else _UNREAD
         changed[target.number] = (target, end)

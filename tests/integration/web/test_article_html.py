@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.model.core import Entry
+from aggregator.model.core import Enclosure, Entry
 from aggregator.store.engine.database import Database
-from tests.support.articles import record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.reader_client import ReaderClient
 
@@ -73,6 +73,28 @@ def test_a_phone_gets_it_whole(room: Newsroom) -> None:
     content = item["summary"]["content"]
     assert "pg_dump --format=custom old\npg_restore new\n" in content
     assert "https://blog.example/graph.png" in content
+
+
+SOUND = Enclosure(url="https://blog.example/talk.mp3", type="audio/mpeg", length_bytes=1234)
+FILM = Enclosure(url="https://blog.example/talk.mp4", type="video/mp4")
+PICTURE = Enclosure(url="https://blog.example/graph.webp", type="image/webp")
+MEDIA = (SOUND, FILM, PICTURE)
+
+
+@pytest.mark.parametrize("images", ["direct", "off"])
+def test_a_phone_gets_the_media_of_a_single_article(database: Database, images: str) -> None:
+    with Newsroom(database, images=images) as room:
+        podcast = record("Blog", "1", "A talk", STRIKE, url=ADDRESS, enclosures=MEDIA)
+        flood = record("Echo", "1", "Levee breaks", FLOOD, enclosures=MEDIA)
+        room.writer.take(podcast, flood, record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE))
+        phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+        items = {item["title"]: item for item in phone.get("stream/contents")["items"]}
+        *pictures, sound, film = items.pop("A talk")["enclosure"]
+        assert sound == {"href": SOUND.url, "type": "audio/mpeg", "length": 1234}
+        assert film == {"href": FILM.url, "type": "video/mp4"}
+        shown = [{"href": PICTURE.url, "type": "image/webp"}]
+        assert pictures == (shown if images == "direct" else [])
+        assert [item["enclosure"] for item in items.values()] == [[]], "a story has reports of several"
 
 
 def test_a_revision_brings_its_own(room: Newsroom) -> None:

@@ -582,7 +582,7 @@ def test_marks_and_readers_are_bounded(
     room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = phone.ids()
-    for name, value in {"MOST_MARKS": 6, "MOST_STARRED": 2, "MOST_READERS": 1, "FIRST_UNREAD": 5}.items():
+    for name, value in {"MOST_MARKS": 6, "MOST_KEPT": 2, "MOST_READERS": 1, "FIRST_UNREAD": 5}.items():
         monkeypatch.setattr(read_marks, name, value)
     phone.mark(*ids[:6], add=READ)
     assert phone.unread() == ids[6:]

@@ -1,0 +1,13 @@
+"""A reader gives labels to stories, which clients of the Google Reader API call tags."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0042"
+down_revision = "0041"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("read_mark", sa.Column("labels", sa.Text))

@@ -10,8 +10,9 @@ Parses a search as people type it, for the full-text index and for matching a te
     homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
 
 All terms must match, and none after a minus; a search may have only the latter. A term has alternatives of
-one or more phrases: those joined by OR, German umlauts
-written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震: 台北 and 地震).
+one or more phrases: those joined by OR, the inflected forms of a word without quotes and minus (talk: talks),
+German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震:
+台北 and 地震).
 """
 
 import datetime as dt
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 from sqlalchemy import Connection, func, select, text
 
+from aggregator.extract.language.inflections import inflections
 from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
@@ -33,7 +35,8 @@ from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts
 
 Words = tuple[str, ...]  # or tokens of the index
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
-_MOST_WORDS = 64  # of all its phrases
+_MOST_WORDS = 64  # of a phrase
+_MOST_FORMS = 512  # of the first words of a search; further ones are searched for as they are written
 _LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
 _PARTED = range(4, 11)  # characters of a run that is also searched in parts; longer ones have too many splits
 _PART = (2, 3)  # characters of a part: the length of most Chinese words and words in kanji
@@ -105,6 +108,7 @@ def parse_query(query: str) -> Query:
     without: list[Term] = []
     asked: dict[str, Any] = {}
     joins = False
+    forms = 0
     for match in _TOKEN.finditer(query.translate(_QUOTES)):
         field, quoted, bare = match["field"], match["quoted"], match["bare"]
         if bare == "OR" and not match["minus"] and not field:
@@ -112,9 +116,15 @@ def parse_query(query: str) -> Query:
             continue
         given = bare if quoted is None else quoted
         if field in (None, "title"):
-            term = parsed_term(given, in_title=field == "title", is_quoted=quoted is not None)
+            term = parsed_term(
+                given,
+                in_title=field == "title",
+                is_quoted=quoted is not None,
+                has_forms=quoted is None and not match["minus"] and forms < _MOST_FORMS,
+            )
             if term is None:
                 continue
+            forms += len(term.any_of)
             if match["minus"]:
                 without.append(term)
             elif joins:
@@ -137,7 +147,7 @@ def _check(query: Query, *, is_bounded: bool) -> None:
         raise UsageError('give at least one word; "two words" in quotes are a phrase, rebel* is a prefix')
     words = sum(len(phrase.words) for phrase in query.phrases)
     terms = len(query.terms) + len(query.without) + len(query.without_tokens)
-    if terms > MOST_TERMS or words > _MOST_WORDS * 4:
+    if terms > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
         raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
 
 
@@ -172,8 +182,11 @@ def _start_of(field: str, given: str) -> dt.datetime:
     raise UsageError(f"{field}: give a day, a month or a year: {field}:2024-12-01, {field}:2024-12")
 
 
-def parsed_term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
-    """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long."""
+def parsed_term(given: str, *, in_title: bool, is_quoted: bool, has_forms: bool = False) -> Term | None:
+    """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long.
+
+    `has_forms`: a word may have any of its inflected forms.
+    """
     words = tuple(search_words(given))
     if not words:
         return None
@@ -183,6 +196,8 @@ def parsed_term(given: str, *, in_title: bool, is_quoted: bool) -> Term | None:
     bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
     written_out = tuple(search_words(given.translate(_UMLAUTS)))
     spellings = dict.fromkeys((words, bare, written_out))
+    if has_forms and not ends and len(words) == 1:
+        spellings |= {(form,): None for form in inflections(words[0])}
     ways: list[tuple[Phrase, ...]] = [
         (Phrase(words=spelt, prefix=ends, in_title=in_title),) for spelt in spellings
     ]
@@ -223,7 +238,7 @@ class SearchableText:
         return all(map(self.holds_term, query.terms)) and not any(map(self.holds_term, query.without))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _needle(phrase: Phrase) -> str:
     return f" {' '.join(phrase.in_index)}{'' if phrase.ends_in_prefix else ' '}"
 

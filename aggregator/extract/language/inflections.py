@@ -1,0 +1,86 @@
+"""The inflected forms of an English word: `talk` is talks, talked and talking, too.
+
+A search asks for them instead of for stems in the index: nothing is written, phrases stay exact, and there is
+one rule for both databases. Only what is inflected is one word here. Stemmers, which also remove suffixes
+that make other words, take `conversion` for `conversation`, and `institution` for `institute`. A form that is
+no word finds nothing, so ambiguous spellings have all forms. In other languages the plural with -s is all
+that is ever found.
+"""
+
+import re
+
+_LEAST_LETTERS = 3  # of a word or base that is inflected
+# Forms of nothing, though they look like forms of another word: news of new, evening of even.
+_UNINFLECTED = frozenset({"aids", "does", "evening", "hamas", "herring", "news", "shed", "thing", "united"})
+_NO_VERBS = frozenset({"doe", "fee", "see", "wee"})  # of which feed, seed and weed are no forms
+_WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")
+_VOWEL = re.compile("[aeiouy]")
+_HISSING = re.compile("(?:s|x|z|ch|sh)$")
+_SHORT = re.compile("[^aeiou]*[aeiou][bdgmnprtv]")  # stop: stopped; but call, not cal: called
+_LONG = re.compile(".*[aeiou][^aeiou]*[aeiou][bdgklmnprt]")  # commit: committed; visit: visited
+_ENDINGS = (
+    ("ies", "y"),
+    ("ied", "y"),
+    ("es", ""),
+    ("s", ""),
+    ("ed", ""),
+    ("ed", "e"),
+    ("ing", ""),
+    ("ing", "e"),
+)
+
+
+def inflections(word: str) -> list[str]:
+    """Return the forms of the words of which `word`, in lower case, may be a form, itself first."""
+    if not _WORD.fullmatch(word) or word in _UNINFLECTED:
+        return [word]
+    forms = {word: None}
+    for base in _bases(word):
+        for form in _forms(base):
+            if form not in _UNINFLECTED:
+                forms[form] = None
+    return list(forms)
+
+
+def _bases(word: str) -> list[str]:
+    """Return the words of which `word` is a form."""
+    bases = [word]
+    for ending, last in _ENDINGS:
+        if not word.endswith(ending):
+            continue
+        base = word.removesuffix(ending) + last
+        bases.append(base)
+        if base[-2:-1] == base[-1:] and len(base) > _LEAST_LETTERS:
+            bases.append(base[:-1])  # of stopped: stopp, stop
+    return [base for base in bases if base == word or (_WORD.fullmatch(base) and word in _forms(base))]
+
+
+def _forms(base: str) -> list[str]:
+    """Return a word with its plural or third person, past and participle."""
+    stem = base[:-1]
+    if base.endswith("s") and not base.endswith(("ss", "us")):
+        return [base]  # mostly a plural
+    if base.endswith(("c", "i")) or (base.endswith("ie") and len(base) > _LEAST_LETTERS):
+        return [base, f"{base}s"]
+    if base.endswith("e"):
+        forms = [base, f"{base}s"]
+        if _VOWEL.search(stem):  # not of "the"
+            forms.append(f"{base}ing" if base.endswith(("ee", "oe", "ye")) else f"{stem}ing")
+            if base not in _NO_VERBS:
+                forms.append(f"{base}d")
+        return forms
+    if base.endswith("y") and not _VOWEL.match(base[-2]):
+        return [base, f"{stem}ies", f"{stem}ied", f"{base}ing"]
+    forms = [base]
+    if _HISSING.search(base) or base.endswith("o"):
+        forms.append(f"{base}es")
+    if not _HISSING.search(base):
+        forms.append(f"{base}s")
+    stems = [base]
+    if _SHORT.fullmatch(base):
+        stems = [base + base[-1]]
+    elif _LONG.fullmatch(base):
+        stems = [base, base + base[-1]]
+    for stem in stems if _VOWEL.search(base) else ():
+        forms += [f"{stem}ed", f"{stem}ing"]
+    return forms

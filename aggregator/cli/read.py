@@ -5,6 +5,7 @@ from functools import partial
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aggregator.cli import filters
@@ -76,7 +77,8 @@ def stories(
     )
     with context.obj.reading() as (config, database):
         wanted = filters.parsed(config, typed, limit, saved).filter
-        pages = StoryReader(database).pages(replace(wanted, after=after or None))
+        reader = StoryReader(database)
+        pages = reader.pages(replace(wanted, after=after or None))
         first = next(pages)
         if first.stories or format_ != "table":
             _print(chain([first], pages), format_)
@@ -84,7 +86,10 @@ def stories(
         from aggregator.store.read.statistics import statistics
 
         stored = dict(statistics(database))
-    if stored["stories"]:
+        nearest = reader.nearest_search(wanted.query) if wanted.query else None
+    if nearest:
+        show.say(f"No story has these words. Try: aggregator stories --query {quote(nearest)}")
+    elif stored["stories"]:
         show.say(f"No story matches these filters ({stored['stories']} stored).")
     elif missing_database(config) is None:
         todo = "`aggregator run` polls the sources" if stored["sources"] else NO_SOURCES
@@ -391,6 +396,8 @@ def search(
         _print_hits(results)
         if results.more:
             show.say(f"There are more articles. Show them with --limit {limit * 5}.")
+    elif results.nearest:
+        show.say(f"No articles found. Try: aggregator search {quote(results.nearest)}")
     elif missing_database(config) is None:
         show.say("No articles found. Try fewer words, or a prefix such as rebel*.")
 

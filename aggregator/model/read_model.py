@@ -144,6 +144,7 @@ class SearchResults(FrozenStruct, omit_defaults=False):
     more: bool = False  # there are more hits than requested
     partial: bool = False  # the index is being rebuilt: older articles are missing
     problem: str | None = None
+    nearest: str | None = None  # where nothing is found: the search with known words for unknown ones
 
 
 class SourceView(FrozenStruct, omit_defaults=False):

@@ -255,6 +255,25 @@ def test_filters_and_limits(filled: Terminal) -> None:
     assert (said.code, said.out, said.err) == (0, b"", "No story matches these filters (2 stored).\n")
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["search", "penmouth"], "No articles found. Try: aggregator search pennmouth"),
+        (["search", "penmouth levees"], "No articles found. Try: aggregator search 'pennmouth levees'"),
+        (
+            ["stories", "--query=penmouth"],
+            "No story has these words. Try: aggregator stories --query pennmouth",
+        ),
+        (["stories", "--query=zzzzqqqq"], "No story matches these filters (2 stored)."),
+    ],
+)
+def test_a_misspelt_word_is_answered_with_the_nearest_one(
+    filled: Terminal, command: list[str], words: str
+) -> None:
+    said = filled.type(*command)
+    assert (said.code, said.out, said.err) == (0, b"", f"{words}\n")
+
+
 def test_where_there_is_room_a_search_names_articles(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
     assert flood["articles"][0]["id"] in filled.type_on_screen(80, "search", "Arrel")

@@ -367,6 +367,13 @@ class StoryReader:
         with self.database.read() as connection:
             return search(connection, text, limit, bounds)
 
+    def nearest_search(self, text: str) -> str | None:
+        """Return a search with known words in place of those that no article has; None without any."""
+        from aggregator.store.search.nearest import nearest_search
+
+        with self.database.read() as connection:
+            return nearest_search(connection, text)
+
     def last_change(self, story_id: str = "") -> str:
         """Return an opaque version that changes with every story, article and correction. Cheap.
 

@@ -22,6 +22,7 @@ from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, 
 from aggregator.store import codecs
 from aggregator.store.search import match
 from aggregator.store.search.match import Phrase, Query, SearchableText, Term, parse_query, with_title
+from aggregator.store.search.nearest import nearest_search
 from aggregator.store.search.progress import unindexed_to
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
@@ -60,6 +61,7 @@ def search(
     except UsageError as error:
         return SearchResults(problem=str(error))
     ranked = _ranked(connection, query, max(RANKED, min(limit, 10**9) + 1))
+    nearest = None if ranked else nearest_search(connection, text)
     shown = ranked[:limit]
     by_story: dict[str, list[int]] = {}
     for one in ranked:
@@ -77,6 +79,7 @@ def search(
         ),
         more=len(ranked) > len(shown),
         partial=unindexed_to(connection) > 0,
+        nearest=nearest,
     )
 
 

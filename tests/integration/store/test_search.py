@@ -129,6 +129,33 @@ def test_a_search_for_no_word_is_refused_in_words(story_reader: Rig, query: str)
     assert "at least one word" in (results.problem or "")
 
 
+@pytest.mark.parametrize(
+    ("query", "nearest"),
+    [
+        ("penmouth", "pennmouth"),
+        ("PENMOUTH union", "pennmouth union"),
+        ("title:sennik -siren", "title:sennick -siren"),
+        ('levee "four days" strikee', 'levee "four days" strike'),
+        ("élecion", "election"),
+        ("الميزانيه", None),  # it is found
+        ("zzzzqqqq", None),
+        ("lev", None),  # too short
+        ("penmouth*", None),
+        ('"penmouth"', "pennmouth"),
+        ("levee strike", None),  # both are known, in no one article
+        ("outlet:gazete", None),
+        ("地球", None),
+    ],
+)
+def test_a_search_that_finds_nothing_names_the_nearest_known_words(
+    story_reader: Rig, query: str, nearest: str | None
+) -> None:
+    results = StoryReader(story_reader.database).search(query, 10)
+    assert (results.nearest or "").strip('"') == (nearest or "")
+    assert (results.hits == ()) or results.nearest is None
+    assert StoryReader(story_reader.database).nearest_search(query) == results.nearest
+
+
 def test_a_search_of_many_words_with_all_their_forms_is_answered(story_reader: Rig) -> None:
     words = [f"{first}{second}ating" for first in "bcdfghklmnprst" for second in ("a", "e", "i", "o", "ou")]
     either = " OR ".join([*words, *(f"x{word}" for word in words), "levees"])

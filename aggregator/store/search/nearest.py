@@ -1,0 +1,52 @@
+"""The nearest known words for a search that finds nothing: "ukraine" for "ukrane"."""
+
+from difflib import get_close_matches
+
+from sqlalchemy import Connection, select
+
+from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
+from aggregator.store.search.match import Query, newest, parse_query
+from aggregator.store.tables import story
+
+_TITLES = 5_000  # of the newest stories; 9,000 words, of which 40 ms find the nearest (measured)
+_LEAST_LETTERS = 4  # of a word that is replaced; shorter ones are near to too many
+_LEAST_LIKENESS = 0.75  # of difflib: two letters of nine (chosen)
+_MOST_UNKNOWN = 4  # words of one search that are replaced; limits the time of a hostile one
+
+
+def nearest_search(connection: Connection, text: str) -> str | None:
+    """Return a search with words of headlines in place of those that no article has; None without any.
+
+    Raises UsageError as `parse_query`.
+    """
+    unknown = _unknown_words(connection, parse_query(text))
+    known = _title_words(connection) if unknown else set()
+    nearest: dict[str, str] = {}
+    for word in unknown:
+        for match in get_close_matches(word, known, n=1, cutoff=_LEAST_LIKENESS):
+            nearest[word] = match
+    if not nearest:
+        return None
+    return WORD.sub(lambda word: nearest.get("".join(search_words(word[0])), word[0]), text)
+
+
+def _unknown_words(connection: Connection, query: Query) -> list[str]:
+    """Return the first words of a search that stand alone and that no article has in any form."""
+    unknown = []
+    for term in query.terms:
+        phrase = term.any_of[0][0]
+        word = phrase.words[0]
+        is_word = len(phrase.words) == 1 and not phrase.prefix and not is_unspaced(word)
+        if (
+            is_word
+            and len(word) >= _LEAST_LETTERS
+            and not newest(connection, Query(terms=(term,)), 1, reach=1)
+        ):
+            unknown.append(word)
+    return unknown[:_MOST_UNKNOWN]
+
+
+def _title_words(connection: Connection) -> set[str]:
+    live = select(story.c.title).where(story.c.redirect_to.is_(None))
+    titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
+    return {word for title in titles for word in search_words(title) if len(word) >= _LEAST_LETTERS}

@@ -218,7 +218,8 @@ class Session:
             for id_ in self._marks.matching(self._filter(query), ids):
                 streams[id_].append(_LABEL + query.name)
         for item in items:
-            streams[item.story] += self._shown(item.labels)
+            if item.labels:
+                streams[item.story] += self._shown(item.labels)
         return streams
 
     # --- items ---------------------------------------------------------------------------------------------

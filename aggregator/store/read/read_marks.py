@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -200,15 +201,15 @@ class ReadMarks:
         """Give a label another name, which may be that of another label; None takes it off all stories."""
         own = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
         with self._database.write() as connection:
-            for written in connection.scalars(select(read_mark.c.labels).where(*own).distinct()).all():
-                labels = _read_labels(written)
-                if label not in labels:
-                    continue
-                labels -= {label}
-                if name is not None:
-                    labels |= {name}
-                same = update(read_mark).where(*own, read_mark.c.labels == written)
-                connection.execute(same.values(labels=_written_labels(labels)))
+            changed = []
+            for row in connection.execute(select(read_mark.c.story, read_mark.c.labels).where(*own)):
+                labels = _read_labels(row.labels)
+                if label in labels:
+                    renamed = labels - {label} if name is None else labels - {label} | {name}
+                    changed.append({"of": row.story, "written": _written_labels(renamed)})
+            if changed:
+                mark = update(read_mark).where(*own, read_mark.c.story == bindparam("of"))
+                connection.execute(mark.values(labels=bindparam("written")), changed)
             _drop_empty(connection, who)
 
     def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:

@@ -342,7 +342,7 @@ class Session:
         given = fields.get("ts", "")
         until = moment(given) if given else self._site.clock()
         if until is None:
-            raise UsageError("`ts` is a time in seconds, or with 16 digits in microseconds")
+            raise UsageError("`ts` is a time in seconds since 1970, or with 16 digits in microseconds")
         self._marks.mark_all_read(self._who, self.named(fields.get("s", READING_LIST)), until)
         return "OK"
 
@@ -467,6 +467,7 @@ _EDITS = _CHANGES | {"edit-tag", "rename-tag", "disable-tag", "mark-all-as-read"
 
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_SECONDS_DIGITS = 11  # at most
 _LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)  # cursors have no digits for later ones
 
 
@@ -476,11 +477,15 @@ def microseconds(time: dt.datetime) -> int:
 
 
 def moment(text: str) -> dt.datetime | None:
-    """Return a time in seconds, or with 16 digits in microseconds, before 3000; None for anything else."""
-    if not re.fullmatch("[0-9]{1,11}|[0-9]{16}", text, re.ASCII):
+    """Return a time before 3000; None for a text that is none.
+
+    It is in seconds, or with 13, 16 or 19 digits in their thousandth, millionth or billionth parts.
+    """
+    if not re.fullmatch("[0-9]{1,11}|[0-9]{13}|[0-9]{16}|[0-9]{19}", text, re.ASCII):
         return None
-    time = _BEGINNING + int(text) * dt.timedelta(**{"microseconds" if len(text) == 16 else "seconds": 1})
-    return min(time, _LATEST)
+    if len(text) <= _SECONDS_DIGITS:
+        return min(_BEGINNING + dt.timedelta(seconds=int(text)), _LATEST)
+    return _BEGINNING + dt.timedelta(microseconds=int(text.ljust(16, "0")[:16]))
 
 
 def routes(site: Site, marks: ReadMarks) -> list[Route]:

@@ -204,9 +204,12 @@ class ReadMarks:
             changed = []
             for row in connection.execute(select(read_mark.c.story, read_mark.c.labels).where(*own)):
                 labels = _read_labels(row.labels)
-                if label in labels:
-                    renamed = labels - {label} if name is None else labels - {label} | {name}
-                    changed.append({"of": row.story, "written": _written_labels(renamed)})
+                if label not in labels:
+                    continue
+                labels -= {label}
+                if name is not None:
+                    labels |= {name}
+                changed.append({"of": row.story, "written": _written_labels(labels)})
             if changed:
                 mark = update(read_mark).where(*own, read_mark.c.story == bindparam("of"))
                 connection.execute(mark.values(labels=bindparam("written")), changed)

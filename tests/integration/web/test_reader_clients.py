@@ -89,6 +89,8 @@ MANNERS = (
         unit_of_ts=None,
     ),
     Manner("Capy Reader", by_query=True, begins_with=("subscription/list", "tag/list"), unit_of_ts=None),
+    Manner("one that counts thousandths", begins_with=("tag/list",), unit_of_ts=1000),
+    Manner("one that counts billionths", begins_with=("tag/list",), unit_of_ts=10**9),
     Manner("Read You", path="", begins_with=("user-info", "subscription/list"), unit_of_ts=1),
 )
 

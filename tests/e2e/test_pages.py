@@ -250,6 +250,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
         ("front", "/"),
         ("story", "/stories/lindferry"),
         ("search", "/search?q=ferry"),
+        ("misspelt", "/search?q=feryy"),
         ("sources", "/sources"),
         ("newest", "/?view=newest&min_reports=1"),
         ("sign-in", "/sign-in"),
@@ -284,6 +285,7 @@ PAGES = {
     "nothing": "/?query=nosuchword",
     "story": "/stories/lindferry",
     "search": "/search?q=ferry&outlet=post",
+    "misspelt": "/search?q=feryy",
     "sources": "/sources",
     "sign-in": "/sign-in",
     "api": "/api",
@@ -295,7 +297,7 @@ PAGES = {
 @BOTH_SCHEMES
 def test_a_screen_reader_meets_no_serious_problem(visit: Visit) -> None:
     is_dark = _scheme(visit) == "dark"
-    for name in ("front", "story", "search", "sign-in") if is_dark else PAGES:
+    for name in ("front", "story", "search", "misspelt", "sign-in") if is_dark else PAGES:
         visit.go(PAGES[name])
         visit.keep(f"{name}-{_scheme(visit)}")
         visit.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")

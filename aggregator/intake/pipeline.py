@@ -33,7 +33,7 @@ from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Prepared
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
-from aggregator.store.engine.database import Database
+from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
@@ -101,8 +101,10 @@ class Pipeline:
             self.gathered_at = self._end_of_gathering()
             if math.isinf(self.gathered_at) or (gathers and time.monotonic() < self.gathered_at):
                 return False
-            self._gathers_since = None
-            return self.writer.database.transact(inbox.put_in_order) > 0
+            count, are_left = self.writer.database.transact(_take_turn)
+            if not are_left:  # pages whose turn is next have gathered
+                self._gathers_since = None
+            return count > 0
 
         self._dispatcher.begin()
         queue = PrepareQueue(
@@ -166,6 +168,11 @@ class Pipeline:
     def index_older(self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None) -> int:
         """Index older articles again, at most about `most`; return how many were indexed."""
         return index.index_until(self.writer.database, index.index_older, stop, most=most)
+
+
+def _take_turn(connection: Connection) -> tuple[int, bool]:
+    """Put entries in order; return how many, and whether some wait for the next turn."""
+    return inbox.put_in_order(connection), inbox.has_gathered(connection)
 
 
 # --- entries between the inbox and placing, which workers prepare while others are placed ------------------

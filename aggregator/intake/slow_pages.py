@@ -7,7 +7,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-_SLOW_SECONDS = 1.0  # of one page; less does not count: of 217 real pages the slowest takes .3 s
+_SLOW_SECONDS = 0.4  # of CPU for one page; less does not count: of 217 real pages the slowest takes .3 s
 _DEADLINES = 3.0  # the time of three pages that meet the deadline of a worker; then the source rests
 _HOUR_SECONDS = 3600.0
 

@@ -584,7 +584,8 @@ def has_gathered(connection: Connection) -> bool:
     return connection.execute(_GATHERED).first() is not None
 
 
-_PAGES_A_TURN = 30  # of one source: as many as a first poll fetches (config/tuning.yaml, polling)
+# Of one source. Pages that each take workers half a second then make another source wait five (chosen).
+_PAGES_A_TURN = 10
 _PAGES = (
     select(
         entry.c.article,

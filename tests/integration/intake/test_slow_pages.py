@@ -82,7 +82,7 @@ def test_a_source_rests_for_an_hour_after_the_time_of_three_deadlines() -> None:
     now = 0.0
     slow_pages = SlowPages(DEADLINE, lambda: now)
     for number in range(200):
-        assert not slow_pages.note("quick", 0.9)
+        assert not slow_pages.note("quick", 0.3)
         assert slow_pages.note("slow", 2.0) is (number == 14)
         if number == 14:
             break
@@ -149,8 +149,18 @@ def test_many_pages_of_a_source_keep_none_of_another_waiting(database: Database)
     with database.write() as connection:
         while count := inbox.put_in_order(connection):
             turns.append(count)
-    assert turns == [32, 30, 30, 10]
+    assert turns == [12, *[10] * 9]
     rows = queried(database, select(entry.c.source, entry.c.inbox_no).order_by(entry.c.entry_no)).all()
-    assert max(row.inbox_no for row in rows if row.source == "few") <= 32
+    assert max(row.inbox_no for row in rows if row.source == "few") <= 12
     many = [row.inbox_no for row in rows if row.source == "many"]
     assert many == sorted(many)
+
+
+def test_pages_of_the_next_turn_have_gathered(database: Database) -> None:
+    accept_with_pages(database, "many", 25)
+    tuning = Tuning({"placing": {"gathering_seconds": 0.3}})
+    pipeline = Pipeline(database, InlineExecutor(), tuning, Clock())
+    placed = 0
+    while placed == 0:
+        placed = sum(len(batch) for batch in pipeline.place_waiting(gathers=True))
+    assert placed == 25

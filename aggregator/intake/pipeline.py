@@ -158,8 +158,15 @@ class Pipeline:
         return run_commands(self.writer, stop)
 
     def end_first_reading(self) -> bool:
-        """Let a first reading that is over be decided again; return whether a command was queued for it."""
-        return end_first_reading(self.writer.database, self.writer.now())
+        """Let a first reading that is over be decided again; return whether a command was queued for it.
+
+        That is when the daemon takes most memory, so what the reading left is given back before.
+        """
+        if not end_first_reading(self.writer.database, self.writer.now()):
+            return False
+        self.writer.executor.rest()
+        self.rest()
+        return True
 
     def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
         """Index all placed articles for search; return how many were indexed."""

@@ -138,6 +138,9 @@ class DaskExecutor(Availability):
         future.add_done_callback(lambda ended: task.cancel() if ended.cancelled() else None)
         return future
 
+    def rest(self) -> None:
+        """The cluster belongs to others."""
+
     def close(self) -> None:
         """Leave the cluster; jobs under way end with WorkError("died"). May be called twice."""
         with self._changed:

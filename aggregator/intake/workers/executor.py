@@ -80,6 +80,10 @@ class Executor(Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """End the processes that have no job, with what they share; the next job starts one again."""
+        ...
+
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
         ...
@@ -151,6 +155,9 @@ class InlineExecutor:
         except Exception as error:  # noqa: BLE001 - parsers may raise anything
             future.set_exception(failure(error))
         return future
+
+    def rest(self) -> None:
+        """There is no process."""
 
     def close(self) -> None:
         """Nothing is ever waiting."""

@@ -6,6 +6,7 @@ result until the deadline. A worker that is late, too large or dead is killed an
 """
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -107,6 +108,12 @@ class ProcessExecutor(Availability):
             self._reinforcement = None
             if self._lanes and len(self._queue) > self._idle and not self._closed:
                 self._lanes.append(_Lane(self, self._tuning))
+
+    def rest(self) -> None:
+        """End the workers that have no job, and forget the language model if all of them end."""
+        with self._changed:
+            self._used_at = self._needed_at = -math.inf
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Kill the workers and end waiting jobs; takes about a second. May be called twice."""

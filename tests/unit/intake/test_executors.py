@@ -160,6 +160,15 @@ def test_workers_that_nothing_needs_end() -> None:
         assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.5"] * 3
 
 
+def test_workers_at_rest_end_and_the_next_job_starts_one() -> None:
+    with processes() as executor:
+        before = answer(executor, fault_jobs.process_id)
+        executor.rest()
+        wait_until(lambda: not executor.process_ids(), "it has no job")
+        assert executor.language_model is None
+        assert answer(executor, fault_jobs.process_id) != before
+
+
 @pytest.mark.later
 @pytest.mark.slow
 def test_kills_from_outside_cost_no_job() -> None:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.extract.learned_boilerplate import restore_lines
 from aggregator.grouping.copies import minhash, sampled_shingles
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.shingles import distinct, shingle_sequence
@@ -65,3 +66,12 @@ def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
     again, reading, whole = read_again(article, all_tuning)
     of_whole = replace(again, text=whole)
     return Prepared(article=again, fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading))
+
+
+def with_sketch(stored: Prepared, all_tuning: Tuning) -> Prepared:
+    """Return an article with the fingerprint that was stored, and the sketch of its whole text."""
+    if stored.fingerprint is None:
+        return stored
+    whole = restore_lines(stored.article.text, stored.article.repeated)
+    sketch = sampled_shingles.sketch(shingle_sequence(whole), all_tuning.section("copies", CopyTuning))
+    return replace(stored, fingerprint=replace(stored.fingerprint, sketch=sketch))

@@ -6,7 +6,8 @@ articles, and the differences are written in one transaction. The same articles 
 stories, whatever the number of workers.
 
 When the first reading of a new database ends, the same is done once in order of time: the articles are placed
-with other inbox numbers, which are then stored with the decisions. Nobody is notified of these.
+with other inbox numbers, which are then stored with the decisions. Nobody is notified of these. The texts are
+not read again: the same rules read them a moment ago.
 """
 
 import datetime as dt
@@ -23,6 +24,7 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import story_id
 from aggregator.grouping.changes import Remove
+from aggregator.grouping.fingerprint import with_sketch
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
@@ -130,7 +132,9 @@ class Reclusterer:
         """
         placer.forget()  # else two indexes are in memory
         order = self._order_of_time() if in_order_of_time else _AS_STORED
-        with self._decided(since, advance, corrected=True, order=order) as decided:
+        with self._decided(
+            since, advance, corrected=True, order=order, reads_again=not in_order_of_time
+        ) as decided:
             plan = self._plan(decided)
             difference = replace(plan.difference, written=True)
             with placer.unit_of_work() as unit_of_work, decided.scratch.read() as scratch:
@@ -159,8 +163,12 @@ class Reclusterer:
         *,
         corrected: bool,
         order: Mapping[int, int] = _AS_STORED,
+        reads_again: bool = True,
     ) -> Iterator[DecidedArticles]:
-        """Yield a scratch database with everything from `since` on placed; `order`: see `ReclusterPlan`."""
+        """Yield a scratch database with everything from `since` on placed; `order`: see `ReclusterPlan`.
+
+        `reads_again`: the words of the texts under the present rules, in the workers.
+        """
         with scratch_database(self._database) as scratch:
             placer = Placer(scratch, self._all_tuning, self._now, self._options)
             start = self._seed(placer, scratch, since, advance, corrected=corrected)
@@ -170,8 +178,11 @@ class Reclusterer:
             for first in range(0, len(numbers), BATCH):
                 with self._database.read() as live:
                     batch = replay.placed(live, numbers[first : first + BATCH], order)
-                prepared = self._prepared([text for _, text in batch])
-                placer.place([(waiting, one) for (waiting, _), one in zip(batch, prepared, strict=True)])
+                if reads_again:
+                    prepared = self._read_again([stored.article for _, stored in batch])
+                else:
+                    prepared = [with_sketch(stored, self._all_tuning) for _, stored in batch]
+                placer.place([(waiting, text) for (waiting, _), text in zip(batch, prepared, strict=True)])
                 advance(len(batch))
             yield DecidedArticles(scratch, start, len(numbers), order)
 
@@ -198,7 +209,7 @@ class Reclusterer:
             placer.parts.window.begin_after(start - 1)
         return start
 
-    def _prepared(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
+    def _read_again(self, texts: Sequence[CleanArticle]) -> list[Prepared]:
         """Read these texts again, in parts, each by one worker."""
         futures = []
         for first in range(0, len(texts), TEXTS_A_JOB):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, text, update
 
-from aggregator.model.core import CleanArticle, Entry, Outlet, Published
+from aggregator.model.core import CleanArticle, Entry, Fingerprint, Outlet, Prepared, Published
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
@@ -56,14 +56,14 @@ def numbers_from(connection: Connection, n: int) -> list[int]:
 
 def placed(
     connection: Connection, numbers: Sequence[int], order: Mapping[int, int]
-) -> list[tuple[InboxEntry, CleanArticle]]:
+) -> list[tuple[InboxEntry, Prepared]]:
     """Return the articles with these inbox numbers as input of another placing, in the order of `numbers`.
 
-    `order`: other numbers for articles that are placed in another order. An article that was erased meanwhile
-    is left out.
+    Their fingerprints are as they were stored, without sketches: of these only a part is. `order`: other
+    numbers for articles that are placed in another order. An article that was erased meanwhile is left out.
     """
     rows = {row.inbox_no: row for row in rows_with(connection, _PLACED, article.c.inbox_no, numbers)}
-    return [(_inbox_entry(rows[n], order.get(n, n)), _clean_article(rows[n])) for n in numbers if n in rows]
+    return [(_inbox_entry(rows[n], order.get(n, n)), _prepared(rows[n])) for n in numbers if n in rows]
 
 
 _PLACED: Final = select(article, source.c.language.label("source_language")).outerjoin(
@@ -91,6 +91,13 @@ def _inbox_entry(row: Any, number: int) -> InboxEntry:
         effective_at=row.effective_at,  # a revision may have set it
         page_url=row.url,
     )
+
+
+def _prepared(row: Any) -> Prepared:
+    fingerprint = Fingerprint(
+        signature=row.signature, terms=row.terms, body_words=row.body_words, text_hash=row.text_hash
+    )
+    return Prepared(article=_clean_article(row), fingerprint=fingerprint)
 
 
 def _clean_article(row: Any) -> CleanArticle:

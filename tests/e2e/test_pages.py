@@ -252,6 +252,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
         ("search", "/search?q=ferry"),
         ("misspelt", "/search?q=feryy"),
         ("sources", "/sources"),
+        ("source", "/sources/The-Harbour-Post"),
         ("newest", "/?view=newest&min_reports=1"),
         ("sign-in", "/sign-in"),
     ):
@@ -287,6 +288,7 @@ PAGES = {
     "search": "/search?q=ferry&outlet=post",
     "misspelt": "/search?q=feryy",
     "sources": "/sources",
+    "source": "/sources/The-Harbour-Post",
     "sign-in": "/sign-in",
     "api": "/api",
     "failing": "/sources?order=failing&q=weekly",

@@ -80,7 +80,7 @@ class WrittenStories(StoryReader):
         executed(self.database, insert(story_log).values(line))
 
     def set_sources(self, *sources: SourceView) -> None:
-        """Adds sources. The articles of an outlet are from the source with its name as id."""
+        """Adds sources. The articles of an outlet are from the source with its name, with hyphens, as id."""
         same = ("id", "kind", "name", "folder", "site_url", "interval_seconds", "origin")
         with self.database.write() as connection:
             for one in sources:
@@ -125,7 +125,7 @@ def _article_row(one: ArticleView) -> dict[str, Any]:
         "root_article": one.id,
         "is_compared": True,
         "is_polled": True,
-        "source": one.outlet or "",
+        "source": (one.outlet or "").replace(" ", "-"),
         "outlet": one.outlet_key,
         "outlet_name": one.outlet,
         "seen_at": one.seen,
@@ -296,7 +296,9 @@ def filled_reader() -> WrittenStories:
         "Radio Meridian": {"state": "new"},
     }
     sources["The Harbour Post"]["site_url"] = site
-    story_reader.set_sources(*(SourceView(id=name, name=name, **given) for name, given in sources.items()))
+    story_reader.set_sources(
+        *(SourceView(id=name.replace(" ", "-"), name=name, **given) for name, given in sources.items())
+    )
     return story_reader
 
 

@@ -30,7 +30,7 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import front_page, story_list
+from aggregator.store.read import front_page, source_entries, story_list
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search.progress import progress
 from aggregator.store.stories import (
@@ -417,6 +417,8 @@ class StoryReader:
     list_stories = _reading(front_page.list_stories)
     new_reports = _reading(front_page.new_reports)
     folders = _reading(front_page.folders)
+    outlet_sources = _reading(source_entries.outlet_sources)
+    source_entries = _reading(source_entries.source_entries)
     topics = _reading(front_page.topics)
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)

@@ -288,7 +288,6 @@ def _source_routes(site: Site) -> list[Route]:
         form("/sources/preview", forms.preview, run=partial(run_in, site.searching)),
         form("/sources/add", forms.add, run=partial(run_in, site.searching)),
         form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
-        Route("/sources/{id}", forms.edit, methods=["GET"]),
         form("/sources/{id}", forms.save),
     ]
 
@@ -349,22 +348,6 @@ class SourceForms:
         log_change(request, "save")
         return _to_sources(imported=result.added, known=result.known, refused=len(result.refused))
 
-    def edit(self, request: Request) -> Response:
-        """Return the page of one source. Raises RefusedError (404)."""
-        if not may_edit(request):
-            return RedirectResponse("/sign-in", 303)
-        source = found(self._site, request.path_params["id"])
-        return self._pages.page(
-            request,
-            "source.html",
-            here="/sources",
-            source=source,
-            folders=self._site.reader.folders(),
-            interval=_interval(source),
-            saved=request.query_params.get("saved") == "1",
-            is_in_file=source.origin == "config" and not source.paused,
-        )
-
     def save(self, request: Request, fields: Fields) -> Response:
         """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
         config, database, _ = self._site.source_services
@@ -378,14 +361,14 @@ class SourceForms:
         else:
             name, folder = (fields.get(one, "")[:200] for one in ("name", "folder"))
             typed = fields.get("interval")
-            interval = UNSET if typed is None or typed == _interval(source) else typed
+            interval = UNSET if typed is None or typed == interval_as_typed(source) else typed
             asked = ChangeSourceRequest(name=name, folder=folder, interval=interval)
         change(self._site, source, asked)
         log_change(request, act if act in _ACTS else "save")
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
 
 
-def _interval(source: Source) -> str:
+def interval_as_typed(source: Source) -> str:
     """Return the interval as it is typed; "" for the configured one."""
     return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""
 

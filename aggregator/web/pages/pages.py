@@ -143,6 +143,7 @@ class Pages:
             languages=sorted({one.language for one in ranking if one.language}),
             **self._front_values(request, wanted),
             new_reports=self._new_reports(visitor, chosen),
+            source_links=self._site.reader.outlet_sources(chosen),
         )
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
@@ -159,6 +160,7 @@ class Pages:
             languages=sorted({story.language for story in stories if story.language}),
             **self._front_values(request, wanted),
             new_reports=self._new_reports(visitor, ids),
+            source_links=self._site.reader.outlet_sources(ids),
         )
 
     def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
@@ -253,6 +255,7 @@ class Pages:
             lines_shown=views.LINES_SHOWN,
             single=views.single_text(shown.articles),
             explains=self._site.editor is not None,
+            source_links=self._site.reader.outlet_sources((story.id,)),
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),
             undone=whole_number(request.query_params.get("undone", "")),

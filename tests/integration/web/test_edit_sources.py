@@ -186,7 +186,7 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     assert "/sources/preview" not in client.get("/sources", headers=STRANGER).text
     assert "/sources/preview" not in client.get("/sources", headers=_bearer(reader)).text
     assert client.post("/sources/add", data=given | {"form": form}, headers=_bearer(admin)).status_code == 403
-    assert client.get("/sources/x", headers=STRANGER).status_code == 303
+    assert client.get("/sources/x", headers=STRANGER).status_code == 404
     assert room.get("/api/v1/sources").json()["sources"] == []
 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}

@@ -220,7 +220,7 @@ def test_what_is_in_a_folder_is_looked_at_anew(settled_site: Site, path: str) ->
     """Sources are moved from folder to folder, and no story knows."""
     first = settled_site.get(f"{path}?folder=Coast")
     assert (first.status_code, "last-modified" in first.headers) == (200, False)
-    settled_site.reader.set_sources(SourceView(id="The Harbour Post", name="", folder="Coast"))
+    settled_site.reader.set_sources(SourceView(id="The-Harbour-Post", name="", folder="Coast"))
     later = settled_site.get(f"{path}?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
     assert later.status_code == 200
     assert b"Harbour" in later.content or b"<item>" in later.content

@@ -283,7 +283,7 @@ def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
     (text,) = page.find_class("text")
     assert len(text) == 4
     assert not page.xpath("//article//details[.//*[@class='text']]"), "nothing is to be unfolded"
-    assert _lines(page.find_class("source")[0]) == "The Harbour Post 20 Nov, 06:30 Ines Karlow"
+    assert _lines(page.find_class("source")[0]) == "The Harbour Post 20 Nov, 06:30 Ines Karlow Original"
     assert page.xpath("//p[@class='source']//a/@href")[0].startswith("https://harbour-post.example/")
     shown = page.xpath("//article")[0].text_content()
     for words in ("1 article", "independent report", "Reports", "Full texts", "First sentences"):

@@ -1,0 +1,50 @@
+"""What one source brought, and which source brought the articles of an outlet."""
+
+from collections.abc import Collection
+
+from sqlalchemy import Connection, func, select
+
+from aggregator.model.read_model import ArticleDetail
+from aggregator.store.stories import article_views
+from aggregator.store.tables import article, rows_with, source, story
+
+# `article.source` of what a source brought: a watched folder has the name that `ingest` gives it.
+_NAME_OF_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
+_ENTRY = (
+    article_views.view_columns()
+    .add_columns(article.c.inbox_no, story.c.title.label("story_title"))
+    .join(story, story.c.id == article.c.story)
+)
+_OUTLETS = select(article.c.story, article.c.source, article.c.outlet, article.c.outlet_name).distinct()
+
+
+def source_entries(connection: Connection, source_id: str, limit: int, offset: int) -> list[ArticleDetail]:
+    """Return the articles of a source, the newest first: the last to arrive, of one poll the latest.
+
+    Numbers are read before rows, so that skipped articles cost an index entry each.
+    """
+    name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
+    newest_first = article.c.seen_at.desc(), article.c.inbox_no.desc()
+    chosen = select(article.c.inbox_no).where(article.c.source == name).order_by(*newest_first)
+    numbers = connection.scalars(chosen.limit(limit).offset(offset)).all()
+    entries = {}
+    for row in rows_with(connection, _ENTRY, article.c.inbox_no, numbers):
+        view = article_views.view(row)
+        entries[row.inbox_no] = ArticleDetail(
+            article=view, story=row.story, story_title=row.story_title, revisions=0
+        )
+    return [entries[number] for number in numbers]
+
+
+def outlet_sources(connection: Connection, story_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return the ids of sources by story and by outlet, whose key and whose names name it."""
+    rows = list(rows_with(connection, _OUTLETS, article.c.story, story_ids))
+    sources = select(source.c.id, _NAME_OF_SOURCE.label("name"))
+    names = {row.source for row in rows}
+    ids = {row.name: row.id for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)}
+    links: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
+    for row in rows:
+        if row.source in ids:
+            links[row.story][row.outlet] = ids[row.source]
+            links[row.story][row.outlet_name or row.outlet] = ids[row.source]
+    return links

@@ -1,0 +1,133 @@
+"""The page of a source: its articles, newest first, and its health, on both databases."""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import html
+from msgspec.structs import replace
+
+from aggregator.model.core import Entry
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import Source, add
+from aggregator.web.pages.source_page import ENTRIES_A_PAGE
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.newsroom import STRANGER, Newsroom
+from tests.support.polling import feed_source, folder_source
+from tests.support.rows import written_by
+
+FEED = "https://potter.example/feed?key=k3y"
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    with Newsroom(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def potter(room: Newsroom) -> Source:
+    source = feed_source(FEED, name="Potter", folder="Crafts", health="ok")
+    written_by(room.database, add, source)
+    return source
+
+
+def post(source: Source, number: int, text: str = "", **given: Any) -> Entry:
+    words = f"Kiln {number} was fired for the {number}th time, and its pots are for sale in town {number}."
+    given = {"url": f"https://potter.example/{number}", "published": NOON + number * HOUR} | given
+    title = given.pop("title", f"Kiln number {number}")
+    return record(source.id, str(number), title, text or words, outlet="Potter", **given)
+
+
+def page_of(room: Newsroom, path: str, **headers: str) -> html.HtmlElement:
+    answer = room.get(path, **headers)
+    assert answer.status_code == 200, answer.text
+    return html.fromstring(answer.text)
+
+
+def titles(page: html.HtmlElement) -> list[str]:
+    return [heading.text_content().strip() for heading in page.xpath("//main//h2[a]")]
+
+
+def test_its_articles_are_listed_newest_first_fifty_a_page(room: Newsroom, potter: Source) -> None:
+    many = ENTRIES_A_PAGE + 2
+    room.writer.take(*(post(potter, number) for number in range(many)))
+    names = [f"Kiln number {number}" for number in reversed(range(many))]
+    first = page_of(room, f"/sources/{potter.id}")
+    assert titles(first) == names[:ENTRIES_A_PAGE]
+    (older,) = first.xpath("//a[@rel='next']/@href")
+    second = page_of(room, older)
+    assert titles(second) == names[ENTRIES_A_PAGE:]
+    assert second.xpath("//a[@rel='prev']/@href") == [f"/sources/{potter.id}?page=1"]
+    assert not second.xpath("//a[@rel='next']")
+    assert "52 articles" in first.text_content()
+    assert "There are no older articles." in page_of(room, f"/sources/{potter.id}?page=99").text_content()
+
+
+def test_a_title_leads_to_the_story_and_the_original_stands_beside_it(room: Newsroom, potter: Source) -> None:
+    room.writer.take(post(potter, 1), post(potter, 2, published=None))
+    stories = {title: story["id"] for title, story in room.stories().items()}
+    page = page_of(room, f"/sources/{potter.id}")
+    links = page.xpath("//main//h2/a/@href")
+    assert set(links) == {f"/stories/{id_}" for id_ in stories.values()}
+    assert set(page.xpath("//a[@class='original']/@href")) == {
+        "https://potter.example/1",
+        "https://potter.example/2",
+    }
+    times = {article.findtext(".//h2/a"): article.findtext(".//time") for article in page.iter("article")}
+    assert times["Kiln number 1"] == "12 Oct, 13:00", "the time of publication"
+    assert times["Kiln number 2"].startswith("undated, seen ")
+
+
+def test_strangers_see_excerpts_and_no_address(room: Newsroom, potter: Source) -> None:
+    long = " ".join(f"word{number}" for number in range(90))
+    room.writer.take(post(potter, 1, long))
+    for path in ("/sources", f"/sources/{potter.id}"):
+        page = page_of(room, path, **STRANGER).text_content()
+        assert "Potter" in page
+        assert "k3y" not in page
+        assert "potter.example/feed" not in page
+        assert "word60" not in page
+        assert "Change this source" not in page
+    assert "Change this source" in page_of(room, f"/sources/{potter.id}").text_content()
+    secret = room.token("reads", "read")
+    shown = room.get(f"/sources/{potter.id}", secret).text
+    assert "potter.example/feed" in shown
+    assert "k3y" not in shown
+    assert "Change this source" not in shown
+
+
+@pytest.mark.parametrize("id_", ["nobody", "preview", "%00", "a" * 41])
+def test_an_unknown_source_is_not_found(room: Newsroom, id_: str) -> None:
+    assert room.get(f"/sources/{id_}").status_code == 404
+
+
+def test_outlets_are_linked_to_their_source_on_lists_and_stories(room: Newsroom, potter: Source) -> None:
+    room.writer.take(
+        post(potter, 1, FLOOD, title="Levee on the Arrel breaks in Pennmouth"),
+        record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+        post(potter, 3),
+    )
+    address = f"/sources/{potter.id}"
+    for path in ("/", "/?view=newest", *(f"/stories/{one['id']}" for one in room.stories().values())):
+        page = page_of(room, path)
+        names = {link.text_content() for link in page.xpath(f"//main//a[@href='{address}']")}
+        assert names == {"Potter"}, path
+    secret = room.token("path", "read")
+    page = page_of(room, f"/t/{secret}/?view=newest")
+    assert page.xpath(f"//main//a[@href='/t/{secret}{address}']")
+
+
+def test_a_watched_folder_has_a_page(room: Newsroom) -> None:
+    folder = replace(folder_source(Path("/srv/mail")), folder_name="mail")
+    written_by(room.database, add, folder)
+    room.writer.take(record("mail", "1", "Kiln number 7", "The kiln of the potter was fired."))
+    assert titles(page_of(room, f"/sources/{folder.id}")) == ["Kiln number 7"]
+
+
+def test_the_first_words_of_a_source_without_articles(room: Newsroom, potter: Source) -> None:
+    page = page_of(room, f"/sources/{potter.id}")
+    assert "Nothing of this source was read yet." in page.text_content()

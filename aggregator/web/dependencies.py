@@ -18,7 +18,7 @@ from aggregator import __version__
 from aggregator.intake.manage_sources import SourceServices
 from aggregator.model.core import Clock, StoryText, StoryView
 from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
-from aggregator.store.read.read_marks import ReadMarks
+from aggregator.store.read.read_marks import Reader, ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
@@ -26,7 +26,7 @@ from aggregator.web.filters import ParsedFilter, parse_page
 from aggregator.web.jinja import environment
 from aggregator.web.metrics import HealthMonitor
 from aggregator.web.responses import too_many
-from aggregator.web.security.middleware import is_owner
+from aggregator.web.security.middleware import is_owner, may_edit
 from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
 
@@ -39,7 +39,7 @@ class Services(NamedTuple):
     """What a server has beside stories; without one there are no routes of it.
 
     Without `push`, a `PushEndpoint`, no token is valid; without `watch`, the health of the daemon,
-    `/healthz` is the only health check; `marks` are for the Google Reader API.
+    `/healthz` is the only health check; `marks` are for the owner on pages and for the Google Reader API.
     """
 
     push: TokenStore | None = None
@@ -66,6 +66,7 @@ class Site:
         self.reader = reader
         self.editor = services.editor
         self.sources = services.sources
+        self.marks = services.marks
         self.changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
         self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # that find a feed, which may last a minute
         self.settings = settings
@@ -88,6 +89,15 @@ class Site:
     def shows_pictures(self, request: Request) -> bool:
         """Return whether articles have their pictures, for which the client asks the sites of these."""
         return self.settings.images == "direct" and self.access(request) == "owner"
+
+    def reader_of_pages(self, request: Request) -> tuple[ReadMarks, Reader] | None:
+        """Return the marks and the reader whose marks this request sees and sets; None for strangers.
+
+        They are the owner's: of a token of scope admin, or on loopback. Other tokens are for other people.
+        """
+        if self.marks is None or not may_edit(request):
+            return None
+        return self.marks, self.marks.owner()
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""

@@ -33,6 +33,7 @@ from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
 from aggregator.store.read.read_marks import (
+    OWNER,
     Reader,
     ReaderItem,
     ReadMarks,
@@ -510,12 +511,15 @@ class _Api:
     def _sign_in(self, request: Request, fields: Fields) -> Response:
         secret = fields.get("Passwd", "").strip()
         if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
-            secret = _NO_TOKEN
+            secret, is_owners = _NO_TOKEN, True
         else:
             token = sign_in(request, secret)
             if token is None or not token.may("read"):
                 raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
+            is_owners = token.may("admin")
         name = reader_name(fields.get("Email", ""))
+        if is_owners and self._marks.reader(name) is None:
+            name = OWNER  # so that phones and pages have the same marks
         who = self._marks.sign_in(name)
         given = f"{quote(who.name, safe='')}/{secret}"
         names = {"SID": given, "LSID": given, "Auth": given}

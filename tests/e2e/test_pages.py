@@ -18,6 +18,8 @@ from lxml import html
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
 
 from aggregator.model.core import LinkedStory, Passage, StoryName, StoryText, StoryView
+from aggregator.store.read.read_marks import ReadMarks
+from aggregator.web.dependencies import Services
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.waiting import PATIENCE_SECONDS
@@ -69,7 +71,8 @@ def address() -> Iterator[str]:
     pilots = an_article(title="The port looks for pilots", effective_at=MORNING - dt.timedelta(days=4))
     reader.put(a_story(pilots, topics=("Shipping",)))  # a topic of one story has no tab
     reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), text)
-    server = Server(reader, PublishSettings(port=0, title="Morning stories"))
+    services = Services(marks=ReadMarks(reader.database, lambda: MORNING))
+    server = Server(reader, PublishSettings(port=0, title="Morning stories"), services)
     yield server.start()
     server.stop()
 
@@ -289,6 +292,8 @@ PAGES = {
     "misspelt": "/search?q=feryy",
     "sources": "/sources",
     "source": "/sources/The-Harbour-Post",
+    "unread": "/?view=unread",
+    "saved": "/?view=saved",
     "sign-in": "/sign-in",
     "api": "/api",
     "failing": "/sources?order=failing&q=weekly",

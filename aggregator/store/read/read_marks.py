@@ -1,4 +1,4 @@
-"""What readers of the Google Reader API have read, starred and labelled, by the numbers of stories.
+"""What readers of the Google Reader API, and the owner on pages, have read, starred and labelled, by story.
 
 A story is read until its next bump. `reader.read_before` says it for all stories at once; `read_mark` has the
 stories for which that is not right, and those that are kept: starred or labelled. A merged story is read only
@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from msgspec.structs import replace
 from sqlalchemy import (
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    and_,
     bindparam,
     delete,
     func,
@@ -50,6 +51,7 @@ from aggregator.store.tables import (
     story,
 )
 
+OWNER = "owner"  # the reader whose marks the pages show and set
 MOST_READERS = 1000  # (chosen: every holder of a token can add some)
 FIRST_UNREAD = 1000  # newest stories that a new reader has not read (chosen, as clients fetch at once)
 MOST_MARKS = 20_000  # of one reader, not kept; above it, half of them count as read (chosen)
@@ -64,6 +66,9 @@ _UNREAD = EARLIEST  # `read_to` of a story that was marked as unread
 _NAME_CHARS = 100
 NO_LABELS: Mapping[str, bool] = MappingProxyType({})
 _IS_KEPT = or_(read_mark.c.is_starred, read_mark.c.labels.is_not(None))
+
+View = Literal["unread", "saved"]  # a list of the stories that a reader has so
+VIEWS: tuple[str, ...] = get_args(View)
 
 
 class Reader(FrozenStruct):
@@ -125,12 +130,10 @@ class ReadMarks:
         with self._database.write() as connection:
             if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
-            live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None))
-            newest = live.order_by(story.c.bumped_at.desc()).offset(FIRST_UNREAD).limit(1)
             values = {
                 "name": name,
                 "created_at": self._now(),
-                "read_before": connection.scalar(newest) or _UNREAD,
+                "read_before": _first_read_before(connection),
                 "last_change_no": counter_value(connection, "change"),
             }
             # Another request may have added it meanwhile.
@@ -149,6 +152,21 @@ class ReadMarks:
                 if (found := _reader(connection, name)) is not None:
                     _follow_merges(connection, found)
         return found
+
+    def owner(self) -> Reader:
+        """Return the reader of the pages, without adding it or following merges: a GET changes nothing."""
+        with self._database.read() as connection:
+            stored = _reader(connection, OWNER)
+            if stored is not None:
+                return stored
+            read_before = _first_read_before(connection)
+        return Reader(reader_no=0, name=OWNER, read_before=read_before, last_change_no=0)
+
+    def of_stories(self, who: Reader, ids: Collection[str]) -> dict[str, ReaderItem]:
+        """Return the stories with these ids as the reader has them."""
+        with self._database.read() as connection:
+            rows = rows_with(connection, select(*_PLACE), story.c.id, ids)
+            return {item.story: item for item in _marked(connection, who, rows)}
 
     def items(self, who: Reader, stream: StoryStream, limit: int) -> tuple[list[ReaderItem], str | None]:
         """Return a page of a stream, the newest bump first, and the cursor of the next page; None at the end.
@@ -279,6 +297,23 @@ def label_name(text: str) -> str:
     if not name or len(name) > _NAME_CHARS or not name.isprintable() or "/" in name:
         raise UsageError(f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash")
     return name
+
+
+def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
+    """Return a selection of stories, or of articles with them, without those that the reader has not so."""
+    is_of_story = and_(read_mark.c.reader == who.reader_no, read_mark.c.story == story.c.story_no)
+    marked = chosen.outerjoin(read_mark, is_of_story)
+    if view == "saved":
+        return marked.where(read_mark.c.is_starred)
+    is_late = and_(read_mark.c.read_to.is_(None), story.c.bumped_at > who.read_before)
+    return marked.where(or_(is_late, story.c.bumped_at > read_mark.c.read_to))
+
+
+def _first_read_before(connection: Connection) -> dt.datetime:
+    """Return the bump up to which a new reader has read all stories."""
+    live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None))
+    newest = live.order_by(story.c.bumped_at.desc()).offset(FIRST_UNREAD).limit(1)
+    return connection.scalar(newest) or _UNREAD
 
 
 def _reader(connection: Connection, name: str) -> Reader | None:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, func, select
 
 from aggregator.model.read_model import ArticleDetail
+from aggregator.store.read.read_marks import Reader, View, in_view
 from aggregator.store.stories import article_views
 from aggregator.store.tables import article, rows_with, source, story
 
@@ -18,14 +19,23 @@ _ENTRY = (
 _OUTLETS = select(article.c.story, article.c.source, article.c.outlet, article.c.outlet_name).distinct()
 
 
-def source_entries(connection: Connection, source_id: str, limit: int, offset: int) -> list[ArticleDetail]:
+def source_entries(
+    connection: Connection,
+    source_id: str,
+    limit: int,
+    offset: int,
+    marked_by: tuple[Reader, View] | None = None,
+) -> list[ArticleDetail]:
     """Return the articles of a source, the newest first: the last to arrive, of one poll the latest.
 
-    Numbers are read before rows, so that skipped articles cost an index entry each.
+    `marked_by`: of the stories that a reader has so. Numbers are read before rows, so that skipped articles
+    cost an index entry each.
     """
     name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
     newest_first = article.c.seen_at.desc(), article.c.inbox_no.desc()
     chosen = select(article.c.inbox_no).where(article.c.source == name).order_by(*newest_first)
+    if marked_by is not None:
+        chosen = in_view(chosen.join(story, story.c.id == article.c.story), *marked_by)
     numbers = connection.scalars(chosen.limit(limit).offset(offset)).all()
     entries = {}
     for row in rows_with(connection, _ENTRY, article.c.inbox_no, numbers):

@@ -1,8 +1,9 @@
 """The pages for reading: the front page, one story, explanations, search and sources."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache, partial
+from typing import cast
 from urllib.parse import parse_qsl, urlencode
 
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from aggregator.model.read_model import (
     StoryListItem,
     StoryRedirect,
 )
+from aggregator.store.read.read_marks import VIEWS, ReaderItem, StoryStream, View
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
@@ -100,7 +102,7 @@ class Pages:
         tag = self.tag(request, key) if wanted.changes_with_stories and not is_first_run else None
 
         def render() -> Response:
-            is_newest = view == "newest" or wanted.filter.after is not None
+            is_newest = view in ("newest", *VIEWS) or wanted.filter.after is not None
             return (self._newest if is_newest else self._ranked)(request, wanted, number, now)
 
         response = conditional(request, tag, render)
@@ -135,33 +137,48 @@ class Pages:
                 is_first=number == 1,
                 undated={one.id for one in ranking if one.is_undated},
             ),
-            newest=False,
             number=number,
             next="?" + urlencode([*_without_cursor(wanted), *after.items()]),
             next_is_newest=not more,
             before="?" + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
             languages=sorted({one.language for one in ranking if one.language}),
-            **self._front_values(request, wanted),
+            **self._front_values(request, wanted, ""),
+            marks=self.marks_of(request, chosen),
             new_reports=self._new_reports(visitor, chosen),
             source_links=self._site.reader.outlet_sources(chosen),
         )
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
-        page = self._site.reader.stories(wanted.filter)
-        ids = tuple(story.id for story in page.stories)
+        view = self.view_of(request)
+        ids, following = self._newest_ids(request, wanted.filter, view)
         stories = self._list_items(request, self._site.reader.list_stories(ids))
         return self.page(
             request,
             "newest.html",
             days=views.by_day(stories),
-            newest=True,
-            next=page.next
-            and "?" + urlencode([*_without_cursor(wanted), ("view", "newest"), ("after", page.next)]),
+            next=following
+            and "?" + urlencode([*_without_cursor(wanted), ("view", view or "newest"), ("after", following)]),
             languages=sorted({story.language for story in stories if story.language}),
-            **self._front_values(request, wanted),
+            **self._front_values(request, wanted, view or "newest"),
+            marks=self.marks_of(request, ids),
             new_reports=self._new_reports(visitor, ids),
             source_links=self._site.reader.outlet_sources(ids),
         )
+
+    def _newest_ids(
+        self, request: Request, wanted: StoryFilter, view: View | None
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Return the ids of a page of stories, the newest bump first, and the cursor of the next page."""
+        seen_by = self._site.reader_of_pages(request)
+        if seen_by is None or view is None:
+            page = self._site.reader.stories(wanted)
+            return tuple(story.id for story in page.stories), page.next
+        marks, who = seen_by
+        stream = StoryStream(wanted=wanted, after=wanted.after, is_starred=view == "saved")
+        if view == "unread":
+            stream = replace(stream, is_read=False)
+        items, following = marks.items(who, stream, wanted.limit)
+        return tuple(item.story for item in items), following
 
     def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
         """Limit the texts of each story together to the words of one article that this request may read.
@@ -188,9 +205,9 @@ class Pages:
             return self._site.reader.rank_front_page(wanted, prefer)
         return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
-    def _front_values(self, request: Request, wanted: ParsedFilter) -> dict[str, object]:
+    def _front_values(self, request: Request, wanted: ParsedFilter, view: str) -> dict[str, object]:
         without_page = dict(_without_cursor(wanted))
-        view = {"view": "newest"} if request.query_params.get("view") == "newest" else {}
+        with_view = without_page | ({"view": view} if view else {})
         folders = self._site.reader.folders()
         saved = wanted.saved
         named = (saved.title or saved.name,) if saved else ()
@@ -198,13 +215,14 @@ class Pages:
             "here": "/",
             "samples": self._site.reader.samples(),
             "trouble": self._trouble(request),
+            "view": view,
             "words": ", ".join((*named, *filter_words(wanted))),
             "filtered": urlencode(without_page),
             "parameters": without_page,
             "sections": views.section_tabs(
-                without_page | view, folders, self._site.reader.topics(), self._site.settings.queries
+                with_view, folders, self._site.reader.topics(), self._site.settings.queries
             ),
-            "depths": views.depth_tabs(without_page | view, wanted.filter.min_reports),
+            "depths": views.depth_tabs(with_view, wanted.filter.min_reports),
             "folders": folders,
             "today": self._today(),
         }
@@ -256,6 +274,7 @@ class Pages:
             single=views.single_text(shown.articles),
             explains=self._site.editor is not None,
             source_links=self._site.reader.outlet_sources((story.id,)),
+            marks=self.marks_of(request, (story.id,)),
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),
             undone=whole_number(request.query_params.get("undone", "")),
@@ -336,6 +355,7 @@ class Pages:
             filters=filters,
             results=results,
             stories=stories,
+            marks=self.marks_of(request, ids),
             undated={one.id: one.undated_seen for one in self._site.reader.list_stories(ids)},
         )
 
@@ -400,12 +420,29 @@ class Pages:
         values = {"prefix": "", "signed_in": False, "may_correct": False, "may_change": False}
         return self.page(request, "problem.html", status, here="", heading=title, detail=detail, **values)
 
+    def view_of(self, request: Request) -> View | None:
+        """Return which marks the stories of a list must have; None for all stories, as strangers get."""
+        view = request.query_params.get("view", "")
+        if view not in VIEWS or self._site.reader_of_pages(request) is None:
+            return None
+        return cast("View", view)
+
+    def marks_of(self, request: Request, ids: Collection[str]) -> dict[str, ReaderItem] | None:
+        """Return which of these stories the owner has read and saved; None for strangers."""
+        seen_by = self._site.reader_of_pages(request)
+        if seen_by is None:
+            return None
+        marks, who = seen_by
+        return marks.of_stories(who, ids)
+
     def may_correct(self, request: Request) -> bool:
         """Return whether the request may make corrections."""
         return self._site.editor is not None and may_edit(request)
 
     def tag(self, request: Request, query_string: str, story_id: str = "") -> str | None:
-        """Return the ETag of a page; None if the page has forms, whose CSRF value belongs to one token."""
+        """Return the ETag of a page; None if it has marks, or forms with the CSRF value of a token."""
+        if self._site.marks is not None and may_edit(request):
+            return None
         if token_of(request) is not None and not prefix_of(request):
             return None
         key = f"{prefix_of(request)}\n{form_value(request)}\n{query_string}"
@@ -427,6 +464,8 @@ class Pages:
             "has_digest": settings.digest_stories > 0,
             "may_change": self._site.sources is not None and may_edit(request),
             "form": form_value(request),
+            "marks": None,
+            "place": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         }
         return HTMLResponse(self._site.jinja.get_template(template).render(common | values), status)
 

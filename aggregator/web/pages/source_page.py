@@ -30,8 +30,13 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
         return pages.not_found(request)
     access = site.access(request)
     number = max(1, whole_number(request.query_params.get("page", "")) or 1)
+    view = pages.view_of(request)
+    seen_by = site.reader_of_pages(request)
     entries = site.reader.source_entries(
-        source.id, limit=ENTRIES_A_PAGE + 1, offset=(number - 1) * ENTRIES_A_PAGE
+        source.id,
+        limit=ENTRIES_A_PAGE + 1,
+        offset=(number - 1) * ENTRIES_A_PAGE,
+        marked_by=(seen_by[1], view) if seen_by and view else None,
     )
     shown = [
         excerpts.bounded_article(entry, access, site.settings.excerpt_words)
@@ -53,4 +58,6 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
         number=number,
         has_older=len(entries) > ENTRIES_A_PAGE,
         now=site.clock(),
+        view=view or "",
+        marks=pages.marks_of(request, {entry.story for entry in shown}),
     )

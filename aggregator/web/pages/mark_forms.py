@@ -1,0 +1,41 @@
+"""The form with which the owner marks stories as read or saved: a button of it names an act and stories."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from aggregator.store.read.read_marks import OWNER, ReadMarks
+from aggregator.web.dependencies import ID, Site
+from aggregator.web.pages.forms import Fields, posted_form
+from aggregator.web.pages.pages import Pages
+from aggregator.web.security.middleware import may_edit
+
+_READ = {"read": True, "unread": False}
+_STARRED = {"save": True, "unsave": False}
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the route of the form, where there are marks."""
+    if site.marks is None:
+        return []
+    endpoint = posted_form(Pages(site), partial(mark_stories, site.marks), may=may_edit)
+    return [Route("/marks", endpoint, methods=["POST"])]
+
+
+def mark_stories(marks: ReadMarks, _request: Request, fields: Fields) -> Response:
+    """Mark stories, and lead back to their place on the page. Raises UsageError for too many saved ones."""
+    owner = marks.sign_in(OWNER)
+    place = fields.get("back", "")
+    if not place.startswith("/") or place.startswith(("//", "/\\")):
+        place = "/"
+    for act in (*_READ, *_STARRED):
+        ids = [story_id for story_id in fields.get(act, "").split() if ID.fullmatch(story_id)]
+        items = marks.of_stories(owner, ids)
+        if items:
+            numbers = [item.number for item in items.values()]
+            marks.edit(owner, numbers, read=_READ.get(act), starred=_STARRED.get(act))
+        if len(ids) == 1:
+            place += f"#s-{ids[0]}"
+    return RedirectResponse(place, 303)

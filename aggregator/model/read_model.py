@@ -222,6 +222,7 @@ class StoryListItem(FrozenStruct, omit_defaults=False):
     outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
     titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
+    url: str | None = None  # of a story of one article
 
 
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]

@@ -26,7 +26,7 @@ from aggregator.model.read_model import (
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
-from aggregator.store.tables import article, source, story, story_log, story_subject
+from aggregator.store.tables import article, rows_with, source, story, story_log, story_subject
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
@@ -117,6 +117,7 @@ def _claimed_stories(connection: Connection, ids: Iterable[str]) -> set[str]:
 
 
 _SHOWN = shown_columns(StoryListItem)
+_URLS = select(article.c.story, article.c.url)
 
 
 def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListItem, ...]:
@@ -137,9 +138,12 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
     titles = _titles_by_outlet(
         connection, {id_: row.title for id_, row in rows.items() if row.outlet_count > 1}
     )
+    alone = [id_ for id_, row in rows.items() if row.article_count == 1]
+    urls = {row.story: row.url for row in rows_with(connection, _URLS, article.c.story, alone)}
     return tuple(
         StoryListItem(
             **rows[one]._mapping,
+            url=urls.get(one),
             outlets=tuple(outlets.get(one, ())),
             undated_seen=undated.get(one),
             titles=tuple(titles.get(one, ())),

@@ -1,16 +1,45 @@
-/* Keys and local times. Every page works without this script.
+/* Keys, marks and local times. Every page works without this script: marks are forms.
 
-   j, k   next and previous story        n, u   next page, front page
-   /, ?   search field, list of the keys
-   Copy   copies an id to the clipboard (the button is hidden without this script) */
+   j, k    next and previous story, on a list and on the page of a story
+   o, v    open the story, its original
+   m, s    mark as read or unread, save or remove from saved; A all above as read
+   n, u    next page; back to the list, at the story
+   /, ?    search field, list of the keys
+   Copy    copies an id to the clipboard (the button is hidden without this script) */
 "use strict";
 
 const typing = (element) => element.closest("input, select, textarea, [contenteditable]") !== null;
+const isShown = (element) => element.offsetParent !== null;
 const LINKS = ".story :is(h2, h3) a";
+const ORIGINAL = "a.original, .titles a, .reports .title a";
+const whole = document.querySelector(".whole");
+const links = [...document.querySelectorAll(LINKS)].filter(isShown);
+
+/* The story that keys act on: that of the page, else the one of a list that has the focus or was left last. */
+const current = () => whole ?? document.activeElement.closest(".story") ?? document.querySelector(".story:target");
+
+/* The last list of this tab: its address, then those of its stories. */
+const tabStorage = () => {
+  try {
+    return sessionStorage;
+  } catch {
+    return null; // forbidden by the browser
+  }
+};
+const storage = tabStorage();
+if (links.length) {
+  const shown = [location.pathname + location.search, ...links.map((link) => link.pathname)];
+  storage?.setItem("list", JSON.stringify(shown));
+}
+const list = JSON.parse(storage?.getItem("list") ?? "[]");
+
+const turn = (by) => {
+  const at = list.indexOf(location.pathname, 1);
+  if (at > 0 && at + by > 0 && at + by < list.length) location.assign(list[at + by]);
+};
 
 const step = (by) => {
-  const links = [...document.querySelectorAll(LINKS)].filter((link) => link.offsetParent !== null);
-  const at = links.indexOf(document.activeElement);
+  const at = links.findIndex((link) => current()?.contains(link));
   const next = links[at < 0 ? (by > 0 ? 0 : links.length - 1) : at + by];
   if (next) {
     next.focus();
@@ -18,13 +47,66 @@ const step = (by) => {
   }
 };
 
+/* Marks: each key presses a button of the form that the page has without this script. */
+const marks = document.getElementById("marks");
+const STATES = {
+  read: ["is-read", true, "unread"],
+  unread: ["is-read", false, "read"],
+  save: ["is-saved", true, "unsave"],
+  unsave: ["is-saved", false, "save"],
+};
+
+const buttonOf = (story, ...names) => [...(story?.querySelectorAll(".marking button") ?? [])]
+  .find((button) => names.includes(button.name) && isShown(button));
+
+const send = async (button) => {
+  const [state, isSo, opposite] = STATES[button.name];
+  const form = new FormData(marks);
+  form.set(button.name, button.value);
+  const answer = await fetch(marks.action, { method: "POST", body: new URLSearchParams(form), redirect: "manual" });
+  if (answer.type !== "opaqueredirect") return location.reload(); // signed out, or the server began anew
+  const hadFocus = button === document.activeElement;
+  document.querySelectorAll(`[data-story="${button.value}"]`).forEach((story) => story.classList.toggle(state, isSo));
+  if (hadFocus) buttonOf(button.closest("[data-story]"), opposite)?.focus();
+};
+
+if (marks) {
+  marks.addEventListener("submit", (event) => {
+    if (event.submitter.id === "all-read") return; // the page comes anew: of unread stories the next ones
+    event.preventDefault();
+    send(event.submitter);
+  });
+  // A list that the browser kept shows what was opened from it.
+  document.addEventListener("click", (event) => {
+    const story = event.target.closest(LINKS)?.closest(".story");
+    if (story?.querySelector(".marking")) story.classList.add("is-read");
+  });
+  // To open a story is to read it, once its page is seen: not in a tab behind, and by no request but this.
+  const open = () => document.visibilityState === "visible" && buttonOf(whole, "read")?.click();
+  open();
+  document.addEventListener("visibilitychange", open, { once: true });
+}
+
 const follow = (selector) => document.querySelector(selector)?.click();
+const openOriginal = () => {
+  const link = current()?.querySelector(ORIGINAL);
+  if (!link) return;
+  window.open(link.href, "_blank", "noopener,noreferrer");
+  buttonOf(current(), "read")?.click();
+};
+const goBack = () => (whole && list.length ? location.assign(`${list[0]}#s-${whole.dataset.story}`) : follow(".masthead .name"));
+
 const keys = document.getElementById("keys");
 const ACTS = {
-  j: () => step(1),
-  k: () => step(-1),
+  j: () => (whole ? turn(1) : step(1)),
+  k: () => (whole ? turn(-1) : step(-1)),
+  o: () => current()?.querySelector(":is(h2, h3) a")?.click(),
+  v: openOriginal,
+  m: () => buttonOf(current(), "read", "unread")?.click(),
+  s: () => buttonOf(current(), "save", "unsave")?.click(),
+  A: () => follow("#all-read"),
   n: () => follow("a[rel=next]"),
-  u: () => follow(".masthead .name"),
+  u: goBack,
   "/": () => document.getElementById("q").focus(),
   "?": () => keys.showModal(),
 };

@@ -1,0 +1,147 @@
+"""Reading by keys and marking stories, in a real browser, and without scripts by the same forms."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from aggregator.store.read.read_marks import ReadMarks
+from aggregator.web.dependencies import Services
+from aggregator.web.server import Server
+from aggregator.web.settings import PublishSettings
+from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
+from tests.support.written_stories import MORNING, filled_reader
+
+NEWEST = "/?view=newest"
+FROST, MUSEUM = "Late frost spares the pear harvest", "Museum returns two bronze figures"
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    reader = filled_reader()
+    server = Server(
+        reader, PublishSettings(port=0), Services(marks=ReadMarks(reader.database, lambda: MORNING))
+    )
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:  # noqa: F811
+    context = browser.new_context(viewport=DESK)
+    yield Visit(context.new_page(), address)
+    context.close()
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def story(page: Page, title: str) -> Locator:
+    return page.locator(".story").filter(has=page.get_by_role("link", name=title, exact=False))
+
+
+def heading(page: Page, title: str) -> Locator:
+    return page.get_by_role("heading", level=1, name=title)
+
+
+def test_a_morning_by_keys_alone(visit: Visit) -> None:
+    """Down the list, open, on to the next, back to the same place; what was opened is read."""
+    page = visit.page
+    visit.go(NEWEST)
+    press(page, "j", "j")
+    expect(story(page, FROST).get_by_role("link", name=FROST).first).to_be_focused()
+    press(page, "o")
+    expect(heading(page, FROST)).to_be_visible()
+    expect(page.get_by_role("button", name="Mark unread")).to_be_visible()
+    press(page, "j")
+    expect(heading(page, MUSEUM)).to_be_visible()
+    expect(page.get_by_role("button", name="Mark unread")).to_be_visible()
+    press(page, "s")
+    expect(page.get_by_role("button", name="Remove from saved")).to_be_visible()
+    press(page, "k")
+    expect(heading(page, FROST)).to_be_visible()
+    press(page, "j")
+    expect(heading(page, MUSEUM)).to_be_visible()
+    press(page, "u")
+    page.wait_for_url(f"**{NEWEST}#s-*")
+    assert page.locator(".story.is-read").count() == 2
+    assert page.locator(".story.is-saved").count() == 1
+    press(page, "j")
+    expect(story(page, "Ferry with 212").get_by_role("link", name="Ferry with 212").first).to_be_focused()
+    visit.keep("marked-light")
+    visit.assert_accessible()
+    visit.assert_quiet()
+
+
+def test_keys_mark_the_story_that_has_the_focus(visit: Visit) -> None:
+    page = visit.page
+    visit.go(NEWEST)
+    press(page, "j", "j", "m")
+    expect(story(page, FROST)).to_have_class("story is-read")
+    press(page, "m", "s")
+    expect(story(page, FROST)).to_have_class("story is-saved")
+    expect(story(page, FROST).get_by_role("link", name=FROST).first).to_be_focused()
+    press(page, "s")
+    expect(story(page, FROST)).to_have_class("story")
+    visit.go(NEWEST)
+    expect(story(page, FROST)).to_have_class("story")
+    press(page, "j", "m", "j", "s")
+    expect(page.locator(".is-saved")).to_have_count(1)
+    visit.go("/?view=saved")
+    assert page.locator(".story h3").all_inner_texts() == [FROST]
+    visit.go("/?view=unread")
+    count = page.locator(".story").count()
+    press(page, "A")
+    expect(heading(page, "Unread stories")).to_be_attached()
+    expect(page.get_by_text("All stories are read")).to_be_visible()
+    assert count > 5
+    visit.assert_quiet()
+
+
+def test_the_original_opens_beside(visit: Visit) -> None:
+    page = visit.page
+    visit.page.context.route("https://*.example/**", lambda route: route.fulfill(body="the original"))
+    visit.go(NEWEST)
+    press(page, "j", "j")
+    with page.context.expect_page() as opened:
+        press(page, "v")
+    assert opened.value.url.startswith("https://harbour-post.example/")
+    expect(story(page, FROST)).to_have_class("story is-read")
+    visit.assert_quiet()
+
+
+def test_a_button_marks_without_leaving_the_page_and_keeps_the_focus(visit: Visit) -> None:
+    page = visit.page
+    visit.go(NEWEST)
+    button = story(page, FROST).get_by_role("button", name="Mark read")
+    button.focus()
+    press(page, "Enter")
+    expect(story(page, FROST).get_by_role("button", name="Mark unread")).to_be_focused()
+    page.go_forward()
+    assert page.url.endswith(NEWEST)
+    visit.assert_quiet()
+
+
+@pytest.mark.later
+def test_without_scripts_the_same_forms_do_it(browser: Browser, address: str) -> None:  # noqa: F811
+    context = browser.new_context(viewport=PHONE, java_script_enabled=False)
+    visit = Visit(context.new_page(), address)
+    page = visit.page
+    visit.go(NEWEST)
+    story(page, FROST).get_by_role("button", name="Mark read").click()
+    expect(story(page, FROST)).to_have_class("story is-read")
+    assert f"{NEWEST}#s-" in page.url
+    story(page, FROST).get_by_role("button", name="Save").click()
+    visit.go("/?view=saved")
+    story(page, FROST).get_by_role("link", name=FROST).first.click()
+    page.get_by_role("button", name="Mark unread").click()
+    expect(page.get_by_role("button", name="Mark read")).to_be_visible()
+    visit.go("/?view=unread")
+    visit.assert_fits_its_width()
+    page.get_by_role("button", name="Mark all above as read").click()
+    expect(page.get_by_text("All stories are read")).to_be_visible()
+    visit.keep("all-read-phone")
+    visit.assert_quiet()
+    context.close()

@@ -1,12 +1,15 @@
 """Reading by keys and marking stories, in a real browser, and without scripts by the same forms."""
 
+import datetime as dt
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
+from aggregator.web.pages.visitor import COOKIE
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
@@ -143,5 +146,30 @@ def test_without_scripts_the_same_forms_do_it(browser: Browser, address: str) ->
     page.get_by_role("button", name="Mark all above as read").click()
     expect(page.get_by_text("All stories are read")).to_be_visible()
     visit.keep("all-read-phone")
+    visit.assert_quiet()
+    context.close()
+
+
+@pytest.mark.later
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_came_since_the_last_visit_stands_above_a_line(
+    browser: Browser,  # noqa: F811
+    address: str,
+    scheme: Literal["light", "dark"],
+) -> None:
+    context = browser.new_context(viewport=PHONE, color_scheme=scheme)
+    seen = int((MORNING - dt.timedelta(hours=20)).timestamp())
+    context.add_cookies([{"name": COOKIE, "value": f":{seen}", "url": address}])
+    visit = Visit(context.new_page(), address)
+    visit.go(NEWEST)
+    line = visit.page.locator(".last-visit", has_text="Above: new since your last visit")
+    expect(line).to_have_count(1)
+    below = line.locator("xpath=following-sibling::*[1]")
+    expect(below.get_by_role("heading")).to_have_text(
+        "Potters’ guild elects its first president from the south"
+    )
+    visit.keep(f"last-visit-{scheme}")
+    visit.assert_fits_its_width()
+    visit.assert_accessible()
     visit.assert_quiet()
     context.close()

@@ -23,6 +23,7 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.store.read.read_marks import VIEWS, ReaderItem, StoryStream, View
+from aggregator.store.read.story_list import read_cursor
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
@@ -150,12 +151,16 @@ class Pages:
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
         view = self.view_of(request)
+        cursor = wanted.filter.after
+        above = read_cursor(cursor)[0] if cursor else None
         ids, following = self._newest_ids(request, wanted.filter, view)
         stories = self._list_items(request, self._site.reader.list_stories(ids))
         return self.page(
             request,
             "newest.html",
             days=views.by_day(stories),
+            last_visit=visitor.since,
+            first_old=views.first_old_story(stories, visitor.since, above),
             next=following
             and "?" + urlencode([*_without_cursor(wanted), ("view", view or "newest"), ("after", following)]),
             languages=sorted({story.language for story in stories if story.language}),

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import html
 from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
@@ -15,7 +16,7 @@ from aggregator.web.pages.views import BESIDE, arranged, section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from tests.support.written_stories import MORNING, WrittenStories, a_story, the_ferry
+from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
 
 TUNING = Tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
@@ -138,6 +139,33 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
         page = client.get("/stories/lindferry", headers=cookie)
         assert f"{COOKIE}={seen}:" in page.headers["set-cookie"], "reading a story is part of a visit"
         assert "since your last visit" not in client.get("/", headers={"Cookie": f"{COOKIE}=x:y"}).text
+
+
+@pytest.mark.parametrize(
+    ("hours_ago", "path", "story_below"),
+    [
+        (1, "/?view=newest&limit=3", "b"),
+        (3, "/?view=newest&limit=3", None),  # the last of the page is new, too
+        (3, "/?view=newest&limit=3&after={next}", "d"),  # so the line begins the next page
+        (1, "/?view=newest&limit=3&after={next}", None),  # it was on the page before
+        (-1, "/?view=newest&limit=3", None),  # nothing is new
+        (9, "/?view=newest", None),  # all is
+        (1, "/", None),
+    ],
+)
+def test_a_line_stands_where_the_last_visit_was(hours_ago: int, path: str, story_below: str | None) -> None:
+    reader = WrittenStories()
+    for number, id_ in enumerate("abcdefg"):
+        reader.put(a_story(an_article(published=MORNING - number * HOUR), id=id_))
+    seen = int((MORNING - hours_ago * HOUR).timestamp())
+    with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 9 * HOUR), HERE) as client:
+        first = html.fromstring(client.get("/?view=newest&limit=3").text)
+        (onward,) = first.xpath("//a[@rel='next']/@href")
+        address = path.format(next=onward.partition("after=")[2])
+        client.cookies.clear()
+        page = html.fromstring(client.get(address, headers={"Cookie": f"{COOKIE}=:{seen}"}).text)
+    below = page.xpath("//p[@class='last-visit']/following-sibling::*[1]/@data-story")
+    assert below == ([story_below] if story_below else [])
 
 
 def test_tabs_keep_the_other_filters() -> None:

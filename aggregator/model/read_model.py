@@ -214,6 +214,7 @@ class StoryListItem(FrozenStruct, omit_defaults=False):
     title: str
     summary: str  # from one article, never from one with `nosnippet` (stories/lead.py)
     language: str | None
+    last_published: dt.datetime
     updated: dt.datetime
     article_count: int
     outlet_count: int

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from aggregator.model.read_model import SourceView
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.pages.visitor import COOKIE
@@ -22,6 +23,9 @@ FROST, MUSEUM = "Late frost spares the pear harvest", "Museum returns two bronze
 @pytest.fixture
 def address() -> Iterator[str]:
     reader = filled_reader()
+    reader.set_sources(
+        *(SourceView(id=name, name=name, folder="Crafts") for name in ("The-Kiln", "City-Notes"))
+    )
     server = Server(
         reader, PublishSettings(port=0), Services(marks=ReadMarks(reader.database, lambda: MORNING))
     )
@@ -148,6 +152,23 @@ def test_without_scripts_the_same_forms_do_it(browser: Browser, address: str) ->
     visit.keep("all-read-phone")
     visit.assert_quiet()
     context.close()
+
+
+@pytest.mark.later
+def test_sections_of_folders_are_accessible_and_fit_a_phone(browser: Browser, address: str) -> None:  # noqa: F811
+    for name, size in (("desk", DESK), ("phone", PHONE)):
+        context = browser.new_context(viewport=size)
+        visit = Visit(context.new_page(), address)
+        visit.go("/")
+        headings = visit.page.locator(".group h2").all_inner_texts()
+        assert headings == ["Crafts", "Other stories"], "those of the coast lead"
+        visit.keep(f"sections-{name}")
+        visit.assert_fits_its_width()
+        visit.assert_accessible()
+        visit.page.get_by_role("heading", name="Crafts").get_by_role("link").click()
+        expect(visit.page).to_have_title("Stories: Crafts")
+        visit.assert_quiet()
+        context.close()
 
 
 @pytest.mark.later

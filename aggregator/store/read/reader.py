@@ -417,7 +417,7 @@ class StoryReader:
     list_stories = _reading(front_page.list_stories)
     new_reports = _reading(front_page.new_reports)
     folders = _reading(front_page.folders)
-    outlet_sources = _reading(source_entries.outlet_sources)
+    story_sources = _reading(source_entries.story_sources)
     source_entries = _reading(source_entries.source_entries)
     topics = _reading(front_page.topics)
     changed_stories = _reading(story_list.changed_stories)

@@ -1,9 +1,11 @@
-"""What one source brought, and which source brought the articles of an outlet."""
+"""What one source brought, and which sources brought the articles of stories."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection
 
 from sqlalchemy import Connection, func, select
 
+from aggregator.model.core import FrozenStruct
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.read.read_marks import Reader, View, in_view
 from aggregator.store.stories import article_views
@@ -46,15 +48,30 @@ def source_entries(
     return [entries[number] for number in numbers]
 
 
-def outlet_sources(connection: Connection, story_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """Return the ids of sources by story and by outlet, whose key and whose names name it."""
+class StorySources(FrozenStruct):
+    """The sources of stories. `by_outlet`: ids of sources by story, then by key and names of the outlet."""
+
+    by_outlet: dict[str, dict[str, str]]
+    folders: dict[str, str]  # by story, the folder of most of its outlets; none without a folder
+
+
+def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySources:
+    """Return the sources that brought the articles of these stories."""
     rows = list(rows_with(connection, _OUTLETS, article.c.story, story_ids))
-    sources = select(source.c.id, _NAME_OF_SOURCE.label("name"))
+    sources = select(source.c.id, source.c.folder, _NAME_OF_SOURCE.label("name"))
     names = {row.source for row in rows}
-    ids = {row.name: row.id for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)}
-    links: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
+    by_name = {row.name: row for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)}
+    by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
+    folders: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
-        if row.source in ids:
-            links[row.story][row.outlet] = ids[row.source]
-            links[row.story][row.outlet_name or row.outlet] = ids[row.source]
-    return links
+        known = by_name.get(row.source)
+        if known is None:
+            continue
+        by_outlet[row.story][row.outlet] = known.id
+        by_outlet[row.story][row.outlet_name or row.outlet] = known.id
+        if known.folder:
+            folders[row.story][known.folder] += 1
+    main_folders = {}
+    for story_id, counts in folders.items():
+        main_folders[story_id] = min(counts, key=lambda folder: (-counts[folder], folder))
+    return StorySources(by_outlet=by_outlet, folders=main_folders)

@@ -129,6 +129,7 @@ class Pages:
         if [(one.updated, one.report_count) for one in listed] != [numbers[id_] for id_ in chosen]:
             self._ranking.cache_clear()  # an article was erased
         stories = self._list_items(request, listed)
+        sources = self._site.reader.story_sources(chosen)
         return self.page(
             request,
             "front.html",
@@ -137,6 +138,7 @@ class Pages:
                 self._today(),
                 is_first=number == 1,
                 undated={one.id for one in ranking if one.is_undated},
+                folders={} if wanted.filter.folder else sources.folders,
             ),
             number=number,
             next="?" + urlencode([*_without_cursor(wanted), *after.items()]),
@@ -146,7 +148,7 @@ class Pages:
             **self._front_values(request, wanted, ""),
             marks=self.marks_of(request, chosen),
             new_reports=self._new_reports(visitor, chosen),
-            source_links=self._site.reader.outlet_sources(chosen),
+            source_links=sources.by_outlet,
         )
 
     def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
@@ -167,7 +169,7 @@ class Pages:
             **self._front_values(request, wanted, view or "newest"),
             marks=self.marks_of(request, ids),
             new_reports=self._new_reports(visitor, ids),
-            source_links=self._site.reader.outlet_sources(ids),
+            source_links=self._site.reader.story_sources(ids).by_outlet,
         )
 
     def _newest_ids(
@@ -278,7 +280,7 @@ class Pages:
             lines_shown=views.LINES_SHOWN,
             single=views.single_text(shown.articles),
             explains=self._site.editor is not None,
-            source_links=self._site.reader.outlet_sources((story.id,)),
+            source_links=self._site.reader.story_sources((story.id,)).by_outlet,
             marks=self.marks_of(request, (story.id,)),
             near=self._near(story) if self.may_correct(request) else (),
             done=whole_number(request.query_params.get("done", "")),

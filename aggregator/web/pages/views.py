@@ -144,6 +144,8 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
     return dated[0]
 
 
+NO_FOLDERS: Mapping[str, str] = {}
+OTHERS = "Other stories"  # of no folder
 BESIDE = 3  # further stories with several reports beside the leading one
 
 
@@ -152,15 +154,22 @@ class FrontPage(msgspec.Struct, frozen=True):
 
     lead: StoryListItem | None
     beside: tuple[StoryListItem, ...]
-    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]  # heading, stories; the newest group first
+    # Heading, stories: of folders those with most stories of several reports first, else the newest day.
+    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]
 
 
 def arranged(
-    stories: Sequence[StoryListItem], today: dt.date, *, is_first: bool, undated: Collection[str] = ()
+    stories: Sequence[StoryListItem],
+    today: dt.date,
+    *,
+    is_first: bool,
+    undated: Collection[str] = (),
+    folders: Mapping[str, str] = NO_FOLDERS,
 ) -> FrontPage:
     """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
 
-    `undated`: ids of stories in a group of their own, the last. No older story is above those of these days.
+    `undated`: ids of stories in a group of their own, the last. `folders`, by story: if there are several,
+    each is a group; else no older story is above those of these days.
     """
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
@@ -168,13 +177,33 @@ def arranged(
     several = (one for one in recent or rest if one.report_count > 1 and one.id not in undated)
     beside = tuple(several)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
-    groups: dict[str, list[StoryListItem]] = {"Today": [], "Yesterday": [], "Earlier": [], "Undated": []}
+    headings = _folders_in_order(stories, folders)
+    is_by_folder = len(headings) > 1
+    if not is_by_folder:
+        headings = ["Today", "Yesterday", "Earlier"]
+    groups: dict[str, list[StoryListItem]] = {heading: [] for heading in (*headings, OTHERS, "Undated")}
     for story in rest:
-        if story.id not in shown:
-            heading = "Undated" if story.id in undated else _day_heading(story.updated, today)
-            groups[heading].append(story)
+        if story.id in shown:
+            continue
+        if story.id in undated:
+            heading = "Undated"
+        elif is_by_folder:
+            heading = folders.get(story.id, OTHERS)
+        else:
+            heading = _day_heading(story.updated, today)
+        groups[heading].append(story)
     filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
     return FrontPage(lead, beside, filled)
+
+
+def _folders_in_order(stories: Sequence[StoryListItem], folders: Mapping[str, str]) -> list[str]:
+    """Return the folders of these stories: news first, which is what several outlets report."""
+    reported: dict[str, int] = {}
+    for story in stories:
+        if story.id in folders:
+            folder = folders[story.id]
+            reported[folder] = reported.get(folder, 0) + (1 if story.report_count > 1 else 0)
+    return sorted(reported, key=lambda folder: -reported[folder])
 
 
 def time_span(story: StoryView) -> list[tuple[str, str]]:

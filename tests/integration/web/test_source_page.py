@@ -121,6 +121,25 @@ def test_outlets_are_linked_to_their_source_on_lists_and_stories(room: Newsroom,
     assert page.xpath(f"//main//a[@href='/t/{secret}{address}']")
 
 
+def test_folders_are_sections_of_the_front_page_and_lead_to_their_own(room: Newsroom, potter: Source) -> None:
+    weaver = feed_source("https://weaver.example/feed", name="Weaver", folder="Cloth")
+    written_by(room.database, add, weaver)
+    room.writer.take(
+        *(post(potter, number) for number in range(1, 4)),
+        record(weaver.id, "1", "Loom number 1", "The loom was threaded with flax.", published=NOON),
+        record("Nobody", "1", "Ships sail", "Four ships left the harbour of Sennick.", published=NOON),
+    )
+    page = page_of(room, "/")
+    headings = [heading.text_content() for heading in page.xpath("//section[@class='group']/h2")]
+    assert headings == ["Crafts", "Cloth", "Other stories"]
+    (address,) = page.xpath("//section[@class='group']/h2/a[text()='Cloth']/@href")
+    own = page_of(room, address)
+    assert [link.text_content() for link in own.xpath("//article//*[self::h2 or self::h3]/a")] == [
+        "Loom number 1"
+    ]
+    assert page_of(room, "/?folder=Crafts").xpath("string(//section[@class='group']/h2)") == "Earlier"
+
+
 def test_a_watched_folder_has_a_page(room: Newsroom) -> None:
     folder = replace(folder_source(Path("/srv/mail")), folder_name="mail")
     written_by(room.database, add, folder)

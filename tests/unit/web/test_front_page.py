@@ -116,6 +116,44 @@ def test_days_are_those_of_utc() -> None:
     ]  # fmt: skip
 
 
+def test_several_folders_are_sections_news_first() -> None:
+    """Each keeps the order of rank; what is in no folder, and what is undated, comes last."""
+    ranking = {"lead": 5, "blog": 1, "old": 1, "budget": 2, "free": 1, "comic": 1, "late": 1, "strike": 3}
+    stories = [listed(name, MORNING, reports) for name, reports in ranking.items()]
+    folders = {
+        "blog": "Blogs",
+        "budget": "News",
+        "strike": "News",
+        "late": "News",
+        "lead": "News",
+        "comic": "Fun",
+    }
+    page = arranged(stories, MORNING.date(), is_first=False, undated={"old"}, folders=folders)
+    assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
+        ("News", ["lead", "budget", "late", "strike"]), ("Blogs", ["blog"]), ("Fun", ["comic"]),
+        ("Other stories", ["free"]), ("Undated", ["old"]),
+    ]  # fmt: skip
+    first = arranged(stories, MORNING.date(), is_first=True, undated={"old"}, folders=folders)
+    assert first.lead is not None
+    assert [first.lead.id, *(one.id for one in first.beside)] == ["lead", "budget", "strike"]
+    assert dict(first.groups)["News"] == (stories[6],)
+    one_folder = arranged(stories, MORNING.date(), is_first=False, folders={"blog": "Blogs"})
+    assert [heading for heading, _ in one_folder.groups] == ["Today"]
+
+
+def test_the_time_of_a_story_is_that_of_publication() -> None:
+    """A date where the bump came on another day, under whose heading the story stands."""
+    reader = WrittenStories()
+    reader.put(a_story(an_article(published=MORNING - 2 * HOUR), id="today", updated=MORNING))
+    late = an_article(published=MORNING - 26 * HOUR, title="A late post")
+    reader.put(a_story(late, id="late", updated=MORNING - HOUR))
+    with TestClient(create_app(reader, PublishSettings(), lambda: MORNING), HERE) as client:
+        page = html.fromstring(client.get("/?view=newest").text)
+    times = {card.get("data-story"): card.find(".//time") for card in page.iter("article")}
+    assert [times["today"].text, times["late"].text] == ["04:30", "19 Nov 2026"]
+    assert times["late"].get("datetime") == "2026-11-19T04:30:00Z"
+
+
 def test_a_visit_ends_after_half_an_hour() -> None:
     first = Visitor().at(MORNING)
     assert (first.since, first.seen) == (None, MORNING)

@@ -1,7 +1,8 @@
 """What one source brought, and which sources brought the articles of stories."""
 
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -21,31 +22,33 @@ _ENTRY = (
 _OUTLETS = select(article.c.story, article.c.source, article.c.outlet, article.c.outlet_name).distinct()
 
 
-def source_entries(
-    connection: Connection,
-    source_id: str,
-    limit: int,
-    offset: int,
-    marked_by: tuple[Reader, View] | None = None,
-) -> list[ArticleDetail]:
-    """Return the articles of a source, the newest first: the last to arrive, of one poll the latest.
+class EntryPage(NamedTuple):
+    """Which articles of a source are read. `marked_by`: those whose story a reader has so; None: all."""
 
-    `marked_by`: of the stories that a reader has so. Numbers are read before rows, so that skipped articles
-    cost an index entry each.
-    """
-    name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
-    newest_first = article.c.seen_at.desc(), article.c.inbox_no.desc()
-    chosen = select(article.c.inbox_no).where(article.c.source == name).order_by(*newest_first)
-    if marked_by is not None:
-        chosen = in_view(chosen.join(story, story.c.id == article.c.story), *marked_by)
-    numbers = connection.scalars(chosen.limit(limit).offset(offset)).all()
+    limit: int
+    offset: int = 0
+    marked_by: tuple[Reader, View] | None = None
+
+
+def source_entries(connection: Connection, source_id: str, wanted: EntryPage) -> list[ArticleDetail]:
+    """Return articles of a source, the newest first: the last to arrive, of one poll the latest."""
+    numbers = _entry_numbers(connection, source_id, wanted)
     entries = {}
     for row in rows_with(connection, _ENTRY, article.c.inbox_no, numbers):
-        view = article_views.view(row)
         entries[row.inbox_no] = ArticleDetail(
-            article=view, story=row.story, story_title=row.story_title, revisions=0
+            article=article_views.view(row), story=row.story, story_title=row.story_title, revisions=0
         )
     return [entries[number] for number in numbers]
+
+
+def _entry_numbers(connection: Connection, source_id: str, wanted: EntryPage) -> Sequence[int]:
+    """Return the numbers of articles before their rows are read, so that skipping one reads no text."""
+    name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
+    chosen = select(article.c.inbox_no).where(article.c.source == name)
+    if wanted.marked_by is not None:
+        chosen = in_view(chosen.join(story, story.c.id == article.c.story), *wanted.marked_by)
+    newest_first = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
+    return connection.scalars(newest_first.limit(wanted.limit).offset(wanted.offset)).all()
 
 
 class StorySources(FrozenStruct):
@@ -62,7 +65,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     names = {row.source for row in rows}
     by_name = {row.name: row for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)}
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
-    folders: dict[str, Counter[str]] = defaultdict(Counter)
+    folders: list[tuple[str, str]] = []
     for row in rows:
         known = by_name.get(row.source)
         if known is None:
@@ -70,8 +73,11 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
         by_outlet[row.story][row.outlet] = known.id
         by_outlet[row.story][row.outlet_name or row.outlet] = known.id
         if known.folder:
-            folders[row.story][known.folder] += 1
-    main_folders = {}
-    for story_id, counts in folders.items():
-        main_folders[story_id] = min(counts, key=lambda folder: (-counts[folder], folder))
-    return StorySources(by_outlet=by_outlet, folders=main_folders)
+            folders.append((row.story, known.folder))
+    return StorySources(by_outlet=by_outlet, folders=_most_frequent(folders))
+
+
+def _most_frequent(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the most frequent folder of each story in pairs of both; of equal ones the first by name."""
+    best_last = sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]), reverse=True)
+    return {story_id: folder for (story_id, folder), _ in best_last}

@@ -6,6 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.model.read_model import ArticleDetail
+from aggregator.store.read.read_marks import View
+from aggregator.store.read.source_entries import EntryPage
 from aggregator.web import excerpts
 from aggregator.web.api.edit_sources import found
 from aggregator.web.dependencies import ID, Site
@@ -29,30 +32,16 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     if source is None:
         return pages.not_found(request)
     access = site.access(request)
-    number = max(1, whole_number(request.query_params.get("page", "")) or 1)
     view = pages.view_of(request)
-    seen_by = site.reader_of_pages(request)
-    entries = site.reader.source_entries(
-        source.id,
-        limit=ENTRIES_A_PAGE + 1,
-        offset=(number - 1) * ENTRIES_A_PAGE,
-        marked_by=(seen_by[1], view) if seen_by and view else None,
-    )
-    shown = [
-        excerpts.bounded_article(entry, access, site.settings.excerpt_words)
-        for entry in entries[:ENTRIES_A_PAGE]
-    ]
-    stored = None
-    if site.sources is not None and may_edit(request):
-        stored = found(site, source.id)
+    number = max(1, whole_number(request.query_params.get("page", "")) or 1)
+    entries = _read_entries(site, request, source.id, number, view)
+    words = site.settings.excerpt_words
+    shown = [excerpts.bounded_article(entry, access, words) for entry in entries[:ENTRIES_A_PAGE]]
     return pages.page(
         request,
         "source.html",
         here="/sources",
         source=excerpts.bounded_source(source, access),
-        stored=stored,
-        interval=interval_as_typed(stored) if stored else "",
-        folders=site.reader.folders(),
         saved=request.query_params.get("saved") == "1",
         entries=shown,
         number=number,
@@ -60,4 +49,28 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
         now=site.clock(),
         view=view or "",
         marks=pages.marks_of(request, {entry.story for entry in shown}),
+        **_form_values(site, request, source.id),
     )
+
+
+def _form_values(site: Site, request: Request, source_id: str) -> dict[str, object]:
+    """Return what the form shows that changes a source; `stored` is None for those who may not."""
+    if site.sources is None or not may_edit(request):
+        return {"stored": None}
+    stored = found(site, source_id)
+    return {
+        "stored": stored,
+        "interval": interval_as_typed(stored),
+        "folders": site.reader.folders(),
+    }
+
+
+def _read_entries(
+    site: Site, request: Request, source_id: str, number: int, view: View | None
+) -> list[ArticleDetail]:
+    """Return the articles of a page, and one more if there is a next page."""
+    wanted = EntryPage(ENTRIES_A_PAGE + 1, (number - 1) * ENTRIES_A_PAGE)
+    seen_by = site.reader_of_pages(request)
+    if seen_by is not None and view is not None:
+        wanted = wanted._replace(marked_by=(seen_by[1], view))
+    return site.reader.source_entries(source_id, wanted)

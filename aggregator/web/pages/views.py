@@ -146,6 +146,7 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
 
 NO_FOLDERS: Mapping[str, str] = {}
 OTHERS = "Other stories"  # of no folder
+UNDATED = "Undated"
 BESIDE = 3  # further stories with several reports beside the leading one
 
 
@@ -177,23 +178,20 @@ def arranged(
     several = (one for one in recent or rest if one.report_count > 1 and one.id not in undated)
     beside = tuple(several)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
-    headings = _folders_in_order(stories, folders)
-    is_by_folder = len(headings) > 1
-    if not is_by_folder:
-        headings = ["Today", "Yesterday", "Earlier"]
-    groups: dict[str, list[StoryListItem]] = {heading: [] for heading in (*headings, OTHERS, "Undated")}
-    for story in rest:
-        if story.id in shown:
-            continue
-        if story.id in undated:
-            heading = "Undated"
-        elif is_by_folder:
-            heading = folders.get(story.id, OTHERS)
-        else:
-            heading = _day_heading(story.updated, today)
+    left = [story for story in rest if story.id not in shown]
+    order = _folders_in_order(stories, folders)
+    if len(order) < 2:
+        order, folders = ["Today", "Yesterday", "Earlier"], _day_headings(left, today)
+    groups: dict[str, list[StoryListItem]] = {heading: [] for heading in (*order, OTHERS, UNDATED)}
+    for story in left:
+        heading = UNDATED if story.id in undated else folders.get(story.id, OTHERS)
         groups[heading].append(story)
     filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
     return FrontPage(lead, beside, filled)
+
+
+def _day_headings(stories: Sequence[StoryListItem], today: dt.date) -> dict[str, str]:
+    return {story.id: _day_heading(story.updated, today) for story in stories}
 
 
 def _folders_in_order(stories: Sequence[StoryListItem], folders: Mapping[str, str]) -> list[str]:

@@ -18,6 +18,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "/": (*FILTERS, "view", "page"),
     "/search": ("q", "since", "until", "outlet", "language"),
     "/sources": ("x",),
+    "/sources/{}": ("view", "page", "saved"),
     "/stories/{}": ("done", "undone"),
     "/explain/{}": ("other",),
     "/sign-in": ("to",),

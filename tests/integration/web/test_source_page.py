@@ -13,7 +13,7 @@ from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web.pages.source_page import ENTRIES_A_PAGE
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
+from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source, folder_source
 from tests.support.rows import written_by
@@ -105,6 +105,13 @@ def test_an_unknown_source_is_not_found(room: Newsroom, id_: str) -> None:
     assert room.get(f"/sources/{id_}").status_code == 404
 
 
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", "9" * 9, "9" * 40, "٣"])
+def test_any_number_is_a_page(room: Newsroom, potter: Source, number: str) -> None:
+    room.writer.take(post(potter, 1))
+    for view in ("", "unread", "saved", "x"):
+        assert room.get(f"/sources/{potter.id}?page={number}&view={view}").status_code == 200
+
+
 def test_outlets_are_linked_to_their_source_on_lists_and_stories(room: Newsroom, potter: Source) -> None:
     room.writer.take(
         post(potter, 1, FLOOD, title="Levee on the Arrel breaks in Pennmouth"),
@@ -138,6 +145,28 @@ def test_folders_are_sections_of_the_front_page_and_lead_to_their_own(room: News
         "Loom number 1"
     ]
     assert page_of(room, "/?folder=Crafts").xpath("string(//section[@class='group']/h2)") == "Earlier"
+
+
+def test_a_story_is_in_the_folder_of_most_of_its_outlets(room: Newsroom) -> None:
+    for name, folder in (("Ada", "B"), ("Bea", "B"), ("Cid", "A"), ("Dan", "A"), ("Eva", None)):
+        written_by(
+            room.database, add, feed_source(f"https://{name}.example/f", folder_name=name, folder=folder)
+        )
+    room.writer.take(
+        *(
+            record(name, "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+            for name in ("Ada", "Bea", "Cid")
+        ),
+        *(
+            record(name, "2", "Dockers strike in Sennick", STRIKE, published=NOON)
+            for name in ("Bea", "Dan", "Eva")
+        ),
+        record("Eva", "3", "Loom number 1", "The loom was threaded with flax.", published=NOON),
+    )
+    ids = {title: story["id"] for title, story in room.stories().items()}
+    assert len(ids) == 3
+    folders = room.reading.story_sources(tuple(ids.values())).folders
+    assert folders == {ids["Levee breaks at Pennmouth"]: "B", ids["Dockers strike in Sennick"]: "A"}
 
 
 def test_a_watched_folder_has_a_page(room: Newsroom) -> None:

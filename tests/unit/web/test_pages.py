@@ -101,11 +101,16 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
     for number, evil in enumerate(HOSTILE):
         reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
     reader.set_sources(
-        *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE)
+        *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE),
+        SourceView(id="Evil", name=HOSTILE[0], url=ADDRESSES[0], site_url=ADDRESSES[1], folder=HOSTILE[1]),
     )
+    for evil in HOSTILE:
+        words = dict.fromkeys(("title", "lead", "text", "author", "language"), evil)
+        reader.put(a_story(an_article(outlet="Evil", url=ADDRESSES[0], **words), title=evil[::-1]))
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
     lists = (
         "/", "/?view=newest", "/?query=alert&outlet=%22%3E%3Cscript%3E", "/search?q=alert", "/sources",
+        "/sources/Evil",
     )  # fmt: skip
     for page in _pages(reader, *lists, "/sign-in?story=%22%3E%3Cscript%3E", *stories):
         assert_tame(page)

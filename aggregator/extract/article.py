@@ -5,7 +5,8 @@ text, the entry's own text, its HTML fragment, its title alone. If a page turns 
 or empty, the entry's own text is used instead.
 
 The media of an article (images, audio, video, documents) are references only and never fetched. One image is
-selected, because feeds and pages list the same image in many sizes.
+selected, because feeds and pages list the same image in many sizes: of the feed, else of the page, else the
+first large one of the article itself.
 """
 
 import datetime as dt
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
-from aggregator.extract.html.article_html import article_html
+from aggregator.extract.html.article_html import article_html, first_large_picture
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
@@ -105,14 +106,9 @@ def media_of(
             title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
             length = one.length_bytes or None
             by_url.setdefault(url, Enclosure(url=url, type=kind, length_bytes=length, title=title))
-    pictures = [one for one in by_url.values() if is_image(one) and not no_images][:1]
-    others = [one for one in by_url.values() if not is_image(one)]
+    pictures = [one for one in by_url.values() if one.is_image and not no_images][:1]
+    others = [one for one in by_url.values() if not one.is_image]
     return (*pictures, *others)
-
-
-def is_image(media: Enclosure) -> bool:
-    """Return whether the media type is that of an image."""
-    return media.type.split("/")[0] == "image"
 
 
 def _address(raw: str, base: str | None) -> str | None:
@@ -358,6 +354,13 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
         is_live=is_live,
         reading=reading,
     )
+    base = draft.image_base or entry.url
+    html = None
+    if draft.markup and article.verdict in ACCEPTED_VERDICTS:
+        html = article_html(draft.markup, base, with_pictures=not no_images)
+    pictures = [draft.facts.image] if draft.facts.image else []
+    if html is not None and (address := first_large_picture(html.html)):
+        pictures.append(Enclosure(url=address, type="image"))
     finished = replace(
         article,
         title=title,
@@ -384,22 +387,13 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
         noarchive=article.noarchive or forbids.noarchive,
         nosnippet=article.nosnippet or forbids.nosnippet,
         tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,
-        media=media_of(
-            entry.enclosures,
-            () if draft.facts.image is None else (draft.facts.image,),
-            draft.image_base or entry.url,
-            no_images=no_images,
-        ),
+        media=media_of(entry.enclosures, pictures, base, no_images=no_images),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
     lines = None
     # The lines of a live blog are its content.
     if paragraphs and article.verdict in ACCEPTED_VERDICTS and not is_container:
         lines = hash_lines(paragraphs, tuning.section("boilerplate", BoilerplateTuning))
-    html = None
-    if draft.markup and article.verdict in ACCEPTED_VERDICTS:
-        base = draft.image_base or entry.url
-        html = article_html(draft.markup, base, with_pictures=not no_images)
     return CleanedEntry(finished, reading, lines, html)
 
 

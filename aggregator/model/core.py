@@ -80,6 +80,11 @@ class Enclosure(FrozenStruct):
     length_bytes: int | None = None
     title: str = ""
 
+    @property
+    def is_image(self) -> bool:
+        """Whether the media type is that of an image."""
+        return self.type.split("/")[0] == "image"
+
 
 ArchiveSuffix = Literal[".warc", ".jsonl"]
 
@@ -419,7 +424,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     nosnippet: bool = False
     noarchive: bool = False
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
-    media: tuple[Enclosure, ...] = ()  # each with a type; for feeds, never for pages
+    media: tuple[Enclosure, ...] = ()  # each with a type
     categories: tuple[str, ...] = ()  # as declared, sections first
     version: VersionState | None = None  # None: it has the current text; `copy_of` names who has that
 
@@ -427,6 +432,11 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     def is_dated(self) -> bool:
         """Whether its date is declared or stated in its text, and not the time of a poll."""
         return self.published is not None and self.published_origin != "poll"
+
+    @property
+    def picture(self) -> Enclosure | None:
+        """The image that was selected of it (extract/article.py)."""
+        return next((reference for reference in self.media if reference.is_image), None)
 
 
 class LinkedStory(FrozenStruct, omit_defaults=False):
@@ -467,6 +477,7 @@ class StoryView(StoryFacts, omit_defaults=False):
     names: tuple[StoryName, ...] = ()  # the most important first
     topics: tuple[str, ...] = ()  # likewise
     articles: tuple[ArticleView, ...] = ()
+    title_article: str | None = None  # the id of the article whose title it has
     # Only for one story and for items of feeds; the newest first.
     earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
     later: tuple[LinkedStory, ...] = ()  # stories that continue it
@@ -478,6 +489,14 @@ class StoryView(StoryFacts, omit_defaults=False):
         """When the first article of a story without any date was seen; else None."""
         is_dated = any(one.is_dated for one in self.articles)
         return None if is_dated else min((one.seen for one in self.articles), default=None)
+
+    @property
+    def picture(self) -> Enclosure | None:
+        """The picture of the report whose title it has; without one, of its first article."""
+        for article in self.articles:
+            if article.id == self.title_article:
+                return article.picture
+        return self.articles[0].picture if self.articles else None
 
 
 class Passage(FrozenStruct, omit_defaults=False):

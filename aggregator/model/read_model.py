@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from aggregator.model.core import ArticleView, FrozenStruct, StoryView
+from aggregator.model.core import ArticleView, Enclosure, FrozenStruct, StoryView
 
 # As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
 # entries at once.
@@ -224,6 +224,7 @@ class StoryListItem(FrozenStruct, omit_defaults=False):
     undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
     titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
     url: str | None = None  # of a story of one article
+    picture: Enclosure | None = None  # of the report whose title it has
 
 
 ChangeKind = Literal["created", "report", "headline", "corrected", "merged", "split"]

@@ -39,6 +39,7 @@ from aggregator.model.read_model import (
     SourceView,
 )
 from aggregator.stories.plain_text import as_text
+from aggregator.web.pictures import is_public
 from aggregator.web.sanitise import visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -102,10 +103,11 @@ class ArticleJson(FrozenStruct):
 
 
 class StoryJson(StoryFacts):
-    """A story in a list."""
+    """A story in a list. `picture` is the address of the picture of the report whose title it has."""
 
     names: tuple[StoryName, ...]
     topics: tuple[str, ...]
+    picture: str | None
     articles: tuple[ArticleJson, ...]
 
 
@@ -170,7 +172,14 @@ def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
 
 def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in lists."""
-    return like(StoryJson, story, articles=tuple(like(ArticleJson, article) for article in story.articles))
+    articles = tuple(like(ArticleJson, article) for article in story.articles)
+    return like(StoryJson, story, articles=articles, picture=_picture_address(story))
+
+
+def _picture_address(story: StoryView) -> str | None:
+    """Return the address of the picture, if others may ask for it."""
+    picture = story.picture
+    return picture.url if picture is not None and is_public(picture) else None
 
 
 def whole_story(
@@ -187,6 +196,7 @@ def whole_story(
         WholeStoryJson,
         story,
         articles=tuple(articles),
+        picture=_picture_address(story),
         text=as_text(shown, story.articles) if text else story.summary,
         lead=shown.lead,
         versions=shown.versions,

@@ -9,6 +9,7 @@ with its square: 10,000 nested elements take it 1.7 s.
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from html import unescape
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -50,6 +51,11 @@ _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")  # by how often f
 _TRACKING_SIZES = {"0", "1", "0px", "1px"}  # of a picture that counts readers
 # A picture inside the markup, which is larger than all words around it.
 _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
+# As nh3 writes them.
+_SHOWN_PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
+_ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
+_SMALL = re.compile("[0-9]{1,3}")  # a size in pixels that may be too small
+_LEAST_PIXELS = 120  # of a picture that stands for an article, on each side that is declared (chosen)
 _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 
 
@@ -82,6 +88,19 @@ def shown_html(kept: ArticleHtml, *, with_pictures: bool) -> str:
     if kept.rules == RULES and with_pictures:
         return kept.html
     return _sanitised(kept.html, with_pictures=with_pictures)
+
+
+def first_large_picture(html: str) -> str | None:
+    """Return the address of the first picture of sanitised HTML that is no icon; None without one."""
+    for picture in _SHOWN_PICTURE.finditer(html):
+        attributes = dict(_ATTRIBUTE.findall(picture[1]))
+        sides = (attributes.get("width", ""), attributes.get("height", ""))
+        is_icon = any(_SMALL.fullmatch(side) and int(side) < _LEAST_PIXELS for side in sides)
+        alt = unescape(attributes.get("alt", ""))
+        is_emoji = alt != "" and not any(letter.isalnum() for letter in alt)
+        if "src" in attributes and not is_icon and not is_emoji:
+            return unescape(attributes["src"])
+    return None
 
 
 def _sanitised(html: str, *, with_pictures: bool) -> str:

@@ -12,19 +12,22 @@ can be answered with 304. ADR 24 gives the alternatives.
 import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
-from aggregator.model.core import OPINION_KINDS, FrozenStruct
+from aggregator.model.core import OPINION_KINDS, Enclosure, FrozenStruct
 from aggregator.model.read_model import (
     TITLES_LISTED,
     FrontPageStory,
     ListedTitle,
     StoryListItem,
 )
+from aggregator.store import codecs
 from aggregator.store.read.story_list import with_reports
 from aggregator.store.stories import article_views
+from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, rows_with, source, story, story_log, story_subject
 from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
@@ -135,6 +138,7 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
     for story_id, outlet in connection.execute(named):
         outlets.setdefault(story_id, []).append(outlet)
     undated = article_views.undated_stories(connection, rows)
+    pictures = _pictures(connection, rows)
     titles = _titles_by_outlet(
         connection, {id_: row.title for id_, row in rows.items() if row.outlet_count > 1}
     )
@@ -147,10 +151,26 @@ def list_stories(connection: Connection, ids: Sequence[str]) -> tuple[StoryListI
             outlets=tuple(outlets.get(one, ())),
             undated_seen=undated.get(one),
             titles=tuple(titles.get(one, ())),
+            picture=pictures.get(one),
         )
         for one in ids
         if one in rows
     )
+
+
+def _pictures(connection: Connection, ids: Iterable[str]) -> dict[str, Enclosure]:
+    """Return the pictures of the reports whose titles these stories have."""
+    lead = func.coalesce(story.c.title_article, story.c.founding_article)
+    chosen = select(story.c.id, article.c.details).join(
+        article, and_(article.c.id == lead, article.c.story == story.c.id)
+    )
+    pictures: dict[str, Enclosure] = {}
+    for row in connection.execute(chosen.where(story.c.id.in_(list(ids)))):
+        with suppress(*codecs.UNREADABLE):  # `db check` tells of damaged details
+            for reference in codecs.unpack(row.details, ArticleDetails).media:
+                if reference.is_image:
+                    pictures[row.id] = reference
+    return pictures
 
 
 def _titles_by_outlet(connection: Connection, headlines: Mapping[str, str]) -> dict[str, list[ListedTitle]]:

@@ -130,7 +130,7 @@ class Item(FrozenStruct):
     @property
     def enclosed(self) -> Enclosure | None:
         """The first one that is no picture: feed readers offer enclosures for download or playing."""
-        others = (one for one in self.media if not one.type.startswith("image") and mime_type(one.type))
+        others = (one for one in self.media if not one.is_image and mime_type(one.type))
         return next((one for one in others if _DOTTED_HOST.match(one.url)), None)
 
 
@@ -242,7 +242,7 @@ def jsonfeed(channel: Channel) -> bytes:
 
 
 def _json_item(item: Item) -> dict[str, Any]:
-    pictures = [one.url for one in item.media if one.type.startswith("image")]
+    pictures = [one.url for one in item.media if one.is_image]
     attachments = [
         _present(url=one.url, mime_type=one.type, title=one.title, size_in_bytes=one.length_bytes)
         for one in item.media

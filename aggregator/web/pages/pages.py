@@ -39,6 +39,7 @@ from aggregator.web.filters import (
 )
 from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
+from aggregator.web.pictures import picture_for
 from aggregator.web.responses import GONE
 from aggregator.web.security.middleware import (
     form_value,
@@ -193,7 +194,7 @@ class Pages:
         The summary may be from the article with the longest of the other titles.
         """
         if self._site.access(request) == "owner":
-            return list(stories)
+            return [replace(one, picture=picture_for(self._site, request, one.picture)) for one in stories]
         return [self._excerpt(story) for story in stories]
 
     def _excerpt(self, story: StoryListItem) -> StoryListItem:
@@ -203,7 +204,7 @@ class Pages:
         titles = tuple(replace(one, title=excerpts.first_words(one.title, left)) for one in story.titles)
         longest = max((excerpts.count_words(one.title) for one in titles), default=0)
         summary = excerpts.first_words(story.summary, max(0, left - longest))
-        return replace(story, title=title, summary=summary, titles=titles)
+        return replace(story, title=title, summary=summary, titles=titles, picture=None)
 
     def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""
@@ -276,6 +277,7 @@ class Pages:
             summarised=summarised if summarised and summarised.sentences else None,
             articles={article.id: article for article in shown.articles},
             with_pictures=self._site.shows_pictures(request),
+            picture=picture_for(self._site, request, shown.picture),
             reports=views.report_groups(shown.articles, visitor.since),
             lines_shown=views.LINES_SHOWN,
             single=views.single_text(shown.articles),

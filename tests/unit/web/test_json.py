@@ -14,7 +14,7 @@ from tests.support.written_stories import a_story, an_article, the_ferry
 
 STORY_KEYS = [
     "id", "title", "summary", "language", "first_published", "last_published", "updated", "article_count",
-    "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "articles",
+    "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "picture", "articles",
 ]  # fmt: skip
 ARTICLE_KEYS = [
     "id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire", "kind", "role",

@@ -1,0 +1,24 @@
+"""Which pictures the pages of a client show: those of the owner, from public hosts, by `publish.images`."""
+
+from starlette.requests import Request
+
+from aggregator.model.core import Enclosure
+from aggregator.web.dependencies import Site
+
+
+def picture_for(site: Site, request: Request, picture: Enclosure | None) -> Enclosure | None:
+    """Return the picture if the page of this request may show it, else None."""
+    if picture is None or not site.shows_pictures(request):
+        return None
+    # The Content-Security-Policy of a page that is read by HTTPS allows no other.
+    if request.scope["scheme"] == "https" and not picture.url.startswith("https:"):
+        return None
+    return picture if is_public(picture) else None
+
+
+def is_public(picture: Enclosure) -> bool:
+    """Return whether the picture is of a public host: no client asks its own network for one."""
+    # lxml is loaded with it, which the command line need not wait for.
+    from aggregator.extract.html.article_html import is_shown_picture
+
+    return is_shown_picture(picture.url)

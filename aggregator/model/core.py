@@ -438,6 +438,11 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
         """The image that was selected of it (extract/article.py)."""
         return next((reference for reference in self.media if reference.is_image), None)
 
+    @property
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        """Its audio, video and documents."""
+        return tuple(reference for reference in self.media if not reference.is_image)
+
 
 class LinkedStory(FrozenStruct, omit_defaults=False):
     """Another story, to which a story has a link."""

@@ -5,13 +5,14 @@ is applied to every text.
 """
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets
-from aggregator.model.core import ArticleView, StoryView, in_utc
+from aggregator.model.core import ArticleView, Enclosure, StoryView, in_utc
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.web.excerpts import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
@@ -34,7 +35,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        *(as_written, beginning, bump_time, counted, counted_outlets, day, iso, language_names, moment),
+        *(as_written, beginning, bump_time, counted, counted_outlets, day, enclosure_words),
+        *(iso, language_names, moment),
         *(options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed),
         *(upper_first, without_title),
     )
@@ -164,6 +166,17 @@ def as_written(article: ArticleView, with_pictures: bool) -> Markup:
     from aggregator.extract.html.article_html import shown_html
 
     return Markup(visible(shown_html(article.html, with_pictures=with_pictures)))  # noqa: S704
+
+
+def enclosure_words(reference: Enclosure) -> str:
+    """Return what a link to audio, video or a document leads to: `Audio, 24 MB`."""
+    medium = reference.type.split("/")[0]
+    words = upper_first(medium) if medium in ("audio", "video") else "Document"
+    if reference.length_bytes is None:
+        return words
+    if reference.length_bytes < 1_000_000:
+        return f"{words}, {math.ceil(reference.length_bytes / 1000):,} kB"
+    return f"{words}, {reference.length_bytes / 1_000_000:,.0f} MB"
 
 
 def paragraphs(text: str) -> list[str]:

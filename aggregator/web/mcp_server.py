@@ -11,6 +11,7 @@ from typing import Annotated
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
+from msgspec.structs import replace
 from pydantic import Field
 
 from aggregator import __version__
@@ -135,7 +136,10 @@ class _Tools:
             raise UsageError(f"there is no story {id}; list them with the tool `stories`")
         texts = self._reader.text_with_summary(found.id)
         shown = excerpts.for_reader_with_summary(found, *texts, self._access, self._words)
-        return story_json.whole_story(*shown)
+        view, text, summarised = shown
+        # Assistants read `text`: whole articles would fill what they can keep in mind.
+        articles = tuple(replace(one, html=None, text="") for one in view.articles)
+        return story_json.whole_story(replace(view, articles=articles), text, summarised)
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""

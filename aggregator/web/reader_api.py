@@ -42,12 +42,11 @@ from aggregator.store.read.read_marks import (
     reader_name,
 )
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
-from aggregator.stories.counts import with_originals
 from aggregator.web.api.edit_sources import ChangeSourceRequest, change, found, log_change
 from aggregator.web.dependencies import ID, Site, run_in
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.feeds.formats import Item, mime_type
-from aggregator.web.feeds.items import story_items
+from aggregator.web.feeds.items import story_items, with_whole_articles
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import NO_STORE
 from aggregator.web.responses import JsonResponse, RefusedError
@@ -229,10 +228,8 @@ class Session:
         """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
         reader, settings, is_whole = self._site.reader, self._site.settings, self._access == "owner"
         stories = reader.with_links(reader.stories_by_id(tuple(one.story for one in items)))
-        alone = [one.id for one in stories if is_whole and one.report_count == 1]
-        whole = reader.articles_of(alone, "text", "html")
-        articles = {id_: with_originals(found) for id_, found in whole.items()}
-        stories = tuple(replace(one, articles=tuple(articles.get(one.id) or one.articles)) for one in stories)
+        if is_whole:
+            stories = with_whole_articles(reader, stories)
         rendered = reader.rendered(tuple(one.id for one in stories))
         by_story = {one.story: one for one in items}
         named = self._streams_of(items)

@@ -6,6 +6,7 @@ stories are already limited by `excerpts.for_reader`; nothing is limited here.
 
 import datetime as dt
 from collections.abc import Iterable
+from html import escape
 from typing import TypeVar
 
 import msgspec
@@ -118,10 +119,21 @@ class PageJson(FrozenStruct):
     next: str | None
 
 
+class EnclosureJson(FrozenStruct):
+    """Audio, video or a document of an article; `type` is a media type, or only `audio` or `video`."""
+
+    url: str
+    type: str
+    length_bytes: int | None
+    title: str
+
+
 class WholeArticleJson(ArticleJson):
-    """An article of one story."""
+    """An article of one story. `html` is for the owner, else null, as after its retention."""
 
     lead: str
+    html: str | None
+    enclosures: tuple[EnclosureJson, ...]
     author: str | None
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
@@ -216,8 +228,23 @@ def like(kind: type[Body], source: object, /, **different: object) -> Body:
 
 def whole_article(article: ArticleView) -> WholeArticleJson:
     """Return an article as in one story."""
-    reason = reason_in_words(article)
-    return like(WholeArticleJson, article, reason=reason, kind_reason=article.kind_evidence)
+    return like(
+        WholeArticleJson,
+        article,
+        html=_html(article),
+        enclosures=tuple(like(EnclosureJson, one) for one in article.enclosures),
+        reason=reason_in_words(article),
+        kind_reason=article.kind_evidence,
+    )
+
+
+def _html(article: ArticleView) -> str | None:
+    """Return an article as it was written, else its text in paragraphs."""
+    if article.html is None:
+        return "".join(f"<p>{escape(line)}</p>" for line in article.text.split("\n") if line) or None
+    from aggregator.extract.html.article_html import shown_html
+
+    return shown_html(article.html, with_pictures=True)
 
 
 COPIES_SHOWN = 100  # of one article; `copy_count` has all of them

@@ -91,7 +91,7 @@ def last_change_at(connection: Connection) -> dt.datetime | None:
 
 
 _WHOLE_ARTICLE = (
-    article_views.view_columns("text", "evidence")
+    article_views.view_columns("text", "html", "evidence")
     .add_columns(story.c.title.label("story_title"))
     .join(story, story.c.id == article.c.story)
 )

@@ -18,7 +18,7 @@ from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, Enclosure, StoryText, StoryView
 from aggregator.model.read_model import Digest, StoryFilter
 from aggregator.store.read.reader import StoryReader
-from aggregator.stories.counts import COUNTED_ROLES, originals_with_copies
+from aggregator.stories.counts import COUNTED_ROLES, originals_with_copies, with_originals
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats
@@ -85,13 +85,16 @@ def gather(
     settings: PublishSettings,
     *,
     patient: bool = False,
+    are_whole: bool = False,
 ) -> LoadedItems:
-    """Return the items of a feed, the newest first.
+    """Return the items of a feed, the newest first, `are_whole` for the owner.
 
     `patient`: render missing ones now; otherwise their items have the summary.
     """
     link = parsed.saved.link if parsed.saved else None
     stories = reader.with_links(tuple(_stories(reader, parsed.filter)))
+    if are_whole:
+        stories = with_whole_articles(reader, stories)
     ids = tuple(story.id for story in stories)
     rendered: dict[str, StoryText] = reader.rendered(ids)
     missing = [id_ for id_ in ids if id_ not in rendered]
@@ -100,7 +103,18 @@ def gather(
             text = reader.text(id_)
             if text is not None:
                 rendered[id_] = text
-    return LoadedItems(story_items(stories, rendered, settings, link), complete=patient or not missing)
+    items = story_items(stories, rendered, settings, link, are_whole=are_whole)
+    return LoadedItems(items, complete=patient or not missing)
+
+
+def with_whole_articles(reader: StoryReader, stories: Sequence[StoryView]) -> tuple[StoryView, ...]:
+    """Return the stories, those of one report with its text and HTML."""
+    alone = [one.id for one in stories if one.report_count == 1]
+    whole = reader.articles_of(alone, "text", "html")
+    return tuple(
+        replace(one, articles=tuple(with_originals(whole[one.id]))) if whole.get(one.id) else one
+        for one in stories
+    )
 
 
 def _stories(reader: StoryReader, story_filter: StoryFilter) -> list[StoryView]:
@@ -138,8 +152,8 @@ def story_items(
 ) -> tuple[formats.Item, ...]:
     """Return one item per story, in the same order; `rendered` are what stories show, by id.
 
-    The excerpt limit also applies if the owner requests the feed, because feeds are shared; not if the items
-    `are_whole`. `link` is the setting of the saved query for the target of items.
+    The excerpt limit applies unless the items `are_whole`. `link` is the setting of the saved query for the
+    target of items.
     """
     opens_article = (link or settings.link) == "article"
     return tuple(

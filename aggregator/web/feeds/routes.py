@@ -75,9 +75,10 @@ class _Feeds:
             is_feed=True,
         )
         media_type = MEDIA_TYPES[form]
+        access = site.access(request)
         tag = modified = None
         if parsed.changes_with_stories:
-            tag = site.common_tag(request.url.path, request.url.query)
+            tag = site.common_tag(access, request.url.path, request.url.query)
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()
@@ -86,7 +87,7 @@ class _Feeds:
             kept = self._kept.get(tag)
             if kept is not None:
                 return _feed(kept, media_type, tag, modified)
-        loaded = gather(site.reader, parsed, site.settings)
+        loaded = gather(site.reader, parsed, site.settings, are_whole=access == "owner")
         whole = channel(
             named,
             parsed,

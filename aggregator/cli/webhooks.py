@@ -233,7 +233,7 @@ def digest(
                 span = story_list.span_since(connection, now - dt.timedelta(days=1), now)
             else:
                 span = story_list.next_span(connection, DIGEST, now)
-        made = None if span is None else reader.digest(span, settings.digest_filter(now))
+        made = None if span is None else reader.digest(span, settings.digest_filter(now, reader.mutes()))
         if made is None or not made.stories:
             output.say(
                 "Nothing is new in the last 24 hours."

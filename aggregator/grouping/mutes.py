@@ -5,17 +5,16 @@ that mute, the entry is queued again (`rejected.unmute`).
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from itertools import chain
 
 from aggregator.extract.outlets import outlet_of
 from aggregator.model.core import CleanArticle, Entry, FrozenStruct
 from aggregator.model.errors import ConfigError, UsageError
+from aggregator.model.read_model import Mute
 from aggregator.store.intake.sources import Source
-from aggregator.store.search.match import SearchableText, Term, parsed_term
+from aggregator.store.search.match import SearchableText, muted_term
 from aggregator.stories.lexicon import subject_key
 
-Mute = tuple[str, str]  # a key of `NOUNS`, and what is muted
 NOUNS = {
     "words": "word",
     "outlets": "outlet",
@@ -36,7 +35,7 @@ class Mutes(FrozenStruct):
         for kind, muted in chain(self.everywhere, *self.of_sources.values()):
             try:
                 if kind == "words":
-                    _term(muted)
+                    muted_term(muted)
             except UsageError as error:
                 raise ConfigError(f"mute: words: {muted[:40]!r}: {error}") from error
 
@@ -61,7 +60,7 @@ class Mutes(FrozenStruct):
         text = SearchableText(clean.title, clean.lead) if clean else SearchableText(entry.title)
         keys = _keys_by_kind(entry, source, clean)
         for kind, muted, reason in mutes:
-            term = _term(muted) if kind == "words" else None
+            term = muted_term(muted) if kind == "words" else None
             if text.holds_term(term) if term else subject_key(muted) in keys.get(kind, ()):
                 return reason
         return None
@@ -86,8 +85,3 @@ def _keys_by_kind(entry: Entry, source: Source | None, clean: CleanArticle | Non
         names["categories"] += clean.categories
         names["kinds"] = [clean.kind]
     return {kind: set(map(subject_key, filter(None, values))) for kind, values in names.items()}
-
-
-@lru_cache(maxsize=4096)
-def _term(word: str) -> Term | None:
-    return parsed_term(word, in_title=False, is_quoted=True)

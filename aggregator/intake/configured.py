@@ -2,9 +2,10 @@
 
 from aggregator.config.settings import Config, MuteConfig
 from aggregator.extract.wire.agencies import family_table
-from aggregator.grouping.mutes import NOUNS, Mute, Mutes
+from aggregator.grouping.mutes import NOUNS, Mutes
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.model.read_model import Mute
 from aggregator.store.intake.sources import source_id
 
 

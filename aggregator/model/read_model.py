@@ -16,13 +16,17 @@ SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silen
 IN_TROUBLE: frozenset[SourceState] = frozenset({"failing", "gone", "silent", "flood"})
 
 
+Mute = tuple[str, str]  # a kind of mute (words, outlets, kinds, ...), and what is muted
+
+
 class StoryFilter(FrozenStruct):
     """A filter of stories. Empty fields do not restrict.
 
     `since` and `until` bound `last_published` (effective time), both inclusive. `outlet`, `language` and
     `kind` (model.core.Kind) match a story that has such an article, `folder` one with an article of a source
     in that folder. `name` and `topic` are one of those of the story, in any case. Stories are ordered by
-    their last bump, newest first; `after` is the `next` of the previous page.
+    their last bump, newest first; `after` is the `next` of the previous page. `mutes` are those of the owner
+    (store/read/muted.py).
     """
 
     query: str = ""  # words that must be in the story's title or in one of its articles
@@ -38,6 +42,7 @@ class StoryFilter(FrozenStruct):
     kind: str | None = None
     limit: int = 50
     after: str | None = None
+    mutes: tuple[Mute, ...] = ()
 
 
 class StoryPage(FrozenStruct, omit_defaults=False):

@@ -778,6 +778,18 @@ read_mark = Table(
     sqlite_with_rowid=False,
 )
 
+mute = Table(
+    "mute",
+    metadata,
+    # What the owner muted in the browser: stories leave his lists (store/read/muted.py). Written by the web
+    # server.
+    Column("kind", Text, primary_key=True),  # words | outlets | sources | kinds, as in `mute` of config.yaml
+    # The word, `article.outlet`, `article.source` or `article.kind`.
+    Column("muted", Text, primary_key=True),
+    Column("name", Text, nullable=False),  # as people read it
+    sqlite_with_rowid=False,
+)
+
 story_summary = Table(
     "story_summary",
     metadata,

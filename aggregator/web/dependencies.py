@@ -17,7 +17,7 @@ from starlette.responses import Response
 from aggregator import __version__
 from aggregator.intake.manage_sources import SourceServices
 from aggregator.model.core import Clock, StoryText, StoryView
-from aggregator.model.read_model import ArticleDetail, MachineSummary, StoryRedirect
+from aggregator.model.read_model import ArticleDetail, MachineSummary, Mute, StoryRedirect
 from aggregator.store.read.read_marks import Reader, ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
@@ -98,6 +98,10 @@ class Site:
         if self.marks is None or not may_edit(request):
             return None
         return self.marks, self.marks.owner()
+
+    def mutes(self, request: Request) -> tuple[Mute, ...]:
+        """Return what the owner muted in the browser, which his pages, phones and feeds follow."""
+        return self.reader.mutes() if is_owner(request) else ()
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""

@@ -113,6 +113,7 @@ class Session:
         self._request = request
         self._access = site.access(request)
         self._folders = site.reader.folders()
+        self._mutes = site.mutes(request)
 
     def named(self, name: str) -> StoryStream:
         """Return the stream with this id. Raises HTTPException (404)."""
@@ -137,6 +138,12 @@ class Session:
         if name.startswith(_LABEL) and label in self._marks.labels(self._who):
             return StoryStream(label=label)
         raise HTTPException(404, "there is no such stream")
+
+    def _without_muted(self, stream: StoryStream) -> StoryStream:
+        """Return a stream without muted stories; starred ones stay, because the reader chose them."""
+        if stream.is_starred:
+            return stream
+        return replace(stream, wanted=replace(stream.wanted, mutes=self._mutes))
 
     def _sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, as this client may see them."""
@@ -191,7 +198,8 @@ class Session:
 
     def unread_counts(self, _fields: Fields) -> Json:
         """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
-        items, _ = self._marks.items(self._who, StoryStream(is_read=False), MOST_COUNTED)
+        unread = self._without_muted(StoryStream(is_read=False))
+        items, _ = self._marks.items(self._who, unread, MOST_COUNTED)
         counts: Counter[str] = Counter()
         newest: dict[str, int] = {}
         named = self._streams_of(items)
@@ -404,7 +412,7 @@ class Session:
                 chosen[field] = time
         limit = min(most, whole_number(fields.get("n", "")) or _USUAL_ITEMS)
         stream = replace(self.named(name), **chosen, after=fields.get("c") or None)
-        items, after = self._marks.items(self._who, stream, limit)
+        items, after = self._marks.items(self._who, self._without_muted(stream), limit)
         common: Json = {"id": name, "updated": int(self._site.clock().timestamp())}
         return common | ({"continuation": after} if after else {}), items
 

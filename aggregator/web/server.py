@@ -33,7 +33,7 @@ from aggregator.web.api import edit_sources, openapi, push
 from aggregator.web.api import routes as api
 from aggregator.web.dependencies import NO_SERVICES, Services, Site
 from aggregator.web.feeds import routes as feeds
-from aggregator.web.pages import forms, mark_forms, pages, source_page
+from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_page
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
 from aggregator.web.security.middleware import API, PROBES, READER_API, RequestGuard, is_owner
@@ -82,6 +82,7 @@ def create_app(
             app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
     app.router.routes.extend([*pages.routes(site), *forms.routes(site), *feeds.routes(site)])
     app.router.routes.extend([*source_page.routes(site), *mark_forms.routes(site)])
+    app.router.routes.extend(mute_forms.routes(site))
     if services.marks is not None:
         app.router.routes.extend(reader_api.routes(site, services.marks))
     app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")

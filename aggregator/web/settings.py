@@ -4,10 +4,11 @@ import datetime as dt
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from aggregator.config.hosts import is_owner_on_loopback
 from aggregator.config.settings import Config, SavedQuery
-from aggregator.model.read_model import StoryFilter
+from aggregator.model.read_model import Mute, StoryFilter
 
 
 class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +38,9 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     digest_query: SavedQuery = SavedQuery()
     digest_timezone: str | None = None  # None: that of the machine
 
-    def digest_filter(self, now: dt.datetime) -> StoryFilter:
-        """Return the filter of the stories of a digest."""
-        return self.digest_query.story_filter(now, self.digest_stories)
+    def digest_filter(self, now: dt.datetime, mutes: tuple[Mute, ...] = ()) -> StoryFilter:
+        """Return the filter of the stories of a digest, without those that its reader muted."""
+        return replace(self.digest_query.story_filter(now, self.digest_stories), mutes=mutes)
 
     @property
     def is_owner_on_loopback(self) -> bool:

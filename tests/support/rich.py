@@ -17,6 +17,7 @@ from aggregator.model.read_model import MachineSentence, MachineSummary, StoryFi
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
+from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history, summaries
@@ -96,6 +97,7 @@ def _fill(database: Database) -> None:
         summaries.begin(connection, task, clock())
         written = MachineSummary(written_by="model", written_at=clock(), sentences=(sentence,))
         summaries.store(connection, task, written)
+    BrowserMutes(database).add("words", "advertorial")
     marks = ReadMarks(database, clock)
     numbers = queried(database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))
     starred = numbers.scalars().all()

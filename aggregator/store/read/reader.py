@@ -30,7 +30,7 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import front_page, source_entries, story_list
+from aggregator.store.read import browser_mutes, front_page, muted, source_entries, story_list
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search.progress import progress
 from aggregator.store.stories import (
@@ -280,7 +280,7 @@ class StoryReader:
                 connection, news, tuning.window, prefer, wanted.min_reports
             ) or front_page.front_page_stories(connection, chosen, tuning.window, prefer, wanted.min_reports)
             query = story_list.query_of(wanted)
-            if query is not None and query.only_excludes:
+            if muted.has_words(wanted.mutes) or (query is not None and query.only_excludes):
                 matcher = story_list.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [one.id for one in seen])
                 seen = [one for one in seen if one.id in fits]
@@ -420,6 +420,7 @@ class StoryReader:
     story_sources = _reading(source_entries.story_sources)
     source_entries = _reading(source_entries.source_entries)
     topics = _reading(front_page.topics)
+    mutes = _reading(browser_mutes.in_force)
     changed_stories = _reading(story_list.changed_stories)
     last_change_at = _reading(last_change_at)
     stream_history = _reading(stream_history.snapshot)

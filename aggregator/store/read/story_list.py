@@ -35,6 +35,7 @@ from aggregator.model.core import OPINION_KINDS, FrozenStruct, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
 from aggregator.store import codecs
+from aggregator.store.read import muted
 from aggregator.store.search.progress import indexed_to
 from aggregator.store.stories import article_views
 from aggregator.store.stories.stories import shown_columns
@@ -67,13 +68,15 @@ class StoryMatcher:
         """Raises UsageError for a query without words."""
         self._conditions = [*of_stories(wanted), *_of_its_articles(connection, wanted)]
         self._query = query_of(wanted)
+        self._mutes = wanted.mutes
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
         found: set[str] = set()
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
-            found |= with_words(connection, set(connection.scalars(few)), self._query)
+            fits = with_words(connection, set(connection.scalars(few)), self._query)
+            found |= muted.without_muted_words(connection, fits, self._mutes)
         return found
 
 
@@ -115,6 +118,7 @@ def of_stories(wanted: StoryFilter) -> Conditions:
     if wanted.min_reports > 1:
         least = next(least for least in _CLASSES if wanted.min_reports >= least)
         conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
+    conditions += muted.of_other_articles(wanted.mutes)
     for subject in _subjects(wanted):
         of_story = story_subject.c.story_no == story.c.story_no
         conditions.append(select(story_subject.c.story_no).where(of_story, subject).exists())
@@ -198,6 +202,7 @@ FEW = 1_000  # stories or articles; of a condition that matches no more the stor
 FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
 _SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
 _STEP = 500  # of them at a time
+_STEP_OF_MUTES = 100  # stories whose articles are read for muted words at a time, as most of them stay
 _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
@@ -227,10 +232,13 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
     if few is not None:
         chosen = chosen.where(story.c.id.in_(sorted(few)))
     step = limit + 1 if query is None else max(_STEP, limit + 1)
+    if muted.has_words(wanted.mutes):
+        step = max(_STEP_OF_MUTES, step)
     found: list[Row[Any]] = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
         rows = connection.execute((chosen.where(_is_after(begin)) if begin else chosen).limit(step)).all()
         fits = with_words(connection, {row.id for row in rows}, query)
+        fits = muted.without_muted_words(connection, fits, wanted.mutes)
         found += [row for row in rows if row.id in fits]
         if len(found) > limit:
             return found[:limit], cursor_at(found[limit - 1].bumped_at, found[limit - 1].story_no)

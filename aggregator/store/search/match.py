@@ -208,6 +208,12 @@ def parsed_term(given: str, *, in_title: bool, is_quoted: bool, has_forms: bool 
     return Term(any_of=tuple(ways))
 
 
+@lru_cache(maxsize=4096)
+def muted_term(word: str) -> Term | None:
+    """Return the term of a muted word, phrase or prefix; None without words. Raises UsageError."""
+    return parsed_term(word, in_title=False, is_quoted=True)
+
+
 def _parts(run: str) -> Iterator[Words]:
     """Yield all splits of a run into parts of two and three characters."""
     if len(run) in _PART:

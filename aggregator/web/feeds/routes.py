@@ -6,7 +6,9 @@ A client that has the current feed receives 304 after a read of one row, before 
 import datetime as dt
 import re
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 
+from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,7 +60,8 @@ class _Feeds:
 
     def _digests(self, request: Request, form: Format) -> Response:
         site = self._site
-        digests = site.reader.digests(site.settings.digest_filter, FEED_DIGESTS)
+        wanted = partial(site.settings.digest_filter, mutes=site.mutes(request))
+        digests = site.reader.digests(wanted, FEED_DIGESTS)
         address = site.settings.base_url + request.url.path
         whole = digest_channel(digests, site.settings, self_url=address)
         media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
@@ -75,10 +78,11 @@ class _Feeds:
             is_feed=True,
         )
         media_type = MEDIA_TYPES[form]
-        access = site.access(request)
+        access, mutes = site.access(request), site.mutes(request)
+        parsed = replace(parsed, filter=replace(parsed.filter, mutes=mutes))
         tag = modified = None
         if parsed.changes_with_stories:
-            tag = site.common_tag(access, request.url.path, request.url.query)
+            tag = site.common_tag(access, str(mutes), request.url.path, request.url.query)
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()

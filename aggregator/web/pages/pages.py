@@ -93,12 +93,13 @@ class Pages:
     def rank_front_page(self, request: Request) -> Response:
         """Answer with stories by rank, the newest first (`view=newest`)."""
         wanted, _ = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
+        wanted = replace(wanted, filter=replace(wanted.filter, mutes=self._site.mutes(request)))
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
         number = min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
         trouble = self._trouble(request)
-        shown = wanted.query_string, view, number, self._today(), now.since, trouble
+        shown = wanted.query_string, view, number, self._today(), now.since, trouble, wanted.filter.mutes
         key = "\n".join(map(str, shown))
         is_first_run = self._site.reader.last_change_at() is None  # sources change it
         tag = self.tag(request, key) if wanted.changes_with_stories and not is_first_run else None
@@ -117,7 +118,7 @@ class Pages:
 
     def _ranked(self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
-        if not ranking and not wanted.query_string:
+        if not ranking and not wanted.query_string and not wanted.filter.mutes:
             has_sources = self._site.reader.sources(1).total > 0
             trouble = self._trouble(request)
             return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
@@ -208,7 +209,8 @@ class Pages:
 
     def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""
-        if wanted != StoryFilter(min_reports=wanted.min_reports, limit=wanted.limit):
+        usual = StoryFilter(min_reports=wanted.min_reports, limit=wanted.limit, mutes=wanted.mutes)
+        if wanted != usual:
             # Sources are moved and topics are found without a change of a story; times move with the clock.
             return self._site.reader.rank_front_page(wanted, prefer)
         return self._ranking(self._site.reader.last_change(), wanted, prefer)
@@ -396,7 +398,7 @@ class Pages:
         settings = self._site.settings
         if not settings.digest_stories:
             return self.not_found(request)
-        last = self._site.reader.digests(settings.digest_filter, 1)
+        last = self._site.reader.digests(partial(settings.digest_filter, mutes=self._site.mutes(request)), 1)
         heading = digest_title(last[0], settings) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
         return self.page(request, "digest.html", here="/digest", heading=heading, html=html)

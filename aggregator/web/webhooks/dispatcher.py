@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from aggregator.config import webhooks
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
@@ -27,6 +29,7 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import tombstones
 from aggregator.store.maintenance import steady_clock
 from aggregator.store.read import story_list
+from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher
 from aggregator.store.search import progress
@@ -132,6 +135,8 @@ class WebhookDispatcher:
             for one in self._digest_readers:
                 span = story_list.next_span(connection, one.name, until)
                 wanted = one.story_filter(until) or StoryFilter()
+                if one.address:  # the list of digests is for everybody
+                    wanted = replace(wanted, mutes=in_force(connection))
                 if span is None or not story_list.ranked_for_digest(connection, span, wanted):
                     continue
                 body, id_ = encode_json(span), digest_id(one.name, span.to)
@@ -155,6 +160,8 @@ class WebhookDispatcher:
         A notification is about a story that was not announced yet, or about each report.
         """
         story_filter = hook.story_filter(now)
+        if isinstance(hook, webhooks.Notification):
+            story_filter = replace(story_filter or StoryFilter(), mutes=in_force(connection))
         ids = {one.story for one in new}
         if story_filter is not None:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)

@@ -236,7 +236,7 @@ class Transmitter:
         else:
             assert self._reader is not None
             span = msgspec.json.decode(body, type=DigestSpan)
-            digest = self._reader.digest(span, settings.digest_filter(span.until))
+            digest = self._reader.digest(span, settings.digest_filter(span.until, self._reader.mutes()))
             if not digest.stories:
                 return None
             subject, date = f"{one_line(settings.title)}: {digest_title(digest, settings)}", digest.until

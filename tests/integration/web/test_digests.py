@@ -13,6 +13,7 @@ from aggregator.config.settings import Config, DigestConfig, SavedQuery, mail_se
 from aggregator.config.webhooks import DigestReader
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.items import digest_text, digest_title
 from aggregator.web.server import create_app
@@ -75,6 +76,26 @@ def test_most_new_reports_first_and_each_digest_once(database: Database, server:
     assert desk.digest() == [], "nothing is new"
     assert len(server.taken) == 2
     assert list(faults(database)) == []
+
+
+def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
+    database: Database, server: MailServer
+) -> None:
+    BrowserMutes(database).add("words", "dock*")
+    desk = Desk(database, readers(server, "anna@b.example"))
+    desk.rig.take(strike(), flood())
+    desk.clock.time += HOUR
+    assert desk.digest() == ["digest:anna@b.example"]
+    text = plain_text(server.taken[0])
+    assert "Pennmouth" in text
+    assert "Sennick" not in text
+    (listed,) = StoryReader(database).digests(SETTINGS.digest_filter, 1)
+    assert "Dock workers strike in Sennick" in {one.story.title for one in listed.stories}
+    desk.rig.take(flood_elsewhere())
+    desk.clock.time += HOUR
+    BrowserMutes(database).add("words", "pennmouth")
+    assert desk.digest() == [], "all that is new is muted"
+    assert len(server.taken) == 1
 
 
 def test_the_next_digest_begins_where_the_last_one_ended(database: Database, server: MailServer) -> None:

@@ -19,6 +19,7 @@ from aggregator.config.settings import SavedQuery, signing_key
 from aggregator.config.webhooks import Notification, Webhook
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.engine.database import Database
+from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
@@ -84,6 +85,15 @@ def test_one_notification_for_each_story_that_matches(database: Database, ntfy: 
     assert lines[1] == "Herald: Pennmouth under water after levee fails"
     assert lines[-1].startswith("Story: https://news.example/stories/")
     assert post.stats().done == 1
+
+
+def test_none_of_a_story_that_the_owner_muted_in_the_browser(database: Database, ntfy: Ntfy) -> None:
+    BrowserMutes(database).add("words", "dock*")
+    post = Post(database, phone(ntfy))
+    post.rig.take(flood(), strike())
+    post.run()
+    (one,) = ntfy.taken
+    assert "Pennmouth" in one["title"]
 
 
 @pytest.mark.later

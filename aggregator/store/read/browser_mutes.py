@@ -1,0 +1,88 @@
+"""The mutes that the owner sets and removes in the browser."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, func, select
+
+from aggregator.model.core import KINDS, FrozenStruct
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import Mute
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import source_with_id
+from aggregator.store.read.story_list import outlets_named
+from aggregator.store.tables import article, count_rows, insert_or, mute
+
+MOST_MUTES = 500  # (limit) each is compared with each article of a list
+_MOST_CHARS = 200  # as in config.yaml
+
+
+class BrowserMute(FrozenStruct):
+    """A row of `mute`."""
+
+    kind: str
+    muted: str
+    name: str
+
+
+class BrowserMutes:
+    """The mutes of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all_mutes(self) -> list[BrowserMute]:
+        """Return all mutes by kind and name."""
+        columns = [mute.c[name] for name in BrowserMute.__struct_fields__]
+        with self._database.read() as connection:
+            rows = connection.execute(select(*columns).order_by(mute.c.kind, mute.c.name)).all()
+        return [BrowserMute(**row._mapping) for row in rows]
+
+    def add(self, kind: str, typed: str) -> None:
+        """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
+        typed = " ".join(typed.split())
+        with self._database.write() as connection:
+            rows = [{"kind": kind} | row._asdict() for row in _named(connection, kind, typed[:_MOST_CHARS])]
+            if count_rows(connection, mute) + len(rows) > MOST_MUTES:
+                raise UsageError(f"there are {MOST_MUTES} mutes already; remove some first")
+            connection.execute(insert_or(connection, mute).values(rows).on_conflict_do_nothing())
+
+    def remove(self, kind: str, muted: str) -> None:
+        """Remove a mute, if it is there."""
+        with self._database.write() as connection:
+            connection.execute(delete(mute).where(mute.c.kind == kind, mute.c.muted == muted))
+
+
+class _Named(NamedTuple):
+    muted: str
+    name: str
+
+
+def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
+    """Return what `typed` names. Raises UsageError."""
+    if kind == "words":
+        from aggregator.store.search.match import muted_term
+
+        if muted_term(typed) is None:
+            raise UsageError("give a word with at least one letter or digit")
+        return [_Named(typed, typed)]
+    if kind == "outlets":
+        keys = outlets_named(connection, typed)
+        if not keys:
+            raise UsageError(f"no article is of an outlet {typed[:40]!r}; copy its name from a story")
+        name = func.max(func.coalesce(article.c.outlet_name, article.c.outlet))
+        chosen = select(article.c.outlet, name).where(article.c.outlet.in_(keys)).group_by(article.c.outlet)
+        return [_Named(*row) for row in connection.execute(chosen)]
+    if kind == "sources":
+        source = source_with_id(connection, typed)
+        if source is None:
+            raise UsageError("there is no such source any more")
+        return [_Named(source.entry_source, source.shown_name)]
+    if kind == "kinds" and typed in KINDS:
+        return [_Named(typed, typed)]
+    raise UsageError("the form is invalid; open the page again")
+
+
+def in_force(connection: Connection) -> tuple[Mute, ...]:
+    """Return the mutes for the filter of a list."""
+    rows = connection.execute(select(mute.c.kind, mute.c.muted).order_by(mute.c.kind, mute.c.muted))
+    return tuple((row.kind, row.muted) for row in rows)

@@ -1,0 +1,59 @@
+"""Which stories leave a list because the owner muted them in the browser.
+
+A story leaves if its title has a muted word, or if each of its articles is muted: by a word in its title or
+opening, by its outlet, its source or its kind.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from aggregator.model.read_model import Mute
+from aggregator.store.tables import article, rows_with, story
+
+_COLUMNS = {"outlets": article.c.outlet, "sources": article.c.source, "kinds": article.c.kind}
+
+
+def has_words(mutes: Sequence[Mute]) -> bool:
+    """Return whether `without_muted_words` has something to do."""
+    return any(kind == "words" for kind, _ in mutes)
+
+
+def of_other_articles(mutes: Sequence[Mute]) -> list[ColumnElement[bool]]:
+    """Return the condition that an article of a story is muted by no outlet, source or kind, if any is."""
+    if all(kind == "words" for kind, _ in mutes):
+        return []
+    of_story = article.c.story == story.c.id
+    return [select(article.c.inbox_no).where(of_story, _is_other(mutes)).exists()]
+
+
+def _is_other(mutes: Sequence[Mute]) -> ColumnElement[bool]:
+    conditions = []
+    for kind, column in _COLUMNS.items():
+        values = [muted for named, muted in mutes if named == kind]
+        if values:
+            conditions.append(func.coalesce(column, "").not_in(values))
+    return and_(True, *conditions)
+
+
+def without_muted_words(connection: Connection, ids: Iterable[str], mutes: Sequence[Mute]) -> set[str]:
+    """Return those of the stories that stay: their articles are read, so `ids` should be those of a page."""
+    if not has_words(mutes):
+        return set(ids)
+    # The search compiles large patterns, so it is imported where words are muted.
+    from aggregator.store.search.match import SearchableText, muted_term
+
+    terms = [term for kind, muted in mutes if kind == "words" and (term := muted_term(muted))]
+
+    def is_muted(*texts: str) -> bool:
+        text = SearchableText(*texts)
+        return any(text.holds_term(term) for term in terms)
+
+    titles = rows_with(connection, select(story.c.id, story.c.title), story.c.id, ids)
+    titled = {row.id for row in titles if not is_muted(row.title)}
+    shown = select(article.c.story, article.c.title, article.c.lead).where(_is_other(mutes))
+    staying: set[str] = set()
+    for row in rows_with(connection, shown, article.c.story, titled):
+        if row.story not in staying and not is_muted(row.title, row.lead):
+            staying.add(row.story)
+    return staying

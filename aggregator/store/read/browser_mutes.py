@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, func, select
 
+from aggregator.config.messages import redact_address
 from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
@@ -76,7 +77,7 @@ def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
         source = source_with_id(connection, typed)
         if source is None:
             raise UsageError("there is no such source any more")
-        return [_Named(source.entry_source, source.shown_name)]
+        return [_Named(source.entry_source, redact_address(source.shown_name))]
     if kind == "kinds" and typed in KINDS:
         return [_Named(typed, typed)]
     raise UsageError("the form is invalid; open the page again")

@@ -11,6 +11,7 @@ from aggregator.intake.configured import mutes_of
 from aggregator.model.core import KINDS
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.dependencies import Site
+from aggregator.web.excerpts import bounded_sources
 from aggregator.web.pages.forms import Fields, posted_form
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.middleware import may_edit
@@ -43,6 +44,8 @@ class MuteForms:
         """Return the page of all mutes, also of those in config.yaml."""
         if not may_edit(request):
             return RedirectResponse("/sign-in", 303)
+        # Without keys in the addresses of sources that have no name.
+        sources = bounded_sources(self._site.reader, "owner", _SOURCES_SHOWN).sources
         return self._pages.page(
             request,
             "mutes.html",
@@ -50,7 +53,7 @@ class MuteForms:
             mutes=self._mutes.all_mutes(),
             nouns=NOUNS | {"sources": "source"},
             configured=mutes_of(self._site.source_services.config).everywhere,
-            sources=[(one.id, one.name) for one in self._site.reader.sources(_SOURCES_SHOWN).sources],
+            sources=[(one.id, one.name) for one in sources],
             kinds=KINDS,
         )
 

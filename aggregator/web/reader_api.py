@@ -140,9 +140,6 @@ class Session:
         raise HTTPException(404, "there is no such stream")
 
     def _without_muted(self, stream: StoryStream) -> StoryStream:
-        """Return a stream without muted stories; starred ones stay, because the reader chose them."""
-        if stream.is_starred:
-            return stream
         return replace(stream, wanted=replace(stream.wanted, mutes=self._mutes))
 
     def _sources(self, ids: Collection[str] | None = None) -> list[SourceView]:

@@ -379,7 +379,9 @@ def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[
     newest = dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_kept else who.read_before
     items = [one for one in items if (stream.since or _UNREAD) <= one.updated <= newest]
     ids = [one.story for one in items]
-    fits = story_list.StoryMatcher(connection, stream.wanted).matching(connection, ids) if items else set()
+    # Starred stories stay where others are muted: the reader chose them.
+    wanted = replace(stream.wanted, mutes=()) if stream.is_starred else stream.wanted
+    fits = story_list.StoryMatcher(connection, wanted).matching(connection, ids) if items else set()
     fits = _of_origin(connection, stream.founded_by, fits)
     items.sort(key=lambda one: (one.updated, one.number), reverse=True)
     return [one for one in items if one.story in fits]

@@ -11,7 +11,7 @@ from aggregator.store.intake import sources
 from tests.support.articles import NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
-from tests.support.reader_client import LIST, ReaderClient
+from tests.support.reader_client import LIST, STARRED, ReaderClient
 from tests.support.rows import written_by
 
 LEVEE, STRIKE = "Levee on the Arrel breaks in Pennmouth", "Dockers strike in Sennick"
@@ -106,6 +106,15 @@ def test_muted_stories_are_read_when_all_are(room: Newsroom) -> None:
     assert key is not None
     post(room, "/mutes/remove", kind="words", muted=key[1])
     assert phone.unread() == []
+
+
+def test_a_starred_story_stays_among_the_starred_ones(room: Newsroom) -> None:
+    phone = ReaderClient(room.client.base_url, "Ada", "-")
+    (strike,) = [id_ for id_, one in phone.contents(*phone.ids()).items() if one["title"] == STRIKE]
+    phone.mark(strike, add=STARRED)
+    mute(room, "words", "dockers")
+    assert phone.ids(STARRED) == [strike]
+    assert strike not in phone.ids()
 
 
 @pytest.mark.parametrize(

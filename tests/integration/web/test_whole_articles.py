@@ -7,6 +7,7 @@ import pytest
 
 from aggregator.model.core import Enclosure, Entry
 from aggregator.store.engine.database import Database
+from aggregator.web.jinja import enclosure_words
 from tests.support.articles import NOON, record
 from tests.support.feed_rules import of_atom, of_jsonfeed, of_rss
 from tests.support.newsroom import STRANGER, Newsroom
@@ -121,3 +122,16 @@ def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(database: Datab
         )
         (article,) = room.get(f"/api/v1{path_of(room)}").json()["articles"]
         assert article["html"] == "<p>Fares rise by 4 % &amp; more.</p><p>From May on.</p>"
+
+
+@pytest.mark.parametrize(
+    ("type_", "length", "words"),
+    [
+        ("audio/mpeg", None, "Audio"),
+        ("video/mp4", 1_240_000_000, "Video, 1,240 MB"),
+        ("application/pdf", 900, "Document, 1 kB"),
+    ],
+)
+def test_a_link_says_what_it_leads_to(type_: str, length: int | None, words: str) -> None:
+    reference = Enclosure(url=AUDIO, type=type_, length_bytes=length)
+    assert enclosure_words(reference) == words

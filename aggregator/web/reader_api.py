@@ -52,7 +52,6 @@ from aggregator.web.pages.forms import NO_STORE
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.middleware import BAD_READER_TOKEN, is_owner, read_body, require_scope, sign_in
 from aggregator.web.security.token_auth import reader_of
-from aggregator.web.settings import PublishSettings
 
 _FEED = "feed/"
 STORIES = f"{_FEED}stories"
@@ -259,7 +258,7 @@ class Session:
                     "alternate": [{"href": entry.url, "type": "text/html"}],
                     "summary": {"direction": "ltr", "content": entry.html},
                     "categories": [*states, *labels],
-                    "enclosure": _enclosures(entry, settings) if story.report_count == 1 else [],
+                    "enclosure": _enclosures(entry) if story.report_count == 1 else [],
                     "origin": {
                         "streamId": origin,
                         "title": titles.get(origin, ""),
@@ -430,12 +429,11 @@ def _folder(label: str) -> str | None:
     return manage_sources.given(name.removeprefix(_LABEL)[:_MOST_NAME_CHARS])
 
 
-def _enclosures(entry: Item, settings: PublishSettings) -> list[Json]:
+def _enclosures(entry: Item) -> list[Json]:
     """Return the media of an item, each with a type that tells clients how to show it."""
     enclosures = []
     for media in entry.media:
-        is_picture = media.type.startswith("image")
-        if mime_type(media.type) and (settings.images == "direct" or not is_picture):
+        if mime_type(media.type):
             length = {} if media.length_bytes is None else {"length": media.length_bytes}
             enclosures.append({"href": media.url, "type": media.type, **length})
     return enclosures

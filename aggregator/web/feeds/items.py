@@ -173,19 +173,20 @@ def _item(
         story, text = for_item(story, text, settings.excerpt_words)
     story_url = f"{settings.base_url}/stories/{story.id}"
     best = best_article(story.articles)
+    with_pictures = settings.images == "direct"
     article_url = formats.feed_url(best.url) if best else None
     return formats.Item(
         id=story_guid(story.id),
         url=article_url if opens_article and article_url else story_url,
         external_url=None if opens_article else article_url,
         title=formats.feed_title(story.title) or "Untitled",
-        html=story_body(story, text, story_url, is_whole=is_whole, with_pictures=settings.images == "direct"),
+        html=story_body(story, text, story_url, is_whole=is_whole, with_pictures=with_pictures),
         summary=story_summary(story, text),
         updated=story.updated,
         published=min(story.first_published, story.updated),
         language=formats.feed_language(story.language),
         authors=outlets_of(story.articles),
-        media=media_of(story.articles),
+        media=media_of(story.articles, with_pictures=with_pictures),
     )
 
 
@@ -203,12 +204,14 @@ def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
     return tuple(name for name in names if name)[:NAMED_OUTLETS]
 
 
-def media_of(articles: Iterable[ArticleView]) -> tuple[Enclosure, ...]:
+def media_of(articles: Iterable[ArticleView], *, with_pictures: bool) -> tuple[Enclosure, ...]:
     """Return images, audio and video of the articles as links, reports before copies, without duplicates."""
     ordered = sorted(articles, key=lambda one: one.copy_of is not None)
     media: dict[str, Enclosure] = {}
     for one in (enclosure for article in ordered for enclosure in article.media):
         url = formats.feed_url(one.url)
+        if one.type.startswith("image") and not with_pictures:
+            continue
         if url is not None and (one.type in _KINDS or formats.mime_type(one.type)):
             media.setdefault(url, replace(one, url=url, title=formats.feed_text(one.title)))
     return tuple(media.values())[:SHOWN_MEDIA]

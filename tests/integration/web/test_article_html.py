@@ -97,6 +97,31 @@ def test_a_phone_gets_the_media_of_a_single_article(database: Database, images: 
         assert [item["enclosure"] for item in items.values()] == [[]], "a story has reports of several"
 
 
+@pytest.mark.parametrize("images", ["direct", "off"])
+@pytest.mark.parametrize("ending", ["rss", "atom", "json"])
+def test_feeds_name_no_pictures_where_they_are_switched_off(
+    database: Database, images: str, ending: str
+) -> None:
+    with Newsroom(database, images=images) as room:
+        room.writer.take(record("Blog", "1", "A talk", "", html=POST + STRIKE, url=ADDRESS, enclosures=MEDIA))
+        feed = room.get(f"/feeds/stories.{ending}", room.token("me", "read")).text
+        assert ("graph.webp" in feed) == (images == "direct")
+        assert "talk.mp3" in feed
+        phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+        items = str(phone.get("stream/contents"))
+        assert ("graph.png" in items, "graph.webp" in items) == (images == "direct", images == "direct")
+
+
+def test_what_was_cut_is_said_on_pages_and_phones(database: Database) -> None:
+    with Newsroom(database) as room:
+        room.writer.take(post("".join(f"<h2>{n}</h2><p>{STRIKE}</p>" for n in range(500))))
+        notice = "The rest of this article is too long to be kept."
+        assert notice in page_of(room)
+        phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
+        (item,) = phone.get("stream/contents")["items"]
+        assert notice in item["summary"]["content"]
+
+
 def test_a_revision_brings_its_own(room: Newsroom) -> None:
     room.writer.take(post(POST.replace("no downtime", "an hour of downtime, in the end")))
     assert "an hour of downtime" in page_of(room)

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
-from aggregator.extract.html.article_html import article_html, first_large_picture
+from aggregator.extract.html.article_html import article_html, first_large_picture, is_shown_picture
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
@@ -95,8 +95,8 @@ def media_of(
     """Return the references, one image first: the feed's own, else the page's.
 
     Each has a media type. `base` is the base URL of relative ones. Left out are references that are not an
-    image, audio, video or document (the page of a player, for example) and URLs that cannot be used in a
-    feed.
+    image, audio, video or document (the page of a player, for example), URLs that cannot be used in a feed,
+    and pictures that no page shows.
     """
     by_url: dict[str, Enclosure] = {}
     for one in (*declared, *page):
@@ -106,7 +106,8 @@ def media_of(
             title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
             length = one.length_bytes or None
             by_url.setdefault(url, Enclosure(url=url, type=kind, length_bytes=length, title=title))
-    pictures = [one for one in by_url.values() if one.is_image and not no_images][:1]
+    shown = [one for one in by_url.values() if one.is_image and is_shown_picture(one.url)]
+    pictures = [] if no_images else shown[:1]
     others = [one for one in by_url.values() if not one.is_image]
     return (*pictures, *others)
 
@@ -357,7 +358,7 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
     base = draft.image_base or entry.url
     html = None
     if draft.markup and article.verdict in ACCEPTED_VERDICTS:
-        html = article_html(draft.markup, base, with_pictures=not no_images)
+        html = article_html(draft.markup, base, with_pictures=not no_images, is_cut=draft.article.truncated)
     pictures = [draft.facts.image] if draft.facts.image else []
     if html is not None and (address := first_large_picture(html.html)):
         pictures.append(Enclosure(url=address, type="image"))

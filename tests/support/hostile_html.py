@@ -72,7 +72,7 @@ _MORE_PLACES = (
     '<image src="{}">',
     '<bgsound src="{}">',
 )
-_HANDLERS = (
+HANDLERS = (
     "<img src=x onerror={}>",
     "<img src=x:x onerror='{}'>",
     "<img/src='x'/onerror='{}'>",
@@ -197,7 +197,7 @@ def vectors() -> Iterator[str]:
     for place in _MORE_PLACES:
         for address in (f"javascript:{RUN}", f"{EVIL}/x"):
             yield place.replace("{}", address)
-    for handler in _HANDLERS:
+    for handler in HANDLERS:
         yield handler.replace("{}", RUN)
     for number, mutation in enumerate(_MUTATIONS):
         yield mutation.replace("{}", _CARRIED[number % len(_CARRIED)])

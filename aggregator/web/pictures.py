@@ -13,12 +13,7 @@ def picture_for(site: Site, request: Request, picture: Enclosure | None) -> Encl
     # The Content-Security-Policy of a page that is read by HTTPS allows no other.
     if request.scope["scheme"] == "https" and not picture.url.startswith("https:"):
         return None
-    return picture if is_public(picture) else None
-
-
-def is_public(picture: Enclosure) -> bool:
-    """Return whether the picture is of a public host: no client asks its own network for one."""
-    # lxml is loaded with it, which the command line need not wait for.
+    # lxml is loaded with it. Pictures that were stored before this rule are judged here.
     from aggregator.extract.html.article_html import is_shown_picture
 
-    return is_shown_picture(picture.url)
+    return picture if is_shown_picture(picture.url) else None

@@ -40,7 +40,6 @@ from aggregator.model.read_model import (
     SourceView,
 )
 from aggregator.stories.plain_text import as_text
-from aggregator.web.pictures import is_public
 from aggregator.web.sanitise import visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -191,7 +190,7 @@ def story_in_list(story: StoryView) -> StoryJson:
 def _picture_address(story: StoryView) -> str | None:
     """Return the address of the picture, if others may ask for it."""
     picture = story.picture
-    return picture.url if picture is not None and is_public(picture) else None
+    return None if picture is None else picture.url
 
 
 def whole_story(

@@ -9,7 +9,6 @@ from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import source_with_id
 from aggregator.store.read.story_list import outlets_named
 from aggregator.store.tables import article, count_rows, insert_or, mute
 
@@ -74,6 +73,8 @@ def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
         chosen = select(article.c.outlet, name).where(article.c.outlet.in_(keys)).group_by(article.c.outlet)
         return [_Named(*row) for row in connection.execute(chosen)]
     if kind == "sources":
+        from aggregator.store.intake.sources import source_with_id  # no command that lists stories needs it
+
         source = source_with_id(connection, typed)
         if source is None:
             raise UsageError("there is no such source any more")

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.read_model import ArticleDetail
-from aggregator.store.read.read_marks import Reader, View, in_view
 from aggregator.store.stories import article_views
 from aggregator.store.tables import article, rows_with, source, story
+
+if TYPE_CHECKING:
+    from aggregator.store.read.read_marks import Reader, View
 
 # `article.source` of what a source brought: a watched folder has the name that `ingest` gives it.
 _NAME_OF_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
@@ -27,7 +29,7 @@ class EntryPage(NamedTuple):
 
     limit: int
     offset: int = 0
-    marked_by: tuple[Reader, View] | None = None
+    marked_by: "tuple[Reader, View] | None" = None
 
 
 def source_entries(connection: Connection, source_id: str, wanted: EntryPage) -> list[ArticleDetail]:
@@ -46,6 +48,8 @@ def _entry_numbers(connection: Connection, source_id: str, wanted: EntryPage) ->
     name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
+        from aggregator.store.read.read_marks import in_view  # no command has marks
+
         chosen = in_view(chosen.join(story, story.c.id == article.c.story), *wanted.marked_by)
     newest_first = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
     return connection.scalars(newest_first.limit(wanted.limit).offset(wanted.offset)).all()

@@ -60,8 +60,8 @@ def page(path: str, head: str) -> str:
     title = f"The {TOPICS[path]} is measured anew"
     return (
         f"<!doctype html><html lang=en><head><title>{title}</title>{head}"
-        f'<meta property="og:image" content="/pictures/{TOPICS[path]}.jpg"></head>'
-        f"<body><article><h1>{title}</h1>{body}</article></body></html>"
+        f'<meta property="og:image" content="https://pictures.example/{TOPICS[path]}.jpg"></head>'
+        f'<body><article><h1>{title}</h1><img src="/pictures/{TOPICS[path]}.jpg">{body}</article></body></html>'
     )
 
 
@@ -137,5 +137,5 @@ def test_pictures_are_kept_by_reference_and_never_fetched(
     polled: StoryReader, outlet: LoopbackServer
 ) -> None:
     for path, (_, article) in by_page(polled).items():
-        assert [one.url for one in article.media] == [outlet.url(f"/pictures/{TOPICS[path]}.jpg")]
+        assert [one.url for one in article.media] == [f"https://pictures.example/{TOPICS[path]}.jpg"]
     assert not any(request.path.startswith("/pictures") for request in outlet.requests)

@@ -358,13 +358,15 @@ class SourceForms:
             return _to_sources(removed=1)
         if act in _ACTS:
             asked = ChangeSourceRequest(paused=act == "pause")
+        elif act not in ("save", ""):  # "": the form was sent without a button
+            raise UsageError("there is no such change of a source")
         else:
             name, folder = (fields.get(one, "")[:200] for one in ("name", "folder"))
             typed = fields.get("interval")
             interval = UNSET if typed is None or typed == interval_as_typed(source) else typed
             asked = ChangeSourceRequest(name=name, folder=folder, interval=interval)
         change(self._site, source, asked)
-        log_change(request, act if act in _ACTS else "save")
+        log_change(request, act or "save")
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
 
 

@@ -2,11 +2,17 @@
 
    j, k    next and previous story, on a list and on the page of a story
    o, v    open the story, its original
-   m, s    mark as read or unread, save or remove from saved; A all above as read
+   m, s    mark as read or unread, save or remove from saved; A the whole list as read
    n, u    next page; back to the list, at the story
    /, ?    search field, list of the keys
    Copy    copies an id to the clipboard (the button is hidden without this script) */
 "use strict";
+
+/* A picture that its site does not give leaves no empty frame. */
+for (const picture of document.querySelectorAll("img.thumb")) {
+  if (picture.complete && !picture.naturalWidth) picture.remove();
+  picture.addEventListener("error", () => picture.remove());
+}
 
 const typing = (element) => element.closest("input, select, textarea, [contenteditable]") !== null;
 const isShown = (element) => element.offsetParent !== null;

@@ -61,7 +61,8 @@ def page(path: str, head: str) -> str:
     return (
         f"<!doctype html><html lang=en><head><title>{title}</title>{head}"
         f'<meta property="og:image" content="https://pictures.example/{TOPICS[path]}.jpg"></head>'
-        f'<body><article><h1>{title}</h1><img src="/pictures/{TOPICS[path]}.jpg">{body}</article></body></html>'
+        f'<body><article><h1>{title}</h1><img src="/pictures/{TOPICS[path]}.jpg">'
+        f"{body}</article></body></html>"
     )
 
 

@@ -228,7 +228,10 @@ def test_the_log_says_who_changed_a_source(
     assert logged() == ["the owner: save /sources/add"]
     id_ = page.headers["location"].partition("added=")[2]
     room.client.post(f"/sources/{id_}", data={"act": "pause"} | form)
-    room.client.post(f"/sources/{id_}", data={"act": "x\nevil", "name": "Port"} | form)
+    unknown = room.client.post(f"/sources/{id_}", data={"act": "x\nevil", "name": "Pier"} | form)
+    assert unknown.status_code == 409
+    room.client.post(f"/sources/{id_}", data={"act": "save", "name": "Port"} | form)
+    assert "Pier" not in room.get("/sources").text
     assert logged() == [f"the owner: pause /sources/{id_}", f"the owner: save /sources/{id_}"]
     room.client.post(
         "/api/v1/sources/opml", content=room.get("/api/v1/sources/opml").content, headers=_bearer(admin)

@@ -111,14 +111,19 @@ class Opening(NamedTuple):
 
 
 def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None) -> list[Opening]:
-    """Return the openings that may be quoted: of reports, those that can be shown first, if there are any."""
+    """Return the openings that may be quoted: of reports, those that can be shown first, if there are any.
+
+    An article that is alone opens as its author has it: no other report tells better what it is about.
+    """
     articles = with_originals(articles)
     quotable = [article for article in articles if article.lead.strip() and not article.nosnippet]
     leads = " ".join(article.lead for article in quotable)
     openings, others = [], []
     for article in title_candidates(quotable, tuning, attrgetter("lead")):
         title = clean_title(article)
-        sentences = _read(article.lead, article.language, title)
+        sentences = _read(article.lead, article.language, title, is_alone=len(articles) == 1)
+        if len(articles) == 1:
+            return [Opening(article, sentences)]
         known = shown_title or title
         for place, sentence in enumerate(sentences):
             if sentence.opens and not _has_bare_surname(sentence.text, known, leads, article.language):
@@ -143,15 +148,19 @@ def _has_bare_surname(sentence: str, title: str, leads: str, language: str | Non
 
 
 @lru_cache(maxsize=2048)  # at placing, and again when the story is rendered
-def _read(lead: str, language: str | None, title: str) -> tuple[OpeningSentence, ...]:
-    """Return the first sentences of an opening; of one without any its text."""
+def _read(lead: str, language: str | None, title: str, *, is_alone: bool) -> tuple[OpeningSentence, ...]:
+    """Return the first sentences of an opening; of one without any its text.
+
+    `is_alone`: of a story of one article, which may speak of itself and ask questions.
+    """
     split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
     texts = [without_heading(text, title) for text in split]
     while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
         del texts[0]  # a caption or a label: the report begins after it
     sentences = []
     for text in texts[:OPENING_SENTENCES]:
-        is_bad = front_matter(text, language) is not None
+        reason = front_matter(text, language)
+        is_bad = reason in NO_BEGINNING if is_alone else reason is not None
         opens = not is_bad and not leans(text, language)
         sentences.append(OpeningSentence(text, count_words(text), is_bad, opens))
     return tuple(sentences)

@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aggregator.model.core import ArticleView
+from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import (
     LEAD_PARAGRAPHS,
@@ -104,7 +106,21 @@ def test_a_lead_goes_on_over_a_sentence_of_three_words() -> None:
 def test_a_lead_begins_where_the_report_can_be_shown() -> None:
     lines = ["When I wrote this, the dyke held.", "The dyke of Belsk broke on Sunday.", "I was wrong."]
     report = view("a", title="The dyke broke", text="\n".join(lines), lead=" ".join(lines))
-    assert [p.text for p in story_text([report]).lead] == [lines[1]]
+    bare = view("b", title="Dyke of Belsk broken", text="", lead="")
+    assert [p.text for p in story_text([report, bare]).lead] == [lines[1]]
+
+
+def test_an_article_that_is_alone_begins_as_its_author_has_it() -> None:
+    lines = [
+        "I rewrote my site generator.",
+        "Should you use it? The old one took a minute.",
+        "It is one file now.",
+    ]
+    post = view("a", title="Rewriting a generator", text="\n".join(lines), lead=" ".join(lines))
+    assert story_text([post]).lead[0].text == lines[0]
+    assert summary([post], 60) == " ".join(lines)
+    credited = replace(post, lead=f"A boat on the Arrel (AP Photo/Ann Lee). {post.lead}")
+    assert summary([credited], 60) == " ".join(lines)
 
 
 # --- openings ----------------------------------------------------------------------------------------------

@@ -238,21 +238,29 @@ def folders(connection: Connection) -> tuple[str, ...]:
 
 
 _TOPICS_LISTED = 10  # tabs; more would not fit above the stories
+_TOPIC_OUTLETS = 3  # that share a topic which is listed
 _TOPIC_STORIES = 150  # newest stories whose topics are counted: the window of the front page
 
 
 def topics(connection: Connection) -> tuple[str, ...]:
-    """Return the topics that several of the newest stories have, the most frequent first."""
+    """Return the topics that stories of several outlets have, of the newest; the most frequent first.
+
+    A topic is a category of a feed: what fewer outlets use is the order of one house.
+    """
     live = select(story.c.story_no).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
     newest = connection.scalars(live.limit(_TOPIC_STORIES)).all()
     # Counted here: asked for topics by key, SQLite reads those of all stories.
-    subjects = select(story_subject.c.kind, story_subject.c.key, story_subject.c.label)
-    rows = connection.execute(subjects.where(story_subject.c.story_no.in_(newest)))
-    labels: dict[str, list[str]] = {}
-    for row in rows:
-        if row.kind == "topic":
-            labels.setdefault(row.key, []).append(row.label)
-    frequent = sorted(
-        (key for key in labels if len(labels[key]) > 1), key=lambda key: (-len(labels[key]), key)
-    )
+    columns = story.c.story_no, story_subject.c.kind, story_subject.c.key, story_subject.c.label
+    subjects = select(*columns, article.c.outlet).where(story.c.story_no.in_(newest))
+    joined = subjects.join(story_subject, story_subject.c.story_no == story.c.story_no)
+    labels: dict[str, set[str]] = {}
+    stories: dict[str, set[int]] = {}
+    outlets: dict[str, set[str]] = {}
+    for row in connection.execute(joined.join(article, article.c.story == story.c.id)):
+        if row.kind == "topic" and row.outlet is not None:
+            labels.setdefault(row.key, set()).add(row.label)
+            stories.setdefault(row.key, set()).add(row.story_no)
+            outlets.setdefault(row.key, set()).add(row.outlet)
+    shared = [key for key in labels if len(stories[key]) > 1 and len(outlets[key]) >= _TOPIC_OUTLETS]
+    frequent = sorted(shared, key=lambda key: (-len(stories[key]), key))
     return tuple(min(labels[key]) for key in frequent[:_TOPICS_LISTED])

@@ -103,6 +103,14 @@ def test_lists_have_names_and_topics(rig: Rig) -> None:
     assert "Pennmouth" in [one.name for one in levee.names]
 
 
+def test_a_topic_is_listed_that_three_outlets_share(rig: Rig) -> None:
+    assert StoryReader(rig.database).topics() == (), "Herald and Post alone write of floods"
+    again = record("Mail", "5", PUMPS, INQUIRY[::-1], published=NOON + 15 * DAY, categories=("Floods",))
+    rig.take(again)
+    rig.render()
+    assert StoryReader(rig.database).topics() == ("Floods",)
+
+
 def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
     levee, strike = by_title(rig.database, "Levee", "Dock")
     correct(rig.database, "merge", strike, levee)

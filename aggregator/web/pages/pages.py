@@ -53,6 +53,7 @@ from aggregator.web.settings import PublishSettings
 
 STORIES_A_PAGE = 30
 SEARCH_STORIES = 20
+MORE_SEARCH_STORIES = 100  # when a reader asks for more than the best ones
 SOURCES_A_PAGE = 100
 OTHERS_SHOWN = 20  # articles to compare with on the page of an explanation
 MAX_URL_CHARS = 2_048
@@ -346,13 +347,14 @@ class Pages:
 
     def search(self, request: Request) -> Response:
         """Answer with stories whose articles match the query."""
-        text = _typed(request, "q")
+        text, is_more = _typed(request, "q"), request.query_params.get("more") == "1"
         filters = {name: _typed(request, name) for name in ("since", "until", "outlet", "language")}
         try:
             chosen = parse_filter(filters.items(), self._site.clock(), default_limit=1).filter
             results = SearchResults()
             if text:
-                results = self._site.reader.search(text, SEARCH_STORIES, search_bounds(chosen))
+                limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
+                results = self._site.reader.search(text, limit, search_bounds(chosen))
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
@@ -365,6 +367,7 @@ class Pages:
             text=text,
             filters=filters,
             results=results,
+            has_more=results.more and not is_more,
             stories=stories,
             marks=self.marks_of(request, ids),
             undated={one.id: one.undated_seen for one in self._site.reader.list_stories(ids)},

@@ -3,6 +3,7 @@
 import html
 import re
 
+from tests.support.articles import NOON, record
 from tests.support.newsroom import STRANGER, Newsroom
 
 
@@ -24,6 +25,22 @@ def test_what_was_typed_is_shown_as_text(either: Newsroom) -> None:
     page = either.get("/search?q=penmouth+%22%3Cscript%3Ealert()%3C/script%3E").text
     assert "<script>alert" not in page
     assert "pennmouth &#34;&lt;script&gt;" in page
+
+
+def test_the_best_stories_are_followed_by_more(either: Newsroom) -> None:
+    letters = "abcdefghijklmnopqrstuvwxy"
+    for letter in letters:
+        words = [f"{letter}{end}{letter}" for end in ("ama", "olo", "iri", "usu", "ele", "ana", "oto", "idi")]
+        title, text = f"Buoy {words[0]} {words[1]}", " ".join(words * 4)
+        either.writer.take(record("Post", letter, title, f"{text}.", published=NOON))
+    either.writer.pipeline.index_text(lambda: False)
+    either.writer.render()
+    page = either.get("/search?q=buoy").text
+    assert "20 stories for" in page
+    (link,) = re.findall(r'href="(/search\?[^"]*more=1)"', page)
+    rest = either.get(html.unescape(link)).text
+    assert f"{len(letters)} stories for" in rest
+    assert "More stories" not in rest
 
 
 def read_by(room: Newsroom) -> dict[str, str]:

@@ -116,13 +116,14 @@ def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title:
     An article that is alone opens as its author has it: no other report tells better what it is about.
     """
     articles = with_originals(articles)
+    is_alone = len(articles) == 1
     quotable = [article for article in articles if article.lead.strip() and not article.nosnippet]
     leads = " ".join(article.lead for article in quotable)
     openings, others = [], []
     for article in title_candidates(quotable, tuning, attrgetter("lead")):
         title = clean_title(article)
-        sentences = _read(article.lead, article.language, title, is_alone=len(articles) == 1)
-        if len(articles) == 1:
+        sentences = _read(article.lead, article.language, title, is_alone=is_alone)
+        if is_alone:
             return [Opening(article, sentences)]
         known = shown_title or title
         for place, sentence in enumerate(sentences):

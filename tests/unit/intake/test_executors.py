@@ -11,11 +11,14 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from pkgutil import resolve_name
+from xml.sax.saxutils import escape
 
+import msgspec
 import pytest
 
 import aggregator
 from aggregator.config.tuning import Tuning
+from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.workers.executor import (
     Executor,
     InlineExecutor,
@@ -25,7 +28,9 @@ from aggregator.intake.workers.executor import (
 from aggregator.intake.workers.factory import open_executor
 from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
+from aggregator.sources.limits import source_tuning
 from tests.support import fault_jobs
+from tests.support.articles import NOON
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 MIB = 1 << 20
@@ -142,6 +147,25 @@ def test_a_worker_that_has_grown_retires() -> None:
         answer(executor, fault_jobs.keep, str(100 * MIB).encode())
         seen = [answer(executor, fault_jobs.process_id) for _ in range(4)]
     assert seen[0] == seen[1] != seen[2] == seen[3]  # it ended with its third job
+
+
+@pytest.mark.later
+@pytest.mark.slow
+def test_a_worker_keeps_nothing_of_the_feeds_that_it_has_read() -> None:
+    said = "<p>" + "The harbour opens again after the storm. " * 8_000 + "</p>"  # 330 KB
+    feed = f"<rss version='2.0'><channel><item><title>Storm</title><description>{escape(said)}</description>"
+    job = FeedJob(
+        data=f"{feed}</item></channel></rss>".encode(),
+        source="feed:http://storm.example/",
+        seen=NOON,
+        tuning=source_tuning(Tuning()),
+        all_tuning=Tuning().to_json(),
+    )
+    with processes(jobs_before_retiring=1_000) as executor:
+        before = answer(executor, fault_jobs.process_id)
+        for _ in range(150):
+            answer(executor, read_feed, msgspec.msgpack.encode(job))
+        assert answer(executor, fault_jobs.process_id) == before
 
 
 @pytest.mark.later

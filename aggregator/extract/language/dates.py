@@ -9,6 +9,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from email.utils import parsedate_tz
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -100,29 +101,50 @@ _CLOCK = re.compile(
     r"(?:(?P<h>[01]?\d|2[0-3])\s?(?:[:.h]|Uhr\s|[时時시点點])\s?(?P<n>[0-5]\d)(?::[0-5]\d(?:[.,]\d{1,9})?)?(?!\d)\s?[分분]?"
     r"|(?P<h2>0?[1-9]|1[0-2])(?=\s?[ap]\.?\s?m))\s?(?P<half>[ap]\.?\s?m\b\.?|[ap]\.?\s?m(?=[A-Z])|"
     r"(?:ص|صباحا|صباحًا|م|مساء|مساءً)(?![^\W\d_]))?"
-    r"\s*(?:Uhr|hrs?|h\b|น\.)?\s*\(?(?P<zone>Z\b|UTC|GMT|CES?T|MES?Z|E[SD]T|C[SD]T|M[SD]T|P[SD]T|BST|MSK|JST|KST|AEDT|AEST|"
+    r"\s*(?:Uhr|hrs?|h\b|น\.)?\s*\(?(?P<zone>Z\b|UTC|GMT|CES?T|MES?Z|E[SD]T|C[SD]T|M[SD]T|P[SD]T|BST|MSK|JST|KST|A[CE][SD]T|AWST|NZ[SD]T|"
     r"WES?T|EES?T|IST|WIB|WITA|PKT|SGT|HKT|TRT|SAST|EAT|WAT|(?-i:ET|CT|MT|PT)\b)?"
     r"(?P<off>\s?[+-](?:\d{2}:?\d{2}|(?<=(?:GMT|UTC)[+-])\d{1,2}(?![\d:])))?",
     re.IGNORECASE,
 )
-# Hours before UTC, and the zones that are.
+# Hours before UTC, and the zones that are. Of names that mean several zones the one that feeds mostly mean:
+# IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
 _ZONE_HOURS = word_table("""
-    -8 pst
+    -11 sst
+    -10 hst
+    -9 akst
+    -8 pst akdt
     -7 mst pdt
     -6 cst mdt
-    -5 est cdt
-    -4 edt
-    +0 z utc gmt wet
-    +1 cet mez bst west wat
-    +2 cest mesz eet sast
-    +3 msk eest trt eat
-    +5 pkt
-    +5.5 ist
-    +7 wib
-    +8 wita sgt hkt
-    +9 jst kst
-    +10 aest
-    +11 aedt
+    -5 est cdt cot pet ect act
+    -4 edt ast clt vet bot gyt
+    -3.5 nst
+    -3 brt art adt clst uyt gft srt pyt
+    -2.5 ndt
+    -2 brst fnt
+    -1 cvt azot
+    +0 z utc gmt ut wet azost
+    +1 cet mez met bst west wedt wat
+    +2 cest mesz mest cedt eet sast cat
+    +3 msk eest eedt trt eat idt
+    +3.5 irst
+    +4 gst msd samt azt amt get mut
+    +4.5 aft irdt
+    +5 pkt uzt yekt mvt
+    +5.5 ist slst
+    +5.75 npt
+    +6 bdt btt omst
+    +6.5 mmt
+    +7 wib ict novt krat
+    +8 wita sgt hkt awst myt pht irkt ulat
+    +9 jst kst wit yakt
+    +9.5 acst
+    +10 aest chst vlat pgt
+    +10.5 acdt lhst
+    +11 aedt sbt magt lhdt
+    +12 nzst fjt pett
+    +12.75 chast
+    +13 nzdt tot
+    +13.75 chadt
 """)
 _ZONES_BY_SEASON = {
     "et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles",
@@ -196,22 +218,17 @@ def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
 def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None) -> Published | None:
     """Parse a date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or written out.
 
-    Return None for other text and for implausible dates.
+    Return None for other text and for implausible dates. Of a time in a zone of unknown name only the day is
+    known.
     """
     text = text.strip()
     if not text or len(text) > _MAX_DECLARED_CHARS:
         return None
-    text = _CTIME.sub(r"\2 \1 \5 \3\4", text)
-    for read in (_read_iso, _read_epoch, _read_rfc822):
-        parts = read(text)
-        if parts is not None:
-            return _published(*parts, zone=zone, seen=seen, origin="feed")
-    text = plain_digits(text)
-    match = next(iter(_date_matches(text)), None)
-    day = _day_of(match) if match is not None else None
-    if match is None or day is None:
-        return None
-    clock, offset = _clock_beside(text, match, day)
+    text, stated_zone = _zone_apart(_CTIME.sub(r"\2 \1 \5 \3\4", text))
+    day, clock, offset = _read_iso(text) or _read_epoch(text) or _read_rfc822(text) or _read_written(text)
+    if stated_zone and day is not None and clock is not None:
+        offset = _offset(stated_zone, day, clock)
+        clock = None if offset is None else clock
     return _published(day, clock, offset, zone=zone, seen=seen, origin="feed")
 
 
@@ -223,24 +240,41 @@ def plausible(time: dt.datetime, seen: dt.datetime | None) -> bool:
 # --- reading -----------------------------------------------------------------------------------------------
 
 _Parts = tuple[dt.date | None, dt.time | None, dt.timedelta | None]
-_ISO = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d{1,9})?)?)?\s*"
-    r"(Z|UTC|GMT|[+-](?:\d\d(?::?\d\d)?|\d:\d\d))?",
-    re.IGNORECASE,
+# The clock time at the end of a declared date, and its zone: an offset, a name, or both.
+_CLOCK_AND_ZONE = re.compile(
+    r"(?<=[\sTt_,])(?:(?P<h>[01]?\d|2[0-4])(?P<sign>[:.])(?P<n>[0-5]\d)(?:(?P=sign)(?P<s>\d\d)(?:[.,]\d{1,9})?)?"
+    r"|(?<=[Tt])(?P<h2>[01]\d|2[0-4])(?P<n2>[0-5]\d)(?P<s2>\d\d)?)(?P<half>\s?[AaPp]\.?[Mm]\b\.?)?\s*\(?"
+    r"(?P<zone>(?P<name>[A-Za-z]{1,5}|[A-Z][A-Za-z]+(?:/[A-Z][A-Za-z_+-]+){1,2})?\s?(?P<off>[+\u2212-]\d{1,2}(?::?\d\d)?)?)"
+    r"\)?(?:\s?[A-Z]{1,5}|\s?\([^()]*\)|\[[^][]*\])?$"
 )
+_NO_ZONES = frozenset({"h", "hr", "hrs", "uhr"})
+
+
+def _zone_apart(text: str) -> tuple[str, str]:
+    """Return a declared date, its clock time with colons and without the zone, and the zone: "" without."""
+    match = _CLOCK_AND_ZONE.search(text)
+    if match is None or (match["name"] or "").lower() in _NO_ZONES:
+        return text, ""
+    if match["sign"] == "." and re.search(r"\d{4}", text[: match.start()]) is None:
+        return text, ""  # a day, with a year of two digits
+    hour, minute, second = (match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s"))
+    zone = match["zone"].strip()
+    if match["off"] and match["name"] and match["name"].lower() in {"gmt", "utc", "ut", "z"}:
+        zone = match["off"]
+    return f"{text[: match.start()]}{hour}:{minute}:{second}{match['half'] or ''}", zone
+
+
+_ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")
 
 
 def _read_iso(text: str) -> _Parts | None:
     match = _ISO.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute, second, zone = match.groups()
-    clock = None
-    if hour is not None:
-        clock = _time(int(hour), int(minute), min(int(second or 0), 59))
-        if clock is None:
-            return None, None, None
-    return _date(int(year), int(month), int(day)), clock, _offset(zone) if zone else None
+    year, month, day, hour, minute, second = (int(number) for number in match.groups("-1"))
+    if hour < 0:
+        return _date(year, month, day), None, None
+    return *_moment(_date(year, month, day), hour, minute, second), None
 
 
 # As C's ctime() and `date` write it (RFC 9110, 5.6.7: asctime): "Sun Nov 22 10:00:00 2026".
@@ -248,8 +282,7 @@ _CTIME = re.compile(
     r"[A-Z][a-z]{2},? +([A-Z][a-z]{2}) +(\d\d?),? (\d\d:\d\d(?::\d\d)?)( [A-Z]{3,4}| [+-]\d{4})? (\d{4})"
 )
 _RFC822 = re.compile(
-    r"(?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+(?:\d\d|\d{4})\s+\d{1,2}:\d\d(?::\d\d)?"
-    r"\s*(?:UTC?|GMT|Z|[ECMP][SD]T|[+-]\d{4})?"
+    r"(?:[A-Za-z]{3,9}\.?,?\s*)?\d{1,2}[\s-]+[A-Za-z]{3,9}\.?[\s-]+(?:\d\d|\d{4})\s+\d{1,2}:\d\d:\d\d"
 )
 
 
@@ -271,11 +304,28 @@ def _read_rfc822(text: str) -> _Parts | None:
         return None
     if f"{fields[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
         return None, None, None  # .NET writes the year 0001 for "no date"; the parser returns 2001 for it
-    day, clock = _date(*fields[:3]), _time(fields[3], fields[4], min(fields[5], 59))
-    if day is None or clock is None:
-        return None
-    offset = dt.timedelta(seconds=fields[9]) if fields[9] is not None else None
-    return day, clock, dt.timedelta(0) if text.endswith("-0000") else offset
+    day, clock = _moment(_date(*fields[:3]), *fields[3:6])
+    return (day, clock, None) if clock is not None else None
+
+
+def _read_written(text: str) -> _Parts:
+    """Read a date that is written out, in any language of the calendar."""
+    text = plain_digits(text)
+    match = next(iter(_date_matches(text)), None)
+    day = _day_of(match) if match is not None else None
+    if match is None or day is None:
+        return None, None, None
+    return day, *_clock_beside(text, match, day)
+
+
+def _moment(
+    day: dt.date | None, hour: int, minute: int, second: int
+) -> tuple[dt.date | None, dt.time | None]:
+    """Return day and time: 24:00 is the end of the day (ISO 8601:2000). None, None for an impossible one."""
+    if day is not None and (hour, minute, second) == (24, 0, 0):
+        return day + dt.timedelta(days=1), dt.time(0)
+    time = _time(hour, minute, min(second, 59))
+    return (day, time) if time is not None else (None, None)
 
 
 # Meaning of a date by its label, the best first.
@@ -406,15 +456,18 @@ def _half_of(clock: Match) -> int | None:
     return 0 if clock["early"] else None
 
 
-def _offset(zone: str, day: dt.date | None = None, time: dt.time | None = None) -> dt.timedelta | None:
-    if zone[0] in "+-":
+def _offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
+    """Return what a zone ("+5:30", "CEST", "Europe/Oslo") is before UTC at a time there; None: unknown."""
+    if zone[0] in "+-\u2212":
         digits = re.sub(r"\D", "", zone)
         digits = f"{'0' * (len(digits) % 2)}{digits}".ljust(4, "0")  # "+8", "+8:00"
         size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
-        return -size if zone[0] == "-" else size
-    place = _ZONES_BY_SEASON.get(zone.lower())
-    if place is not None and day is not None and time is not None:
-        return dt.datetime.combine(day, time, zone_or_utc(place)).utcoffset()
+        return size if zone[0] == "+" else -size
+    place = zone if "/" in zone else _ZONES_BY_SEASON.get(zone.lower())
+    if place is not None:
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return dt.datetime.combine(day, time, ZoneInfo(place)).utcoffset()
+        return None
     hours = _ZONE_HOURS.get(zone.lower())
     return None if hours is None else dt.timedelta(hours=float(hours))
 

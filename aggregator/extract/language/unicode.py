@@ -123,12 +123,22 @@ _CODECS = word_table("""
 _MULTIBYTE = frozenset({"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"})
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with the same two bytes
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# One character of UTF-8 beyond ASCII (Unicode 16, table 3-7).
+_UTF8_SEQUENCE = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|"
+    rb"\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|"
+    rb"\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+_FIRST_BYTE = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
+_ASCII = bytes(range(0x80))
+# What Python makes of bytes that are no UTF-8 ("surrogateescape"), and what they are in Windows-1252.
+_ESCAPED = {0xDC00 + code: bytes([code]).decode("cp1252", "replace") for code in range(0x80, 0x100)}
 _SNIFFED_BYTES = 4096
 _DETECTED_BYTES = 16384  # the detector tries every codec on the whole input
 _INNER = (
@@ -142,11 +152,11 @@ def decode(data: bytes, declared: str | None = None) -> str:
 
     Any other label on valid UTF-8 is ignored as a mistake, as is a UTF-8 label on bytes that mostly are not
     UTF-8. Unknown labels and codecs of non-text encodings are ignored. Never raises; undecodable bytes
-    become U+FFFD. Call `clean` on the result.
+    become U+FFFD, in UTF-8 the character of Windows-1252. Call `clean` on the result.
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
-            return data.decode(codec, "replace")
+            return _mended(data.removeprefix(bom)) if codec == "utf-8" else data.decode(codec, "replace")
     wide = _wide_by_zeros(data)
     if wide:
         return data.decode(wide, "replace")
@@ -191,11 +201,35 @@ def _decode_as(data: bytes, codec: str) -> str | None:
     if codec != "iso2022-jp":  # its text is ASCII, and so valid UTF-8
         with suppress(UnicodeDecodeError):
             return data.decode()
-    if codec not in _MULTIBYTE and codec != "utf-8":
-        return data.decode(codec, "replace")
+    if codec == "utf-8":
+        return _mended(data) if _is_mostly_utf8(data) else None
     text = data.decode(codec, "replace")
+    if codec not in _MULTIBYTE:
+        return text
     beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
     return text if text.count("\ufffd") <= 0.1 * beyond_ascii else None
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    """Return whether characters of UTF-8 are as many as the bytes beyond ASCII that are none.
+
+    In texts of 15 languages in 20 other charsets there were at most half as many, but for pieces of a word.
+    """
+    others, sequences = _UTF8_SEQUENCE.subn(b"", data)
+    return 0 < sequences >= len(others.translate(None, _ASCII))
+
+
+def _mended(data: bytes) -> str:
+    """Decode UTF-8 in which single bytes were pasted from Windows-1252, and characters were cut.
+
+    A byte that begins other characters of the text is one that was cut, unless it stands in a word.
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    if text.isascii() or not (first_bytes := set(_FIRST_BYTE.findall(data))):
+        return text.translate(_ESCAPED)
+    begins = "".join(chr(0xDC00 + byte[0]) for byte in sorted(first_bytes))
+    cut = re.compile(f"[{begins}](?:[\udc80-\udcbf]{{1,2}}|(?![A-Za-z]))")
+    return cut.sub("\ufffd", text).translate(_ESCAPED)
 
 
 def _decode_unlabelled(data: bytes) -> str:

@@ -83,6 +83,57 @@ def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
     assert found.time.replace(minute=0) == dt.datetime(2026, 11, 22, hour, tzinfo=dt.UTC)
 
 
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("Wed, 15 Jul 2026 08:57:00 MEST", "15 06:57"),
+        ("Thu, 26 Nov 2026 08:57:00 MET", "26 07:57"),
+        ("Thu, 26 Nov 2026 08:57:00 AWST", "26 00:57"),
+        ("Thu, 26 Nov 2026 08:57:00 ACDT", "25 22:27"),
+        ("Thu, 26 Nov 2026 08:57:00 NZDT", "25 19:57"),
+        ("Thu, 26 Nov 2026 08:57:00 BRT", "26 11:57"),
+        ("Thu, 26 Nov 2026 08:57:00 IST", "26 03:27"),  # India, not Israel or Ireland
+        ("Thu, 26 Nov 2026 08:57:00 +5:30", "26 03:27"),
+        ("Thu, 26 Nov 2026 08:57:00 +530", "26 03:27"),
+        ("Thu, 26 Nov 2026 08:57:00 -5:00", "26 13:57"),
+        ("Thu, 26 Nov 2026 08:57:00 GMT+5:30", "26 03:27"),
+        ("Thu, 26 Nov 2026 08:57:00 UTC -3", "26 11:57"),
+        ("Thu, 26 Nov 2026 08:57:00 +0100 (CET)", "26 07:57"),
+        ("2026-11-26 08:57:00 +0100 CET", "26 07:57"),
+        ("2026-11-26T08:57:00.250+01:00[Europe/Berlin]", "26 07:57"),
+        ("Thu, 26 Nov 2026 08:57:00 America/New_York", "26 13:57"),
+        ("Wed, 15 Jul 2026 08:57:00 America/New_York", "15 12:57"),
+        ("2026-11-26 08:57 Asia/Kathmandu", "26 03:12"),
+        ("Thu, 26 Nov 2026 08.57.00 +0100", "26 07:57"),
+        ("26 November 2026, 8.57 pm AEST", "26 10:57"),
+        ("Wed, 25 Nov 2026 24:00:00 +0000", "26 00:00"),
+        ("2026-11-25T24:00Z", "26 00:00"),
+        ("20261126T0857+0100", "26 07:57"),
+    ],
+)
+def test_zones_are_understood(text: str, utc: str) -> None:
+    found = parse_declared(text, "Asia/Tokyo")
+    assert f"{found.time:%d %H:%M}" == utc
+    assert (found.precision, found.timezone_assumed) == ("minute", False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Thu, 26 Nov 2026 08:57:00 QXZT", "2026-11-26T08:57:00 QXZT", "26 Nov 2026 08:57 Mars/Phobos"],
+)
+def test_of_a_time_in_an_unknown_zone_the_day_is_known(text: str) -> None:
+    found = parse_declared(text, None)
+    assert found.time == dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
+    assert found.precision == "day"
+
+
+@pytest.mark.parametrize("text", ["26.11.2026 08:57 Uhr", "26.11.26, 08.57 Uhr", "2026.11.26 08:57"])
+def test_a_time_without_a_zone_is_one_of_the_source(text: str) -> None:
+    found = parse_declared(text, "Europe/Berlin")
+    assert found.time == dt.datetime(2026, 11, 26, 7, 57, tzinfo=dt.UTC)
+    assert found.timezone_assumed
+
+
 @pytest.mark.parametrize("text", ["", "\0", "1" * 400, "2024-12-06T10:00:00+99:99"])
 def test_hostile_declarations_are_unknown(text: str) -> None:
     """What feeds write is asked in tests/unit/sources/test_hostile_feeds.py."""

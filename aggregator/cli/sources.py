@@ -28,6 +28,7 @@ sources = typer.Typer(
 )
 
 _SHOWN_OTHERS = 5
+_SHOWN_SKIPPED = 50  # entries of a list
 _Source = Annotated[str, argument("SOURCE", "Use the source with this name, id or address.")]
 
 
@@ -381,11 +382,12 @@ def import_(
     output.say(
         f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"
     )
-    if result.refused:
-        feeds, shown = counted(len(result.refused), "feed"), ", ".join(result.refused[:_SHOWN_OTHERS])
-        more = ", ..." if len(result.refused) > _SHOWN_OTHERS else ""
-        kinds = "of this program itself or with a user name or password in the address"
-        output.say(f"skipped {feeds} {kinds}: {shown}{more}")
+    if result.skipped:
+        output.say(f"skipped {counted(len(result.skipped), 'entry', 'entries')}:")
+        for outline in result.skipped[:_SHOWN_SKIPPED]:
+            output.say(one_line(f"  {outline.name}: {outline.reason}"))
+        if len(result.skipped) > _SHOWN_SKIPPED:
+            output.say(f"  ... and {len(result.skipped) - _SHOWN_SKIPPED:,} more")
     if result.added:
         minutes = math.ceil(result.spread_seconds / 60)
         span = f"{minutes} minutes" if minutes > 1 else "a minute"

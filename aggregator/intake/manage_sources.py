@@ -48,7 +48,7 @@ from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feed_discovery import FeedCandidate, PageJob, discover, usual_places
-from aggregator.sources.parse.opml import OpmlFeed, read_opml, web_address, write_opml
+from aggregator.sources.parse.opml import OpmlFeed, SkippedOutline, read_opml, web_address, write_opml
 from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import rejected
@@ -546,6 +546,8 @@ class OpmlImportResult(FrozenStruct):
     """The result of an import. `filed`: known sources that got a folder, `permitted`: private networks.
 
     `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
+    `skipped`: all entries that were not taken, with the reason; the entries of the document are `added`,
+    `known` and these.
     """
 
     added: int
@@ -553,6 +555,7 @@ class OpmlImportResult(FrozenStruct):
     filed: int = 0
     permitted: int = 0
     refused: tuple[str, ...] = ()
+    skipped: tuple[SkippedOutline, ...] = ()
     spread_seconds: float = 0.0
 
 
@@ -578,9 +581,11 @@ def import_feeds(
     Raises UsageError or ReadError if it has no feed, or if there would be more sources than
     `server.max_sources`.
     """
-    feeds = read_opml(data)
+    listed = read_opml(data)
+    feeds, skipped = listed.feeds, list(listed.skipped)
     if not feeds:
-        raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl")
+        first = f"; of {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+        raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl{first}")
     filed = 0
     permitted: set[str] = set()
     refused: list[str] = []
@@ -598,7 +603,10 @@ def import_feeds(
             if has_login(feed.url) or config.is_own_feed(feed.url):
                 # Programs write the address where there is no title.
                 named = "" if has_login(feed.title) else feed.title
-                refused.append(named or urlsplit(feed.url).hostname or "")
+                name = named or urlsplit(feed.url).hostname or ""
+                refused.append(name)
+                reason = "its address has a user name or password" if has_login(feed.url) else "it is our own"
+                skipped.append(SkippedOutline(name=name, reason=reason))
             elif existing is None:
                 options = SourceOptions(folder=folder or None)
                 item = _new_source(config, feed.url, feed.title or None, options, spread_seconds=spread)
@@ -626,10 +634,11 @@ def import_feeds(
             rows.add(connection, *new.values())
     return OpmlImportResult(
         added=len(new),
-        known=len(feeds) - len(new) - len(refused),
+        known=len(feeds) + listed.repeated - len(new) - len(refused),
         filed=filed,
         permitted=len(permitted),
         refused=tuple(refused),
+        skipped=tuple(skipped),
         spread_seconds=spread,
     )
 

@@ -501,7 +501,8 @@ def _not_named(host: str, port: int) -> FetchError:
     return FetchError(
         "refused",
         f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
-        "port only; one on the internet never, one of an imported list after `aggregator sources add`",
+        "port only; one on the internet never, one of an imported list after `aggregator sources add`, or "
+        "if the list is imported again with --allow-private",
     )
 
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 _MAX_OUTLINES = 50_000  # feeds read from one OPML file
 
 _MAX_DEPTH = 20
-_TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed"})
+_SHOWN_CHARS = 80  # of an address in a message
+_TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})
+# Schemes with which podcast programs and browsers hand feeds on; servers know http(s) only.
+_FEED_SCHEME = re.compile(r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE)
+_HOST_FIRST = re.compile(r"(?://)?(?P<rest>[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?(?:[/?].*)?)")
 # An unescaped "&" as in "?a=1&b=2", after which a parser would drop the rest of the URL.
 _BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
 
@@ -34,30 +38,55 @@ class OpmlFeed(FrozenStruct):
     folder: tuple[str, ...] = ()
 
 
-def read_opml(data: bytes) -> tuple[OpmlFeed, ...]:
-    """Return the feeds of a list in order, each URL once, at most `_MAX_OUTLINES`.
+class SkippedOutline(FrozenStruct):
+    """An entry of a list that is no feed that can be added, and why. `name`: its title, else its address."""
 
-    Tolerates any case of attribute names, missing types, broken XML and `feed:` URLs. For a feed that occurs
-    several times the first folder counts. Raise ReadError without any outline.
+    name: str
+    reason: str
+
+
+class OpmlList(FrozenStruct):
+    """A list of feeds in order, each URL once. `repeated`: entries with a URL that an earlier one has."""
+
+    feeds: tuple[OpmlFeed, ...]
+    skipped: tuple[SkippedOutline, ...] = ()
+    repeated: int = 0
+
+
+def read_opml(data: bytes) -> OpmlList:
+    """Return the feeds of a list, at most `_MAX_OUTLINES`, and what else it names.
+
+    Tolerates any case of attribute names, missing types, broken XML, schemes of podcasts and addresses
+    without a scheme. For a feed that occurs several times the first folder counts. Raise ReadError without
+    any outline.
     """
     text = _BARE_SIGN.sub("&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data)))
     root = xml_repair.root_of(text)
     if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
         raise ReadError("this is not OPML: there is no <outline>")
     feeds: dict[str, OpmlFeed] = {}
+    skipped: list[SkippedOutline] = []
+    repeated = 0
     waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
-    while waiting and len(feeds) < _MAX_OUTLINES:
+    while waiting and len(feeds) + len(skipped) < _MAX_OUTLINES:
         node, folder = waiting.pop()
         attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
-        feed = _feed(attributes, folder)
-        if feed is not None:
-            listed_feed = feeds.setdefault(feed.url, feed)
-            if not listed_feed.folder and feed.folder:
-                feeds[feed.url] = replace(listed_feed, folder=feed.folder)
+        entry = _entry(attributes, folder)
+        if isinstance(entry, SkippedOutline):
+            skipped.append(entry)
+        elif entry is not None:
+            earlier = feeds.setdefault(entry.url, entry)
+            repeated += earlier is not entry
+            if not earlier.folder and entry.folder:
+                feeds[entry.url] = replace(earlier, folder=entry.folder)
         elif str(node.tag).rpartition("}")[2].lower() == "outline":
+            if not attributes and len(node) == 0:  # xml_repair has emptied a tag that is too long
+                skipped.append(
+                    SkippedOutline(name="an entry", reason="it has no address, or a far too long one")
+                )
             folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
         waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
-    return tuple(feeds.values())
+    return OpmlList(feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated)
 
 
 def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
@@ -83,21 +112,53 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
 def web_address(raw: str) -> str | None:
     """Return the http(s) URL of a feed as written by a person, including `feed://` and `feed:https://`."""
     written = raw.strip()
-    if written[:5].lower() == "feed:":
-        rest = written[5:]
-        written = f"http:{rest}" if rest.startswith("//") else rest
+    if handed_on := _FEED_SCHEME.fullmatch(written):
+        written = handed_on["rest"]
+        written = f"http:{written}" if written.startswith("//") else written
     return absolute_url(written, None)
 
 
-def _feed(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | None:
-    is_feed = attributes.get("type", "").strip().lower() in _TYPES
-    url = web_address(attributes.get("xmlurl", "") or (attributes.get("url", "") if is_feed else ""))
-    if url is None:
-        return None
+def _entry(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | SkippedOutline | None:
+    """Return the feed of an outline, or why it is none that can be added; None for a folder or a remark."""
+    kind = attributes.get("type", "").strip().lower()
+    written = attributes.get("xmlurl", "").strip()
+    if not written and kind in _TYPES:
+        written = attributes.get("url", "").strip()
     site_url = absolute_url(attributes.get("htmlurl", ""), None)
     if site_url and "@" in urlsplit(site_url).netloc:  # a password; pages show this address
         site_url = None
+    if not written:
+        reason = _reason_without_address(kind, attributes, site_url)
+        name = _name(attributes) or site_url or kind
+        return SkippedOutline(name=name, reason=reason) if reason else None
+    url = web_address(written)
+    if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
+        url = absolute_url(f"https://{host_first['rest']}", None)
+    if url is None:
+        shown = _shown(written)
+        reason = f"its address is no web address: {shown}"
+        return SkippedOutline(name=_name(attributes) or shown, reason=reason)
     return OpmlFeed(url=url, title=_name(attributes), site_url=site_url, folder=folder)
+
+
+def _shown(written: str) -> str:
+    """Return what stands for an address in one line of a message, without a password in it."""
+    line = " ".join(unicode.clean(written).split())
+    if "@" in line:
+        return f"...@{line.rpartition('@')[2][:_SHOWN_CHARS]}"
+    return f"{line[:_SHOWN_CHARS]}..." if len(line) > _SHOWN_CHARS else line
+
+
+def _reason_without_address(kind: str, attributes: dict[str, str], site_url: str | None) -> str:
+    """Return why an outline without the address of a feed is skipped; "" for a folder or a remark."""
+    if kind == "include":
+        return "it is another list, which is not read; import it by itself"
+    if kind in _TYPES or "xmlurl" in attributes:
+        hint = f"; its site may have one: aggregator sources add {site_url}" if site_url else ""
+        return f"it has no address of a feed{hint}"
+    if kind == "link" or attributes.get("url") or site_url:
+        return "it is a link and no feed"
+    return ""
 
 
 def _name(attributes: dict[str, str]) -> str:

@@ -344,9 +344,13 @@ class SourceForms:
         """Add the feeds of an OPML file. Raises UsageError, ReadError."""
         config, database, _ = self._site.source_services
         data = fields.get("file", "").encode("latin-1")
-        result = manage_sources.import_feeds(config, database, data, "the file")
+        result = manage_sources.import_feeds(
+            config, database, data, "the file", allow_private="allow_private" in fields
+        )
         log_change(request, "save")
-        return _to_sources(imported=result.added, known=result.known, refused=len(result.refused))
+        if result.skipped:
+            return self._pages.page(request, "imported.html", here="/sources", result=result)
+        return _to_sources(imported=result.added, known=result.known)
 
     def save(self, request: Request, fields: Fields) -> Response:
         """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""

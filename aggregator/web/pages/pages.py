@@ -389,10 +389,7 @@ class Pages:
             listed=page,
             owner=access == "owner",
             text=text,
-            done={
-                name: whole_number(asked.get(name, ""))
-                for name in ("imported", "known", "refused", "removed")
-            },
+            done={name: whole_number(asked.get(name, "")) for name in ("imported", "known", "removed")},
             added=excerpts.bounded_source(added, access).name if added else None,
         )
 

@@ -100,7 +100,7 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
     (feed,) = read_by(newsroom.database, all_sources)
     newsroom.poll(feed, LEVEE, title="RSS")
     assert [one.outlet for one in newsroom.stories()[0].articles] == ["Our Gazette"]
-    assert read_opml(export_opml(load(None), newsroom.database))[0].title == ("Our Gazette")
+    assert read_opml(export_opml(load(None), newsroom.database)).feeds[0].title == ("Our Gazette")
 
 
 def test_two_local_feeds_without_links_are_two_outlets(newsroom: Newsroom) -> None:

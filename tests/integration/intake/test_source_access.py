@@ -107,7 +107,8 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     assert {name: one.problem for name, one in polled.items() if not one.succeeded} == {
         "c": "refused: port "
         f"{other.port} of 127.0.0.1 is in a network of your own: a source from there leads to its own host "
-        "and port only; one on the internet never, one of an imported list after `aggregator sources add`"
+        "and port only; one on the internet never, one of an imported list after `aggregator sources add`, "
+        "or if the list is imported again with --allow-private"
     }
     asked = [(one.path, one.headers) for one in server.requests]
     basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"

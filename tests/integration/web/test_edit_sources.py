@@ -198,8 +198,13 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     assert sent.status_code == 403
     upload = {"file": ("list.opml", f'<opml><outline xmlUrl="{given["url"]}"/></opml>'.encode())}
     assert client.post("/sources/opml", data={"form": form}, files=upload).headers["location"] == (
-        "/sources?imported=1&known=0&refused=0"
+        "/sources?imported=1&known=0"
     )
+    with_more = {"file": ("list.opml", b"<opml><outline text='A &lt;b&gt;' xmlUrl='file:///x'/>"
+                          b"<outline text='K' xmlUrl='" + given["url"].encode() + b"'/></opml>")}  # fmt: skip
+    shown = client.post("/sources/opml", data={"form": form}, files=with_more).text
+    assert "1 entry of the file not taken" in shown
+    assert "its address is no web address: file:///x" in shown
     typed = client.post("/sources/add", data=given | {"form": form})
     assert typed.status_code == 303, "imported and never read, it is the owner's from now on"
     assert "is a source already" in client.post("/sources/add", data=given | {"form": form}).text

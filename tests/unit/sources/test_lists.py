@@ -27,7 +27,7 @@ def test_folders_are_read_as_they_nest() -> None:
     <outline text="No feed" url="https://d.example/"/><outline text="Bad" xmlUrl="file:///etc/passwd"/>
     </body></opml>"""
     site, nested = "https://a.example/", ("News", "World")
-    assert read_opml(data) == (
+    assert read_opml(data).feeds == (
         OpmlFeed(url="https://a.example/rss", title="Harbour & Post", site_url=site, folder=nested),
         OpmlFeed(url="https://b.example/rss", title="Bare"),
         OpmlFeed(url="https://c.example/rss", title="Odd"),
@@ -45,7 +45,7 @@ def test_folders_are_read_as_they_nest() -> None:
     ],
 )
 def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
-    feeds = read_opml(data)
+    feeds = read_opml(data).feeds
     assert [feed.url for feed in feeds] == ["https://a.example/rss"]
     assert "root:" not in feeds[0].title
 
@@ -72,7 +72,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
         for number, (name, folder) in enumerate(named)
     ]
     written = write_opml([OpmlFeed(url="https://first.example/rss"), *feeds], title="All")
-    read = {feed.url: feed.folder for feed in read_opml(written)}
+    read = {feed.url: feed.folder for feed in read_opml(written).feeds}
     assert len(read) == len(feeds) + 1
     assert {len(feed.folder) for feed in feeds} <= {len(folder) for folder in read.values()}
 
@@ -81,7 +81,7 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_list_or_refused(data: bytes) -> None:
     try:
-        feeds = read_opml(data + b"<outline xmlUrl='https://a.example/'/>")
+        feeds = read_opml(data + b"<outline xmlUrl='https://a.example/'/>").feeds
     except ReadError:
         feeds = ()
     assert {feed.url for feed in feeds} <= {"https://a.example/"}
@@ -174,14 +174,68 @@ def test_lists_of_other_programs(name: str) -> None:
     body, urls = ODD_LISTS[name]
     for codec in ("utf-8", "utf-16", "windows-1252"):
         text = f"<?xml version='1.0' encoding='{codec}'?><opml version='1.0'><body>{body}</body></opml>"
-        assert [feed.url for feed in read_opml(text.encode(codec))] == urls
+        assert [feed.url for feed in read_opml(text.encode(codec)).feeds] == urls
+
+
+ODD_ADDRESSES = {
+    "itpc://d3.example/pod.xml": "http://d3.example/pod.xml",
+    "PCAST://d4.example/pod.xml": "http://d4.example/pod.xml",
+    "podcast:https://d5.example/pod.xml": "https://d5.example/pod.xml",
+    "feed://d5.example/a": "http://d5.example/a",
+    "rss://d5.example/a": "http://d5.example/a",
+    "d6.example/feed": "https://d6.example/feed",
+    "d6.example:8080/feed?a=1": "https://d6.example:8080/feed?a=1",
+    "//d7.example/feed": "https://d7.example/feed",
+    " https://d8.example/a b ": "https://d8.example/a%20b",
+}
+
+
+@pytest.mark.parametrize("written", ODD_ADDRESSES)
+def test_addresses_as_other_programs_write_them(written: str) -> None:
+    data = f"<opml><outline text='F' xmlUrl='{written}'/></opml>"
+    assert [feed.url for feed in read_opml(data.encode()).feeds] == [ODD_ADDRESSES[written]]
+
+
+SKIPPED = {
+    "text='K' type='link' url='https://a.example/'": "a link",
+    "text='K' type='rss' xmlUrl='' htmlUrl='https://a.example/'": "aggregator sources add https://a.example/",
+    "text='K' xmlUrl=' '": "no address of a feed",
+    "text='K' type='include' url='https://a.example/other.opml'": "another list",
+    "text='K' xmlUrl='file:///etc/passwd'": "file:///etc/passwd",
+    "text='K' xmlUrl='javascript:alert(1)'": "no web address",
+    "text='K' xmlUrl='feed'": "no web address",
+    "text='K' xmlUrl='ftp://anna:5ecret@a.example/'": "...@a.example/",
+    f"text='K' xmlUrl='https://a.example/{'a' * 5_000}'": "no web address",
+}
+
+
+@pytest.mark.parametrize("attributes", SKIPPED)
+def test_what_is_not_taken_of_a_list_is_named_with_the_reason(attributes: str) -> None:
+    data = f"<opml><outline text='Folder'><outline {attributes}/></outline></opml>"
+    (entry,) = read_opml(data.encode()).skipped
+    assert entry.name == "K"
+    assert SKIPPED[attributes] in entry.reason
+    assert len(entry.reason) < 200
+    assert "5ecret" not in entry.reason
+
+
+def test_an_entry_with_an_endless_address_is_not_lost_in_silence() -> None:
+    data = f"<opml><outline text='K' xmlUrl='https://a.example/{'a' * 10_000}'/></opml>"
+    (entry,) = read_opml(data.encode()).skipped
+    assert "far too long" in entry.reason
+
+
+def test_the_entries_of_a_list_add_up() -> None:
+    feeds = "".join(f"<outline text='F{n}' xmlUrl='https://f{n}.example/'/>" for n in (1, 2, 1, 1))
+    found = read_opml(f"<opml><outline text='A'>{feeds}<outline xmlUrl='x'/></outline></opml>".encode())
+    assert (len(found.feeds), found.repeated, len(found.skipped)) == (2, 2, 1)
 
 
 def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
     feed = "<outline text='F' xmlUrl='https://a.example/rss'/>"
     filed = "".join(f"<outline text='{name}'>{feed}</outline>" for name in "AB")
     data = f"<opml><body>{feed}{filed}</body></opml>"
-    assert [one.folder for one in read_opml(data.encode())] == [("A",)]
+    assert [one.folder for one in read_opml(data.encode()).feeds] == [("A",)]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +245,7 @@ def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
 def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
     body = "".join(f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>' for n in range(feeds))
     data = "<opml><body>" + '<outline text="a">' * folders + body + "</outline>" * folders + "</body></opml>"
-    found = read_opml(data.encode())
+    found = read_opml(data.encode()).feeds
     assert len(found) == (feeds if folders < 100_000 else 0)
     assert all(len(feed.folder) <= 20 for feed in found)
 

@@ -48,6 +48,7 @@ def incoming_article(
         claimed_outlet=claimed,
         url=entry.url or waiting.page_url or clean.canonical_url,
         author=clean.author or entry.author,
+        record_id=entry.record_id,
         title=clean.title,
         lead=clean.lead,
         text=clean.text,

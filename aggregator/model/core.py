@@ -112,6 +112,7 @@ class Entry(FrozenStruct):
 
     source: str
     guid: str | None = None
+    record_id: str | None = None  # the `id` that a record had in its file or push
     url: str | None = None
     title: str = ""
     html: str | None = None  # the longest HTML that it has (content, else summary)
@@ -416,6 +417,7 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     kind_evidence: str | None = None
     lead: str = ""
     author: str | None = None
+    record_id: str | None = None
     published_origin: PublishedOrigin | None = None
     published_precision: Precision | None = None
     text: str = ""  # only for one story, never in lists

@@ -561,6 +561,7 @@ article = Table(
     Column("claimed_outlet", Text),
     # As people read it: model.core.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
     Column("html", LargeBinary),
+    Column("record_id", Text),  # the `id` of its record in a file or a push; null: none
     Index(None, "story", "copy_of", "effective_at"),
     Index(None, "root_article", "generation"),
     Index(None, "copy_of"),

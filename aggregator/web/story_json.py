@@ -128,12 +128,16 @@ class EnclosureJson(FrozenStruct):
 
 
 class WholeArticleJson(ArticleJson):
-    """An article of one story. `html` is for the owner, else null, as after its retention."""
+    """An article of one story. `html` is for the owner, else null, as after its retention.
+
+    `record_id` is the id that its record had in a file or a push.
+    """
 
     lead: str
     html: str | None
     enclosures: tuple[EnclosureJson, ...]
     author: str | None
+    record_id: str | None
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
     reason: str | None

@@ -86,6 +86,7 @@ def _inbox_entry(row: Any, number: int) -> InboxEntry:
             outlet=row.claimed_outlet or row.outlet,
             feed_outlet=Outlet(key=row.outlet, name=row.outlet) if row.claimed_outlet else None,
             author=row.author,
+            record_id=row.record_id,
             authority="foreign" if row.is_polled else "handed",
         ),
         effective_at=row.effective_at,  # a revision may have set it

@@ -69,6 +69,7 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     generation: int
     url: str | None
     author: str | None
+    record_id: str | None
     outlet_name: str | None  # None: as `outlet_key`
     kind_evidence: str | None
     lead: str

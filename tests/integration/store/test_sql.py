@@ -20,6 +20,7 @@ from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
+from aggregator.web.story_json import whole_article
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record, render_all
 from tests.support.fresh import with_tables
@@ -209,6 +210,36 @@ def test_an_outlet_does_not_copy_itself(database: Database) -> None:
     assert _asked(database, "SELECT outlet, original_outlet FROM v_copies")[1] == [
         ("Sennick Echo", "Arrel Courier")
     ]
+
+
+def test_a_story_without_a_date_has_no_time_of_a_first_publication(database: Database) -> None:
+    dated = NOW - 2 * HOUR
+    rig = Rig(database, Clock(NOW))
+    rig.take(
+        record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=dated),
+        record("Sennick Echo", "2", "Levee on the Arrel breaks", FLOOD),
+        record("Harbour Post", "3", "Dockers strike in Sennick", STRIKE),
+    )
+    _, rows = _asked(database, "SELECT article_count, first_published, day FROM v_stories ORDER BY 1")
+    written = dated.strftime("%Y-%m-%d %H:%M:%S.%f")
+    assert rows == [(1, None, f"{NOW:%Y-%m-%d}"), (2, written, f"{dated:%Y-%m-%d}")]
+
+
+def test_an_article_keeps_the_id_of_its_record(database: Database) -> None:
+    rig = Rig(database, Clock(NOW))
+    url = "https://harbour.example/strike"
+    first = record("Harbour Post", "a", "Dockers strike in Sennick", STRIKE, url=url, record_id="r-7")
+    (placed,) = rig.take(first)
+    rig.take(record("Other Post", "b", "Levee on the Arrel breaks", FLOOD))
+    asked = "SELECT record_id FROM v_story_articles ORDER BY record_id IS NULL"
+    assert _asked(database, asked)[1] == [("r-7",), (None,)]
+    revised = record("Harbour Post", "a", "Dockers strike in Sennick", STRIKE + " It ended.", url=url)
+    (again,) = rig.take(revised)
+    assert (again.article, again.outcome) == (placed.article, "revised")
+    assert _asked(database, asked)[1][0] == ("r-7",), "a feed that revises it has none"
+    detail = StoryReader(database).article(placed.article)
+    assert detail is not None
+    assert whole_article(detail.article).record_id == "r-7"
 
 
 def test_moments_are_moments(both: tuple[Database, Database]) -> None:

@@ -64,7 +64,7 @@ def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
     assert set(whole) == {*STORY_KEYS, *added}
     extra = {
         "opening", "lead", "author", "published_origin", "published_precision", "reason", "kind_reason",
-        "html", "enclosures",
+        "html", "enclosures", "record_id",
     }  # fmt: skip
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"

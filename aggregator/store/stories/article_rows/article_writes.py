@@ -44,6 +44,8 @@ def replace_text(connection: Connection, revised: StoredArticle) -> None:
     """Write a revision into the row of its article; story, role and number stay."""
     columns = _columns_of(revised)
     values = {name: columns[name] for name in _OF_TEXT}
+    if revised.record_id is not None:  # a feed that revises a record has none
+        values["record_id"] = revised.record_id
     _set(connection, revised.id, **values)
 
 

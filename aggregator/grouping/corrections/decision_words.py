@@ -105,12 +105,14 @@ def reason_name(reason: Reason) -> str:
     return _NAMES.get(reason.name, reason.name)
 
 
-def reason_value(reason: Reason) -> str:
-    """Format a similarity, or a time in a suitable unit."""
+def reason_value(reason: Reason, *, is_of_day: bool = False) -> str:
+    """Format a similarity, or a time in a suitable unit: days if an article is dated to the day."""
     if reason.name != "days":
         return f"{reason.value:.2f}"
     if reason.value < 0:  # of an undated one
         return "unknown"
+    if is_of_day:
+        return counted(round(reason.value), "day")
     hours = reason.value * 24
     if hours < 1:
         return f"{hours * 60:.0f} min"

@@ -59,6 +59,7 @@ class PairExplanation(FrozenStruct, omit_defaults=False):
     shared: SharedTerms
     constraint: Relation | None  # from a correction
     obstacle: str | None  # why one does not join the other, regardless of the score
+    is_of_day: bool = False  # one of them is dated to the day, so that their times differ in days
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
@@ -91,6 +92,7 @@ class Explanation(FrozenStruct, omit_defaults=False):
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None
+    is_of_day: bool = False  # it is dated to the day
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
 
 
@@ -130,6 +132,7 @@ def _decision(reading: StoryReader, explained: ExplainedArticle, packer: TermPac
         evidence=evidence,
         shared=_shared_terms(packer, view, evidence.shared),
         passages=() if original is None else shared_passages(view.text, original.article.text, _PASSAGES),
+        is_of_day=view.published_precision == "day",
         nosnippet=view.nosnippet or (original is not None and original.article.nosnippet),
         version=_version(reading, view),
         unread=() if copy is None else unread_signs(view.language),
@@ -199,6 +202,7 @@ def _pair(
         shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
         constraint=_constraint(explained, second.id),
         obstacle=_FOREIGN if is_foreign else None,
+        is_of_day="day" in (first.published_precision, second.published_precision),
         nosnippet=first.nosnippet or second.nosnippet,
     )
 

@@ -330,15 +330,16 @@ class Pages:
             not_counted=not_counted(own),
             breakdown=None
             if own.score is None
-            else views.breakdown(own.score, own.need, own.bias, own.reasons),
+            else views.breakdown(own.score, own.need, own.bias, own.reasons, is_of_day=explained.is_of_day),
             runner_up=other_story
             and views.breakdown(
                 other_story.score,
                 other_story.need,
                 own.bias if other_story.reasons else 0.0,
                 other_story.reasons,
+                is_of_day=explained.is_of_day,
             ),
-            pair=two and views.breakdown(two.score, None, two.bias, two.reasons),
+            pair=two and views.breakdown(two.score, None, two.bias, two.reasons, is_of_day=two.is_of_day),
             log=[(line.at, log_words(line)) for line in explained.log],
             others=others,
         )

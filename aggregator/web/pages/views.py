@@ -269,15 +269,19 @@ class ScoreBreakdown(msgspec.Struct, frozen=True):
     shares: tuple[ScorePart, ...]
 
 
-def breakdown(score: float, need: float | None, bias: float, reasons: Sequence[Reason]) -> ScoreBreakdown:
-    """Return a score and its parts; none if they are not stored."""
+def breakdown(
+    score: float, need: float | None, bias: float, reasons: Sequence[Reason], *, is_of_day: bool
+) -> ScoreBreakdown:
+    """Return a score and its parts; none if they are not stored. `is_of_day`: see `reason_value`."""
     longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
 
     def bar(share: float) -> int:
         return min(BAR_STEPS, round(abs(share) / longest * BAR_STEPS))
 
     parts = [
-        ScorePart(reason_name(reason), reason_value(reason), reason.share, bar(reason.share))
+        ScorePart(
+            reason_name(reason), reason_value(reason, is_of_day=is_of_day), reason.share, bar(reason.share)
+        )
         for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
     ]
     start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []

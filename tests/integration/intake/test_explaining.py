@@ -13,7 +13,7 @@ from aggregator.admin.evaluate import read_dataset
 from aggregator.cli.read import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.model.core import Evidence, Reason
+from aggregator.model.core import Evidence, Published, Reason
 from aggregator.model.errors import UsageError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -151,3 +151,25 @@ def test_an_article_that_is_not_there_is_said_in_words(
 )
 def test_the_time_between_reports_is_in_a_suitable_unit(days: float, words: str) -> None:
     assert reason_value(Reason(name="days", value=days, share=0.0)) == words
+
+
+@pytest.mark.parametrize(("days", "words"), [(-1.0, "unknown"), (0.0, "0 days"), (1.0, "1 day")])
+def test_articles_of_a_day_have_no_minutes_between_them(days: float, words: str) -> None:
+    assert reason_value(Reason(name="days", value=days, share=0.0), is_of_day=True) == words
+
+
+def test_explain_says_that_a_date_is_known_to_the_day(database: Database) -> None:
+    rig = Rig(database, Clock(NOON))
+    day = Published(time=NOON.replace(hour=0), precision="day")
+    first, second = rig.take(
+        record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=day),
+        record("Sennick Echo", "2", "Levee on the Arrel breaks at night", FLOOD_ELSEWHERE, published=day),
+    )
+    explained = explanation(StoryReader(rig.database), second.article, first.article, rig.all_tuning)
+    assert explained.is_of_day
+    assert explained.pair is not None
+    assert explained.pair.is_of_day
+    text = explanation_text(explained)
+    assert "0 min" not in text
+    assert re.search("time between the reports +0 days", text)
+    assert "times are compared in days" in text

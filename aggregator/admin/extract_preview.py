@@ -1,12 +1,13 @@
 """`aggregator extract`: what would be stored of each input; every input has a result."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from aggregator.config.settings import Config
+from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.intake.poll import parse_mail, verdict_of
 from aggregator.intake.workers.executor import Executor, answer_of
@@ -16,6 +17,8 @@ from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source
+from aggregator.sources.parse.record_keys import Field
+from aggregator.sources.parse.records import KeyCounts
 from aggregator.sources.parse.streams import is_address, is_remote, shown
 
 
@@ -45,8 +48,13 @@ class UnreadInput(ExtractPreview, omit_defaults=False):
     """The line of an input that could not be read: nothing is known of it but the reason."""
 
 
-def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
-    """Read `what` (files, folders, addresses) and yield for each input what would be stored."""
+def extract(
+    config: Config, what: Sequence[str], chosen: Mapping[Field, str], key_counts: KeyCounts
+) -> Iterator[ExtractPreview]:
+    """Read `what` (files, folders, addresses) and yield for each input what would be stored.
+
+    `chosen`: keys of records that `--map` names, by field; `key_counts` counts those that were read.
+    """
     tuning = source_tuning(config.effective_tuning)
     with workers(config) as executor:
         parsing_mail = partial(parse_mail, executor, tuning=tuning)
@@ -56,8 +64,12 @@ def extract(config: Config, what: Sequence[str]) -> Iterator[ExtractPreview]:
                 continue
             problem = "there is no file in it that can be read"
             try:
-                for found in open_source(one, tuning=tuning, seen=utc_now(), parse_mail=parsing_mail):
+                for found in open_source(
+                    one, tuning=tuning, seen=utc_now(), parse_mail=parsing_mail, chosen=chosen
+                ):
                     problem = ""
+                    if isinstance(found, InputEntry):
+                        key_counts.add(found.keys)
                     yield _preview(config, executor, _name(one, found.where), found)
             except AggregatorError as error:
                 problem = str(error)
@@ -116,7 +128,7 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
     except WorkError as error:
         broken = broken_article(error)
         return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)
-    published = article.published
+    published, outlet = article.published, outlet_of(item.entry)
     return ExtractPreview(
         what=what,
         verdict=article.verdict,
@@ -125,7 +137,7 @@ def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) 
         published=None if published is None else in_utc(published.time).isoformat().replace("+00:00", "Z"),
         language=article.language,
         author=article.author,
-        outlet=item.entry.outlet or article.outlet,
+        outlet=outlet.name if outlet else article.outlet,
         wire=article.wire.agency if article.wire else None,
         reason=article.reason,
     )

@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -49,6 +49,8 @@ from aggregator.sources.parse.files import (
     PageList,
     open_source,
 )
+from aggregator.sources.parse.record_keys import Field
+from aggregator.sources.parse.records import KeyCounts
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress, is_address, is_remote, shown
 from aggregator.store.engine.database import Connection
@@ -88,7 +90,7 @@ class IngestSummary(FrozenStruct, omit_defaults=False):
 
     `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
     `stories_extended` counts stories that existed before. `rejected` has the first rejected items,
-    `rejected_count` is the number of all.
+    `rejected_count` is the number of all. `notes`: which keys of records were read as what, and which not.
     """
 
     read: int = 0
@@ -102,6 +104,7 @@ class IngestSummary(FrozenStruct, omit_defaults=False):
     waiting: int = 0
     rejected: tuple[RejectedItem, ...] = ()
     rejected_count: int = 0
+    notes: tuple[str, ...] = ()
 
 
 _ReadItem = InputEntry | InputProblem
@@ -124,16 +127,20 @@ class Ingest:
         *,
         become_writer: Callable[[], Pipeline | None],
         holds_back: bool = True,
+        chosen: Mapping[Field, str] | None = None,
     ) -> None:
         """`become_writer` returns the pipeline, or None while another process is the writer.
 
-        `holds_back`: pause reading while the process that places is far behind.
+        `holds_back`: pause reading while the process that places is far behind. `chosen`: keys of
+        records that `--map` names, by field.
         """
         self._database, self._client, self._executor, self._all_tuning, self._now, *_ = poller.services
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._poller = poller
         self._holds_back = holds_back
+        self._chosen = chosen
+        self._key_counts = KeyCounts()
         self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
         self._counts: Counter[str] = Counter()
         self._unrendered: Sequence[str] = ()  # ids of stories of several articles
@@ -236,6 +243,7 @@ class Ingest:
             waiting=len(self._pending),
             rejected=tuple(self._rejected),
             rejected_count=counts["refused"],
+            notes=tuple(self._key_counts.notes()),
         )
 
     def _collect_results(self) -> int:
@@ -301,6 +309,7 @@ class Ingest:
                 seen=self._now(),
                 list_pages=listing,
                 parse_mail=partial(parse_mail, self._executor, tuning=limits),
+                chosen=self._chosen,
             )
         except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
             where = shown(what) if is_remote(what) else what
@@ -426,6 +435,8 @@ class Ingest:
         for one in chunk:
             if isinstance(one, InputProblem):
                 self._reject(one.where, one.reason)
+            else:
+                self._key_counts.add(one.keys)
         for item, one in zip(accepted, read, strict=True):
             if item.outcome == "forgotten":
                 self._reject(one.where, tombstones.REASON)

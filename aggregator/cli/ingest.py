@@ -8,26 +8,37 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline
-from aggregator.cli.output import argument, flag, progress_bar, reading_progress
+from aggregator.cli.output import argument, flag, option, progress_bar, reading_progress
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.admin.ingest import Ingest, IngestSummary
     from aggregator.config.settings import Config
     from aggregator.intake.pipeline import Pipeline
+    from aggregator.sources.parse.record_keys import Field
     from aggregator.store.engine.database import Database
 
-_FILES = "files may be .txt .html .json .jsonl .xml .warc .eml .mbox, each also .gz or .zst"
+_FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox .mhtml, each also .gz or .zst"
 _WHAT = argument(
     "WHAT",
     f"Read files, folders, - (standard input), or the address of a feed, an article or an archive; {_FILES}.",
     show_default=False,
 )
+_Map = Annotated[
+    list[str] | None,
+    option(
+        "--map",
+        "FIELD=KEY,...",
+        "Read a field of records from this key: title=headline,text=body. Fields: id url outlet title text "
+        "html published author language.",
+    ),
+]
 
 
 def ingest(
     context: Context,
     what: Annotated[list[str] | None, _WHAT] = None,
+    map_: _Map = None,
     samples: Annotated[
         bool, flag("--samples", "Read the sample articles that come with the program.")
     ] = False,
@@ -49,16 +60,18 @@ def ingest(
       aggregator ingest --samples
       aggregator ingest FOLDER
       aggregator ingest dump.jsonl.gz --format json
+      aggregator ingest table.csv --map title=headline,text=story
       aggregator ingest --bulk FOLDER dump.jsonl.gz
       aggregator ingest - < records.jsonl
     """
+    from aggregator.sources.parse.records import mapping_of
     from aggregator.store.stories.samples import samples_folder
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
     if not inputs:
         raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
     with context.obj.writing() as (config, database):
-        summary = _ingest(config, database, inputs, bulk=bulk, wait=not no_wait)
+        summary = _ingest(config, database, inputs, mapping_of(map_ or ()), bulk=bulk, wait=not no_wait)
     if format_ == "json":
         output.json_line(summary)
     else:
@@ -73,7 +86,13 @@ def ingest(
 
 
 def _ingest(
-    config: "Config", database: "Database", what: list[str], *, bulk: bool, wait: bool
+    config: "Config",
+    database: "Database",
+    what: list[str],
+    chosen: "dict[Field, str]",
+    *,
+    bulk: bool,
+    wait: bool,
 ) -> "IngestSummary":
     from aggregator.admin.ingest import Ingest
     from aggregator.config.memory import collect_garbage_seldom
@@ -104,6 +123,7 @@ def _ingest(
             Poller(services, robots=config.fetch.robots, pages=config.fetch.pages, mutes=mutes_of(config)),
             become_writer=become_writer,
             holds_back=wait,
+            chosen=chosen,
         )
         if bulk and not run.is_writer:
             raise UsageError("--bulk needs the database for itself: stop the daemon first, or leave it out")
@@ -146,6 +166,8 @@ def _print(summary: "IngestSummary") -> None:
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
     output.out("".join(f"{name:19}{number:10,}\n" for name, number in rows))
+    for note in summary.notes:
+        output.say(note)
     for one in summary.rejected:
         output.say(f"rejected {one.where}: {one.reason}")
     if more := summary.rejected_count - len(summary.rejected):
@@ -155,6 +177,7 @@ def _print(summary: "IngestSummary") -> None:
 def extract(
     context: Context,
     what: Annotated[list[str], _WHAT],
+    map_: _Map = None,
     format_: output.TextOrJsonl = "text",
 ) -> None:
     """Show what would be stored of pages or texts.
@@ -169,14 +192,18 @@ def extract(
     """
     from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
+    from aggregator.sources.parse.records import KeyCounts, mapping_of
 
     config = context.obj.load()
+    chosen, key_counts = mapping_of(map_ or ()), KeyCounts()
     were_read = set()
-    for one in run(config, what):
+    for one in run(config, what, chosen, key_counts):
         were_read.add(not isinstance(one, UnreadInput))
         if format_ == "jsonl":
             output.json_line(one)
         else:
             output.out(one.as_text() + "\n")
+    for note in key_counts.notes():
+        output.say(note)
     if False in were_read:
         raise typer.Exit(3 if True in were_read else 1)

@@ -287,7 +287,8 @@ _RFC822 = re.compile(
 
 
 def _read_epoch(text: str) -> _Parts | None:
-    if not re.fullmatch(r"[0-9]{10}|[0-9]{13}", text):
+    # Seconds, also with a fraction, or thousandths, millionths, billionths of them.
+    if not re.fullmatch(r"[0-9]{10}(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?", text):
         return None
     moment = dt.datetime.fromtimestamp(int(text[:10]), dt.UTC)
     return moment.date(), moment.time(), dt.timedelta(0)

@@ -10,13 +10,14 @@ import datetime as dt
 import os
 import re
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
 
+import msgspec
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import identify
@@ -25,9 +26,11 @@ from aggregator.extract.urls import canonical_url
 from aggregator.model.core import ArchivedRecord, ArchiveSuffix, Entry, FrozenStruct, Verdict
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
-from aggregator.sources.parse import feed, folder_scan, mail, warc
+from aggregator.sources.parse import feed, folder_scan, mail, table_file, warc
 from aggregator.sources.parse.entry_builder import absolute_url
-from aggregator.sources.parse.jsonl import as_record, decoded_record, entry_of_record, values
+from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, values
+from aggregator.sources.parse.record_keys import Field, records_in
+from aggregator.sources.parse.records import KeysRead, entry_of_record, read_record
 from aggregator.sources.parse.streams import (
     BLANK,
     Progress,
@@ -48,6 +51,7 @@ from aggregator.sources.parse.xml_repair import charset_of
 _STDIN = "stdin"
 _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SNIFFED_BYTES = 65_536
+_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,9}")  # and not the end of "Dam repairs No. 5"
 
 
 class InputEntry(FrozenStruct, tag="entry"):
@@ -60,6 +64,7 @@ class InputEntry(FrozenStruct, tag="entry"):
     where: str
     file: str = ""
     archived_at: dt.datetime | None = None
+    keys: KeysRead = KeysRead()  # of a record
 
 
 class InputFeed(FrozenStruct, tag="feed"):
@@ -99,7 +104,8 @@ class ReadOptions(FrozenStruct):
 
     The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
     pages of an archive; None: all are read here. `parse_mail` has a worker parse a message, or is what parses
-    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`.
+    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`. `chosen`:
+    the keys of records that `--map` names, by field.
     """
 
     tuning: SourceTuning
@@ -110,6 +116,7 @@ class ReadOptions(FrozenStruct):
     parse_mail: Callable[..., Entry] = mail.entry_of_mail
     leaves_in: str | None = None
     first: int = 1
+    chosen: Mapping[Field, str] = {}
 
 
 class ArchiveSpan(FrozenStruct):
@@ -147,6 +154,7 @@ def open_source(
     stdin: BinaryIO | None = None,
     list_pages: Callable[[ArchiveSpan], PageList] | None = None,
     parse_mail: Callable[..., Entry] = mail.entry_of_mail,
+    chosen: Mapping[Field, str] | None = None,
 ) -> Iterator[InputItem]:
     """Read a file, a folder or "-" (standard input), in order of path and line.
 
@@ -159,6 +167,7 @@ def open_source(
         seen=seen,
         list_pages=list_pages,
         parse_mail=parse_mail,
+        chosen=chosen or {},
     )
     if str(what) == "-":
         place = FileIdentity(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
@@ -226,7 +235,9 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
 
 
 def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions) -> Finding:
-    if reading.list_pages is not None and size and path.isprintable() and _may_be_listed(suffix, size):
+    # A worker would not know what --map says.
+    may_list = reading.list_pages is not None and not reading.chosen
+    if may_list and size and path.isprintable() and _may_be_listed(suffix, size):
         passed = yield from _listed(path, size, suffix, place, reading)
         if passed is None:
             return
@@ -239,7 +250,13 @@ def _read(
 ) -> Finding:
     try:
         with opening as stream:
-            reader = _READERS.get(suffix) or _READERS[_sniffed(stream)]
+            sniffed = suffix if suffix in _READERS else _sniffed(stream)
+            if sniffed == ".txt" and suffix != ".txt" and _SUFFIX.fullmatch(suffix):
+                advice = f"if it is a text, name it .txt; others: {' '.join(_READERS)}"
+                yield _problem(place, f"files that end in {suffix} are not read; {advice}")
+                return
+            is_table = sniffed == ".txt" and table_file.looks_like_table(stream.peek(_SNIFFED_BYTES))
+            reader = _READERS[".csv" if is_table else sniffed]
             for count, item in enumerate(reader(stream, place, reading), start=1):
                 if count > reading.passed:
                     yield replace(item, file=place.where)
@@ -344,12 +361,13 @@ def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
         if line is None:
             yield _too_long(place, limit, f"{place.where}, line {number}")
         else:
-            item = _record(line, f"line {number}", place, reading)
-            if isinstance(item, InputEntry) and item.entry.is_page and reading.leaves_in:
+            items = list(_records_of(line, f"line {number}", place, reading))
+            item = items[0]
+            if len(items) == 1 and isinstance(item, InputEntry) and item.entry.is_page and reading.leaves_in:
                 offset = stream.offset_of(stream.tell() - len(line))
                 left = _in_file(item.entry, ".jsonl", number, offset, reading.leaves_in)
-                item = replace(item, entry=left)
-            yield item
+                items = [replace(item, entry=left)]
+            yield from items
 
 
 def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -373,7 +391,7 @@ def _json(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     if feed.is_json_feed(record):
         yield InputFeed(data=first, source=place.name, where=place.where)
         return
-    yield _record(record, f"line {number}", place, reading)
+    yield from _records_of(record, f"line {number}", place, reading)
     yield from _lines(stream, number + 1, place, reading)
 
 
@@ -397,10 +415,7 @@ def _document_of_records(
             if count == 1 and isinstance(value, dict) and feed.is_json_feed(value):
                 yield InputFeed(data=data, source=place.name, where=place.where)
                 return
-            if chars > reading.tuning.max_article_bytes:
-                yield _too_long(place, reading.tuning.max_article_bytes, f"{place.where}, record {count}")
-            else:
-                yield _record(value, f"record {count}", place, reading)
+            yield from _records_of(value, f"record {count}", place, reading, chars)
     except ReadError as error:
         yield InputProblem(where=f"{place.where}, record {count + 1}", reason=str(error))
         return
@@ -408,15 +423,54 @@ def _document_of_records(
         yield _empty(place)
 
 
-def _record(raw: object, spot: str, place: FileIdentity, reading: ReadOptions) -> InputEntry | InputProblem:
-    """Parse a record from `raw`: undecoded bytes, or a decoded JSON value."""
-    where = f"{place.where}, {spot}" if spot else place.where
+def _records_of(
+    raw: object, spot: str, place: FileIdentity, reading: ReadOptions, chars: int = 0
+) -> Iterator[InputEntry | InputProblem]:
+    """Read one record, or several, in a line (undecoded bytes) or a JSON value of `chars` characters."""
+    where, limit = f"{place.where}, {spot}", reading.tuning.max_article_bytes
     try:
-        record = decoded_record(raw) if isinstance(raw, bytes) else as_record(raw)
-        entry = entry_of_record(record, file_name=place.name.rpartition("/")[2], seen=reading.seen)
+        value = decoded_json(raw) if isinstance(raw, bytes) else raw
+    except ReadError as error:
+        yield InputProblem(where=where, reason=str(error))
+        return
+    records = records_in(value, reading.chosen)
+    if len(records) == 1:
+        is_long = chars > limit
+        yield _too_long(place, limit, where) if is_long else _record(records[0], where, place, reading)
+        return
+    for number, record in enumerate(records, start=1):
+        of_record = (
+            f"{where}, record {number}" if spot.startswith("line") else f"{place.where}, record {number}"
+        )
+        if chars > limit and len(msgspec.json.encode(record)) > limit:
+            yield _too_long(place, limit, of_record)
+        else:
+            yield _record(record, of_record, place, reading)
+
+
+def _record(
+    value: object, where: str, place: FileIdentity, reading: ReadOptions, *, is_row: bool = False
+) -> InputEntry | InputProblem:
+    name = place.name.rpartition("/")[2]
+    try:
+        record = as_record(value)
+        entry, keys = read_record(
+            record, chosen=reading.chosen, file_name=name, seen=reading.seen, is_row=is_row
+        )
     except ReadError as error:
         return InputProblem(where=where, reason=str(error))
-    return InputEntry(entry=entry, where=where)
+    return InputEntry(entry=entry, where=where, keys=keys)
+
+
+def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    """Read one record per row of a table with a header."""
+    limit, chosen = reading.tuning.max_article_bytes, reading.chosen
+    for number, row in table_file.read_rows(stream, limit, chosen):
+        where = f"{place.where}, line {number}"
+        if isinstance(row, str):
+            yield InputProblem(where=where, reason=row)
+        else:
+            yield _record(row, where, place, reading, is_row=True)
 
 
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -482,8 +536,14 @@ _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
     ".atom": _feed,
     ".json": _json,
     ".jsonl": _records,
+    ".ndjson": _records,
+    ".jl": _records,
+    ".csv": _table,
+    ".tsv": _table,
     ".warc": _archive,
     ".eml": _message,
+    ".mhtml": _message,
+    ".mht": _message,
     ".mbox": _mailbox,
 }
 
@@ -598,7 +658,8 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
 def _page_in(stream: Stream, record: ArchivedRecord, limit: int) -> str | None:
     """Return the page of the record at the beginning of `stream`; None if there is none."""
     if record.format == ".jsonl":
-        return entry_of_record(decoded_record(stream.readline(limit + 1)), file_name="").html
+        (value,) = records_in(decoded_json(stream.readline(limit + 1)), {})
+        return entry_of_record(as_record(value), file_name="").html
     page = next(warc.read_pages(stream, max_page_bytes=limit), None)
     if not isinstance(page, warc.ArchivedPage) or page.body is None:
         return None

@@ -16,7 +16,9 @@ _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 _SETTLE_SECONDS = 1.0  # a watched file that changed within this time may still be written
 
 COMPRESSIONS = (".gz", ".zst")
-SUFFIXES = word_set(".txt .html .htm .json .jsonl .xml .rss .atom .warc .eml .mbox")
+SUFFIXES = word_set(
+    ".txt .html .htm .mhtml .mht .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"
+)
 _TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".bak", ".lock")
 
 

@@ -1,9 +1,5 @@
-"""JSONL records: one article per line, for `ingest`, the API and `eval`.
+"""JSON: one record per line, a list, or consecutive values; and the labels of records for `eval`."""
 
-Also reads JSON on many lines: a list, or consecutive values.
-"""
-
-import datetime as dt
 import json
 import re
 from collections.abc import Iterator
@@ -12,17 +8,12 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.language import dates, unicode
+from aggregator.extract.language import unicode
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError
-from aggregator.sources.limits import NAME_CHARS
-from aggregator.sources.parse.entry_builder import (
-    absolute_url,
-    author_name,
-    plain_title,
-    primary_language,
-    short_key,
-)
+from aggregator.sources.parse.entry_builder import short_key
+from aggregator.sources.parse.record_keys import texts_in
+from aggregator.sources.parse.records import entry_of_record
 
 _DECODER = json.JSONDecoder(strict=False)
 _GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
@@ -51,7 +42,6 @@ def _behind_gap(text: str, at: int) -> int:
     return gap.end()
 
 
-_PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 _ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
 
 
@@ -102,30 +92,6 @@ def _as_read_error() -> Iterator[None]:
         raise ReadError("not a record (a number in it has too many digits)") from error
 
 
-def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None) -> Entry:
-    """Return the entry of a decoded record. Raise ReadError if it has no content at all."""
-    outlet = plain_title(_string(record, "outlet") or _string(record, "source"))[:NAME_CHARS] or None
-    url = absolute_url(_string(record, "url"), None)
-    title = plain_title(_string(record, "title"))
-    text = unicode.clean(_string(record, "text")).strip()
-    html = unicode.clean(_string(record, "html")).strip()
-    if not url and not any(letter.isalnum() for part in (title, text, html) for letter in part):
-        raise ReadError("the record is empty: it needs at least a title, a text, html or a url")
-    return Entry(
-        source=outlet or file_name,
-        guid=short_key(_string(record, "id")),
-        url=url,
-        title=title,
-        html=html or None,
-        text=text or None,
-        is_page=_PAGE.search(html, 0, 8192) is not None,
-        published=dates.parse_declared(_string(record, "published"), None, seen),
-        outlet=outlet,
-        author=author_name(_string(record, "author")[:NAME_CHARS]),
-        language=primary_language(_string(record, "language") or _string(record, "lang")),
-    )
-
-
 def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> LabelledRecord:
     """Return the record with its labels. Never raises: in eval an invalid record is a story of its own.
 
@@ -164,12 +130,6 @@ def _writable(label: str) -> str:
 
 
 def _string(record: dict[str, Any], key: str) -> str:
-    """Return a string, or a number below 10^30 as its digits (ids, epoch seconds); else ""."""
+    """Return a string, or a number as its digits; else ""."""
     value = record.get(key)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ""
-    if not -(10**30) < value < 10**30:  # not a plausible number; also true for NaN
-        return ""
-    return str(int(value)) if value == int(value) and abs(value) < 10**15 else str(value)
+    return "" if isinstance(value, list | dict) else next(texts_in(value, "id"), "")

@@ -125,6 +125,18 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     markup = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(texts["plain"])
     if not markup:
         raise ReadError("this message has no text: only attachments, or it is encrypted")
+    title = plain_title(_header(message, "Subject"))
+    page = _saved_page_address(message)
+    if page is not None:  # the date is that of saving
+        guid = None if page else hashlib.blake2b(data, digest_size=16).hexdigest()
+        return Entry(
+            source=source,
+            guid=guid,
+            url=page or None,
+            title=title,
+            html=texts["html"] or markup,
+            is_page=True,
+        )
     archived = absolute_url(_header(message, "Archived-At").strip("<> "), None)
     message_id = _MESSAGE_ID.search(_header(message, "Message-ID"))
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
@@ -132,12 +144,23 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         source=source,
         guid=short_key(message_id[0] if message_id else digest),
         url=next(filter(_may_be_public, (archived, _web_address(texts["html"], texts["plain"]))), None),
-        title=plain_title(_header(message, "Subject")),
+        title=title,
         html=markup,
         is_page=bool(texts["html"]),
         published=dates.parse_declared(_header(message, "Date"), None, seen),
         outlet=_outlet(message),
     )
+
+
+def _saved_page_address(message: EmailMessage) -> str | None:
+    """Return the address of a page that a browser saved as one file (MHTML), "" if unknown; None for mail."""
+    address = _header(message, "Snapshot-Content-Location")
+    if not address and not _header(message, "From").lstrip('"<').startswith("Saved by"):
+        return None
+    root = message.get_body(("html",))
+    if not address and root is not None:  # older browsers have it there only
+        address = str(root.get("Content-Location", ""))
+    return absolute_url(address, None) or ""
 
 
 def _parsed(data: bytes) -> EmailMessage:

@@ -21,7 +21,8 @@ from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.fetch.response import decompress_body
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import is_json_feed
-from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, entry_of_record
+from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record
+from aggregator.sources.parse.records import entry_of_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import AcceptResult
@@ -223,7 +224,7 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
 
 
 _FIELD_DESCRIPTIONS: dict[str, str] = {
-    "id": "unique within the outlet; it stays the same when the text changes",
+    "id": "unique within the outlet; it stays the same when the text changes; at most 1,024 characters",
     "url": "the address, http or https; if it is the only field, the page is fetched",
     "outlet": "the publisher; `source` means the same",
     "title": "the headline",
@@ -247,8 +248,8 @@ _RECORD = named(
     {
         "type": "object",
         "description": "At least one of title, text, html and url is required, in any alphabet. All "
-        "values are strings; a number is read as its digits, a value of another type as missing. Unknown "
-        "keys are ignored. A push has at most 200 records.",
+        "values are strings; a number is read as its digits, a value of another type as missing. Keys of "
+        "other programs are understood, others ignored. A push has at most 200 records.",
         "properties": {
             name: {"description": description} for name, description in _FIELD_DESCRIPTIONS.items()
         },

@@ -1,0 +1,562 @@
+"""Archives that the usual programs write, and tables, are read without being told how."""
+
+import codecs
+import datetime as dt
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import Entry
+from aggregator.model.errors import UsageError
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
+from aggregator.sources.parse.records import KeyCounts, mapping_of
+from tests.conftest import REPOSITORY
+
+TUNING = source_tuning(Tuning())
+FILES = REPOSITORY / "tests" / "data" / "archives"
+TITLE, ADDRESS = "Ice closes the harbour of Orm", "https://kite.example/ice"
+TEXT = (
+    "The harbour of Orm was closed on Monday because ice had covered the basin, the master of the port said. "
+    "Ferries to the islands are cancelled until Thursday, and 1,400 people wait in the town."
+)
+HTML = f"<p>{TEXT}</p>"
+DAY = dt.date(2026, 11, 23)
+
+
+def found(path: Path, **more: Any) -> list[InputItem]:
+    return list(open_source(path, tuning=TUNING, **more))
+
+
+def entries(items: list[InputItem]) -> list[Entry]:
+    return [item.entry for item in items if isinstance(item, InputEntry)]
+
+
+def reasons(items: list[InputItem]) -> list[str]:
+    return [item.reason for item in items if isinstance(item, InputProblem)]
+
+
+def notes(items: list[InputItem]) -> str:
+    counts = KeyCounts()
+    for item in items:
+        if isinstance(item, InputEntry):
+            counts.add(item.keys)
+    return "\n".join(counts.notes())
+
+
+def words_of(entry: Entry) -> str:
+    return f"{entry.text or ''}{entry.html or ''}"
+
+
+@pytest.mark.parametrize(
+    ("name", "author", "outlet"),
+    [
+        ("news-please.json", "Ada Quill", None),
+        ("fundus.jsonl", "Ada Quill", "Kite Daily"),
+        ("wallabag.json", "Ada Quill", None),
+        ("newspaper.json", "Ada Quill", None),
+        ("cc-news.jsonl", None, None),
+        ("trafilatura.json", "Ada Quill", "Kite Daily"),
+        ("freshrss-starred.json", "Ada Quill", "Kite Daily"),
+    ],
+)
+def test_the_archive_of_a_program_is_read(name: str, author: str | None, outlet: str | None) -> None:
+    (entry,) = entries(found(FILES / name))
+    assert (entry.title, entry.url) == ("Dam repairs begin in Lindmar", "https://kite.example/dam")
+    assert "four months after a crack" in words_of(entry)
+    assert "4.2 million crowns" in words_of(entry)
+    assert entry.published is not None
+    assert entry.published.time.date() == dt.date(2026, 11, 25)
+    assert (entry.author, entry.outlet) == (author, outlet), "without a name it is the site of the address"
+
+
+def test_a_saved_page_has_its_address_and_not_the_date_of_saving() -> None:
+    (entry,) = entries(found(FILES / "saved.mhtml"))
+    assert (entry.title, entry.url) == ("Dam repairs begin in Lindmar", "https://kite.example/dam")
+    assert (entry.outlet, entry.published, entry.is_page) == (None, None, True)
+
+
+def test_an_older_browser_has_the_address_in_the_part(tmp_path: Path) -> None:
+    (tmp_path / "page.mht").write_text(
+        "From: <Saved by Windows Internet Explorer 7>\nSubject: Ice\nDate: Mon, 23 Nov 2026 10:00:00 +0100\n"
+        'MIME-Version: 1.0\nContent-Type: multipart/related; type="text/html"; boundary="b"\n\n--b\n'
+        f'Content-Type: text/html; charset="utf-8"\nContent-Location: {ADDRESS}\n\n'
+        f"<html><body>{HTML}</body></html>\n\n--b--\n"
+    )
+    (entry,) = entries(found(tmp_path / "page.mht"))
+    assert (entry.url, entry.published) == (ADDRESS, None)
+
+
+# --- others of the kind, as their documents name the keys ---------------------------------------------------
+
+WEBZ = {
+    "posts": [
+        {
+            "thread": {"uuid": "a1", "url": ADDRESS, "site_full": "www.kite.example", "title": TITLE},
+            "uuid": "a1",
+            "url": ADDRESS,
+            "author": "Ada Quill",
+            "published": "2026-11-23T10:00:00.000+02:00",
+            "title": TITLE,
+            "text": TEXT,
+            "language": "english",
+            "crawled": "2026-11-24T10:00:00.000+02:00",
+        }
+    ],
+    "totalResults": 1,
+}
+GUARDIAN = {
+    "response": {
+        "status": "ok",
+        "results": [
+            {
+                "id": "world/ice",
+                "webPublicationDate": "2026-11-23T08:00:00Z",
+                "webTitle": TITLE,
+                "webUrl": ADDRESS,
+                "fields": {"bodyText": TEXT, "byline": "By Ada Quill", "publication": "Kite Daily"},
+            }
+        ],
+    }
+}
+MINIFLUX = {
+    "total": 1,
+    "entries": [
+        {
+            "id": 888,
+            "feed_id": 42,
+            "title": TITLE,
+            "url": ADDRESS,
+            "author": "Ada Quill",
+            "content": HTML,
+            "published_at": "2026-11-23T08:00:00Z",
+            "created_at": "2026-11-24T08:00:00Z",
+            "feed": {"id": 42, "title": "Kite Daily", "site_url": "https://kite.example"},
+        }
+    ],
+}
+NEWSAPI = {
+    "status": "ok",
+    "articles": [
+        {
+            "source": {"id": None, "name": "Kite Daily"},
+            "author": "Ada Quill",
+            "title": TITLE,
+            "description": "Ice.",
+            "url": ADDRESS,
+            "urlToImage": "https://kite.example/" + "x" * 300,
+            "publishedAt": "2026-11-23T08:00:00Z",
+            "content": TEXT,
+        }
+    ],
+}
+NYT = {
+    "response": {
+        "docs": [
+            {
+                "abstract": "Ice.",
+                "web_url": ADDRESS,
+                "lead_paragraph": TEXT,
+                "source": "Kite Daily",
+                "headline": {"main": TITLE, "kicker": None},
+                "pub_date": "2026-11-23T08:00:00+0000",
+                "byline": {"original": "By Ada Quill"},
+            }
+        ]
+    }
+}
+SCHEMA_ORG = {
+    "@context": "https://schema.org",
+    "@graph": [
+        {
+            "@type": "NewsArticle",
+            "headline": TITLE,
+            "articleBody": TEXT,
+            "datePublished": "2026-11-23",
+            "dateModified": "2026-11-25",
+            "author": [{"@type": "Person", "name": "Ada Quill"}],
+            "publisher": {"@id": "https://kite.example/#org", "name": "Kite Daily"},
+            "mainEntityOfPage": {"@id": ADDRESS},
+        }
+    ],
+}
+CSL = [
+    {
+        "id": "quill2026",
+        "title": TITLE,
+        "container-title": "Kite Daily",
+        "URL": ADDRESS,
+        "author": [{"family": "Quill", "given": "Ada"}],
+        "issued": {"date-parts": [[2026, 11, 23]]},
+        "abstract": TEXT,
+    }
+]
+ELASTIC = {
+    "took": 1,
+    "hits": {
+        "total": {"value": 1},
+        "hits": [
+            {
+                "_id": "e1",
+                "_source": {
+                    "headline": TITLE,
+                    "body": TEXT,
+                    "publish_date": 1795420800000,
+                    "publisher": "Kite Daily",
+                    "link": ADDRESS,
+                    "authors": "Ada Quill",
+                },
+            }
+        ],
+    },
+}
+MONGO = {
+    "_id": {"$oid": "65aa"},
+    "title": TITLE,
+    "article": TEXT,
+    "publication": "Kite Daily",
+    "date": {"$date": "2026-11-23T08:00:00Z"},
+    "url": ADDRESS,
+    "authors": "['Ada Quill']",
+}
+EVENT_REGISTRY = {
+    "articles": {
+        "results": [
+            {
+                "uri": "8391",
+                "dateTimePub": "2026-11-23T08:00:00Z",
+                "url": ADDRESS,
+                "title": TITLE,
+                "body": TEXT,
+                "source": {"uri": "kite.example", "title": "Kite Daily"},
+                "authors": [{"uri": "ada", "name": "Ada Quill"}],
+            }
+        ]
+    }
+}
+READABILITY = {
+    "title": TITLE,
+    "url": ADDRESS,
+    "byline": "Ada Quill",
+    "content": f"<div>{HTML}</div>",
+    "textContent": TEXT,
+    "siteName": "Kite Daily",
+    "publishedTime": 1795420800,
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "outlet"),
+    [
+        (WEBZ, None),
+        (GUARDIAN, "Kite Daily"),
+        (MINIFLUX, "Kite Daily"),
+        (NEWSAPI, "Kite Daily"),
+        (NYT, "Kite Daily"),
+        (SCHEMA_ORG, "Kite Daily"),
+        (CSL, "Kite Daily"),
+        (ELASTIC, "Kite Daily"),
+        (MONGO, "Kite Daily"),
+        (EVENT_REGISTRY, "Kite Daily"),
+        (READABILITY, "Kite Daily"),
+    ],
+    ids=[
+        *("webz", "guardian", "miniflux", "newsapi", "nyt", "schema.org", "csl", "elastic", "mongo"),
+        *("eventregistry", "readability"),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_form_of_another_service_is_read(
+    tmp_path: Path, data: Any, outlet: str | None, indent: int | None
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(data, indent=indent))
+    (entry,) = entries(found(tmp_path / "a.json"))
+    assert (entry.title, entry.url, entry.outlet) == (TITLE, ADDRESS, outlet)
+    assert TEXT in words_of(entry)
+    assert entry.published is not None
+    assert entry.published.time.date() == DAY
+    assert entry.author == "Ada Quill"
+
+
+def test_a_list_of_addresses_gives_headlines(tmp_path: Path) -> None:
+    """GDELT says when it saw an article; exports of lists to read say only when it was saved."""
+    seen = {"url": ADDRESS, "title": TITLE, "seendate": "20261123T080000Z", "domain": "kite.example"}
+    (tmp_path / "gdelt.json").write_text(json.dumps({"articles": [seen]}))
+    (tmp_path / "pocket.csv").write_text(
+        f"title,url,time_added,tags,status\n{TITLE},{ADDRESS},1795420800,,unread\n"
+    )
+    (tmp_path / "instapaper.csv").write_text(
+        f"URL,Title,Selection,Folder,Timestamp\n{ADDRESS},{TITLE},,Unread,1795420800\n"
+    )
+    days = []
+    for name in ("gdelt.json", "pocket.csv", "instapaper.csv"):
+        (entry,) = entries(found(tmp_path / name))
+        assert (entry.title, entry.url, words_of(entry)) == (TITLE, ADDRESS, "")
+        days.append(entry.published and entry.published.time.date())
+    assert days == [DAY, None, None]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        1795420800,
+        1795420800.5,
+        "1795420800",
+        1795420800000,
+        1795420800000000,
+        "2026-11-23 08:00:00",
+        "2026-11-23T08:00",
+        "2026-11-23T08:00:00+0000",
+        "20261123T080000Z",
+        "Mon, 23 Nov 2026 08:00:00 GMT",
+        {"$date": 1795420800000},
+        {"$date": {"$numberLong": "1795420800000"}},
+        {"iso": "2026-11-23T08:00:00.000Z"},
+    ],
+)
+def test_a_date_is_read_in_the_forms_of_programs(tmp_path: Path, written: object) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "pub_date": written}))
+    (entry,) = entries(found(tmp_path / "a.jsonl"))
+    assert entry.published is not None
+    assert entry.published.time.replace(microsecond=0) == dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("Ada Quill", "Ada Quill"),
+        (["Ada Quill", "Bo Reed"], "Ada Quill, Bo Reed"),
+        ([{"name": "Ada Quill", "url": "https://kite.example/ada"}], "Ada Quill"),
+        ([{"first_name": "Ada", "last_name": "Quill"}], "Ada Quill"),
+        ("['Ada Quill', \"Bo O'Reed\"]", "Ada Quill, Bo O'Reed"),
+        ("[]", None),
+        (5, None),
+        (None, None),
+    ],
+)
+def test_authors_are_a_text_a_list_or_objects(tmp_path: Path, written: object, names: str | None) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "authors": written}))
+    assert [entry.author for entry in entries(found(tmp_path / "a.jsonl"))] == [names]
+
+
+def test_the_keys_of_the_program_win(tmp_path: Path) -> None:
+    own = {
+        "title": "Own",
+        "text": "Own text.",
+        "url": ADDRESS,
+        "published": "2026-11-23",
+        "source": "Own Post",
+    }
+    others = {"headline": "No", "maintext": "No", "link": "https://no.example/", "date": "2020-01-01"}
+    (tmp_path / "a.jsonl").write_text(
+        json.dumps({**others, **own, "publisher": "No", "lang": "en", "inLanguage": "de"})
+    )
+    (entry,) = entries(found(tmp_path / "a.jsonl"))
+    assert (entry.title, entry.text, entry.url, entry.outlet) == ("Own", "Own text.", ADDRESS, "Own Post")
+    assert (entry.language, entry.published and entry.published.time.year) == ("en", 2026)
+
+
+# --- what was read, and what not ----------------------------------------------------------------------------
+
+
+def test_it_says_once_what_was_read_as_what_and_what_not(tmp_path: Path) -> None:
+    record = {
+        "title": TITLE,
+        "maintext": TEXT,
+        "image_url": "https://kite.example/x",
+        "cluster": "c",
+        "lang": "en",
+    }
+    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(record) for _ in range(1200)))
+    assert (
+        notes(found(tmp_path / "a.jsonl")) == "read `maintext` as text\nnot read: `image_url` (1,200 records)"
+    )
+
+
+def test_a_text_under_an_unknown_key_is_no_headline(tmp_path: Path) -> None:
+    records = [
+        {"title": TITLE, "bericht": TEXT + TEXT},
+        {"title": TITLE, "teile": [{"absatz": TEXT + TEXT}], "description": "Ice."},
+        {
+            "title": TITLE,
+            "bild": "https://kite.example/" + "x" * 300,
+            "schlüssel": "ab" * 200,
+            "note": "short",
+        },
+        {"überschrift": TITLE, "nummer": 7},
+    ]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, records)))
+    items = found(tmp_path / "a.jsonl")
+    assert [entry.title for entry in entries(items)] == [TITLE]
+    first, empty = reasons(items)[0], reasons(items)[-1]
+    assert "--map text=bericht" in first
+    assert "its keys are `überschrift`, `nummer`" in empty
+
+
+def test_keys_are_named_by_hand(tmp_path: Path) -> None:
+    chosen = mapping_of(["title=überschrift,text=inhalt.lang", "pub_day=published"])
+    record = {
+        "überschrift": TITLE,
+        "inhalt": {"lang": TEXT},
+        "pub_day": "2026-11-23",
+        "title": "Not this one",
+    }
+    (tmp_path / "a.jsonl").write_text(json.dumps(record))
+    (entry,) = entries(found(tmp_path / "a.jsonl", chosen=chosen))
+    assert (entry.title, entry.text) == (TITLE, TEXT)
+    assert entry.published is not None
+    (tmp_path / "b.jsonl").write_text(json.dumps({"title": TITLE, "bericht": TEXT + TEXT}))
+    assert entries(found(tmp_path / "b.jsonl", chosen=mapping_of(["text="])))[0].text is None, "titles alone"
+
+
+@pytest.mark.parametrize("words", ["headline", "a=b", "title=", "title:headline", ""])
+def test_a_mistyped_map_is_refused(words: str) -> None:
+    with pytest.raises(UsageError, match="FIELD=KEY"):
+        mapping_of([words])
+
+
+# --- ids ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a-1", "a-1"),
+        (16, "16"),
+        (16.0, "16"),
+        (float("nan"), None),
+        (True, None),
+        ({"$oid": "65aa"}, "65aa"),
+        ({"a": {"b": 1}}, None),
+        ([], None),
+        ("x" * 1024, "x" * 1024),
+    ],
+)
+def test_the_id_of_a_record_is_kept_as_text(tmp_path: Path, given: object, kept: str | None) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": given, "title": TITLE}))
+    assert [entry.record_id for entry in entries(found(tmp_path / "a.jsonl"))] == [kept]
+
+
+def test_an_id_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "x" * 1025, "title": TITLE}))
+    assert reasons(found(tmp_path / "a.jsonl")) == ["the id of the record is longer than 1,024 characters"]
+
+
+def test_rows_of_two_tables_with_one_number_are_two_articles(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"id,title,text,source\n1,{name},Words of {name}.,Kite Daily\n")
+    rows = entries(found(tmp_path))
+    assert [row.record_id for row in rows] == ["1", "1"]
+    assert [row.guid for row in rows] == [None, None]
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def test_a_table_gives_an_article_a_row() -> None:
+    items = found(FILES / "table.csv")
+    rows = entries(items)
+    assert [row.title for row in rows] == ["Dam repairs begin in Lindmar", "Goat fair called off"]
+    assert [row.record_id for row in rows] == ["1", "2"]
+    assert {row.outlet for row in rows} == {"Kite Daily"}
+    assert [str(row.published.time.date()) for row in rows if row.published] == ["2026-11-25", "2026-11-24"]
+    assert notes(items).startswith("read `publication` as outlet, `content` as text, `date` as published")
+
+
+HEADS = "Headline;Body;Pub Date;Source"
+BODY = f'"Ice; the harbour";"{TEXT}\r\n\r\nA second ""paragraph"".";23.11.2026 08:00;Kite Täglich\r\n'
+
+
+def tables() -> Iterator[tuple[str, str, bytes]]:
+    whole = f"{HEADS}\r\n{BODY}"
+    yield "semicolon with BOM", "a.csv", codecs.BOM_UTF8 + whole.encode()
+    yield "Latin-1", "a.csv", whole.encode("latin-1")
+    yield "UTF-16", "a.csv", whole.encode("utf-16")
+    yield (
+        "tabs",
+        "a.tsv",
+        whole.replace("Ice; the", "Ice, the").replace(";", "\t").replace("Ice,", "Ice;").encode(),
+    )
+    yield "on standard input or as text", "a.txt", whole.encode()
+    yield "blank lines and cells", "a.csv", f"{HEADS};\r\n\r\n{BODY.strip()};\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(("name", "data"), [pytest.param(*rest, id=title) for title, *rest in tables()])
+def test_separators_and_encodings_are_found(tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
+    (row,) = entries(found(tmp_path / name))
+    assert (row.title, row.outlet) == ("Ice; the harbour", "Kite Täglich")
+    assert row.text == f'{TEXT}\n\nA second "paragraph".'
+    assert row.published is not None
+    assert row.published.time.date() == DAY
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ('1,"Ice closes",Kite Daily,2026-11-23\n2,"Goats",Kite Daily,2026-11-23\n', "must name its columns"),
+        ('{"title": "Ice"}\n', "must name its columns"),
+        ("naam;inhoud\nIce;words\n", "here it is `naam`, `inhoud`"),
+        ("title,text\r" + "Ice,words\r" * 3, "must name its columns"),
+        ("\n\n", "nothing in it"),
+        ("x" * 300_000, "must name its columns"),
+    ],
+)
+def test_a_table_without_a_header_is_refused_whole(tmp_path: Path, data: str, words: str) -> None:
+    (tmp_path / "a.csv").write_bytes(data.encode())
+    (reason,) = reasons(found(tmp_path / "a.csv"))
+    assert words in reason
+
+
+def test_columns_are_named_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"naam;inhoud\n{TITLE};{TEXT}\n")
+    (row,) = entries(found(tmp_path / "a.csv", chosen=mapping_of(["title=naam,text=inhoud"])))
+    assert (row.title, row.text) == (TITLE, TEXT)
+    (reason,) = reasons(found(tmp_path / "a.csv", chosen=mapping_of(["title=name"])))
+    assert reason == "there is no column `name`, which --map names; the columns are `naam`, `inhoud`"
+
+
+def test_ragged_rows_are_refused_one_by_one(tmp_path: Path) -> None:
+    rows = [
+        "title,text,date",
+        "A,words,2026-11-23,more",
+        "B",
+        "C,words of C,2026-11-23,,",
+        'D,"bro"ken,2026-11-23',
+        "E,words of E,nan",
+        'F,"never closed,2026',
+        "G,lost,x",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    items = found(tmp_path / "a.csv")
+    assert [row.title for row in entries(items)] == ["C", "E"]
+    assert [item.where.rpartition(" ")[2] for item in items if isinstance(item, InputProblem)] == list("2357")
+    assert "the row has 4 cells, and the header 3" in reasons(items)[0]
+    assert "what is behind it is not read" in reasons(items)[-1]
+
+
+def test_a_name_that_stands_twice_keeps_the_first(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("title,title,Text,\nFirst,Second,words,9\n")
+    items = found(tmp_path / "a.csv")
+    assert [(row.title, row.text) for row in entries(items)] == [("First", "words")]
+    assert "`title (2)` (1 record), `column 4` (1 record)" in notes(items)
+
+
+def test_long_cells_are_read_and_longer_lines_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f'title,text\nLong,"{"word " * 200_000}"\nNext,words\n')
+    assert [len(row.text or "") for row in entries(found(tmp_path / "a.csv"))] == [999_999, 5]
+    small = msgspec.structs.replace(TUNING, max_article_bytes=100_000)
+    (problem,) = reasons(list(open_source(tmp_path / "a.csv", tuning=small)))
+    assert problem.startswith("line 2 is longer than")
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.md", "a.parquet"])
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(TEXT.encode() if name == "a.md" else b"PK\x03\x04" + bytes(100))
+    (reason,) = reasons(found(tmp_path / name))
+    assert f"files that end in .{name[2:]} are not read" in reason

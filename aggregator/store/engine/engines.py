@@ -112,7 +112,7 @@ class OpenFile:
 
     def __init__(self, path: Path, mode: str = "rw") -> None:
         """`mode`: of SQLite's URIs, such as "ro" for read-only."""
-        self._mode = mode
+        self.mode = mode
         self._path = path.absolute()
         self._changing = threading.Lock()
         self._connections = 0
@@ -126,7 +126,7 @@ class OpenFile:
             self.check()
             if self._identity("") is None:
                 raise DatabaseReplacedError(f"there is no database at {self._path}")
-            address = f"{self._path.as_uri()}?mode={self._mode}"
+            address = f"{self._path.as_uri()}?mode={self.mode}"
             connection = sqlite3.connect(address, factory=_Connection, **how | {"uri": True})
             self._connections += 1
             connection.closing = self._closing
@@ -251,13 +251,14 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
         connection.create_function(
             "casefold", 1, lambda value: value and value.casefold(), deterministic=True
         )
-        # For a new file only: otherwise SQLite would take the write lock, and each new reader would wait for
-        # the writer.
-        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        if file.mode != "ro":
+            # For a new file only: otherwise SQLite would take the write lock, and each new reader would wait
+            # for the writer.
+            if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+                connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("PRAGMA journal_mode=WAL")
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
             "foreign_keys=ON",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",

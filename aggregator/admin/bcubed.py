@@ -7,10 +7,13 @@ measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
+import numpy as np
+
+from aggregator.admin.intervals import Interval, drawn_sums, interval
 
 Groups = Mapping[str, str]  # groups by the ids of articles: their stories, clusters, sagas, outlets
 _Group = TypeVar("_Group", str, tuple[str, str])
@@ -43,6 +46,8 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
     over_merge: float  # share of the stories with two or more articles that mix clusters
     split: float  # share of the clusters with two or more articles that are split
     alone: Score  # BCubed of the grouping in which every article is its own story
+    # Of precision, recall and f1 of BCubed, over_merge and split; {} for fewer than two clusters.
+    intervals: dict[str, Interval]
 
 
 def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
@@ -51,6 +56,8 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     cells = Counter((stories[i], clusters[i]) for i in ids)
     by_story, by_cluster = Counter(stories[i] for i in ids), Counter(clusters[i] for i in ids)
     total, hits = cells.total(), _pair_count(cells)
+    mixed = _are_split((story for story, _ in cells), by_story)
+    split = _are_split((cluster for _, cluster in cells), by_cluster)
     # fsum: the result does not depend on the order of the articles.
     precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
     recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
@@ -60,10 +67,44 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         stories=len(by_story),
         bcubed=Score(_share(precision, total), _share(recall, total)),
         pairs=Score(_share(hits, _pair_count(by_story)), _share(hits, _pair_count(by_cluster))),
-        over_merge=_split_share((story for story, _ in cells), by_story),
-        split=_split_share((cluster for _, cluster in cells), by_cluster),
+        over_merge=sum(mixed) / max(len(mixed), 1),
+        split=sum(split) / max(len(split), 1),
         alone=Score(1.0, _share(len(by_cluster), total)),
+        intervals=_intervals(cells, by_story, by_cluster, mixed, split),
     )
+
+
+def _intervals(
+    cells: Counter[tuple[str, str]],
+    by_story: Counter[str],
+    by_cluster: Counter[str],
+    mixed: Sequence[bool],
+    split: Sequence[bool],
+) -> dict[str, Interval]:
+    """Return the intervals; `cells`: the number of articles of each story and cluster."""
+    if len(by_cluster) < 2:
+        return {}
+    units = {event: np.zeros(3) for event in by_cluster}
+    cells_by_size = [(event, n, by_story[story]) for (story, event), n in cells.items()]
+    for event, n, of_story in sorted(cells_by_size):  # sorted: names and order change no bit of the sums
+        units[event] += (n, n * n / of_story, n * n / by_cluster[event])
+    articles, precisions, recalls = drawn_sums(map(tuple, units.values()))
+    return {
+        "precision": interval(precisions / articles),
+        "recall": interval(recalls / articles),
+        # No article has a precision or recall of 0.
+        "f1": interval(2 * precisions * recalls / (precisions + recalls) / articles),
+        "over_merge": _share_interval(mixed),
+        "split": _share_interval(split),
+    }
+
+
+def _share_interval(are_wrong: Sequence[bool]) -> Interval:
+    """Return the interval of the share of groups that are wrong; 0 of no groups."""
+    if not are_wrong:
+        return 0.0, 0.0
+    (wrong,) = drawn_sums((is_wrong,) for is_wrong in are_wrong)
+    return interval(wrong / len(are_wrong))
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):
@@ -86,10 +127,6 @@ def measure_outlets(
     """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
     members, events = _members(stories, clusters)
 
-    def are_pure(group: Collection[str]) -> bool:
-        pairs = itertools.combinations(group, 2)
-        return all(clusters[a] == clusters[b] or frozenset((a, b)) in loose for a, b in pairs)
-
     def count(group: Collection[str]) -> int:
         return len({outlets.get(one, one) for one in group})
 
@@ -98,12 +135,40 @@ def measure_outlets(
     wanted = [group for group in events if count(group) > 1]
     return OutletMetrics(
         stories=len(several),
-        pure=sum(map(are_pure, several)),
+        pure=sum(is_pure(group, clusters, loose) for group in several),
         events=len(wanted),
         whole=sum(_is_in_one(group, stories) for group in wanted),
         one_outlet=len(single),
-        one_outlet_impure=sum(not are_pure(group) for group in single),
+        one_outlet_impure=sum(not is_pure(group, clusters, loose) for group in single),
     )
+
+
+def is_pure(group: Collection[str], others: Groups, loose: Collection[frozenset[str]]) -> bool:
+    """Return whether all articles are in one group of the other kind, but for pairs in `loose`."""
+    pairs = itertools.combinations(group, 2)
+    return all(others[a] == others[b] or frozenset((a, b)) in loose for a, b in pairs)
+
+
+class WrongGroup(msgspec.Struct, frozen=True):
+    """A story with the articles of each of its events, or an event with those in each of its stories."""
+
+    name: str
+    parts: dict[str, dict[str, str]]  # by event or story: the title of each article, by id
+
+
+def wrong_groups(
+    groups: Groups, others: Groups, titles: Mapping[str, str], loose: Collection[frozenset[str]]
+) -> list[WrongGroup]:
+    """Return the stories that mix events (`others`), or the events in several stories, the largest first."""
+    members, _ = _members(groups, others)
+    wrong = []
+    for group in sorted(members, key=len, reverse=True):
+        if not is_pure(group, others, loose):
+            parts: dict[str, dict[str, str]] = defaultdict(dict)
+            for article in group:
+                parts[others[article]][article] = titles[article]
+            wrong.append(WrongGroup(groups[group[0]], parts))
+    return wrong
 
 
 class SagaMetrics(msgspec.Struct, frozen=True):
@@ -172,11 +237,10 @@ def _pair_count(sizes: Counter[_Group]) -> int:
     return sum(n * (n - 1) // 2 for n in sizes.values())
 
 
-def _split_share(parts: Iterable[str], sizes: Counter[str]) -> float:
-    """Return the share of groups with two or more members whose members are in several of the other kind."""
+def _are_split(parts: Iterable[str], sizes: Counter[str]) -> list[bool]:
+    """Return of each group with two or more members whether these are in several of the other kind."""
     spread = Counter(parts)
-    several = [group for group, size in sizes.items() if size > 1]
-    return sum(spread[group] > 1 for group in several) / len(several) if several else 0.0
+    return [spread[group] > 1 for group, size in sizes.items() if size > 1]
 
 
 def _share(part: float, whole: float) -> float:

@@ -28,10 +28,12 @@ from aggregator.admin.bcubed import (
     OutletMetrics,
     SagaMetrics,
     Score,
+    WrongGroup,
     measure,
     measure_copies,
     measure_outlets,
     measure_sagas,
+    wrong_groups,
 )
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
@@ -39,7 +41,7 @@ from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.jobs import PARSER_FAILED
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import FrozenStruct, utc_now
+from aggregator.model.core import SCORED_STAGES, FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
@@ -87,8 +89,9 @@ class Assignment(FrozenStruct, omit_defaults=False):
     """The story of one record of the dataset: a line of `--assignments`."""
 
     id: str
-    story: str
-    copy_of: str | None
+    story: str  # a name within this run
+    copy_of: str | None  # the id of the record that it is a copy of
+    score: float | None  # in logits, with which it joined its story; None of its first record and of copies
 
 
 class MonthEvaluation(FrozenStruct, omit_defaults=False):
@@ -110,6 +113,8 @@ class Evaluation(FrozenStruct, omit_defaults=False):
     stories: int
     by_outlets: OutletMetrics | None  # None: no record has a cluster and an outlet
     months: tuple[MonthEvaluation, ...]  # () if no record has a saga
+    mixed_stories: list[WrongGroup]  # stories whose records are of several clusters
+    split_events: list[WrongGroup]  # clusters whose records are in several stories
     copies: Score | None  # None: no record has `copy_of`
     copies_found: int
     not_read: dict[str, int]  # articles without a fingerprint, each a story of its own, by reason
@@ -178,7 +183,7 @@ def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[Labell
         raise UsageError(f"{name}: {error}") from error
     if not records:
         raise UsageError(f"{name}: no records; write one JSON object per line")
-    return _in_time(records)
+    return in_order_of_time(records)
 
 
 def dataset_name(path: Path | str) -> str:
@@ -192,7 +197,8 @@ def dataset_name(path: Path | str) -> str:
     return Path(path).name
 
 
-def _in_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
+def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
+    """Return the records in the order in which they are placed."""
     times, last = [], dt.datetime.min.replace(tzinfo=dt.UTC)
     for record in records:
         last = record.entry.published.time if record.entry.published else last
@@ -209,6 +215,7 @@ class _EvaluatedRecord(FrozenStruct):
     key: str
     record: LabelledRecord
     result: inbox.EntryResult
+    score: float | None
 
     @property
     def story(self) -> str:
@@ -306,10 +313,14 @@ def _evaluated_records(
     connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
 ) -> list[_EvaluatedRecord]:
     results = {one.entry_no: one for one in inbox.results(connection, numbers)}
-    return [
-        _EvaluatedRecord(key=f"{number:09}", record=record, result=results[entry_no])
-        for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True))
-    ]
+    evaluated = []
+    for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
+        result, score = results[entry_no], None
+        if result.story is not None:
+            evidence = articles.evidence_of(connection, result.article)
+            score = evidence.score if evidence.stage in SCORED_STAGES else None
+        evaluated.append(_EvaluatedRecord(key=f"{number:09}", record=record, result=result, score=score))
+    return evaluated
 
 
 # --- measuring ---------------------------------------------------------------------------------------------
@@ -328,13 +339,21 @@ def _evaluation(
     clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
     unread = [one for one in records if one.result.story is None]
+    story_of_id = {one.record.id: one.story for one in records}
+    event_of_id = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
+    outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
+    titles = {one.record.id: one.record.entry.title for one in records}
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
-        by_outlets=_by_outlets(records, loose),
+        by_outlets=measure_outlets(story_of_id, event_of_id, outlets, loose)
+        if outlets and event_of_id
+        else None,
         months=_months(records),
+        mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
+        split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
         copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=dict(Counter(map(_reason, unread)).most_common()),
@@ -346,14 +365,6 @@ def _evaluation(
         peak_memory_mib=max(resource.getrusage(who).ru_maxrss for who in _WHO) / 1024,
         rules_version=all_tuning.version,
     )
-
-
-def _by_outlets(records: Sequence[_EvaluatedRecord], loose: LoosePairs) -> OutletMetrics | None:
-    outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
-    clusters = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
-    if not outlets or not clusters:
-        return None
-    return measure_outlets({one.record.id: one.story for one in records}, clusters, outlets, loose)
 
 
 def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
@@ -428,9 +439,10 @@ def _has_failed(one: _EvaluatedRecord) -> bool:
 
 def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:
     id_of = {one.key: one.record.id for one in records}
+    originals = [id_of.get(key or "") for key in _copies_of(records).values()]
     return [
-        Assignment(id=id_of[key], story=one.story, copy_of=id_of[original] if original else None)
-        for one, (key, original) in zip(records, _copies_of(records).items(), strict=True)
+        Assignment(id=one.record.id, story=one.story, copy_of=original, score=one.score)
+        for one, original in zip(records, originals, strict=True)
     ]
 
 

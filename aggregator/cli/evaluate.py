@@ -1,6 +1,7 @@
 """The command eval: measures the quality of the grouping."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,9 +16,11 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.admin import evaluate as found
-    from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, Score
+    from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, Score, WrongGroup
 
 _REASONS_SHOWN = 8
+_WRONG_SHOWN = 20  # stories that mix events, and likewise events that are split; JSON has all
+_RECORDS_SHOWN = 5  # of one event in one of them
 
 
 def evaluate(
@@ -156,14 +159,10 @@ def _lines(result: "found.Evaluation") -> list[str]:
             lines.append(f"{report.articles:,} of them are labelled and measured")
         lines += _month_lines("by month", {one.month: one.metrics for one in result.months})
         lines += _month_lines("sure reports", {one.month: one.sure_reports for one in result.months})
-        lines += _table(
-            [
-                _report_row("BCubed", report),
-                _score_row("pairs", report.pairs, float(report.clusters == report.articles)),
-                *copies,
-            ]
-        )
+        lines += _table([*_report_rows(report), *copies])
         lines += _outlet_lines(result)
+        lines += _wrong_lines("stories that mix events", result.mixed_stories)
+        lines += _wrong_lines("events in several stories", result.split_events)
     return [
         *lines,
         "",
@@ -208,9 +207,21 @@ def _corrections_lines(result: "found.CorrectionsEvaluation") -> list[str]:
         f"{report.articles:,} corrected articles, grouped without the corrections",
         *([f"{result.gone:,} more have no story now and are not measured"] if result.gone else []),
     ]
-    rows = [_report_row("BCubed", report)]
-    rows.append(_score_row("pairs", report.pairs, float(report.clusters == report.articles)))
-    return [*lines, *_table(rows)]
+    return [*lines, *_table(_report_rows(report))]
+
+
+def _wrong_lines(title: str, groups: "Sequence[WrongGroup]") -> list[str]:
+    """Return the groups with their parts, and the id and title of each record."""
+    lines = ["", f"{title}: {len(groups):,}"]
+    for group in groups[:_WRONG_SHOWN]:
+        lines.append(f"  {one_line(group.name)}")
+        for part, titles in group.parts.items():
+            lines.append(f"    {one_line(part)}: {len(titles):,}")
+            shown = islice(titles.items(), _RECORDS_SHOWN)
+            lines += [f"      {one_line(f'{record}  {title}')}" for record, title in shown]
+    if len(groups) > _WRONG_SHOWN:
+        lines.append(f"  {len(groups) - _WRONG_SHOWN:,} more; --format json has all")
+    return lines
 
 
 def _warnings(result: "found.Evaluation") -> list[str]:
@@ -253,6 +264,17 @@ def _report_row(name: str, report: "GroupingMetrics") -> str:
     score, sizes = report.bcubed, (report.articles, report.clusters)
     faults = report.over_merge, report.split
     return _row(name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults)
+
+
+def _report_rows(report: "GroupingMetrics") -> list[str]:
+    """Return the rows of BCubed, of its intervals, and of pairs."""
+    rows = [_report_row("BCubed", report)]
+    for name, end in (("  from", 0), ("  to", 1)):
+        limits = {figure: limits[end] for figure, limits in report.intervals.items()}
+        scores = map(limits.get, ("precision", "recall", "f1", "alone", "over_merge", "split"))
+        rows += [_row(name, None, None, *scores)] if limits else []
+    rows.append(_score_row("pairs", report.pairs, float(report.clusters == report.articles)))
+    return rows
 
 
 def _score_row(name: str, score: "Score", alone: float) -> str:

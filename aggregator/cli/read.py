@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, missing_database
-from aggregator.cli.output import argument, option
+from aggregator.cli.output import argument, flag, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.model.core import utc_now
@@ -56,6 +56,9 @@ def stories(
     after: Annotated[
         str, option("--next", "CURSOR", "Continue after the `next` of an earlier JSON list.")
     ] = "",
+    by_article: Annotated[
+        bool, flag("--articles", "List the articles of the stories, one each row.")
+    ] = False,
     format_: show.ListFormat = "table",
 ) -> None:
     """List stories, the last bumped first.
@@ -67,6 +70,7 @@ def stories(
       aggregator stories --since 7d --min-reports 2
       aggregator stories --query '"central bank" rate*' --language en
       aggregator stories --limit 1000000 --format csv > stories.csv
+      aggregator stories --limit 1000000 --articles --format csv > articles.csv
     """
     from msgspec.structs import replace
 
@@ -81,7 +85,7 @@ def stories(
         pages = reader.pages(replace(wanted, after=after or None))
         first = next(pages)
         if first.stories or format_ != "table":
-            _print(chain([first], pages), format_)
+            (_print_articles if by_article else _print)(chain([first], pages), format_)
             return
         from aggregator.store.read.statistics import statistics
 
@@ -98,13 +102,12 @@ def stories(
 
 def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the stories page by page."""
-    if format_ == "json":
-        _json(pages)
-        return
-    stories = (story for page in pages for story in page.stories)
-    if format_ == "jsonl":
-        from aggregator.web.story_json import story_in_list
+    from aggregator.web.story_json import story_in_list
 
+    stories = (story for page in pages for story in page.stories)
+    if format_ == "json":
+        _json(pages, "stories", lambda story: [story_in_list(story)])
+    elif format_ == "jsonl":
         for one in stories:
             show.json_line(story_in_list(one))
     elif format_ == "csv":
@@ -115,16 +118,33 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
         show.table(columns, map(attrgetter(*values), stories), wide=("title",))
 
 
-def _json(pages: "Iterable[StoryPage]") -> None:
-    """Print `{"stories": [...], "next": cursor|null}` page by page, the same bytes as the API answers."""
+def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
+    """Print the articles of the stories page by page."""
+    from aggregator.web.story_json import ListedArticleJson, articles_in_list
+
+    articles = (article for page in pages for story in page.stories for article in articles_in_list(story))
+    if format_ == "json":
+        _json(pages, "articles", articles_in_list)
+    elif format_ == "jsonl":
+        for article in articles:
+            show.json_line(article)
+    elif format_ == "csv":
+        columns = ListedArticleJson.__struct_fields__  # as the keys of the JSON
+        show.write_csv(columns, map(attrgetter(*columns), articles))
+    else:
+        columns = ("story", "id", "published", "outlet", "title")
+        show.table(columns, map(attrgetter(*columns), articles), wide=("title",))
+
+
+def _json(pages: "Iterable[StoryPage]", key: str, rows_of: "Callable[[StoryView], Iterable[object]]") -> None:
+    """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
     from aggregator.web.sanitise import encode_json
-    from aggregator.web.story_json import story_in_list
 
     comma, cursor = b"", None
-    show.out(b'{"stories":[')
+    show.out(b'{"' + key.encode() + b'":[')
     for page in pages:
-        for one in page.stories:
-            show.out(comma + encode_json(story_in_list(one)))
+        for row in chain.from_iterable(map(rows_of, page.stories)):
+            show.out(comma + encode_json(row))
             comma = b","
         cursor = page.next
     show.out(b'],"next":' + encode_json(cursor) + b"}\n")

@@ -300,6 +300,9 @@ class RunnerUp(FrozenStruct):
 Stage = Literal["founded", "copy", "version", "event", "second look", "series", "correction", "revision"]
 
 
+SCORED_STAGES: frozenset[Stage] = frozenset({"event", "second look"})  # an article joined by its score
+
+
 class Evidence(FrozenStruct):
     """The reasons of a decision. `score` is None where none was needed: a copy, or no similar story."""
 

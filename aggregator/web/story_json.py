@@ -5,7 +5,7 @@ stories are already limited by `excerpts.for_reader`; nothing is limited here.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.model.core import (
+    SCORED_STAGES,
     ArticleView,
     FrozenStruct,
     Kind,
@@ -57,7 +58,6 @@ _STAGES: dict[Stage, str] = {
     "correction": "moved here by a correction",
     "revision": "a later version of an article of this story",
 }
-_SCORED: frozenset[Stage] = frozenset({"event", "second look"})
 
 
 def reason_in_words(article: ArticleView) -> str | None:
@@ -74,7 +74,7 @@ def reason_in_words(article: ArticleView) -> str | None:
             return f"an excerpt: {copy.containment:.0%} of it is in {copy.other}"
         return f"the same text as {copy.other}: {copy.resemblance:.0%} of all three-word runs are shared"
     words = _STAGES[evidence.stage]
-    if evidence.stage not in _SCORED:
+    if evidence.stage not in SCORED_STAGES:
         return words
     if evidence.score is not None:
         words += f", score {evidence.score:.2f}"
@@ -100,6 +100,13 @@ class ArticleJson(FrozenStruct):
     kind: Kind
     role: Role
     version: VersionState | None
+
+
+class ListedArticleJson(ArticleJson):
+    """An article in a list of articles, with its story; `aggregator stories --articles`."""
+
+    story: str
+    story_title: str
 
 
 class StoryJson(StoryFacts):
@@ -189,6 +196,12 @@ def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in lists."""
     articles = tuple(like(ArticleJson, article) for article in story.articles)
     return like(StoryJson, story, articles=articles, picture=_picture_address(story))
+
+
+def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
+    """Yield the articles of a story as in lists of articles."""
+    for article in story.articles:
+        yield like(ListedArticleJson, article, story=story.id, story_title=story.title)
 
 
 def _picture_address(story: StoryView) -> str | None:

@@ -238,6 +238,29 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
     assert any(row["title"].startswith("'=") for row in rows), "no cell is a formula"
 
 
+def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> None:
+    stories = filled.type("stories", "--format", "jsonl").lines
+    wanted = [
+        article | {"story": story["id"], "story_title": story["title"]}
+        for story in stories
+        for article in story["articles"]
+    ]
+    lines = filled.type("stories", "--articles", "--format", "jsonl").lines
+    assert lines == wanted
+    page = json.loads(filled.type("stories", "--articles", "--format", "json").out)
+    assert page == {"articles": wanted, "next": None}
+    rows = list(csv.DictReader(io.StringIO(filled.type("stories", "--articles", "--format", "csv").text)))
+    assert [list(row) for row in rows] == [list(line) for line in lines], "a new key is a new column"
+    for row, line in zip(rows, lines, strict=True):
+        for name, value in line.items():
+            assert row[name].removeprefix("'") == ("" if value is None else value), name
+    one_story = filled.type("stories", "--articles", "--limit", "1", "--format", "jsonl").lines
+    assert [line["id"] for line in one_story] == [article["id"] for article in stories[0]["articles"]]
+    table = filled.type("stories", "--articles").text.splitlines()
+    assert table[0].split() == ["story", "id", "published", "outlet", "title"]
+    assert len(table) == len(wanted) + 1
+
+
 @pytest.mark.later
 def test_filters_and_limits(filled: Terminal) -> None:
     def ids(*arguments: str) -> list[str]:

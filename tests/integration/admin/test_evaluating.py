@@ -74,6 +74,27 @@ def test_months_are_measured_with_and_without_what_is_no_sure_report(tmp_path, c
     assert b"sure reports" in main_said(capsysbinary, "eval", str(path))
 
 
+def test_intervals_and_wrong_stories_are_printed_and_in_json(folder, capsysbinary):
+    told = one("told", cluster="flood")
+    elsewhere = one("else\u202ewhere", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="blame")
+    far = one("far", STRIKE, "Dockers walk out", cluster="flood")
+    written(folder, told, elsewhere, far, one("unlabelled", FLOOD))
+    text = main_said(capsysbinary, "eval", "set.jsonl").decode()
+    assert "    from  " in text
+    assert "stories that mix events: 1" in text
+    assert "events in several stories: 1" in text
+    assert "told  Levee breaks at Pennmouth" in text
+    assert "\u202e" not in text
+    result = json.loads(main_said(capsysbinary, "eval", "set.jsonl", "--format", "json"))
+    assert set(result["labelled"]["intervals"]) == {"precision", "recall", "f1", "over_merge", "split"}
+    (mixed,), (split,) = result["mixed_stories"], result["split_events"]
+    assert mixed["parts"]["flood"] == {"told": "Levee breaks at Pennmouth"}
+    assert set(mixed["parts"]) == {"flood", "blame"}
+    assert (split["name"], split["parts"][mixed["name"]]) == ("flood", {"told": "Levee breaks at Pennmouth"})
+    again = json.loads(main_said(capsysbinary, "eval", "set.jsonl", "--format", "json"))
+    assert again["labelled"] == result["labelled"]
+
+
 def test_records_of_one_id_are_measured_each(tmp_path):
     result, assigned = ran(
         written(

@@ -34,6 +34,17 @@ def test_every_share_lies_between_0_and_1(both):
 
 
 @given(GROUPINGS)
+def test_intervals_lie_between_0_and_1_and_of_what_never_varies_are_a_point(both):
+    report = measure(*sides(both))
+    assert bool(report.intervals) == (report.clusters > 1)
+    for low, high in report.intervals.values():
+        assert 0.0 <= low <= high <= 1.0 + 1e-12
+    perfect = measure(sides(both)[1], sides(both)[1])
+    for name, limits in perfect.intervals.items():
+        assert limits == ((0.0, 0.0) if name in ("over_merge", "split") else pytest.approx((1.0, 1.0)))
+
+
+@given(GROUPINGS)
 def test_a_perfect_grouping_has_nothing_wrong(both):
     _, clusters = sides(both)
     report = measure({k: f"story of {v}" for k, v in clusters.items()}, clusters)

@@ -1,10 +1,51 @@
-"""A news aggregator daemon that keeps one story per event."""
+"""A news aggregator daemon that keeps one story per event.
+
+The names of its Python API (docs/research.md) are loaded when somebody asks for one of them: a command needs
+none, and would wait for all that they import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aggregator.python_api import (
+        AggregatorError,
+        Article,
+        Assignment,
+        Story,
+        StoryArticle,
+        StoryDatabase,
+        extract_article,
+        group_records,
+        open_database,
+    )
+
+    __version__: str
+
+__all__ = [
+    "AggregatorError",
+    "Article",
+    "Assignment",
+    "Story",
+    "StoryArticle",
+    "StoryDatabase",
+    "__version__",
+    "extract_article",
+    "group_records",
+    "open_database",
+]
 
 
-def __getattr__(name: str) -> str:
-    """`__version__`, looked up when somebody asks: that costs every command 30 ms otherwise."""
-    if name != "__version__":
-        raise AttributeError(name)
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name in __all__:
+        return getattr(import_module("aggregator.python_api"), name)
+    raise AttributeError(f"module 'aggregator' has no attribute {name!r}")
+
+
+def _version() -> str:
+    """Return the version, looked up when somebody asks: that costs every command 30 ms otherwise."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -36,7 +36,7 @@ PACKAGES = frozenset(
         "cli",
     ]
 )
-IN_ROOT = frozenset({"__init__.py", "__main__.py"})
+IN_ROOT = frozenset({"__init__.py", "__main__.py", "py.typed", "python_api.py"})
 MOST_FILES = 18  # in one folder, `__init__.py` counted; `cli` holds one per command
 MOST_BASENAMES = 2  # modules of one name
 MOST_FUNCTION_LINES = 80  # code lines

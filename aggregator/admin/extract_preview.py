@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from aggregator.config.settings import Config
+from aggregator.config.tuning import Tuning
 from aggregator.extract.outlets import outlet_of
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
 from aggregator.intake.poll import parse_mail, verdict_of
@@ -23,7 +24,11 @@ from aggregator.sources.parse.streams import is_address, is_remote, shown
 
 
 class ExtractPreview(FrozenStruct, omit_defaults=False):
-    """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict."""
+    """A line of `extract --format jsonl`; `text` is the extracted text, whatever the verdict.
+
+    `what` is the input as it was typed. `verdict` is "ok" or "stub" for an article; else `reason` says why it
+    is none. `published` is RFC 3339 in UTC, `wire` the agency behind the text.
+    """
 
     what: str
     verdict: Verdict
@@ -102,7 +107,9 @@ def _preview(
     if isinstance(found, InputFeed):
         reason = "this is a feed; read it with `aggregator sources check`"
         return ExtractPreview(what=name, verdict="not_article", reason=reason)
-    return _prepared(config, executor, name, PrepareItem(entry=found.entry, seen=utc_now()))
+    return prepared_preview(
+        executor, config.effective_tuning, name, PrepareItem(entry=found.entry, seen=utc_now())
+    )
 
 
 def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
@@ -118,11 +125,12 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
         page_url=fetched.url_final,
         page_charset=fetched.charset,
     )
-    return _prepared(config, executor, url, item)
+    return prepared_preview(executor, config.effective_tuning, url, item)
 
 
-def _prepared(config: Config, executor: Executor, what: str, item: PrepareItem) -> ExtractPreview:
-    job = PrepareJob(items=(item,), tuning=config.effective_tuning.to_json(), extract_only=True)
+def prepared_preview(executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem) -> ExtractPreview:
+    """Return what would be stored of an item; if it cannot be read, the verdict says why."""
+    job = PrepareJob(items=(item,), tuning=all_tuning.to_json(), extract_only=True)
     try:
         article = answer_of(executor, prepare, job, PrepareResult).prepared[0].article
     except WorkError as error:

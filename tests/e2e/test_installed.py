@@ -2,10 +2,9 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,27 @@ from tests.support.daemon_process import PROGRAM
 
 pytestmark = pytest.mark.later
 
+TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 
 
-class Installed:
-    """The files of the wheel in a folder of their own, and commands of that program in another folder."""
+@pytest.fixture(scope="module")
+def site_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of the wheel, as `pip install` unpacks them."""
+    built, place = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("installed") / "site-packages"
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)]
+    subprocess.run(build, cwd=REPOSITORY, capture_output=True, check=True)
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(place)
+    return place
 
-    def __init__(self, folder: Path) -> None:
-        self.place, self.folder = folder / "site-packages", folder / "work"
-        self.folder.mkdir()
-        shutil.copytree(REPOSITORY / "aggregator", self.place / "aggregator")  # as compiled, to start soon
-        project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-        included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-        for source, target in included.items():
-            copy = shutil.copytree if (REPOSITORY / source).is_dir() else shutil.copy
-            (self.place / target).parent.mkdir(parents=True, exist_ok=True)
-            copy(REPOSITORY / source, self.place / target)
+
+class Installed:
+    """Commands of the installed program, in a folder of the user's own."""
+
+    def __init__(self, place: Path, folder: Path) -> None:
+        self.place, self.folder = place, folder
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
         self._environment = kept | {"PYTHONPATH": str(self.place)}
 
@@ -47,10 +51,31 @@ class Installed:
 
 
 @pytest.fixture
-def installed(tmp_path: Path) -> Installed:
-    made = Installed(tmp_path)
+def installed(site_packages: Path, tmp_path: Path) -> Installed:
+    made = Installed(site_packages, tmp_path)
     assert made.where().startswith(str(made.place))
     return made
+
+
+def test_the_wheel_has_one_package_that_is_typed_and_carries_what_it_needs(site_packages: Path) -> None:
+    names = {path.name for path in site_packages.iterdir()}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"aggregator"}
+    assert len(names) == 2
+    package = site_packages / "aggregator"
+    assert (package / "py.typed").exists()
+    shipped = {path.name for path in (package / "_shipped").iterdir()}
+    assert shipped == {"migrations", "config.yaml", "examples", "systemd"}
+
+
+def test_a_database_is_made_and_labelled_articles_are_measured(installed: Installed) -> None:
+    made = installed.type("db", "upgrade", "--database", "sqlite:///made.db")
+    assert made.returncode == 0, made.stderr
+    assert (installed.folder / "made.db").stat().st_size > 0
+    lines = TRIPWIRE.read_text(encoding="utf-8").splitlines(keepends=True)[:6]
+    (installed.folder / "labelled.jsonl").write_text("".join(lines), encoding="utf-8")
+    measured = installed.type("eval", "labelled.jsonl", "--format", "json")
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["labelled"]["articles"] == 6
 
 
 def test_samples_are_read_beside_other_files(installed: Installed) -> None:

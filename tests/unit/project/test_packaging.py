@@ -5,6 +5,7 @@ import tomllib
 from collections import defaultdict
 from importlib import metadata
 
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -32,3 +33,17 @@ def test_each_extra_is_spelled_in_one_way() -> None:
                 spellings[canonicalize_name(one.name), canonicalize_name(extra)].add(extra)
     assert ("lxml", "html-clean") in spellings, "justext asks for it"
     assert {key: found for key, found in spellings.items() if len(found) > 1} == {}
+
+
+def test_the_citation_has_the_version_and_licence_of_the_project() -> None:
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert cited["cff-version"] == "1.2.0"
+    assert (cited["title"], cited["version"], cited["license"]) == (
+        project["name"],
+        project["version"],
+        project["license"],
+    )
+    assert [author["name"] for author in cited["authors"]] == [
+        author["name"] for author in project["authors"]
+    ]

@@ -1,0 +1,180 @@
+"""The Python API: extract an article, group records, read the stories of a database.
+
+Its names are imported from `aggregator`; they are stable, as the JSON fields are (docs/research.md). Every
+error that is meant for a person is an `aggregator.AggregatorError`.
+"""
+
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+from aggregator.admin.evaluate import Assignment as Assignment
+from aggregator.admin.evaluate import evaluate, in_order_of_time
+from aggregator.admin.extract_preview import ExtractPreview, prepared_preview
+from aggregator.config.settings import absolute_database_url
+from aggregator.config.tuning import Tuning
+from aggregator.intake.jobs import PrepareItem
+from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.model.core import Entry, StoryView, utc_now
+from aggregator.model.errors import AggregatorError as AggregatorError
+from aggregator.model.errors import UsageError
+from aggregator.sources.parse.entry_builder import absolute_url
+from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
+from aggregator.store.engine.database import Database
+from aggregator.store.migrate import check
+from aggregator.store.read.reader import StoryReader
+from aggregator.web.filters import parse_filter
+from aggregator.web.story_json import ListedArticleJson, StoryJson, articles_in_list, story_in_list
+
+Filter = str | int | dt.date
+Article = ExtractPreview
+Story = StoryJson
+StoryArticle = ListedArticleJson
+
+
+def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Article:
+    """Return the article of a page, as `aggregator extract` does; any page has a verdict.
+
+    Bytes are decoded as the page declares. `url` makes relative addresses absolute and helps to find date and
+    outlet; nothing is fetched. The page is parsed in this process, without the limits of time and memory that
+    the workers of the daemon have. Raises AggregatorError for another `url` than http or https.
+
+    >>> import aggregator
+    >>> page = "<html><head><title>Ferry aground</title></head><body><article><h1>Ferry aground</h1><p>" + (
+    ...     "The ferry from Lindmar ran aground on a sandbank on Monday with 212 people on board. " * 5
+    ... )
+    >>> article = aggregator.extract_article(page, url="https://harbour.example/ferry")
+    >>> article.verdict, article.title, article.language
+    ('ok', 'Ferry aground', 'en')
+    >>> aggregator.extract_article(b"").reason
+    'the page is empty'
+    """
+    if url is not None and absolute_url(url, None) is None:
+        raise UsageError(f"{url!r} is no address of a page; it must begin with http:// or https://")
+    charset, page = None, html_or_bytes
+    if isinstance(page, str):
+        charset, page = "utf-8", page.encode("utf-8", "replace")
+    item = PrepareItem(
+        entry=Entry(source=url or "", url=url, authority="page"),
+        seen=utc_now(),
+        page=page,
+        page_url=url,
+        page_charset=charset,
+    )
+    return prepared_preview(InlineExecutor(), Tuning(), url or "", item)
+
+
+def group_records(records: Iterable[Mapping[str, object]]) -> list[Assignment]:
+    """Group records into stories as the daemon would, and return the assignment of each, in their order.
+
+    A record is a dict with its own `id`, otherwise as in JSONL files of `aggregator ingest`: `title`, `text`
+    or `html`, `published` (a text or a datetime), `outlet`, `url`, `language`. They are placed in the order
+    of their times, in a database that is deleted at the end.
+
+    Raises AggregatorError for a record without `id`, with the id of another, or without anything to read,
+    and if there are no records.
+
+    >>> import aggregator
+    >>> flood = "The river Arrel broke its levee at Kestrow on Monday. Two hundred houses are under water."
+    >>> strike = "Dockers in Halverne walked out on Friday. Their union wants nine per cent more."
+    >>> flooded, struck, copied = aggregator.group_records(
+    ...     [
+    ...         {"id": "a", "title": "Levee breaks at Kestrow", "text": flood * 3, "outlet": "Courier"},
+    ...         {"id": "b", "title": "Dock strike in Halverne", "text": strike * 3, "outlet": "Echo"},
+    ...         {"id": "c", "title": "Levee breaks at Kestrow", "text": flood * 3, "outlet": "Siren"},
+    ...     ]
+    ... )
+    >>> flooded.story == copied.story, flooded.story == struck.story, copied.copy_of
+    (True, False, 'a')
+    """
+    labelled: dict[str, LabelledRecord] = {}
+    for number, record in enumerate(records, start=1):
+        read = _labelled(record, number)
+        if read.id in labelled:
+            raise UsageError(f"record {number} has the id of an earlier one: {read.id!r}")
+        labelled[read.id] = read
+    if not labelled:
+        raise UsageError("there are no records to group")
+    _, assigned = evaluate(in_order_of_time([*labelled.values()]), Tuning(), executor="inline", workers=1)
+    by_id = {assignment.id: assignment for assignment in assigned}
+    return [by_id[record_id] for record_id in labelled]
+
+
+def _labelled(record: Mapping[str, object], number: int) -> LabelledRecord:
+    """Read a record as a line of a JSONL file is read; `number` counts from 1. Raises UsageError."""
+    try:
+        line = json.dumps(dict(record), default=_as_text)
+    except (TypeError, ValueError, RecursionError) as error:
+        advice = "give dicts that JSON can hold, of a DataFrame to_dict('records')"
+        raise UsageError(f"record {number} cannot be read ({error}): {advice}") from error
+    read = read_labelled(line, file_name="record", line_number=number)
+    if read.id == f"record:{number}":
+        raise UsageError(f"record {number} has no `id` that is a text or a number")
+    if read.problem is not None:
+        raise UsageError(f"record {number}, {read.id!r}: {read.problem}")
+    return read
+
+
+def _as_text(value: object) -> str:
+    """Return the text of a time, a UUID or a number of numpy. Raises TypeError for bytes."""
+    if isinstance(value, bytes):
+        raise TypeError("a value of it is bytes; decode them")
+    return str(value)
+
+
+class StoryDatabase:
+    """The stories of a database, which is only read; see `open_database`. A context manager."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def stories(self, limit: int = sys.maxsize, **filters: Filter) -> Iterator[Story]:
+        """Return the stories, the last bumped first, as `aggregator stories --format jsonl` prints them.
+
+        The filters are those of that command: `query`, `since` and `until` (also a date or datetime),
+        `min_outlets`, `min_reports`, `outlet`, `folder`, `language`, `name`, `topic`, `kind`. All stories are
+        of one state of the database. Raises AggregatorError for a filter that cannot be read.
+        """
+        return map(story_in_list, self._views(limit, filters))
+
+    def articles(self, limit: int = sys.maxsize, **filters: Filter) -> Iterator[StoryArticle]:
+        """Return the articles of the stories, as `aggregator stories --articles` prints them."""
+        return chain.from_iterable(map(articles_in_list, self._views(limit, filters)))
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _views(self, limit: int, filters: Mapping[str, Filter]) -> Iterator[StoryView]:
+        parameters = [(name, str(value)) for name, value in filters.items()]
+        wanted = parse_filter(parameters, utc_now(), default_limit=limit).filter
+        pages = StoryReader(self._database).pages(wanted)
+        return (story for page in pages for story in page.stories)
+
+
+def open_database(url: str | os.PathLike[str]) -> StoryDatabase:
+    """Open the database of the program for reading: an SQLite file, or postgresql://USER@HOST/NAME.
+
+    It may be in use. Raises AggregatorError if there is none, or if it is of another version of the program.
+    """
+    address = absolute_database_url(os.fspath(url), Path.cwd())
+    if address.startswith("sqlite:///"):
+        address = address.replace("sqlite:///", "sqlite:///file:") + "?mode=ro&uri=true"
+    database = Database(address)
+    try:
+        check(database)
+    except BaseException:
+        database.close()
+        raise
+    return StoryDatabase(database)

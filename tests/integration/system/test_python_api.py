@@ -4,10 +4,12 @@ import datetime as dt
 import doctest
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,18 @@ def test_a_path_opens_a_file_that_is_never_written(sqlite: Database) -> None:
     assert list(database.stories()) == []
     database.close()
     assert sqlite.data_version() == before
+
+
+def test_a_restored_backup_opens_and_stays_as_it_is(sqlite: Database, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(str(sqlite.file))) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    before = copy.read_bytes()
+    copy.chmod(0o400)
+    with aggregator.open_database(f"sqlite:///{copy}") as database:
+        assert list(database.articles()) == []
+    assert copy.read_bytes() == before
+    assert not copy.with_name("copy.db-wal").exists()
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ class ArticleJson(FrozenStruct):
 class ListedArticleJson(ArticleJson):
     """An article in a list of articles, with its story; `aggregator stories --articles`."""
 
+    record_id: str | None
     story: str
     story_title: str
 

@@ -4,7 +4,7 @@ Nothing here depends on SQL or HTTP.
 """
 
 import datetime as dt
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -72,6 +72,13 @@ class ArticleDetail(FrozenStruct, omit_defaults=False):
     copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
 
 
+class Mark(NamedTuple):
+    """A half-open range of code points; `tuple` would be described in a way that client generators refuse."""
+
+    start: int
+    end: int
+
+
 class SearchHit(FrozenStruct, omit_defaults=False):
     """One article that matches a search.
 
@@ -87,7 +94,7 @@ class SearchHit(FrozenStruct, omit_defaults=False):
     effective_at: dt.datetime = msgspec.field(name="effective")
     language: str | None = None
     snippet: str = ""
-    marks: tuple[tuple[int, int], ...] = ()
+    marks: tuple[Mark, ...] = ()
     nosnippet: bool = False
 
 

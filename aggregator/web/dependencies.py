@@ -115,11 +115,19 @@ class Site:
         return for_reader_with_summary(story, *texts, self.access(request), self.settings.excerpt_words)
 
     def filter(
-        self, request: Request, default_limit: int, *, ignore_unknown: bool = False
+        self,
+        request: Request,
+        default_limit: int,
+        *,
+        ignore_unknown: bool = False,
+        others: tuple[str, ...] = (),
     ) -> tuple[ParsedFilter, dt.datetime]:
-        """Return the filter, and the time of the first page of this pagination. Raises UsageError."""
+        """Return the filter, and the time of the first page of this pagination. Raises UsageError.
+
+        `others`: parameters of this address that are none of the filter.
+        """
         return parse_page(
-            request.query_params.multi_items(),
+            [pair for pair in request.query_params.multi_items() if pair[0] not in others],
             self.clock(),
             default_limit=default_limit,
             ignore_unknown=ignore_unknown,

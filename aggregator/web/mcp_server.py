@@ -149,7 +149,7 @@ class _Tools:
     def sources(
         self,
         limit: _Limit = 100,
-        after: Annotated[_Text, Field(description="the `next` of the previous result")] = "",
+        after: Annotated[str, Field(max_length=800, description="the `next` of the previous result")] = "",
     ) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
         return story_json.sources_page(

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from aggregator.model.read_model import Mark
+
 URL_LIMIT_CHARS = 2048  # browsers and feed readers cut longer ones
 
 # XML 1.0 allows tab, newline, return and U+0020 upwards except surrogates, U+FFFE and U+FFFF. It allows C1
@@ -36,9 +38,9 @@ def visible(text: str) -> str:
     return _PLANE_ENDS.sub("", _UNPRINTABLE.sub("", text))
 
 
-def visible_marked(text: str, marks: Iterable[tuple[int, int]]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def visible_marked(text: str, marks: Iterable[Mark]) -> tuple[str, tuple[Mark, ...]]:
     """Return the `visible` text, and `marks` (ranges of `text`) as ranges of it."""
-    moved = tuple((len(visible(text[:start])), len(visible(text[:end]))) for start, end in marks)
+    moved = tuple(Mark(len(visible(text[:start])), len(visible(text[:end]))) for start, end in marks)
     return visible(text), moved
 
 

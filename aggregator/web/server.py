@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -119,7 +120,9 @@ class _Errors:
             case _:
                 status, detail = 500, "An internal error occurred; see the log of the program."
         path = request.url.path
-        if path.startswith((API, health.METRICS)) or path in PROBES:
+        if status == 405 and request.method == "OPTIONS":
+            response = Response(status_code=204)
+        elif path.startswith((API, health.METRICS)) or path in PROBES:
             response = problem(status, detail, **more)
         elif path.startswith(READER_API) or status == 421:
             response = PlainTextResponse(f"{detail}\n", status)
@@ -131,7 +134,21 @@ class _Errors:
         if status == 503:
             response.headers["Retry-After"] = RETRY_AFTER_SECONDS
         response.headers.update(getattr(error, "headers", None) or {})
+        if status == 405:
+            response.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
         return response
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return the methods of an address, of all its routes; Starlette looks at the first one only."""
+    scope = {**request.scope, "root_path": ""}  # a folder of files sets it to its own
+    routes = [one for one in request.app.router.routes if one.matches(scope)[0] != Match.NONE]
+    # `/sources/opml` is no id of a source.
+    same = [one for one in routes if getattr(one, "path", "") == scope["path"]]
+    methods = {"OPTIONS"}
+    for route in same or routes:
+        methods |= getattr(route, "methods", None) or {"GET"}
+    return methods | {"HEAD"} if "GET" in methods else methods
 
 
 START_DEADLINE_SECONDS = 10.0

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from aggregator.config.settings import SavedQuery
 from aggregator.model.core import (
     SCORED_STAGES,
     ArticleView,
@@ -303,6 +304,43 @@ class SourcesJson(FrozenStruct):
 
     sources: tuple[SourceJson, ...]
     next: str | None
+
+
+class FoldersJson(FrozenStruct):
+    """The folders of sources."""
+
+    folders: tuple[str, ...]
+
+
+class TopicsJson(FrozenStruct):
+    """The topics that stories of several outlets have."""
+
+    topics: tuple[str, ...]
+
+
+class SavedQueryJson(FrozenStruct):
+    """A saved query; `parameters` are those of a list of stories, as config.yaml has them."""
+
+    name: str
+    title: str
+    parameters: dict[str, str | int]
+
+
+class SavedQueriesJson(FrozenStruct):
+    """The saved queries."""
+
+    queries: tuple[SavedQueryJson, ...]
+
+
+def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
+    """Return saved queries with the values that they set."""
+    shown = []
+    for query in queries:
+        parameters = query.model_dump(
+            by_alias=True, exclude_defaults=True, exclude={"title", "items", "link"}
+        )
+        shown.append(SavedQueryJson(name=query.name, title=query.title or query.name, parameters=parameters))
+    return SavedQueriesJson(queries=tuple(shown))
 
 
 def one_article(one: ArticleDetail) -> OneArticleJson:

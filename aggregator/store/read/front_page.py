@@ -25,7 +25,7 @@ from aggregator.model.read_model import (
     StoryListItem,
 )
 from aggregator.store import codecs
-from aggregator.store.read.story_list import with_reports
+from aggregator.store.read.story_list import cursor_numbers, with_reports
 from aggregator.store.stories import article_views
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import shown_columns
@@ -56,6 +56,35 @@ def weight(one: FrontPageStory, tuning: FrontPageTuning) -> float:
 def ranked(stories: Iterable[FrontPageStory], tuning: FrontPageTuning) -> Sequence[FrontPageStory]:
     """Return the stories by descending weight, equal ones by id; last undated ones and those claimed."""
     return sorted(stories, key=lambda one: (one.is_undated or one.is_claimed, -weight(one, tuning), one.id))
+
+
+def part_after(
+    ordered: Sequence[FrontPageStory], tuning: FrontPageTuning, limit: int, after: str | None
+) -> tuple[Sequence[FrontPageStory], str | None]:
+    """Return at most `limit` of the ranked stories after a cursor, and the next cursor; None at the end.
+
+    A cursor is the rank of a story, and how many stories of this rank were listed, so that a story that is
+    bumped meanwhile moves no other one. Raises UsageError for an invalid cursor.
+    """
+    ranks = [_rank(one, tuning) for one in ordered]
+    begin = 0
+    if after is not None:
+        rank, listed = cursor_numbers(after)
+        begin = sum(one > rank for one in ranks) + min(listed, ranks.count(rank))
+    end = min(begin + limit, len(ranks))
+    if end == len(ranks):
+        return ordered[begin:], None
+    last = ranks[end - 1]
+    return ordered[begin:end], f"{last}-{ranks[:end].count(last)}"
+
+
+_FIRST_PART = 10**16  # above the weight of any year until 2286, in microseconds
+
+
+def _rank(one: FrontPageStory, tuning: FrontPageTuning) -> int:
+    """Return the place in `ranked` as a number of at most 17 digits, the first story with the highest."""
+    microseconds = max(0, round(weight(one, tuning) * 3_600_000_000))
+    return microseconds if one.is_undated or one.is_claimed else _FIRST_PART + microseconds
 
 
 def front_page_stories(

@@ -286,6 +286,13 @@ class StoryReader:
                 seen = [one for one in seen if one.id in fits]
         return tuple(front_page.ranked(seen, tuning))
 
+    def ranked_page(self, wanted: StoryFilter, prefer: tuple[str, ...] = ()) -> StoryPage:
+        """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
+        tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
+        ranking = self.rank_front_page(wanted, prefer)
+        chosen, following = front_page.part_after(ranking, tuning, wanted.limit, wanted.after)
+        return StoryPage(stories=self.stories_by_id(tuple(one.id for one in chosen)), next=following)
+
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
         with self.database.read() as connection:

@@ -179,29 +179,52 @@ def source_page(
 ) -> SourcePage:
     """Return a page of the sources, ordered by folder and name, whose name, folder or outlet has the `text`.
 
-    `after`: the `next` of the previous page. The text may also be in the host, and nowhere else in an
-    address: whoever searches for a key letter by letter finds none. Raises UsageError if that source is gone.
+    `after`: the `next` of the previous page, whose last source may be gone by now. The text may also be in
+    the host, and nowhere else in an address: whoever searches for a key letter by letter finds none. Raises
+    UsageError for an invalid cursor.
     """
-    ordered = all_sources(connection)
-    failing = {one.id for one in ordered if health_of(one, now).state in IN_TROUBLE}
-    if failing_first:
-        ordered.sort(key=lambda one: one.id not in failing)
-    ids = [one.id for one in ordered]
-    if after and after not in ids:
-        raise UsageError("after: this source is gone; begin without `after`")
-    rest = ordered[ids.index(after) + 1 :] if after else ordered
-    found = [one for one in rest if _has_text(one, text.casefold())]
+    sources = all_sources(connection)
+    failing = {one.id for one in sources if health_of(one, now).state in IN_TROUBLE}
+    begin = _read_cursor(after)
+    rest = []
+    for one in sources:
+        is_late = failing_first and one.id not in failing
+        place = _place(one, is_late=is_late)
+        if place > begin and _has_text(one, text.casefold()):
+            rest.append((place, one))
+    rest.sort(key=lambda placed: placed[0])
+    has_more = len(rest) > limit
     return SourcePage(
-        sources=tuple(listed(connection, now, found[:limit])),
-        next=found[limit - 1].id if len(found) > limit else None,
-        total=len(ordered),
+        sources=tuple(listed(connection, now, [one for _, one in rest[:limit]])),
+        next="\0".join(rest[limit - 1][0]).encode().hex() if has_more else None,
+        total=len(sources),
         failing=len(failing),
     )
 
 
+_CURSOR_CHARS = 40  # of a folder or name that order: a longer cursor would be a long address
+
+
+def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
+    """Return what orders sources. It is in cursors, so that a source may be removed, and names no address."""
+    folder, name = source.folder or "", _public_name(source).casefold()
+    return "1" if is_late else "0", folder[:_CURSOR_CHARS], name[:_CURSOR_CHARS], source.id
+
+
+def _read_cursor(after: str) -> tuple[str, ...]:
+    try:
+        text = bytes.fromhex(after).decode("utf-8", "replace")
+    except ValueError:
+        raise UsageError("after: invalid cursor; use `next` of the previous page unchanged") from None
+    return tuple(text.split("\0"))
+
+
+def _public_name(source: Source) -> str:
+    return (source.host or source.id) if "://" in source.shown_name else source.shown_name
+
+
 def _has_text(source: Source, folded: str) -> bool:
-    public = source.host if "://" in source.shown_name else source.shown_name
-    places = (public, source.folder, source.outlet, source.host)
+    places = (_public_name(source), source.folder, source.outlet, source.host)
     return any(folded in (place or "").casefold() for place in places)
 
 

@@ -332,11 +332,17 @@ def cursor_at(updated: dt.datetime, n: int) -> str:
 
 
 def read_cursor(cursor: str) -> tuple[dt.datetime, int]:
-    """Parse a cursor. Raises UsageError if it is invalid."""
+    """Parse a cursor of a list, the newest bump first. Raises UsageError if it is invalid."""
+    microseconds, number = cursor_numbers(cursor)
+    return _BEGINNING + dt.timedelta(microseconds=microseconds), number
+
+
+def cursor_numbers(cursor: str) -> tuple[int, int]:
+    """Return the two numbers of any cursor of stories. Raises UsageError if it is invalid."""
     found = _CURSOR.fullmatch(cursor)
     if found is None:
         raise UsageError("invalid cursor; use `next` of the previous page unchanged")
-    return _BEGINNING + dt.timedelta(microseconds=int(found[1])), int(found[2])
+    return int(found[1]), int(found[2])
 
 
 _THEN = story.alias("story_then")  # the story of the change, which may have been merged since

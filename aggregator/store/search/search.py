@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Select, select
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, StoryHit
+from aggregator.model.read_model import Mark, SearchBounds, SearchHit, SearchResults, StoryHit
 from aggregator.store import codecs
 from aggregator.store.search import match
 from aggregator.store.search.match import Phrase, Query, SearchableText, Term, parse_query, with_title
@@ -214,7 +214,7 @@ class _Place(NamedTuple):
     phrase: int
 
 
-def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int, int], ...]]:
+def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]]:
     """Return about 40 words of `text` that contain most of `phrases`, and the ranges of the matches in them.
 
     Ranges are half-open, in code points. In scripts without spaces each character counts as a word.
@@ -232,14 +232,14 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[tuple[int,
     before = "… " if start else ""
     shown = before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
     shift = len(before) - start
-    marks: list[tuple[int, int]] = []
+    marks: list[Mark] = []
     for at in sorted({at for place in places for at in range(place.first, place.first + place.words)}):
         first, last = spans[at][0] + shift, spans[at][1] + shift
         if spans[at][0] < start or spans[at][1] > end:
             continue
         if marks and marks[-1][1] >= first:  # characters of one run
             first = marks.pop()[0]
-        marks.append((first, last))
+        marks.append(Mark(first, last))
     return shown, tuple(marks)
 
 

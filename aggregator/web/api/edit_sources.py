@@ -134,12 +134,14 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     **_described(
         OpmlImportResult,
         *_ERRORS,
-        body={"schema": {"type": "string"}},
-        body_type=OPML,
+        body={"schema": {"type": "string", "format": "binary"}},
+        body_type="application/octet-stream",  # generators of clients know no other for files; any is taken
     ),
 )
 async def import_opml(request: Request, site: OfSite) -> Response:
     """Add all feeds of an OPML document, with its folders.
+
+    The Content-Type may also be text/x-opml.
 
     Feeds that are sources already stay unchanged, except that those without a folder get that of the
     document. `refused` are feeds of this program itself, or with a user name or password in the address.

@@ -11,6 +11,7 @@ import msgspec
 from anyio import to_thread
 from fastapi import Depends, Request, Response
 from msgspec import Meta
+from msgspec.structs import replace
 from starlette.responses import RedirectResponse
 
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
@@ -61,6 +62,13 @@ _SEARCH_PARAMETERS: dict[str, Parameter] = {
     **{name: PARAMETERS[name] for name in ("since", "until", "outlet", "language")},
     "limit": Parameter(up_to(MAX_FOUND), "the maximum number of articles, and of stories, in one response"),
 }
+ORDERS = ("newest", "front")
+_STORIES_PARAMETERS = PARAMETERS | {
+    "order": Parameter(
+        {"type": "string", "enum": ["", *ORDERS], "default": ORDERS[0]},
+        "newest: the newest bump first; front: as on the front page, without what the owner muted",
+    ),
+}
 _ID_OR_ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
 _ADDRESS_SCHEMA = {
     "type": "string",
@@ -74,7 +82,7 @@ _CHANGES_PARAMETERS: dict[str, Parameter] = {
 _SOURCES_PARAMETERS: dict[str, Parameter] = {
     "limit": Parameter(up_to(MAX_SOURCES), "the maximum number of sources in one response"),
     "after": Parameter(
-        {"type": "string", "pattern": "^[0-9A-Za-z_-]{0,40}$"}, "the `next` of the previous page, unchanged"
+        {"type": "string", "pattern": "^([0-9a-f]{2}){0,400}$"}, "the `next` of the previous page, unchanged"
     ),
 }
 _EXPLAIN_PARAMETERS = {
@@ -93,20 +101,30 @@ def openapi(request: Request) -> Response:
     return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
 
-@router.get("/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS))
+@router.get("/stories", **described("stories", story_json.PageJson, 400, query=_STORIES_PARAMETERS))
 def list_stories(request: Request, site: OfSite) -> Response:
-    """Stories, the newest bump first.
+    """Stories, the newest bump first, or in the order of the front page.
 
-    One page of a list; `next` is the cursor of the following page.
+    One page of a list; `next` is the cursor of the following page, in the same order.
 
     A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
     stories that are new or bumped meanwhile are at the top when the list is read again.
     """
-    wanted, began = site.filter(request, STORIES_AN_ANSWER)
-    tag = site.tag(request, wanted.query_string) if wanted.changes_with_stories else None
+    order = request.query_params.get("order") or ORDERS[0]
+    if order not in ORDERS:
+        raise UsageError(f"order must be one of {', '.join(ORDERS)}")
+    wanted, began = site.filter(request, STORIES_AN_ANSWER, others=("order",))
+    mutes = site.mutes(request) if order == "front" else ()
+    key = f"{wanted.query_string}\n{order}\n{mutes}"
+    tag = site.tag(request, key) if wanted.changes_with_stories else None
 
     def render() -> Response:
-        page = site.reader.stories(wanted.filter) if _has_words(wanted.filter.query) else StoryPage()
+        if not _has_words(wanted.filter.query):
+            page = StoryPage()
+        elif order == "front":
+            page = site.reader.ranked_page(replace(wanted.filter, mutes=mutes), site.settings.prefer)
+        else:
+            page = site.reader.stories(wanted.filter)
         shown = (site.bounded(request, story) for story in page.stories)
         return JsonResponse(story_json.page_of(shown, next_of(page.next, began)))
 
@@ -186,6 +204,27 @@ def list_sources(request: Request, site: OfSite) -> Response:
     after = request.query_params.get("after", "")
     page = excerpts.bounded_sources(site.reader, site.access(request), limit, after=after)
     return conditional(request, None, lambda: JsonResponse(story_json.sources_page(page)))
+
+
+@router.get("/folders", **described("sources", story_json.FoldersJson))
+def list_folders(request: Request, site: OfSite) -> Response:
+    """The folders of sources, sorted; each is a value of the parameter `folder`."""
+    folders = story_json.FoldersJson(folders=site.reader.folders())
+    return conditional(request, None, lambda: JsonResponse(folders))
+
+
+@router.get("/topics", **described("stories", story_json.TopicsJson))
+def list_topics(request: Request, site: OfSite) -> Response:
+    """The topics of the front page, the most frequent first; each is a value of the parameter `topic`."""
+    topics = story_json.TopicsJson(topics=site.reader.topics())
+    return conditional(request, None, lambda: JsonResponse(topics))
+
+
+@router.get("/queries", **described("stories", story_json.SavedQueriesJson))
+def list_queries(request: Request, site: OfSite) -> Response:
+    """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
+    queries = story_json.saved_queries(site.settings.queries)
+    return conditional(request, None, lambda: JsonResponse(queries))
 
 
 @editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))

@@ -377,7 +377,7 @@ class Pages:
     def sources(self, request: Request) -> Response:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
-        text, after, asked = _typed(request, "q"), _typed(request, "after"), request.query_params
+        text, after, asked = _typed(request, "q"), request.query_params.get("after", ""), request.query_params
         reader = self._site.reader
         page = excerpts.bounded_sources(
             reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True

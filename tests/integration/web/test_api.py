@@ -331,7 +331,7 @@ def test_each_status_has_one_type_and_title() -> None:
 
 def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
     reported = room_once.get("/api/v1/openapi.json").json()
-    assert len(reported["paths"]) == 15
+    assert len(reported["paths"]) == 18
     for path, operations in reported["paths"].items():
         place = path.replace("{id}", "nosuch").replace("{number}", "1")
         allowed = {

@@ -5,7 +5,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
@@ -178,9 +178,14 @@ def _check_public_url(config: Config) -> None:
     if config.public_url:
         with at_key("public_url"):
             web_address(config.public_url)
-            if "@" in urlsplit(config.public_url).netloc or re.search("[?#]", config.public_url):
+            parts = urlsplit(config.public_url)
+            if "@" in parts.netloc or re.search("[?#]", config.public_url):
                 raise ConfigError(
                     "give an address without a login, `?` and `#`: every link in feeds begins with it"
+                )
+            if re.search(r"/\.{0,2}/|\\", unquote(parts.path).rstrip("/") + "/"):
+                raise ConfigError(
+                    "give a path without `..`, `.`, `//` and `\\`: browsers read it as another one"
                 )
 
 

@@ -72,6 +72,7 @@ class Site:
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
+        self.jinja.globals["root"] = settings.base_path
         self._settings_text = msgspec.json.encode(settings, enc_hook=_plain_query).decode()
 
     @property
@@ -115,19 +116,11 @@ class Site:
         return for_reader_with_summary(story, *texts, self.access(request), self.settings.excerpt_words)
 
     def filter(
-        self,
-        request: Request,
-        default_limit: int,
-        *,
-        ignore_unknown: bool = False,
-        others: tuple[str, ...] = (),
+        self, request: Request, default_limit: int, *, ignore_unknown: bool = False
     ) -> tuple[ParsedFilter, dt.datetime]:
-        """Return the filter, and the time of the first page of this pagination. Raises UsageError.
-
-        `others`: parameters of this address that are none of the filter.
-        """
+        """Return the filter, and the time of the first page of this pagination. Raises UsageError."""
         return parse_page(
-            [pair for pair in request.query_params.multi_items() if pair[0] not in others],
+            request.query_params.multi_items(),
             self.clock(),
             default_limit=default_limit,
             ignore_unknown=ignore_unknown,

@@ -8,6 +8,7 @@ again. Relative times ("24h") are relative to the first page: each cursor contai
 import datetime as dt
 import re
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -33,6 +34,7 @@ LANGUAGE_NAMES = {
     "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "tr": "Türkçe",
     "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文",
 }  # fmt: skip
+ORDERS = ("newest", "front")
 SAVED = "saved"  # the parameter that names a saved query
 
 
@@ -72,9 +74,9 @@ def _number(most: int) -> Callable[[str, dt.datetime], int]:
     return lambda value, _now: number_up_to(most, value)
 
 
-def _kind(value: str, _now: dt.datetime) -> str:
-    if value.strip() not in KINDS:
-        raise UsageError(f"must be one of {', '.join(KINDS)}")
+def _one_of(words: Collection[str], value: str, _now: dt.datetime) -> str:
+    if value.strip() not in words:
+        raise UsageError(f"must be one of {', '.join(words)}")
     return value.strip()
 
 
@@ -102,6 +104,10 @@ PARAMETERS: dict[str, Parameter] = {
     "name": Parameter(_TEXT_SCHEMA, "about this person, place or body: one of `names`"),
     "topic": Parameter(_TEXT_SCHEMA, "on this topic: one of `topics`"),
     "kind": Parameter({"type": "string", "enum": ["", *KINDS]}, "with an article of this kind"),
+    "order": Parameter(
+        {"type": "string", "enum": ["", *ORDERS]},
+        "newest: the newest bump first; front: as on the front page, without what the owner muted",
+    ),
     "limit": Parameter(up_to(MAX_LIMIT), "the maximum number of stories in one response"),
     "after": Parameter(
         {"type": "string", "pattern": CURSOR_PATTERN}, "the `next` of the previous page, unchanged"
@@ -113,7 +119,8 @@ _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "until": parse_end,
     "min_outlets": _number(1000),
     "min_reports": _number(1000),
-    "kind": _kind,
+    "kind": partial(_one_of, KINDS),
+    "order": partial(_one_of, ORDERS),
     "limit": _number(MAX_LIMIT),
 }  # of the others `_text`
 
@@ -127,6 +134,7 @@ class ParsedFilter(msgspec.Struct, frozen=True):
     filter: StoryFilter
     query_string: str  # canonical: known names in fixed order, without empty ones
     moves_with_clock: bool
+    order: str = ORDERS[0]
     saved: SavedQuery | None = None  # the saved query that supplied the defaults
 
     @property
@@ -152,7 +160,7 @@ def parse_filter(
 ) -> ParsedFilter:
     """Return the filter of query parameters; empty values are ignored.
 
-    `is_feed`: the `items` of a saved query replace `default_limit`.
+    `is_feed`: the `items` of a saved query replace `default_limit`, and there is no other order.
     Parameters override the values of the saved query: the one of `queries` that the parameter `saved` names,
     else the argument `saved`. Raises UsageError with the name of the invalid parameter; unknown parameters
     are errors unless `ignore_unknown`.
@@ -164,20 +172,27 @@ def parse_filter(
     if saved is not None:
         limit = (saved.items if is_feed else None) or default_limit
         values = msgspec.structs.asdict(saved.story_filter(now, limit))
+    known = [name for name in PARAMETERS if not (is_feed and name == "order")]
     written: dict[str, str] = {SAVED: saved_names[-1]} if saved_names else {}
     for name, value in pairs:
         if name == SAVED:
             continue
-        if name in PARAMETERS:
+        if name in known:
             if value.strip():
                 values[name] = _read(name, value, now)
                 written[name] = value.strip()
         elif not ignore_unknown:
-            raise UsageError(f"unknown parameter {name[:40]!r}; the parameters are {', '.join(PARAMETERS)}")
+            raise UsageError(f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}")
     ordered = [(name, written[name]) for name in PARAMETERS if name in written]
     times = (written.get(name) or (getattr(saved, name) if saved else "") for name in ("since", "until"))
     has_relative_time = any(is_relative(time) for time in times)
-    return ParsedFilter(msgspec.convert(values, StoryFilter), urlencode(ordered), has_relative_time, saved)
+    return ParsedFilter(
+        filter=msgspec.convert(values, StoryFilter),
+        query_string=urlencode(ordered),
+        moves_with_clock=has_relative_time,
+        order=written.get("order", ORDERS[0]),
+        saved=saved,
+    )
 
 
 def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:

@@ -38,6 +38,7 @@ from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_pa
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
 from aggregator.web.security.middleware import API, PROBES, READER_API, RequestGuard, is_owner
+from aggregator.web.security.token_auth import first_name
 from aggregator.web.settings import PublishSettings
 
 COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
@@ -61,6 +62,7 @@ def create_app(
     """Return the application. `clock` is the current time for relative filters ("24h")."""
     app = openapi.DescribedApp(
         **openapi.ABOUT,
+        servers=[{"url": settings.base_path or "/"}],
         version=__version__,
         docs_url=None,  # both viewers load scripts from other servers
         redoc_url=None,
@@ -95,7 +97,14 @@ def create_app(
 
     for kind in (HTTPException, AggregatorError):
         app.add_exception_handler(kind, answer)
-    app.add_middleware(RequestGuard, settings=settings, error_response=errors.answer, tokens=services.push)
+    first_names = {first_name(getattr(one, "path", "")) for one in app.router.routes}
+    app.add_middleware(
+        RequestGuard,
+        settings=settings,
+        error_response=errors.answer,
+        tokens=services.push,
+        first_names=first_names,
+    )
     return app
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Literal
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +22,8 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8080
-    public_url: str = ""  # "" means the bound address; used in links only, never in identifiers
+    # "" means the bound address; used in links and cookies only, never in identifiers
+    public_url: str = ""
     allowed_hosts: tuple[str, ...] = ()  # further host names that the Host header may have
     owner_on_loopback: bool | None = None  # None: see `is_owner_on_loopback`
     trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are trusted
@@ -60,6 +62,12 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+    @property
+    def base_path(self) -> str:
+        """The path of `public_url`, such as `/news`, with which links begin; "" without one."""
+        path = urlsplit(self.public_url).path.rstrip("/")
+        return quote(unquote(path)) if path.startswith("/") else ""
 
 
 def publish_settings(config: Config) -> PublishSettings:

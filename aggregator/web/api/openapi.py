@@ -52,7 +52,6 @@ ABOUT: Described = {
     "summary": "One story per event.",
     "description": _ABOUT,
     "license_info": {"name": "MIT", "identifier": "MIT"},
-    "servers": [{"url": "/"}],
     "openapi_tags": [{"name": name} for name in ("stories", "articles", "corrections", "sources", "health")],
 }
 _components: Described = {}  # the schemas of all structs that a route or another struct mentions

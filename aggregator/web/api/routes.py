@@ -62,13 +62,6 @@ _SEARCH_PARAMETERS: dict[str, Parameter] = {
     **{name: PARAMETERS[name] for name in ("since", "until", "outlet", "language")},
     "limit": Parameter(up_to(MAX_FOUND), "the maximum number of articles, and of stories, in one response"),
 }
-ORDERS = ("newest", "front")
-_STORIES_PARAMETERS = PARAMETERS | {
-    "order": Parameter(
-        {"type": "string", "enum": ["", *ORDERS], "default": ORDERS[0]},
-        "newest: the newest bump first; front: as on the front page, without what the owner muted",
-    ),
-}
 _ID_OR_ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
 _ADDRESS_SCHEMA = {
     "type": "string",
@@ -101,7 +94,7 @@ def openapi(request: Request) -> Response:
     return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
 
 
-@router.get("/stories", **described("stories", story_json.PageJson, 400, query=_STORIES_PARAMETERS))
+@router.get("/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS))
 def list_stories(request: Request, site: OfSite) -> Response:
     """Stories, the newest bump first, or in the order of the front page.
 
@@ -110,18 +103,14 @@ def list_stories(request: Request, site: OfSite) -> Response:
     A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
     stories that are new or bumped meanwhile are at the top when the list is read again.
     """
-    order = request.query_params.get("order") or ORDERS[0]
-    if order not in ORDERS:
-        raise UsageError(f"order must be one of {', '.join(ORDERS)}")
-    wanted, began = site.filter(request, STORIES_AN_ANSWER, others=("order",))
-    mutes = site.mutes(request) if order == "front" else ()
-    key = f"{wanted.query_string}\n{order}\n{mutes}"
-    tag = site.tag(request, key) if wanted.changes_with_stories else None
+    wanted, began = site.filter(request, STORIES_AN_ANSWER)
+    mutes = site.mutes(request) if wanted.order == "front" else ()
+    tag = site.tag(request, f"{wanted.query_string}\n{mutes}") if wanted.changes_with_stories else None
 
     def render() -> Response:
         if not _has_words(wanted.filter.query):
             page = StoryPage()
-        elif order == "front":
+        elif wanted.order == "front":
             page = site.reader.ranked_page(replace(wanted.filter, mutes=mutes), site.settings.prefer)
         else:
             page = site.reader.stories(wanted.filter)

@@ -163,7 +163,8 @@ class Forms:
     def sign_out(self, _request: Request, _fields: Fields) -> Response:
         """Delete the cookie with the token."""
         response = RedirectResponse("/", 303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+        path = self._site.settings.base_path or "/"
+        response.delete_cookie(COOKIE, path=path, httponly=True, samesite="lax")
         return response
 
     # --- corrections ----------------------------------------------------------------------------------------

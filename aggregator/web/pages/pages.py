@@ -417,7 +417,7 @@ class Pages:
     def robots(self, _request: Request) -> Response:
         """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
         disallowed = "/search" if self._site.settings.index else "/"
-        return PlainTextResponse(f"User-agent: *\nDisallow: {disallowed}\n")
+        return PlainTextResponse(f"User-agent: *\nDisallow: {self._site.settings.base_path}{disallowed}\n")
 
     # --- common to all pages --------------------------------------------------------------------------------
 
@@ -429,7 +429,12 @@ class Pages:
 
     def problem(self, request: Request, status: int, title: str, detail: str) -> Response:
         """Return a page with an error. Its links never contain a token."""
-        values = {"prefix": "", "signed_in": False, "may_correct": False, "may_change": False}
+        values = {
+            "prefix": self._site.settings.base_path,
+            "signed_in": False,
+            "may_correct": False,
+            "may_change": False,
+        }
         return self.page(request, "problem.html", status, here="", heading=title, detail=detail, **values)
 
     def view_of(self, request: Request) -> View | None:
@@ -467,7 +472,7 @@ class Pages:
         common: dict[str, object] = {
             "site_title": settings.title,
             "index": settings.index,
-            "prefix": prefix_of(request),
+            "prefix": settings.base_path + prefix_of(request),
             "feeds": () if may_not_read(request) else feed_links(settings),
             "has_status": self._site.has_status,
             "explains": self._site.editor is not None,

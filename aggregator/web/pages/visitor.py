@@ -46,7 +46,8 @@ def visitor_of(request: Request) -> Visitor:
 def set_cookie(request: Request, response: Response, site: Site, name: str, **content: Any) -> None:
     """Set a cookie that scripts cannot read and forms of other sites do not send."""
     secure = "https" in (request.url.scheme, urlsplit(site.settings.public_url).scheme)
-    response.set_cookie(name, **content, httponly=True, samesite="lax", secure=secure)
+    path = site.settings.base_path or "/"
+    response.set_cookie(name, **content, path=path, httponly=True, samesite="lax", secure=secure)
 
 
 def remember(request: Request, response: Response, visitor: Visitor, site: Site) -> None:

@@ -7,7 +7,8 @@ reads request bodies within limits.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from urllib.parse import unquote
 
 import msgspec
 from anyio import to_thread
@@ -153,17 +154,22 @@ class RequestGuard:
         app: ASGIApp,
         settings: PublishSettings,
         error_response: ErrorResponse,
+        *,
         tokens: token_auth.TokenStore | None = None,
+        first_names: Collection[str] = (),
         requests_a_minute: int = _REQUESTS_A_MINUTE,
     ) -> None:
         """Without `tokens` no token is valid, and tokens in requests are ignored.
 
+        `first_names`: with which the paths of the application begin, such as `stories`.
         `requests_a_minute` is a parameter for tests.
         """
         self._app = app
         self._error_response = error_response
         self.tokens = tokens
         self._settings = settings
+        self._base = settings.base_path
+        self._first_names = {*first_names, "t"}
         self._names = token_auth.allowed_names(settings)
         self._requests = token_auth.AddressLimiter(requests_a_minute)
         # Over the limit only further wrong tokens are refused, because clients behind a proxy share one
@@ -183,12 +189,13 @@ class RequestGuard:
         inner: Scope = {**scope, _VISIT: visit}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
-        in_path = None if self.tokens is None else token_auth.prefixed(scope["path"])
+        path = inner["path"] = self._path_below_base(scope["path"])
+        in_path = None if self.tokens is None else token_auth.prefixed(path)
         if in_path is not None:
             inner["path"] = in_path.path
             # Starlette reads the decoded path; the end of the token in the raw path is not known.
             inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
-        elif (rest := scope["path"].removeprefix(FRESHRSS_API)).startswith(READER_API):
+        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
             inner["path"] = rest
         request, guarded = Request(inner, receive), self._guarded(inner, send, scope["method"] == "HEAD")
         try:
@@ -203,6 +210,20 @@ class RequestGuard:
                 raise
             response = self._error_response(request, error)
         await response(inner, receive, guarded)
+
+    def _path_below_base(self, path: str) -> str:
+        """Return a path without that of `public_url`, which some proxies have removed and others have not.
+
+        Below `https://example.org/stories`, `/stories/search` is the search and `/stories/ID` a story.
+        """
+        base = unquote(self._base)
+        rest = path.removeprefix(base)
+        if rest == path or rest[:1] not in ("", "/"):
+            return path
+        if token_auth.first_name(base) in self._first_names:
+            is_removed = not rest or token_auth.first_name(rest) not in self._first_names
+            return path if is_removed else rest
+        return rest or "/"
 
     async def _checked(self, request: Request, in_path: token_auth.TokenPath | None, send: Send) -> None:
         """Check the request, then let the application answer it."""
@@ -315,14 +336,15 @@ class RequestGuard:
                 if scope["path"].startswith(READER_API):
                     headers.update(_OTHER_ORIGINS)
                 place = headers.get("location", "")
-                if visit.prefix and place.startswith("/") and not place.startswith("//"):
-                    headers["Location"] = visit.prefix + place
+                if place.startswith("/") and not place.startswith("//"):
+                    headers["Location"] = self._base + visit.prefix + place
                 is_set = any(
                     value.startswith(f"{token_auth.COOKIE}=") for value in headers.getlist("set-cookie")
                 )
                 if visit.has_old_cookie and not is_set:
                     headers.append(
-                        "Set-Cookie", f"{token_auth.COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=lax"
+                        "Set-Cookie",
+                        f"{token_auth.COOKIE}=; Max-Age=0; Path={self._base or '/'}; HttpOnly; SameSite=lax",
                     )
             elif message["type"] == "http.response.body" and without_body:
                 if message.get("more_body", False):

@@ -181,6 +181,11 @@ def prefixed(path: str) -> TokenPath | None:
     return TokenPath(match[1], match[2], match[3] or "/") if match else None
 
 
+def first_name(path: str) -> str:
+    """Return `stories` of `/stories/ID`."""
+    return path.partition("/")[2].partition("/")[0]
+
+
 def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | None:
     """Return the secret of a request: from its Authorization header, else its path, else its cookie."""
     secret = secret_in(headers.get("authorization", ""))

@@ -183,12 +183,17 @@ class LogConfig(_Part):
     format: Literal["text", "json"] = "text"
 
 
+_ORIGIN = r"\*|http://(?!\S*:80$)[^\s/?#@*]+|https://(?!\S*:443$)[^\s/?#@*]+"
+_ORIGIN_WORDS = "give * or an origin as browsers send it, like https://app.example.org, without / at the end"
+
+
 class ServerConfig(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
     owner_on_loopback: bool | None = None
     trusted_proxies: Networks = ()
+    cors: tuple[Annotated[str, _matching(_ORIGIN, _ORIGIN_WORDS)], ...] = ()
     max_sources: int = Field(default=20_000, ge=1)
 
 

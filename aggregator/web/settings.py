@@ -27,6 +27,7 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()  # further host names that the Host header may have
     owner_on_loopback: bool | None = None  # None: see `is_owner_on_loopback`
     trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are trusted
+    cors: tuple[str, ...] = ()  # origins whose pages may use the API and feeds; "*": any, to read
     title: str = "Stories"
     excerpt_words: int = 60
     full_text: Literal["owner", "never", "all"] = "owner"

@@ -102,6 +102,18 @@ _OTHER_ORIGINS = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Max-Age": "600",
 }
+# What pages of `server.cors` may use; not the pages of this server, whose forms have secrets.
+_FOR_PROGRAMS = (API, "/feeds/")
+_ANY_ORIGIN = {
+    "Access-Control-Allow-Headers": "If-None-Match",
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Expose-Headers": "ETag, Location, Retry-After",
+    "Access-Control-Max-Age": "600",
+}
+_NAMED_ORIGIN = _ANY_ORIGIN | {
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+}
 
 _VISIT = "aggregator.visit"  # in the scope: its Visit
 
@@ -127,6 +139,7 @@ class Visit(msgspec.Struct):
     prefix: str = ""  # "/t/TOKEN" if the path began with it
     local_form: str = ""  # the CSRF value of the owner on loopback without a token; "" for others
     may_not_read: bool = False
+    other_origin: str = ""  # of `server.cors`, or "*", if its pages may read the answer
     has_old_cookie: bool = False  # of a revoked token
     is_answered: bool = False
 
@@ -169,6 +182,7 @@ class RequestGuard:
         self.tokens = tokens
         self._settings = settings
         self._base = settings.base_path
+        self._origins = {origin.lower() for origin in settings.cors}
         self._first_names = {*first_names, "t"}
         self._names = token_auth.allowed_names(settings)
         self._requests = token_auth.AddressLimiter(requests_a_minute)
@@ -235,7 +249,9 @@ class RequestGuard:
                 "This server is not configured for this host name. Use its IP address, or set `public_url` "
                 "in config.yaml to the address that readers use.",
             )
-        if request.method == "OPTIONS" and path.startswith(READER_API):
+        visit.other_origin = self._other_origin(request)
+        is_preflight = visit.other_origin and "access-control-request-method" in request.headers
+        if request.method == "OPTIONS" and (is_preflight or path.startswith(READER_API)):
             await Response(status_code=204)(request.scope, request.receive, send)
             return
         if "upgrade" in request.headers or not path.startswith(_OPEN_FOLDER):
@@ -243,6 +259,15 @@ class RequestGuard:
         await self._app(request.scope, request.receive, send)
         if visit.bearer is not None and self.tokens is not None:
             await _note_use(self.tokens, visit.bearer.token)
+
+    def _other_origin(self, request: Request) -> str:
+        """Return the origin of `server.cors` whose page asks, "*" if any may read, else ""."""
+        origin = request.headers.get("origin", "").lower()
+        if not origin or not request.scope["path"].startswith(_FOR_PROGRAMS):
+            return ""
+        if origin in self._origins:
+            return origin
+        return "*" if "*" in self._origins else ""
 
     async def _let_in(self, request: Request, visit: Visit, in_path: token_auth.TokenPath | None) -> None:
         """Find out who asks.
@@ -253,19 +278,22 @@ class RequestGuard:
             raise RefusedError(400, "WebSocket is not supported")
         path = request.scope["path"]
         by_reader = path.startswith(READER_API)
+        # No browser adds these by itself, unlike a cookie or Basic; a token in the path only reads.
+        has_own = request.headers.get("authorization", "").lower().startswith(("bearer ", "googlelogin "))
+        is_open = by_reader or bool(visit.other_origin)
         by_form = not path.startswith(API) and not by_reader
         by_others = token_auth.is_sent_by_another_site(request.headers, self._settings, by_form=by_form)
-        if request.method not in _SAFE and by_others and not by_reader:
+        may_write = by_reader or (visit.other_origin in self._origins - {"*"} and has_own)
+        if request.method not in _SAFE and by_others and not may_write:
             raise RefusedError(403, "the request was sent by a page of another site")
         is_local = self._settings.is_owner_on_loopback and token_auth.is_at_this_machine(request)
-        if is_local and not (by_reader and by_others):  # a page of another site needs a token
+        if is_local and not (is_open and by_others):  # a page of another site needs a token
             visit.local_form = self._local_form
         visit.may_not_read = not is_loopback(self._settings.host) and not visit.local_form
         if self.tokens is not None and path not in PROBES:  # these wait for no database
             bearer = await self._bearer(request, visit, self.tokens, in_path)
-            # No browser adds these by itself, unlike a cookie or Basic; a token in the path only reads.
-            has_own = request.headers.get("authorization", "").lower().startswith(("bearer ", "googlelogin "))
-            if bearer is not None and not (by_reader and ((by_others and not has_own) or not bearer.form)):
+            is_foreign = (is_open and by_others and not has_own) or (by_reader and bearer and not bearer.form)
+            if bearer is not None and not is_foreign:
                 visit.bearer = bearer
                 visit.may_not_read &= not bearer.token.may("read")
         self._limit_rate(request, visit.bearer)
@@ -335,6 +363,11 @@ class RequestGuard:
                 headers.setdefault("Cache-Control", REVALIDATE)
                 if scope["path"].startswith(READER_API):
                     headers.update(_OTHER_ORIGINS)
+                elif visit.other_origin:
+                    headers.update(_ANY_ORIGIN if visit.other_origin == "*" else _NAMED_ORIGIN)
+                    headers["Access-Control-Allow-Origin"] = visit.other_origin
+                if self._origins and scope["path"].startswith(_FOR_PROGRAMS):
+                    headers.add_vary_header("Origin")
                 place = headers.get("location", "")
                 if place.startswith("/") and not place.startswith("//"):
                     headers["Location"] = self._base + visit.prefix + place

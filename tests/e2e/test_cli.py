@@ -122,8 +122,8 @@ def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_
         (["extract", "nowhere.txt"], 1),
         (["extract", "x" * 300], 1),
         (["extract", "http://127.0.0.1:1/"], 1),
-        (["extract", "nowhere.txt", "config.yaml"], 3),
-        (["extract", "config.yaml"], 0),
+        (["extract", "nowhere.txt", "-"], 3),
+        (["extract", "config.yaml"], 1),  # no kind of file that holds articles
         (["eval", "nowhere.jsonl"], 2),
         (["feed", "--output", "nowhere/feed.xml"], 2),
         (["sources", "remove", "nobody"], 2),

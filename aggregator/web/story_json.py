@@ -87,9 +87,10 @@ def reason_in_words(article: ArticleView) -> str | None:
 
 
 class ArticleJson(FrozenStruct):
-    """An article in a list of stories."""
+    """An article in a list of stories. `record_id` is the id that its record had in a file or a push."""
 
     id: str
+    record_id: str | None
     outlet: str | None
     url: str | None
     title: str
@@ -106,7 +107,6 @@ class ArticleJson(FrozenStruct):
 class ListedArticleJson(ArticleJson):
     """An article in a list of articles, with its story; `aggregator stories --articles`."""
 
-    record_id: str | None
     story: str
     story_title: str
 
@@ -137,16 +137,12 @@ class EnclosureJson(FrozenStruct):
 
 
 class WholeArticleJson(ArticleJson):
-    """An article of one story. `html` is for the owner, else null, as after its retention.
-
-    `record_id` is the id that its record had in a file or a push.
-    """
+    """An article of one story. `html` is for the owner, else null, as after its retention."""
 
     lead: str
     html: str | None
     enclosures: tuple[EnclosureJson, ...]
     author: str | None
-    record_id: str | None
     published_origin: PublishedOrigin | None
     published_precision: Precision | None
     reason: str | None

@@ -373,7 +373,7 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
             Draft202012Validator(schema).validate(answer.json())
             assert operations["get"]["summary"]
             checked += 1
-    assert checked == 9
+    assert checked == 12
     body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"]["application/json"]
     for example in body["examples"].values():
         msgspec.convert(example["value"], MergeRequest | SplitRequest | MoveRequest)

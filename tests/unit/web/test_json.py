@@ -17,8 +17,8 @@ STORY_KEYS = [
     "outlet_count", "unknown_outlet_count", "report_count", "names", "topics", "picture", "articles",
 ]  # fmt: skip
 ARTICLE_KEYS = [
-    "id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire", "kind", "role",
-    "version",
+    "id", "record_id", "outlet", "url", "title", "published", "seen", "language", "copy_of", "wire",
+    "kind", "role", "version",
 ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
     assert set(whole) == {*STORY_KEYS, *added}
     extra = {
         "opening", "lead", "author", "published_origin", "published_precision", "reason", "kind_reason",
-        "html", "enclosures", "record_id",
+        "html", "enclosures",
     }  # fmt: skip
     assert all(set(article) == {*ARTICLE_KEYS, *extra} for article in whole["articles"])
     assert whole["articles"][0]["author"] == "Ines Karlow"

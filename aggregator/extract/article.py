@@ -403,8 +403,9 @@ def _declared(entry: Entry, seen: dt.datetime) -> Published | None:
     return declared if declared is not None and dates.plausible(declared.time, seen) else None
 
 
-def _title(raw: str) -> str:
-    return " ".join(html_to_text(raw).split())
+def _title(plain: str) -> str:
+    """Return a title in one line. What declares it has taken its markup away: a "<" that is left is text."""
+    return " ".join(clean(plain).split())
 
 
 def _cut(text: str, max_chars: int) -> str:

@@ -18,6 +18,7 @@ import nh3
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.extract.html.dom import bound_html, fragment_of
+from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.outlets import is_public_name
 from aggregator.model.core import ArticleHtml
 
@@ -81,6 +82,7 @@ def article_html(
     root = fragment_of(bounded.html)
     if root is None:
         return None
+    without_invisible(root)
     is_deep = root.xpath(f"boolean(//*[count(ancestor::*) >= {_MAX_DEPTH}])")
     for element in list(root.iter(*_PLAYERS)):
         _link_player(element, base)

@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, ends_sentence, letters_of, word_set
+from aggregator.text.lines import count_words, letters_of, word_set
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NAMED_TAGS = word_set("div section ul ol p dl table figure form details span li fieldset") | {"aside"}
-_LOOKED_AT = (*_NAMED_TAGS, "a", "article", "figcaption")
+_LOOKED_AT = (*_NAMED_TAGS, "a", "article")
 _NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
 # Names of boxes, whatever their content is.
 _NAME = re.compile(
@@ -36,24 +36,22 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NAME_CHARS = 500
 _MARKED = "x-taken-out"
 _POST = re.compile(r"post-\d+")  # WordPress's ids of articles
-_LABEL_END = (":", "|", "»", ">", "–", "—", "-", "：", "｜", "▸", "►")
-_LABEL_WORDS = 6
+# Paragraphs of an article, in words (chosen: 12 of 217 real pages have so much in boxes at one place).
+_PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 
-def without_boxes(root: Any, headlines: Iterable[str], tuning: ExtractTuning) -> None:
-    """Remove the boxes from the parsed page `root`, in place.
+def find_boxes(root: Any, tuning: ExtractTuning) -> list[Any]:
+    """Return the boxes of the parsed page `root`."""
+    return [box for box in root.iter(*_LOOKED_AT) if _is_box(box, box.tag, tuning) and _may_go(box)]
 
-    `headlines`: those of the article; an element that contains one of them is not a box.
-    """
-    own = {letters for letters in (letters_of(line).casefold() for line in headlines) if letters}
-    most = (1 - tuning.most_share) * _unlinked_length(root)
-    boxes = [
-        box for box in root.iter(*_LOOKED_AT) if _is_box(box, box.tag, tuning) and _may_go(box, most, own)
-    ]
-    cards = [box for box in boxes if box.tag == "article" and not _is_other_post(box)]
-    if sum(map(_length, cards)) > most:  # the entries of a live blog, each linking to itself
-        boxes = [box for box in boxes if box not in cards]
-    take_out(root, boxes)
+
+def have_paragraphs(boxes: Iterable[Any]) -> bool:
+    """Return whether boxes at one place have as much text in paragraphs as a short article."""
+    paragraphs: dict[Any, list[int]] = {}
+    for box in boxes:
+        words = (count_words(_text(paragraph)) for paragraph in box.iter("p"))
+        paragraphs.setdefault(box.getparent(), []).extend(n for n in words if n >= _PARAGRAPH_WORDS)
+    return any(len(p) >= _PARAGRAPHS and sum(p) >= _ARTICLE_WORDS for p in paragraphs.values())
 
 
 def take_out(root: Any, elements: Iterable[Any]) -> None:
@@ -89,12 +87,10 @@ def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     if tag == "a":
         return _is_card(element, tuning)
     if tag == "article":
-        return _leads_elsewhere(element) or _is_other_post(element)
-    if tag == "figcaption" or (tag in _NAMED_TAGS and _is_named(element)):
+        return _is_teaser(element, tuning) or _is_other_post(element)
+    if tag in _NAMED_TAGS and _is_named(element):
         return True
-    if tag in {"ul", "ol"}:
-        return _is_list_of_links(element, tuning)
-    return tag == "p" and _is_label_and_link(element, tuning)
+    return tag in ("ul", "ol") and _is_list_of_links(element, tuning)
 
 
 # --- recognition of boxes ----------------------------------------------------------------------------------
@@ -108,14 +104,15 @@ def _is_card(link: Any, tuning: ExtractTuning) -> bool:
     return has_block and count_words(_text(link)) >= tuning.headline_words
 
 
-def _leads_elsewhere(article: Any) -> bool:
-    """Return whether an <article> has a heading that links to another page, as a card has."""
+def _is_teaser(article: Any, tuning: ExtractTuning) -> bool:
+    """Return whether an <article> is a heading that links to another page, and a few words about that."""
     for heading in article.iter(*_HEADINGS):
         link = heading.find(".//a")
         if link is None:
             link = next(heading.iterancestors("a"), None)
         if link is not None and not (link.get("href") or "#").startswith("#"):
-            return True
+            words = count_words(_text(article)) - count_words(_text(heading))
+            return words <= tuning.nearly_empty_words
     return False
 
 
@@ -157,41 +154,15 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     return count_words(text) >= tuning.headline_words and not text.endswith(".")
 
 
-def _is_label_and_link(paragraph: Any, tuning: ExtractTuning) -> bool:
-    """Match "READ ALSO | Headline of another article": a label, then a link up to the end."""
-    links = paragraph.findall(".//a")
-    if len(links) != 1:
-        return False
-    text, linked = _text(paragraph), _text(links[0])
-    if not linked or not text.endswith(linked) or ends_sentence(linked):
-        return False
-    if count_words(linked) < tuning.headline_words:
-        return False
-    label = text[: -len(linked)].strip()
-    return bool(label) and count_words(label) <= _LABEL_WORDS and label.endswith(_LABEL_END)
-
-
 # --- exceptions --------------------------------------------------------------------------------------------
 
 
-def _may_go(box: Any, most: float, own: set[str]) -> bool:
-    if box.get("itemprop") == "articleBody" or _length(box) > most:
-        return False
-    if box.tag != "a" and box.find(".//h1") is not None:
-        return False
-    return not any(letters_of(_text(heading)).casefold() in own for heading in box.iter(*_HEADINGS))
+def _may_go(box: Any) -> bool:
+    return box.get("itemprop") != "articleBody" and (box.tag == "a" or box.find(".//h1") is None)
 
 
 def _length(element: Any) -> int:
     return len("".join(element.text_content().split()))
-
-
-def _unlinked_length(root: Any) -> int:
-    """Count the letters of the page that are not in a link."""
-    body = next(iter(root.iter("body")), root)
-    linked = sum(_length(link) for link in body.iter("a"))
-    data = sum(_length(script) for script in body.iter("script"))
-    return max(0, _length(body) - linked - data)
 
 
 def _text(element: Any) -> str:

@@ -4,13 +4,12 @@ The time of a parser can be quadratic in values that the author of a page choose
 elements, size. So the limits are applied before any parser runs; in addition the worker has a deadline.
 """
 
-import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from aggregator.extract.html.unseen import with_ended_readings, without_invisible, without_readings
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import word_set
 
@@ -27,7 +26,6 @@ _ENTITIES = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]
 
 _REFERENCE = re.compile(r"&#(?:[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<dec>[0-9]{1,10}));?")
 _LAST_CHARACTER = 0x10FFFF
-JSON_NODES = 2_000
 _RETURN = 0x0D
 
 
@@ -46,9 +44,8 @@ def bound_html(
     max_attributes: int = _MAX_ATTRIBUTES,
 ) -> BoundedHtml:
     """Cut `html` to the limits, by default those of a page: at `max_chars`, after `max_elements` elements."""
-    text = _DECLARATION.sub(
-        "", clean(html[:max_chars]), count=1
-    )  # lxml rejects a str that declares a charset
+    # lxml rejects a str that declares a charset.
+    text = with_ended_readings(_DECLARATION.sub("", clean(html[:max_chars]), count=1))
     if "&#" in text:
         text = _REFERENCE.sub(_legal, text)
     truncated = len(html) > max_chars
@@ -71,34 +68,11 @@ def tree_of(html: str) -> Any:
     # One class for all elements: the usual look-up by tag calls Python for each element that is visited.
     parser.set_element_class_lookup(lxml.etree.ElementDefaultClassLookup(element=lxml.html.HtmlElement))
     try:
-        return lxml.html.document_fromstring(html, parser=parser)
+        root = lxml.html.document_fromstring(html, parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError):
         return None
-
-
-def json_ld(root: Any, max_chars: int) -> Iterator[dict[str, Any]]:
-    """Yield the nodes of the page's JSON-LD."""
-    for element in root.iter("script"):
-        raw = (element.text or "").strip().removeprefix("<!--").removesuffix("-->").strip(" ;")
-        if "ld+json" in (element.get("type") or "").lower() and len(raw) <= max_chars:
-            try:
-                yield from _json_nodes(json.loads(raw, strict=False))
-            except (ValueError, RecursionError):
-                continue
-
-
-def _json_nodes(data: Any) -> Iterator[dict[str, Any]]:
-    waiting, seen = [data], 0
-    while waiting and seen < JSON_NODES:
-        seen += 1
-        node = waiting.pop(0)
-        if isinstance(node, list):
-            waiting.extend(node[:JSON_NODES])
-        elif isinstance(node, dict):
-            yield node
-            waiting.extend(
-                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
-            )
+    without_readings(root)
+    return root
 
 
 def _legal(reference: re.Match[str]) -> str:
@@ -136,6 +110,7 @@ _BLOCKS = word_set("""
     figure pre hr main nav address
 """) | {"aside"}
 _FRAGMENT_CHARS = 1_048_576
+_END = "\ufdd0"  # of a block: no character, which `clean` drops
 
 
 def html_to_text(fragment: str) -> str:
@@ -161,29 +136,17 @@ def fragment_of(html: str) -> Any:
         return None
 
 
-def _paragraphs(html: str) -> Iterator[str]:
-    """Yield the texts between the ends of blocks, in document order; not recursive, for any depth."""
+def _paragraphs(html: str) -> list[str]:
+    """Return the texts between the ends of blocks, in document order."""
     import lxml.etree
 
     root = fragment_of(html)
     if root is None:
-        return
-    pieces: list[str] = []
-    skipping: Any = None
-    for event, element in lxml.etree.iterwalk(root, events=("start", "end", "comment", "pi")):
-        tag = element.tag if isinstance(element.tag, str) else None
-        is_start = event == "start" and tag is not None
-        if is_start and skipping is None and tag in _DROPPED:
-            skipping = element
-        if skipping is None and tag in _BLOCKS:
-            yield "".join(pieces)
-            pieces.clear()
-        if is_start:
-            if skipping is None:
-                pieces.append(element.text or "")
-            continue
-        if skipping is element:
-            skipping = None
-        if skipping is None and element is not root:
-            pieces.append(element.tail or "")
-    yield "".join(pieces)
+        return []
+    without_readings(root)
+    without_invisible(root)
+    lxml.etree.strip_elements(root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False)
+    for block in root.iter(*_BLOCKS):
+        block.text = f"{_END}{block.text or ''}"
+        block.tail = f"{_END}{block.tail or ''}"
+    return root.text_content().split(_END)

@@ -6,13 +6,13 @@ one long value can take it minutes. Order of preference: JSON-LD of an article, 
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.extract.html.dom import JSON_NODES, json_ld
+from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
 from aggregator.extract.language import dates
 from aggregator.extract.language.unicode import clean
@@ -22,12 +22,11 @@ from aggregator.model.core import Enclosure, FrozenStruct, Published
 from aggregator.text.language import primary_tag
 from aggregator.text.lines import folded, word_set
 
-Node = dict[str, Any]  # of JSON-LD
 Meta = dict[str, str]  # values by the names of <meta>
 _ARTICLE_TYPES = re.compile(
     r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"
 )
-_JSON_LD_CHARS = 524_288
+_VOCABULARY = re.compile(r"^(?:https?://schema\.org/|schema:)", re.IGNORECASE)
 _AUTHORS = 5
 _KINDS = 20
 _SECTIONS = 10
@@ -57,7 +56,7 @@ class PageFacts(FrozenStruct):
 def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int) -> PageFacts:
     """Read the metadata of a parsed page (an lxml element); longer values are cut to `max_chars`."""
     meta = _meta(root, max_chars)
-    nodes = list(islice(json_ld(root, _JSON_LD_CHARS), JSON_NODES))
+    nodes = list(json_ld(root))
     is_article = _ARTICLE_TYPES.fullmatch
     linked = next((node for node in nodes if any(map(is_article, _types(node)))), {})
     site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
@@ -95,15 +94,15 @@ def _meta(root: Any, max_chars: int) -> Meta:
     """
     values: Meta = {}
     for element in root.iter("meta"):
-        name = (
-            (element.get("property") or element.get("name") or element.get("itemprop") or "").strip().lower()
-        )
         value = _one_line(element.get("content") or "", max_chars)
-        if name and value and len(values) < 500:
+        names = dict.fromkeys((element.get(key) or "").strip().lower()[:100] for key in _META_NAMES)
+        for name in names:
+            if not name or not value or len(values) >= 500:
+                continue
             rules = values.get(name) if name in _ROBOTS_NAMES else None
             if rules is not None:
                 values[name] = f"{rules}; {value}"[:max_chars]
-            values.setdefault(name[:100], value)
+            values.setdefault(name, value)
     return values
 
 
@@ -128,8 +127,10 @@ def _is_free(linked: Node) -> bool | None:
 
 
 def _types(node: Node) -> list[str]:
+    """Return the types of a node, without the address of their vocabulary: "http://schema.org/Report"."""
     kinds = node.get("@type")
-    return [k for k in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(k, str)]
+    named = kinds if isinstance(kinds, list) else [kinds]
+    return [_VOCABULARY.sub("", kind) for kind in named if isinstance(kind, str)]
 
 
 def _single(value: Any) -> Any:
@@ -283,6 +284,7 @@ def _sources(meta: Meta, linked: Node, max_chars: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 
 
+_META_NAMES = ("property", "name", "itemprop", "http-equiv")
 _ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
 _IMAGE_NAMES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
 
@@ -323,15 +325,22 @@ def _declared_language(root: Any, meta: Meta) -> str | None:
 def _times(
     root: Any, meta: Meta, linked: Node, zone: str | None, seen: dt.datetime | None
 ) -> tuple[Published | None, dt.datetime | None]:
-    declared = (
-        _text_of(linked.get("datePublished"), 100),
-        *(meta.get(name, "") for name in _PUBLISHED_NAMES),
-        _text_of(linked.get("dateCreated"), 100),
-        *_time_elements(root),
-    )
-    changed = (_text_of(linked.get("dateModified"), 100), *(meta.get(name, "") for name in _MODIFIED_NAMES))
-    published, modified = _first_time(declared, zone, seen), _first_time(changed, zone, seen)
+    changed = (_text_of(linked.get("dateModified"), 100), *(meta[name] for name in meta if name in _changed()))
+    published = _first_time(_declared_times(root, meta, linked), zone, seen)
+    modified = _first_time(changed, zone, seen)
     return published and replace(published, origin="page"), modified.time if modified else None
+
+
+def _declared_times(root: Any, meta: Meta, linked: Node) -> Iterator[str]:
+    """Yield what a page says of its publication, the most reliable first; lazily, as the last is slow to find."""
+    yield _text_of(linked.get("datePublished"), 100)
+    yield meta.get("article:published_time", "")
+    yield from map(_time_in, root.xpath(_MARKED_TIMES)[:_TIMES])
+    names = [name for name in meta if not _NOT_PUBLISHED.search(name)]
+    yield from (meta[name] for name in names if _PUBLISHED.search(name))
+    yield _text_of(linked.get("dateCreated"), 100)
+    yield from (meta[name] for name in names if name in _dated())
+    yield from map(_time_in, islice(root.iter("time"), 3))
 
 
 def _first_time(stated: Iterable[str], zone: str | None, seen: dt.datetime | None) -> Published | None:
@@ -339,23 +348,31 @@ def _first_time(stated: Iterable[str], zone: str | None, seen: dt.datetime | Non
     return next(filter(None, times), None)
 
 
-_PUBLISHED_NAMES = (
-    "article:published_time", "og:article:published_time", "datepublished", "pubdate", "publishdate",
-    "parsely-pub-date", "dc.date.issued", "dcterms.date", "dc.date", "date",
-)  # fmt: skip
-_MODIFIED_NAMES = (
-    "article:modified_time", "og:updated_time", "datemodified", "lastmod", "last-modified",
-    "dcterms.modified",
-)  # fmt: skip
+_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
+_NOT_PUBLISHED = re.compile(r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video")
 
 
-def _time_elements(root: Any) -> Iterator[str]:
-    """Yield the values of <time> before or in the article; those marked as publication first."""
-    times = list(islice(root.iter("time"), 12))
-    marked = [
-        t
-        for t in times
-        if t.get("pubdate") is not None or "ublish" in (t.get("itemprop") or "") + (t.get("class") or "")
-    ]
-    for element in (*marked, *times[:3]):
-        yield (element.get("datetime") or _visible(element, 100))[:100]
+def _dated() -> Collection[str]:
+    """Return the names of <meta> under which sites declare dates of publication, and others."""
+    from htmldate.core import DATE_ATTRIBUTES
+
+    return DATE_ATTRIBUTES
+
+
+def _changed() -> Collection[str]:
+    from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
+
+    return NAME_MODIFIED | PROPERTY_MODIFIED
+
+
+def _time_in(element: Any) -> str:
+    """Return the value of an element that tells a time: in an attribute, else as it is visible."""
+    stated = (element.get(name) for name in ("datetime", "content", "title"))
+    return (next(filter(None, stated), None) or _visible(element, 100))[:100]
+
+
+_TIMES = 12
+_MARKED_TIMES = (
+    "//*[@itemprop='datePublished' or contains(@class, 'ublish') or contains(@class, 'ublication') or"
+    " self::time[@pubdate or contains(@itemprop, 'ublish')]]"
+)

@@ -1,7 +1,7 @@
 """Extraction from a web page: the article's text and the page's metadata.
 
 Boxes that are not part of the article are removed first (boxes.py); then trafilatura extracts the text. The
-result is completed and cleaned: lines that are links are removed.
+result is completed.
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree. Its
 option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
@@ -16,17 +16,19 @@ paragraphs are added at their position.
 import datetime as dt
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import deepcopy
 from functools import cache
 from itertools import islice
 from typing import Any
 
-from aggregator.extract.html.boxes import without_boxes, without_layout_tables
+from aggregator.extract.html.boxes import find_boxes, have_paragraphs, take_out, without_layout_tables
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.page_signals import PageSignals
+from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import FrozenStruct
-from aggregator.text.lines import count_words, ends_sentence, letters_of
+from aggregator.text.lines import count_words, is_prose, letters_of
 
 _MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
 
@@ -39,45 +41,23 @@ _MAX_COMPARED = 3_000
 _LEAST_MARKUP = 0.85
 _WITH_INLINE_CODE = frozenset({"p", "item", "cell", "head", "hi", "ref", "quote", "del"})
 
-_HEAD_LINES = 6  # lines at the top in which a repeated headline is removed
+_FIRST_PARAGRAPHS = 3
+_MOST_LOST = 1 / 3  # of the words of the article's paragraphs that boxes may take away (chosen)
 
 
-def without_headline(text: str, headlines: Iterable[str]) -> str:
-    """Return `text` (one paragraph per line) without repeated headlines at its top.
+def linked_share(root: Any, text: str, tuning: ExtractTuning) -> float:
+    """Return the share, 0 to 1, of the words of `text` in lines that are a link of the page as a whole.
 
-    Only letters are compared, since a topic and a headline are often joined: "EuropeRain expected".
-    """
-    repeated = {letters_of(line).casefold() for line in headlines} - {""}
-    lines = text.split("\n")
-    head = (line for line in lines[:_HEAD_LINES] if letters_of(line).casefold() not in repeated)
-    return "\n".join((*head, *lines[_HEAD_LINES:]))
-
-
-def remove_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str, float]:
-    """Return `text` (one paragraph per line) without the lines that are a link on the page `root` as a whole.
-
-    And the share of its words, 0 to 1, that were in such lines.
-
-    Lines that end a sentence stay. Lines of a few words stay too (names and sources are linked), unless they
-    are before or after all other lines, like menus and tags.
+    Lines of a few words do not count: names and sources are linked, too.
     """
     links = {letters_of(link.text_content()) for link in root.iter("a")}
-    lines = text.split("\n")
-    is_link = [letters_of(line) in links and not ends_sentence(line) for line in lines]
-    first = next((n for n, is_one in enumerate(is_link) if not is_one), len(lines))
-    last = next((n for n in range(len(lines) - 1, -1, -1) if not is_link[n]), -1)
-    words = list(map(count_words, lines))
-    linked = sum(
+    words = {line: count_words(line) for line in text.split("\n")}
+    linked = (
         count
-        for count, line in zip(words, lines, strict=True)
-        if letters_of(line) in links and count >= tuning.headline_words
+        for line, count in words.items()
+        if count >= tuning.headline_words and letters_of(line) in links
     )
-    kept_lines = [
-        line
-        for n, line in enumerate(lines)
-        if not is_link[n] or (words[n] < tuning.headline_words and first < n < last)
-    ]
-    return "\n".join(kept_lines), linked / (sum(words) or 1)
+    return sum(linked) / (sum(words.values()) or 1)
 
 
 _log = logging.getLogger(__name__)
@@ -108,18 +88,43 @@ def read_page(
     if root is None:
         return None
     facts = read_facts(root, zone=zone, seen=seen, max_chars=_MAX_METADATA_CHARS)
-    headlines = (facts.title, *facts.headings)
+    without_invisible(root)
     without_layout_tables(root)
-    without_boxes(root, headlines, tuning)
-    found = without_headline(complete_body(root, extract_text(root, url), tuning), headlines)
-    text, link_share = remove_link_lines(root, found, tuning)
+    root, body = _without_boxes(root, url, tuning)
+    text = complete_body(root, body, tuning)
     return Page(
         facts=facts,
         text=text,
         truncated=page.truncated,
-        link_share=link_share,
+        link_share=linked_share(root, text, tuning),
         markup=extract_markup(root, text, url) if text else "",
     )
+
+
+def _without_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[Any, str]:
+    """Return the page without its boxes, and its text; with them if the library's article is in them.
+
+    That is asked only of boxes with much text.
+    """
+    boxes = find_boxes(root, tuning)
+    whole = deepcopy(root) if have_paragraphs(boxes) else None
+    take_out(root, boxes)
+    text = extract_text(root, url)
+    if whole is not None:
+        uncleaned = extract_text(whole, url)
+        if _lost_article(uncleaned, text):
+            return whole, uncleaned
+    return root, text
+
+
+def _lost_article(uncleaned: str, text: str) -> bool:
+    """Return whether `text` has not the first paragraphs of the uncleaned one, or lost many of its words."""
+    left = set(map(line_key, text.split("\n")))
+    prose = [line for line in uncleaned.split("\n") if is_prose(line)]
+    lost = [line for line in prose if line_key(line) not in left]
+    if len(lost) >= _FIRST_PARAGRAPHS and lost[:_FIRST_PARAGRAPHS] == prose[:_FIRST_PARAGRAPHS]:
+        return True
+    return sum(map(count_words, lost)) > _MOST_LOST * sum(map(count_words, prose))
 
 
 class _StopWords:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from aggregator.extract.phrases import phrases, single_words, words
 from aggregator.model.core import Published, PublishedOrigin
 from aggregator.text import calendar
-from aggregator.text.lines import is_name_like, is_prose, same_line, word_table
+from aggregator.text.lines import is_prose, same_line, word_table
 
 Match = re.Match[str]
 _ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first of the era
@@ -161,7 +161,6 @@ _BESIDE_DATES = _every_word("""
     год года г р о в ob alle ore às hora horas the les der den dem la las los et und and wib gmt utc
     ngày tháng năm की को בשעה الساعة ساعت في hrs hr uhr pm am p m est edt cet cest
 """)
-_EDGE = re.compile(r"\W*(?:[,|•·–—;()\[\]/-]|$)")
 _LINE_CHARS = 200
 _MAX_DATES = 8  # in one line, in all forms
 
@@ -352,26 +351,14 @@ def _end_of_date_before(line: str, match: Match) -> int:
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:
-    """Return whether the line has few other words and the date is not part of a phrase."""
+    """Return whether the line has few other words, fewer if none of them says what the date is."""
     other_words = _words_beside(line, match)
+    if is_prose(line):
+        return other_words <= 4
     has_clock = _CLOCK.search(f"{line[: match.start()]} | {line[match.end() :]}") is not None
-    if is_prose(line) and other_words > 4:
-        return False
-    if match.groupdict().get("yy") and rank == _UNSAID and not has_clock:
-        return False
-    if rank != _UNSAID or other_words == 0:
+    if rank != _UNSAID or has_clock:
         return other_words <= 8
-    if other_words > 6:
-        return False
-    if has_clock:
-        return True
-    before, after = line[: match.start()], line[match.end() :]
-    is_open = (
-        not words(before)
-        or is_name_like(before.strip(" ,|•–—-"))
-        or _EDGE.fullmatch(before[-2:].strip() or ",")
-    )
-    return bool(is_open and _EDGE.match(after))
+    return other_words <= 2 and not match.groupdict().get("yy")
 
 
 @lru_cache(maxsize=64)

@@ -15,12 +15,11 @@ from aggregator.extract.language import dates
 from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, without_bullet
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
-from aggregator.text.lines import count_words, ends_sentence, folded, is_prose
+from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 from aggregator.text.sentences import split_sentences
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
 _BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
-_CONTRIBUTED = re.compile(r" contributed to this (?:report|article|story)\.*$", re.IGNORECASE)
 _LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
 _PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
 _HEAD_LINES = 12  # first lines searched for byline, date and a headline of any length (as of saved texts)
@@ -49,7 +48,7 @@ def read_titled_text(
     goes_on = [bool(before) for before, row in pairwise(("", *rows)) if row]
     first = next((number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)), _HEAD_LINES)
     head = lines[:first]
-    titles = {folded(name): count_words(name) for name in (title, *headings) if name}
+    titles = {letters_of(name).casefold(): count_words(name) for name in (title, *headings) if name}
     long_titles = {name for name, count in titles.items() if count >= _LONG_HEADLINE}
     longest = 2 * max(map(len, titles), default=0) + 20  # characters of a headline with its punctuation
     paragraphs: list[str] = []
@@ -58,10 +57,10 @@ def read_titled_text(
         if number < first and (stated_byline(line) is not None or dates.is_date_line(line)):
             continue
         names = titles if number <= first else long_titles
-        is_headline = len(line) <= longest and folded(line) in names
-        if not (is_headline or is_boilerplate(line)) and (uncredited := _without_credit(line)):
-            paragraphs.append(without_bullet(uncredited))
-            joinable.append(goes_on[number] and paragraphs[-1] == uncredited)
+        is_headline = len(line) <= longest and letters_of(line).casefold() in names
+        if not (is_headline or is_boilerplate(line)):
+            paragraphs.append(without_bullet(line))
+            joinable.append(goes_on[number] and paragraphs[-1] == line)
     if len(lines) == 1 and is_boilerplate(lines[0]):  # a button or a notice run into a text of one line
         kept = [sentence for sentence in split_sentences(lines[0]) if not is_boilerplate(sentence)]
         paragraphs, joinable = [" ".join(kept)] if any(map(is_prose, kept)) else [], [False]
@@ -108,17 +107,3 @@ def is_boilerplate(line: str) -> bool:
     return _BOILERPLATE.fullmatch(line) is not None or (
         len(line) <= _PHRASE_CHARS and is_known_phrase(line, count_words(line))
     )
-
-
-def _without_credit(line: str) -> str:
-    """Return the line without last sentences of the form "... contributed to this report".
-
-    Only those that begin with two capitals or have capitals in half of their words, as names do.
-    """
-    while end := _CONTRIBUTED.search(line, max(0, len(line) - 40)):
-        last = (split_sentences(line) or [line])[-1]
-        capitals = [name[0].isupper() for name in last[: -len(end.group())].split()]
-        if not all(capitals[:2]) and 2 * sum(capitals) < len(capitals):
-            break
-        line = line[: -len(last)].rstrip()
-    return line

@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin, urlsplit
 
 from aggregator.extract.language import dates, unicode
@@ -19,7 +19,8 @@ _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title
 
 # Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
 _TITLE_TAG = re.compile(
-    r"</?(?:a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|su[bp]|tt|u)"
+    r"</?(?P<name>a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|"
+    r"su[bp]|tt|u)"
     r"(?:\s[^<>]{0,500})?/?>",
     re.IGNORECASE,
 )
@@ -156,16 +157,28 @@ def absolute_url(raw: str, base: str | None) -> str | None:
 def plain_title(raw: str) -> str:
     """Return a headline as one line of plain text, without tags and with entities decoded.
 
-    Entities are decoded twice, since many feeds encode them twice.
+    Entities are decoded twice, since many feeds encode them twice. The name of a tag that nothing ends is a
+    word of the headline.
     """
-    text = raw[: 4 * _MAX_TITLE_CHARS]
-    if "&" in text:
-        text = html.unescape(text)
-    if "<" in text:
-        text = _TITLE_TAG.sub(" " if "<br" in text.lower() or "<p" in text.lower() else "", text)
-    if "&" in text:
-        text = html.unescape(text)
+    text = html.unescape(_without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img")))
+    # What was escaped twice is a name, if it stands alone: "A <br> tag turns thirty".
+    text = html.unescape(_without_tags(text, alone=()))
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
+
+
+def _without_tags(title: str, alone: Sequence[str]) -> str:
+    """Return a title without the tags that are ended in it, and those that stand `alone`."""
+    if "<" not in title:
+        return title
+    small = title.lower()
+    space = " " if "<br" in small or "</p>" in small else ""
+
+    def read(tag: re.Match[str]) -> str:
+        name = tag["name"].lower()
+        is_pair = f"<{name}" in small and f"</{name}>" in small
+        return space if is_pair or name in alone else tag[0]
+
+    return _TITLE_TAG.sub(read, title)
 
 
 def clean_html(raw: str) -> str:

@@ -187,20 +187,6 @@ def test_short_reading_of_a_text_with_a_known_headline() -> None:
     assert saved.author == "Ada Lorne"
 
 
-@pytest.mark.parametrize(
-    ("credited", "kept"),
-    [
-        ("The port closed on Monday. Ada Lorne contributed to this report.", "The port closed on Monday."),
-        ("AP writers Ada Lorne in Sennick and John A. Marsh in Bremen contributed to this article", ""),
-        ("Ada Lorne contributed to this report. Reuters contributed to this story.", ""),
-        ("Strong hiring in health care and a mild winter in the north contributed to this report.",) * 2,
-    ],
-)
-def test_who_contributed_to_a_text_is_left_out_and_no_sentence_before_it(credited: str, kept: str) -> None:
-    paragraphs = read_titled_text(f"{BODY}\n{credited}", TITLE).paragraphs
-    assert "\n".join(paragraphs) == f"{BODY}\n{kept}".strip()
-
-
 def test_what_a_feed_puts_under_its_text_is_no_text() -> None:
     line = "The post Ferry in fog appeared first on Sennick Post."
     assert read_titled_text(f"{BODY}\n{line}", TITLE).paragraphs == (*BODY.splitlines(),)

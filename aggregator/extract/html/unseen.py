@@ -1,0 +1,114 @@
+"""What markup holds and readers do not see in its text: readings over characters, and what styles hide.
+
+Style sheets are not fetched, so classes are known by the names that usual ones give them. What hides a large
+part of the text is hidden until a script has run; it stays.
+"""
+
+import re
+from collections import Counter
+from typing import Any
+
+from aggregator.extract.html.boxes import take_out
+
+_PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
+# In names of classes that may hide something; a search in C for them is quick.
+_PARTS = ("hid", "Hid", "sr", "creen", "none", "visible", "assist", "a11y", "reader", "preheader", "rint")
+_IN_CLASS = " or ".join(f"contains(@class, '{part}')" for part in _PARTS)
+_MARKED = f"descendant::*[@hidden or @style or @aria-hidden or self::template or {_IN_CLASS}]"
+_TEXTS = "descendant::text()[string-length() > 24][not(parent::script or parent::style)]"
+_HIDDEN = re.compile(
+    # in one way of one style sheet
+    r"(?:is-|u-|uk-)?hidden|hide|d-none|display-none|invisible|"
+    # for screen readers, printers or lists of mails alone, with the prefix of a system and a number of a build
+    r"(?!not-)(?:[a-z\d]+--?){0,2}(?:"
+    r"sr-?only|sr-text|(?:visually|accessibly)-?hid(?:den|e)|hid(?:den|e)-?visually|hidden-accessible|"
+    r"screen-?readers?(?:-?(?:only|text))?|(?:for|show-for)-(?:sr|print|screen-?readers?)|reader-only|"
+    r"a11y-(?:only|hidden)|assistive-text|element-(?:invisible|hidden)|off-?screen|preheader|"
+    r"print-?only|only-?print|visible-print)"
+    r"(?:-?(?:text|focusable|element|content|label|block|inline))?(?:--?[a-z\d-]*\d[a-z\d-]*)?"
+)
+_SIZE = r"(?:xs|sm|md|lg|xl|xxl|2xl|small|medium|large|mobile|phone|tablet|desktop)"
+_ONE_SIZE = re.compile(  # of screens; on another one the element is seen
+    rf"{_SIZE}[:@].*|(?:d|u|show|visible|display|hidden|hide|block|inline|flex)-(?:[a-z]+-)*{_SIZE}(?:-.*)?"
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NO_SIZE = r"(?:max-)?(?:height|width):[01](?:px)?(?![.\d%])"
+_STYLE = re.compile(
+    r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|mso-hide:all|opacity:0(?:\.0+)?(?![.\d])|"
+    r"font-size:0(?![.\d])|(?:left|top|right|bottom|text-indent|margin(?:-left|-top)?):-(?:\d{4}|\d{3}r?em)|"
+    r"transform:(?:scale\(0\)|translate[xy]?\(-(?:999|\d{5}))|"
+    r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0)|"
+    rf"{_NO_SIZE}.*;overflow:hidden|overflow:hidden.*;{_NO_SIZE})"
+)
+_NAME_CHARS = 500  # of a class or a style that are looked at
+_LARGE_SHARE = 1 / 3  # of the letters of long texts that may be hidden together (chosen)
+_NO_ARTICLE = 200  # letters that may be hidden if they are not most (chosen)
+
+
+def with_ended_readings(html: str) -> str:
+    """Return HTML in which each part of a <ruby> ends before the next, whose end tag may be left out.
+
+    Parsers of HTML 4 put it into the part before it, and with it the next character.
+    """
+    if "<ruby" not in html and "<RUBY" not in html:
+        return html
+    return _PART_OF_RUBY.sub("</rt></rp></rb><", html)
+
+
+def without_readings(root: Any) -> None:
+    """Remove the readings of a <ruby> from the tree `root`, and join the characters below them."""
+    import lxml.etree
+
+    lxml.etree.strip_elements(root, "rt", "rp", "rtc", with_tail=False)
+    lxml.etree.strip_tags(root, "ruby", "rb")
+
+
+def without_invisible(root: Any) -> None:
+    """Remove from the tree `root` what readers do not see.
+
+    What is left loses the attributes by which the library would take it for hidden.
+    """
+    marked = root.xpath(_MARKED)
+    hidden = [element for element in marked if _is_hidden(element)]
+    if hidden:
+        take_out(root, _not_the_article(root, hidden))
+    for element in marked:
+        for name in ("style", "hidden", "aria-hidden"):
+            element.attrib.pop(name, None)
+        names = element.get("class") or ""
+        if "hid" in names:
+            element.set("class", " ".join(name for name in names.split() if "hid" not in name))
+
+
+def _is_hidden(element: Any) -> bool:
+    if element.tag == "template" or element.get("hidden", "until-found").lower() != "until-found":
+        return True
+    style = "".join(element.get("style", "")[:_NAME_CHARS].lower().split())
+    if style and _STYLE.search(style):
+        return True
+    names = _CAMEL.sub("-", element.get("class", "")[:_NAME_CHARS]).lower().replace("_", "-").split()
+    return any(map(_HIDDEN.fullmatch, names)) and not any(map(_ONE_SIZE.fullmatch, names))
+
+
+def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
+    """Return the outermost of the hidden elements with little text that is not seen elsewhere, too.
+
+    [] where they have much of it together, as paragraphs that fade in one by one.
+    """
+    texts = Counter(root.xpath(_TEXTS))
+    letters = sum(map(len, texts))
+    limit = max(_LARGE_SHARE * letters, min(_NO_ARTICLE, letters / 2))
+    removed: list[Any] = []
+    inside: set[Any] = set()
+    lost = 0
+    for element in hidden:
+        if element in inside:
+            continue
+        its_texts = Counter(element.xpath(_TEXTS))
+        its_loss = sum(len(text) for text, count in its_texts.items() if texts[text] == count)
+        if its_loss <= limit:
+            removed.append(element)
+            inside.update(element.iterdescendants())
+            texts -= its_texts
+            lost += its_loss
+    return removed if lost <= limit else []

@@ -75,7 +75,8 @@ def _refused(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgem
     notice = _find_notice(text, words, page, tuning)
     if notice is not None:
         return notice
-    if page.signals is not None and page.signals.is_product and words < tuning.paywall_max_words:
+    is_product = any(kind.startswith("product") for kind in page.facts.kinds)
+    if is_product and words < tuning.paywall_max_words:
         return Judgement("not_article", "the page sells something")
     return _list(text, words, page, tuning)
 

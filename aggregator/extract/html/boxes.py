@@ -1,10 +1,10 @@
-"""Removes boxes of a page that are not part of its article: cards of other articles, sign-ups, captions,
-author notes.
+"""Finds boxes of a page that are not part of its article: cards of other articles, sign-ups, captions, author
+notes.
 
 Such boxes are between the paragraphs, so extraction of the article's element would include them. They are
 recognised by structure (a whole card inside one link, another post inside the post, a list of links) and by
-class names and ids. They are removed from the tree before extraction. A box that contains the page's headline
-or a large part of its text stays: there the name means something else. See ADR 14.
+class names and ids, and removed from the tree before extraction; page.py undoes that where the name means
+something else. See ADR 14.
 """
 
 import re
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, letters_of, word_set
+from aggregator.text.lines import count_words, word_set
 
 _BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")

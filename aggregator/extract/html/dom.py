@@ -149,4 +149,5 @@ def _paragraphs(html: str) -> list[str]:
     for block in root.iter(*_BLOCKS):
         block.text = f"{_END}{block.text or ''}"
         block.tail = f"{_END}{block.tail or ''}"
-    return root.text_content().split(_END)
+    text: str = root.text_content()
+    return text.split(_END)

@@ -1,7 +1,7 @@
 """The JSON-LD of a page, also where a content system wrapped or broke it.
 
-Sites write it into CDATA or an HTML comment, escape its quotation marks, begin with a comment, end a list with
-a comma, or put two objects into one script. Of what is broken otherwise only a few members are read.
+Sites write it into CDATA or an HTML comment, escape its quotation marks, begin with a comment, end a list
+with a comma, or put two objects into one script. Of what is broken otherwise only a few members are read.
 """
 
 import json

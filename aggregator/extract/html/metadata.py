@@ -28,6 +28,7 @@ _ARTICLE_TYPES = re.compile(
 )
 _VOCABULARY = re.compile(r"^(?:https?://schema\.org/|schema:)", re.IGNORECASE)
 _AUTHORS = 5
+_LINKS = 10
 _KINDS = 20
 _SECTIONS = 10
 
@@ -195,7 +196,7 @@ def _headings(root: Any, linked: Node, max_chars: int) -> tuple[str, ...]:
 
 def _headlines(root: Any) -> list[Any]:
     """Return the first h1 elements; those inside a link belong to other articles."""
-    return [h for h in islice(root.iter("h1"), 8) if next(h.iterancestors("a"), None) is None][:4]
+    return root.xpath("//h1[not(ancestor::a)]")[:4]  # type: ignore[no-any-return]
 
 
 def _is_framed_by(text: str, shared: str) -> bool:
@@ -301,11 +302,7 @@ def _image(meta: Meta, linked: Node, max_chars: int) -> Enclosure | None:
 
 
 def _canonical(root: Any, meta: Meta) -> str | None:
-    links = [
-        e.get("href") or ""
-        for e in islice(root.iter("link"), 300)
-        if (e.get("rel") or "").lower() == "canonical"
-    ]
+    links: list[str] = root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
     for address in (*links, meta.get("og:url", "")):
         if canonical_url(address) is not None:
             return address.strip()
@@ -313,26 +310,24 @@ def _canonical(root: Any, meta: Meta) -> str | None:
 
 
 def _declared_language(root: Any, meta: Meta) -> str | None:
-    html = root if root.tag == "html" else next(iter(root.iter("html")), None)
-    stated = (
-        html.get("lang") or html.get("{http://www.w3.org/XML/1998/namespace}lang")
-        if html is not None
-        else None
-    )
+    stated = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang")
     return primary_tag(stated) or primary_tag(_first(meta, "content-language", "og:locale", "language"))
 
 
 def _times(
     root: Any, meta: Meta, linked: Node, zone: str | None, seen: dt.datetime | None
 ) -> tuple[Published | None, dt.datetime | None]:
-    changed = (_text_of(linked.get("dateModified"), 100), *(meta[name] for name in meta if name in _changed()))
+    changed = (
+        _text_of(linked.get("dateModified"), 100),
+        *(meta[name] for name in meta if name in _changed()),
+    )
     published = _first_time(_declared_times(root, meta, linked), zone, seen)
     modified = _first_time(changed, zone, seen)
     return published and replace(published, origin="page"), modified.time if modified else None
 
 
 def _declared_times(root: Any, meta: Meta, linked: Node) -> Iterator[str]:
-    """Yield what a page says of its publication, the most reliable first; lazily, as the last is slow to find."""
+    """Yield what a page says of its publication, the most reliable first; lazy, as the last are slow."""
     yield _text_of(linked.get("datePublished"), 100)
     yield meta.get("article:published_time", "")
     yield from map(_time_in, root.xpath(_MARKED_TIMES)[:_TIMES])

@@ -1,7 +1,7 @@
 """Extraction from a web page: the article's text and the page's metadata.
 
-Boxes that are not part of the article are removed first (boxes.py); then trafilatura extracts the text. The
-result is completed.
+What readers do not see (unseen.py) and boxes that are not part of the article (boxes.py) are removed first;
+then trafilatura extracts the text, which is completed.
 
 All parsing happens within the limits of `dom.bound_html`. trafilatura works on a copy of the tree. Its
 option `deduplicate` stays off: it keeps state between documents and would empty the fourth copy of an
@@ -15,7 +15,7 @@ paragraphs are added at their position.
 
 import datetime as dt
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
 from functools import cache
 from itertools import islice
@@ -28,7 +28,7 @@ from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import FrozenStruct
-from aggregator.text.lines import count_words, is_prose, letters_of
+from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 
 _MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
 
@@ -45,19 +45,21 @@ _FIRST_PARAGRAPHS = 3
 _MOST_LOST = 1 / 3  # of the words of the article's paragraphs that boxes may take away (chosen)
 
 
-def linked_share(root: Any, text: str, tuning: ExtractTuning) -> float:
-    """Return the share, 0 to 1, of the words of `text` in lines that are a link of the page as a whole.
+def without_menus(root: Any, text: str, tuning: ExtractTuning) -> tuple[str, float]:
+    """Return `text` without lines at its ends that are links of the page `root` as a whole, as menus are.
 
-    Lines of a few words do not count: names and sources are linked, too.
+    And the share, 0 to 1, of its words in such lines anywhere. Those of a few words do not count there, since
+    names and sources are linked, too.
     """
     links = {letters_of(link.text_content()) for link in root.iter("a")}
-    words = {line: count_words(line) for line in text.split("\n")}
-    linked = (
-        count
-        for line, count in words.items()
-        if count >= tuning.headline_words and letters_of(line) in links
-    )
-    return sum(linked) / (sum(words.values()) or 1)
+    lines = text.split("\n")
+    counts = [(count_words(line), letters_of(line) in links) for line in lines]
+    linked = sum(count for count, is_link in counts if is_link and count >= tuning.headline_words)
+    share = linked / (sum(count for count, _ in counts) or 1)
+    for end in (0, -1):
+        while lines and not ends_sentence(lines[end]) and letters_of(lines[end]) in links:
+            lines.pop(end)
+    return "\n".join(lines), share
 
 
 _log = logging.getLogger(__name__)
@@ -91,12 +93,12 @@ def read_page(
     without_invisible(root)
     without_layout_tables(root)
     root, body = _without_boxes(root, url, tuning)
-    text = complete_body(root, body, tuning)
+    text, link_share = without_menus(root, complete_body(root, body, tuning), tuning)
     return Page(
         facts=facts,
         text=text,
         truncated=page.truncated,
-        link_share=linked_share(root, text, tuning),
+        link_share=link_share,
         markup=extract_markup(root, text, url) if text else "",
     )
 

@@ -39,7 +39,6 @@ class PageSignals(FrozenStruct):
     cards: int = 0  # number of cards (a linked headline and a few words) in the longest row
     carded: frozenset[str] = frozenset()  # letters and digits of the lines in rows that are long enough
     asks_password: bool = False
-    is_product: bool = False
 
     def carded_share(self, text: str) -> float:
         """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
@@ -68,17 +67,7 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
         asks_password=any(
             (field.get("type") or "").strip().lower() == "password" for field in root.iter("input")
         ),
-        is_product=_is_product(root),
     )
-
-
-def _is_product(root: Any) -> bool:
-    """Return whether the page declares a product."""
-    for element in root.iter("meta"):
-        name = (element.get("property") or element.get("name") or "").strip().lower()
-        if name == "og:type" and (element.get("content") or "").strip().lower().startswith("product"):
-            return True
-    return False
 
 
 # --- lines -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ _TEXTS = "descendant::text()[string-length() > 24][not(parent::script or parent:
 _HIDDEN = re.compile(
     # in one way of one style sheet
     r"(?:is-|u-|uk-)?hidden|hide|d-none|display-none|invisible|"
-    # for screen readers, printers or lists of mails alone, with the prefix of a system and a number of a build
+    # for screen readers, printers or lists of mails alone, with a system's prefix and a build's number
     r"(?!not-)(?:[a-z\d]+--?){0,2}(?:"
     r"sr-?only|sr-text|(?:visually|accessibly)-?hid(?:den|e)|hid(?:den|e)-?visually|hidden-accessible|"
     r"screen-?readers?(?:-?(?:only|text))?|(?:for|show-for)-(?:sr|print|screen-?readers?)|reader-only|"

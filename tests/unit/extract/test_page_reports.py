@@ -70,7 +70,11 @@ def test_what_readers_do_not_see_is_no_text(hiding: str) -> None:
 
 def test_a_template_is_no_text_and_a_sentence_goes_on_after_hidden_words() -> None:
     link = "<a href='/plan'>the plan<span class='visually-hidden'>, opens in a new tab</span></a>"
-    body = in_article(f"<template><p>{HIDDEN}</p></template>", paragraphs(DAM[0], f"It is as {link} says."), paragraphs(*DAM[1:]))
+    body = in_article(
+        f"<template><p>{HIDDEN}</p></template>",
+        paragraphs(DAM[0], f"It is as {link} says."),
+        paragraphs(*DAM[1:]),
+    )
     assert lines_of(body) == [DAM[0], "It is as the plan says.", *DAM[1:]]
 
 
@@ -88,11 +92,15 @@ def test_what_is_seen_stays(seen: str) -> None:
 
 
 def test_a_closed_part_of_an_article_stays() -> None:
-    body = in_article(paragraphs(*DAM[:3]), f"<details><summary>More</summary>{paragraphs(*DAM[3:])}</details>")
+    body = in_article(
+        paragraphs(*DAM[:3]), f"<details><summary>More</summary>{paragraphs(*DAM[3:])}</details>"
+    )
     assert set(DAM) <= set(lines_of(body))
 
 
-@pytest.mark.parametrize("hiding", ["hidden", "style='opacity:0'", "style='display:none'", "class='invisible'"])
+@pytest.mark.parametrize(
+    "hiding", ["hidden", "style='opacity:0'", "style='display:none'", "class='invisible'"]
+)
 def test_an_article_that_waits_for_its_script_is_read(hiding: str) -> None:
     inner = in_article(paragraphs(DAM[0]), f"<p class='sr-only'>{HIDDEN}</p>", paragraphs(*DAM[1:]))
     assert lines_of(f"<div {hiding}>{inner}</div><footer><p>All rights reserved.</p></footer>") == list(DAM)
@@ -134,7 +142,10 @@ def test_readings_are_no_text_and_characters_stay_joined(written: str, base: str
     body = f"<main><article>{heading}{paragraphs(text, REST)}<ul><li>{written}の湖で釣りはできません。</li></ul></article></main>"
     assert lines_of(body, "ja")[:2] == [PLAIN, REST]
     assert html_to_text(f"<p>{text}</p><p>{REST}</p>") == f"{PLAIN}\n{REST}"
-    assert html_to_text(f"<h2>{written}のダム</h2><ul><li>{written}の湖</li></ul>") == f"{base}のダム\n{base}の湖"
+    assert (
+        html_to_text(f"<h2>{written}のダム</h2><ul><li>{written}の湖</li></ul>")
+        == f"{base}のダム\n{base}の湖"
+    )
 
 
 def test_readings_of_another_language() -> None:
@@ -163,7 +174,14 @@ BODY = DAM * 2
     ],
     ids=["read next", "subheading", "own link", "player", "first", "roundup"],
 )  # fmt: skip
-@pytest.mark.parametrize("article", ["<article id='article-body'>", "<div class='teaser' itemprop='articleBody'>", "<article class='related'>"])
+@pytest.mark.parametrize(
+    "article",
+    [
+        "<article id='article-body'>",
+        "<div class='teaser' itemprop='articleBody'>",
+        "<article class='related'>",
+    ],
+)
 def test_an_article_with_a_linked_heading_is_no_card(body: list[str], article: str) -> None:
     inside = "".join(part if part.startswith("<") else f"<p>{part}</p>" for part in body)
     end = "</article>" if article.startswith("<article") else "</div>"

@@ -46,9 +46,6 @@ _SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
 _HEADING_CHARS = 120  # of a heading of related links; the longest known one has 60
 _WIDE_HEADING = 14  # characters of a heading of related links, in scripts without spaces
 _LABELLED_SENTENCE = 10  # from this length on, a sentence after a label of one word is not a link
-_NOTICE = re.compile(
-    r"\W*(?:©|\(c\) |copyright\s(?:©|\(c\)|\d{4}|by\b)|版权所有|版權所有|저작권자)", re.IGNORECASE
-)
 _CAPTION_WORDS = 60  # a longer line is not a caption
 _LABELLED_WORDS = 40  # a label does not apply to a longer line
 _OPENED_WORDS = 25  # the first words do not decide about a longer line
@@ -110,14 +107,6 @@ def heads_related_links(line: str) -> bool:
             line_words[place:] in phrases("links_heading").whole for place in range(len(line_words) - 1)
         )
     return not plain.endswith((".", "!")) and phrases("links_heading").has(line_words)
-
-
-def ends_article(line: str) -> bool:
-    """Return whether the article ends before `line`: a copyright notice, a note on the author, "END"."""
-    if phrases("end_of_article").has(without_numbers(words(line))):
-        return True
-    is_notice = _NOTICE.match(line) is not None and count_words(line) <= _CAPTION_WORDS
-    return is_notice and not phrases("credits").stand_in(words(line[:40]))
 
 
 def is_caption(line: str) -> bool:

@@ -77,7 +77,7 @@ def read_saved_text(
     )
     return SavedText(
         title=title or _opening(body, tuning),
-        paragraphs=_without_repeats(_without_title([*head.deck, *body], title)),
+        paragraphs=(*head.deck, *body),
         author=head.author,
         outlet=head.outlet or tail_outlet,
         published=published,
@@ -199,7 +199,7 @@ def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
 def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
     # The body of a live blog has no more clock times than the whole text: nothing else is searched for them.
     is_live = head_lines > 0 and _is_live(lines)
-    lines = _without_end(_without_related_end(lines))
+    lines = _without_related_end(lines)
     is_removed = [
         boilerplate.is_boilerplate(line)
         or bool(boilerplate.breadcrumb_pieces(line))
@@ -269,42 +269,6 @@ def _is_list(lines: Sequence[str]) -> bool:
 
 
 _VERSES = 4  # this many short lines in a row are not headings
-
-
-def _without_end(lines: Sequence[str]) -> Sequence[str]:
-    """Return `lines` up to a copyright notice or the like, if most of the prose is before it."""
-    words_of_prose = [count_words(line) if is_prose(line) else 0 for line in lines]
-    total, before = sum(words_of_prose), 0
-    for number, (line, count) in enumerate(zip(lines, words_of_prose, strict=True)):
-        if before > 0.5 * total and boilerplate.ends_article(line):
-            return lines[:number]
-        before += count
-    return lines
-
-
-def _without_repeats(paragraphs: Sequence[str]) -> tuple[str, ...]:
-    """Return `paragraphs` without repeats of eight or more words (a standfirst, a pull quote)."""
-    seen: set[str] = set()
-    distinct = []
-    for paragraph in paragraphs:
-        name = folded(paragraph)
-        if name in seen:
-            continue
-        if count_words(paragraph) >= _REPEATED_WORDS:
-            seen.add(name)
-        distinct.append(paragraph)
-    return tuple(distinct)
-
-
-_REPEATED_WORDS = 8
-
-
-def _without_title(paragraphs: Sequence[str], title: str) -> tuple[str, ...]:
-    """Return `paragraphs` without repetitions of the headline: at the top, and a longer one anywhere."""
-    if not title:
-        return tuple(paragraphs)
-    is_long = count_words(title) >= 4
-    return tuple(p for n, p in enumerate(paragraphs) if not ((n <= 3 or is_long) and same_line(p, title)))
 
 
 def _without_related_end(lines: Sequence[str]) -> Sequence[str]:

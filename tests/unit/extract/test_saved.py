@@ -121,11 +121,6 @@ BODY = (
 )
 
 
-def test_a_standfirst_that_the_text_repeats_stands_once() -> None:
-    first = BODY.partition("\n")[0]
-    assert list(read(f"{HEAD}\n{first}\nBy Ada Lorne\n{BODY}").paragraphs) == BODY.split("\n")
-
-
 def test_a_list_and_verses_at_the_end_stay() -> None:
     table = "Results:\nThornwick Rovers 2-1 Port Sennick\nMarenholt 1-3 Orrin"
     assert "\n".join(read(f"{HEAD}\n{BODY}\n{table}\nShare").paragraphs) == f"{BODY}\n{table}"
@@ -155,12 +150,6 @@ HOSTILE = (
 def test_hostile_repetitions_end(piece: str) -> None:
     for text in (piece * 40_000, (piece * 90 + "\n") * 300, HEAD + (piece * 9 + "x\n") * 1_000):
         assert isinstance(read(text), SavedText)
-
-
-def test_nothing_follows_a_notice_of_rights() -> None:
-    more = "The pictures of the day are chosen by the night desk and shown here without words."
-    assert "\n".join(read(f"{HEAD}\n{BODY}\n© 2025 The Merrow Lantern\n{more}").paragraphs) == BODY
-    assert more in read(f"{HEAD}\n© 2025 The Merrow Lantern\n{more}\n{BODY}").paragraphs
 
 
 def test_menus_above_the_headline_go() -> None:

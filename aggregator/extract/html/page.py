@@ -45,21 +45,23 @@ _FIRST_PARAGRAPHS = 3
 _MOST_LOST = 1 / 3  # of the words of the article's paragraphs that boxes may take away (chosen)
 
 
-def without_menus(root: Any, text: str, tuning: ExtractTuning) -> tuple[str, float]:
-    """Return `text` without lines at its ends that are links of the page `root` as a whole, as menus are.
+def without_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str, float]:
+    """Return `text` without lines that are a link of the page `root` as a whole, and their share, 0 to 1.
 
-    And the share, 0 to 1, of its words in such lines anywhere. Those of a few words do not count there, since
-    names and sources are linked, too.
+    Lines that end a sentence stay. Lines of a few words stay, too (names and sources are linked), unless they
+    are before or after all other lines, like menus; they do not count in the share.
     """
     links = {letters_of(link.text_content()) for link in root.iter("a")}
-    lines = text.split("\n")
-    counts = [(count_words(line), letters_of(line) in links) for line in lines]
-    linked = sum(count for count, is_link in counts if is_link and count >= tuning.headline_words)
-    share = linked / (sum(count for count, _ in counts) or 1)
+    whole = text.split("\n")
+    headlines = {
+        line for line in whole if count_words(line) >= tuning.headline_words and letters_of(line) in links
+    }
+    lines = [line for line in whole if line not in headlines or ends_sentence(line)]
     for end in (0, -1):
-        while lines and not ends_sentence(lines[end]) and letters_of(lines[end]) in links:
+        while lines and letters_of(lines[end]) in links and not ends_sentence(lines[end]):
             lines.pop(end)
-    return "\n".join(lines), share
+    linked = sum(count_words(line) for line in whole if line in headlines)
+    return "\n".join(lines), linked / (sum(map(count_words, whole)) or 1)
 
 
 _log = logging.getLogger(__name__)
@@ -93,7 +95,7 @@ def read_page(
     without_invisible(root)
     without_layout_tables(root)
     root, body = _without_boxes(root, url, tuning)
-    text, link_share = without_menus(root, complete_body(root, body, tuning), tuning)
+    text, link_share = without_link_lines(root, complete_body(root, body, tuning), tuning)
     return Page(
         facts=facts,
         text=text,
@@ -106,10 +108,10 @@ def read_page(
 def _without_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[Any, str]:
     """Return the page without its boxes, and its text; with them if the library's article is in them.
 
-    That is asked only of boxes with much text.
+    That is asked only of boxes with much text, and of pages with little, which may be lists of links.
     """
     boxes = find_boxes(root, tuning)
-    whole = deepcopy(root) if have_paragraphs(boxes) else None
+    whole = deepcopy(root) if have_paragraphs(boxes) or not have_paragraphs([root]) else None
     take_out(root, boxes)
     text = extract_text(root, url)
     if whole is not None:
@@ -122,7 +124,8 @@ def _without_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[A
 def _lost_article(uncleaned: str, text: str) -> bool:
     """Return whether `text` has not the first paragraphs of the uncleaned one, or lost many of its words."""
     left = set(map(line_key, text.split("\n")))
-    prose = [line for line in uncleaned.split("\n") if is_prose(line)]
+    lines = uncleaned.split("\n")
+    prose = list(filter(is_prose, lines)) or lines
     lost = [line for line in prose if line_key(line) not in left]
     if len(lost) >= _FIRST_PARAGRAPHS and lost[:_FIRST_PARAGRAPHS] == prose[:_FIRST_PARAGRAPHS]:
         return True

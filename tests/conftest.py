@@ -22,6 +22,7 @@ from aggregator.config.logging import LIBRARY_LEVELS
 from aggregator.store.engine.database import Database
 from tests.support.certificate import certificate
 from tests.support.fresh import emptied, shape, with_tables
+from tests.support.house_certificates import house
 from tests.support.loopback import LoopbackServer
 from tests.support.own_postgres import own_postgres, own_postgres_server
 from tests.support.waiting import PATIENCE_SECONDS
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tests.support.articles import Rig
     from tests.support.world import World
 
-__all__ = ["certificate", "own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
+__all__ = ["certificate", "house", "own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
 
 REPOSITORY = Path(__file__).parent.parent
 _NUMBERS = itertools.count()

@@ -1,6 +1,6 @@
 """Checks of the configuration: mistakes beyond the types of its values; file modes, secrets, workers."""
 
-import os.path
+import os
 import re
 import stat
 from collections.abc import Callable, Iterator
@@ -24,6 +24,7 @@ from aggregator.intake.workers.factory import open_executor, refuse_missing_libr
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
+from aggregator.sources.fetch.certificates import UNCHECKED, host_trusts
 from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.transport import proxy_of
 from aggregator.sources.parse.entry_builder import primary_language
@@ -47,6 +48,7 @@ def inspect(config: Config) -> Iterator[Finding]:
     yield ok(f"parsers: {parser_versions()}")
     yield from _secrets(config)
     yield from _open_address(config)
+    yield from _certificates(config)
     try:
         check(config)
     except ConfigError as error:
@@ -61,7 +63,7 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    named = [Path(str(one)) for key, one in _leaves(config.model_dump()) if key.endswith("_file") and one]
+    named = [Path(str(one)) for key, one in _leaves(config.model_dump()) if _is_secret_file(key) and one]
     # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
     files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
     if config.file is not None and _holds_secrets(config):
@@ -69,6 +71,10 @@ def _secrets(config: Config) -> Iterator[Finding]:
     for file in dict.fromkeys(files):
         if is_for_others(file):
             yield warning(f"{file} contains secrets and is readable by other users", f"chmod 600 {file}")
+
+
+def _is_secret_file(key: str) -> bool:
+    return key.endswith("_file") and key != "ca_file"
 
 
 def is_for_others(file: Path) -> bool:
@@ -126,6 +132,18 @@ def _open_address(config: Config) -> Iterator[Finding]:
     )
 
 
+def _certificates(config: Config) -> Iterator[Finding]:
+    for number, source in enumerate(config.sources):
+        if source.insecure:
+            name = source.name or getattr(source, source.kind)
+            advice = "anybody on the way can change what is read; give its authority as `ca_file:` instead"
+            yield warning(f"sources.{number} ({name}): {UNCHECKED}", advice)
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        place = os.environ.get(variable, "")
+        if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
+            yield warning(f"{variable} names {place}, which is not there", "correct or remove the variable")
+
+
 def _workers(config: Config) -> Iterator[Finding]:
     if "://" not in config.work.executor:
         return
@@ -158,6 +176,7 @@ def check(config: Config) -> None:
     checks: tuple[Callable[[], object], ...] = (
         lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
+        lambda: host_trusts(config),
         lambda: (proxy := proxy_address(config)) and proxy_of(proxy),
         lambda: summary_key(config),
         lambda: _check_backup_folder(config),

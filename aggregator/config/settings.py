@@ -506,6 +506,8 @@ class SourceConfig(SourceAddress):
     cookie_file: str | None = None
     cookie_env: str | None = None
     auth: SourceAuth | None = None
+    ca_file: str | None = None
+    insecure: bool = False
     list: str | None = None
     link: str = "a"
     title: str | None = None

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from aggregator.model.core import Entry, ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
+from aggregator.sources.fetch.certificates import UNCHECKED
 from aggregator.sources.fetch.poll_schedule import (
     after_failure,
     after_gone,
@@ -176,9 +177,17 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
         gone_count=0,
         gone_since=None,
         health="merged" if moved.merged_into else "ok",
-        health_cause=cause,
+        health_cause=_with_warning(cause, is_unchecked=fetched.is_unchecked),
     )
     return PollOutcome(state, own_time)
+
+
+def _with_warning(cause: str | None, *, is_unchecked: bool) -> str | None:
+    """Return the cause, after the warning as long as the certificate of the source is not checked."""
+    words = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
+    if is_unchecked:
+        words = f"{UNCHECKED}; {words}" if words else UNCHECKED
+    return words or None
 
 
 def _old_entries(answer: PollAnswer, now: dt.datetime, polling: PollTuning) -> list[int]:

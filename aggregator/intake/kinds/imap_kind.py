@@ -50,8 +50,15 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
     is_same = not found.messages and source.first_poll_done
+    is_unchecked = services.client.is_unchecked(urlsplit(source.address).hostname or "")
     return PollAnswer(
-        FetchResult(url=source.address, url_final=source.address, status=200, etag=found.state),
+        FetchResult(
+            url=source.address,
+            url_final=source.address,
+            status=200,
+            etag=found.state,
+            is_unchecked=is_unchecked,
+        ),
         feed=None if is_same else feed,
         refused=refused,
         has_more=found.has_more,

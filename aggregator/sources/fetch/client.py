@@ -1,9 +1,8 @@
 """The HTTP client: fetches one URL. The only entry point to httpx.
 
 httpx supplies the types of URLs, requests and responses. Its own behaviour is not used where limits need more
-control: redirects (each hop is checked here), cookies, proxies from the environment, decoding (its decoders
-may return a gigabyte at once) and timeouts (they apply to one read, so a slow server could go on without
-end).
+control: redirects (each hop is checked here), proxies from the environment, decoding (its decoders may return
+a gigabyte at once) and timeouts (they apply to one read, so a slow server could go on without end).
 """
 
 import ssl
@@ -15,6 +14,7 @@ from typing import Literal
 
 import httpcore
 import httpx
+from msgspec.structs import replace
 
 from aggregator import __version__
 from aggregator.config.settings import Config
@@ -23,11 +23,13 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, FrozenStruct, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
+from aggregator.sources.fetch.certificates import HostTrust, host_trusts, tls_of
+from aggregator.sources.fetch.chain_cookies import ChainCookies
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
 from aggregator.sources.fetch.response import (
     FetchResult,
-    decompress_body,
     is_printable,
+    refresh_address,
     to_fetch_result,
     validator,
 )
@@ -51,9 +53,9 @@ from aggregator.sources.fetch.transport import (
     port_of,
     proxy_of,
     short,
-    tls_of,
 )
 from aggregator.sources.limits import net_tuning
+from aggregator.sources.parse.content_coding import decompress_body, is_whole
 
 MAX_REDIRECTS = 5
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
@@ -71,6 +73,11 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_EVER = frozenset({301, 308})
 _NOT_MODIFIED = 304
 _ASKED_TO_WAIT = frozenset({429, 503})
+_ADVICE = {
+    401: "; give its source a login: `auth:`",
+    403: "; the server refuses this program or this network. What helps with many: a `User-Agent` among the "
+    "`headers:` of the source, `cookie:`, `fetch.proxy`, or its public page as `page:`",
+}
 
 
 class ClientSettings(FrozenStruct):
@@ -79,6 +86,7 @@ class ClientSettings(FrozenStruct):
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
     allow_private: tuple[str, ...] = ()  # private networks (CIDR) that may be fetched from
     proxy: str | None = None  # http://user:password@host:port, through which all requests go
+    trusts: Mapping[str, HostTrust] = {}  # of hosts whose certificates are checked in another way
 
 
 class Client:
@@ -114,7 +122,8 @@ class Client:
         self._guard = SsrfGuard(self._exceptions, resolve, dial, is_proxied=proxy is not None)
         # The proxy is for HTTP alone.
         self._direct = SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
-        self._transport = GuardedTransport(self._guard, tls_of(), proxy=proxy)
+        self._trusts = settings.trusts
+        self._transport = GuardedTransport(self._guard, settings.trusts, proxy=proxy)
 
     def fetch(
         self,
@@ -184,12 +193,16 @@ class Client:
         ):
             budget.exclude_wait(budget.elapsed())
             # Its own: httpcore adds the protocols of HTTP to that of the transport.
-            tls = tls_of()
+            tls = tls_of(self._trusts.get(host, HostTrust()))
             stream = self._direct.connect_tcp(host, port)
             try:
                 yield stream, tls
             finally:
                 stream.close()
+
+    def is_unchecked(self, host: str) -> bool:
+        """Return whether the certificate of a host is not checked, as a source wants it."""
+        return self._trusts.get(host, HostTrust()).is_insecure
 
     def host_of(self, url: str) -> str:
         """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
@@ -211,29 +224,42 @@ class Client:
         *,
         is_page: bool,
     ) -> FetchResult:
-        url, before, permanent, is_for_ever = first, None, None, True
+        url, before, is_for_ever = first, None, True
+        permanent: str | None = None
+        cookies, is_unchecked = ChainCookies(), False
         for _ in range(MAX_REDIRECTS + 1):
             is_same_host = before is not None and _host_key(url) == _host_key(before)
-            secret = own[1] if own is not None and _origin(url) == own[0] else {}
+            sent = httpx.Headers(headers)
+            if own is not None and _origin(url) == own[0]:
+                sent.update(own[1])
+            configured = sent.pop("Cookie", "")
+            if cookie := cookies.header(url, configured):
+                sent["Cookie"] = cookie
+            # An address that answers only whoever brings the cookie of another is none to move to.
+            is_for_ever = is_for_ever and cookie == configured
             with (
                 self._turn(url, budget, at_once=is_same_host, is_page=is_page),
-                self._answer(url, {**headers, **secret}) as response,
+                self._answer(url, sent) as response,
             ):
                 self._update_rate_limit(url, response, is_page=is_page)
-                if response.status_code not in _REDIRECTS:
-                    return to_fetch_result(
-                        response,
-                        self._read(response, headers, budget),
-                        asked=str(first),
-                        final=str(url),
-                        permanent=permanent,
+                cookies.keep(response)
+                is_unchecked = is_unchecked or (url.scheme == "https" and self.is_unchecked(name_of(url)))
+                location, body = _location(response), b""
+                if not location:
+                    body = self._read(response, headers, budget)
+                    location = refresh_address(body)
+                if not location:
+                    return replace(
+                        to_fetch_result(response, body, asked=str(first), final=str(url)),
+                        permanent_url=permanent if is_for_ever else None,
+                        is_unchecked=is_unchecked,
                     )
-                target = self._redirect_target(url, response)
+                target = self._redirect_target(url, location)
             if not self._guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
             is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not is_downgrade
-            permanent = str(target) if is_for_ever else None
+            permanent = str(target)
             before, url = url, target
         raise FetchError("redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}")
 
@@ -278,14 +304,11 @@ class Client:
                 return frozenset({_server(source)})
         return frozenset()
 
-    def _answer(self, url: httpx.URL, headers: dict[str, str]) -> "closing[httpx.Response]":
+    def _answer(self, url: httpx.URL, headers: httpx.Headers) -> "closing[httpx.Response]":
         self._guard.check(*_server(url))
         return closing(self._transport.handle_request(httpx.Request("GET", url, headers=headers)))
 
-    def _redirect_target(self, url: httpx.URL, response: httpx.Response) -> httpx.URL:
-        location = response.headers.get("location", "").strip()
-        if not location:
-            raise FetchError("redirect", f"status {response.status_code} without a Location header")
+    def _redirect_target(self, url: httpx.URL, location: str) -> httpx.URL:
         try:
             target = parsed(str(url.join(location)))
         except FetchError as error:
@@ -299,11 +322,29 @@ class Client:
         status = response.status_code
         if status == _NOT_MODIFIED and ("If-None-Match" in sent or "If-Modified-Since" in sent):
             return b""
-        if not response.is_success:
+        # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
+        is_redirect = status in _REDIRECTS
+        if not response.is_success and not is_redirect:
             wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
-            raise FetchError(f"http {status}", meaning(status), status=status, retry_after_seconds=wait)
-        parts = (part for part in response.iter_raw() if budget.left())  # which raises at the deadline
-        return decompress_body(parts, response.headers.get("content-encoding", ""), _DECODED_CAP_BYTES)
+            words = meaning(status) + _ADVICE.get(status, "")
+            raise FetchError(f"http {status}", words, status=status, retry_after_seconds=wait)
+        received, broken = bytearray(), None
+        try:
+            for part in response.iter_raw():
+                budget.left()  # raises at the deadline
+                received += part
+        except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
+            broken = error  # the connection ended early, or the length or the chunks are wrong
+        encoding = response.headers.get("content-encoding", "")
+        try:
+            body = decompress_body(bytes(received), encoding, _DECODED_CAP_BYTES)
+        except FetchError as error:
+            raise (error if broken is None else broken) from error
+        if broken is not None and not is_whole(body):
+            raise broken
+        if is_redirect and not body:
+            raise FetchError("redirect", f"status {status} without a Location header")
+        return body
 
     def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
         headers = {
@@ -335,6 +376,12 @@ def _server(url: httpx.URL) -> Server:
     return name_of(url), port_of(url)
 
 
+def _location(response: httpx.Response) -> str:
+    """Return where a response redirects to; "" if it does not."""
+    locations = response.headers.get_list("Location") if response.status_code in _REDIRECTS else []
+    return locations[0].strip() if locations else ""
+
+
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, port_of(url)
 
@@ -360,6 +407,7 @@ def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client
         contact=config.fetch.contact,
         allow_private=config.fetch.allow_private,
         proxy=proxy_address(config),
+        trusts=host_trusts(config),
     )
     tuning = Tuning({"net": {"host_gap_seconds": float(config.fetch.host_gap)}})
     return Client(settings, tuning, metrics_registry=metrics_registry)

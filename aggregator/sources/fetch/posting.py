@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from aggregator.config.settings import MailServer
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, FrozenStruct
+from aggregator.sources.fetch.certificates import tls_of
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
-from aggregator.sources.fetch.response import decompress_body
 from aggregator.sources.fetch.ssrf_guard import RequestBudget, Resolve, SsrfGuard, networks_of
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
@@ -29,9 +29,9 @@ from aggregator.sources.fetch.transport import (
     name_of,
     parsed,
     port_of,
-    tls_of,
 )
 from aggregator.sources.limits import net_tuning
+from aggregator.sources.parse.content_coding import decompress_body
 
 
 class PostResult(FrozenStruct):
@@ -72,7 +72,7 @@ class WebhookPoster:
         self._now = now
         self._stopped = False
         self._guard = SsrfGuard(networks_of(settings.allow_private))
-        self._transport = GuardedTransport(self._guard, tls_of())
+        self._transport = GuardedTransport(self._guard)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False) -> PostResult:
         """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.
@@ -113,7 +113,7 @@ class WebhookPoster:
             )
             if reads and result.is_accepted:
                 encoding = response.headers.get("content-encoding", "")
-                content = decompress_body(response.iter_raw(), encoding, self._response_cap_bytes)
+                content = decompress_body(b"".join(response.iter_raw()), encoding, self._response_cap_bytes)
                 result = replace(result, body=content)
             return result
 

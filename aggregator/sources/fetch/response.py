@@ -1,26 +1,26 @@
-"""The result of a fetch, and parsing of response headers.
-
-Decompression of gzip in limited steps, since a few hundred bytes can expand to gigabytes.
-"""
+"""The result of a fetch, and parsing of response headers, and of a redirect in a page."""
 
 import datetime as dt
+import html
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from itertools import chain
 
 import httpx
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import FetchError
 from aggregator.sources.limits import URL_CHARS
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")
 _CHARSET = re.compile(r"charset\s*=\s*+(?:[\"']\s*+)?([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]{1,80}/[A-Za-z0-9!#$&^_.+-]{1,80})")
 _HEADER_CHARS = 400
+_MOST_REFRESH_BYTES = 4096  # pages that only redirect have a few hundred (chosen)
+_META = re.compile(r"<meta\b[^>]*>", re.IGNORECASE)
+_IS_REFRESH = re.compile(r"http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE)
+# At most five seconds: longer ones are pages that reload themselves.
+_REFRESH = re.compile(r"[\"'=]\s*0*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*[\"']?([^\"'>]+)", re.IGNORECASE)
 _UNCACHED = re.compile(r"(?:^|[\s,])no-(?:cache|store)(?:$|[\s,])")
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,12})")
 _NUMBER = re.compile(r"[0-9]{1,12}\Z")
@@ -44,11 +44,10 @@ class FetchResult(FrozenStruct):
     last_modified: str | None = None
     robots: str = ""  # permissions in the headers, see extract/html/robots_meta.py
     fresh_seconds: float | None = None  # freshness lifetime (Cache-Control, Expires)
+    is_unchecked: bool = False  # whether a certificate on the way was not checked (`insecure: true`)
 
 
-def to_fetch_result(
-    response: httpx.Response, body: bytes, *, asked: str, final: str, permanent: str | None
-) -> FetchResult:
+def to_fetch_result(response: httpx.Response, body: bytes, *, asked: str, final: str) -> FetchResult:
     """Convert a response to the request for `asked`, at the end of the redirects to `final`."""
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
@@ -56,7 +55,6 @@ def to_fetch_result(
     return FetchResult(
         url=asked,
         url_final=final,
-        permanent_url=permanent,
         status=response.status_code,
         not_modified=response.status_code == 304,
         body=body,
@@ -67,6 +65,21 @@ def to_fetch_result(
         robots=header_rules(headers.multi_items()),
         fresh_seconds=fresh_seconds(headers),
     )
+
+
+def refresh_address(page: bytes) -> str:
+    """Return where a page redirects to within seconds (<meta http-equiv="refresh">); "" if it does not.
+
+    Only of a page that has no room for more: others are what was asked for, and some of them lead browsers
+    without scripts to a notice.
+    """
+    if len(page) > _MOST_REFRESH_BYTES or b"<" not in page:
+        return ""
+    for tag in _META.findall(page.decode("utf-8", "replace")):
+        content = _REFRESH.search(html.unescape(tag))
+        if content is not None and _IS_REFRESH.search(tag):
+            return content[1].strip()
+    return ""
 
 
 def fresh_seconds(headers: Mapping[str, str]) -> float | None:
@@ -107,85 +120,3 @@ def validator(value: str | None) -> str | None:
 def is_printable(text: str) -> bool:
     """Return whether the text may be in a header: printable ASCII, not empty."""
     return _PRINTABLE.match(text) is not None
-
-
-_STEP_BYTES = 1 << 16
-_MOST_MEMBERS = 4096  # each needs a decompressor, so many empty members would take unlimited time
-_GZIP_MAGIC = b"\x1f\x8b"
-_GZIP_BITS = 16 + zlib.MAX_WBITS
-
-
-def decompress_body(parts: Iterable[bytes], encoding: str, cap_bytes: int) -> bytes:
-    """Return the decoded body of a Content-Encoding, at most `cap_bytes` long.
-
-    Raise FetchError("encoding") for an encoding that was not requested, for several layers, and for broken or
-    incomplete data, and FetchError("too_large") as soon as the limit is exceeded. A decoded body that is gzip
-    itself (a compressed sitemap, a server that compresses twice) is decompressed again under the same limit.
-    """
-    body = _joined(_layer(parts, encoding.strip().lower()), cap_bytes)
-    if body.startswith(_GZIP_MAGIC):
-        steps = (body[start : start + _STEP_BYTES] for start in range(0, len(body), _STEP_BYTES))
-        body = _joined(_gzip(steps), cap_bytes)
-    return body
-
-
-def _joined(parts: Iterable[bytes], cap_bytes: int) -> bytes:
-    body = bytearray()
-    for part in parts:
-        body += part
-        if len(body) > cap_bytes:
-            raise FetchError("too_large", f"the response is longer than {cap_bytes} bytes when decompressed")
-    return bytes(body)
-
-
-def _layer(parts: Iterable[bytes], encoding: str) -> Iterable[bytes]:
-    if encoding in ("", "identity"):
-        return parts
-    if encoding in ("gzip", "x-gzip"):
-        return _unless_plain(parts)
-    raise FetchError("encoding", f"the server used the encoding {encoding[:40]!r}, which was not requested")
-
-
-def _unless_plain(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass plain text through: some servers declare gzip and send plain text."""
-    steps = iter(parts)
-    start = b""
-    for part in steps:
-        start += part
-        if len(start) >= len(_GZIP_MAGIC):
-            break
-    if start.startswith(_GZIP_MAGIC):
-        return _gzip(chain((start,), steps))
-    return chain((start,), steps)
-
-
-def _gzip(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress consecutive gzip members; other bytes after the last one are padding."""
-    inflater = zlib.decompressobj(_GZIP_BITS)
-    members = 1
-    for part in parts:
-        rest = part
-        while rest:
-            if inflater.eof:
-                if not rest.startswith(_GZIP_MAGIC[: len(rest)]):
-                    return
-                members += 1
-                if members > _MOST_MEMBERS:
-                    raise FetchError("encoding", f"more than {_MOST_MEMBERS} gzip members in one response")
-                inflater = zlib.decompressobj(_GZIP_BITS)
-            yield from _steps(inflater, rest)
-            rest = inflater.unused_data
-    if not inflater.eof:
-        raise FetchError("encoding", "the compressed response is truncated")
-
-
-def _steps(inflater: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
-    step = b""
-    # After a full step there may be more output without input.
-    while (data or len(step) == _STEP_BYTES) and not inflater.eof:
-        try:
-            step = inflater.decompress(data, _STEP_BYTES)
-        except zlib.error as error:
-            raise FetchError("encoding", "the compressed response is damaged") from error
-        yield step
-        data = inflater.unconsumed_tail

@@ -6,7 +6,7 @@ timeouts are not used.
 
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 
@@ -14,6 +14,8 @@ import httpcore
 import httpx
 
 from aggregator.model.errors import AggregatorError, ConfigError, FetchError, TooManyFilesError
+from aggregator.sources.fetch.certificates import HostTrust, refused_certificate, tls_of
+from aggregator.sources.fetch.lenient_head import LenientBackend
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard
 from aggregator.sources.limits import URL_CHARS
 
@@ -40,23 +42,32 @@ class GuardedTransport(httpx.BaseTransport):
     connection of its own: what a server sends beyond its response is never taken for another one.
     """
 
-    def __init__(self, guard: SsrfGuard, tls: ssl.SSLContext, *, proxy: httpx.Proxy | None = None) -> None:
+    def __init__(
+        self,
+        guard: SsrfGuard,
+        trusts: Mapping[str, HostTrust] | None = None,
+        *,
+        proxy: httpx.Proxy | None = None,
+    ) -> None:
+        """`trusts`: which certificates are accepted of a host, if it has settings of its own."""
         kind = (
             httpcore.ConnectionPool
             if proxy is None
             else partial(httpcore.HTTPProxy, str(proxy.url), proxy_auth=proxy.raw_auth)
         )
-        self._pool = kind(
-            ssl_context=tls,
+        new_pool = partial(
+            kind,
             max_connections=None,  # limited by the callers' threads
             max_keepalive_connections=0,
-            network_backend=guard,
+            network_backend=LenientBackend(guard),
         )
+        self._pool = new_pool(ssl_context=tls_of())
+        self._pools = {host: new_pool(ssl_context=tls_of(trust)) for host, trust in (trusts or {}).items()}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request unchanged, and return the response with its body unread."""
         url = request.url
-        answer = self._pool.handle_request(
+        answer = self._pools.get(name_of(url), self._pool).handle_request(
             httpcore.Request(
                 method=request.method,
                 url=httpcore.URL(
@@ -74,7 +85,8 @@ class GuardedTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         """Close all connections."""
-        self._pool.close()
+        for pool in (self._pool, *self._pools.values()):
+            pool.close()
 
 
 class _Stream(httpx.SyncByteStream):
@@ -88,11 +100,6 @@ class _Stream(httpx.SyncByteStream):
         close = getattr(self._inner, "close", None)
         if close is not None:
             close()
-
-
-def tls_of() -> ssl.SSLContext:
-    """Return a context with httpx's certificate authorities."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def proxy_of(text: str) -> httpx.Proxy:
@@ -169,6 +176,9 @@ def fetch_error(error: Exception, url: str) -> FetchError:
         chain.append(link)
     if any(TooManyFilesError.is_behind(link) for link in chain):
         raise TooManyFilesError from error
+    for link in chain:
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return FetchError("tls", refused_certificate(link))
     for kind, cause in _CAUSES:
         for link in chain:
             if isinstance(link, kind):

@@ -15,7 +15,7 @@ from aggregator.extract.html.robots_meta import header_rules
 from aggregator.extract.language import dates
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.fetch.response import decompress_body
+from aggregator.sources.parse.content_coding import decompress_body
 from aggregator.sources.parse.streams import MOST_EMPTY, pass_empty_lines
 
 _MAX_HEADER_LINES = 300
@@ -255,6 +255,6 @@ def _unchunked(body: bytes) -> bytes:
 def _decompressed(body: bytes, coding: str, limit: int) -> bytes | None:
     """Decompress the body, at most `limit` bytes; unchanged if it was stored decompressed."""
     try:
-        return decompress_body((body,), coding, limit)
+        return decompress_body(body, coding, limit)
     except FetchError as error:
         return body if error.cause == "encoding" and b"<" in body[:1024] else None

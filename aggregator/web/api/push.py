@@ -19,7 +19,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Clock, Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.fetch.response import decompress_body
+from aggregator.sources.parse.content_coding import decompress_body
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record
@@ -341,14 +341,14 @@ def _is_jsonl(request: Request) -> bool:
 
 def _decoded(request: Request, body: bytes) -> bytes:
     """Return the body without its Content-Encoding (gzip), within the same size limit."""
-    encoding = request.headers.get("content-encoding", "")
-    if encoding.strip().lower() in ("", "identity"):
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
         return body
+    if encoding not in ("gzip", "x-gzip"):
+        raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip")
     try:
-        return decompress_body([body], encoding, _MAX_BODY_BYTES)
+        return decompress_body(body, encoding, _MAX_BODY_BYTES)
     except FetchError as error:
         if error.cause == "too_large":
             raise too_large(_MAX_BODY_BYTES) from error
-        if encoding.strip().lower() in ("gzip", "x-gzip"):
-            raise RefusedError(400, "the compressed body is damaged or incomplete") from error
-        raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip") from error
+        raise RefusedError(400, "the compressed body is damaged or incomplete") from error

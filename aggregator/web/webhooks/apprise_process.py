@@ -6,6 +6,7 @@ address that the SSRF guard would refuse, at the moment of connecting. What a li
 Python is not seen.
 """
 
+import contextlib
 import logging
 import re
 import resource
@@ -98,6 +99,10 @@ def send(job: NotificationJob) -> NotificationReply:
     """Send one notification."""
     import apprise
 
+    with contextlib.suppress(ImportError):  # the authorities of the system beside those of certifi
+        import truststore
+
+        truststore.inject_into_ssl()
     problems = _Problems()
     logger = logging.getLogger("apprise")
     logger.addHandler(problems)

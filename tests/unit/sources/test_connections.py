@@ -13,7 +13,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard, networks_of, system_dial, system_resolve
-from aggregator.sources.fetch.transport import GuardedTransport, tls_of
+from aggregator.sources.fetch.transport import GuardedTransport
 from tests.support.loopback import Closing
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"
@@ -105,7 +105,7 @@ def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -
 
 def test_what_follows_the_answer_to_head_is_not_the_next_one() -> None:
     guard = SsrfGuard(networks_of(["127.0.0.0/8"]), system_resolve, system_dial)
-    transport = GuardedTransport(guard, tls_of())
+    transport = GuardedTransport(guard)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
 
     def asked(method: str, url: str) -> bytes:

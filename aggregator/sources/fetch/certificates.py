@@ -1,0 +1,82 @@
+"""Which certificates are accepted: those of certifi, of the system, and what a source names for its host."""
+
+import ssl
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import httpx
+
+from aggregator.config.settings import Config, at_key, split_address
+from aggregator.model.errors import ConfigError
+
+UNCHECKED = "its certificate is not checked (`insecure: true`)"
+_EXPIRED = (
+    10  # X509_V_ERR_CERT_HAS_EXPIRED; those of another name are 62 and 64 (openssl-verification-options)
+)
+_OTHER_NAME = frozenset({62, 64})
+_MISSING = (
+    ": its authority is unknown here, or the server omits an intermediate certificate; add what is missing to "
+    "the store of the system, to SSL_CERT_FILE, or as `ca_file:` to the source"
+)
+
+
+class HostTrust(NamedTuple):
+    """What `ca_file` and `insecure` of sources say about their host."""
+
+    ca_files: tuple[str, ...] = ()
+    is_insecure: bool = False
+
+
+def host_trusts(config: Config) -> Mapping[str, HostTrust]:
+    """Return the trust of hosts with settings of their own. Raise ConfigError for an unusable `ca_file`.
+
+    They apply to a host, so that they cover its pages and robots.txt, and no host that it leads to.
+    """
+    trusts: dict[str, HostTrust] = {}
+    for number, source in enumerate(config.sources):
+        address = source.feed or source.page or source.imap
+        if address is None or (source.ca_file is None and not source.insecure):
+            continue
+        try:
+            host = httpx.URL(split_address(address)[0]).raw_host.decode("ascii")
+        except (httpx.InvalidURL, UnicodeError):
+            continue  # reported by the kind of the source
+        trust = trusts.get(host, HostTrust())
+        if source.ca_file is not None:
+            trust = trust._replace(ca_files=(*trust.ca_files, str(config.path(source.ca_file))))
+        trusts[host] = trust._replace(is_insecure=trust.is_insecure or source.insecure)
+        with at_key(f"sources.{number}.ca_file"):
+            tls_of(trusts[host])
+    return trusts
+
+
+def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - frozen
+    """Return a context of its own. Raise ConfigError for a file without certificates.
+
+    The system's authorities are those of OpenSSL's default places, or of SSL_CERT_FILE and SSL_CERT_DIR.
+    """
+    context = httpx.create_ssl_context(trust_env=False)  # with the authorities of certifi
+    context.load_default_certs()
+    for file in trust.ca_files:
+        try:
+            context.load_verify_locations(file)
+        except OSError as error:  # ssl.SSLError is one
+            reason = (
+                "there is no certificate (PEM) in it" if isinstance(error, ssl.SSLError) else error.strerror
+            )
+            raise ConfigError(f"{file}: {reason}") from error
+        # An intermediate certificate or that of the server itself may be in the file, without its authority.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if trust.is_insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def refused_certificate(error: ssl.SSLCertVerificationError) -> str:
+    """Return why a certificate was refused, and what helps."""
+    reason = error.verify_message.rstrip(".")
+    if error.verify_code in _OTHER_NAME:
+        return f"{reason}; use the address whose name it has"
+    advice = "" if error.verify_code == _EXPIRED else _MISSING
+    return f"{reason}{advice}; `insecure: true` of the source reads it unchecked"

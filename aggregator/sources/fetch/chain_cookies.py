@@ -1,0 +1,38 @@
+"""The cookies of one chain of redirects, which is thrown away after it: no fetch knows of another.
+
+Load balancers and checks against robots redirect to the same address until their cookie comes back.
+"""
+
+import httpx
+
+_MOST_COOKIE_BYTES = 4096  # of one, as browsers take (RFC 6265, 6.1)
+_MOST_HEADER_BYTES = 8192  # of all; many servers refuse longer headers
+
+
+class ChainCookies:
+    """Keeps what each host sets, and gives it back to this host alone, by the rules of `http.cookiejar`."""
+
+    def __init__(self) -> None:
+        # A jar for each host: whatever domain a cookie names, no other host gets it.
+        self._jars: dict[str, httpx.Cookies] = {}
+
+    def keep(self, response: httpx.Response) -> None:
+        """Keep or delete what the response says."""
+        jar = self._jars.setdefault(response.request.url.host, httpx.Cookies())
+        jar.extract_cookies(response)
+
+    def header(self, url: httpx.URL, configured: str) -> str:
+        """Return the header `Cookie` for a request: what the user configured wins; "" for none."""
+        request = httpx.Request("GET", url)
+        self._jars.get(url.host, httpx.Cookies()).set_cookie_header(request)
+        header = configured
+        names = {_name_of(cookie) for cookie in configured.split(";")}
+        for cookie in filter(None, request.headers.get("Cookie", "").split("; ")):
+            is_short = len(cookie) <= _MOST_COOKIE_BYTES and len(header) + len(cookie) <= _MOST_HEADER_BYTES
+            if is_short and cookie.isascii() and cookie.isprintable() and _name_of(cookie) not in names:
+                header = f"{header}; {cookie}" if header else cookie
+        return header
+
+
+def _name_of(cookie: str) -> str:
+    return cookie.partition("=")[0].strip()

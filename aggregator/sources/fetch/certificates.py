@@ -15,8 +15,8 @@ _EXPIRED = (
 )
 _OTHER_NAME = frozenset({62, 64})
 _MISSING = (
-    ": its authority is unknown here, or the server omits an intermediate certificate; add what is missing to "
-    "the store of the system, to SSL_CERT_FILE, or as `ca_file:` to the source"
+    ": its authority is unknown here, or the server omits an intermediate certificate; add what is missing "
+    "to the store of the system, to SSL_CERT_FILE, or as `ca_file:` to the source"
 )
 
 

@@ -19,12 +19,13 @@ _LAST_TAG = re.compile(rb"</([A-Za-z][\w:.-]*)\s*>\s*\Z")
 _TAIL_BYTES = 200  # in which the last tag is
 
 
-def decompress_body(body: bytes, encoding: str, cap_bytes: int) -> bytes:
+def decompress_body(body: bytes, encoding: str, cap_bytes: int, *, is_strict: bool = False) -> bytes:
     """Return a body without the codings of its Content-Encoding, at most `cap_bytes` long.
 
     A name that is no coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
     JSON or HTML are plain, whatever the header says. A decoded body that is gzip itself (a compressed
-    sitemap) is decompressed again. What is damaged behind the end of a document is taken.
+    sitemap) is decompressed again. A document that is whole is taken though damage follows, if not
+    `is_strict`.
 
     Raise FetchError("encoding") for a coding that cannot be undone, for too many layers and for incomplete
     data, and FetchError("too_large") as soon as the limit is exceeded.
@@ -35,12 +36,12 @@ def decompress_body(body: bytes, encoding: str, cap_bytes: int) -> bytes:
         raise FetchError("encoding", f"the server compressed the response {len(codings)} times")
     for coding in codings:
         try:
-            body = _joined(_DECODERS[coding](body), cap_bytes)
+            body = _joined(_DECODERS[coding](body), cap_bytes, is_strict)
         except FetchError as error:
             if error.cause != "encoding" or not _BEGINS_AS_TEXT.match(body):
                 raise
     if body.startswith(_GZIP_MAGIC):
-        body = _joined(_unzipped(body), cap_bytes)
+        body = _joined(_unzipped(body), cap_bytes, is_strict)
     return body
 
 
@@ -56,7 +57,7 @@ def is_whole(document: bytes) -> bool:
         return False
 
 
-def _joined(parts: Iterator[bytes], cap_bytes: int) -> bytes:
+def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
     body = bytearray()
     try:
         for part in parts:
@@ -65,7 +66,7 @@ def _joined(parts: Iterator[bytes], cap_bytes: int) -> bytes:
                 words = f"the response is longer than {cap_bytes} bytes when decompressed"
                 raise FetchError("too_large", words)
     except (ReadError, zlib.error, EOFError) as error:
-        if not is_whole(bytes(body)):
+        if is_strict or not is_whole(bytes(body)):
             raise FetchError("encoding", "the compressed response is damaged or truncated") from error
     return bytes(body)
 

@@ -19,8 +19,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Clock, Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.parse.content_coding import decompress_body
 from aggregator.sources.limits import net_tuning
+from aggregator.sources.parse.content_coding import decompress_body
 from aggregator.sources.parse.feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record
 from aggregator.sources.parse.records import entry_of_record
@@ -347,7 +347,7 @@ def _decoded(request: Request, body: bytes) -> bytes:
     if encoding not in ("gzip", "x-gzip"):
         raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip")
     try:
-        return decompress_body(body, encoding, _MAX_BODY_BYTES)
+        return decompress_body(body, encoding, _MAX_BODY_BYTES, is_strict=True)
     except FetchError as error:
         if error.cause == "too_large":
             raise too_large(_MAX_BODY_BYTES) from error

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpcore
 
+from aggregator.sources.fetch.ssrf_guard import GuardedStream, SsrfGuard
+
 _MOST_HEAD_BYTES = 2**18  # browsers take about as much; a longer head goes on as it is, and h11 refuses it
 _MOST_LINE_BYTES = 2**15  # a longer field is left out: a cookie of 100 KB
 _END = re.compile(rb"\n\r?\n")
@@ -21,28 +23,28 @@ _LENGTH = re.compile(rb"[0-9]{1,15}")
 
 
 class LenientBackend(httpcore.NetworkBackend):
-    """Connections of another backend whose responses have a repaired head."""
+    """Connections of the guard for one request each, whose responses have a repaired head."""
 
-    def __init__(self, inner: httpcore.NetworkBackend) -> None:
-        self._inner = inner
+    def __init__(self, guard: SsrfGuard) -> None:
+        self._guard = guard
 
     def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Connect as the other backend does."""
-        return _LenientStream(self._inner.connect_tcp(host, port, timeout, local_address, socket_options))
+        """Connect to a checked address. Raise FetchError("refused") if one is not allowed."""
+        return _LenientStream(self._guard.connect_tcp(host, port, timeout), self._guard)
 
 
-class _LenientStream(httpcore.NetworkStream):
-    """A connection for one request."""
+class _LenientStream(GuardedStream):
+    """A guarded connection for one request."""
 
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
+    def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
+        super().__init__(inner, guard)
         self._received = bytearray()  # of a head, and what came with it
         self._ready = b""  # to be read
         self._is_in_head = True
@@ -76,22 +78,9 @@ class _LenientStream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Start TLS; behind a proxy a second head follows."""
-        self._inner = self._inner.start_tls(ssl_context, server_hostname, timeout)
         self._received.clear()
         self._is_in_head = True
-        return self
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write as the other connection does."""
-        self._inner.write(buffer, timeout)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._inner.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        """Return httpcore's information about the connection."""
-        return self._inner.get_extra_info(info)
+        return super().start_tls(ssl_context, server_hostname, timeout)
 
 
 def _repaired(head: bytes) -> tuple[bytes, bytes]:

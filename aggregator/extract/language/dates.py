@@ -265,11 +265,13 @@ def _zone_apart(text: str) -> tuple[str, str]:
 
 _ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")
 
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d")
+
 
 def _read_iso(text: str) -> _Parts | None:
     match = _ISO.fullmatch(text)
-    if match is None:
-        return None
+    if match is None:  # a time that does not exist makes the whole doubtful
+        return (None, None, None) if _ISO_MOMENT.match(text) else None
     year, month, day, hour, minute, second = (int(number) for number in match.groups("-1"))
     if hour < 0:
         return _date(year, month, day), None, None

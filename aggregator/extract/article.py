@@ -21,8 +21,8 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
+from aggregator.extract.entry_form import own_text
 from aggregator.extract.html.article_html import article_html, first_large_picture, is_shown_picture
-from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
@@ -255,8 +255,9 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
         return _from_html(entry, entry.html, entry.url, seen, text_tuning)
     is_saved = entry.text is not None and entry.is_saved_text
     has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
-    text = clean(entry.text or "") if has_text else html_to_text(entry.html or "")
-    text, title = text[: text_tuning.max_text_chars * 2], _title(entry.title)
+    title = _title(entry.title)
+    text = clean(entry.text or "") if has_text else own_text(entry.html or "", title, entry.url).text
+    text = text[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = _declared(entry, seen) is not None
         saved = read_titled_text(text, title, is_dated=is_dated, zone=entry.zone, seen=seen)
@@ -274,7 +275,8 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
         outlet=saved.outlet,
         published=saved.published,
     )
-    return _Draft(article=article, lines=saved.lines, markup="" if entry.is_page else entry.html or "")
+    has_markup = bool(entry.html and text) and not entry.is_page
+    return _Draft(article=article, lines=saved.lines, markup=(entry.html or "") if has_markup else "")
 
 
 def _with_own_text(entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin, urlsplit
 
+from aggregator.extract.entry_form import own_text
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
 from aggregator.model.core import Authority, Enclosure, Entry, FrozenStruct, Outlet, Published
@@ -82,6 +83,14 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     body = clean_html(declared.html)
     text = unicode.clean(declared.text).strip()
     guid = short_key(declared.guid)
+    if (
+        url
+        and title
+        and html.escape(url, quote=False) in body
+        and (article_url := own_text(body, title, url).article_url)
+    ):
+        # The page of the list stays known: its entry is recognised by it where it declares no GUID.
+        guid, url = guid or short_key(url), absolute_url(article_url, None)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
         return None

@@ -1,0 +1,132 @@
+"""The form that a list of links writes in place of a text, or below it: "Points: 10", "[link] [comments]".
+
+A line is of the form if nothing is left of it without short links, bare addresses, dates, and counters with
+their labels. Words that are in no list ("submitted by") are of the form, too, if they are few and the entry
+has a sure link of one: in brackets, to the entry's own page, named by its address or by words that are known
+for links. So the form of an unknown list is recognised, in any language.
+"""
+
+import html
+import re
+from urllib.parse import urlsplit
+
+from aggregator.extract.html.dom import html_to_text
+from aggregator.extract.phrases import label_of, phrases, words
+from aggregator.extract.plain.boilerplate import is_boilerplate
+from aggregator.model.core import FrozenStruct
+from aggregator.text.lines import count_words, ends_sentence, same_line
+
+_LINE_CHARS = 400  # a longer line is text (as of titled text)
+_LINK_WORDS = 6  # of a link that may be a button; a longer one is a headline (chosen)
+_OTHER_WORDS = 4  # outside of links, in no list: "submitted by", "at Slash News" (chosen)
+_VALUE_WORDS = 4  # after a known label: "Category: Science and nature" (chosen)
+
+_LINK = re.compile(
+    r"""<a\s[^<>]{0,1000}?\bhref\s*=\s*["']?([^\s"'<>]{1,4000})[^<>]{0,1000}>((?:(?!</?a\b)[\s\S]){0,2000})</a\s*>""",
+    re.IGNORECASE,
+)
+_SURE, _OTHER = "‖", "¦"  # in the place of a link
+_CELL = re.compile(
+    r"</(?:td|th|dt)\s*>\s*<(?:td|dd)\b[^<>]{0,1000}>", re.IGNORECASE
+)  # a value after its label
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\((?:[\w-]{1,60}\.){1,4}[a-z]{2,10}\)")
+_NUMBER = re.compile(r"\d[\d.,:/T-]*+(?:\s?[kKmM]\b)?")
+_SEGMENT = re.compile(rf"[.;](?:\s+|$)|\s*[|•·{_SURE}{_OTHER}]\s*|\s+[–—/-]\s+|,\s+(?=\d)|(?<=\d)\s+(?=#)")
+_AROUND = "[](){}<>« »【】（）#:| "
+_LABELS = ("label", "published", "updated", "entry_form")
+_KNOWN = ("entry_form", "entry_links", "whole_line", "ambiguous", "published", "updated")
+
+
+class OwnText(FrozenStruct):
+    """The text of an entry without its form; `article_url`: where the form says that the article is."""
+
+    text: str
+    article_url: str | None = None
+
+
+def own_text(markup: str, title: str, url: str | None) -> OwnText:
+    """Return what an HTML fragment says itself; `url` is the address of its entry.
+
+    Without a title everything is text. Below a text only lines that are surely of a form are left out.
+    """
+    text = html_to_text(markup)
+    if not (title and text):
+        return OwnText(text=text)
+    links: list[tuple[str, str]] = []  # words and address
+
+    def mark(link: re.Match[str]) -> str:
+        label, href = " ".join(html_to_text(link[2]).split()), html.unescape(link[1])
+        links.append((label, href))
+        if not label:
+            return ""
+        is_known = _is_known(label)
+        if not is_known and count_words(label) > _LINK_WORDS and not same_line(label, title):
+            return link[0]
+        return _SURE if is_known or label[0] in _AROUND or href == url else _OTHER
+
+    lines = html_to_text(_CELL.sub(": ", _LINK.sub(mark, markup))).split("\n")
+    has_sure = any(_SURE in line for line in lines)
+    if all(same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines):
+        return OwnText(text="", article_url=_article_url(links, url))
+    own = text.split("\n")
+    if len(own) == len(lines):
+        while len(lines) > 1 and _ends_text(lines[-1], has_sure=has_sure):
+            lines.pop()
+        own = own[: len(lines)]
+    return OwnText(text="\n".join(own))
+
+
+def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
+    """Return the link to the article on another host, of a form that links to its own page, too."""
+    if url is None or all(href != url for _, href in links):
+        return None
+    for label, href in links:
+        if phrases("entry_links").has(words(label)) and href.startswith("http"):
+            return None if urlsplit(href).hostname == urlsplit(url).hostname else href
+    return None
+
+
+def _is_of_form(line: str, *, has_sure: bool) -> bool:
+    """Return whether nothing of a line is own text; `has_sure`: the entry has a sure link of a form."""
+    unknown = _unknown_parts(line)
+    if not unknown or not has_sure:
+        return not unknown
+    before, *after = re.split(f"[{_SURE}{_OTHER}]", line)
+    # "Ada Lorne wins the race", with a link to her page, is a text.
+    goes_on = _SURE not in line and any(part in between for part in unknown for between in after)
+    if not after or goes_on or ends_sentence(before.strip()):
+        return False
+    return count_words(" ".join(unknown)) <= _OTHER_WORDS
+
+
+def _ends_text(line: str, *, has_sure: bool) -> bool:
+    """Return whether a line below a text is surely of a form, and no item of a list or a source."""
+    has_label = any(c.isalpha() for c in line)
+    is_sure = _SURE in line or (has_label and (_OTHER in line or _NUMBER.search(line) is not None))
+    return is_sure and _is_of_form(line, has_sure=has_sure)
+
+
+def _is_known(line: str) -> bool:
+    return not _unknown_parts(line)
+
+
+def _unknown_parts(line: str) -> list[str]:
+    """Return the parts of a line that are no address, date or counter, and in no list of words of forms."""
+    if len(line) > _LINE_CHARS:
+        return [line]
+    parts = (part.strip(_AROUND) for part in _SEGMENT.split(_ADDRESS.sub(" ", line)))
+    return [part for part in parts if part and not _is_known_part(part)]
+
+
+def _is_known_part(part: str) -> bool:
+    label, value = label_of(part)
+    if count_words(value) <= _VALUE_WORDS and any(phrases(kind).has(label) for kind in _LABELS):
+        return True
+    rest = words(_NUMBER.sub(" ", part))
+    place = 0
+    while place < len(rest):
+        step = max(phrases(kind).at(rest, place) for kind in _KNOWN)
+        if step == 0:
+            return is_boilerplate(part)
+        place += step
+    return True

@@ -1,0 +1,120 @@
+"""Feeds of lists of links: the words of the form are no text, and an own text stays."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+
+from aggregator.config.tuning import Tuning
+from aggregator.extract.article import clean_entry
+from aggregator.extract.entry_form import own_text
+from aggregator.model.core import CleanArticle, Entry
+from aggregator.sources.limits import SourceTuning
+from aggregator.sources.parse.entry_builder import FeedContext
+from aggregator.sources.parse.feed import read_feed
+
+LISTS = Path(__file__).parents[2] / "data" / "link_lists"
+SEEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
+PAGE = "https://list.example/t/7"
+USER = '<a href="https://list.example/u/u0">/u/u0</a>'
+
+
+def entries(name: str) -> tuple[Entry, ...]:
+    tuning = Tuning().section("sources", SourceTuning)
+    context = FeedContext(source="s", url="https://list.example/feed", seen=SEEN, tuning=tuning)
+    return read_feed((LISTS / name).read_bytes(), context).entries
+
+
+def clean(entry: Entry) -> CleanArticle:
+    return clean_entry(entry, seen=SEEN, tuning=Tuning()).article
+
+
+@pytest.mark.parametrize("path", sorted(LISTS.glob("*.xml")), ids=lambda path: path.stem)
+def test_a_form_is_no_text(path: Path) -> None:
+    cleaned = [clean_entry(entry, seen=SEEN, tuning=Tuning()) for entry in entries(path.name)]
+    articles = [one.article for one in cleaned]
+    assert len(articles) == 8
+    assert {(one.verdict, one.text, one.lead) for one in articles} == {("stub", "", "")}
+    assert {one.html for one in cleaned} == {None}
+
+
+def test_the_address_of_an_entry_is_the_outside_link_of_its_form() -> None:
+    assert [entry.url for entry in entries("reddit.xml")] == [
+        f"https://site{n}.example/a{n}" for n in range(8)
+    ]
+    assert [entry.url for entry in entries("slashdot.xml")] == [
+        f"https://slash.example/story/{n}" for n in range(8)
+    ]
+
+
+def test_a_page_that_cannot_be_read_brings_no_form_back() -> None:
+    entry = entries("hnrss.xml")[0]
+    page = b"<html><title>Access denied</title><body><p>Access denied</p></body></html>"
+    cleaned = clean_entry(entry, page=page, page_url=entry.url, seen=SEEN, tuning=Tuning())
+    assert (cleaned.article.verdict, cleaned.article.text) == ("stub", "")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        f'soumis par {USER}<br/><a href="https://site.example/a">[lien]</a> '
+        f'<a href="{PAGE}">[commentaires]</a>',
+        "<table><tr><td>Aufrufe</td><td>1.204</td></tr><tr><td>Kategorie</td><td>Allgemein</td></tr></table>",
+        "<dl><dt>Views</dt><dd>14</dd><dt>Lesezeit</dt><dd>3 Minuten</dd><dt>Rubrik</dt><dd>Kultur</dd></dl>",
+        "Просмотров: 1 204 | Комментарии: 12 | Время чтения: 3 мин. | Категория: Общее",
+        f'<a href="https://marks.example/e/1">123 users</a> <a href="{PAGE}">コメント</a>',
+        "<p>閲覧数: 1,204 コメント: 12 読了時間: 3分</p>",
+        "浏览 1204 · 评论 12 · 点赞 3",
+        f'104 points by {USER} 3 hours ago | <a href="{PAGE}">34 comments</a>',
+        f"Article URL: https://site.example/a Comments URL: {PAGE} Points: 104 # Comments: 30",
+        "<span>Views</span><span>100</span><span>Likes</span><span>7</span>",
+        '<b>Puntos:</b> 12 <b>Comentarios:</b> 30 <a href="https://site.example/a">Enlace</a>',
+        f'Enviado por {USER} en <a href="https://list.example/c">Ciencia</a> — '
+        f'<a href="{PAGE}">12 comentarios</a>',
+        "👍 12 💬 3 👁 1.2k",
+        '<a href="https://site.example/a">https://site.example/a</a>',
+    ],
+)
+def test_forms_of_other_lists(form: str) -> None:
+    assert own_text(form, "Loomkit 3 is out", PAGE).text == ""
+    assert clean(Entry(source="s", title="Loomkit 3 is out", url=PAGE, html=form)).text == ""
+
+
+@pytest.mark.parametrize("link", ["[link]", "[lien]", "ссылка", "元記事"])
+def test_where_a_form_says_that_the_article_is(link: str) -> None:
+    form = f'<a href="https://site.example/a">{link}</a> <a href="{PAGE}">[42]</a>'
+    assert own_text(form, "Loomkit 3 is out", PAGE).article_url == "https://site.example/a"
+    # A post without a link to another host, and buttons that share an entry, change nothing.
+    assert own_text(form.replace("site.example", "list.example"), "Loomkit", PAGE).article_url is None
+    assert own_text(form.replace(link, "Share on Chirp"), "Loomkit", PAGE).article_url is None
+
+
+FORM = f'submitted by {USER}<br/><a href="https://site.example/a">[link]</a> <a href="{PAGE}">[comments]</a>'
+
+
+def test_a_text_above_a_form_stays_and_keeps_its_address() -> None:
+    own = own_text(f"<p>I built this loom kit for my school.</p>{FORM}", "Loomkit 3 is out", PAGE)
+    assert (own.text, own.article_url) == ("I built this loom kit for my school.", None)
+    own = own_text("<p>The bridge is closed.</p><p>Points: 104</p><p># Comments: 30</p>", "Bridge", PAGE)
+    assert own.text == "The bridge is closed."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Final score: 3-2.",
+        "Magnitude: 5.6. Depth: 10 km.",
+        "Temperature: 12 °C. Wind: 20 km/h.",
+        "12 dead in Kabul",
+        "Views of the old harbour",
+        '<a href="https://people.example/ada">Ada Lorne</a> wins the race',
+        f'Very good. <a href="{PAGE}">Comments</a>',
+        '<p>Winners:</p><ul><li><a href="https://people.example/1">Ada Lorne</a></li></ul>',
+        f'<a href="{PAGE}">The bridge over the old harbour was closed after inspectors found cracks.</a>',
+        "<p>Sources and further reading</p><p>Ada Lorne: Looms, 1999</p>",
+    ],
+)
+def test_a_short_text_is_no_form(text: str) -> None:
+    plain = own_text(text, "", PAGE).text  # without a title everything is text
+    assert plain
+    assert own_text(text, "Loomkit 3 is out", PAGE).text == plain

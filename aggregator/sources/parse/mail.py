@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import is_public_name, is_shared_site
+from aggregator.extract.plain.mail_footer import without_footer, without_signature
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
@@ -122,7 +123,8 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
     message = _parsed(data)
     texts = {kind: _text(message, kind) for kind in ("html", "plain")}
-    markup = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(texts["plain"])
+    own = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(without_signature(texts["plain"]))
+    markup = without_footer(own)
     if not markup:
         raise ReadError("this message has no text: only attachments, or it is encrypted")
     title = plain_title(_header(message, "Subject"))

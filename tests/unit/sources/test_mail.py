@@ -12,6 +12,7 @@ from aggregator.extract.article import clean_entry
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
+from aggregator.sources.parse.mail import entry_of_mail
 
 TUNING = source_tuning(Tuning())
 SEEN = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -337,3 +338,68 @@ def test_headers_cannot_add_lines_or_markup(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_bytes(data)
     (entry,) = entries(found(tmp_path))
     assert (entry.title, entry.outlet) == ("Lock X-A: b[31m", "desk@gazette.example")
+
+
+ABOVE = f"{STORY}\n\nAm Abend war die Seestraße gesperrt, wie die Polizei mitteilte."
+LIST = "News mailing list\nnews@lists.example\nhttps://lists.example/mailman/listinfo/news\n"
+
+
+def text_of_mail(body: str, kind: str = "plain") -> str:
+    head = "From: a@b.example\nSubject: Brückenbau ruht\nMessage-ID: <1@b.example>\nMIME-Version: 1.0\n"
+    message = f"{head}Content-Type: text/{kind}; charset=utf-8\n\n{body}".encode()
+    entry = entry_of_mail(message, source="s", seen=SEEN)
+    return clean_entry(entry, seen=SEEN, tuning=Tuning()).article.text
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "-- \nAda Lorne\nLindauer Bote\n+49 8382 1234\n",
+        "-- \r\nAda Lorne\r\n",
+        "--\nAda Lorne, Redaktion\n",
+        "_" * 47 + "\n" + LIST,
+        "-- \nAda Lorne\n\n" + "_" * 47 + "\n" + LIST,
+        "-- \nYou received this message because you are subscribed to the group news.\n"
+        "To unsubscribe from this group, send an email to news+unsubscribe@groups.example.\n",
+        "You receive this mail because you subscribed to it.\nTo unsubscribe: https://bote.example/u/1\n",
+        "Sie erhalten diese E-Mail, weil Sie sie bestellt haben. Hier abmelden: https://bote.example/u/1\n",
+        "Vous recevez ce message car vous êtes inscrit.\n\nSe désabonner : https://bote.example/u/1\n",
+        "このメールの配信停止はこちら https://bote.example/u/1\n",
+    ],
+)
+def test_what_is_below_the_text_of_a_message_is_no_text(below: str) -> None:
+    assert text_of_mail(f"{ABOVE}\n\n{below}") == text_of_mail(ABOVE)
+
+
+def test_a_footer_of_a_newsletter_in_html_is_no_text() -> None:
+    body = "".join(f"<p>{one}</p>" for one in ABOVE.split("\n\n"))
+    footer = "<p>You receive this because you subscribed. <a href='https://b.example/u'>Unsubscribe</a></p>"
+    signature = "<div class='moz-signature'>-- <br>Ada Lorne<br>Lindauer Bote</div>"
+    for below in (footer, signature, f"{signature}<div>{footer}</div><p>Lindau, Seestraße 1</p>"):
+        assert "Unsubscribe" not in text_of_mail(f"<html><body>{body}{below}</body></html>", "html")
+        assert "Ada Lorne" not in text_of_mail(f"<html><body>{body}{below}</body></html>", "html")
+
+
+def test_sentences_before_that_about_the_subscription_stay() -> None:
+    assert text_of_mail(f"{ABOVE} Unsubscribe: https://bote.example/u/1\n") == text_of_mail(ABOVE)
+    link = "<a href='https://b.example/u'>Unsubscribe</a>"
+    assert text_of_mail(f"<div>{STORY}<br><br>{link}</div>", "html") == text_of_mail(
+        f"<p>{STORY}</p>", "html"
+    )
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        f"--\n\n{ABOVE}\n",
+        f"-- \n\n{ABOVE}\n",
+        f"{'_' * 47}\n\n{ABOVE}\n",
+        "Ergebnisse\n" + "=" * 24 + "\n\n1. Lindau\n\n2. Bregenz\n",
+        "--\n\nLindau 12\n\nBregenz 14\n\nKonstanz 9\n\nMeersburg 3\n\nArbon 2\n",
+        "Wie Leser einen Newsletter abbestellen, erklärt das Amt am Montag im Rathaus von Lindau.\n",
+    ],
+)
+def test_nothing_of_a_message_is_lost_below_a_separator(below: str) -> None:
+    text = text_of_mail(f"{ABOVE}\n\n{below}")
+    lines = [line for line in below.split("\n") if any(c.isalpha() for c in line)]
+    assert all(" ".join(line.split()) in " ".join(text.split()) for line in lines)

@@ -1,0 +1,74 @@
+"""What stands below the text of a message: its signature, and the footer of a newsletter or mailing list.
+
+Below a separator ("-- ", RFC 3676; a rule of underscores, as Mailman writes it) are a few lines without any
+prose, or else it separates parts of the text. A paragraph about the subscription is a footer only at the end,
+and only with an address or a link.
+"""
+
+import re
+
+from aggregator.text.lines import count_words, is_prose
+
+_SEPARATOR = re.compile(r"^(?:--[ \t]?|[_=*-]{20,})\r?$", re.MULTILINE)
+_DASHES = re.compile(r"--[ \t]?")
+_BARE_LINES = 4  # of a signature (RFC 3676, section 4.3), where the space after the dashes is missing
+_MOST_LINES = 10  # the signature and the footer of a list (chosen)
+_FOOTER_WORDS = 80  # of a paragraph about the subscription (chosen)
+_TRIED = 30  # last separators (limit)
+_BLOCK = re.compile(
+    r"(</?(?:p|div|t[dhr]|table|li|[uo]l|center|footer|h[1-6]|br|hr)\b[^<>]{0,4000}>)", re.IGNORECASE
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=。)")
+_TAG = re.compile(r"<[^<>]*+>?")
+_ADDRESS = re.compile(r"https?://|\S@\S|<a\s", re.IGNORECASE)
+_SUBSCRIPTION = re.compile(
+    r"unsubscrib|you(?: are|'re)? receiv\w+ this|abmelden|abbestell|abzumelden|sie erhalten diese|désabonn"
+    r"|désinscri|vous recevez ce|darse? de baja|cancelar (?:la|su|tu) suscripción|recibe[ns]? este"
+    r"|disiscri|annulla\w* l.iscrizione|ricevi questa|descadastr|cancelar a (?:inscrição|subscrição)"
+    r"|afmelden|uitschrijven|u ontvangt deze|wypisa[ćc]|zrezygnowa|отписаться|вы получили это|відписатися"
+    r"|avregistrera|avsluta prenumeration|avmeld|frameld|peruuta tilau|odhlásit|leiratkoz|dezabon|abonelikten"
+    r"|διαγραφή από|配信停止|登録解除|退订|取消订阅|取消訂閱|수신 ?거부|구독 ?취소|إلغاء الاشتراك|لغو اشتراک"
+    r"|huỷ đăng ký|berhenti berlangganan",
+    re.IGNORECASE,
+)
+
+
+def without_signature(text: str) -> str:
+    """Return a plain text without the signature and the footer of a list below it."""
+    for separator in list(_SEPARATOR.finditer(text))[-_TRIED:]:
+        above, below = text[: separator.start()].rstrip(), text[separator.end() :]
+        if above and _is_below_the_text(separator[0].rstrip("\r"), below):
+            return above
+    return text
+
+
+def _is_below_the_text(separator: str, below: str) -> bool:
+    lines = sum(1 for line in below.split("\n") if line.strip())
+    if lines > (_BARE_LINES if separator == "--" else _MOST_LINES):
+        return False
+    if not _DASHES.fullmatch(separator) and not _ADDRESS.search(below):
+        return False
+    paragraphs = re.split(r"\n\s*\n", _SEPARATOR.sub("\n", below))
+    return not any(is_prose(one) and not _is_footer(one) for one in paragraphs)
+
+
+def without_footer(markup: str) -> str:
+    """Return the HTML of a message without its last sentences that tell how its list is left."""
+    pieces = _BLOCK.split(markup)
+    has_address = False
+    for number in range(len(pieces) - 1, -1, -2):  # between them are the tags
+        piece = pieces[number]
+        words = " ".join(_TAG.sub(" ", piece).split())
+        has_address = has_address or (bool(words) and _ADDRESS.search(piece) is not None)
+        if has_address and _is_footer(words):
+            # The sentences before the one about the subscription stay.
+            before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
+            ends = [end.end() for end in _SENTENCE_END.finditer(before)]
+            pieces[number] = before[: ends[-1]] if ends else ""
+        elif is_prose(words):
+            break
+    return "".join(pieces)
+
+
+def _is_footer(paragraph: str) -> bool:
+    return bool(_SUBSCRIPTION.search(paragraph)) and count_words(paragraph) <= _FOOTER_WORDS

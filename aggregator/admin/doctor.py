@@ -59,10 +59,12 @@ class DoctorContext:
         """The file of an SQLite database; None for other databases."""
         return self.database.file if self.config.database_url.startswith("sqlite") else None
 
-    @property
+    @cached_property
     def has_database(self) -> bool:
-        """Whether the database exists; False if the file of an SQLite database does not exist yet."""
-        return self.file is None or self.file.exists()
+        """Whether the database has tables; they are made at the first use."""
+        if self.file is not None and not self.file.exists():
+            return False
+        return migrate.revision_of(self.database) is not None
 
     @property
     def newest_backup(self) -> str:
@@ -210,11 +212,13 @@ _ADVICE = (
     ("password authentication failed", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
     ("no password supplied", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
     ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
+    ("the role ", "type it in psql as a superuser, then: aggregator doctor"),
+    ("createdb --encoding", "set `database:` to the new one, then: aggregator doctor"),
     ("pip install", "pip install 'psycopg[binary]'"),
     ("no tables yet", "aggregator db upgrade"),
     (
         "of an unreleased aggregator",
-        "with the program that wrote it: aggregator export --output all.jsonl.zst",
+        "with that program: aggregator export --output all.jsonl.zst; see docs/install.md",
     ),
 )
 
@@ -224,12 +228,15 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
     shown = shown_url(context.config.database_url)
     try:
         database = context.database
-        if not context.has_database:
-            yield _first_use(context, shown)
-            return
         damage = _damage(context)
         if damage:
             yield damage  # other errors follow from the damage
+            return
+        if not context.has_database:
+            if not database.is_sqlite:
+                with database.read() as connection:
+                    migrate.refuse_unfit_server(database, connection)
+            yield _first_use(context, shown)
             return
         migrate.check(database)
         with database.read() as connection:
@@ -258,7 +265,7 @@ def _first_use(context: DoctorContext, shown: str) -> Finding:
     folder = None if context.file is None else context.file.parent
     if folder is not None and not folder.is_dir():
         return problem(f"the folder of the database {shown} does not exist", f"mkdir -p {folder}")
-    if Path(f"{context.file}.lock").exists():
+    if context.file is not None and not context.file.exists() and Path(f"{context.file}.lock").exists():
         return problem(
             f"the database {shown} is missing, and it was there before",
             f"put it back, or: aggregator db restore {context.newest_backup}; to start with "
@@ -270,7 +277,7 @@ def _first_use(context: DoctorContext, shown: str) -> Finding:
 def _damage(context: DoctorContext) -> Finding | None:
     """Report damage of an SQLite file, as far as it can be read within the time limit."""
     file = context.file
-    if file is None:
+    if file is None or not file.exists():
         return None
     deadline = time.monotonic() + context.check_seconds * _CHECKED_SHARE
 

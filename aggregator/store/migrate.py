@@ -22,10 +22,13 @@ from aggregator.model.errors import (
     NotWritableError,
 )
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.db_errors import is_damage
+from aggregator.store.engine.db_errors import is_damage, not_allowed
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import VIEWS, metadata
 
+# The last revision that each of these commits upgrades to and exports, oldest first.
+_EXPORTED_BY = (("0018", "8ae9f040"), ("0031", "8f83297e"), ("0032", "5facc768"))
+_ENCODINGS = ("UTF8", "SQL_ASCII")  # that can store any text
 _ADVISORY_KEY = 0x6D696772  # "migr"
 
 
@@ -172,6 +175,8 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
         refuse_unknown(_named(database), before)
         if before == newest_revision():  # another process upgraded it while this one waited
             return
+        if before is None and not database.is_sqlite:
+            refuse_unfit_server(database, connection)
         if before is not None:
             older_program = (
                 f"{_named(database)} must be upgraded, and an older program is using it: "
@@ -192,10 +197,25 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
             ) from error
 
 
+def refuse_unfit_server(database: Database, connection: Connection) -> None:
+    """Raise NotWritableError if this role may make no tables, ConfigError if not all texts can be stored."""
+    schema = text("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
+    if not connection.execute(schema).scalar_one():
+        raise not_allowed(database.url)
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding not in _ENCODINGS:
+        raise ConfigError(
+            f"{_named(database)} has the encoding {encoding}, which has no signs for most languages; make "
+            "another one: createdb --encoding UTF8 --template template0 NAME"
+        )
+
+
 def check(database: Database) -> None:
     """Raise DatabaseTooNewError, DatabaseOutdatedError or ConfigError for another revision."""
     revision = revision_of(database)
     refuse_unknown(_named(database), revision)
+    if revision is None:
+        raise DatabaseOutdatedError(f"{_named(database)} has no tables yet; type: aggregator db upgrade")
     if revision != newest_revision():
         raise DatabaseOutdatedError(
             f"{_named(database)} is older than this program; type: aggregator db upgrade"
@@ -211,9 +231,13 @@ def refuse_unknown(what: str, revision: str | None) -> None:
             f"{what} was written by a newer aggregator (revision {revision}); install that version, or go "
             "back to a backup from before its upgrade: aggregator db restore BACKUP --replace"
         )
+    commits = [commit for last, commit in _EXPORTED_BY if revision.isdigit() and revision <= last]
+    exporter = (
+        f"the program of commit {commits[0]} (docs/install.md)" if commits else "the program that wrote it"
+    )
     raise ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "
-        "and later: with the program that wrote it (for a backup after `aggregator db restore`) type "
+        f"and later: with {exporter} (for a backup after `aggregator db restore`) type "
         "`aggregator export > all.jsonl`, with this one `aggregator import all.jsonl --database sqlite:///NEW`"
     )
 

@@ -1,5 +1,7 @@
 """Translates errors of the database drivers to AggregatorError, which tells whether to retry."""
 
+import getpass
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +113,8 @@ _SOON = (
 
 def _of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | None:
     state: str = getattr(error.orig, "sqlstate", None) or ""
+    if state in _NOT_ALLOWED:
+        return not_allowed(url, said)
     if state in _BY_STATE:
         return _BY_STATE[state].made(said, url)
     if not _is_away(error, state):
@@ -120,6 +124,28 @@ def _of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | No
             f"the database {shown_url(url)} refuses the connection: {said}; run `aggregator doctor`"
         )
     return DatabaseAwayError(f"the database {shown_url(url)} does not answer ({said})")
+
+
+_NOT_ALLOWED = {"42501", "3F000"}  # insufficient privilege; no schema of the search path may be used
+
+
+def not_allowed(url: str, said: str = "schema") -> NotWritableError:
+    """Return the error for a role that may not create tables, as by default since PostgreSQL 15.
+
+    Or for one that may not use those of another role, if the server has `said` nothing of a schema.
+    """
+    parsed = make_url(url)
+    role = parsed.username or os.environ.get("PGUSER") or getpass.getuser()
+    name = parsed.database or os.environ.get("PGDATABASE") or role
+    if "schema" in said:
+        return NotWritableError(
+            f"the role {role} may not create tables in the database {name}; as a superuser type: ALTER "
+            f"DATABASE {name} OWNER TO {role} (or in this database: GRANT CREATE ON SCHEMA public TO {role})"
+        )
+    return NotWritableError(
+        f"the role {role} may not use the tables of the database {name} ({said}); connect as the role that "
+        f"made them, or as that one type: GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    )
 
 
 def _is_away(error: DBAPIError, state: str) -> bool:

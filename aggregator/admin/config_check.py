@@ -46,6 +46,8 @@ def inspect(config: Config) -> Iterator[Finding]:
     sources = counted(len(config.sources), "source")
     yield ok(f"configuration: {config.file or 'the built-in defaults'}, {sources}")
     yield ok(f"parsers: {parser_versions()}")
+    for line in config.warnings:
+        yield warning(line, "delete that line")
     yield from _secrets(config)
     yield from _open_address(config)
     yield from _certificates(config)

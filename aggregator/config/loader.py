@@ -7,6 +7,7 @@ file is read with the core schema of YAML 1.2, in which `no`, `on` and `1:30` ar
 import os
 import re
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -90,7 +91,8 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: this is not UTF-8 text") from error
         values, lines = _parse(text, path.name)
-        config = _checked(values, lines, path.name).read_from(path, lines)
+        former = _without_former_defaults(values, lines, path.name)
+        config = _checked(values, lines, path.name).read_from(path, lines, former)
     if database is not None:
         config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
         for name in (DATABASE_VARIABLE, DATABASE_FILE_VARIABLE):
@@ -199,6 +201,22 @@ def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mista
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             _note_lines(item, (*path, number), lines, mistakes)
+
+
+def _without_former_defaults(
+    values: dict[str, Any], lines: Mapping[KeyPath, int], name: str
+) -> tuple[str, ...]:
+    """Remove keys of earlier versions that have their default of then; return a warning for each."""
+    table = files("aggregator.config").joinpath("former_defaults.yaml").read_text(encoding="utf-8")
+    warnings: list[str] = []
+    for dotted, default in _CoreLoader(table).get_data().items():
+        section, _, key = dotted.rpartition(".")
+        keys = values.get(section) if section else values
+        if isinstance(keys, dict) and keys.get(key, ...) == default:
+            del keys[key]
+            line = lines[tuple(dotted.split("."))]
+            warnings.append(f"{name}:{line}: {dotted}: this key is gone, and its value was the default")
+    return tuple(warnings)
 
 
 def _checked(values: dict[str, Any], lines: dict[KeyPath, int], name: str) -> Config:

@@ -800,6 +800,7 @@ class Config(_Part):
     _base: Path = PrivateAttr(default_factory=Path.cwd)
     _file: Path | None = PrivateAttr(default=None)
     _lines: Mapping[KeyPath, int] = PrivateAttr(default={})
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
 
     @field_validator("queries")
     @classmethod
@@ -864,10 +865,18 @@ class Config(_Part):
         """The line of each key in the file; {} without a file."""
         return self._lines
 
-    def read_from(self, path: Path, lines: Mapping[KeyPath, int]) -> "Config":
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What in the file has no effect: keys of earlier versions, each with its line."""
+        return self._warnings
+
+    def read_from(self, path: Path, lines: Mapping[KeyPath, int], warnings: tuple[str, ...]) -> "Config":
         """Return this configuration as read from the file at `path`."""
         config = self.model_copy()
-        config._base, config._file, config._lines = path.absolute().parent, path.absolute(), lines
+        config._warnings = warnings
+        # Without "..", so that a folder has one name from wherever the program is started.
+        file = Path(os.path.normpath(path.absolute()))
+        config._base, config._file, config._lines = file.parent, file, lines
         return config
 
     @property

@@ -45,6 +45,52 @@ def mistakes(folder: Path, text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
+# --- files that earlier versions wrote ---------------------------------------------------------------------
+
+
+def test_a_former_key_with_its_default_is_a_warning(tmp_path: Path) -> None:
+    text = (
+        "server:\n  port: 9\n  mcp: false\nretention:\n  compress_after: 30d\n  size: null\nrules: {}\n"
+        "fetch:\n  threads: 8\n  allow_private_links: []\ngrouping: {across_languages: off}\n"
+    )
+    config = load(written(tmp_path, text))
+    assert config.server.port == 9
+    assert sorted(warning.split(": ")[0] for warning in config.warnings) == [
+        f"config.yaml:{line}" for line in (10, 11, 3, 5, 6, 7, 9)
+    ]
+    assert config.warnings[0].startswith("config.yaml:10: fetch.allow_private_links: this key is gone")
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("server: {mcp: true}", "server.mcp"),
+        ("retention: {compress_after: 10d}", "retention.compress_after"),
+        ("retention: {size: 4 GB}", "retention.size"),
+        ("fetch: {threads: 9}", "fetch.threads"),
+        ("rules: {a: b}", "rules"),
+        ("server: {nothing: false}", "server.nothing"),
+    ],
+)
+def test_a_former_key_with_another_value_is_a_mistake(tmp_path: Path, text: str, key: str) -> None:
+    assert mistakes(tmp_path, text)[0].startswith(f"config.yaml:1: {key}: there is no such key")
+
+
+def test_a_relative_folder_is_the_same_from_every_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other" / "deep").mkdir(parents=True)
+    file = written(tmp_path, "sources: [{folder: news}]\n")
+    for working, path in (
+        (".", "config.yaml"),
+        ("other", "../config.yaml"),
+        ("other/deep", "../../config.yaml"),
+    ):
+        monkeypatch.chdir(tmp_path / working)
+        for config in (load(Path(path)), load(file)):
+            assert (config.path("news"), config.file) == (tmp_path / "news", file)
+
+
 # --- the shipped file --------------------------------------------------------------------------------------
 
 

@@ -71,8 +71,11 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
 
     Its dynamic user cannot read home directories and can write only to its state directory.
     """
+    linked = _behind_links(program)
+    if linked is not None:
+        yield linked
     for what, path in (("the program", program), ("the configuration", config.file or SYSTEM_CONFIG)):
-        if any(path.is_relative_to(hidden) for hidden in _HIDDEN):
+        if _is_hidden(path):
             yield (
                 f"{what} {path} is in a folder that is hidden from the service: move it (/opt, "
                 "/etc/aggregator), or use `aggregator install-service --user`"
@@ -87,8 +90,28 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
         )
     for source in config.sources:
         folder = config.path(source.folder) if source.folder is not None else None
-        if folder is not None and (any(folder.is_relative_to(one) for one in _HIDDEN) or not folder.is_dir()):
+        if folder is not None and (_is_hidden(folder) or not folder.is_dir()):
             yield f"the watched folder {folder} cannot be read by the service: move it, or remove its source"
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(path.is_relative_to(hidden) for hidden in _HIDDEN)
+
+
+def _behind_links(program: Path) -> str | None:
+    """Return the obstacle of a visible program of which a link, or one of its Python, leads to hidden files.
+
+    Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
+    """
+    for path in (program, program.with_name("python"), program.resolve().with_name("python")):
+        target = path.resolve()
+        if not _is_hidden(path) and _is_hidden(target):
+            return (
+                f"{path} leads to {target}, which is hidden from the service: make the environment with "
+                "the Python of the system (/usr/bin/python3 -m venv /opt/aggregator), or "
+                "use `aggregator install-service --user`"
+            )
+    return None
 
 
 def write_unit(folder: Path, text: str) -> Path:

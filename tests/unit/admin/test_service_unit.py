@@ -126,6 +126,34 @@ def test_what_the_service_cannot_see_is_named(tmp_path: Path, monkeypatch: pytes
     assert "chmod o+rX" in "\n".join(obstacles(PROGRAM, load(tmp_path / "config.yaml")))
 
 
+def test_links_that_lead_out_of_what_the_service_sees_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, opt, shared = (tmp_path / name for name in ("home", "opt", "usr"))
+    monkeypatch.setattr(systemd_unit, "_HIDDEN", (home,))
+    for folder in (home / "python", home / "env", opt, shared):
+        folder.mkdir(parents=True)
+    for file in (
+        home / "python" / "python3.11",
+        shared / "python3.11",
+        opt / "aggregator",
+        home / "env" / "aggregator",
+    ):
+        file.touch(0o755)
+    # The interpreter of an environment that uv or pyenv made, over two links.
+    (opt / "python3").symlink_to(home / "python" / "python3.11")
+    (opt / "python").symlink_to("python3")
+    said = found(tmp_path, "", opt / "aggregator")
+    assert f"{opt / 'python'} leads to {home / 'python' / 'python3.11'}" in said
+    assert "hidden from the service" in said
+    (opt / "python3").unlink()
+    (opt / "python3").symlink_to(shared / "python3.11")
+    assert "leads to" not in found(tmp_path, "", opt / "aggregator")
+    # The program itself is a link, or its environment is.
+    (shared / "aggregator").symlink_to(home / "env" / "aggregator")
+    assert f"leads to {home / 'env' / 'aggregator'}" in found(tmp_path, "", shared / "aggregator")
+
+
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = tmp_path / "made" / "here"
     file = write_unit(folder, "new")

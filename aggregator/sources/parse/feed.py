@@ -261,9 +261,11 @@ def _declared(raw: Raw) -> DeclaredEntry:
     source, guid, link = raw.get("source"), _string(raw, "id"), _string(raw, "link")
     if link == guid and "/" not in link:
         link = ""  # feedparser takes each guid for a link that is not declared to be none
+    contents = (_string(content, "src") for content in _dicts(raw, "content"))
     return DeclaredEntry(
         guid=guid,
-        url=_string(raw, "feedburner_origlink") or link,
+        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
+        url=_string(raw, "feedburner_origlink") or link or next(filter(None, contents), ""),
         title=_string(raw, "title"),
         html=_fullest(raw),
         published=tuple(_string(raw, name) for name in ("published", "created", "updated")),
@@ -291,7 +293,13 @@ def _fullest(raw: Raw) -> str:
 
 def _as_html(content: Raw) -> str:
     value = _string(content, "value")
-    return html_of_text(value) if _string(content, "type") == "text/plain" else value
+    return html_of_text(value) if _string(content, "type") == "text/plain" else _markup(value)
+
+
+def _markup(html: str) -> str:
+    """Return markup that is escaped once too often, as a whole, as what it is."""
+    is_escaped = "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;")
+    return unescape(html) if is_escaped else html
 
 
 def _content_language(raw: Raw) -> str:
@@ -448,14 +456,13 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
 
 
 def _json_entry(item: Raw) -> DeclaredEntry:
-    html = _string(item, "content_html")
-    if "<" not in html and "&lt;/" in html:  # markup that was escaped as if it stood in XML
-        html = unescape(html)
+    html = _markup(_string(item, "content_html"))
+    guid = _string(item, "id")
     text = _string(item, "content_text") or _string(item, "summary")
     images = (_string(item, "image"), _string(item, "banner_image"))
     return DeclaredEntry(
-        guid=_string(item, "id"),
-        url=_string(item, "url") or _string(item, "external_url"),
+        guid=guid,
+        url=_string(item, "url") or _string(item, "external_url") or (guid if "://" in guid else ""),
         title=_string(item, "title"),
         html=html or html_of_text(text),
         published=(_string(item, "date_published"), _string(item, "date_modified")),

@@ -154,6 +154,23 @@ def test_json_feed() -> None:
     assert entry.enclosures[0].length_bytes == 5
 
 
+def test_an_entry_without_a_link_has_the_address_that_it_declares_elsewhere() -> None:
+    content = '<content type="text/html" src="https://example.org/1"/><summary>Rain.</summary>'
+    atom = f'<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>tag:a,1</id>{content}</entry></feed>'
+    item = {"id": "https://example.org/1", "content_text": "Rain."}
+    for feed in (atom, json.dumps(JSON_FEED | {"items": [item]})):
+        assert read(feed).entries[0].url == "https://example.org/1"
+
+
+def test_markup_that_is_escaped_twice_is_markup() -> None:
+    twice = "&amp;lt;p&amp;gt;Rain &amp;amp;amp; fog.&amp;lt;/p&amp;gt;"
+    (entry,) = read(rss(f"<item><title>a</title><description>{twice}</description></item>")).entries
+    assert entry.html == "<p>Rain &amp; fog.</p>"
+    once = "Write &amp;lt;b&amp;gt; before and &amp;lt;/b&amp;gt; after."  # a text about markup
+    (entry,) = read(rss(f"<item><title>a</title><description>{once}</description></item>")).entries
+    assert entry.html == "Write &lt;b&gt; before and &lt;/b&gt; after."
+
+
 def test_markup_that_a_json_feed_escapes_as_xml_does_is_markup() -> None:
     item = {"id": "1", "content_html": "&lt;p&gt;Rain &amp;amp; &lt;b&gt;fog&lt;/b&gt;.&lt;/p&gt;"}
     (entry,) = read(json.dumps(JSON_FEED | {"items": [item, {"id": "2"}]})).entries[:1]

@@ -25,20 +25,20 @@ _HIDDEN = re.compile(
     r"screen-?readers?(?:-?(?:only|text))?|(?:for|show-for)-(?:sr|print|screen-?readers?)|reader-only|"
     r"a11y-(?:only|hidden)|assistive-text|element-(?:invisible|hidden)|off-?screen|preheader|"
     r"print-?only|only-?print|visible-print)"
-    r"(?:-?(?:text|focusable|element|content|label|block|inline))?(?:--?[a-z\d-]*\d[a-z\d-]*)?"
+    r"(?:-?(?:text|focusable|element|content|label|block|inline))?(?:--?[a-z-]*\d[a-z\d-]*)?"
 )
 _SIZE = r"(?:xs|sm|md|lg|xl|xxl|2xl|small|medium|large|mobile|phone|tablet|desktop)"
 _ONE_SIZE = re.compile(  # of screens; on another one the element is seen
-    rf"{_SIZE}[:@].*|(?:d|u|show|visible|display|hidden|hide|block|inline|flex)-(?:[a-z]+-)*{_SIZE}(?:-.*)?"
+    rf"{_SIZE}[:@].*|(?:d|u|show|visible|display|hidden|hide|block|inline|flex)-(?:[a-z]+-){{0,4}}{_SIZE}(?:-.*)?"
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NO_SIZE = r"(?:max-)?(?:height|width):[01](?:px)?(?![.\d%])"
 _STYLE = re.compile(
+    rf"^(?=(?:.*;)?{_NO_SIZE})(?=(?:.*;)?overflow:hidden)|"
     r"(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|mso-hide:all|opacity:0(?:\.0+)?(?![.\d])|"
     r"font-size:0(?![.\d])|(?:left|top|right|bottom|text-indent|margin(?:-left|-top)?):-(?:\d{4}|\d{3}r?em)|"
     r"transform:(?:scale\(0\)|translate[xy]?\(-(?:999|\d{5}))|"
-    r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0)|"
-    rf"{_NO_SIZE}.*;overflow:hidden|overflow:hidden.*;{_NO_SIZE})"
+    r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0))"
 )
 _NAME_CHARS = 500  # of a class or a style that are looked at
 _LARGE_SHARE = 1 / 3  # of the letters of long texts that may be hidden together (chosen)

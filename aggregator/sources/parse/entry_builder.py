@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin, urlsplit
 
-from aggregator.extract.entry_form import own_text
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
 from aggregator.model.core import Authority, Enclosure, Entry, FrozenStruct, Outlet, Published
@@ -78,6 +77,8 @@ class DeclaredEntry(FrozenStruct):
 
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """Return the entry, or None if it has no content and no identifier at all."""
+    from aggregator.extract.entry_form import own_text  # the daemon, which reads no entries, has no need of it
+
     url = absolute_url(declared.url, context.site_url or context.url)
     title = plain_title(declared.title)
     body = clean_html(declared.html)

@@ -19,7 +19,7 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source
 from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.records import KeyCounts
+from aggregator.sources.parse.records import RecordNotes
 from aggregator.sources.parse.streams import is_address, is_remote, shown
 
 
@@ -54,11 +54,11 @@ class UnreadInput(ExtractPreview, omit_defaults=False):
 
 
 def extract(
-    config: Config, what: Sequence[str], chosen: Mapping[Field, str], key_counts: KeyCounts
+    config: Config, what: Sequence[str], chosen: Mapping[Field, str], notes: RecordNotes
 ) -> Iterator[ExtractPreview]:
     """Read `what` (files, folders, addresses) and yield for each input what would be stored.
 
-    `chosen`: keys of records that `--map` names, by field; `key_counts` counts those that were read.
+    `chosen`: keys of records that `--map` names, by field; `notes` counts those that were read.
     """
     tuning = source_tuning(config.effective_tuning)
     with workers(config) as executor:
@@ -74,7 +74,7 @@ def extract(
                 ):
                     problem = ""
                     if isinstance(found, InputEntry):
-                        key_counts.add(found.keys)
+                        notes.add(found.keys)
                     yield _preview(config, executor, _name(one, found.where), found)
             except AggregatorError as error:
                 problem = str(error)

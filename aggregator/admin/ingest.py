@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from aggregator.admin.record_ids import RecordIds
 from aggregator.extract.language.unicode import decode
 from aggregator.extract.urls import registrable_domain
 from aggregator.intake.jobs import FeedJob, list_pages
@@ -50,7 +51,7 @@ from aggregator.sources.parse.files import (
     open_source,
 )
 from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.records import KeyCounts
+from aggregator.sources.parse.records import RecordNotes
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress, is_address, is_remote, shown
 from aggregator.store.engine.database import Connection
@@ -59,6 +60,7 @@ from aggregator.store.intake import rejected as refused
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.intake.sources import known_as, known_folder, source_at, source_id
 from aggregator.store.read import reader
+from aggregator.store.stories.articles import record_ids
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
 from aggregator.store.tables import counter_value
 from aggregator.stories.tuning import StoryTuning
@@ -90,7 +92,8 @@ class IngestSummary(FrozenStruct, omit_defaults=False):
 
     `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
     `stories_extended` counts stories that existed before. `rejected` has the first rejected items,
-    `rejected_count` is the number of all. `notes`: which keys of records were read as what, and which not.
+    `rejected_count` is the number of all. `notes`: which keys of records were read as what, and which keys,
+    dates and ids were not.
     """
 
     read: int = 0
@@ -140,8 +143,10 @@ class Ingest:
         self._poller = poller
         self._holds_back = holds_back
         self._chosen = chosen
-        self._key_counts = KeyCounts()
-        self._pending: dict[int, str] = {}  # entry number → where, for entries without a result
+        self._notes = RecordNotes()
+        self._record_ids = RecordIds(self._notes)
+        # Entries without a result by number: where they stand, and the ids of their records.
+        self._pending: dict[int, tuple[str, str | None]] = {}
         self._counts: Counter[str] = Counter()
         self._unrendered: Sequence[str] = ()  # ids of stories of several articles
         self._newest_before = 0  # the newest story at the start
@@ -243,7 +248,7 @@ class Ingest:
             waiting=len(self._pending),
             rejected=tuple(self._rejected),
             rejected_count=counts["refused"],
-            notes=tuple(self._key_counts.notes()),
+            notes=tuple(self._notes.notes()),
         )
 
     def _collect_results(self) -> int:
@@ -257,11 +262,14 @@ class Ingest:
             extended -= self._extended
             self._extended |= self._read(partial(reader.of_before, ids=extended, newest=self._newest_before))
             for one in results:
-                where = self._pending.pop(one.entry_no) if one.outcome is not None else ""
+                if one.outcome is None:
+                    continue
+                where, record_id = self._pending.pop(one.entry_no)
                 if one.outcome == "refused":
                     self._reject(where, one.reason or "refused")
-                elif one.outcome is not None:
+                else:
                     self._counts[one.outcome] += 1
+                    self._record_ids.became(one.article, record_id, one.outcome)
             if any(number in self._pending for number in numbers):
                 break
         return len(self._pending)
@@ -423,27 +431,32 @@ class Ingest:
             entry.authority in ("own", "foreign") and self._poller.wants_page(entry) for entry in entries
         ]
 
-        def work(connection: Connection) -> Sequence[AcceptResult]:
+        def work(connection: Connection) -> tuple[Sequence[AcceptResult], dict[str, list[str]]]:
             seen = [now] * len(entries)
             accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page).accepted
             self._note_rejected(connection, chunk, now)
-            return accepted
+            known = [one.article for one in accepted if one.outcome != "new"]
+            return accepted, record_ids(connection, known)
 
-        accepted = self._database.transact(work)
+        accepted, stored_ids = self._database.transact(work)
         self._files.update(one.file for one in chunk)
         self._counts["read"] += len(chunk)
         for one in chunk:
             if isinstance(one, InputProblem):
                 self._reject(one.where, one.reason)
             else:
-                self._key_counts.add(one.keys)
+                self._notes.add(one.keys)
+                self._record_ids.read(one.file, one.entry)
         for item, one in zip(accepted, read, strict=True):
             if item.outcome == "forgotten":
                 self._reject(one.where, tombstones.REASON)
-            elif item.entry_no is None:
+                continue
+            record_id = one.entry.record_id
+            self._record_ids.became(item.article, record_id, item.outcome, stored_ids.get(item.article, ()))
+            if item.entry_no is None:
                 self._counts["known"] += 1
             else:
-                self._pending[item.entry_no] = one.where
+                self._pending[item.entry_no] = (one.where, record_id)
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 

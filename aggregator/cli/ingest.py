@@ -192,18 +192,18 @@ def extract(
     """
     from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
-    from aggregator.sources.parse.records import KeyCounts, mapping_of
+    from aggregator.sources.parse.records import RecordNotes, mapping_of
 
     config = context.obj.load()
-    chosen, key_counts = mapping_of(map_ or ()), KeyCounts()
+    chosen, notes = mapping_of(map_ or ()), RecordNotes()
     were_read = set()
-    for one in run(config, what, chosen, key_counts):
+    for one in run(config, what, chosen, notes):
         were_read.add(not isinstance(one, UnreadInput))
         if format_ == "jsonl":
             output.json_line(one)
         else:
             output.out(one.as_text() + "\n")
-    for note in key_counts.notes():
+    for note in notes.notes():
         output.say(note)
     if False in were_read:
         raise typer.Exit(3 if True in were_read else 1)

@@ -4,7 +4,8 @@ An entry is known when one of its keys is known:
 
 1. its source and GUID;
 2. its canonical URL, across sources;
-3. if it has neither: its title and text within its outlet (or its file's name).
+3. if it has neither: its title and text within its outlet (or its file's name), together with the id of its
+   record, so that rows of one file are told apart and two files may number their rows alike.
 
 An entry with only unknown keys may still be a known article, see below. There are also the keys of a
 URL together with its content.
@@ -77,10 +78,11 @@ def identify(
     guid, url = raw_keys(entry, canonical_url)
     keys = [key for key in (url if use_url else None, guid if use_guid else None) if key is not None]
     keys = [key for key in keys if key not in void]
-    if not keys and (entry.guid or canonical_url is not None):
-        keys = [_key("text", entry.outlet or entry.source, _folded(entry), _declared(entry))]
-    elif not keys:
-        keys = [_key("text", entry.outlet or entry.source, _folded(entry))]
+    if not keys:
+        parts = [entry.outlet or entry.source, _folded(entry)]
+        if entry.guid or canonical_url is not None:
+            parts.append(_declared(entry))
+        keys = [_key("text", *parts) if entry.record_id is None else _key("record", entry.record_id, *parts)]
     if entry.record is not None:  # it has a GUID, so that no key needs its page
         content = entry.record.content_hash
     else:  # what is declared; the time of a poll and tracking parameters of the URL are no change
@@ -92,11 +94,11 @@ def identify(
 def raw_keys(entry: Entry, canonical_url: str | None) -> tuple[bytes | None, bytes | None]:
     """Return the keys of the GUID and of the URL, each None where the entry has none or may not use it.
 
-    The URL of a site's home page identifies no article if there is a GUID.
+    The URL of a site's home page identifies no article if there is a GUID, or the id of a record.
     """
     guid = _key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None or (
-        guid is not None and not canonical_url.removeprefix("https://").partition("/")[2]
+        (entry.guid or entry.record_id) and not canonical_url.removeprefix("https://").partition("/")[2]
     ):
         return guid, None
     if entry.authority != "foreign":

@@ -51,6 +51,7 @@ from aggregator.sources.parse.xml_repair import charset_of
 _STDIN = "stdin"
 _DATE = re.compile(r"[0-9][0-9._ -]*")
 _SNIFFED_BYTES = 65_536
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,9}")  # and not the end of "Dam repairs No. 5"
 
 
@@ -105,7 +106,7 @@ class ReadOptions(FrozenStruct):
     The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
     pages of an archive; None: all are read here. `parse_mail` has a worker parse a message, or is what parses
     it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`. `chosen`:
-    the keys of records that `--map` names, by field.
+    the keys of records that `--map` names, by field. `path`: of a file on this machine, to read it twice.
     """
 
     tuning: SourceTuning
@@ -117,6 +118,7 @@ class ReadOptions(FrozenStruct):
     leaves_in: str | None = None
     first: int = 1
     chosen: Mapping[Field, str] = {}
+    path: str | None = None
 
 
 class ArchiveSpan(FrozenStruct):
@@ -242,6 +244,7 @@ def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading
         if passed is None:
             return
         reading = replace(reading, passed=passed)
+    reading = replace(reading, path=None if is_remote(path) else path)
     yield from _read(opened(path, reading.progress), suffix, place, reading)
 
 
@@ -253,6 +256,8 @@ def _read(
             sniffed = suffix if suffix in _READERS else _sniffed(stream)
             if sniffed == ".txt" and suffix != ".txt" and _SUFFIX.fullmatch(suffix):
                 advice = f"if it is a text, name it .txt; others: {' '.join(_READERS)}"
+                if suffix in _SPREADSHEETS:
+                    advice = "save it as CSV"
                 yield _problem(place, f"files that end in {suffix} are not read; {advice}")
                 return
             is_table = sniffed == ".txt" and table_file.looks_like_table(stream.peek(_SNIFFED_BYTES))
@@ -465,12 +470,19 @@ def _record(
 def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     """Read one record per row of a table with a header."""
     limit, chosen = reading.tuning.max_article_bytes, reading.chosen
-    for number, row in table_file.read_rows(stream, limit, chosen):
+    orders: dict[str, str] = {}
+    if reading.path is not None:
+        with opened(reading.path, Progress()) as first_look:
+            orders = table_file.date_orders(first_look, limit, chosen)
+    number = 0
+    for number, row in table_file.read_rows(stream, limit, chosen, orders):
         where = f"{place.where}, line {number}"
         if isinstance(row, str):
             yield InputProblem(where=where, reason=row)
         else:
             yield _record(row, where, place, reading, is_row=True)
+    if not number:
+        yield _problem(place, "there is no row below its header", "empty")
 
 
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -673,8 +685,8 @@ def _html_of(body: bytes, content_type: str) -> str:
 # --- problems ----------------------------------------------------------------------------------------------
 
 
-def _problem(place: FileIdentity, reason: str) -> InputProblem:
-    return InputProblem(where=place.where, reason=reason, file=place.where)
+def _problem(place: FileIdentity, reason: str, verdict: Verdict | None = None) -> InputProblem:
+    return InputProblem(where=place.where, reason=reason, verdict=verdict, file=place.where)
 
 
 def _empty(place: FileIdentity, where: str | None = None) -> InputProblem:

@@ -154,11 +154,16 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
 
 
 def _value(raw: object, field: Field) -> str:
-    """Return what a value says as a field: its first text that can be read so, or all, joined."""
+    """Return what a value says as a field: its first text that can be read so, or all, joined.
+
+    Several texts are no id, since another record may have one of them, too.
+    """
     texts = list(texts_in(raw, field))
     if field == "author" and texts and texts[0].lstrip().startswith("["):  # a list, as pandas writes it
         texts = [single or double for single, double in _QUOTED.findall(texts[0])]
     read = [value for value in map(_READ[field], texts) if value]
+    if field == "id" and len(read) > 1:
+        return ""
     return _JOINED[field].join(read) if field in _JOINED else "".join(read[:1])
 
 

@@ -5,10 +5,11 @@ a record whose text seems to be under a key that is unknown.
 """
 
 import datetime as dt
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, get_args
 
 from aggregator.config.messages import counted
 from aggregator.extract.language import dates, unicode
@@ -32,37 +33,68 @@ _OWN_KEYS = word_set(
 _LONG_TEXT_CHARS = 200  # of a text under an unknown key that is no list of keywords or credit (chosen)
 _KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
 _KEYS_NAMED = 20  # in a message
+_VALUES_NAMED = 10  # of each kind that is not kept
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)  # an address, or ASCII without spaces
 
 
+class Loss(NamedTuple):
+    """A value of a record that is not kept, as messages name it; `noun` and `what` say what became of it."""
+
+    noun: str
+    what: str
+    value: str
+    key: str = ""
+
+
 class KeysRead(FrozenStruct):
-    """Which keys of other programs a record had: those that were read (key, field), and the others."""
+    """Which keys of other programs a record had: those that were read (key, field), and the others.
+
+    `losses`: of all keys the ids and dates that cannot be read.
+    """
 
     read: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
 
-class KeyCounts:
-    """How many records had which keys of other programs."""
+class RecordNotes:
+    """How many records had which keys of other programs, and values that are not kept."""
 
     def __init__(self) -> None:
         self._read: Counter[str] = Counter()
         self._unread: Counter[str] = Counter()
+        self._losses: dict[tuple[str, str, str], list[str]] = {}  # key, noun, what → the first values
+        self._loss_counts: Counter[tuple[str, str, str]] = Counter()
 
     def add(self, keys: KeysRead) -> None:
         """Count the keys of a record."""
         if len(self._read) + len(self._unread) < _KEYS_COUNTED:
-            self._read.update(f"{_shown(key)} as {field}" for key, field in keys.read)
-            self._unread.update(map(_shown, keys.unread))
+            self._read.update(f"{shown(key)} as {field}" for key, field in keys.read)
+            self._unread.update(map(shown, keys.unread))
+        for loss in keys.losses:
+            self.add_loss(loss)
+
+    def add_loss(self, loss: Loss) -> None:
+        """Count a value that is not kept, and name it if it is one of the first."""
+        kind = (loss.key, loss.noun, loss.what)
+        if kind in self._losses or len(self._losses) < _KEYS_NAMED:
+            self._loss_counts[kind] += 1
+            values = self._losses.setdefault(kind, [])
+            if len(values) < _VALUES_NAMED and loss.value not in values:
+                values.append(loss.value)
 
     def notes(self) -> list[str]:
-        """Return in words what was read as what, and what was not read."""
+        """Return in words what was read as what, what was not read, and which values were not kept."""
         notes = [f"read {_listed(list(self._read))}"] if self._read else []
         if self._unread:
             unread = [f"{key} ({counted(count, 'record')})" for key, count in self._unread.most_common()]
             notes.append(f"not read: {_listed(unread)}")
+        for kind, values in self._losses.items():
+            key, noun, what = kind
+            count = counted(self._loss_counts[kind], noun)
+            notes.append(f"{key}{': ' if key else ''}{count} {what}, e.g. {', '.join(values)}")
         return notes
 
 
@@ -89,7 +121,7 @@ def read_record(
         if plain_name(key) != field and (key, field) not in (("source", "outlet"), ("lang", "language")):
             read.append((key, field))
     unread = tuple(key for key in fields.unread if key not in _OWN_KEYS)
-    return entry, KeysRead(read=tuple(read), unread=unread)
+    return entry, KeysRead(read=tuple(read), unread=unread, losses=tuple(_losses(entry, fields, chosen)))
 
 
 def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None) -> Entry:
@@ -107,7 +139,7 @@ def _entry(
 ) -> Entry:
     values, keys = fields.values, fields.keys
     if not fields.has_content:
-        there = f"; its keys are {_listed(list(map(_shown, record)))}" if record else ""
+        there = f"; its keys are {_listed(list(map(shown, record)))}" if record else ""
         raise ReadError(f"the record is empty: it needs at least a title, a text, html or a url{there}")
     record_id, url, outlet, html = (values.get(field) for field in ("id", "url", "outlet", "html"))
     if record_id is not None and len(record_id) > KEY_CHARS:
@@ -133,13 +165,30 @@ def _entry(
     )
 
 
+def _losses(entry: Entry, fields: RecordFields, chosen: Mapping[Field, str]) -> Iterator[Loss]:
+    """Yield the ids and dates of a record that cannot be read."""
+    unread: dict[Field, dict[str, Any]] = {}
+    if entry.record_id is None:
+        unread["id"] = fields.unread
+    if entry.published is None:
+        unread["published"] = dict(fields.unread)
+        if "published" in fields.keys:  # it is in the future
+            unread["published"][fields.keys["published"]] = fields.values["published"]
+    for field, values in unread.items():
+        noun, what = ("id", "not kept") if field == "id" else ("date", "not understood")
+        for key, value in values.items():
+            if key == chosen.get(field) or plain_name(key.rpartition(".")[2]) in key_table().keys[field]:
+                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                yield Loss(noun, what, shown(text), shown(key))
+
+
 def _require_no_other_text(fields: RecordFields) -> None:
     most = max(_LONG_TEXT_CHARS, len(fields.values.get("text") or fields.values.get("html", "")))
     for key, value in fields.unread.items():
         chars = _longest_text(value)
         if chars > most:
             raise ReadError(
-                f"the record has no text, but {_shown(key)} has {chars:,} characters that were not read; if "
+                f"the record has no text, but {shown(key)} has {chars:,} characters that were not read; if "
                 f"they are its text, add --map text={key}, else --map text= for titles alone"
             )
 
@@ -154,7 +203,8 @@ def _longest_text(value: object, depth: int = 0) -> int:
     return max((_longest_text(item, depth + 1) for item in inner), default=0)
 
 
-def _shown(key: str) -> str:
+def shown(key: str) -> str:
+    """Return a key or an id as messages name it."""
     return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
 
 

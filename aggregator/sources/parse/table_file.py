@@ -4,8 +4,11 @@ The separator is found by the header. Rows are read one after the other, so a ta
 """
 
 import codecs
+import contextlib
 import csv
 import io
+import itertools
+import re
 from collections.abc import Iterator, Mapping
 
 from aggregator.config.messages import counted
@@ -21,6 +24,9 @@ _ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
 _MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})  # as pandas and databases write it
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
+_ROWS_ASKED = 20_000  # for the order of day and month, some tens of MB of articles (chosen)
+_NUMBERS = re.compile(r"\s*([0-9]{1,2})[/-]([0-9]{1,2})[/-](?:19|20)[0-9]{2}(?![0-9])")
+_AMBIGUOUS = re.compile(r"^\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])")
 _NAME_CHARS = 60  # of a column that is named in a message
 
 Row = dict[str, str]
@@ -34,10 +40,36 @@ def looks_like_table(head: bytes) -> bool:
     return bool(rest.strip(BLANK)) and known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
-def read_rows(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> Iterator[tuple[int, Row | str]]:
+def date_orders(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> dict[str, str]:
+    """Return of each column of dates how to write 3/4/2026 in it with the year first, for read_rows.
+
+    Its other values settle that: a first number above 12 is a day, a second one, too. A column that has both
+    is not in the result. For `limit` and `chosen` see read_rows.
+    """
+    date_names = {*key_table().keys["published"], plain_name(chosen.get("published", ""))}
+    settled: set[tuple[str, bool]] = set()
+    with contextlib.suppress(ReadError):  # who reads the table says it
+        for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
+            for name, cell in {} if isinstance(row, str) else row.items():
+                numbers = _NUMBERS.match(cell)
+                if numbers and plain_name(name) in date_names:
+                    has_day = [int(number) > 12 for number in numbers.groups()]
+                    if has_day[0] != has_day[1]:
+                        settled.add((name, has_day[0]))
+    return {
+        name: r"\3-\2-\1" if is_day_first else r"\3-\1-\2"
+        for name, is_day_first in settled
+        if (name, not is_day_first) not in settled
+    }
+
+
+def read_rows(
+    stream: Stream, limit: int, chosen: Mapping[Field, str], orders: Mapping[str, str] | None = None
+) -> Iterator[tuple[int, Row | str]]:
     """Yield the rows with the numbers of their first lines; of one that cannot be read the reason.
 
-    A line has at most `limit` bytes, and a cell as many characters. Raise ReadError for a longer line, and
+    A line has at most `limit` bytes, and a cell as many characters. `orders`: the
+    columns in which 3/4/2026 is understood, see date_orders. Raise ReadError for a longer line, and
     for a table whose first line names no column that can be read, or not those that `chosen` names.
     """
     lines = _lines(stream, limit)
@@ -58,7 +90,10 @@ def read_rows(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> Iterat
             yield number, f"the row cannot be read, is a quotation mark in a cell not doubled? ({error})"
             continue
         if cells:
-            yield number, _row(columns, cells)
+            row = _row(columns, cells)
+            if orders and not isinstance(row, str):
+                row |= {name: _AMBIGUOUS.sub(orders[name], row[name]) for name in orders.keys() & row.keys()}
+            yield number, row
 
 
 def _lines(stream: Stream, limit: int) -> Iterator[str]:

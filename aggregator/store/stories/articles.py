@@ -154,6 +154,23 @@ _SHARED: Final = ("source", "outlet_key", "role", "kind", "wire")
 _MEMBERS = select(*COLUMNS).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
 
 
+def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
+    """Return the ids of the records of these articles and of their other generations, by article."""
+    by_article: dict[str, list[str]] = {}
+    for row in rows_with(connection, _RECORD_IDS, _GIVEN.c.id, articles):
+        by_article.setdefault(row.id, []).append(row.record_id)
+    return by_article
+
+
+_GIVEN = article.alias()
+_RECORD_IDS = (
+    select(_GIVEN.c.id, article.c.record_id)
+    .join(article, article.c.root_article == _GIVEN.c.root_article)
+    .where(article.c.record_id.is_not(None))
+    .order_by(article.c.generation)
+)
+
+
 def members(connection: Connection, story: str) -> list[Article]:
     """Return all articles of a story, in the order of placing."""
     return list(map(of_row, connection.execute(_MEMBERS, {"story_id": story})))

@@ -15,7 +15,7 @@ from aggregator.model.core import Entry
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
-from aggregator.sources.parse.records import KeyCounts, mapping_of
+from aggregator.sources.parse.records import RecordNotes, mapping_of
 from tests.conftest import REPOSITORY
 
 TUNING = source_tuning(Tuning())
@@ -42,7 +42,7 @@ def reasons(items: list[InputItem]) -> list[str]:
 
 
 def notes(items: list[InputItem]) -> str:
-    counts = KeyCounts()
+    counts = RecordNotes()
     for item in items:
         if isinstance(item, InputEntry):
             counts.add(item.keys)

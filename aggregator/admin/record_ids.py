@@ -1,0 +1,59 @@
+"""Ids of records that do not name one article of their own, so that none is lost without a word.
+
+Records that share an address, for example, are one article, and it has one id. An id that stands beside
+several texts of a file may be a mistake in the file.
+"""
+
+from collections.abc import Sequence
+
+from aggregator.model.core import Entry
+from aggregator.sources.parse.records import Loss, RecordNotes, shown
+from aggregator.store.intake.identify import AcceptOutcome
+from aggregator.store.intake.inbox import Outcome
+
+_REMEMBERED = 100_000  # articles, and ids: more than wait to be placed, some 20 MB
+
+
+class RecordIds:
+    """The ids of the records of one run, with the articles that they became."""
+
+    def __init__(self, notes: RecordNotes) -> None:
+        self._notes = notes
+        self._ids: dict[str, str] = {}  # by article; of the newest ones
+        self._texts: dict[int, int] = {}  # hash of file and id → hash of the text
+
+    def read(self, file: str, entry: Entry) -> None:
+        """Note the text of an id in a file."""
+        key = hash((file, entry.record_id))
+        text = hash((entry.title, entry.text, entry.html, entry.record and entry.record.content_hash))
+        if entry.record_id is None or (len(self._texts) >= _REMEMBERED and key not in self._texts):
+            return
+        if self._texts.setdefault(key, text) != text:
+            self._notes.add_loss(
+                Loss("record", "with the id of another text of its file", shown(entry.record_id))
+            )
+
+    def became(
+        self,
+        article: str,
+        record_id: str | None,
+        outcome: AcceptOutcome | Outcome,
+        stored: Sequence[str] = (),
+    ) -> None:
+        """Note what became of a record: an article of its own, or a part of one that has another id.
+
+        `stored`: the ids of the article that are kept so far, the last one by itself.
+        """
+        if record_id is None or record_id in stored:
+            return
+        kept = self._ids.setdefault(article, stored[-1] if stored else record_id)
+        if len(self._ids) > _REMEMBERED:
+            del self._ids[next(iter(self._ids))]
+        if outcome == "revision":  # placing decides what it is
+            return
+        if outcome == "revised":  # the article has the newest id
+            kept, record_id = record_id, kept
+            self._ids[article] = kept
+        if kept != record_id:
+            named = f"{shown(record_id)} (as {shown(kept)})"
+            self._notes.add_loss(Loss("id", "not kept, as several records are one article", named))

@@ -7,7 +7,7 @@ several texts of a file may be a mistake in the file.
 from collections.abc import Sequence
 
 from aggregator.model.core import Entry
-from aggregator.sources.parse.records import Loss, RecordNotes, shown
+from aggregator.sources.parse.records import RecordNotes, shown
 from aggregator.store.intake.identify import AcceptOutcome
 from aggregator.store.intake.inbox import Outcome
 
@@ -25,12 +25,13 @@ class RecordIds:
     def read(self, file: str, entry: Entry) -> None:
         """Note the text of an id in a file."""
         key = hash((file, entry.record_id))
-        text = hash((entry.title, entry.text, entry.html, entry.record and entry.record.content_hash))
+        page = entry.record and entry.record.content_hash
+        text = hash((entry.title, entry.text, entry.html, page))
         if entry.record_id is None or (len(self._texts) >= _REMEMBERED and key not in self._texts):
             return
         if self._texts.setdefault(key, text) != text:
             self._notes.add_loss(
-                Loss("record", "with the id of another text of its file", shown(entry.record_id))
+                "", "record", "with the id of another text of the file", shown(entry.record_id)
             )
 
     def became(
@@ -55,5 +56,5 @@ class RecordIds:
             kept, record_id = record_id, kept
             self._ids[article] = kept
         if kept != record_id:
-            named = f"{shown(record_id)} (as {shown(kept)})"
-            self._notes.add_loss(Loss("id", "not kept, as several records are one article", named))
+            what = "not kept, as several records are one article"
+            self._notes.add_loss("", "id", what, f"{shown(record_id)} (as {shown(kept)})")

@@ -482,7 +482,7 @@ def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding
         else:
             yield _record(row, where, place, reading, is_row=True)
     if not number:
-        yield _problem(place, "there is no row below its header", "empty")
+        yield replace(_empty(place), reason="there is no row below its header")
 
 
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -685,8 +685,8 @@ def _html_of(body: bytes, content_type: str) -> str:
 # --- problems ----------------------------------------------------------------------------------------------
 
 
-def _problem(place: FileIdentity, reason: str, verdict: Verdict | None = None) -> InputProblem:
-    return InputProblem(where=place.where, reason=reason, verdict=verdict, file=place.where)
+def _problem(place: FileIdentity, reason: str) -> InputProblem:
+    return InputProblem(where=place.where, reason=reason, file=place.where)
 
 
 def _empty(place: FileIdentity, where: str | None = None) -> InputProblem:

@@ -5,11 +5,10 @@ a record whose text seems to be under a key that is unknown.
 """
 
 import datetime as dt
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 from aggregator.config.messages import counted
 from aggregator.extract.language import dates, unicode
@@ -33,30 +32,20 @@ _OWN_KEYS = word_set(
 _LONG_TEXT_CHARS = 200  # of a text under an unknown key that is no list of keywords or credit (chosen)
 _KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
 _KEYS_NAMED = 20  # in a message
-_VALUES_NAMED = 10  # of each kind that is not kept
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
 _DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)  # an address, or ASCII without spaces
 
 
-class Loss(NamedTuple):
-    """A value of a record that is not kept, as messages name it; `noun` and `what` say what became of it."""
-
-    noun: str
-    what: str
-    value: str
-    key: str = ""
-
-
 class KeysRead(FrozenStruct):
     """Which keys of other programs a record had: those that were read (key, field), and the others.
 
-    `losses`: of all keys the ids and dates that cannot be read.
+    `losses`: the ids and dates that cannot be read, for RecordNotes.add_loss.
     """
 
     read: tuple[tuple[str, str], ...] = ()
     unread: tuple[str, ...] = ()
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[tuple[str, str, str, str], ...] = ()
 
 
 class RecordNotes:
@@ -65,8 +54,8 @@ class RecordNotes:
     def __init__(self) -> None:
         self._read: Counter[str] = Counter()
         self._unread: Counter[str] = Counter()
-        self._losses: dict[tuple[str, str, str], list[str]] = {}  # key, noun, what → the first values
-        self._loss_counts: Counter[tuple[str, str, str]] = Counter()
+        self._losses: Counter[tuple[str, str, str]] = Counter()
+        self._examples: dict[tuple[str, str, str], list[str]] = {}
 
     def add(self, keys: KeysRead) -> None:
         """Count the keys of a record."""
@@ -74,16 +63,16 @@ class RecordNotes:
             self._read.update(f"{shown(key)} as {field}" for key, field in keys.read)
             self._unread.update(map(shown, keys.unread))
         for loss in keys.losses:
-            self.add_loss(loss)
+            self.add_loss(*loss)
 
-    def add_loss(self, loss: Loss) -> None:
-        """Count a value that is not kept, and name it if it is one of the first."""
-        kind = (loss.key, loss.noun, loss.what)
+    def add_loss(self, before: str, noun: str, what: str, value: str) -> None:
+        """Count a value that is not kept, for a note such as "`date`: 3 dates not understood, e.g. `May`"."""
+        kind = (before, noun, what)
         if kind in self._losses or len(self._losses) < _KEYS_NAMED:
-            self._loss_counts[kind] += 1
-            values = self._losses.setdefault(kind, [])
-            if len(values) < _VALUES_NAMED and loss.value not in values:
-                values.append(loss.value)
+            self._losses[kind] += 1
+            examples = self._examples.setdefault(kind, [])
+            if len(examples) < _KEYS_NAMED and value not in examples:
+                examples.append(value)
 
     def notes(self) -> list[str]:
         """Return in words what was read as what, what was not read, and which values were not kept."""
@@ -91,10 +80,9 @@ class RecordNotes:
         if self._unread:
             unread = [f"{key} ({counted(count, 'record')})" for key, count in self._unread.most_common()]
             notes.append(f"not read: {_listed(unread)}")
-        for kind, values in self._losses.items():
-            key, noun, what = kind
-            count = counted(self._loss_counts[kind], noun)
-            notes.append(f"{key}{': ' if key else ''}{count} {what}, e.g. {', '.join(values)}")
+        for (before, noun, what), count in self._losses.items():
+            examples = ", ".join(self._examples[before, noun, what])
+            notes.append(f"{before}{counted(count, noun)} {what}, e.g. {examples}")
         return notes
 
 
@@ -165,21 +153,25 @@ def _entry(
     )
 
 
-def _losses(entry: Entry, fields: RecordFields, chosen: Mapping[Field, str]) -> Iterator[Loss]:
+def _losses(
+    entry: Entry, fields: RecordFields, chosen: Mapping[Field, str]
+) -> Iterator[tuple[str, str, str, str]]:
     """Yield the ids and dates of a record that cannot be read."""
-    unread: dict[Field, dict[str, Any]] = {}
-    if entry.record_id is None:
-        unread["id"] = fields.unread
-    if entry.published is None:
-        unread["published"] = dict(fields.unread)
-        if "published" in fields.keys:  # it is in the future
-            unread["published"][fields.keys["published"]] = fields.values["published"]
-    for field, values in unread.items():
-        noun, what = ("id", "not kept") if field == "id" else ("date", "not understood")
-        for key, value in values.items():
-            if key == chosen.get(field) or plain_name(key.rpartition(".")[2]) in key_table().keys[field]:
-                text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                yield Loss(noun, what, shown(text), shown(key))
+    if entry.published is None and "published" in fields.keys:
+        in_future = fields.keys["published"], fields.values["published"]
+        yield f"{shown(in_future[0])}: ", "date", "not understood", shown(in_future[1])
+    for key, value in fields.unread.items():
+        name = plain_name(key.rpartition(".")[2])
+        for field, noun, what in _LOSSES:
+            is_key = name in key_table().keys[field] or key == chosen.get(field)
+            if is_key and field not in fields.keys:
+                yield f"{shown(key)}: ", noun, what, shown(str(value))
+
+
+_LOSSES: tuple[tuple[Field, str, str], ...] = (
+    ("id", "id", "not kept"),
+    ("published", "date", "not understood"),
+)
 
 
 def _require_no_other_text(fields: RecordFields) -> None:

@@ -25,8 +25,13 @@ _MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})  # as pandas and
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
 _ROWS_ASKED = 20_000  # for the order of day and month, some tens of MB of articles (chosen)
-_NUMBERS = re.compile(r"\s*([0-9]{1,2})[/-]([0-9]{1,2})[/-](?:19|20)[0-9]{2}(?![0-9])")
-_AMBIGUOUS = re.compile(r"^\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])")
+# How a date is written with its year first, and a value of its column that shows the order: the day is first,
+# or the month.
+_ORDERS = {
+    r"\3-\2-\1": re.compile(r"\s*(?:1[3-9]|2[0-9]|3[01])[/-][0-9]{1,2}[/-](?:19|20)[0-9]{2}(?![0-9])"),
+    r"\3-\1-\2": re.compile(r"\s*[0-9]{1,2}[/-](?:1[3-9]|2[0-9]|3[01])[/-](?:19|20)[0-9]{2}(?![0-9])"),
+}
+_AMBIGUOUS = re.compile(r"\A\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])")
 _NAME_CHARS = 60  # of a column that is named in a message
 
 Row = dict[str, str]
@@ -43,24 +48,18 @@ def looks_like_table(head: bytes) -> bool:
 def date_orders(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> dict[str, str]:
     """Return of each column of dates how to write 3/4/2026 in it with the year first, for read_rows.
 
-    Its other values settle that: a first number above 12 is a day, a second one, too. A column that has both
-    is not in the result. For `limit` and `chosen` see read_rows.
+    Its other values settle that: a number above 12 is a day. A column that has it in both places is not in
+    the result. For `limit` and `chosen` see read_rows.
     """
     date_names = {*key_table().keys["published"], plain_name(chosen.get("published", ""))}
-    settled: set[tuple[str, bool]] = set()
+    orders: dict[str, set[str]] = {}
     with contextlib.suppress(ReadError):  # who reads the table says it
         for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
             for name, cell in {} if isinstance(row, str) else row.items():
-                numbers = _NUMBERS.match(cell)
-                if numbers and plain_name(name) in date_names:
-                    has_day = [int(number) > 12 for number in numbers.groups()]
-                    if has_day[0] != has_day[1]:
-                        settled.add((name, has_day[0]))
-    return {
-        name: r"\3-\2-\1" if is_day_first else r"\3-\1-\2"
-        for name, is_day_first in settled
-        if (name, not is_day_first) not in settled
-    }
+                for order, settling in _ORDERS.items():
+                    if settling.match(cell) and plain_name(name) in date_names:
+                        orders.setdefault(name, set()).add(order)
+    return {name: order.pop() for name, order in orders.items() if len(order) == 1}
 
 
 def read_rows(
@@ -91,8 +90,9 @@ def read_rows(
             continue
         if cells:
             row = _row(columns, cells)
-            if orders and not isinstance(row, str):
-                row |= {name: _AMBIGUOUS.sub(orders[name], row[name]) for name in orders.keys() & row.keys()}
+            for name, order in (orders or {}).items():
+                if name in row and not isinstance(row, str):
+                    row[name] = _AMBIGUOUS.sub(order, row[name])
             yield number, row
 
 

@@ -447,6 +447,36 @@ def test_an_id_that_is_too_long_is_refused(tmp_path: Path) -> None:
     assert reasons(found(tmp_path / "a.jsonl")) == ["the id of the record is longer than 1,024 characters"]
 
 
+@pytest.mark.parametrize(
+    ("record", "note"),
+    [
+        ({"id": {"a": 1}}, "`id`: 1 id not kept, e.g. `{'a': 1}`"),
+        ({"id": [4, 5]}, "`id`: 1 id not kept, e.g. `[4, 5]`"),
+        ({"uuid": False}, "`uuid`: 1 id not kept, e.g. `False`"),
+        ({"id": float("nan")}, "`id`: 1 id not kept, e.g. `nan`"),
+        ({"published": "05/10/2026"}, "`published`: 1 date not understood, e.g. `05/10/2026`"),
+        ({"fields": {"pubDate": "2026-03"}}, "`fields.pubDate`: 1 date not understood, e.g. `2026-03`"),
+        ({"published": 46085}, "`published`: 1 date not understood, e.g. `46085`"),
+        ({"published": "1899-12-31"}, "`published`: 1 date not understood, e.g. `1899-12-31`"),
+        ({"published": "2999-01-01"}, "`published`: 1 date not understood, e.g. `2999-01-01`"),
+        ({"published": "x" * 1000}, "`published`: 1 date not understood, e.g. `" + "x" * 100 + "`"),
+    ],
+)
+def test_an_id_or_a_date_that_cannot_be_read_is_said(
+    tmp_path: Path, record: dict[str, object], note: str
+) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, **record}))
+    seen = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
+    assert note in notes(found(tmp_path / "a.jsonl", seen=seen)).split("\n")
+
+
+def test_only_what_no_other_key_says_is_lost(tmp_path: Path) -> None:
+    record = {"title": TITLE, "uuid": True, "id": 5, "published": "soon", "date": "2026-11-23"}
+    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n" + json.dumps({"title": TITLE}))
+    assert "not kept" not in notes(found(tmp_path / "a.jsonl"))
+    assert "not understood" not in notes(found(tmp_path / "a.jsonl"))
+
+
 def test_rows_of_two_tables_with_one_number_are_two_articles(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text(f"id,title,text,source\n1,{name},Words of {name}.,Kite Daily\n")
@@ -553,6 +583,63 @@ def test_long_cells_are_read_and_longer_lines_refused(tmp_path: Path) -> None:
     small = msgspec.structs.replace(TUNING, max_article_bytes=100_000)
     (problem,) = reasons(list(open_source(tmp_path / "a.csv", tuning=small)))
     assert problem.startswith("line 2 is longer than")
+
+
+# --- dates of tables ---------------------------------------------------------------------------------------
+
+
+def days(tmp_path: Path, values: list[str], **more: Any) -> list[str | None]:
+    (tmp_path / "a.csv").write_text("\n".join(["title,pubday", *(f"T{value},{value}" for value in values)]))
+    chosen = mapping_of(["published=pubday"])
+    published = [row.published for row in entries(found(tmp_path / "a.csv", chosen=chosen, **more))]
+    return [None if one is None else f"{one.time:%m-%d %H}" for one in published]
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        (["3/4/2026", "13/4/2026"], ["04-03 00", "04-13 00"]),
+        (["03/04/2026", "04/13/2026"], ["03-04 00", "04-13 00"]),
+        (["03-04-2026 10:30", "31-01-2026 9:00"], ["04-03 10", "01-31 09"]),
+        (["3/4/2026", "5/4/2026", "4/4/2026"], [None, None, "04-04 00"]),
+        (["3/4/2026", "13/4/2026", "4/13/2026"], [None, "04-13 00", "04-13 00"]),
+        (["3/4/2026", "2026-04-13"], [None, "04-13 00"]),
+        (["3/4/2026", "45/4/2026"], [None, None]),
+    ],
+)
+def test_the_values_of_a_column_settle_the_order_of_day_and_month(
+    tmp_path: Path, values: list[str], read: list[str | None]
+) -> None:
+    assert days(tmp_path, values) == read
+
+
+def test_each_column_has_its_own_order_and_texts_stay_as_they_are(tmp_path: Path) -> None:
+    text = "3/4/2026 was a good day for goats."
+    rows = ["title,text,date,datePublished", f"A,{text},3/4/2026,", f"B,31/3/2026 {text},,3/4/2026"]
+    (tmp_path / "a.csv").write_text("\n".join([*rows, "C,words,25/3/2026,", "D,words,,3/25/2026"]))
+    rows_read = entries(found(tmp_path / "a.csv"))
+    assert [row.published and f"{row.published.time:%m-%d}" for row in rows_read[:2]] == ["04-03", "03-04"]
+    assert rows_read[0].text == text
+
+
+def test_a_row_that_cannot_be_read_ends_neither_the_order_nor_the_table(tmp_path: Path) -> None:
+    long = "w" * 300
+    (tmp_path / "a.csv").write_text(f"title,date\nA,3/4/2026\nB\nC,13/4/2026\n{long},1/1/2026\n")
+    small = msgspec.structs.replace(TUNING, max_article_bytes=200)
+    items = list(open_source(tmp_path / "a.csv", tuning=small))
+    assert [row.published and row.published.time.month for row in entries(items)] == [4, 4]
+    assert len(reasons(items)) == 2
+
+
+def test_a_header_without_rows_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,title,text\n\n")
+    assert reasons(found(tmp_path / "a.csv")) == ["there is no row below its header"]
+
+
+def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    (reason,) = reasons(found(tmp_path / "a.xlsx"))
+    assert reason.endswith("save it as CSV")
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.md", "a.parquet"])

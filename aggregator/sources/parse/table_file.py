@@ -15,7 +15,7 @@ from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.record_keys import Field, key_table, plain_name
-from aggregator.sources.parse.streams import BLANK, Stream
+from aggregator.sources.parse.streams import Stream
 from aggregator.text.lines import word_set
 
 _SEPARATORS = ",;\t|"
@@ -39,10 +39,9 @@ Row = dict[str, str]
 
 def looks_like_table(head: bytes) -> bool:
     """Return whether bytes begin with the header of a table: a line of which half are names of columns."""
-    first, _, rest = head.partition(b"\n")
-    columns = _split(unicode.decode(first))[1]
+    columns = _split(unicode.decode(head.partition(b"\n")[0]))[1]
     known = _known(columns)
-    return bool(rest.strip(BLANK)) and known >= 2 and 2 * known >= len(columns) and _has_content(columns)
+    return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
 def date_orders(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> dict[str, str]:

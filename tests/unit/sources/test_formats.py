@@ -632,8 +632,9 @@ def test_a_row_that_cannot_be_read_ends_neither_the_order_nor_the_table(tmp_path
 
 
 def test_a_header_without_rows_is_said(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("id,title,text\n\n")
-    assert reasons(found(tmp_path / "a.csv")) == ["there is no row below its header"]
+    for name in ("a.csv", "on standard input"):
+        (tmp_path / name).write_text("id,title,text\n\n")
+        assert reasons(found(tmp_path / name)) == ["there is no row below its header"]
 
 
 def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ An entry is known when one of its keys is known:
 1. its source and GUID;
 2. its canonical URL, across sources;
 3. if it has neither: its title and text within its outlet (or its file's name), together with the id of its
-   record, so that rows of one file are told apart and two files may number their rows alike.
+   record, so that rows of one file are different articles, and two files may number their rows alike.
 
 An entry with only unknown keys may still be a known article, see below. There are also the keys of a
 URL together with its content.

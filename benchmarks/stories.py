@@ -36,11 +36,12 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
     """Yield the events of a labelled set with `least` reports or more, in the order of their names."""
     events: dict[str, list[ArticleView]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
+        for number, line in enumerate(lines):
             record = json.loads(line)
             published = dt.datetime.fromisoformat(record["published"]).astimezone(dt.UTC)
             article = ArticleView(
                 id=record["id"],
+                inbox_no=number,
                 outlet=record["source"],
                 outlet_key=record["source"],
                 url=record.get("url"),

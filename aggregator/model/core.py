@@ -343,6 +343,7 @@ class CountedArticle(FrozenStruct):
     """What the counts of a story need of one article."""
 
     id: str
+    inbox_no: int  # the number of its entry: of equal times the lower one came first
     outlet_key: str | None
     effective_at: dt.datetime
     copy_of: str | None
@@ -359,7 +360,6 @@ class CountedArticle(FrozenStruct):
 class Article(CountedArticle):
     """A placed article as grouping knows it, in memory and in its row: everything but its text."""
 
-    inbox_no: int
     story: str  # "" before it is placed
     title: str
     source: str

@@ -1,7 +1,8 @@
 """The counts of a story: articles, outlets and independent reports.
 
 A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
-published itself, if the group has one, else the text with the earliest effective time. The *origin* of a text
+published itself, if the group has one, else the text with the earliest effective time, of equal times the
+one that came first. The *origin* of a text
 is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet. A
 text of unknown outlet is an origin of its own: articles of a source always have an outlet.
 
@@ -59,18 +60,21 @@ class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ids: tuple[str, ...]  # sorted; without copies that no other article is compared with
     is_counted: bool  # whether one of them is a report or a copy that counts
     original: str
-    effective: int  # of the original
+    effective: int  # of the original, and likewise
+    inbox_no: int
     is_agency_text: bool  # whether the outlet of the original is an agency
     outlet: str | None  # key of the outlet of the original; that of an agency is its name
     wire: str | None  # key of the agency that the original names
-    credit: tuple[int, str, str] | None  # effective time, id and agency of the earliest text that names one
+    credit: (
+        tuple[int, int, str] | None
+    )  # effective time, inbox number and agency of the earliest text that names one
     has_standing: bool  # whether one of its texts is of a source with standing
     is_unconfirmed: bool  # whether all of its texts are
 
     @property
-    def rank(self) -> tuple[bool, int, str]:
+    def rank(self) -> tuple[bool, int, int]:
         """The sort key of originals: the lowest is the original of merged groups."""
-        return not self.is_agency_text, self.effective, self.original
+        return not self.is_agency_text, self.effective, self.inbox_no
 
 
 class CountState(msgspec.Struct, frozen=True, array_like=True):
@@ -192,7 +196,7 @@ def from_bytes(blob: bytes) -> CountState | None:
     return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
 
 
-_LAYOUT = 4
+_LAYOUT = 5
 
 
 # --- copy groups -------------------------------------------------------------------------------------------
@@ -242,9 +246,9 @@ def copy_groups(
 def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
     """Return the original: a text that an agency published itself, else the first by `_precedence`.
 
-    Of equal ones the one with the lower id. The group must not be empty.
+    Of equal ones the one that came first. The group must not be empty.
     """
-    return min(group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.id))
+    return min(group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.inbox_no))
 
 
 def is_unconfirmed(article: CountedArticle) -> bool:
@@ -268,7 +272,7 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
 
 def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[ArticleView, list[ArticleView]]]:
     """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
-    ordered = sorted(articles, key=lambda article: (article.effective_at, article.id))
+    ordered = sorted(articles, key=lambda article: (article.effective_at, article.inbox_no))
     copies: dict[str | None, list[ArticleView]] = {article.id: [] for article in ordered}
     originals = []
     for article in ordered:
@@ -282,9 +286,10 @@ def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[Article
 def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     """Return the articles with `copy_of` set to the original of their copy group, or of the current text.
 
-    The original has none, unless a link of its group leads out of the story, which is kept. An excerpt is
-    linked to the original of the text that it was taken from. Other versions of a text are linked to that
-    with the current one, and have a `version`.
+    The original has none, unless a link of its group leads out of the story, which is kept. The `role` says
+    the same: who is linked is a copy, and the original is a report, also if it was placed after its copies.
+    An excerpt is linked to the original of the text that it was taken from. Other versions of a text are
+    linked to that with the current one, and have a `version`; their roles are those among who has their text.
     """
     if all(article.copy_of is None and article.version_of is None for article in articles):
         return list(articles)
@@ -302,17 +307,16 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
             links_out[first] = min(outside)
     linked = []
     for article in articles:
-        version = None
+        version, role, first = None, article.role, original[article.id]
+        link = links_out.get(first) if first == article.id else first
+        if role in COUNTED_ROLES:
+            role = "report" if link is None else "copy"
         if article.id in replaced:
             link, version = replaced[article.id]
-        elif article.role == "excerpt":
+        elif role == "excerpt":
             link = original.get(article.copy_of, article.copy_of)
             link = replaced[link][0] if link in replaced else link
-        elif original[article.id] == article.id:
-            link = links_out.get(article.id)
-        else:
-            link = original[article.id]
-        linked.append(replace(article, copy_of=link, version=version))
+        linked.append(replace(article, copy_of=link, version=version, role=role))
     return linked
 
 
@@ -352,13 +356,13 @@ def _version_link(article: CountedArticle) -> str | None:
     return article.version_of or copy_link(article)
 
 
-def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, str]:
+def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
     """Return when a text was printed first; at one time, a version is later than what it is a version of.
 
     Little-known sources come after others, whatever dates they state: they replace nothing of these.
     """
     return min(
-        (article.is_little_known, _precedence(article), article.version_of is not None, article.id)
+        (article.is_little_known, _precedence(article), article.version_of is not None, article.inbox_no)
         for article in text
     )
 
@@ -443,11 +447,12 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         and not (article.is_little_known and article.role == "copy"),  # it makes no report of an excerpt
         original=article.id,
         effective=effective,
+        inbox_no=article.inbox_no,
         is_agency_text=_is_agency_text(article),
         outlet=None if article.outlet_key is None else outlet_key(article.outlet_key),
         wire=wire,
         # An agency that a little-known source names would make the reports it copies one.
-        credit=None if wire is None or article.is_little_known else (effective, article.id, wire),
+        credit=None if wire is None or article.is_little_known else (effective, article.inbox_no, wire),
         has_standing=not article.is_little_known,
         is_unconfirmed=is_unconfirmed(article),
     )

@@ -36,6 +36,7 @@ def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) ->
     time = NOON + dt.timedelta(hours=hours)
     values: dict[str, Any] = {
         "id": id_,
+        "inbox_no": int.from_bytes(id_.encode().ljust(7, b"\0")[:7]),  # in the order of the ids
         "outlet": outlet,
         "outlet_key": outlet,
         "url": f"https://{id_}.example/",

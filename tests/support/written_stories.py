@@ -150,6 +150,7 @@ def an_article(**given: object) -> ArticleView:
     time = given.get("effective_at") or given.get("published") or MORNING
     values: dict[str, object] = {
         "id": f"art{number}",
+        "inbox_no": number,
         "outlet": "The Harbour Post",
         "url": f"https://harbour-post.example/{number}",
         "title": "Ferry runs aground off Lind island",

@@ -107,7 +107,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     view = article_views.view(row)
     linked = next((one for one in members if one.id == id_), view)
     return ArticleDetail(
-        article=replace(view, copy_of=linked.copy_of, version=linked.version),
+        article=replace(view, copy_of=linked.copy_of, version=linked.version, role=linked.role),
         story=row.story,
         story_title=row.story_title,
         revisions=count_rows(connection, entry, entry.c.article == id_, entry.c.outcome == "revised"),
@@ -215,6 +215,11 @@ class StoryReader:
                     return
                 left -= len(page.stories)
                 wanted = replace(wanted, after=page.next)
+
+    def count(self, wanted: StoryFilter) -> int:
+        """Return how many stories fit, whatever `limit` and `after`; it reads the place of each."""
+        with self.database.read() as connection:
+            return len(story_list.places(connection, replace(wanted, after=None), _MOST_ROWS)[0])
 
     def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
         """Return a story and its articles with text, HTML and evidence, or None."""

@@ -175,7 +175,7 @@ _RANKED_COLUMNS: Select[Any] = select(
 def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[int, SearchHit]:
     """The articles with what a hit shows, by their numbers."""
     statement = (
-        article_views.view_columns("text", "inbox_no")
+        article_views.view_columns("text")
         .add_columns(story.c.title.label("story_title"))
         .join(story, story.c.id == article.c.story)
     )

@@ -44,6 +44,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'aggregator' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def _version() -> str:
     """Return the version, looked up when somebody asks: that costs every command 30 ms otherwise."""
     from importlib.metadata import PackageNotFoundError, version

@@ -25,6 +25,8 @@ from aggregator.model.errors import AggregatorError as AggregatorError
 from aggregator.model.errors import UsageError
 from aggregator.sources.parse.entry_builder import absolute_url
 from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.record_keys import Field, fields_of, key_table, plain_name
+from aggregator.sources.parse.records import mapping_of
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader
@@ -35,6 +37,7 @@ Filter = str | int | dt.date
 Article = ExtractPreview
 Story = StoryJson
 StoryArticle = ListedArticleJson
+_MISSING = ("NaT", "<NA>")  # of pandas
 
 
 def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Article:
@@ -69,15 +72,19 @@ def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Artic
     return prepared_preview(InlineExecutor(), Tuning(), url or "", item)
 
 
-def group_records(records: Iterable[Mapping[str, object]]) -> list[Assignment]:
+def group_records(
+    records: Iterable[Mapping[str, object]],
+    map: Mapping[str, str] | None = None,  # noqa: A002 - as the option of `ingest`
+) -> list[Assignment]:
     """Group records into stories as the daemon would, and return the assignment of each, in their order.
 
     A record is a dict with its own `id`, otherwise as in JSONL files of `aggregator ingest`: `title`, `text`
     or `html`, `published` (a text or a datetime), `outlet`, `url`, `language`. They are placed in the order
-    of their times, in a database that is deleted at the end.
+    of their times, in a database that is deleted at the end. `map` names the keys of other fields, as `--map`
+    of `aggregator ingest` does: `{"text": "body"}` is `--map text=body`; `{"text": ""}` groups titles alone.
 
-    Raises AggregatorError for a record without `id`, with the id of another, or without anything to read,
-    and if there are no records.
+    Raises AggregatorError for a record without `id`, with the id of another, without anything to read, with
+    its text under an unknown key, or with a date that cannot be read, and if there are no records.
 
     >>> import aggregator
     >>> flood = "The river Arrel broke its levee at Kestrow on Monday. Two hundred houses are under water."
@@ -92,9 +99,12 @@ def group_records(records: Iterable[Mapping[str, object]]) -> list[Assignment]:
     >>> flooded.story == copied.story, flooded.story == struck.story, copied.copy_of
     (True, False, 'a')
     """
+    if hasattr(records, "to_dict"):
+        raise UsageError("give a DataFrame as dicts: frame.to_dict('records'), of polars frame.to_dicts()")
+    chosen = mapping_of([f"{field}={key}" for field, key in (map or {}).items()])
     labelled: dict[str, LabelledRecord] = {}
     for number, record in enumerate(records, start=1):
-        read = _labelled(record, number)
+        read = _labelled(record, number, chosen)
         if read.id in labelled:
             raise UsageError(f"record {number} has the id of an earlier one: {read.id!r}")
         labelled[read.id] = read
@@ -105,26 +115,43 @@ def group_records(records: Iterable[Mapping[str, object]]) -> list[Assignment]:
     return [by_id[record_id] for record_id in labelled]
 
 
-def _labelled(record: Mapping[str, object], number: int) -> LabelledRecord:
+def _labelled(record: Mapping[str, object], number: int, chosen: Mapping[Field, str]) -> LabelledRecord:
     """Read a record as a line of a JSONL file is read; `number` counts from 1. Raises UsageError."""
     try:
         line = json.dumps(dict(record), default=_as_text)
     except (TypeError, ValueError, RecursionError) as error:
         advice = "give dicts that JSON can hold, of a DataFrame to_dict('records')"
         raise UsageError(f"record {number} cannot be read ({error}): {advice}") from error
-    read = read_labelled(line, file_name="record", line_number=number)
+    read = read_labelled(line, file_name="record", line_number=number, chosen=chosen)
     if read.id == f"record:{number}":
         raise UsageError(f"record {number} has no `id` that is a text or a number")
-    if read.problem is not None:
-        raise UsageError(f"record {number}, {read.id!r}: {read.problem}")
+    problem = read.problem
+    if problem is None and read.entry.published is None:
+        problem = _unread_date(fields_of(json.loads(line), chosen).unread, chosen)
+    if problem is not None:
+        raise UsageError(f"record {number}, {read.id!r}: {problem}")
     return read
 
 
-def _as_text(value: object) -> str:
-    """Return the text of a time, a UUID or a number of numpy. Raises TypeError for bytes."""
+def _unread_date(unread: Mapping[str, object], chosen: Mapping[Field, str]) -> str | None:
+    """Return what is wrong with a date among the values that were not read; None if there is none."""
+    names = {*key_table().keys["published"], plain_name(chosen.get("published", ""))}
+    for key, value in unread.items():
+        # A missing one is NaN or None; another number may be a time in seconds.
+        if plain_name(key) in names and isinstance(value, str | int) and str(value).strip():
+            return f"`{key}` is no date that can be read: {value!r:.100}"
+    return None
+
+
+def _as_text(value: object) -> str | None:
+    """Return the text of a time, a UUID or a number of numpy, None for NaT and NA of pandas.
+
+    Raises TypeError for bytes.
+    """
     if isinstance(value, bytes):
         raise TypeError("a value of it is bytes; decode them")
-    return str(value)
+    text = str(value)
+    return None if text in _MISSING else text
 
 
 class StoryDatabase:

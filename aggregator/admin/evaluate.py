@@ -43,8 +43,11 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import SCORED_STAGES, FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
+from aggregator.sources.parse.folder_scan import suffix_of
 from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.record_keys import Field
 from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
+from aggregator.sources.parse.table_file import Row, read_rows
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade
@@ -162,27 +165,36 @@ class _LooseGroup(msgspec.Struct):
 # --- reading a dataset -------------------------------------------------------------------------------------
 
 
-def read_dataset(path: Path | str, stdin: BinaryIO | None = None) -> list[LabelledRecord]:
-    """Read a JSONL file (also .gz, .zst; "-" is standard input); returns the records in placing order.
+def read_dataset(
+    path: Path | str, stdin: BinaryIO | None = None, chosen: Mapping[Field, str] | None = None
+) -> list[LabelledRecord]:
+    """Read a JSONL file or a table (also .gz, .zst; "-" is standard input).
 
-    Raises UsageError if the file does not exist, is damaged or has no record.
+    Returns the records in placing order. `chosen`: keys that `--map` names, by field. Raises UsageError if
+    the file does not exist, is damaged, or has no record that can be read.
     """
-    name = dataset_name(path)
-    records = []
+    name, chosen = dataset_name(path), chosen or {}
+    records: list[LabelledRecord] = []
     try:
         is_stdin = str(path) == STANDARD_INPUT
         source = unzipped(stdin or sys.stdin.buffer, Progress()) if is_stdin else opened(path, Progress())
         with source as stream:
-            for number, line in bounded_lines(stream, _LINE_BYTES):
-                if line is None or line.strip():
-                    records.append(read_labelled(line or b"", file_name=name, line_number=number))
-                if line is None:
-                    too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
-                    records[-1] = replace(records[-1], problem=too_long)
+            rows: Iterator[tuple[int, bytes | Row | str | None]] = bounded_lines(stream, _LINE_BYTES)
+            if suffix_of(name) in (".csv", ".tsv"):
+                rows = read_rows(stream, _LINE_BYTES, chosen)
+            for number, row in rows:
+                given = row if isinstance(row, bytes | dict) else b""
+                record = read_labelled(given, file_name=name, line_number=number, chosen=chosen)
+                if not given:
+                    problem = row or f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                    record = replace(record, problem=problem)
+                records.append(record)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
         raise UsageError(f"{name}: no records; write one JSON object per line")
+    if all(record.problem for record in records):
+        raise UsageError(f"{name}: none of its records can be read; the first: {records[0].problem}")
     return in_order_of_time(records)
 
 
@@ -439,10 +451,14 @@ def _has_failed(one: _EvaluatedRecord) -> bool:
 
 def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:
     id_of = {one.key: one.record.id for one in records}
-    originals = [id_of.get(key or "") for key in _copies_of(records).values()]
+    copy_links = _copies_of(records)
+    for key, original in copy_links.items():  # of a copy of a copy the original, which came earlier
+        copy_links[key] = copy_links.get(original or "") or original
     return [
-        Assignment(id=one.record.id, story=one.story, copy_of=original, score=one.score)
-        for one, original in zip(records, originals, strict=True)
+        Assignment(
+            id=one.record.id, story=one.story, copy_of=id_of.get(copy_links[one.key] or ""), score=one.score
+        )
+        for one in records
     ]
 
 

@@ -28,9 +28,11 @@ def evaluate(
     datasets: Annotated[
         list[str] | None,
         argument(
-            "DATASET", "Read labelled articles from this JSONL file, also .gz or .zst; - is standard input."
+            "DATASET",
+            "Read labelled articles from this JSONL or CSV file, also .gz or .zst; - is standard input.",
         ),
     ] = None,
+    map_: output.KeyMap = None,
     assignments: Annotated[
         str, option("--assignments", "OUT", "Write the story of each record to this file, as JSON lines.")
     ] = "",
@@ -55,7 +57,7 @@ def evaluate(
     The articles pass through the pipeline of the daemon, in a temporary database.
 
     A record is {"id", "title", "text", "published", "cluster"?, "copy_of"?}; records with the same `cluster`
-    belong to the same story.
+    belong to the same story. In a table these are columns.
 
     \b
     Examples:
@@ -64,9 +66,10 @@ def evaluate(
       aggregator eval --from-corrections
     """
     from aggregator.admin import evaluate as measure
+    from aggregator.sources.parse.records import mapping_of
 
     if from_corrections:
-        if datasets or assignments or loose or pages_late:
+        if datasets or map_ or assignments or loose or pages_late:
             raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
         result = _evaluate_corrections(context.obj)
         _print(result, format_, _corrections_lines(result))
@@ -78,14 +81,14 @@ def evaluate(
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
-    loose_pairs = measure.read_loose(loose)
+    loose_pairs, chosen = measure.read_loose(loose), mapping_of(map_ or ())
     names = [measure.dataset_name(one) for one in datasets]  # a wrong name is reported now
     if assignments:
         _write(assignments, b"", "ab")  # reports that it cannot be written now, not after half an hour
     config = context.obj.load()
     results: list[found.Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
-        records = measure.read_dataset(dataset)
+        records = measure.read_dataset(dataset, chosen=chosen)
         total = len(records) * (2 if pages_late else 1)
         with progress_bar("articles", total) as advance:
             evaluated, assigned = measure.evaluate(

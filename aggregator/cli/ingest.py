@@ -8,7 +8,7 @@ import typer
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.cli.correct import make_pipeline
-from aggregator.cli.output import argument, flag, option, progress_bar, reading_progress
+from aggregator.cli.output import argument, flag, progress_bar, reading_progress
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,21 +24,12 @@ _WHAT = argument(
     f"Read files, folders, - (standard input), or the address of a feed, an article or an archive; {_FILES}.",
     show_default=False,
 )
-_Map = Annotated[
-    list[str] | None,
-    option(
-        "--map",
-        "FIELD=KEY,...",
-        "Read a field of records from this key: title=headline,text=body. Fields: id url outlet title text "
-        "html published author language.",
-    ),
-]
 
 
 def ingest(
     context: Context,
     what: Annotated[list[str] | None, _WHAT] = None,
-    map_: _Map = None,
+    map_: output.KeyMap = None,
     samples: Annotated[
         bool, flag("--samples", "Read the sample articles that come with the program.")
     ] = False,
@@ -177,7 +168,7 @@ def _print(summary: "IngestSummary") -> None:
 def extract(
     context: Context,
     what: Annotated[list[str], _WHAT],
-    map_: _Map = None,
+    map_: output.KeyMap = None,
     format_: output.TextOrJsonl = "text",
 ) -> None:
     """Show what would be stored of pages or texts.

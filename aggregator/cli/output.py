@@ -49,6 +49,15 @@ TableOrJsonl = Annotated[Literal["table", "jsonl"], option("--format", "table|js
 ListFormat = Annotated[
     Literal["table", "json", "jsonl", "csv"], option("--format", "table|json|jsonl|csv", _FORMAT_HELP)
 ]
+KeyMap = Annotated[
+    list[str] | None,
+    option(
+        "--map",
+        "FIELD=KEY,...",
+        "Read a field of records from this key: title=headline,text=body. Fields: id url outlet title text "
+        "html published author language.",
+    ),
+]
 
 
 def write_atomically(path: Path, data: bytes) -> None:

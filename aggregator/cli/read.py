@@ -1,6 +1,6 @@
 """The commands stories, story, explain, feed and search."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -20,7 +20,7 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.grouping.corrections.explain import Explanation
     from aggregator.model.core import StoryText, StoryView
-    from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryPage
+    from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryFilter, StoryPage
     from aggregator.store.read.reader import StoryReader
 
 # Columns of the CSV, and the attribute of `StoryView` in each.
@@ -85,7 +85,8 @@ def stories(
         pages = reader.pages(replace(wanted, after=after or None))
         first = next(pages)
         if first.stories or format_ != "table":
-            (_print_articles if by_article else _print)(chain([first], pages), format_)
+            listed = _with_note(chain([first], pages), reader, wanted, format_)
+            (_print_articles if by_article else _print)(listed, format_)
             return
         from aggregator.store.read.statistics import statistics
 
@@ -98,6 +99,16 @@ def stories(
     elif missing_database(config) is None:
         todo = "`aggregator run` polls the sources" if stored["sources"] else NO_SOURCES
         show.say(f"No stories yet; {todo}. Articles in files: `aggregator ingest FOLDER`.")
+
+
+def _with_note(
+    pages: "Iterable[StoryPage]", reader: "StoryReader", wanted: "StoryFilter", format_: str
+) -> "Iterator[StoryPage]":
+    """Yield the pages, and say at the end if stories are left out, unless a table shows as many as fit."""
+    for page in pages:
+        yield page
+    if page.next is not None and format_ != "table":
+        show.say(f"{wanted.limit:,} of {reader.count(wanted):,} stories; --limit shows more")
 
 
 def _print(pages: "Iterable[StoryPage]", format_: str) -> None:

@@ -238,6 +238,17 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
     assert any(row["title"].startswith("'=") for row in rows), "no cell is a formula"
 
 
+@pytest.mark.parametrize("form", [(), ("--articles",)])
+def test_it_is_said_how_many_stories_are_left_out(filled: Terminal, form: tuple[str, ...]) -> None:
+    total = len(filled.type("stories", "--format", "jsonl").lines)
+    assert total > 1
+    for format_ in ("csv", "jsonl", "json"):
+        cut = filled.type("stories", *form, "--format", format_, "--limit", "1")
+        assert f"1 of {total} stories; --limit shows more" in cut.err
+        assert not filled.type("stories", *form, "--format", format_, "--limit", str(total)).err
+    assert not filled.type("stories", *form, "--limit", "1").err
+
+
 def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> None:
     stories = filled.type("stories", "--format", "jsonl").lines
     wanted = [

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,8 +12,8 @@ from aggregator.extract.language import unicode
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.entry_builder import short_key
-from aggregator.sources.parse.record_keys import texts_in
-from aggregator.sources.parse.records import entry_of_record
+from aggregator.sources.parse.record_keys import Field, texts_in, value_at
+from aggregator.sources.parse.records import read_record
 
 _DECODER = json.JSONDecoder(strict=False)
 _GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
@@ -92,24 +92,30 @@ def _as_read_error() -> Iterator[None]:
         raise ReadError("not a record (a number in it has too many digits)") from error
 
 
-def read_labelled(line: bytes | str, *, file_name: str, line_number: int) -> LabelledRecord:
-    """Return the record with its labels. Never raises: in eval an invalid record is a story of its own.
+def read_labelled(
+    line: bytes | str | dict[str, str], *, file_name: str, line_number: int, chosen: Mapping[Field, str]
+) -> LabelledRecord:
+    """Return the record of a line, or of a row of a table, with its labels.
 
+    `chosen`: keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
     A record without an id gets one from its file and line.
     """
     fallback = f"{file_name}:{line_number}"
     try:
-        record = decoded_record(line)
+        record = line if isinstance(line, dict) else decoded_record(line)
     except ReadError as error:
-        found_id = _id_in(line) or fallback
+        found_id = (not isinstance(line, dict) and _id_in(line)) or fallback
         return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
-    record_id = _writable(_string(record, "id")) or fallback
+    record_id = _writable(_string(record, chosen.get("id", "id"))) or fallback
     labels: dict[str, Any] = {
         key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")
     }
-    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get("sure", 1) != 0
+    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get("sure", 1) not in (
+        0,
+        "0",
+    )
     try:
-        entry = entry_of_record(record, file_name=file_name)
+        entry, _ = read_record(record, chosen=chosen, file_name=file_name)
     except ReadError as error:
         entry = Entry(source=file_name, guid=short_key(record_id))
         return LabelledRecord(entry=entry, id=record_id, problem=str(error), **labels)
@@ -131,5 +137,5 @@ def _writable(label: str) -> str:
 
 def _string(record: dict[str, Any], key: str) -> str:
     """Return a string, or a number as its digits; else ""."""
-    value = record.get(key)
+    value = value_at(record, key)
     return "" if isinstance(value, list | dict) else next(texts_in(value, "id"), "")

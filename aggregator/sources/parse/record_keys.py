@@ -83,7 +83,7 @@ def fields_of(record: Mapping[str, Any], chosen: Mapping[Field, str]) -> RecordF
         if field == "text" and "html" in values:  # own keys win, and both may be there
             candidates = [(key, raw) for key, raw in candidates if key == "text"]
         if chosen.get(field):
-            candidates.insert(0, (chosen[field], _at(record, chosen[field])))
+            candidates.insert(0, (chosen[field], value_at(record, chosen[field])))
         for key, raw in candidates:
             value = _value(raw, field)
             if value:
@@ -116,7 +116,8 @@ def _by_name(record: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     return named
 
 
-def _at(record: Mapping[str, Any], key: str) -> Any:
+def value_at(record: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a key, or of a path of keys with dots; None if there is none."""
     if key in record:
         return record[key]
     value: Any = record

@@ -1,5 +1,6 @@
 """`aggregator eval`: whatever is in a dataset, it is measured, and what went wrong is said aloud."""
 
+import csv
 import gzip
 import io
 import json
@@ -137,6 +138,51 @@ def test_a_huge_text_and_a_line_without_end(tmp_path):
     endless = '{"id": "endless", "text": "' + "water " * 2_000_000
     result, _ = ran(written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless))
     assert result.not_read == {"the line is longer than 10 MiB": 1}
+
+
+def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(folder, capsysbinary):
+    unknown = json.dumps({"id": "u", "title": "Levee breaks", "volltext": FLOOD, "cluster": "flood"})
+    path = str(written(folder, one("1", cluster="flood"), unknown))
+    result = json.loads(main_said(capsysbinary, "eval", path, "--format", "json"))
+    ((reason, articles),) = result["not_read"].items()
+    assert ("`volltext` has" in reason, articles) == (True, 1)
+    asked = ("eval", path, "--map", "text=volltext", "--format", "json")
+    result = json.loads(main_said(capsysbinary, *asked))
+    assert (result["not_read"], result["copies_found"]) == ({}, 1)
+
+
+def test_a_table_is_read_like_lines(folder, capsysbinary):
+    rows = [("a", "Levee breaks", FLOOD, "flood"), ("b", "Levee breaks", FLOOD, "flood")]
+    with (folder / "set.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["nr", "kopf", "text", "cluster"])
+        table.writerows([*rows, ("c", "too", "few")])
+    asked = ("eval", "set.csv", "--map", "id=nr,title=kopf", "--assignments", "out.jsonl", "--format", "json")
+    result = json.loads(main_said(capsysbinary, *asked))
+    assert result["articles"] == 3
+    assert result["not_read"] == {"the row has 3 cells, and the header 4": 1}
+    assert result["labelled"]["bcubed"]["f1"] == 1.0
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_bytes().splitlines()]
+    assert [line["id"] for line in lines] == ["a", "b", "set.csv:18"], "by the line"
+    assert lines[1]["copy_of"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("set.txt", "id,title\n1,Dam\n", "none of its records can be read; the first: not JSON"),
+        ("set.jsonl", json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}), "`inhalt` has"),
+        ("set.csv", "a;b\n1;2\n", "the first line of a table must name its columns"),
+        ("set.tsv", "id\ttitle\n1\n", "none of its records can be read; the first: the row has 1 cell"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_read_is_refused(folder, capsysbinary, name, content, words):
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main(["eval", name])
+    said = capsysbinary.readouterr()
+    assert (ended.value.code, said.out) == (2, b"")
+    assert words in said.err.decode()
 
 
 # --- what went wrong ---------------------------------------------------------------------------------------

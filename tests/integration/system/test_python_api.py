@@ -127,6 +127,12 @@ def test_values_may_be_those_of_python_and_of_data_frames() -> None:
         ([{"id": 1, "title": "x"}, {"id": "1", "title": "y"}], "record 2 has the id of an earlier one: '1'"),
         ([{"id": "a", "title": "", "text": " "}], "record 1, 'a': the record is empty"),
         ([{"id": "a", "title": "Bytes", "html": b"<p>text"}], "record 1 cannot be read .*bytes"),
+        ([RECORDS[0], {"id": "b", "title": "Dam", "volltext": FLOOD}], "record 2, 'b': .*`volltext` .*map text=volltext"),
+        ([{"id": "c", "title": "Dam", "data": {"inhalt": FLOOD}}], "record 1, 'c': .*`data` has"),
+        ([{"id": "d", "summary": "Short.", "korpus": FLOOD}], "record 1, 'd': .*`korpus` has"),
+        ([RECORDS[0] | {"published": "soonish"}], "record 1, 'later': `published` is no date .*: 'soonish'"),
+        ([{"id": "e", "title": "Dam", "pubDate": "32.13.2020"}], "record 1, 'e': `pubDate` is no date"),
+        ([{"id": "f", "title": "Dam", "published": True}], "record 1, 'f': `published` is no date"),
         (["a", "b"], "record 1 cannot be read .*: give dicts"),
         ([None], "record 1 cannot be read .*: give dicts"),
     ],
@@ -134,6 +140,44 @@ def test_values_may_be_those_of_python_and_of_data_frames() -> None:
 def test_what_cannot_be_grouped_is_named(records: Any, words: str) -> None:
     with pytest.raises(aggregator.AggregatorError, match=words):
         aggregator.group_records(records)
+
+
+def test_keys_of_other_names_are_mapped() -> None:
+    own = [
+        {"nr": one["id"], "title": one["title"], "volltext": one["text"], "tag": one["published"]}
+        for one in RECORDS
+    ]
+    assigned = aggregator.group_records(own, map={"id": "nr", "text": "volltext", "published": "tag"})
+    assert assigned == aggregator.group_records(RECORDS)
+    titles = aggregator.group_records([{"id": 1, "title": "Dam", "volltext": FLOOD}], map={"text": ""})
+    assert [one.id for one in titles] == ["1"]
+    with pytest.raises(aggregator.AggregatorError, match="`tag` is no date"):
+        aggregator.group_records(
+            [own[0] | {"tag": "soonish"}], map={"id": "nr", "text": "volltext", "published": "tag"}
+        )
+    with pytest.raises(aggregator.AggregatorError, match="FIELD is one of id, url"):
+        aggregator.group_records(own, map={"body": "volltext"})
+
+
+def test_a_missing_date_of_a_data_frame_is_none() -> None:
+    class NotATime:
+        def __str__(self) -> str:
+            return "NaT"
+
+    for missing in (NotATime(), None, "", " ", float("nan")):
+        assert aggregator.group_records([RECORDS[0] | {"published": missing}])
+
+
+def test_a_data_frame_itself_is_refused_with_what_to_give() -> None:
+    class Frame(list[str]):
+        def to_dict(self) -> None: ...
+
+    with pytest.raises(aggregator.AggregatorError, match=r"frame\.to_dict\('records'\)"):
+        aggregator.group_records(Frame(["id", "title"]))  # type: ignore[arg-type]
+
+
+def test_the_package_lists_its_names() -> None:
+    assert {*aggregator.__all__} <= {*dir(aggregator)}
 
 
 # --- extraction --------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ def test_whole_numbers_are_ids() -> None:
 
 def test_labels_for_eval() -> None:
     line = json.dumps({"id": "x1", "title": "T", "cluster": "c1", "copy_of": "x0"})
-    labelled = read_labelled(line, file_name="gold", line_number=1)
+    labelled = read_labelled(line, file_name="gold", line_number=1, chosen={})
     assert (labelled.id, labelled.cluster, labelled.copy_of, labelled.problem) == ("x1", "c1", "x0", None)
     assert labelled.entry.title == "T"
 
@@ -125,7 +125,7 @@ def test_labels_for_eval() -> None:
     ],
 )
 def test_eval_rejects_nothing(line: str, name: str) -> None:
-    labelled = read_labelled(line, file_name="gold", line_number=4)
+    labelled = read_labelled(line, file_name="gold", line_number=4, chosen={})
     assert labelled.id == name
     assert (labelled.problem is None) == (labelled.entry.title == "T")
 
@@ -146,7 +146,7 @@ RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).e
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200) | RECORDS | st.text(max_size=50))
 def test_any_line_gives_an_entry_or_a_read_error(line: bytes | str) -> None:
-    labelled = read_labelled(line, file_name="batch.jsonl", line_number=1)
+    labelled = read_labelled(line, file_name="batch.jsonl", line_number=1, chosen={})
     assert labelled.id.encode()
     try:
         entry = read_line(line)

@@ -77,7 +77,8 @@ class DeclaredEntry(FrozenStruct):
 
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """Return the entry, or None if it has no content and no identifier at all."""
-    from aggregator.extract.entry_form import own_text  # the daemon, which reads no entries, has no need of it
+    # The daemon reads no entries, and has no need of it.
+    from aggregator.extract.entry_form import own_text
 
     url = absolute_url(declared.url, context.site_url or context.url)
     title = plain_title(declared.title)

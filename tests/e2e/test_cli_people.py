@@ -105,7 +105,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     terminal.write("feed.xml", FEED)
     terminal.write("subscriptions.opml", OPML)
     terminal.write("records.jsonl", reports())
-    terminal.write("table.csv", f"headline,story\nLevee breaks,{FLOOD!r}\n")
+    terminal.write("table.csv", f'headline,story\nLevee breaks,"{FLOOD}"\n')
     terminal.write("dump.jsonl.gz", gzip.compress(reports().encode()))
     labelled = [
         {"id": "1", "title": "a", "text": FLOOD, "published": DAY, "cluster": "x"},

@@ -87,7 +87,7 @@ def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     if tag == "a":
         return _is_card(element, tuning)
     if tag == "article":
-        return _is_teaser(element, tuning) or _is_other_post(element)
+        return _is_announcement(element, tuning) or _is_other_post(element)
     if tag in _NAMED_TAGS and _is_named(element):
         return True
     return tag in ("ul", "ol") and _is_list_of_links(element, tuning)
@@ -104,7 +104,7 @@ def _is_card(link: Any, tuning: ExtractTuning) -> bool:
     return has_block and count_words(_text(link)) >= tuning.headline_words
 
 
-def _is_teaser(article: Any, tuning: ExtractTuning) -> bool:
+def _is_announcement(article: Any, tuning: ExtractTuning) -> bool:
     """Return whether an <article> is a heading that links to another page, and a few words about that."""
     for heading in article.iter(*_HEADINGS):
         link = heading.find(".//a")

@@ -5,6 +5,7 @@ The generated client asks a real server: stories, one story, a push, sources, an
 
 import importlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +36,7 @@ def call(room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
             "--path", tmp_path / "openapi.json", "--output-path", tmp_path / PACKAGE,
         ],
         capture_output=True, text=True, timeout=100, check=False,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(tmp_path)

@@ -425,7 +425,9 @@ def test_the_description_permits_a_text_exactly_if_it_is_accepted(local: Office)
     assert {"\x9f", "ʅ", "!", "Σ"} <= set(known)
     for one in known:
         for key in ("title", "text", "html"):
-            assert described.is_valid({key: one}) == is_accepted({key: one}), (key, hex(ord(one)))
+            permitted, accepted = described.is_valid({key: one}), is_accepted({key: one})
+            # Beyond U+FFFF the description has no letter: readers of YAML fail at their escapes.
+            assert permitted == (accepted and one < "\U00010000"), (key, hex(ord(one)))
     assert described.is_valid({"html": "ʹʾʅ\U000a8d5bʺ\x12ʧ\U00059a9c"})  # what it sent
     for record in RECORD, {"url": "https://news.example.org/2026/ferry"}, {"url": "http://example.org"}:
         assert described.is_valid(record), record

@@ -123,7 +123,8 @@ def test_a_text_is_shown_beside_ours_while_the_facts_are_the_same(room: Newsroom
     asking.step()
     assert len(hook.asked) == 1, "what it shows has not changed"
 
-    room.writer.take(record("Harbour News", "9", "Pumps fail", f"{PUMPS} {FLOOD_ELSEWHERE}", published=NOON))
+    told = f"{PUMPS} The levee had broken early on Monday, and 200 houses of Pennmouth stand in the water."
+    room.writer.take(record("Harbour News", "9", "Pumps fail in Pennmouth", told, published=NOON))
     room.writer.render()
     assert flood(room)["summarised"] is None, "what it shows has changed"
     asking.step()

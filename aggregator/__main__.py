@@ -10,7 +10,8 @@ def main() -> None:
     try:
         import signal
 
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup, for one, ignores it
+        # nohup, for one, ignores it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             # Not KeyboardInterrupt: an import may lose it.
             signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(_INTERRUPTED))
     except KeyboardInterrupt:

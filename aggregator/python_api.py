@@ -31,7 +31,12 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.filters import parse_filter
-from aggregator.web.story_json import ListedArticleJson, StoryJson, articles_in_list, story_in_list
+from aggregator.web.story_json import (
+    ListedArticleJson,
+    StoryJson,
+    articles_in_list,
+    story_in_list,
+)
 
 Filter = str | int | dt.date
 Article = ExtractPreview
@@ -58,7 +63,9 @@ def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Artic
     'the page is empty'
     """
     if url is not None and absolute_url(url, None) is None:
-        raise UsageError(f"{url!r} is no address of a page; it must begin with http:// or https://")
+        raise UsageError(
+            f"{url!r} is no address of a page; it must begin with http:// or https://"
+        )
     charset, page = None, html_or_bytes
     if isinstance(page, str):
         charset, page = "utf-8", page.encode("utf-8", "replace")
@@ -74,7 +81,7 @@ def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Artic
 
 def group_records(
     records: Iterable[Mapping[str, object]],
-    map: Mapping[str, str] | None = None,  # noqa: A002 - as the option of `ingest`
+    map: Mapping[str, str] | None = None,
 ) -> list[Assignment]:
     """Group records into stories as the daemon would, and return the assignment of each, in their order.
 
@@ -100,28 +107,38 @@ def group_records(
     (True, False, 'a')
     """
     if hasattr(records, "to_dict"):
-        raise UsageError("give a DataFrame as dicts: frame.to_dict('records'), of polars frame.to_dicts()")
+        raise UsageError(
+            "give a DataFrame as dicts: frame.to_dict('records'), of polars frame.to_dicts()"
+        )
     chosen = mapping_of([f"{field}={key}" for field, key in (map or {}).items()])
     labelled: dict[str, LabelledRecord] = {}
     for number, record in enumerate(records, start=1):
         read = _labelled(record, number, chosen)
         if read.id in labelled:
-            raise UsageError(f"record {number} has the id of an earlier one: {read.id!r}")
+            raise UsageError(
+                f"record {number} has the id of an earlier one: {read.id!r}"
+            )
         labelled[read.id] = read
     if not labelled:
         raise UsageError("there are no records to group")
-    _, assigned = evaluate(in_order_of_time([*labelled.values()]), Tuning(), executor="inline", workers=1)
+    _, assigned = evaluate(
+        in_order_of_time([*labelled.values()]), Tuning(), executor="inline", workers=1
+    )
     by_id = {assignment.id: assignment for assignment in assigned}
     return [by_id[record_id] for record_id in labelled]
 
 
-def _labelled(record: Mapping[str, object], number: int, chosen: Mapping[Field, str]) -> LabelledRecord:
+def _labelled(
+    record: Mapping[str, object], number: int, chosen: Mapping[Field, str]
+) -> LabelledRecord:
     """Read a record as a line of a JSONL file is read; `number` counts from 1. Raises UsageError."""
     try:
         line = json.dumps(dict(record), default=_as_text)
     except (TypeError, ValueError, RecursionError) as error:
         advice = "give dicts that JSON can hold, of a DataFrame to_dict('records')"
-        raise UsageError(f"record {number} cannot be read ({error}): {advice}") from error
+        raise UsageError(
+            f"record {number} cannot be read ({error}): {advice}"
+        ) from error
     read = read_labelled(line, file_name="record", line_number=number, chosen=chosen)
     if read.id == f"record:{number}":
         raise UsageError(f"record {number} has no `id` that is a text or a number")
@@ -133,12 +150,18 @@ def _labelled(record: Mapping[str, object], number: int, chosen: Mapping[Field, 
     return read
 
 
-def _unread_date(unread: Mapping[str, object], chosen: Mapping[Field, str]) -> str | None:
+def _unread_date(
+    unread: Mapping[str, object], chosen: Mapping[Field, str]
+) -> str | None:
     """Return what is wrong with a date among the values that were not read; None if there is none."""
     names = {*key_table().keys["published"], plain_name(chosen.get("published", ""))}
     for key, value in unread.items():
         # A missing one is NaN or None; another number may be a time in seconds.
-        if plain_name(key) in names and isinstance(value, str | int) and str(value).strip():
+        if (
+            plain_name(key) in names
+            and isinstance(value, str | int)
+            and str(value).strip()
+        ):
             return f"`{key}` is no date that can be read: {value!r:.100}"
     return None
 
@@ -169,7 +192,9 @@ class StoryDatabase:
         """
         return map(story_in_list, self._views(limit, filters))
 
-    def articles(self, limit: int = sys.maxsize, **filters: Filter) -> Iterator[StoryArticle]:
+    def articles(
+        self, limit: int = sys.maxsize, **filters: Filter
+    ) -> Iterator[StoryArticle]:
         """Return the articles of the stories, as `aggregator stories --articles` prints them."""
         return chain.from_iterable(map(articles_in_list, self._views(limit, filters)))
 

@@ -34,7 +34,9 @@ NEUTRAL = {"title": "neutral_title", "summary": "neutral_text"}
 
 def records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of a file, compressed or not."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+    with (gzip.open if path.suffix == ".gz" else open)(
+        path, "rt", encoding="utf-8"
+    ) as lines:
         yield from map(json.loads, filter(str.strip, lines))
 
 
@@ -43,7 +45,9 @@ def articles(record: Mapping[str, Any]) -> list[ArticleView]:
     names = [f"{record['id']}-{number}" for number in range(len(record["articles"]))]
     return [
         cleaned(name, each | {"source": name}, SEEN + dt.timedelta(seconds=number))
-        for number, (name, each) in enumerate(zip(names, record["articles"], strict=True))
+        for number, (name, each) in enumerate(
+            zip(names, record["articles"], strict=True)
+        )
     ]
 
 
@@ -74,28 +78,40 @@ def brief(record: Mapping[str, Any], max_words: int) -> dict[str, str]:
     }
 
 
-def figures(given: Sequence[Mapping[str, Any]], made: Sequence[Mapping[str, str]]) -> list[str]:
+def figures(
+    given: Sequence[Mapping[str, Any]], made: Sequence[Mapping[str, str]]
+) -> list[str]:
     """The lines of the report: words, and ROUGE-1 where rouge-score is installed."""
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError:
-        return ["ROUGE is not measured: the package rouge-score is not installed (make test installs it)"]
+        return [
+            "ROUGE is not measured: the package rouge-score is not installed (make test installs it)"
+        ]
     scorer = RougeScorer(["rouge1"], use_stemmer=True)
     lines = []
     for name, neutral in NEUTRAL.items():
         pairs = [
-            (one[neutral], each[name]) for one, each in zip(given, made, strict=True) if one.get(neutral)
+            (one[neutral], each[name])
+            for one, each in zip(given, made, strict=True)
+            if one.get(neutral)
         ]
         if pairs:
-            mean = 100 * statistics.fmean(scorer.score(*pair)["rouge1"].fmeasure for pair in pairs)
+            mean = 100 * statistics.fmean(
+                scorer.score(*pair)["rouge1"].fmeasure for pair in pairs
+            )
             words = statistics.fmean(len(text.split()) for _, text in pairs)
-            lines.append(f"{name:8} ROUGE-1 {mean:.1f} over {len(pairs)} records, {words:.1f} words")
+            lines.append(
+                f"{name:8} ROUGE-1 {mean:.1f} over {len(pairs)} records, {words:.1f} words"
+            )
     return lines
 
 
 def main() -> None:
     """Read FILE, write OUT, print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()

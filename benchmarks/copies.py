@@ -33,7 +33,14 @@ from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
 from aggregator.grouping.copies.minhash import sign
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.grouping.incoming_article import incoming_article
-from aggregator.model.core import CleanArticle, ComparedText, Entry, Evidence, Fingerprint, Prepared
+from aggregator.model.core import (
+    CleanArticle,
+    ComparedText,
+    Entry,
+    Evidence,
+    Fingerprint,
+    Prepared,
+)
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade
@@ -66,7 +73,9 @@ def load(folder: Path, name: str = "events-fulltext.jsonl.gz") -> list[Article]:
 
 
 def sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.!?])[\"'”’]?\s+|\n+", text) if part.strip()]
+    return [
+        part for part in re.split(r"(?<=[.!?])[\"'”’]?\s+|\n+", text) if part.strip()
+    ]
 
 
 def _strange_sentence(rng: random.Random, others: list[Article]) -> str:
@@ -126,7 +135,9 @@ def thinned(share: float) -> Make:
 
     def make(article: Article, rng: random.Random, others: list[Article]) -> Derived:
         parts = sentences(article["text"])
-        filter_sketch = sorted(rng.sample(range(len(parts)), max(1, round(share * len(parts)))))
+        filter_sketch = sorted(
+            rng.sample(range(len(parts)), max(1, round(share * len(parts))))
+        )
         return article["title"], " ".join(parts[at] for at in filter_sketch)
 
     return make
@@ -141,7 +152,10 @@ def extended(share: float) -> Make:
 
 
 def framed(article: Article, rng: random.Random, others: list[Article]) -> Derived:
-    before, after = rng.sample(BEFORE, rng.randint(1, 3)), rng.sample(AFTER, rng.randint(1, 4))
+    before, after = (
+        rng.sample(BEFORE, rng.randint(1, 3)),
+        rng.sample(AFTER, rng.randint(1, 4)),
+    )
     return article["title"], "\n".join([*before, article["text"], *after])
 
 
@@ -196,7 +210,10 @@ MUST_BE_COPIES: dict[str, Make] = {
     "cut to 40 %": cut(0.4),
     "every other sentence": thinned(0.5),
 }
-EXCERPTS: dict[str, Make] = {"60-word excerpt": excerpt(60), "100-word excerpt": excerpt(100)}
+EXCERPTS: dict[str, Make] = {
+    "60-word excerpt": excerpt(60),
+    "100-word excerpt": excerpt(100),
+}
 
 
 def wording(
@@ -226,7 +243,8 @@ class Library:
     def __init__(self, articles: list[Article], folder: Path) -> None:
         self.tuning = tuning()
         self.originals = {
-            article["id"]: wording(article, order=at) for at, article in enumerate(articles, start=1)
+            article["id"]: wording(article, order=at)
+            for at, article in enumerate(articles, start=1)
         }
         self.paired_copies: dict[str, set[str]] = defaultdict(
             set
@@ -235,7 +253,9 @@ class Library:
         upgrade(self.database)
         self._finder = CopyFinder(Tuning())
         with self.database.write() as connection:
-            new_story = stories.NewStory(1, "story", articles[0]["id"], 0, _story_state())
+            new_story = stories.NewStory(
+                1, "story", articles[0]["id"], 0, _story_state()
+            )
             stories.insert_stories(connection, [new_story])
             for original in self.originals.values():
                 coming = _coming(original)
@@ -308,14 +328,20 @@ def _story_state() -> stories.StoryState:
 
 
 def measure(
-    library: Library, articles: list[Article], make: Make, others: list[Article], seed: str
+    library: Library,
+    articles: list[Article],
+    make: Make,
+    others: list[Article],
+    seed: str,
 ) -> Counter[str]:
     """Counts for one kind: all, check, found, linked, false."""
     rng = random.Random(seed)  # a print of the seed reproduces every copy
     counts: Counter[str] = Counter()
     for article in articles:
         title, text = make(article, rng, others)
-        derived = wording(article, text, title, id="derived", outlet="another outlet", order=10**5)
+        derived = wording(
+            article, text, title, id="derived", outlet="another outlet", order=10**5
+        )
         straight = verdict(derived, library.originals[article["id"]], library.tuning)
         found = library.find(derived)
         family = {article["id"]} | library.paired_copies[article["id"]]
@@ -323,15 +349,25 @@ def measure(
         counts["all"] += 1
         counts["check"] += straight is not None and straight.kind == "copy"
         counts["check linked"] += straight is not None
-        counts["found"] += best is not None and best.kind == "copy" and best.other in family
+        counts["found"] += (
+            best is not None and best.kind == "copy" and best.other in family
+        )
         counts["linked"] += best is not None and best.other in family
-        counts["false"] += best is not None and best.kind == "copy" and best.other not in family
-        strange = [one for one in (best, *found.excerpts) if one is not None and one.other not in family]
+        counts["false"] += (
+            best is not None and best.kind == "copy" and best.other not in family
+        )
+        strange = [
+            one
+            for one in (best, *found.excerpts)
+            if one is not None and one.other not in family
+        ]
         counts["false excerpts"] += sum(one.kind == "excerpt" for one in strange)
     return counts
 
 
-def real_pairs(articles: list[Article], least_shared: int = 20) -> Iterator[tuple[int, int]]:
+def real_pairs(
+    articles: list[Article], least_shared: int = 20
+) -> Iterator[tuple[int, int]]:
     """Pairs (older, younger by place) that share at least `least_shared` shingles, whatever LSH finds."""
     holders: dict[int, list[int]] = defaultdict(list)
     for at, article in enumerate(articles):
@@ -350,10 +386,18 @@ def show_real_pairs(articles: list[Article], name: str) -> None:
     for older, younger in real_pairs(articles):
         found = verdict(texts[younger], texts[older], tuning())
         one_event = articles[older]["cluster"] == articles[younger]["cluster"]
-        counts[f"{found.kind if found else 'apart'}, {'one event' if one_event else 'two events'}"] += 1
-        if found and (found.kind == "excerpt" or not one_event or name.startswith("events-full")):
-            print(f"  {found.kind} {found.resemblance:.2f} {found.containment:.2f} one event: {one_event}")
-            print(f"    {articles[older]['title'][:90]!r} / {articles[younger]['title'][:90]!r}")
+        counts[
+            f"{found.kind if found else 'apart'}, {'one event' if one_event else 'two events'}"
+        ] += 1
+        if found and (
+            found.kind == "excerpt" or not one_event or name.startswith("events-full")
+        ):
+            print(
+                f"  {found.kind} {found.resemblance:.2f} {found.containment:.2f} one event: {one_event}"
+            )
+            print(
+                f"    {articles[older]['title'][:90]!r} / {articles[younger]['title'][:90]!r}"
+            )
     print(f"{name}: pairs with 20 shared shingles: {dict(sorted(counts.items()))}")
 
 
@@ -371,14 +415,23 @@ def stuffed(
 
 def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> None:
     """What stuffed texts are called, in both orders of arrival; with 300 own words and more never a copy."""
-    for own, stolen in ((30, 300), (100, 300), (300, 300), (900, 300), (300, 900), (900, 900)):
+    for own, stolen in (
+        (30, 300),
+        (100, 300),
+        (300, 300),
+        (900, 300),
+        (300, 900),
+        (900, 900),
+    ):
         for own_first in (True, False):
             rng = random.Random(f"{seed} {own} {stolen}")
             attackers = [one for one in articles if len(one["text"].split()) >= own]
             victims = [one for one in chosen if len(one["text"].split()) >= stolen]
             counts: Counter[str] = Counter()
             for victim in victims:
-                attacker = rng.choice([one for one in attackers if one["cluster"] != victim["cluster"]])
+                attacker = rng.choice(
+                    [one for one in attackers if one["cluster"] != victim["cluster"]]
+                )
                 attack, target = stuffed(victim, attacker, own, stolen, own_first)
                 for name, found in (
                     ("attack later", verdict(attack, target, tuning())),
@@ -386,14 +439,24 @@ def show_stuffing(chosen: list[Article], articles: list[Article], seed: int) -> 
                 ):
                     counts[f"{name}: {found.kind if found else 'apart'}"] += 1
             side = "first" if own_first else "last"
-            print(f"stuffed, {own} own ({side}) + {stolen} stolen: {dict(sorted(counts.items()))}")
+            print(
+                f"stuffed, {own} own ({side}) + {stolen} stolen: {dict(sorted(counts.items()))}"
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--articles", type=int, default=0, help="how many are turned into copies (0: all)")
+    parser.add_argument(
+        "--articles",
+        type=int,
+        default=0,
+        help="how many are turned into copies (0: all)",
+    )
     parser.add_argument("--seed", type=int, default=2026)
-    default = os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[2] / "shared" / "data"
+    default = (
+        os.environ.get("AGGREGATOR_DATA")
+        or Path(__file__).parents[2] / "shared" / "data"
+    )
     parser.add_argument("--data", type=Path, default=Path(default))
     given = parser.parse_args()
     articles = load(given.data)
@@ -403,18 +466,29 @@ def main() -> None:
     show_real_pairs(load(given.data, "events-lookalikes.jsonl.gz"), "events-lookalikes")
 
 
-def show_copies(given: argparse.Namespace, articles: list[Article], library: Library) -> None:
-    chosen = articles if not given.articles else random.Random(given.seed).sample(articles, given.articles)
-    print(f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {Tuning().version}")
+def show_copies(
+    given: argparse.Namespace, articles: list[Article], library: Library
+) -> None:
+    chosen = (
+        articles
+        if not given.articles
+        else random.Random(given.seed).sample(articles, given.articles)
+    )
+    print(
+        f"seed {given.seed}, {len(chosen)} of {len(articles)} articles, rules {Tuning().version}"
+    )
     kinds: dict[str, Make] = MUST_BE_COPIES | EXCERPTS
     totals: Counter[str] = Counter()
-    print(f"{'kind':42} {'check':>7} {'linked':>7} | {'found':>7} {'linked':>7} {'false':>6} {'f.exc':>6}")
+    print(
+        f"{'kind':42} {'check':>7} {'linked':>7} | {'found':>7} {'linked':>7} {'false':>6} {'f.exc':>6}"
+    )
     for kind, make in kinds.items():
         began = time.process_time()
         counts = measure(library, chosen, make, articles, f"{given.seed} {kind}")
         totals.update(counts)
         shares = [
-            f"{counts[name] / counts['all']:7.4f}" for name in ("check", "check linked", "found", "linked")
+            f"{counts[name] / counts['all']:7.4f}"
+            for name in ("check", "check linked", "found", "linked")
         ]
         seconds = time.process_time() - began
         print(

@@ -47,10 +47,12 @@ from aggregator.text.sentences import split_sentences
 
 Ints = npt.NDArray[np.int64]
 
-WINDOW = 300_000  # articles that are live: config/tuning.yaml, events.kept_reach and copies.passage_reach
+# Articles that are live: config/tuning.yaml, events.kept_reach and copies.passage_reach
+WINDOW = 300_000
 BLOCK = 10_000  # articles of the stream in a database
 START = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
-MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK  # so that most stories of a block are told to their end
+# So that most stories of a block are told to their end
+MINUTES_AN_ARTICLE = 4 * 24 * 60 / BLOCK
 MINUTES_A_BLOCK = (
     14 * 24 * 60 * BLOCK / WINDOW
 )  # from one block to the next: the live ones lie within 14 days
@@ -149,16 +151,22 @@ class _Words:
                 self._frame_number[frame] = len(self.frames)
                 self.frames.append(frame)
             frames.append(self._frame_number[frame])
-        return _Sentence(np.array([self.number[part[1]] for part in parts]), np.array(frames))
+        return _Sentence(
+            np.array([self.number[part[1]] for part in parts]), np.array(frames)
+        )
 
-    def exchanged(self, words: Ints, key: int, share: float, kinds: Sequence[int]) -> Ints:
+    def exchanged(
+        self, words: Ints, key: int, share: float, kinds: Sequence[int]
+    ) -> Ints:
         """Some of the words, the same ones for one key, as others of like frequency."""
         mixed = (words.astype(np.uint64) + np.uint64(key)) * _ODD
         mixed ^= mixed >> np.uint64(29)
         mixed *= _ODD_2
         mixed ^= mixed >> np.uint64(32)
         chosen = (mixed & np.uint64(0xFFFF)) < np.uint64(int(share * 0x10000))
-        drift = ((mixed >> np.uint64(16)) & np.uint64(0xFFFF)).astype(np.float64) / 0x10000
+        drift = ((mixed >> np.uint64(16)) & np.uint64(0xFFFF)).astype(
+            np.float64
+        ) / 0x10000
         result = words.copy()
         for kind in kinds:
             spots = np.flatnonzero(chosen & (self.kind[words] == kind))
@@ -172,7 +180,9 @@ class _Words:
         """As text; a paragraph ends before each of the places `ends`."""
         words: list[str] = self.words[sentence.words].tolist()
         spots = np.flatnonzero(sentence.frames)
-        for at, frame in zip(spots.tolist(), sentence.frames[spots].tolist(), strict=True):
+        for at, frame in zip(
+            spots.tolist(), sentence.frames[spots].tolist(), strict=True
+        ):
             before, after = self.frames[frame]
             words[at] = f"{before}{words[at]}{after}"
         for end in ends:
@@ -182,7 +192,8 @@ class _Words:
 
 def _joined(sentences: Sequence[_Sentence]) -> _Sentence:
     return _Sentence(
-        np.concatenate([s.words for s in sentences]), np.concatenate([s.frames for s in sentences])
+        np.concatenate([s.words for s in sentences]),
+        np.concatenate([s.frames for s in sentences]),
     )
 
 
@@ -209,14 +220,24 @@ class Stream:
     def __init__(self, data: Path, length: int, *, seed: int = 2026) -> None:
         """`length`: numbers that can be asked for, from 1."""
         self.seed = seed
-        with gzip.open(data / "events-fulltext.jsonl.gz", "rt", encoding="utf-8") as lines:
+        with gzip.open(
+            data / "events-fulltext.jsonl.gz", "rt", encoding="utf-8"
+        ) as lines:
             found = [json.loads(line) for line in lines]
-        texts = [[s for part in one["text"].split("\n") for s in split_sentences(part)] for one in found]
+        texts = [
+            [s for part in one["text"].split("\n") for s in split_sentences(part)]
+            for one in found
+        ]
         titles = [[one["title"] or "Untitled"] for one in found]
         self._words = _Words([*texts, *titles])
-        self._texts = [[self._words.sentence(s) for s in sentences if s.split()] for sentences in texts]
+        self._texts = [
+            [self._words.sentence(s) for s in sentences if s.split()]
+            for sentences in texts
+        ]
         self._titles = [self._words.sentence(title[0]) for title in titles]
-        usable = [at for at, sentences in enumerate(self._texts) if len(sentences) >= 14]
+        usable = [
+            at for at, sentences in enumerate(self._texts) if len(sentences) >= 14
+        ]
         rng = np.random.default_rng(seed)
         self._seeds = rng.permutation(np.array(usable))
         weights = 1.0 / (np.arange(len(usable)) + 12.0)
@@ -225,7 +246,9 @@ class Stream:
         for at in usable:
             clusters.setdefault(found[at]["cluster"], []).append(at)
         self._neighbours = {
-            at: [o for o in members if o != at] for members in clusters.values() for at in members
+            at: [o for o in members if o != at]
+            for members in clusters.values()
+            for at in members
         }
         self._plan(length)
         self._pool = functools.lru_cache(maxsize=60_000)(self._pool_of)
@@ -265,7 +288,9 @@ class Stream:
         place[by_story] = np.arange(length) - np.repeat(starts, run)
         self._place = place
         self._numbers = by_story + 1
-        self._start_of = dict(zip(self._owner[by_story][starts].tolist(), starts.tolist(), strict=True))
+        self._start_of = dict(
+            zip(self._owner[by_story][starts].tolist(), starts.tolist(), strict=True)
+        )
 
     def __len__(self) -> int:
         return len(self._owner)
@@ -276,7 +301,9 @@ class Stream:
         title, text_, copy = self._text(story, place)
         draw = _draws(self.seed, 7, story, place)
         outlet = int(OUTLETS ** draw[0]) - 1
-        copy_of = None if copy is None else int(self._numbers[self._start_of[story] + copy])
+        copy_of = (
+            None if copy is None else int(self._numbers[self._start_of[story] + copy])
+        )
         moment = START + dt.timedelta(seconds=int(self._minute[n - 1] * 60))
         return Made(n, story, title, text_, f"outlet{outlet}.example", moment, copy_of)
 
@@ -291,11 +318,16 @@ class Stream:
             sentences = [*sentences[:20], *self._texts[other][:18]]
         elif mode >= 0.5:
             picks = self._seeds[draw.integers(len(self._seeds), size=26)].tolist()
-            sentences = [*sentences[:3], *(self._texts[pick][2 + story % 9] for pick in picks)]
+            sentences = [
+                *sentences[:3],
+                *(self._texts[pick][2 + story % 9] for pick in picks),
+            ]
         title, key = self._titles[at], int(draw.integers(1 << 62))
         whole = _joined([title, *sentences])
         changed = self._words.exchanged(whole.words, key, 0.94, _ALL)
-        ends = np.cumsum([len(title.words), *(len(s.words) for s in sentences)]).tolist()
+        ends = np.cumsum(
+            [len(title.words), *(len(s.words) for s in sentences)]
+        ).tolist()
         parts = [
             _Sentence(changed[start:end], whole.frames[start:end])
             for start, end in itertools.pairwise((0, *ends))
@@ -318,16 +350,27 @@ class Stream:
         if place > 0:
             own = (self.seed * 31 + story * 1_000_003 + place * 7_919) & ((1 << 62) - 1)
             whole = whole._replace(
-                words=self._words.exchanged(whole.words, own, 0.4, (_SMALL, _CAPITAL, _OPENING))
+                words=self._words.exchanged(
+                    whole.words, own, 0.4, (_SMALL, _CAPITAL, _OPENING)
+                )
             )
         ends = np.cumsum([len(s.words) for s in chosen]).tolist()
         body = _Sentence(whole.words[ends[0] :], whole.frames[ends[0] :])
         headline = _Sentence(whole.words[: ends[0]], whole.frames[: ends[0]])
         paragraphs = [end - ends[0] for end in ends[2::2]]
-        return self._words.written(headline), self._words.written(body, paragraphs), None
+        return (
+            self._words.written(headline),
+            self._words.written(body, paragraphs),
+            None,
+        )
 
     def _copy(
-        self, known: tuple[str, str, int | None], copy: int, story: int, place: int, draw: np.random.Generator
+        self,
+        known: tuple[str, str, int | None],
+        copy: int,
+        story: int,
+        place: int,
+        draw: np.random.Generator,
     ) -> tuple[str, str, int | None]:
         title, whole, _ = known
         lines = whole.split("\n")
@@ -372,11 +415,19 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
         part = made[start : start + ACCEPTED_AT_ONCE]
         clock.time = part[-1].time
         with database.write() as connection:
-            inbox.accept(connection, [one.entry() for one in part], seen=[one.time for one in part])
+            inbox.accept(
+                connection,
+                [one.entry() for one in part],
+                seen=[one.time for one in part],
+            )
         for _ in pipeline.place_waiting():
             pass
         if start // ACCEPTED_AT_ONCE % 20 == 19:
-            print(f"{start} placed after {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+            print(
+                f"{start} placed after {time.perf_counter() - began:.0f} s",
+                file=sys.stderr,
+                flush=True,
+            )
     with database.write() as connection:
         _count_up(connection, {"searchable": len(made)})
         # As if all were rendered: else the first command that comes renders stories for seconds.
@@ -386,7 +437,11 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
 def _count_up(connection: Connection, values: Mapping[str, int]) -> None:
     """`searchable` among them: the full-text index stays empty."""
     for name, value in values.items():
-        connection.execute(update(tables.counter).where(tables.counter.c.name == name).values(value=value))
+        connection.execute(
+            update(tables.counter)
+            .where(tables.counter.c.name == name)
+            .values(value=value)
+        )
 
 
 # --- blocks of older articles ------------------------------------------------------------------------------
@@ -398,7 +453,9 @@ def _stack(connection: Connection, base: Path, blocks: int) -> None:
     assert raw is not None, "the connection is open"
     raw.execute("ATTACH ? AS base", (str(base),))
     stories = raw.execute("SELECT max(story_no) FROM base.story").fetchone()[0]
-    signed = raw.execute("SELECT inbox_no, signature FROM base.article ORDER BY inbox_no").fetchall()
+    signed = raw.execute(
+        "SELECT inbox_no, signature FROM base.article ORDER BY inbox_no"
+    ).fetchall()
     for age in range(blocks - 1, -1, -1):  # the oldest first
         draw = np.random.default_rng((2026, 11, age))
         changes = _Changes(age, is_live=(age + 1) * BLOCK <= WINDOW)
@@ -413,11 +470,20 @@ def _stack(connection: Connection, base: Path, blocks: int) -> None:
         print(f"block {blocks - age} of {blocks}", file=sys.stderr, flush=True)
     _copy_history(raw, (blocks - 1) * BLOCK)
     names = ("entry", "inbox", "searchable", "bump")
-    _count_up(connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories})
+    _count_up(
+        connection, dict.fromkeys(names, blocks * BLOCK) | {"story": blocks * stories}
+    )
 
 
 _TIMES = (
-    *("accepted_at", "done_at", "first_seen_at", "first_published", "last_published", "bumped_at"),
+    *(
+        "accepted_at",
+        "done_at",
+        "first_seen_at",
+        "first_published",
+        "last_published",
+        "bumped_at",
+    ),
     *("published", "seen_at", "effective_at", "placed_at", "at"),
 )
 _NAMES = ("article", "story", "founding_article", "id", "root_article", "copy_of")
@@ -437,8 +503,18 @@ _ORDER = {
 }
 
 
-def _copy_block(raw: Any, articles_before: int, stories_before: int, minutes: int) -> None:
-    for table in ("entry", "identity_key", "observation", "story", "article", "sketch", "story_log"):
+def _copy_block(
+    raw: Any, articles_before: int, stories_before: int, minutes: int
+) -> None:
+    for table in (
+        "entry",
+        "identity_key",
+        "observation",
+        "story",
+        "article",
+        "sketch",
+        "story_log",
+    ):
         names = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
         values = {name: f'"{name}"' for name in names}
         for name in (name for name in names if name in _TIMES):
@@ -457,7 +533,10 @@ def _copy_block(raw: Any, articles_before: int, stories_before: int, minutes: in
         elif table == "story_log":
             values["log_no"] = "NULL"
         elif table == "sketch":
-            values = {"article": f"article + {articles_before}", "hashes": "sketched(hashes)"}
+            values = {
+                "article": f"article + {articles_before}",
+                "hashes": "sketched(hashes)",
+            }
         elif table == "identity_key":
             values["key"] = "keyed(key)"
         order = _ORDER.get(table)
@@ -474,17 +553,27 @@ def _copy_history(raw: Any, articles_before: int) -> None:
     """
     a_day = round(24 * 60 * BLOCK / MINUTES_A_BLOCK)
     days = articles_before // a_day
-    added = {"article": articles_before, "last_inbox_no": articles_before, "number": days, "period": days}
+    added = {
+        "article": articles_before,
+        "last_inbox_no": articles_before,
+        "number": days,
+        "period": days,
+    }
     for table in ("outlet_line", "stream_period", "source_history", "source_period"):
         names = [row[1] for row in raw.execute(f"PRAGMA table_info({table})")]
-        values = (f"{name} + {added[name]}" if name in added else name for name in names)
+        values = (
+            f"{name} + {added[name]}" if name in added else name for name in names
+        )
         raw.execute(
             f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values)} FROM base.{table}"
         )
     first_day = raw.execute("SELECT min(day) FROM base.stream_period").fetchone()[0]
     raw.executemany(
         "INSERT INTO stream_period (number, day, last_inbox_no, articles, terms) VALUES (?, ?, ?, ?, x'')",
-        [(days - age, first_day - 1 - age, articles_before - age * a_day, a_day) for age in range(days)],
+        [
+            (days - age, first_day - 1 - age, articles_before - age * a_day, a_day)
+            for age in range(days)
+        ],
     )
 
 
@@ -495,7 +584,9 @@ class _Changes:
         self._age, self._is_live = age, is_live and age > 0
         self._low = (age * 389) & 0x3FF
         letters = "abcdefghijklmnopqrstuvwxyz234567"  # of ids
-        self._letters = str.maketrans(letters, letters[age % 32 :] + letters[: age % 32])
+        self._letters = str.maketrans(
+            letters, letters[age % 32 :] + letters[: age % 32]
+        )
         self._turn = age % 15
 
     def name(self, id_: str | None) -> str | None:
@@ -511,7 +602,11 @@ class _Changes:
         if not self._is_live:
             return packed
         words = np.frombuffer(packed, "<u4")
-        return bytes((words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype("<u4"))
+        return bytes(
+            (words ^ (self._flips(words >> np.uint32(10)) << np.uint32(10))).astype(
+                "<u4"
+            )
+        )
 
     def sketch(self, blob: bytes) -> bytes:
         if not self._is_live:
@@ -519,7 +614,9 @@ class _Changes:
         hashes = sampled_shingles.held(blob)
         upper = hashes >> np.uint32(15)
         changed = (upper * np.uint32(2654435761) >> np.uint32(20)) % np.uint32(100) < 96
-        flips = np.where(changed, np.uint32((self._age * 12_345) & 0x7FFF), np.uint32(0))
+        flips = np.where(
+            changed, np.uint32((self._age * 12_345) & 0x7FFF), np.uint32(0)
+        )
         return blob[:4] + np.sort(hashes ^ flips).astype("<u4").tobytes()
 
     def _flips(self, ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
@@ -529,12 +626,18 @@ class _Changes:
         return np.where(changed, np.uint32(self._low), np.uint32(0))
 
 
-def _mixed_signatures(signed: Sequence[tuple[int, bytes]], draw: np.random.Generator) -> dict[int, bytes]:
+def _mixed_signatures(
+    signed: Sequence[tuple[int, bytes]], draw: np.random.Generator
+) -> dict[int, bytes]:
     """Each value of a signature from another article."""
     head = next(mark[:5] for _, mark in signed if mark)
     whole = [n for n, mark in signed if mark]
-    table = np.frombuffer(b"".join(mark[5:] for _, mark in signed if mark), "<u4").reshape(len(whole), -1)
-    mixed = np.stack([table[draw.permutation(len(table)), c] for c in range(table.shape[1])], axis=1)
+    table = np.frombuffer(
+        b"".join(mark[5:] for _, mark in signed if mark), "<u4"
+    ).reshape(len(whole), -1)
+    mixed = np.stack(
+        [table[draw.permutation(len(table)), c] for c in range(table.shape[1])], axis=1
+    )
     found = {n: head + row.tobytes() for n, row in zip(whole, mixed, strict=True)}
     return {n: found.get(n, b"") for n, _ in signed}
 
@@ -549,14 +652,19 @@ def database_of(count: int, cache: Path, data: Path) -> Path:
     another, a new file is made.
     """
     all_tuning = Tuning()
-    tuning = all_tuning.section("copies", CopyTuning), all_tuning.section("events", EventTuning)
+    tuning = (
+        all_tuning.section("copies", CopyTuning),
+        all_tuning.section("events", EventTuning),
+    )
     parts = repr((_EDITION, tuning, newest_revision())).encode()
     name = hashlib.blake2b(parts, digest_size=5).hexdigest()
     path = cache / f"corpus-{count}-{name}.db"
     if path.exists():
         return path
     if count > BLOCK and count % BLOCK:
-        raise ValueError(f"above {BLOCK} articles a database is made of whole blocks of them")
+        raise ValueError(
+            f"above {BLOCK} articles a database is made of whole blocks of them"
+        )
     base = database_of(BLOCK, cache, data) if count > BLOCK else None
     cache.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
@@ -602,4 +710,7 @@ def continuation(count: int, placed: int, more: int, data: Path) -> list[Made]:
 
 def data_folder() -> Path:
     """Where the articles are that others made."""
-    return Path(os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    return Path(
+        os.environ.get("AGGREGATOR_DATA")
+        or Path(__file__).parents[2] / "shared" / "data"
+    )

@@ -42,7 +42,10 @@ def shingles(text: str) -> Counter[tuple[str, ...]]:
     words = _WORD.findall(text)
     if not words:
         return Counter()
-    return Counter(tuple(words[n : n + SHINGLE_WORDS]) for n in range(max(1, len(words) - SHINGLE_WORDS + 1)))
+    return Counter(
+        tuple(words[n : n + SHINGLE_WORDS])
+        for n in range(max(1, len(words) - SHINGLE_WORDS + 1))
+    )
 
 
 def precision_recall(truth: str, found: str) -> tuple[float, float]:
@@ -50,8 +53,12 @@ def precision_recall(truth: str, found: str) -> tuple[float, float]:
     wanted, given = shingles(truth), shingles(found)
     hit = sum((wanted & given).values())
     wrong, missed = sum((given - wanted).values()), sum((wanted - given).values())
-    precision = 1.0 if wrong == missed == 0 else hit / (hit + wrong) if hit + wrong else 0.0
-    recall = 1.0 if wrong == missed == 0 else hit / (hit + missed) if hit + missed else 0.0
+    precision = (
+        1.0 if wrong == missed == 0 else hit / (hit + wrong) if hit + wrong else 0.0
+    )
+    recall = (
+        1.0 if wrong == missed == 0 else hit / (hit + missed) if hit + missed else 0.0
+    )
     return precision, recall
 
 
@@ -65,7 +72,8 @@ def is_title(found: str, truth: str) -> bool:
     if not ours or not theirs or 2 * len(ours) < len(theirs):
         return False
     return (
-        f" {' '.join(ours)} " in f" {' '.join(theirs)} " or f" {' '.join(theirs)} " in f" {' '.join(ours)} "
+        f" {' '.join(ours)} " in f" {' '.join(theirs)} "
+        or f" {' '.join(theirs)} " in f" {' '.join(ours)} "
     )
 
 
@@ -92,9 +100,13 @@ def half_of(name: str) -> int:
     return hashlib.sha256(name.encode()).digest()[-1] % 2
 
 
-def evaluate(folder: Path, extract: Extract = through_the_room, half: int | None = None) -> list[Row]:
+def evaluate(
+    folder: Path, extract: Extract = through_the_room, half: int | None = None
+) -> list[Row]:
     """(page, precision, recall, article, truth) of every page in the ground truth, or in that half of it."""
-    truths: dict[str, dict[str, Any]] = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
+    truths: dict[str, dict[str, Any]] = json.loads(
+        (folder / "ground-truth.json").read_text(encoding="utf-8")
+    )
     rows = []
     for name, truth in sorted(truths.items()):
         if half is not None and half_of(name) != half:
@@ -117,13 +129,25 @@ def summary(rows: list[Row]) -> dict[str, float]:
     }
     titled = [(row[3].title, row[4]["title"]) for row in rows if row[4].get("title")]
     if titled:
-        figures["title_exact"] = sum(folded(a) == folded(b) for a, b in titled) / len(titled)
-        figures["title_contained"] = sum(is_title(a, b) for a, b in titled) / len(titled)
-    dated = [(row[3].published, row[4]["published"]) for row in rows if row[4].get("published")]
+        figures["title_exact"] = sum(folded(a) == folded(b) for a, b in titled) / len(
+            titled
+        )
+        figures["title_contained"] = sum(is_title(a, b) for a, b in titled) / len(
+            titled
+        )
+    dated = [
+        (row[3].published, row[4]["published"])
+        for row in rows
+        if row[4].get("published")
+    ]
     if dated:
-        figures["day"] = sum(a is not None and _same_day(a.time, b) for a, b in dated) / len(dated)
+        figures["day"] = sum(
+            a is not None and _same_day(a.time, b) for a, b in dated
+        ) / len(dated)
         figures["day_given"] = sum(a is not None for a, _ in dated) / len(dated)
-    signed = [(row[3].author, row[4]["authors"]) for row in rows if row[4].get("authors")]
+    signed = [
+        (row[3].author, row[4]["authors"]) for row in rows if row[4].get("authors")
+    ]
     if signed:
         figures["authors"] = sum(has_authors(a, b) for a, b in signed) / len(signed)
     return figures
@@ -136,23 +160,33 @@ def _same_day(found: dt.datetime, truth: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    default = os.environ.get("AGGREGATOR_DATA", str(Path(__file__).resolve().parents[2] / "shared" / "data"))
+    default = os.environ.get(
+        "AGGREGATOR_DATA", str(Path(__file__).resolve().parents[2] / "shared" / "data")
+    )
     parser.add_argument("--data", type=Path, default=Path(default))
     parser.add_argument("--set", choices=("pages", "pages-world"), action="append")
-    parser.add_argument("--half", type=int, choices=(0, 1), help="only the pages of this half")
-    parser.add_argument("--worst", type=int, default=0, help="print this many of the worst pages")
+    parser.add_argument(
+        "--half", type=int, choices=(0, 1), help="only the pages of this half"
+    )
+    parser.add_argument(
+        "--worst", type=int, default=0, help="print this many of the worst pages"
+    )
     asked = parser.parse_args()
     for name in asked.set or ("pages", "pages-world"):
         started = time.perf_counter()
         rows = evaluate(asked.data / name, half=asked.half)
         seconds = time.perf_counter() - started
-        figures = "  ".join(f"{key} {value:.4g}" for key, value in summary(rows).items())
+        figures = "  ".join(
+            f"{key} {value:.4g}" for key, value in summary(rows).items()
+        )
         verdicts = Counter(row[3].verdict for row in rows)
         print(f"{name}: {figures}  {len(rows) / seconds:.1f} pages/s  {dict(verdicts)}")
-        for page, precision, recall, article, truth in sorted(rows, key=lambda r: f1(r[1], r[2]))[
-            : asked.worst
-        ]:
-            print(f"  {page[:16]} P {precision:.3f} R {recall:.3f} {article.verdict} {truth['url'][:80]}")
+        for page, precision, recall, article, truth in sorted(
+            rows, key=lambda r: f1(r[1], r[2])
+        )[: asked.worst]:
+            print(
+                f"  {page[:16]} P {precision:.3f} R {recall:.3f} {article.verdict} {truth['url'][:80]}"
+            )
 
 
 if __name__ == "__main__":

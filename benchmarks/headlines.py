@@ -51,7 +51,9 @@ class Story(NamedTuple):
 
 def stories(path: Path) -> Iterator[Story]:
     """The labelled stories of a file."""
-    records = [json.loads(line)["articles"] for line in path.read_text("utf-8").splitlines()]
+    records = [
+        json.loads(line)["articles"] for line in path.read_text("utf-8").splitlines()
+    ]
     named: set[str] = {each["data"] for record in records for each in record}
     stored: dict[str, dict[str, Any]] = {}
     for name in named:
@@ -62,12 +64,16 @@ def stories(path: Path) -> Iterator[Story]:
         articles = [cleaned(row["id"], row, _published(row)) for row in rows]
         right = {each["id"] for each in record if each["label"] != "wrong"}
         leads = {each["id"] for each in record if each["lead_right"]}
-        yield Story(sorted(articles, key=lambda a: (a.effective_at, a.id)), right, leads)
+        yield Story(
+            sorted(articles, key=lambda a: (a.effective_at, a.id)), right, leads
+        )
 
 
 def _published(row: dict[str, Any]) -> dt.datetime:
     """When it was published, in UTC where no zone is named."""
-    published = dt.datetime.fromisoformat((row.get("published") or UNDATED).replace("Z", "+00:00"))
+    published = dt.datetime.fromisoformat(
+        (row.get("published") or UNDATED).replace("Z", "+00:00")
+    )
     return published if published.tzinfo else published.replace(tzinfo=dt.UTC)
 
 
@@ -75,7 +81,9 @@ def titles(articles: list[ArticleView], tuning: StoryTuning) -> Iterator[Headlin
     """The title after each arrival."""
     shown = None
     for count in range(1, len(articles) + 1):
-        chosen = headline(articles[:count], shown, tuning, afresh=count.bit_count() == 1)
+        chosen = headline(
+            articles[:count], shown, tuning, afresh=count.bit_count() == 1
+        )
         shown = chosen.title
         yield chosen
 
@@ -92,7 +100,9 @@ def has_right_lead(story: Story, tuning: StoryTuning) -> bool:
     if lead is None:
         return False
     article, sentence = lead
-    listed = summary(story.articles, tuning.summary_words, tuning, title).removesuffix("…")
+    listed = summary(story.articles, tuning.summary_words, tuning, title).removesuffix(
+        "…"
+    )
     if not listed.startswith(" ".join(sentence.split())[: len(listed)]):
         print(f"{title}: the summary does not begin with the lead")
     return article.id in story.leads
@@ -105,7 +115,9 @@ def cross_fitted(
     folds: int,
 ) -> int:
     """How many stories are right with constants chosen on the other folds."""
-    settings = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    settings = [
+        dict(zip(grid, values, strict=True)) for values in product(*grid.values())
+    ]
     right = []
     for setting in settings:
         tuning = msgspec.structs.replace(shipped_tuning(), **setting)
@@ -121,20 +133,32 @@ def cross_fitted(
 
 def main() -> None:
     """Print how many stories have a right title and lead, how often titles change, and the time."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("--folds", type=int)
     options = parser.parse_args()
     given, tuning = list(stories(options.file)), shipped_tuning()
     shown = [list(titles(story.articles, tuning)) for story in given]
-    right = [row[-1].article in story.right for row, story in zip(shown, given, strict=True)]
-    changes = sum(one.title != other.title for row in shown for one, other in pairwise(row))
+    right = [
+        row[-1].article in story.right for row, story in zip(shown, given, strict=True)
+    ]
+    changes = sum(
+        one.title != other.title for row in shown for one, other in pairwise(row)
+    )
     returns = 0
     for row in shown:
         for number, (one, other) in enumerate(pairwise(row)):
-            returns += other.title != one.title and other.title in {each.title for each in row[:number]}
-    print(f"{sum(right)} of {len(given)} titles are right; {changes} changes, {returns} to an earlier title")
-    print(f"{sum(bool(story.right) for story in given)} stories have a right title among their articles")
+            returns += other.title != one.title and other.title in {
+                each.title for each in row[:number]
+            }
+    print(
+        f"{sum(right)} of {len(given)} titles are right; {changes} changes, {returns} to an earlier title"
+    )
+    print(
+        f"{sum(bool(story.right) for story in given)} stories have a right title among their articles"
+    )
     labelled = [story for story in given if story.leads]
     leads = [has_right_lead(story, tuning) for story in labelled]
     print(f"{sum(leads)} of {len(labelled)} leads are right")
@@ -143,12 +167,18 @@ def main() -> None:
         headline(story.articles, None, tuning)
         summary(story.articles, tuning.summary_words, tuning, row[-1].title)
     milliseconds = 1000 * (time.process_time() - begin) / len(given)
-    print(f"{milliseconds:.2f} ms a story for title and summary, its articles read before")
+    print(
+        f"{milliseconds:.2f} ms a story for title and summary, its articles read before"
+    )
     if options.folds:
         count = cross_fitted(given, has_right_title, TITLE_GRID, options.folds)
-        print(f"{count} of {len(given)} titles are right with constants of the other parts")
+        print(
+            f"{count} of {len(given)} titles are right with constants of the other parts"
+        )
         count = cross_fitted(labelled, has_right_lead, LEAD_GRID, options.folds)
-        print(f"{count} of {len(labelled)} leads are right with constants of the other parts")
+        print(
+            f"{count} of {len(labelled)} leads are right with constants of the other parts"
+        )
 
 
 if __name__ == "__main__":

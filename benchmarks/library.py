@@ -44,10 +44,21 @@ VOCABULARY = 60_000
 WORDS = 200
 TITLE_WORDS = 9
 TOPIC_WORDS = 14
-LANGUAGES = (("en", 0.72), ("de", 0.12), ("zh", 0.08), ("ar", 0.05), ("fr", 0.0299), ("mt", 0.0001))
+LANGUAGES = (
+    ("en", 0.72),
+    ("de", 0.12),
+    ("zh", 0.08),
+    ("ar", 0.05),
+    ("fr", 0.0299),
+    ("mt", 0.0001),
+)
 _AT_ONCE = 5_000
 _ARABIC = "بتثجحخدرزسشصضطعغفقكلمنهوي"
-_SYLLABLES = tuple(a + b for a in "bcdfghklmnprstvw" for b in ("a", "e", "i", "o", "u", "an", "er", "is"))
+_SYLLABLES = tuple(
+    a + b
+    for a in "bcdfghklmnprstvw"
+    for b in ("a", "e", "i", "o", "u", "an", "er", "is")
+)
 
 
 class Invented(NamedTuple):
@@ -68,21 +79,30 @@ def vocabulary(language: str) -> list[str]:
     words: dict[str, None] = {}
     while len(words) < VOCABULARY:
         if language == "zh":
-            made = "".join(chr(0x4E00 + int(at)) for at in draw.integers(0, 2500, draw.choice([2, 2, 2, 3])))
+            made = "".join(
+                chr(0x4E00 + int(at))
+                for at in draw.integers(0, 2500, draw.choice([2, 2, 2, 3]))
+            )
         elif language == "ar":
-            made = "".join(_ARABIC[int(at)] for at in draw.integers(0, len(_ARABIC), draw.integers(3, 7)))
+            made = "".join(
+                _ARABIC[int(at)]
+                for at in draw.integers(0, len(_ARABIC), draw.integers(3, 7))
+            )
         else:
             made = "".join(
-                _SYLLABLES[int(at)] for at in draw.integers(0, len(_SYLLABLES), draw.integers(2, 5))
+                _SYLLABLES[int(at)]
+                for at in draw.integers(0, len(_SYLLABLES), draw.integers(2, 5))
             )
         words[made] = None
     return list(words)
 
 
 # Outlets; the earlier in this list the more they write.
-NAMES = [f"The {a}{b} Courier".title() for a in _SYLLABLES for b in ("ford", "holm", "stad", "ville")][
-    :OUTLETS
-]
+NAMES = [
+    f"The {a}{b} Courier".title()
+    for a in _SYLLABLES
+    for b in ("ford", "holm", "stad", "ville")
+][:OUTLETS]
 
 
 class Library:
@@ -107,7 +127,9 @@ class Library:
         self.owner = owner[order] + 1
         self.minute = at[order] - minutes
         names, shares = zip(*LANGUAGES, strict=True)
-        self.language = draw.choice(len(names), len(sizes) + 1, p=np.array(shares) / sum(shares))
+        self.language = draw.choice(
+            len(names), len(sizes) + 1, p=np.array(shares) / sum(shares)
+        )
         self.stories = len(sizes)
         self._draw = draw
         self._words = {name: vocabulary(name) for name in names}
@@ -118,7 +140,9 @@ class Library:
         """All of them, in the order of their numbers."""
         for start in range(0, len(self.owner), _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
-            drawn = np.searchsorted(self._shares, self._draw.random((len(self.owner[part]), WORDS)))
+            drawn = np.searchsorted(
+                self._shares, self._draw.random((len(self.owner[part]), WORDS))
+            )
             outlets = (OUTLETS ** self._draw.random(len(drawn))).astype(int) - 1
             spots = self._draw.integers(0, WORDS, (len(drawn), WORDS // 7))
             for at, row in enumerate(np.minimum(drawn, VOCABULARY - 1)):
@@ -137,21 +161,34 @@ class Library:
                     outlet=NAMES[int(outlets[at])],
                     title=_written(headline, language).rstrip(".。"),
                     text=_written(reported, language),
-                    time=END + dt.timedelta(minutes=float(self.minute[n - 1]), microseconds=n % 1000),
+                    time=END
+                    + dt.timedelta(
+                        minutes=float(self.minute[n - 1]), microseconds=n % 1000
+                    ),
                 )
 
 
 def _topic(story: int) -> npt.NDArray[np.int64]:
     """The words that a story is about: ranks from 300 on, rarer ones less often."""
-    mixed = (np.arange(TOPIC_WORDS, dtype=np.uint64) + np.uint64(story * 31)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (
+        np.arange(TOPIC_WORDS, dtype=np.uint64) + np.uint64(story * 31)
+    ) * np.uint64(0x9E3779B97F4A7C15)
     even = (mixed >> np.uint64(33)).astype(np.float64) / 2**31
     return (300 * (VOCABULARY / 300) ** even).astype(np.int64)
 
 
 def _written(words: Sequence[str], language: str) -> str:
     if language == "zh":
-        return "。".join("".join(words[at : at + 9]) for at in range(0, len(words[:110]), 9)) + "。"
-    lines = [" ".join(words[at : at + 14]).capitalize() + "." for at in range(0, len(words), 14)]
+        return (
+            "。".join(
+                "".join(words[at : at + 9]) for at in range(0, len(words[:110]), 9)
+            )
+            + "。"
+        )
+    lines = [
+        " ".join(words[at : at + 14]).capitalize() + "."
+        for at in range(0, len(words), 14)
+    ]
     return "\n".join(" ".join(lines[at : at + 3]) for at in range(0, len(lines), 3))
 
 
@@ -161,7 +198,9 @@ def _written(words: Sequence[str], language: str) -> str:
 def id_of(kind: str, number: int) -> str:
     """An id as the program's look."""
     return (
-        base64.b32encode(hashlib.blake2b(f"{kind}{number}".encode(), digest_size=10).digest())
+        base64.b32encode(
+            hashlib.blake2b(f"{kind}{number}".encode(), digest_size=10).digest()
+        )
         .decode()
         .lower()
     )
@@ -170,7 +209,9 @@ def id_of(kind: str, number: int) -> str:
 def build(url: str, count: int) -> None:
     """Fill a fresh database."""
     if count > BLOCK and count % BLOCK:
-        raise ValueError(f"above {BLOCK} articles a database is made of whole blocks of them")
+        raise ValueError(
+            f"above {BLOCK} articles a database is made of whole blocks of them"
+        )
     database = Database(url)
     upgrade(database)
     if database.is_sqlite:
@@ -185,12 +226,18 @@ def build(url: str, count: int) -> None:
     if not database.is_sqlite:
         with database.write() as connection:
             connection.execute(text("DROP INDEX ix_article_search_words"))
-            connection.execute(text("ALTER TABLE article DROP CONSTRAINT fk_article_story"))
+            connection.execute(
+                text("ALTER TABLE article DROP CONSTRAINT fk_article_story")
+            )
     _write_first(database, min(count, BLOCK))
     for block in range(1, count // BLOCK):
         with database.write() as connection:
             _copy(connection, block)
-        print(f"block {block}, {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"block {block}, {time.perf_counter() - began:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     _end(database)
     database.close()
     print(f"{count} articles in {time.perf_counter() - began:.0f} s", file=sys.stderr)
@@ -215,7 +262,10 @@ def _write_first(database: Database, count: int) -> None:
                     next_due_at=END,
                 ),
             )
-    source_of = {name: source_id("feed", None, f"https://{at}.example/feed") for at, name in enumerate(NAMES)}
+    source_of = {
+        name: source_id("feed", None, f"https://{at}.example/feed")
+        for at, name in enumerate(NAMES)
+    }
     members: dict[int, list[Invented]] = {}
     left = np.bincount(library.owner, minlength=library.stories + 1)
     batch: list[Invented] = []
@@ -250,22 +300,40 @@ def _end(database: Database) -> None:
             ("story", "story", "story_no"),
         ):
             connection.execute(
-                text(f"UPDATE counter SET value = (SELECT max({column}) FROM {of}) WHERE name = '{name}'")
+                text(
+                    f"UPDATE counter SET value = (SELECT max({column}) FROM {of}) WHERE name = '{name}'"
+                )
             )
         newest = connection.execute(select(func.max(tables.story.c.id))).scalar_one()
-        connection.execute(insert(tables.story_log).values(story=newest, at=END, kind="created"))
+        connection.execute(
+            insert(tables.story_log).values(story=newest, at=END, kind="created")
+        )
     tell_newest(database)
     if not database.is_sqlite:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with database.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
             connection.execute(text("VACUUM ANALYZE"))
 
 
 def tell_newest(database: Database) -> None:
     """The newest stories get the merged text that the program gives them; the others are told already."""
-    newest = select(tables.story.c.story_no).order_by(tables.story.c.bumped_at.desc()).limit(TOLD)
+    newest = (
+        select(tables.story.c.story_no)
+        .order_by(tables.story.c.bumped_at.desc())
+        .limit(TOLD)
+    )
     with database.write() as connection:
-        numbers = connection.execute(newest.where(tables.story.c.redirect_to.is_(None))).scalars().all()
-        unrendered = update(tables.story).where(tables.story.c.story_no.in_(numbers)).values(text=None)
+        numbers = (
+            connection.execute(newest.where(tables.story.c.redirect_to.is_(None)))
+            .scalars()
+            .all()
+        )
+        unrendered = (
+            update(tables.story)
+            .where(tables.story.c.story_no.in_(numbers))
+            .values(text=None)
+        )
         connection.execute(unrendered)
     for _ in range(0, TOLD, 50):
         render_next(database, 50, shipped_tuning())
@@ -285,7 +353,13 @@ def _copy(connection: Connection, block: int) -> None:
         values = {name: name for name in columns}
         for name in ("id", "root_article", "story", "founding_article"):
             values[name] = f"substr({name}, {block + 1}) || substr({name}, 1, {block})"
-        for name in ("published", "seen_at", "effective_at", "placed_at", *_STORY_TIMES):
+        for name in (
+            "published",
+            "seen_at",
+            "effective_at",
+            "placed_at",
+            *_STORY_TIMES,
+        ):
             values[name] = (
                 f"strftime('%Y-%m-%d %H:%M:%S', {name}, '+{days} days') || substr({name}, 20)"
                 if is_sqlite
@@ -294,7 +368,9 @@ def _copy(connection: Connection, block: int) -> None:
         values[number] = f"{number} + {block * first}"
         values["last_inbox_no"] = f"last_inbox_no + {block * BLOCK}"
         whole = (
-            "EXISTS (SELECT 1 FROM story WHERE story.id = article.story)" if table == "article" else "true"
+            "EXISTS (SELECT 1 FROM story WHERE story.id = article.story)"
+            if table == "article"
+            else "true"
         )
         connection.execute(
             text(
@@ -312,18 +388,27 @@ def _copy(connection: Connection, block: int) -> None:
     if is_sqlite:
         _index_copies(connection, block)
     else:
-        connection.execute(text(_COPIED_WORDS.format(days=days, more=block * BLOCK, block=BLOCK)))
+        connection.execute(
+            text(_COPIED_WORDS.format(days=days, more=block * BLOCK, block=BLOCK))
+        )
 
 
 _STORY_TIMES = ("first_published", "last_published", "bumped_at")
 _DAY_MARKS = "to_char({at}, '\"_d\"YYYYMMDD'), to_char({at}, '\"_d\"YYYYMM'), to_char({at}, '\"_d\"YYYY')"
 _OLD_MARKS = _DAY_MARKS.format(at="(effective_at AT TIME ZONE 'UTC')")
-_NEW_MARKS = _DAY_MARKS.format(at="(effective_at AT TIME ZONE 'UTC' + interval '{days} days')")
+_NEW_MARKS = _DAY_MARKS.format(
+    at="(effective_at AT TIME ZONE 'UTC' + interval '{days} days')"
+)
 _COPIED_WORDS = (
     "INSERT INTO article_search (n, words, is_long) SELECT a.inbox_no + {more}, ts_delete(s.words, ARRAY["
-    + ", ".join(f"'_{mark}' || (a.inbox_no >> {bits})" for mark, bits in index.SPANS.items())
+    + ", ".join(
+        f"'_{mark}' || (a.inbox_no >> {bits})" for mark, bits in index.SPANS.items()
+    )
     + f", {_OLD_MARKS}]) || array_to_tsvector(ARRAY["
-    + ", ".join(f"'_{mark}' || ((a.inbox_no + {{more}}) >> {bits})" for mark, bits in index.SPANS.items())
+    + ", ".join(
+        f"'_{mark}' || ((a.inbox_no + {{more}}) >> {bits})"
+        for mark, bits in index.SPANS.items()
+    )
     + f", {_NEW_MARKS}]), s.is_long FROM article a JOIN article_search s ON s.n = a.inbox_no "
     "WHERE a.inbox_no <= {block} AND EXISTS (SELECT 1 FROM story WHERE story.id = a.story)"
 )
@@ -348,12 +433,21 @@ def _flush(
 ) -> None:
     with database.write() as connection:
         _write(connection, tables.story, [_story(found) for found in done])
-        _write(connection, tables.story_subject, [row for found in done for row in _subjects(found[0])])
+        _write(
+            connection,
+            tables.story_subject,
+            [row for found in done for row in _subjects(found[0])],
+        )
         rows = [_article(one, source_of) for one in batch]
         _write(connection, tables.article, rows)
         index.put(
             connection,
-            [index.IndexedText(**{name: row[name] for name in index.IndexedText._fields}) for row in rows],
+            [
+                index.IndexedText(
+                    **{name: row[name] for name in index.IndexedText._fields}
+                )
+                for row in rows
+            ],
         )
 
 
@@ -366,13 +460,17 @@ def _write(connection: Connection, table: Any, rows: Sequence[dict[str, Any]]) -
     driver = connection.connection.driver_connection
     assert driver is not None
     names = list(rows[0])
-    with driver.cursor().copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
+    with driver.cursor().copy(
+        f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+    ) as copy:
         for row in rows:
             copy.write_row([row[name] for name in names])
 
 
 _SIGNATURE = hashlib.shake_256(b"signature").digest(40_000)
-_EVIDENCE = codecs.pack(Evidence(stage="event", score=3.2, need=1.1, shared=tuple(range(40))))
+_EVIDENCE = codecs.pack(
+    Evidence(stage="event", score=3.2, need=1.1, shared=tuple(range(40)))
+)
 _DETAILS = codecs.pack(ArticleDetails())
 
 

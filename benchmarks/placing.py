@@ -84,18 +84,29 @@ class Watch:
 
     def line(self, name: str, cpu: Sequence[float], wall: Sequence[float]) -> str:
         shown = [
-            (1e3 * np.median(values), 1e3 * np.mean(values), 1e3 * np.quantile(values, 0.99))
+            (
+                1e3 * np.median(values),
+                1e3 * np.mean(values),
+                1e3 * np.quantile(values, 0.99),
+            )
             for values in (cpu, wall)
         ]
-        words = [f"{median:7.2f} {mean:7.2f} {high:8.2f}" for median, mean, high in shown]
+        words = [
+            f"{median:7.2f} {mean:7.2f} {high:8.2f}" for median, mean, high in shown
+        ]
         return f"  {name:12}{words[0]}  |{words[1]}"
 
     def show(self, articles: int) -> None:
         """A line for each part; what happens by batch is shared out over its articles."""
-        print(f"  {'ms':12}{'median':>7} {'mean':>7} {'99 %':>8}  | the same on the clock")
+        print(
+            f"  {'ms':12}{'median':>7} {'mean':>7} {'99 %':>8}  | the same on the clock"
+        )
         for name in ("shingles", "copy", "event", "story"):
             print(self.line(name, self.cpu[name], self.wall[name]))
-        cpu, wall = ([of[name] for name in ("shingles", "copy", "event")] for of in (self.cpu, self.wall))
+        cpu, wall = (
+            [of[name] for name in ("shingles", "copy", "event")]
+            for of in (self.cpu, self.wall)
+        )
         print(self.line("placing", np.sum(cpu, axis=0), np.sum(wall, axis=0)))
         looks = [value for value in self.cpu["look"] if value > 1e-3]
         print(
@@ -147,7 +158,9 @@ def parts(database: Database, made: Sequence[Made], *, profile: Path | None) -> 
         profiler.dump_stats(profile)
     else:
         outcomes = place_some(database, placing, clock, made[warm:], watch)
-        print(f"  outcomes: {dict(outcomes)}; the stream says {dict(_truth(made[warm:]))}")
+        print(
+            f"  outcomes: {dict(outcomes)}; the stream says {dict(_truth(made[warm:]))}"
+        )
     watch.show(len(made) - warm)
 
 
@@ -162,7 +175,11 @@ def _watch(placing: Placer, watch: Watch) -> None:
 
 
 def place_some(
-    database: Database, placing: Placer, clock: Clock, made: Sequence[Made], watch: Watch
+    database: Database,
+    placing: Placer,
+    clock: Clock,
+    made: Sequence[Made],
+    watch: Watch,
 ) -> collections.Counter[str]:
     all_tuning = Tuning()
     maker: Any = fingerprinter(all_tuning)
@@ -186,7 +203,9 @@ def place_some(
 
 
 def _clean(entry: Entry, seen: dt.datetime) -> Prepared:
-    return _prepared(PrepareItem(entry=entry, seen=seen), Tuning(), PrepareJob(items=()))
+    return _prepared(
+        PrepareItem(entry=entry, seen=seen), Tuning(), PrepareJob(items=())
+    )
 
 
 def _truth(made: Sequence[Made]) -> collections.Counter[str]:
@@ -196,7 +215,9 @@ def _truth(made: Sequence[Made]) -> collections.Counter[str]:
 def accept(database: Database, clock: Clock, made: Sequence[Made]) -> None:
     clock.time = made[-1].time
     with database.write() as connection:
-        inbox.accept(connection, [one.entry() for one in made], seen=[one.time for one in made])
+        inbox.accept(
+            connection, [one.entry() for one in made], seen=[one.time for one in made]
+        )
 
 
 def whole(database: Database, made: Sequence[Made]) -> None:
@@ -229,7 +250,10 @@ def whole(database: Database, made: Sequence[Made]) -> None:
 
 def children() -> list[str]:
     listed = subprocess.run(
-        ["ps", "-o", "pid=,comm=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+        ["ps", "-o", "pid=,comm=", "--ppid", str(os.getpid())],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [line.split()[0] for line in listed.stdout.splitlines() if " ps" not in line]
 
@@ -251,15 +275,21 @@ def one_shot(path: Path, made: Made) -> None:
         began = time.perf_counter()
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [str(PROGRAM), "--database", str(path), "ingest", str(line)]
-        run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        run = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=folder
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         words = " ".join(run.stdout.split())[:80] or run.stderr.strip()[-200:]
-        print(f"  ingest of one article: {time.perf_counter() - began:.2f} s ({cpu:.2f} of CPU): {words}")
+        print(
+            f"  ingest of one article: {time.perf_counter() - began:.2f} s ({cpu:.2f} of CPU): {words}"
+        )
 
 
 def bytes_an_article(path: Path, count: int) -> None:
-    print(f"  {path.stat().st_size / count:.0f} bytes an article, without the full-text index")
+    print(
+        f"  {path.stat().st_size / count:.0f} bytes an article, without the full-text index"
+    )
 
 
 def work_copy(path: Path, *, keep: bool) -> Iterator[Path]:
@@ -275,7 +305,14 @@ def work_copy(path: Path, *, keep: bool) -> Iterator[Path]:
 def hash_of_rows(database: Database) -> str:
     """A hash of the rows that placing writes."""
     digest = hashlib.blake2b(digest_size=8)
-    written = (tables.article, tables.story, tables.sketch, tables.story_log, tables.change, tables.entry)
+    written = (
+        tables.article,
+        tables.story,
+        tables.sketch,
+        tables.story_log,
+        tables.change,
+        tables.entry,
+    )
     with database.read() as connection:
         for table in written:
             key = next(iter(table.primary_key.columns))
@@ -283,8 +320,14 @@ def hash_of_rows(database: Database) -> str:
                 chosen = select(*(one for one in table.columns if one is not key))
             else:
                 chosen = select(table)
-            for row in connection.execute(chosen.order_by(key).execution_options(yield_per=1_000)):
-                digest.update(repr([bytes(v) if isinstance(v, memoryview) else v for v in row]).encode())
+            for row in connection.execute(
+                chosen.order_by(key).execution_options(yield_per=1_000)
+            ):
+                digest.update(
+                    repr(
+                        [bytes(v) if isinstance(v, memoryview) else v for v in row]
+                    ).encode()
+                )
     return digest.hexdigest()
 
 
@@ -293,7 +336,9 @@ def on_server(path: Path, made: Sequence[Made], given: argparse.Namespace) -> No
     with own_database(given.server) as url:
         source, target = Database(f"sqlite:///{path}"), Database(url)
         copy(source, target, lambda *_: nullcontext(lambda _: None))
-        with target.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with target.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
         print(f"  on the server, load {os.getloadavg()[0]:.1f}")
         parts(target, made, profile=None)
@@ -308,9 +353,13 @@ def measure(count: int, given: argparse.Namespace) -> None:
     for file in work_copy(path, keep=given.keep):
         database = Database(f"sqlite:///{file}")
         with database.read() as connection:
-            done = connection.exec_driver_sql("SELECT value FROM counter WHERE name = 'inbox'").scalar_one()
+            done = connection.exec_driver_sql(
+                "SELECT value FROM counter WHERE name = 'inbox'"
+            ).scalar_one()
         more = continuation(count, done - count, 2 * given.articles + 2, given.data)
-        print(f"{count} stored (and {done - count} since), load {os.getloadavg()[0]:.1f}")
+        print(
+            f"{count} stored (and {done - count} since), load {os.getloadavg()[0]:.1f}"
+        )
         bytes_an_article(file, done)
         if given.server:
             on_server(file, more[: given.articles], given)
@@ -328,16 +377,29 @@ def measure(count: int, given: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("counts", type=int, nargs="*", default=[10_000])
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "aggregator-corpus"))
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir(), "aggregator-corpus")
+    )
     parser.add_argument("--data", type=Path, default=data_folder())
     parser.add_argument(
-        "--articles", type=int, default=1_600, help="how many are placed, in each of two ways"
+        "--articles",
+        type=int,
+        default=1_600,
+        help="how many are placed, in each of two ways",
     )
-    parser.add_argument("--keep", action="store_true", help="work in the database itself, not in a copy")
+    parser.add_argument(
+        "--keep", action="store_true", help="work in the database itself, not in a copy"
+    )
     parser.add_argument("--quick", action="store_true", help="the parts only")
-    parser.add_argument("--hash", action="store_true", help="hash the rows after the parts")
-    parser.add_argument("--server", help="URL of a Postgres server, on which an own database is made")
-    parser.add_argument("--profile", type=Path, help="file for cProfile's figures of the parts")
+    parser.add_argument(
+        "--hash", action="store_true", help="hash the rows after the parts"
+    )
+    parser.add_argument(
+        "--server", help="URL of a Postgres server, on which an own database is made"
+    )
+    parser.add_argument(
+        "--profile", type=Path, help="file for cProfile's figures of the parts"
+    )
     given = parser.parse_args()
     for count in given.counts:
         measure(count, given)

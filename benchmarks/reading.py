@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, permutations
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
@@ -73,7 +74,9 @@ def filters() -> dict[str, StoryFilter]:
         "since 24 hours, 50": StoryFilter(since=END - DAY),
         "since 24 hours, 500": StoryFilter(since=END - DAY, limit=500),
         "since tomorrow (none)": StoryFilter(since=END + DAY),
-        "one day, three months ago": StoryFilter(since=END - 90 * DAY, until=END - 89 * DAY),
+        "one day, three months ago": StoryFilter(
+            since=END - 90 * DAY, until=END - 89 * DAY
+        ),
         "until three months ago": StoryFilter(until=END - 90 * DAY),
         "min_reports 3": StoryFilter(min_reports=3),
         "min_reports 20": StoryFilter(min_reports=20),
@@ -89,8 +92,12 @@ def filters() -> dict[str, StoryFilter]:
         "a common word": StoryFilter(query=en[5]),
         "a rare word": StoryFilter(query=en[30_000]),
         "a word in one of 1,000": StoryFilter(query=en[4000]),
-        "common word, language, 5 reports": StoryFilter(query=en[5], language="de", min_reports=5),
-        "common word of another language (none)": StoryFilter(query=en[5], language="zh"),
+        "common word, language, 5 reports": StoryFilter(
+            query=en[5], language="de", min_reports=5
+        ),
+        "common word of another language (none)": StoryFilter(
+            query=en[5], language="zh"
+        ),
     }
 
 
@@ -118,7 +125,9 @@ def tell(name: str, taken: Sequence[tuple[float, float]], wanted: str = "") -> N
 
 
 @contextmanager
-def serving(reading: StoryReader) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
+def serving(
+    reading: StoryReader,
+) -> Iterator[Callable[..., tuple[int, dict[str, str], bytes]]]:
     """The real server, and how to ask it."""
     server = Server(reading, PublishSettings(port=0, full_text="never"))
     at = urlsplit(server.start())
@@ -141,10 +150,20 @@ def serving(reading: StoryReader) -> Iterator[Callable[..., tuple[int, dict[str,
 def pages(reading: StoryReader, database: Database) -> None:
     """What a browser and a feed reader ask for."""
     with database.read() as connection:
-        large = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.bumped_at.desc())
-        one = connection.execute(large.where(story.c.article_count == 1).limit(1)).scalar_one()
-        four = connection.execute(large.where(story.c.article_count == 4).limit(1)).scalar_one()
-        forty = connection.execute(large.where(story.c.article_count >= 30).limit(1)).scalar_one()
+        large = (
+            select(story.c.id)
+            .where(story.c.redirect_to.is_(None))
+            .order_by(story.c.bumped_at.desc())
+        )
+        one = connection.execute(
+            large.where(story.c.article_count == 1).limit(1)
+        ).scalar_one()
+        four = connection.execute(
+            large.where(story.c.article_count == 4).limit(1)
+        ).scalar_one()
+        forty = connection.execute(
+            large.where(story.c.article_count >= 30).limit(1)
+        ).scalar_one()
     word = vocabulary("en")[600]
     with serving(reading) as ask:
         for name, path, wanted in (
@@ -155,23 +174,40 @@ def pages(reading: StoryReader, database: Database) -> None:
             ("RSS, min_reports=3", "/feeds/stories.rss?min_reports=3", ""),
             ("RSS, a word", f"/feeds/stories.rss?query={quote(word)}", ""),
             ("API, 50 stories", "/api/v1/stories", ""),
-            ("API, since a day", f"/api/v1/stories?{urlencode({'since': (END - DAY).isoformat()})}", ""),
+            (
+                "API, since a day",
+                f"/api/v1/stories?{urlencode({'since': (END - DAY).isoformat()})}",
+                "",
+            ),
             ("story page, one report", f"/stories/{one}", ""),
             ("story page, four reports", f"/stories/{four}", ""),
             ("story page, 30 or more", f"/stories/{forty}", ""),
             ("search page", f"/search?q={quote(word)}", ""),
             ("sources page", "/sources", ""),
         ):
-            tell(name, measured(RUNS, lambda path=path: ask(path)), wanted)  # type: ignore[misc]
+            tell(name, measured(RUNS, partial(ask, path)), wanted)
         # The same feed under more addresses than feeds are kept as written: what it costs after a change.
-        defaults = permutations(("min_reports=1", "min_outlets=1", "query=", "language=", "outlet="))
+        defaults = permutations(
+            ("min_reports=1", "min_outlets=1", "query=", "language=", "outlet=")
+        )
         anew = cycle(["/feeds/stories.rss?" + "&".join(one) for one in defaults][:30])
-        tell("RSS, 100 stories, after a change", measured(RUNS, lambda: ask(next(anew))), "20")
-        for name, path in (("front page, 304", "/"), ("RSS, 304", "/feeds/stories.rss")):
+        tell(
+            "RSS, 100 stories, after a change",
+            measured(RUNS, lambda: ask(next(anew))),
+            "20",
+        )
+        for name, path in (
+            ("front page, 304", "/"),
+            ("RSS, 304", "/feeds/stories.rss"),
+        ):
             tag = ask(path)[1]["etag"]
             again = {"If-None-Match": tag}
             assert ask(path, **again)[0] == 304
-            tell(name, measured(RUNS * 3, lambda path=path, again=again: ask(path, **again)), "5")  # type: ignore[misc]
+            tell(
+                name,
+                measured(RUNS * 3, partial(ask, path, **again)),
+                "5",
+            )
 
 
 def lists(reading: StoryReader) -> None:
@@ -180,7 +216,7 @@ def lists(reading: StoryReader) -> None:
         found = reading.stories(wanted)
         more = " and more" if found.next else ""
         reported = f"{len(found.stories)} stories{more}"
-        tell(name, measured(10, lambda wanted=wanted: reading.stories(wanted)), reported)  # type: ignore[misc]
+        tell(name, measured(10, partial(reading.stories, wanted)), reported)
 
 
 def command(url: str) -> None:
@@ -189,10 +225,19 @@ def command(url: str) -> None:
         config = Path(folder, "config.yaml")
         config.write_text(f"database: {url.removeprefix('sqlite:///')}\nsources: []\n")
         since = (END - DAY).strftime("%Y-%m-%dT%H:%M")
-        program = [Path(sys.executable).with_name("aggregator"), "stories", "--since", since]
+        program = [
+            Path(sys.executable).with_name("aggregator"),
+            "stories",
+            "--since",
+            since,
+        ]
         run = [*program, "--config", str(config), "--format", "json"]
         tell("aggregator stories --since (a day)", measured(10, lambda: _run(run)), "")
-        tell("aggregator --version", measured(10, lambda: _run([program[0], "--version"])), "")
+        tell(
+            "aggregator --version",
+            measured(10, lambda: _run([program[0], "--version"])),
+            "",
+        )
 
 
 def _run(program: Sequence[object]) -> None:
@@ -205,9 +250,13 @@ def search(reading: StoryReader) -> None:
     for name, asked in searches().items():
         results = reading.search(asked, 20, SearchBounds())
         assert results.problem is None, results.problem
-        taken = measured(10, lambda asked=asked: reading.search(asked, 20, SearchBounds()))  # type: ignore[misc]
+        taken = measured(10, partial(reading.search, asked, 20, SearchBounds()))
         everything += taken
-        tell(f"search: {name}", taken, f"{len(results.hits)} hits{' and more' if results.more else ''}")
+        tell(
+            f"search: {name}",
+            taken,
+            f"{len(results.hits)} hits{' and more' if results.more else ''}",
+        )
     tell("search, all", everything, "300")
 
 
@@ -219,7 +268,9 @@ def main() -> None:
     database = Database(given.url)
     reading = StoryReader(database)
     collect_garbage_seldom()  # as the daemon does
-    print(f"{'milliseconds':<44} {'half':>8} {'95 %':>8} {'CPU half':>8} {'95 %':>8}   wanted")
+    print(
+        f"{'milliseconds':<44} {'half':>8} {'95 %':>8} {'CPU half':>8} {'95 %':>8}   wanted"
+    )
     if given.only in (None, "pages"):
         pages(reading, database)
     if given.only in (None, "lists"):

@@ -50,10 +50,17 @@ def place(database: Database, stream: Stream, first: int = 1) -> Pipeline:
     moment = START
     pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: moment)
     for start in range(first, len(stream) + 1, AT_ONCE):
-        some = [stream.article(n) for n in range(start, min(start + AT_ONCE, len(stream) + 1))]
+        some = [
+            stream.article(n)
+            for n in range(start, min(start + AT_ONCE, len(stream) + 1))
+        ]
         moment = some[-1].time
         with database.write() as connection:
-            inbox.accept(connection, [one.entry() for one in some], seen=[one.time for one in some])
+            inbox.accept(
+                connection,
+                [one.entry() for one in some],
+                seen=[one.time for one in some],
+            )
         for _ in pipeline.place_waiting():
             pass
     return pipeline
@@ -69,7 +76,9 @@ def fill(database: Database, stream: Stream) -> None:
 def _index(database: Database) -> None:
     """The full-text index, which those files leave empty."""
     with database.write() as connection:
-        connection.execute(update(counter).where(counter.c.name == "searchable").values(value=0))
+        connection.execute(
+            update(counter).where(counter.c.name == "searchable").values(value=0)
+        )
     Pipeline(database, InlineExecutor(), Tuning(), lambda: START).index_text()
 
 
@@ -78,7 +87,9 @@ def used(database: Database) -> int:
     if database.is_sqlite:
         space = database.space()
         return space.total - space.free
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with database.engine.connect().execution_options(
+        isolation_level="AUTOCOMMIT"
+    ) as connection:
         connection.execute(text("VACUUM FULL"))
         sizes = (
             "SELECT sum(pg_total_relation_size(oid)) FROM pg_class "
@@ -89,7 +100,9 @@ def used(database: Database) -> int:
 
 def parts(database: Database, articles: int) -> str:
     """The largest tables and indexes, in bytes an article."""
-    wanted = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 9"
+    wanted = (
+        "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC LIMIT 9"
+    )
     if not database.is_sqlite:
         wanted = (
             "SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' "
@@ -105,7 +118,9 @@ def run(database: Database, plan: RetentionPlan) -> list[float]:
     pipeline = Pipeline(database, InlineExecutor(), Tuning(), lambda: LATER)
     with database.write() as connection:  # the clock has gone on for a day
         for hours in (40, 16):
-            steady_clock.record_time(connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1))
+            steady_clock.record_time(
+                connection, LATER - dt.timedelta(hours=hours), dt.timedelta(days=1)
+            )
     retention_job = pipeline.retention_job(plan)
     retention_job.step()  # reads the rules and where it is
     seconds = []
@@ -122,17 +137,27 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--url", required=True)
     parser.add_argument("--data", type=Path, default=data_folder())
-    parser.add_argument("--cache", type=Path, help="begin with the file of so many rows that is kept there")
-    parser.add_argument("--due", type=int, help="only so many articles, the oldest, come of age")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        help="begin with the file of so many rows that is kept there",
+    )
+    parser.add_argument(
+        "--due", type=int, help="only so many articles, the oldest, come of age"
+    )
     given = parser.parse_args()
     stream = Stream(given.data, given.count)
     database = Database(given.url)
     if given.cache is not None and database.file is not None:
-        shutil.copyfile(database_of(given.count, given.cache, given.data), database.file)
+        shutil.copyfile(
+            database_of(given.count, given.cache, given.data), database.file
+        )
         _index(database)
     upgrade(database)
     with database.read() as connection:
-        is_new = not connection.execute(select(counter.c.value).where(counter.c.name == "entry")).scalar()
+        is_new = not connection.execute(
+            select(counter.c.value).where(counter.c.name == "entry")
+        ).scalar()
     began = time.perf_counter()
     if is_new:
         fill(database, stream)
@@ -141,9 +166,12 @@ def main() -> None:
     print(f"{'':22} {parts(database, given.count)}")
     age = 86_400
     if given.due is not None:
-        with database.write() as connection:  # those of several blocks were not placed in order of time
+        # Those of several blocks were not placed in order of time
+        with database.write() as connection:
             values = {"placed_at": START - dt.timedelta(days=2 * 365)}
-            connection.execute(update(article).where(article.c.inbox_no <= given.due).values(values))
+            connection.execute(
+                update(article).where(article.c.inbox_no <= given.due).values(values)
+            )
         age = int((LATER - START).total_seconds()) + 365 * 86_400
     for name, plan in plans(age):
         seconds = sorted(run(database, plan))

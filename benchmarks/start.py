@@ -30,7 +30,10 @@ def cost(name: str, *program: str | Path, is_worker: bool = False) -> None:
     for _ in range(RUNS):
         ours, theirs = socket.socketpair()
         running = subprocess.Popen(
-            program, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            program,
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         theirs.close()
         if is_worker:
@@ -46,10 +49,20 @@ def cost(name: str, *program: str | Path, is_worker: bool = False) -> None:
 
 def commands() -> None:
     subprocess.run([PROGRAM, "ingest", SAMPLES], check=True, capture_output=True)
-    listed = subprocess.run([PROGRAM, "stories", "--format", "json"], check=True, capture_output=True)
+    listed = subprocess.run(
+        [PROGRAM, "stories", "--format", "json"], check=True, capture_output=True
+    )
     story = json.loads(listed.stdout)["stories"][0]["id"]
     for typed in (
-        *("--help", "stories", f"story {story}", "search port", "sources list", "db stats", "feed"),
+        *(
+            "--help",
+            "stories",
+            f"story {story}",
+            "search port",
+            "sources list",
+            "db stats",
+            "feed",
+        ),
         *("config check", "doctor"),
     ):
         cost(f"aggregator {typed}", PROGRAM, *typed.split())
@@ -57,7 +70,16 @@ def commands() -> None:
 
 def worker() -> None:
     module = "aggregator.intake.workers.worker_main"
-    cost("a worker", sys.executable, "-P", "-m", module, str(os.getpid()), "1000000000", is_worker=True)
+    cost(
+        "a worker",
+        sys.executable,
+        "-P",
+        "-m",
+        module,
+        str(os.getpid()),
+        "1000000000",
+        is_worker=True,
+    )
 
 
 def tree(process: int) -> list[int]:
@@ -68,7 +90,9 @@ def tree(process: int) -> list[int]:
 
 
 def _pss_mb(process: int) -> float:
-    found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text())
+    found = re.search(
+        r"Pss:\s+(\d+)", Path(f"/proc/{process}/smaps_rollup").read_text()
+    )
     return int(found[1]) / 1024 if found else 0.0
 
 

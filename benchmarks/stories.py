@@ -38,7 +38,9 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):
             record = json.loads(line)
-            published = dt.datetime.fromisoformat(record["published"]).astimezone(dt.UTC)
+            published = dt.datetime.fromisoformat(record["published"]).astimezone(
+                dt.UTC
+            )
             article = ArticleView(
                 id=record["id"],
                 inbox_no=number,
@@ -58,7 +60,9 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
                 text=record["text"],
             )
             events[record["cluster"]].append(article)
-    yield from (articles for _, articles in sorted(events.items()) if len(articles) >= least)
+    yield from (
+        articles for _, articles in sorted(events.items()) if len(articles) >= least
+    )
 
 
 def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
@@ -67,11 +71,19 @@ def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
     from aggregator.stories.title import headline
 
     shown = story_text(articles, headline(articles, None).title, shipped_tuning())
-    passages = [(passage.text, passage.article_id) for passage in (*shown.lead, *shown.openings)]
+    passages = [
+        (passage.text, passage.article_id) for passage in (*shown.lead, *shown.openings)
+    ]
     for quotation in shown.quotations:
-        passages += [(quotation.text, article_id) for article_id in quotation.article_ids]
+        passages += [
+            (quotation.text, article_id) for article_id in quotation.article_ids
+        ]
     paragraphs = {article.id: article.text.split("\n") for article in articles}
-    wrong = [text for text, id_ in passages if not any(text in line for line in paragraphs[id_])]
+    wrong = [
+        text
+        for text, id_ in passages
+        if not any(text in line for line in paragraphs[id_])
+    ]
     return len(passages), wrong
 
 
@@ -93,16 +105,23 @@ def milliseconds(groups: Sequence[Sequence[ArticleView]]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     default = os.environ.get("AGGREGATOR_DATA", str(ROOT.parent / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--before", type=Path, help="a checkout whose time is given, too")
+    parser.add_argument(
+        "--before", type=Path, help="a checkout whose time is given, too"
+    )
     parser.add_argument("--time", action="store_true", help="only the time")
     asked = parser.parse_args()
     groups = list(stories(asked.data / "events-fulltext.jsonl.gz"))
     if not asked.time:
         counted = [wrong_words(articles) for articles in groups]
-        texts, wrong = sum(count for count, _ in counted), [text for _, found in counted for text in found]
+        texts, wrong = (
+            sum(count for count, _ in counted),
+            [text for _, found in counted for text in found],
+        )
         empty = sum(count == 0 for count, _ in counted)
         print(
             f"words: {texts - len(wrong)} of {texts} texts right; {empty} of {len(groups)} stories are empty"
@@ -111,7 +130,13 @@ def main() -> None:
     print(f"ms a story of several: {milliseconds(groups):.1f}")
     if asked.before:
         print("before: ", end="", flush=True)
-        command = [sys.executable, str(Path(__file__).resolve()), "--time", "--data", str(asked.data)]
+        command = [
+            sys.executable,
+            str(Path(__file__).resolve()),
+            "--time",
+            "--data",
+            str(asked.data),
+        ]
         environment = {**os.environ, "PYTHONPATH": str(asked.before.resolve())}
         subprocess.run(command, check=True, cwd=asked.before, env=environment)
 

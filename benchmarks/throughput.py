@@ -93,13 +93,31 @@ finally:
 
 def text_in(data: Path, server: str | None) -> None:
     paths = [data / f"events-{name}.jsonl.gz" for name in ("fulltext", "stream")]
-    lines = [line for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()]
+    lines = [
+        line
+        for path in paths
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+    ]
     texts = [json.loads(line)["text"] for line in lines]
     with tempfile.TemporaryDirectory() as folder, ExitStack() as made:
-        url = f"sqlite:///{folder}/bench.db" if server is None else made.enter_context(own_database(server))
-        command = [sys.executable, "-c", INGEST, "--database", url, "ingest", *map(str, paths)]
+        url = (
+            f"sqlite:///{folder}/bench.db"
+            if server is None
+            else made.enter_context(own_database(server))
+        )
+        command = [
+            sys.executable,
+            "-c",
+            INGEST,
+            "--database",
+            url,
+            "ingest",
+            *map(str, paths),
+        ]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder)
+        run = subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=folder
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         database = Database(url)
         with database.read() as connection:
@@ -130,7 +148,12 @@ def datasketch_loop(texts: Sequence[str]) -> None:
     for number, one in enumerate(texts):
         words = one.lower().split()
         sketch = MinHash(num_perm=128)
-        sketch.update_batch({" ".join(words[at : at + 3]).encode() for at in range(max(1, len(words) - 2))})
+        sketch.update_batch(
+            {
+                " ".join(words[at : at + 3]).encode()
+                for at in range(max(1, len(words) - 2))
+            }
+        )
         lsh.query(sketch)
         lsh.insert(str(number), sketch)
 
@@ -155,7 +178,8 @@ def pages_in(data: Path) -> None:
         for path in sorted((data / folder / "html").glob("*.html.gz"))
     ]
     entries = [
-        Entry(source="bench", guid=str(number), html=page, is_page=True) for number, page in enumerate(pages)
+        Entry(source="bench", guid=str(number), html=page, is_page=True)
+        for number, page in enumerate(pages)
     ]
     whole = bare = 0.0
     for _ in range(ROUNDS):
@@ -182,9 +206,13 @@ def bare_loop(pages: Sequence[str]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("AGGREGATOR_DATA", "../shared/data"))
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("AGGREGATOR_DATA", "../shared/data")),
     )
-    parser.add_argument("--database", help="of a Postgres server, on which an own database is made")
+    parser.add_argument(
+        "--database", help="of a Postgres server, on which an own database is made"
+    )
     parser.add_argument("--texts-only", action="store_true")
     given = parser.parse_args()
     text_in(given.data.resolve(), given.database)

@@ -28,6 +28,8 @@ given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 else:
-    url = context.get_x_argument(as_dictionary=True).get("url") or load(None).database_url
+    url = (
+        context.get_x_argument(as_dictionary=True).get("url") or load(None).database_url
+    )
     with Database(url).write() as own:
         migrate(own)

@@ -16,8 +16,10 @@ from pathlib import Path
 from sysconfig import get_path
 
 COMMON = Path("/usr/share/common-licenses")
-TEXTS = ("LGPL-3", "LGPL-2.1", "GPL-3")  # LGPL-3 refers to GPL-3; wheels carry the others in part only
-PROJECT = re.compile(r"source|code|repository|home", re.IGNORECASE)  # of the addresses of a package
+# LGPL-3 refers to GPL-3; wheels carry the others in part only
+TEXTS = ("LGPL-3", "LGPL-2.1", "GPL-3")
+# Of the addresses of a package
+PROJECT = re.compile(r"source|code|repository|home", re.IGNORECASE)
 LICENCE_FILE = re.compile(r"licen[cs]e|copying|notice|authors", re.IGNORECASE)
 
 # Shared libraries in wheels (folders *.libs), by the beginning of their names; from their own projects.
@@ -56,14 +58,20 @@ def notice(package: Distribution) -> str:
     """What the list says of a package. Raises ValueError where that is not known."""
     told = package.metadata
     name = told["Name"]
-    kinds = [one for one in told.get_all("Classifier", []) if one.startswith("License ::")]
+    kinds = [
+        one for one in told.get_all("Classifier", []) if one.startswith("License ::")
+    ]
     licence = (
         "".join(told.get_all("License-Expression", []))
         or "; ".join(one.rsplit(" :: ", 1)[-1] for one in kinds)
         or "".join(told.get_all("License", [])).partition("\n")[0]
     )
     files = package.files or []
-    texts = [one for one in files if LICENCE_FILE.search(one.name) and one.suffix not in (".py", ".pyc")]
+    texts = [
+        one
+        for one in files
+        if LICENCE_FILE.search(one.name) and one.suffix not in (".py", ".pyc")
+    ]
     texts = [one for one in texts if Path(str(package.locate_file(one))).is_file()]
     if not licence or not texts:
         raise ValueError(f"{name} {package.version} has no licence, or no text of it")
@@ -73,9 +81,14 @@ def notice(package: Distribution) -> str:
     lines += [f"    project: {one.rsplit(', ', 1)[-1]}" for one in addresses[:1]]
     lines += [f"    text: {one}" for one in texts]
     for library in (one for one in files if one.parts[0].endswith(".libs")):
-        known = next((LIBRARIES[start] for start in LIBRARIES if library.name.startswith(start)), None)
+        known = next(
+            (LIBRARIES[start] for start in LIBRARIES if library.name.startswith(start)),
+            None,
+        )
         if known is None:
-            raise ValueError(f"the licence of {library}, a part of {name}, is not known: add it to LIBRARIES")
+            raise ValueError(
+                f"the licence of {library}, a part of {name}, is not known: add it to LIBRARIES"
+            )
         lines.append(f"    contains {library}: {known}")
     return "\n".join(lines)
 
@@ -83,9 +96,14 @@ def notice(package: Distribution) -> str:
 def main(folder: Path) -> None:
     """Write the list and the texts."""
     packages = get_path("purelib")
-    found = {one.metadata["Name"].lower(): one for one in distributions(path=[packages])}
+    found = {
+        one.metadata["Name"].lower(): one for one in distributions(path=[packages])
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [HEAD.format(packages=packages), *(notice(found[name]) for name in sorted(found))]
+    parts = [
+        HEAD.format(packages=packages),
+        *(notice(found[name]) for name in sorted(found)),
+    ]
     (folder / "NOTICE").write_text("\n".join(parts) + "\n", encoding="utf-8")
     for text in TEXTS:
         shutil.copyfile(COMMON / text, folder / text)

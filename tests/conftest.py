@@ -31,24 +31,29 @@ if TYPE_CHECKING:
     from tests.support.articles import Rig
     from tests.support.world import World
 
-__all__ = ["certificate", "house", "own_postgres", "own_postgres_server"]  # fixtures: pytest finds them here
+# fixtures: pytest finds them here
+__all__ = ["certificate", "house", "own_postgres", "own_postgres_server"]
 
 REPOSITORY = Path(__file__).parent.parent
 _NUMBERS = itertools.count()
-_AT_ONCE = 15  # databases that are dropped: as many connections as SQLAlchemy makes to a server
+# Databases that are dropped: as many connections as SQLAlchemy makes to a server
+_AT_ONCE = 15
 
 # Beside models and thousands of fixtures, looking for cycles as often as Python does is an eighth of it.
 gc.set_threshold(100_000, 50, 1000)
 
 # A machine that is busy with other things makes no property false. `make test-all` takes "random".
 _ANY_MACHINE = hypothesis.settings(
-    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
 )
 hypothesis.settings.register_profile("random", _ANY_MACHINE)
 hypothesis.settings.register_profile("fixed", _ANY_MACHINE, derandomize=True)
 hypothesis.settings.load_profile("fixed")
 
-LONG_SECONDS = 900  # the time limit of a test that is marked as slow; of others: pyproject.toml
+# The time limit of a test that is marked as slow; of others: pyproject.toml
+LONG_SECONDS = 900
 
 
 _LEVELS = {name: logging.getLogger(name).level for name in ("", *LIBRARY_LEVELS)}
@@ -59,10 +64,14 @@ _HOOKS = sys.excepthook, threading.excepthook
 def _log_of_commands() -> Iterator[None]:
     """Undo what a command that ran in this process did to logging: its standard error is closed by now."""
     root = logging.getLogger()
-    root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
+    root.handlers[:] = [
+        one for one in root.handlers if type(one) is not logging.StreamHandler
+    ]
     yield
     if any(type(one) is logging.StreamHandler for one in root.handlers):
-        root.handlers[:] = [one for one in root.handlers if type(one) is not logging.StreamHandler]
+        root.handlers[:] = [
+            one for one in root.handlers if type(one) is not logging.StreamHandler
+        ]
         for name, level in _LEVELS.items():
             logging.getLogger(name).setLevel(level)
         logging.captureWarnings(capture=False)
@@ -94,9 +103,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def postgres_server() -> str | None:
     """The address of a server that tests may make databases on; None where none answers."""
-    address = os.environ.get("AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
+    address = os.environ.get(
+        "AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432"
+    )
     try:
-        engine = create_engine(f"{address}/postgres", connect_args={"connect_timeout": int(PATIENCE_SECONDS)})
+        engine = create_engine(
+            f"{address}/postgres",
+            connect_args={"connect_timeout": int(PATIENCE_SECONDS)},
+        )
         with engine.connect():
             pass
         engine.dispose()
@@ -122,7 +136,9 @@ class Postgres:
         """The address of a new, empty database."""
         name = f"{self._prefix}_{next(_NUMBERS)}"
         with self._admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
+            connection.execute(
+                text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+            )
         self._made.append(name)
         return f"{self._server}/{name}"
 
@@ -141,7 +157,9 @@ class Postgres:
         name = address.rsplit("/", 1)[1]
         with self._admin.connect() as connection:
             connection.execute(
-                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                ),
                 {"name": name},
             )
         database = Database(address)
@@ -172,7 +190,9 @@ def postgres() -> Iterator[Postgres]:
     """A server; skips aloud where none is."""
     server = postgres_server()
     if server is None:
-        pytest.skip("no Postgres on 127.0.0.1:5432; set AGGREGATOR_TEST_POSTGRES to test on one")
+        pytest.skip(
+            "no Postgres on 127.0.0.1:5432; set AGGREGATOR_TEST_POSTGRES to test on one"
+        )
     made = Postgres(server)
     yield made
     made.drop()
@@ -206,7 +226,9 @@ def database(each_kind: Database) -> Database:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def of_module(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def of_module(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
     """Likewise one for all tests of a module."""
     if request.param == "sqlite":
         address = f"sqlite:///{tmp_path_factory.mktemp('module') / 'test.db'}"
@@ -270,7 +292,9 @@ def world() -> Iterator["World"]:
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder with what others made (feeds, pages, labelled articles); skips where it is absent."""
-    folder = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))
+    folder = Path(
+        os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data")
+    )
     if not folder.is_absolute():
         folder = REPOSITORY / folder
     if not folder.is_dir():

@@ -22,7 +22,9 @@ from aggregator.text.reading import read
 from aggregator.text.vocabulary import Vocabulary
 from training.dataset import Labelled, is_held_out, read_labelled
 
-TARGET = Path(__file__).resolve().parents[1] / "aggregator" / "text" / "background.tsv.gz"
+TARGET = (
+    Path(__file__).resolve().parents[1] / "aggregator" / "text" / "background.tsv.gz"
+)
 FILES = ("events-fulltext.jsonl.gz", "events-leads.jsonl.gz")
 TUNING = Tuning().section("events", EventTuning)
 EMPTY = BackgroundFrequencies(events={}, counts={})
@@ -34,11 +36,15 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
     seen: dict[str, set[tuple[Kind, str, str]]] = defaultdict(set)
     languages: dict[str, str] = {}
     for article in articles:
-        lexicon = lexicons.setdefault(article.language, Vocabulary(article.language, EMPTY))
+        lexicon = lexicons.setdefault(
+            article.language, Vocabulary(article.language, EMPTY)
+        )
         languages[article.cluster] = article.language
         tokens = set(lexicon.tokens(f"{article.title}\n{article.text}"))
         terms = seen[article.cluster]
-        terms.update(("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem)
+        terms.update(
+            ("w", article.language, stem) for stem in map(lexicon.stem, tokens) if stem
+        )
         reading = read(article.title, article.text, article.language)
         special = special_terms(article.title, article.text, reading, lexicon, TUNING)
         for kind, found in special.items():
@@ -49,14 +55,21 @@ def count(articles: Iterable[Labelled]) -> BackgroundFrequencies:
         if df >= 2 and len(term) <= 64:
             tables[kind, language][term] = df
     events = Counter(languages.values())
-    return BackgroundFrequencies(events={**events, ANY_LANGUAGE: len(seen)}, counts=tables)
+    return BackgroundFrequencies(
+        events={**events, ANY_LANGUAGE: len(seen)}, counts=tables
+    )
 
 
 def write_background(background: BackgroundFrequencies) -> bytes:
     """Return the bytes of the file; equal tables give equal bytes."""
-    lines = [f"events\t{language}\t\t{n}" for language, n in sorted(background.events.items())]
+    lines = [
+        f"events\t{language}\t\t{n}"
+        for language, n in sorted(background.events.items())
+    ]
     for (kind, language), table in sorted(background.counts.items()):
-        lines.extend(f"{kind}\t{language}\t{term}\t{df}" for term, df in sorted(table.items()))
+        lines.extend(
+            f"{kind}\t{language}\t{term}\t{df}" for term, df in sorted(table.items())
+        )
     return gzip.compress("\n".join(lines).encode("utf-8"), compresslevel=9, mtime=0)
 
 

@@ -49,5 +49,7 @@ def is_held_out(cluster: str) -> bool:
 
     A salted hash: the plain one-byte blake2b of the ids is odd for every event of events-fulltext.
     """
-    digest = hashlib.blake2b(cluster.encode(), digest_size=8, person=b"held-out").digest()
+    digest = hashlib.blake2b(
+        cluster.encode(), digest_size=8, person=b"held-out"
+    ).digest()
     return digest[0] % 2 == 1

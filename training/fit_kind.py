@@ -18,14 +18,23 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.extract.kind import Regression, StyleModel, find_kind, kind_by_style, style_figures
+from aggregator.extract.kind import (
+    Regression,
+    StyleModel,
+    find_kind,
+    kind_by_style,
+    style_figures,
+)
 from aggregator.text.reading import Reading, read
 from training.pairs import Record, read_records
 
-TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "extract" / "style.json"
+TARGET: Final = (
+    Path(__file__).resolve().parents[1] / "aggregator" / "extract" / "style.json"
+)
 READING_LIST: Final = Path(__file__).parent / "labels" / "reading-list-kinds.tsv"
 KINDS: Final = ("report", "analysis", "opinion")
-RIDGE: Final = 60.0  # on standardised figures; 10 to 200 order the articles left out nearly alike
+# On standardised figures; 10 to 200 order the articles left out nearly alike
+RIDGE: Final = 60.0
 # Share of reports that the limit marks, chosen so that no kind of month has many: the months differ by their
 # news and by who labelled them. With months and outlets left out, .027 marks .042 of the reports of the
 # MOST_MARKED months, .030 .047 and .035 .064; it finds .66, .68 and .69 of what is no report in them.
@@ -65,15 +74,25 @@ class Labelled(NamedTuple):
 
 def read_blogs() -> Labelled:
     """Return the English entries of the reading list that are of no outlet of news, without kinds."""
-    news_feeds = {line.partition("-")[0] for line in READING_LIST.read_text("utf-8").splitlines()}
+    news_feeds = {
+        line.partition("-")[0] for line in READING_LIST.read_text("utf-8").splitlines()
+    }
     records = read_records("events-reading-list.jsonl.gz")
     english = [record for record in records if record["lang"] in (None, "en")]
-    return _labelled([record for record in english if record["id"][:8] not in news_feeds])
+    return _labelled(
+        [record for record in english if record["id"][:8] not in news_feeds]
+    )
 
 
 def read_months() -> Labelled:
     """Return the articles of events-months that are a report, an analysis or an opinion."""
-    return _labelled([record for record in read_records("events-months.jsonl.gz") if record["kind"] in KINDS])
+    return _labelled(
+        [
+            record
+            for record in read_records("events-months.jsonl.gz")
+            if record["kind"] in KINDS
+        ]
+    )
 
 
 def _labelled(records: Sequence[Record]) -> Labelled:
@@ -88,7 +107,9 @@ def _labelled(records: Sequence[Record]) -> Labelled:
         kinds.append(record.get("kind", ""))
         months.append((record["published"] or "")[:7])
         outlets.append(_outlet_group(record))
-        is_stated.append(find_kind(record["title"] or "", urls=(record["url"],)).kind != "report")
+        is_stated.append(
+            find_kind(record["title"] or "", urls=(record["url"],)).kind != "report"
+        )
     return Labelled(
         names,
         np.array(figures),
@@ -120,10 +141,14 @@ def fit(figures: Floats, labels: Floats) -> Regression:
     for _ in range(25):
         chance = 1 / (1 + np.exp(-rows @ coefficients))
         slope = rows.T @ (labels - chance) - ridge @ coefficients
-        coefficients += np.linalg.solve(rows.T * (chance * (1 - chance)) @ rows + ridge, slope)
+        coefficients += np.linalg.solve(
+            rows.T * (chance * (1 - chance)) @ rows + ridge, slope
+        )
     weights = coefficients[1:] / spread
     bias = float(coefficients[0] - weights @ mean)
-    return Regression(round(bias, 4), tuple(round(float(weight), 4) for weight in weights))
+    return Regression(
+        round(bias, 4), tuple(round(float(weight), 4) for weight in weights)
+    )
 
 
 def learned(articles: Labelled, blogs: Labelled) -> StyleModel:
@@ -176,17 +201,25 @@ def check() -> None:
             is_opinion[is_tested] = logits(model.opinion, tested) > 0
             blogs_marked += int(is_marked(model, blogs.figures[~is_blog_seen]).sum())
     everywhere = np.full(len(articles.kinds), True)
-    print("                        reports marked, others found; with what title and address tell")
+    print(
+        "                        reports marked, others found; with what title and address tell"
+    )
     _print_shares("all", everywhere, articles, by_style)
-    _print_shares("most marked months", np.isin(articles.months, MOST_MARKED), articles, by_style)
+    _print_shares(
+        "most marked months", np.isin(articles.months, MOST_MARKED), articles, by_style
+    )
     for month in months:
         _print_shares(month, articles.months == month, articles, by_style)
     for group in range(OUTLET_GROUPS):
-        _print_shares(f"outlets, group {group}", articles.outlets == group, articles, by_style)
+        _print_shares(
+            f"outlets, group {group}", articles.outlets == group, articles, by_style
+        )
     is_found = by_style & (articles.kinds != "report")
     is_right = is_opinion == (articles.kinds == "opinion")
     print(f"opinion or analysis right {is_right[is_found].mean():.3f}")
-    print(f"posts of blogs marked: {blogs_marked / len(months):.0f} of {len(blogs.figures)}")
+    print(
+        f"posts of blogs marked: {blogs_marked / len(months):.0f} of {len(blogs.figures)}"
+    )
     print(_reading_list())
 
 
@@ -201,11 +234,19 @@ def _print_shares(name: str, rows: Bools, articles: Labelled, by_style: Bools) -
 
 
 def _reading_list() -> str:
-    by_id = {record["id"]: record for record in read_records("events-reading-list.jsonl.gz")}
-    rows = [line.split("\t") for line in READING_LIST.read_text("utf-8").splitlines()[2:]]
+    by_id = {
+        record["id"]: record for record in read_records("events-reading-list.jsonl.gz")
+    }
+    rows = [
+        line.split("\t") for line in READING_LIST.read_text("utf-8").splitlines()[2:]
+    ]
     counts = []
     for kind in KINDS:
-        records = [by_id[id_] for id_, label, sure in rows if label == kind and sure == "1" and id_ in by_id]
+        records = [
+            by_id[id_]
+            for id_, label, sure in rows
+            if label == kind and sure == "1" and id_ in by_id
+        ]
         marked = sum(kind_by_style(*_read(record))[0] != "report" for record in records)
         counts.append(f"{marked} of {len(records)} {kind}")
     return f"reading list, marked by the shipped file: {', '.join(counts)}"

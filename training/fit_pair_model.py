@@ -38,9 +38,24 @@ from aggregator.grouping.pairs.pair_model import (
     stream_shift,
 )
 from training.dataset import is_held_out
-from training.pairs import Case, Floats, Pairs, cases, cut, labelled_pairs, own_records, read_records
+from training.pairs import (
+    Case,
+    Floats,
+    Pairs,
+    cases,
+    cut,
+    labelled_pairs,
+    own_records,
+    read_records,
+)
 
-TARGET: Final = Path(__file__).resolve().parents[1] / "aggregator" / "grouping" / "pairs" / "pair_trees.json"
+TARGET: Final = (
+    Path(__file__).resolve().parents[1]
+    / "aggregator"
+    / "grouping"
+    / "pairs"
+    / "pair_trees.json"
+)
 CUT_WORDS: Final = 55
 ROUNDS: Final = 600
 PARAMETERS: Final[dict[str, Any]] = {
@@ -65,7 +80,8 @@ SETS: Final = {  # name: file, words of bodies, weight
     "reading list": ("events-reading-list.jsonl.gz", None, 1.0),
     "leads": ("events-leads.jsonl.gz", None, 1.0),
     "look-alikes": ("events-lookalikes.jsonl.gz", None, 0.5),
-    "headlines": ("events-headlines.jsonl.gz", None, 0.01),  # 109,021 of its pairs are of one event
+    # 109,021 of its pairs are of one event
+    "headlines": ("events-headlines.jsonl.gz", None, 0.01),
     "months": ("events-months.jsonl.gz", None, 2.0),
     "months cut": ("events-months.jsonl.gz", CUT_WORDS, 1.0),
 }
@@ -78,11 +94,23 @@ OWN: Final = {  # the project's own sets, small ones
     "tripwire": 4.0,
     "Russian look-alikes": 1.0,
 }
-HALVED: Final = ("full", "full cut", "reading list", "leads", "look-alikes", "headlines")
+HALVED: Final = (
+    "full",
+    "full cut",
+    "reading list",
+    "leads",
+    "look-alikes",
+    "headlines",
+)
 CASES: Final = 4.0  # weight of tests/data/lookalikes.jsonl
-Sets = Mapping[tuple[str, str], tuple[Pairs, float]]  # by name and part, with their weights
+# By name and part, with their weights
+Sets = Mapping[tuple[str, str], tuple[Pairs, float]]
 Table = tuple[Floats, Floats, Floats]  # features, labels, weights
-GROUP_OF: Final = {FEATURES.index(one): place for place, names in enumerate(GROUPS.values()) for one in names}
+GROUP_OF: Final = {
+    FEATURES.index(one): place
+    for place, names in enumerate(GROUPS.values())
+    for one in names
+}
 
 
 def model_hash() -> str:
@@ -92,7 +120,10 @@ def model_hash() -> str:
     """
     digest = hashlib.blake2b(digest_size=6)
     trees = files("aggregator.grouping.pairs").joinpath("pair_trees.json")
-    lists = sorted(files("aggregator.text").joinpath("common").iterdir(), key=lambda path: path.name)
+    lists = sorted(
+        files("aggregator.text").joinpath("common").iterdir(),
+        key=lambda path: path.name,
+    )
     for path in (
         trees,
         files("aggregator.text").joinpath("background.tsv.gz"),
@@ -113,11 +144,15 @@ def read_sets() -> Sets:
         for record in read_records(file)[: HEADLINES if name == "headlines" else None]:
             parts[record["published"][:7] if "months" in name else ""].append(record)
         wanted += [
-            ((name, part), cut(rows, words) if words else rows, weight) for part, rows in parts.items()
+            ((name, part), cut(rows, words) if words else rows, weight)
+            for part, rows in parts.items()
         ]
     with concurrent.futures.ProcessPoolExecutor() as pool:
         made = pool.map(_pairs, [(key[0], rows) for key, rows, _ in wanted])
-        return {key: (pairs, weight) for (key, _, weight), pairs in zip(wanted, made, strict=True)}
+        return {
+            key: (pairs, weight)
+            for (key, _, weight), pairs in zip(wanted, made, strict=True)
+        }
 
 
 def _pairs(named: tuple[str, Sequence[Mapping[str, Any]]]) -> Pairs:
@@ -142,8 +177,12 @@ def fit(parts: Sequence[Table]) -> Any:  # a Booster
     """Return the trees that are learnt from these pairs."""
     import lightgbm  # type: ignore[import-not-found]  # only for training, not in the lock
 
-    features, labels, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return lightgbm.train(PARAMETERS, lightgbm.Dataset(features, labels, weight=weights), ROUNDS)
+    features, labels, weights = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    return lightgbm.train(
+        PARAMETERS, lightgbm.Dataset(features, labels, weight=weights), ROUNDS
+    )
 
 
 def trees_of(booster: Any) -> TreeFile:
@@ -153,7 +192,9 @@ def trees_of(booster: Any) -> TreeFile:
         tree, root = _tree(one["tree_structure"])
         found.append(tree)
         bias += root
-    return TreeFile(about={}, features=FEATURES, bias=round(bias, 3), trees=tuple(found))
+    return TreeFile(
+        about={}, features=FEATURES, bias=round(bias, 3), trees=tuple(found)
+    )
 
 
 def _tree(root: dict[str, Any]) -> tuple[Tree, float]:
@@ -163,26 +204,40 @@ def _tree(root: dict[str, Any]) -> tuple[Tree, float]:
     def visit(node: dict[str, Any], shares: Mapping[int, float]) -> list[int]:
         """Return the leaves below a node, from left to right."""
         if "leaf_value" in node:
-            leaves.append(tuple(round(1000 * shares.get(group, 0.0)) for group in range(len(GROUPS))))
+            leaves.append(
+                tuple(
+                    round(1000 * shares.get(group, 0.0)) for group in range(len(GROUPS))
+                )
+            )
             return [len(leaves) - 1]
         group, below = GROUP_OF[node["split_feature"]], []
         for side in ("left_child", "right_child"):
             child = node[side]
-            value = child["leaf_value"] if "leaf_value" in child else child["internal_value"]
+            value = (
+                child["leaf_value"]
+                if "leaf_value" in child
+                else child["internal_value"]
+            )
             added = shares.get(group, 0.0) + value - node["internal_value"]
             below.append(visit(child, {**shares, group: added}))
         excluded = sum(1 << leaf for leaf in below[0])
-        conditions.append((node["split_feature"], float(f"{node['threshold']:.6g}"), 0xFF & ~excluded))
+        conditions.append(
+            (node["split_feature"], float(f"{node['threshold']:.6g}"), 0xFF & ~excluded)
+        )
         return below[0] + below[1]
 
     visit(root, {})
     if not conditions:
         return Tree((), (), (), ((0,) * len(GROUPS),)), float(root["leaf_value"])
     features, thresholds, masks = zip(*conditions, strict=True)
-    return Tree(features, thresholds, masks, tuple(leaves)), float(root["internal_value"])
+    return Tree(features, thresholds, masks, tuple(leaves)), float(
+        root["internal_value"]
+    )
 
 
-def grouped(pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float) -> dict[str, str]:
+def grouped(
+    pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float
+) -> dict[str, str]:
     """Return the story of each record: the online mean over the newest reports, as the program decides."""
     scores: dict[int, dict[int, float]] = defaultdict(dict)
     for later, earlier, logit in zip(
@@ -207,10 +262,19 @@ def grouped(pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float) 
         shift = stream_shift(shared, len(last), tuning, closed.get(source, (0, 0)))
         best, chosen = threshold, place
         for number in sorted({story[other] for other in scores[place]}):
-            reports = [other for other in members[number] if not pairs.articles[other].article.is_opinion]
+            reports = [
+                other
+                for other in members[number]
+                if not pairs.articles[other].article.is_opinion
+            ]
             newest = (reports or members[number])[-tuning.compared_reports :]
-            sources = {source, *(pairs.articles[other].article.source for other in newest)}
-            score = float(np.mean([scores[place].get(other, UNLIKE) for other in newest]))
+            sources = {
+                source,
+                *(pairs.articles[other].article.source for other in newest),
+            }
+            score = float(
+                np.mean([scores[place].get(other, UNLIKE) for other in newest])
+            )
             score += shift_between(shift, sources, tuning)
             if score > best:
                 best, chosen = score, number
@@ -222,7 +286,9 @@ def grouped(pairs: Pairs, logits: Floats, tuning: PairTuning, threshold: float) 
     return {one.id: str(story[place]) for place, one in enumerate(pairs.articles)}
 
 
-def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: float) -> float:
+def right_cases(
+    cases: Sequence[Case], logits: Sequence[Floats], threshold: float
+) -> float:
     """Return the share of cases of which the stories are as they should be."""
     right = 0
     for case, found in zip(cases, logits, strict=True):
@@ -232,7 +298,9 @@ def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: floa
             best, chosen = threshold, number
             for story in sorted(set(stories)):
                 members = [other for other in range(number) if stories[other] == story]
-                mean = float(np.mean([score.get((number, other), UNLIKE) for other in members]))
+                mean = float(
+                    np.mean([score.get((number, other), UNLIKE) for other in members])
+                )
                 if mean > best:
                     best, chosen = mean, story
             stories.append(chosen)
@@ -241,10 +309,14 @@ def right_cases(cases: Sequence[Case], logits: Sequence[Floats], threshold: floa
     return right / len(cases)
 
 
-def figures(pairs: Pairs, stories: Mapping[str, str], *, sure: bool = False) -> dict[str, float]:
+def figures(
+    pairs: Pairs, stories: Mapping[str, str], *, sure: bool = False
+) -> dict[str, float]:
     """Return the figures of a grouping; `sure`: of the reports with a sure label only."""
     labelled = zip(pairs.articles, pairs.clusters, strict=True)
-    clusters = {one.id: gold for one, gold in labelled if one.is_sure_report or not sure}
+    clusters = {
+        one.id: gold for one, gold in labelled if one.is_sure_report or not sure
+    }
     found = measure_sagas(stories, clusters, {})
     return {
         "F1": found.report.bcubed.f1,
@@ -255,7 +327,9 @@ def figures(pairs: Pairs, stories: Mapping[str, str], *, sure: bool = False) -> 
     }
 
 
-def check(sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]) -> Iterator[str]:
+def check(
+    sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]
+) -> Iterator[str]:
     """Yield the figures of each part with trees of the others, then those of all months."""
     tuning = Tuning().section("pairs", PairTuning)
     logits, of_cases = _left_out(sets, cases)
@@ -277,19 +351,27 @@ def check(sets: Sets, cases: Sequence[Case], thresholds: Sequence[float]) -> Ite
 
 def _of_months(months: Sequence[Mapping[str, float]]) -> str:
     gains = [row["F1"] - row["alone"] for row in months]
-    pure, whole = (sum(row[key] for row in months) / len(months) for key in ("pure", "whole"))
+    pure, whole = (
+        sum(row[key] for row in months) / len(months) for key in ("pure", "whole")
+    )
     mean = sum(gains) / len(gains)
     return f"mean gain {mean:.4f}, least {min(gains):.4f}, pure {pure:.3f}, whole {whole:.3f}"
 
 
-def _left_out(sets: Sets, cases: Sequence[Case]) -> tuple[dict[tuple[str, str], Floats], list[Floats]]:
+def _left_out(
+    sets: Sets, cases: Sequence[Case]
+) -> tuple[dict[tuple[str, str], Floats], list[Floats]]:
     """Return the logits of each part, and of each case, by trees that were fitted without it."""
     months = sorted({part for name, part in sets if name == "months"})
     own = sorted({_own_set(key) for key in sets if key[0] in OWN})
     logits: dict[tuple[str, str], Floats] = {}
     of_cases: list[Floats] = [np.zeros(0)] * len(cases)
     for start in range(4):
-        fold = {key for key in sets if key[1] in months[start::4] or _own_set(key) in own[start::4]}
+        fold = {
+            key
+            for key in sets
+            if key[1] in months[start::4] or _own_set(key) in own[start::4]
+        }
         booster = fit(
             weighted(
                 {key: one for key, one in sets.items() if key not in fold},
@@ -320,14 +402,21 @@ def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Float
 
     A pair of both halves has the mean of both.
     """
-    sides = {key: _sides(key[0], pairs) for key, (pairs, _) in sets.items() if key[0] in HALVED}
+    sides = {
+        key: _sides(key[0], pairs)
+        for key, (pairs, _) in sets.items()
+        if key[0] in HALVED
+    }
     logits = {key: np.zeros(len(both)) for key, both in sides.items()}
     for half in (False, True):
         kept = dict(sets)
         for key, both in sides.items():
             pairs, weight = sets[key]
             inside = (both == half).all(axis=1)
-            half_of = {one: getattr(pairs, one)[inside] for one in ("features", "labels", "weights")}
+            half_of = {
+                one: getattr(pairs, one)[inside]
+                for one in ("features", "labels", "weights")
+            }
             kept[key] = pairs._replace(**half_of), weight
         booster = fit(weighted(kept, cases))
         for key, both in sides.items():
@@ -339,7 +428,12 @@ def _by_halves(sets: Sets, cases: Sequence[Case]) -> dict[tuple[str, str], Float
 def _sides(name: str, pairs: Pairs) -> npt.NDArray[np.bool_]:
     """Return the halves of the two articles of each pair, by event; of the reading list by feed."""
     outlets = [one.article.outlet or "" for one in pairs.articles]
-    halves = np.array([is_held_out(one) for one in (outlets if name == "reading list" else pairs.clusters)])
+    halves = np.array(
+        [
+            is_held_out(one)
+            for one in (outlets if name == "reading list" else pairs.clusters)
+        ]
+    )
     return halves[np.stack((pairs.later, pairs.earlier), axis=1)]
 
 
@@ -354,7 +448,10 @@ def main() -> None:
         _write(TreeFile({}, FEATURES, 0.0, ()))  # the pipeline reads it, too
     sets, made_cases = read_sets(), cases()
     for (name, part), (pairs, _) in sets.items():
-        print(f"{name} {part}: {len(pairs.labels)} pairs, {int(pairs.labels.sum())} of one event", flush=True)
+        print(
+            f"{name} {part}: {len(pairs.labels)} pairs, {int(pairs.labels.sum())} of one event",
+            flush=True,
+        )
     if given.check:
         for line in check(sets, made_cases, given.thresholds):
             print(line, flush=True)
@@ -362,15 +459,22 @@ def main() -> None:
         about = {
             "command": "python -m training.fit_pair_model --write",
             "sets": {
-                " ".join(key).strip(): [len(p.labels), int(p.labels.sum())] for key, (p, _) in sets.items()
+                " ".join(key).strip(): [len(p.labels), int(p.labels.sum())]
+                for key, (p, _) in sets.items()
             },
         }
-        _write(msgspec.structs.replace(trees_of(fit(weighted(sets, made_cases))), about=about))
+        _write(
+            msgspec.structs.replace(
+                trees_of(fit(weighted(sets, made_cases))), about=about
+            )
+        )
         print(f"{TARGET}; put into config/tuning.yaml: events: model: {model_hash()}")
 
 
 def _write(made: TreeFile) -> None:
-    head = msgspec.json.encode({"about": made.about, "features": made.features, "bias": made.bias}).decode()
+    head = msgspec.json.encode(
+        {"about": made.about, "features": made.features, "bias": made.bias}
+    ).decode()
     body = ",\n".join(msgspec.json.encode(tree).decode() for tree in made.trees)
     TARGET.write_text(f'{head[:-1]},\n"trees": [\n{body}\n]}}\n', "utf-8")
 

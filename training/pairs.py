@@ -78,31 +78,48 @@ def read_records(name: str) -> list[Record]:
 
 def cut(records: Sequence[Record], words: int) -> list[Record]:
     """Return the records with bodies of so many words, as feeds give them."""
-    return [{**one, "text": " ".join((one["text"] or "").split()[:words])} for one in records]
+    return [
+        {**one, "text": " ".join((one["text"] or "").split()[:words])}
+        for one in records
+    ]
 
 
 def loose_pairs() -> set[frozenset[str]]:
     """Return the pairs of the reading list that count neither way."""
-    lines = (data_folder() / "events-reading-list-loose.jsonl").read_text("utf-8").splitlines()
+    lines = (
+        (data_folder() / "events-reading-list-loose.jsonl")
+        .read_text("utf-8")
+        .splitlines()
+    )
     groups = [json.loads(line)["ids"] for line in lines if line.strip()]
-    return {frozenset(pair) for group in groups for pair in itertools.combinations(group, 2)}
+    return {
+        frozenset(pair) for group in groups for pair in itertools.combinations(group, 2)
+    }
 
 
 def own_records() -> dict[tuple[str, str], list[Record]]:
     """Return the project's own sets by name and part: the four seeds in four orders, too."""
     tests = _PROJECT / "tests" / "data"
-    files = {("languages", part): tests / "languages" / f"{part}.jsonl" for part in ("dev", "check", "fresh")}
+    files = {
+        ("languages", part): tests / "languages" / f"{part}.jsonl"
+        for part in ("dev", "check", "fresh")
+    }
     files["tripwire", ""] = tests / "tripwire" / "events.jsonl"
     files["Russian look-alikes", ""] = tests / "lookalikes-russian.jsonl"
     found = {
-        key: [_with_labels(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+        key: [
+            _with_labels(json.loads(line))
+            for line in path.read_text("utf-8").splitlines()
+        ]
         for key, path in files.items()
     }
     labels = (_PROJECT / "examples" / "labels.jsonl").read_text("utf-8").splitlines()
     event_of = {one["file"]: one["event"] for one in map(json.loads, labels)}
     found["samples", ""] = _saved_texts(_PROJECT / "examples" / "articles", event_of)
     seeds = _saved_texts(data_folder() / "seeds", {})
-    return found | {("seeds", str(at)): seeds[at:] + seeds[:at] for at in range(len(seeds))}
+    return found | {
+        ("seeds", str(at)): seeds[at:] + seeds[:at] for at in range(len(seeds))
+    }
 
 
 def _with_labels(record: Record) -> Record:
@@ -113,7 +130,9 @@ def _with_labels(record: Record) -> Record:
 
 def _saved_texts(folder: Path, event_of: Mapping[str, str]) -> list[Record]:
     """Return the files of a folder; those without an event are of one."""
-    items = open_source(folder, tuning=source_tuning(Tuning()), seen=dt.datetime.now(dt.UTC))
+    items = open_source(
+        folder, tuning=source_tuning(Tuning()), seen=dt.datetime.now(dt.UTC)
+    )
     entries = [item.entry for item in items if isinstance(item, InputEntry)]
     return [
         {
@@ -142,14 +161,18 @@ def cases() -> list[Case]:
     model = shipped_model(Tuning())
     packer = TermPacker(model)
     path = _PROJECT / "tests" / "data" / "lookalikes.jsonl"
-    return [_case(json.loads(line), packer) for line in path.read_text("utf-8").splitlines()]
+    return [
+        _case(json.loads(line), packer) for line in path.read_text("utf-8").splitlines()
+    ]
 
 
 def _case(given: Record, packer: TermPacker) -> Case:
     articles: list[PairArticle] = []
     events, pairs, rows = given["events"], [], []
     for number, record in enumerate(given["articles"]):
-        terms, words = packer.pack_counted(record["title"], record["text"], given["language"])
+        terms, words = packer.pack_counted(
+            record["title"], record["text"], given["language"]
+        )
         article = PairArticle(_as_article(record, number, terms, words))
         if articles:
             others, features, article.nearest = compared_rows(
@@ -195,13 +218,20 @@ def labelled_pairs(records: Sequence[Record], *, loose: bool = False) -> Pairs:
     later, earlier, rows = [], [], []
     for place, others, features in _comparisons(articles):
         chosen = [
-            n for n, o in enumerate(others) if frozenset((articles[place].id, articles[o].id)) not in left_out
+            n
+            for n, o in enumerate(others)
+            if frozenset((articles[place].id, articles[o].id)) not in left_out
         ]
         later += [place] * len(chosen)
         earlier += [others[n] for n in chosen]
         rows.append(features[chosen])
-    labels = [float(clusters[i] == clusters[j]) for i, j in zip(later, earlier, strict=True)]
-    weights = [max(min(sure[i], sure[j]), ARGUABLE) for i, j in zip(later, earlier, strict=True)]
+    labels = [
+        float(clusters[i] == clusters[j]) for i, j in zip(later, earlier, strict=True)
+    ]
+    weights = [
+        max(min(sure[i], sure[j]), ARGUABLE)
+        for i, j in zip(later, earlier, strict=True)
+    ]
     return Pairs(
         articles,
         np.array(later),
@@ -217,15 +247,21 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
     """Run the pipeline on the records and return their articles, in the order of placing."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "records.jsonl")
-        path.write_text("".join(json.dumps(dict(one)) + "\n" for one in records), "utf-8")
+        path.write_text(
+            "".join(json.dumps(dict(one)) + "\n" for one in records), "utf-8"
+        )
         read = read_dataset(path)
         database = Database(f"sqlite:///{folder}/training.db")
         upgrade(database)
         pipeline = Pipeline(database, InlineExecutor(), Tuning(), _now, keep_all=True)
         numbers = place_records(read, database, pipeline, lambda _: None)
         with database.read() as connection:
-            article_of = {one.entry_no: one.article for one in inbox.results(connection, numbers)}
-            placed = map(article_rows.of_row, connection.execute(select(*article_rows.COLUMNS)))
+            article_of = {
+                one.entry_no: one.article for one in inbox.results(connection, numbers)
+            }
+            placed = map(
+                article_rows.of_row, connection.execute(select(*article_rows.COLUMNS))
+            )
             by_id = {article.id: article for article in placed}
             seen = select(article_table.c.id, article_table.c.seen_at)
             seen_at = {row.id: row.seen_at for row in connection.execute(seen)}
@@ -236,7 +272,14 @@ def _stored(records: Sequence[Record]) -> list[Stored]:
         if article is not None:
             day = int(seen_at[article.id].timestamp()) // 86400
             compared = PairArticle(msgspec.structs.replace(article, nearest=None))
-            labels = record.id, day, article.id, article.copy_of, article.terms, compared
+            labels = (
+                record.id,
+                day,
+                article.id,
+                article.copy_of,
+                article.terms,
+                compared,
+            )
             found.append(Stored(*labels, record.is_sure_report))
     return found
 
@@ -245,7 +288,9 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def _comparisons(articles: Sequence[Stored]) -> Iterator[tuple[int, Sequence[int], Floats]]:
+def _comparisons(
+    articles: Sequence[Stored],
+) -> Iterator[tuple[int, Sequence[int], Floats]]:
     """Yield each article with the earlier ones that it is compared with, and their features."""
     days = Tuning().section("pairs", PairTuning).stream_days
     by_day: dict[int, list[bytes]] = {}
@@ -255,8 +300,13 @@ def _comparisons(articles: Sequence[Stored]) -> Iterator[tuple[int, Sequence[int
     for place, one in enumerate(articles):
         if one.day != last:
             last = one.day
-            periods = [pack_frequencies(by_day.get(day, ())) for day in range(last - days, last)]
-            snapshot = StreamSnapshot(0, [period for period in periods if period[0]], {})
+            periods = [
+                pack_frequencies(by_day.get(day, ()))
+                for day in range(last - days, last)
+            ]
+            snapshot = StreamSnapshot(
+                0, [period for period in periods if period[0]], {}
+            )
         if one.copy_of is not None:
             continue
         others = [

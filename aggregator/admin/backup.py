@@ -22,7 +22,12 @@ import zstandard
 
 from aggregator.config.settings import Config, at_key, expanded
 from aggregator.model.core import FrozenStruct, in_utc
-from aggregator.model.errors import AggregatorError, NotWritableError, ReadError, UsageError
+from aggregator.model.errors import (
+    AggregatorError,
+    NotWritableError,
+    ReadError,
+    UsageError,
+)
 from aggregator.model.health_report import BackupState
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.db_errors import is_damage
@@ -32,15 +37,18 @@ from aggregator.store.maintenance.scratch import scratch_folder
 from aggregator.store.migrate import upgrade
 
 PACKED = ".db.zst"
-SPARE_BYTES = 100 << 20  # that stay free on the disk: with less the daemon does not start
+# That stay free on the disk: with less the daemon does not start
+SPARE_BYTES = 100 << 20
 _LEVEL = 3  # of zstd: its default
 _PACKED_SHARE = 0.8  # the compressed size per plain size, at most; measured: 0.55
 _PIECE = 1 << 20
-_CHECKED_AT_ONCE = 500_000  # SQLite instructions between two calls of `advance`: some milliseconds
+# SQLite instructions between two calls of `advance`: some milliseconds
+_CHECKED_AT_ONCE = 500_000
 _SCRATCH = ".aggregator-"
 _HEADER_BYTES = 18  # the longest zstd frame header, which has the size of the content
 
-Progress = Callable[[str, int | None], AbstractContextManager[Advance]]  # called with unit and total
+# Called with unit and total
+Progress = Callable[[str, int | None], AbstractContextManager[Advance]]
 
 
 def back_up(database: Database, file: Path, progress: Progress) -> None:
@@ -52,7 +60,10 @@ def back_up(database: Database, file: Path, progress: Progress) -> None:
     """
     if not file.name.endswith(PACKED):
         raise UsageError(f"{file}: the name of a backup ends in {PACKED}")
-    with file_errors(f"{file} cannot be written", "the database cannot be read, run `aggregator db check`"):
+    with file_errors(
+        f"{file} cannot be written",
+        "the database cannot be read, run `aggregator db check`",
+    ):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         check_free_disk(file.parent, int(database.space().total * (1 + _PACKED_SHARE)))
         with scratch_in(file.parent) as scratch:
@@ -70,8 +81,11 @@ def file_errors(unwritable: str, damaged: str) -> Iterator[None]:
     """Convert errors of files: to NotWritableError, or to ReadError if one is damaged."""
     try:
         yield
-    except (OSError, sqlite3.OperationalError) as error:  # the latter: a full disk, among others
-        raise NotWritableError(f"{unwritable}: {getattr(error, 'strerror', None) or error}") from error
+    # The latter: a full disk, among others
+    except (OSError, sqlite3.OperationalError) as error:
+        raise NotWritableError(
+            f"{unwritable}: {getattr(error, 'strerror', None) or error}"
+        ) from error
     except (sqlite3.DatabaseError, zstandard.ZstdError) as error:
         raise ReadError(f"{damaged}: {error}") from error
 
@@ -102,7 +116,9 @@ def _copy(database: Database, plain: Path, progress: Progress) -> None:
     with progress("checks", None) as advance:
         damage = damage_in(plain, advance)
     if damage is not None:
-        raise ReadError(f"the copy is damaged ({damage}); check the database with `aggregator db check`")
+        raise ReadError(
+            f"the copy is damaged ({damage}); check the database with `aggregator db check`"
+        )
     _sync(plain)
 
 
@@ -114,10 +130,13 @@ def _copy_server(database: Database, plain: Path, progress: Progress) -> None:
             with progress("rows", row_stream.count(source, PASSING)) as advance:
 
                 def commit(count: int) -> None:
-                    target.commit()  # one commit at the end would need a log as large as the database
+                    # One commit at the end would need a log as large as the database
+                    target.commit()
                     advance(count)
 
-                row_stream.write_all(target, row_stream.batches(source, PASSING), commit)
+                row_stream.write_all(
+                    target, row_stream.batches(source, PASSING), commit
+                )
             target.commit()
     finally:
         copy.close()
@@ -137,7 +156,9 @@ def damage_in(file: Path, advance: Advance) -> str | None:
             stopped.append(error)
         return len(stopped)
 
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(
+        sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    ) as connection:
         connection.set_progress_handler(call_advance, _CHECKED_AT_ONCE)
         try:
             result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -180,7 +201,9 @@ def unpacked(packed: Path) -> Iterator[bytes]:
             done += len(piece)
             yield piece
     if size is not None and done != size:
-        raise ReadError(f"{packed} is truncated: {done:,} of {size:,} bytes; use another backup")
+        raise ReadError(
+            f"{packed} is truncated: {done:,} of {size:,} bytes; use another backup"
+        )
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:
@@ -211,7 +234,8 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     Readers see either the old or the new content, also after a power cut. Raises UsageError if it cannot be
     written.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}"  # `with_name` refuses "." and "/"
+    # `with_name` refuses "." and "/"
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
     try:
         if path.is_dir():  # before anything is written
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -236,8 +260,10 @@ def scratch_in(folder: Path) -> AbstractContextManager[Path]:
 log = logging.getLogger(__name__)
 
 _KEPT_BEFORE_UPGRADES = 2
-_LATE_SHARE = 0.5  # of the interval by which a backup may be late before that is a problem
-_PAUSE_SHARE = 1.0  # pause after each step of the daemon's backup, per time of the step: half of one core
+# Of the interval by which a backup may be late before that is a problem
+_LATE_SHARE = 0.5
+# Pause after each step of the daemon's backup, per time of the step: half of one core
+_PAUSE_SHARE = 1.0
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
 TIME = "%Y%m%dT%H%M%SZ"
 
@@ -281,15 +307,27 @@ def backups(config: Config) -> list[Backup]:
             size = path.stat().st_size
         except (ValueError, OSError):  # not a time, or deleted meanwhile
             continue
-        found.append(Backup(path=path, made_at=made_at, size_bytes=size, before=match[3]))
+        found.append(
+            Backup(path=path, made_at=made_at, size_bytes=size, before=match[3])
+        )
     return sorted(found, key=lambda one: (one.made_at, one.path), reverse=True)
 
 
 def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
     """Return the state of the daemon's backups; reads at most one row of the database."""
-    every, last, due = config.backup.every, _last(config, now), due_at(config, database, now)
-    is_late = due is not None and now > due + dt.timedelta(seconds=_LATE_SHARE * (every or 0))
-    made = "there is none yet" if last is None else f"the last one is from {last.made_at:%Y-%m-%d}"
+    every, last, due = (
+        config.backup.every,
+        _last(config, now),
+        due_at(config, database, now),
+    )
+    is_late = due is not None and now > due + dt.timedelta(
+        seconds=_LATE_SHARE * (every or 0)
+    )
+    made = (
+        "there is none yet"
+        if last is None
+        else f"the last one is from {last.made_at:%Y-%m-%d}"
+    )
     return BackupState(
         every_seconds=every,
         last=None if last is None else last.made_at,
@@ -327,7 +365,9 @@ class _StoppedError(Exception):
     """The daemon stops, and the unfinished backup is deleted."""
 
 
-def back_up_gently(config: Config, database: Database, now: dt.datetime, stop: Callable[[], bool]) -> None:
+def back_up_gently(
+    config: Config, database: Database, now: dt.datetime, stop: Callable[[], bool]
+) -> None:
     """Make the daemon's backup, with a pause after each step. Deletes the unfinished backup on `stop()`."""
 
     @contextmanager
@@ -347,11 +387,19 @@ def back_up_gently(config: Config, database: Database, now: dt.datetime, stop: C
         file = back_up_as_configured(config, database, now, progress)
     except _StoppedError:
         return
-    log.info("wrote the backup %s", described(file), extra={"event": "backup_written", "job": "backup"})
+    log.info(
+        "wrote the backup %s",
+        described(file),
+        extra={"event": "backup_written", "job": "backup"},
+    )
 
 
 def keep_before_upgrade(
-    config: Config, database: Database, revision: str, now: dt.datetime, progress: Progress
+    config: Config,
+    database: Database,
+    revision: str,
+    now: dt.datetime,
+    progress: Progress,
 ) -> tuple[Path | None, str]:
     """Back up a SQLite database before an upgrade to `revision`, if possible; returns the file and a message.
 
@@ -360,7 +408,10 @@ def keep_before_upgrade(
     if not database.is_sqlite:
         return None, "no backup before the upgrade: use `pg_dump` for PostgreSQL"
     if config.backup.every is None:
-        return None, "no backup before the upgrade: config.yaml has `backup: every: never`"
+        return (
+            None,
+            "no backup before the upgrade: config.yaml has `backup: every: never`",
+        )
     try:
         file = back_up_as_configured(config, database, now, progress, before=revision)
     except AggregatorError as error:
@@ -369,7 +420,12 @@ def keep_before_upgrade(
 
 
 def back_up_as_configured(
-    config: Config, database: Database, now: dt.datetime, progress: Progress, *, before: str | None = None
+    config: Config,
+    database: Database,
+    now: dt.datetime,
+    progress: Progress,
+    *,
+    before: str | None = None,
 ) -> Path:
     """Make a backup in the folder of backups and delete the oldest. Raises AggregatorError.
 
@@ -378,7 +434,9 @@ def back_up_as_configured(
     file = backup_folder(config) / _file_name(config, now, before)
     back_up(database, file, progress)
     keep = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
-    same_kind = [one for one in backups(config) if (one.before is None) == (before is None)]
+    same_kind = [
+        one for one in backups(config) if (one.before is None) == (before is None)
+    ]
     for old in same_kind[keep:]:
         if old.path != file:  # which is not the newest by name if the clock went back
             try:

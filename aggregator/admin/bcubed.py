@@ -15,7 +15,8 @@ import numpy as np
 
 from aggregator.admin.intervals import Interval, drawn_sums, interval
 
-Groups = Mapping[str, str]  # groups by the ids of articles: their stories, clusters, sagas, outlets
+# Groups by the ids of articles: their stories, clusters, sagas, outlets
+Groups = Mapping[str, str]
 _Group = TypeVar("_Group", str, tuple[str, str])
 
 
@@ -43,7 +44,8 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
     stories: int
     bcubed: Score
     pairs: Score
-    over_merge: float  # share of the stories with two or more articles that mix clusters
+    # Share of the stories with two or more articles that mix clusters
+    over_merge: float
     split: float  # share of the clusters with two or more articles that are split
     alone: Score  # BCubed of the grouping in which every article is its own story
     # Of precision, recall and f1 of BCubed, over_merge and split; {} for fewer than two clusters.
@@ -54,7 +56,10 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     """Measure a grouping. BCubed is the mean over the articles."""
     ids = [i for i in clusters if i in stories]
     cells = Counter((stories[i], clusters[i]) for i in ids)
-    by_story, by_cluster = Counter(stories[i] for i in ids), Counter(clusters[i] for i in ids)
+    by_story, by_cluster = (
+        Counter(stories[i] for i in ids),
+        Counter(clusters[i] for i in ids),
+    )
     total, hits = cells.total(), _pair_count(cells)
     mixed = _are_split((story for story, _ in cells), by_story)
     split = _are_split((cluster for _, cluster in cells), by_cluster)
@@ -66,7 +71,9 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         clusters=len(by_cluster),
         stories=len(by_story),
         bcubed=Score(_share(precision, total), _share(recall, total)),
-        pairs=Score(_share(hits, _pair_count(by_story)), _share(hits, _pair_count(by_cluster))),
+        pairs=Score(
+            _share(hits, _pair_count(by_story)), _share(hits, _pair_count(by_cluster))
+        ),
         over_merge=sum(mixed) / max(len(mixed), 1),
         split=sum(split) / max(len(split), 1),
         alone=Score(1.0, _share(len(by_cluster), total)),
@@ -86,7 +93,8 @@ def _intervals(
         return {}
     units = {event: np.zeros(3) for event in by_cluster}
     cells_by_size = [(event, n, by_story[story]) for (story, event), n in cells.items()]
-    for event, n, of_story in sorted(cells_by_size):  # sorted: names and order change no bit of the sums
+    # sorted: names and order change no bit of the sums
+    for event, n, of_story in sorted(cells_by_size):
         units[event] += (n, n * n / of_story, n * n / by_cluster[event])
     articles, precisions, recalls = drawn_sums(map(tuple, units.values()))
     return {
@@ -143,7 +151,9 @@ def measure_outlets(
     )
 
 
-def is_pure(group: Collection[str], others: Groups, loose: Collection[frozenset[str]]) -> bool:
+def is_pure(
+    group: Collection[str], others: Groups, loose: Collection[frozenset[str]]
+) -> bool:
     """Return whether all articles are in one group of the other kind, but for pairs in `loose`."""
     pairs = itertools.combinations(group, 2)
     return all(others[a] == others[b] or frozenset((a, b)) in loose for a, b in pairs)
@@ -153,11 +163,15 @@ class WrongGroup(msgspec.Struct, frozen=True):
     """A story with the articles of each of its events, or an event with those in each of its stories."""
 
     name: str
-    parts: dict[str, dict[str, str]]  # by event or story: the title of each article, by id
+    # By event or story: the title of each article, by id
+    parts: dict[str, dict[str, str]]
 
 
 def wrong_groups(
-    groups: Groups, others: Groups, titles: Mapping[str, str], loose: Collection[frozenset[str]]
+    groups: Groups,
+    others: Groups,
+    titles: Mapping[str, str],
+    loose: Collection[frozenset[str]],
 ) -> list[WrongGroup]:
     """Return the stories that mix events (`others`), or the events in several stories, the largest first."""
     members, _ = _members(groups, others)
@@ -206,7 +220,9 @@ def _is_in_one(group: Collection[str], others: Groups) -> bool:
     return len({others[one] for one in group}) == 1
 
 
-def _members(stories: Groups, clusters: Groups) -> tuple[Collection[list[str]], Collection[list[str]]]:
+def _members(
+    stories: Groups, clusters: Groups
+) -> tuple[Collection[list[str]], Collection[list[str]]]:
     """Return the articles of each story and of each cluster."""
     by_story, by_cluster = defaultdict(list), defaultdict(list)
     for article, cluster in clusters.items():
@@ -216,7 +232,9 @@ def _members(stories: Groups, clusters: Groups) -> tuple[Collection[list[str]], 
     return by_story.values(), by_cluster.values()
 
 
-def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]) -> Score:
+def measure_copies(
+    predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]
+) -> Score:
     """Measure copy detection: pairs of articles in one copy group, predicted against labelled.
 
     Values name the original of an article, or None. The keys of `labelled` are the articles that count: an
@@ -225,7 +243,9 @@ def measure_copies(predicted: Mapping[str, str | None], labelled: Mapping[str, s
     theirs, ours = _groups(labelled), _groups(predicted)
     ids = sorted(labelled)
     hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
-    predicted_pairs, labelled_pairs = (Counter(side[i] for i in ids if i in side) for side in (ours, theirs))
+    predicted_pairs, labelled_pairs = (
+        Counter(side[i] for i in ids if i in side) for side in (ours, theirs)
+    )
     shared = _pair_count(hits)
     return Score(
         _share(shared, _pair_count(predicted_pairs)),
@@ -253,7 +273,8 @@ def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:
 
     def find(article: str) -> str:
         while root.setdefault(article, article) != article:
-            root[article] = root[root[article]]  # path halving: a chain of copies may be thousands long
+            # Path halving: a chain of copies may be thousands long
+            root[article] = root[root[article]]
             article = root[article]
         return article
 

@@ -9,7 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from aggregator.config.hosts import is_loopback, is_owner_on_loopback, loopback_owner_notice
+from aggregator.config.hosts import (
+    is_loopback,
+    is_owner_on_loopback,
+    loopback_owner_notice,
+)
 from aggregator.config.loader import located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config, at_key
@@ -37,7 +41,9 @@ IN_THE_CLEAR = (
     "the Dask scheduler is on a network without TLS: anyone who can connect to it can run programs on its "
     "workers and in the daemon"
 )
-USE_TLS = "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or use a private network"
+USE_TLS = (
+    "set work.executor: dask+tls://HOST:PORT (docs/scale.md), or use a private network"
+)
 _FOR_OTHERS = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -65,14 +71,21 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    named = [Path(str(one)) for key, one in _leaves(config.model_dump()) if _is_secret_file(key) and one]
+    named = [
+        Path(str(one))
+        for key, one in _leaves(config.model_dump())
+        if _is_secret_file(key) and one
+    ]
     # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
     files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
     if config.file is not None and _holds_secrets(config):
         files.insert(0, config.file)
     for file in dict.fromkeys(files):
         if is_for_others(file):
-            yield warning(f"{file} contains secrets and is readable by other users", f"chmod 600 {file}")
+            yield warning(
+                f"{file} contains secrets and is readable by other users",
+                f"chmod 600 {file}",
+            )
 
 
 def _is_secret_file(key: str) -> bool:
@@ -89,7 +102,10 @@ def is_for_others(file: Path) -> bool:
 
 def _holds_secrets(config: Config) -> bool:
     leaves = list(_leaves(config.model_dump()))
-    addresses = [config.database or "", *(str(one) for key, one in leaves if key in ("feed", "page") and one)]
+    addresses = [
+        config.database or "",
+        *(str(one) for key, one in leaves if key in ("feed", "page") and one),
+    ]
     named = (_USER_WITHOUT_PASSWORD.sub("://", one) for one in addresses)
     return any(one != redact(one) for one in named) or any(
         isinstance(one, SecretStr) for key, one in leaves if key != "url"
@@ -143,7 +159,10 @@ def _certificates(config: Config) -> Iterator[Finding]:
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         place = os.environ.get(variable, "")
         if not all(os.path.exists(part) for part in place.split(os.pathsep) if part):  # noqa: PTH110 - a text
-            yield warning(f"{variable} names {place}, which is not there", "correct or remove the variable")
+            yield warning(
+                f"{variable} names {place}, which is not there",
+                "correct or remove the variable",
+            )
 
 
 def _workers(config: Config) -> Iterator[Finding]:
@@ -158,7 +177,8 @@ def _workers(config: Config) -> Iterator[Finding]:
     except AggregatorError as error:
         start = "start it: dask scheduler, dask worker"
         yield problem(
-            str(error), f"{start}; or set work.executor: processes in {config.file or 'config.yaml'}"
+            str(error),
+            f"{start}; or set work.executor: processes in {config.file or 'config.yaml'}",
         )
     else:
         yield ok(f"workers: {config.work.executor} answers")
@@ -223,7 +243,8 @@ def _check_backup_folder(config: Config) -> None:
 
 def _source_mistakes(config: Config) -> Iterator[str]:
     now = utc_now()
-    first: dict[tuple[str, str], int] = {}  # (key, value) that must be unique → index of its first source
+    # (key, value) that must be unique → index of its first source
+    first: dict[tuple[str, str], int] = {}
     for number, one in enumerate(config.sources):
         at = f"sources.{number}"
         if one.language is not None and primary_language(one.language) is None:
@@ -238,7 +259,8 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         same = {
             what: before
             for what, value in ((source.kind, place), ("name", one.name))
-            if value is not None and (before := first.setdefault((what, value), number)) != number
+            if value is not None
+            and (before := first.setdefault((what, value), number)) != number
         }
         # The id is derived from the name or, without a name, from the address, so it may equal a name.
         before = first.setdefault(("name", source.id), number)
@@ -254,7 +276,9 @@ def _query_mistakes(config: Config) -> Iterator[str]:
     for name, query in config.queries.items():
         if "query" in query.model_fields_set and not query.query.strip():
             yield f"queries.{name}.query: it is empty; give words to search for, or remove the key"
-        elif not query.model_dump(exclude_defaults=True, exclude={"title", "items", "link"}):
+        elif not query.model_dump(
+            exclude_defaults=True, exclude={"title", "items", "link"}
+        ):
             yield f"queries.{name}: give at least one filter, such as `query: flood`"
         try:
             if query.query:

@@ -26,7 +26,11 @@ from aggregator.config.messages import NO_SOURCES, counted, redact
 from aggregator.config.settings import Config
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.core import utc_now
-from aggregator.model.errors import AggregatorError, DatabaseOutdatedError, DatabaseTooNewError
+from aggregator.model.errors import (
+    AggregatorError,
+    DatabaseOutdatedError,
+    DatabaseTooNewError,
+)
 from aggregator.model.health_report import Finding
 from aggregator.model.read_model import SourceView
 from aggregator.store import migrate
@@ -35,7 +39,14 @@ from aggregator.store.engine.engines import files_of
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.intake import rejected
 from aggregator.store.read import health_probes
-from aggregator.store.read.health_probes import of_database, of_file, ok, problem, waiting_words, warning
+from aggregator.store.read.health_probes import (
+    of_database,
+    of_file,
+    ok,
+    problem,
+    waiting_words,
+    warning,
+)
 from aggregator.store.read.statistics import listed
 from aggregator.store.stories import api_tokens
 
@@ -45,7 +56,9 @@ class DoctorContext:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.check_seconds: float = config.effective_tuning.values("database")["read_seconds"]
+        self.check_seconds: float = config.effective_tuning.values("database")[
+            "read_seconds"
+        ]
         self.now = utc_now()
         self.config_name = str(config.file or "config.yaml")
 
@@ -57,7 +70,11 @@ class DoctorContext:
     @property
     def file(self) -> Path | None:
         """The file of an SQLite database; None for other databases."""
-        return self.database.file if self.config.database_url.startswith("sqlite") else None
+        return (
+            self.database.file
+            if self.config.database_url.startswith("sqlite")
+            else None
+        )
 
     @cached_property
     def has_database(self) -> bool:
@@ -81,7 +98,8 @@ def examine(config: Config) -> Iterator[Finding]:
         findings = list(_within(context, _database, "the database"))
         yield from findings
         if any(one.level == "problem" for one in findings):
-            return  # the contents and the daemon cannot be checked without a usable database
+            # The contents and the daemon cannot be checked without a usable database
+            return
         yield from _within(context, _modes, "the folder of backups")
         yield from _within(context, _contents, "the database")
         yield from _within(context, _daemon, "the daemon")
@@ -121,7 +139,8 @@ def _within(
         )
     elif raised and isinstance(raised[0], OSError):
         yield problem(
-            f"{what} cannot be read: {raised[0]}", "run as the user of the service: aggregator doctor"
+            f"{what} cannot be read: {raised[0]}",
+            "run as the user of the service: aggregator doctor",
         )
     elif raised:
         raise raised[0]
@@ -130,8 +149,16 @@ def _within(
 # --- files -------------------------------------------------------------------------------------------------
 
 # File systems without working locks or shared memory, on which SQLite's WAL does not work.
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"})
-_NETWORK_FUSE = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.davfs")
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre"}
+)
+_NETWORK_FUSE = (
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.s3fs",
+    "fuse.rclone",
+    "fuse.davfs",
+)
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -158,7 +185,10 @@ def _place(context: DoctorContext) -> Iterator[Finding]:
     log = Path(f"{file}-wal")
     for one in files_of(file):
         if one.exists() and not _may(one, os.R_OK | os.W_OK):
-            yield problem(f"this user may not write to {one}", f"chown {user} {one}; chmod u+rw {one}")
+            yield problem(
+                f"this user may not write to {one}",
+                f"chown {user} {one}; chmod u+rw {one}",
+            )
     yield from of_file(
         context.config.effective_tuning,
         existing / file.name,
@@ -179,7 +209,8 @@ def file_system(folder: Path, mounts: str) -> str:
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         point = before.split()[4].replace("\\040", " ")
-        if path.is_relative_to(point) and len(point) >= found[0]:  # a later mount hides an earlier one
+        # A later mount hides an earlier one
+        if path.is_relative_to(point) and len(point) >= found[0]:
             found = (len(point), after.split()[0])
     return found[1]
 
@@ -191,10 +222,15 @@ def _modes(context: DoctorContext) -> Iterator[Finding]:
     files += [one.path for one in backup.backups(context.config)]
     wide = [str(one) for one in files if config_check.is_for_others(one)]
     if wide:
-        more = f" and {counted(len(wide) - 1, 'more file')} are" if len(wide) > 1 else " is"
+        more = (
+            f" and {counted(len(wide) - 1, 'more file')} are"
+            if len(wide) > 1
+            else " is"
+        )
         contain = "contain" if len(wide) > 1 else "contains"
         yield warning(
-            f"{wide[0]}{more} readable by other users and {contain} full texts", f"chmod 600 {' '.join(wide)}"
+            f"{wide[0]}{more} readable by other users and {contain} full texts",
+            f"chmod 600 {' '.join(wide)}",
         )
 
 
@@ -204,14 +240,24 @@ def _may(path: Path, mode: int) -> bool:
 
 # --- the database ------------------------------------------------------------------------------------------
 
-_CHECKED_SHARE = 0.5  # of the time of a check; reading the whole file may take that long
+# Of the time of a check; reading the whole file may take that long
+_CHECKED_SHARE = 0.5
 _RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other commands print
 
 # Parts of the messages of servers, drivers and this program, with advice.
 _ADVICE = (
-    ("password authentication failed", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
-    ("no password supplied", "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD"),
-    ("does not exist", "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME"),
+    (
+        "password authentication failed",
+        "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD",
+    ),
+    (
+        "no password supplied",
+        "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD",
+    ),
+    (
+        "does not exist",
+        "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME",
+    ),
     ("the role ", "type it in psql as a superuser, then: aggregator doctor"),
     ("createdb --encoding", "set `database:` to the new one, then: aggregator doctor"),
     ("pip install", "pip install 'psycopg[binary]'"),
@@ -243,7 +289,9 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
             why = database.why_not_writable(connection)
     except DatabaseTooNewError as error:
         back = f"aggregator db restore {context.newest_backup} --replace"
-        yield problem(str(error), f"install that version of aggregator again, or: {back}")
+        yield problem(
+            str(error), f"install that version of aggregator again, or: {back}"
+        )
     except DatabaseOutdatedError as error:
         yield problem(str(error), "aggregator db upgrade")
     except AggregatorError as error:
@@ -253,7 +301,9 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
             if context.config.database_url.startswith("sqlite")
             else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
         )
-        advice = next((advice for part, advice in _ADVICE if part in message), otherwise)
+        advice = next(
+            (advice for part, advice in _ADVICE if part in message), otherwise
+        )
         yield problem(message, advice)
     else:
         # `_place` reports a full disk and a file of another user.
@@ -264,8 +314,14 @@ def _database(context: DoctorContext) -> Iterator[Finding]:
 def _first_use(context: DoctorContext, shown: str) -> Finding:
     folder = None if context.file is None else context.file.parent
     if folder is not None and not folder.is_dir():
-        return problem(f"the folder of the database {shown} does not exist", f"mkdir -p {folder}")
-    if context.file is not None and not context.file.exists() and Path(f"{context.file}.lock").exists():
+        return problem(
+            f"the folder of the database {shown} does not exist", f"mkdir -p {folder}"
+        )
+    if (
+        context.file is not None
+        and not context.file.exists()
+        and Path(f"{context.file}.lock").exists()
+    ):
         return problem(
             f"the database {shown} is missing, and it was there before",
             f"put it back, or: aggregator db restore {context.newest_backup}; to start with "
@@ -288,7 +344,8 @@ def _damage(context: DoctorContext) -> Finding | None:
     try:
         result = backup.damage_in(file, stop_late)
     except (TimeoutError, sqlite3.Error):
-        return None  # `db check` reads all of it; opening the database reports other errors more clearly
+        # `db check` reads all of it; opening the database reports other errors more clearly
+        return None
     if result is None:
         return None
     advice = f"stop the daemon; aggregator db restore {context.newest_backup} --replace"
@@ -314,7 +371,9 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
     with context.database.read() as connection:
         stored = health_probes.stored(connection, context.now, all_tuning)
         failing = [one for one in listed(connection, context.now) if one.is_in_trouble]
-        yield ok(f"database: {shown_url(context.database.url)}, {waiting_words(stored)}")
+        yield ok(
+            f"database: {shown_url(context.database.url)}, {waiting_words(stored)}"
+        )
         yield from _open_to_others(context, api_tokens.all_tokens(connection))
         yield from of_database(stored=stored)
         if not stored.sources:
@@ -322,15 +381,20 @@ def _contents(context: DoctorContext) -> Iterator[Finding]:
         yield from _sources(failing)
         for one in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
-                f"{one.item}: {one.reason}", "correct it and ingest it again; the warning then disappears"
+                f"{one.item}: {one.reason}",
+                "correct it and ingest it again; the warning then disappears",
             )
     state = backup.backup_state(context.config, context.database, context.now)
     yield from of_database(backup=state)
 
 
-def _open_to_others(context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]) -> Iterator[Finding]:
+def _open_to_others(
+    context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]
+) -> Iterator[Finding]:
     host = context.config.server.host
-    if is_loopback(host) or any(one.may("read") and one.revoked_at is None for one in tokens):
+    if is_loopback(host) or any(
+        one.may("read") and one.revoked_at is None for one in tokens
+    ):
         return
     yield problem(
         f"server.host {host} is reachable from other machines, and no token has the scope read: the daemon "
@@ -344,7 +408,9 @@ def _sources(failing: Sequence[SourceView]) -> Iterator[Finding]:
     for one in failing[:_SOURCES_SHOWN]:
         yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
     if len(failing) > _SOURCES_SHOWN:
-        more = counted(len(failing) - _SOURCES_SHOWN, "more source has", "more sources have")
+        more = counted(
+            len(failing) - _SOURCES_SHOWN, "more source has", "more sources have"
+        )
         yield warning(f"{more} a problem", "aggregator sources list --failing")
 
 
@@ -361,7 +427,11 @@ def _advice(one: SourceView) -> str:
 def _check_of(one: SourceView) -> str:
     """Return the command that checks the source, without a secret from its address."""
     has_secret = redact(one.polled_url) != one.polled_url
-    return f"aggregator sources show {one.id}" if has_secret else f"aggregator sources check {one.polled_url}"
+    return (
+        f"aggregator sources show {one.id}"
+        if has_secret
+        else f"aggregator sources check {one.polled_url}"
+    )
 
 
 # --- the daemon --------------------------------------------------------------------------------------------
@@ -394,7 +464,9 @@ def _daemon(context: DoctorContext) -> Iterator[Finding]:
             f"{who}; stop it, or set server.port in {context.config_name}",
         )
     elif runs:
-        yield from _reported(_request(context, "/status") or {}, int(answer.get("problem_count") or 0))
+        yield from _reported(
+            _request(context, "/status") or {}, int(answer.get("problem_count") or 0)
+        )
 
 
 def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
@@ -412,7 +484,8 @@ def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
 def _is_running(database: Database) -> bool:
     """Return whether another process is the writer; False if the lock file cannot be opened."""
     if database.file is not None and not Path(f"{database.file}.lock").exists():
-        return False  # opening the lock would create the file, maybe with the wrong owner
+        # Opening the lock would create the file, maybe with the wrong owner
+        return False
     lock = open_process_lock(database)
     try:
         taken = not lock.acquire()
@@ -423,10 +496,16 @@ def _is_running(database: Database) -> bool:
 
 
 def _installed() -> Iterator[Finding]:
-    units = {how: unit_folder(user=" " in how) / _UNIT for how in ("systemctl", "systemctl --user")}
+    units = {
+        how: unit_folder(user=" " in how) / _UNIT
+        for how in ("systemctl", "systemctl --user")
+    }
     installed = {how: unit for how, unit in units.items() if unit.is_file()}
     if not installed:
-        yield ok("daemon: not running on this database", "aggregator run, or: aggregator install-service")
+        yield ok(
+            "daemon: not running on this database",
+            "aggregator run, or: aggregator install-service",
+        )
     for how, unit in installed.items():
         yield problem(
             f"the service {unit} is installed, and no daemon runs on this database",
@@ -439,7 +518,9 @@ def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
     server, seconds = context.config.server, context.check_seconds * _REQUEST_SHARE
     host = _ANY.get(server.host, server.host)
     try:
-        with closing(http.client.HTTPConnection(host, server.port, timeout=seconds)) as connection:
+        with closing(
+            http.client.HTTPConnection(host, server.port, timeout=seconds)
+        ) as connection:
             connection.request("GET", path, headers={"Accept": "application/json"})
             value = json.loads(connection.getresponse().read(_MOST_BYTES))
     except ConnectionRefusedError:

@@ -85,7 +85,8 @@ STANDARD_INPUT = "-"
 _LINE_BYTES = 10 * 1024 * 1024
 _ENTRIES_A_TRANSACTION = 400
 _REASON_CHARS = 160  # reasons with the same beginning are counted together
-_WORKER_VERDICTS = frozenset({"timeout", "memory"})  # verdicts of texts whose job failed
+# Verdicts of texts whose job failed
+_WORKER_VERDICTS = frozenset({"timeout", "memory"})
 
 
 class Assignment(FrozenStruct, omit_defaults=False):
@@ -94,7 +95,8 @@ class Assignment(FrozenStruct, omit_defaults=False):
     id: str
     story: str  # a name within this run
     copy_of: str | None  # the id of the record that it is a copy of
-    score: float | None  # in logits, with which it joined its story; None of its first record and of copies
+    # In logits, with which it joined its story; None of its first record and of copies
+    score: float | None
 
 
 class MonthEvaluation(FrozenStruct, omit_defaults=False):
@@ -120,9 +122,11 @@ class Evaluation(FrozenStruct, omit_defaults=False):
     split_events: list[WrongGroup]  # clusters whose records are in several stories
     copies: Score | None  # None: no record has `copy_of`
     copies_found: int
-    not_read: dict[str, int]  # articles without a fingerprint, each a story of its own, by reason
+    # Articles without a fingerprint, each a story of its own, by reason
+    not_read: dict[str, int]
     failed_jobs: int  # articles that were not read because the job of a worker failed
-    repeated_ids: int  # records with the id of an earlier record; each is measured separately
+    # Records with the id of an earlier record; each is measured separately
+    repeated_ids: int
     seconds: float
     articles_per_second: float
     articles_per_cpu_second: float  # of this process and its workers
@@ -135,7 +139,8 @@ class CorrectionsEvaluation(FrozenStruct, omit_defaults=False):
 
     labelled: GroupingMetrics | None  # None: no article has a label
     articles: int  # with a cluster from corrections
-    gone: int  # of these, without a story now, for example after retention; they are not measured
+    # Of these, without a story now, for example after retention; they are not measured
+    gone: int
 
 
 LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
@@ -150,12 +155,18 @@ def read_loose(name: str) -> LoosePairs:
         return frozenset()
     try:
         lines = Path(name).read_bytes().splitlines()
-        groups = [msgspec.json.decode(line, type=_LooseGroup).ids for line in lines if line.strip()]
+        groups = [
+            msgspec.json.decode(line, type=_LooseGroup).ids
+            for line in lines
+            if line.strip()
+        ]
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{name}: {error}") from error
-    return frozenset(frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2))
+    return frozenset(
+        frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2)
+    )
 
 
 class _LooseGroup(msgspec.Struct):
@@ -166,7 +177,9 @@ class _LooseGroup(msgspec.Struct):
 
 
 def read_dataset(
-    path: Path | str, stdin: BinaryIO | None = None, chosen: Mapping[Field, str] | None = None
+    path: Path | str,
+    stdin: BinaryIO | None = None,
+    chosen: Mapping[Field, str] | None = None,
 ) -> list[LabelledRecord]:
     """Read a JSONL file or a table (also .gz, .zst; "-" is standard input).
 
@@ -177,16 +190,26 @@ def read_dataset(
     records: list[LabelledRecord] = []
     try:
         is_stdin = str(path) == STANDARD_INPUT
-        source = unzipped(stdin or sys.stdin.buffer, Progress()) if is_stdin else opened(path, Progress())
+        source = (
+            unzipped(stdin or sys.stdin.buffer, Progress())
+            if is_stdin
+            else opened(path, Progress())
+        )
         with source as stream:
-            rows: Iterator[tuple[int, bytes | Row | str | None]] = bounded_lines(stream, _LINE_BYTES)
+            rows: Iterator[tuple[int, bytes | Row | str | None]] = bounded_lines(
+                stream, _LINE_BYTES
+            )
             if suffix_of(name) in (".csv", ".tsv"):
                 rows = read_rows(stream, _LINE_BYTES, chosen)
             for number, row in rows:
                 given = row if isinstance(row, bytes | dict) else b""
-                record = read_labelled(given, file_name=name, line_number=number, chosen=chosen)
+                record = read_labelled(
+                    given, file_name=name, line_number=number, chosen=chosen
+                )
                 if not given:
-                    problem = row or f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                    problem = (
+                        row or f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                    )
                     record = replace(record, problem=problem)
                 records.append(record)
     except ReadError as error:
@@ -194,7 +217,9 @@ def read_dataset(
     if not records:
         raise UsageError(f"{name}: no records; write one JSON object per line")
     if all(record.problem for record in records):
-        raise UsageError(f"{name}: none of its records can be read; the first: {records[0].problem}")
+        raise UsageError(
+            f"{name}: none of its records can be read; the first: {records[0].problem}"
+        )
     return in_order_of_time(records)
 
 
@@ -215,7 +240,9 @@ def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     for record in records:
         last = record.entry.published.time if record.entry.published else last
         times.append(last)
-    return [records[number] for number in sorted(range(len(records)), key=times.__getitem__)]
+    return [
+        records[number] for number in sorted(range(len(records)), key=times.__getitem__)
+    ]
 
 
 # --- running -----------------------------------------------------------------------------------------------
@@ -231,7 +258,8 @@ class _EvaluatedRecord(FrozenStruct):
 
     @property
     def story(self) -> str:
-        return self.result.story or f"alone-{self.key}"  # it got no fingerprint; `result` has the reason
+        # It got no fingerprint; `result` has the reason
+        return self.result.story or f"alone-{self.key}"
 
 
 def evaluate(
@@ -267,7 +295,9 @@ def evaluate(
             work.close()
             database.close()
     cpu = _cpu_seconds() - cpu_before
-    result = _evaluation(evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu, loose=loose)
+    result = _evaluation(
+        evaluated, all_tuning, dataset, seconds=seconds, cpu=cpu, loose=loose
+    )
     return result, _assignments(evaluated)
 
 
@@ -284,7 +314,11 @@ def place_records(
     `leads`: the same records as they are placed already; those with another text are placed as late pages.
     """
     numbers: list[int] = []
-    dated = (record.entry.published.time for record in records if record.entry.published is not None)
+    dated = (
+        record.entry.published.time
+        for record in records
+        if record.entry.published is not None
+    )
     seen = min(dated, default=utc_now())
     for start in range(0, len(records), _ENTRIES_A_TRANSACTION):
         chunk = records[start : start + _ENTRIES_A_TRANSACTION]
@@ -297,19 +331,31 @@ def place_records(
             # The number in the file is the identity, so that no record counts as known.
             # Outlets are sources, as if each had a feed; so is each record of unknown outlet.
             source = record.entry.outlet or f"eval {start + offset}"
-            identity = {"source": source, "guid": str(start + offset), "authority": "foreign"}
+            identity = {
+                "source": source,
+                "guid": str(start + offset),
+                "authority": "foreign",
+            }
             entries.append(replace(record.entry, **identity))
         with database.write() as connection:
             accepted = inbox.accept(
-                connection, entries, seen=times, always_new=True, is_late_page=leads is not None
+                connection,
+                entries,
+                seen=times,
+                always_new=True,
+                is_late_page=leads is not None,
             )
-        numbers += [item.entry_no for item in accepted.accepted if item.entry_no is not None]
+        numbers += [
+            item.entry_no for item in accepted.accepted if item.entry_no is not None
+        ]
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers
 
 
-def leads_of(records: Sequence[LabelledRecord], all_tuning: Tuning) -> list[LabelledRecord]:
+def leads_of(
+    records: Sequence[LabelledRecord], all_tuning: Tuning
+) -> list[LabelledRecord]:
     """Return the records with the first sentences of their texts only, as a feed has them."""
     words = all_tuning.section("text", ExtractTuning).lead_words
     leads = []
@@ -331,7 +377,11 @@ def _evaluated_records(
         if result.story is not None:
             evidence = articles.evidence_of(connection, result.article)
             score = evidence.score if evidence.stage in SCORED_STAGES else None
-        evaluated.append(_EvaluatedRecord(key=f"{number:09}", record=record, result=result, score=score))
+        evaluated.append(
+            _EvaluatedRecord(
+                key=f"{number:09}", record=record, result=result, score=score
+            )
+        )
     return evaluated
 
 
@@ -348,12 +398,22 @@ def _evaluation(
     loose: LoosePairs,
 ) -> Evaluation:
     stories = {one.key: one.story for one in records}
-    clusters = {one.key: one.record.cluster for one in records if one.record.cluster is not None}
+    clusters = {
+        one.key: one.record.cluster for one in records if one.record.cluster is not None
+    }
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
     unread = [one for one in records if one.result.story is None]
     story_of_id = {one.record.id: one.story for one in records}
-    event_of_id = {one.record.id: one.record.cluster for one in records if one.record.cluster is not None}
-    outlets = {one.record.id: one.record.entry.outlet for one in records if one.record.entry.outlet}
+    event_of_id = {
+        one.record.id: one.record.cluster
+        for one in records
+        if one.record.cluster is not None
+    }
+    outlets = {
+        one.record.id: one.record.entry.outlet
+        for one in records
+        if one.record.entry.outlet
+    }
     titles = {one.record.id: one.record.entry.title for one in records}
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
@@ -366,7 +426,9 @@ def _evaluation(
         months=_months(records),
         mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
         split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
-        copies=measure_copies(found_copies, labelled_copies) if any(labelled_copies.values()) else None,
+        copies=measure_copies(found_copies, labelled_copies)
+        if any(labelled_copies.values())
+        else None,
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=dict(Counter(map(_reason, unread)).most_common()),
         failed_jobs=sum(map(_has_failed, unread)),
@@ -391,7 +453,9 @@ def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
         MonthEvaluation(
             month=month,
             metrics=_saga_metrics(month_records),
-            sure_reports=_saga_metrics([one for one in month_records if one.record.is_sure_report]),
+            sure_reports=_saga_metrics(
+                [one for one in month_records if one.record.is_sure_report]
+            ),
         )
         for month, month_records in sorted(months.items())
     )
@@ -400,12 +464,18 @@ def _months(records: Sequence[_EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
 def _saga_metrics(records: Sequence[_EvaluatedRecord]) -> SagaMetrics:
     return measure_sagas(
         {one.key: one.story for one in records},
-        {one.key: one.record.cluster for one in records if one.record.cluster is not None},
+        {
+            one.key: one.record.cluster
+            for one in records
+            if one.record.cluster is not None
+        },
         {one.key: one.record.saga for one in records if one.record.saga is not None},
     )
 
 
-def evaluate_corrections(assigned: Mapping[str, str], clusters: Mapping[str, str]) -> CorrectionsEvaluation:
+def evaluate_corrections(
+    assigned: Mapping[str, str], clusters: Mapping[str, str]
+) -> CorrectionsEvaluation:
     """Measure the grouping without corrections against the corrected one.
 
     `assigned` has the story of each article without corrections, `clusters` its story with them.
@@ -440,23 +510,34 @@ def _labelled_copies(records: Sequence[_EvaluatedRecord]) -> dict[str, str | Non
 
 def _reason(one: _EvaluatedRecord) -> str:
     """Return why an article got no fingerprint."""
-    why = one.record.problem or one.result.reason or one.result.verdict or "it was not placed"
+    why = (
+        one.record.problem
+        or one.result.reason
+        or one.result.verdict
+        or "it was not placed"
+    )
     return why[:_REASON_CHARS]
 
 
 def _has_failed(one: _EvaluatedRecord) -> bool:
     """Whether the job of an article failed in its worker."""
-    return one.result.verdict in _WORKER_VERDICTS or (one.result.reason or "").startswith(PARSER_FAILED)
+    return one.result.verdict in _WORKER_VERDICTS or (
+        one.result.reason or ""
+    ).startswith(PARSER_FAILED)
 
 
 def _assignments(records: Sequence[_EvaluatedRecord]) -> list[Assignment]:
     id_of = {one.key: one.record.id for one in records}
     copy_links = _copies_of(records)
-    for key, original in copy_links.items():  # of a copy of a copy the original, which came earlier
+    # Of a copy of a copy the original, which came earlier
+    for key, original in copy_links.items():
         copy_links[key] = copy_links.get(original or "") or original
     return [
         Assignment(
-            id=one.record.id, story=one.story, copy_of=id_of.get(copy_links[one.key] or ""), score=one.score
+            id=one.record.id,
+            story=one.story,
+            copy_of=id_of.get(copy_links[one.key] or ""),
+            score=one.score,
         )
         for one in records
     ]

@@ -47,7 +47,8 @@ class _Head(FrozenStruct, omit_defaults=False):
 class _Line(FrozenStruct):
     table: str = ""
     row: dict[str, Any] | None = None
-    pairs: tuple[tuple[int, int], ...] = ()  # of a table before revision 0037: only counted
+    # Of a table before revision 0037: only counted
+    pairs: tuple[tuple[int, int], ...] = ()
     rows: int | None = None  # only in the last line
 
 
@@ -64,9 +65,14 @@ def exported(database: Database, progress: Advance) -> Iterator[bytes]:
     """Yield the lines of a consistent export."""
     total = 0
     with database.read() as connection:
-        yield _as_line({"export": "aggregator", "version": VERSION, "revision": newest_revision()})
+        yield _as_line(
+            {"export": "aggregator", "version": VERSION, "revision": newest_revision()}
+        )
         for table, rows in row_stream.batches(connection):
-            lines = ({"table": str(table.name), "row": row_json.as_json(table, row)} for row in rows)
+            lines = (
+                {"table": str(table.name), "row": row_json.as_json(table, row)}
+                for row in rows
+            )
             yield b"".join(map(_as_line, lines))
             total += len(rows)
             progress(len(rows))
@@ -78,7 +84,9 @@ def _as_line(value: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[gzip.GzipFile | IO[bytes] | zstandard.ZstdCompressionWriter]:
+def written(
+    path: Path,
+) -> Iterator[gzip.GzipFile | IO[bytes] | zstandard.ZstdCompressionWriter]:
     """Write a file that appears when it is complete, compressed if its name ends in .gz or .zst.
 
     Only this user can read it: it contains full texts. Raises UsageError if it cannot be written.
@@ -106,7 +114,11 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
     """
     if name != "-" and not Path(name).is_file():
         raise UsageError(f"{name} cannot be read: there is no such file")
-    with unzipped(sys.stdin.buffer, Progress()) if name == "-" else streams.opened(name, Progress()) as lines:
+    with (
+        unzipped(sys.stdin.buffer, Progress())
+        if name == "-"
+        else streams.opened(name, Progress()) as lines
+    ):
         first = next(lines, b"")
         if lines.damage:
             raise UsageError(f"{name} cannot be read: {lines.damage[0]}")
@@ -126,10 +138,13 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
     with exclusively(database, busy):
         with database.write(durable=True, unhurried=True) as connection:
             if not row_stream.is_empty(connection):
-                raise UsageError("this database is not empty; use a new one: --database sqlite:///new.db")
+                raise UsageError(
+                    "this database is not empty; use a new one: --database sqlite:///new.db"
+                )
             stream = _batches(_rows(numbered, revision))
             total = row_stream.write_all(connection, stream, progress)
-            if revision != newest_revision():  # its program rendered stories by other rules
+            # Its program rendered stories by other rules
+            if revision != newest_revision():
                 rendered_stories.clear_rendered(connection)
             if revision < "0037":  # its program sampled other shingles
                 CopyFinder(Tuning()).recompute(connection)
@@ -144,7 +159,9 @@ def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
             yield Batch(metadata.tables[name], chunk)
 
 
-def _rows(numbered: Iterator[tuple[int, bytes]], revision: str) -> Iterator[tuple[str, Values]]:
+def _rows(
+    numbered: Iterator[tuple[int, bytes]], revision: str
+) -> Iterator[tuple[str, Values]]:
     """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
 
     `revision`: that of the export. Tables and columns that are no more are skipped.
@@ -156,21 +173,31 @@ def _rows(numbered: Iterator[tuple[int, bytes]], revision: str) -> Iterator[tupl
             line = msgspec.json.decode(raw, type=_Line)
             if line.rows is not None and line.rows != count:
                 declared = counted(line.rows, "row")
-                raise ReadError(f"the last line of the export declares {declared}, but it has {count:,}")
+                raise ReadError(
+                    f"the last line of the export declares {declared}, but it has {count:,}"
+                )
             if line.rows is not None:
                 if next(numbered, None) is not None:
-                    raise ReadError("there are more lines after the last line of the export")
+                    raise ReadError(
+                        "there are more lines after the last line of the export"
+                    )
                 return
             count += len(line.pairs)
             if line.row is None:
                 continue
             count += 1
-            checked = row_json.checked(line.table, line.row, revision) if line.table in names else None
+            checked = (
+                row_json.checked(line.table, line.row, revision)
+                if line.table in names
+                else None
+            )
             if checked is not None:
                 yield line.table, checked
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
-    raise ReadError(f"the export is truncated: it ends after {counted(count, 'row')} without its last line")
+    raise ReadError(
+        f"the export is truncated: it ends after {counted(count, 'row')} without its last line"
+    )
 
 
 def _revision_of(raw: bytes) -> str:
@@ -181,7 +208,9 @@ def _revision_of(raw: bytes) -> str:
     try:
         head = msgspec.json.decode(raw, type=_Head)
     except msgspec.DecodeError as error:
-        raise ReadError("line 1: this is not an export; read articles with `aggregator ingest`") from error
+        raise ReadError(
+            "line 1: this is not an export; read articles with `aggregator ingest`"
+        ) from error
     if head.export != "aggregator" or head.version > VERSION or is_newer(head.revision):
         raise UsageError(
             f"the export has revision {head.revision}, this version has {newest_revision()}: "

@@ -9,7 +9,13 @@ from pathlib import Path
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.extract.outlets import outlet_of
-from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
+from aggregator.intake.jobs import (
+    PrepareItem,
+    PrepareJob,
+    PrepareResult,
+    broken_article,
+    prepare,
+)
 from aggregator.intake.poll import parse_mail, verdict_of
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
@@ -17,7 +23,12 @@ from aggregator.model.core import Entry, FrozenStruct, Verdict, in_utc, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, InputFeed, InputProblem, open_source
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputFeed,
+    InputProblem,
+    open_source,
+)
 from aggregator.sources.parse.record_keys import Field
 from aggregator.sources.parse.records import RecordNotes
 from aggregator.sources.parse.streams import is_address, is_remote, shown
@@ -44,7 +55,9 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
     def as_text(self) -> str:
         """Return the preview as text."""
         facts = [self.outlet, self.author, self.published, self.language, self.wire]
-        head = f"{self.what}: {self.verdict}" + (f" ({self.reason})" if self.reason else "")
+        head = f"{self.what}: {self.verdict}" + (
+            f" ({self.reason})" if self.reason else ""
+        )
         fact_line = " · ".join(fact for fact in facts if fact)
         return "\n".join((head, self.title, fact_line, "", self.text, ""))
 
@@ -70,7 +83,11 @@ def extract(
             problem = "there is no file in it that can be read"
             try:
                 for found in open_source(
-                    one, tuning=tuning, seen=utc_now(), parse_mail=parsing_mail, chosen=chosen
+                    one,
+                    tuning=tuning,
+                    seen=utc_now(),
+                    parse_mail=parsing_mail,
+                    chosen=chosen,
                 ):
                     problem = ""
                     if isinstance(found, InputEntry):
@@ -79,7 +96,9 @@ def extract(
             except AggregatorError as error:
                 problem = str(error)
             if problem:
-                yield UnreadInput(what=_as_utf8(shown(one)), verdict="empty", reason=problem)
+                yield UnreadInput(
+                    what=_as_utf8(shown(one)), verdict="empty", reason=problem
+                )
 
 
 def _name(typed: str, where: str) -> str:
@@ -99,16 +118,24 @@ def _as_utf8(name: str) -> str:
 
 
 def _preview(
-    config: Config, executor: Executor, name: str, found: InputEntry | InputFeed | InputProblem
+    config: Config,
+    executor: Executor,
+    name: str,
+    found: InputEntry | InputFeed | InputProblem,
 ) -> ExtractPreview:
     if isinstance(found, InputProblem):
         line = ExtractPreview if found.verdict else UnreadInput
-        return line(what=name, verdict=found.verdict or "not_article", reason=found.reason)
+        return line(
+            what=name, verdict=found.verdict or "not_article", reason=found.reason
+        )
     if isinstance(found, InputFeed):
         reason = "this is a feed; read it with `aggregator sources check`"
         return ExtractPreview(what=name, verdict="not_article", reason=reason)
     return prepared_preview(
-        executor, config.effective_tuning, name, PrepareItem(entry=found.entry, seen=utc_now())
+        executor,
+        config.effective_tuning,
+        name,
+        PrepareItem(entry=found.entry, seen=utc_now()),
     )
 
 
@@ -117,7 +144,9 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
         with closing(client_of(config)) as client:
             fetched = client.fetch(url, accept="page")
     except FetchError as error:
-        return UnreadInput(what=url, verdict=verdict_of(error) or "empty", reason=str(error))
+        return UnreadInput(
+            what=url, verdict=verdict_of(error) or "empty", reason=str(error)
+        )
     item = PrepareItem(
         entry=Entry(source=url, url=url, authority="page"),
         seen=utc_now(),
@@ -128,7 +157,9 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
     return prepared_preview(executor, config.effective_tuning, url, item)
 
 
-def prepared_preview(executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem) -> ExtractPreview:
+def prepared_preview(
+    executor: Executor, all_tuning: Tuning, what: str, item: PrepareItem
+) -> ExtractPreview:
     """Return what would be stored of an item; if it cannot be read, the verdict says why."""
     job = PrepareJob(items=(item,), tuning=all_tuning.to_json(), extract_only=True)
     try:
@@ -142,7 +173,9 @@ def prepared_preview(executor: Executor, all_tuning: Tuning, what: str, item: Pr
         verdict=article.verdict,
         title=article.title,
         text=article.text,
-        published=None if published is None else in_utc(published.time).isoformat().replace("+00:00", "Z"),
+        published=None
+        if published is None
+        else in_utc(published.time).isoformat().replace("+00:00", "Z"),
         language=article.language,
         author=article.author,
         outlet=outlet.name if outlet else article.outlet,

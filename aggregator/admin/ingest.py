@@ -68,11 +68,14 @@ from aggregator.stories.tuning import StoryTuning
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-_LAST_TRY = 99  # the attempt number of a page that is not requested again, since the command ends
+# The attempt number of a page that is not requested again, since the command ends
+_LAST_TRY = 99
 _MISSING = "there is no such file or folder"
-RENDER_SECONDS = 5.0  # from the beginning of rendering, in which stories of one article are rendered, too
+# From the beginning of rendering, in which stories of one article are rendered, too
+RENDER_SECONDS = 5.0
 RENDERED_AT_ONCE = 20  # stories
-REINDEXED_ARTICLES = 5_000  # of an index that is rebuilt; the daemon or the next run does the rest
+# Of an index that is rebuilt; the daemon or the next run does the rest
+REINDEXED_ARTICLES = 5_000
 _POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
 _PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
 _RESULTS_AT_ONCE = 500
@@ -137,7 +140,14 @@ class Ingest:
         `holds_back`: pause reading while the process that places is far behind. `chosen`: keys of
         records that `--map` names, by field.
         """
-        self._database, self._client, self._executor, self._all_tuning, self._now, *_ = poller.services
+        (
+            self._database,
+            self._client,
+            self._executor,
+            self._all_tuning,
+            self._now,
+            *_,
+        ) = poller.services
         self._become_writer = become_writer
         self._pipeline = become_writer()
         self._poller = poller
@@ -152,7 +162,8 @@ class Ingest:
         self._newest_before = 0  # the newest story at the start
         self._extended: set[str] = set()  # stories of before that have grown
         self._rejected: list[RejectedItem] = []
-        self._files: set[str] = set()  # that were begun; sorted together, they are read in turns
+        # That were begun; sorted together, they are read in turns
+        self._files: set[str] = set()
         self._folders: dict[Path, str] = {}
 
     @property
@@ -160,7 +171,9 @@ class Ingest:
         """Whether this process places the entries; else another process does."""
         return self._pipeline is not None
 
-    def run(self, what: Sequence[str], *, as_one: bool = False) -> Iterator[IngestProgress]:
+    def run(
+        self, what: Sequence[str], *, as_one: bool = False
+    ) -> Iterator[IngestProgress]:
         """Read all of `what`, in order, or sorted by time `as_one` archive; `summary` returns the result.
 
         Raises UsageError if nothing of `what` exists; a missing part is rejected.
@@ -174,7 +187,9 @@ class Ingest:
         done = 0
         for number, some in enumerate(archives):
             progress = Progress()
-            for _ in self._accept_all(_chunks(self._items(some, progress, as_one=as_one))):
+            for _ in self._accept_all(
+                _chunks(self._items(some, progress, as_one=as_one))
+            ):
                 total = progress.total_bytes
                 following = sum(sizes[number + 1 :])
                 yield IngestProgress(
@@ -191,16 +206,27 @@ class Ingest:
 
         0 if another process is the writer, which renders them.
         """
-        self._unrendered = () if self._pipeline is None else self._read(unrendered_of_several)
+        self._unrendered = (
+            () if self._pipeline is None else self._read(unrendered_of_several)
+        )
         return len(self._unrendered)
 
     def render(self) -> Iterator[int]:
         """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
-        tuning, ends = self._all_tuning.section("stories", StoryTuning), time.monotonic() + RENDER_SECONDS
+        tuning, ends = (
+            self._all_tuning.section("stories", StoryTuning),
+            time.monotonic() + RENDER_SECONDS,
+        )
         waiting = [*self._unrendered]
         while self._pipeline is not None and (waiting or time.monotonic() < ends):
-            some, waiting = waiting[:RENDERED_AT_ONCE] or None, waiting[RENDERED_AT_ONCE:]
-            if not render_next(self._database, RENDERED_AT_ONCE, tuning, of=some) and not waiting:
+            some, waiting = (
+                waiting[:RENDERED_AT_ONCE] or None,
+                waiting[RENDERED_AT_ONCE:],
+            )
+            if (
+                not render_next(self._database, RENDERED_AT_ONCE, tuning, of=some)
+                and not waiting
+            ):
                 break
             yield len(some or ())
 
@@ -215,7 +241,9 @@ class Ingest:
         If that process ends, this one becomes the writer. Returns when none was placed for an hour.
         """
         before, deadline = len(self._pending), time.monotonic() + _PATIENCE_SECONDS
-        while (waiting := self._collect_results()) > most and time.monotonic() < deadline:
+        while (
+            waiting := self._collect_results()
+        ) > most and time.monotonic() < deadline:
             yield before - waiting
             if waiting < before:
                 before, deadline = waiting, time.monotonic() + _PATIENCE_SECONDS
@@ -258,9 +286,15 @@ class Ingest:
         """
         while numbers := list(itertools.islice(self._pending, _RESULTS_AT_ONCE)):
             results = self._read(partial(inbox.results, numbers=numbers))
-            extended = {one.story for one in results if one.story and one.outcome in ("joined", "copy")}
+            extended = {
+                one.story
+                for one in results
+                if one.story and one.outcome in ("joined", "copy")
+            }
             extended -= self._extended
-            self._extended |= self._read(partial(reader.of_before, ids=extended, newest=self._newest_before))
+            self._extended |= self._read(
+                partial(reader.of_before, ids=extended, newest=self._newest_before)
+            )
             for one in results:
                 if one.outcome is None:
                     continue
@@ -281,18 +315,24 @@ class Ingest:
 
     # --- reading ------------------------------------------------------------------------------------------
 
-    def _items(self, what: Sequence[str], progress: Progress, *, as_one: bool) -> Iterator[_ReadItem]:
+    def _items(
+        self, what: Sequence[str], progress: Progress, *, as_one: bool
+    ) -> Iterator[_ReadItem]:
         """Yield the entries and problems of these arguments of the command; `as_one`: sorted together."""
         feeds = [one for one in what if is_address(one) and not is_remote(one)]
         for one in feeds:
             yield from self._fetched(one)
         files = [one for one in what if one not in feeds]
         folders: dict[str, Path | None] = {}
-        inputs = itertools.chain.from_iterable(self._inputs(one, progress, folders) for one in files)
-        found: Iterator[_ReadItem] = itertools.chain.from_iterable(
-            entries_of(item, self._now(), self._executor, self._all_tuning) for item in inputs
+        inputs = itertools.chain.from_iterable(
+            self._inputs(one, progress, folders) for one in files
         )
-        if as_one or files != ["-"]:  # a pipe may never end, so it is not sorted by itself
+        found: Iterator[_ReadItem] = itertools.chain.from_iterable(
+            entries_of(item, self._now(), self._executor, self._all_tuning)
+            for item in inputs
+        )
+        # A pipe may never end, so it is not sorted by itself
+        if as_one or files != ["-"]:
             found = in_order_of_time(found, progress, as_one_file=as_one)
         for item in found:
             folder = folders.get(_shown_name(item.file))
@@ -301,7 +341,9 @@ class Ingest:
             else:
                 yield item
 
-    def _inputs(self, what: str, progress: Progress, folders: dict[str, Path | None]) -> Iterator[InputItem]:
+    def _inputs(
+        self, what: str, progress: Progress, folders: dict[str, Path | None]
+    ) -> Iterator[InputItem]:
         """Yield the contents of one argument; `folders` gets the folder that identifies each file."""
         if not _exists(what):
             yield InputProblem(where=what, reason=_MISSING, file=what)
@@ -309,7 +351,9 @@ class Ingest:
         try:
             limits = source_tuning(self._all_tuning)
             # Only if this process places them: another one may be unable to read the archive.
-            listing = self._listed if self._pipeline is not None and what != "-" else None
+            listing = (
+                self._listed if self._pipeline is not None and what != "-" else None
+            )
             inputs = open_source(
                 what,
                 tuning=limits,
@@ -319,7 +363,8 @@ class Ingest:
                 parse_mail=partial(parse_mail, self._executor, tuning=limits),
                 chosen=self._chosen,
             )
-        except AggregatorError as error:  # a folder that cannot be listed, or a file that was deleted
+        # A folder that cannot be listed, or a file that was deleted
+        except AggregatorError as error:
             where = shown(what) if is_remote(what) else what
             yield InputProblem(where=where, reason=str(error), file=where)
             return
@@ -428,12 +473,17 @@ class Ingest:
         now = self._now()
         # For feeds as when they are polled, for files never.
         wants_page = [
-            entry.authority in ("own", "foreign") and self._poller.wants_page(entry) for entry in entries
+            entry.authority in ("own", "foreign") and self._poller.wants_page(entry)
+            for entry in entries
         ]
 
-        def work(connection: Connection) -> tuple[Sequence[AcceptResult], dict[str, list[str]]]:
+        def work(
+            connection: Connection,
+        ) -> tuple[Sequence[AcceptResult], dict[str, list[str]]]:
             seen = [now] * len(entries)
-            accepted = inbox.accept(connection, entries, seen=seen, wants_page=wants_page).accepted
+            accepted = inbox.accept(
+                connection, entries, seen=seen, wants_page=wants_page
+            ).accepted
             self._note_rejected(connection, chunk, now)
             known = [one.article for one in accepted if one.outcome != "new"]
             return accepted, record_ids(connection, known)
@@ -452,7 +502,9 @@ class Ingest:
                 self._reject(one.where, tombstones.REASON)
                 continue
             record_id = one.entry.record_id
-            self._record_ids.became(item.article, record_id, item.outcome, stored_ids.get(item.article, ()))
+            self._record_ids.became(
+                item.article, record_id, item.outcome, stored_ids.get(item.article, ())
+            )
             if item.entry_no is None:
                 self._counts["known"] += 1
             else:
@@ -460,7 +512,9 @@ class Ingest:
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
-    def _note_rejected(self, connection: Connection, chunk: Sequence[_ReadItem], now: dt.datetime) -> None:
+    def _note_rejected(
+        self, connection: Connection, chunk: Sequence[_ReadItem], now: dt.datetime
+    ) -> None:
         """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
         started = {one.file for one in chunk} - self._files
         refused.clear_files(connection, [_absolute(file) for file in started])
@@ -483,7 +537,9 @@ class Ingest:
         if self._pipeline is None:
             return  # the writer fetches them
         articles = [item.article for item in accepted]
-        for page in self._read(lambda connection: pending_pages.unfetched_pages(connection, articles)):
+        for page in self._read(
+            lambda connection: pending_pages.unfetched_pages(connection, articles)
+        ):
             last = replace(page, attempts=_LAST_TRY, feed=feed)
             self._poller.fetch_page(last)
 

@@ -27,11 +27,16 @@ class RecordIds:
         key = hash((file, entry.record_id))
         page = entry.record and entry.record.content_hash
         text = hash((entry.title, entry.text, entry.html, page))
-        if entry.record_id is None or (len(self._texts) >= _REMEMBERED and key not in self._texts):
+        if entry.record_id is None or (
+            len(self._texts) >= _REMEMBERED and key not in self._texts
+        ):
             return
         if self._texts.setdefault(key, text) != text:
             self._notes.add_loss(
-                "", "record", "with the id of another text of the file", shown(entry.record_id)
+                "",
+                "record",
+                "with the id of another text of the file",
+                shown(entry.record_id),
             )
 
     def became(
@@ -57,4 +62,6 @@ class RecordIds:
             self._ids[article] = kept
         if kept != record_id:
             what = "not kept, as several records are one article"
-            self._notes.add_loss("", "id", what, f"{shown(record_id)} (as {shown(kept)})")
+            self._notes.add_loss(
+                "", "id", what, f"{shown(record_id)} (as {shown(kept)})"
+            )

@@ -47,7 +47,9 @@ class RestoreResult(FrozenStruct, omit_defaults=False):
     moved_to: str | None = None
 
 
-def restore(file: Path, database: Database, progress: Progress, *, replace: bool = False) -> RestoreResult:
+def restore(
+    file: Path, database: Database, progress: Progress, *, replace: bool = False
+) -> RestoreResult:
     """Restore a backup into a SQLite or PostgreSQL database; an older backup is upgraded.
 
     The backup is unpacked and checked before the database is changed. A damaged SQLite file that is replaced
@@ -55,7 +57,9 @@ def restore(file: Path, database: Database, progress: Progress, *, replace: bool
     DatabaseTooNewError for a backup of a newer version, UsageError if the database has content and `replace`
     is not set, AnotherDaemonError if a process uses it.
     """
-    folder = Path(tempfile.gettempdir()) if database.file is None else database.file.parent
+    folder = (
+        Path(tempfile.gettempdir()) if database.file is None else database.file.parent
+    )
     advice = "use a new one (--database sqlite:///new.db), or --replace to delete its content"
     with file_errors(f"{folder} cannot be written", "the unpacked backup is damaged"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +85,12 @@ def copy(source: Database, target: Database, progress: Progress) -> bool:
     lock = open_process_lock(source)
     is_complete = lock.acquire()
     try:
-        _fill(target, source, progress, advice="use a new one (on PostgreSQL: createdb NAME)")
+        _fill(
+            target,
+            source,
+            progress,
+            advice="use a new one (on PostgreSQL: createdb NAME)",
+        )
     finally:
         lock.release()
     return is_complete
@@ -98,9 +107,15 @@ def _unpack(file: Path, plain: Path, progress: Progress) -> None:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     except zstandard.ZstdError as error:
         raise ReadError(f"{file} {_NOT_A_BACKUP}") from error
-    with file_errors(f"{file} cannot be unpacked in {plain.parent}", f"{file} is damaged, or not a backup"):
+    with file_errors(
+        f"{file} cannot be unpacked in {plain.parent}",
+        f"{file} is damaged, or not a backup",
+    ):
         check_free_disk(plain.parent, size or 0)
-        with progress("MiB", size and size >> 20) as advance, plain.open("xb") as opened:
+        with (
+            progress("MiB", size and size >> 20) as advance,
+            plain.open("xb") as opened,
+        ):
             for piece in unpacked(file):
                 opened.write(piece)
                 advance(1)
@@ -136,7 +151,8 @@ def _move_damaged(database: Database, progress: Progress) -> str | None:
                 return None
         folder = file.with_name(f"damaged-{utc_now():{TIME}}")
         folder.mkdir(0o700)
-        for one in reversed(files_of(file)):  # the file last: its log and its lock must not outlive it
+        # The file last: its log and its lock must not outlive it
+        for one in reversed(files_of(file)):
             if one.exists():
                 one.rename(folder / one.name)
     return str(folder)
@@ -150,7 +166,12 @@ def _busy(database: Database) -> str:
 
 
 def _fill(
-    target: Database, source: Database, progress: Progress, *, replace: bool = False, advice: str
+    target: Database,
+    source: Database,
+    progress: Progress,
+    *,
+    replace: bool = False,
+    advice: str,
 ) -> None:
     """Copy all of `source` into `target`, with the lock of `target`.
 
@@ -168,18 +189,25 @@ def _fill(
         if not replace:
             with target.read() as connection:
                 if row_stream.has_content(connection):
-                    raise UsageError(f"the database {shown_url(target.url)} is not empty; {advice}")
+                    raise UsageError(
+                        f"the database {shown_url(target.url)} is not empty; {advice}"
+                    )
         if replaces_pages:
             space = source.space()
             with progress("pages", space.total // space.page) as advance:
                 page_copy.take_pages(target, source, advance)
             target.checkpoint_log()
             return
-        with source.read() as read, target.write(durable=True, unhurried=True) as written:
+        with (
+            source.read() as read,
+            target.write(durable=True, unhurried=True) as written,
+        ):
             if replace:
                 row_stream.clear(written)
             with progress("rows", row_stream.count(read, PASSING)) as advance:
-                row_stream.write_all(written, row_stream.batches(read, PASSING), advance)
+                row_stream.write_all(
+                    written, row_stream.batches(read, PASSING), advance
+                )
         with target.read() as connection:
             total = index.unindexed_count(connection)
         with progress("articles indexed", total) as advance:

@@ -18,10 +18,18 @@ from aggregator.store.engine.database import Database
 NAME = "aggregator.service"
 SYSTEM_FOLDER = Path("/etc/systemd/system")
 SYSTEM_CONFIG = Path("/etc/aggregator/config.yaml")
-STATE = Path("/var/lib/aggregator")  # StateDirectory= of the shipped unit, as a system service
+# StateDirectory= of the shipped unit, as a system service
+STATE = Path("/var/lib/aggregator")
 _BOOTED = Path("/run/systemd/system")  # exists if systemd runs (man 3 sd_booted)
-_PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)  # paths in the shipped unit
-_HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"), Path("/tmp"), Path("/var/tmp"))  # noqa: S108
+# Paths in the shipped unit
+_PROGRAM, _CONFIG = "/opt/aggregator/bin/aggregator", str(SYSTEM_CONFIG)
+_HIDDEN = (
+    Path("/home"),
+    Path("/root"),
+    Path("/run/user"),
+    Path("/tmp"),  # noqa: S108
+    Path("/var/tmp"),  # noqa: S108
+)
 _PLAIN = re.compile(r"[\w./@:+-]+")
 # Settings that need the system manager or are different for a user service.
 _NOT_FOR_A_USER = re.compile(
@@ -37,16 +45,33 @@ def shipped_unit() -> str:
 
 def unit_text(program: Path, config: Path, *, user: bool) -> str:
     """Return the unit that runs `program` with the configuration file `config`; both are absolute paths."""
-    text = shipped_unit().replace(_PROGRAM, _quoted(program)).replace(_CONFIG, _quoted(config))
+    text = (
+        shipped_unit()
+        .replace(_PROGRAM, _quoted(program))
+        .replace(_CONFIG, _quoted(config))
+    )
     if not user:
         return text
     settings = [
         line for line in text.splitlines() if not line.startswith("#")
     ]  # which tell of the system service
-    kept = [line for line in settings if not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0])]
+    kept = [
+        line
+        for line in settings
+        if not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0])
+    ]
     folder = f"WorkingDirectory={str(config.parent).replace('%', '%%')}"
-    text = "\n".join(kept).replace("WantedBy=multi-user.target", "WantedBy=default.target")
-    return re.sub(r"\n{3,}", "\n\n", text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1)) + "\n"
+    text = "\n".join(kept).replace(
+        "WantedBy=multi-user.target", "WantedBy=default.target"
+    )
+    return (
+        re.sub(
+            r"\n{3,}",
+            "\n\n",
+            text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1),
+        )
+        + "\n"
+    )
 
 
 def unit_folder(*, user: bool) -> Path:
@@ -74,7 +99,10 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
     linked = _behind_links(program)
     if linked is not None:
         yield linked
-    for what, path in (("the program", program), ("the configuration", config.file or SYSTEM_CONFIG)):
+    for what, path in (
+        ("the program", program),
+        ("the configuration", config.file or SYSTEM_CONFIG),
+    ):
         if _is_hidden(path):
             yield (
                 f"{what} {path} is in a folder that is hidden from the service: move it (/opt, "
@@ -83,7 +111,11 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
         elif path.exists() and not _others_may_read(path):
             yield f"{what} {path} cannot be read by the service: chmod o+rX it and its folders"
     file = Database(config.database_url).file
-    if config.database is not None and file is not None and not file.is_relative_to(STATE):
+    if (
+        config.database is not None
+        and file is not None
+        and not file.is_relative_to(STATE)
+    ):
         yield (
             f"the database {file} cannot be written by the service: delete the line `database:` "
             f"(the default is {STATE / 'aggregator.db'}), or use a file in that folder"
@@ -103,7 +135,11 @@ def _behind_links(program: Path) -> str | None:
 
     Environments of uv and pyenv link to an interpreter in the home directory of the user who made them.
     """
-    for path in (program, program.with_name("python"), program.resolve().with_name("python")):
+    for path in (
+        program,
+        program.with_name("python"),
+        program.resolve().with_name("python"),
+    ):
         target = path.resolve()
         if not _is_hidden(path) and _is_hidden(target):
             return (

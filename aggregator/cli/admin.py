@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
-config = typer.Typer(name="config", help="Show and check the configuration.", no_args_is_help=True)
+config = typer.Typer(
+    name="config", help="Show and check the configuration.", no_args_is_help=True
+)
 
 
 @config.command(name="show")
@@ -41,11 +43,18 @@ def show_(context: Context) -> None:
     from aggregator.store.engine.database import shown_url
 
     loaded = context.obj.load()
-    values = loaded.model_dump(mode="json") | {"database": shown_url(loaded.database_url)}
+    values = loaded.model_dump(mode="json") | {
+        "database": shown_url(loaded.database_url)
+    }
     values["sources"] = [
-        one.model_dump(mode="json", exclude_defaults=True, exclude_none=True) for one in loaded.sources
+        one.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        for one in loaded.sources
     ]
-    output.out(redact(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)))
+    output.out(
+        redact(
+            yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=10_000)
+        )
+    )
 
 
 @config.command()
@@ -81,8 +90,12 @@ def check(context: Context) -> None:
         output.say(f"warning: {line}")
     config_check.check(loaded)
     if loaded.work.is_in_the_clear:
-        output.say(f"warning: work.executor: {config_check.IN_THE_CLEAR}; {config_check.USE_TLS}")
-    output.say(f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}")
+        output.say(
+            f"warning: work.executor: {config_check.IN_THE_CLEAR}; {config_check.USE_TLS}"
+        )
+    output.say(
+        f"{loaded.file or 'built-in defaults'}: no mistakes, {counted(len(loaded.sources), 'source')}"
+    )
 
 
 def doctor(context: Context, format_: output.TextOrJsonl = "text") -> None:
@@ -126,12 +139,23 @@ def _findings(settings: Settings) -> Iterator["Finding"]:
 
 def install_service(
     context: Context,
-    user: Annotated[bool, flag("--user", "Install a user service, without root.")] = False,
-    print_: Annotated[bool, flag("--print", "Print the unit without writing it.")] = False,
+    user: Annotated[
+        bool, flag("--user", "Install a user service, without root.")
+    ] = False,
+    print_: Annotated[
+        bool, flag("--print", "Print the unit without writing it.")
+    ] = False,
     to: Annotated[
-        str, option("--to", "FOLDER", "Write the unit to this folder, for an image without systemd.")
+        str,
+        option(
+            "--to",
+            "FOLDER",
+            "Write the unit to this folder, for an image without systemd.",
+        ),
     ] = "",
-    yes: Annotated[bool, flag("--yes", "Overwrite a different unit without confirmation.")] = False,
+    yes: Annotated[
+        bool, flag("--yes", "Overwrite a different unit without confirmation.")
+    ] = False,
 ) -> None:
     """Install a systemd unit that runs the daemon.
 
@@ -170,9 +194,15 @@ def _program() -> Path:
     """Return the path of the script that was called, else of the one in the folder of the interpreter."""
     called = Path(sys.argv[0]).absolute()
     installed = Path(sys.executable).absolute().with_name("aggregator")
-    program = called if called.name == "aggregator" and os.access(called, os.X_OK) else installed
+    program = (
+        called
+        if called.name == "aggregator" and os.access(called, os.X_OK)
+        else installed
+    )
     if not program.is_file():
-        raise UsageError(f"there is no program at {program}: install the package and run its `aggregator`")
+        raise UsageError(
+            f"there is no program at {program}: install the package and run its `aggregator`"
+        )
     return program
 
 
@@ -206,7 +236,9 @@ def _may_write(file: Path, text: str, *, yes: bool) -> bool:
     if existing == text:
         output.say(f"{file} is up to date")
         return False
-    lines = difflib.unified_diff(existing.splitlines(), text.splitlines(), str(file), "new", lineterm="")
+    lines = difflib.unified_diff(
+        existing.splitlines(), text.splitlines(), str(file), "new", lineterm=""
+    )
     output.out("".join(f"{line}\n" for line in lines))
     if not yes:
         output.say("Put your own lines in a drop-in instead: systemctl edit aggregator")
@@ -220,20 +252,27 @@ def _print_next_commands(*, user: bool) -> None:
     output.say(f"  {control} daemon-reload")
     output.say(f"  {control} enable --now aggregator")
     if user:
-        output.say("  loginctl enable-linger   (keeps it running while you are not logged in)")
+        output.say(
+            "  loginctl enable-linger   (keeps it running while you are not logged in)"
+        )
     output.say(
         f"Show its state and log with: {control} status aggregator; "
         f"journalctl {'--user ' * user}-u aggregator"
     )
 
 
-token = typer.Typer(name="token", help="Manage tokens for the HTTP API.", no_args_is_help=True)
+token = typer.Typer(
+    name="token", help="Manage tokens for the HTTP API.", no_args_is_help=True
+)
 
 
 @token.command()
 def create(
     context: Context,
-    name: Annotated[str, argument("NAME", "Name the token after the person or program that uses it.")],
+    name: Annotated[
+        str,
+        argument("NAME", "Name the token after the person or program that uses it."),
+    ],
     scope: Annotated[
         list[str],
         option(
@@ -260,7 +299,10 @@ def create(
     scopes = tuple(one for one in SCOPES if one in scope)
     if unknown := sorted(set(scope) - set(SCOPES)):
         raise UsageError(f"--scope {unknown[0]}: choose {', '.join(SCOPES)}")
-    with context.obj.writing() as (_, database), database.write(durable=True) as connection:
+    with (
+        context.obj.writing() as (_, database),
+        database.write(durable=True) as connection,
+    ):
         created, secret = run(connection, name, scopes, utc_now())
     output.out(secret + "\n")
     output.say(
@@ -287,19 +329,32 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
     elif listed:
         columns = ("id", "name", "scopes", "created", "last used", "revoked")
         rows = (
-            (one.id, one.name, ", ".join(one.scopes), one.created_at, one.last_used_at, one.revoked_at)
+            (
+                one.id,
+                one.name,
+                ", ".join(one.scopes),
+                one.created_at,
+                one.last_used_at,
+                one.revoked_at,
+            )
             for one in listed
         )
         output.table(columns, rows, wide=("name",))
     elif missing_database(config) is None:
-        output.say("No tokens yet. Create one with `aggregator token create NAME --scope push`.")
+        output.say(
+            "No tokens yet. Create one with `aggregator token create NAME --scope push`."
+        )
 
 
 @token.command()
 def revoke(
     context: Context,
     name: Annotated[
-        str, argument("NAME|ID", "Revoke the token with this name or id (see `aggregator token list`).")
+        str,
+        argument(
+            "NAME|ID",
+            "Revoke the token with this name or id (see `aggregator token list`).",
+        ),
     ],
 ) -> None:
     """Revoke a token immediately.
@@ -313,6 +368,9 @@ def revoke(
     from aggregator.model.core import utc_now
     from aggregator.store.stories.api_tokens import revoke as run
 
-    with context.obj.writing() as (_, database), database.write(durable=True) as connection:
+    with (
+        context.obj.writing() as (_, database),
+        database.write(durable=True) as connection,
+    ):
         revoked = run(connection, name, utc_now())
     output.say(f"revoked {revoked.id} ({revoked.name})")

@@ -41,7 +41,9 @@ class PlainCommand(TyperCommand):
     """A command without braces in its usage line; it ends without a traceback on Ctrl-C and closed pipes."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return [_REQUIRED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)]
+        return [
+            _REQUIRED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)
+        ]
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
@@ -141,7 +143,10 @@ _FLAG = re.compile("-v+|--verbose")
 def _global(
     context: Context,
     config: str = typer.Option(
-        None, "--config", metavar="PATH", help="Use this configuration file (default: ./config.yaml)."
+        None,
+        "--config",
+        metavar="PATH",
+        help="Use this configuration file (default: ./config.yaml).",
     ),
     database: str = typer.Option(
         None,
@@ -150,16 +155,30 @@ def _global(
         help="Use this database: sqlite:///FILE or postgresql://USER@HOST/NAME.",
     ),
     verbose: int = typer.Option(
-        0, "-v", "--verbose", count=True, show_default=False, help="Log more details to standard error."
+        0,
+        "-v",
+        "--verbose",
+        count=True,
+        show_default=False,
+        help="Log more details to standard error.",
     ),
     log_format: Literal["text", "json"] = typer.Option(
-        None, "--log-format", metavar="text|json", help="Write log records in this format."
+        None,
+        "--log-format",
+        metavar="text|json",
+        help="Write log records in this format.",
     ),
     version: bool = typer.Option(  # noqa: ARG001 - handled by its callback
-        False, "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        False,
+        "--version",
+        is_eager=True,
+        callback=_show_version,
+        help="Show the version and exit.",
     ),
 ) -> None:
-    context.obj = Settings(config=config, database=database, verbose=verbose, log_format=log_format)
+    context.obj = Settings(
+        config=config, database=database, verbose=verbose, log_format=log_format
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -167,7 +186,9 @@ def main(arguments: list[str] | None = None) -> None:
     typed = sys.argv[1:] if arguments is None else arguments
     try:
         options, others = _separated(typed)
-        make_app(others[0] if others else None)([*options, *others], standalone_mode=True)
+        make_app(others[0] if others else None)(
+            [*options, *others], standalone_mode=True
+        )
     except AggregatorError as error:
         _print_error(error)
         if "run" in typed:  # Python would wait for threads of the daemon that hang
@@ -177,7 +198,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except UnicodeEncodeError:
         # Of what was typed only names of files need not be UTF-8.
-        odd = next((one for one in typed if any("\udc80" <= sign <= "\udcff" for sign in one)), None)
+        odd = next(
+            (one for one in typed if any("\udc80" <= sign <= "\udcff" for sign in one)),
+            None,
+        )
         if odd is None:
             raise
         _print_error(UsageError(f"{odd}: this is not UTF-8 text"))
@@ -193,7 +217,9 @@ def _print_error(error: AggregatorError) -> None:
 
     for line in str(error).splitlines():
         if writes_json():
-            logging.getLogger("aggregator").error("%s", line, extra={"event": "cli_command_failed"})
+            logging.getLogger("aggregator").error(
+                "%s", line, extra={"event": "cli_command_failed"}
+            )
         else:
             sys.stderr.write(f"aggregator: {line}\n")
 
@@ -211,7 +237,9 @@ def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
             if value is None:
                 raise UsageError(f"{argument} needs a value; see `aggregator --help`")
             global_options += [argument, value]
-        elif _FLAG.fullmatch(argument) or argument.startswith(tuple(f"{name}=" for name in _WITH_VALUE)):
+        elif _FLAG.fullmatch(argument) or argument.startswith(
+            tuple(f"{name}=" for name in _WITH_VALUE)
+        ):
             global_options.append(argument)
         else:
             others.append(argument)
@@ -231,7 +259,10 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     finalizer or a weak reference callback is only reported, and an import may raise ImportError instead.
     """
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):  # nohup ignores it
+    # Nohup ignores it
+    if threading.current_thread() is not threading.main_thread() or not callable(
+        before
+    ):
         yield lambda: False
         return
     is_interrupted = False
@@ -243,12 +274,14 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         raise KeyboardInterrupt
 
     def interrupt_again() -> None:
-        if signal.getsignal(signal.SIGINT) is interrupt:  # the command has not ended meanwhile
+        # The command has not ended meanwhile
+        if signal.getsignal(signal.SIGINT) is interrupt:
             _thread.interrupt_main()
 
     def report_others(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            later = threading.Timer(0.1, interrupt_again)  # not inside the library again
+            # Not inside the library again
+            later = threading.Timer(0.1, interrupt_again)
             later.daemon = True
             later.start()
         else:
@@ -259,6 +292,7 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: is_interrupted
     finally:
-        if signal.getsignal(signal.SIGINT) is interrupt:  # the daemon sets its own handler
+        # The daemon sets its own handler
+        if signal.getsignal(signal.SIGINT) is interrupt:
             signal.signal(signal.SIGINT, before)
         sys.unraisablehook = report

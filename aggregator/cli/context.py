@@ -31,7 +31,8 @@ class Settings(FrozenStruct):
         if self.log_format:
             from aggregator.config.logging import set_up
 
-            set_up("info", self.log_format)  # mistakes of the configuration are reported in this format, too
+            # Mistakes of the configuration are reported in this format, too
+            set_up("info", self.log_format)
         config = self.read()
         self.set_up_logs(config)
         return config
@@ -46,10 +47,15 @@ class Settings(FrozenStruct):
         """Set up logging from the options and `config`; options have priority."""
         from aggregator.config.logging import set_up
 
-        set_up("debug" if self.verbose else config.log.level, self.log_format or config.log.format)
+        set_up(
+            "debug" if self.verbose else config.log.level,
+            self.log_format or config.log.format,
+        )
 
     @contextmanager
-    def reading(self, *, must_exist: bool = False) -> Iterator[tuple["Config", "Database"]]:
+    def reading(
+        self, *, must_exist: bool = False
+    ) -> Iterator[tuple["Config", "Database"]]:
         """Yield the configuration and a database to read from.
 
         Reading creates no database. If there is none, prints that and yields an empty temporary one; with
@@ -57,7 +63,8 @@ class Settings(FrozenStruct):
         """
         config = self.load()
         missing = missing_database(config)
-        if missing is None or missing.with_name(missing.name + ".lock").exists():  # opening it raises
+        # Opening it raises
+        if missing is None or missing.with_name(missing.name + ".lock").exists():
             with _opened(config.database_url, config) as database:
                 yield config, database
         else:
@@ -100,7 +107,9 @@ def missing_database(config: "Config") -> Path | None:
     return None if file is None or file.exists() else file
 
 
-def bring_up(database: "Database", config: "Config", *, create_again: bool = False) -> tuple[str | None, str]:
+def bring_up(
+    database: "Database", config: "Config", *, create_again: bool = False
+) -> tuple[str | None, str]:
     """Upgrade a database and say so; returns the revisions before and after.
 
     Backs up an older SQLite file first, if there is room on the disk. The backup is deleted if the upgrade
@@ -116,9 +125,12 @@ def bring_up(database: "Database", config: "Config", *, create_again: bool = Fal
         from aggregator.model.core import utc_now
 
         nonlocal backup
-        backup, message = keep_before_upgrade(config, database, revision, utc_now(), progress_bar)
+        backup, message = keep_before_upgrade(
+            config, database, revision, utc_now(), progress_bar
+        )
         output.say(message)
-        output.say(f"upgrading the database to revision {revision}")  # a large one takes minutes
+        # A large one takes minutes
+        output.say(f"upgrading the database to revision {revision}")
 
     try:
         return upgrade(database, back_up, allow_new=create_again)
@@ -126,7 +138,9 @@ def bring_up(database: "Database", config: "Config", *, create_again: bool = Fal
         with suppress(AggregatorError, OSError):
             if backup is not None and revision_of(database) != newest_revision():
                 backup.unlink(missing_ok=True)
-                output.say(f"deleted {backup}: the upgrade failed, and the database is unchanged")
+                output.say(
+                    f"deleted {backup}: the upgrade failed, and the database is unchanged"
+                )
         raise
 
 
@@ -140,7 +154,9 @@ def _opened(
     from aggregator.store.engine.database import Database
     from aggregator.store.engine.engines import DatabaseTuning
 
-    database = Database(url, config.effective_tuning.section("database", DatabaseTuning))
+    database = Database(
+        url, config.effective_tuning.section("database", DatabaseTuning)
+    )
     try:
         if before_use is not None:
             before_use(config, database)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from aggregator.store.maintenance.row_stream import Advance
     from aggregator.store.stories.commands import CommandKind
 
-PATIENCE_SECONDS = 60.0  # to wait for a running daemon, which runs commands between two batches
+# To wait for a running daemon, which runs commands between two batches
+PATIENCE_SECONDS = 60.0
 RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
 
 correct = typer.Typer(
@@ -39,13 +40,18 @@ correct = typer.Typer(
     epilog="`aggregator stories` and `aggregator story ID` show the ids.",
 )
 
-NoWait = Annotated[bool, flag("--no-wait", "Exit without waiting for a running daemon to do the work.")]
+NoWait = Annotated[
+    bool, flag("--no-wait", "Exit without waiting for a running daemon to do the work.")
+]
 
 
 @correct.command()
 def merge(
     context: Context,
-    stories: Annotated[list[str], argument("STORY...", "Merge the stories with these ids, at least two.")],
+    stories: Annotated[
+        list[str],
+        argument("STORY...", "Merge the stories with these ids, at least two."),
+    ],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
@@ -58,7 +64,9 @@ def merge(
       aggregator correct merge STORY ANOTHER-STORY
     """
     if len(stories) < 2:
-        raise UsageError("give at least two stories: aggregator correct merge STORY STORY")
+        raise UsageError(
+            "give at least two stories: aggregator correct merge STORY STORY"
+        )
     _correct(context, format_, no_wait, kind="merge", stories=tuple(stories))
 
 
@@ -67,7 +75,8 @@ def split(
     context: Context,
     story: Annotated[str, argument("STORY", "Split the story with this id.")],
     articles: Annotated[
-        list[str], argument("ARTICLE...", "Remove the articles with these ids from the story.")
+        list[str],
+        argument("ARTICLE...", "Remove the articles with these ids from the story."),
     ],
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
@@ -80,7 +89,14 @@ def split(
     Examples:
       aggregator correct split STORY ARTICLE
     """
-    _correct(context, format_, no_wait, kind="split", stories=(story,), articles=tuple(articles))
+    _correct(
+        context,
+        format_,
+        no_wait,
+        kind="split",
+        stories=(story,),
+        articles=tuple(articles),
+    )
 
 
 @correct.command()
@@ -99,7 +115,9 @@ def move(
     Examples:
       aggregator correct move ARTICLE STORY
     """
-    _correct(context, format_, no_wait, kind="move", stories=(story,), articles=(article,))
+    _correct(
+        context, format_, no_wait, kind="move", stories=(story,), articles=(article,)
+    )
 
 
 @correct.command()
@@ -107,7 +125,10 @@ def undo(
     context: Context,
     number: Annotated[
         int | None,
-        argument("NUMBER", "Undo the correction with this number of `correct list` (default: the last)."),
+        argument(
+            "NUMBER",
+            "Undo the correction with this number of `correct list` (default: the last).",
+        ),
     ] = None,
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
@@ -142,7 +163,9 @@ def list_(context: Context, format_: show.TableOrJson = "table") -> None:
         show.json_line(corrections)
         return
     if not corrections:
-        show.say("No corrections yet. Make one with `aggregator correct merge`, `split` or `move`.")
+        show.say(
+            "No corrections yet. Make one with `aggregator correct merge`, `split` or `move`."
+        )
     rows = [
         f"{one.correction_no:4}  {one.at:%Y-%m-%d %H:%M}  {one.kind:6}  {'undone  ' if one.undone_at else ''}"
         f"{one.detail.words}\n"
@@ -154,7 +177,10 @@ def list_(context: Context, format_: show.TableOrJson = "table") -> None:
 @correct.command()
 def export(
     context: Context,
-    output: Annotated[str, option("--output", "FILE", "Write to this file instead of standard output.")] = "",
+    output: Annotated[
+        str,
+        option("--output", "FILE", "Write to this file instead of standard output."),
+    ] = "",
 ) -> None:
     """Export corrected articles as a dataset for `eval`.
 
@@ -180,9 +206,16 @@ def export(
 def recluster(
     context: Context,
     since: Annotated[
-        str, option("--since", "TIME", "Regroup only articles received since then: 7d, 2026-05-01.")
+        str,
+        option(
+            "--since",
+            "TIME",
+            "Regroup only articles received since then: 7d, 2026-05-01.",
+        ),
     ] = "",
-    dry_run: Annotated[bool, flag("--dry-run", "Show the differences without writing anything.")] = False,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show the differences without writing anything.")
+    ] = False,
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
@@ -203,12 +236,17 @@ def recluster(
     from aggregator.model.core import utc_now
 
     regrouped: GroupingDifference | None
-    with written_before(context.obj) as (config, database), progress_bar("articles", None) as advance:
+    with (
+        written_before(context.obj) as (config, database),
+        progress_bar("articles", None) as advance,
+    ):
         start = parsed(config, {"since": since}, 1).filter.since
         if dry_run:
             with workers(config) as executor:
                 options = story_options(config)
-                run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
+                run = Reclusterer(
+                    database, executor, config.effective_tuning, options, now=utc_now
+                )
                 regrouped = run.difference(start, advance)
         else:
             with WriterSession(config, database) as writer:
@@ -225,7 +263,9 @@ def recluster(
                     advance=advance,
                 )
     if regrouped is None:
-        show.say("queued for the process that is the writer; the log of the daemon reports when it is done")
+        show.say(
+            "queued for the process that is the writer; the log of the daemon reports when it is done"
+        )
     else:
         _print_difference(regrouped, format_)
 
@@ -235,11 +275,19 @@ def recluster(
 
 def _correct(context: Context, format_: str, no_wait: bool, **what: Any) -> None:
     """Run or queue a correction; `what`: fields of `CorrectionCommand`."""
-    from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+    from aggregator.grouping.corrections.apply_corrections import (
+        CorrectionCommand,
+        CorrectionResult,
+    )
 
     command = CorrectionCommand(**what)
-    with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
-        corrected: CorrectionResult | None = writer.carry_out("correct", command, no_wait=no_wait)
+    with (
+        written_before(context.obj) as (config, database),
+        WriterSession(config, database) as writer,
+    ):
+        corrected: CorrectionResult | None = writer.carry_out(
+            "correct", command, no_wait=no_wait
+        )
     if corrected is None:
         number = writer.queued_as
         show.say(
@@ -258,7 +306,9 @@ def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
     """Yield the configuration and an existing database to write to. Raises UsageError if there is none."""
     missing = missing_database(settings.load())
     if missing is not None:
-        raise UsageError(f"there is no database at {missing} yet; create one with `aggregator ingest FOLDER`")
+        raise UsageError(
+            f"there is no database at {missing} yet; create one with `aggregator ingest FOLDER`"
+        )
     with settings.writing() as opened:
         yield opened
 
@@ -277,7 +327,8 @@ class WriterSession:
         self._database = database
         self._lock = WriterLease(database)
         self.is_writer = False
-        self.queued_as: int | None = None  # the number of the last command that was queued
+        # The number of the last command that was queued
+        self.queued_as: int | None = None
 
     def __enter__(self) -> "WriterSession":
         self._become_writer()
@@ -312,11 +363,17 @@ class WriterSession:
 
         handler = command_handlers.HANDLERS[kind]
         if self.is_writer:  # only regrouping needs workers
-            with workers(self._config) if kind == "recluster" else nullcontext(InlineExecutor()) as executor:
+            with (
+                workers(self._config)
+                if kind == "recluster"
+                else nullcontext(InlineExecutor()) as executor
+            ):
                 pipeline = make_pipeline(self._config, self._lock.fenced, executor)
                 return handler.execute(pipeline.writer, command, None, advance)
         payload = msgspec.json.encode(command)
-        number = self.queued_as = command_handlers.enqueue(self._database, utc_now(), kind, payload)
+        number = self.queued_as = command_handlers.enqueue(
+            self._database, utc_now(), kind, payload
+        )
         ends = time.monotonic() + (0.0 if no_wait else patience_seconds)
         while True:
             left = ends - time.monotonic()
@@ -341,7 +398,11 @@ class WriterSession:
 
 
 def make_pipeline(
-    config: "Config", database: "Database", executor: "Executor", *, texts_here: bool = False
+    config: "Config",
+    database: "Database",
+    executor: "Executor",
+    *,
+    texts_here: bool = False,
 ) -> "Pipeline":
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
     from aggregator.intake.configured import story_options
@@ -349,7 +410,14 @@ def make_pipeline(
     from aggregator.model.core import utc_now
 
     options = story_options(config)
-    return Pipeline(database, executor, config.effective_tuning, utc_now, options, texts_here=texts_here)
+    return Pipeline(
+        database,
+        executor,
+        config.effective_tuning,
+        utc_now,
+        options,
+        texts_here=texts_here,
+    )
 
 
 def _print_difference(difference: "GroupingDifference", format_: str) -> None:
@@ -366,11 +434,15 @@ def _print_difference(difference: "GroupingDifference", format_: str) -> None:
         f"stories changed        {difference.changed_stories:9}{done}",
     ]
     for one in difference.changes:
-        lines.append(f"  {one.story}  {one.before} → {one.after} articles  {one_line(one.title)}")
+        lines.append(
+            f"  {one.story}  {one.before} → {one.after} articles  {one_line(one.title)}"
+        )
         lines += [f"      + {article}" for article in one.came]
         lines += [f"      - {article}" for article in one.went]
     if difference.changed_stories > len(difference.changes):
-        lines.append(f"  and {difference.changed_stories - len(difference.changes)} more")
+        lines.append(
+            f"  and {difference.changed_stories - len(difference.changes)} more"
+        )
     show.out("\n".join(lines) + "\n")
 
 
@@ -390,7 +462,9 @@ def forget(
     dry_run: Annotated[
         bool, flag("--dry-run", "Show what would be erased without changing anything.")
     ] = False,
-    list_: Annotated[bool, flag("--list", "List forgotten articles, the newest first.")] = False,
+    list_: Annotated[
+        bool, flag("--list", "List forgotten articles, the newest first.")
+    ] = False,
     no_wait: NoWait = False,
     format_: show.TextOrJson = "text",
 ) -> None:
@@ -413,7 +487,9 @@ def forget(
         _list(context.obj, format_)
         return
     if not name:
-        raise UsageError("give the address or id of an article, or the name of an outlet")
+        raise UsageError(
+            "give the address or id of an article, or the name of an outlet"
+        )
     with written_before(context.obj) as (config, database):
         kind = erase_articles(
             config,
@@ -425,7 +501,9 @@ def forget(
             format_=format_,
         )
     if kind == "outlet" and not dry_run:
-        show.say("new articles of this outlet are still accepted; `aggregator sources remove` stops that")
+        show.say(
+            "new articles of this outlet are still accepted; `aggregator sources remove` stops that"
+        )
 
 
 def erase_articles(
@@ -452,17 +530,25 @@ def erase_articles(
         _print_summary(summary, format_, "would be forgotten")
         return target.kind
     if not yes:
-        _print_summary(summary, "text", f"will be forgotten, for the {target.kind} {command.name}")
+        _print_summary(
+            summary, "text", f"will be forgotten, for the {target.kind} {command.name}"
+        )
         show.confirm("Erase permanently?")
     once_confirmed()
     with WriterSession(config, database) as writer:
-        forgotten: ForgetResult | None = writer.carry_out("forget", command, no_wait=no_wait)
+        forgotten: ForgetResult | None = writer.carry_out(
+            "forget", command, no_wait=no_wait
+        )
     if forgotten is None:
-        show.say(f"queued as command {writer.queued_as} for the process that is the writer")
+        show.say(
+            f"queued as command {writer.queued_as} for the process that is the writer"
+        )
         return target.kind
     _print_summary(forgotten.summary, format_, "forgotten")
     if not forgotten.log_folded:
-        show.say("another process was reading: SQLite's log contains the text until the next checkpoint")
+        show.say(
+            "another process was reading: SQLite's log contains the text until the next checkpoint"
+        )
     for backup in backups(config):  # the user decides which ones to delete
         show.say(f"the backup {backup.path} still contains it")
     return target.kind
@@ -475,10 +561,19 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
     lines = [
         (summary.articles, "articles", what),
         (summary.entries, "entries of them", ""),
-        (summary.stories, "stories lose articles", f"{summary.emptied:,} of them are deleted"),
+        (
+            summary.stories,
+            "stories lose articles",
+            f"{summary.emptied:,} of them are deleted",
+        ),
         (summary.copies, "copies of them", "remain: they are separate articles"),
     ]
-    show.out("".join(f"{count:9,}  {name:24}{more}".rstrip() + "\n" for count, name, more in lines))
+    show.out(
+        "".join(
+            f"{count:9,}  {name:24}{more}".rstrip() + "\n"
+            for count, name, more in lines
+        )
+    )
 
 
 def _list(settings: Settings, format_: str) -> None:
@@ -495,5 +590,9 @@ def _list(settings: Settings, format_: str) -> None:
     if not tombstones:
         show.say("No articles have been forgotten.")
     for one in tombstones:
-        refused = f"refused {counted(one.rejected_count, 'time')}" if one.rejected_count else ""
+        refused = (
+            f"refused {counted(one.rejected_count, 'time')}"
+            if one.rejected_count
+            else ""
+        )
         show.out(f"{one.article}  {one.at:%Y-%m-%d %H:%M}  {refused}".rstrip() + "\n")

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     from aggregator.store.maintenance.integrity_check import Balance, Fault
 
-db = typer.Typer(name="db", help="Upgrade, check, back up and restore the database.", no_args_is_help=True)
+db = typer.Typer(
+    name="db",
+    help="Upgrade, check, back up and restore the database.",
+    no_args_is_help=True,
+)
 
 
 @db.command()
@@ -43,7 +47,10 @@ def upgrade(context: Context) -> None:
         unrendered = count_unrendered(connection)
     database.close()
     where = shown_url(loaded.database_url)
-    show.say(f"{where} is at {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+    show.say(
+        f"{where} is at {after}"
+        + ("" if before == after else f" (was {before or 'empty'})")
+    )
     if before not in (None, after) and unrendered:
         show.say(
             f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
@@ -65,7 +72,10 @@ def render(context: Context) -> None:
     from aggregator.store.stories.rendered_stories import count_unrendered, render_next
     from aggregator.stories.tuning import StoryTuning
 
-    with written_before(context.obj) as (config, database), WriterSession(config, database) as writer:
+    with (
+        written_before(context.obj) as (config, database),
+        WriterSession(config, database) as writer,
+    ):
         with database.read() as connection:
             waiting = count_unrendered(connection)
         if waiting == 0:
@@ -73,7 +83,9 @@ def render(context: Context) -> None:
             return
         shown = counted(waiting, "story", "stories")
         if not writer.is_writer:
-            show.say(f"the running daemon renders {shown} in the background, the newest first")
+            show.say(
+                f"the running daemon renders {shown} in the background, the newest first"
+            )
             return
         tuning = config.effective_tuning.section("stories", StoryTuning)
         with progress_bar("stories", waiting) as advance:
@@ -96,7 +108,9 @@ def stats(context: Context) -> None:
     from aggregator.store.read.statistics import statistics
 
     with context.obj.reading() as (config, database):
-        for name, value in statistics(database) if missing_database(config) is None else ():
+        for name, value in (
+            statistics(database) if missing_database(config) is None else ()
+        ):
             show.out(f"{name:22}{value}\n")
 
 
@@ -122,7 +136,12 @@ def backup(
       aggregator db backup
       aggregator db backup --to /mnt/elsewhere/news.db.zst
     """
-    from aggregator.admin.backup import back_up, back_up_as_configured, backup_file, described
+    from aggregator.admin.backup import (
+        back_up,
+        back_up_as_configured,
+        backup_file,
+        described,
+    )
     from aggregator.model.core import utc_now
 
     with context.obj.reading(must_exist=True) as (config, database):
@@ -137,8 +156,12 @@ def backup(
 @db.command()
 def restore(
     context: Context,
-    file: Annotated[str, argument("FILE", "Restore this file, written by `aggregator db backup`.")],
-    replace: Annotated[bool, flag("--replace", "Delete the present content of the database first.")] = False,
+    file: Annotated[
+        str, argument("FILE", "Restore this file, written by `aggregator db backup`.")
+    ],
+    replace: Annotated[
+        bool, flag("--replace", "Delete the present content of the database first.")
+    ] = False,
 ) -> None:
     """Restore a backup into a SQLite or PostgreSQL database.
 
@@ -161,14 +184,22 @@ def restore(
         database.close()
     if restored.moved_to is not None:
         show.say(f"moved the damaged database to {restored.moved_to}")
-    show.say(f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}")
+    show.say(
+        f"restored {file} to {shown_url(database.url)}: {counted(restored.articles, 'article')}"
+    )
 
 
 @db.command()
 def copy(
     context: Context,
-    from_: Annotated[str, argument("FROM", "Copy this database: a file or postgresql://USER@HOST/NAME.")],
-    to: Annotated[str, argument("TO", "Write to this empty database: a file or an address as above.")],
+    from_: Annotated[
+        str,
+        argument("FROM", "Copy this database: a file or postgresql://USER@HOST/NAME."),
+    ],
+    to: Annotated[
+        str,
+        argument("TO", "Write to this empty database: a file or an address as above."),
+    ],
 ) -> None:
     """Copy a database into an empty one, SQLite or PostgreSQL.
 
@@ -185,7 +216,9 @@ def copy(
     from aggregator.store.engine.database import Database, shown_url
 
     context.obj.load()
-    source, target = (Database(absolute_database_url(one, Path.cwd())) for one in (from_, to))
+    source, target = (
+        Database(absolute_database_url(one, Path.cwd())) for one in (from_, to)
+    )
     if source.url == target.url:
         raise UsageError("FROM and TO are the same database")
     if source.file is not None and not source.file.exists():
@@ -228,18 +261,35 @@ def check(
     from aggregator.extract.wire.agencies import family_table
     from aggregator.intake.recluster.rebuild import rebuild
     from aggregator.store.engine.writer_lease import exclusively
-    from aggregator.store.maintenance.integrity_check import DAMAGED, REPAIR, RESTORE, balance, faults
+    from aggregator.store.maintenance.integrity_check import (
+        DAMAGED,
+        REPAIR,
+        RESTORE,
+        balance,
+        faults,
+    )
 
     try:
         with context.obj.reading(must_exist=True) as (config, database):
             found = list(faults(database))
             is_repaired = repair and not any(fault.is_damage for fault in found)
             if is_repaired:
-                with exclusively(database, _BUSY), progress_bar("rows", None) as advance:
-                    rebuild(database, config.effective_tuning, family_table(config.families), advance)
+                with (
+                    exclusively(database, _BUSY),
+                    progress_bar("rows", None) as advance,
+                ):
+                    rebuild(
+                        database,
+                        config.effective_tuning,
+                        family_table(config.families),
+                        advance,
+                    )
                 found = list(faults(database))
             if repair:  # what was just typed is no advice
-                found = [replace(one, advice=RESTORE) if one.advice == REPAIR else one for one in found]
+                found = [
+                    replace(one, advice=RESTORE) if one.advice == REPAIR else one
+                    for one in found
+                ]
             _print_result(balance(database), found, format_, is_repaired=is_repaired)
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
@@ -248,7 +298,11 @@ def check(
 
 
 def _print_result(
-    balance: "Balance | None", faults: "Sequence[Fault]", format_: str, *, is_repaired: bool
+    balance: "Balance | None",
+    faults: "Sequence[Fault]",
+    format_: str,
+    *,
+    is_repaired: bool,
 ) -> None:
     if format_ == "json":
         show.json_line({"balance": balance, "faults": faults, "repaired": is_repaired})
@@ -262,7 +316,9 @@ def _print_result(
     if is_repaired:
         show.say("computed all derived rows again")
     if faults:
-        show.say(f"{counted(len(faults), 'fault')}; make a copy of the database before you change anything")
+        show.say(
+            f"{counted(len(faults), 'fault')}; make a copy of the database before you change anything"
+        )
     else:
         show.say("no faults")
 
@@ -289,7 +345,9 @@ _LINES = (
 @db.command()
 def prune(
     context: Context,
-    dry_run: Annotated[bool, flag("--dry-run", "Show what is due without changing anything.")] = False,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show what is due without changing anything.")
+    ] = False,
     format_: show.TextOrJson = "text",
 ) -> None:
     """Apply the retention of config.yaml now.
@@ -307,14 +365,21 @@ def prune(
 
     with written_before(context.obj) as (config, database):
         plan = retention_plan(config)
-        due = make_pipeline(config, database, InlineExecutor()).retention_job(plan).due()
+        due = (
+            make_pipeline(config, database, InlineExecutor()).retention_job(plan).due()
+        )
         if format_ == "json":
             show.json_line(due)
         else:
-            show.out("".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES))
+            show.out(
+                "".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES)
+            )
         if dry_run:
             return
-        with progress_bar("steps", None) as advance, WriterSession(config, database) as writer:
+        with (
+            progress_bar("steps", None) as advance,
+            WriterSession(config, database) as writer,
+        ):
             is_done = False
             while not is_done:
                 pruned = writer.carry_out("prune", plan)
@@ -330,7 +395,12 @@ def prune(
 def export(
     context: Context,
     output: Annotated[
-        str, option("--output", "FILE", "Write to this file (.gz, .zst: compressed); - is standard output.")
+        str,
+        option(
+            "--output",
+            "FILE",
+            "Write to this file (.gz, .zst: compressed); - is standard output.",
+        ),
     ] = "",
 ) -> None:
     """Export the content of the database as JSON lines.
@@ -361,7 +431,11 @@ def export(
 def import_(
     context: Context,
     file: Annotated[
-        str, argument("FILE", "Read this file, written by `aggregator export`; - is standard input.")
+        str,
+        argument(
+            "FILE",
+            "Read this file, written by `aggregator export`; - is standard input.",
+        ),
     ],
 ) -> None:
     """Import an export into an empty database.

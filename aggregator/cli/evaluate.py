@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, Score, WrongGroup
 
 _REASONS_SHOWN = 8
-_WRONG_SHOWN = 20  # stories that mix events, and likewise events that are split; JSON has all
+# Stories that mix events, and likewise events that are split; JSON has all
+_WRONG_SHOWN = 20
 _RECORDS_SHOWN = 5  # of one event in one of them
 
 
@@ -34,15 +35,28 @@ def evaluate(
     ] = None,
     map_: output.KeyMap = None,
     assignments: Annotated[
-        str, option("--assignments", "OUT", "Write the story of each record to this file, as JSON lines.")
+        str,
+        option(
+            "--assignments",
+            "OUT",
+            "Write the story of each record to this file, as JSON lines.",
+        ),
     ] = "",
     loose: Annotated[
-        str, option("--loose", "FILE", 'Read groups whose pairs count neither way, as lines of {"ids"}.')
+        str,
+        option(
+            "--loose",
+            "FILE",
+            'Read groups whose pairs count neither way, as lines of {"ids"}.',
+        ),
     ] = "",
     from_corrections: Annotated[
-        bool, flag("--from-corrections", "Measure on your corrections instead of a dataset.")
+        bool,
+        flag("--from-corrections", "Measure on your corrections instead of a dataset."),
     ] = False,
-    pages_late: Annotated[bool, flag("--pages-late", "Measure texts that come after the leads.")] = False,
+    pages_late: Annotated[
+        bool, flag("--pages-late", "Measure texts that come after the leads.")
+    ] = False,
     format_: Annotated[
         Literal["text", "json"],
         option(
@@ -70,21 +84,27 @@ def evaluate(
 
     if from_corrections:
         if datasets or map_ or assignments or loose or pages_late:
-            raise UsageError("--from-corrections measures on your database: omit DATASET and its options")
+            raise UsageError(
+                "--from-corrections measures on your database: omit DATASET and its options"
+            )
         result = _evaluate_corrections(context.obj)
         _print(result, format_, _corrections_lines(result))
         return
     datasets = datasets or []
     if not datasets:
-        raise UsageError("give a DATASET (a JSONL file; - for standard input) or --from-corrections")
+        raise UsageError(
+            "give a DATASET (a JSONL file; - for standard input) or --from-corrections"
+        )
     if len(datasets) > 1 and assignments:
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
     loose_pairs, chosen = measure.read_loose(loose), mapping_of(map_ or ())
-    names = [measure.dataset_name(one) for one in datasets]  # a wrong name is reported now
+    # A wrong name is reported now
+    names = [measure.dataset_name(one) for one in datasets]
     if assignments:
-        _write(assignments, b"", "ab")  # reports that it cannot be written now, not after half an hour
+        # Reports that it cannot be written now, not after half an hour
+        _write(assignments, b"", "ab")
     config = context.obj.load()
     results: list[found.Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
@@ -101,10 +121,18 @@ def evaluate(
                 loose=loose_pairs,
                 pages_late=pages_late,
             )
-        _print(evaluated, format_, ["", *_lines(evaluated)] if results else _lines(evaluated))
+        _print(
+            evaluated,
+            format_,
+            ["", *_lines(evaluated)] if results else _lines(evaluated),
+        )
         results.append(evaluated)
         if assignments:
-            _write(assignments, b"".join(msgspec.json.encode(one) + b"\n" for one in assigned), "wb")
+            _write(
+                assignments,
+                b"".join(msgspec.json.encode(one) + b"\n" for one in assigned),
+                "wb",
+            )
     if len(results) > 1 and format_ == "text":
         output.out("\n".join(_summary(results)) + "\n")
 
@@ -120,10 +148,14 @@ def _evaluate_corrections(settings: Settings) -> "found.CorrectionsEvaluation":
     with settings.reading() as (config, database):
         clusters = labels(database)
         if not clusters:
-            raise UsageError("there are no corrections to measure on; make some with `aggregator correct`")
+            raise UsageError(
+                "there are no corrections to measure on; make some with `aggregator correct`"
+            )
         options = StoryOptions(summary_words=config.publish.excerpt_words)
         with workers(config) as executor, progress_bar("articles", None) as advance:
-            run = Reclusterer(database, executor, config.effective_tuning, options, now=utc_now)
+            run = Reclusterer(
+                database, executor, config.effective_tuning, options, now=utc_now
+            )
             assigned = run.assignments(advance, corrected=False)
     return evaluate_corrections(assigned, clusters)
 
@@ -140,7 +172,9 @@ def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
 
 
 def _print(
-    result: "found.Evaluation | found.CorrectionsEvaluation", format_: str, lines: Iterable[str]
+    result: "found.Evaluation | found.CorrectionsEvaluation",
+    format_: str,
+    lines: Iterable[str],
 ) -> None:
     if format_ == "json":
         output.json_line(result)
@@ -150,7 +184,9 @@ def _print(
 
 def _lines(result: "found.Evaluation") -> list[str]:
     stories = counted(result.stories, "story", "stories")
-    lines = [f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"]
+    lines = [
+        f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"
+    ]
     lines += _warnings(result)
     report = result.labelled
     copies = [_score_row("copies", result.copies, 0.0)] if result.copies else []
@@ -160,8 +196,12 @@ def _lines(result: "found.Evaluation") -> list[str]:
     else:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
-        lines += _month_lines("by month", {one.month: one.metrics for one in result.months})
-        lines += _month_lines("sure reports", {one.month: one.sure_reports for one in result.months})
+        lines += _month_lines(
+            "by month", {one.month: one.metrics for one in result.months}
+        )
+        lines += _month_lines(
+            "sure reports", {one.month: one.sure_reports for one in result.months}
+        )
         lines += _table([*_report_rows(report), *copies])
         lines += _outlet_lines(result)
         lines += _wrong_lines("stories that mix events", result.mixed_stories)
@@ -181,13 +221,34 @@ def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
     rows = []
     for month, metrics in months.items():
         report = metrics.report
-        pure, whole = metrics.pure / max(metrics.several, 1), metrics.whole / max(metrics.events, 1)
+        pure, whole = (
+            metrics.pure / max(metrics.several, 1),
+            metrics.whole / max(metrics.events, 1),
+        )
         stories, events = (metrics.several, pure), (metrics.events, whole)
         wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
         rows.append(
-            _row(month, report.articles, report.bcubed.f1, report.alone.f1, *stories, *events, *wrong)
+            _row(
+                month,
+                report.articles,
+                report.bcubed.f1,
+                report.alone.f1,
+                *stories,
+                *events,
+                *wrong,
+            )
         )
-    names = ("articles", "F1", "alone F1", "stories", "pure", "events", "whole", "one saga", "other wrong")
+    names = (
+        "articles",
+        "F1",
+        "alone F1",
+        "stories",
+        "pure",
+        "events",
+        "whole",
+        "one saga",
+        "other wrong",
+    )
     return _table(rows, names, name)
 
 
@@ -208,7 +269,11 @@ def _corrections_lines(result: "found.CorrectionsEvaluation") -> list[str]:
         return ["there is no corrected article to measure on"]
     lines = [
         f"{report.articles:,} corrected articles, grouped without the corrections",
-        *([f"{result.gone:,} more have no story now and are not measured"] if result.gone else []),
+        *(
+            [f"{result.gone:,} more have no story now and are not measured"]
+            if result.gone
+            else []
+        ),
     ]
     return [*lines, *_table(_report_rows(report))]
 
@@ -221,7 +286,9 @@ def _wrong_lines(title: str, groups: "Sequence[WrongGroup]") -> list[str]:
         for part, titles in group.parts.items():
             lines.append(f"    {one_line(part)}: {len(titles):,}")
             shown = islice(titles.items(), _RECORDS_SHOWN)
-            lines += [f"      {one_line(f'{record}  {title}')}" for record, title in shown]
+            lines += [
+                f"      {one_line(f'{record}  {title}')}" for record, title in shown
+            ]
     if len(groups) > _WRONG_SHOWN:
         lines.append(f"  {len(groups) - _WRONG_SHOWN:,} more; --format json has all")
     return lines
@@ -240,7 +307,10 @@ def _warnings(result: "found.Evaluation") -> list[str]:
         reasons = [*result.not_read.items()]
         total = counted(sum(result.not_read.values()), "article")
         lines.append(f"without a fingerprint, each a separate story: {total}")
-        lines += [f"  {articles:6,}  {one_line(reason)}" for reason, articles in reasons[:_REASONS_SHOWN]]
+        lines += [
+            f"  {articles:6,}  {one_line(reason)}"
+            for reason, articles in reasons[:_REASONS_SHOWN]
+        ]
         more = sum(articles for _, articles in reasons[_REASONS_SHOWN:])
         lines += [f"  {more:6,}  for other reasons"] if more else []
     if result.repeated_ids:
@@ -249,24 +319,40 @@ def _warnings(result: "found.Evaluation") -> list[str]:
     return lines
 
 
-_COLUMNS = ("articles", "events", "precision", "recall", "F1", "alone F1", "over-merge", "split")
+_COLUMNS = (
+    "articles",
+    "events",
+    "precision",
+    "recall",
+    "F1",
+    "alone F1",
+    "over-merge",
+    "split",
+)
 
 
-def _table(rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = "") -> list[str]:
+def _table(
+    rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = ""
+) -> list[str]:
     head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
     return ["", *(f"  {row}" for row in (head, *rows))] if rows else []
 
 
 def _row(name: str, *values: float | None) -> str:
     """Return a row of a table: counts, shares with three decimals, and blanks for None."""
-    cells = ("" if one is None else f"{one:,}" if isinstance(one, int) else f"{one:.3f}" for one in values)
+    cells = (
+        "" if one is None else f"{one:,}" if isinstance(one, int) else f"{one:.3f}"
+        for one in values
+    )
     return f"{name[:22]:22}" + "".join(f"{cell:>12}" for cell in cells)
 
 
 def _report_row(name: str, report: "GroupingMetrics") -> str:
     score, sizes = report.bcubed, (report.articles, report.clusters)
     faults = report.over_merge, report.split
-    return _row(name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults)
+    return _row(
+        name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults
+    )
 
 
 def _report_rows(report: "GroupingMetrics") -> list[str]:
@@ -274,9 +360,13 @@ def _report_rows(report: "GroupingMetrics") -> list[str]:
     rows = [_report_row("BCubed", report)]
     for name, end in (("  from", 0), ("  to", 1)):
         limits = {figure: limits[end] for figure, limits in report.intervals.items()}
-        scores = map(limits.get, ("precision", "recall", "f1", "alone", "over_merge", "split"))
+        scores = map(
+            limits.get, ("precision", "recall", "f1", "alone", "over_merge", "split")
+        )
         rows += [_row(name, None, None, *scores)] if limits else []
-    rows.append(_score_row("pairs", report.pairs, float(report.clusters == report.articles)))
+    rows.append(
+        _score_row("pairs", report.pairs, float(report.clusters == report.articles))
+    )
     return rows
 
 

@@ -22,29 +22,63 @@ Saved = Annotated[
         "Use a saved query of config.yaml; other options override its parts.",
     ),
 ]
-Query = Annotated[str, option("--query", "TEXT", 'Select stories with these words, or with a "phrase".')]
-Since = Annotated[str, option("--since", "TIME", "Select stories since then: 24h, 7d, or a date.")]
-Until = Annotated[str, option("--until", "TIME", "Select stories until then: 24h, 7d, or a date.")]
+Query = Annotated[
+    str,
+    option("--query", "TEXT", 'Select stories with these words, or with a "phrase".'),
+]
+Since = Annotated[
+    str, option("--since", "TIME", "Select stories since then: 24h, 7d, or a date.")
+]
+Until = Annotated[
+    str, option("--until", "TIME", "Select stories until then: 24h, 7d, or a date.")
+]
 MinOutlets = Annotated[
     int | None,
-    option("--min-outlets", "N", "Select stories with at least N outlets.", min=1, max=_MOST_COUNTED),
+    option(
+        "--min-outlets",
+        "N",
+        "Select stories with at least N outlets.",
+        min=1,
+        max=_MOST_COUNTED,
+    ),
 ]
 MinReports = Annotated[
     int | None,
     option(
-        "--min-reports", "N", "Select stories with at least N independent reports.", min=1, max=_MOST_COUNTED
+        "--min-reports",
+        "N",
+        "Select stories with at least N independent reports.",
+        min=1,
+        max=_MOST_COUNTED,
     ),
 ]
-Outlet = Annotated[str, option("--outlet", "NAME", "Select stories with an article by this outlet.")]
+Outlet = Annotated[
+    str, option("--outlet", "NAME", "Select stories with an article by this outlet.")
+]
 Folder = Annotated[
-    str, option("--folder", "NAME", "Select stories with an article of this folder of sources.")
+    str,
+    option(
+        "--folder", "NAME", "Select stories with an article of this folder of sources."
+    ),
 ]
 Language = Annotated[
-    str, option("--language", "TAG", "Select stories with an article in this language, such as en.")
+    str,
+    option(
+        "--language",
+        "TAG",
+        "Select stories with an article in this language, such as en.",
+    ),
 ]
-Name = Annotated[str, option("--name", "NAME", "Select stories about this person, place or body.")]
+Name = Annotated[
+    str, option("--name", "NAME", "Select stories about this person, place or body.")
+]
 Topic = Annotated[str, option("--topic", "TOPIC", "Select stories on this topic.")]
-Kind = Annotated[str, option("--kind", "KIND", "Select stories with an article of this kind: opinion, ...")]
+Kind = Annotated[
+    str,
+    option(
+        "--kind", "KIND", "Select stories with an article of this kind: opinion, ..."
+    ),
+]
 
 
 _NAMES = (
@@ -56,11 +90,18 @@ _NAMES = (
 def typed(*options: str | int | None) -> dict[str, str]:
     """Return the filters that were typed; `options`: the values of all, in the order of `_NAMES`."""
     named = zip(_NAMES, options, strict=True)
-    return {name: str(value) for name, value in named if value is not None and value != ""}
+    return {
+        name: str(value) for name, value in named if value is not None and value != ""
+    }
 
 
 def parsed(
-    config: "Config", typed: Mapping[str, str], limit: int, saved: str = "", *, is_feed: bool = False
+    config: "Config",
+    typed: Mapping[str, str],
+    limit: int,
+    saved: str = "",
+    *,
+    is_feed: bool = False,
 ) -> "ParsedFilter":
     """Return the filter of the options, as of the parameters of an address; they override the query `saved`.
 
@@ -69,4 +110,6 @@ def parsed(
     from aggregator.web.filters import parse_filter
 
     query = config.saved_query(saved) if saved else None
-    return parse_filter(typed.items(), utc_now(), default_limit=limit, saved=query, is_feed=is_feed)
+    return parse_filter(
+        typed.items(), utc_now(), default_limit=limit, saved=query, is_feed=is_feed
+    )

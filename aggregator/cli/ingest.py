@@ -34,10 +34,15 @@ def ingest(
         bool, flag("--samples", "Read the sample articles that come with the program.")
     ] = False,
     bulk: Annotated[
-        bool, flag("--bulk", "Read all inputs as one archive, sorted by time; without a daemon.")
+        bool,
+        flag(
+            "--bulk",
+            "Read all inputs as one archive, sorted by time; without a daemon.",
+        ),
     ] = False,
     no_wait: Annotated[
-        bool, flag("--no-wait", "Exit without waiting for a running daemon to place them.")
+        bool,
+        flag("--no-wait", "Exit without waiting for a running daemon to place them."),
     ] = False,
     format_: output.TextOrJson = "text",
 ) -> None:
@@ -60,17 +65,30 @@ def ingest(
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
     if not inputs:
-        raise UsageError("give a file, folder or address, or type: aggregator ingest --samples")
+        raise UsageError(
+            "give a file, folder or address, or type: aggregator ingest --samples"
+        )
     with context.obj.writing() as (config, database):
-        summary = _ingest(config, database, inputs, mapping_of(map_ or ()), bulk=bulk, wait=not no_wait)
+        summary = _ingest(
+            config,
+            database,
+            inputs,
+            mapping_of(map_ or ()),
+            bulk=bulk,
+            wait=not no_wait,
+        )
     if format_ == "json":
         output.json_line(summary)
     else:
         _print(summary)
     if samples:
-        output.say(f"remove them with `aggregator sources remove {samples_folder().name} --articles`")
+        output.say(
+            f"remove them with `aggregator sources remove {samples_folder().name} --articles`"
+        )
     if summary.waiting and not no_wait:
-        output.say("they are stored and will be placed; `aggregator doctor` shows how many are waiting")
+        output.say(
+            "they are stored and will be placed; `aggregator doctor` shows how many are waiting"
+        )
         raise typer.Exit(1)
     if summary.rejected_count:
         raise typer.Exit(3)
@@ -106,23 +124,35 @@ def _ingest(
             if not lock.become_writer():
                 return None
             has_own_workers = config.work.executor == "processes"
-            pipeline = make_pipeline(config, lock.fenced, executor, texts_here=has_own_workers)
-            pipeline.run_commands()  # those that were queued for a daemon that has ended
+            pipeline = make_pipeline(
+                config, lock.fenced, executor, texts_here=has_own_workers
+            )
+            # Those that were queued for a daemon that has ended
+            pipeline.run_commands()
             return pipeline
 
         run = Ingest(
-            Poller(services, robots=config.fetch.robots, pages=config.fetch.pages, mutes=mutes_of(config)),
+            Poller(
+                services,
+                robots=config.fetch.robots,
+                pages=config.fetch.pages,
+                mutes=mutes_of(config),
+            ),
             become_writer=become_writer,
             holds_back=wait,
             chosen=chosen,
         )
         if bulk and not run.is_writer:
-            raise UsageError("--bulk needs the database for itself: stop the daemon first, or leave it out")
+            raise UsageError(
+                "--bulk needs the database for itself: stop the daemon first, or leave it out"
+            )
         collect_garbage_seldom()
         return _run_with_progress(run, what, bulk=bulk, wait=wait)
 
 
-def _run_with_progress(run: "Ingest", what: list[str], *, bulk: bool, wait: bool) -> "IngestSummary":
+def _run_with_progress(
+    run: "Ingest", what: list[str], *, bulk: bool, wait: bool
+) -> "IngestSummary":
     """Run it with progress bars."""
     with reading_progress() as report:
         for step in run.run(what, as_one=bulk):

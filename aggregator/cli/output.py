@@ -42,12 +42,21 @@ def argument(metavar: str, words: str, **more: Any) -> Any:
 
 
 _FORMAT_HELP = "Print the result in this format."
-TextOrJson = Annotated[Literal["text", "json"], option("--format", "text|json", _FORMAT_HELP)]
-TextOrJsonl = Annotated[Literal["text", "jsonl"], option("--format", "text|jsonl", _FORMAT_HELP)]
-TableOrJson = Annotated[Literal["table", "json"], option("--format", "table|json", _FORMAT_HELP)]
-TableOrJsonl = Annotated[Literal["table", "jsonl"], option("--format", "table|jsonl", _FORMAT_HELP)]
+TextOrJson = Annotated[
+    Literal["text", "json"], option("--format", "text|json", _FORMAT_HELP)
+]
+TextOrJsonl = Annotated[
+    Literal["text", "jsonl"], option("--format", "text|jsonl", _FORMAT_HELP)
+]
+TableOrJson = Annotated[
+    Literal["table", "json"], option("--format", "table|json", _FORMAT_HELP)
+]
+TableOrJsonl = Annotated[
+    Literal["table", "jsonl"], option("--format", "table|jsonl", _FORMAT_HELP)
+]
 ListFormat = Annotated[
-    Literal["table", "json", "jsonl", "csv"], option("--format", "table|json|jsonl|csv", _FORMAT_HELP)
+    Literal["table", "json", "jsonl", "csv"],
+    option("--format", "table|json|jsonl|csv", _FORMAT_HELP),
 ]
 KeyMap = Annotated[
     list[str] | None,
@@ -72,11 +81,28 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 # Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)
 _ROWS_AT_ONCE = 500  # rows per chunk, each with its own widths of the columns
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Sequence[str] = ()) -> None:
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    wide: Sequence[str] = (),
+) -> None:
     """Print a table to standard output, as wide as the terminal; text wraps in the columns in `wide`.
 
     If standard output is no terminal, nothing wraps: one row is one line.
@@ -87,14 +113,20 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: Seq
 
     now = utc_now()
     width = terminal_width()
-    console = Console(highlight=False, width=width or sys.maxsize, force_terminal=None if width else False)
+    console = Console(
+        highlight=False,
+        width=width or sys.maxsize,
+        force_terminal=None if width else False,
+    )
     remaining, has_header = iter(rows), True
     while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
         grid = Table.grid(padding=(0, 1, 0, 0))
         grid.show_header, has_header = has_header, False
         for place, name in enumerate(columns):
             is_right = all(isinstance(row[place], int) for row in chunk)
-            grid.add_column(name, no_wrap=name not in wide, justify="right" if is_right else "left")
+            grid.add_column(
+                name, no_wrap=name not in wide, justify="right" if is_right else "left"
+            )
         for row in chunk:
             grid.add_row(*(Text(cell(value, now)) for value in row))
         with console.capture() as drawn:
@@ -126,7 +158,9 @@ def wrapped(text: str) -> str:
         if width is None:
             lines.append(line)
             continue
-        for part in Text(content).wrap(Console(), max(1, width - len(indent))) or [Text()]:
+        for part in Text(content).wrap(Console(), max(1, width - len(indent))) or [
+            Text()
+        ]:
             lines.append(f"{indent}{part.plain}".rstrip())
             indent = " " * len(indent)
     return "\n".join(lines) + "\n"
@@ -151,13 +185,17 @@ def out(data: bytes | str) -> None:
         raise NotWritableError("standard output is closed")
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(data.encode(errors="backslashreplace") if isinstance(data, str) else data)
+        sys.stdout.buffer.write(
+            data.encode(errors="backslashreplace") if isinstance(data, str) else data
+        )
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
         discard_output()
-        raise NotWritableError(f"standard output cannot be written: {error.strerror}") from error
+        raise NotWritableError(
+            f"standard output cannot be written: {error.strerror}"
+        ) from error
 
 
 def discard_output() -> None:
@@ -185,7 +223,9 @@ def json_line(value: object) -> None:
 def say(message: str) -> None:
     """Write a message for the user to standard error, as a log record if the log format is JSON."""
     if writes_json():
-        logging.getLogger("aggregator").info("%s", message, extra={"event": "cli_message"})
+        logging.getLogger("aggregator").info(
+            "%s", message, extra={"event": "cli_message"}
+        )
     else:
         sys.stderr.write(message + "\n")
 
@@ -240,7 +280,9 @@ def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]
 def reading_progress() -> Iterator[Report]:
     """Show how much is read."""
     with _bar("{:,} read, {:,.0f}/s") as show:
-        yield lambda read, read_bytes, total: show(read, read_bytes, total if read_bytes else None)
+        yield lambda read, read_bytes, total: show(
+            read, read_bytes, total if read_bytes else None
+        )
 
 
 @contextmanager
@@ -254,16 +296,29 @@ def _bar(beside: str) -> Iterator[Report]:
         yield lambda _count, _done, _total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     started = time.monotonic()
 
     def draw(count: int, done: int, total: int | None) -> None:
         rate = count / max(time.monotonic() - started, 1e-3)
-        bar.update(task, completed=done, total=total, description=beside.format(count, rate))
+        bar.update(
+            task, completed=done, total=total, description=beside.format(count, rate)
+        )
 
     left = TimeRemainingColumn(elapsed_when_finished=True)
-    shown = BarColumn(), TaskProgressColumn(), TextColumn("{task.description}", markup=False), left
+    shown = (
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}", markup=False),
+        left,
+    )
     with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield draw

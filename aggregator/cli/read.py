@@ -20,7 +20,13 @@ from aggregator.model.errors import UsageError
 if TYPE_CHECKING:
     from aggregator.grouping.corrections.explain import Explanation
     from aggregator.model.core import StoryText, StoryView
-    from aggregator.model.read_model import MachineSummary, SearchHit, SearchResults, StoryFilter, StoryPage
+    from aggregator.model.read_model import (
+        MachineSummary,
+        SearchHit,
+        SearchResults,
+        StoryFilter,
+        StoryPage,
+    )
     from aggregator.store.read.reader import StoryReader
 
 # Columns of the CSV, and the attribute of `StoryView` in each.
@@ -52,9 +58,14 @@ def stories(
     topic: filters.Topic = "",
     kind: filters.Kind = "",
     saved: filters.Saved = "",
-    limit: Annotated[int, option("--limit", "N", "List at most N stories.", min=1)] = 50,
+    limit: Annotated[
+        int, option("--limit", "N", "List at most N stories.", min=1)
+    ] = 50,
     after: Annotated[
-        str, option("--next", "CURSOR", "Continue after the `next` of an earlier JSON list.")
+        str,
+        option(
+            "--next", "CURSOR", "Continue after the `next` of an earlier JSON list."
+        ),
     ] = "",
     by_article: Annotated[
         bool, flag("--articles", "List the articles of the stories, one each row.")
@@ -77,7 +88,17 @@ def stories(
     from aggregator.store.read.reader import StoryReader
 
     typed = filters.typed(
-        query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
+        query,
+        since,
+        until,
+        min_outlets,
+        min_reports,
+        outlet,
+        folder,
+        language,
+        name,
+        topic,
+        kind,
     )
     with context.obj.reading() as (config, database):
         wanted = filters.parsed(config, typed, limit, saved).filter
@@ -93,22 +114,31 @@ def stories(
         stored = dict(statistics(database))
         nearest = reader.nearest_search(wanted.query) if wanted.query else None
     if nearest:
-        show.say(f"No story has these words. Try: aggregator stories --query {quote(nearest)}")
+        show.say(
+            f"No story has these words. Try: aggregator stories --query {quote(nearest)}"
+        )
     elif stored["stories"]:
         show.say(f"No story matches these filters ({stored['stories']} stored).")
     elif missing_database(config) is None:
         todo = "`aggregator run` polls the sources" if stored["sources"] else NO_SOURCES
-        show.say(f"No stories yet; {todo}. Articles in files: `aggregator ingest FOLDER`.")
+        show.say(
+            f"No stories yet; {todo}. Articles in files: `aggregator ingest FOLDER`."
+        )
 
 
 def _with_note(
-    pages: "Iterable[StoryPage]", reader: "StoryReader", wanted: "StoryFilter", format_: str
+    pages: "Iterable[StoryPage]",
+    reader: "StoryReader",
+    wanted: "StoryFilter",
+    format_: str,
 ) -> "Iterator[StoryPage]":
     """Yield the pages, and say at the end if stories are left out, unless a table shows as many as fit."""
     for page in pages:
         yield page
     if page.next is not None and format_ != "table":
-        show.say(f"{wanted.limit:,} of {reader.count(wanted):,} stories; --limit shows more")
+        show.say(
+            f"{wanted.limit:,} of {reader.count(wanted):,} stories; --limit shows more"
+        )
 
 
 def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
@@ -122,10 +152,19 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
         for one in stories:
             show.json_line(story_in_list(one))
     elif format_ == "csv":
-        show.write_csv(tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories))
+        show.write_csv(
+            tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories)
+        )
     else:
         columns = ("id", "last report", "art", "out", "rep", "title")
-        values = ("id", "last_published", "article_count", "outlet_count", "report_count", "title")
+        values = (
+            "id",
+            "last_published",
+            "article_count",
+            "outlet_count",
+            "report_count",
+            "title",
+        )
         show.table(columns, map(attrgetter(*values), stories), wide=("title",))
 
 
@@ -133,7 +172,12 @@ def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the articles of the stories page by page."""
     from aggregator.web.story_json import ListedArticleJson, articles_in_list
 
-    articles = (article for page in pages for story in page.stories for article in articles_in_list(story))
+    articles = (
+        article
+        for page in pages
+        for story in page.stories
+        for article in articles_in_list(story)
+    )
     if format_ == "json":
         _json(pages, "articles", articles_in_list)
     elif format_ == "jsonl":
@@ -147,7 +191,11 @@ def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
         show.table(columns, map(attrgetter(*columns), articles), wide=("title",))
 
 
-def _json(pages: "Iterable[StoryPage]", key: str, rows_of: "Callable[[StoryView], Iterable[object]]") -> None:
+def _json(
+    pages: "Iterable[StoryPage]",
+    key: str,
+    rows_of: "Callable[[StoryView], Iterable[object]]",
+) -> None:
     """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
     from aggregator.web.sanitise import encode_json
 
@@ -209,10 +257,14 @@ def _source_or_counts(story: "StoryView") -> str:
     if len(story.articles) == 1:
         return source_of(story.articles[0])
     outlets = story.outlet_count, story.unknown_outlet_count
-    return ", ".join(reversed(story_numbers(story.report_count, *outlets, story.article_count)))
+    return ", ".join(
+        reversed(story_numbers(story.report_count, *outlets, story.article_count))
+    )
 
 
-def _story_text(story: "StoryView", text: "StoryText", summarised: "MachineSummary | None") -> str:
+def _story_text(
+    story: "StoryView", text: "StoryText", summarised: "MachineSummary | None"
+) -> str:
     """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
     from aggregator.stories.plain_text import NO_OUTLET, as_text
 
@@ -230,7 +282,9 @@ def _story_text(story: "StoryView", text: "StoryText", summarised: "MachineSumma
     )
 
 
-def _filled(template: str, own_filters: Mapping[str, Callable[..., Any]], **values: object) -> str:
+def _filled(
+    template: str, own_filters: Mapping[str, Callable[..., Any]], **values: object
+) -> str:
     """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""
     from aggregator.web.jinja import environment
 
@@ -248,15 +302,21 @@ def _hint(reader: "StoryReader", id_: str, kind: str) -> str:
     if kind == "story" and (found := reader.article(id_)) is not None:
         return f"this is the id of an article; show its story with: aggregator story {found.story}"
     if kind == "article" and isinstance(reader.story(id_), StoryView):
-        return f"this is the id of a story; show its articles with: aggregator story {id_}"
+        return (
+            f"this is the id of a story; show its articles with: aggregator story {id_}"
+        )
     command = "aggregator stories" if kind == "story" else "aggregator story ID"
     return f"list them with `{command}`, or find them with `aggregator search TEXT`"
 
 
 def explain(
     context: Context,
-    article: Annotated[str, argument("ARTICLE", "Explain the article with this id or address.")],
-    other: Annotated[str, argument("ANOTHER", "Compare it with the article with this id or address.")] = "",
+    article: Annotated[
+        str, argument("ARTICLE", "Explain the article with this id or address.")
+    ],
+    other: Annotated[
+        str, argument("ANOTHER", "Compare it with the article with this id or address.")
+    ] = "",
     format_: show.TextOrJson = "text",
 ) -> None:
     """Explain why an article is in its story.
@@ -276,7 +336,9 @@ def explain(
         reader = StoryReader(database)
         for one in filter(None, (article, other)):
             if reader.explained_article(one) is None:
-                raise UsageError(f"there is no article {one}; {_hint(reader, one, 'article')}")
+                raise UsageError(
+                    f"there is no article {one}; {_hint(reader, one, 'article')}"
+                )
         explained = explanation(reader, article, other or None, config.effective_tuning)
     if format_ == "json":
         show.json_line(explained)
@@ -288,8 +350,16 @@ def explanation_text(explained: "Explanation") -> str:
     """Return the lines of `aggregator explain`."""
     from aggregator.grouping.corrections import decision_words as words
 
-    functions = (words.decision_words, words.log_words, words.not_counted, words.reason_name)
-    word_filters = {function.__name__: function for function in (*functions, words.reason_value, repr)}
+    functions = (
+        words.decision_words,
+        words.log_words,
+        words.not_counted,
+        words.reason_name,
+    )
+    word_filters = {
+        function.__name__: function
+        for function in (*functions, words.reason_value, repr)
+    }
     word_filters |= {
         "copy_words": words.COPY_SHARES.format,
         "minute": "{:%Y-%m-%d %H:%M}".format,
@@ -313,13 +383,16 @@ def feed(
     topic: filters.Topic = "",
     kind: filters.Kind = "",
     limit: Annotated[
-        int | None, option("--limit", "N", "Write at most N items (default: feeds.items).", min=1)
+        int | None,
+        option("--limit", "N", "Write at most N items (default: feeds.items).", min=1),
     ] = None,
     format_: Annotated[
         Literal["rss", "atom", "jsonfeed"],
         option("--format", "rss|atom|jsonfeed", "Write the feed in this format."),
     ] = "rss",
-    output: Annotated[str, option("--output", "FILE", "Write to this file, if its content changes.")] = "",
+    output: Annotated[
+        str, option("--output", "FILE", "Write to this file, if its content changes.")
+    ] = "",
 ) -> None:
     """Write a feed of stories to standard output or a file.
 
@@ -336,7 +409,17 @@ def feed(
     from aggregator.web.settings import publish_settings
 
     typed = filters.typed(
-        query, since, until, min_outlets, min_reports, outlet, folder, language, name, topic, kind
+        query,
+        since,
+        until,
+        min_outlets,
+        min_reports,
+        outlet,
+        folder,
+        language,
+        name,
+        topic,
+        kind,
     )
     with context.obj.reading() as (config, database):
         parsed = filters.parsed(config, typed, config.feeds.items, saved, is_feed=True)
@@ -353,7 +436,8 @@ def feed(
             parsed,
             items,
             publish,
-            self_url=address + (f"?{parsed.query_string}" if parsed.query_string else ""),
+            self_url=address
+            + (f"?{parsed.query_string}" if parsed.query_string else ""),
         )
         data = formats.written(channel, format_)
     if output:
@@ -386,11 +470,21 @@ def search(
             "-word to exclude, a OR b, title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
         ),
     ],
-    since: Annotated[str, option("--since", "TIME", "Find articles since then: 24h, 7d, or a date.")] = "",
-    until: Annotated[str, option("--until", "TIME", "Find articles until then: 24h, 7d, or a date.")] = "",
-    outlet: Annotated[str, option("--outlet", "NAME", "Find articles by this outlet.")] = "",
-    language: Annotated[str, option("--language", "TAG", "Find articles in this language, such as en.")] = "",
-    limit: Annotated[int, option("--limit", "N", "Show at most N articles.", min=1)] = 20,
+    since: Annotated[
+        str, option("--since", "TIME", "Find articles since then: 24h, 7d, or a date.")
+    ] = "",
+    until: Annotated[
+        str, option("--until", "TIME", "Find articles until then: 24h, 7d, or a date.")
+    ] = "",
+    outlet: Annotated[
+        str, option("--outlet", "NAME", "Find articles by this outlet.")
+    ] = "",
+    language: Annotated[
+        str, option("--language", "TAG", "Find articles in this language, such as en.")
+    ] = "",
+    limit: Annotated[
+        int, option("--limit", "N", "Show at most N articles.", min=1)
+    ] = 20,
     format_: show.ListFormat = "table",
 ) -> None:
     """Search articles for words, best match first.
@@ -415,7 +509,9 @@ def search(
     if results.problem:
         raise UsageError(results.problem)
     if results.partial:
-        show.say("older articles are not indexed yet; `aggregator run` rebuilds the index")
+        show.say(
+            "older articles are not indexed yet; `aggregator run` rebuilds the index"
+        )
     if format_ == "json":
         show.json_line(search_results(results))
     elif format_ == "jsonl":
@@ -443,7 +539,11 @@ def _print_hits(results: "SearchResults") -> None:
     for story, hits in by_story.items():
         matching = counted(max(found.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
-        blocks.append(show.wrapped("\n".join([headline, f"{story}, {matching}", *map(_hit_lines, hits)])))
+        blocks.append(
+            show.wrapped(
+                "\n".join([headline, f"{story}, {matching}", *map(_hit_lines, hits)])
+            )
+        )
     show.out("\n".join(blocks))
 
 

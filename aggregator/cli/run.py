@@ -37,14 +37,18 @@ def run(context: Context) -> None:
 
     set_malloc_options()
     # The daemon ends when its terminal is closed, unless it was started by nohup.
-    ends_with_terminal = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
+    ends_with_terminal = (
+        signal.getsignal(signal.SIGHUP) != signal.SIG_IGN and _has_terminal()
+    )
     if not ends_with_terminal:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the daemon can reload
     notifier = Notifier()
     try:
         with ExitStack() as opened:
             notifier.status("opening the database")
-            writing = context.obj.writing(lambda config, database: _prepare(config, database, notifier))
+            writing = context.obj.writing(
+                lambda config, database: _prepare(config, database, notifier)
+            )
             config, database = opened.enter_context(writing)
             daemon = Daemon(
                 config,

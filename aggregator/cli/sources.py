@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from aggregator.store.intake.sources import Source
 
 sources = typer.Typer(
-    name="sources", help="Manage the feeds and folders that articles come from.", no_args_is_help=True
+    name="sources",
+    help="Manage the feeds and folders that articles come from.",
+    no_args_is_help=True,
 )
 
 _SHOWN_OTHERS = 5
 _SHOWN_SKIPPED = 50  # entries of a list
-_Source = Annotated[str, argument("SOURCE", "Use the source with this name, id or address.")]
+_Source = Annotated[
+    str, argument("SOURCE", "Use the source with this name, id or address.")
+]
 
 
 # --- list --------------------------------------------------------------------------------------------------
@@ -38,7 +42,9 @@ _Source = Annotated[str, argument("SOURCE", "Use the source with this name, id o
 @sources.command(name="list")
 def list_(
     context: Context,
-    failing: Annotated[bool, flag("--failing", "List only sources with problems.")] = False,
+    failing: Annotated[
+        bool, flag("--failing", "List only sources with problems.")
+    ] = False,
     format_: output.ListFormat = "table",
 ) -> None:
     """List all sources with their health.
@@ -63,15 +69,22 @@ def list_(
         for one in shown:
             output.json_line(one)
     elif format_ == "csv":
-        names = ("article_count" if name == "articles" else name for name in _COLUMNS_CSV)
+        names = (
+            "article_count" if name == "articles" else name for name in _COLUMNS_CSV
+        )
         output.write_csv(_COLUMNS_CSV, map(attrgetter(*names), shown))
     elif shown:
         _table(shown)
         states = ", ".join(
-            f"{n} {state}" for state, n in Counter(one.state for one in all_listed).most_common()
+            f"{n} {state}"
+            for state, n in Counter(one.state for one in all_listed).most_common()
         )
         has_more = not failing and any(one.is_in_trouble for one in all_listed)
-        hint = "; list those with problems with `aggregator sources list --failing`" if has_more else ""
+        hint = (
+            "; list those with problems with `aggregator sources list --failing`"
+            if has_more
+            else ""
+        )
         output.say(f"{counted(len(all_listed), 'source')}: {states}{hint}")
     elif all_listed:
         output.say(f"{counted(len(all_listed), 'source')}, none with problems")
@@ -89,7 +102,9 @@ _COLUMNS_CSV = (
 def show_(
     context: Context,
     source: _Source,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most this many texts.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Show at most this many texts.")
+    ] = 20,
     format_: output.TableOrJsonl = "table",
 ) -> None:
     """Show a source and its texts with problems.
@@ -109,7 +124,9 @@ def show_(
         found = _find(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, found.entry_source, limit)
-            (row,) = (one for one in listed(connection, utc_now()) if one.id == found.id)
+            (row,) = (
+                one for one in listed(connection, utc_now()) if one.id == found.id
+            )
     if format_ == "jsonl":
         for text in texts:
             output.json_line(text)
@@ -119,7 +136,10 @@ def show_(
         output.say("no text of this source has a problem")
         return
     columns = ("received", "verdict", "page", "title", "reason")
-    rows = [[one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason] for one in texts]
+    rows = [
+        [one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason]
+        for one in texts
+    ]
     output.table(columns, rows, wide=("title", "reason"))
 
 
@@ -127,7 +147,15 @@ def _table(shown: Sequence["SourceView"]) -> None:
     """Print the sources; on a terminal the causes of problems follow, as a column would break addresses."""
     columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
     rows = [
-        (one.id, one.name, one.state, _rate(one), one.last_success, one.article_count, _cause(one))
+        (
+            one.id,
+            one.name,
+            one.state,
+            _rate(one),
+            one.last_success,
+            one.article_count,
+            _cause(one),
+        )
         for one in shown
     ]
     if output.terminal_width() is None:
@@ -135,7 +163,8 @@ def _table(shown: Sequence["SourceView"]) -> None:
         return
     output.table(columns[:-1], [row[:-1] for row in rows], wide=("source",))
     if notes := [f"{one.name}: {cause}" for one in shown if (cause := _cause(one))]:
-        output.out("\n".join(["", *map(one_line, notes), ""]))  # not wrapped: an address stays whole
+        # Not wrapped: an address stays whole
+        output.out("\n".join(["", *map(one_line, notes), ""]))
 
 
 def _rate(one: "SourceView") -> str:
@@ -155,17 +184,37 @@ def _cause(one: "SourceView") -> str:
 @sources.command()
 def add(
     context: Context,
-    url: Annotated[str, argument("URL", "Add the feed with this address, or the feed of this site.")],
+    url: Annotated[
+        str,
+        argument("URL", "Add the feed with this address, or the feed of this site."),
+    ],
     name: Annotated[
-        str, option("--name", "NAME", "Give the source this name, which stays when its address changes.")
+        str,
+        option(
+            "--name",
+            "NAME",
+            "Give the source this name, which stays when its address changes.",
+        ),
     ] = "",
-    outlet: Annotated[str, option("--outlet", "NAME", "Use this name of the publisher.")] = "",
-    folder: Annotated[str, option("--folder", "NAME", "Put the source in this folder.")] = "",
+    outlet: Annotated[
+        str, option("--outlet", "NAME", "Use this name of the publisher.")
+    ] = "",
+    folder: Annotated[
+        str, option("--folder", "NAME", "Put the source in this folder.")
+    ] = "",
     interval: Annotated[
-        str, option("--interval", "15m", "Poll it at this interval (default: fetch.interval).")
+        str,
+        option(
+            "--interval", "15m", "Poll it at this interval (default: fetch.interval)."
+        ),
     ] = "",
     language: Annotated[
-        str, option("--language", "en", "Use this language for articles that do not state theirs.")
+        str,
+        option(
+            "--language",
+            "en",
+            "Use this language for articles that do not state theirs.",
+        ),
     ] = "",
 ) -> None:
     """Add a feed by its address or the address of its site.
@@ -183,7 +232,9 @@ def add(
 
     tag = primary_language(language)
     if language and tag is None:
-        raise UsageError(f"--language {language}: use a tag of two or three letters, such as en or pt")
+        raise UsageError(
+            f"--language {language}: use a tag of two or three letters, such as en or pt"
+        )
     options = SourceOptions(
         name=given(name),
         outlet=given(outlet),
@@ -217,7 +268,10 @@ def _added_lines(added: "AddedSource") -> list[str]:
         f"added {source.shown_name} ({source.id})",
         f"  {source.address}{how}: {found.feed.format}, {entries}{newest}",
     ]
-    others = [one_line(f"    {one.url} {one.title}").rstrip() for one in found.others[:_SHOWN_OTHERS]]
+    others = [
+        one_line(f"    {one.url} {one.title}").rstrip()
+        for one in found.others[:_SHOWN_OTHERS]
+    ]
     lines += ["  the page also declares:", *others] if others else []
     interval = duration_as_typed(source.interval_seconds, "hms")
     lines.append(
@@ -231,7 +285,8 @@ def remove(
     context: Context,
     source: _Source,
     articles: Annotated[
-        bool, flag("--articles", "Erase its articles, too, as `aggregator forget` does.")
+        bool,
+        flag("--articles", "Erase its articles, too, as `aggregator forget` does."),
     ] = False,
     yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
 ) -> None:
@@ -259,13 +314,19 @@ def remove(
             if found is not None:
                 run(config, database, found)
 
-        command = ForgetCommand(name=found.entry_source if found else source, is_source=True)
+        command = ForgetCommand(
+            name=found.entry_source if found else source, is_source=True
+        )
         has_articles = found is None
         if articles and found is not None:
             with database.read() as connection:
-                has_articles = bool(resolve_target(connection, command.name, is_source=True).articles)
+                has_articles = bool(
+                    resolve_target(connection, command.name, is_source=True).articles
+                )
         if articles and has_articles:
-            erase_articles(config, database, command, yes=yes, once_confirmed=remove_row)
+            erase_articles(
+                config, database, command, yes=yes, once_confirmed=remove_row
+            )
         else:
             remove_row()
     if found is not None:
@@ -286,7 +347,9 @@ def pause(context: Context, source: _Source) -> None:
     with context.obj.writing() as (config, database):
         found = _find(database, source)
         run(config, database, found)
-    output.say(f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`")
+    output.say(
+        f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`"
+    )
 
 
 @sources.command()
@@ -314,10 +377,14 @@ def _find(database: "Database", typed: str) -> "Source":
     with database.read() as connection:
         found = sources_named(connection, typed)
     if not found:
-        raise UsageError(f"there is no source {typed}; `aggregator sources list` lists all")
+        raise UsageError(
+            f"there is no source {typed}; `aggregator sources list` lists all"
+        )
     if len(found) > 1:
         which = "; ".join(f"{one.id} {one.address}" for one in found[:_SHOWN_OTHERS])
-        raise UsageError(f"{typed} matches {len(found)} sources; give the id of one: {which}")
+        raise UsageError(
+            f"{typed} matches {len(found)} sources; give the id of one: {which}"
+        )
     return found[0]
 
 
@@ -351,8 +418,13 @@ def check(
         if format_ == "jsonl":
             output.json_line(one)
         else:
-            text = one.problem or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
-            output.out("\n  ".join((f"{one.what}: {text}", *map(one_line, one.newest))) + "\n")
+            text = (
+                one.problem
+                or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
+            )
+            output.out(
+                "\n  ".join((f"{one.what}: {text}", *map(one_line, one.newest))) + "\n"
+            )
     if has_problem:
         raise typer.Exit(3)
 
@@ -362,7 +434,11 @@ def import_(
     context: Context,
     opml: Annotated[str, argument("FILE.opml", "Read the feeds from this OPML file.")],
     allow_private: Annotated[
-        bool, flag("--allow-private", "Allow its addresses in the networks of fetch.allow_private.")
+        bool,
+        flag(
+            "--allow-private",
+            "Allow its addresses in the networks of fetch.allow_private.",
+        ),
     ] = False,
 ) -> None:
     """Add all feeds of an OPML file, with its folders.
@@ -378,7 +454,11 @@ def import_(
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml), allow_private=allow_private)
     filed = f"; {result.filed} of them have a folder now" if result.filed else ""
-    filed += f"; {result.permitted} of them may be in private networks now" if result.permitted else ""
+    filed += (
+        f"; {result.permitted} of them may be in private networks now"
+        if result.permitted
+        else ""
+    )
     output.say(
         f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"
     )

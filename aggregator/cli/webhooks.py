@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.config.webhooks import Recipient
 
-webhooks = typer.Typer(name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True)
-notify = typer.Typer(
-    name="notify", help="List, test and resume notifications and digest mail.", no_args_is_help=True
+webhooks = typer.Typer(
+    name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True
 )
-_Name = Annotated[str, argument("NAME", "Use the webhook with this name in config.yaml.")]
-_Recipient = Annotated[str, argument("NAME", "Name one of `notify:`, or an address of `digest:`.")]
+notify = typer.Typer(
+    name="notify",
+    help="List, test and resume notifications and digest mail.",
+    no_args_is_help=True,
+)
+_Name = Annotated[
+    str, argument("NAME", "Use the webhook with this name in config.yaml.")
+]
+_Recipient = Annotated[
+    str, argument("NAME", "Name one of `notify:`, or an address of `digest:`.")
+]
 
 
 @webhooks.command(name="list")
@@ -105,7 +113,15 @@ def resume_notify(context: Context, name: _Recipient) -> None:
     _resume(context, name, "notification")
 
 
-_SHOWN = ("name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at")
+_SHOWN = (
+    "name",
+    "state",
+    "problem",
+    "failures",
+    "failing_since",
+    "resumes_at",
+    "last_success_at",
+)
 
 
 def _list(context: Context, format_: str, kind: str) -> None:
@@ -118,7 +134,8 @@ def _list(context: Context, format_: str, kind: str) -> None:
         listed = [
             one
             for one in webhook_stats(connection)
-            if (":" in one.row.name) == (kind == "notification") and one.row.name != DIGEST
+            if (":" in one.row.name) == (kind == "notification")
+            and one.row.name != DIGEST
         ]
     if format_ == "jsonl":
         for one in listed:
@@ -126,7 +143,15 @@ def _list(context: Context, format_: str, kind: str) -> None:
             row = values.pop("row") | {"name": one.row.name.removeprefix("notify:")}
             output.json_line({name: row[name] for name in _SHOWN} | values)
     elif listed:
-        columns = ("name", "state", "waiting", "done", "given up", "last success", "problem")
+        columns = (
+            "name",
+            "state",
+            "waiting",
+            "done",
+            "given up",
+            "last success",
+            "problem",
+        )
         rows = (
             (
                 one.row.name.removeprefix("notify:"), one.row.state, one.waiting, one.done, one.given_up,
@@ -155,12 +180,20 @@ def _test(context: Context, name: str, kind: str) -> None:
 
     config = context.obj.load()
     recipient = _recipient(config, name, kind)
-    shown = host_of(recipient.url) if isinstance(recipient, Webhook) else recipient_words(recipient.name)
+    shown = (
+        host_of(recipient.url)
+        if isinstance(recipient, Webhook)
+        else recipient_words(recipient.name)
+    )
     settings = publish_settings(config)
-    transmitter = Transmitter(outgoing_client(config), settings, config.effective_tuning, utc_now)
+    transmitter = Transmitter(
+        outgoing_client(config), settings, config.effective_tuning, utc_now
+    )
     began = time.monotonic()
     body = trial_body(recipient, utc_now())
-    posted = transmitter.send(recipient, f"msg_{secrets.token_hex(16)}", body, utc_now())
+    posted = transmitter.send(
+        recipient, f"msg_{secrets.token_hex(16)}", body, utc_now()
+    )
     transmitter.close()
     if not posted.is_accepted:
         raise AggregatorError(f"{shown}: {posted.problem}")
@@ -176,7 +209,9 @@ def _resume(context: Context, name: str, kind: str) -> None:
         stored = _recipient(config, name, kind).name
         with database.write() as connection:
             is_known = outbox.resume(connection, stored, utc_now())
-            waiting = {one.row.name: one.waiting for one in outbox.webhook_stats(connection)}
+            waiting = {
+                one.row.name: one.waiting for one in outbox.webhook_stats(connection)
+            }
     number = waiting.get(stored, 0)
     if not is_known:
         output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
@@ -188,12 +223,24 @@ def _resume(context: Context, name: str, kind: str) -> None:
 
 
 def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
-    from aggregator.config.webhooks import DIGEST, NOTIFY, digest_readers, notifications, webhooks_from
+    from aggregator.config.webhooks import (
+        DIGEST,
+        NOTIFY,
+        digest_readers,
+        notifications,
+        webhooks_from,
+    )
 
     found: tuple[Recipient, ...] = (
-        webhooks_from(config) if kind == "webhook" else (*notifications(config), *digest_readers(config))
+        webhooks_from(config)
+        if kind == "webhook"
+        else (*notifications(config), *digest_readers(config))
     )
-    by_name = {one.name.removeprefix(NOTIFY).removeprefix(DIGEST): one for one in found if one.name != DIGEST}
+    by_name = {
+        one.name.removeprefix(NOTIFY).removeprefix(DIGEST): one
+        for one in found
+        if one.name != DIGEST
+    }
     if name.removeprefix(DIGEST) not in by_name:
         names = ", ".join(sorted(by_name)) or "none"
         raise UsageError(f"there is no {kind} {name[:40]!r}; config.yaml has: {names}")
@@ -225,15 +272,23 @@ def digest(
     with context.obj.writing() as (config, database):
         is_off = config.digest.every == "never"
         if is_off and not dry_run:
-            raise UsageError("there are no digests; set digest.every: daily or weekly in config.yaml")
+            raise UsageError(
+                "there are no digests; set digest.every: daily or weekly in config.yaml"
+            )
         settings = publish_settings(config)
         reader = StoryReader(database, config.effective_tuning)
         with database.read() as connection:
             if is_off:
-                span = story_list.span_since(connection, now - dt.timedelta(days=1), now)
+                span = story_list.span_since(
+                    connection, now - dt.timedelta(days=1), now
+                )
             else:
                 span = story_list.next_span(connection, DIGEST, now)
-        made = None if span is None else reader.digest(span, settings.digest_filter(now, reader.mutes()))
+        made = (
+            None
+            if span is None
+            else reader.digest(span, settings.digest_filter(now, reader.mutes()))
+        )
         if made is None or not made.stories:
             output.say(
                 "Nothing is new in the last 24 hours."
@@ -247,7 +302,9 @@ def digest(
                 database, reader, readers, settings, config.effective_tuning, utc_now
             )
             if dispatcher.make_digest(now) is None:
-                raise AggregatorError("the full-text index is being updated; try again in a moment")
+                raise AggregatorError(
+                    "the full-text index is being updated; try again in a moment"
+                )
     to = "".join(f"To: {one}\n" for one in config.digest.to)
     subject = f"Subject: {settings.title}: {digest_title(made, settings)}"
     output.out(f"{to}{subject}\n\n{digest_text(made, settings)}")

@@ -23,11 +23,19 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
         parts = urlsplit(url)
         name = (parts.hostname or "").rstrip(".")
         is_here = is_loopback(name) or name in ("0.0.0.0", "::")  # noqa: S104 - compared only
-        return "loopback" if is_here else name, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        return "loopback" if is_here else name, parts.port or {
+            "http": 80,
+            "https": 443,
+        }.get(parts.scheme)
 
-    served = [f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", public_url or ""]
+    served = [
+        f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}",
+        public_url or "",
+    ]
     try:
-        return "/feeds/" in urlsplit(address).path and place(address) in map(place, filter(None, served))
+        return "/feeds/" in urlsplit(address).path and place(address) in map(
+            place, filter(None, served)
+        )
     except ValueError:
         return False  # no address at all: refused elsewhere
 
@@ -47,7 +55,11 @@ def is_owner_on_loopback(
     """
     if setting is not None:
         return setting
-    names = [host, *allowed_hosts, *([urlsplit(public_url).hostname or ""] if public_url else ())]
+    names = [
+        host,
+        *allowed_hosts,
+        *([urlsplit(public_url).hostname or ""] if public_url else ()),
+    ]
     return not trusted_proxies and all(is_loopback(name) for name in names)
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _MAX_DEPTH = 4  # nested keys in config.yaml
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")  # databases cannot store them
+# Databases cannot store them
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _OTHER_WORDS = {
     "url": "feed",
     "address": "feed",
@@ -94,7 +95,9 @@ def load(path: Path | None, *, database: str | None = None) -> Config:
         former = _without_former_defaults(values, lines, path.name)
         config = _checked(values, lines, path.name).read_from(path, lines, former)
     if database is not None:
-        config = config.model_copy(update={"database": absolute_database_url(database, Path.cwd())})
+        config = config.model_copy(
+            update={"database": absolute_database_url(database, Path.cwd())}
+        )
         for name in (DATABASE_VARIABLE, DATABASE_FILE_VARIABLE):
             os.environ.pop(name, None)
     try:
@@ -111,8 +114,17 @@ def located(error: ConfigError, config: Config) -> ConfigError:
     for message in str(error).splitlines():
         parts = message.split(":")[0].split(".")
         path = tuple(int(part) if part.isdecimal() else part for part in parts)
-        line = next((lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in lines), None)
-        messages.append((line or 0, message if line is None else f"{name}:{line}: {message}"))
+        line = next(
+            (
+                lines[path[:end]]
+                for end in range(len(path), 0, -1)
+                if path[:end] in lines
+            ),
+            None,
+        )
+        messages.append(
+            (line or 0, message if line is None else f"{name}:{line}: {message}")
+        )
     return ConfigError("\n".join(message for _, message in sorted(messages)))
 
 
@@ -126,7 +138,10 @@ _RESOLVED = {
     "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
     "null": (r"null|Null|NULL|~|", ["n", "N", "~", ""]),
     "int": (r"[-+]?[0-9]{1,300}", "-+0123456789"),
-    "float": (r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789"),
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?",
+        "-+.0123456789",
+    ),
 }
 for _kind, (_pattern, _first) in _RESOLVED.items():
     _CoreLoader.add_implicit_resolver(
@@ -153,7 +168,9 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     except yaml.MarkedYAMLError as error:
         raise ConfigError(f"{name}:{_syntax_text(error)}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(
+            f"{name}: cannot be read as YAML: {' '.join(str(error).split())}"
+        ) from error
     finally:
         if loader is not None:
             loader.dispose()
@@ -173,11 +190,17 @@ def _syntax_text(error: yaml.MarkedYAMLError) -> str:
     """Return line, column and description of a mistake in the syntax of YAML."""
     mark, begun = error.problem_mark, error.context_mark
     place = "1" if mark is None else f"{mark.line + 1}: column {mark.column + 1}"
-    inside = "" if begun is None else f"{error.context} that begins in line {begun.line + 1}: "
+    inside = (
+        ""
+        if begun is None
+        else f"{error.context} that begins in line {begun.line + 1}: "
+    )
     return f"{place}: not valid YAML: {inside}{error.problem}; {_SYNTAX_ADVICE}"
 
 
-def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]) -> None:
+def _note_lines(
+    node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]
+) -> None:
     """Collect the line of every key, and the mistakes that YAML permits.
 
     These are a repeated key, of which YAML silently uses the last, and a control character in a text.
@@ -185,7 +208,9 @@ def _note_lines(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mista
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.ScalarNode) and _CONTROL.search(node.value):
         dotted = _CONTROL.sub("?", ".".join(map(str, path)))
-        mistakes.append(f"{node.start_mark.line + 1}: {dotted}: there is a control character in it")
+        mistakes.append(
+            f"{node.start_mark.line + 1}: {dotted}: there is a control character in it"
+        )
     if len(path) > _MAX_DEPTH:
         return  # no key of ours is so deep; an alias may contain itself
     if isinstance(node, yaml.MappingNode):
@@ -207,7 +232,11 @@ def _without_former_defaults(
     values: dict[str, Any], lines: Mapping[KeyPath, int], name: str
 ) -> tuple[str, ...]:
     """Remove keys of earlier versions that have their default of then; return a warning for each."""
-    table = files("aggregator.config").joinpath("former_defaults.yaml").read_text(encoding="utf-8")
+    table = (
+        files("aggregator.config")
+        .joinpath("former_defaults.yaml")
+        .read_text(encoding="utf-8")
+    )
     warnings: list[str] = []
     for dotted, default in _CoreLoader(table).get_data().items():
         section, _, key = dotted.rpartition(".")
@@ -215,7 +244,9 @@ def _without_former_defaults(
         if isinstance(keys, dict) and keys.get(key, ...) == default:
             del keys[key]
             line = lines[tuple(dotted.split("."))]
-            warnings.append(f"{name}:{line}: {dotted}: this key is gone, and its value was the default")
+            warnings.append(
+                f"{name}:{line}: {dotted}: this key is gone, and its value was the default"
+            )
     return tuple(warnings)
 
 
@@ -225,13 +256,26 @@ def _checked(values: dict[str, Any], lines: dict[KeyPath, int], name: str) -> Co
     except ValidationError as error:
         problems = []
         for detail in error.errors():
-            path = tuple(part for part in detail["loc"] if isinstance(part, str | int) and part != "[key]")
-            if "[key]" in detail["loc"]:  # of a number or boolean, which `lines` has as it is typed
+            path = tuple(
+                part
+                for part in detail["loc"]
+                if isinstance(part, str | int) and part != "[key]"
+            )
+            # Of a number or boolean, which `lines` has as it is typed
+            if "[key]" in detail["loc"]:
                 path = (*path[:-1], str(path[-1]))
-            line = next(lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines)
+            line = next(
+                lines[path[:end]]
+                for end in range(len(path), -1, -1)
+                if path[:end] in lines
+            )
             dotted = ".".join(str(part) for part in path)
-            problems.append((line, f"{name}:{line}: {dotted}: {_error_text(path, detail)}"))
-        raise ConfigError("\n".join(message for _, message in sorted(problems))) from error
+            problems.append(
+                (line, f"{name}:{line}: {dotted}: {_error_text(path, detail)}")
+            )
+        raise ConfigError(
+            "\n".join(message for _, message in sorted(problems))
+        ) from error
 
 
 def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
@@ -257,7 +301,8 @@ def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
 def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
     if kind == "literal_error":
         return "choose " + str(context["expected"]).replace("'", "")
-    if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):  # durations, in seconds
+    # durations, in seconds
+    if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):
         return f"give at most {context['le'] // 86_400}d"
     return _LIMITS[kind].format(**context)
 
@@ -276,5 +321,9 @@ def _known_keys(path: KeyPath) -> list[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[str(part)].annotation
         else:  # a list or a mapping of sections
-            kind = next(one for one in get_args(kind) if isinstance(one, type) and issubclass(one, BaseModel))
+            kind = next(
+                one
+                for one in get_args(kind)
+                if isinstance(one, type) and issubclass(one, BaseModel)
+            )
     return list(kind.model_fields)

@@ -25,10 +25,12 @@ LIBRARY_LEVELS = {
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "mcp": logging.WARNING,  # logs each call that the client got wrong
-    "sqlalchemy.pool": logging.CRITICAL,  # tracebacks of broken connections, which we log as messages
+    # Tracebacks of broken connections, which we log as messages
+    "sqlalchemy.pool": logging.CRITICAL,
     "uvicorn": logging.WARNING,  # logs start and stop, as we do
 }
-_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}  # syslog's
+# syslog's
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
 def set_up(level: str, form: str) -> None:
@@ -39,7 +41,9 @@ def set_up(level: str, form: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     with_priority = goes_to_journal()
     handler.setFormatter(
-        _Json(with_priority=with_priority) if form == "json" else _Text(with_priority=with_priority)
+        _Json(with_priority=with_priority)
+        if form == "json"
+        else _Text(with_priority=with_priority)
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -53,7 +57,9 @@ def set_up(level: str, form: str) -> None:
 
 def writes_json() -> bool:
     """Whether the log is JSON; then everything on standard error should be."""
-    return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
+    return any(
+        isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers
+    )
 
 
 def goes_to_journal() -> bool:
@@ -77,7 +83,11 @@ class _Formatter(logging.Formatter):
         self._with_priority = with_priority
 
     def _priority_prefix(self, record: logging.LogRecord) -> str:
-        return f"<{_PRIORITIES.get(record.levelname.lower(), 6)}>" if self._with_priority else ""
+        return (
+            f"<{_PRIORITIES.get(record.levelname.lower(), 6)}>"
+            if self._with_priority
+            else ""
+        )
 
     def _message(self, record: logging.LogRecord) -> str:
         return one_line(redact(record.getMessage()))
@@ -92,7 +102,9 @@ class _Formatter(logging.Formatter):
 class _Text(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = self._priority_prefix(record)
-        when = dt.datetime.fromtimestamp(record.created, dt.UTC).strftime("%Y-%m-%d %H:%M:%S ")
+        when = dt.datetime.fromtimestamp(record.created, dt.UTC).strftime(
+            "%Y-%m-%d %H:%M:%S "
+        )
         event = getattr(record, "event", None)
         first = (
             f"{'' if self._with_priority else when}{record.levelname.lower():7} {self._message(record)}"
@@ -103,7 +115,9 @@ class _Text(_Formatter):
 
 class _Json(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        when = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
+        when = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(
+            timespec="milliseconds"
+        )
         line = {
             "time": when.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
@@ -111,18 +125,27 @@ class _Json(_Formatter):
             "message": self._message(record),
         }
         fields = {name: getattr(record, name, None) for name in FIELDS}
-        line |= {name: one_line(redact(str(value))) for name, value in fields.items() if value}
+        line |= {
+            name: one_line(redact(str(value)))
+            for name, value in fields.items()
+            if value
+        }
         if record.exc_info:
             line["trace"] = "\n".join(self._trace(record))
         return self._priority_prefix(record) + json.dumps(line, ensure_ascii=False)
 
 
-def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _on_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
     else:
         logging.getLogger("aggregator").critical(
-            "%s", kind.__name__, exc_info=(kind, error, trace), extra={"event": "exception_uncaught"}
+            "%s",
+            kind.__name__,
+            exc_info=(kind, error, trace),
+            extra={"event": "exception_uncaught"},
         )
 
 
@@ -131,5 +154,9 @@ def _on_uncaught_in_thread(hook: threading.ExceptHookArgs) -> None:
         name = hook.thread.name if hook.thread else "a thread"
         trace = (hook.exc_type, hook.exc_value, hook.exc_traceback)
         logging.getLogger("aggregator").critical(
-            "%s ended by %s", name, hook.exc_type.__name__, exc_info=trace, extra={"event": "thread_died"}
+            "%s ended by %s",
+            name,
+            hook.exc_type.__name__,
+            exc_info=trace,
+            extra={"event": "thread_died"},
         )

@@ -11,7 +11,8 @@ from pathlib import Path
 
 # <malloc.h>: parameters of mallopt
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_ARENAS = 1  # threads of Python seldom run at once; after a first reading 15 of 17 MB of a second were free
+# Threads of Python seldom run at once; after a first reading 15 of 17 MB of a second were free
+_ARENAS = 1
 # Long pages and responses: mapped alone, and unmapped when freed. The arrays of a text take up to 1 MB; when
 # blocks of 256 KB were mapped, a fifth of the CPU of workers went into page faults.
 _LARGE_BYTES = 4 << 20
@@ -37,7 +38,11 @@ def set_malloc_options() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    options = ((_M_ARENA_MAX, _ARENAS), (_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _LARGE_BYTES))
+    options = (
+        (_M_ARENA_MAX, _ARENAS),
+        (_M_MMAP_THRESHOLD, _LARGE_BYTES),
+        (_M_TRIM_THRESHOLD, _LARGE_BYTES),
+    )
     done = [mallopt(name, value) == 1 for name, value in options]
     return all(done)
 

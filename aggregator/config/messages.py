@@ -12,7 +12,9 @@ from difflib import get_close_matches
 
 from aggregator.model.errors import UsageError
 
-NO_SOURCES = "no sources yet: type `aggregator sources add URL`, or list them in config.yaml"
+NO_SOURCES = (
+    "no sources yet: type `aggregator sources add URL`, or list them in config.yaml"
+)
 
 _HIDDEN = "***"
 _ADDRESS = re.compile(r"(://)[^/\s?#\"'<>]{1,2000}(?=@)")
@@ -21,13 +23,16 @@ _PARAMETER = re.compile(
     r"(?:key|token|secret|password|passwd|pass|pwd|auth|signature|sig|credentials?)\]?=)[^&;\s\"'<>)}#]{1,4000}"
 )
 _OURS = re.compile(r"\b(agg_|whsec_)[A-Za-z0-9_+/=-]{6,}")
-_HEADER = re.compile(r"(?i)(authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",]+")
+_HEADER = re.compile(
+    r"(?i)(authorization['\"]?\s{0,3}[:=,]\s{0,3}['\"]?)(?:(?:bearer|basic)\s+)?[^\s'\",]+"
+)
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}")
 _KEY_LIKE = re.compile(
     r"(?<![^\W_])(?<!channel_id=)(?<!playlist_id=)(?:(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{16,}"
     r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?![^\W_])"
 )
-_HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")  # every secret has one of these
+# Every secret has one of these
+_HINTS = re.compile(r"(?i)://[^/\s]*@|=|agg_|whsec_|authorization|bearer")
 
 
 def redact(text: str) -> str:
@@ -49,7 +54,9 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def story_numbers(reports: int, outlets: int, unknown: int, articles: int) -> tuple[str, str, str]:
+def story_numbers(
+    reports: int, outlets: int, unknown: int, articles: int
+) -> tuple[str, str, str]:
     """Return the three numbers of a story; `unknown`: its articles without a known outlet."""
     counts = counted(reports, "independent report"), counted_outlets(outlets, unknown)
     return *counts, counted(articles, "article")
@@ -91,9 +98,13 @@ def parse_moment(value: str, now: dt.datetime) -> dt.datetime:
                 return now - dt.timedelta(**{_UNITS[ago[2]]: int(ago[1])})
             return dt.datetime.min.replace(tzinfo=dt.UTC)
         moment = dt.datetime.fromisoformat(value.strip())
-        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(
+            dt.UTC
+        )
     except (ValueError, OverflowError):
-        raise UsageError("must be like 24h, 7d, 2026-11-20 or 2026-11-20T08:00:00Z") from None
+        raise UsageError(
+            "must be like 24h, 7d, 2026-11-20 or 2026-11-20T08:00:00Z"
+        ) from None
 
 
 def parse_end(value: str, now: dt.datetime) -> dt.datetime:

@@ -47,12 +47,14 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 DATABASE_VARIABLE = "AGGREGATOR_DATABASE"
 DATABASE_FILE_VARIABLE = "AGGREGATOR_DATABASE_FILE"
 _DURATION = re.compile(r"([0-9]{1,12})\s*(s|m|h|d)")
-_MAX_DAYS = 36_500  # of a duration: a hundred years, so that it can be subtracted from today
+# Of a duration: a hundred years, so that it can be subtracted from today
+_MAX_DAYS = 36_500
 LONGEST_INTERVAL_DAYS = 365
 _LONGEST_INTERVAL = LONGEST_INTERVAL_DAYS * 86_400  # seconds
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}"  # of a query or a webhook
 _EXECUTOR = r"processes|inline|dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
-_ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # for a syntax check, which does not depend on the time
+# For a syntax check, which does not depend on the time
+_ANY_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -105,7 +107,9 @@ def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ip_network(network)
         except ValueError as error:
-            raise ValueError(f"{error}; give a network such as 192.168.1.0/24") from error
+            raise ValueError(
+                f"{error}; give a network such as 192.168.1.0/24"
+            ) from error
     return value
 
 
@@ -165,7 +169,8 @@ def _list_of(example: str) -> BeforeValidator:
 # Durations: text like `15m` in the file, seconds in the program. None: never, or as another section says.
 _TYPED = PlainSerializer(duration_as_typed, when_used="json-unless-none")
 _TYPED_OR_NEVER = PlainSerializer(
-    lambda value: "never" if value is None else duration_as_typed(value), when_used="json"
+    lambda value: "never" if value is None else duration_as_typed(value),
+    when_used="json",
 )
 Duration = Annotated[int, BeforeValidator(_duration), _TYPED]
 OwnDuration = Annotated[int | None, BeforeValidator(_duration), _TYPED]
@@ -175,7 +180,9 @@ Networks = Annotated[tuple[str, ...], AfterValidator(_checked_networks)]
 
 class _Part(BaseModel):
     # Deferred: validators of parts are built only where one is used without the whole.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, defer_build=True
+    )
 
 
 class LogConfig(_Part):
@@ -217,7 +224,9 @@ def is_query_name(name: str) -> bool:
     return bool(re.fullmatch(_NAME, name)) and name.lower() not in RESERVED_NAMES
 
 
-_FilterTime = Annotated[str, _accepted_by(lambda value: value and parse_moment(value, _ANY_TIME))]
+_FilterTime = Annotated[
+    str, _accepted_by(lambda value: value and parse_moment(value, _ANY_TIME))
+]
 
 
 class SavedQuery(_Part):
@@ -238,7 +247,8 @@ class SavedQuery(_Part):
     outlet: str = ""
     folder: str = ""
     language: str = ""
-    about: str = Field(default="", alias="name")  # the filter `name`; the property `name` is the key
+    # The filter `name`; the property `name` is the key
+    about: str = Field(default="", alias="name")
     topic: str = ""
     kind: Literal["", Kind] = ""
     items: int | None = Field(default=None, ge=1, le=1000)
@@ -300,7 +310,9 @@ class FetchConfig(_Part):
 class BackupConfig(_Part):
     """The section `backup`. `every` is in seconds, None for no backups."""
 
-    every: Annotated[int | None, BeforeValidator(_backup_interval), _TYPED_OR_NEVER] = 86_400
+    every: Annotated[int | None, BeforeValidator(_backup_interval), _TYPED_OR_NEVER] = (
+        86_400
+    )
     keep: int = Field(default=7, ge=1, le=1000)
     folder: str | None = None
 
@@ -317,7 +329,9 @@ def _size(value: object) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
-_TYPED_SIZE = PlainSerializer(lambda value: f"{value / 10**6:.15g} MB", when_used="json")
+_TYPED_SIZE = PlainSerializer(
+    lambda value: f"{value / 10**6:.15g} MB", when_used="json"
+)
 
 
 class RetentionConfig(_Part):
@@ -338,7 +352,11 @@ class RetentionConfig(_Part):
 
 class WorkConfig(_Part):
     executor: Annotated[
-        str, _matching(_EXECUTOR, "choose processes, inline, or a scheduler of Dask as dask://HOST:PORT")
+        str,
+        _matching(
+            _EXECUTOR,
+            "choose processes, inline, or a scheduler of Dask as dask://HOST:PORT",
+        ),
     ] = "processes"
     workers: int = Field(default=0, ge=0, le=64)
 
@@ -365,8 +383,13 @@ class GroupingConfig(_Part):
 
 MailboxAddress = Annotated[
     str,
-    _matching(r"(?is)imaps?://[^/\s].*", "this is not an address such as imaps://mail.example.org/INBOX"),
-    _matching(r"(?is)imaps?://[^/@]*(/.*)?", "the user and the password belong in `auth:`"),
+    _matching(
+        r"(?is)imaps?://[^/\s].*",
+        "this is not an address such as imaps://mail.example.org/INBOX",
+    ),
+    _matching(
+        r"(?is)imaps?://[^/@]*(/.*)?", "the user and the password belong in `auth:`"
+    ),
 ]
 
 
@@ -412,11 +435,15 @@ TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 def _mutable(value: str) -> str:
     if not any(map(str.isalnum, value)) or len(value) > 200:
-        raise ValueError(f"{value[:40]!r}: give at least one letter or digit, at most 200 characters")
+        raise ValueError(
+            f"{value[:40]!r}: give at least one letter or digit, at most 200 characters"
+        )
     return value
 
 
-MutedNames = Annotated[tuple[Annotated[str, AfterValidator(_mutable)], ...], _list_of("names, e.g. [ads]")]
+MutedNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_mutable)], ...], _list_of("names, e.g. [ads]")
+]
 
 
 class MuteConfig(_Part):
@@ -442,7 +469,9 @@ _OWN_HEADER = re.compile(
 def _header_lines(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
     for name, text in value.items():
         if not _HEADER_NAME.fullmatch(name) or _OWN_HEADER.match(name):
-            raise ValueError(f"{name[:40]!r} cannot be set: give a header such as Authorization")
+            raise ValueError(
+                f"{name[:40]!r} cannot be set: give a header such as Authorization"
+            )
         if not _HEADER_VALUE.fullmatch(text.get_secret_value()):
             raise ValueError(f"{name}: give one line of at most 4000 ASCII characters")
     return value
@@ -453,7 +482,9 @@ HeaderLines = Annotated[dict[str, SecretStr], AfterValidator(_header_lines)]
 
 def _ways(part: BaseModel, key: str) -> int:
     """Return how many of `key`, `key_file` and `key_env` are given."""
-    return sum(getattr(part, name) is not None for name in (key, f"{key}_file", f"{key}_env"))
+    return sum(
+        getattr(part, name) is not None for name in (key, f"{key}_file", f"{key}_env")
+    )
 
 
 class SourceAuth(_Part):
@@ -483,8 +514,12 @@ class SourceAddress(_Part):
 
     feed: WebAddress | None = Field(default=None, description="an address")
     folder: str | None = Field(default=None, min_length=1, description="a path")
-    page: WebAddress | None = Field(default=None, description="an address, with `list:`")
-    imap: MailboxAddress | None = Field(default=None, description="an address, with `auth:`")
+    page: WebAddress | None = Field(
+        default=None, description="an address, with `list:`"
+    )
+    imap: MailboxAddress | None = Field(
+        default=None, description="an address, with `auth:`"
+    )
 
 
 SOURCE_KINDS = tuple(SourceAddress.model_fields)
@@ -516,7 +551,9 @@ class SourceConfig(SourceAddress):
     @model_validator(mode="after")
     def _for_its_kind(self) -> "SourceConfig":
         if (self.page is None) != (self.list is None):
-            raise ValueError("`page:` and `list:` (a CSS selector of the list's items) belong together")
+            raise ValueError(
+                "`page:` and `list:` (a CSS selector of the list's items) belong together"
+            )
         if self.imap is not None and (self.auth is None or self.auth.user is None):
             raise ValueError("`imap:` needs `auth:` with `user:` and a password")
         if _ways(self, "cookie") > 1:
@@ -527,7 +564,9 @@ class SourceConfig(SourceAddress):
     def _one_kind(self) -> "SourceConfig":
         if sum(getattr(self, name) is not None for name in SOURCE_KINDS) != 1:
             fields = SourceAddress.model_fields.items()
-            keys = " and ".join(f"`{name}:` ({field.description})" for name, field in fields)
+            keys = " and ".join(
+                f"`{name}:` ({field.description})" for name, field in fields
+            )
             raise ValueError(f"give exactly one of {keys}")
         return self
 
@@ -560,7 +599,10 @@ def signing_key(secret: str) -> bytes:
         key = base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if not text.startswith(_KEY_PREFIX) or not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
+    if (
+        not text.startswith(_KEY_PREFIX)
+        or not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES
+    ):
         raise ConfigError(
             f"give {_KEY_PREFIX} and {_MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes in base64; "
             "this makes some: echo whsec_$(openssl rand -base64 32)"
@@ -568,7 +610,9 @@ def signing_key(secret: str) -> bytes:
     return key
 
 
-RecipientName = Annotated[str, _matching(_NAME, "use letters, digits, - and _, at most 40")]
+RecipientName = Annotated[
+    str, _matching(_NAME, "use letters, digits, - and _, at most 40")
+]
 
 
 def _host_only(url: SecretStr) -> str:
@@ -578,7 +622,10 @@ def _host_only(url: SecretStr) -> str:
 
 SecretAddress = Annotated[
     SecretStr,
-    _matching(_WEBHOOK_ADDRESS, "give an http or https address, without a name or password in it"),
+    _matching(
+        _WEBHOOK_ADDRESS,
+        "give an http or https address, without a name or password in it",
+    ),
     PlainSerializer(_host_only, when_used="json"),
 ]
 
@@ -596,20 +643,26 @@ class WebhookConfig(_Part):
     @model_validator(mode="after")
     def _one_secret(self) -> "WebhookConfig":
         if (self.secret is None) == (self.secret_file is None):
-            raise ValueError("give exactly one of `secret:` (whsec_...) and `secret_file:` (a path)")
+            raise ValueError(
+                "give exactly one of `secret:` (whsec_...) and `secret_file:` (a path)"
+            )
         return self
 
 
 _NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
 # What Apprise would do on this machine itself.
-_LOCAL_SCHEMES = frozenset({"dbus", "file", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"})
+_LOCAL_SCHEMES = frozenset(
+    {"dbus", "file", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"}
+)
 
 
 def notify_address(text: str) -> str:
     """Return an address for Apprise. Raises ConfigError, whose message omits the address."""
     match = _NOTIFY_ADDRESS.fullmatch(text.strip())
     if match is None or match[1].lower() in _LOCAL_SCHEMES:
-        raise ConfigError("give an address of Apprise, such as ntfys://ntfy.sh/TOPIC (docs/sending.md)")
+        raise ConfigError(
+            "give an address of Apprise, such as ntfys://ntfy.sh/TOPIC (docs/sending.md)"
+        )
     return text.strip()
 
 
@@ -621,7 +674,9 @@ class NotifyConfig(_Part):
     """Where people are notified. Of the address only the scheme is shown."""
 
     name: RecipientName
-    address: Annotated[SecretStr, PlainSerializer(_scheme_only, when_used="json")] | None = None
+    address: (
+        Annotated[SecretStr, PlainSerializer(_scheme_only, when_used="json")] | None
+    ) = None
     address_file: str | None = None
     address_env: str | None = None
     query: str | None = None
@@ -631,12 +686,16 @@ class NotifyConfig(_Part):
     @model_validator(mode="after")
     def _one_address(self) -> "NotifyConfig":
         if _ways(self, "address") != 1:
-            raise ValueError("give exactly one of `address:`, `address_file:` and `address_env:`")
+            raise ValueError(
+                "give exactly one of `address:`, `address_file:` and `address_env:`"
+            )
         return self
 
 
 _TIME_OF_DAY = r"([01][0-9]|2[0-3]):([0-5][0-9])"
-Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Weekday = Literal[
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
+]
 _DAYS = get_args(Weekday)
 _MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
 
@@ -674,14 +733,26 @@ def mail_server(text: str) -> MailServer:
     try:
         parts = urlsplit(text.strip())
         query = parts.query.replace("+", "%2B")  # a plus in a mail address is no space
-        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+        options = dict(
+            parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        )
         host, port = parts.hostname or "", parts.port
     except ValueError:
         parts, options, host, port = urlsplit(""), {}, "", None
-    if parts.scheme not in ("mailto", "mailtos") or not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", host):
-        raise ConfigError("give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/sending.md)")
-    if parts.path not in ("", "/") or parts.fragment or options.keys() - {"from", "mode"}:
-        raise ConfigError(f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}")
+    if parts.scheme not in ("mailto", "mailtos") or not re.fullmatch(
+        r"[A-Za-z0-9.:-]{1,253}", host
+    ):
+        raise ConfigError(
+            "give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/sending.md)"
+        )
+    if (
+        parts.path not in ("", "/")
+        or parts.fragment
+        or options.keys() - {"from", "mode"}
+    ):
+        raise ConfigError(
+            f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}"
+        )
     way = _MAIL_WAYS.get((parts.scheme, options.get("mode", "")))
     if way is None:
         raise ConfigError("mode: give mailtos:// with mode=starttls or mode=ssl")
@@ -690,31 +761,49 @@ def mail_server(text: str) -> MailServer:
     if parts.username is not None and parts.scheme == "mailto":
         raise ConfigError("a password is not sent without encryption; give mailtos://")
     user = None if parts.username is None else unquote(parts.username)
-    sender = options.get("from") or (user if user and "@" in user else f"{user or ''}@{host}")
+    sender = options.get("from") or (
+        user if user and "@" in user else f"{user or ''}@{host}"
+    )
     if not re.fullmatch(_MAIL_ADDRESS, sender):
-        raise ConfigError("from: give the mail address of the sender, like from=news@example.org")
+        raise ConfigError(
+            "from: give the mail address of the sender, like from=news@example.org"
+        )
     security, usual_port = way
-    return MailServer(host, port or usual_port, security, sender, user, unquote(parts.password or ""))
+    return MailServer(
+        host, port or usual_port, security, sender, user, unquote(parts.password or "")
+    )
 
 
 class DigestConfig(_Part):
     """The section `digest`. Without `to` it is a page and a feed only."""
 
     every: Literal["never", "daily", "weekly"] = "never"
-    at: Annotated[str, _matching(_TIME_OF_DAY, "give a time of day, like 07:00 or 18:30")] = "07:00"
+    at: Annotated[
+        str, _matching(_TIME_OF_DAY, "give a time of day, like 07:00 or 18:30")
+    ] = "07:00"
     day: Weekday = "monday"
     timezone: TimeZone | None = None
     query: str | None = None
     stories: int = Field(default=20, ge=1, le=100)
     to: Annotated[
         tuple[
-            Annotated[str, _matching(_MAIL_ADDRESS, "{value} is not a mail address, like anna@example.org")],
+            Annotated[
+                str,
+                _matching(
+                    _MAIL_ADDRESS,
+                    "{value} is not a mail address, like anna@example.org",
+                ),
+            ],
             ...,
         ],
         _list_of("addresses, e.g. [anna@example.org]"),
     ] = Field(default=(), max_length=20)
     address: (
-        Annotated[SecretStr, _accepted_by(mail_server), PlainSerializer(_scheme_only, when_used="json")]
+        Annotated[
+            SecretStr,
+            _accepted_by(mail_server),
+            PlainSerializer(_scheme_only, when_used="json"),
+        ]
         | None
     ) = None
     address_file: str | None = None
@@ -770,7 +859,9 @@ class SummariseConfig(_Part):
         if (self.model is None) != (self.url is None):
             raise ValueError("give `url:` with `model:`")
         if keys > 1 or (keys and self.url is None):
-            raise ValueError("give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`")
+            raise ValueError(
+                "give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`"
+            )
         return self
 
 
@@ -815,10 +906,16 @@ class Config(_Part):
 
     @field_validator("sources")
     @classmethod
-    def _no_own_feed(cls, value: tuple[SourceConfig, ...], info: ValidationInfo) -> tuple[SourceConfig, ...]:
+    def _no_own_feed(
+        cls, value: tuple[SourceConfig, ...], info: ValidationInfo
+    ) -> tuple[SourceConfig, ...]:
         server, public_url = info.data.get("server"), info.data.get("public_url")
         for one in value:
-            if one.feed and server and is_own_feed(one.feed, server.host, server.port, public_url):
+            if (
+                one.feed
+                and server
+                and is_own_feed(one.feed, server.host, server.port, public_url)
+            ):
                 raise ValueError(f"{one.feed}: {OWN_FEED}")
         return value
 
@@ -852,7 +949,9 @@ class Config(_Part):
         """Return the query of that name. Raises UsageError where there is none."""
         if name not in self.queries:
             known = ", ".join(sorted(self.queries)) or "none"
-            raise UsageError(f"there is no saved query {name[:40]!r}; config.yaml has: {known}")
+            raise UsageError(
+                f"there is no saved query {name[:40]!r}; config.yaml has: {known}"
+            )
         return self.queries[name]
 
     @property
@@ -870,7 +969,9 @@ class Config(_Part):
         """What in the file has no effect: keys of earlier versions, each with its line."""
         return self._warnings
 
-    def read_from(self, path: Path, lines: Mapping[KeyPath, int], warnings: tuple[str, ...]) -> "Config":
+    def read_from(
+        self, path: Path, lines: Mapping[KeyPath, int], warnings: tuple[str, ...]
+    ) -> "Config":
         """Return this configuration as read from the file at `path`."""
         config = self.model_copy()
         config._warnings = warnings
@@ -885,7 +986,9 @@ class Config(_Part):
 
         Raises ConfigError for an unsupported URL, and where AGGREGATOR_DATABASE_FILE cannot be read.
         """
-        given = os.environ.get(DATABASE_VARIABLE) or _database_in_a_file() or self.database
+        given = (
+            os.environ.get(DATABASE_VARIABLE) or _database_in_a_file() or self.database
+        )
         if given is None:
             folder = Path(os.environ.get("STATE_DIRECTORY") or self._base)
             return f"sqlite:///{(folder / 'aggregator.db').absolute()}"
@@ -910,9 +1013,14 @@ class Config(_Part):
         if "memory" not in self.grouping.model_fields_set:
             return {}
         events: dict[str, Any] = Tuning().values("events")
-        reach = (self.grouping.memory - events["memory_fixed"]) // events["memory_an_article"]
+        reach = (self.grouping.memory - events["memory_fixed"]) // events[
+            "memory_an_article"
+        ]
         if reach < events["undated_reach"]:
-            least = events["memory_fixed"] + events["undated_reach"] * events["memory_an_article"]
+            least = (
+                events["memory_fixed"]
+                + events["undated_reach"] * events["memory_an_article"]
+            )
             raise ConfigError(f"grouping.memory: give at least {-(-least // 10**6)} MB")
         # A copy is found as long as the story of its original may be live.
         return {"events": {"live_reach": reach}, "copies": {"passage_reach": reach}}
@@ -931,7 +1039,9 @@ class Config(_Part):
 def _check_query(user: str, name: str | None, info: ValidationInfo) -> None:
     queries = info.data.get("queries")  # absent where it is invalid itself
     if name is not None and queries is not None and name not in queries:
-        raise ValueError(f"{user} uses the query {name!r}, which `queries:` does not have")
+        raise ValueError(
+            f"{user} uses the query {name!r}, which `queries:` does not have"
+        )
 
 
 def _database_in_a_file() -> str | None:
@@ -942,7 +1052,9 @@ def _database_in_a_file() -> str | None:
     with at_key(f"database: {DATABASE_FILE_VARIABLE}"):
         address = text_of(Path(name)).strip()
     if not address or len(address.splitlines()) > 1:
-        raise ConfigError(f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address")
+        raise ConfigError(
+            f"database: {DATABASE_FILE_VARIABLE}: {name} should hold one line, the address"
+        )
     return address
 
 
@@ -952,7 +1064,9 @@ def absolute_database_url(given: str, base: Path) -> str:
     Raises ConfigError for anything else.
     """
     if given.strip() in ("", "sqlite://", "sqlite:///"):
-        raise ConfigError("database: give the name of a file, or postgresql://USER@HOST/NAME")
+        raise ConfigError(
+            "database: give the name of a file, or postgresql://USER@HOST/NAME"
+        )
     if "://" not in given:
         with at_key("database"):
             return f"sqlite:///{(base / expanded(given)).absolute()}"
@@ -964,7 +1078,9 @@ def absolute_database_url(given: str, base: Path) -> str:
         try:
             _ = urlsplit(f"//{rest}").port
         except ValueError as error:
-            raise ConfigError("database: give its port as a number: postgresql://HOST:5432/NAME") from error
+            raise ConfigError(
+                "database: give its port as a number: postgresql://HOST:5432/NAME"
+            ) from error
         return f"postgresql+psycopg://{rest}"
     raise ConfigError(
         f"database: {scheme}:// is not supported; give sqlite:///FILE or postgresql://USER@HOST/NAME"

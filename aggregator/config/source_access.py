@@ -45,7 +45,9 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
         if item.imap is not None:
             with at_key(f"sources.{number}"):
                 password = read_secret(config, item.auth, "password")
-            extras[mailbox_address(item)] = SourceExtras(Access(mailbox_address(item), password=password))
+            extras[mailbox_address(item)] = SourceExtras(
+                Access(mailbox_address(item), password=password)
+            )
             continue
         typed = item.feed or item.page
         if typed is None:
@@ -53,7 +55,9 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
         address, userinfo = split_address(typed)
         with at_key(f"sources.{number}"):
             headers = basic(userinfo) | _headers(config, item)
-        selectors = (item.list, item.link, item.title or "", item.date) if item.list else ()
+        selectors = (
+            (item.list, item.link, item.title or "", item.date) if item.list else ()
+        )
         extras[address] = SourceExtras(Access(address, headers), selectors)
     return extras
 
@@ -63,7 +67,9 @@ def mailbox_address(item: SourceConfig) -> str:
     scheme, _, rest = (item.imap or "").partition("://")
     host, _, folder = rest.partition("/")
     user = quote((item.auth and item.auth.user) or "", safe="")
-    return f"{scheme.lower()}://{user}@{host.lower()}/{quote(unquote(folder) or 'INBOX')}"
+    return (
+        f"{scheme.lower()}://{user}@{host.lower()}/{quote(unquote(folder) or 'INBOX')}"
+    )
 
 
 def proxy_address(config: Config) -> str | None:
@@ -80,7 +86,9 @@ def _headers(config: Config, item: SourceConfig) -> dict[str, str]:
     if cookie := read_secret(config, item, "cookie"):
         headers["Cookie"] = cookie
     if item.auth is not None and item.auth.user is not None:
-        headers |= _basic(f"{item.auth.user}:{read_secret(config, item.auth, 'password')}")
+        headers |= _basic(
+            f"{item.auth.user}:{read_secret(config, item.auth, 'password')}"
+        )
     elif item.auth is not None:
         headers["Authorization"] = f"Bearer {read_secret(config, item.auth, 'token')}"
     return headers

@@ -61,6 +61,9 @@ class Tuning(msgspec.Struct, frozen=True):
 @cache
 def _version(overrides_json: str) -> str:
     overrides = json.loads(overrides_json)
-    values = {name: {**shipped, **overrides.get(name, {})} for name, shipped in _shipped().items()}
+    values = {
+        name: {**shipped, **overrides.get(name, {})}
+        for name, shipped in _shipped().items()
+    }
     text = f"{DECIDING_CODE_VERSION}\n{json.dumps(values, sort_keys=True)}"
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

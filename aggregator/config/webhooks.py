@@ -98,8 +98,12 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
         with at_key(f"webhooks.{index}: {webhook.name}"):
             key = signing_key(read_secret(config, webhook, "secret"))
         url, query = webhook.url.get_secret_value(), _query(config, webhook.query)
-        headers = tuple((name, text.get_secret_value()) for name, text in webhook.headers.items())
-        webhooks.append(Webhook(name=webhook.name, url=url, key=key, query=query, headers=headers))
+        headers = tuple(
+            (name, text.get_secret_value()) for name, text in webhook.headers.items()
+        )
+        webhooks.append(
+            Webhook(name=webhook.name, url=url, key=key, query=query, headers=headers)
+        )
     return tuple(webhooks)
 
 
@@ -114,12 +118,20 @@ def notifications(config: Config) -> tuple[Notification, ...]:
         query = _query(config, one.query)
         limit = one.messages_an_hour
         found.append(
-            Notification(name=NOTIFY + one.name, url=url, query=query, each=one.each, messages_an_hour=limit)
+            Notification(
+                name=NOTIFY + one.name,
+                url=url,
+                query=query,
+                each=one.each,
+                messages_an_hour=limit,
+            )
         )
     return tuple(found)
 
 
-def digest_readers(config: Config, *, with_mail: bool = True) -> tuple[DigestReader, ...]:
+def digest_readers(
+    config: Config, *, with_mail: bool = True
+) -> tuple[DigestReader, ...]:
     """Return the list of digests and its readers. Raises ConfigError for an address that cannot be read."""
     digest, mail = config.digest, None
     if digest.every == "never":
@@ -130,7 +142,9 @@ def digest_readers(config: Config, *, with_mail: bool = True) -> tuple[DigestRea
     query = _query(config, digest.query)
     url = f"{mail.host}:{mail.port}" if mail else ""
     return tuple(
-        DigestReader(name=DIGEST + to, url=f"{url}/{to}", query=query, address=to, mail=mail)
+        DigestReader(
+            name=DIGEST + to, url=f"{url}/{to}", query=query, address=to, mail=mail
+        )
         for to in ("", *digest.to)
     )
 
@@ -159,7 +173,9 @@ def read_secret(config: Config, part: object, key: str, *, section: str = "") ->
     elif variable is not None:
         text = os.environ.get(variable, "")
         if not text:
-            raise ConfigError(f"{section}{key}_env: {variable} is not set in the environment")
+            raise ConfigError(
+                f"{section}{key}_env: {variable} is not set in the environment"
+            )
     elif file is not None:
         with at_key(f"{section}{key}_file"):
             text = text_of(config.secret_path(file), _MAX_SECRET_CHARS)
@@ -167,5 +183,7 @@ def read_secret(config: Config, part: object, key: str, *, section: str = "") ->
         return ""
     text = text.strip()
     if not text.isprintable() or (key in _IN_HEADERS and not text.isascii()):
-        raise ConfigError(f"{section}{key}: give one line, in headers of ASCII characters")
+        raise ConfigError(
+            f"{section}{key}: give one line, in headers of ASCII characters"
+        )
     return text

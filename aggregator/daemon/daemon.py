@@ -28,7 +28,11 @@ from aggregator.config.kept_files import BEGAN_ANEW, close_rest
 from aggregator.config.memory import collect_garbage_seldom, own_bytes
 from aggregator.config.settings import Config
 from aggregator.daemon.runtime import DaemonServices, Runtime
-from aggregator.daemon.watchdog import Notifier, ServiceTuning, watchdog_interval_seconds
+from aggregator.daemon.watchdog import (
+    Notifier,
+    ServiceTuning,
+    watchdog_interval_seconds,
+)
 from aggregator.model.core import utc_now
 from aggregator.model.errors import (
     AggregatorError,
@@ -46,7 +50,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
-STOP_SECONDS = 8.0  # for work under way; then it is abandoned and repeated after the next start
+# For work under way; then it is abandoned and repeated after the next start
+STOP_SECONDS = 8.0
 HUNG_SECONDS = 0.2  # for a thread to end after everything is closed
 
 
@@ -56,7 +61,8 @@ def end_with_hung_threads(code: int = 0) -> None:
     To be called last: the transaction of such a thread is not committed.
     """
     ends = time.monotonic() + HUNG_SECONDS
-    for one in threading.enumerate():  # daemon threads, too: Python joins those of an executor
+    # Daemon threads, too: Python joins those of an executor
+    for one in threading.enumerate():
         if one is not threading.current_thread():
             one.join(max(0.0, ends - time.monotonic()))
             if one.is_alive():
@@ -94,7 +100,9 @@ class Daemon:
         self._lock = WriterLease(database)
         self._tuning = config.effective_tuning.section("watchdog", ServiceTuning)
         check_seconds = self._tuning.check_seconds
-        self._check_seconds = min(check_seconds, watchdog_interval_seconds() or check_seconds)
+        self._check_seconds = min(
+            check_seconds, watchdog_interval_seconds() or check_seconds
+        )
         self._services = DaemonServices(
             database=database,
             lock=self._lock,
@@ -112,7 +120,9 @@ class Daemon:
         self._stop_requested_at = 0.0  # monotonic
         self._anew = threading.Event()  # a request to begin anew
         # At the earliest, monotonic: what is left of a first reading is given back at once.
-        self._anew_from = time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
+        self._anew_from = (
+            time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
+        )
         self.begins_anew = False  # whether the process is to begin anew after `run`
 
     def run(self) -> None:
@@ -122,10 +132,14 @@ class Daemon:
         or the error of a thread that ended.
         """
         threading.excepthook = self._on_dead_thread
-        signals = threading.Thread(target=self._handle_signals, name="signals", daemon=True)
+        signals = threading.Thread(
+            target=self._handle_signals, name="signals", daemon=True
+        )
         signals.start()
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        handlers = {number: signal.signal(number, self._on_signal) for number in numbers}
+        handlers = {
+            number: signal.signal(number, self._on_signal) for number in numbers
+        }
         try:
             self._take_lock()
             if not self._stop.is_set():
@@ -139,10 +153,13 @@ class Daemon:
         if self._failed is not None:
             raise self._failed
         if self.begins_anew:
-            for number, handler in handlers.items():  # from here on SIGTERM ends the process at once
+            # From here on SIGTERM ends the process at once
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
             while not self._signals.empty():
-                self.begins_anew = self.begins_anew and self._signals.get() == signal.SIGHUP
+                self.begins_anew = (
+                    self.begins_anew and self._signals.get() == signal.SIGHUP
+                )
         log.info("stopped", extra={"event": "daemon_stopped"})
 
     def stop(self) -> None:
@@ -172,7 +189,11 @@ class Daemon:
                 self._requested.set()
                 continue
             self._stop_requested_at = time.monotonic()
-            log.info("%s: stopping", signal.Signals(number).name, extra={"event": "stop_requested"})
+            log.info(
+                "%s: stopping",
+                signal.Signals(number).name,
+                extra={"event": "stop_requested"},
+            )
             self.stop()
             self.begins_anew = False  # last: see `_end_to_begin_anew`
 
@@ -224,7 +245,11 @@ class Daemon:
                 return
             stalled = self._runtime.watchdog.stalled()
             if stalled:
-                log.error("no progress in: %s", ", ".join(stalled), extra={"event": "threads_stalled"})
+                log.error(
+                    "no progress in: %s",
+                    ", ".join(stalled),
+                    extra={"event": "threads_stalled"},
+                )
             else:
                 self._notifier.watchdog()
 
@@ -232,7 +257,10 @@ class Daemon:
 
     def _on_rest(self) -> None:
         """Ask to begin anew if the process has become large; called in the placing thread."""
-        if time.monotonic() >= self._anew_from and own_bytes(os.getpid()) > self._tuning.renewed_from_bytes:
+        if (
+            time.monotonic() >= self._anew_from
+            and own_bytes(os.getpid()) > self._tuning.renewed_from_bytes
+        ):
             self._anew_from = time.monotonic() + self._tuning.renewed_seconds
             self._anew.set()
             self._requested.set()
@@ -247,10 +275,13 @@ class Daemon:
             log.info(words, why_not, extra={"event": "daemon_not_renewed"})
             return
         self.begins_anew = True
-        if self._stop.is_set():  # looked at now: a signal sets it before it takes back the above
+        # Looked at now: a signal sets it before it takes back the above
+        if self._stop.is_set():
             self.begins_anew = False
             return
-        log.info("beginning anew, to give memory back", extra={"event": "daemon_renewed"})
+        log.info(
+            "beginning anew, to give memory back", extra={"event": "daemon_renewed"}
+        )
         self.stop()
 
     def _why_not_anew(self) -> str:
@@ -260,7 +291,8 @@ class Daemon:
                 return "the configuration was changed and not reloaded"
         except Exception as error:  # noqa: BLE001 - the file has mistakes
             return format_exception_only(error)[-1].strip()
-        if aggregator.__version__ != __version__:  # it may have to upgrade the database, which takes long
+        # It may have to upgrade the database, which takes long
+        if aggregator.__version__ != __version__:
             return "another version was installed"
         if not os.access(sys.executable, os.X_OK):
             return f"{sys.executable} cannot be started"
@@ -278,7 +310,10 @@ class Daemon:
         """Apply the configuration file; on an error the previous configuration stays."""
         self._reread.clear()
         self._requested.clear()
-        log.info("SIGHUP: reading the configuration again", extra={"event": "config_reload_requested"})
+        log.info(
+            "SIGHUP: reading the configuration again",
+            extra={"event": "config_reload_requested"},
+        )
         try:
             config = self._again()
             words = "config reloaded"
@@ -312,7 +347,9 @@ class Daemon:
     def _refuse(self, error: Exception) -> None:
         """Log why the new configuration is not used."""
         is_ours = isinstance(error, AggregatorError)
-        lines = str(error).splitlines() if is_ours else [f"{type(error).__name__}: {error}"]
+        lines = (
+            str(error).splitlines() if is_ours else [f"{type(error).__name__}: {error}"]
+        )
         for line in lines:
             log.error(
                 "config reload failed, keeping the current configuration: %s",
@@ -337,7 +374,9 @@ class Daemon:
     def _end_before_next(self) -> None:
         """End everything before the next Runtime starts: only one thread may place."""
         self._end()
-        while self._runtime.writer_loop.join(0.0) and not self._stop.wait(self._check_seconds):
+        while self._runtime.writer_loop.join(0.0) and not self._stop.wait(
+            self._check_seconds
+        ):
             self._notifier.watchdog()
 
     def _end(self) -> None:
@@ -349,7 +388,11 @@ class Daemon:
         abandoned = self._runtime.drain(deadline - time.monotonic())
         web.join(max(0.0, deadline - time.monotonic()))
         if abandoned:
-            log.warning("abandoned at shutdown: %s", ", ".join(abandoned), extra={"event": "jobs_abandoned"})
+            log.warning(
+                "abandoned at shutdown: %s",
+                ", ".join(abandoned),
+                extra={"event": "jobs_abandoned"},
+            )
 
     def _on_dead_thread(self, died: threading.ExceptHookArgs) -> None:
         """No thread of ours ends with an exception; where one does, none of its kind is there any more."""
@@ -363,9 +406,7 @@ class Daemon:
             self.stop()
             return
         why = format_exception_only(error)[-1].strip()
-        words = (
-            f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
-        )
+        words = f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
         self._failed = self._failed or BrokenDaemonError(words)
         self.stop()
         log.critical("%s", words, exc_info=error, extra={"event": "daemon_failed"})

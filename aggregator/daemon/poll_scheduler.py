@@ -17,7 +17,11 @@ from aggregator.config.settings import SOURCE_KINDS
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.poll import Poller, PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
-from aggregator.sources.fetch.poll_schedule import correct_due, is_overdue_by_jump, longest_wait
+from aggregator.sources.fetch.poll_schedule import (
+    correct_due,
+    is_overdue_by_jump,
+    longest_wait,
+)
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import (
     DueSource,
@@ -35,7 +39,8 @@ _THREADS = 64
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1
-MOST_UNDER_WAY = 192  # jobs: after a short one, a thread need not wait for the next tick
+# jobs: after a short one, a thread need not wait for the next tick
+MOST_UNDER_WAY = 192
 # After this a job is repeated that failed for a reason other than its source, such as a full disk.
 BACKOFF_SECONDS = 10.0
 FILES_LOGGED_SECONDS = 60.0  # between two log records of `open_files_exhausted`
@@ -71,18 +76,23 @@ class PollScheduler:
         self._now, self._stops = services.now, services.stops
         self._quiet_polls = services.quiet_polls
         self._poller = poller
-        self._pollers = {kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS}
+        self._pollers = {
+            kind: source_kind(kind).poller(poller) for kind in SOURCE_KINDS
+        }
         self._arrived = arrived
         self._threads = ThreadPoolExecutor(threads, "fetch") if threads else None
         self._under_way: set[Future[None]] = set()
         self._busy: dict[str, str] = {}  # jobs under way → their hosts
-        self._backing_off: dict[str, float] = {}  # failed jobs → next attempt, monotonic
+        # Failed jobs → next attempt, monotonic
+        self._backing_off: dict[str, float] = {}
         self._files_logged_until = 0.0  # monotonic
         self._last_tick: dt.datetime | None = None
         self._pages_read = PAGES_READ
-        self._version: int | str | None = None  # of the database when what follows was read
+        # Of the database when what follows was read
+        self._version: int | str | None = None
         self._schedule: list[DueSource] = []
-        self._pages_at: dt.datetime | None = None  # when the first page is due; None without pages
+        # When the first page is due; None without pages
+        self._pages_at: dt.datetime | None = None
 
     def stop(self) -> None:
         """Start no more jobs."""
@@ -92,7 +102,8 @@ class PollScheduler:
     def join(self, seconds: float) -> int:
         """After `stop`: wait for jobs under way, and write the times of quiet polls; return how many run."""
         running = len(wait(self._under_way.copy(), seconds).not_done)
-        self._quiet_polls.write(self._database.with_read_timeout())  # a stop does not wait for long
+        # A stop does not wait for long
+        self._quiet_polls.write(self._database.with_read_timeout())
         return running
 
     def cap_due_times(self, now: dt.datetime) -> None:
@@ -108,7 +119,9 @@ class PollScheduler:
                     interval_seconds=row.interval_seconds,
                     tuning=tuning,
                 )
-                sooner = correct_due(row.id, row.next_due_at, now, longest_seconds=longest)
+                sooner = correct_due(
+                    row.id, row.next_due_at, now, longest_seconds=longest
+                )
                 if sooner != row.next_due_at:
                     moved[row.id] = sooner
             set_due(connection, moved)
@@ -122,9 +135,14 @@ class PollScheduler:
             if is_overdue_by_jump(self._last_tick, now):
                 self.cap_due_times(now)
         self._last_tick = now
-        under_way = dict(self._busy)  # before rows are read: other jobs have stored their next due time
+        # Before rows are read: other jobs have stored their next due time
+        under_way = dict(self._busy)
         self._read_due_times(now)
-        if self._pages_at is not None and self._pages_at <= now and self._poller.place_without_pages(now):
+        if (
+            self._pages_at is not None
+            and self._pages_at <= now
+            and self._poller.place_without_pages(now)
+        ):
             self._arrived()
         free = MOST_UNDER_WAY - len(under_way)
         if free <= 0 or self._stops():
@@ -142,7 +160,8 @@ class PollScheduler:
                 future = self._threads.submit(self._run, job)
             except RuntimeError:
                 if not self._stops():
-                    raise  # no thread can be started, and systemd starts the daemon again
+                    # No thread can be started, and systemd starts the daemon again
+                    raise
                 return
             self._under_way.add(future)
             future.add_done_callback(self._under_way.discard)
@@ -156,7 +175,9 @@ class PollScheduler:
                 self._pages_at = pending_pages.next_due(connection, now)
             self._version = version
 
-    def _advance_page_window(self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]) -> None:
+    def _advance_page_window(
+        self, due_now: list[FetchJob], startable: list[tuple[FetchJob, str]]
+    ) -> None:
         """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
         pages = sum(job.name.startswith("page ") for job in due_now)
         if pages < self._pages_read:
@@ -173,7 +194,10 @@ class PollScheduler:
         at_host = Counter(dict.fromkeys(blocked, JOBS_A_HOST))
         chosen: list[str] = []
         for waiting in self._schedule:
-            if self._quiet_polls.due_at(waiting) > now or at_host[waiting.host or ""] >= JOBS_A_HOST:
+            if (
+                self._quiet_polls.due_at(waiting) > now
+                or at_host[waiting.host or ""] >= JOBS_A_HOST
+            ):
                 continue
             at_host[waiting.host or ""] += waiting.host is not None  # folders have none
             chosen.append(waiting.id)
@@ -184,7 +208,11 @@ class PollScheduler:
         with self._database.read() as connection:
             sources = sources_with_ids(connection, chosen)
         return [
-            FetchJob(name=f"source {one.id}", url=one.host and one.polled_url, run=partial(self._poll, one))
+            FetchJob(
+                name=f"source {one.id}",
+                url=one.host and one.polled_url,
+                run=partial(self._poll, one),
+            )
             for one in sources
         ]
 
@@ -195,19 +223,29 @@ class PollScheduler:
         with self._database.read() as connection:
             pages = pending_pages.due_pages(connection, now, self._pages_read)
         return [
-            FetchJob(name=f"page {one.entry_no}", url=one.url, run=partial(self._page, one)) for one in pages
+            FetchJob(
+                name=f"page {one.entry_no}", url=one.url, run=partial(self._page, one)
+            )
+            for one in pages
         ]
 
-    def _startable(self, jobs: list[FetchJob], under_way: Mapping[str, str]) -> list[tuple[FetchJob, str]]:
+    def _startable(
+        self, jobs: list[FetchJob], under_way: Mapping[str, str]
+    ) -> list[tuple[FetchJob, str]]:
         """Return jobs with their hosts that are not under way or backing off, and whose host is not busy."""
         at_host = Counter(under_way.values())
         found: list[tuple[FetchJob, str]] = []
         for job in jobs:
             host = self._client.host_of(job.url) if job.url else ""
-            if job.name in under_way or self._backing_off.get(job.name, 0.0) > time.monotonic():
+            if (
+                job.name in under_way
+                or self._backing_off.get(job.name, 0.0) > time.monotonic()
+            ):
                 continue
             is_page = job.name.startswith("page ")
-            ready_in = partial(self._client.rate_limiter.ready_in, host, is_page=is_page)
+            ready_in = partial(
+                self._client.rate_limiter.ready_in, host, is_page=is_page
+            )
             if host and at_host[host] < JOBS_A_HOST and ready_in() > TICK_SECONDS:
                 at_host[host] = JOBS_A_HOST
             if not host or at_host[host] < JOBS_A_HOST:
@@ -217,7 +255,9 @@ class PollScheduler:
 
     def _poll(self, source: Source) -> None:
         started = time.monotonic()
-        self._report(source, self._pollers[source.kind](source), time.monotonic() - started)
+        self._report(
+            source, self._pollers[source.kind](source), time.monotonic() - started
+        )
 
     def _report(self, source: Source, polled: PollResult, seconds: float) -> None:
         """Log the poll in one line; a source that starts to fail, or works again, in another one."""
@@ -225,7 +265,9 @@ class PollScheduler:
             self._arrived()
         name, was_failing = polled.name or source.shown_name, source.health == "failing"
         if polled.problem is not None:
-            is_repeat = polled.problem == source.health_cause or (was_failing and not polled.succeeded)
+            is_repeat = polled.problem == source.health_cause or (
+                was_failing and not polled.succeeded
+            )
             level = logging.DEBUG if is_repeat else logging.WARNING
             line = (level, "%s: %s", name, polled.problem)
             if polled.succeeded:
@@ -235,7 +277,11 @@ class PollScheduler:
         if not polled.succeeded:
             return
         if was_failing:
-            log.info("%s works again", name, extra={"event": "source_recovered", "source": source.id})
+            log.info(
+                "%s works again",
+                name,
+                extra={"event": "source_recovered", "source": source.id},
+            )
         new = len(polled.accepted) - polled.revised
         words = [f"{new:,} new"] if polled.accepted else ["nothing new"]
         words += [f"{polled.revised:,} revised"] if polled.revised else []

@@ -24,7 +24,13 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
-from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops, WriterCallbacks, WriterLoop
+from aggregator.daemon.writer_loop import (
+    Maintenance,
+    MaintenanceTask,
+    Stops,
+    WriterCallbacks,
+    WriterLoop,
+)
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.manage_sources import FeedReader, SourceServices, follow_config
@@ -55,7 +61,8 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0  # between two looks at the last backup and the last digest
 OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
-_JUMP_SECONDS = 5.0  # a difference to the monotonic clock from which the clock counts as set
+# A difference to the monotonic clock from which the clock counts as set
+_JUMP_SECONDS = 5.0
 
 
 class DaemonServices(NamedTuple):
@@ -91,7 +98,10 @@ class Runtime:
         self._webhooks = self._make_webhooks()
         # After everything that may raise, because it must be closed.
         self._executor = open_executor(
-            config.work.executor, config.work.worker_count(spared=1), all_tuning, services.metrics_registry
+            config.work.executor,
+            config.work.worker_count(spared=1),
+            all_tuning,
+            services.metrics_registry,
         )
         self._digest_made: dt.datetime | None = None  # the last one that was looked at
         self._pipeline = Pipeline(
@@ -120,7 +130,9 @@ class Runtime:
                 failed=services.failed,
             ),
         )
-        self._ticking = threading.Thread(target=self._tick_each_second, name="scheduler", daemon=True)
+        self._ticking = threading.Thread(
+            target=self._tick_each_second, name="scheduler", daemon=True
+        )
         self._is_away = False  # the database did not answer the last tick
 
     def web_server(self) -> "Server":
@@ -132,10 +144,18 @@ class Runtime:
         from aggregator.web.server import Server
 
         services = self._services
-        database, now, arrived = services.database.with_read_timeout(), services.now, services.arrived.set
+        database, now, arrived = (
+            services.database.with_read_timeout(),
+            services.now,
+            services.arrived.set,
+        )
         all_tuning = self.config.effective_tuning
         push_endpoint = PushEndpoint(
-            database, all_tuning, now, fetch_pages=self.config.fetch.pages != "never", arrived=arrived
+            database,
+            all_tuning,
+            now,
+            fetch_pages=self.config.fetch.pages != "never",
+            arrived=arrived,
         )
         editor = EditorService(database, all_tuning, now, arrived=arrived)
         health = HealthMonitor(
@@ -155,7 +175,9 @@ class Runtime:
                 watch=health,
                 marks=ReadMarks(database, now),
                 sources=SourceServices(
-                    self.config, database, FeedReader(self.config, self._client, self._executor)
+                    self.config,
+                    database,
+                    FeedReader(self.config, self._client, self._executor),
                 ),
             ),
         )
@@ -232,7 +254,9 @@ class Runtime:
             return None
         from aggregator.web.webhooks.summaries import summariser_of
 
-        return summariser_of(self.config, self._services.lock.fenced, self._services.now)
+        return summariser_of(
+            self.config, self._services.lock.fenced, self._services.now
+        )
 
     def _make_poll_scheduler(self) -> PollScheduler:
         fetch, services = self.config.fetch, self._services
@@ -248,7 +272,12 @@ class Runtime:
             slow_pages=self._pipeline.slow_pages,
         )
         return PollScheduler(
-            Poller(shared, robots=fetch.robots, pages=fetch.pages, mutes=mutes_of(self.config)),
+            Poller(
+                shared,
+                robots=fetch.robots,
+                pages=fetch.pages,
+                mutes=mutes_of(self.config),
+            ),
             arrived=services.arrived.set,
         )
 
@@ -259,10 +288,16 @@ class Runtime:
         minute = tuning.values("retention")["check_seconds"]
         retention = self._pipeline.retention_job(self._plan)
         steps = (
-            MaintenanceTask("checkpoint", minute, lambda _: self._services.database.truncate_log()),
+            MaintenanceTask(
+                "checkpoint", minute, lambda _: self._services.database.truncate_log()
+            ),
             MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
             MaintenanceTask("retention", minute, retention.step),
-            MaintenanceTask("outbox", OUTBOX_CHECK_SECONDS, lambda _: self._webhooks.dispatcher.prune()),
+            MaintenanceTask(
+                "outbox",
+                OUTBOX_CHECK_SECONDS,
+                lambda _: self._webhooks.dispatcher.prune(),
+            ),
         )
         jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
         if self.config.digest.every != "never":
@@ -272,7 +307,9 @@ class Runtime:
     def _correct_times(self, batch: int, _stops: Stops) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
         now = self._services.now()
-        if count := self._services.lock.fenced.transact(lambda writing: pull_back(writing, now, batch)):
+        if count := self._services.lock.fenced.transact(
+            lambda writing: pull_back(writing, now, batch)
+        ):
             self._pipeline.rest()  # it has rows of stories in memory
             stories = counted(count, "story", "stories")
             log.warning(
@@ -291,7 +328,11 @@ class Runtime:
     def _make_digest(self, _stops: Stops) -> None:
         """Store the digest that is due, once: which ones were made is in the outbox."""
         due = self.config.digest.last_due(self._services.now())
-        if due is not None and due != self._digest_made and self._webhooks.make_digest(due):
+        if (
+            due is not None
+            and due != self._digest_made
+            and self._webhooks.make_digest(due)
+        ):
             self._digest_made = due
 
     # --- running ------------------------------------------------------------------------------------------
@@ -311,9 +352,12 @@ class Runtime:
         try:
             if self.writer_loop.is_writing:
                 self._poll_scheduler.tick()
-        except AggregatorError as error:  # the database does not answer; tried again in a second
+        # The database does not answer; tried again in a second
+        except AggregatorError as error:
             if not self._is_away:
-                log.error("fetching failed: %s", error, extra={"event": "scheduling_failed"})  # noqa: TRY400 - in words
+                log.error(  # noqa: TRY400
+                    "fetching failed: %s", error, extra={"event": "scheduling_failed"}
+                )
             self._is_away = True
         except Exception as error:  # noqa: BLE001 - it would fail each second, and nothing would be fetched
             self._services.failed(error)
@@ -330,7 +374,9 @@ class Runtime:
             log.info("%s", NO_SOURCES, extra={"event": "no_sources"})
         holds = mutes_of(self.config).holds
         while not self._stopping.is_set() and (
-            queued := self._services.lock.fenced.transact(lambda writing: rejected.unmute(writing, holds))
+            queued := self._services.lock.fenced.transact(
+                lambda writing: rejected.unmute(writing, holds)
+            )
         ):
             self.watchdog.heartbeat("placing")
             entries = counted(queued, "entry", "entries")

@@ -49,7 +49,9 @@ class Notifier:
     def _send(self, *states: str, words: str = "") -> None:
         if not self._address:
             return
-        shown = "".join(sign if sign.isprintable() else " " for sign in words)[:STATUS_CHARS]
+        shown = "".join(sign if sign.isprintable() else " " for sign in words)[
+            :STATUS_CHARS
+        ]
         message = "\n".join([*states, *([f"STATUS={shown}"] if shown else [])])
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             try:
@@ -63,7 +65,11 @@ def watchdog_interval_seconds() -> float | None:
     """Return the ping interval, half the timeout of systemd; None if its watchdog is off."""
     given = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    return int(given) / 2_000_000 if given.isdigit() and int(given) > 0 and watched else None
+    return (
+        int(given) / 2_000_000
+        if given.isdigit() and int(given) > 0 and watched
+        else None
+    )
 
 
 class ServiceTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +91,10 @@ class Watchdog:
     """
 
     def __init__(
-        self, stalled_seconds: float, check_seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        stalled_seconds: float,
+        check_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A thread is stalled after `stalled_seconds` without a heartbeat.
 
@@ -115,7 +124,9 @@ class Watchdog:
         with self._lock:
             self._awake, self._checked_at = self._now(), self._clock()
             return [
-                name for name, last in self._heartbeats.items() if self._awake - last > self._stalled_seconds
+                name
+                for name, last in self._heartbeats.items()
+                if self._awake - last > self._stalled_seconds
             ]
 
     def _now(self) -> float:

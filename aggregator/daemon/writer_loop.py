@@ -78,9 +78,11 @@ class Maintenance:
         self._due_at = dict.fromkeys((step.name for step in steps), clock())
         self._is_writer = is_writer
         self._clock = clock
-        self._failed: dict[str, tuple[float, str]] = {}  # end of the back-off (`clock`), and the error
+        # End of the back-off (`clock`), and the error
+        self._failed: dict[str, tuple[float, str]] = {}
         self._stopping = threading.Event()
-        self._running = {job.name: threading.Lock() for job in jobs}  # each held while its job runs
+        # Each held while its job runs
+        self._running = {job.name: threading.Lock() for job in jobs}
         self._scheduler: Any = None
 
     def start(self) -> None:
@@ -96,11 +98,25 @@ class Maintenance:
 
         scheduler = BackgroundScheduler(
             timezone=dt.UTC,
-            executors={"default": ThreadPoolExecutor(pool_kwargs={"thread_name_prefix": "maintenance"})},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            executors={
+                "default": ThreadPoolExecutor(
+                    pool_kwargs={"thread_name_prefix": "maintenance"}
+                )
+            },
+            job_defaults={
+                "coalesce": True,
+                "max_instances": 1,
+                "misfire_grace_time": None,
+            },
         )
         for job in self._jobs:
-            scheduler.add_job(self._run_job, "interval", (job,), id=job.name, seconds=job.every_seconds)
+            scheduler.add_job(
+                self._run_job,
+                "interval",
+                (job,),
+                id=job.name,
+                seconds=job.every_seconds,
+            )
         scheduler.start()
         self._scheduler = scheduler  # last: before the start its jobs have no next run
 
@@ -111,11 +127,16 @@ class Maintenance:
         if self._scheduler is not None:
             for job in self._jobs:
                 with suppress(JobLookupError):  # `stop` was called meanwhile
-                    self._scheduler.modify_job(job.name, next_run_time=dt.datetime.now(dt.UTC))
+                    self._scheduler.modify_job(
+                        job.name, next_run_time=dt.datetime.now(dt.UTC)
+                    )
 
     def failures(self) -> tuple[str, ...]:
         """Return the tasks that failed at their last run, with their errors."""
-        return tuple(f"{name}: {words}" for name, (_, words) in sorted(self._failed.copy().items()))
+        return tuple(
+            f"{name}: {words}"
+            for name, (_, words) in sorted(self._failed.copy().items())
+        )
 
     def stop(self) -> None:
         """Start no more jobs, and ask the running one to end."""
@@ -201,7 +222,8 @@ STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
 # Placed at once, after which SQLite's log is emptied when nothing waits any more: what a first reading leaves
 # in it, up to 16 MiB, would be copied into the file by a later poll (chosen: far more than a poll brings).
 MANY_ARTICLES = 100
-BACKOFF_SECONDS = (1.0, 2.0, 3.0)  # after the first, second and later errors of the database
+# After the first, second and later errors of the database
+BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
 
 class WriterCallbacks(NamedTuple):
@@ -242,7 +264,8 @@ class WriterLoop:
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
         self._stepped_at = 0.0
-        self._written_version: int | str | None = None  # of the database, when all that waited was written
+        # Of the database, when all that waited was written
+        self._written_version: int | str | None = None
         self._gathered_at = math.inf  # monotonic: when what gathers is to be placed
         self._rests_at = math.inf  # monotonic
         self._is_log_full = False  # of many articles
@@ -252,7 +275,8 @@ class WriterLoop:
     def start(self) -> None:
         """Start the thread; a writer whose database answers has called `took_over` when this returns."""
         if self._lock.is_held:
-            with suppress(DatabaseAwayError, DatabaseBusyError):  # the thread tries again
+            # The thread tries again
+            with suppress(DatabaseAwayError, DatabaseBusyError):
                 self._take_up()
         else:
             log.info(
@@ -287,18 +311,30 @@ class WriterLoop:
                     if self.trouble is not None:
                         log.info("placing resumed", extra={"event": "placing_resumed"})
                     self.trouble, rejected = None, 0
-                except (DatabaseTooNewError, DatabaseOutdatedError, DatabaseReplacedError):
-                    raise  # the tables are of another version, or the file is another one
+                except (
+                    DatabaseTooNewError,
+                    DatabaseOutdatedError,
+                    DatabaseReplacedError,
+                ):
+                    # The tables are of another version, or the file is another one
+                    raise
                 except LeaseLostError as error:
                     self._become_standby(error)
                 except AnotherDaemonError:
                     raise
                 except (AggregatorError, OSError) as error:
                     # A file of the program (a table of words, a module) may be the one too many to open.
-                    trouble = TooManyFilesError() if TooManyFilesError.is_behind(error) else error
+                    trouble = (
+                        TooManyFilesError()
+                        if TooManyFilesError.is_behind(error)
+                        else error
+                    )
                     if not isinstance(trouble, AggregatorError):
                         raise
-                    self._back_off(trouble, BACKOFF_SECONDS[min(rejected, len(BACKOFF_SECONDS) - 1)])
+                    self._back_off(
+                        trouble,
+                        BACKOFF_SECONDS[min(rejected, len(BACKOFF_SECONDS) - 1)],
+                    )
                     rejected += 1
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             self._callbacks.failed(error)
@@ -323,7 +359,9 @@ class WriterLoop:
                 self._pipeline.rest()
                 self._rests_at = math.inf
                 self._callbacks.rested()
-            self._arrived.wait(max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic())))
+            self._arrived.wait(
+                max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic()))
+            )
         else:
             self._stopping.wait(IDLE_SECONDS)
 
@@ -333,7 +371,11 @@ class WriterLoop:
             return False
         self._take_up()
         seconds = time.monotonic() - began
-        log.info("became the writer: takeover took %.1f s", seconds, extra={"event": "writer_lease_acquired"})
+        log.info(
+            "became the writer: takeover took %.1f s",
+            seconds,
+            extra={"event": "writer_lease_acquired"},
+        )
         return True
 
     def _take_up(self) -> None:
@@ -386,7 +428,11 @@ class WriterLoop:
         if self._database.trouble is not None:  # a write of another thread failed
             with self._lock.fenced.write():
                 pass  # the trouble is over
-        elif version == self._written_version and not is_woken and time.monotonic() < self._gathered_at:
+        elif (
+            version == self._written_version
+            and not is_woken
+            and time.monotonic() < self._gathered_at
+        ):
             return None
         self._written_version = None
         self._lock.check()
@@ -398,12 +444,20 @@ class WriterLoop:
         self._run_commands()  # also if nothing can be placed: a correction may wait
         trouble = self._place()
         # In trouble nothing that gathers is placed, and must not keep other work from being done.
-        self._gathered_at = math.inf if trouble is not None else self._pipeline.gathered_at
+        self._gathered_at = (
+            math.inf if trouble is not None else self._pipeline.gathered_at
+        )
         self._index()
-        while not self._is_needed() and render_next(self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning):
+        while not self._is_needed() and render_next(
+            self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning
+        ):
             pass
         self._pipeline.index_older(self._is_needed)
-        if trouble is None and not self._is_needed() and self._pipeline.end_first_reading():
+        if (
+            trouble is None
+            and not self._is_needed()
+            and self._pipeline.end_first_reading()
+        ):
             self._rests_at = time.monotonic()  # memory is given back at once
             return self._write()
         return trouble
@@ -430,7 +484,9 @@ class WriterLoop:
         return trouble
 
     def _report(self, count: int) -> None:
-        log.info("placed %s", counted(count, "article"), extra={"event": "articles_placed"})
+        log.info(
+            "placed %s", counted(count, "article"), extra={"event": "articles_placed"}
+        )
         self._rests_at = time.monotonic() + self._tuning.rest_seconds
         self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
 
@@ -442,7 +498,11 @@ class WriterLoop:
     def _run_commands(self) -> None:
         executed = self._pipeline.run_commands(self._stops)
         if executed:
-            log.info("executed %s", counted(executed, "command"), extra={"event": "commands_executed"})
+            log.info(
+                "executed %s",
+                counted(executed, "command"),
+                extra={"event": "commands_executed"},
+            )
 
     def _stops(self) -> bool:
         """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
@@ -450,4 +510,8 @@ class WriterLoop:
         return self._stopping.is_set() or not self._lock.is_held
 
     def _is_needed(self) -> bool:
-        return self._stops() or self._arrived.is_set() or time.monotonic() >= self._gathered_at
+        return (
+            self._stops()
+            or self._arrived.is_set()
+            or time.monotonic() >= self._gathered_at
+        )

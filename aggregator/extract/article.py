@@ -22,7 +22,11 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract import live_text
 from aggregator.extract.bare_title import named_title
 from aggregator.extract.entry_form import own_text
-from aggregator.extract.html.article_html import article_html, first_large_picture, is_shown_picture
+from aggregator.extract.html.article_html import (
+    article_html,
+    first_large_picture,
+    is_shown_picture,
+)
 from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
@@ -82,7 +86,11 @@ _BY_ENDING = word_table("""
     application/pdf pdf
     application/epub+zip epub
 """)
-_WRITTEN_OTHERWISE = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "audio/mp3": "audio/mpeg"}
+_WRITTEN_OTHERWISE = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+}
 
 
 def media_of(
@@ -105,8 +113,12 @@ def media_of(
         if url and kind:
             title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
             length = one.length_bytes or None
-            by_url.setdefault(url, Enclosure(url=url, type=kind, length_bytes=length, title=title))
-    shown = [one for one in by_url.values() if one.is_image and is_shown_picture(one.url)]
+            by_url.setdefault(
+                url, Enclosure(url=url, type=kind, length_bytes=length, title=title)
+            )
+    shown = [
+        one for one in by_url.values() if one.is_image and is_shown_picture(one.url)
+    ]
     pictures = [] if no_images else shown[:1]
     others = [one for one in by_url.values() if not one.is_image]
     return (*pictures, *others)
@@ -117,10 +129,18 @@ def _address(raw: str, base: str | None) -> str | None:
     try:
         full = urljoin(base or "", clean(raw).strip()).replace(" ", "%20")
         parts = urlsplit(full)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        fits = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and "@" not in parts.netloc
+        )
     except ValueError:
         return None
-    return full if fits and len(full) <= _MEDIA_URL_CHARS and not re.search(r"[\s<>\"]", full) else None
+    return (
+        full
+        if fits and len(full) <= _MEDIA_URL_CHARS and not re.search(r"[\s<>\"]", full)
+        else None
+    )
 
 
 def _kind(declared: str, url: str) -> str:
@@ -129,7 +149,9 @@ def _kind(declared: str, url: str) -> str:
     stated = _WRITTEN_OTHERWISE.get(stated, stated)
     if _TYPE.fullmatch(stated) and stated != "application/octet-stream":
         return stated
-    by_ending = _BY_ENDING.get(PurePosixPath(urlsplit(url).path).suffix.lstrip(".").lower(), "")
+    by_ending = _BY_ENDING.get(
+        PurePosixPath(urlsplit(url).path).suffix.lstrip(".").lower(), ""
+    )
     if stated in _MEDIUM:
         return by_ending if by_ending.startswith(stated + "/") else stated
     return by_ending if stated in {"", "document", "application/octet-stream"} else ""
@@ -169,18 +191,33 @@ def clean_entry(
         return _finish(entry, _from_entry(entry, seen, text_tuning), seen, tuning)
     html = "" if looks_binary(page) else decode(page, page_charset)
     of_site = entry
-    if entry.feed_outlet is not None:  # the words of the site, and none of a feed that links to it
+    # The words of the site, and none of a feed that links to it
+    if entry.feed_outlet is not None:
         of_site = replace(entry, title="", categories=(), author=None)
-    of_page = _from_html(of_site, html, page_url, seen, text_tuning) if html.strip() else _unreadable(page)
-    if of_site is not entry and _title(entry.title) and not _has_headline(of_page, entry):
-        nameless = replace(of_page.article, verdict="empty", reason="the page has no headline")
+    of_page = (
+        _from_html(of_site, html, page_url, seen, text_tuning)
+        if html.strip()
+        else _unreadable(page)
+    )
+    if (
+        of_site is not entry
+        and _title(entry.title)
+        and not _has_headline(of_page, entry)
+    ):
+        nameless = replace(
+            of_page.article, verdict="empty", reason="the page has no headline"
+        )
         of_page = replace(of_page, article=nameless)
     draft = of_page
     if draft.article.verdict != "ok":
         draft = _with_own_text(entry, draft, seen, text_tuning)
     cleaned = _finish(of_site if draft is of_page else entry, draft, seen, tuning)
-    if draft is of_page and (has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)):
-        notice = replace(draft, article=without_text(draft.article), lines=(), markup="")
+    if draft is of_page and (
+        has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)
+    ):
+        notice = replace(
+            draft, article=without_text(draft.article), lines=(), markup=""
+        )
         own = _with_own_text(entry, notice, seen, text_tuning)
         cleaned = replace(cleaned, own=_finish(entry, own, seen, tuning))
     return cleaned
@@ -189,7 +226,9 @@ def clean_entry(
 def _has_headline(of_page: "_Draft", entry: Entry) -> bool:
     """Return whether a page has a headline, and not the name of its site in its place; or is refused."""
     outlet, page = entry.resolved_outlet, of_page.article
-    return page.verdict not in ACCEPTED_VERDICTS or (outlet is not None and is_headline(page.title, outlet))
+    return page.verdict not in ACCEPTED_VERDICTS or (
+        outlet is not None and is_headline(page.title, outlet)
+    )
 
 
 class _Draft(FrozenStruct):
@@ -207,16 +246,24 @@ class _Draft(FrozenStruct):
 
 def _unreadable(page: bytes) -> _Draft:
     if page.strip():
-        return _Draft(article=CleanArticle(verdict="binary", reason="the page is not text"))
+        return _Draft(
+            article=CleanArticle(verdict="binary", reason="the page is not text")
+        )
     return _Draft(article=CleanArticle(verdict="empty", reason="the page is empty"))
 
 
 def _from_html(
-    entry: Entry, html: str, url: str | None, seen: dt.datetime, text_tuning: ExtractTuning
+    entry: Entry,
+    html: str,
+    url: str | None,
+    seen: dt.datetime,
+    text_tuning: ExtractTuning,
 ) -> _Draft:
     page = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
     if page is None:
-        return _Draft(article=CleanArticle(verdict="empty", reason="the page has no markup"))
+        return _Draft(
+            article=CleanArticle(verdict="empty", reason="the page has no markup")
+        )
     facts = page.facts
     title = _title(entry.title) or facts.title
     body = read_titled_text(
@@ -247,7 +294,13 @@ def _from_html(
         tdm_reserved=facts.forbids.tdm_reserved,
         truncated=page.truncated,
     )
-    return _Draft(article=article, lines=body.lines, facts=facts, image_base=url, markup=page.markup)
+    return _Draft(
+        article=article,
+        lines=body.lines,
+        facts=facts,
+        image_base=url,
+        markup=page.markup,
+    )
 
 
 def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
@@ -256,13 +309,21 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
     is_saved = entry.text is not None and entry.is_saved_text
     has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
     title = _title(entry.title)
-    text = clean(entry.text or "") if has_text else own_text(entry.html or "", title, entry.url).text
+    text = (
+        clean(entry.text or "")
+        if has_text
+        else own_text(entry.html or "", title, entry.url).text
+    )
     text = text[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = _declared(entry, seen) is not None
-        saved = read_titled_text(text, title, is_dated=is_dated, zone=entry.zone, seen=seen)
+        saved = read_titled_text(
+            text, title, is_dated=is_dated, zone=entry.zone, seen=seen
+        )
     else:  # the headline may be inside the text, as in a saved text
-        saved = read_saved_text(text, text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen)
+        saved = read_saved_text(
+            text, text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen
+        )
     title = title or _title(saved.title)
     text = "\n".join(saved.paragraphs)
     judgement = judge(title, text, text_tuning)
@@ -276,10 +337,16 @@ def _from_entry(entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning) -> 
         published=saved.published,
     )
     has_markup = bool(entry.html and text) and not entry.is_page
-    return _Draft(article=article, lines=saved.lines, markup=(entry.html or "") if has_markup else "")
+    return _Draft(
+        article=article,
+        lines=saved.lines,
+        markup=(entry.html or "") if has_markup else "",
+    )
 
 
-def _with_own_text(entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning: ExtractTuning) -> _Draft:
+def _with_own_text(
+    entry: Entry, of_page: _Draft, seen: dt.datetime, text_tuning: ExtractTuning
+) -> _Draft:
     """Return the entry's own text instead of a page with hardly any, if it has more."""
     own, page = _from_entry(entry, seen, text_tuning), of_page.article
     if own.article.verdict not in ACCEPTED_VERDICTS:
@@ -298,9 +365,15 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     """Return the entry's own article, completed with the metadata of a page without usable text."""
     return replace(
         own,
-        reason=f"its page: {page.reason}; the entry's own text is used" if page.reason else own.reason,
+        reason=f"its page: {page.reason}; the entry's own text is used"
+        if page.reason
+        else own.reason,
         # That of a page that was not used; "consent" for a notice that only placing recognised.
-        page_verdict=None if page.verdict == "ok" else "consent" if page.reason == NOTICE else page.verdict,
+        page_verdict=None
+        if page.verdict == "ok"
+        else "consent"
+        if page.reason == NOTICE
+        else page.verdict,
         author=own.author or page.author,
         published=own.published or page.published,
         site_name=page.site_name,
@@ -313,7 +386,9 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
 # --- common steps ------------------------------------------------------------------------------------------
 
 
-def _is_live(draft: _Draft, paragraphs: Sequence[str], text_tuning: ExtractTuning) -> bool:
+def _is_live(
+    draft: _Draft, paragraphs: Sequence[str], text_tuning: ExtractTuning
+) -> bool:
     """Return whether a page or a headline announces a live blog, or the text looks like one."""
     return (
         draft.facts.is_live
@@ -323,13 +398,21 @@ def _is_live(draft: _Draft, paragraphs: Sequence[str], text_tuning: ExtractTunin
 
 
 def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
-    return tuple(line for line in _cut(text, text_tuning.max_text_chars).split("\n") if line)
+    return tuple(
+        line for line in _cut(text, text_tuning.max_text_chars).split("\n") if line
+    )
 
 
-def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> CleanedEntry:
+def _finish(
+    entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning
+) -> CleanedEntry:
     article, text_tuning = draft.article, tuning.section("text", ExtractTuning)
-    outlet = entry.outlet or (entry.resolved_outlet.name if entry.resolved_outlet else None)
-    title = _cut(named_title(article.title, outlet, entry.url), text_tuning.max_title_chars)
+    outlet = entry.outlet or (
+        entry.resolved_outlet.name if entry.resolved_outlet else None
+    )
+    title = _cut(
+        named_title(article.title, outlet, entry.url), text_tuning.max_title_chars
+    )
     paragraphs = _paragraphs(article.text, text_tuning)
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
@@ -339,7 +422,9 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
     is_live = _is_live(draft, paragraphs, text_tuning)
     is_container = is_live or live_text.is_container_title(article.title)
     declared = entry.language or draft.facts.language
-    language = entry.source_language or find_language(title, text, declared, text_tuning)
+    language = entry.source_language or find_language(
+        title, text, declared, text_tuning
+    )
     reading = read(title, text, language)
     found = find_kind(
         title,
@@ -360,7 +445,12 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
     base = draft.image_base or entry.url
     html = None
     if draft.markup and article.verdict in ACCEPTED_VERDICTS:
-        html = article_html(draft.markup, base, with_pictures=not no_images, is_cut=draft.article.truncated)
+        html = article_html(
+            draft.markup,
+            base,
+            with_pictures=not no_images,
+            is_cut=draft.article.truncated,
+        )
     pictures = [draft.facts.image] if draft.facts.image else []
     if html is not None and (address := first_large_picture(html.html)):
         pictures.append(Enclosure(url=address, type="image"))
@@ -386,7 +476,9 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
         is_container=is_container,
         kind=found.kind,
         kind_evidence=found.evidence,
-        categories=tuple(dict.fromkeys((*draft.facts.sections, *entry.categories)))[:_CATEGORIES],
+        categories=tuple(dict.fromkeys((*draft.facts.sections, *entry.categories)))[
+            :_CATEGORIES
+        ],
         noarchive=article.noarchive or forbids.noarchive,
         nosnippet=article.nosnippet or forbids.nosnippet,
         tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,
@@ -402,7 +494,11 @@ def _finish(entry: Entry, draft: _Draft, seen: dt.datetime, tuning: Tuning) -> C
 
 def _declared(entry: Entry, seen: dt.datetime) -> Published | None:
     declared = entry.published
-    return declared if declared is not None and dates.plausible(declared.time, seen) else None
+    return (
+        declared
+        if declared is not None and dates.plausible(declared.time, seen)
+        else None
+    )
 
 
 def _title(plain: str) -> str:
@@ -415,4 +511,8 @@ def _cut(text: str, max_chars: int) -> str:
     if len(text) <= max_chars:
         return text
     head = text[:max_chars]
-    return (head.rpartition("\n")[0] if "\n" in head[max_chars // 2 :] else head.rpartition(" ")[0]) or head
+    return (
+        head.rpartition("\n")[0]
+        if "\n" in head[max_chars // 2 :]
+        else head.rpartition(" ")[0]
+    ) or head

@@ -13,7 +13,9 @@ from aggregator.text.calendar import month_spellings
 from aggregator.text.lines import word_set
 
 _WORD = re.compile(r"[^\W_]+")
-_VERSION = re.compile(r"(?:v|r|rc|alpha|beta|b)?\d+(?:(?:v|rc|alpha|beta|a|b|dev|post|pre|st|nd|rd|th)\d*)*")
+_VERSION = re.compile(
+    r"(?:v|r|rc|alpha|beta|b)?\d+(?:(?:v|rc|alpha|beta|a|b|dev|post|pre|st|nd|rd|th)\d*)*"
+)
 # Words that name no project: of versions, and of parts of a series (chosen, in the languages of most feeds).
 _PARTS = """
 v ver version release released rel build update alpha beta rc pre preview dev final lts stable nightly hotfix
@@ -31,7 +33,8 @@ _IS_NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _NAME_WORDS = (
-    3  # of a project before its version, at most: longer headlines tell more than a release (chosen)
+    # Of a project before its version, at most: longer headlines tell more than a release (chosen)
+    3
 )
 _OF_RELEASES = re.compile(
     r"(?:(?:recent )?(?:release notes|releases|tags|changelog|commits) (?:from|of|for|to) )"
@@ -39,7 +42,9 @@ _OF_RELEASES = re.compile(
     re.IGNORECASE,
 )
 # /owner/project/releases/tag/v1, /owner/project/-/releases/v1, /owner/project/tags/v1
-_PROJECT_PATH = re.compile(r"https?://[^/]+/[^/]+/([^/]+)/(?:-/)?(?:releases|tags)(?:/|$)")
+_PROJECT_PATH = re.compile(
+    r"https?://[^/]+/[^/]+/([^/]+)/(?:-/)?(?:releases|tags)(?:/|$)"
+)
 
 
 def named_title(title: str, outlet: str | None, url: str | None) -> str:
@@ -69,11 +74,19 @@ def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
     words = [word.lower() for word in _WORD.findall(title)]
     name = list(dropwhile(_is_part, reversed(words)))
     parts = words[len(name) :]
-    version = tuple(part.removeprefix("v") for part in parts if part not in _VAGUE_WORDS)
+    version = tuple(
+        part.removeprefix("v") for part in parts if part not in _VAGUE_WORDS
+    )
     is_named = 0 < len(name) <= _NAME_WORDS and not any(word.isdigit() for word in name)
-    is_numbered = _IS_NUMBERED.search(title) is not None or not month_spellings().isdisjoint(version)
+    is_numbered = _IS_NUMBERED.search(
+        title
+    ) is not None or not month_spellings().isdisjoint(version)
     is_numbered = is_numbered or (len(name) == 1 and _DECIMAL.search(title) is not None)
-    if not is_named or not is_numbered or not any(part[-1].isdigit() for part in version):
+    if (
+        not is_named
+        or not is_numbered
+        or not any(part[-1].isdigit() for part in version)
+    ):
         return None
     return frozenset(name), tuple(sorted(version))
 
@@ -92,4 +105,8 @@ def _project_of(url: str | None) -> str:
 
 
 def _is_part(word: str) -> bool:
-    return word in _PART_WORDS or word in month_spellings() or _VERSION.fullmatch(word) is not None
+    return (
+        word in _PART_WORDS
+        or word in month_spellings()
+        or _VERSION.fullmatch(word) is not None
+    )

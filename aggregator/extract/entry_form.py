@@ -18,7 +18,8 @@ from aggregator.text.lines import count_words, ends_sentence, same_line
 
 _LINE_CHARS = 400  # a longer line is text (as of titled text)
 _LINK_WORDS = 6  # of a link that may be a button; a longer one is a headline (chosen)
-_OTHER_WORDS = 4  # outside of links, in no list: "submitted by", "at Slash News" (chosen)
+# Outside of links, in no list: "submitted by", "at Slash News" (chosen)
+_OTHER_WORDS = 4
 _VALUE_WORDS = 4  # after a known label: "Category: Science and nature" (chosen)
 
 _LINK = re.compile(
@@ -31,10 +32,19 @@ _CELL = re.compile(
 )  # a value after its label
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\((?:[\w-]{1,60}\.){1,4}[a-z]{2,10}\)")
 _NUMBER = re.compile(r"\d[\d.,:/T-]*+(?:\s?[kKmM]\b)?")
-_SEGMENT = re.compile(rf"[.;](?:\s+|$)|\s*[|•·{_SURE}{_OTHER}]\s*|\s+[–—/-]\s+|,\s+(?=\d)|(?<=\d)\s+(?=#)")
+_SEGMENT = re.compile(
+    rf"[.;](?:\s+|$)|\s*[|•·{_SURE}{_OTHER}]\s*|\s+[–—/-]\s+|,\s+(?=\d)|(?<=\d)\s+(?=#)"
+)
 _AROUND = "[](){}<>« »【】（）#:| "
 _LABELS = ("label", "published", "updated", "entry_form")
-_KNOWN = ("entry_form", "entry_links", "whole_line", "ambiguous", "published", "updated")
+_KNOWN = (
+    "entry_form",
+    "entry_links",
+    "whole_line",
+    "ambiguous",
+    "published",
+    "updated",
+)
 
 
 class OwnText(FrozenStruct):
@@ -60,13 +70,19 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
         if not label:
             return ""
         is_known = _is_known(label)
-        if not is_known and count_words(label) > _LINK_WORDS and not same_line(label, title):
+        if (
+            not is_known
+            and count_words(label) > _LINK_WORDS
+            and not same_line(label, title)
+        ):
             return link[0]
         return _SURE if is_known or label[0] in _AROUND or href == url else _OTHER
 
     lines = html_to_text(_CELL.sub(": ", _LINK.sub(mark, markup))).split("\n")
     has_sure = any(_SURE in line for line in lines)
-    if all(same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines):
+    if all(
+        same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
+    ):
         return OwnText(text="", article_url=_article_url(links, url))
     own = text.split("\n")
     if len(own) == len(lines):
@@ -93,7 +109,9 @@ def _is_of_form(line: str, *, has_sure: bool) -> bool:
         return not unknown
     before, *after = re.split(f"[{_SURE}{_OTHER}]", line)
     # "Ada Lorne wins the race", with a link to her page, is a text.
-    goes_on = _SURE not in line and any(part in between for part in unknown for between in after)
+    goes_on = _SURE not in line and any(
+        part in between for part in unknown for between in after
+    )
     if not after or goes_on or ends_sentence(before.strip()):
         return False
     return count_words(" ".join(unknown)) <= _OTHER_WORDS
@@ -102,7 +120,9 @@ def _is_of_form(line: str, *, has_sure: bool) -> bool:
 def _ends_text(line: str, *, has_sure: bool) -> bool:
     """Return whether a line below a text is surely of a form, and no item of a list or a source."""
     has_label = any(c.isalpha() for c in line)
-    is_sure = _SURE in line or (has_label and (_OTHER in line or _NUMBER.search(line) is not None))
+    is_sure = _SURE in line or (
+        has_label and (_OTHER in line or _NUMBER.search(line) is not None)
+    )
     return is_sure and _is_of_form(line, has_sure=has_sure)
 
 
@@ -120,7 +140,9 @@ def _unknown_parts(line: str) -> list[str]:
 
 def _is_known_part(part: str) -> bool:
     label, value = label_of(part)
-    if count_words(value) <= _VALUE_WORDS and any(phrases(kind).has(label) for kind in _LABELS):
+    if count_words(value) <= _VALUE_WORDS and any(
+        phrases(kind).has(label) for kind in _LABELS
+    ):
         return True
     rest = words(_NUMBER.sub(" ", part))
     place = 0

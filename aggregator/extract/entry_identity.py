@@ -49,7 +49,8 @@ from typing import Literal
 
 from aggregator.model.core import Entry, FrozenStruct
 
-_ID_BYTES = 10  # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
+# 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
+_ID_BYTES = 10
 
 
 class Identity(FrozenStruct):
@@ -57,7 +58,8 @@ class Identity(FrozenStruct):
 
     keys: tuple[bytes, ...]
     article: str
-    content_hash: bytes  # of the declared text (spaces and case folded); an equal hash means no change
+    # Of the declared text (spaces and case folded); an equal hash means no change
+    content_hash: bytes
 
 
 def identify(
@@ -76,29 +78,41 @@ def identify(
     its text and its declared time.
     """
     guid, url = raw_keys(entry, canonical_url)
-    keys = [key for key in (url if use_url else None, guid if use_guid else None) if key is not None]
+    keys = [
+        key
+        for key in (url if use_url else None, guid if use_guid else None)
+        if key is not None
+    ]
     keys = [key for key in keys if key not in void]
     if not keys:
         parts = [entry.outlet or entry.source, _folded(entry)]
         if entry.guid or canonical_url is not None:
             parts.append(_declared(entry))
-        keys = [_key("text", *parts) if entry.record_id is None else _key("record", entry.record_id, *parts)]
+        keys = [
+            _key("text", *parts)
+            if entry.record_id is None
+            else _key("record", entry.record_id, *parts)
+        ]
     if entry.record is not None:  # it has a GUID, so that no key needs its page
         content = entry.record.content_hash
-    else:  # what is declared; the time of a poll and tracking parameters of the URL are no change
+    # What is declared; the time of a poll and tracking parameters of the URL are no change
+    else:
         address = (canonical_url or entry.url or "") if use_url else ""
         content = _key("content", _folded(entry), _declared(entry), address)
     return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
 
 
-def raw_keys(entry: Entry, canonical_url: str | None) -> tuple[bytes | None, bytes | None]:
+def raw_keys(
+    entry: Entry, canonical_url: str | None
+) -> tuple[bytes | None, bytes | None]:
     """Return the keys of the GUID and of the URL, each None where the entry has none or may not use it.
 
     The URL of a site's home page identifies no article if there is a GUID, or the id of a record.
     """
     guid = _key("guid", entry.source, entry.guid) if entry.guid else None
     if canonical_url is None or (
-        (entry.guid or entry.record_id) and not canonical_url.removeprefix("https://").partition("/")[2]
+        (entry.guid or entry.record_id)
+        and not canonical_url.removeprefix("https://").partition("/")[2]
     ):
         return guid, None
     if entry.authority != "foreign":
@@ -133,7 +147,8 @@ def _key(kind: str, *parts: str) -> bytes:
 
 
 def _folded(entry: Entry) -> str:
-    if entry.is_page:  # unfolded: folding 500 KB of markup is as expensive as extracting its text
+    # unfolded: folding 500 KB of markup is as expensive as extracting its text
+    if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
     text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
@@ -141,7 +156,11 @@ def _folded(entry: Entry) -> str:
 
 def _declared(entry: Entry) -> str:
     """Return the time that the entry declares; "" where it is only the time of a poll."""
-    declared = entry.published if entry.published and entry.published.origin != "poll" else None
+    declared = (
+        entry.published
+        if entry.published and entry.published.origin != "poll"
+        else None
+    )
     return declared.time.isoformat() if declared else ""
 
 
@@ -163,9 +182,11 @@ class EntryHashes(FrozenStruct):
     """Hashes of an entry's content besides its keys. None: too little text to identify it."""
 
     title: bytes  # of the title alone
-    text_key: bytes | None = None  # of a long text alone; of a short one with its title and minute
+    # Of a long text alone; of a short one with its title and minute
+    text_key: bytes | None = None
     title_key: bytes | None = None  # of source, title and declared minute
-    minute: dt.datetime | None = None  # declared; None where only the time of a poll is known
+    # declared; None where only the time of a poll is known
+    minute: dt.datetime | None = None
     is_long: bool = False
 
 
@@ -251,22 +272,40 @@ def match_entries(
             own.append(observation)
         elif observation.source in related_sources:
             related.append(observation)
-    texts, titles, of_related = _by(own, "text_key"), _by(own, "title_key"), _by(related, "text_key")
+    texts, titles, of_related = (
+        _by(own, "text_key"),
+        _by(own, "title_key"),
+        _by(related, "text_key"),
+    )
     matches: Matches = {}
     used = set(taken)
 
-    def take(place: int, found: Iterable[Observation], by: Literal["words", "title"]) -> None:
+    def take(
+        place: int, found: Iterable[Observation], by: Literal["words", "title"]
+    ) -> None:
         articles = {observation.article for observation in found}
         if len(articles) == 1 and place not in matches and used.isdisjoint(articles):
             used.update(articles)
             matches[place] = EntryMatch(article=articles.pop(), by=by)
 
     for place, hashes in unknown_entries.items():
-        take(place, (one for one in texts[hashes.text_key] if _is_sure(hashes, one)), "words")
-        take(place, (one for one in of_related[hashes.text_key] if _is_same(hashes, one)), "words")
+        take(
+            place,
+            (one for one in texts[hashes.text_key] if _is_sure(hashes, one)),
+            "words",
+        )
+        take(
+            place,
+            (one for one in of_related[hashes.text_key] if _is_same(hashes, one)),
+            "words",
+        )
     for place, hashes in unknown_entries.items():
         take(place, titles[hashes.title_key], "title")
-    remaining = {place: hashes for place, hashes in unknown_entries.items() if place not in matches}
+    remaining = {
+        place: hashes
+        for place, hashes in unknown_entries.items()
+        if place not in matches
+    }
     undated, dated = _match_in_order(remaining, texts, used)
     if _is_mass(len(matches) + len(undated), len(unknown_entries), tuning):
         matches |= undated
@@ -283,7 +322,10 @@ def find_moved_source(
 ) -> str | None:
     """Return the one source in `silent` that had nearly all of these entries, None for none or several."""
     places_by_source: dict[str, set[int]] = defaultdict(set)
-    texts = _by([observation for observation in observations if observation.source in silent], "text_key")
+    texts = _by(
+        [observation for observation in observations if observation.source in silent],
+        "text_key",
+    )
     for place, hashes in unknown_entries.items():
         for observation in texts[hashes.text_key]:
             if _is_same(hashes, observation):
@@ -296,7 +338,9 @@ def find_moved_source(
     return fitting[0] if len(fitting) == 1 else None
 
 
-def update_strikes(strikes: int, changed_entries: int, stable_entries: int, tuning: IdentityTuning) -> int:
+def update_strikes(
+    strikes: int, changed_entries: int, stable_entries: int, tuning: IdentityTuning
+) -> int:
     """Return the number of consecutive polls in which a kind of key changed for known articles.
 
     `changed_entries` and `stable_entries` count this poll's entries of known articles with a new key, and
@@ -304,7 +348,11 @@ def update_strikes(strikes: int, changed_entries: int, stable_entries: int, tuni
     """
     if changed_entries + stable_entries == 0:
         return strikes
-    return strikes + 1 if changed_entries > tuning.mass_share * (changed_entries + stable_entries) else 0
+    return (
+        strikes + 1
+        if changed_entries > tuning.mass_share * (changed_entries + stable_entries)
+        else 0
+    )
 
 
 def _is_sure(entry_hashes: EntryHashes, observation: Observation) -> bool:
@@ -318,7 +366,9 @@ def _is_same(entry_hashes: EntryHashes, observation: Observation) -> bool:
 
     Sure enough across sources.
     """
-    return entry_hashes.title == observation.title and _is_sure(entry_hashes, observation)
+    return entry_hashes.title == observation.title and _is_sure(
+        entry_hashes, observation
+    )
 
 
 def _is_mass(count: int, of: int, tuning: IdentityTuning) -> bool:
@@ -343,8 +393,13 @@ def _match_in_order(
         if observation is None:
             continue
         taken.add(observation.article)
-        disagree = hashes.minute is not None and observation.minute not in (None, hashes.minute)
-        (dated if disagree else undated)[place] = EntryMatch(article=observation.article, by="words")
+        disagree = hashes.minute is not None and observation.minute not in (
+            None,
+            hashes.minute,
+        )
+        (dated if disagree else undated)[place] = EntryMatch(
+            article=observation.article, by="words"
+        )
     return undated, dated
 
 
@@ -379,13 +434,17 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
 
 
 def _shared(
-    entries: Sequence[EntryKeys], one: Literal["guid", "url"], other: Literal["guid", "url"]
+    entries: Sequence[EntryKeys],
+    one: Literal["guid", "url"],
+    other: Literal["guid", "url"],
 ) -> set[bytes]:
     holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
     for entry in entries:
         if (key := getattr(entry, one)) is not None:
             holders_by_key[key].append(entry)
-    return {key for key, holders in holders_by_key.items() if _are_different(holders, other)}
+    return {
+        key for key, holders in holders_by_key.items() if _are_different(holders, other)
+    }
 
 
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
@@ -393,10 +452,14 @@ def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) 
     headlines: dict[bytes | None, set[str]] = defaultdict(set)
     for one in holders:
         headlines[getattr(one, other)].add(one.headline)
-    return len(set().union(*headlines.values())) > 1 and (len(headlines) > 1 or None in headlines)
+    return len(set().union(*headlines.values())) > 1 and (
+        len(headlines) > 1 or None in headlines
+    )
 
 
-def shared_pages(entries: Sequence[Entry], canonical_urls: Sequence[str | None]) -> set[int]:
+def shared_pages(
+    entries: Sequence[Entry], canonical_urls: Sequence[str | None]
+) -> set[int]:
     """Return the places of the entries that are parts of one page: their URLs differ in the fragment only,
     and they have different titles. The page is the text of none of them.
     """
@@ -407,7 +470,10 @@ def shared_pages(entries: Sequence[Entry], canonical_urls: Sequence[str | None])
     shared: set[int] = set()
     for places in by_page.values():
         fragments = {_fragment(entries[place]) for place in places}
-        if len(fragments) > 1 and len({_folded_text(entries[place].title) for place in places}) > 1:
+        if (
+            len(fragments) > 1
+            and len({_folded_text(entries[place].title) for place in places}) > 1
+        ):
             shared.update(place for place in places if _fragment(entries[place]))
     return shared
 
@@ -426,9 +492,15 @@ def _plain(entry: Entry) -> str:
 
 
 def _declared_minute(entry: Entry) -> dt.datetime | None:
-    declared = entry.published if entry.published and entry.published.origin != "poll" else None
+    declared = (
+        entry.published
+        if entry.published and entry.published.origin != "poll"
+        else None
+    )
     return declared.time.replace(second=0, microsecond=0) if declared else None
 
 
 def _folded_text(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text)).casefold().split())
+    return " ".join(
+        unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text)).casefold().split()
+    )

@@ -78,24 +78,44 @@ def find_kind(
         return _container_kind(title, is_live=is_live)
     is_ruling = any(_RULINGS.search(url) for url in urls if url)
     evidence = (
-        (FoundKind(kind, f"type: {name}") for name in types if (kind := _kinds_by("type").get(name))),
+        (
+            FoundKind(kind, f"type: {name}")
+            for name in types
+            if (kind := _kinds_by("type").get(name))
+        ),
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
-        (found for found in _by_section(categories, "category") if found.kind == "opinion"),
+        (
+            found
+            for found in _by_section(categories, "category")
+            if found.kind == "opinion"
+        ),
         # "Tribune" is also the name of papers.
-        (one for one in _by_label(outlet or "", "outlet") if "tribun" not in _folded(one.evidence or "")),
-        (FoundKind("opinion", f"byline: {name[:60]}") for name in (author or "",) if _BYLINE.search(name)),
+        (
+            one
+            for one in _by_label(outlet or "", "outlet")
+            if "tribun" not in _folded(one.evidence or "")
+        ),
+        (
+            FoundKind("opinion", f"byline: {name[:60]}")
+            for name in (author or "",)
+            if _BYLINE.search(name)
+        ),
         _by_title(title),
         (
             FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
             for one in media
-            if one.type.startswith("audio") and (one.length_bytes or 0) >= episode_audio_bytes
+            if one.type.startswith("audio")
+            and (one.length_bytes or 0) >= episode_audio_bytes
         ),
         _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )
     found_kinds = chain.from_iterable(evidence)
-    return next((found for found in found_kinds if not (is_ruling and found.kind == "opinion")), FoundKind())
+    return next(
+        (found for found in found_kinds if not (is_ruling and found.kind == "opinion")),
+        FoundKind(),
+    )
 
 
 def _container_kind(title: str, *, is_live: bool) -> FoundKind:
@@ -106,7 +126,8 @@ def _container_kind(title: str, *, is_live: bool) -> FoundKind:
     return FoundKind("roundup", "headline of a roundup")
 
 
-STYLE_EVIDENCE = "style of the text"  # how the evidence begins where nothing else tells the kind
+# How the evidence begins where nothing else tells the kind
+STYLE_EVIDENCE = "style of the text"
 
 
 def is_by_style(kind_evidence: str | None) -> bool:
@@ -117,8 +138,12 @@ def is_by_style(kind_evidence: str | None) -> bool:
 # --- labels ------------------------------------------------------------------------------------------------
 
 _LABEL_CHARS = 120  # of a title searched for a label, at each end
-_BEFORE = re.compile(r"\W{0,4}(?P<label>[^:：|｜–—]{2,40}?)\s*(?:[:：|｜]|\s[–—-])\s?(?=\S)")
-_BRACKETED = re.compile(r"\W{0,4}[\[(【（「〈](?P<label>[^\])】）」〉]{2,30})[\])】）」〉]")
+_BEFORE = re.compile(
+    r"\W{0,4}(?P<label>[^:：|｜–—]{2,40}?)\s*(?:[:：|｜]|\s[–—-])\s?(?=\S)"
+)
+_BRACKETED = re.compile(
+    r"\W{0,4}[\[(【（「〈](?P<label>[^\])】）」〉]{2,30})[\])】）」〉]"
+)
 _AFTER = re.compile(r".*\S\s?(?P<mark>[|｜>]|\s[–—-])\s(?P<label>[^|｜>]{2,30}?)\W*")
 
 
@@ -129,11 +154,17 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     """
     head = title[:_LABEL_CHARS]
     for match in (_BEFORE.match(head), _BRACKETED.match(head)):
-        if match is not None and (kind := _kinds_by("label").get(_folded(match["label"]))):
+        if match is not None and (
+            kind := _kinds_by("label").get(_folded(match["label"]))
+        ):
             yield FoundKind(kind, f"{where}: {match.group().strip()}")
     match = _AFTER.fullmatch(title[-_LABEL_CHARS:])
     kind = _kinds_by("label").get(_folded(match["label"])) if match else None
-    if match is not None and kind is not None and (kind != "explainer" or match["mark"] in "|｜>"):
+    if (
+        match is not None
+        and kind is not None
+        and (kind != "explainer" or match["mark"] in "|｜>")
+    ):
         yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
 
 
@@ -207,12 +238,18 @@ def _words() -> dict[Kind, KindWords]:
 
 
 @cache
-def _kinds_by(field: Literal["type", "host", "path", "label", "section"]) -> dict[str, Kind]:
+def _kinds_by(
+    field: Literal["type", "host", "path", "label", "section"],
+) -> dict[str, Kind]:
     """Return kinds by the words of one field, folded."""
     kinds: dict[str, Kind] = {}
     for kind, words in _words().items():
         listed = getattr(words, field)
-        names = listed.split() if isinstance(listed, str) else chain.from_iterable(listed.values())
+        names = (
+            listed.split()
+            if isinstance(listed, str)
+            else chain.from_iterable(listed.values())
+        )
         kinds.update({_folded(name): kind for name in names})
     return kinds
 
@@ -228,12 +265,14 @@ def _title_forms() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
 
 # --- style --------------------------------------------------------------------------------------------------
 
-LEAST_WORDS = 100  # of a text: a shorter one, such as a lead, has too few words to count
+# Of a text: a shorter one, such as a lead, has too few words to count
+LEAST_WORDS = 100
 _FIRST = 60  # words in which a report names its day
 _OPENING = 100  # words in which it says by whom it was told
 # Every form begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
 _QUOTED = re.compile(
-    r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)", re.MULTILINE
+    r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)",
+    re.MULTILINE,
 )
 _LISTED = {
     "said": "said says told according announced reported added",
@@ -249,8 +288,11 @@ _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
 _READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
 # By mark and figure: whether the figure counts words of this mark.
-_MARKED = (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
-_EXPLAINING = "why how what when where who the is are can will should"  # first words of titles
+_MARKED = (
+    (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
+)
+# First words of titles
+_EXPLAINING = "why how what when where who the is are can will should"
 _VARIED = 300  # words of which the share of different ones is taken
 # Titles of reports tell in verbs what was done, and leave out the small words of a spoken sentence.
 _VERBS_OF_TITLES = """
@@ -314,12 +356,19 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
         return {}
     marks = _marks().of(lexicon, numbers)
     quoted_marks = _marks().of(lexicon, quoted_numbers)
-    times = np.bincount(marks - _READ, minlength=_READ) - np.bincount(quoted_marks - _READ, minlength=_READ)
+    times = np.bincount(marks - _READ, minlength=_READ) - np.bincount(
+        quoted_marks - _READ, minlength=_READ
+    )
     counts = dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
     counts["questions"] = text.count("?") - quoted.count("?")
-    ends = counts["questions"] + sum(text.count(end) - quoted.count(end) for end in (". ", ".\n", "!"))
+    ends = counts["questions"] + sum(
+        text.count(end) - quoted.count(end) for end in (". ", ".\n", "!")
+    )
     opening = re.match(r"\W*(\w*)", title)
-    title_words = [word.casefold().replace("’", "'") for word in reading.words[: reading.title_words]]
+    title_words = [
+        word.casefold().replace("’", "'")
+        for word in reading.words[: reading.title_words]
+    ]
     small_words = sum(word in _SPOKEN for word in title_words)
     said = np.count_nonzero(marks[:_OPENING] & _BITS["said"])
     return {name: math.log1p(100 * count / words) for name, count in counts.items()} | {
@@ -327,7 +376,9 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
         "words": math.log(words),
         "weekday first": float(bool((marks[:_FIRST] & _BITS["weekdays"]).any())),
         "title asks": float("?" in title),
-        "title explains": float(opening is not None and opening[1].casefold() in _EXPLAINING.split()),
+        "title explains": float(
+            opening is not None and opening[1].casefold() in _EXPLAINING.split()
+        ),
         "title gives reasons": float(not _REASONS.isdisjoint(title_words)),
         "title tells": float(not _NEWS_VERBS.isdisjoint(title_words)),
         "title speaks": small_words / max(1, len(title_words)),
@@ -352,7 +403,9 @@ def _mark(written: str) -> int:
 
 @cache
 def _listed() -> dict[str, int]:
-    return {word: _BITS[name] for name, listed in _LISTED.items() for word in listed.split()}
+    return {
+        word: _BITS[name] for name, listed in _LISTED.items() for word in listed.split()
+    }
 
 
 @cache

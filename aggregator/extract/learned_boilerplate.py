@@ -33,7 +33,11 @@ class BoilerplateTuning(FrozenStruct, forbid_unknown_fields=True):
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
     """Return the hashes of a text's lines."""
     count = len(paragraphs)
-    ends = [line for number, line in enumerate(paragraphs) if _is_edge(number, count, tuning)]
+    ends = [
+        line
+        for number, line in enumerate(paragraphs)
+        if _is_edge(number, count, tuning)
+    ]
     inner = paragraphs[tuning.end_lines : max(count - tuning.end_lines, 0)]
     short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
     sentences = [line for line in ends if ends_sentence(line)]
@@ -45,16 +49,22 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
 
 def repeated(lines: LineHashes, repeats: LineHashes) -> set[int]:
     """Return the keys of the lines to be hidden."""
-    return set(lines.edges).intersection(repeats.edges) | set(lines.middles).intersection(repeats.middles)
+    return set(lines.edges).intersection(repeats.edges) | set(
+        lines.middles
+    ).intersection(repeats.middles)
 
 
 def remove_lines(
-    paragraphs: Sequence[str], repeated_keys: Collection[int | None], tuning: BoilerplateTuning
+    paragraphs: Sequence[str],
+    repeated_keys: Collection[int | None],
+    tuning: BoilerplateTuning,
 ) -> tuple[list[str], tuple[BoilerplateLine, ...]]:
     """Return `paragraphs` without the lines whose keys are in `repeated_keys`, and the removed lines."""
     remaining, removed = [], []
     for number, line in enumerate(paragraphs):
-        is_kept = has_words(line, tuning.middle_words + 1) and not _is_edge(number, len(paragraphs), tuning)
+        is_kept = has_words(line, tuning.middle_words + 1) and not _is_edge(
+            number, len(paragraphs), tuning
+        )
         if not is_kept and _key(line) in repeated_keys:
             removed.append(BoilerplateLine(line=number, text=line))
         else:
@@ -90,10 +100,24 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
     counted: Counter[int] = Counter()
     for one in texts:
         counted.update(struct.unpack(f"<{len(one) // 8}q", one))
-    many = {key: count for key, count in counted.items() if count >= tuning.min_articles}
+    many = {
+        key: count for key, count in counted.items() if count >= tuning.min_articles
+    }
     return LineHashes(
-        edges=tuple(sorted(key for key, count in many.items() if count > tuning.min_share * len(texts))),
-        middles=tuple(sorted(key for key, count in many.items() if count > tuning.middle_share * len(texts))),
+        edges=tuple(
+            sorted(
+                key
+                for key, count in many.items()
+                if count > tuning.min_share * len(texts)
+            )
+        ),
+        middles=tuple(
+            sorted(
+                key
+                for key, count in many.items()
+                if count > tuning.middle_share * len(texts)
+            )
+        ),
     )
 
 
@@ -114,4 +138,6 @@ def _key(line: str) -> int | None:
     plain = folded(line)
     if not plain:
         return None
-    return int.from_bytes(hashlib.blake2b(plain.encode(), digest_size=8).digest(), "little", signed=True)
+    return int.from_bytes(
+        hashlib.blake2b(plain.encode(), digest_size=8).digest(), "little", signed=True
+    )

@@ -81,7 +81,8 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     for paragraph, opening in zip(paragraphs, openings, strict=True):
         if opening is not None and (opening.sure or takes_unsure):
             clocks.append(opening.clock_minutes)
-            bodies.append([paragraph[opening.end :].rstrip("+ ")])  # as "+++ 9.47 Uhr: ... +++"
+            # As "+++ 9.47 Uhr: ... +++"
+            bodies.append([paragraph[opening.end :].rstrip("+ ")])
         elif bodies:
             bodies[-1].append(paragraph)
         else:
@@ -99,7 +100,9 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     return _is_newest_first(clocks) or not _is_schedule(clocks, words_by_entry, tuning)
 
 
-def _is_schedule(clocks: Sequence[int], words_by_entry: Sequence[int], tuning: ExtractTuning) -> bool:
+def _is_schedule(
+    clocks: Sequence[int], words_by_entry: Sequence[int], tuning: ExtractTuning
+) -> bool:
     """Return whether the entries are short, or on round minutes."""
     typical = sorted(words_by_entry)[len(words_by_entry) // 2]
     is_round = all(clock % 5 == 0 for clock in clocks)
@@ -108,6 +111,9 @@ def _is_schedule(clocks: Sequence[int], words_by_entry: Sequence[int], tuning: E
 
 def _is_newest_first(clocks: Sequence[int]) -> bool:
     """Return whether most steps between clock times go back; in a tie, whether the sum is negative."""
-    steps = [(later - earlier + _DAY // 2) % _DAY - _DAY // 2 for earlier, later in pairwise(clocks)]
+    steps = [
+        (later - earlier + _DAY // 2) % _DAY - _DAY // 2
+        for earlier, later in pairwise(clocks)
+    ]
     back, on = sum(step < 0 for step in steps), sum(step > 0 for step in steps)
     return back > on or (back == on and sum(steps) < 0)

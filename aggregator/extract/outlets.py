@@ -21,7 +21,8 @@ from aggregator.text.lines import word_set
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 _PRIVATE_SUFFIXES = word_set("arpa corp home internal intranet lan local localhost")
-_NAME_WORDS = 5  # of 117 titles of real feeds twelve have more; no one of these is a name
+# Of 117 titles of real feeds twelve have more; no one of these is a name
+_NAME_WORDS = 5
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
 _ADDRESS = re.compile(
     r"(?:https?://)?(?:(?:[\w-]+\.)+(?:[a-z]{2,}|xn--[\w-]+)|(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:.]+\]|localhost"
@@ -29,7 +30,8 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _FORMAT = re.compile(
-    r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$", re.IGNORECASE
+    r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$",
+    re.IGNORECASE,
 )
 
 
@@ -46,7 +48,9 @@ class _Sites(FrozenStruct, forbid_unknown_fields=True):
 
 @cache
 def _table() -> _Sites:
-    return msgspec.yaml.decode(files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites)
+    return msgspec.yaml.decode(
+        files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites
+    )
 
 
 @cache
@@ -56,7 +60,8 @@ def _channel_pattern(site: str) -> re.Pattern[str] | None:
 
 
 class _Site(NamedTuple):
-    key: str  # "" for an address that names no outlet: of a private network, or a redirector
+    # "" for an address that names no outlet: of a private network, or a redirector
+    key: str
     domain: str = ""  # registrable
     is_shared: bool = False  # the key is that of a site that many outlets share
 
@@ -76,11 +81,15 @@ def _site_of(url: str | None) -> _Site:
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
         return _Site(host, domain)
     # The canonical URL has no mobile variants, but also no parameters in their order.
-    channel = pattern.match(canonical.partition(host)[2]) if pattern is not None else None
+    channel = (
+        pattern.match(canonical.partition(host)[2]) if pattern is not None else None
+    )
     if domain == "substack.com" and channel is not None:
         return _Site(f"{channel[1]}.{domain}", domain)
     if channel is not None:
-        return _Site("/".join((domain, *(group for group in channel.groups() if group))), domain)
+        return _Site(
+            "/".join((domain, *(group for group in channel.groups() if group))), domain
+        )
     if host in table.redirectors:
         return _NO_SITE
     return _Site(domain, domain, is_shared=is_shared_site(domain))
@@ -95,7 +104,12 @@ def is_public_name(host: str) -> bool:
     """Return whether a host in lower case is a name of the internet, as far as its form shows; no address."""
     last = host.rpartition(".")[2]
     is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
-    return "." in host and ":" not in host and not is_number and last not in _PRIVATE_SUFFIXES
+    return (
+        "." in host
+        and ":" not in host
+        and not is_number
+        and last not in _PRIVATE_SUFFIXES
+    )
 
 
 def is_shared_site(domain: str) -> bool:
@@ -152,7 +166,9 @@ def outlet_of(entry: Entry) -> Outlet | None:
 
 
 @lru_cache(maxsize=64)
-def feed_outlet(*, name: str | None, title: str, feed_url: str | None, site_url: str | None) -> "FeedOutlet":
+def feed_outlet(
+    *, name: str | None, title: str, feed_url: str | None, site_url: str | None
+) -> "FeedOutlet":
     """Return a `FeedOutlet`, the same one for all entries of a feed."""
     return FeedOutlet(name=name, title=title, feed_url=feed_url, site_url=site_url)
 
@@ -160,17 +176,32 @@ def feed_outlet(*, name: str | None, title: str, feed_url: str | None, site_url:
 class FeedOutlet:
     """The outlet of a feed, and those of its entries."""
 
-    def __init__(self, *, name: str | None, title: str, feed_url: str | None, site_url: str | None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str | None,
+        title: str,
+        feed_url: str | None,
+        site_url: str | None,
+    ) -> None:
         """`name`: as configured for the source, or in its OPML list; `title`: as the feed declares it."""
         sites = [site for site in (_site_of(site_url), _site_of(feed_url)) if site.key]
-        own = next((site for site in sites if not site.is_shared), sites[0] if sites else None)
+        own = next(
+            (site for site in sites if not site.is_shared), sites[0] if sites else None
+        )
         key = own.key if own else _address_key(feed_url)
-        is_taken = _folded(name or "") == _folded(title) or (name or "").startswith(("http://", "https://"))
+        is_taken = _folded(name or "") == _folded(title) or (name or "").startswith(
+            ("http://", "https://")
+        )
         given = None if is_taken else name  # not by the list that it came in
-        shown = given or _table().names.get(key) or _clean_title(title, key) or key or name
+        shown = (
+            given or _table().names.get(key) or _clean_title(title, key) or key or name
+        )
         # The address of the site is as the feed declares it, its own address is not.
         is_own = own is not None and _site_of(feed_url).key == key
-        self._own = Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
+        self._own = (
+            Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
+        )
         self._at_address = self._own
         if feed_url is not None and not is_own:
             own_key = _site_of(feed_url).key or _address_key(feed_url)
@@ -192,17 +223,26 @@ class FeedOutlet:
         """
         link, declared = _site_of_page(url), _site_of_page(declared_url)
         is_foreign = self._is_foreign(link)
-        if declared_name == self._title or (declared_url and not self._is_foreign(declared)):
+        if declared_name == self._title or (
+            declared_url and not self._is_foreign(declared)
+        ):
             declared_name = None
         if is_foreign:
             return Outlet(key=link.key, name=declared_name or _name_of(link.key))
         if self._is_foreign(declared):
-            return Outlet(key=declared.key, name=declared_name or _name_of(declared.key))
+            return Outlet(
+                key=declared.key, name=declared_name or _name_of(declared.key)
+            )
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
         if self._own is not None and link.key == self._own.key:
             return self._own
-        if self._own is not None and self._is_public and link.key and not link.is_shared:
+        if (
+            self._own is not None
+            and self._is_public
+            and link.key
+            and not link.is_shared
+        ):
             return Outlet(key=link.key, name=self._own.name)
         return self._own
 
@@ -213,12 +253,17 @@ class FeedOutlet:
         is its own.
         """
         own = self._at_address
-        return None if own is None or outlet is None or _are_one(own.key, outlet.key) else own
+        return (
+            None
+            if own is None or outlet is None or _are_one(own.key, outlet.key)
+            else own
+        )
 
     def _is_foreign(self, site: _Site) -> bool:
         if not site.key or site.key in self._sites:
             return False
-        if site.is_shared:  # the link names no channel: a video of the channel that the feed is
+        # The link names no channel: a video of the channel that the feed is
+        if site.is_shared:
             return site.domain not in self._domains
         return "/" in site.key or _label(site.key) not in self._labels
 
@@ -247,13 +292,20 @@ def _clean_title(title: str, key: str) -> str:
     plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
-    like = [part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)]
+    like = [
+        part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)
+    ]
     name = like[0] if like else plain
     if key and parts and len(name.split()) > _NAME_WORDS:
         name = _spelt_label(plain, label) or parts[0]
     folded = _folded(name)
     is_sentence = bool(key) and len(name.split()) > _NAME_WORDS
-    if not folded or is_sentence or folded in _table().no_names or folded.startswith(("http", "localhost")):
+    if (
+        not folded
+        or is_sentence
+        or folded in _table().no_names
+        or folded.startswith(("http", "localhost"))
+    ):
         return ""
     return name[:_NAME_CHARS].rstrip()
 
@@ -264,13 +316,18 @@ def _spelt_label(title: str, label: str) -> str:
     for start in range(len(title_words)):
         for end in range(start + 1, min(start + _NAME_WORDS, len(title_words)) + 1):
             words = " ".join(title_words[start:end])
-            if len(label) > 2 and _folded(unicodedata.normalize("NFKD", words)) == label:
+            if (
+                len(label) > 2
+                and _folded(unicodedata.normalize("NFKD", words)) == label
+            ):
                 return words.strip(".,:;|()[]")
     return ""
 
 
 def _resembles(name: str, label: str) -> bool:
-    return len(label) > 2 and (label in name or (len(name) > 2 and label.startswith(name)))
+    return len(label) > 2 and (
+        label in name or (len(name) > 2 and label.startswith(name))
+    )
 
 
 def _folded(text: str) -> str:

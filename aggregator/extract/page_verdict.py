@@ -21,8 +21,10 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import Verdict
 from aggregator.text.lines import count_words, has_words, same_line
 
-_SENTENCE_CHARS = 600  # of a sentence that are searched: limits the time of the patterns
-_ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")  # a split at an abbreviation does no harm here
+# Of a sentence that are searched: limits the time of the patterns
+_SENTENCE_CHARS = 600
+# A split at an abbreviation does no harm here
+_ENDS = re.compile(r"(?<=[.!?…؟])\s+|(?<=[。！？])")
 _LEADING = re.compile(r"^[\s•·–—>»→*!¡-]+")
 
 
@@ -33,7 +35,9 @@ class Judgement(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
-def judge(title: str, text: str, tuning: ExtractTuning, page: Page | None = None) -> Judgement:
+def judge(
+    title: str, text: str, tuning: ExtractTuning, page: Page | None = None
+) -> Judgement:
     """Return the verdict on clean `title` and `text`; `page` if they come from a web page."""
     if page is not None:
         refused = _refused(text, count_words(text), page, tuning)
@@ -45,7 +49,10 @@ def judge(title: str, text: str, tuning: ExtractTuning, page: Page | None = None
         return Judgement("ok")
     words = count_words(text)
     if title:
-        return Judgement("stub", "a headline with hardly any text" if words else "a headline without text")
+        return Judgement(
+            "stub",
+            "a headline with hardly any text" if words else "a headline without text",
+        )
     return Judgement("too_short", f"{counted(words, 'word')} and no headline")
 
 
@@ -61,7 +68,9 @@ class _PageText(msgspec.Struct, frozen=True):
 
     def share(self, hits: Callable[[str], bool]) -> float:
         """Return the share, 0 to 1, of the words in sentences that match `hits`."""
-        return sum(words for sentence, words in self.sentences if hits(sentence)) / (self.words or 1)
+        return sum(words for sentence, words in self.sentences if hits(sentence)) / (
+            self.words or 1
+        )
 
     def count(self, hits: Callable[[str], bool]) -> int:
         return sum(hits(sentence) for sentence, _ in self.sentences)
@@ -71,7 +80,9 @@ class _PageText(msgspec.Struct, frozen=True):
         return any(pattern.fullmatch(name) for name in self.names)
 
 
-def _refused(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
+def _refused(
+    text: str, words: int, page: Page, tuning: ExtractTuning
+) -> Judgement | None:
     notice = _find_notice(text, words, page, tuning)
     if notice is not None:
         return notice
@@ -81,7 +92,9 @@ def _refused(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgem
     return _list(text, words, page, tuning)
 
 
-def _find_notice(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
+def _find_notice(
+    text: str, words: int, page: Page, tuning: ExtractTuning
+) -> Judgement | None:
     shown = _read_page_text(page, text if words >= tuning.stub_words else "", tuning)
     is_whole = words < tuning.stub_words or page.text in ("", text)
     full = shown if is_whole else _read_page_text(page, page.text, tuning)
@@ -92,12 +105,20 @@ def _find_notice(text: str, words: int, page: Page, tuning: ExtractTuning) -> Ju
     return None
 
 
-def _notice(page_text: _PageText, page: Page, tuning: ExtractTuning) -> Judgement | None:
+def _notice(
+    page_text: _PageText, page: Page, tuning: ExtractTuning
+) -> Judgement | None:
     """Return the verdict if this text is a notice in place of an article."""
     if page_text.words <= tuning.notice_max_words:
-        if page_text.is_named(_is("block")) or page_text.share(_begins("block")) >= tuning.notice_share:
+        if (
+            page_text.is_named(_is("block"))
+            or page_text.share(_begins("block")) >= tuning.notice_share
+        ):
             return Judgement("block", "the site answered with a bot wall")
-        if page_text.is_named(_is("missing")) or page_text.share(_begins("missing")) >= tuning.notice_share:
+        if (
+            page_text.is_named(_is("missing"))
+            or page_text.share(_begins("missing")) >= tuning.notice_share
+        ):
             return Judgement("not_article", "the page is an error page")
         if _asks_login(page_text, page, tuning):
             return Judgement("not_article", "the page requires a login")
@@ -113,27 +134,41 @@ def _asks_login(page_text: _PageText, page: Page, tuning: ExtractTuning) -> bool
     if page.signals is None or not page.signals.asks_password:
         return False
     opens, is_whole = _begins("login"), _is("login")
-    share = page_text.share(lambda one: opens(one) or is_whole.fullmatch(_bare(one)) is not None)
+    share = page_text.share(
+        lambda one: opens(one) or is_whole.fullmatch(_bare(one)) is not None
+    )
     return page_text.is_named(is_whole) or (
         page_text.words <= tuning.notice_max_words and share >= tuning.notice_share
     )
 
 
-def _paywall(page_text: _PageText, page: Page, tuning: ExtractTuning) -> Judgement | None:
+def _paywall(
+    page_text: _PageText, page: Page, tuning: ExtractTuning
+) -> Judgement | None:
     if page_text.words > tuning.paywall_max_words:
         return None
     locks, offers = _begins("paywall"), _begins("paywall", "offers")
-    locked = next((n for n, (one, _) in enumerate(page_text.sentences) if locks(one)), None)
+    locked = next(
+        (n for n, (one, _) in enumerate(page_text.sentences) if locks(one)), None
+    )
     if locked is not None:
         # A notice ends the free text; an article goes on after an offer.
         following = page_text.sentences[locked + 1 :]
-        after = sum(words for one, words in following if not locks(one) and not offers(one))
+        after = sum(
+            words for one, words in following if not locks(one) and not offers(one)
+        )
         if after < tuning.nearly_empty_words:
             return Judgement("paywall", "the text is for subscribers")
     if page_text.words <= tuning.notice_max_words and page_text.count(offers) >= 2:
-        return Judgement("paywall", "the text is for subscribers: the page offers a subscription instead")
+        return Judgement(
+            "paywall",
+            "the text is for subscribers: the page offers a subscription instead",
+        )
     if page.facts.is_free is False and page_text.words <= tuning.nearly_empty_words:
-        return Judgement("paywall", "the page declares that its text is not free, and shows little of it")
+        return Judgement(
+            "paywall",
+            "the page declares that its text is not free, and shows little of it",
+        )
     return None
 
 
@@ -141,8 +176,12 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
     signals = page.signals
     names = _names(page)
     is_named_list = any(_is("list").fullmatch(name) for name in names)
-    has_headline = not is_named_list and any(count_words(name) >= tuning.headline_words for name in names)
-    is_article = any(kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds)
+    has_headline = not is_named_list and any(
+        count_words(name) >= tuning.headline_words for name in names
+    )
+    is_article = any(
+        kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds
+    )
     is_about = has_headline and (words < tuning.stub_words or is_article)
     if page.link_share >= tuning.most_share and not is_about:
         return Judgement("list", "most of it is links to other articles")
@@ -151,7 +190,9 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
     if signals.cards >= tuning.list_cards and (
         words < tuning.stub_words or signals.carded_share(text) >= tuning.most_share
     ):
-        return Judgement("list", "it is a list of other articles with a few words about each")
+        return Judgement(
+            "list", "it is a list of other articles with a few words about each"
+        )
     counts = _notices().forms["list", "contains"]  # search results
     sentences = _read_page_text(page, text, tuning).sentences
     says_so = is_named_list or any(counts.search(_bare(one)) for one, _ in sentences)
@@ -161,7 +202,11 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
 
 
 def _names(page: Page) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (page.facts.title, *page.facts.headings) if name.strip())
+    return tuple(
+        name.strip()
+        for name in (page.facts.title, *page.facts.headings)
+        if name.strip()
+    )
 
 
 def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
@@ -169,7 +214,11 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
     names = _names(page)
     lines: Sequence[str]
     if text:
-        lines = [line for line in text.split("\n") if not any(same_line(line, name) for name in names)]
+        lines = [
+            line
+            for line in text.split("\n")
+            if not any(same_line(line, name) for name in names)
+        ]
     else:
         visible = page.signals.lines if page.signals is not None else ()
         shown = [line.text for line in visible if not line.is_link]
@@ -181,7 +230,9 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
 
 def _within(lines: Sequence[str], most_words: int) -> list[str]:
     words = accumulate(map(count_words, lines))
-    return [line for line, count in zip(lines, words, strict=True) if count <= most_words]
+    return [
+        line for line, count in zip(lines, words, strict=True) if count <= most_words
+    ]
 
 
 # --- phrases of notices ------------------------------------------------------------------------------------
@@ -191,20 +242,29 @@ class _Notices(NamedTuple):
     """The compiled patterns of notices.yaml."""
 
     forms: Mapping[tuple[str, str], re.Pattern[str]]  # by kind and place in the line
-    consents: Sequence[tuple[list[str], re.Pattern[str]]]  # with the words of which one must be in a sentence
+    # With the words of which one must be in a sentence
+    consents: Sequence[tuple[list[str], re.Pattern[str]]]
 
 
 @cache
 def _notices() -> _Notices:
-    table = msgspec.yaml.decode(files("aggregator.extract").joinpath("notices.yaml").read_bytes())
+    table = msgspec.yaml.decode(
+        files("aggregator.extract").joinpath("notices.yaml").read_bytes()
+    )
     consents = table["consent"].pop("contains")
     forms = {
-        (kind, where): re.compile("|".join(f"(?:{words})" for words in listed), re.IGNORECASE)
+        (kind, where): re.compile(
+            "|".join(f"(?:{words})" for words in listed), re.IGNORECASE
+        )
         for kind, places in table.items()
         for where, listed in places.items()
     }
     return _Notices(
-        forms, [(one["keywords"].split("|"), re.compile(one["contains"], re.IGNORECASE)) for one in consents]
+        forms,
+        [
+            (one["keywords"].split("|"), re.compile(one["contains"], re.IGNORECASE))
+            for one in consents
+        ],
     )
 
 

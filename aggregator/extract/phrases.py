@@ -18,7 +18,9 @@ from aggregator.text.lines import ASCII_WORDS, ascii_text
 Words = tuple[str, ...]
 
 _WIDE = re.compile("([\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af])")
-_DROPPED = re.compile("[\u0300-\u036f\u064b-\u0655\u0670\u0640\u0591-\u05c7\u200b\u200d-\u200f\u2060\ufeff]")
+_DROPPED = re.compile(
+    "[\u0300-\u036f\u064b-\u0655\u0670\u0640\u0591-\u05c7\u200b\u200d-\u200f\u2060\ufeff]"
+)
 _LETTERS = {
     "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th",
     "أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ی": "ي", "ې": "ي", "ك": "ک", "ة": "ه", "ۀ": "ه", "ؤ": "و",
@@ -28,10 +30,13 @@ _TRANSLATED = str.maketrans(_LETTERS)
 _BREAKS = re.compile(
     r"[^\w\u0900-\u0dff\u0e00-\u0e7f]+"
 )  # \w does not match vowel signs of Indic scripts and Thai
-_MARK = re.compile(r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)")
+_MARK = re.compile(
+    r"\s?[:|»›>•\]】］》=→]|\s[-–—](?=\s)|(?<=[^\W\d_])-(?=\s)|(?<=[\u0900-\u0dff])-(?=\s)"
+)
 _MARK_SIGN = re.compile(r"[:|»›>•\]】］》=→\-–—：｜]")  # one is in every mark
 _OPENING = "[【（(《「［<›»>•–—- "
-_MARK_CHARS = 80  # at the beginning of a line in which the mark after a label is searched
+# At the beginning of a line in which the mark after a label is searched
+_MARK_CHARS = 80
 _LABEL_WORDS = 8  # words before that mark
 _LINE_CHARS = 700  # longer lines are not compared
 
@@ -62,7 +67,11 @@ class Phrases(FrozenStruct):
     def stand_in(self, line: Words) -> bool:
         if self.longest.isdisjoint(line):
             return False
-        return any(self.at(line, place) for place, word in enumerate(line) if word in self.lengths)
+        return any(
+            self.at(line, place)
+            for place, word in enumerate(line)
+            if word in self.lengths
+        )
 
 
 @cache
@@ -83,7 +92,9 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
     """Return the single words of a kind; `part`: only those of one language or part."""
     lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
-    return frozenset(word for some in chosen for phrase in some for word in words(phrase))
+    return frozenset(
+        word for some in chosen for phrase in some for word in words(phrase)
+    )
 
 
 def words(line: str) -> Words:
@@ -98,9 +109,13 @@ def _words(line: str) -> Words:
     in_ascii = ascii_text(line)
     if in_ascii is not None:
         return tuple(in_ascii.translate(ASCII_WORDS).decode().split())
-    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", line).casefold())
+    plain = unicodedata.normalize(
+        "NFKD", unicodedata.normalize("NFKC", line).casefold()
+    )
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", plain)).translate(_TRANSLATED)
-    return tuple(_WIDE.sub(r" \1 ", _BREAKS.sub(" ", plain.replace("\u200c", " "))).split())
+    return tuple(
+        _WIDE.sub(r" \1 ", _BREAKS.sub(" ", plain.replace("\u200c", " "))).split()
+    )
 
 
 def without_numbers(line: Words) -> Words:
@@ -134,7 +149,9 @@ def _phrases(lines: Iterable[str]) -> Phrases:
         lengths.setdefault(one[0], set()).add(len(one))
     return Phrases(
         whole=whole,
-        lengths={first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()},
+        lengths={
+            first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()
+        },
         longest=frozenset(max(one, key=len) for one in whole),
         most_words=max(map(len, whole), default=0),
     )

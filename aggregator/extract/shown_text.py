@@ -9,7 +9,11 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.kind import find_kind, is_by_style
-from aggregator.extract.learned_boilerplate import BoilerplateTuning, remove_lines, restore_lines
+from aggregator.extract.learned_boilerplate import (
+    BoilerplateTuning,
+    remove_lines,
+    restore_lines,
+)
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import CleanArticle, Verdict
 from aggregator.text.language import find_language
@@ -17,7 +21,8 @@ from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read
 from aggregator.text.sentences import split_sentences
 
-_HEADING_WORDS = 3  # of a heading above a list, at most: "What's Changed", "New features" (chosen)
+# Of a heading above a list, at most: "What's Changed", "New features" (chosen)
+_HEADING_WORDS = 3
 NOTICE = "its outlet shows the same text under other headlines: a notice"
 
 
@@ -25,11 +30,15 @@ def with_language_again(stored: CleanArticle, tuning: Tuning) -> CleanArticle:
     """Return a stored article with the language that is found under these rules; for workers."""
     whole = restore_lines(stored.text, stored.repeated)
     text_tuning = tuning.section("text", ExtractTuning)
-    language = stored.source_language or find_language(stored.title, whole, stored.language, text_tuning)
+    language = stored.source_language or find_language(
+        stored.title, whole, stored.language, text_tuning
+    )
     return replace(stored, language=language)
 
 
-def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Reading, str]:
+def read_again(
+    stored: CleanArticle, tuning: Tuning
+) -> tuple[CleanArticle, Reading, str]:
     """Return a stored article read under these rules, the words of its whole text, and that text.
 
     Its lead and kind are read again. A kind by other evidence than title and style stays: what its page
@@ -41,12 +50,16 @@ def read_again(stored: CleanArticle, tuning: Tuning) -> tuple[CleanArticle, Read
     reading = read(stored.title, whole, stored.language)
     again = replace(stored, lead=lead)
     if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
-        found = find_kind(stored.title, whole, language=stored.language, reading=reading)
+        found = find_kind(
+            stored.title, whole, language=stored.language, reading=reading
+        )
         again = replace(again, kind=found.kind, kind_evidence=found.evidence)
     return again, reading, whole
 
 
-def without_lines(article: CleanArticle, keys: Collection[int], tuning: Tuning) -> CleanArticle:
+def without_lines(
+    article: CleanArticle, keys: Collection[int], tuning: Tuning
+) -> CleanArticle:
     """Return the article without the lines that have these keys; `repeated` has them.
 
     If hardly anything is left of its text, that is its whole text, and nothing is `repeated`.
@@ -58,7 +71,9 @@ def without_lines(article: CleanArticle, keys: Collection[int], tuning: Tuning) 
     lead = first_sentences(remaining, text_tuning.lead_words)
     if has_words(text, text_tuning.stub_words):
         reason = article.reason if article.page_verdict else None
-        return replace(article, text=text, lead=lead, repeated=removed, verdict="ok", reason=reason)
+        return replace(
+            article, text=text, lead=lead, repeated=removed, verdict="ok", reason=reason
+        )
     return replace(
         without_text(article),
         text=text,
@@ -70,7 +85,9 @@ def without_lines(article: CleanArticle, keys: Collection[int], tuning: Tuning) 
 def without_text(article: CleanArticle) -> CleanArticle:
     """Return the article without its text, which its outlet also shows under other headlines."""
     verdict: Verdict = "stub" if article.title else "consent"
-    return replace(article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=())
+    return replace(
+        article, verdict=verdict, reason=NOTICE, text="", lead="", repeated=()
+    )
 
 
 def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
@@ -88,5 +105,7 @@ def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
             sentences.append(sentence)
     if sentences:
         return " ".join(sentences)
-    lines = [line for line in paragraphs[:6] if has_words(line, _HEADING_WORDS + 1)] or paragraphs
+    lines = [
+        line for line in paragraphs[:6] if has_words(line, _HEADING_WORDS + 1)
+    ] or paragraphs
     return lines[0] if lines else ""

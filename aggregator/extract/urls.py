@@ -29,7 +29,9 @@ _TRACKING = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 # Names that identify articles at some outlets: tracking only with one of these values.
-_AMBIGUOUS = word_set("source src from via feature cid s share origin channel output outputtype view")
+_AMBIGUOUS = word_set(
+    "source src from via feature cid s share origin channel output outputtype view"
+)
 _TRACKING_VALUE = re.compile(
     r"(?:rss\w*|feeds?|atom|twitter|facebook|fb|whatsapp|telegram|linkedin|reddit|email|mail|newsletter|push|app|"
     r"social|share|sharing|tw|web|amp|mobile|homepage|home|google\w*|flipboard|applenews|copy(?:-?link)?)",
@@ -95,7 +97,8 @@ def same_site(a: str, b: str) -> bool:
     return first is not None and first == registrable_domain(b)
 
 
-@lru_cache(maxsize=2048)  # the URL of an article, and of its site, are read several times
+# The URL of an article, and of its site, are read several times
+@lru_cache(maxsize=2048)
 def _split(url: str) -> tuple[str, str, str, str] | None:
     """Return (host in ASCII, ":port" unless it is the default, path, query), or None."""
     text = re.sub(r"[\t\r\n]", "", url.strip()) if len(url) <= MAX_URL_CHARS else ""
@@ -112,14 +115,23 @@ def _split(url: str) -> tuple[str, str, str, str] | None:
         return None
     if host is None:
         return None
-    return host, "" if port in _DEFAULT_PORTS else f":{port}", path, query if mark else ""
+    return (
+        host,
+        "" if port in _DEFAULT_PORTS else f":{port}",
+        path,
+        query if mark else "",
+    )
 
 
 def _ascii_host(name: str) -> str | None:
     if ":" in name:
         return f"[{IPv6Address(name.partition('%')[0]).compressed}]"
     name = unquote_to_bytes(name).decode("utf-8") if "%" in name else name
-    name = name.rstrip(".") if name.isascii() else name.rstrip(".。．｡").encode("idna").decode("ascii")
+    name = (
+        name.rstrip(".")
+        if name.isascii()
+        else name.rstrip(".。．｡").encode("idna").decode("ascii")
+    )
     name = name.lower()
     return name if _HOST.fullmatch(name) and ".." not in name else None
 
@@ -139,15 +151,27 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
     """Return the article's own URL inside an AMP cache's or a redirecting URL."""
     if host.endswith(".cdn.ampproject.org"):
         match = _AMP_CACHE.match(path)
-        return "https://" + path[match.end() :] + (f"?{query}" if query else "") if match else None
+        return (
+            "https://" + path[match.end() :] + (f"?{query}" if query else "")
+            if match
+            else None
+        )
     if re.fullmatch(r"(?:www\.)?google\.[a-z.]{2,6}", host):
         match = _WRAPPED.match(path)
         if match:
             return "https://" + path[match.end() :] + (f"?{query}" if query else "")
     for hosts, at, names in _LEADING_ON:
         if path == at and hosts.fullmatch(host):
-            targets = [v for k, _, v in (p.partition("=") for p in query.split("&")) if k in names]
-            target = unquote_to_bytes(targets[0]).decode("utf-8", "replace") if targets else ""
+            targets = [
+                v
+                for k, _, v in (p.partition("=") for p in query.split("&"))
+                if k in names
+            ]
+            target = (
+                unquote_to_bytes(targets[0]).decode("utf-8", "replace")
+                if targets
+                else ""
+            )
             return target if _split(target) else None
     return None
 
@@ -157,7 +181,9 @@ def _plain_host(host: str) -> str:
     if base is None or not host.endswith("." + base):
         return host
     below = host[: -len(base) - 1].split(".")
-    return ".".join([label for label in below if label not in _ALTERNATE_HOST_LABELS] + [base])
+    return ".".join(
+        [label for label in below if label not in _ALTERNATE_HOST_LABELS] + [base]
+    )
 
 
 def _plain_path(path: str) -> str:
@@ -183,7 +209,11 @@ def _without_amp(segments: list[str]) -> list[str]:
             plain[-1],
             flags=re.IGNORECASE,
         )
-        last = "" if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE) else last
+        last = (
+            ""
+            if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE)
+            else last
+        )
         if last == plain[-1]:
             return plain
         plain = [*plain[:-1], last] if last else plain[:-1]
@@ -202,10 +232,13 @@ def _plain_query(query: str) -> str:
 
 
 def _requoted(text: str) -> str:
-    return quote_from_bytes(unquote_to_bytes(text.replace("+", " ")), safe=_SAFE_IN_QUERY)
+    return quote_from_bytes(
+        unquote_to_bytes(text.replace("+", " ")), safe=_SAFE_IN_QUERY
+    )
 
 
 def _is_tracking(name: str, value: str) -> bool:
     if name.lower() in _AMBIGUOUS:
         return _TRACKING_VALUE.fullmatch(value) is not None
-    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")  # blogspot's mobile variant
+    # blogspot's mobile variant
+    return _TRACKING.fullmatch(name) is not None or (name, value) == ("m", "1")

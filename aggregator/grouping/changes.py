@@ -37,7 +37,8 @@ class Revise(FrozenStruct):
 
     article: StoredArticle  # as it is now
     at_no: int  # inbox number of the revision
-    is_news: bool  # whether a new headline may bump the story: not one of a page that came late
+    # Whether a new headline may bump the story: not one of a page that came late
+    is_news: bool
 
 
 class Move(FrozenStruct):
@@ -46,7 +47,8 @@ class Move(FrozenStruct):
     articles: tuple[str, ...]
     target: str | None  # a live story; None: a new one, founded by `founder`
     at_no: int  # inbox number at which the articles change their story
-    bump: dt.datetime | None = None  # of both stories, by a correction; None: the later of theirs
+    # Of both stories, by a correction; None: the later of theirs
+    bump: dt.datetime | None = None
     founder: str | None = None  # None: the article that was placed first
     revived: str | None = None  # the id of a merged story, used again for the new one
     silent: frozenset[str] = frozenset()  # see Merge; if a whole story moves
@@ -64,7 +66,8 @@ class Merge(FrozenStruct):
     reason: str  # for the log
     bump: dt.datetime | None = None  # by a correction; None: the last of their bumps
     keeps: str | None = None
-    silent: frozenset[str] = frozenset()  # stories whose own bump does not bump the merged one
+    # Stories whose own bump does not bump the merged one
+    silent: frozenset[str] = frozenset()
     score: float | None = None
     need: float | None = None
 

@@ -38,18 +38,27 @@ class Decider:
     def __init__(self, parts: GroupingParts) -> None:
         self._parts = parts
 
-    def merge_before(self, unit_of_work: UnitOfWork, article: StoredArticle) -> Merge | None:
+    def merge_before(
+        self, unit_of_work: UnitOfWork, article: StoredArticle
+    ) -> Merge | None:
         """Return the merge of two stories to which corrections link a new article, and so each other."""
         if not self._parts.constraints.has_article(unit_of_work.connection, article.id):
             return None
         unit_of_work.ledger.write()
-        linked = self._parts.constraints.story_constraints(unit_of_work.connection, article.id).must_link
+        linked = self._parts.constraints.story_constraints(
+            unit_of_work.connection, article.id
+        ).must_link
         if len(linked) < 2:
             return None
         return Merge(stories=linked[:2], at_no=article.inbox_no, reason="correction")
 
     def decide(
-        self, unit_of_work: UnitOfWork, incoming: StoredArticle, found: CopyMatch, *, has_founded: bool
+        self,
+        unit_of_work: UnitOfWork,
+        incoming: StoredArticle,
+        found: CopyMatch,
+        *,
+        has_founded: bool,
     ) -> Found | Join | Copy:
         """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
         incoming = self.with_wire_of_original(unit_of_work, incoming, found)
@@ -59,15 +68,25 @@ class Decider:
         )
         claimed = incoming.claimed_outlet
         if window.has_polled and not incoming.is_polled:
-            claimed = incoming.outlet_key  # an archive that is read without feeds is believed
-        incoming = replace(incoming, is_little_known=is_little_known, claimed_outlet=claimed)
+            # An archive that is read without feeds is believed
+            claimed = incoming.outlet_key
+        incoming = replace(
+            incoming, is_little_known=is_little_known, claimed_outlet=claimed
+        )
         own = PairArticle(incoming)
         decision = self._decision(unit_of_work, incoming, own, found)
         story = None
         if decision.story is not None:
             story = self._parts.story_writer.growing.row(unit_of_work, decision.story)
-        agreement = self._agreement(unit_of_work, incoming, own, decision, story=story, copy=found.copy)
-        if found.copy is None and agreement and agreement.copied and not agreement.is_enough:
+        agreement = self._agreement(
+            unit_of_work, incoming, own, decision, story=story, copy=found.copy
+        )
+        if (
+            found.copy is None
+            and agreement
+            and agreement.copied
+            and not agreement.is_enough
+        ):
             decision = replace(decision, role="excerpt", is_compared=False)
         if decision.is_compared:
             self._parts.comparison.keep(own)
@@ -83,8 +102,14 @@ class Decider:
         article = _with_place(incoming, decision, evidence, found)
         if story is not None:
             article = replace(article, story=story.id)
-            return (Copy if decision.role == "copy" else Join)(article=article, story=story)
-        founding = stories.foundings(unit_of_work.connection, incoming.id) if has_founded else 0
+            return (Copy if decision.role == "copy" else Join)(
+                article=article, story=story
+            )
+        founding = (
+            stories.foundings(unit_of_work.connection, incoming.id)
+            if has_founded
+            else 0
+        )
         article = replace(article, story=story_id(incoming.id, founding))
         return Found(article=article, founding=founding)
 
@@ -96,7 +121,12 @@ class Decider:
         Nobody vouches for another version of the text but who names the agency.
         """
         copy = found.copy
-        if copy is None or copy.kind != "copy" or found.version_of or incoming.wire is not None:
+        if (
+            copy is None
+            or copy.kind != "copy"
+            or found.version_of
+            or incoming.wire is not None
+        ):
             return incoming
         unit_of_work.ledger.write_article(copy.other)
         original = articles.member(unit_of_work.connection, copy.other)
@@ -117,16 +147,28 @@ class Decider:
         return self._live_story(unit_of_work, article, copy.other, barred)
 
     def _live_story(
-        self, unit_of_work: UnitOfWork, article: StoredArticle, other: str, barred: Collection[str]
+        self,
+        unit_of_work: UnitOfWork,
+        article: StoredArticle,
+        other: str,
+        barred: Collection[str],
     ) -> StoryRow | None:
         """Return the story of article `other`, if an article may join it."""
         unit_of_work.ledger.write_article(other)
         row = stories.assigned_story(unit_of_work.connection, other)
         window = self._parts.window.current(unit_of_work.connection)
-        if row is None or row.id in barred or not window.is_live(row.story_no, article.inbox_no):
+        if (
+            row is None
+            or row.id in barred
+            or not window.is_live(row.story_no, article.inbox_no)
+        ):
             return None
         return (
-            row if is_within_window(article, window.story(row.story_no), self._parts.model.tuning) else None
+            row
+            if is_within_window(
+                article, window.story(row.story_no), self._parts.model.tuning
+            )
+            else None
         )
 
     def _decision(
@@ -140,9 +182,13 @@ class Decider:
         connection, copy = unit_of_work.connection, found.copy
         constraints = self._parts.constraints.story_constraints(connection, article.id)
         if constraints.must_link:
-            return _linked_decision(unit_of_work, article, copy, constraints.must_link[0])
+            return _linked_decision(
+                unit_of_work, article, copy, constraints.must_link[0]
+            )
         if copy is not None and copy.kind == "copy":
-            row = self.story_of_original(unit_of_work, article, copy, constraints.barred)
+            row = self.story_of_original(
+                unit_of_work, article, copy, constraints.barred
+            )
             if row is not None:
                 return Decision(
                     story=row.id,
@@ -151,12 +197,18 @@ class Decider:
                     evidence=Evidence(stage="copy"),
                 )
         decision = self._by_score(unit_of_work, article, own, constraints.barred)
-        updated = self._story_of_updated(unit_of_work, article, found.updated, constraints.barred)
+        updated = self._story_of_updated(
+            unit_of_work, article, found.updated, constraints.barred
+        )
         if updated is not None and decision.role == "report":
             if decision.story != updated.id:
                 evidence = Evidence(stage="version")
                 decision = replace(
-                    decision, story=updated.id, is_compared=True, follows=None, evidence=evidence
+                    decision,
+                    story=updated.id,
+                    is_compared=True,
+                    follows=None,
+                    evidence=evidence,
                 )
             return replace(decision, version_of=found.updated[0])
         if copy is not None and copy.kind == "excerpt" and decision.role == "report":
@@ -182,27 +234,44 @@ class Decider:
             return None
         first = articles.member(connection, updated[0])
         row = self._live_story(unit_of_work, article, first.id, barred)
-        return row if abs(article.effective_at - first.effective_at) <= _UPDATED_WITHIN else None
+        return (
+            row
+            if abs(article.effective_at - first.effective_at) <= _UPDATED_WITHIN
+            else None
+        )
 
     def _by_score(
-        self, unit_of_work: UnitOfWork, article: StoredArticle, own: PairArticle, barred: Collection[str]
+        self,
+        unit_of_work: UnitOfWork,
+        article: StoredArticle,
+        own: PairArticle,
+        barred: Collection[str],
     ) -> Decision:
         """Decide by the scores of the article with the stories that it may join."""
         window = self._parts.window.current(unit_of_work.connection)
         candidates = [
             story
             for story in window.candidates(article)
-            if story.id not in barred and is_open(article, story, self._parts.model.tuning)
+            if story.id not in barred
+            and is_open(article, story, self._parts.model.tuning)
         ]
-        newest = {story.id: self._parts.comparison.newest(story) for story in candidates}
+        newest = {
+            story.id: self._parts.comparison.newest(story) for story in candidates
+        }
         others = [report for reports in newest.values() for report in reports]
         waiting = [*unit_of_work.ledger.articles, article]
 
         def is_closed(story: LiveStory) -> bool:
-            return is_kept_apart(unit_of_work.connection, article, newest[story.id], others, waiting)
+            return is_kept_apart(
+                unit_of_work.connection, article, newest[story.id], others, waiting
+            )
 
-        scored = self._parts.comparison.scored(unit_of_work.connection, own, candidates, is_closed)
-        decision = decide(article, scored, self._parts.model, self._parts.comparison.model.bias)
+        scored = self._parts.comparison.scored(
+            unit_of_work.connection, own, candidates, is_closed
+        )
+        decision = decide(
+            article, scored, self._parts.model, self._parts.comparison.model.bias
+        )
         return replace(decision, nearest=pack_nearest(own.nearest))
 
     def _agreement(
@@ -221,7 +290,9 @@ class Decider:
             return None
         if copy is not None and decision.role == "copy":
             unit_of_work.ledger.write_article(copy.other)
-            return self._parts.comparison.agreement_of_copy(connection, article, copy.other)
+            return self._parts.comparison.agreement_of_copy(
+                connection, article, copy.other
+            )
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
         live = self._parts.window.current(connection).story(story.story_no)
@@ -241,7 +312,9 @@ def _with_place(
         is_compared=decision.is_compared,
         copy_of=evidence.copied,
         reuses=evidence.reuse.other if evidence.reuse else None,
-        version_of=(decision.version_of or found.version_of) if decision.role in COUNTED_ROLES else None,
+        version_of=(decision.version_of or found.version_of)
+        if decision.role in COUNTED_ROLES
+        else None,
         counts_as_report=evidence.counts_as_report,
         follows=decision.follows,
         nearest=decision.nearest,
@@ -251,14 +324,21 @@ def _with_place(
 
 
 def _linked_decision(
-    unit_of_work: UnitOfWork, article: StoredArticle, copy: CopyEvidence | None, story: str
+    unit_of_work: UnitOfWork,
+    article: StoredArticle,
+    copy: CopyEvidence | None,
+    story: str,
 ) -> Decision:
     """Return the decision to join the story that a correction requires."""
     connection = unit_of_work.connection
     is_silent = False
     if copy is not None and copy.kind == "copy":
-        is_silent = articles.assigned_stories(connection, [copy.other]).get(copy.other) == story
-    role: Role = "container" if article.is_container else "copy" if is_silent else "report"
+        is_silent = (
+            articles.assigned_stories(connection, [copy.other]).get(copy.other) == story
+        )
+    role: Role = (
+        "container" if article.is_container else "copy" if is_silent else "report"
+    )
     is_container_only = live_row(connection, story).container_only
     return Decision(
         story=story,

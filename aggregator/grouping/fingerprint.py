@@ -23,7 +23,9 @@ class Fingerprinter:
         self._tuning = all_tuning.section("copies", CopyTuning)
         self._packer = TermPacker(shipped_model(all_tuning))
 
-    def fingerprint(self, article: CleanArticle, reading: Reading | None = None) -> Fingerprint:
+    def fingerprint(
+        self, article: CleanArticle, reading: Reading | None = None
+    ) -> Fingerprint:
         """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
         tuning = self._tuning
         sequence = shingle_sequence(article.text)
@@ -65,7 +67,10 @@ def prepared_again(article: CleanArticle, all_tuning: Tuning) -> Prepared:
 
     again, reading, whole = read_again(article, all_tuning)
     of_whole = replace(again, text=whole)
-    return Prepared(article=again, fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading))
+    return Prepared(
+        article=again,
+        fingerprint=fingerprinter(all_tuning).fingerprint(of_whole, reading),
+    )
 
 
 def with_sketch(stored: Prepared, all_tuning: Tuning) -> Prepared:
@@ -73,5 +78,7 @@ def with_sketch(stored: Prepared, all_tuning: Tuning) -> Prepared:
     if stored.fingerprint is None:
         return stored
     whole = restore_lines(stored.article.text, stored.article.repeated)
-    sketch = sampled_shingles.sketch(shingle_sequence(whole), all_tuning.section("copies", CopyTuning))
+    sketch = sampled_shingles.sketch(
+        shingle_sequence(whole), all_tuning.section("copies", CopyTuning)
+    )
     return replace(stored, fingerprint=replace(stored.fingerprint, sketch=sketch))

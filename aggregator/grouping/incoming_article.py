@@ -10,7 +10,8 @@ from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.articles import StoredArticle, details_of
 
-_OUTLET_CHARS = 300  # like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
+# Like declared outlets; an index row of PostgreSQL has at most 2,700 bytes
+_OUTLET_CHARS = 300
 
 
 def incoming_article(
@@ -58,7 +59,9 @@ def incoming_article(
         kind=clean.kind,
         kind_evidence=clean.kind_evidence,
         copy_of=None,
-        wire=wire.agency if wire is not None and wire.confidence >= wire_confidence else None,
+        wire=wire.agency
+        if wire is not None and wire.confidence >= wire_confidence
+        else None,
         published=published.time if published else None,
         published_origin=published.origin if published else None,
         published_precision=published.precision if published else None,
@@ -80,7 +83,9 @@ def incoming_article(
     )
 
 
-def _site_name(waiting: InboxEntry, clean: CleanArticle, outlet: Outlet | None) -> str | None:
+def _site_name(
+    waiting: InboxEntry, clean: CleanArticle, outlet: Outlet | None
+) -> str | None:
     """Return the name that the outlet's own site gives it, on the page that was fetched or in its feed."""
     if outlet is None:
         return None
@@ -105,10 +110,16 @@ def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
     No source makes its own article earlier by a revision.
     """
     if incoming.published_origin != "poll":
-        is_credited = incoming.published is None or incoming.published >= incoming.effective_at
-        is_earlier = incoming.source == old.source and incoming.effective_at < old.effective_at
+        is_credited = (
+            incoming.published is None or incoming.published >= incoming.effective_at
+        )
+        is_earlier = (
+            incoming.source == old.source and incoming.effective_at < old.effective_at
+        )
         return (
-            incoming if is_credited and not is_earlier else replace(incoming, effective_at=old.effective_at)
+            incoming
+            if is_credited and not is_earlier
+            else replace(incoming, effective_at=old.effective_at)
         )
     return replace(
         incoming,

@@ -28,13 +28,24 @@ class LiveWindow:
         """Return the live stories, which are read if they are not in memory; nothing may wait then."""
         undated_from = self._stream.undated_from(connection)
         if self._window is None:
-            tuning, newest = self._model.tuning, live_stories.newest_inbox_no(connection)
-            since = max(newest - tuning.live_reach, min(newest - tuning.kept_reach, undated_from))
-            self._window = Window(self._model, map(live_story, live_stories.grown_since(connection, since)))
+            tuning, newest = (
+                self._model.tuning,
+                live_stories.newest_inbox_no(connection),
+            )
+            since = max(
+                newest - tuning.live_reach,
+                min(newest - tuning.kept_reach, undated_from),
+            )
+            self._window = Window(
+                self._model,
+                map(live_story, live_stories.grown_since(connection, since)),
+            )
         self._window.undated_from = undated_from
         return self._window
 
-    def take(self, unit_of_work: UnitOfWork, number: int, new: StoredArticle, *, is_new: bool) -> None:
+    def take(
+        self, unit_of_work: UnitOfWork, number: int, new: StoredArticle, *, is_new: bool
+    ) -> None:
         """Add a new article to its story, which it has founded if `is_new`."""
         if self._window is None:
             return
@@ -45,13 +56,18 @@ class LiveWindow:
         story.take(articles.without_text(new))
         self._window.put(story)
 
-    def renew(self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]) -> None:
+    def renew(
+        self, unit_of_work: UnitOfWork, changed: Iterable[tuple[int, str]]
+    ) -> None:
         """Read stories again, by number and id, of which other articles or rows have changed."""
         if self._window is None:
             return
         unit_of_work.ledger.write()
         numbers = {id_: number for number, id_ in changed}
-        live = {rows.id: live_story(rows) for rows in live_stories.named(unit_of_work.connection, numbers)}
+        live = {
+            rows.id: live_story(rows)
+            for rows in live_stories.named(unit_of_work.connection, numbers)
+        }
         for id_, number in numbers.items():
             if id_ in live:
                 self._window.put(live[id_])

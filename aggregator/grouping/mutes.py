@@ -42,13 +42,17 @@ class Mutes(FrozenStruct):
     @property
     def needs_sources(self) -> bool:
         """Whether `why` needs the source of an entry."""
-        return bool(self.of_sources) or any(kind == "folders" for kind, _ in self.everywhere)
+        return bool(self.of_sources) or any(
+            kind == "folders" for kind, _ in self.everywhere
+        )
 
     def holds(self, source_id: str | None, reason: str) -> bool:
         """Return whether `why` may give this reason for an entry of a source."""
         return any(given == reason for *_, given in self._mutes(source_id))
 
-    def why(self, entry: Entry, source: Source | None, clean: CleanArticle | None = None) -> str | None:
+    def why(
+        self, entry: Entry, source: Source | None, clean: CleanArticle | None = None
+    ) -> str | None:
         """Return why an entry is muted, or None.
 
         `clean`: None before it is prepared; then words are searched in its title only. `source`: None for an
@@ -57,21 +61,37 @@ class Mutes(FrozenStruct):
         mutes = tuple(self._mutes(source.id if source else None))
         if not mutes:
             return None
-        text = SearchableText(clean.title, clean.lead) if clean else SearchableText(entry.title)
+        text = (
+            SearchableText(clean.title, clean.lead)
+            if clean
+            else SearchableText(entry.title)
+        )
         keys = _keys_by_kind(entry, source, clean)
         for kind, muted, reason in mutes:
             term = muted_term(muted) if kind == "words" else None
-            if text.holds_term(term) if term else subject_key(muted) in keys.get(kind, ()):
+            if (
+                text.holds_term(term)
+                if term
+                else subject_key(muted) in keys.get(kind, ())
+            ):
                 return reason
         return None
 
     def _mutes(self, source_id: str | None) -> Iterator[tuple[str, str, str]]:
         own = self.of_sources.get(source_id or "", ())
-        for scope, mutes in (("muted", self.everywhere), ("muted for this source", own)):
-            yield from ((kind, muted, f"{scope}: {NOUNS[kind]} {muted!r}") for kind, muted in mutes)
+        for scope, mutes in (
+            ("muted", self.everywhere),
+            ("muted for this source", own),
+        ):
+            yield from (
+                (kind, muted, f"{scope}: {NOUNS[kind]} {muted!r}")
+                for kind, muted in mutes
+            )
 
 
-def _keys_by_kind(entry: Entry, source: Source | None, clean: CleanArticle | None) -> dict[str, set[str]]:
+def _keys_by_kind(
+    entry: Entry, source: Source | None, clean: CleanArticle | None
+) -> dict[str, set[str]]:
     """Return the keys of what an entry may be muted for beside its words, by kind of mute."""
     names: dict[str, list[str | None]] = {"categories": [*entry.categories]}
     outlet = outlet_of(entry)
@@ -84,4 +104,7 @@ def _keys_by_kind(entry: Entry, source: Source | None, clean: CleanArticle | Non
     if clean:
         names["categories"] += clean.categories
         names["kinds"] = [clean.kind]
-    return {kind: set(map(subject_key, filter(None, values))) for kind, values in names.items()}
+    return {
+        kind: set(map(subject_key, filter(None, values)))
+        for kind, values in names.items()
+    }

@@ -23,7 +23,9 @@ from aggregator.stories.tuning import StoryTuning
 class GroupingParts:
     """What deciders share. For one thread of the writer."""
 
-    def __init__(self, all_tuning: Tuning, options: StoryOptions, kept: Self | None = None) -> None:
+    def __init__(
+        self, all_tuning: Tuning, options: StoryOptions, kept: Self | None = None
+    ) -> None:
         """`kept`: parts of which the window and the sampled shingles stay, which take seconds to read."""
         pair_tuning = all_tuning.section("pairs", PairTuning)
         story_tuning = all_tuning.section("stories", StoryTuning)
@@ -34,12 +36,20 @@ class GroupingParts:
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
         self.stream: NewsStream = (
-            kept.stream if kept else NewsStream(pair_tuning, self.model.tuning.window_days)
+            kept.stream
+            if kept
+            else NewsStream(pair_tuning, self.model.tuning.window_days)
         )
         self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
-        self.window: LiveWindow = kept.window if kept else LiveWindow(self.model, self.stream)
-        self.story_writer = StoryWriter(self.model, story_tuning, options, self.stream, self.window)
+        self.window: LiveWindow = (
+            kept.window if kept else LiveWindow(self.model, self.stream)
+        )
+        self.story_writer = StoryWriter(
+            self.model, story_tuning, options, self.stream, self.window
+        )
         self.constraints = Constraints()
-        self.copy_finder: CopyFinder = kept.copy_finder if kept else CopyFinder(all_tuning)
+        self.copy_finder: CopyFinder = (
+            kept.copy_finder if kept else CopyFinder(all_tuning)
+        )
         self.boilerplate = BoilerplateLearner(all_tuning)
         self.outlet_names = OutletNames(self.story_writer.growing)

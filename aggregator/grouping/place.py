@@ -41,11 +41,15 @@ class Placer(Transactions):
         super().__init__(database, all_tuning, now, options)
         self._swept = -1
 
-    def place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
+    def place(
+        self, batch: Sequence[tuple[InboxEntry, Prepared]]
+    ) -> list[PlacementResult]:
         """Place a batch, in the order of its inbox numbers, in one transaction."""
         return self.database.again(partial(self._place, batch))
 
-    def _place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
+    def _place(
+        self, batch: Sequence[tuple[InboxEntry, Prepared]]
+    ) -> list[PlacementResult]:
         with self.unit_of_work(keeps_caches=True) as unit_of_work:
             placed = EntryPlacer(self.parts, unit_of_work, batch).place()
             self.parts.stream.write_counts(unit_of_work.connection)
@@ -56,7 +60,9 @@ class Placer(Transactions):
             self.parts.window.sweep(period * every)
         return placed
 
-    def correct(self, command: CorrectionCommand, request: int | None = None) -> CorrectionResult:
+    def correct(
+        self, command: CorrectionCommand, request: int | None = None
+    ) -> CorrectionResult:
         """Execute a correction and answer its row `request`, in one transaction.
 
         Raises UsageError if it is not possible; then nothing is changed.
@@ -67,13 +73,22 @@ class Placer(Transactions):
                 result = CorrectionHandler(self.parts).carry_out(unit_of_work, command)
                 if request is not None:
                     answer = msgspec.json.encode(result).decode()
-                    commands.answer(unit_of_work.connection, request, unit_of_work.now, "done", answer)
+                    commands.answer(
+                        unit_of_work.connection,
+                        request,
+                        unit_of_work.now,
+                        "done",
+                        answer,
+                    )
             return result
 
         return self.database.again(unit)
 
     def erase(
-        self, command: ForgetCommand, request: int | None = None, step: Callable[[], None] = lambda: None
+        self,
+        command: ForgetCommand,
+        request: int | None = None,
+        step: Callable[[], None] = lambda: None,
     ) -> ForgetResult:
         """Erase what a command names; its row `request` is answered and blanked.
 
@@ -85,9 +100,13 @@ class Placer(Transactions):
     def quarantine(self, n: int, reason: str) -> None:
         """Remove an entry that cannot be placed from the inbox."""
         self.database.transact(
-            lambda connection: rejected.quarantine(connection, n, at=self.now(), reason=reason)
+            lambda connection: rejected.quarantine(
+                connection, n, at=self.now(), reason=reason
+            )
         )
 
-    def retention_job(self, plan: RetentionPlan, *, is_asked: bool = False) -> Retention:
+    def retention_job(
+        self, plan: RetentionPlan, *, is_asked: bool = False
+    ) -> Retention:
         """Return the retention job, which shares the indexes in memory."""
         return Retention(self, plan, is_asked=is_asked)

@@ -21,7 +21,14 @@ from aggregator.grouping.revise import (
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.model.core import Article, CleanArticle, Evidence, FrozenStruct, Prepared, Role
+from aggregator.model.core import (
+    Article,
+    CleanArticle,
+    Evidence,
+    FrozenStruct,
+    Prepared,
+    Role,
+)
 from aggregator.store.intake import inbox, rejected, tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
@@ -60,16 +67,25 @@ class EntryPlacer:
         self._read_ahead()
         connection = unit_of_work.connection
         ids = {waiting.article for waiting, _ in batch}
-        self._refused = tombstones.find_tombstones(connection, ids)  # forgotten or deleted
-        self._placed = set(articles.assigned_stories(connection, ids))  # also those of this batch
+        # Forgotten or deleted
+        self._refused = tombstones.find_tombstones(connection, ids)
+        # Also those of this batch
+        self._placed = set(articles.assigned_stories(connection, ids))
         self._founders = stories.founders_among(connection, ids)  # before this batch
-        self._sources: dict[str, Source] = {}  # by `entry.source`; {} if mutes do not need them
+        # By `entry.source`; {} if mutes do not need them
+        self._sources: dict[str, Source] = {}
         if parts.options.mutes.needs_sources:
-            self._sources = {source.entry_source: source for source in all_sources(connection)}
+            self._sources = {
+                source.entry_source: source for source in all_sources(connection)
+            }
 
     def _read_ahead(self) -> None:
         """Let the parts read what they need of the batch."""
-        parts, batch, connection = self._parts, self._batch, self._unit_of_work.connection
+        parts, batch, connection = (
+            self._parts,
+            self._batch,
+            self._unit_of_work.connection,
+        )
         parts.window.current(connection)
         first, last = batch[0][0].inbox_no, batch[-1][0].inbox_no
         parts.copy_finder.cover(connection, first, last)
@@ -79,7 +95,9 @@ class EntryPlacer:
         """Place the entries in order."""
         parts, results = self._parts, []
         for waiting, prepared in self._batch:
-            shown = parts.boilerplate.shown(self._unit_of_work, waiting, prepared, parts.copy_finder)
+            shown = parts.boilerplate.shown(
+                self._unit_of_work, waiting, prepared, parts.copy_finder
+            )
             results.append(self._place(waiting, shown))
             self._placed.add(waiting.article)
         return results
@@ -90,16 +108,22 @@ class EntryPlacer:
         if waiting.article in self._refused:
             return self._reject_forgotten(waiting, waiting.article)
         if prepared.fingerprint is None:
-            return self._finished(waiting, clean, Placed("refused", waiting.article, ""))
+            return self._finished(
+                waiting, clean, Placed("refused", waiting.article, "")
+            )
         elsewhere = claimed_elsewhere(connection, waiting)
-        if elsewhere is not None and tombstones.find_tombstones(connection, {elsewhere}):
+        if elsewhere is not None and tombstones.find_tombstones(
+            connection, {elsewhere}
+        ):
             return self._reject_forgotten(waiting, elsewhere)
         old = self._known_article(waiting)
         if old is None and elsewhere is None:
             muted = self._why_muted(waiting, clean)
             if muted is not None:
                 return self._mute(waiting, muted)
-        return self._finished(waiting, clean, self._place_article(waiting, prepared, old, elsewhere))
+        return self._finished(
+            waiting, clean, self._place_article(waiting, prepared, old, elsewhere)
+        )
 
     def _known_article(self, waiting: InboxEntry) -> StoredArticle | None:
         """Return the article of an entry if it was placed before.
@@ -117,7 +141,11 @@ class EntryPlacer:
         return old
 
     def _place_article(
-        self, waiting: InboxEntry, prepared: Prepared, old: StoredArticle | None, elsewhere: str | None
+        self,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        old: StoredArticle | None,
+        elsewhere: str | None,
     ) -> Placed:
         """Place an article: `old` if it is known, `elsewhere` if its page is that of another article."""
         unit_of_work = self._unit_of_work
@@ -141,24 +169,41 @@ class EntryPlacer:
         is_late = waiting.is_late_page and result.outcome == "revised"
         if is_late or result.outcome in ("founded", "joined"):
             number = old.inbox_no if is_late and old is not None else waiting.inbox_no
-            self._parts.boilerplate.note(unit_of_work, waiting.entry, number, prepared.lines)
+            self._parts.boilerplate.note(
+                unit_of_work, waiting.entry, number, prepared.lines
+            )
         return result
 
     def _place_again(
-        self, waiting: InboxEntry, prepared: Prepared, incoming: StoredArticle, old: StoredArticle
+        self,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        incoming: StoredArticle,
+        old: StoredArticle,
     ) -> Placed:
         """Revise a known article, or place another one that has its address now."""
         own_text = "" if prepared.own is None else prepared.own.article.text
-        is_page_lost = waiting.has_lost_page or prepared.article.page_verdict is not None
+        is_page_lost = (
+            waiting.has_lost_page or prepared.article.page_verdict is not None
+        )
         revised = self._reviser.place_again(
-            self._unit_of_work, waiting, incoming, old, own_text, is_page_lost=is_page_lost
+            self._unit_of_work,
+            waiting,
+            incoming,
+            old,
+            own_text,
+            is_page_lost=is_page_lost,
         )
         if revised is not None:
             return revised
         generation = old.generation + 1
         id_ = next_generation_id(old.root_article, generation)
-        article_writes.rekey(self._unit_of_work.connection, old.id, id_, is_authoritative=True)
-        other = replace(incoming, id=id_, root_article=old.root_article, generation=generation)
+        article_writes.rekey(
+            self._unit_of_work.connection, old.id, id_, is_authoritative=True
+        )
+        other = replace(
+            incoming, id=id_, root_article=old.root_article, generation=generation
+        )
         return self._place_new(waiting, other)
 
     def _place_new(self, waiting: InboxEntry, incoming: StoredArticle) -> Placed:
@@ -168,9 +213,13 @@ class EntryPlacer:
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
         page = waiting.entry.url or waiting.page_url
-        found = parts.copy_finder.find(unit_of_work.connection, incoming, page, unit_of_work.ledger.articles)
+        found = parts.copy_finder.find(
+            unit_of_work.connection, incoming, page, unit_of_work.ledger.articles
+        )
         if incoming.generation == 0 and found.same_page is not None:
-            seen_there = self._reviser.place_there(unit_of_work, waiting, incoming, found.same_page)
+            seen_there = self._reviser.place_there(
+                unit_of_work, waiting, incoming, found.same_page
+            )
             if seen_there is not None:
                 return seen_there
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
@@ -188,8 +237,14 @@ class EntryPlacer:
         """Give each article of a series its own story: two alone were like copies of one text."""
         unit_of_work = self._unit_of_work
         assigned = articles.assigned_stories(unit_of_work.connection, series)
-        assigned |= {new.id: new.story for new in unit_of_work.ledger.articles if new.id in series}
-        shared = [story for story, count in Counter(assigned.values()).items() if count > 1]
+        assigned |= {
+            new.id: new.story
+            for new in unit_of_work.ledger.articles
+            if new.id in series
+        }
+        shared = [
+            story for story, count in Counter(assigned.values()).items() if count > 1
+        ]
         if shared:
             unit_of_work.ledger.write()
         for story in sorted(shared):
@@ -200,18 +255,28 @@ class EntryPlacer:
 
     def _take_out(self, member: Article, at_no: int) -> None:
         """Let an article begin a story, with the copies of its own text, unless a correction binds one."""
-        connection, parts, ledger = self._unit_of_work.connection, self._parts, self._unit_of_work.ledger
+        connection, parts, ledger = (
+            self._unit_of_work.connection,
+            self._parts,
+            self._unit_of_work.ledger,
+        )
         leaving = with_copies(connection, [member.id], member.story)
         if not parts.constraints.may_leave(connection, leaving):
             return
         evidence = Evidence(stage="series", rules_version=parts.rules_version)
         article_writes.set_evidence(connection, member.id, evidence)
         role: Role = "container" if member.is_container else "report"
-        article_writes.set_role(connection, member.id, role, None, reuse=None, version_of=None)
-        move = Move(articles=tuple(leaving), target=None, at_no=at_no, founder=member.id)
+        article_writes.set_role(
+            connection, member.id, role, None, reuse=None, version_of=None
+        )
+        move = Move(
+            articles=tuple(leaving), target=None, at_no=at_no, founder=member.id
+        )
         story = parts.story_writer.apply(self._unit_of_work, move)
         now = self._unit_of_work.now
-        ledger.log(now, member.story, "moved", article=member.id, to=story, reason="series")
+        ledger.log(
+            now, member.story, "moved", article=member.id, to=story, reason="series"
+        )
 
     def _decide(self, incoming: StoredArticle, found: CopyMatch) -> Found | Join | Copy:
         """Decide about a new article; stories to which corrections link it are merged first."""
@@ -219,11 +284,15 @@ class EntryPlacer:
         while (merge := self._decider.merge_before(unit_of_work, incoming)) is not None:
             self._parts.story_writer.apply(unit_of_work, merge)
         has_founded = incoming.generation > 0 or incoming.id in self._founders
-        change = self._decider.decide(unit_of_work, incoming, found, has_founded=has_founded)
+        change = self._decider.decide(
+            unit_of_work, incoming, found, has_founded=has_founded
+        )
         article = self._parts.outlet_names.named(unit_of_work, change.article)
         return replace(change, article=article)
 
-    def _finished(self, waiting: InboxEntry, clean: CleanArticle, result: Placed) -> PlacementResult:
+    def _finished(
+        self, waiting: InboxEntry, clean: CleanArticle, result: Placed
+    ) -> PlacementResult:
         """Finish an entry in the inbox; return its outcome."""
         self._unit_of_work.ledger.finish(
             waiting.entry_no,
@@ -249,16 +318,28 @@ class EntryPlacer:
 
     def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
         """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
-        connection, n, at = self._unit_of_work.connection, waiting.entry_no, self._unit_of_work.now
+        connection, n, at = (
+            self._unit_of_work.connection,
+            waiting.entry_no,
+            self._unit_of_work.now,
+        )
         rejected.quarantine(connection, n, at=at, reason=reason, verdict=inbox.MUTED)
-        return PlacementResult(entry_no=n, outcome="refused", article=waiting.article, reason=reason)
+        return PlacementResult(
+            entry_no=n, outcome="refused", article=waiting.article, reason=reason
+        )
 
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
         """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
-        connection, n, at = self._unit_of_work.connection, waiting.entry_no, self._unit_of_work.now
+        connection, n, at = (
+            self._unit_of_work.connection,
+            waiting.entry_no,
+            self._unit_of_work.now,
+        )
         tombstones.count_refused(connection, [article], at)
         erasing.blank_entry(connection, n, at)
-        return PlacementResult(entry_no=n, outcome="refused", article=article, reason=tombstones.REASON)
+        return PlacementResult(
+            entry_no=n, outcome="refused", article=article, reason=tombstones.REASON
+        )
 
 
 def _outcome_of(change: Found | Join | Copy) -> Outcome:

@@ -46,7 +46,8 @@ from aggregator.store.stories.standing import sender_of
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories of a decision: the best and the runner-up
-_TEXTS_READ = 3  # times the compared reports: texts searched for the sentences of a little-known source
+# Times the compared reports: texts searched for the sentences of a little-known source
+_TEXTS_READ = 3
 
 
 def has_report(reports: Sequence[Article]) -> bool:
@@ -69,11 +70,14 @@ def is_foreign_text(
     """
     others = [report for report in reports if report.body_words >= stub_words]
     if own.body_words < stub_words or not any(
-        are_alike(own.title_pieces, report.title_pieces, tuning.headline_share) for report in others
+        are_alike(own.title_pieces, report.title_pieces, tuning.headline_share)
+        for report in others
     ):
         return False
     if own.body_words < tuning.short_body_words:
-        return not shares_weighty_word(words_of_body(own), reports, snapshot, tuning.short_body_idf)
+        return not shares_weighty_word(
+            words_of_body(own), reports, snapshot, tuning.short_body_idf
+        )
     return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
 
 
@@ -86,12 +90,15 @@ def _shipped_trees() -> PairModel:
 class ReportComparison:
     """Compares articles with stories. Keeps decoded articles, and comparisons of the present snapshot."""
 
-    def __init__(self, model: EventModel, tuning: PairTuning, stream: NewsStream) -> None:
+    def __init__(
+        self, model: EventModel, tuning: PairTuning, stream: NewsStream
+    ) -> None:
         self.tuning = tuning
         self._model = model
         self._stream = stream
         self._decoded: OrderedDict[int, PairArticle] = OrderedDict()
-        self._logits: dict[tuple[int, int], float] = {}  # by inbox numbers, the lower first
+        # By inbox numbers, the lower first
+        self._logits: dict[tuple[int, int], float] = {}
         self._of_snapshot: object = None  # the snapshot of the logits
 
     @property
@@ -149,12 +156,16 @@ class ReportComparison:
             return []
         shift = self._stream.shift(connection, own.source)
         scored = []
-        for story, pairs in zip(stories, self._compared(connection, own, stories), strict=True):
+        for story, pairs in zip(
+            stories, self._compared(connection, own, stories), strict=True
+        ):
             candidate = _scored(story, pairs, self._shift_of(story, own, shift))
             if candidate is None:
                 continue
             is_joined = candidate.score >= self._model.tuning.threshold
-            if is_joined and (is_closed(story) or not self.may_hold(connection, own, story)):
+            if is_joined and (
+                is_closed(story) or not self.may_hold(connection, own, story)
+            ):
                 continue
             scored.append((candidate, pairs))
         scored.sort(key=lambda row: (-row[0].score, row[0].story.number))
@@ -175,36 +186,64 @@ class ReportComparison:
         """Return for each story the pairs of a new article with its deciding reports that have terms."""
         reports, counts = [], []
         for story in stories:
-            of_story = [self.article(report) for report in self.deciding(story) if report.terms]
+            of_story = [
+                self.article(report) for report in self.deciding(story) if report.terms
+            ]
             counts.append(len(of_story))
             reports += of_story
         snapshot = self._current(connection)
-        compared, own.nearest = compare_pairs(self.model, own, reports, snapshot, has_come=True)
+        compared, own.nearest = compare_pairs(
+            self.model, own, reports, snapshot, has_come=True
+        )
         self._remember(own, reports, compared)
         remaining = iter(compared)
         return [list(islice(remaining, count)) for count in counts]
 
     def reasons(
-        self, connection: Connection, own: PairArticle, others: Sequence[PairArticle], shift: float
+        self,
+        connection: Connection,
+        own: PairArticle,
+        others: Sequence[PairArticle],
+        shift: float,
     ) -> tuple[Reason, ...]:
         """Return what adds up to the mean score of an article with others, `shift` of the stream included."""
         snapshot = self._stream.snapshot(connection)
-        return self._reasons(compare_pairs(self.model, own, others, snapshot).pairs, shift)
+        return self._reasons(
+            compare_pairs(self.model, own, others, snapshot).pairs, shift
+        )
 
-    def _reasons(self, pairs: Sequence[ComparedPair], shift: float) -> tuple[Reason, ...]:
-        return (*reasons_of(self.model, pairs), Reason(name=STREAM, value=shift, share=shift))
+    def _reasons(
+        self, pairs: Sequence[ComparedPair], shift: float
+    ) -> tuple[Reason, ...]:
+        return (
+            *reasons_of(self.model, pairs),
+            Reason(name=STREAM, value=shift, share=shift),
+        )
 
     def logits(
-        self, connection: Connection, own: Sequence[PairArticle], others: Sequence[PairArticle]
+        self,
+        connection: Connection,
+        own: Sequence[PairArticle],
+        others: Sequence[PairArticle],
     ) -> Floats:
         """Return the logit of each article with each other one: a row an article."""
         rows = []
         snapshot = self._current(connection)
         for article in own:
-            missing = [other for other in others if _pair(article.inbox, other.inbox) not in self._logits]
+            missing = [
+                other
+                for other in others
+                if _pair(article.inbox, other.inbox) not in self._logits
+            ]
             if missing:
-                self._remember(article, missing, compare_pairs(self.model, article, missing, snapshot).pairs)
-            rows.append([self._logits[_pair(article.inbox, other.inbox)] for other in others])
+                self._remember(
+                    article,
+                    missing,
+                    compare_pairs(self.model, article, missing, snapshot).pairs,
+                )
+            rows.append(
+                [self._logits[_pair(article.inbox, other.inbox)] for other in others]
+            )
         return np.array(rows)
 
     def _current(self, connection: Connection) -> StreamSnapshot:
@@ -216,14 +255,19 @@ class ReportComparison:
         return snapshot
 
     def _remember(
-        self, own: PairArticle, others: Sequence[PairArticle], pairs: Sequence[ComparedPair]
+        self,
+        own: PairArticle,
+        others: Sequence[PairArticle],
+        pairs: Sequence[ComparedPair],
     ) -> None:
         for other, pair in zip(others, pairs, strict=True):
             self._logits[_pair(own.inbox, other.inbox)] = pair.logit
 
     # --- guards -------------------------------------------------------------------------------------------
 
-    def may_hold(self, connection: Connection, own: PairArticle, story: LiveStory) -> bool:
+    def may_hold(
+        self, connection: Connection, own: PairArticle, story: LiveStory
+    ) -> bool:
         """Return whether a story is open to an article by what is compared of it.
 
         A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
@@ -231,12 +275,18 @@ class ReportComparison:
         newest = self.newest(story)
         if not own.is_opinion and newest and not has_report(newest):
             return False
-        return not self.is_foreign(connection, own, [self.article(report) for report in newest])
+        return not self.is_foreign(
+            connection, own, [self.article(report) for report in newest]
+        )
 
-    def is_foreign(self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]) -> bool:
+    def is_foreign(
+        self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]
+    ) -> bool:
         """Return whether a text stands under a headline of others: see `is_foreign_text`."""
         snapshot = self._stream.snapshot(connection)
-        return is_foreign_text(own, reports, snapshot, self.tuning, self._model.stub_words)
+        return is_foreign_text(
+            own, reports, snapshot, self.tuning, self._model.stub_words
+        )
 
     # --- agreement ----------------------------------------------------------------------------------------
 
@@ -257,16 +307,26 @@ class ReportComparison:
         of a report, others much, in words that are not copied.
         """
         counted = _vouching(own, story)
-        reports = [self.article(report) for report in counted[: self.tuning.compared_reports]]
+        reports = [
+            self.article(report) for report in counted[: self.tuning.compared_reports]
+        ]
         if not any(len(beside_title(report)) for report in reports):
             return None  # bare headlines can neither confirm nor deny a text
-        beside, copied, snapshot = beside_title(own), None, self._stream.snapshot(connection)
+        beside, copied, snapshot = (
+            beside_title(own),
+            None,
+            self._stream.snapshot(connection),
+        )
         if own.is_little_known:
-            ids = [report.id for report in story.reports if sender_of(report) != own.sender]
+            ids = [
+                report.id for report in story.reports if sender_of(report) != own.sender
+            ]
             ids = ids[: _TEXTS_READ * self.tuning.compared_reports]
             texts = compared_articles.compared_texts(connection, ids, waiting)
             beside, copied = self._own_terms(own, text, [*texts.values()])
-        elif not len(beside) or shares_weighty_word(beside, reports, snapshot, self.tuning.short_body_idf):
+        elif not len(beside) or shares_weighty_word(
+            beside, reports, snapshot, self.tuning.short_body_idf
+        ):
             return None  # of who has standing one word is enough
         return Agreement(
             shared=shared_beside_title(beside, reports, snapshot),
@@ -290,16 +350,26 @@ class ReportComparison:
         terms = read(self._packer.pack("", words, text.language))
         return np.intersect1d(beside, hashes_of(ids_of(terms))), copied
 
-    def agreement_of_copy(self, connection: Connection, article: Article, original: str) -> Agreement | None:
+    def agreement_of_copy(
+        self, connection: Connection, article: Article, original: str
+    ) -> Agreement | None:
         """Return the agreement of the original of a copy; None if the source of the copy has standing."""
-        return articles.evidence_of(connection, original).agreement if article.is_little_known else None
+        return (
+            articles.evidence_of(connection, original).agreement
+            if article.is_little_known
+            else None
+        )
 
-    def with_agreement(self, connection: Connection, id: str, story: str, evidence: Evidence) -> Evidence:  # noqa: A002
+    def with_agreement(
+        self, connection: Connection, id: str, story: str, evidence: Evidence
+    ) -> Evidence:
         """Return the evidence of an article that moves to a story, with its agreement there."""
         row = articles.member(connection, id)
         text = compared_articles.compared_texts(connection, [id])[id]
         (rows,) = live_stories.named(connection, [story])
-        agreement = self.agreement(connection, self.article(row), text, live_story(rows))
+        agreement = self.agreement(
+            connection, self.article(row), text, live_story(rows)
+        )
         return replace(evidence, agreement=agreement)
 
 
@@ -322,7 +392,9 @@ def _vouching(own: PairArticle, story: LiveStory) -> list[Article]:
     return standing if standing or not own.is_little_known else others
 
 
-def _scored(story: LiveStory, pairs: Sequence[ComparedPair], shift: float) -> ScoredCandidate | None:
+def _scored(
+    story: LiveStory, pairs: Sequence[ComparedPair], shift: float
+) -> ScoredCandidate | None:
     """Return the score of a story without its reasons; None if no report of it shares enough."""
     texts = sum(float(pair.features[AT["all"]]) for pair in pairs if pair.is_compared)
     if not texts:

@@ -27,7 +27,8 @@ class Decision(msgspec.Struct, frozen=True):
     is_compared: bool  # whether later articles are compared with it
     evidence: Evidence
     follows: str | None = None  # the earlier story that a new one continues
-    nearest: bytes | None = None  # see pair_features.read_nearest; None: it was not compared
+    # See pair_features.read_nearest; None: it was not compared
+    nearest: bytes | None = None
     version_of: str | None = None  # the text of its outlet that it updates
 
 
@@ -40,24 +41,37 @@ class ScoredCandidate(msgspec.Struct, frozen=True):
     texts: float = 0.0  # mean cosine of whole texts
 
 
-def shared_terms(article: Article, story: LiveStory, model: EventModel) -> tuple[int, ...]:
+def shared_terms(
+    article: Article, story: LiveStory, model: EventModel
+) -> tuple[int, ...]:
     """Return the ids of the terms that an article shares with the mean of a story, the heaviest first."""
-    mine, theirs = read(article.terms), story.mean_terms(model, model.tuning.packed_terms)
-    ids, at_mine, at_theirs = np.intersect1d(ids_of(mine), ids_of(theirs), return_indices=True)
+    mine, theirs = (
+        read(article.terms),
+        story.mean_terms(model, model.tuning.packed_terms),
+    )
+    ids, at_mine, at_theirs = np.intersect1d(
+        ids_of(mine), ids_of(theirs), return_indices=True
+    )
     products = weights_of(mine[at_mine]) * weights_of(theirs[at_theirs])
     folded = products * model.field_weights[ids >> HASH_BITS]
     order = np.lexsort((ids, -folded))
     return tuple(int(ids[i]) for i in order[:_SHARED_TERMS])
 
 
-def decide(article: Article, scored: Sequence[ScoredCandidate], model: EventModel, bias: float) -> Decision:
+def decide(
+    article: Article, scored: Sequence[ScoredCandidate], model: EventModel, bias: float
+) -> Decision:
     """Decide the story of the article: the highest score of those that reach the threshold, else its own.
 
     A story of live blogs and roundups only is joined where no other story reaches it.
     """
     need = model.tuning.threshold
-    ranked = sorted(scored, key=lambda candidate: (-candidate.score, candidate.story.number))
-    best = _best(article, [candidate for candidate in ranked if candidate.score >= need])
+    ranked = sorted(
+        scored, key=lambda candidate: (-candidate.score, candidate.story.number)
+    )
+    best = _best(
+        article, [candidate for candidate in ranked if candidate.score >= need]
+    )
     rival = next((candidate for candidate in ranked if candidate is not best), None)
     evidence = Evidence(stage="founded", bias=bias, runner_up=_runner_up(rival, need))
     role: Role = "container" if article.is_container else "report"
@@ -84,17 +98,24 @@ def decide(article: Article, scored: Sequence[ScoredCandidate], model: EventMode
     )
 
 
-def _best(article: Article, fitting: Sequence[ScoredCandidate]) -> ScoredCandidate | None:
+def _best(
+    article: Article, fitting: Sequence[ScoredCandidate]
+) -> ScoredCandidate | None:
     """Return the story to join of those that reach the threshold, the best first."""
     best = fitting[0] if fitting else None
     if article.is_container:
         return best
-    return next((candidate for candidate in fitting if not candidate.story.is_container_only), best)
+    return next(
+        (candidate for candidate in fitting if not candidate.story.is_container_only),
+        best,
+    )
 
 
 def is_open(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
     """Return whether window and member limit admit the article to the story."""
-    return story.article_count < tuning.story_cap and is_within_window(article, story, tuning)
+    return story.article_count < tuning.story_cap and is_within_window(
+        article, story, tuning
+    )
 
 
 def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) -> bool:
@@ -105,18 +126,30 @@ def is_within_window(article: Article, story: LiveStory, tuning: EventTuning) ->
     return story.is_near(date, int(tuning.window_days * MINUTES_A_DAY))
 
 
-def _followed(article: Article, best: ScoredCandidate | None, model: EventModel) -> str | None:
+def _followed(
+    article: Article, best: ScoredCandidate | None, model: EventModel
+) -> str | None:
     """Return the best story if it is nearly the same event, began earlier, and both have texts and dates."""
-    if best is None or article.body_words < model.stub_words or article.is_container or article.is_opinion:
+    if (
+        best is None
+        or article.body_words < model.stub_words
+        or article.is_container
+        or article.is_opinion
+    ):
         return None
     if article.minutes is None or best.story.began is None:
         return None
     tuning = model.tuning
-    is_near = best.score >= tuning.threshold - tuning.slack and best.texts >= tuning.follows_cosine
+    is_near = (
+        best.score >= tuning.threshold - tuning.slack
+        and best.texts >= tuning.follows_cosine
+    )
     return best.story.id if is_near and best.story.began < article.minutes else None
 
 
 def _runner_up(scored: ScoredCandidate | None, need: float) -> RunnerUp | None:
     if scored is None:
         return None
-    return RunnerUp(story=scored.story.id, score=scored.score, need=need, reasons=scored.reasons)
+    return RunnerUp(
+        story=scored.story.id, score=scored.score, need=need, reasons=scored.reasons
+    )

@@ -17,7 +17,8 @@ class PlacingTuning(msgspec.Struct, frozen=True, kw_only=True):
     batch_articles: int
     gathering_seconds: float
     sweep_every: int
-    revision_containment: float  # share of shingles from which on two texts are versions of one article
+    # Share of shingles from which on two texts are versions of one article
+    revision_containment: float
     wire_confidence: float
 
 
@@ -25,7 +26,8 @@ class StoryOptions(FrozenStruct):
     """What users choose about stories."""
 
     summary_words: int = 60  # default of publish.excerpt_words
-    families: Mapping[str, str] | None = None  # outlet key → publisher; None: those of the program
+    # Outlet key → publisher; None: those of the program
+    families: Mapping[str, str] | None = None
     bumps: Collection[str] = BUMPS  # which of BUMPS bump a story
     # A new headline does not bump a story of one report that is older; default of feeds.bump_age.
     bump_age_seconds: float = 3 * 86_400

@@ -37,7 +37,8 @@ class NewsStream:
         self._window = dt.timedelta(days=window_days)
         self._snapshot: StreamSnapshot | None = None
         self._standing: frozenset[str] | None = None  # senders; None: not read yet
-        self._latest: list[StreamPeriod | None] = []  # the newest closed period; []: not read yet
+        # The newest closed period; []: not read yet
+        self._latest: list[StreamPeriod | None] = []
         self._undated_from: int | None = None  # see `undated_from`; None: not read yet
         self._inbox_no = -1  # of the article that is being placed
         # Stories of the last articles, and whether they were of a backlog; None: not read yet.
@@ -58,30 +59,42 @@ class NewsStream:
         """Forget which of the last articles are alone in their stories."""
         self._last = None
 
-    def before(self, unit_of_work: UnitOfWork, inbox_no: int, accepted_at: dt.datetime) -> None:
+    def before(
+        self, unit_of_work: UnitOfWork, inbox_no: int, accepted_at: dt.datetime
+    ) -> None:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no
         connection = unit_of_work.connection
         day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
         after, number, present = -1, 1, -1
         if latest is not None:
-            after, number, present = latest.last_inbox_no, latest.number + 1, latest.day + 1
+            after, number, present = (
+                latest.last_inbox_no,
+                latest.number + 1,
+                latest.day + 1,
+            )
         if present - self._tuning.stream_days <= day <= present:
             return
         unit_of_work.ledger.write()
         count, packed = self._count_terms(connection, after, inbox_no - 1)
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
         self.write_counts(connection)
-        stream_history.close_period(connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days)
+        stream_history.close_period(
+            connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
+        )
         standing.note_day(connection, period.number, after, inbox_no - 1)
         self.forget_periods()
         self._latest = [period]
 
-    def _count_terms(self, connection: Connection, after: int, last: int) -> tuple[int, bytes]:
+    def _count_terms(
+        self, connection: Connection, after: int, last: int
+    ) -> tuple[int, bytes]:
         """Return the number of articles after one inbox number up to another, and their word frequencies."""
         after = max(after, last + 1 - _PERIOD_ARTICLES)
         most = self._tuning.period_source_articles
-        return pack_frequencies(stream_history.terms_between(connection, after, last, most))
+        return pack_frequencies(
+            stream_history.terms_between(connection, after, last, most)
+        )
 
     def restore(self, connection: Connection) -> None:
         """Count the words of periods again that the snapshot needs and whose frequencies were dropped."""
@@ -124,7 +137,9 @@ class NewsStream:
                 self._snapshot = StreamSnapshot(*history)
         return self._snapshot
 
-    def is_little_known(self, connection: Connection, article: Article, *, has_polled: bool) -> bool:
+    def is_little_known(
+        self, connection: Connection, article: Article, *, has_polled: bool
+    ) -> bool:
         """Return whether who sent an article had no standing before the day.
 
         An archive that begins a database is believed: what is handed in while nobody has standing and no feed
@@ -144,7 +159,9 @@ class NewsStream:
     def placed(self, new: StoredArticle, *, has_joined: bool) -> None:
         """Count a new article for the stream and for its source; see `write_counts`."""
         if self._last is not None and new.role != "copy":
-            self._last.append((new.story, new.seen_at - new.effective_at > self._window))
+            self._last.append(
+                (new.story, new.seen_at - new.effective_at > self._window)
+            )
             if has_joined:
                 self._shared.add(new.story)
         if new.outlet_key is not None and self._inbox_no > self._counted_up_to:
@@ -153,7 +170,10 @@ class NewsStream:
 
     def write_counts(self, connection: Connection) -> None:
         """Write what `placed` counted in this transaction."""
-        counts = {source: (count, self._matches[source]) for source, count in self._articles.items()}
+        counts = {
+            source: (count, self._matches[source])
+            for source, count in self._articles.items()
+        }
         stream_history.count_sources(connection, counts)
         self._articles.clear()
         self._matches.clear()
@@ -163,7 +183,9 @@ class NewsStream:
         if self._last is not None:
             return
         unit_of_work.ledger.write()
-        last = articles.last_articles(unit_of_work.connection, self._tuning.stream_articles)
+        last = articles.last_articles(
+            unit_of_work.connection, self._tuning.stream_articles
+        )
         self._last = deque(
             ((article.story, article.age > self._window) for article in last),
             maxlen=self._tuning.stream_articles,
@@ -173,7 +195,9 @@ class NewsStream:
     def shift(self, connection: Connection, source: str | None = None) -> float:
         """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
         assert self._last is not None, "`read_last` is called before"
-        counts = (0, 0) if source is None else self.snapshot(connection).counts_of(source)
+        counts = (
+            (0, 0) if source is None else self.snapshot(connection).counts_of(source)
+        )
         self._shared.intersection_update(story for story, _ in self._last)
         stories = self._stories_of_news()
         shared = sum(story in self._shared for story in stories)

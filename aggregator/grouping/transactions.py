@@ -22,7 +22,11 @@ class Transactions:
     """
 
     def __init__(
-        self, database: Database, all_tuning: Tuning, now: Callable[[], dt.datetime], options: StoryOptions
+        self,
+        database: Database,
+        all_tuning: Tuning,
+        now: Callable[[], dt.datetime],
+        options: StoryOptions,
     ) -> None:
         self.database = database
         self.all_tuning = all_tuning

@@ -17,12 +17,20 @@ from typing import Final
 
 import numpy as np
 
-from aggregator.grouping.pairs.term_codec import HASH_BITS, Words, heaviest, ids_of, read, weights_of
+from aggregator.grouping.pairs.term_codec import (
+    HASH_BITS,
+    Words,
+    heaviest,
+    ids_of,
+    read,
+    weights_of,
+)
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel
 from aggregator.model.core import Article
 from aggregator.store.stories.live_stories import LiveRows
 
-HELD_REPORTS: Final = 32  # most compared reports of a story in memory; its mean is that of these
+# Most compared reports of a story in memory; its mean is that of these
+HELD_REPORTS: Final = 32
 _HASHES: Final = np.uint32((1 << HASH_BITS) - 1)
 
 
@@ -35,22 +43,32 @@ class LiveStory:
     """A story that articles may join."""
 
     __slots__ = (
-        *("article_count", "began", "compared_count", "dates", "id", "keys", "last_inbox_no"),
+        *(
+            "article_count",
+            "began",
+            "compared_count",
+            "dates",
+            "id",
+            "keys",
+            "last_inbox_no",
+        ),
         *("number", "reports"),
     )
 
-    def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:  # noqa: A002 - as in its row
+    def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
         """`number`: its running number; `last_inbox_no`: of the article that was placed last."""
         self.number = number
         self.id = id
         self.last_inbox_no = last_inbox_no
         self.article_count = 0
         self.compared_count = 0
-        self.began: int | None = None  # first declared date of a compared report, in minutes
+        # First declared date of a compared report, in minutes
+        self.began: int | None = None
         self.dates = array("i")  # of all articles, declared or read, in minutes, sorted
         # The compared ones that decide before the others, HELD_REPORTS at most.
         self.reports: list[Article] = []
-        self.keys = array("I")  # under which the window has it, in order: as a set they would take 2 KB
+        # Under which the window has it, in order: as a set they would take 2 KB
+        self.keys = array("I")
 
     @property
     def is_container_only(self) -> bool:
@@ -71,7 +89,11 @@ class LiveStory:
         insort(self.reports, article, key=decides_before)
         del self.reports[HELD_REPORTS:]
         if article.minutes is not None:
-            self.began = article.minutes if self.began is None else min(self.began, article.minutes)
+            self.began = (
+                article.minutes
+                if self.began is None
+                else min(self.began, article.minutes)
+            )
 
     def is_near(self, minutes: int, reach: int) -> bool:
         """Return whether one of its dates is at most `reach` minutes away."""
@@ -82,9 +104,13 @@ class LiveStory:
         """Return the heaviest terms of the mean of its compared reports, packed, the heaviest first."""
         if len(self.reports) == 1:
             return read(self.reports[0].terms)[:limit]  # which are in this order
-        words = np.concatenate([read(report.terms) for report in self.reports] or [read(b"")])
+        words = np.concatenate(
+            [read(report.terms) for report in self.reports] or [read(b"")]
+        )
         ids, places = np.unique(ids_of(words), return_inverse=True)
-        sums = np.bincount(places, weights=weights_of(words), minlength=len(ids)).astype(np.int64)
+        sums = np.bincount(
+            places, weights=weights_of(words), minlength=len(ids)
+        ).astype(np.int64)
         count = len(self.reports)
         mean = (sums + count // 2) // max(count, 1)
         return heaviest(ids.astype(np.int64), mean, model.field_weights, limit)
@@ -134,7 +160,9 @@ class Window:
 
     def put(self, story: LiveStory) -> None:
         """Add a story, or record that it has changed."""
-        self.has_polled = self.has_polled or any(report.is_polled for report in story.reports)
+        self.has_polled = self.has_polled or any(
+            report.is_polled for report in story.reports
+        )
         former = self._stories.get(story.number)
         before = set(former.keys) if former is not None else set()
         keys = set(_keys(story.mean_terms(self._model, self._model.tuning.key_terms)))
@@ -163,11 +191,15 @@ class Window:
     def _is_live(self, last_inbox_no: int, now: int) -> bool:
         """Return whether a story that grew last at `last_inbox_no` is live at `now`."""
         tuning, age = self._model.tuning, now - last_inbox_no
-        return age <= tuning.live_reach and (age <= tuning.kept_reach or last_inbox_no >= self.undated_from)
+        return age <= tuning.live_reach and (
+            age <= tuning.kept_reach or last_inbox_no >= self.undated_from
+        )
 
     def candidates(self, article: Article) -> list[LiveStory]:
         """Return the stories that share most terms with the article and may be open to it, best first."""
-        oldest = max(article.inbox_no - self._model.tuning.undated_reach, self.undated_from)
+        oldest = max(
+            article.inbox_no - self._model.tuning.undated_reach, self.undated_from
+        )
         date = article.stated_minutes
 
         def may_be_open(story: LiveStory) -> bool:
@@ -177,7 +209,9 @@ class Window:
                 return story.last_inbox_no >= oldest
             return self._is_near(story, date, date)
 
-        return self._best(_keys(read(article.terms)[: self._model.tuning.key_terms]), may_be_open)
+        return self._best(
+            _keys(read(article.terms)[: self._model.tuning.key_terms]), may_be_open
+        )
 
     def neighbours(self, number: int) -> list[LiveStory]:
         """Return other stories that share most terms with this one and may be in its window, best first.
@@ -192,7 +226,10 @@ class Window:
                 return False
             if own.dates and story.dates:
                 return self._is_near(story, own.dates[0], own.dates[-1])
-            return newer - older <= self._model.tuning.undated_reach and older >= self.undated_from
+            return (
+                newer - older <= self._model.tuning.undated_reach
+                and older >= self.undated_from
+            )
 
         return self._best(own.keys, may_be_near)
 
@@ -211,13 +248,21 @@ class Window:
         reach = int(self._model.tuning.window_days * MINUTES_A_DAY)
         return story.dates[0] - reach <= last and first <= story.dates[-1] + reach
 
-    def _best(self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]) -> list[LiveStory]:
+    def _best(
+        self, keys: Iterable[int], is_wanted: Callable[[LiveStory], bool]
+    ) -> list[LiveStory]:
         """Return the wanted stories under most of these keys; ties are won by the newer, reported closer."""
         tuning = self._model.tuning
         longest = max(tuning.max_postings, int(len(self) * tuning.max_postings_share))
         lists = (self._postings.get(key) for key in keys)
-        joined = b"".join(numbers for numbers in lists if numbers is not None and len(numbers) <= longest)
-        numbers, votes = np.unique(np.frombuffer(joined, dtype=np.uint32), return_counts=True)
+        joined = b"".join(
+            numbers
+            for numbers in lists
+            if numbers is not None and len(numbers) <= longest
+        )
+        numbers, votes = np.unique(
+            np.frombuffer(joined, dtype=np.uint32), return_counts=True
+        )
         ranked = numbers[np.lexsort((numbers, votes))[::-1]].tolist()
         wanted = filter(is_wanted, map(self._stories.__getitem__, ranked))
         return list(islice(wanted, tuning.candidates))

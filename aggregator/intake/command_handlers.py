@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.grouping.corrections.apply_corrections import (
+    CorrectionCommand,
+    CorrectionResult,
+)
 from aggregator.grouping.deletion.erase import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import PruneResult, RetentionPlan
 from aggregator.grouping.place import Placer
@@ -22,7 +25,12 @@ from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import AggregatorError, NoScratchFolderError, UsageError, WorkError
+from aggregator.model.errors import (
+    AggregatorError,
+    NoScratchFolderError,
+    UsageError,
+    WorkError,
+)
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.row_stream import Advance
@@ -33,12 +41,18 @@ from aggregator.store.stories.commands import Command, CommandKind
 _POLL_SECONDS = 0.1
 
 
-def enqueue(database: Database, now: dt.datetime, kind: CommandKind, payload: bytes) -> int:
+def enqueue(
+    database: Database, now: dt.datetime, kind: CommandKind, payload: bytes
+) -> int:
     """Store a command for the writer; return its number."""
-    return database.transact(lambda connection: commands.enqueue(connection, now, kind, payload.decode()))
+    return database.transact(
+        lambda connection: commands.enqueue(connection, now, kind, payload.decode())
+    )
 
 
-def wait_for_answer(database: Database, number: int, *, patience_seconds: float) -> str | None:
+def wait_for_answer(
+    database: Database, number: int, *, patience_seconds: float
+) -> str | None:
     """Return the answer to a command, as JSON; None after `patience_seconds` (it stays in the queue).
 
     Raises UsageError with the reason if the writer refused it.
@@ -66,7 +80,9 @@ def pending_commands(database: Database) -> list[Command]:
 def reject(database: Database, now: dt.datetime, command: Command, reason: str) -> None:
     """Refuse a command, with the reason."""
     database.transact(
-        lambda connection: commands.answer(connection, command.command_no, now, "refused", reason)
+        lambda connection: commands.answer(
+            connection, command.command_no, now, "refused", reason
+        )
     )
 
 
@@ -93,13 +109,19 @@ class _StoppedError(Exception):
 
 
 def _correct(
-    writer: WriterServices, command: CorrectionCommand, request: int | None, _advance: Advance
+    writer: WriterServices,
+    command: CorrectionCommand,
+    request: int | None,
+    _advance: Advance,
 ) -> CorrectionResult:
     return writer.placer.correct(command, request)
 
 
 def _forget(
-    writer: WriterServices, command: ForgetCommand, request: int | None, advance: Advance
+    writer: WriterServices,
+    command: ForgetCommand,
+    request: int | None,
+    advance: Advance,
 ) -> ForgetResult:
     def step() -> None:
         advance(0)
@@ -115,7 +137,10 @@ def _forget(
 
 
 def _prune(
-    writer: WriterServices, command: RetentionPlan, request: int | None, advance: Advance
+    writer: WriterServices,
+    command: RetentionPlan,
+    request: int | None,
+    advance: Advance,
 ) -> PruneResult:
     """Run retention for a moment; the command is repeated, and entries are placed in between."""
     retention_job = writer.placer.retention_job(command, is_asked=True)
@@ -132,11 +157,24 @@ def _prune(
 
 
 def _recluster(
-    writer: WriterServices, command: ReclusterCommand, request: int | None, advance: Advance
+    writer: WriterServices,
+    command: ReclusterCommand,
+    request: int | None,
+    advance: Advance,
 ) -> GroupingDifference:
-    run = Reclusterer(writer.database, writer.executor, writer.all_tuning, writer.options, now=writer.now)
+    run = Reclusterer(
+        writer.database,
+        writer.executor,
+        writer.all_tuning,
+        writer.options,
+        now=writer.now,
+    )
     return run.take_over(
-        writer.placer, command.since, advance, request=request, in_order_of_time=command.in_order_of_time
+        writer.placer,
+        command.since,
+        advance,
+        request=request,
+        in_order_of_time=command.in_order_of_time,
     )
 
 

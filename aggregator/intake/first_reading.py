@@ -20,7 +20,8 @@ from aggregator.store.tables import counter_value
 
 log = logging.getLogger(__name__)
 
-_MOST_ENTRIES = 20_000  # of which the new order is made: minutes, and some hundred MB on the disk (chosen)
+# Of which the new order is made: minutes, and some hundred MB on the disk (chosen)
+_MOST_ENTRIES = 20_000
 
 
 def end_first_reading(database: Database, now: dt.datetime) -> bool:
@@ -37,9 +38,16 @@ def _end(connection: Connection, now: dt.datetime) -> bool:
     words = counted(entries, "entry", "entries")
     if entries > _MOST_ENTRIES:
         text = "the first reading brought %s: more than %s are not decided again in order of time"
-        log.warning(text, words, f"{_MOST_ENTRIES:,}", extra={"event": "first_reading_too_large"})
+        log.warning(
+            text,
+            words,
+            f"{_MOST_ENTRIES:,}",
+            extra={"event": "first_reading_too_large"},
+        )
         return False
-    if all(number == by_time for number, by_time in inbox.order_of_time(connection).items()):
+    if all(
+        number == by_time for number, by_time in inbox.order_of_time(connection).items()
+    ):
         return False
     command = msgspec.json.encode(ReclusterCommand(in_order_of_time=True)).decode()
     commands.enqueue(connection, now, "recluster", command)

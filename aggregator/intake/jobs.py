@@ -54,7 +54,8 @@ class PrepareJob(FrozenStruct):
     items: tuple[PrepareItem, ...]
     tuning: str = "{}"
     extract_only: bool = False  # `aggregator extract`: no fingerprint
-    keep_all: bool = False  # `aggregator eval`: a fingerprint for any verdict, if there is text
+    # `aggregator eval`: a fingerprint for any verdict, if there is text
+    keep_all: bool = False
 
 
 class PrepareResult(FrozenStruct):
@@ -99,7 +100,9 @@ def prepare(job: bytes) -> bytes:
         began = time.thread_time()
         prepared.append(_prepared(item, all_tuning, decoded))
         seconds.append(time.thread_time() - began)
-    return msgspec.msgpack.encode(PrepareResult(prepared=tuple(prepared), seconds=tuple(seconds)))
+    return msgspec.msgpack.encode(
+        PrepareResult(prepared=tuple(prepared), seconds=tuple(seconds))
+    )
 
 
 def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
@@ -117,7 +120,9 @@ def fingerprints(job: bytes) -> bytes:
     from aggregator.extract.shown_text import with_language_again
     from aggregator.grouping.fingerprint import prepared_again
 
-    articles = (with_language_again(article, all_tuning) for article in decoded.articles)
+    articles = (
+        with_language_again(article, all_tuning) for article in decoded.articles
+    )
     prepared = tuple(prepared_again(article, all_tuning) for article in articles)
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
@@ -137,11 +142,15 @@ def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepare
     return _with_fingerprint(cleaned, all_tuning, job)
 
 
-def _with_fingerprint(cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJob) -> Prepared:
+def _with_fingerprint(
+    cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJob
+) -> Prepared:
     from aggregator.grouping.fingerprint import fingerprinter
 
     clean = cleaned.article
-    is_usable = clean.verdict in ACCEPTED_VERDICTS or (job.keep_all and bool(clean.title or clean.text))
+    is_usable = clean.verdict in ACCEPTED_VERDICTS or (
+        job.keep_all and bool(clean.title or clean.text)
+    )
     if job.extract_only or not is_usable:
         return Prepared(article=clean)
     return Prepared(
@@ -149,7 +158,9 @@ def _with_fingerprint(cleaned: "CleanedEntry", all_tuning: Tuning, job: PrepareJ
         fingerprint=fingerprinter(all_tuning).fingerprint(clean, cleaned.reading),
         lines=cleaned.lines,
         html=cleaned.html,
-        own=None if cleaned.own is None else _with_fingerprint(cleaned.own, all_tuning, job),
+        own=None
+        if cleaned.own is None
+        else _with_fingerprint(cleaned.own, all_tuning, job),
     )
 
 
@@ -168,7 +179,8 @@ def read_feed(job: bytes) -> bytes:
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
     all_tuning = Tuning.from_json(decoded.all_tuning)
     parsed = feed.read_feed(decoded.data, decoded)
-    if parsed.language is None and not parsed.left_out:  # else it is known, from all of them together
+    # Else it is known, from all of them together
+    if parsed.language is None and not parsed.left_out:
         tuning = all_tuning.section("text", ExtractTuning)
         texts = map(_beginning, parsed.entries[: tuning.language_feed_entries])
         parsed = replace(parsed, language=language_of_feed(texts, tuning))
@@ -192,7 +204,9 @@ def list_pages(job: bytes) -> bytes:
     """Return a PageList for an ArchiveSpan."""
     from aggregator.sources.parse import files
 
-    return msgspec.msgpack.encode(files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan)))
+    return msgspec.msgpack.encode(
+        files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan))
+    )
 
 
 def _beginning(entry: Entry) -> str:

@@ -25,7 +25,13 @@ from aggregator.config.settings import (
     has_login,
     split_address,
 )
-from aggregator.config.source_access import Access, SourceExtras, basic, mailbox_address, source_extras
+from aggregator.config.source_access import (
+    Access,
+    SourceExtras,
+    basic,
+    mailbox_address,
+    source_extras,
+)
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.intake.jobs import FeedJob, read_feed
@@ -47,8 +53,19 @@ from aggregator.model.errors import (
 from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.feed_discovery import FeedCandidate, PageJob, discover, usual_places
-from aggregator.sources.parse.opml import OpmlFeed, SkippedOutline, read_opml, web_address, write_opml
+from aggregator.sources.parse.feed_discovery import (
+    FeedCandidate,
+    PageJob,
+    discover,
+    usual_places,
+)
+from aggregator.sources.parse.opml import (
+    OpmlFeed,
+    SkippedOutline,
+    read_opml,
+    web_address,
+    write_opml,
+)
 from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import rejected
@@ -63,7 +80,8 @@ from aggregator.store.intake.sources import (
 )
 
 _ENTRIES_CHECKED = 5
-_FOLDER_INTERVAL_SECONDS = 10  # between two looks at a folder without an interval of its own (chosen)
+# Between two looks at a folder without an interval of its own (chosen)
+_FOLDER_INTERVAL_SECONDS = 10
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 _FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
 _SPREAD_LEAST_SECONDS = 30.0
@@ -103,9 +121,13 @@ class FeedReader:
         self._tuning = config.effective_tuning.to_json()
         self._limits = source_tuning(config.effective_tuning)
         self._extras = source_extras(config)
-        self._names = {one.name: one.feed or one.page for one in config.sources if one.name}
+        self._names = {
+            one.name: one.feed or one.page for one in config.sources if one.name
+        }
         boxes = ((mailbox_address(one), one) for one in config.sources if one.imap)
-        self._mailboxes = {name: at for at, one in boxes for name in (one.name, one.imap, at)}
+        self._mailboxes = {
+            name: at for at, one in boxes for name in (one.name, one.imap, at)
+        }
 
     @property
     def at_once(self) -> int:
@@ -118,9 +140,14 @@ class FeedReader:
             if what in self._mailboxes:
                 access = self._extras_of(self._mailboxes[what]).access
                 assert access is not None, "a mailbox has a password"
-                parsed = preview(self._client, self._executor, access, self._limits, _ENTRIES_CHECKED)
+                parsed = preview(
+                    self._client, self._executor, access, self._limits, _ENTRIES_CHECKED
+                )
             elif _MAILBOX.match(address):
-                raise FetchError("login", "list the mailbox in config.yaml, with its user and password")
+                raise FetchError(
+                    "login",
+                    "list the mailbox in config.yaml, with its user and password",
+                )
             elif address.startswith(("http://", "https://")):
                 typed = Access(address, basic(userinfo)) if userinfo else None
                 parsed = self.feed_in(self.fetch(address, access=typed), typed)
@@ -144,22 +171,30 @@ class FeedReader:
             with Path(file).open("rb") as opened:
                 data = opened.read(limit + 1)
         except IsADirectoryError as error:
-            raise FetchError("file", f"it is a folder; read it with `aggregator ingest {file}`") from error
+            raise FetchError(
+                "file", f"it is a folder; read it with `aggregator ingest {file}`"
+            ) from error
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "this is not the name of a file"
+            reason = (
+                getattr(error, "strerror", None) or "this is not the name of a file"
+            )
             raise FetchError("file", f"it cannot be read: {reason}") from error
         if len(data) > limit:
             raise FetchError("too_large", f"a feed may have at most {limit} bytes")
         return data
 
-    def fetch(self, url: str, linked_from: str | None = None, access: Access | None = None) -> FetchResult:
+    def fetch(
+        self, url: str, linked_from: str | None = None, access: Access | None = None
+    ) -> FetchResult:
         """Request an address. Raises FetchError.
 
         An address from a page (`linked_from`) was not typed by the user. So it may only have the port of the
         page or a standard one, and a public page cannot lead to a private address.
         """
         if linked_from is not None and _port(url) not in (80, 443, _port(linked_from)):
-            raise FetchError("refused", f"{url} from a page has another port than the page")
+            raise FetchError(
+                "refused", f"{url} from a page has another port than the page"
+            )
         known = self._extras_of(url).access or access
         return self._client.fetch(url, linked_from=linked_from, access=known)
 
@@ -170,7 +205,9 @@ class FeedReader:
             return parsed
         known = self._extras_of(fetched.url).access or access
         return read_sitemaps(
-            parsed, lambda url: self.fetch(url, fetched.url_final, known), self._parsed_page
+            parsed,
+            lambda url: self.fetch(url, fetched.url_final, known),
+            self._parsed_page,
         )[1]
 
     def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
@@ -185,9 +222,13 @@ class FeedReader:
         return self._extras.get(address, SourceExtras())
 
     def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
-        return self._parsed(fetched.body, fetched.url_final, fetched.content_type or None, fetched.url)
+        return self._parsed(
+            fetched.body, fetched.url_final, fetched.content_type or None, fetched.url
+        )
 
-    def _parsed(self, data: bytes, url: str | None, content_type: str | None, asked: str = "") -> ParsedFeed:
+    def _parsed(
+        self, data: bytes, url: str | None, content_type: str | None, asked: str = ""
+    ) -> ParsedFeed:
         selectors = self._extras_of(asked).selectors
         job = FeedJob(
             data=data,
@@ -207,7 +248,9 @@ def opened_reader(config: Config, workers: int = 1) -> Iterator[FeedReader]:
     """Yield a reader with a client and workers of its own."""
     with (
         closing(client_of(config)) as client,
-        closing(open_executor(config.work.executor, workers, config.effective_tuning)) as executor,
+        closing(
+            open_executor(config.work.executor, workers, config.effective_tuning)
+        ) as executor,
     ):
         yield FeedReader(config, client, executor)
 
@@ -241,7 +284,9 @@ def given(typed: str) -> str | None:
 def interval_of(typed: str) -> int | None:
     """Return the seconds of `15m`; None, for the configured interval, for "" and 0. Raises UsageError."""
     try:
-        return (bounded_seconds(typed, LONGEST_INTERVAL_DAYS) or None) if typed else None
+        return (
+            (bounded_seconds(typed, LONGEST_INTERVAL_DAYS) or None) if typed else None
+        )
     except ValueError as error:
         raise UsageError(f"interval {typed[:40]}: {error}") from error
 
@@ -264,7 +309,11 @@ class AddedSource(FrozenStruct):
 
 
 def add(
-    config: Config, database: Database, typed: str, options: SourceOptions, reader: FeedReader | None = None
+    config: Config,
+    database: Database,
+    typed: str,
+    options: SourceOptions,
+    reader: FeedReader | None = None,
 ) -> AddedSource:
     """Add the feed at the address `typed`, or the feed of that site; does not poll it.
 
@@ -275,18 +324,24 @@ def add(
     with database.read() as connection:
         _refuse_known(connection, _addresses_typed(typed)[0])
     found = find(config, typed, reader)
-    source = _new_source(config, found.address, found.feed.title or None, options, spread_seconds=0.0)
+    source = _new_source(
+        config, found.address, found.feed.title or None, options, spread_seconds=0.0
+    )
     with database.write() as connection:
         unread = _refuse_known(connection, found.address, source.id)
         unread = _refuse_known(connection, found.final) or unread
         if unread is not None:
             asked = {
-                name: value for name, value in msgspec.structs.asdict(options).items() if value is not None
+                name: value
+                for name, value in msgspec.structs.asdict(options).items()
+                if value is not None
             }
             if "interval_seconds" in asked:
                 asked["has_own_interval"] = True
             _permit_private(connection, unread, **asked)
-            return AddedSource(source=replace(unread, origin="user", **asked), found=found)
+            return AddedSource(
+                source=replace(unread, origin="user", **asked), found=found
+            )
         _refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
         rows.add(connection, source)
     return AddedSource(source=source, found=found)
@@ -313,15 +368,23 @@ def _refuse_own(config: Config, *addresses: str) -> None:
 def _addresses_typed(typed: str) -> list[str]:
     """Return the typed address; for a host name without a scheme, the addresses with https and http."""
     if has_login(typed):
-        raise UsageError(f"a user name or password belongs in config.yaml, under `auth:`; {LOGIN_ADVICE}")
+        raise UsageError(
+            f"a user name or password belongs in config.yaml, under `auth:`; {LOGIN_ADVICE}"
+        )
     address = web_address(typed)
     if address is not None:
         return [address]
     name = typed.strip()
     host = name.partition("/")[0].partition(":")[0]
     if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
-        return [guess for guess in (web_address(f"https://{name}"), web_address(f"http://{name}")) if guess]
-    raise UsageError(f"{typed}: give the address of a feed or site, such as https://news.example.org")
+        return [
+            guess
+            for guess in (web_address(f"https://{name}"), web_address(f"http://{name}"))
+            if guess
+        ]
+    raise UsageError(
+        f"{typed}: give the address of a feed or site, such as https://news.example.org"
+    )
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:
@@ -343,10 +406,14 @@ def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source
 
 
 def _is_unread_import(known: Source) -> bool:
-    return known.origin == "import" and known.last_success_at is None and not known.paused
+    return (
+        known.origin == "import" and known.last_success_at is None and not known.paused
+    )
 
 
-def _permit_private(connection: Connection, imported: Source, **asked: str | int | bool) -> None:
+def _permit_private(
+    connection: Connection, imported: Source, **asked: str | int | bool
+) -> None:
     """Treat an imported source as one that the user typed, with what was asked for, and poll it now."""
     choose(connection, imported.id, origin="user", **asked)
     rows.revive(connection, imported.id, utc_now())
@@ -359,16 +426,21 @@ class _FeedSearch:
         self._reader = reader
         self._requests_left = DISCOVERY_TRIES
         self._ends = time.monotonic() + _SEARCH_SECONDS
-        self._tried: dict[str, ParsedFeed | None] = {}  # address → the feed there; None: no response
-        self._linked_from: str | None = None  # the page that has the addresses; None: the user typed them
-        self._empty: ResolvedFeed | None = None  # a feed without entries, used if there is no better one
+        # Address → the feed there; None: no response
+        self._tried: dict[str, ParsedFeed | None] = {}
+        # The page that has the addresses; None: the user typed them
+        self._linked_from: str | None = None
+        # A feed without entries, used if there is no better one
+        self._empty: ResolvedFeed | None = None
 
     def find(self, addresses: Sequence[str]) -> ResolvedFeed:
         """Find a feed. Raises UsageError if there is none, ReadError if no server answers."""
         page = self._first_response(addresses)
         self._linked_from = page.url_final
         parsed = self._reader.feed_in(page)
-        typed = ResolvedFeed(address=page.permanent_url or page.url, final=page.url_final, feed=parsed)
+        typed = ResolvedFeed(
+            address=page.permanent_url or page.url, final=page.url_final, feed=parsed
+        )
         if parsed.format:
             return typed
         discovered = self._reader.links_in(page)
@@ -380,7 +452,11 @@ class _FeedSearch:
         )
         if found is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
-        others = tuple(one for one in discovered if one.url != found.address and one.origin != "linked")
+        others = tuple(
+            one
+            for one in discovered
+            if one.url != found.address and one.origin != "linked"
+        )
         return replace(found, others=others)
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
@@ -401,9 +477,13 @@ class _FeedSearch:
             feed = self._feed_at(link.url)
             if feed is None or not feed.format or feed.sitemaps:
                 continue
-            if feed.format == "sitemap" and not any(entry.title for entry in feed.entries):
+            if feed.format == "sitemap" and not any(
+                entry.title for entry in feed.entries
+            ):
                 continue  # a sitemap of all pages, without titles
-            found = ResolvedFeed(address=link.url, final=link.url, feed=feed, origin=link.origin)
+            found = ResolvedFeed(
+                address=link.url, final=link.url, feed=feed, origin=link.origin
+            )
             if feed.entry_count:
                 return found
             self._empty = self._empty or found
@@ -465,7 +545,12 @@ def _port(url: str) -> int:
 
 
 def _new_source(
-    config: Config, address: str, title: str | None, options: SourceOptions, *, spread_seconds: float
+    config: Config,
+    address: str,
+    title: str | None,
+    options: SourceOptions,
+    *,
+    spread_seconds: float,
 ) -> Source:
     id_ = source_id("feed", options.name, address)
     return Source(
@@ -487,7 +572,9 @@ def _new_source(
 # --- changing ----------------------------------------------------------------------------------------------
 
 
-def change(config: Config, database: Database, source: Source, **chosen: str | int | None) -> None:
+def change(
+    config: Config, database: Database, source: Source, **chosen: str | int | None
+) -> None:
     """Change the name, folder or interval of a source. Raises ConflictError for one of config.yaml."""
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
@@ -505,7 +592,8 @@ def resume(database: Database, source: Source) -> None:
     """Poll a source again, at once: one that is paused, gone, or in back-off after failures."""
     with database.write() as connection:
         if source.paused and source.origin == "config":
-            choose(connection, source.id, origin="user")  # config.yaml does not list it any more
+            # config.yaml does not list it any more
+            choose(connection, source.id, origin="user")
         rows.revive(connection, source.id, utc_now())
 
 
@@ -524,7 +612,9 @@ def remove(config: Config, database: Database, source: Source) -> None:
 def _refuse_configured(config: Config, source: Source, advice: str) -> None:
     """Raise ConflictError for a source of config.yaml: the next start would add it again."""
     if source.origin == "config" and not source.paused:
-        raise ConflictError(f"{source.address} is listed in {place_in_config(config, source)}: {advice}")
+        raise ConflictError(
+            f"{source.address} is listed in {place_in_config(config, source)}: {advice}"
+        )
 
 
 # --- the sources of config.yaml ----------------------------------------------------------------------------
@@ -571,7 +661,12 @@ def import_opml(
 
 
 def import_feeds(
-    config: Config, database: Database, data: bytes, file: str, *, allow_private: bool = False
+    config: Config,
+    database: Database,
+    data: bytes,
+    file: str,
+    *,
+    allow_private: bool = False,
 ) -> OpmlImportResult:
     """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
 
@@ -585,31 +680,49 @@ def import_feeds(
     feeds, skipped = listed.feeds, list(listed.skipped)
     if not feeds:
         first = f"; of {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-        raise UsageError(f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl{first}")
+        raise UsageError(
+            f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl{first}"
+        )
     filed = 0
     permitted: set[str] = set()
     refused: list[str] = []
-    new: dict[str, Source] = {}  # by id; stored together, since other writers wait meanwhile
-    spread = min(max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND), config.fetch.interval)
+    # By id; stored together, since other writers wait meanwhile
+    new: dict[str, Source] = {}
+    spread = min(
+        max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND),
+        config.fetch.interval,
+    )
     with database.write() as connection:
         sources = all_sources(connection)
-        by_address = {address_key(url): one for one in sources for url in (one.address, one.polled_url)}
+        by_address = {
+            address_key(url): one
+            for one in sources
+            for url in (one.address, one.polled_url)
+        }
         by_id = {one.id: one for one in sources}
         for feed in feeds:
             folder = _FOLDER_SEPARATOR.join(
                 name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder
             )
-            existing = by_address.get(address_key(feed.url)) or by_id.get(source_id("feed", None, feed.url))
+            existing = by_address.get(address_key(feed.url)) or by_id.get(
+                source_id("feed", None, feed.url)
+            )
             if has_login(feed.url) or config.is_own_feed(feed.url):
                 # Programs write the address where there is no title.
                 named = "" if has_login(feed.title) else feed.title
                 name = named or urlsplit(feed.url).hostname or ""
                 refused.append(name)
-                reason = "its address has a user name or password" if has_login(feed.url) else "it is our own"
+                reason = (
+                    "its address has a user name or password"
+                    if has_login(feed.url)
+                    else "it is our own"
+                )
                 skipped.append(SkippedOutline(name=name, reason=reason))
             elif existing is None:
                 options = SourceOptions(folder=folder or None)
-                item = _new_source(config, feed.url, feed.title or None, options, spread_seconds=spread)
+                item = _new_source(
+                    config, feed.url, feed.title or None, options, spread_seconds=spread
+                )
                 # Its id is that of its address.
                 item = replace(
                     item,
@@ -620,13 +733,20 @@ def import_feeds(
                 by_address[address_key(feed.url)] = new[item.id] = item
             elif existing.origin != "config":
                 known = new.get(existing.id, existing)
-                filed_as = {"name": known.name or _given_name(feed), "folder": known.folder or folder or None}
+                filed_as = {
+                    "name": known.name or _given_name(feed),
+                    "folder": known.folder or folder or None,
+                }
                 if known.id in new:
                     new[known.id] = replace(known, **filed_as)
                 elif (known.name, known.folder) != tuple(filed_as.values()):
                     choose(connection, known.id, **filed_as)
                 filed += bool(folder and known.folder is None)
-                if allow_private and known.id not in {*new, *permitted} and _is_unread_import(known):
+                if (
+                    allow_private
+                    and known.id not in {*new, *permitted}
+                    and _is_unread_import(known)
+                ):
                     _permit_private(connection, known)
                     permitted.add(known.id)
         if new:
@@ -651,7 +771,9 @@ def _given_name(feed: OpmlFeed) -> str | None:
 def export_opml(config: Config, database: Database) -> bytes:
     """Return all feeds as OPML, each with the address that is polled."""
     with database.read() as connection:
-        feeds = [one for one in all_sources(connection) if source_kind(one.kind).is_in_opml]
+        feeds = [
+            one for one in all_sources(connection) if source_kind(one.kind).is_in_opml
+        ]
     return write_opml(
         (
             OpmlFeed(
@@ -670,15 +792,22 @@ def follow_config(connection: Connection, config: Config, now: dt.datetime) -> N
     """Make the stored sources what the configuration says: those of the file, and the interval of others."""
     sync_config(connection, configured_sources(config, now))
     seconds = config.fetch.interval
-    set_default_interval(connection, seconds, partial(first_due, now=now, spread_seconds=seconds))
+    set_default_interval(
+        connection, seconds, partial(first_due, now=now, spread_seconds=seconds)
+    )
 
 
 def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
     """Return the sources of the configuration file as rows; the first polls are spread over some seconds."""
-    return [configured_source(number, item, config, now) for number, item in enumerate(config.sources)]
+    return [
+        configured_source(number, item, config, now)
+        for number, item in enumerate(config.sources)
+    ]
 
 
-def configured_source(number: int, item: SourceConfig, config: Config, now: dt.datetime) -> Source:
+def configured_source(
+    number: int, item: SourceConfig, config: Config, now: dt.datetime
+) -> Source:
     """Return the row of one configured source; `number` is its index. Raises ConfigError."""
     kind = source_kind(item.kind)
     try:
@@ -706,5 +835,7 @@ def configured_source(number: int, item: SourceConfig, config: Config, now: dt.d
         interval_seconds=interval,
         pages=item.pages or kind.pages,
         origin="config",
-        next_due_at=first_due(id_, now, spread_seconds=0 if kind.is_local else min(interval, 30)),
+        next_due_at=first_due(
+            id_, now, spread_seconds=0 if kind.is_local else min(interval, 30)
+        ),
     )

@@ -72,9 +72,12 @@ class Pipeline:
         self._metrics_registry = metrics_registry or Metrics()
         self._tuning = all_tuning.section("placing", PlacingTuning)
         self._gathers_since: float | None = None  # monotonic
-        self.gathered_at = math.inf  # monotonic: when what gathers is to be placed; inf if nothing does
+        # monotonic: when what gathers is to be placed; inf if nothing does
+        self.gathered_at = math.inf
         self.placer = Placer(database, all_tuning, now, options)
-        self.writer = WriterServices(database, executor, all_tuning, now, options, self.placer)
+        self.writer = WriterServices(
+            database, executor, all_tuning, now, options, self.placer
+        )
         self._quarantine = QuarantiningPlacer(self.placer)
         self._dispatcher = PrepareDispatcher(
             executor,
@@ -99,7 +102,9 @@ class Pipeline:
 
         def put_in_order() -> bool:
             self.gathered_at = self._end_of_gathering()
-            if math.isinf(self.gathered_at) or (gathers and time.monotonic() < self.gathered_at):
+            if math.isinf(self.gathered_at) or (
+                gathers and time.monotonic() < self.gathered_at
+            ):
                 return False
             count, are_left = self.writer.database.transact(_take_turn)
             if not are_left:  # pages whose turn is next have gathered
@@ -120,7 +125,11 @@ class Pipeline:
             for result, (_, prepared) in zip(results, batch, strict=False):
                 self._metrics_registry.count(PLACED, result.outcome)
                 self._metrics_registry.count(VERDICTS, prepared.article.verdict)
-                ids = {"article": result.article, "story": result.story, "entry": result.entry_no}
+                ids = {
+                    "article": result.article,
+                    "story": result.story,
+                    "entry": result.entry_no,
+                }
                 log.debug(
                     "placed %s as %s in %s",
                     result.article,
@@ -172,9 +181,13 @@ class Pipeline:
         """Index all placed articles for search; return how many were indexed."""
         return index.index_until(self.writer.database, index.index_next, stop)
 
-    def index_older(self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None) -> int:
+    def index_older(
+        self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None
+    ) -> int:
         """Index older articles again, at most about `most`; return how many were indexed."""
-        return index.index_until(self.writer.database, index.index_older, stop, most=most)
+        return index.index_until(
+            self.writer.database, index.index_older, stop, most=most
+        )
 
 
 def _take_turn(connection: Connection) -> tuple[int, bool]:
@@ -223,7 +236,9 @@ class PrepareQueue:
                 self._submit_jobs()
                 if more is not None and self._first > bound:
                     reached = more()
-                    more, bound = (more, reached) if reached is not None else (None, _ALL)
+                    more, bound = (
+                        (more, reached) if reached is not None else (None, _ALL)
+                    )
                     continue
                 if self._first == _NONE:
                     if not self._put_in_order():
@@ -236,7 +251,8 @@ class PrepareQueue:
                     if not self._prepared:
                         self._prepare_next(stop)
                         if stop():
-                            return  # the workers may have been ended: the answer is incomplete
+                            # The workers may have been ended: the answer is incomplete
+                            return
                     while self._prepared and self._first <= bound:
                         batch.append(self._prepared.popleft())
                 if batch:
@@ -262,7 +278,9 @@ class PrepareQueue:
         """Submit jobs until all workers are busy."""
         depth = self._dispatcher.depth
         while len(self._jobs) < depth:
-            chunk = self._ready_after(self._last, TEXTS_A_JOB * (depth - len(self._jobs)))
+            chunk = self._ready_after(
+                self._last, TEXTS_A_JOB * (depth - len(self._jobs))
+            )
             if not chunk:
                 return
             self._last = chunk[-1].inbox_no
@@ -295,8 +313,10 @@ class PrepareQueue:
 
 # --- entries that cannot be placed ------------------------------------------------------------------------
 
-_SOURCES = 5  # if entries of this many sources fail, the cause is not the entries (chosen)
-_TRIES = 20  # before entries go into quarantine if none was placed yet (chosen: one minute)
+# If entries of this many sources fail, the cause is not the entries (chosen)
+_SOURCES = 5
+# Before entries go into quarantine if none was placed yet (chosen: one minute)
+_TRIES = 20
 
 _NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
 
@@ -353,10 +373,17 @@ class QuarantiningPlacer:
 
     def unreadable(self, error: UnreadableEntryError) -> None:
         """Put an entry into quarantine whose row cannot be decoded."""
-        log.error("entry %d is in quarantine: %s", error.n, error, extra={"event": "entry_quarantined"})
+        log.error(
+            "entry %d is in quarantine: %s",
+            error.n,
+            error,
+            extra={"event": "entry_quarantined"},
+        )
         self._placer.quarantine(error.n, str(error))
 
-    def _quarantine(self, failed: Sequence[tuple[InboxEntry, Exception]]) -> list[PlacementResult]:
+    def _quarantine(
+        self, failed: Sequence[tuple[InboxEntry, Exception]]
+    ) -> list[PlacementResult]:
         placed = []
         for waiting, cause in failed:
             ids = {"entry": waiting.entry_no, "source": waiting.entry.source}
@@ -370,7 +397,10 @@ class QuarantiningPlacer:
             self._placer.quarantine(waiting.entry_no, reason)
             placed.append(
                 PlacementResult(
-                    entry_no=waiting.entry_no, outcome="refused", article=waiting.article, reason=reason
+                    entry_no=waiting.entry_no,
+                    outcome="refused",
+                    article=waiting.article,
+                    reason=reason,
                 )
             )
         return placed

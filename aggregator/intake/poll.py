@@ -51,9 +51,17 @@ from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import SourceTuning, net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages, rejected
-from aggregator.store.intake.identify import PollContext, RereadTuning, WholeFeedNeededError
+from aggregator.store.intake.identify import (
+    PollContext,
+    RereadTuning,
+    WholeFeedNeededError,
+)
 from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
-from aggregator.store.intake.known_items import KnownItems, known_items_of, save_known_items
+from aggregator.store.intake.known_items import (
+    KnownItems,
+    known_items_of,
+    save_known_items,
+)
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.intake.sources import (
     Source,
@@ -65,12 +73,15 @@ from aggregator.text.language import primary_tag
 
 # That a response waits for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
-_STORE_PAUSE_SECONDS = 0.5  # before the second attempt; doubled before each further one, ...
-_STORE_PAUSE_MAX_SECONDS = 5.0  # ... up to this: a daemon that stops waits for it (chosen, all three)
+# Before the second attempt; doubled before each further one, ...
+_STORE_PAUSE_SECONDS = 0.5
+# ... up to this: a daemon that stops waits for it (chosen, all three)
+_STORE_PAUSE_MAX_SECONDS = 5.0
 # An older date takes no credit: no story has articles that are so far apart (`window_days`). So an archive
 # that comes at once keeps its dates.
 _CREDITED_DAYS = 14.0
-_UNDATED_AGE_DAYS = 30.0  # that the entries of a first poll without any date are assumed to be old (chosen)
+# That the entries of a first poll without any date are assumed to be old (chosen)
+_UNDATED_AGE_DAYS = 30.0
 # How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
 # counter of comments or the time of the response as their date (chosen).
 _REREADS = RereadTuning(most=6, others=12, hours=48.0)
@@ -79,13 +90,23 @@ log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
 
 _FINAL = frozenset(
-    {"refused", "redirect", "address", "too_large", "encoding", "robots", "http 404", "http 410"}
+    {
+        "refused",
+        "redirect",
+        "address",
+        "too_large",
+        "encoding",
+        "robots",
+        "http 404",
+        "http 410",
+    }
 )
 # Feed generators change it in every response.
 _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
 
 
-_BLOCKED = frozenset({401, 403, 407, 429, 451})  # refused for this client; the page may exist
+# Refused for this client; the page may exist
+_BLOCKED = frozenset({401, 403, 407, 429, 451})
 
 
 class PollResult(FrozenStruct):
@@ -124,14 +145,24 @@ class Poller:
     """Polls feeds and fetches pages. Safe to use from many threads."""
 
     def __init__(
-        self, services: PollServices, *, robots: bool, pages: str, mutes: Mutes | None = None
+        self,
+        services: PollServices,
+        *,
+        robots: bool,
+        pages: str,
+        mutes: Mutes | None = None,
     ) -> None:
         """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
         self._mutes = mutes or Mutes()
         self.services = services
-        self._database, self._client, self._executor, self._all_tuning, self._now = services[:5]
+        self._database, self._client, self._executor, self._all_tuning, self._now = (
+            services[:5]
+        )
         self._stops, self._extras = services.stops, services.extras
-        net, polling = net_tuning(self._all_tuning), self._all_tuning.section("polling", PollTuning)
+        net, polling = (
+            net_tuning(self._all_tuning),
+            self._all_tuning.section("polling", PollTuning),
+        )
         self._rules = self._net, self._tuning = PollRules(net, polling)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
         self._robots = Robots(self._client) if robots else None
@@ -139,11 +170,15 @@ class Poller:
 
     # --- feeds --------------------------------------------------------------------------------------------
 
-    def poll(self, source: Source, read: Callable[[bytes], bytes] = read_feed) -> PollResult:
+    def poll(
+        self, source: Source, read: Callable[[bytes], bytes] = read_feed
+    ) -> PollResult:
         """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
         return self.poll_with(source, partial(self._answer, read=read))
 
-    def poll_with(self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]) -> PollResult:
+    def poll_with(
+        self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]
+    ) -> PollResult:
         """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
         now, source = self._now(), self.services.quiet_polls.latest(row)
         try:
@@ -152,14 +187,22 @@ class Poller:
                 return self._accepted(row, source, answer, now)
             except WholeFeedNeededError:
                 assert answer.whole is not None, "only then items are left out"
-                return self._accepted(row, source, answer._replace(feed=answer.whole()), now)
+                return self._accepted(
+                    row, source, answer._replace(feed=answer.whole()), now
+                )
         except FetchError as error:
             return self._failed(row, source, error, now)
 
-    def _answer(self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]) -> PollAnswer:
+    def _answer(
+        self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+    ) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         fetched = self._fetched(source, now)
-        body_hash = None if fetched.not_modified else self._read_as(source) + _hash(fetched.body)
+        body_hash = (
+            None
+            if fetched.not_modified
+            else self._read_as(source) + _hash(fetched.body)
+        )
         if body_hash is None or body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
         whole = partial(self._parsed, fetched, source, now, read)
@@ -171,11 +214,14 @@ class Poller:
                 lambda url: self._fetch(url, source, linked_from=source.polled_url),
                 lambda page: self._parsed(page, source, now, read),
             )
-            fetched = replace(fetched, etag=None, last_modified=None)  # of the index only
+            # Of the index only
+            fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)
         is_same = body_hash == source.body_hash or (feed.left_out and not feed.entries)
-        return PollAnswer(fetched, body_hash, None if is_same else feed, known=known, whole=whole)
+        return PollAnswer(
+            fetched, body_hash, None if is_same else feed, known=known, whole=whole
+        )
 
     def _known_items(self, source: Source) -> KnownItems:
         if not source.first_poll_done:
@@ -222,17 +268,24 @@ class Poller:
             source,
             linked_from="" if source.origin == "import" else redirected_from,
         )
-        is_read_otherwise = not (source.body_hash or b"").startswith(self._read_as(source))
+        is_read_otherwise = not (source.body_hash or b"").startswith(
+            self._read_as(source)
+        )
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
             fetched = fetch(etag=source.etag, last_modified=source.last_modified)
-        if fetched.not_modified and fetched.permanent_url not in (None, source.moved_to):
+        if fetched.not_modified and fetched.permanent_url not in (
+            None,
+            source.moved_to,
+        ):
             return fetch()  # a 304 has no entries to compare
         return fetched
 
     def _fetch(self, url: str, source: Source, **options: Any) -> FetchResult:
-        return self._client.fetch(url, access=self._extras_of(source.address).access, **options)
+        return self._client.fetch(
+            url, access=self._extras_of(source.address).access, **options
+        )
 
     def _read_as(self, source: Source) -> bytes:
         """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
@@ -279,7 +332,9 @@ class Poller:
             raise FetchError("no feed", parsed.problem)
         return parsed
 
-    def _accepted(self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime) -> PollResult:
+    def _accepted(
+        self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
+    ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
         feed, fetched, known = answer.feed, answer.fetched, answer.known
         if feed is None and fetched.permanent_url is None:
@@ -303,15 +358,26 @@ class Poller:
                         is_first=not source.first_poll_done,
                         tuning=self._identity,
                         live=_REREADS,
-                        left_out=frozenset(known.articles[item] for item in feed.left_out),
+                        left_out=frozenset(
+                            known.articles[item] for item in feed.left_out
+                        ),
                     ),
                 )
-                save_known_items(connection, source.id, known, feed, [*reversed(taken.accepted)])
+                save_known_items(
+                    connection, source.id, known, feed, [*reversed(taken.accepted)]
+                )
             for entry, result in zip(entries, taken.accepted, strict=True):
-                reason = self._mutes.why(entry, source) if result.outcome == "new" else None
-                if reason is not None and result.entry_no is not None:  # its page is not fetched either
+                reason = (
+                    self._mutes.why(entry, source) if result.outcome == "new" else None
+                )
+                # Its page is not fetched either
+                if reason is not None and result.entry_no is not None:
                     rejected.quarantine(
-                        connection, result.entry_no, at=now, reason=reason, verdict=inbox.MUTED
+                        connection,
+                        result.entry_no,
+                        at=now,
+                        reason=reason,
+                        verdict=inbox.MUTED,
                     )
             for item, reason in answer.refused:
                 rejected.note(
@@ -322,8 +388,14 @@ class Poller:
                     reason=reason,
                     at=now,
                 )
-            target = None if fetched.permanent_url is None else source_at(connection, fetched.permanent_url)
-            full = answer._replace(entries=entries, accepted=taken.accepted, at_target=target)
+            target = (
+                None
+                if fetched.permanent_url is None
+                else source_at(connection, fetched.permanent_url)
+            )
+            full = answer._replace(
+                entries=entries, accepted=taken.accepted, at_target=target
+            )
             outcome = decide(source, full, now, self._rules)
             _write(connection, outcome, row)
             return outcome, taken
@@ -342,7 +414,9 @@ class Poller:
             return PollResult(unchanged=True)
         return replace(summarise_accepted(taken.accepted, feed.problem), name=name)
 
-    def _completed(self, feed: ParsedFeed, source: Source, now: dt.datetime) -> list[Entry]:
+    def _completed(
+        self, feed: ParsedFeed, source: Source, now: dt.datetime
+    ) -> list[Entry]:
         """Return the entries, the oldest first, with the settings of their source and a time.
 
         Undated ones get the present time; those of a first poll, which are a backlog and not news, the
@@ -350,10 +424,22 @@ class Poller:
         """
         undated: dict[str, object] = {"published": Published(time=now, origin="poll")}
         if not source.first_poll_done:
-            times = (entry.published.time for entry in feed.entries if entry.published is not None)
-            undated = {"assumed_at": min(times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS))}
-        entries = [of_source(entry, source, feed.language) for entry in reversed(feed.entries)]
-        completed = [one if one.published else replace(one, **undated) for one in entries]
+            times = (
+                entry.published.time
+                for entry in feed.entries
+                if entry.published is not None
+            )
+            undated = {
+                "assumed_at": min(
+                    times, default=now - dt.timedelta(days=_UNDATED_AGE_DAYS)
+                )
+            }
+        entries = [
+            of_source(entry, source, feed.language) for entry in reversed(feed.entries)
+        ]
+        completed = [
+            one if one.published else replace(one, **undated) for one in entries
+        ]
         since = now - dt.timedelta(days=_CREDITED_DAYS)
         return [
             replace(one, last_poll=source.last_success_at)
@@ -382,19 +468,29 @@ class Poller:
         if source.first_poll_done:
             return wanted
         oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
-        times = [oldest if entry.published is None else entry.published.time for entry in entries]
+        times = [
+            oldest if entry.published is None else entry.published.time
+            for entry in entries
+        ]
         numbers = [number for number, is_wanted in enumerate(wanted) if is_wanted]
-        newest = sorted(numbers, key=lambda number: (times[number], number), reverse=True)
+        newest = sorted(
+            numbers, key=lambda number: (times[number], number), reverse=True
+        )
         kept = set(newest[: self._tuning.first_poll_pages])
         return [number in kept for number in range(len(entries))]
 
-    def _failed(self, row: Source, source: Source, error: FetchError, now: dt.datetime) -> PollResult:
+    def _failed(
+        self, row: Source, source: Source, error: FetchError, now: dt.datetime
+    ) -> PollResult:
         if error.cause == "stopped" or self._stops():
             return PollResult(succeeded=False)
         outcome = decide(source, error, now, self._rules)
         self._stored(source.shown_name, partial(_write, outcome=outcome, before=row))
         _log_changes(source, outcome)
-        return PollResult(succeeded=False, problem=None if error.cause == ASKED_TO_WAIT else str(error))
+        return PollResult(
+            succeeded=False,
+            problem=None if error.cause == ASKED_TO_WAIT else str(error),
+        )
 
     # --- pages --------------------------------------------------------------------------------------------
 
@@ -405,19 +501,31 @@ class Poller:
             overdue = pending_pages.overdue(connection, now, wait)
         if not overdue:
             return False
-        return self._database.transact(lambda one: pending_pages.place_without(one, overdue)) > 0
+        return (
+            self._database.transact(
+                lambda one: pending_pages.place_without(one, overdue)
+            )
+            > 0
+        )
 
     def fetch_page(self, wanted: PendingPage) -> bool:
         """Fetch the page of an entry, or give up; return whether there is something to place."""
         try:
             port = _own_port(wanted)
-            linked_from = wanted.feed or ""  # unknown: a push, or a feed that was removed
+            # unknown: a push, or a feed that was removed
+            linked_from = wanted.feed or ""
             if self._robots is not None:
-                answer = self._robots.answer(wanted.url, source_port=port, linked_from=linked_from)
+                answer = self._robots.answer(
+                    wanted.url, source_port=port, linked_from=linked_from
+                )
                 if answer == "no":
-                    raise FetchError("robots", "robots.txt of the site forbids this page")
+                    raise FetchError(
+                        "robots", "robots.txt of the site forbids this page"
+                    )
                 if answer == "not now":
-                    raise FetchError("no robots", "robots.txt of the site cannot be read")
+                    raise FetchError(
+                        "no robots", "robots.txt of the site cannot be read"
+                    )
             fetched = self._client.fetch(
                 wanted.url,
                 accept="page",
@@ -428,7 +536,9 @@ class Poller:
         except FetchError as error:
             return self._without_page(wanted, error)
         site = registrable_domain(wanted.url) or ""
-        is_own = same_site(wanted.url, fetched.url_final) or is_page_of(site, fetched.url_final)
+        is_own = same_site(wanted.url, fetched.url_final) or is_page_of(
+            site, fetched.url_final
+        )
         store = partial(
             pending_pages.store_page,
             n=wanted.entry_no,
@@ -445,24 +555,44 @@ class Poller:
         tries = wanted.attempts + is_sent
         if error.cause == "stopped" or self._stops():
             return False
-        cause = f"http {error.status}" if error.status and error.cause == "http" else error.cause
+        cause = (
+            f"http {error.status}"
+            if error.status and error.cause == "http"
+            else error.cause
+        )
         final = cause in _FINAL or tries >= self._tuning.page_attempts
         now = self._now()
 
         def work(connection: Connection) -> bool:
             if final:
                 reason = f"its page: {error}; the text of the feed is used"
-                pending_pages.give_up(connection, wanted.entry_no, verdict=verdict_of(error), reason=reason)
+                pending_pages.give_up(
+                    connection,
+                    wanted.entry_no,
+                    verdict=verdict_of(error),
+                    reason=reason,
+                )
                 return True
             wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
             due = now + dt.timedelta(seconds=wait)
-            is_placed = is_sent and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+            is_placed = (
+                is_sent
+                and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+            )
             pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
             return is_placed
 
         is_ready = self._stored(wanted.url, work)
-        outcome = "the text of the feed is used" if final else "it is requested again later"
-        log.debug("page %s: %s; %s", wanted.url, error, outcome, extra={"event": "page_failed"})
+        outcome = (
+            "the text of the feed is used" if final else "it is requested again later"
+        )
+        log.debug(
+            "page %s: %s; %s",
+            wanted.url,
+            error,
+            outcome,
+            extra={"event": "page_failed"},
+        )
         return is_ready
 
 
@@ -474,16 +604,22 @@ def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None
         restart_merged_sources(connection)
 
 
-def _log_changes(before: Source, outcome: PollOutcome, target: str | None = None) -> None:
+def _log_changes(
+    before: Source, outcome: PollOutcome, target: str | None = None
+) -> None:
     """Log what is new about a source; `target`: of its permanent redirects."""
     after, name = outcome.source, outcome.source.shown_name
     if outcome.own_time:
         said = counted(len(outcome.own_time), "old entry", "old entries")
         words = "%s: %s at once; stored, not announced"
-        log.warning(words, name, said, extra={"event": "old_entries_found", "source": after.id})
+        log.warning(
+            words, name, said, extra={"event": "old_entries_found", "source": after.id}
+        )
     if after.merged_into is not None:
         words = "%s moved permanently to %s, which is a source already"
-        log.info(words, name, target, extra={"event": "source_merged", "source": after.id})
+        log.info(
+            words, name, target, extra={"event": "source_merged", "source": after.id}
+        )
     elif after.health == "gone":
         words = "%s is gone permanently (410); it is no longer polled"
         log.warning(words, name, extra={"event": "source_gone", "source": after.id})
@@ -491,11 +627,17 @@ def _log_changes(before: Source, outcome: PollOutcome, target: str | None = None
         return
     elif after.redirected_url is not None:
         words = "%s moved permanently to %s, where it is polled now"
-        log.info(words, name, target, extra={"event": "source_moved", "source": after.id})
+        log.info(
+            words, name, target, extra={"event": "source_moved", "source": after.id}
+        )
     else:
         words = "%s: %s fails for days; %s is polled"
         reverted = (name, before.redirected_url, after.address)
-        log.info(words, *reverted, extra={"event": "source_address_reverted", "source": after.id})
+        log.info(
+            words,
+            *reverted,
+            extra={"event": "source_address_reverted", "source": after.id},
+        )
 
 
 def verdict_of(error: FetchError) -> Verdict | None:
@@ -509,13 +651,17 @@ def verdict_of(error: FetchError) -> Verdict | None:
     return "not_article" if error.status is not None else None
 
 
-def summarise_accepted(accepted: Sequence[AcceptResult], problem: str | None) -> PollResult:
+def summarise_accepted(
+    accepted: Sequence[AcceptResult], problem: str | None
+) -> PollResult:
     """Count the outcomes of accepted entries."""
     return PollResult(
         accepted=tuple(item.entry_no for item in accepted if item.entry_no is not None),
         read=len(accepted),
         revised=sum(item.outcome == "revision" for item in accepted),
-        known=sum(item.entry_no is None and item.outcome != "forgotten" for item in accepted),
+        known=sum(
+            item.entry_no is None and item.outcome != "forgotten" for item in accepted
+        ),
         problem=problem,
     )
 
@@ -542,16 +688,25 @@ def of_source(entry: Entry, source: Source, language: str | None = None) -> Entr
     )
 
 
-def parse_feed(executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] = read_feed) -> ParsedFeed:
+def parse_feed(
+    executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] = read_feed
+) -> ParsedFeed:
     """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:
         return answer_of(executor, read, job, ParsedFeed)
     except WorkError as error:
-        raise FetchError(error.verdict, f"the feed could not be read: {error.detail}") from error
+        raise FetchError(
+            error.verdict, f"the feed could not be read: {error.detail}"
+        ) from error
 
 
 def parse_mail(
-    executor: Executor, data: bytes, *, source: str, seen: dt.datetime, tuning: SourceTuning
+    executor: Executor,
+    data: bytes,
+    *,
+    source: str,
+    seen: dt.datetime,
+    tuning: SourceTuning,
 ) -> Entry:
     """Parse a message in a worker, as `entry_of_mail`. Raises ReadError, also if the worker failed."""
     job = FeedJob(data=data, source=source, seen=seen, tuning=tuning)
@@ -565,7 +720,9 @@ def parse_mail(
 
 
 def read_sitemaps(
-    index: ParsedFeed, fetch: Callable[[str], FetchResult], parse: Callable[[FetchResult], ParsedFeed]
+    index: ParsedFeed,
+    fetch: Callable[[str], FetchResult],
+    parse: Callable[[FetchResult], ParsedFeed],
 ) -> tuple[bytes, ParsedFeed]:
     """Return a hash of the sitemaps of an index, and their entries. Raises FetchError if none is read."""
     bodies, feeds, failed = [], [], None
@@ -574,7 +731,10 @@ def read_sitemaps(
             page = fetch(url)
             feed = parse(page)
             if feed.sitemaps:  # not followed: they might lead to each other
-                raise FetchError("no feed", f"{url} is an index of sitemaps, too; add one of its sitemaps")
+                raise FetchError(
+                    "no feed",
+                    f"{url} is an index of sitemaps, too; add one of its sitemaps",
+                )
             feeds.append(feed)
             bodies.append(page.body)
         except FetchError as error:
@@ -584,14 +744,20 @@ def read_sitemaps(
     entries = tuple(entry for feed in feeds for entry in feed.entries)
     titles = [feed.title for feed in feeds if feed.title]
     count = sum(feed.entry_count for feed in feeds)
-    merged = replace(index, entries=entries, entry_count=count, title="".join(titles[:1]))
+    merged = replace(
+        index, entries=entries, entry_count=count, title="".join(titles[:1])
+    )
     return _hash(b"".join(bodies)), merged
 
 
 def _content_type(fetched: FetchResult) -> str | None:
     if not fetched.content_type:
         return None
-    return f"{fetched.content_type}; charset={fetched.charset}" if fetched.charset else fetched.content_type
+    return (
+        f"{fetched.content_type}; charset={fetched.charset}"
+        if fetched.charset
+        else fetched.content_type
+    )
 
 
 def _hash(body: bytes) -> bytes:

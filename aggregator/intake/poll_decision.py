@@ -15,7 +15,12 @@ from msgspec.structs import replace
 
 from aggregator.model.core import Entry, ParsedFeed
 from aggregator.model.errors import FetchError
-from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
+from aggregator.model.health_report import (
+    decay_rate,
+    expected_gap_seconds,
+    initial_rate,
+    update_rate,
+)
 from aggregator.sources.fetch.certificates import UNCHECKED
 from aggregator.sources.fetch.poll_schedule import (
     after_failure,
@@ -32,7 +37,8 @@ from aggregator.store.intake.sources import Source, host_of
 
 _OUT_OF_REACH = frozenset({"dns", "connect"})
 _ADOPT_TIMES = 3  # the same permanent redirect so often ...
-_ADOPT_HOURS = 48.0  # ... and for so long, until the source takes the new URL (chosen: two days)
+# ... and for so long, until the source takes the new URL (chosen: two days)
+_ADOPT_HOURS = 48.0
 _GONE_TIMES = 3  # consecutive responses of 410 ...
 _GONE_HOURS = 24.0  # ... and for so long, until a feed is no longer polled
 
@@ -65,7 +71,8 @@ class PollAnswer(NamedTuple):
     entries: Sequence[Entry] = ()
     accepted: Sequence[AcceptResult] = ()  # of each entry
     at_target: Source | None = None  # the feed at the target of its permanent redirects
-    refused: Sequence[tuple[str, str]] = ()  # items that are no entries, with the reason
+    # Items that are no entries, with the reason
+    refused: Sequence[tuple[str, str]] = ()
     has_more: bool = False  # not everything new was read
     known: KnownItems = KnownItems()  # of the feed at its last poll
     whole: Callable[[], ParsedFeed] | None = None  # reads the feed with its known items
@@ -75,11 +82,15 @@ class PollOutcome(NamedTuple):
     """What one poll changes: all of it is written in one transaction."""
 
     source: Source
-    own_time: Sequence[int] = ()  # entries that are no news: they bump their stories at their own time
+    # Entries that are no news: they bump their stories at their own time
+    own_time: Sequence[int] = ()
 
 
 def decide(
-    source: Source, response: PollAnswer | FetchError, now: dt.datetime, rules: PollRules
+    source: Source,
+    response: PollAnswer | FetchError,
+    now: dt.datetime,
+    rules: PollRules,
 ) -> PollOutcome:
     """Return the outcome of a poll of `source`."""
     if isinstance(response, PollAnswer):
@@ -87,7 +98,10 @@ def decide(
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
         wait = response.retry_after_seconds or 0.0
         return PollOutcome(
-            _with(source, next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net))
+            _with(
+                source,
+                next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net),
+            )
         )
     failed = _with(
         source,
@@ -104,7 +118,9 @@ def _with(source: Source, **values: object) -> Source:
     return replace(source, **values)
 
 
-def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: NetTuning) -> Source:
+def _after_failure(
+    source: Source, error: FetchError, now: dt.datetime, net: NetTuning
+) -> Source:
     """Return the source with its back-off; after several 410 it is no longer polled."""
     due = after_failure(
         source.id,
@@ -116,9 +132,16 @@ def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: Net
         tuning=net,
     )
     failed = _with(source, next_due_at=due, failures=source.failures + 1)
-    lasts = _lasts(failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS)
+    lasts = _lasts(
+        failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS
+    )
     if lasts and failed.redirected_url is not None:
-        failed = _with(_at_configured_address(failed), etag=None, last_modified=None, body_hash=None)
+        failed = _with(
+            _at_configured_address(failed),
+            etag=None,
+            last_modified=None,
+            body_hash=None,
+        )
     if error.status != HTTPStatus.GONE:
         return failed
     count, since = source.gone_count + 1, source.gone_since or now
@@ -131,18 +154,28 @@ def _after_failure(source: Source, error: FetchError, now: dt.datetime, net: Net
     return _with(failed, health="gone")
 
 
-def _lasts(count: int, since: dt.datetime | None, now: dt.datetime, times: int, hours: float) -> bool:
+def _lasts(
+    count: int, since: dt.datetime | None, now: dt.datetime, times: int, hours: float
+) -> bool:
     """Return whether the same came `times` in a row and for `hours`."""
-    return since is not None and count >= times and now - since >= dt.timedelta(hours=hours)
+    return (
+        since is not None
+        and count >= times
+        and now - since >= dt.timedelta(hours=hours)
+    )
 
 
 def _at_configured_address(source: Source) -> Source:
     return _with(source, redirected_url=None, host=host_of(source.address))
 
 
-def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules) -> PollOutcome:
+def _after_answer(
+    source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
+) -> PollOutcome:
     fetched, net = answer.fetched, rules.net
-    own_time = _old_entries(answer, now, rules.polling) if source.first_poll_done else []
+    own_time = (
+        _old_entries(answer, now, rules.polling) if source.first_poll_done else []
+    )
     is_comparable = answer.feed is not None and source.first_poll_done
     has_known = bool(answer.feed and answer.feed.left_out) or any(
         one.outcome != "new" for one in answer.accepted
@@ -150,7 +183,10 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
     shares = has_known or not is_comparable
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
-        source, cause = _with_feed(source, answer, len(own_time), now), answer.feed.problem
+        source, cause = (
+            _with_feed(source, answer, len(own_time), now),
+            answer.feed.problem,
+        )
     rate = decay_rate(source.per_day, source.per_day_at, now)
     next_poll = after_success(
         source.id,
@@ -167,7 +203,8 @@ def _after_answer(source: Source, answer: PollAnswer, now: dt.datetime, rules: P
     state = _with(
         moved,
         etag=fetched.etag or (source.etag if fetched.not_modified else None),
-        last_modified=fetched.last_modified or (source.last_modified if fetched.not_modified else None),
+        last_modified=fetched.last_modified
+        or (source.last_modified if fetched.not_modified else None),
         adaptive_interval_seconds=next_poll.interval_seconds,
         next_due_at=soon if answer.has_more else next_poll.due,
         last_polled_at=now,
@@ -190,7 +227,9 @@ def _with_warning(cause: str | None, *, is_unchecked: bool) -> str | None:
     return words or None
 
 
-def _old_entries(answer: PollAnswer, now: dt.datetime, polling: PollTuning) -> list[int]:
+def _old_entries(
+    answer: PollAnswer, now: dt.datetime, polling: PollTuning
+) -> list[int]:
     """Return the numbers of many new entries with old dates: an archive is not news."""
     oldest_news = now - dt.timedelta(hours=polling.flood_age_hours)
     old = [
@@ -202,9 +241,13 @@ def _old_entries(answer: PollAnswer, now: dt.datetime, polling: PollTuning) -> l
     return old if len(old) >= polling.flood_entries else []
 
 
-def with_counts(source: Source, accepted: Sequence[AcceptResult], rejected: int = 0) -> Source:
+def with_counts(
+    source: Source, accepted: Sequence[AcceptResult], rejected: int = 0
+) -> Source:
     """Return the source with the outcomes of its entries counted; `rejected`: items that are no entries."""
-    new = sum(one.entry_no is not None and one.outcome != "revision" for one in accepted)
+    new = sum(
+        one.entry_no is not None and one.outcome != "revision" for one in accepted
+    )
     forgotten = sum(one.outcome == "forgotten" for one in accepted)
     return _with(
         source,
@@ -214,7 +257,9 @@ def with_counts(source: Source, accepted: Sequence[AcceptResult], rejected: int 
     )
 
 
-def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime) -> Source:
+def _with_feed(
+    source: Source, answer: PollAnswer, flood: int, now: dt.datetime
+) -> Source:
     """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
@@ -230,16 +275,27 @@ def _with_feed(source: Source, answer: PollAnswer, flood: int, now: dt.datetime)
     if flood:
         counted = _with(counted, flooded_at=now, flood_entries=flood)
     if not source.first_poll_done:  # by the dates, later by the number
-        times = [entry.published.time for entry in answer.entries if entry.published is not None]
+        times = [
+            entry.published.time
+            for entry in answer.entries
+            if entry.published is not None
+        ]
         newest = max((time for time in times if time <= now), default=now)
-        return _with(counted, per_day=initial_rate(times, now), per_day_at=now, last_new_at=newest)
+        return _with(
+            counted,
+            per_day=initial_rate(times, now),
+            per_day_at=now,
+            last_new_at=newest,
+        )
     if new == flood:
         return counted
     rate = update_rate(source.per_day, source.per_day_at, now, new - flood)
     return _with(counted, per_day=rate, per_day_at=now, last_new_at=now)
 
 
-def _moved(source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool) -> Source:
+def _moved(
+    source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool
+) -> Source:
     """Record a permanent redirect, and adopt it once it is confirmed.
 
     The source keeps its id and its configured address, so its articles stay known. If the target is a source
@@ -247,14 +303,20 @@ def _moved(source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool
     one of a target counts, because its entries are known later.
     """
     to, other = answer.fetched.permanent_url, answer.at_target
-    settled = _with(source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False)
+    settled = _with(
+        source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
+    )
     if to is None:
         return settled
     if to == source.moved_to:
         observed = _with(source, moved_count=source.moved_count + 1)
     else:
-        observed = _with(source, moved_to=to, moved_count=1, moved_since=now, move_confirmed=shares)
-    lasts = _lasts(observed.moved_count, observed.moved_since, now, _ADOPT_TIMES, _ADOPT_HOURS)
+        observed = _with(
+            source, moved_to=to, moved_count=1, moved_since=now, move_confirmed=shares
+        )
+    lasts = _lasts(
+        observed.moved_count, observed.moved_since, now, _ADOPT_TIMES, _ADOPT_HOURS
+    )
     if not (lasts and observed.move_confirmed):
         return observed
     if other is None or other.id == source.id or other.health in ("gone", "merged"):

@@ -9,7 +9,13 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, broken_article, prepare
+from aggregator.intake.jobs import (
+    PrepareItem,
+    PrepareJob,
+    PrepareResult,
+    broken_article,
+    prepare,
+)
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.model.core import Prepared
@@ -25,13 +31,16 @@ log = logging.getLogger(__name__)
 _SLOW_READ_SECONDS = 5.0  # of one page, by this process
 _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
 _NOT_READ = "its page: not read, since pages of this source take too long; the entry's own text is used"
-TEXTS_A_JOB = 16  # a call costs 1.2 ms whatever its size; larger jobs would wait for each other
+# A call costs 1.2 ms whatever its size; larger jobs would wait for each other
+TEXTS_A_JOB = 16
 
 
 def _is_text_of_a_file(waiting: InboxEntry) -> bool:
     """Whether an entry has no markup and was handed in, in a file or a push: nobody else wrote it here."""
     entry = waiting.entry
-    return entry.authority == "handed" and not (waiting.page or entry.html or entry.record)
+    return entry.authority == "handed" and not (
+        waiting.page or entry.html or entry.record
+    )
 
 
 class PrepareDispatcher:
@@ -52,8 +61,11 @@ class PrepareDispatcher:
         self._texts_here = texts_here
         self._all_tuning = all_tuning
         self._workers_read = True  # the pages that are in files
-        self._slow_until: dict[str, float] = {}  # archives that failed slowly, monotonic
-        self._deadline_seconds = all_tuning.section("work", WorkerTuning).parse_deadline_seconds
+        # Archives that failed slowly, monotonic
+        self._slow_until: dict[str, float] = {}
+        self._deadline_seconds = all_tuning.section(
+            "work", WorkerTuning
+        ).parse_deadline_seconds
         self.slow_pages = SlowPages(self._deadline_seconds)
         self._unread: set[int] = set()  # entries that were sent without their page
 
@@ -72,15 +84,21 @@ class PrepareDispatcher:
         executor = InlineExecutor() if is_here else self._executor
         try:
             items = tuple(_item(self._readable(one)) for one in waiting)
-            job = PrepareJob(items=items, tuning=self._tuning_json, keep_all=self._keep_all)
+            job = PrepareJob(
+                items=items, tuning=self._tuning_json, keep_all=self._keep_all
+            )
             return executor.submit(prepare, msgspec.msgpack.encode(job))
-        except (WorkError, UnreadableEntryError) as error:  # the executor was closed meanwhile, or no page
+        # The executor was closed meanwhile, or no page
+        except (WorkError, UnreadableEntryError) as error:
             failed: Future[bytes] = Future()
             failed.set_exception(error)
             return failed
 
     def answered(
-        self, waiting: Sequence[InboxEntry], future: Future[bytes], stop: Callable[[], bool]
+        self,
+        waiting: Sequence[InboxEntry],
+        future: Future[bytes],
+        stop: Callable[[], bool],
     ) -> tuple[Prepared, ...]:
         """Return the result of a job; if it failed, submit each of its texts alone.
 
@@ -91,7 +109,10 @@ class PrepareDispatcher:
             result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
             if result.unread is None:
                 answer = zip(waiting, result.prepared, result.seconds, strict=True)
-                return tuple(self._timed(one, prepared, seconds) for one, prepared, seconds in answer)
+                return tuple(
+                    self._timed(one, prepared, seconds)
+                    for one, prepared, seconds in answer
+                )
             if self._workers_read:
                 self._workers_read = False
                 log.warning(
@@ -105,11 +126,13 @@ class PrepareDispatcher:
                 return ()
             if len(waiting) > 1:
                 prepared: list[Prepared] = []
-                for one in waiting:  # each after the one before it, which may show that its source is slow
+                # Each after the one before it, which may show that its source is slow
+                for one in waiting:
                     if not stop():
                         prepared += self.answered([one], self.submitted([one]), stop)
                 return tuple(prepared)
-            if waiting[0].entry.record is not None:  # perhaps its archive is slow, and not its page
+            # Perhaps its archive is slow, and not its page
+            if waiting[0].entry.record is not None:
                 whole = [self._with_page(waiting[0])]
                 return self.answered(whole, self.submitted(whole), stop)
             if waiting[0].page is not None and error.verdict == "timeout":
@@ -123,7 +146,9 @@ class PrepareDispatcher:
             return replace(waiting, page=None)
         return waiting if self._workers_read else self._with_page(waiting)
 
-    def _timed(self, waiting: InboxEntry, prepared: Prepared, seconds: float) -> Prepared:
+    def _timed(
+        self, waiting: InboxEntry, prepared: Prepared, seconds: float
+    ) -> Prepared:
         """Note what a page took; return what is to be placed."""
         if waiting.entry_no in self._unread:
             self._unread.remove(waiting.entry_no)
@@ -137,19 +162,27 @@ class PrepareDispatcher:
         source = waiting.entry.source
         if self.slow_pages.note(source, seconds):
             words = "pages of %s take too long; for an hour the texts of its entries are used instead"
-            log.warning(words, source, extra={"event": "slow_pages_found", "source": source})
+            log.warning(
+                words, source, extra={"event": "slow_pages_found", "source": source}
+            )
 
     def _with_page(self, waiting: InboxEntry) -> InboxEntry:
         archive = "" if waiting.entry.record is None else waiting.entry.record.path
         began = time.monotonic()
         if began < self._slow_until.get(archive, 0.0):
-            raise UnreadableEntryError(f"{REASON} (its archive is too slow)", waiting.entry_no)
+            raise UnreadableEntryError(
+                f"{REASON} (its archive is too slow)", waiting.entry_no
+            )
         try:
-            return replace(waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning)))
+            return replace(
+                waiting, entry=with_page(waiting.entry, source_tuning(self._all_tuning))
+            )
         except ReadError as error:
             if time.monotonic() - began > _SLOW_READ_SECONDS:
                 self._slow_until[archive] = time.monotonic() + _SLOW_REST_SECONDS
-            raise UnreadableEntryError(f"{REASON} ({error})", waiting.entry_no) from error
+            raise UnreadableEntryError(
+                f"{REASON} ({error})", waiting.entry_no
+            ) from error
 
     def _without_page(self, waiting: InboxEntry, error: WorkError) -> Prepared:
         """Prepare the text of the entry, after its page ended a worker; else return the verdict."""

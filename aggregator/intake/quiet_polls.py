@@ -56,7 +56,9 @@ class QuietPolls:
         times = {name: getattr(after, name) for name in _OF_ANY_POLL}
         if replace(stored, **times) != after or stored.last_polled_at is None:
             return False
-        behind = max(now - stored.last_polled_at, after.next_due_at - stored.next_due_at)
+        behind = max(
+            now - stored.last_polled_at, after.next_due_at - stored.next_due_at
+        )
         if behind >= self._unwritten:
             return False
         self._polls[after.id] = _QuietPoll(stored, after)

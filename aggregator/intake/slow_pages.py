@@ -7,8 +7,10 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 
-_SLOW_SECONDS = 0.4  # of CPU for one page; less does not count: of 217 real pages the slowest takes .3 s
-_DEADLINES = 3.0  # the time of three pages that meet the deadline of a worker; then the source rests
+# Of CPU for one page; less does not count: of 217 real pages the slowest takes .3 s
+_SLOW_SECONDS = 0.4
+# The time of three pages that meet the deadline of a worker; then the source rests
+_DEADLINES = 3.0
 _HOUR_SECONDS = 3600.0
 
 
@@ -18,11 +20,14 @@ class SlowPages:
     One thread notes; any thread may ask.
     """
 
-    def __init__(self, deadline_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, deadline_seconds: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
         """`deadline_seconds`: what a worker may take for a job. `now`: seconds."""
         self._allowed_seconds = _DEADLINES * deadline_seconds
         self._now = now
-        self._spent: defaultdict[str, deque[tuple[float, float]]] = defaultdict(deque)  # (when, seconds)
+        # When, and seconds of CPU.
+        self._spent: defaultdict[str, deque[tuple[float, float]]] = defaultdict(deque)
         self._rests_until: dict[str, float] = {}
 
     def note(self, source: str, seconds: float) -> bool:

@@ -27,19 +27,32 @@ Kind = Literal[
     "fact_check", "preview", "status",
 ]  # fmt: skip
 KINDS: tuple[str, ...] = get_args(Kind)
-OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})  # not counted as reports
+# Not counted as reports
+OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
 Authority = Literal["own", "page", "handed", "foreign"]
 
 
 class _FrozenMeta(msgspec.StructMeta):
     """Makes every subclass of FrozenStruct frozen, with fields by keyword; msgspec inherits neither."""
 
-    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> Any:
-        return super().__new__(cls, name, bases, namespace, **{"frozen": True, "kw_only": True} | config)
+    def __new__(
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        **config: Any,
+    ) -> Any:
+        return super().__new__(
+            cls, name, bases, namespace, **{"frozen": True, "kw_only": True} | config
+        )
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
-class FrozenStruct(msgspec.Struct, metaclass=_FrozenMeta, frozen=True, omit_defaults=True):
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,)
+)
+class FrozenStruct(
+    msgspec.Struct, metaclass=_FrozenMeta, frozen=True, omit_defaults=True
+):
     """Base of values that pass between packages and processes, and into JSON columns.
 
     msgspec checks the result of a worker against its type when it is decoded, so a compromised parser can
@@ -55,8 +68,10 @@ class Published(FrozenStruct):
 
     time: dt.datetime
     precision: Precision = "minute"
-    origin: PublishedOrigin = "feed"  # "feed": declared with the entry, by a feed or a record
-    timezone_assumed: bool = False  # the text has no zone: the source's zone, or UTC, was used
+    # "feed": declared with the entry, by a feed or a record
+    origin: PublishedOrigin = "feed"
+    # The text has no zone: the source's zone, or UTC, was used
+    timezone_assumed: bool = False
 
     @property
     def counts(self) -> bool:
@@ -76,7 +91,8 @@ class Enclosure(FrozenStruct):
     """A link to an image, audio or video, which is never fetched."""
 
     url: str
-    type: str = ""  # MIME type, or "image", "audio", "video" without a subtype; "" where not given
+    # MIME type, or "image", "audio", "video" without a subtype; "" where not given
+    type: str = ""
     length_bytes: int | None = None
     title: str = ""
 
@@ -117,43 +133,56 @@ class Entry(FrozenStruct):
     title: str = ""
     html: str | None = None  # the longest HTML that it has (content, else summary)
     text: str | None = None  # plain text, for records and .txt files
-    is_page: bool = False  # html is a whole web page with its boilerplate, not a fragment
-    is_saved_text: bool = False  # text is an article saved by a person, with headline and boilerplate
+    # Html is a whole web page with its boilerplate, not a fragment
+    is_page: bool = False
+    # Text is an article saved by a person, with headline and boilerplate
+    is_saved_text: bool = False
     published: Published | None = None
-    assumed_at: dt.datetime | None = None  # effective time if no date is found; None: when it was accepted
-    last_poll: dt.datetime | None = None  # of its feed, in which it was not; an earlier date gives no credit
+    # Effective time if no date is found; None: when it was accepted
+    assumed_at: dt.datetime | None = None
+    # Of its feed, in which it was not; an earlier date gives no credit
+    last_poll: dt.datetime | None = None
     updated: dt.datetime | None = None
-    outlet: str | None = None  # of the source, the record, the entry's <source> or the folder
+    # Of the source, the record, the entry's <source> or the folder
+    outlet: str | None = None
     # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).
     resolved_outlet: Outlet | None = None
-    feed_outlet: Outlet | None = None  # that of its feed, where the entry speaks for another one
+    # That of its feed, where the entry speaks for another one
+    feed_outlet: Outlet | None = None
     author: str | None = None
     language: str | None = None  # a hint: BCP 47 primary tag as declared
-    source_language: str | None = None  # as the user set it for the source: no hint, but so
+    # As the user set it for the source: no hint, but so
+    source_language: str | None = None
     categories: tuple[str, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
-    robots: str = ""  # directives in the headers of its page, see extract/html/robots_meta.py
+    # Directives in the headers of its page, see extract/html/robots_meta.py
+    robots: str = ""
     authority: Authority = "handed"
     zone: str | None = None  # IANA name for times without one
     record: ArchivedRecord | None = None  # has its page, so that `html` is None
-    is_observation: bool = False  # a link of a story feed: `url` was seen there; never an article of its own
+    # A link of a story feed: `url` was seen there; never an article of its own
+    is_observation: bool = False
 
 
 class ParsedFeed(FrozenStruct):
     """A parsed feed. `problem` is a message for users, None where there is none."""
 
-    format: str = ""  # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
+    # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
+    format: str = ""
     title: str = ""
     language: str | None = None  # as declared, else as detected in its entries together
     site_url: str | None = None
     entries: tuple[Entry, ...] = ()
     entry_count: int = 0  # in the feed, before limits
     problem: str | None = None
-    ttl_seconds: float | None = None  # the polling interval that it requests (ttl, sy:updatePeriod)
-    sitemaps: tuple[str, ...] = ()  # of an index of sitemaps: the newest ones, which have the entries
+    # The polling interval that it requests (ttl, sy:updatePeriod)
+    ttl_seconds: float | None = None
+    # Of an index of sitemaps: the newest ones, which have the entries
+    sitemaps: tuple[str, ...] = ()
     # Of each entry, where each item is well-formed and one entry: whether its bytes alone say what it is.
     are_settled: tuple[bool, ...] = ()
-    items: tuple[bytes, ...] = ()  # hash of the item of each entry (sources/parse/feed_items.py), b"": none
+    # Hash of the item of each entry (sources/parse/feed_items.py), b"": none
+    items: tuple[bytes, ...] = ()
     left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
     frame: bytes = b""  # hash of what is around the items; b"": the feed cannot be cut
     states_days: bool = False  # the entries have days, and no times
@@ -165,7 +194,8 @@ class ParsedFeed(FrozenStruct):
 class Wire(FrozenStruct):
     """The news agency behind a text, and the evidence for it."""
 
-    agency: str | None  # canonical name ("AFP"); None: agencies were used, none is named
+    # Canonical name ("AFP"); None: agencies were used, none is named
+    agency: str | None
     evidence: str  # the wording that names it
     kind: Literal["dateline", "byline", "credit", "metadata", "copy"]
     confidence: float = 1.0
@@ -182,15 +212,19 @@ class CleanArticle(FrozenStruct):
     """An article without boilerplate; paragraphs are separated by one newline."""
 
     verdict: Verdict
-    reason: str | None = None  # why it is not "ok", or why its page was not used, for users
+    # Why it is not "ok", or why its page was not used, for users
+    reason: str | None = None
     title: str = ""
     text: str = ""
     lead: str = ""
     language: str | None = None
-    source_language: str | None = None  # as `Entry.source_language`, of an article that is read again
+    # As `Entry.source_language`, of an article that is read again
+    source_language: str | None = None
     author: str | None = None
-    outlet: str | None = None  # named in the text; the outlet of the entry takes precedence
-    site_name: str | None = None  # as its page names the site; once placed, as its outlet's own site does
+    # Named in the text; the outlet of the entry takes precedence
+    outlet: str | None = None
+    # As its page names the site; once placed, as its outlet's own site does
+    site_name: str | None = None
     published: Published | None = None
     modified: dt.datetime | None = None
     wire: Wire | None = None
@@ -201,18 +235,22 @@ class CleanArticle(FrozenStruct):
     noarchive: bool = False
     nosnippet: bool = False
     tdm_reserved: bool = False
-    media: tuple[Enclosure, ...] = ()  # of the entry and its page, see extract/article.py
+    # Of the entry and its page, see extract/article.py
+    media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     categories: tuple[str, ...] = ()  # of the entry and the sections of its page
-    repeated: tuple[BoilerplateLine, ...] = ()  # hidden from `text`, see extract/learned_boilerplate.py
-    page_verdict: Verdict | None = None  # of its page, where that failed and the text of the entry was used
+    # Hidden from `text`, see extract/learned_boilerplate.py
+    repeated: tuple[BoilerplateLine, ...] = ()
+    # Of its page, where that failed and the text of the entry was used
+    page_verdict: Verdict | None = None
 
 
 class ArticleHtml(FrozenStruct):
     """The sanitised HTML of an article, for people; no decision reads it."""
 
     html: str
-    rules: int  # the version of the rules that it was sanitised by (extract/html/article_html.py)
+    # The version of the rules that it was sanitised by (extract/html/article_html.py)
+    rules: int
     is_cut: bool = False  # what was beyond the limit is missing
 
 
@@ -231,7 +269,8 @@ class Fingerprint(FrozenStruct):
     The text is the whole one, with the lines that its outlet repeats.
     """
 
-    signature: bytes  # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
+    # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
+    signature: bytes
     sketch: bytes = b""  # sampled shingles, see grouping/copies/sampled_shingles.py
     terms: bytes  # packed field-weighted terms, see grouping/pairs/terms.py
     body_words: int
@@ -243,8 +282,10 @@ class Prepared(FrozenStruct):
 
     article: CleanArticle
     fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
-    lines: LineHashes | None = None  # None where no boilerplate is learned: a live blog, a stored text
-    own: "Prepared | None" = None  # without the text of its page: of a revision, or if that may be a notice
+    # None where no boilerplate is learned: a live blog, a stored text
+    lines: LineHashes | None = None
+    # Without the text of its page: of a revision, or if that may be a notice
+    own: "Prepared | None" = None
     html: ArticleHtml | None = None  # None where it has only paragraphs
 
 
@@ -279,9 +320,11 @@ class TextReuse(FrozenStruct):
 class Agreement(FrozenStruct):
     """How much an article shares with the reports of others in its story."""
 
-    shared: float  # inverse document frequencies of shared words that are not in its title, see pair_model.py
+    # Inverse document frequencies of shared words that are not in its title, see pair_model.py
+    shared: float
     need: float  # with less it does not count as a report
-    copied: str | None = None  # the report of which it repeats sentences; `shared` is then of the others
+    # The report of which it repeats sentences; `shared` is then of the others
+    copied: str | None = None
 
     @property
     def is_enough(self) -> bool:
@@ -294,13 +337,24 @@ class RunnerUp(FrozenStruct):
     story: str
     score: float
     need: float
-    reasons: tuple[Reason, ...] = ()  # with the bias of the evidence they sum up to the score
+    # With the bias of the evidence they sum up to the score
+    reasons: tuple[Reason, ...] = ()
 
 
-Stage = Literal["founded", "copy", "version", "event", "second look", "series", "correction", "revision"]
+Stage = Literal[
+    "founded",
+    "copy",
+    "version",
+    "event",
+    "second look",
+    "series",
+    "correction",
+    "revision",
+]
 
 
-SCORED_STAGES: frozenset[Stage] = frozenset({"event", "second look"})  # an article joined by its score
+# An article joined by its score
+SCORED_STAGES: frozenset[Stage] = frozenset({"event", "second look"})
 
 
 class Evidence(FrozenStruct):
@@ -311,11 +365,14 @@ class Evidence(FrozenStruct):
     need: float | None = None
     bias: float = 0.0
     reasons: tuple[Reason, ...] = ()
-    shared: tuple[int, ...] = ()  # ids of the terms with the largest shares; explaining resolves them
+    # Ids of the terms with the largest shares; explaining resolves them
+    shared: tuple[int, ...] = ()
     copy: CopyEvidence | None = None
-    excerpts: tuple[CopyEvidence, ...] = ()  # stored articles whose text is part of this one
+    # Stored articles whose text is part of this one
+    excerpts: tuple[CopyEvidence, ...] = ()
     reuse: TextReuse | None = None
-    agreement: Agreement | None = None  # None where it is not asked for; of a copy that of its original
+    # None where it is not asked for; of a copy that of its original
+    agreement: Agreement | None = None
     runner_up: RunnerUp | None = None
     rules_version: str = ""
 
@@ -329,7 +386,11 @@ class Evidence(FrozenStruct):
         """The article that it copies, or of which it repeats sentences beside what nobody else tells."""
         if self.copy is not None:
             return self.copy.other
-        return None if self.agreement is None or self.agreement.is_enough else self.agreement.copied
+        return (
+            None
+            if self.agreement is None or self.agreement.is_enough
+            else self.agreement.copied
+        )
 
 
 # --- output ------------------------------------------------------------------------------------------------
@@ -350,11 +411,15 @@ class CountedArticle(FrozenStruct):
     wire: str | None
     role: Role
     kind: Kind = "report"
-    reuses: str | None = None  # the article of another outlet with many of the same words
-    version_of: str | None = None  # the article that tells a sentence of this text differently
+    # The article of another outlet with many of the same words
+    reuses: str | None = None
+    # The article that tells a sentence of this text differently
+    version_of: str | None = None
     counts_as_report: bool = True  # false: too little of its text agrees with the story
-    is_little_known: bool = False  # its source had no standing (store/stories/standing.py)
-    claimed_outlet: str | None = None  # of which only its sender says that it is; None: confirmed
+    # Its source had no standing (store/stories/standing.py)
+    is_little_known: bool = False
+    # Of which only its sender says that it is; None: confirmed
+    claimed_outlet: str | None = None
 
 
 class Article(CountedArticle):
@@ -363,7 +428,8 @@ class Article(CountedArticle):
     story: str  # "" before it is placed
     title: str
     source: str
-    is_compared: bool  # whether later articles are compared with it: of the copies of a text only the first
+    # Whether later articles are compared with it: of the copies of a text only the first
+    is_compared: bool
     is_polled: bool
     published: dt.datetime | None
     date_counts: bool  # see store/tables.py
@@ -431,7 +497,8 @@ class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
     tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
     media: tuple[Enclosure, ...] = ()  # each with a type
     categories: tuple[str, ...] = ()  # as declared, sections first
-    version: VersionState | None = None  # None: it has the current text; `copy_of` names who has that
+    # None: it has the current text; `copy_of` names who has that
+    version: VersionState | None = None
 
     @property
     def is_dated(self) -> bool:
@@ -491,14 +558,17 @@ class StoryView(StoryFacts, omit_defaults=False):
     # Only for one story and for items of feeds; the newest first.
     earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
     later: tuple[LinkedStory, ...] = ()  # stories that continue it
-    related: tuple[LinkedStory, ...] = ()  # others about the same people, places and bodies
+    # Others about the same people, places and bodies
+    related: tuple[LinkedStory, ...] = ()
     texts_gone: bool = False  # only for one story: retention deleted texts of it
 
     @property
     def undated_seen(self) -> dt.datetime | None:
         """When the first article of a story without any date was seen; else None."""
         is_dated = any(one.is_dated for one in self.articles)
-        return None if is_dated else min((one.seen for one in self.articles), default=None)
+        return (
+            None if is_dated else min((one.seen for one in self.articles), default=None)
+        )
 
     @property
     def picture(self) -> Enclosure | None:
@@ -529,9 +599,11 @@ class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
 
     title: str
     lead: tuple[Passage, ...] = ()  # paragraphs of one report
-    openings: tuple[Passage, ...] = ()  # the first sentence of each other report that has one to show
+    # The first sentence of each other report that has one to show
+    openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
-    versions: tuple[Passage, ...] = ()  # sentences that the current text tells differently, of other versions
+    # Sentences that the current text tells differently, of other versions
+    versions: tuple[Passage, ...] = ()
     version: int = 0  # of the code that rendered it (stories/rendering.py)
 
     def opening_of(self, article_id: str) -> str:

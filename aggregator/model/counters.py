@@ -31,7 +31,9 @@ FETCHES = Metric(
     "Requests for feeds, pages and robots.txt, by outcome",
     ("kind", "outcome"),
 )
-FETCHED_BYTES = Metric("aggregator_fetched_bytes", "Decompressed bytes of responses", ("kind",))
+FETCHED_BYTES = Metric(
+    "aggregator_fetched_bytes", "Decompressed bytes of responses", ("kind",)
+)
 FETCH_SECONDS = Metric(
     "aggregator_fetch_seconds",
     "Duration of requests, with redirects and the wait for the rate limiter",
@@ -41,18 +43,27 @@ FETCH_SECONDS = Metric(
 PLACED = Metric("aggregator_placed", "Placed entries, by outcome", ("outcome",))
 VERDICTS = Metric("aggregator_verdicts", "Texts of articles, by verdict", ("verdict",))
 PLACING_SECONDS = Metric(
-    "aggregator_placing_seconds", "Duration of placing a batch, with its commit", (), _QUICK
+    "aggregator_placing_seconds",
+    "Duration of placing a batch, with its commit",
+    (),
+    _QUICK,
 )
-WORKERS_ENDED = Metric("aggregator_workers_ended", "Worker processes that ended, by cause", ("cause",))
+WORKERS_ENDED = Metric(
+    "aggregator_workers_ended", "Worker processes that ended, by cause", ("cause",)
+)
 TRANSACTION_SECONDS = Metric(
     "aggregator_write_transaction_seconds",
     "Duration of write transactions, with the wait for the lock",
     (),
     _QUICK,
 )
-TRANSACTION_RETRIES = Metric("aggregator_transaction_retries", "Repeated transactions, by cause", ("cause",))
+TRANSACTION_RETRIES = Metric(
+    "aggregator_transaction_retries", "Repeated transactions, by cause", ("cause",)
+)
 
-COUNTED: tuple[Metric, ...] = tuple(one for one in globals().values() if isinstance(one, Metric))
+COUNTED: tuple[Metric, ...] = tuple(
+    one for one in globals().values() if isinstance(one, Metric)
+)
 
 
 class Metrics:
@@ -64,7 +75,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._labels: dict[Metric, set[tuple[str, ...]]] = {metric: set() for metric in COUNTED}
+        self._labels: dict[Metric, set[tuple[str, ...]]] = {
+            metric: set() for metric in COUNTED
+        }
         self._made: tuple[CollectorRegistry, dict[Metric, Any]] | None = None
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
@@ -103,12 +116,19 @@ class Metrics:
 
 
 def _made() -> "tuple[CollectorRegistry, dict[Metric, Any]]":
-    from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+    from prometheus_client import (
+        CollectorRegistry,
+        Counter,
+        Histogram,
+        disable_created_metrics,
+    )
 
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the time of the first count of each series, a series of its own
     registry = CollectorRegistry(auto_describe=False)
     made = {
-        one: Histogram(one.name, one.help, one.labels, buckets=one.buckets, registry=registry)
+        one: Histogram(
+            one.name, one.help, one.labels, buckets=one.buckets, registry=registry
+        )
         if one.buckets
         else Counter(one.name, one.help, one.labels, registry=registry)
         for one in COUNTED

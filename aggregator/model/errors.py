@@ -151,7 +151,10 @@ class TooManyFilesError(AggregatorError):
     @staticmethod
     def is_behind(error: BaseException) -> bool:
         """Whether `error` was raised at that limit."""
-        return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+        return isinstance(error, OSError) and error.errno in (
+            errno.EMFILE,
+            errno.ENFILE,
+        )
 
 
 class WorkError(AggregatorError):

@@ -17,7 +17,8 @@ _RATE_DAYS = 7.0  # over which new entries a day are averaged, so that weekends 
 # once in 22,000; they come in bursts), and never before so many days: weekends (chosen).
 SILENT_GAPS = 10.0
 SILENT_DAYS = 3.0
-_MIN_SPAN_DAYS = 1 / 24  # a feed with entries of the last minutes only does not have thousands a day
+# A feed with entries of the last minutes only does not have thousands a day
+_MIN_SPAN_DAYS = 1 / 24
 
 
 def initial_rate(published: Iterable[dt.datetime], now: dt.datetime) -> float:
@@ -40,12 +41,16 @@ def decay_rate(per_day: float, at: dt.datetime | None, now: dt.datetime) -> floa
     return per_day * math.exp(-days / _RATE_DAYS)
 
 
-def update_rate(per_day: float, at: dt.datetime | None, now: dt.datetime, new: int) -> float:
+def update_rate(
+    per_day: float, at: dt.datetime | None, now: dt.datetime, new: int
+) -> float:
     """Return the rate after `new` entries since `at`."""
     return decay_rate(per_day, at, now) + new / _RATE_DAYS
 
 
-def silence_seconds(per_day: float, per_day_at: dt.datetime | None, now: dt.datetime) -> float | None:
+def silence_seconds(
+    per_day: float, per_day_at: dt.datetime | None, now: dt.datetime
+) -> float | None:
     """Return for how long a source has had no news since it was added, if it is silent; else None.
 
     `per_day` is the rate at its last news, or at its first poll, `per_day_at`.
@@ -54,7 +59,9 @@ def silence_seconds(per_day: float, per_day_at: dt.datetime | None, now: dt.date
     if gap is None or per_day_at is None:
         return None
     silent = (now - per_day_at).total_seconds()
-    return silent if silent >= max(gap * SILENT_GAPS, SILENT_DAYS * _DAY_SECONDS) else None
+    return (
+        silent if silent >= max(gap * SILENT_GAPS, SILENT_DAYS * _DAY_SECONDS) else None
+    )
 
 
 def expected_gap_seconds(per_day: float) -> float | None:
@@ -91,10 +98,12 @@ class ProcessState(FrozenStruct):
     trouble: str | None = None  # why placing backs off
     workers: str | None = None  # why no worker can run jobs
     last_reload: Reload | None = None
-    failed_tasks: tuple[str, ...] = ()  # maintenance tasks whose last attempt failed, with the cause
+    # Maintenance tasks whose last attempt failed, with the cause
+    failed_tasks: tuple[str, ...] = ()
     summaries: str | None = None  # why `summarise:` gives no texts
     few_files: str | None = None  # a message where nearly all allowed files are open
-    slow_sources: tuple[str, ...] = ()  # `entry.source` of those whose pages are not read for an hour
+    # `entry.source` of those whose pages are not read for an hour
+    slow_sources: tuple[str, ...] = ()
 
     @property
     def is_writer(self) -> bool:
@@ -117,15 +126,18 @@ class DatabaseStatus(FrozenStruct, omit_defaults=False):
 
     inbox: dict[str, int]  # entries by what they wait for: page | ready
     oldest_seconds: float
-    overdue: str | None = None  # a message where entries are ready for long and not placed
-    slow_sources: tuple[str, ...] = ()  # names of sources whose pages are not read at present
+    # A message where entries are ready for long and not placed
+    overdue: str | None = None
+    # Names of sources whose pages are not read at present
+    slow_sources: tuple[str, ...] = ()
     last_placed: dt.datetime | None
     sources: dict[str, int]  # by state, see docs/sources.md, "Health"
     all_fail: str | None = None  # a message where all feeds fail that were asked
     due_sources: int  # whose poll is due, ...
     late_seconds: float  # ... and by how much the latest of them
     articles: int  # the number of the last placed one; includes forgotten ones
-    window_hours: float | None = None  # for which memory holds stories, at the present rate
+    # For which memory holds stories, at the present rate
+    window_hours: float | None = None
     window_is_short: bool = False  # such stories leave before `window_days` are over
     unindexed: int  # articles that are not in the full-text index yet
     unrendered: int  # stories that are not yet rendered, counted up to a bound
@@ -176,7 +188,8 @@ class HealthReport(FrozenStruct, omit_defaults=False):
     writable: bool
     ready: bool
     problems: tuple[str, ...]
-    process_findings: tuple[Finding, ...]  # those that only the process knows, with advice
+    # Those that only the process knows, with advice
+    process_findings: tuple[Finding, ...]
     stored: DatabaseStatus | None = None  # None: the database did not respond in time
     place: DatabaseSize | None = None
     backup: BackupState | None = None
@@ -186,4 +199,8 @@ class HealthReport(FrozenStruct, omit_defaults=False):
     def uptime_words(self) -> str:
         """The uptime for people, as "3 d 4 h" or "4 h 5 min"."""
         days, rest = divmod(int(self.uptime_seconds), 86_400)
-        return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min"
+        return (
+            f"{days} d {rest // 3600} h"
+            if days
+            else f"{rest // 3600} h {rest % 3600 // 60} min"
+        )

@@ -12,7 +12,9 @@ from aggregator.model.core import ArticleView, Enclosure, FrozenStruct, StoryVie
 
 # As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
 # entries at once.
-SourceState = Literal["new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"]
+SourceState = Literal[
+    "new", "ok", "failing", "gone", "merged", "paused", "silent", "flood"
+]
 IN_TROUBLE: frozenset[SourceState] = frozenset({"failing", "gone", "silent", "flood"})
 
 
@@ -69,7 +71,8 @@ class ArticleDetail(FrozenStruct, omit_defaults=False):
     story: str
     story_title: str
     revisions: int  # how often its text was replaced
-    copies: tuple[ArticleView, ...] = ()  # copies of it in its story; oldest first, without texts
+    # Copies of it in its story; oldest first, without texts
+    copies: tuple[ArticleView, ...] = ()
 
 
 class Mark(NamedTuple):
@@ -156,7 +159,8 @@ class SearchResults(FrozenStruct, omit_defaults=False):
     more: bool = False  # there are more hits than requested
     partial: bool = False  # the index is being rebuilt: older articles are missing
     problem: str | None = None
-    nearest: str | None = None  # where nothing is found: the search with known words for unknown ones
+    # Where nothing is found: the search with known words for unknown ones
+    nearest: str | None = None
 
 
 class SourceView(FrozenStruct, omit_defaults=False):
@@ -204,8 +208,10 @@ class FrontPageStory(FrozenStruct):
     report_count: int
     language: str | None = None
     preferred: bool = False  # has an article of an outlet of publish.prefer
-    is_undated: bool = False  # of files without any date, so that nothing says when it was news
-    is_claimed: bool = False  # feeds without standing alone claim it to be of several outlets
+    # Of files without any date, so that nothing says when it was news
+    is_undated: bool = False
+    # Feeds without standing alone claim it to be of several outlets
+    is_claimed: bool = False
 
 
 TITLES_LISTED = 3  # of a story, beside its own: more lines would hide the next story
@@ -232,9 +238,12 @@ class StoryListItem(FrozenStruct, omit_defaults=False):
     outlet_count: int
     unknown_outlet_count: int
     report_count: int
-    outlets: tuple[str, ...]  # without unnamed ones, each once, in the order of first articles
-    undated_seen: dt.datetime | None = None  # of a story without any date: when it was seen first
-    titles: tuple[ListedTitle, ...] = ()  # of other outlets than that of the title, newest first; a few
+    # Without unnamed ones, each once, in the order of first articles
+    outlets: tuple[str, ...]
+    # Of a story without any date: when it was seen first
+    undated_seen: dt.datetime | None = None
+    # Of other outlets than that of the title, newest first; a few
+    titles: tuple[ListedTitle, ...] = ()
     url: str | None = None  # of a story of one article
     picture: Enclosure | None = None  # of the report whose title it has
 
@@ -255,7 +264,8 @@ class Change(FrozenStruct, omit_defaults=False):
     was: str  # its id at the time of the change
     kind: ChangeKind
     at: dt.datetime  # when the change was stored
-    updated: dt.datetime  # the sort key, as `updated` of the story; unique among changes
+    # The sort key, as `updated` of the story; unique among changes
+    updated: dt.datetime
     title: str  # the headline after the change
     title_before: str | None = None
     report_count: int  # after the change

@@ -3,7 +3,8 @@
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import FrozenStruct
 
-URL_CHARS = 4096  # browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
+# Browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
+URL_CHARS = 4096
 NAME_CHARS = 300  # of an outlet, an author, a category, a folder
 KEY_CHARS = 1024  # of a GUID or record id; a longer one becomes its start and a hash
 

@@ -39,7 +39,11 @@ def migrations_folder() -> Path:
 
 @cache  # `/status` asks for them, also when no further file can be opened
 def _revisions_in(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")))
+    return tuple(
+        sorted(
+            path.name.split("_")[0] for path in (folder / "versions").glob("[0-9]*.py")
+        )
+    )
 
 
 def _revisions() -> tuple[str, ...]:
@@ -77,7 +81,11 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
     if revision is not None:
         return revision
     # A server's database may be shared with others, as long as no two tables or views have one name.
-    shared = {*names, *inspect(connection).get_view_names()} & {*metadata.tables, *VIEWS, "article_search"}
+    shared = {*names, *inspect(connection).get_view_names()} & {
+        *metadata.tables,
+        *VIEWS,
+        "article_search",
+    }
     foreign = sorted(names - {"alembic_version"} if database.is_sqlite else shared)
     if foreign:
         raise ConfigError(
@@ -91,12 +99,17 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
 def _stored_revision(connection: Connection, names: set[str]) -> str | None:
     if "alembic_version" not in names:
         return None
-    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    revision = connection.execute(
+        text("SELECT version_num FROM alembic_version")
+    ).scalar()
     return None if revision is None else str(revision)
 
 
 def upgrade(
-    database: Database, keep: Callable[[str], object] | None = None, *, allow_new: bool = False
+    database: Database,
+    keep: Callable[[str], object] | None = None,
+    *,
+    allow_new: bool = False,
 ) -> tuple[str | None, str]:
     """Migrate to the newest revision in one transaction. Return the revisions before and after.
 
@@ -124,7 +137,9 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
     if file is None or file.exists():
         return
     lost = f"the database {file} is missing, and it was there before"
-    lock, log_file = (file.with_name(file.name + ending) for ending in (".lock", "-wal"))
+    lock, log_file = (
+        file.with_name(file.name + ending) for ending in (".lock", "-wal")
+    )
     if log_file.exists() and log_file.stat().st_size:
         raise DatabaseReplacedError(
             f"{lost}: {log_file} holds changes of it. Put the database back; to begin with an empty one, "
@@ -136,7 +151,9 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
                 f"{lost} (its lock file {lock} exists). Put it back, or restore a backup: aggregator db "
                 "restore FILE; to begin with an empty one, type: aggregator db upgrade"
             )
-        with exclusively(database, f"{lost}; a process still has it open: stop that process first"):
+        with exclusively(
+            database, f"{lost}; a process still has it open: stop that process first"
+        ):
             pass
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,7 +165,9 @@ def make_file(database: Database, *, allow_new: bool = False) -> None:
 def is_of_unknown_revision(database: Database) -> bool:
     """Whether the database is of an older or newer program."""
     with database.read() as connection:
-        revision = _stored_revision(connection, set(inspect(connection).get_table_names()))
+        revision = _stored_revision(
+            connection, set(inspect(connection).get_table_names())
+        )
         return revision is not None and not is_known(revision)
 
 
@@ -156,7 +175,8 @@ def clear(database: Database) -> None:
     """Drop our tables on a server, before a restore."""
     with database.write(unhurried=True) as connection:
         for name in (*metadata.tables, "article_search", "alembic_version"):
-            connection.execute(text(f'DROP TABLE IF EXISTS "{name}" CASCADE'))  # with the views on it
+            # With the views on it
+            connection.execute(text(f'DROP TABLE IF EXISTS "{name}" CASCADE'))
         connection.execute(text("DROP VIEW IF EXISTS v_now"))  # it depends on no table
 
 
@@ -169,11 +189,15 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(migrations_folder()))
     with ExitStack() as cleanup, database.write(unhurried=True) as connection:
-        if not database.is_sqlite:  # one at a time; SQLite has one writing transaction anyway
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+        # One at a time; SQLite has one writing transaction anyway
+        if not database.is_sqlite:
+            connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY}
+            )
         before = _revision_in(connection, database)
         refuse_unknown(_named(database), before)
-        if before == newest_revision():  # another process upgraded it while this one waited
+        # Another process upgraded it while this one waited
+        if before == newest_revision():
             return
         if before is None and not database.is_sqlite:
             refuse_unfit_server(database, connection)
@@ -199,7 +223,9 @@ def _migrate(database: Database, keep: Callable[[str], object] | None) -> None:
 
 def refuse_unfit_server(database: Database, connection: Connection) -> None:
     """Raise NotWritableError if this role may make no tables, ConfigError if not all texts can be stored."""
-    schema = text("SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)")
+    schema = text(
+        "SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
+    )
     if not connection.execute(schema).scalar_one():
         raise not_allowed(database.url)
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
@@ -215,7 +241,9 @@ def check(database: Database) -> None:
     revision = revision_of(database)
     refuse_unknown(_named(database), revision)
     if revision is None:
-        raise DatabaseOutdatedError(f"{_named(database)} has no tables yet; type: aggregator db upgrade")
+        raise DatabaseOutdatedError(
+            f"{_named(database)} has no tables yet; type: aggregator db upgrade"
+        )
     if revision != newest_revision():
         raise DatabaseOutdatedError(
             f"{_named(database)} is older than this program; type: aggregator db upgrade"
@@ -231,9 +259,15 @@ def refuse_unknown(what: str, revision: str | None) -> None:
             f"{what} was written by a newer aggregator (revision {revision}); install that version, or go "
             "back to a backup from before its upgrade: aggregator db restore BACKUP --replace"
         )
-    commits = [commit for last, commit in _EXPORTED_BY if revision.isdigit() and revision <= last]
+    commits = [
+        commit
+        for last, commit in _EXPORTED_BY
+        if revision.isdigit() and revision <= last
+    ]
     exporter = (
-        f"the program of commit {commits[0]} (docs/install.md)" if commits else "the program that wrote it"
+        f"the program of commit {commits[0]} (docs/install.md)"
+        if commits
+        else "the program that wrote it"
     )
     raise ConfigError(
         f"{what} is at revision {revision} of an unreleased aggregator, this one upgrades {_revisions()[0]} "

@@ -53,16 +53,24 @@ Value = TypeVar("Value")
 
 def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
     """Return the values in their order, at most VALUES_AT_ONCE at a time."""
-    return (values[start : start + VALUES_AT_ONCE] for start in range(0, len(values), VALUES_AT_ONCE))
+    return (
+        values[start : start + VALUES_AT_ONCE]
+        for start in range(0, len(values), VALUES_AT_ONCE)
+    )
 
 
 def rows_with(
-    connection: Connection, statement: Select[Any], column: ColumnElement[Any], values: Iterable[Any]
+    connection: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    values: Iterable[Any],
 ) -> Iterator[Row[Any]]:
     """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
     having = _having(statement, column)
     for part in in_parts(sorted(set(values))):
-        for rows in connection.execute(having, {"some": part}).partitions(VALUES_AT_ONCE):
+        for rows in connection.execute(having, {"some": part}).partitions(
+            VALUES_AT_ONCE
+        ):
             yield from rows
 
 
@@ -76,7 +84,10 @@ def _having(statement: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
 
 
 def change_with(
-    connection: Connection, statement: Update | Delete, column: ColumnElement[Any], values: Iterable[Any]
+    connection: Connection,
+    statement: Update | Delete,
+    column: ColumnElement[Any],
+    values: Iterable[Any],
 ) -> int:
     """Execute UPDATE or DELETE for the rows whose `column` has one of the values. Return their number."""
     return sum(
@@ -108,12 +119,18 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     """Insert a row, or write `values` into the row with the same primary key."""
     statement = insert_or(connection, table).values(values)
     keys = table.primary_key.columns.keys()
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=values)
+    )
 
 
-def count_rows(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+def count_rows(
+    connection: Connection, table: Table, *conditions: ColumnElement[bool]
+) -> int:
     """Return the number of rows that meet all conditions."""
-    return connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
+    return connection.execute(
+        select(func.count()).select_from(table).where(*conditions)
+    ).scalar_one()
 
 
 def counter_value(connection: Connection, name: str) -> int:
@@ -144,11 +161,21 @@ class UtcTime(TypeDecorator[dt.datetime]):
         value = value.astimezone(dt.UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], Any] | None:
         # Without the steps between: a list of stories has thousands of times.
-        return _read_time if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+        return (
+            _read_time
+            if dialect.name == "sqlite"
+            else super().result_processor(dialect, coltype)
+        )
 
-    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:  # noqa: ARG002
+    def process_result_value(
+        self,
+        value: dt.datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> dt.datetime | None:
         return None if value is None else value.astimezone(dt.UTC)
 
 
@@ -156,7 +183,8 @@ class UtcTime(TypeDecorator[dt.datetime]):
 INDEXED_ADDRESS = 600
 
 
-OTHER_KINDS: Final = "kind <> 'report'"  # most articles are reports: an index of those would find nothing
+# Most articles are reports: an index of those would find nothing
+OTHER_KINDS: Final = "kind <> 'report'"
 
 
 def is_indexed(column: str) -> TextClause:
@@ -197,8 +225,22 @@ metadata = MetaData(
 # Of docs/sql.md. The migrations create them.
 VIEWS: Final = frozenset(
     (
-        *("v_copies", "v_corrections", "v_follows", "v_headline_changes", "v_now", "v_refused", "v_sources"),
-        *("v_stories", "v_story_articles", "v_story_links", "v_story_log", "v_story_names"),
+        *(
+            "v_copies",
+            "v_corrections",
+            "v_follows",
+            "v_headline_changes",
+            "v_now",
+            "v_refused",
+            "v_sources",
+        ),
+        *(
+            "v_stories",
+            "v_story_articles",
+            "v_story_links",
+            "v_story_log",
+            "v_story_names",
+        ),
         *("v_story_topics", "v_waiting"),
     )
 )
@@ -218,34 +260,45 @@ counter = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-_COUNTER_VALUE = select(counter.c.value).where(counter.c.name == bindparam("counter_name"))
+_COUNTER_VALUE = select(counter.c.value).where(
+    counter.c.name == bindparam("counter_name")
+)
 
 source = Table(
     "source",
     metadata,
     # One feed or watched folder. Rows are added from config.yaml and by `aggregator sources`; their state is
     # written after each poll.
-    Column("id", Text, primary_key=True),  # hash of kind and name, or of kind and address without a name
+    # Hash of kind and name, or of kind and address without a name
+    Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),  # a key of config.settings.SourceAddress
     Column("address", Text, nullable=False),  # URL, or absolute path of a folder
     Column("name", Text),  # as configured, or of an imported list
-    Column("folder_name", Text),  # folders: `folder.name`, which is `entry.source` of its entries
+    # folders: `folder.name`, which is `entry.source` of its entries
+    Column("folder_name", Text),
     Column("outlet", Text),  # as configured; replaces the outlet that entries declare
     Column("folder", Text),  # feeds: the group that the source is filed in
     Column("language", Text),  # as configured; BCP 47 tag
     Column("timezone", Text),  # as configured; IANA name, for times without a zone
-    Column("interval_seconds", Integer, nullable=False),  # its own, else as configured at the last start
+    # Its own, else as configured at the last start
+    Column("interval_seconds", Integer, nullable=False),
     Column("has_own_interval", Boolean, nullable=False, server_default=false()),
     # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
-    Column("adaptive_interval_seconds", Float, nullable=False, server_default=text("0")),
-    Column("pages", Text, nullable=False),  # auto | always | never: whether pages of entries are fetched
-    Column("origin", Text, nullable=False),  # config | user | import: config.yaml, typed, or of a list
+    Column(
+        "adaptive_interval_seconds", Float, nullable=False, server_default=text("0")
+    ),
+    # Auto | always | never: whether pages of entries are fetched
+    Column("pages", Text, nullable=False),
+    # Config | user | import: config.yaml, typed, or of a list
+    Column("origin", Text, nullable=False),
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("title", Text),  # as the feed declares it
-    Column("site_url", Text),  # home page: of an imported list, else as the feed declares it
+    # Home page: of an imported list, else as the feed declares it
+    Column("site_url", Text),
     Column("etag", Text),  # of the last response, for conditional requests
     Column("last_modified", Text),  # likewise
-    Column("body_hash", LargeBinary),  # of the last response body: an equal one is not parsed again
+    # Of the last response body: an equal one is not parsed again
+    Column("body_hash", LargeBinary),
     # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
     Column("folder_state", LargeBinary),
     Column("first_poll_done", Boolean, nullable=False, server_default=false()),
@@ -253,27 +306,37 @@ source = Table(
     Column("last_polled_at", UtcTime),
     Column("last_success_at", UtcTime),
     Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
-    Column("health", Text, nullable=False, server_default="new"),  # new | ok | failing | gone | merged
+    # New | ok | failing | gone | merged
+    Column("health", Text, nullable=False, server_default="new"),
     Column("health_cause", Text),  # "cause: detail", see store/read/statistics.py
-    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),  # totals since it was added
+    # Totals since it was added
+    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_rejected", BigInteger, nullable=False, server_default=text("0")),
-    Column("host", Text),  # feeds: the host that is polled; all feeds of a host share a rate limiter
-    Column("redirected_url", Text),  # polled instead of `address` after a confirmed permanent redirect
-    Column("moved_to", Text),  # target of a permanent redirect that is not confirmed yet
-    Column("moved_count", Integer, nullable=False, server_default=text("0")),  # redirects to it in a row
+    # feeds: the host that is polled; all feeds of a host share a rate limiter
+    Column("host", Text),
+    # Polled instead of `address` after a confirmed permanent redirect
+    Column("redirected_url", Text),
+    # Target of a permanent redirect that is not confirmed yet
+    Column("moved_to", Text),
+    # Redirects to it in a row
+    Column("moved_count", Integer, nullable=False, server_default=text("0")),
     Column("moved_since", UtcTime),
-    Column("move_confirmed", Boolean, nullable=False, server_default=false()),  # it had a known entry
+    # It had a known entry
+    Column("move_confirmed", Boolean, nullable=False, server_default=false()),
     Column("merged_into", Text),  # `id` of the source that already had the address
-    Column("gone_count", Integer, nullable=False, server_default=text("0")),  # responses 410 in a row
+    # Responses 410 in a row
+    Column("gone_count", Integer, nullable=False, server_default=text("0")),
     Column("gone_since", UtcTime),
-    Column("ttl_seconds", Float, nullable=False, server_default=text("0")),  # requested by the feed; 0: none
+    # Requested by the feed; 0: none
+    Column("ttl_seconds", Float, nullable=False, server_default=text("0")),
     # New entries per day, an exponentially decaying mean as of `per_day_at`.
     Column("per_day", Float, nullable=False, server_default=text("0")),
     Column("per_day_at", UtcTime),
     Column("last_new_at", UtcTime),
     Column("flooded_at", UtcTime),  # when many old entries arrived at once
-    Column("flood_entries", Integer, nullable=False, server_default=text("0")),  # how many
+    # How many
+    Column("flood_entries", Integer, nullable=False, server_default=text("0")),
     Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
 )
@@ -312,21 +375,25 @@ entry = Table(
     metadata,
     # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
     # writer. Identity, URL and page are dropped later by retention.
-    Column("entry_no", BigInteger, primary_key=True, autoincrement=False),  # order of acceptance
+    # Order of acceptance
+    Column("entry_no", BigInteger, primary_key=True, autoincrement=False),
     # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order. The
     # end of the first reading changes it once.
     Column("inbox_no", BigInteger, unique=True),
     # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
     Column("state", Text, nullable=False),
-    Column("source", Text, nullable=False),  # `source.id`, a folder's name, or as the record declared
+    # `source.id`, a folder's name, or as the record declared
+    Column("source", Text, nullable=False),
     Column("article", Text, nullable=False),  # `article.id`, from the identity keys
     Column("is_revision", Boolean, nullable=False, server_default=false()),
     Column("url", Text),  # null: none, or equal to `article.url` (after retention)
-    Column("payload", LargeBinary, nullable=False),  # the declared Entry: msgpack, zstd; "" when dropped
+    # The declared Entry: msgpack, zstd; "" when dropped
+    Column("payload", LargeBinary, nullable=False),
     Column("page", LargeBinary),  # fetched page: zstd; null when the entry is done
     Column("page_url", Text),  # after redirects
     Column("page_charset", Text),  # from Content-Type
-    Column("page_robots", Text),  # restrictions from response headers (extract/html/robots_meta.py)
+    # Restrictions from response headers (extract/html/robots_meta.py)
+    Column("page_robots", Text),
     Column("page_due_at", UtcTime),  # state page: when the page may be fetched
     Column("page_attempts", Integer, nullable=False, server_default=text("0")),
     # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time.
@@ -336,7 +403,8 @@ entry = Table(
     Column("verdict", Text),  # model.core.Verdict, "forgotten" or "muted"
     Column("reason", Text),  # why it was refused, or why its page was not used
     Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
-    Column("page_verdict", Text),  # verdict of a page that failed, where the text of the entry was used
+    # Verdict of a page that failed, where the text of the entry was used
+    Column("page_verdict", Text),
     Index("ix_entry_source_verdict", "source", "verdict", "page_verdict"),
     Index(None, "state", "inbox_no"),
     Index(None, "state", "page_due_at"),
@@ -365,7 +433,8 @@ identity_key = Table(
     # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, or outlet and text
     # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
     Column("key", LargeBinary, primary_key=True),
-    Column("article", Text, nullable=False),  # `article.id`; "": void, different entries share the key
+    # `article.id`; "": void, different entries share the key
+    Column("article", Text, nullable=False),
     Index(None, "article"),
     sqlite_with_rowid=False,
 )
@@ -387,10 +456,13 @@ observation = Table(
     Column("revert_count", Integer, nullable=False, server_default=text("0")),
     # Polled sources: hashes that recognise the article under new keys (extract/entry_identity.py).
     Column("title_hash", LargeBinary),
-    Column("title_key", LargeBinary),  # null: the title is too short, or its time is not declared
+    # null: the title is too short, or its time is not declared
+    Column("title_key", LargeBinary),
     Column("text_key", LargeBinary),  # null: the text is too short
     Column("declared_at", UtcTime),  # declared time of publication, to the minute
-    _partial_index("ix_observation_title_key", "title_key", where="title_key IS NOT NULL"),
+    _partial_index(
+        "ix_observation_title_key", "title_key", where="title_key IS NOT NULL"
+    ),
     _partial_index("ix_observation_text_key", "text_key", where="text_key IS NOT NULL"),
     sqlite_with_rowid=False,
 )
@@ -414,7 +486,8 @@ rejected_input = Table(
     # Input that could not become an entry: an empty file, a broken record, an address without a response.
     # Written by ingest, polls and pushes; deleted when the item is read successfully, and by retention.
     Column("source", Text, primary_key=True),
-    Column("item", Text, primary_key=True),  # path below the folder, path and record, or address
+    # Path below the folder, path and record, or address
+    Column("item", Text, primary_key=True),
     Column("verdict", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
@@ -427,7 +500,8 @@ api_token = Table(
     # A token of the HTTP API. The secret is shown once and not stored.
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),  # unique among tokens that are not revoked
-    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the secret: 256 random bits need no salt
+    # SHA-256 of the secret: 256 random bits need no salt
+    Column("hash", LargeBinary, nullable=False),
     Column("scopes", Text, nullable=False),  # read, push, admin; joined by commas
     Column("created_at", UtcTime, nullable=False),
     Column("last_used_at", UtcTime),  # to the minute
@@ -438,14 +512,18 @@ story = Table(
     "story",
     metadata,
     # One story. Rows are never deleted, because ids are permanent. Written by the writer.
-    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # order of founding
-    Column("id", Text, nullable=False, unique=True),  # hash of `founding_article` and `founding_no`
+    # Order of founding
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    # Hash of `founding_article` and `founding_no`
+    Column("id", Text, nullable=False, unique=True),
     Column("founding_article", Text, nullable=False),  # `article.id`
-    Column("founding_no", Integer, nullable=False),  # stories that this article founded before
+    # Stories that this article founded before
+    Column("founding_no", Integer, nullable=False),
     # `id` of the successor; null: live; "": all of its articles were erased.
     Column("redirect_to", Text),
     Column("title", Text, nullable=False),  # the headline
-    Column("title_article", Text),  # `article.id` of the headline; null: unknown, or made from a lead
+    # `article.id` of the headline; null: unknown, or made from a lead
+    Column("title_article", Text),
     Column("summary", Text, nullable=False),
     Column("language", Text),  # BCP 47 tag; of most of its reports
     # What it shows as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
@@ -457,22 +535,31 @@ story = Table(
     Column("last_published", UtcTime, nullable=False),
     # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
     Column("bumped_at", UtcTime, nullable=False),
-    Column("article_count", Integer, nullable=False),  # counts and flags of its articles (derived)
+    # Counts and flags of its articles (derived)
+    Column("article_count", Integer, nullable=False),
     Column("outlet_count", Integer, nullable=False),
     Column("report_count", Integer, nullable=False),
     Column("unknown_outlet_count", Integer, nullable=False, server_default=text("0")),
     Column("container_only", Boolean, nullable=False, server_default=false()),
-    Column("last_inbox_no", BigInteger, nullable=False),  # of the article that was placed last (derived)
+    # Of the article that was placed last (derived)
+    Column("last_inbox_no", BigInteger, nullable=False),
     # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
     # `recluster`, or older than the second look.
-    Column("membership_changed_no", BigInteger, nullable=False, server_default=text("0")),
+    Column(
+        "membership_changed_no", BigInteger, nullable=False, server_default=text("0")
+    ),
     # From which the counts are computed (stories/counts.py); null: compute it from the articles (derived).
     Column("count_state", LargeBinary),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
     # the id and the period, so that stories that a filter passes over are not read.
     *(
         _partial_index(
-            f"ix_story_bumped_{least}", "bumped_at", "story_no", "id", "last_published", where=condition
+            f"ix_story_bumped_{least}",
+            "bumped_at",
+            "story_no",
+            "id",
+            "last_published",
+            where=condition,
         )
         for least, condition in (
             (1, "redirect_to IS NULL"),
@@ -480,16 +567,24 @@ story = Table(
             (5, "redirect_to IS NULL AND report_count >= 5"),
         )
     ),
-    _partial_index("ix_story_unrendered", "bumped_at", where="text IS NULL AND redirect_to IS NULL"),
-    _partial_index("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
-    _partial_index("ix_story_last_published", "last_published", where="redirect_to IS NULL"),
     _partial_index(
-        "ix_story_report_count", "report_count", where="redirect_to IS NULL AND report_count >= 5"
+        "ix_story_unrendered", "bumped_at", where="text IS NULL AND redirect_to IS NULL"
+    ),
+    _partial_index("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
+    _partial_index(
+        "ix_story_last_published", "last_published", where="redirect_to IS NULL"
+    ),
+    _partial_index(
+        "ix_story_report_count",
+        "report_count",
+        where="redirect_to IS NULL AND report_count >= 5",
     ),
     Index(None, "last_inbox_no"),
     Index(None, "membership_changed_no"),
     # A merge changes all redirects that lead to the merged story.
-    _partial_index("ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"),
+    _partial_index(
+        "ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"
+    ),
     Index(None, "founding_article"),
     Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
 )
@@ -498,15 +593,18 @@ article = Table(
     "article",
     metadata,
     # One placed article. Written by the writer; a revision replaces the text in the same row.
-    Column("inbox_no", BigInteger, primary_key=True, autoincrement=False),  # of the entry that it came from
-    Column("id", Text, nullable=False, unique=True),  # hash of the strongest identity key
+    # Of the entry that it came from
+    Column("inbox_no", BigInteger, primary_key=True, autoincrement=False),
+    # Hash of the strongest identity key
+    Column("id", Text, nullable=False, unique=True),
     # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
     # first one) and count up from generation 0.
     Column("root_article", Text, nullable=False),
     Column("generation", Integer, nullable=False, server_default=text("0")),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
-    Column("kind", Text, nullable=False, server_default=text("'report'")),  # model.core.Kind
+    # model.core.Kind
+    Column("kind", Text, nullable=False, server_default=text("'report'")),
     Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
     # Whether later articles are compared with it: of the copies of a text only the first.
     Column("is_compared", Boolean, nullable=False),
@@ -515,14 +613,16 @@ article = Table(
     # `id` of the article of another outlet that has many of the same words, found at placing where there is
     # no near-duplicate: one origin (`Evidence.reuse`).
     Column("reuses", Text),
-    Column("original", Text),  # `id` of the original as of the last rendering, for SQL (derived)
+    # `id` of the original as of the last rendering, for SQL (derived)
+    Column("original", Text),
     # `story.id` of the earlier story that the story which this article founded continues, as of its placing.
     # A later merge of that story is followed on reading (v_follows).
     Column("follows", Text),
     Column("source", Text, nullable=False),  # `entry.source` of the first entry
     # Key of the outlet: its declared name, or its site or channel (extract/outlets.py). Null: unknown.
     Column("outlet", Text),
-    Column("outlet_name", Text),  # name of the outlet as of the placing; null: equal to `outlet`
+    # Name of the outlet as of the placing; null: equal to `outlet`
+    Column("outlet_name", Text),
     Column("url", Text),
     Column("title", Text, nullable=False),
     Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
@@ -530,25 +630,31 @@ article = Table(
     Column("language", Text),  # BCP 47 tag
     Column("author", Text),
     Column("published", UtcTime),
-    Column("published_origin", Text),  # feed | page | text | poll: where `published` is from
+    # Feed | page | text | poll: where `published` is from
+    Column("published_origin", Text),
     Column("published_precision", Text),  # minute | day
     Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
     # Whether the date counts as declared: not one read in the text, which may be that of an event.
     Column("date_counts", Boolean, nullable=False, server_default=true()),
     Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
-    Column("effective_at", UtcTime, nullable=False),  # the earlier of `published` and `seen_at`
+    # The earlier of `published` and `seen_at`
+    Column("effective_at", UtcTime, nullable=False),
     Column("wire", Text),  # name of the agency behind the text, if certain enough
     Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
     Column("verdict", Text, nullable=False),  # model.core.Verdict
-    Column("signature", LargeBinary, nullable=False),  # MinHash; "": its text was deleted, or has no words
-    Column("terms", LargeBinary, nullable=False),  # grouping/pairs/term_codec.py; "": as of `signature`
+    # MinHash; "": its text was deleted, or has no words
+    Column("signature", LargeBinary, nullable=False),
+    # grouping/pairs/term_codec.py; "": as of `signature`
+    Column("terms", LargeBinary, nullable=False),
     # Likeness to its neighbours when it came (grouping/pairs/pair_features.py); null: it was not compared.
     Column("nearest", LargeBinary),
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
-    Column("evidence", LargeBinary, nullable=False),  # model.core.Evidence: msgpack, compressed (codecs.py)
+    # model.core.Evidence: msgpack, compressed (codecs.py)
+    Column("evidence", LargeBinary, nullable=False),
     Column("placed_at", UtcTime, nullable=False),
-    Column("is_polled", Boolean, nullable=False),  # whether its first entry came from a feed
+    # Whether its first entry came from a feed
+    Column("is_polled", Boolean, nullable=False),
     # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
     Column("counts_as_report", Boolean, nullable=False, server_default=true()),
     # Whether its source had no standing when it came (store/stories/standing.py).
@@ -582,19 +688,32 @@ article = Table(
     ),
     _partial_index("ix_article_container", "effective_at", where="role = 'container'"),
     # Retention finds the oldest text, without reading the rows of those that are deleted.
-    _partial_index("ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"),
+    _partial_index(
+        "ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"
+    ),
     _partial_index("ix_article_original", "original", where="original IS NOT NULL"),
-    _partial_index("ix_article_follows", "follows", "story", where="follows IS NOT NULL"),
+    _partial_index(
+        "ix_article_follows", "follows", "story", where="follows IS NOT NULL"
+    ),
     Index(None, "source", "seen_at"),
     Index(None, "effective_at"),
     _by_address("article", "url"),
     # With the story, so that a filter finds stories without reading articles.
     Index(None, "outlet", "story"),
-    _partial_index("ix_article_outlet_name", "outlet_name", "outlet", where="outlet_name IS NOT NULL"),
+    _partial_index(
+        "ix_article_outlet_name",
+        "outlet_name",
+        "outlet",
+        where="outlet_name IS NOT NULL",
+    ),
     Index(None, "language", "story"),
     _partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
     _partial_index(
-        "ix_article_claimed_outlet", "story", "claimed_outlet", "outlet", where="claimed_outlet IS NOT NULL"
+        "ix_article_claimed_outlet",
+        "story",
+        "claimed_outlet",
+        "outlet",
+        where="claimed_outlet IS NOT NULL",
     ),
 )
 
@@ -607,8 +726,10 @@ tombstone = Table(
     # refused. Written by `forget` and by retention.
     Column("article", Text, primary_key=True),  # former `article.id`
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False, server_default="forgotten"),  # forgotten | retention
-    Column("rejected_count", Integer, nullable=False, server_default=text("0")),  # times it arrived again
+    # Forgotten | retention
+    Column("kind", Text, nullable=False, server_default="forgotten"),
+    # Times it arrived again
+    Column("rejected_count", Integer, nullable=False, server_default=text("0")),
     Column("rejected_at", UtcTime),  # the last time
     Index(None, "at"),
     sqlite_with_rowid=False,
@@ -632,10 +753,13 @@ stream_period = Table(
     # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
     # change any more (store/stories/stream_history.py). Written by the writer.
     Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, ...
-    Column("day", Integer, nullable=False),  # days since 1970, UTC, the day before the entry that ended it
-    Column("last_inbox_no", BigInteger, nullable=False),  # the last inbox number it covers
+    # Days since 1970, UTC, the day before the entry that ended it
+    Column("day", Integer, nullable=False),
+    # The last inbox number it covers
+    Column("last_inbox_no", BigInteger, nullable=False),
     Column("articles", Integer, nullable=False),  # number of articles in it
-    Column("terms", LargeBinary, nullable=False),  # packed document frequencies; "": no longer needed
+    # Packed document frequencies; "": no longer needed
+    Column("terms", LargeBinary, nullable=False),
 )
 
 source_history = Table(
@@ -643,9 +767,11 @@ source_history = Table(
     metadata,
     # How often a source reports what others report (store/stories/stream_history.py). Decisions read the
     # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
-    Column("source", Text, primary_key=True),  # `article.source`: no feed can declare that of another
+    # `article.source`: no feed can declare that of another
+    Column("source", Text, primary_key=True),
     Column("articles", BigInteger, nullable=False),
-    Column("matched", BigInteger, nullable=False),  # articles that another outlet reported, too
+    # Articles that another outlet reported, too
+    Column("matched", BigInteger, nullable=False),
     Column("closed_articles", BigInteger, nullable=False, server_default=text("0")),
     Column("closed_matched", BigInteger, nullable=False, server_default=text("0")),
     sqlite_with_rowid=False,
@@ -656,7 +782,8 @@ source_period = Table(
     metadata,
     # The counts of `source_history` in one closed `stream_period`, for `recluster --since`. Written when the
     # period is closed.
-    Column("period", BigInteger, primary_key=True, autoincrement=False),  # `stream_period.number`
+    # `stream_period.number`
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
     Column("source", Text, primary_key=True),
     Column("articles", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),
@@ -669,7 +796,8 @@ standing = Table(
     # A closed `stream_period` in which a sender agreed with another outlet, at most three of each
     # (store/stories/standing.py). Written when the period is closed.
     Column("sender", Text, primary_key=True),
-    Column("period", BigInteger, primary_key=True, autoincrement=False),  # `stream_period.number`
+    # `stream_period.number`
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 
@@ -689,9 +817,11 @@ story_subject = Table(
     metadata,
     # A name that several outlets use, or a topic by their categories (stories/names.py). Written with the
     # text that it shows, and kept when that is deleted (derived).
-    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    # `story.story_no`
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", Text, primary_key=True),  # name | topic
-    Column("position", Integer, primary_key=True, autoincrement=False),  # from 0, the most important first
+    # From 0, the most important first
+    Column("position", Integer, primary_key=True, autoincrement=False),
     Column("key", Text, nullable=False),  # in lower case, by which stories are found
     Column("label", Text, nullable=False),  # as most outlets write it
     Column("outlets", Integer, nullable=False),  # that use it
@@ -704,8 +834,10 @@ story_link = Table(
     metadata,
     # A related story: both have rare names in common. Written with the text of either (derived).
     # What a story follows is in `article.follows`; v_story_links has both.
-    Column("story_no", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
-    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),  # likewise
+    # `story.story_no`
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    # Likewise
+    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),
     sqlite_with_rowid=False,
 )
 
@@ -722,7 +854,9 @@ story_log = Table(
     Index(None, "story", "log_no"),
     # For `forget`: all stories that an article was in.
     _partial_index("ix_story_log_article", "article", where="article IS NOT NULL"),
-    _partial_index("ix_story_log_headline", "story", "log_no", where="kind = 'headline'"),
+    _partial_index(
+        "ix_story_log_headline", "story", "log_no", where="kind = 'headline'"
+    ),
 )
 
 change = Table(
@@ -730,15 +864,18 @@ change = Table(
     metadata,
     # The change stream, which update feeds and webhooks read: one row per bump, merge and split. Written with
     # the decision.
-    Column("change_no", BigInteger, primary_key=True, autoincrement=False),  # never reused
-    Column("story", Text, nullable=False),  # `story.id` at that time; it may redirect now
+    # Never reused
+    Column("change_no", BigInteger, primary_key=True, autoincrement=False),
+    # `story.id` at that time; it may redirect now
+    Column("story", Text, nullable=False),
     Column("at", UtcTime, nullable=False),  # when the row was written
     # The sort key, unique as `story.bumped_at`: the time of placing for polled and pushed articles, else the
     # effective time of the article.
     Column("bumped_at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # ChangeKind in model/read_model.py
     Column("article", Text),  # `article.id` of the added article
-    Column("others", Text),  # ids of merged stories, or of the story that was split; joined by commas
+    # Ids of merged stories, or of the story that was split; joined by commas
+    Column("others", Text),
     Column("title", Text, nullable=False),  # the headline after the change
     Column("title_before", Text),  # null: the headline did not change
     Column("report_count", Integer, nullable=False),  # after the change
@@ -756,8 +893,10 @@ reader = Table(
     Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("name", Text, nullable=False, unique=True),  # lower case
     Column("created_at", UtcTime, nullable=False),
-    Column("read_before", UtcTime, nullable=False),  # a story that was bumped no later is read
-    Column("last_change_no", BigInteger, nullable=False),  # up to this change, merges were followed
+    # A story that was bumped no later is read
+    Column("read_before", UtcTime, nullable=False),
+    # Up to this change, merges were followed
+    Column("last_change_no", BigInteger, nullable=False),
 )
 
 read_mark = Table(
@@ -771,7 +910,8 @@ read_mark = Table(
         primary_key=True,
         autoincrement=False,
     ),
-    Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
+    # `story.story_no`
+    Column("story", BigInteger, primary_key=True, autoincrement=False),
     # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
     Column("read_to", UtcTime),
     Column("is_starred", Boolean, nullable=False),
@@ -784,7 +924,8 @@ mute = Table(
     metadata,
     # What the owner muted in the browser: stories leave his lists (store/read/muted.py). Written by the web
     # server.
-    Column("kind", Text, primary_key=True),  # words | outlets | sources | kinds, as in `mute` of config.yaml
+    # Words | outlets | sources | kinds, as in `mute` of config.yaml
+    Column("kind", Text, primary_key=True),
     # The word, `article.outlet`, `article.source` or `article.kind`.
     Column("muted", Text, primary_key=True),
     Column("name", Text, nullable=False),  # as people read it
@@ -796,11 +937,15 @@ story_summary = Table(
     metadata,
     # The machine-written text of one story (`summarise:`, docs/summaries.md). Written by the daemon that is
     # the writer; valid while the facts of the story have this hash, deleted when an article of it is erased.
-    Column("story", BigInteger, primary_key=True, autoincrement=False),  # `story.story_no`
-    Column("facts_hash", LargeBinary, nullable=False),  # of the sections that were given to the program
+    # `story.story_no`
+    Column("story", BigInteger, primary_key=True, autoincrement=False),
+    # Of the sections that were given to the program
+    Column("facts_hash", LargeBinary, nullable=False),
     Column("attempted_at", UtcTime, nullable=False),
-    Column("failures", Integer, nullable=False),  # in a row, with these facts; counted before the attempt
-    Column("summary", LargeBinary),  # read_model.MachineSummary: msgpack, zstd; null: not written
+    # In a row, with these facts; counted before the attempt
+    Column("failures", Integer, nullable=False),
+    # read_model.MachineSummary: msgpack, zstd; null: not written
+    Column("summary", LargeBinary),
     Index(None, "attempted_at"),
 )
 
@@ -810,10 +955,13 @@ webhook = Table(
     # The state of each recipient of config.yaml: webhooks, notifications (`notify:NAME`), readers of the
     # digest (`digest:ADDRESS`), and the list of digests (`digest:`). Written by the daemon that delivers.
     Column("name", Text, primary_key=True),
-    Column("url_hash", LargeBinary, nullable=False),  # SHA-256 of the URL; a new URL resets the failures
+    # SHA-256 of the URL; a new URL resets the failures
+    Column("url_hash", LargeBinary, nullable=False),
     Column("is_configured", Boolean, nullable=False),  # false: removed from config.yaml
-    Column("last_change_no", BigInteger, nullable=False),  # the last change that was examined for it
-    Column("state", Text, nullable=False),  # ok | failing | gone (410: no more requests)
+    # The last change that was examined for it
+    Column("last_change_no", BigInteger, nullable=False),
+    # Ok | failing | gone (410: no more requests)
+    Column("state", Text, nullable=False),
     Column("problem", Text),  # of the last failure
     Column("failures", Integer, nullable=False),  # in a row
     Column("failing_since", UtcTime),
@@ -827,10 +975,12 @@ outbox = Table(
     # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
     # story is also sent its merge. Of a digest: the last of its changes, without a story.
     Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
-    Column("change", BigInteger, primary_key=True, autoincrement=False),  # `change.change_no`
+    # `change.change_no`
+    Column("change", BigInteger, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False),  # the same in every attempt
     Column("story", Text, nullable=False),  # `story.id` at that time
-    Column("body", LargeBinary),  # JSON, zstd; null unless waiting, or in the list of digests
+    # JSON, zstd; null unless waiting, or in the list of digests
+    Column("body", LargeBinary),
     Column("state", Text, nullable=False),  # waiting | done | given_up
     Column("at", UtcTime, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -847,7 +997,9 @@ correction = Table(
     "correction",
     metadata,
     # A correction by a person. It binds every later decision until it is undone. Written by the writer.
-    Column("correction_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column(
+        "correction_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True
+    ),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # merge | split | move
     Column("undone_at", UtcTime),
@@ -861,7 +1013,12 @@ link_constraint = Table(
     # The constraints of a correction. Must-link: its articles with the relation "together" belong to one
     # story. Cannot-link: no article with "apart" on side 0 is in a story with one on side 1. Rows name
     # articles only, so they also hold when the articles are clustered again.
-    Column("correction", BigInteger, ForeignKey("correction.correction_no"), primary_key=True),
+    Column(
+        "correction",
+        BigInteger,
+        ForeignKey("correction.correction_no"),
+        primary_key=True,
+    ),
     Column("article", Text, primary_key=True),  # `article.id`
     Column("relation", Text, primary_key=True),  # together | apart
     Column("side", Integer, nullable=False),  # 0 | 1
@@ -873,7 +1030,9 @@ command = Table(
     metadata,
     # A command for the writer from another process. Added by the command line or the API; answered by the
     # writer.
-    Column("command_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column(
+        "command_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True
+    ),
     Column("at", UtcTime, nullable=False),
     Column("kind", Text, nullable=False),  # CommandKind in store/stories/commands.py
     Column("payload", Text, nullable=False),  # JSON

@@ -32,14 +32,20 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
-from aggregator.model.core import OPINION_KINDS, ArticleView, CountedArticle, VersionState
+from aggregator.model.core import (
+    OPINION_KINDS,
+    ArticleView,
+    CountedArticle,
+    VersionState,
+)
 from aggregator.stories.lexicon import is_correction
 
 COUNTED_ROLES = ("report", "copy")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
 _AFTER_ALL = 1 << 60  # microseconds: 36,000 years
-_KEY_BYTES = 8  # of a hash: the probability of a collision among 100,000 outlets is 3e-10
+# Of a hash: the probability of a collision among 100,000 outlets is 3e-10
+_KEY_BYTES = 8
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -47,7 +53,8 @@ class Counts(msgspec.Struct, frozen=True):
 
     article_count: int
     outlet_count: int  # different outlets
-    report_count: int  # different origins of the reports; of all articles, if none of them is a report
+    # Different origins of the reports; of all articles, if none of them is a report
+    report_count: int
     unknown_outlet_count: int = 0  # articles of unknown outlet
 
 
@@ -57,13 +64,15 @@ AnyCountable = TypeVar("AnyCountable", bound=CountedArticle)
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A text and its copies; times are microseconds since 1970, UTC."""
 
-    ids: tuple[str, ...]  # sorted; without copies that no other article is compared with
+    # sorted; without copies that no other article is compared with
+    ids: tuple[str, ...]
     is_counted: bool  # whether one of them is a report or a copy that counts
     original: str
     effective: int  # of the original, and likewise
     inbox_no: int
     is_agency_text: bool  # whether the outlet of the original is an agency
-    outlet: str | None  # key of the outlet of the original; that of an agency is its name
+    # Key of the outlet of the original; that of an agency is its name
+    outlet: str | None
     wire: str | None  # key of the agency that the original names
     credit: (
         tuple[int, int, str] | None
@@ -91,20 +100,29 @@ class CountState(msgspec.Struct, frozen=True, array_like=True):
 # --- counting ----------------------------------------------------------------------------------------------
 
 
-def count(articles: Sequence[CountedArticle], families: Mapping[str, str] | None = None) -> Counts:
+def count(
+    articles: Sequence[CountedArticle], families: Mapping[str, str] | None = None
+) -> Counts:
     """Return the counts of a story with these articles; `families` as in `counts`."""
     return counts(count_state_of(articles), families)
 
 
-def counts(count_state: CountState, families: Mapping[str, str] | None = None) -> Counts:
+def counts(
+    count_state: CountState, families: Mapping[str, str] | None = None
+) -> Counts:
     """Return the counts of a story.
 
     `families` maps the key of an outlet to the name of its publisher, whose outlets count as one origin (see
     `extract.wire.agencies.family_table`). None means the shipped families.
     """
     table = shipped_families() if families is None else families
-    groups = [group for group in count_state.groups if group.is_counted] or count_state.groups
-    outlets, repeating = set(_keys(count_state.outlets)), set(_keys(count_state.repeating))
+    groups = [
+        group for group in count_state.groups if group.is_counted
+    ] or count_state.groups
+    outlets, repeating = (
+        set(_keys(count_state.outlets)),
+        set(_keys(count_state.repeating)),
+    )
     known = {_origin(group, table) for group in groups if group.has_standing}
     strangers = [group for group in groups if not group.has_standing]
     if known:
@@ -123,7 +141,9 @@ def counts(count_state: CountState, families: Mapping[str, str] | None = None) -
     )
 
 
-def count_state_of(articles: Sequence[CountedArticle], linkable: Collection[str] = ()) -> CountState:
+def count_state_of(
+    articles: Sequence[CountedArticle], linkable: Collection[str] = ()
+) -> CountState:
     """Return the count state of these articles, in any order.
 
     Of copies, only those ids are stored that another of these articles copies or that are `linkable`. This
@@ -134,19 +154,30 @@ def count_state_of(articles: Sequence[CountedArticle], linkable: Collection[str]
     targets.update(id_ for id_, link in links.items() if link is None)
     groups: list[CopyGroup] = []
     for members in copy_groups(articles, origin_link):
-        ids = {id_ for member in members for id_ in (member.id, links[member.id]) if id_ in targets}
+        ids = {
+            id_
+            for member in members
+            for id_ in (member.id, links[member.id])
+            if id_ in targets
+        }
         groups.append(_merge_groups([_single_group(member) for member in members], ids))
     return CountState(
         articles=len(articles),
         unknown_outlets=sum(article.outlet_key is None for article in articles),
-        outlets=_outlets(one for one in articles if not (_only_repeats(one) or is_unconfirmed(one))),
+        outlets=_outlets(
+            one for one in articles if not (_only_repeats(one) or is_unconfirmed(one))
+        ),
         repeating=_outlets(filter(_only_repeats, articles)),
-        unconfirmed=_outlets(one for one in articles if is_unconfirmed(one) and not _only_repeats(one)),
+        unconfirmed=_outlets(
+            one for one in articles if is_unconfirmed(one) and not _only_repeats(one)
+        ),
         groups=_sort_groups(groups),
     )
 
 
-def with_member(count_state: CountState, member: CountedArticle, *, linkable: bool) -> CountState:
+def with_member(
+    count_state: CountState, member: CountedArticle, *, linkable: bool
+) -> CountState:
     """Return the count state with one more article, which must not be in it yet.
 
     `linkable` states whether later articles may become copies of this one, because it has a sketch. The link
@@ -168,7 +199,9 @@ def with_member(count_state: CountState, member: CountedArticle, *, linkable: bo
     )
 
 
-def resolve_link(count_state: CountState, link: str, link_of: Callable[[str], str | None]) -> str:
+def resolve_link(
+    count_state: CountState, link: str, link_of: Callable[[str], str | None]
+) -> str:
     """Return the id in `count_state` of the copy group of the text `link`, following links.
 
     `link_of` returns the link of a stored article, None for one without or not in this story. If
@@ -193,7 +226,11 @@ def to_bytes(count_state: CountState) -> bytes:
 def from_bytes(blob: bytes) -> CountState | None:
     """Decode what `to_bytes` wrote; None for another layout, where `count_state_of` must compute it again."""
     layout, count_state = msgspec.msgpack.decode(blob, type=tuple[int, msgspec.Raw])
-    return msgspec.msgpack.decode(count_state, type=CountState) if layout == _LAYOUT else None
+    return (
+        msgspec.msgpack.decode(count_state, type=CountState)
+        if layout == _LAYOUT
+        else None
+    )
 
 
 _LAYOUT = 5
@@ -218,7 +255,8 @@ def origin_link(article: CountedArticle) -> str | None:
 
 
 def copy_groups(
-    articles: Sequence[AnyCountable], link_of: Callable[[CountedArticle], str | None] = copy_link
+    articles: Sequence[AnyCountable],
+    link_of: Callable[[CountedArticle], str | None] = copy_link,
 ) -> list[list[AnyCountable]]:
     """Return the copy groups; groups and members keep the order of `articles`.
 
@@ -248,7 +286,9 @@ def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
 
     Of equal ones the one that came first. The group must not be empty.
     """
-    return min(group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.inbox_no))
+    return min(
+        group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.inbox_no)
+    )
 
 
 def is_unconfirmed(article: CountedArticle) -> bool:
@@ -265,15 +305,25 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
     Those with standing, and whose text these print, else all; of these those that agree with the story, if
     any does. The articles have their originals (`with_originals`).
     """
-    printed = {copy_link(article) for article in articles if not article.is_little_known}
-    standing = [one for one in articles if one.id in printed or not one.is_little_known] or list(articles)
+    printed = {
+        copy_link(article) for article in articles if not article.is_little_known
+    }
+    standing = [
+        one for one in articles if one.id in printed or not one.is_little_known
+    ] or list(articles)
     return [article for article in standing if article.counts_as_report] or standing
 
 
-def originals_with_copies(articles: Iterable[ArticleView]) -> list[tuple[ArticleView, list[ArticleView]]]:
+def originals_with_copies(
+    articles: Iterable[ArticleView],
+) -> list[tuple[ArticleView, list[ArticleView]]]:
     """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
-    ordered = sorted(articles, key=lambda article: (article.effective_at, article.inbox_no))
-    copies: dict[str | None, list[ArticleView]] = {article.id: [] for article in ordered}
+    ordered = sorted(
+        articles, key=lambda article: (article.effective_at, article.inbox_no)
+    )
+    copies: dict[str | None, list[ArticleView]] = {
+        article.id: [] for article in ordered
+    }
     originals = []
     for article in ordered:
         if article.copy_of in copies and article.copy_of != article.id:
@@ -291,7 +341,9 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     An excerpt is linked to the original of the text that it was taken from. Other versions of a text are
     linked to that with the current one, and have a `version`; their roles are those among who has their text.
     """
-    if all(article.copy_of is None and article.version_of is None for article in articles):
+    if all(
+        article.copy_of is None and article.version_of is None for article in articles
+    ):
         return list(articles)
     if any(article.version for article in articles):
         return list(articles)  # they have been linked
@@ -302,7 +354,9 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     for group in copy_groups(articles, _text_link):
         first = original_of(group).id
         original.update((article.id, first) for article in group)
-        outside = {link for article in group if (link := _text_link(article)) is not None} - present
+        outside = {
+            link for article in group if (link := _text_link(article)) is not None
+        } - present
         if outside:
             links_out[first] = min(outside)
     linked = []
@@ -323,7 +377,9 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
 # --- versions ----------------------------------------------------------------------------------------------
 
 
-def _replaced(articles: Sequence[ArticleView]) -> dict[str | None, tuple[str, VersionState]]:
+def _replaced(
+    articles: Sequence[ArticleView],
+) -> dict[str | None, tuple[str, VersionState]]:
     """Return the articles that have another version of a current text, with the original of that.
 
     Of the versions of a text the first one is current, until a later one takes over.
@@ -332,7 +388,9 @@ def _replaced(articles: Sequence[ArticleView]) -> dict[str | None, tuple[str, Ve
         return {}
     replaced: dict[str | None, tuple[str, VersionState]] = {}
     for family in copy_groups(articles, _version_link):
-        current, *others = texts = sorted(copy_groups(family, _text_link), key=_first_printed)
+        current, *others = texts = sorted(
+            copy_groups(family, _text_link), key=_first_printed
+        )
         printers = _Printers()
         printers.add(current)
         for text in others:
@@ -362,7 +420,12 @@ def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
     Little-known sources come after others, whatever dates they state: they replace nothing of these.
     """
     return min(
-        (article.is_little_known, _precedence(article), article.version_of is not None, article.inbox_no)
+        (
+            article.is_little_known,
+            _precedence(article),
+            article.version_of is not None,
+            article.inbox_no,
+        )
         for article in text
     )
 
@@ -393,13 +456,20 @@ def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
     That is their outlet, who names their agency, or two origins; or a report that is no copy of them, unless
     it corrects another outlet. Little-known sources say it only of texts that no known one printed.
     """
-    known = [article for article in text if earlier.are_little_known or not article.is_little_known]
+    known = [
+        article
+        for article in text
+        if earlier.are_little_known or not article.is_little_known
+    ]
     publishers = {_publisher(article) for article in known}
     if len(publishers) > 1 or not publishers.isdisjoint(earlier.publishers):
         return True
     if any(article.wire in earlier.wires for article in known):
         return True
-    is_copy = any(article.copy_of in earlier.articles or article.id in earlier.originals for article in text)
+    is_copy = any(
+        article.copy_of in earlier.articles or article.id in earlier.originals
+        for article in text
+    )
     return not is_copy and any(not _is_correction(article) for article in known)
 
 
@@ -409,7 +479,9 @@ def _publisher(article: CountedArticle) -> str:
 
 
 def _is_correction(article: ArticleView) -> bool:
-    return is_correction(article.title, article.language) or is_correction(article.lead, article.language)
+    return is_correction(article.title, article.language) or is_correction(
+        article.lead, article.language
+    )
 
 
 # --- parts -------------------------------------------------------------------------------------------------
@@ -417,7 +489,9 @@ def _is_correction(article: ArticleView) -> bool:
 
 def _only_repeats(article: CountedArticle) -> bool:
     """Whether it is of a little-known source and no report: such outlets count as one, together."""
-    return article.is_little_known and not (article.role == "report" and article.counts_as_report)
+    return article.is_little_known and not (
+        article.role == "report" and article.counts_as_report
+    )
 
 
 def _is_agency_text(article: CountedArticle) -> bool:
@@ -444,7 +518,8 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         is_counted=article.role in COUNTED_ROLES
         and article.kind not in OPINION_KINDS
         and article.counts_as_report
-        and not (article.is_little_known and article.role == "copy"),  # it makes no report of an excerpt
+        # It makes no report of an excerpt
+        and not (article.is_little_known and article.role == "copy"),
         original=article.id,
         effective=effective,
         inbox_no=article.inbox_no,
@@ -452,7 +527,9 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         outlet=None if article.outlet_key is None else outlet_key(article.outlet_key),
         wire=wire,
         # An agency that a little-known source names would make the reports it copies one.
-        credit=None if wire is None or article.is_little_known else (effective, article.inbox_no, wire),
+        credit=None
+        if wire is None or article.is_little_known
+        else (effective, article.inbox_no, wire),
         has_standing=not article.is_little_known,
         is_unconfirmed=is_unconfirmed(article),
     )
@@ -466,7 +543,9 @@ def _merge_groups(groups: Sequence[CopyGroup], ids: Iterable[str]) -> CopyGroup:
         is_counted=any(group.is_counted for group in groups),
         has_standing=any(group.has_standing for group in groups),
         is_unconfirmed=all(group.is_unconfirmed for group in groups),
-        credit=min((group.credit for group in groups if group.credit is not None), default=None),
+        credit=min(
+            (group.credit for group in groups if group.credit is not None), default=None
+        ),
     )
 
 
@@ -476,7 +555,11 @@ def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
 
 def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     """Return the origin: the agency of the original, else one that a copy names, else the outlet."""
-    agency = group.outlet if group.is_agency_text else group.wire or (group.credit and group.credit[2])
+    agency = (
+        group.outlet
+        if group.is_agency_text
+        else group.wire or (group.credit and group.credit[2])
+    )
     return ("agency", agency) if agency is not None else _outlet_of(group, families)
 
 
@@ -488,8 +571,12 @@ def _outlet_of(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]
 
 
 def _outlets(articles: Iterable[CountedArticle]) -> bytes:
-    keys = {outlet_key(one.outlet_key) for one in articles if one.outlet_key is not None}
-    return _joined(hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest() for key in keys)
+    keys = {
+        outlet_key(one.outlet_key) for one in articles if one.outlet_key is not None
+    }
+    return _joined(
+        hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest() for key in keys
+    )
 
 
 def _joined(*hashes: Iterable[bytes]) -> bytes:

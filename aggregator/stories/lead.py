@@ -26,9 +26,11 @@ from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import PART
 
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
-NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")  # after these a report begins
+# After these a report begins
+NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
 REPORTS = 8  # the newest of more
-OWN_LESS = 0.5  # of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
+# Of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
+OWN_LESS = 0.5
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
@@ -55,7 +57,10 @@ def lead_of(
 
 
 def _lead(
-    articles: Sequence[ArticleView], max_words: int, tuning: StoryTuning, shown_title: str | None
+    articles: Sequence[ArticleView],
+    max_words: int,
+    tuning: StoryTuning,
+    shown_title: str | None,
 ) -> tuple[ArticleView, list[str]] | None:
     """Return the report whose opening is the lead, and its first sentences of at most `max_words` words.
 
@@ -72,11 +77,16 @@ def _lead(
         article = opening.article
         begin = _begin(opening, tuning.summary_words)
         titled = heads(shown_title or clean_title(article), article.language).keys()
-        score = len(titled & heads(begin[0].text, article.language).keys()) / max(1, len(titled))
+        score = len(titled & heads(begin[0].text, article.language).keys()) / max(
+            1, len(titled)
+        )
         likeness = _likeness(_words_of(begin), words[article.id], words.values())
         score += tuning.summary_likeness_weight * likeness
-        is_old = newest - article.effective_at >= dt.timedelta(hours=tuning.summary_old_hours)
-        if is_old or article.kind in OPINION_KINDS:  # of these the newest may lead, if it tells most
+        is_old = newest - article.effective_at >= dt.timedelta(
+            hours=tuning.summary_old_hours
+        )
+        # Of these the newest may lead, if it tells most
+        if is_old or article.kind in OPINION_KINDS:
             score -= tuning.summary_old_cost
         return score, article.effective_at, article.id
 
@@ -110,14 +120,20 @@ class Opening(NamedTuple):
     sentences: Sequence[OpeningSentence]
 
 
-def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None) -> list[Opening]:
+def _openings(
+    articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
+) -> list[Opening]:
     """Return the openings that may be quoted: of reports, those that can be shown first, if there are any.
 
     An article that is alone opens as its author has it: no other report tells better what it is about.
     """
     articles = with_originals(articles)
     is_alone = len(articles) == 1
-    quotable = [article for article in articles if article.lead.strip() and not article.nosnippet]
+    quotable = [
+        article
+        for article in articles
+        if article.lead.strip() and not article.nosnippet
+    ]
     leads = " ".join(article.lead for article in quotable)
     openings, others = [], []
     for article in title_candidates(quotable, tuning, attrgetter("lead")):
@@ -127,7 +143,9 @@ def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title:
             return [Opening(article, sentences)]
         known = shown_title or title
         for place, sentence in enumerate(sentences):
-            if sentence.opens and not _has_bare_surname(sentence.text, known, leads, article.language):
+            if sentence.opens and not _has_bare_surname(
+                sentence.text, known, leads, article.language
+            ):
                 openings.append(Opening(article, sentences[place:]))
                 break
         else:
@@ -135,21 +153,33 @@ def _openings(articles: Sequence[ArticleView], tuning: StoryTuning, shown_title:
     return (openings or others)[-REPORTS:]
 
 
-def _has_bare_surname(sentence: str, title: str, leads: str, language: str | None) -> bool:
+def _has_bare_surname(
+    sentence: str, title: str, leads: str, language: str | None
+) -> bool:
     """Whether a sentence opens with a surname alone that the title lacks: "Mr. Boll", "Boll said".
 
     A word is a surname if it has a first name somewhere in the `leads`, and stands there in no small letters:
     "Police said" is no person, though a "Capitol Police" exists.
     """
     match = SURNAME.match(sentence)
-    if match is None or match["name"] in title or re.search(rf"\b{match['name'].lower()}\b", leads):
+    if (
+        match is None
+        or match["name"] in title
+        or re.search(rf"\b{match['name'].lower()}\b", leads)
+    ):
         return False
-    is_introduced = re.search(rf"[A-Z][\w.’-]{{1,30}} {match['name']}\b", leads) is not None
-    return is_introduced and ("." in match.group() or match["verb"] in word_list(language, "quoting"))
+    is_introduced = (
+        re.search(rf"[A-Z][\w.’-]{{1,30}} {match['name']}\b", leads) is not None
+    )
+    return is_introduced and (
+        "." in match.group() or match["verb"] in word_list(language, "quoting")
+    )
 
 
 @lru_cache(maxsize=2048)  # at placing, and again when the story is rendered
-def _read(lead: str, language: str | None, title: str, *, is_alone: bool) -> tuple[OpeningSentence, ...]:
+def _read(
+    lead: str, language: str | None, title: str, *, is_alone: bool
+) -> tuple[OpeningSentence, ...]:
     """Return the first sentences of an opening; of one without any its text.
 
     `is_alone`: of a story of one article, which may speak of itself and ask questions.
@@ -191,7 +221,11 @@ def _words_of(sentences: Sequence[OpeningSentence]) -> frozenset[str]:
     return frozenset(numbered)
 
 
-def _likeness(words: frozenset[str], own: frozenset[str], openings: Collection[frozenset[str]]) -> float:
+def _likeness(
+    words: frozenset[str], own: frozenset[str], openings: Collection[frozenset[str]]
+) -> float:
     """Return the mean F1 of words, as ROUGE-1 counts them, with openings; less with their `own`."""
-    total = sum(dice(words, opening) for opening in openings) - OWN_LESS * dice(words, own)
+    total = sum(dice(words, opening) for opening in openings) - OWN_LESS * dice(
+        words, own
+    )
     return total / (len(openings) - OWN_LESS)

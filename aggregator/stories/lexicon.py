@@ -14,13 +14,17 @@ from aggregator.text.language import stop_words
 @cache
 def lexicon() -> Mapping[str, str | list[str]]:
     """Return the lists of lexicon.yaml; words are separated by spaces."""
-    return msgspec.yaml.decode(_shipped("lexicon.yaml"), type=dict[str, str | list[str]])
+    return msgspec.yaml.decode(
+        _shipped("lexicon.yaml"), type=dict[str, str | list[str]]
+    )
 
 
 @cache
 def _languages() -> Mapping[str, Mapping[str, str]]:
     """Return the lists of each language of languages.yaml, which describes them."""
-    return msgspec.yaml.decode(_shipped("languages.yaml"), type=dict[str, dict[str, str]])
+    return msgspec.yaml.decode(
+        _shipped("languages.yaml"), type=dict[str, dict[str, str]]
+    )
 
 
 @cache
@@ -55,14 +59,20 @@ def _shipped(name: str) -> bytes:
 # --- titles of articles without the name of the outlet and its section -------------------------------------
 
 TITLE_CHARS = 300  # longer titles are cut
-NEWS_LABEL = re.compile(r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE)
-DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")  # "... - Daily News", "... : NPR"
+NEWS_LABEL = re.compile(
+    r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE
+)
+# As "Ferry sinks - Daily News", or with " : NPR".
+DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
 NO_TITLE = re.compile(
-    r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+", re.IGNORECASE
+    r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
+    re.IGNORECASE,
 )
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
 # Of agencies: "... -- 2nd Update"
-ADDED_TAIL = re.compile(r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE)
+ADDED_TAIL = re.compile(
+    r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE
+)
 
 
 def clean_title(article: ArticleView) -> str:
@@ -80,20 +90,28 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     while (cut := cut_tail.search(title)) and title[: cut.start()].strip():
         title = title[: cut.start()]
     tail = DASH_TAIL.search(title)
-    if tail and title[: tail.start()].strip() and _is_outlet(tail["tail"].strip(), outlet):
+    if (
+        tail
+        and title[: tail.start()].strip()
+        and _is_outlet(tail["tail"].strip(), outlet)
+    ):
         title = title[: tail.start()]
     title = title.strip(f" {marks}")
     return "" if NO_TITLE.fullmatch(title) else title
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:
-    folded, own = (re.sub(r"[^\w.]+", "", text.casefold()) for text in (tail, outlet or ""))
+    folded, own = (
+        re.sub(r"[^\w.]+", "", text.casefold()) for text in (tail, outlet or "")
+    )
     own = own.removeprefix("www.")
     if folded and folded in (own, own.split(".")[0]):
         return True
     words = re.findall(r"[^\W\d_]+", tail)
     in_capitals = all(word[0].isupper() for word in words if len(word) > 3)
-    return in_capitals and not words_of("outlet_words").isdisjoint(map(str.lower, words))
+    return in_capitals and not words_of("outlet_words").isdisjoint(
+        map(str.lower, words)
+    )
 
 
 def is_correction(title: str, language: str | None) -> bool:

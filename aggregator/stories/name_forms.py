@@ -18,18 +18,22 @@ NameKey = tuple[str, ...]  # the words of a name in the form in which they are c
 
 _LONGEST = 80  # characters of a name; longer ones are sentences (chosen)
 _MOST_WORDS = 5  # of a name without links (chosen)
-_MOST_LINKED_WORDS = 9  # "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
+# "Bureau of Alcohol, Tobacco, Firearms and Explosives" has 7 (chosen)
+_MOST_LINKED_WORDS = 9
 _NO_NAME = re.compile(r"[DRI]-[A-Z]|.*-[a-z]{3}")  # "R-Utah", "Obama-era"
 _PARTICLE = re.compile(PARTICLES)
 LINK_WORDS = frozenset(re.findall(r"\w+", " ".join(map(" ".join, LINKS.values()))))
 _OFTEN = 20  # texts of the background with a word that is an everyday one ... (chosen)
-_RARELY_NAME = 0.05  # ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+# ... and a name in fewer of them: "Tobacco" (chosen: "Fox" has .10)
+_RARELY_NAME = 0.05
 # Parts of bodies are names there, too: "Prevention" in .22 of the texts (chosen: "Harvard" has .37).
 _SOMETIMES_NAME = 0.35
 
 
 @functools.lru_cache(maxsize=4096)
-def read_names(written: str, vocabulary: "Vocabulary") -> tuple[tuple[str, NameKey], ...]:
+def read_names(
+    written: str, vocabulary: "Vocabulary"
+) -> tuple[tuple[str, NameKey], ...]:
     """Return the names in a run of capitalised words, or in several with the words that link them.
 
     Each with its key.
@@ -50,7 +54,9 @@ def read_names(written: str, vocabulary: "Vocabulary") -> tuple[tuple[str, NameK
     return _with_keys(names, vocabulary)
 
 
-def _is_joined(group: str, run: str, link: str, following: str, vocabulary: "Vocabulary") -> bool:
+def _is_joined(
+    group: str, run: str, link: str, following: str, vocabulary: "Vocabulary"
+) -> bool:
     """Return whether `following` belongs to the name `group`, which ends with `run`.
 
     "Of" joins to a body or another everyday noun ("Bank of England", "Sea of Japan"), a list to a body before
@@ -64,20 +70,27 @@ def _is_joined(group: str, run: str, link: str, following: str, vocabulary: "Voc
         return False  # "Bank of England Governor Oda Renn"
     last = run.rpartition(" ")[2]
     if re.fullmatch(LINKS[language][0], link):
-        return _is_institution(last, language) or (link.startswith("of") and _is_everyday(last, vocabulary))
+        return _is_institution(last, language) or (
+            link.startswith("of") and _is_everyday(last, vocabulary)
+        )
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
-    if is_body and language != "en":  # of other languages no words are known that are no names
+    # Of other languages no words are known that are no names
+    if is_body and language != "en":
         return True
     if not is_body:
-        is_of_body = _is_institution(words[-1], language) and not _is_institution(last, language)
+        is_of_body = _is_institution(words[-1], language) and not _is_institution(
+            last, language
+        )
         is_body = is_of_body and _is_ordinary(run, vocabulary)
     return is_body and _is_ordinary(following, vocabulary)
 
 
 def _is_institution(word: str, language: str) -> bool:
     institutions, word = words_of("institutions"), word.lower()
-    return word in institutions or (language in CAPITAL_NOUNS and word.endswith(tuple(institutions)))
+    return word in institutions or (
+        language in CAPITAL_NOUNS and word.endswith(tuple(institutions))
+    )
 
 
 def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
@@ -91,7 +104,9 @@ def _is_ordinary(run: str, vocabulary: "Vocabulary") -> bool:
 
 def _is_run_of_name(run: str, vocabulary: "Vocabulary") -> bool:
     """Return whether a run would be a name without what is linked to it, as text/names.py finds them."""
-    return not vocabulary.is_common(run) and (vocabulary.language not in CAPITAL_NOUNS or " " in run)
+    return not vocabulary.is_common(run) and (
+        vocabulary.language not in CAPITAL_NOUNS or " " in run
+    )
 
 
 def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
@@ -99,7 +114,9 @@ def _is_everyday(word: str, vocabulary: "Vocabulary") -> bool:
     return _share_as_name(word, vocabulary, of_at_least=_OFTEN) < _RARELY_NAME
 
 
-def _share_as_name(word: str, vocabulary: "Vocabulary", *, of_at_least: int = 1) -> float:
+def _share_as_name(
+    word: str, vocabulary: "Vocabulary", *, of_at_least: int = 1
+) -> float:
     """Return the share of the background's texts with the word where it is a name; 1 if there are too few."""
     from aggregator.text.document_frequency import ANY_LANGUAGE, shipped_background
 
@@ -109,12 +126,16 @@ def _share_as_name(word: str, vocabulary: "Vocabulary", *, of_at_least: int = 1)
     return as_name / in_texts if in_texts >= of_at_least else 1.0
 
 
-def _with_keys(written: Iterable[str], vocabulary: "Vocabulary") -> tuple[tuple[str, NameKey], ...]:
+def _with_keys(
+    written: Iterable[str], vocabulary: "Vocabulary"
+) -> tuple[tuple[str, NameKey], ...]:
     names = []
     for run in written:
         name = _name(run, vocabulary)
         if name:
-            names.append((name, tuple(form_of(word, vocabulary) for word in name.split())))
+            names.append(
+                (name, tuple(form_of(word, vocabulary) for word in name.split()))
+            )
     return tuple(names)
 
 
@@ -124,7 +145,11 @@ def _name(written: str, vocabulary: "Vocabulary") -> str:
     is_linked = any(word.islower() for word in words)
     # "Justice" is no title in "Department of Justice".
     before_name = words[:-1] if is_linked else words
-    titles = [place for place, word in enumerate(before_name, start=1) if word.lower() in words_of("titles")]
+    titles = [
+        place
+        for place, word in enumerate(before_name, start=1)
+        if word.lower() in words_of("titles")
+    ]
     del words[: max(titles, default=0)]
     while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
         del words[0]
@@ -132,13 +157,21 @@ def _name(written: str, vocabulary: "Vocabulary") -> str:
     is_name = 0 < len(words) <= (_MOST_LINKED_WORDS if is_linked else _MOST_WORDS)
     if not is_name or len(words[-1]) < (2 if words[-1].isupper() else 3):
         return ""
-    if len(name) > _LONGEST or not _dates().isdisjoint(map(str.lower, words)) or _NO_NAME.match(name):
+    if (
+        len(name) > _LONGEST
+        or not _dates().isdisjoint(map(str.lower, words))
+        or _NO_NAME.match(name)
+    ):
         return ""
     if len(words) == 1:
         return "" if _is_everyday(name, vocabulary) else name
     # The words of a heading have capitals, too: "Time Of Dying". "Doctors Without Borders" is none.
     is_heading = any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
-    if is_heading and vocabulary.language == "en" and not _is_institution(words[0], "en"):
+    if (
+        is_heading
+        and vocabulary.language == "en"
+        and not _is_institution(words[0], "en")
+    ):
         return ""
     return name
 

@@ -11,7 +11,13 @@ import msgspec
 from aggregator.model.core import ArticleView, StoryName
 from aggregator.stories.counts import printer_of
 from aggregator.stories.lexicon import subject_key, words_of
-from aggregator.stories.name_forms import LINK_WORDS, NameKey, form_of, read_names, vocabulary_of
+from aggregator.stories.name_forms import (
+    LINK_WORDS,
+    NameKey,
+    form_of,
+    read_names,
+    vocabulary_of,
+)
 from aggregator.text.names import UPPER
 
 if TYPE_CHECKING:  # who only reads stories loads no numpy
@@ -22,8 +28,10 @@ MOST_TOPICS = 3  # of a story (chosen)
 _LONGEST = 60  # characters of a topic; longer ones are sentences (chosen)
 _WORD = re.compile(r"[\w-]+")
 _SMALL_WORD = re.compile(rf"\b[^\W\d_{UPPER}][\w-]*")
-_OFFICE = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")  # "Secretary of State John Kerry"
-_JOINED_FROM = "\u0590"  # Hebrew: from here on, words have particles, or no spaces between them
+# "Secretary of State John Kerry"
+_OFFICE = re.compile(r"[Ss](?<!\w.)ecretary of [A-Z]\w+ (?=[A-Z])")
+# Hebrew: from here on, words have particles, or no spaces between them
+_JOINED_FROM = "\u0590"
 _TOPIC = re.compile(r"[^,;:/<>@©]+")
 
 _Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its language
@@ -32,7 +40,8 @@ _Text = tuple[str, "Vocabulary"]  # below a title, with the vocabulary of its la
 class _Uses(msgspec.Struct):
     """How a name or a topic is used in a story."""
 
-    outlets: set[str] = msgspec.field(default_factory=set)  # keys of outlets, ids of articles without one
+    # Keys of outlets, ids of articles without one
+    outlets: set[str] = msgspec.field(default_factory=set)
     spellings: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, article: ArticleView, spelling: str, times: int = 1) -> None:
@@ -42,7 +51,10 @@ class _Uses(msgspec.Struct):
 
     def name(self) -> StoryName:
         """Return the most frequent spelling; of equal ones the shortest, which often is the nominative."""
-        name = min(self.spellings, key=lambda spelling: (-self.spellings[spelling], len(spelling), spelling))
+        name = min(
+            self.spellings,
+            key=lambda spelling: (-self.spellings[spelling], len(spelling), spelling),
+        )
         return StoryName(name=name, outlets=len(self.outlets))
 
 
@@ -51,7 +63,9 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 
     The rarer a name is in news and the more outlets use it, the earlier it stands. Needs the texts.
     """
-    texts = [(_below_title(article), vocabulary_of(article.language)) for article in articles]
+    texts = [
+        (_below_title(article), vocabulary_of(article.language)) for article in articles
+    ]
     least = min(2, len(set(map(printer_of, articles))))
     names = _used_names(articles, texts)
     longer_names = _longer_names(names, least)
@@ -59,8 +73,14 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     small_words = _small_words(texts)
     for key, uses in [*names.items()]:
         is_used = len(uses.outlets) >= least or key in longer_names
-        is_plain = len(key) == 1 and not small_words.isdisjoint([*key, *map(str.lower, uses.spellings)])
-        if not is_used or is_plain or not publishers.isdisjoint(map(subject_key, uses.spellings)):
+        is_plain = len(key) == 1 and not small_words.isdisjoint(
+            [*key, *map(str.lower, uses.spellings)]
+        )
+        if (
+            not is_used
+            or is_plain
+            or not publishers.isdisjoint(map(subject_key, uses.spellings))
+        ):
             del names[key]
     _join_parts(names, longer_names)
     chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
@@ -74,7 +94,9 @@ def _below_title(article: ArticleView) -> str:
     return _OFFICE.sub("", article.text.removeprefix(article.title))
 
 
-def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict[NameKey, _Uses]:
+def _used_names(
+    articles: Sequence[ArticleView], texts: Sequence[_Text]
+) -> dict[NameKey, _Uses]:
     """Return all names by key."""
     names: dict[NameKey, _Uses] = {}
     for article, (text, vocabulary) in zip(articles, texts, strict=True):
@@ -84,7 +106,9 @@ def _used_names(articles: Sequence[ArticleView], texts: Sequence[_Text]) -> dict
     return names
 
 
-def _longer_names(names: Mapping[NameKey, _Uses], least: int) -> dict[NameKey, list[NameKey]]:
+def _longer_names(
+    names: Mapping[NameKey, _Uses], least: int
+) -> dict[NameKey, list[NameKey]]:
     """Return, for the beginnings and ends of names, the names that enough outlets use.
 
     For a part with a link all of them: "Centers for Disease Control" is the same body in full.
@@ -101,13 +125,20 @@ def _longer_names(names: Mapping[NameKey, _Uses], least: int) -> dict[NameKey, l
     return longer_names
 
 
-def _join_parts(names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequence[NameKey]]) -> None:
+def _join_parts(
+    names: dict[NameKey, _Uses], longer_names: Mapping[NameKey, Sequence[NameKey]]
+) -> None:
     """Join each name to the longer one that begins or ends with it: "Obama" to "Barack Obama"."""
     for short in sorted(names, key=lambda key: (len(key), key)):
         longer = [key for key in longer_names.get(short, ()) if key in names]
         if longer:
             best = max(
-                longer, key=lambda key: (len(names[key].outlets), sum(names[key].spellings.values()), key)
+                longer,
+                key=lambda key: (
+                    len(names[key].outlets),
+                    sum(names[key].spellings.values()),
+                    key,
+                ),
             )
             part = names.pop(short)
             names[best].outlets |= part.outlets
@@ -118,7 +149,11 @@ def _small_words(texts: Sequence[_Text]) -> set[str]:
     small: set[str] = set()
     for text, vocabulary in texts:
         words = set(_SMALL_WORD.findall(text))
-        small |= {form_of(word, vocabulary) for word in words} if vocabulary.declines_names else words
+        small |= (
+            {form_of(word, vocabulary) for word in words}
+            if vocabulary.declines_names
+            else words
+        )
     return small
 
 

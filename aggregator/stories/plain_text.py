@@ -43,7 +43,10 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 def _printed_by(copies: Sequence[ArticleView]) -> str:
     """Return who printed a text, too; an excerpt is a part of it."""
     same = [copy for copy in copies if copy.version is None]
-    outlets = [(copy.outlet or NO_OUTLET) + " in part" * (copy.role == "excerpt") for copy in same]
+    outlets = [
+        (copy.outlet or NO_OUTLET) + " in part" * (copy.role == "excerpt")
+        for copy in same
+    ]
     return f" (printed by {', '.join(outlets)}, too)" if outlets else ""
 
 
@@ -52,7 +55,9 @@ def _versions(others: Sequence[ArticleView], shown: StoryText) -> str:
     lines = ""
     for other in others:
         lines += f"\n{VERSION_NAMES[other.version or 'other']}: {source_of(other)}"
-        sentences = [f'"{one.text}"' for one in shown.versions if one.article_id == other.id]
+        sentences = [
+            f'"{one.text}"' for one in shown.versions if one.article_id == other.id
+        ]
         if sentences:
             lines += f": {' '.join(sentences)}"
     return lines

@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, Quotation
 from aggregator.stories.lexicon import clean_title
-from aggregator.stories.sentences import ANY_MARK, QUOTED, sentences_of_report, shows_alone
+from aggregator.stories.sentences import (
+    ANY_MARK,
+    QUOTED,
+    sentences_of_report,
+    shows_alone,
+)
 from aggregator.stories.speakers import full_name, speaker_of
 from aggregator.stories.words import heads
 
@@ -15,9 +20,11 @@ MOST = 6  # quotations of a story
 MOST_OF_SPEAKER = 2
 MOST_TRIED = 48  # candidates: the full name of each is looked for in its report
 CHARS_READ = 6_000  # of a report: later quotations are seldom of the news
-LATE_COST = 0.3  # for a quotation at the end of those, beside the share of the story's words in it (chosen)
+# For a quotation at the end of those, beside the share of the story's words in it (chosen)
+LATE_COST = 0.3
 ARTICLES_NAMED = 24  # in which a quotation stands
-SAME_QUOTED = 0.6  # of the words of the shorter of two quotations: the same one, cut otherwise
+# Of the words of the shorter of two quotations: the same one, cut otherwise
+SAME_QUOTED = 0.6
 QUOTED_WORDS = 6  # of a quotation at least; fewer are a term in quotation marks
 QUOTED_SHARE = 0.4  # of the words of the sentence at least
 _WORD = re.compile(r"\w+")
@@ -48,7 +55,13 @@ def quotations_of(
     candidates: list[_Candidate] = []
     for report in reports:
         candidates.extend(_quotations_in(report, key_words))
-    candidates.sort(key=lambda candidate: (-candidate.worth, candidate.article.effective_at, candidate.text))
+    candidates.sort(
+        key=lambda candidate: (
+            -candidate.worth,
+            candidate.article.effective_at,
+            candidate.text,
+        )
+    )
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
     for candidate in candidates[:MOST_TRIED]:
@@ -64,12 +77,18 @@ def quotations_of(
             chosen.append(candidate._replace(speaker=name))
     chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
     return tuple(
-        Quotation(speaker=quote.speaker, text=quote.text, article_ids=_articles_with(quote, articles))
+        Quotation(
+            speaker=quote.speaker,
+            text=quote.text,
+            article_ids=_articles_with(quote, articles),
+        )
         for quote in chosen
     )
 
 
-def _quotations_in(report: ArticleView, key_words: Collection[str]) -> Iterator[_Candidate]:
+def _quotations_in(
+    report: ArticleView, key_words: Collection[str]
+) -> Iterator[_Candidate]:
     """Yield the quotations of one report, in order."""
     text = report.text[:CHARS_READ]
     with_marks = "\n".join(line for line in text.split("\n") if ANY_MARK.search(line))
@@ -94,7 +113,9 @@ def _is_same(first: _Candidate, second: _Candidate) -> bool:
     return len(first.quoted & second.quoted) >= SAME_QUOTED * shorter
 
 
-def _articles_with(quotation: _Candidate, articles: Sequence[ArticleView]) -> tuple[str, ...]:
+def _articles_with(
+    quotation: _Candidate, articles: Sequence[ArticleView]
+) -> tuple[str, ...]:
     """Return the ids of the articles in which it stands word for word, its own first."""
     others = [article.id for article in articles if quotation.text in article.text]
     return tuple(dict.fromkeys([quotation.article.id, *others]))[:ARTICLES_NAMED]

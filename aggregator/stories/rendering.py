@@ -41,11 +41,14 @@ VERSION = 26
 
 LEAD_PARAGRAPHS = 3
 LEAD_WORDS = 130  # of them together (docs/decisions/0050-plain-stories.md)
-CHARS_READ = 6_000  # of a paragraph, and of a report for its opening: the time for a hostile text is bounded
+# Of a paragraph, and of a report for its opening: the time for a hostile text is bounded
+CHARS_READ = 6_000
 LINES_READ = 8  # for the paragraphs of a lead; headings are between them
 CUT_SHORT = {"no beginning", "no end"}  # of a feed's text
-HEADING = {None, "question", "no end"}  # what `front_matter` says of a line between two others
-SENTENCES_TRIED = 5  # of a report, for the one that it opens with; a later one is not what it says first
+# What `front_matter` says of a line between two others
+HEADING = {None, "question", "no end"}
+# Of a report, for the one that it opens with; a later one is not what it says first
+SENTENCES_TRIED = 5
 VERSION_SENTENCES = 24  # of all versions of a story that are shown
 NEW_SHARE = 1 / 3  # of the content words of an opening that the lead lacks
 
@@ -63,7 +66,9 @@ class Rendering(FrozenStruct):
     topics: tuple[StoryName, ...]
 
 
-def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> Rendering:
+def render(
+    title: str, members: Sequence[ArticleView], tuning: StoryTuning
+) -> Rendering:
     """Return what is stored of a story; its `members` have texts and categories."""
     articles = with_originals(members)
     shown = story_text(articles, title, tuning)
@@ -71,19 +76,26 @@ def render(title: str, members: Sequence[ArticleView], tuning: StoryTuning) -> R
     return Rendering(
         shown=shown,
         text="" if len(articles) == 1 else as_text(shown, articles),
-        originals={article.id: None if article.version else article.copy_of for article in articles},
+        originals={
+            article.id: None if article.version else article.copy_of
+            for article in articles
+        },
         names=names_of(standing),
         topics=topics_of(standing),
     )
 
 
-def story_text(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> StoryText:
+def story_text(
+    articles: Sequence[ArticleView], title: str, tuning: StoryTuning
+) -> StoryText:
     """Return what a story of these articles shows under its title; they must have their texts, in any order.
 
     Time grows with the number of reports, which `reports_cap` bounds. Articles with `nosnippet` are never
     quoted, and those of little-known sources only beside no others.
     """
-    articles = sorted(with_originals(articles), key=lambda article: (article.effective_at, article.id))
+    articles = sorted(
+        with_originals(articles), key=lambda article: (article.effective_at, article.id)
+    )
     lead = _lead(articles, title, tuning)
     reports = reports_of(articles, tuning)
     openings: tuple[Passage, ...] = ()
@@ -91,10 +103,19 @@ def story_text(articles: Sequence[ArticleView], title: str, tuning: StoryTuning)
     if len(reports) > 1:
         standing = of_standing(reports)
         leading = {passage.article_id for passage in lead}
-        leading.update(str(article.copy_of) for article in articles if article.id in leading)
-        others = [report for report in standing if report.id not in leading and not report.nosnippet]
+        leading.update(
+            str(article.copy_of) for article in articles if article.id in leading
+        )
+        others = [
+            report
+            for report in standing
+            if report.id not in leading and not report.nosnippet
+        ]
         openings = _openings(others, " ".join(passage.text for passage in lead))
-        key_words = heads(". ".join((title, *(passage.text for passage in lead))), articles[0].language)
+        key_words = heads(
+            ". ".join((title, *(passage.text for passage in lead))),
+            articles[0].language,
+        )
         shown = [passage.text for passage in (*lead, *openings)]
         quoted = [report for report in standing if not report.nosnippet]
         quotations = quotations_of(quoted, articles, shown, key_words)
@@ -108,7 +129,9 @@ def story_text(articles: Sequence[ArticleView], title: str, tuning: StoryTuning)
     )
 
 
-def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[ArticleView]:
+def reports_of(
+    articles: Sequence[ArticleView], tuning: StoryTuning
+) -> list[ArticleView]:
     """Return the independent reports of a story, newest first, at most `reports_cap`.
 
     The articles have their originals (`with_originals`). Of more reports, those of known sources go first,
@@ -117,7 +140,9 @@ def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Art
     present = {article.id for article in articles}
     originals = [article for article in articles if article.copy_of not in present]
     news = [article for article in originals if is_news(article, articles)]
-    reports = [article for article in news if article.counts_as_report] or news or originals
+    reports = (
+        [article for article in news if article.counts_as_report] or news or originals
+    )
     reports.sort(key=lambda article: (article.effective_at, article.id), reverse=True)
     seen: Counter[str] = Counter()
     rounds = {}
@@ -125,11 +150,14 @@ def reports_of(articles: Sequence[ArticleView], tuning: StoryTuning) -> list[Art
         outlet = printer_of(report)
         rounds[report.id] = report.is_little_known, seen[outlet]
         seen[outlet] += 1
-    chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]  # of each round the newest first
+    # Of each round the newest first
+    chosen = sorted(rounds, key=rounds.__getitem__)[: tuning.reports_cap]
     return [report for report in reports if report.id in chosen]
 
 
-def _lead(articles: Sequence[ArticleView], title: str, tuning: StoryTuning) -> tuple[Passage, ...]:
+def _lead(
+    articles: Sequence[ArticleView], title: str, tuning: StoryTuning
+) -> tuple[Passage, ...]:
     chosen = lead_of(articles, tuning, title)
     if chosen is None:
         return ()
@@ -172,7 +200,11 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
         place = line.find(sentence, read_to)
         read_to = place + len(sentence)
         unfit = BOILERPLATE - CUT_SHORT if sentence == first else BOILERPLATE
-        if place < 0 or count_words(line[:read_to]) > words or front_matter(sentence) in unfit:
+        if (
+            place < 0
+            or count_words(line[:read_to]) > words
+            or front_matter(sentence) in unfit
+        ):
             break
         if has_odd_marks(sentence):
             is_quoting = not is_quoting
@@ -180,7 +212,11 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
             shown_to = read_to
     else:
         # What is left is too short for a sentence of its own: "Not so fast."
-        if 0 < shown_to == read_to and ends_sentence(line) and count_words(line) <= words:
+        if (
+            0 < shown_to == read_to
+            and ends_sentence(line)
+            and count_words(line) <= words
+        ):
             return line
     return line[:shown_to].strip()
 
@@ -212,7 +248,9 @@ def opening_of(report: ArticleView, lead: str) -> str:
     Only the first SENTENCES_TRIED sentences are tried.
     """
     in_lead = heads(lead, report.language).keys()
-    sentences = sentences_of_report((report.text or report.lead)[:CHARS_READ], clean_title(report))
+    sentences = sentences_of_report(
+        (report.text or report.lead)[:CHARS_READ], clean_title(report)
+    )
     for sentence in islice(sentences, SENTENCES_TRIED):
         content = heads(sentence, report.language).keys()
         is_new = len(content - in_lead) >= NEW_SHARE * max(1, len(content))

@@ -12,10 +12,13 @@ from aggregator.text.calendar import forms, month_spellings
 from aggregator.text.lines import count_words
 from aggregator.text.sentences import paragraphs, sentences_of
 
-CUT_OFF = re.compile(r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$")
+CUT_OFF = re.compile(
+    r"\b(?:(?<!the )(?:U\.[SKN])|Reps?|Sens?|Govs?|Gen|Mrs?|Ms|Dr|Lt|Col)\.$"
+)
 END_MARKS, AFTER_END = ".!?…。！？।۔؟", "\"'”’»“)]」』"
 CUT_MARKS = ("...", "…")  # at the end of a feed's text: the rest is missing
-WHOLE_WORDS = 10  # of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
+# Of a sentence without a full stop, as `sentences_of` returns it; fewer are a heading
+WHOLE_WORDS = 10
 QUOTATION_MARKS = '“"„«「'
 MARK = re.compile("[“”„«»「」]")
 ANY_MARK = re.compile('["“”„«»「」]')
@@ -25,9 +28,19 @@ FEW_WORDS = 7
 SPEAKER_WORDS = 2  # outside of a quotation: a speaker and a verb
 # Why a sentence ends a paragraph that is shown (`front_matter`): it is no text of the report.
 BOILERPLATE = frozenset(
-    {"caption", "credit", "promotion", "post", "links", "characters", "no beginning", "no end"}
+    {
+        "caption",
+        "credit",
+        "promotion",
+        "post",
+        "links",
+        "characters",
+        "no beginning",
+        "no end",
+    }
 )
-LONGEST = 550  # characters of a sentence that is shown; longer ones are lists and tables without marks
+# Characters of a sentence that is shown; longer ones are lists and tables without marks
+LONGEST = 550
 HEADING_WORDS = 4  # of a title at least; fewer may be part of a sentence
 DATELINE_REST = 40  # characters after a dateline
 _DASH = r"(?:[-–—―]|--)"
@@ -37,7 +50,8 @@ _MONTH = rf"(?:{'|'.join(sorted(map(str.title, forms('months', 'en', short=True)
 # language, perhaps the agency, and a dash or colon: as Spanish and Italian agencies write them
 LEADING_DATELINE = re.compile(
     rf"^\[[\w .]{{2,30}}\] (?:[A-Z][\w .,'’]{{1,40}})?{_DASH}\s+"
-    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"  # left of "[Updated at 9:30 a.m. ET] "
+    # Left of "[Updated at 9:30 a.m. ET] "
+    r"|^\[?(?:[^][]{0,30}\b[AaPp]\.?[Mm]\.? )?[A-Z]{2,3}\]\s+"
     rf"|^{_DASH}\s+(?!(?:[A-Z][\w.'’-]+ ){{1,3}}[A-Z][\w.'’-]+(?:,| is\b))"
     r"|^(?:UPDATE:|CLOSE(?= [A-Z]))\s+"
     rf"|^(?!FILE)(?:[A-Z][\w.'’]+ ){{0,2}}[A-Z][\w.'’/]+(?:, [A-Z][\w.]+){{0,2}}"
@@ -73,13 +87,17 @@ CONNECTIVE = re.compile(
     r"|First(?:ly)?(?=,| (?:was|is|of|off|came)\b)"
     r"|(?:It|He|She|They|That|There)['’]\w+\b|The (?:first|second|third|last) (?:is|was|must|would|will)\b"
 )
-ALSO = re.compile(r"(?:[^\s“\"]+ ){1,6}also\b|Now, ")  # "Boll was also critical of the bridge"
+# "Boll was also critical of the bridge"
+ALSO = re.compile(r"(?:[^\s“\"]+ ){1,6}also\b|Now, ")
 # "It was President Boll who signed ..."
 CLEFT = re.compile(r"It (?:is|was) (?:[A-Z][\w.'’-]* )+(?:who|that|whose)\b")
 # Without the opening mark inside, or many marks that nothing closes would take quadratic time.
 QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」")
-SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")  # not "Know Your Rights"
-FIRST_PERSON = re.compile(r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b")
+# Not "Know Your Rights"
+SECOND_PERSON = re.compile(r"\b(?:you|your|yourself)\b|^You\b")
+FIRST_PERSON = re.compile(
+    r"\b(?:I|I['’]\w+|we|We|we['’]\w+|We['’]\w+|my|My|our|Our|us|me|myself)\b"
+)
 TRAILING_SPEAKER = re.compile(
     r",[”\"]?\s(?:(?:he|she|they) (?:said|says|added|wrote)|(?:said )?the official(?: said)?)\b"
 )
@@ -98,7 +116,8 @@ class _Sign(msgspec.Struct, frozen=True):
 
 
 _SIGNS = msgspec.yaml.decode(
-    files("aggregator.stories").joinpath("front_matter.yaml").read_bytes(), type=dict[str, _Sign]
+    files("aggregator.stories").joinpath("front_matter.yaml").read_bytes(),
+    type=dict[str, _Sign],
 )
 _FORMS = {name: re.compile(sign.form) for name, sign in _SIGNS.items()}
 # The text of a link inside the sentence, or no space between two sentences ("conflict.Yet he said").
@@ -135,7 +154,9 @@ def _goes_on(lines: Sequence[str]) -> bool:
     for line in lines:
         mark = ANY_MARK.search(line)
         if mark:
-            is_behind_word = mark.start() > 0 and not line[mark.end() : mark.end() + 1].isalnum()
+            is_behind_word = (
+                mark.start() > 0 and not line[mark.end() : mark.end() + 1].isalnum()
+            )
             return mark.group() in "”»」" or (mark.group() in '"“' and is_behind_word)
     return False
 
@@ -150,7 +171,9 @@ def leans(sentence: str, language: str | None = None) -> bool:
         return True
     # A quotation refers to what its speaker speaks of.
     is_quotation = sentence.lstrip()[:1] in QUOTATION_MARKS
-    refers = first.group().lower() in word_list(language, "anaphora") and not CLEFT.match(sentence)
+    refers = first.group().lower() in word_list(
+        language, "anaphora"
+    ) and not CLEFT.match(sentence)
     return (refers and not is_quotation) or any(
         (
             TRAILING_SPEAKER.search(sentence),
@@ -175,7 +198,9 @@ def front_matter(sentence: str, language: str | None = None) -> str | None:
     outside = QUOTED.sub("", sentence)
     if fault := _broken(sentence, outside):
         return fault
-    if (language or "en") == "en" and (FIRST_PERSON.search(outside) or SECOND_PERSON.search(outside)):
+    if (language or "en") == "en" and (
+        FIRST_PERSON.search(outside) or SECOND_PERSON.search(outside)
+    ):
         return "first or second person"
     return None
 
@@ -184,10 +209,18 @@ def _broken(sentence: str, outside: str) -> str | None:
     """Return why this is no whole sentence; `outside` is the part outside of quotation marks."""
     if LEADING_DATELINE.match(sentence):  # with too little after it to be cut off
         return "dateline"
-    if sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower():  # not "al-Shabab", "iPhone"
+    # Not "al-Shabab", "iPhone"
+    if sentence[:1].islower() and sentence.split(maxsplit=1)[0].islower():
         return "no beginning"
-    is_heading = not (_has_end(sentence) or _has_end(outside)) and count_words(sentence) < WHOLE_WORDS
-    if is_heading or CUT_OFF.search(sentence) or sentence.rstrip(AFTER_END).endswith(CUT_MARKS):
+    is_heading = (
+        not (_has_end(sentence) or _has_end(outside))
+        and count_words(sentence) < WHOLE_WORDS
+    )
+    if (
+        is_heading
+        or CUT_OFF.search(sentence)
+        or sentence.rstrip(AFTER_END).endswith(CUT_MARKS)
+    ):
         return "no end"
     if has_odd_marks(sentence):
         return "half a quotation"
@@ -222,14 +255,22 @@ def opens(sentence: str, language: str | None = None) -> bool:
 def without_dateline(sentence: str) -> str:
     """Return the sentence without place and agency before it, where enough is left."""
     match = LEADING_DATELINE.match(sentence)
-    return sentence[match.end() :] if match and len(sentence) - match.end() > DATELINE_REST else sentence
+    return (
+        sentence[match.end() :]
+        if match and len(sentence) - match.end() > DATELINE_REST
+        else sentence
+    )
 
 
 def without_heading(sentence: str, title: str) -> str:
     """Return the sentence without the title of its report that is run into it, and without a dateline."""
     _, found, rest = sentence.partition(f"{title} ")
-    is_heading = found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
-    return without_dateline(rest if is_heading and len(rest) > DATELINE_REST else sentence)
+    is_heading = (
+        found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
+    )
+    return without_dateline(
+        rest if is_heading and len(rest) > DATELINE_REST else sentence
+    )
 
 
 def has_odd_marks(sentence: str) -> bool:

@@ -22,10 +22,13 @@ _INITIALS = r"(?:[A-Z]\.){1,3}|[A-Z][a-z]{1,3}\."  # "H.R.", "Gov."
 _CAPITAL = rf"(?![A-Z]-[A-Z])(?:[a-z]{{2}}-)?[{UPPER}][\w'’-]*(?:\.[\w’'-]+)*(?<!['’]s)(?![\w'’-])"
 _LINKS = r"(?:of|for|and|the|de|la|le|du|da|di|del|der|van|von|bin|al|el|des)"
 _NAME = rf"(?:(?:{_INITIALS}|{_CAPITAL}) (?:{_LINKS} ){{0,2}}){{0,7}}{_CAPITAL}"
-_FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")  # not "GOP"
+# Not "GOP"
+_FIRST_NAME = re.compile(rf"(?:[A-Z]\.){{1,2}}|[{UPPER}][\w'’-]*[a-zß-ÿ](?<!['’]s)")
 _NO_NAME = re.compile(r"[^\w.'’ -]")  # no name goes on over it
 _PARTICLES = {"de", "van", "von", "der", "bin", "al"}
-_CLAUSE = re.compile(r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE)
+_CLAUSE = re.compile(
+    r"\b(?:who|that|which|when|while|if|neither|nor|without)\b[^,“”]*$", re.IGNORECASE
+)
 # After a surname: it goes on, but for "'s" ("Boll-Meyer", a soft hyphen, an accent of its own)
 _GOES_ON = re.compile(r"(?!['’]s\b)[\w'’\-\u00ad\u0300-\u036f]")
 
@@ -35,10 +38,16 @@ def speaker_of(text: str, language: str | None) -> str:
     pattern = _pattern(language)
     if pattern is None:
         return ""
-    no_speakers = words_of("outlet_words") | words_of("titles") | word_list(language, "no_speakers")
+    no_speakers = (
+        words_of("outlet_words")
+        | words_of("titles")
+        | word_list(language, "no_speakers")
+    )
     links = (words_of("name_links") | word_list(language, "not_a_role")) - {"the"}
     days = forms("weekdays", "en")
-    outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(f"{_QUOTE} ,", f"{_QUOTE},")
+    outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(
+        f"{_QUOTE} ,", f"{_QUOTE},"
+    )
     for match in pattern.finditer(outside):
         name = (match["before"] or match["after"]).removeprefix("The ")
         words = name.lower().split()
@@ -46,7 +55,8 @@ def speaker_of(text: str, language: str | None) -> str:
         # "McCall, of DePauw University, said", "said the widow of Marie Berg", "a man who met Berg said"
         is_other = before.rstrip().rpartition(" ")[2] in links or _CLAUSE.search(before)
         is_name = words[-1] not in no_speakers and words[0] not in words_of("stop")
-        if is_name and not is_other and days.isdisjoint(words):  # not "On Monday Marie Berg", "When Berg"
+        # Not "On Monday Marie Berg", "When Berg"
+        if is_name and not is_other and days.isdisjoint(words):
             return name
     return ""
 
@@ -87,7 +97,11 @@ def without_role(name: str) -> str:
     words, institutions = name.split(), words_of("institutions")
     if words[-1].lower() in institutions and "of" not in words:
         return name  # "Democratic National Committee"
-    titles = [place for place, word in enumerate(words[:-1]) if _is_title(word) or word == "Party"]
+    titles = [
+        place
+        for place, word in enumerate(words[:-1])
+        if _is_title(word) or word == "Party"
+    ]
     person = words[titles[-1] + 1 :] if titles else words
     if titles and person[0] == "of":
         if len(person) == 2:
@@ -98,8 +112,13 @@ def without_role(name: str) -> str:
         is_body = any(word.lower() in institutions for word in person[:place])
         if not is_body and (titles or place > 1):
             person = person[:place]  # "Anna Berg of the Harbour Office"
-    roles = [n for n, word in enumerate(person, 1) if word.islower() and word not in words_of("name_links")]
-    return " ".join(person[max(roles, default=0) :]) or name  # "Bluewave economist Anna Berg"
+    roles = [
+        n
+        for n, word in enumerate(person, 1)
+        if word.islower() and word not in words_of("name_links")
+    ]
+    # "Bluewave economist Anna Berg"
+    return " ".join(person[max(roles, default=0) :]) or name
 
 
 def _full_forms(text: str, surname: str) -> Iterator[str]:
@@ -134,4 +153,5 @@ def _is_first_name(word: str) -> bool:
 
 
 def _is_title(word: str) -> bool:
-    return word.lower().rstrip(".").rpartition("-")[2] in words_of("titles")  # "Secretary-General"
+    # "Secretary-General"
+    return word.lower().rstrip(".").rpartition("-")[2] in words_of("titles")

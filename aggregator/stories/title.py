@@ -27,13 +27,19 @@ from aggregator.stories.counts import (
     printer_of,
     with_originals,
 )
-from aggregator.stories.lexicon import TITLE_CHARS, clean_title, clean_title_text, word_list
+from aggregator.stories.lexicon import (
+    TITLE_CHARS,
+    clean_title,
+    clean_title_text,
+    word_list,
+)
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import dice, heads, tokens
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
 FIRST_WORDS = 14  # of a lead, where a story has no title
-OWN_LEAD = 0.25  # weight of the words of a title in its own lead, beside those in other reports
+# Weight of the words of a title in its own lead, beside those in other reports
+OWN_LEAD = 0.25
 OUTCOME = 0.25  # for a title that tells what happened
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
 FEWEST_HEADS = 6  # a shorter title counts as if it had so many
@@ -76,10 +82,17 @@ def headline(
         title = _from_lead(articles, shown)
         return Headline(title, None, None if shown in (None, title) else GONE)
     if len(compared) == 1 and shown in (None, title := clean_title(compared[0])):
-        return Headline(title, compared[0].id)  # nothing to compare: most stories are of one article
+        # Nothing to compare: most stories are of one article
+        return Headline(title, compared[0].id)
     scored = _scored(compared, prefer, tuning)
-    preferred = min(scored, key=lambda candidate: (not candidate.is_fit, candidate.preference))
-    candidates = [candidate for candidate in scored if candidate.preference == preferred.preference]
+    preferred = min(
+        scored, key=lambda candidate: (not candidate.is_fit, candidate.preference)
+    )
+    candidates = [
+        candidate
+        for candidate in scored
+        if candidate.preference == preferred.preference
+    ]
     best = chosen = _newer_one(max(candidates, key=BY_QUALITY), candidates, tuning)
     for candidate in candidates:
         # What its style tells from a report keeps no title by the margin.
@@ -90,7 +103,9 @@ def headline(
             break
     reason = None
     if shown not in (None, chosen.title):
-        reason = _reason(chosen, [candidate for candidate in scored if candidate.title == shown])
+        reason = _reason(
+            chosen, [candidate for candidate in scored if candidate.title == shown]
+        )
     return Headline(chosen.title, chosen.article.id, reason)
 
 
@@ -107,7 +122,9 @@ def title_candidates(
     copy that has the whole `text_of` where the original's is cut. The lead asks for openings in this way.
     """
     articles = with_originals(articles)
-    titled = [article for article in articles if text_of(article) and article.version is None]
+    titled = [
+        article for article in articles if text_of(article) and article.version is None
+    ]
     reports = of_standing([article for article in titled if is_news(article, articles)])
     chosen = (
         _of_each_copy_group(articles, reports, text_of)
@@ -126,7 +143,8 @@ def is_news(article: ArticleView, articles: Sequence[ArticleView]) -> bool:
     """
     if not _is_by_style(article):
         return _is_report(article)
-    others = (other for other in reversed(articles) if other.id != article.id)  # often in order of time
+    # Often in order of time
+    others = (other for other in reversed(articles) if other.id != article.id)
     return all(other.effective_at < article.effective_at for other in others)
 
 
@@ -140,14 +158,20 @@ def _is_by_style(article: ArticleView) -> bool:
 
 
 def _of_each_copy_group(
-    articles: Sequence[ArticleView], reports: Sequence[ArticleView], text_of: Callable[[ArticleView], str]
+    articles: Sequence[ArticleView],
+    reports: Sequence[ArticleView],
+    text_of: Callable[[ArticleView], str],
 ) -> list[ArticleView]:
     """Return one of the `reports` for each copy group: the original, else the first whose text is whole."""
     ids = {report.id for report in reports}
     chosen: list[ArticleView] = []
     for original, copies in originals_with_copies(articles):
         group = [article for article in (original, *copies) if article.id in ids]
-        whole = [article for article in group if not CUT.search(text_of(article)[-CUT_CHARS:])]
+        whole = [
+            article
+            for article in group
+            if not CUT.search(text_of(article)[-CUT_CHARS:])
+        ]
         chosen += (whole or group)[:1]
     return chosen
 
@@ -157,7 +181,10 @@ def _of_each_copy_group(
 
 def is_fit(raw: str, title: str, language: str | None) -> bool:
     """Whether a title is no clickbait, no label and not damaged; `raw` is the title before cleaning."""
-    return not (_pattern("clickbait", language).search(title) or _pattern("label", language).search(raw))
+    return not (
+        _pattern("clickbait", language).search(title)
+        or _pattern("label", language).search(raw)
+    )
 
 
 @cache
@@ -172,7 +199,10 @@ def _pattern(name: str, language: str | None) -> re.Pattern[str]:
 
 
 def _compared(
-    articles: Sequence[ArticleView], shown: str | None, tuning: StoryTuning, prefer: Sequence[str]
+    articles: Sequence[ArticleView],
+    shown: str | None,
+    tuning: StoryTuning,
+    prefer: Sequence[str],
 ) -> list[ArticleView]:
     """Return the compared articles by time: candidates, those of preferred outlets, and that with `shown`.
 
@@ -193,7 +223,11 @@ def _compared(
 
 def _preference(article: ArticleView, prefer: Sequence[str]) -> int:
     """Return the place of the article's outlet in `prefer`, by its name or its key; the length if in none."""
-    keys = {outlet_key(name) for name in (article.outlet, article.outlet_key) if name and prefer}
+    keys = {
+        outlet_key(name)
+        for name in (article.outlet, article.outlet_key)
+        if name and prefer
+    }
     ranks = (rank for rank, outlet in enumerate(prefer) if outlet_key(outlet) in keys)
     return next(ranks, len(prefer))
 
@@ -226,27 +260,43 @@ def _scored(
     for article in articles:
         title, lead = article.title[:TITLE_CHARS], article.lead[:LEAD_CHARS]
         origin = printer_of(article)
-        reads.append((article, origin, _read(title, article.outlet, lead, article.language)))
+        reads.append(
+            (article, origin, _read(title, article.outlet, lead, article.language))
+        )
     scored = []
     for article, origin, words in reads:
-        shares = [_shared(words.title, other) for _, of_other, other in reads if of_other != origin]
+        shares = [
+            _shared(words.title, other)
+            for _, of_other, other in reads
+            if of_other != origin
+        ]
         quality = words.quality + sum(shares) / max(1, len(shares))
         if not words.is_fit:
             quality -= tuning.headline_fault
         preference = _preference(article, prefer)
-        scored.append(_ScoredTitle(clean_title(article), article, preference, quality, words.is_fit))
+        scored.append(
+            _ScoredTitle(
+                clean_title(article), article, preference, quality, words.is_fit
+            )
+        )
     return scored
 
 
 def _shared(title: frozenset[str], other: _Words) -> float:
     """Return how much of a title another article has in its title, and in its title and lead, from 0 to 2."""
-    return dice(title, other.title) + len(title & other.all) / max(FEWEST_HEADS, len(title))
+    return dice(title, other.title) + len(title & other.all) / max(
+        FEWEST_HEADS, len(title)
+    )
 
 
-@lru_cache(maxsize=1024)  # a title is chosen for each added article: all others were read before
+# A title is chosen for each added article: all others were read before
+@lru_cache(maxsize=1024)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
     title = clean_title_text(raw, outlet)
-    in_title, in_lead = frozenset(heads(title, language)), frozenset(heads(lead, language))
+    in_title, in_lead = (
+        frozenset(heads(title, language)),
+        frozenset(heads(lead, language)),
+    )
     in_own = len(in_title & in_lead) / max(FEWEST_HEADS, len(in_title))
     return _Words(
         title=in_title,
@@ -264,7 +314,8 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
     outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
     words = [word for word, _ in tokens(sentence, language)]
     return any(
-        word in outcomes and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
+        word in outcomes
+        and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
         for place, word in enumerate(words)
     )
 
@@ -272,9 +323,15 @@ def tells_outcome(sentence: str, language: str | None) -> bool:
 # --- the choice --------------------------------------------------------------------------------------------
 
 
-def _newer_one(best: _ScoredTitle, candidates: Sequence[_ScoredTitle], tuning: StoryTuning) -> _ScoredTitle:
+def _newer_one(
+    best: _ScoredTitle, candidates: Sequence[_ScoredTitle], tuning: StoryTuning
+) -> _ScoredTitle:
     """Return the best of the newer titles that are nearly as good as `best`, else `best`."""
-    newer = [title for title in candidates if title.is_fit and _advantage(title, best, tuning) > 0]
+    newer = [
+        title
+        for title in candidates
+        if title.is_fit and _advantage(title, best, tuning) > 0
+    ]
     return max(newer, key=BY_QUALITY, default=best)
 
 
@@ -313,5 +370,7 @@ def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
     for article in sorted(articles, key=BY_TIME):
         words = article.lead.split()
         if words and not article.nosnippet:
-            openings.append(" ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS))
+            openings.append(
+                " ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS)
+            )
     return shown if shown in openings else "".join(openings[:1])

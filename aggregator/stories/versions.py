@@ -24,14 +24,20 @@ from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import parts
 
 CHARS_READ = 20_000  # of a text (limit: 200,000 take .4 s)
-SENTENCES_COMPARED = 60  # that only one of both texts has, so at most 3,600 pairs (limit)
+# That only one of both texts has, so at most 3,600 pairs (limit)
+SENTENCES_COMPARED = 60
 CHANGES_SHOWN = 3
-LEAST_ALIKE = 0.4  # Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
-LEAST_NEGATED = 0.6  # the same where only a negation differs: "did not answer", "declined to comment"
+# Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
+LEAST_ALIKE = 0.4
+# The same where only a negation differs: "did not answer", "declined to comment"
+LEAST_NEGATED = 0.6
 LEAST_KEPT = 2  # sentences that an update repeats word for word,
-KEPT_SHARE = 1 / 3  # ... of those of the longer text: more than the background that an outlet repeats
-SHARED_SHARE = 0.6  # of the sentences of the shorter text that an update repeats or changes,
-GROWN_SHARE = 0.9  # ... if it repeats no third of the longer one: one has grown (chosen on events-lookalikes)
+# ... of those of the longer text: more than the background that an outlet repeats
+KEPT_SHARE = 1 / 3
+# Of the sentences of the shorter text that an update repeats or changes,
+SHARED_SHARE = 0.6
+# ... if it repeats no third of the longer one: one has grown (chosen on events-lookalikes)
+GROWN_SHARE = 0.9
 CORRECTION_SENTENCES = 4
 _TIME = re.compile(
     r"\b\d{1,2}(?::\d{2}|h\d{2})(?!\d)|\b\d{1,2}(?:[.:]\d{2})?\s?(?:[ap]\.?m\b\.?|uhr\b|o['’]clock\b|heures?\b)",
@@ -64,7 +70,12 @@ class TextVersion(NamedTuple):
 
 def version_of(article: ArticleView) -> TextVersion:
     """Return the text of an article, or its lead, for comparison."""
-    return TextVersion(article.title, article.text or article.lead, article.language, article.outlet_key)
+    return TextVersion(
+        article.title,
+        article.text or article.lead,
+        article.language,
+        article.outlet_key,
+    )
 
 
 class _ReadText(NamedTuple):
@@ -93,17 +104,30 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     left, right = _read(own), _read(other)
     kept = left.sentences.keys() & right.sentences.keys()
     shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
-    if not left.names or not right.names or len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter)):
+    if (
+        not left.names
+        or not right.names
+        or len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter))
+    ):
         return False
-    shared = kept | {sentence.words for sentence, *_ in (*_alike(left, right), *_alike(right, left))}
-    least_shared = SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
+    shared = kept | {
+        sentence.words for sentence, *_ in (*_alike(left, right), *_alike(right, left))
+    }
+    least_shared = (
+        SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
+    )
     if len(shared & shorter) < least_shared * len(shorter):
         return False
-    if shared.isdisjoint(_opening(own, left)) or shared.isdisjoint(_opening(other, right)):
-        return False  # the next step of an event, above the background of the one before
+    if shared.isdisjoint(_opening(own, left)) or shared.isdisjoint(
+        _opening(other, right)
+    ):
+        # The next step of an event, above the background of the one before
+        return False
     if _without_numbers(left.title) == _without_numbers(right.title):
         return False
-    if _lacks_name(right, left, own.language) and _lacks_name(left, right, own.language):
+    if _lacks_name(right, left, own.language) and _lacks_name(
+        left, right, own.language
+    ):
         return False
     return bool(changed_sentences(own, other))
 
@@ -151,10 +175,16 @@ def _sentence(text: str, language: str) -> _Sentence:
     return _Sentence(text, tuple(in_digits(words, language)), tuple(names))
 
 
-def _alike(left: _ReadText, right: _ReadText) -> Iterator[tuple[_Sentence, _Sentence, float]]:
+def _alike(
+    left: _ReadText, right: _ReadText
+) -> Iterator[tuple[_Sentence, _Sentence, float]]:
     """Yield sentences of the left text that the right one has in other words, each with the likest of it."""
-    lefts = [one for words, one in left.sentences.items() if words not in right.sentences]
-    rights = [one for words, one in right.sentences.items() if words not in left.sentences]
+    lefts = [
+        one for words, one in left.sentences.items() if words not in right.sentences
+    ]
+    rights = [
+        one for words, one in right.sentences.items() if words not in left.sentences
+    ]
     counted = [(other, Counter(other.words)) for other in rights[:SENTENCES_COMPARED]]
     for sentence in lefts[:SENTENCES_COMPARED]:
         words, likest, most = Counter(sentence.words), sentence, 0.0
@@ -170,17 +200,25 @@ def _alike(left: _ReadText, right: _ReadText) -> Iterator[tuple[_Sentence, _Sent
 # --- what differs -------------------------------------------------------------------------------------------
 
 
-def _changed(own: TextVersion, other: TextVersion) -> Iterator[tuple[_Sentence, _Sentence]]:
+def _changed(
+    own: TextVersion, other: TextVersion
+) -> Iterator[tuple[_Sentence, _Sentence]]:
     left, right = _read(own), _read(other)
     if own.language != other.language:
         return
     language = own.language or "en"
     negations = word_list(language, "negations")
     for sentence, alike, likeness in _alike(left, right):
-        gone, came = _differing(sentence.words, alike.words), _differing(alike.words, sentence.words)
+        gone, came = (
+            _differing(sentence.words, alike.words),
+            _differing(alike.words, sentence.words),
+        )
         is_changed = (
             (has_numbers(language) and _has_number(gone) and _has_number(came))
-            or (likeness >= LEAST_NEGATED and _count(gone, negations) != _count(came, negations))
+            or (
+                likeness >= LEAST_NEGATED
+                and _count(gone, negations) != _count(came, negations)
+            )
             or _has_other_names(sentence, alike, left, right)
             or any(_is_new(word, left, right, language) for word in gone)
             or any(_is_new(word, right, left, language) for word in came)
@@ -201,20 +239,27 @@ def _count(words: Sequence[str], listed: frozenset[str]) -> int:
     return sum(word in listed for word in words)
 
 
-def _has_other_names(sentence: _Sentence, alike: _Sentence, left: _ReadText, right: _ReadText) -> bool:
+def _has_other_names(
+    sentence: _Sentence, alike: _Sentence, left: _ReadText, right: _ReadText
+) -> bool:
     """Return whether another name stands in a sentence, or its names in another order."""
     if sorted(sentence.words) == sorted(alike.words):
         known = left.names | right.names
         return [word for word in sentence.words if word in known] != [
             word for word in alike.words if word in known
         ]
-    gone, came = set(_differing(sentence.names, alike.names)), set(_differing(alike.names, sentence.names))
+    gone, came = (
+        set(_differing(sentence.names, alike.names)),
+        set(_differing(alike.names, sentence.names)),
+    )
     return bool(gone and came and (gone - right.words or came - left.words))
 
 
 def _is_new(word: str, own: _ReadText, other: _ReadText, language: str) -> bool:
     """Return whether a word is in this headline and nowhere in the other text: "alive"."""
-    return word in own.title and word not in other.words and bool(head_of(word, language))
+    return (
+        word in own.title and word not in other.words and bool(head_of(word, language))
+    )
 
 
 # --- forms --------------------------------------------------------------------------------------------------
@@ -233,4 +278,8 @@ def _without_numbers(words: Sequence[str]) -> list[str]:
 def _lacks_name(text: _ReadText, titled: _ReadText, language: str | None) -> bool:
     """Return whether a headline names something of which the other text has no word."""
     known = {head_of(word, language or "en") for word in text.words}
-    return any(head_of(word, language or "en") not in known for word in titled.title if word in titled.names)
+    return any(
+        head_of(word, language or "en") not in known
+        for word in titled.title
+        if word in titled.names
+    )

@@ -31,7 +31,9 @@ def names(cycle: Cycle, language: str) -> tuple[str, ...]:
 @cache
 def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]:
     """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
-    found = (form for line in _shipped()[cycle].get(language, ()) for form in line.split())
+    found = (
+        form for line in _shipped()[cycle].get(language, ()) for form in line.split()
+    )
     return frozenset(_spelt(form) for form in found if short or not form.endswith("."))
 
 
@@ -39,7 +41,9 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
 def month_spellings() -> frozenset[str]:
     """Return the names and abbreviations of months in all languages, as they are written."""
     months = _shipped()["months"]
-    return frozenset(form for language in months for form in forms("months", language, short=True))
+    return frozenset(
+        form for language in months for form in forms("months", language, short=True)
+    )
 
 
 @lru_cache(maxsize=512)  # a line is checked by many rules

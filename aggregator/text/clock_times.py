@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 _REACH: Final = 90  # characters of a paragraph that are searched for a clock time
-_FIRST_DIGIT: Final = 45  # characters before its first digit: "Updated at", a weekday and marks have 40
+# Characters before its first digit: "Updated at", a weekday and marks have 40
+_FIRST_DIGIT: Final = 45
 _DIGITS: Final = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )
@@ -60,14 +61,19 @@ _SEPARATOR = re.compile(
     r"\s*(?P<mark>\s(?:-|--)\s|[:：–—―|｜•»>\])】）]+|[-](?=\s|\D)|\+{2,}|$|\n)[\s:–—|\-]*"
 )
 _SECOND_CLOCK = re.compile(
-    r"\s*(?:-|–|—|to|bis|à|a|al|until)\s*[012]?\d(?:\s?[:.h]\s?[0-5]\d|\s?(?:Uhr|[ap]\.?m))", re.I
+    r"\s*(?:-|–|—|to|bis|à|a|al|until)\s*[012]?\d(?:\s?[:.h]\s?[0-5]\d|\s?(?:Uhr|[ap]\.?m))",
+    re.I,
 )
 _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 
 def opening(paragraph: str) -> EntryOpening | None:
     """Return the clock time that `paragraph` begins with, or None."""
-    return _opening(paragraph[:_REACH]) if _DIGIT.search(paragraph, 0, _FIRST_DIGIT) else None
+    return (
+        _opening(paragraph[:_REACH])
+        if _DIGIT.search(paragraph, 0, _FIRST_DIGIT)
+        else None
+    )
 
 
 def without_clock(paragraph: str) -> str:
@@ -105,7 +111,11 @@ def _text_begins(match: re.Match[str], head: str) -> tuple[int, bool] | None:
 
 def _is_short(match: re.Match[str], separator: re.Match[str]) -> bool:
     """Return whether an hour is no clock time: "5 h", or "10 Uhr" at the end of a line."""
-    return match["hour"] is not None and match["after"] is None and not separator["mark"].strip()
+    return (
+        match["hour"] is not None
+        and match["after"] is None
+        and not separator["mark"].strip()
+    )
 
 
 def _stands_apart(match: re.Match[str], head: str) -> bool:

@@ -10,7 +10,8 @@ from aggregator.text.scripts import simplified
 # tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1); of the English table the
 # 230 most common stems have .27, the next 490 .12, others .02.
 SHARES: Final = {"very common": 0.5, "common": 0.3, "named": 0.015, "topical": 0.2}
-UNLISTED_SHARE: Final = 0.004  # of every other word (.002 to .006 are as good, .01 costs .005, .03 costs .02)
+# Of every other word (.002 to .006 are as good, .01 costs .005, .03 costs .02)
+UNLISTED_SHARE: Final = 0.004
 
 _FIRST_HAN: Final = "\u3400"
 
@@ -39,4 +40,6 @@ def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
 def words_of_han(language: str) -> frozenset[str]:
     """Return the listed words of two or more Chinese characters only."""
     listed = (word for _, words in listed_words(language) for word in words)
-    return frozenset(word for word in listed if len(word) > 1 and min(word) >= _FIRST_HAN)
+    return frozenset(
+        word for word in listed if len(word) > 1 and min(word) >= _FIRST_HAN
+    )

@@ -45,12 +45,19 @@ class BackgroundFrequencies(msgspec.Struct, frozen=True):
         names and numbers, which belong to no language, have their usual weights.
         """
         largest_df = max(self.events.values(), default=0)
-        return _idf(self.events.get(language) or self.events.get(ANY_LANGUAGE, 0), largest_df)
+        return _idf(
+            self.events.get(language) or self.events.get(ANY_LANGUAGE, 0), largest_df
+        )
 
 
 @functools.cache
 def _idf(events: int, largest_df: int) -> npt.NDArray[np.float64]:
-    return np.array([max(0.0, math.log((1 + events) / (1 + df))) + 1.0 for df in range(largest_df + 1)])
+    return np.array(
+        [
+            max(0.0, math.log((1 + events) / (1 + df))) + 1.0
+            for df in range(largest_df + 1)
+        ]
+    )
 
 
 def read_background(data: bytes) -> BackgroundFrequencies:
@@ -69,4 +76,6 @@ def read_background(data: bytes) -> BackgroundFrequencies:
 @functools.cache
 def shipped_background() -> BackgroundFrequencies:
     """Return the table that ships with the program."""
-    return read_background(files("aggregator.text").joinpath("background.tsv.gz").read_bytes())
+    return read_background(
+        files("aggregator.text").joinpath("background.tsv.gz").read_bytes()
+    )

@@ -50,7 +50,9 @@ _WRITTEN_IN_LATIN = frozenset({
 _UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
 
 
-def find_language(title: str, text: str, declared: str | None, tuning: LanguageTuning) -> str | None:
+def find_language(
+    title: str, text: str, declared: str | None, tuning: LanguageTuning
+) -> str | None:
     """Return the language of `title` and `text`, or None without a declaration and without letters.
 
     A declaration decides only about a short text, and only unless the text is clearly of another language:
@@ -107,14 +109,18 @@ _LEAST_STOP_WORDS = 8
 # are left to the model (54 where 8 were needed), and one, with code in it, is English that had been "zxx".
 _LEAST_OF_DECLARED = 3
 _CLEAR_SHARE, _LEAST_SHARE = 0.25, 0.14
-_ONE_MODEL = threading.Lock()  # each thread that finds none would load one: 80 MB and .9 s
+# Each thread that finds none would load one: 80 MB and .9 s
+_ONE_MODEL = threading.Lock()
 
 
 def _has_words_of(declared: str, sample: str) -> bool:
     """Return whether a long text has stop words of the declared language, and every other a third fewer."""
     words = sample.lower().split()
     count = _stop_words_in(words, declared)
-    return count >= _LEAST_OF_DECLARED and 3 * _most_of_others(words, declared) <= 2 * count
+    return (
+        count >= _LEAST_OF_DECLARED
+        and 3 * _most_of_others(words, declared) <= 2 * count
+    )
 
 
 def _detected(sample: str) -> str | None:
@@ -122,7 +128,10 @@ def _detected(sample: str) -> str | None:
     for language in _KNOWN_BY_STOP_WORDS:
         count = _stop_words_in(words, language)
         is_enough = count >= max(_LEAST_STOP_WORDS, _LEAST_SHARE * len(words))
-        is_clear = count >= _CLEAR_SHARE * len(words) or 3 * _most_of_others(words, language) <= 2 * count
+        is_clear = (
+            count >= _CLEAR_SHARE * len(words)
+            or 3 * _most_of_others(words, language) <= 2 * count
+        )
         if is_enough and is_clear:
             return language
     return _as_written(_ranked(sample)[0][0])
@@ -132,9 +141,11 @@ def _detected(sample: str) -> str | None:
 # Italian, and no others are taken for another language. Of 258 passages of tests/data/languages, declared to
 # be English, 252 of 15 and 22 words are recognised, 250 of ten, 214 of three.
 _CLEAR_NATS = 15.0  # log-likelihood above that of the declared language
-_ALONE_NATS = 5.0  # above that of every other language: names alone are equally likely in several
+# Above that of every other language: names alone are equally likely in several
+_ALONE_NATS = 5.0
 _LEAST_WORDS = 3
-_WORDS_WITHOUT_STOP_WORDS = 10  # names and technical terms have none; in a sentence their lack is strange
+# Names and technical terms have none; in a sentence their lack is strange
+_WORDS_WITHOUT_STOP_WORDS = 10
 _PIDGIN = "pcm"  # its words are English ones: headlines full of names look like it
 
 
@@ -145,13 +156,20 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     in many words.
     """
     words = sample.lower().split()
-    of_declared, of_others = _stop_words_in(words, declared), _most_of_others(words, declared)
+    of_declared, of_others = (
+        _stop_words_in(words, declared),
+        _most_of_others(words, declared),
+    )
     least_words = _LEAST_WORDS if of_others > of_declared else _WORDS_WITHOUT_STOP_WORDS
     if len(words) < least_words or 0 < of_declared >= of_others:
         return None
     (best, most), (_, second), *_ = ranked = _ranked(sample)
     score = dict(ranked).get(declared)
-    is_clear = score is not None and most - score >= _CLEAR_NATS and most - second >= _ALONE_NATS
+    is_clear = (
+        score is not None
+        and most - score >= _CLEAR_NATS
+        and most - second >= _ALONE_NATS
+    )
     if not is_clear or best == _PIDGIN:
         return None
     return _as_written(best)
@@ -163,7 +181,9 @@ def _ranked(sample: str) -> list[tuple[str, float]]:
 
 
 def _most_of_others(words: list[str], language: str) -> int:
-    return max(_stop_words_in(words, other) for other in _stop_words() if other != language)
+    return max(
+        _stop_words_in(words, other) for other in _stop_words() if other != language
+    )
 
 
 def _stop_words_in(words: list[str], language: str) -> int:

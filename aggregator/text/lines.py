@@ -14,9 +14,13 @@ _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
 _WORD = re.compile(r"\w+")
 _TYPOGRAPHIC = "’“”—–‘\xa0…«»•©„"  # the most frequent first
-_LOWER_WORDS = bytes(ord(chr(at).lower()) if chr(at).isalnum() or at == 95 else 32 for at in range(128))
+_LOWER_WORDS = bytes(
+    ord(chr(at).lower()) if chr(at).isalnum() or at == 95 else 32 for at in range(128)
+)
 # Letters and digits become lower case, all other characters spaces.
-ASCII_WORDS = bytes(ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(128)).ljust(256)
+ASCII_WORDS = bytes(
+    ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(128)
+).ljust(256)
 _ASCII_MARKS = bytes(at for at in range(128) if not chr(at).isalnum())
 _FOLDED_WORDS = _LOWER_WORDS.ljust(256)
 _MARKS = re.compile(r"[\W_]+")
@@ -58,7 +62,11 @@ def ascii_text(text: str) -> bytes | None:
 
 def combining_marks(end: int) -> str:
     """Return the combining marks below `end` and the joiners inside words, as ranges of a character class."""
-    codes = [code for code in range(0x300, end) if unicodedata.category(chr(code)) in {"Mn", "Mc"}]
+    codes = [
+        code
+        for code in range(0x300, end)
+        if unicodedata.category(chr(code)) in {"Mn", "Mc"}
+    ]
     spans: list[list[int]] = []
     for code in [*codes, 0x200C, 0x200D]:
         if spans and code == spans[-1][1] + 1:
@@ -98,7 +106,9 @@ def is_prose(line: str) -> bool:
 
     A line of 25 words is; a shorter one if it ends with a full stop (headlines may end with ? or !).
     """
-    return has_words(line, 25) or (line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6))
+    return has_words(line, 25) or (
+        line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6)
+    )
 
 
 def is_name_like(line: str) -> bool:
@@ -111,13 +121,21 @@ def is_name_like(line: str) -> bool:
 
 def _is_name(word: str) -> bool:
     plain = word.replace("-", "").replace("'", "").replace("’", "").rstrip(".")
-    return plain.isalpha() and plain[0].isupper() and (len(plain) == 1 or not plain.isupper())
+    return (
+        plain.isalpha()
+        and plain[0].isupper()
+        and (len(plain) == 1 or not plain.isupper())
+    )
 
 
 def letters_of(text: str) -> str:
     """Return `text` without spaces and punctuation."""
     plain = ascii_text(text)
-    return _MARKS.sub("", text) if plain is None else plain.translate(None, _ASCII_MARKS).decode()
+    return (
+        _MARKS.sub("", text)
+        if plain is None
+        else plain.translate(None, _ASCII_MARKS).decode()
+    )
 
 
 def same_line(a: str, b: str) -> bool:

@@ -14,7 +14,11 @@ from typing import Final
 from aggregator.text.lines import word_set
 from aggregator.text.scripts import CHINESE_LISTS
 
-UPPER: Final = "".join(re.escape(c) for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)]) if c.isupper())
+UPPER: Final = "".join(
+    re.escape(c)
+    for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)])
+    if c.isupper()
+)
 # A run of capitalised words after a lower-case letter, comma, semicolon or closing quote, so not at the start
 # of a sentence, where every word has a capital. The text before is checked by a lookbehind after the capital,
 # so that the scan skips to capitals: four times as fast.
@@ -23,7 +27,9 @@ _BEFORE: Final = rf"(?<=[^\W\d_{UPPER}] .|[,;\"”’»] .)"
 _CAPITALS: Final = re.compile(rf"[{UPPER}]{_BEFORE}{_RUN}")
 # The same after an opening quotation mark: «Осиновская», „Aegean Star“. Not in English: its weights were
 # trained without it.
-_QUOTED_CAPITALS: Final = re.compile(rf"[{UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}")
+_QUOTED_CAPITALS: Final = re.compile(
+    rf"[{UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}"
+)
 
 # Words in lower case that join the parts of a name: "Bank of England", "Bundesamt für Justiz". The first
 # pattern joins a noun and what belongs to it, the second one lists.
@@ -42,7 +48,9 @@ PARTICLES: Final = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
 # Languages that capitalise every noun: only a run of two or more capitalised words is a name.
 CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
 # German prepositions after which a noun without an article is a name: "in Bremen", not "in der Stadt".
-BARE_PREPOSITIONS: Final = word_set("aus bei gegen in nach nahe um von vor zwischen über")
+BARE_PREPOSITIONS: Final = word_set(
+    "aus bei gegen in nach nahe um von vor zwischen über"
+)
 _PREPOSITION: Final = re.compile(
     rf"\b(?i:{'|'.join(sorted(BARE_PREPOSITIONS))}) ([A-ZÄÖÜ][\w’'-]{{2,}})"
     r"(?= [^A-ZÄÖÜ]|[.,;:!?\n)]|$)"
@@ -72,7 +80,9 @@ _ARABIC_TITLES: Final = (
     "الرئيس|رئيس الوزراء|الوزير|المتحدث|المتحدثة|القبطان|الأمير|الملك|الشيخ|الدكتور|المدرب|اللاعب|المدافع|"
     "الحاكمة|الحاكم|السيد|السيدة|النائب|السفير|الجنرال|العقيد|البديل|المحلل|الناشط|الناشطة|جزيرة|مدينة|بلدة|قرية|شركة"
 )
-_ARABIC: Final = re.compile(rf"(?:{_ARABIC_TITLES}) (\w+ \w+)|[\"“«]([^\"”»\n.،,:]{{3,40}})[\"”»]")
+_ARABIC: Final = re.compile(
+    rf"(?:{_ARABIC_TITLES}) (\w+ \w+)|[\"“«]([^\"”»\n.،,:]{{3,40}})[\"”»]"
+)
 _KOREAN: Final = re.compile(
     r"([가-힣]{2,4}) (?=대통령|총리|장관|대표|의원|회장|감독|선수|시장|지사|씨)"
     r"|[‘“'\"]([^’”'\"\n.,]{2,20})[’”'\"]"
@@ -89,7 +99,11 @@ _LONGEST_SCAN: Final = 240_000  # characters searched in a language without capi
 
 
 def find_names(
-    text: str, language: str, is_common: Callable[[str], bool], *, are_linked: bool = False
+    text: str,
+    language: str,
+    is_common: Callable[[str], bool],
+    *,
+    are_linked: bool = False,
 ) -> list[str]:
     """Return the names in `text` as written, without the ending 's, with repeats.
 
@@ -103,11 +117,17 @@ def find_names(
         capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
         if are_linked and language in LINKS:
             capitals = _linked(capitals.pattern, language)
-        names = [name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)]
+        names = [
+            name.replace("’", "'").removesuffix("'s") for name in capitals.findall(text)
+        ]
     if language == "en":
         return names
     if language in CAPITAL_NOUNS:
-        single = (name for name in _PREPOSITION.findall(text) if not name.endswith(_NOUN_ENDINGS))
+        single = (
+            name
+            for name in _PREPOSITION.findall(text)
+            if not name.endswith(_NOUN_ENDINGS)
+        )
         names = [*(name for name in names if " " in name), *single]
     return [name for name in names if not is_common(name)]
 
@@ -117,8 +137,11 @@ def _linked(capitals: str, language: str) -> re.Pattern[str]:
     nouns, lists = LINKS[language]
     particles = PARTICLES if language == "en" else "(?!)"
     part = f"[{UPPER}]{_RUN}"
-    enumeration = f"(?:, {part}){{1,12}},? (?:{lists}) {part}"  # "Alcohol, Tobacco, Firearms and Explosives"
-    return re.compile(f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*")
+    # "Alcohol, Tobacco, Firearms and Explosives"
+    enumeration = f"(?:, {part}){{1,12}},? (?:{lists}) {part}"
+    return re.compile(
+        f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*"
+    )
 
 
 @cache

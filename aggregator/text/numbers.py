@@ -18,7 +18,8 @@ _THOUSANDS: Final = {
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"),
 }
 _SEPARATORS: Final = str.maketrans("٫٬", ".,")
-_NUMERAL: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+|\d+(?:[.,]\d+)?")  # no date: "1.2.2026"
+# No date: "1.2.2026"
+_NUMERAL: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+|\d+(?:[.,]\d+)?")
 
 
 class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +57,9 @@ def plain_number(token: str, language: str = "") -> str:
     Digits of other scripts become 0-9.
     """
     if not token.isascii():
-        token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(_SEPARATORS)
+        token = "".join(str(unicodedata.decimal(c, c)) for c in token).translate(
+            _SEPARATORS
+        )
     decimal = decimal_mark(language)
     if _THOUSANDS[decimal].fullmatch(token) is None:
         return token.replace(",", ".")
@@ -78,10 +81,13 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     if table is None:
         return list(words)
     spelt, joins = _spelt_with_compounds(language), table.joins.split()
-    scales = {form: scale for scale, forms in table.scales.items() for form in forms.split()}
+    scales = {
+        form: scale for scale, forms in table.scales.items() for form in forms.split()
+    }
     read: list[str] = []
     value: float | None = None  # of the number that is being read
-    step = 0.0  # below this a further part may follow: 10 after "twenty", 100 after "hundred"
+    # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
+    step = 0.0
     for place, word in enumerate(words):
         number = float(spelt[word]) if word in spelt else None
         if _NUMERAL.fullmatch(word):
@@ -90,7 +96,10 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
             value, step = value * scales[word], scales[word]
             continue
         if value is not None and number is not None and word in spelt and number < step:
-            value, step = value + number, 10.0 if number >= 20 and number % 10 == 0 else 0.0
+            value, step = (
+                value + number,
+                10.0 if number >= 20 and number % 10 == 0 else 0.0,
+            )
             continue
         following = words[place + 1] if place + 1 < len(words) else ""
         if value is not None and word in joins and spelt.get(following, step) < step:
@@ -101,7 +110,10 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
         if number is None:
             read.append(word)
         else:
-            value, step = number, 10.0 if word in spelt and number >= 20 and number % 10 == 0 else 0.0
+            value, step = (
+                number,
+                10.0 if word in spelt and number >= 20 and number % 10 == 0 else 0.0,
+            )
     if value is not None:
         read.append(f"{value:.15g}")
     return read
@@ -122,7 +134,13 @@ def _spelt_with_compounds(language: str) -> Mapping[str, int]:
 # --- Chinese numerals --------------------------------------------------------------------------------------
 
 _DIGITS: Final = "〇一二三四五六七八九"
-_DIGIT_OF: Final = {**{digit: n for n, digit in enumerate(_DIGITS)}, "零": 0, "两": 2, "兩": 2, "二": 2}
+_DIGIT_OF: Final = {
+    **{digit: n for n, digit in enumerate(_DIGITS)},
+    "零": 0,
+    "两": 2,
+    "兩": 2,
+    "二": 2,
+}
 _SMALL_UNITS: Final = {"十": 10, "百": 100, "千": 1000}
 _LARGE_UNITS: Final = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
 _UNITS: Final = "".join((*_SMALL_UNITS, *_LARGE_UNITS))
@@ -147,12 +165,18 @@ def han_number(numeral: str) -> str:
             section += _float(digits, 1.0) * _SMALL_UNITS[part]
             digits = ""
         elif part in _LARGE_UNITS:
-            total += (section + _float(digits, 0.0 if section else 1.0)) * _LARGE_UNITS[part]
+            total += (section + _float(digits, 0.0 if section else 1.0)) * _LARGE_UNITS[
+                part
+            ]
             section, digits = 0.0, ""
         else:
             digits += str(_DIGIT_OF.get(part, part))
     value = total + section + _float(digits, 0.0)
-    return str(int(value)) if value < sys.maxsize and value == int(value) else f"{value:.10g}"
+    return (
+        str(int(value))
+        if value < sys.maxsize and value == int(value)
+        else f"{value:.10g}"
+    )
 
 
 def _float(digits: str, default: float) -> float:

@@ -36,7 +36,9 @@ class Lexicon:
 
     def numbers(self, words: list[str]) -> Ints:
         """Return the number of each word."""
-        return np.fromiter(map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words))
+        return np.fromiter(
+            map(self._numbers.__getitem__, words), dtype=np.int64, count=len(words)
+        )
 
 
 class _Numbers(dict[str, int]):

@@ -32,7 +32,9 @@ EVERYDAY: Final = frozenset(CHINESE_LISTS["everyday"])
 _COUNTER_PAIRS: Final = word_set(
     "公里 小时 分钟 美元 欧元 日元 亿元 万元 平方 公斤 小時 分鐘 カ月 か月 时许 以上 ドル ユーロ"
 )
-_SIMPLIFIED: Final = str.maketrans(CHINESE_LISTS["traditional"], CHINESE_LISTS["simplified"])
+_SIMPLIFIED: Final = str.maketrans(
+    CHINESE_LISTS["traditional"], CHINESE_LISTS["simplified"]
+)
 
 
 def needs_splitting(text: str) -> bool:
@@ -60,7 +62,9 @@ def pieces(text: str, *, is_japanese: bool, known: frozenset[str]) -> list[str]:
     """
     text = written_out(unicodedata.normalize("NFKC", text))
     tokens = list(_pieces(text, is_japanese or _KANA.search(text) is not None, known))
-    return tokens or [text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()]
+    return tokens or [
+        text[i : i + 2] for i in range(len(text) - 1) if text[i : i + 2].isalpha()
+    ]
 
 
 def _pieces(text: str, is_japanese: bool, known: frozenset[str]) -> Iterator[str]:
@@ -85,7 +89,9 @@ def _words_and_pairs(run: str, known: frozenset[str]) -> Iterator[str]:
     """Yield the longest known words from left to right, and pairs of the characters between them."""
     start = at = 0
     while at < len(run):
-        length = next((n for n in range(_LONGEST_KNOWN, 1, -1) if run[at : at + n] in known), 0)
+        length = next(
+            (n for n in range(_LONGEST_KNOWN, 1, -1) if run[at : at + n] in known), 0
+        )
         if not length:
             at += 1
             continue

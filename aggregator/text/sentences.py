@@ -39,7 +39,8 @@ _BOUNDARY = re.compile(
 )
 _DOTTED = re.compile(r"(?:^|[\s(\"“])((?:[^\W\d_]\.){1,}[^\W\d_]?)$")
 LINE_WORDS = 25  # of a line without a full stop that is no heading, caption or label
-_TEXT_WORDS = 10  # the same of the only line of a text: many feeds leave the full stop out
+# The same of the only line of a text: many feeds leave the full stop out
+_TEXT_WORDS = 10
 _WORD_CHARS = 80  # before a full stop that are searched for an abbreviation
 _MAX_QUOTE = 600  # characters; a longer quotation is treated as unclosed
 _QUOTATION = re.compile(

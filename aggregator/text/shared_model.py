@@ -31,8 +31,12 @@ _PARTS = {
 def memory_file() -> BinaryIO | None:
     """Return an empty file in memory that can be sealed; None if the system has none."""
     try:
-        return os.fdopen(os.memfd_create("language-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "r+b")
-    except (AttributeError, OSError):  # not Linux; or forbidden, or no descriptor is left
+        return os.fdopen(
+            os.memfd_create("language-model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING),
+            "r+b",
+        )
+    # Not Linux; or forbidden, or no descriptor is left
+    except (AttributeError, OSError):
         return None
 
 
@@ -44,7 +48,8 @@ def ranking() -> Callable[[str], list[tuple[str, float]]]:
     """
     import py3langid
 
-    rank: Callable[[str], list[tuple[str, float]]] = py3langid.rank  # loads the model when it is called
+    # Loads the model when it is called
+    rank: Callable[[str], list[tuple[str, float]]] = py3langid.rank
     if descriptor := os.environ.get(DESCRIPTOR_VARIABLE):
         with suppress(OSError, ValueError):
             rank = _shared(int(descriptor)).rank
@@ -95,8 +100,13 @@ def _write(path: str) -> None:
         with lzma.open(MODEL_DIR / MODEL_FILE) as packed:
             shutil.copyfileobj(packed, unpacked)
         with ZipFile(unpacked) as archive:
-            fields = [(name, *_array_header(archive, stored)) for name, stored in _PARTS.items()]
-            record = np.lib.format.open_memmap(path, "w+", np.dtype(fields, align=True), shape=())
+            fields = [
+                (name, *_array_header(archive, stored))
+                for name, stored in _PARTS.items()
+            ]
+            record = np.lib.format.open_memmap(
+                path, "w+", np.dtype(fields, align=True), shape=()
+            )
             places: Any = record.dtype.fields
             for name, stored in _PARTS.items():
                 with archive.open(stored) as array, open(path, "r+b") as target:  # noqa: PTH123 - a descriptor

@@ -18,7 +18,8 @@ _STEMMED_TWICE: Final = frozenset({"ru"})
 # Languages that join short words to the next one with an apostrophe, and these words.
 ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
 _ELISION: Final = re.compile(
-    r"(?:[bcdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)", re.IGNORECASE
+    r"(?:[bcdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)",
+    re.IGNORECASE,
 )
 # Hebrew points, Arabic vowels, and tatweel, which only widens a word.
 _VOWEL_SIGNS: Final = re.compile(
@@ -82,8 +83,21 @@ def plain_letters(word: str, language: str) -> str:
 
 _LETTERS: Final = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
 # Only with a plain alif: "ألمانيا" does not begin with the article.
-_ARTICLES: Final = ("وبال", "وكال", "فبال", "وال", "فال", "بال", "كال", "ولل", "فلل", "ال", "لل")
-_LETTERS_BEFORE: Final = "وفبلكسيتن"  # conjunctions, prepositions, future, persons of a verb
+_ARTICLES: Final = (
+    "وبال",
+    "وكال",
+    "فبال",
+    "وال",
+    "فال",
+    "بال",
+    "كال",
+    "ولل",
+    "فلل",
+    "ال",
+    "لل",
+)
+# conjunctions, prepositions, future, persons of a verb
+_LETTERS_BEFORE: Final = "وفبلكسيتن"
 _ENDINGS: Final = (
     "هما", "يين", "تين", "تان", "ات", "ان", "ون", "ين", "ها", "هم", "نا", "وا", "يه", "ته",
     "ه", "ي", "ا", "ت",
@@ -114,7 +128,9 @@ def _without_article(word: str) -> str:
 
 _SINGULARS: Final = {
     _plain_arabic(plural): _plain_arabic(singular)
-    for plural, singular in zip(_PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True)
+    for plural, singular in zip(
+        _PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True
+    )
 }
 
 
@@ -122,22 +138,32 @@ class _ArabicStemmer:
     """A stemmer with a list of common words. Words are given without vowel signs."""
 
     def __init__(self, listed: Iterable[str]) -> None:
-        self._listed = frozenset(_bare_stem(_plain_arabic(_without_article(word))) for word in listed)
+        self._listed = frozenset(
+            _bare_stem(_plain_arabic(_without_article(word))) for word in listed
+        )
 
     def stem(self, word: str) -> str:
         bare = _without_article(word)
-        return _bare_stem(_plain_arabic(bare) if bare != word else self._without_proclitics(word))
+        return _bare_stem(
+            _plain_arabic(bare) if bare != word else self._without_proclitics(word)
+        )
 
     def _without_proclitics(self, word: str) -> str:
         word = _plain_arabic(word)
         for _ in range(2):
-            if _bare_stem(word) in self._listed or word[0] not in _LETTERS_BEFORE or len(word) <= _LEAST:
+            if (
+                _bare_stem(word) in self._listed
+                or word[0] not in _LETTERS_BEFORE
+                or len(word) <= _LEAST
+            ):
                 break
             tail = word[1:]
             is_word = _bare_stem(tail) in self._listed
             if not is_word and word[0] != "و":
                 further = tail[1:]  # after one more letter: "سيخفض", "ليخفض"
-                is_listed = len(further) >= _LEAST and _bare_stem(further) in self._listed
+                is_listed = (
+                    len(further) >= _LEAST and _bare_stem(further) in self._listed
+                )
                 return further if is_listed and tail[0] in _LETTERS_BEFORE else word
             if not is_word and len(tail) <= _LEAST:
                 break
@@ -147,6 +173,8 @@ class _ArabicStemmer:
 
 def _bare_stem(word: str) -> str:
     word = _SINGULARS.get(word, word)
-    while ending := next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""):
+    while ending := next(
+        (e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= _LEAST), ""
+    ):
         word = word[: -len(ending)]
     return word

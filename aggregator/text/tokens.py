@@ -23,7 +23,9 @@ _ASCII_WORD: Final = re.compile(
 
 _MARKS: Final = combining_marks(0x1900)  # no letters to `re`
 # A part of a word or number; "20km" are two.
-PART: Final = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
+PART: Final = re.compile(
+    rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*"
+)
 SPACELESS: Final = re.compile(f"[\u3005{UNSPACED}]")
 _RUN: Final = re.compile(f"[\u3005{UNSPACED}]+|[^\u3005{UNSPACED}]+")
 _BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
@@ -40,7 +42,9 @@ def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
     if needs_splitting(text):
         if language == "zh":
             text = simplified(text)
-        return pieces(text, is_japanese=language == "ja", known=words_of_han(language))[:limit]
+        return pieces(text, is_japanese=language == "ja", known=words_of_han(language))[
+            :limit
+        ]
     return _WORD.findall(text)[:limit]
 
 
@@ -52,11 +56,16 @@ def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
     if language not in ELIDING and not SPACELESS.search(text):
         return [(match[0], *match.span(), False) for match in PART.finditer(text)]
     found: list[tuple[str, int, int, bool]] = []
-    runs = (run for part in PART.finditer(text) for run in _RUN.finditer(text, *part.span()))
+    runs = (
+        run for part in PART.finditer(text) for run in _RUN.finditer(text, *part.span())
+    )
     for run in runs:
         word, (start, end) = run[0], run.span()
         if SPACELESS.match(word) and len(word) > 2:
-            found += [(word[at : at + 2], start + at, start + at + 2, True) for at in range(len(word) - 1)]
+            found += [
+                (word[at : at + 2], start + at, start + at + 2, True)
+                for at in range(len(word) - 1)
+            ]
         else:
             skipped = elided(word, language)
             found.append((word[skipped:], start + skipped, end, False))

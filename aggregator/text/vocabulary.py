@@ -37,7 +37,8 @@ HASH_MASK: Final = HASHES - 1
 STOP_WORD: Final = -1
 _DF_BITS: Final = 24
 DF_MASK: Final = (1 << _DF_BITS) - 1
-NUMBER: Final = 1 << HASH_BITS + _DF_BITS  # codes from here on are numbers ("72,000", "two")
+# Codes from here on are numbers ("72,000", "two")
+NUMBER: Final = 1 << HASH_BITS + _DF_BITS
 _STEMS_KEPT: Final = 4_096  # of words after numbers and in names
 
 _LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
@@ -59,13 +60,17 @@ class Vocabulary:
         self._spelt = spelt_numbers(language)
         self._background = background
         events = background.events.get(ANY_LANGUAGE, 0)
-        self._df_of_share = {heading: round(share * events) for heading, share in SHARES.items()}
+        self._df_of_share = {
+            heading: round(share * events) for heading, share in SHARES.items()
+        }
         self.named_df = self._df_of_share["named"]
         is_listed = events > 0 and not background.knows(language)
         self._df = self._listed() if is_listed else background.table("w", language)
         self.knows_common = bool(self._df)  # otherwise no word can be called rare
         # Above 0 where only the lists of common words are known of the language.
-        self.unlisted_df = round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
+        self.unlisted_df = (
+            round(UNLISTED_SHARE * events) if is_listed and self.knows_common else 0
+        )
         self.has_lists_only = self.unlisted_df > 0
 
     def _listed(self) -> dict[str, int]:
@@ -94,7 +99,9 @@ class Vocabulary:
     def content_codes(self, words: list[str]) -> set[int]:
         """Return the codes of words without stop words."""
         lexicon = lexicon_of(self.language)
-        return set(self._column.of(lexicon, lexicon.numbers(words)).tolist()) - {STOP_WORD}
+        return set(self._column.of(lexicon, lexicon.numbers(words)).tolist()) - {
+            STOP_WORD
+        }
 
     def _stem(self, token: str) -> str:
         """Return the stem of `token`; "" for a stop word and for a single letter."""
@@ -126,7 +133,9 @@ class Vocabulary:
         """Return the codes of names, numbers or numbers with their unit, which belong to no language."""
         table = self._background.table(kind, ANY_LANGUAGE)
         codes = [
-            table.get(term[:LONGEST_WORD], 0) << HASH_BITS | _hash(kind, ANY_LANGUAGE, term) for term in terms
+            table.get(term[:LONGEST_WORD], 0) << HASH_BITS
+            | _hash(kind, ANY_LANGUAGE, term)
+            for term in terms
         ]
         return np.array(codes, dtype=np.int64)
 
@@ -134,7 +143,10 @@ class Vocabulary:
         """Return the names in `text` in lower case, with repeats."""
         names = [name.lower() for name in self._written_names(text)]
         if self.declines_names:
-            return [" ".join(self.stem(word) or word for word in name.split()) for name in names]
+            return [
+                " ".join(self.stem(word) or word for word in name.split())
+                for name in names
+            ]
         return names
 
     def linked_names(self, text: str) -> list[str]:
@@ -165,7 +177,9 @@ class Vocabulary:
         """
         if not self.has_lists_only:
             return 0
-        if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(stem):
+        if (len(stem) < 3 and (stem.isdigit() or len(stem) == 1)) or _YEAR.fullmatch(
+            stem
+        ):
             return self._df_of_share["common"]
         if stem.isdigit():
             return 0
@@ -180,5 +194,7 @@ def word_hash(language: str, stem: str) -> int:
 
 
 def _hash(kind: Kind, language: str, term: str) -> int:
-    hashed: int = xxhash.xxh3_64_intdigest(f"{kind}:{language}:{term[:LONGEST_WORD]}".encode())
+    hashed: int = xxhash.xxh3_64_intdigest(
+        f"{kind}:{language}:{term[:LONGEST_WORD]}".encode()
+    )
     return hashed & HASH_MASK

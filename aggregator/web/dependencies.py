@@ -17,7 +17,12 @@ from starlette.responses import Response
 from aggregator import __version__
 from aggregator.intake.manage_sources import SourceServices
 from aggregator.model.core import Clock, StoryText, StoryView
-from aggregator.model.read_model import ArticleDetail, MachineSummary, Mute, StoryRedirect
+from aggregator.model.read_model import (
+    ArticleDetail,
+    MachineSummary,
+    Mute,
+    StoryRedirect,
+)
 from aggregator.store.read.read_marks import Reader, ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.editor import EditorService
@@ -31,7 +36,8 @@ from aggregator.web.security.token_auth import TokenStore
 from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2
-_SEARCHING_AT_ONCE = 4  # a search for a feed may last a minute, and other requests need the threads
+# A search for a feed may last a minute, and other requests need the threads
+_SEARCHING_AT_ONCE = 4
 ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 
 
@@ -62,18 +68,23 @@ class Site:
         clock: Clock,
         services: Services,
     ) -> None:
-        self.has_status = services.watch is not None  # whether there is a page about the daemon
+        # Whether there is a page about the daemon
+        self.has_status = services.watch is not None
         self.reader = reader
         self.editor = services.editor
         self.sources = services.sources
         self.marks = services.marks
-        self.changing = CapacityLimiter(_CHANGING_AT_ONCE)  # threads that change sources
-        self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)  # that find a feed, which may last a minute
+        # Threads that change sources
+        self.changing = CapacityLimiter(_CHANGING_AT_ONCE)
+        # That find a feed, which may last a minute
+        self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)
         self.settings = settings
         self.clock = clock
         self.jinja: Environment = environment()
         self.jinja.globals["root"] = settings.base_path
-        self._settings_text = msgspec.json.encode(settings, enc_hook=_plain_query).decode()
+        self._settings_text = msgspec.json.encode(
+            settings, enc_hook=_plain_query
+        ).decode()
 
     @property
     def source_services(self) -> SourceServices:
@@ -85,7 +96,11 @@ class Site:
         """Return how much of the texts of articles this request may read."""
         if self.settings.full_text == "all":
             return "owner" if is_owner(request) else "all"
-        return "owner" if self.settings.full_text == "owner" and is_owner(request) else "excerpt"
+        return (
+            "owner"
+            if self.settings.full_text == "owner" and is_owner(request)
+            else "excerpt"
+        )
 
     def shows_pictures(self, request: Request) -> bool:
         """Return whether articles have their pictures, for which the client asks the sites of these."""
@@ -106,14 +121,18 @@ class Site:
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""
-        return for_reader(story, None, self.access(request), self.settings.excerpt_words)[0]
+        return for_reader(
+            story, None, self.access(request), self.settings.excerpt_words
+        )[0]
 
     def bounded_with_summary(
         self, request: Request, story: StoryView
     ) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
         """Return a story, what it shows and its machine-written text, as this request may read them."""
         texts = self.reader.text_with_summary(story.id)
-        return for_reader_with_summary(story, *texts, self.access(request), self.settings.excerpt_words)
+        return for_reader_with_summary(
+            story, *texts, self.access(request), self.settings.excerpt_words
+        )
 
     def filter(
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False
@@ -144,7 +163,9 @@ class Site:
 
         `story_id`: of the story whose machine-written text the response may contain.
         """
-        return self.common_tag(self.access(request), request.url.path, query_string, story_id=story_id)
+        return self.common_tag(
+            self.access(request), request.url.path, query_string, story_id=story_id
+        )
 
     def common_tag(self, *parts: str, story_id: str = "") -> str:
         """Return the ETag of a response that is the same for all clients; `parts` identify the response."""
@@ -153,7 +174,9 @@ class Site:
         return weak_tag("\x00".join((*common, *parts)).encode())
 
 
-async def run_in(limiter: CapacityLimiter, work: Callable[..., Response], *given: object) -> Response:
+async def run_in(
+    limiter: CapacityLimiter, work: Callable[..., Response], *given: object
+) -> Response:
     """Return `work(*given)`, run in a thread. Raises RefusedError (503) if too many are under way."""
     if limiter.available_tokens < 1:
         raise too_many("changes of sources")
@@ -173,7 +196,8 @@ def _plain_query(query: Any) -> Any:
     return query.name, query.model_dump()
 
 
-OfSite = Annotated[Site, of_app("site")]  # a parameter of a route: the site of the application
+# A parameter of a route: the site of the application
+OfSite = Annotated[Site, of_app("site")]
 
 
 def weak_tag(what: bytes) -> str:
@@ -181,7 +205,9 @@ def weak_tag(what: bytes) -> str:
     return f'W/"{hashlib.blake2b(what, digest_size=12).hexdigest()}"'
 
 
-def conditional(request: Request, tag: str | None, render: Callable[[], Response]) -> Response:
+def conditional(
+    request: Request, tag: str | None, render: Callable[[], Response]
+) -> Response:
     """Return 304 if the client has this response, else the rendered response with its ETag.
 
     Without a `tag` the response is rendered first, and its ETag is a hash of its body.

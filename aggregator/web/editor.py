@@ -13,7 +13,10 @@ import msgspec
 from anyio import CapacityLimiter
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.grouping.corrections.apply_corrections import (
+    CorrectionCommand,
+    CorrectionResult,
+)
 from aggregator.grouping.corrections.explain import Explanation, explanation
 from aggregator.intake import command_handlers
 from aggregator.model.core import Clock, FrozenStruct
@@ -24,9 +27,11 @@ from aggregator.store.stories import commands, corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
 from aggregator.web.responses import too_many
 
-_MAX_WAITING = 4  # corrections that wait at once; each holds one of the 40 threads (chosen)
+# Corrections that wait at once; each holds one of the 40 threads (chosen)
+_MAX_WAITING = 4
 
-EXPLAINING_AT_ONCE = 2  # comparing two texts keeps a processor busy, and other requests need it
+# Comparing two texts keeps a processor busy, and other requests need it
+EXPLAINING_AT_ONCE = 2
 EXPLAINING_PATIENCE_SECONDS = 5.0
 MAX_BODY_BYTES = 65_536  # of a correction or a form; 200 ids have 4,000
 BODY_DEADLINE_SECONDS = 10.0
@@ -96,7 +101,9 @@ class EditorService:
         )
         self._arrived()
         seconds = self.tuning.response_wait_seconds
-        answer = command_handlers.wait_for_answer(self._database, number, patience_seconds=seconds)
+        answer = command_handlers.wait_for_answer(
+            self._database, number, patience_seconds=seconds
+        )
         if answer is None:
             return CommandStatus(request=number, state="waiting")
         return _done(number, answer)
@@ -114,7 +121,9 @@ class EditorService:
     def corrections(self, limit: int, before: int | None = None) -> CorrectionPage:
         """Return corrections, the newest first; with `before`, those with lower numbers."""
         with self._database.read() as connection:
-            rows = corrections.all_corrections(connection, before=before, limit=limit + 1)
+            rows = corrections.all_corrections(
+                connection, before=before, limit=limit + 1
+            )
         shown = rows[:limit]
         return CorrectionPage(
             corrections=tuple(map(_summary, shown)),
@@ -131,7 +140,10 @@ class EditorService:
             raise too_many("explanations")
         try:
             return explanation(
-                StoryReader(self._database, self._all_tuning), article, other, self._all_tuning
+                StoryReader(self._database, self._all_tuning),
+                article,
+                other,
+                self._all_tuning,
             )
         except UsageError:
             return None
@@ -141,7 +153,9 @@ class EditorService:
 
 def _summary(one: Correction) -> CorrectionSummary:
     moved = one.detail.moved
-    stories = dict.fromkeys(story for each in moved for story in (each.after, each.before))
+    stories = dict.fromkeys(
+        story for each in moved for story in (each.after, each.before)
+    )
     return CorrectionSummary(
         n=one.correction_no,
         at=one.at,
@@ -155,5 +169,7 @@ def _summary(one: Correction) -> CorrectionSummary:
 
 def _done(number: int, answer: str) -> CommandStatus:
     return CommandStatus(
-        request=number, state="done", corrected=msgspec.json.decode(answer, type=CorrectionResult)
+        request=number,
+        state="done",
+        corrected=msgspec.json.decode(answer, type=CorrectionResult),
     )

@@ -34,7 +34,8 @@ if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.store.read.reader import StoryReader
 
 Access = Literal["owner", "all", "excerpt"]
-CHARS_A_WORD = 12  # for each word of `excerpt_words`; texts have 5 to 7, spaces included
+# For each word of `excerpt_words`; texts have 5 to 7, spaces included
+CHARS_A_WORD = 12
 
 # A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
 # ways to count find no more words. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most of which are
@@ -54,7 +55,8 @@ def count_words(text: str) -> int:
 def first_words(text: str, words: int) -> str:
     """Return at most `words` words of `text`; an ellipsis marks a cut."""
     if len(text) < 2 * words and text.isascii():
-        return text  # words and the spaces between them take two characters each, or more
+        # Words and the spaces between them take two characters each, or more
+        return text
     end, limit = 0, CHARS_A_WORD * words
     for number, match in enumerate(_WORD.finditer(text)):
         if number == words or match.end() > limit:
@@ -91,15 +93,23 @@ def for_reader_with_summary(
     # The lead goes first: the summary is its beginning.
     bounded_text = _bounded_text(text, allowance) if text else None
     bounded_story = _bounded_story(story, allowance)
-    articles = tuple(_bounded_article(article, allowance) for article in bounded_story.articles)
+    articles = tuple(
+        _bounded_article(article, allowance) for article in bounded_story.articles
+    )
     bounded = replace(bounded_story, articles=articles)
     if summarised is not None:
-        said = tuple(one for one in summarised.sentences if allowance.allows(one.text, *one.article_ids))
+        said = tuple(
+            one
+            for one in summarised.sentences
+            if allowance.allows(one.text, *one.article_ids)
+        )
         summarised = replace(summarised, sentences=said) if said else None
     return _with_linked_titles(bounded, words), bounded_text, summarised
 
 
-def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> MachineSummary | None:
+def _of_members(
+    summarised: MachineSummary | None, ids: Collection[str]
+) -> MachineSummary | None:
     """Return the sentences that rest on articles of the story, which a correction may have moved."""
     if summarised is None:
         return None
@@ -111,7 +121,9 @@ def _of_members(summarised: MachineSummary | None, ids: Collection[str]) -> Mach
     return replace(summarised, sentences=tuple(kept)) if kept else None
 
 
-def for_item(story: StoryView, text: StoryText | None, words: int) -> tuple[StoryView, StoryText | None]:
+def for_item(
+    story: StoryView, text: StoryText | None, words: int
+) -> tuple[StoryView, StoryText | None]:
     """Limit a story to what one feed item shows, which is less than a page.
 
     Without a lead the summary remains. Articles keep their titles.
@@ -124,7 +136,9 @@ def for_item(story: StoryView, text: StoryText | None, words: int) -> tuple[Stor
         story,
         title=first_words(story.title, words),
         summary=summary,
-        articles=tuple(_cut(one, first_words(one.title, allowance.words)) for one in story.articles),
+        articles=tuple(
+            _cut(one, first_words(one.title, allowance.words)) for one in story.articles
+        ),
     )
     return _with_linked_titles(bounded, words), bounded_text
 
@@ -154,7 +168,8 @@ class _Allowance:
     def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
         is_current = any(story.title in article.title for article in story.articles)
         self.all_words = words  # for the headline
-        self.words = words if is_current else max(0, words - count_words(story.title))  # for one article
+        # For one article
+        self.words = words if is_current else max(0, words - count_words(story.title))
         self.whole = frozenset(
             a.id
             for a in story.articles
@@ -174,7 +189,8 @@ class _Allowance:
         limited = [
             one
             for one in articles
-            if one not in self.whole and not any(text in shown for shown in self._shown_of(one))
+            if one not in self.whole
+            and not any(text in shown for shown in self._shown_of(one))
         ]
         needed = count_words(text) if limited else 0
         if any(needed > self._free(one) for one in limited):
@@ -198,7 +214,9 @@ class _Allowance:
 
     def _free(self, article: str) -> int:
         related = self._related.get(article, ())
-        return min(self._left_of(one) for one in (article, *related) if one not in self.whole)
+        return min(
+            self._left_of(one) for one in (article, *related) if one not in self.whole
+        )
 
     def _left_of(self, article: str) -> int:
         if article not in self._left:
@@ -211,7 +229,9 @@ class _Allowance:
     def _shown_of(self, article: str) -> list[str]:
         if article not in self._shown:
             view = self._articles.get(article)
-            self._shown[article] = [first_words(view.title, self.words)] if view is not None else []
+            self._shown[article] = (
+                [first_words(view.title, self.words)] if view is not None else []
+            )
         return self._shown[article]
 
     def _take(self, article: str, text: str, words: int) -> None:
@@ -230,18 +250,27 @@ def _related(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
         if one.nosnippet:
             continue
         groups.setdefault(one.copy_of or one.id, []).append(one.id)
-    return {id_: tuple(group) for group in groups.values() if len(group) > 1 for id_ in group}
+    return {
+        id_: tuple(group)
+        for group in groups.values()
+        if len(group) > 1
+        for id_ in group
+    }
 
 
 def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
     sources = tuple(
-        a.id for a in story.articles if story.summary and story.summary in (a.lead + "\n" + a.text)
+        a.id
+        for a in story.articles
+        if story.summary and story.summary in (a.lead + "\n" + a.text)
     )
     parts = _summary_parts(story)
     if sources:
         summary = allowance.cut(story.summary, sources[0])
     elif parts:
-        summary = " ".join(takewhile(bool, (allowance.cut(text, article) for article, text in parts)))
+        summary = " ".join(
+            takewhile(bool, (allowance.cut(text, article) for article, text in parts))
+        )
     else:
         summary = allowance.cut(story.summary, *(a.id for a in story.articles))
     title = first_words(story.title, allowance.all_words)
@@ -250,7 +279,8 @@ def _bounded_story(story: StoryView, allowance: _Allowance) -> StoryView:
 
 def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
     """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
-    from aggregator.text.sentences import split_sentences  # whose patterns take long to compile
+    # Whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences
 
     leads = {one.id: " ".join(one.lead.split()) for one in story.articles}
     parts = []
@@ -274,8 +304,12 @@ def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
         text,
         title=first_words(text.title, allowance.all_words),
         lead=_bounded_lead(text.lead, allowance),
-        openings=tuple(opening for opening in text.openings if allowance.shows(opening)),
-        versions=tuple(passage for passage in text.versions if allowance.shows(passage)),
+        openings=tuple(
+            opening for opening in text.openings if allowance.shows(opening)
+        ),
+        versions=tuple(
+            passage for passage in text.versions if allowance.shows(passage)
+        ),
         quotations=tuple(
             quotation
             for quotation in text.quotations
@@ -284,7 +318,9 @@ def _bounded_text(text: StoryText, allowance: _Allowance) -> StoryText:
     )
 
 
-def _bounded_lead(lead: Iterable[Passage], allowance: _Allowance) -> tuple[Passage, ...]:
+def _bounded_lead(
+    lead: Iterable[Passage], allowance: _Allowance
+) -> tuple[Passage, ...]:
     """Return the sentences of a lead that may be shown; if not even one, the first words of the first."""
     shown: list[Passage] = []
     for passage in lead:
@@ -302,7 +338,8 @@ def _whole_sentences(passage: Passage, allowance: _Allowance) -> str:
     """Return the sentences at the beginning of a paragraph that may be shown."""
     if allowance.shows(passage):
         return passage.text
-    from aggregator.text.sentences import split_sentences  # whose patterns take long to compile
+    # Whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences
 
     sentences = []
     for sentence in split_sentences(passage.text, 1):
@@ -319,12 +356,22 @@ def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDe
     if access == "owner" or (access == "all" and not is_restricted):
         return one
     title = first_words(article.title, words)
-    copies = tuple(replace(copy, title=first_words(copy.title, words)) for copy in one.copies)
+    copies = tuple(
+        replace(copy, title=first_words(copy.title, words)) for copy in one.copies
+    )
     # The copies contain the lead, too, and each has its own title.
-    longest = max(count_words(each) for each in (title, *(c.title for c in copies if not c.nosnippet)))
+    longest = max(
+        count_words(each)
+        for each in (title, *(c.title for c in copies if not c.nosnippet))
+    )
     left = 0 if article.nosnippet else max(0, words - longest)
     shown = _cut(article, title, first_words(article.lead, left))
-    return replace(one, article=shown, story_title=first_words(one.story_title, words), copies=copies)
+    return replace(
+        one,
+        article=shown,
+        story_title=first_words(one.story_title, words),
+        copies=copies,
+    )
 
 
 def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
@@ -335,13 +382,16 @@ def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
     return replace(
         hit,
         title=title,
-        story_title=first_words(hit.story_title, words // 2),  # it may be the title of this article
+        # It may be the title of this article
+        story_title=first_words(hit.story_title, words // 2),
         snippet=snippet,
         marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
     )
 
 
-def bounded_results(results: SearchResults, access: Access, words: int) -> SearchResults:
+def bounded_results(
+    results: SearchResults, access: Access, words: int
+) -> SearchResults:
     """Limit search results; the headline of a story may be the title of one of its hits."""
     if access == "owner":
         return results
@@ -357,20 +407,27 @@ def bounded_results(results: SearchResults, access: Access, words: int) -> Searc
     return replace(results, hits=hits, stories=stories)
 
 
-def bounded_explanation(explained: "Explanation", access: Access, words: int) -> "Explanation":
+def bounded_explanation(
+    explained: "Explanation", access: Access, words: int
+) -> "Explanation":
     """Limit an explanation: what the texts have in common, and the log in detail, are for the owner."""
-    from aggregator.grouping.corrections.explain import SharedTerms  # it loads what places articles
+    # It loads what places articles
+    from aggregator.grouping.corrections.explain import SharedTerms
 
     if access == "owner":
         return explained
     pair = explained.pair and replace(
-        explained.pair, title=first_words(explained.pair.title, words), shared=SharedTerms(), passages=()
+        explained.pair,
+        title=first_words(explained.pair.title, words),
+        shared=SharedTerms(),
+        passages=(),
     )
     return replace(
         explained,
         title=first_words(explained.title, words),
         story_title=first_words(explained.story_title, words),
-        runner_up_title=explained.runner_up_title and first_words(explained.runner_up_title, words),
+        runner_up_title=explained.runner_up_title
+        and first_words(explained.runner_up_title, words),
         shared=SharedTerms(),
         passages=(),
         version=None,
@@ -379,10 +436,14 @@ def bounded_explanation(explained: "Explanation", access: Access, words: int) ->
     )
 
 
-def bounded_sources(reader: "StoryReader", access: Access, limit: int, **wanted: Any) -> SourcePage:
+def bounded_sources(
+    reader: "StoryReader", access: Access, limit: int, **wanted: Any
+) -> SourcePage:
     """Return a page of sources, of which only the owner sees addresses. Raises UsageError."""
     page = reader.sources(limit, **wanted)
-    return replace(page, sources=tuple(bounded_source(source, access) for source in page.sources))
+    return replace(
+        page, sources=tuple(bounded_source(source, access) for source in page.sources)
+    )
 
 
 def bounded_source(source: SourceView, access: Access) -> SourceView:
@@ -394,7 +455,10 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
         hidden = dict.fromkeys(("url", "polled_url", "problem"), redact_address)
         hidden |= dict.fromkeys(("name", "site_url"), redact)
         texts = {name: getattr(source, name) for name in hidden}
-        return replace(source, **{name: text and hidden[name](text) for name, text in texts.items()})
+        return replace(
+            source,
+            **{name: text and hidden[name](text) for name, text in texts.items()},
+        )
     name = source.name
     if name == source.url or "://" in name:  # the host, or the last part of a path
         try:

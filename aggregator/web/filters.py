@@ -22,7 +22,8 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
-MAX_TEXT_CHARS = 200  # of one parameter; the time of a full-text search grows with the number of words
+# Of one parameter; the time of a full-text search grows with the number of words
+MAX_TEXT_CHARS = 200
 
 
 # The names of languages in the languages themselves; other tags are shown unchanged.
@@ -53,7 +54,9 @@ def up_to(most: int) -> dict[str, Any]:
 
 def _text(value: str, _now: dt.datetime) -> str:
     if len(value) > MAX_TEXT_CHARS or "\x00" in value:
-        raise UsageError(f"is longer than {MAX_TEXT_CHARS} characters or contains a NUL")
+        raise UsageError(
+            f"is longer than {MAX_TEXT_CHARS} characters or contains a NUL"
+        )
     return value.strip()
 
 
@@ -80,11 +83,16 @@ def _one_of(words: Collection[str], value: str, _now: dt.datetime) -> str:
     return value.strip()
 
 
-CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"  # of `next`, with the cursor of the database
+# Of `next`, with the cursor of the database
+CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"
 _TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
 _TIME_SCHEMA = {
     "anyOf": [
-        {"type": "string", "pattern": "^\\s*([0-9]{1,5}\\s*[mhdw])?\\s*$", "examples": ["24h", "7d"]},
+        {
+            "type": "string",
+            "pattern": "^\\s*([0-9]{1,5}\\s*[mhdw])?\\s*$",
+            "examples": ["24h", "7d"],
+        },
         {"type": "string", "format": "date"},
         {"type": "string", "format": "date-time"},
     ]
@@ -94,8 +102,12 @@ PARAMETERS: dict[str, Parameter] = {
         _TEXT_SCHEMA,
         'words in the title or an article; "two words" is a phrase, rebel* a prefix, -word excludes a word',
     ),
-    "since": Parameter(_TIME_SCHEMA, "published at or after: 24h, 7d, a date or an RFC 3339 time"),
-    "until": Parameter(_TIME_SCHEMA, "published at or before; a date means the end of that day"),
+    "since": Parameter(
+        _TIME_SCHEMA, "published at or after: 24h, 7d, a date or an RFC 3339 time"
+    ),
+    "until": Parameter(
+        _TIME_SCHEMA, "published at or before; a date means the end of that day"
+    ),
     "min_outlets": Parameter(up_to(1000), "the minimum number of outlets"),
     "min_reports": Parameter(up_to(1000), "the minimum number of independent reports"),
     "outlet": Parameter(_TEXT_SCHEMA, "with an article of this outlet"),
@@ -103,16 +115,23 @@ PARAMETERS: dict[str, Parameter] = {
     "language": Parameter(_TEXT_SCHEMA, "with an article in this language"),
     "name": Parameter(_TEXT_SCHEMA, "about this person, place or body: one of `names`"),
     "topic": Parameter(_TEXT_SCHEMA, "on this topic: one of `topics`"),
-    "kind": Parameter({"type": "string", "enum": ["", *KINDS]}, "with an article of this kind"),
+    "kind": Parameter(
+        {"type": "string", "enum": ["", *KINDS]}, "with an article of this kind"
+    ),
     "order": Parameter(
         {"type": "string", "enum": ["", *ORDERS]},
         "newest: the newest bump first; front: as on the front page, without what the owner muted",
     ),
-    "limit": Parameter(up_to(MAX_LIMIT), "the maximum number of stories in one response"),
-    "after": Parameter(
-        {"type": "string", "pattern": CURSOR_PATTERN}, "the `next` of the previous page, unchanged"
+    "limit": Parameter(
+        up_to(MAX_LIMIT), "the maximum number of stories in one response"
     ),
-    SAVED: Parameter({"type": "string"}, "a saved query; other parameters override its values"),
+    "after": Parameter(
+        {"type": "string", "pattern": CURSOR_PATTERN},
+        "the `next` of the previous page, unchanged",
+    ),
+    SAVED: Parameter(
+        {"type": "string"}, "a saved query; other parameters override its values"
+    ),
 }
 _READERS: dict[str, Callable[[str, dt.datetime], object]] = {
     "since": parse_moment,
@@ -166,7 +185,9 @@ def parse_filter(
     are errors unless `ignore_unknown`.
     """
     pairs = [*parameters]
-    saved_names = [value.strip() for name, value in pairs if name == SAVED and value.strip()]
+    saved_names = [
+        value.strip() for name, value in pairs if name == SAVED and value.strip()
+    ]
     saved = _saved(saved_names[-1], queries) if saved_names else saved
     values: dict[str, object] = {"limit": default_limit}
     if saved is not None:
@@ -182,9 +203,14 @@ def parse_filter(
                 values[name] = _read(name, value, now)
                 written[name] = value.strip()
         elif not ignore_unknown:
-            raise UsageError(f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}")
+            raise UsageError(
+                f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
+            )
     ordered = [(name, written[name]) for name in PARAMETERS if name in written]
-    times = (written.get(name) or (getattr(saved, name) if saved else "") for name in ("since", "until"))
+    times = (
+        written.get(name) or (getattr(saved, name) if saved else "")
+        for name in ("since", "until")
+    )
     has_relative_time = any(is_relative(time) for time in times)
     return ParsedFilter(
         filter=msgspec.convert(values, StoryFilter),
@@ -212,15 +238,24 @@ def _read(name: str, value: str, now: dt.datetime) -> object:
 def filter_words(parsed: ParsedFilter) -> tuple[str, ...]:
     """Return what a filter selects, for titles of pages and feeds: `("Space", "3+ reports")`."""
     written = dict(parse_qsl(parsed.query_string))
-    named = (written.get(name, "") for name in ("topic", "name", "folder", "outlet", "query", "kind"))
+    named = (
+        written.get(name, "")
+        for name in ("topic", "name", "folder", "outlet", "query", "kind")
+    )
     language = written.get("language", "")
     counted = (
         f"{written[name]}+ {unit}"
         for name, unit in (("min_reports", "reports"), ("min_outlets", "outlets"))
         if written.get(name, "1") != "1"
     )
-    times = (f"{word} {written[word]}" for word in ("since", "until") if word in written)
-    return tuple(part for part in (*named, LANGUAGE_NAMES.get(language, language), *counted, *times) if part)
+    times = (
+        f"{word} {written[word]}" for word in ("since", "until") if word in written
+    )
+    return tuple(
+        part
+        for part in (*named, LANGUAGE_NAMES.get(language, language), *counted, *times)
+        if part
+    )
 
 
 def search_bounds(story_filter: StoryFilter) -> SearchBounds:
@@ -238,7 +273,8 @@ _EARLIEST = dt.datetime(
     2000, 1, 1, tzinfo=dt.UTC
 )  # no first page is older; 99999w before it is still a valid date
 _STEP = dt.timedelta(microseconds=1)
-_DIGITS = re.compile(r"[0-9]{1,17}", re.ASCII)  # microseconds since the year 1; they last until the year 3169
+# Microseconds since the year 1; they last until the year 3169
+_DIGITS = re.compile(r"[0-9]{1,17}", re.ASCII)
 
 
 def cursor_time(after: str) -> dt.datetime | None:
@@ -250,7 +286,9 @@ def cursor_time(after: str) -> dt.datetime | None:
     if not dot:
         return None
     if not _DIGITS.fullmatch(digits):
-        raise UsageError("after: invalid cursor; use `next` of the previous page unchanged")
+        raise UsageError(
+            "after: invalid cursor; use `next` of the previous page unchanged"
+        )
     return max(_EARLIEST, _BEGINNING + int(digits) * _STEP)
 
 

@@ -52,9 +52,13 @@ class BoundedCall:
         """Return the result of `function`. Raises its exception, and NoAnswerError after the timeout."""
         try:
             with fail_after(self._timeout):
-                return await to_thread.run_sync(function, abandon_on_cancel=True, limiter=self._threads)
+                return await to_thread.run_sync(
+                    function, abandon_on_cancel=True, limiter=self._threads
+                )
         except TimeoutError as error:
-            raise NoAnswerError(f"{self._what} did not answer within {self._timeout:g} s") from error
+            raise NoAnswerError(
+                f"{self._what} did not answer within {self._timeout:g} s"
+            ) from error
 
 
 HEALTHZ, READYZ, STATUS, METRICS = "/healthz", "/readyz", "/status", "/metrics"
@@ -84,7 +88,8 @@ class ReadyJson(FrozenStruct):
 router = api_router()
 watched = api_router()  # only of a daemon
 _DOWN = answer(HealthJson)
-_DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}  # if the database does not answer
+# If the database does not answer
+_DOWN["content"][PROBLEM_JSON] = {"schema": schema_of(Problem)}
 
 
 class Probes:
@@ -105,7 +110,9 @@ class Probes:
         assert self.watch is not None
         return self.watch.condition(await self.snapshot(self.watch, fresh=fresh))
 
-    async def snapshot(self, watch: HealthMonitor, *, fresh: bool = False) -> HealthSnapshot | None:
+    async def snapshot(
+        self, watch: HealthMonitor, *, fresh: bool = False
+    ) -> HealthSnapshot | None:
         """Return a recent snapshot, or a new one if `fresh`; None if the database does not answer in time."""
         last = self._last
         age = -1.0 if last is None else (self.site.clock() - last.at).total_seconds()
@@ -138,7 +145,11 @@ async def health(request: Request, probes: OfProbes) -> Response:
     """
     state = await probes.state.run(probes.site.reader.state)
     process = None if probes.watch is None else probes.watch.process()
-    problems = (*(one.what for one in of_process(process)), *state.problems) if process else state.problems
+    problems = (
+        (*(one.what for one in of_process(process)), *state.problems)
+        if process
+        else state.problems
+    )
     body = HealthJson(
         status="down" if not state.writable else "degraded" if problems else "ok",
         writable=state.writable,
@@ -147,10 +158,14 @@ async def health(request: Request, probes: OfProbes) -> Response:
         problem_count=len(problems),
         problems=problems if is_owner(request) else None,
     )
-    return JsonResponse(body, 503 if not state.writable or (process and process.stalled) else 200)
+    return JsonResponse(
+        body, 503 if not state.writable or (process and process.stalled) else 200
+    )
 
 
-@watched.get(READYZ, **described("health", {status: answer(ReadyJson) for status in (200, 503)}))
+@watched.get(
+    READYZ, **described("health", {status: answer(ReadyJson) for status in (200, 503)})
+)
 async def ready(request: Request, probes: OfProbes) -> Response:
     """Whether requests should be sent here.
 

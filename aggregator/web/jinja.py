@@ -35,7 +35,15 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        *(as_written, beginning, bump_time, counted, counted_outlets, day, enclosure_words),
+        *(
+            as_written,
+            beginning,
+            bump_time,
+            counted,
+            counted_outlets,
+            day,
+            enclosure_words,
+        ),
         *(iso, language_names, moment),
         *(options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed),
         *(upper_first, without_title),
@@ -44,7 +52,8 @@ def environment() -> Environment:
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
 
     for template in ("problem.html", "base.html"):
-        jinja.get_template(template)  # kept: a page that says what is wrong needs no free file
+        # kept: a page that says what is wrong needs no free file
+        jinja.get_template(template)
     return jinja
 
 
@@ -79,7 +88,11 @@ def short_moment(time: dt.datetime, beside: dt.datetime) -> str:
     utc = in_utc(time)
     if not bump_time(time):
         return short_day(time)
-    return f"{utc.day} {utc:%b}, {utc:%H:%M}" if utc.year == in_utc(beside).year else moment(time)
+    return (
+        f"{utc.day} {utc:%b}, {utc:%H:%M}"
+        if utc.year == in_utc(beside).year
+        else moment(time)
+    )
 
 
 def time_of_day(time: dt.datetime) -> str:
@@ -110,7 +123,9 @@ def without_title(text: str, title: str) -> str:
     bare = title.rstrip(" .!?…")
     rest = text[len(bare) :]
     repeats = (
-        bool(bare) and text[: len(bare)].casefold() == bare.casefold() and (not rest or rest[0] in ".!?…")
+        bool(bare)
+        and text[: len(bare)].casefold() == bare.casefold()
+        and (not rest or rest[0] in ".!?…")
     )
     return rest.lstrip(" .!?…") if repeats else text
 
@@ -154,7 +169,10 @@ def pieces(hit: SearchHit) -> list[tuple[str, bool]]:
     position = 0
     for start, end in hit.marks:
         if position <= start < end <= len(hit.snippet):
-            cut += [(hit.snippet[position:start], False), (hit.snippet[start:end], True)]
+            cut += [
+                (hit.snippet[position:start], False),
+                (hit.snippet[start:end], True),
+            ]
             position = end
     return [*cut, (hit.snippet[position:], False)]
 

@@ -33,11 +33,17 @@ NOTICE = (
 )
 _MOST = 100  # stories or articles of one result
 _Text = Annotated[str, Field(max_length=200)]
-_Time = Annotated[str, Field(max_length=40, description="24h, 7d, a date or an RFC 3339 time")]
+_Time = Annotated[
+    str, Field(max_length=40, description="24h, 7d, a date or an RFC 3339 time")
+]
 _Number = Annotated[int, Field(ge=1, le=1000)]
 _Limit = Annotated[int, Field(ge=1, le=_MOST)]
-_Id = Annotated[str, Field(pattern="^[0-9A-Za-z_-]{1,40}$", description="id of a story")]
-_IdOrAddress = Annotated[str, Field(pattern="^[^\\s\\x00-\\x1f\\x7f]{0,2048}$", description="id or address")]
+_Id = Annotated[
+    str, Field(pattern="^[0-9A-Za-z_-]{1,40}$", description="id of a story")
+]
+_IdOrAddress = Annotated[
+    str, Field(pattern="^[^\\s\\x00-\\x1f\\x7f]{0,2048}$", description="id or address")
+]
 
 
 def serve(reader: StoryReader, config: Config) -> None:
@@ -78,7 +84,13 @@ def _answering(tool: Callable[..., object]) -> Callable[..., str]:
 class _Tools:
     """The tools. Their parameters and first sentences are what a client sees of them."""
 
-    def __init__(self, reader: StoryReader, all_tuning: Tuning, access: excerpts.Access, words: int) -> None:
+    def __init__(
+        self,
+        reader: StoryReader,
+        all_tuning: Tuning,
+        access: excerpts.Access,
+        words: int,
+    ) -> None:
         self._reader = reader
         self._all_tuning = all_tuning
         self._access: excerpts.Access = access
@@ -98,10 +110,18 @@ class _Tools:
 
         "two words" is a phrase, rebel* a prefix, -word excludes a word.
         """
-        given = {"query": query, "since": since, "until": until, "outlet": outlet, "language": language}
+        given = {
+            "query": query,
+            "since": since,
+            "until": until,
+            "outlet": outlet,
+            "language": language,
+        }
         wanted = parse_filter(given.items(), utc_now(), default_limit=limit).filter
         found = self._reader.search(wanted.query, limit, search_bounds(wanted))
-        return story_json.search_results(excerpts.bounded_results(found, self._access, self._words))
+        return story_json.search_results(
+            excerpts.bounded_results(found, self._access, self._words)
+        )
 
     def stories(
         self,
@@ -118,28 +138,43 @@ class _Tools:
         topic: _Text = "",
         kind: Kind | None = None,
         limit: _Limit = 20,
-        after: Annotated[_Text, Field(description="the `next` of the previous result")] = "",
+        after: Annotated[
+            _Text, Field(description="the `next` of the previous result")
+        ] = "",
     ) -> story_json.PageJson:
         """List stories, for instance those since a time, the last changed first."""
-        given = {key: str(value) for key, value in locals().items() if key != "self" and value is not None}
+        given = {
+            key: str(value)
+            for key, value in locals().items()
+            if key != "self" and value is not None
+        }
         wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
         page = self._reader.stories(wanted.filter)
-        shown = (excerpts.for_reader(story, None, self._access, self._words)[0] for story in page.stories)
+        shown = (
+            excerpts.for_reader(story, None, self._access, self._words)[0]
+            for story in page.stories
+        )
         return story_json.page_of(shown, next_of(page.next, began))
 
-    def story(self, id: _Id) -> story_json.WholeStoryJson:  # noqa: A002 - the name in the API
+    def story(self, id: _Id) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""
         found = self._reader.story(id)
         if isinstance(found, StoryRedirect):  # it was merged into that story
             found = self._reader.story(found.to)
         if found is None or isinstance(found, StoryRedirect):
-            raise UsageError(f"there is no story {id}; list them with the tool `stories`")
+            raise UsageError(
+                f"there is no story {id}; list them with the tool `stories`"
+            )
         texts = self._reader.text_with_summary(found.id)
-        shown = excerpts.for_reader_with_summary(found, *texts, self._access, self._words)
+        shown = excerpts.for_reader_with_summary(
+            found, *texts, self._access, self._words
+        )
         view, text, summarised = shown
         # Assistants read `text`: whole articles would fill what they can keep in mind.
         articles = tuple(replace(one, html=None, text="") for one in view.articles)
-        return story_json.whole_story(replace(view, articles=articles), text, summarised)
+        return story_json.whole_story(
+            replace(view, articles=articles), text, summarised
+        )
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
@@ -149,7 +184,9 @@ class _Tools:
     def sources(
         self,
         limit: _Limit = 100,
-        after: Annotated[str, Field(max_length=800, description="the `next` of the previous result")] = "",
+        after: Annotated[
+            str, Field(max_length=800, description="the `next` of the previous result")
+        ] = "",
     ) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
         return story_json.sources_page(

@@ -37,9 +37,15 @@ from aggregator.model.health_report import (
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision
 from aggregator.store.read import health_probes
-from aggregator.store.read.health_probes import of_database, of_file, of_process, problem
+from aggregator.store.read.health_probes import (
+    of_database,
+    of_file,
+    of_process,
+    problem,
+)
 
-PROBE_SECONDS = 2.0  # for the database to answer a probe; usual probes wait 5 to 10 (chosen)
+# For the database to answer a probe; usual probes wait 5 to 10 (chosen)
+PROBE_SECONDS = 2.0
 _FEW_FILES = 0.9  # of what may be open
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -58,9 +64,15 @@ def process_tree() -> ProcessTree:
     """Return the current values (Linux); 0 for those that the system does not have."""
     threads = _names_in(Path("/proc/self/task"))
     # Each thread lists the processes that it started.
-    children = {pid for one in threads for pid in _read(Path(f"/proc/self/task/{one}/children")).split()}
+    children = {
+        pid
+        for one in threads
+        for pid in _read(Path(f"/proc/self/task/{one}/children")).split()
+    }
     sizes = [size for size in map(_resident, children) if size]
-    return ProcessTree(_resident("self"), sum(sizes), len(sizes), open_files(), len(threads))
+    return ProcessTree(
+        _resident("self"), sum(sizes), len(sizes), open_files(), len(threads)
+    )
 
 
 def open_files() -> int:
@@ -68,7 +80,11 @@ def open_files() -> int:
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError as error:
-        return resource.getrlimit(resource.RLIMIT_NOFILE)[0] if error.errno == errno.EMFILE else 0
+        return (
+            resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            if error.errno == errno.EMFILE
+            else 0
+        )
 
 
 def why_few_files() -> str | None:
@@ -166,11 +182,15 @@ class _Scrape(Collector):
 
     def collect(self) -> Iterator[Metric]:
         build = {"version": __version__, "rules": self.condition.rules_version}
-        yield InfoMetricFamily(BUILD, "Version of the program and its rules", value=build)
+        yield InfoMetricFamily(
+            BUILD, "Version of the program and its rules", value=build
+        )
         yield from _gauges(OF_THE_PROCESS, self)
         yield from self.counted.registry.collect()
         answered = self.snapshot is not None
-        yield GaugeMetricFamily(DATABASE_UP, "1 if the database answered this scrape", value=answered)
+        yield GaugeMetricFamily(
+            DATABASE_UP, "1 if the database answered this scrape", value=answered
+        )
         if self.snapshot is not None:
             yield from _of_the_database(self.snapshot)
 
@@ -197,7 +217,10 @@ def _number(value: object) -> float | None:
 def _of_the_database(snapshot: HealthSnapshot) -> Iterator[Metric]:
     yield from _gauges(OF_THE_DATABASE, snapshot)
     yield _by_label(
-        INBOX, "Entries that are not placed yet, by what they wait for", "waits_for", snapshot.stored.inbox
+        INBOX,
+        "Entries that are not placed yet, by what they wait for",
+        "waits_for",
+        snapshot.stored.inbox,
     )
     yield _by_label(SOURCES, "Sources by their state", "state", snapshot.stored.sources)
 
@@ -240,18 +263,28 @@ class HealthMonitor:
         with self._database.read() as connection:
             return HealthSnapshot(
                 at=now,
-                stored=health_probes.stored(connection, now, self._all_tuning, self.process().slow_sources),
+                stored=health_probes.stored(
+                    connection, now, self._all_tuning, self.process().slow_sources
+                ),
                 place=health_probes.place(self._database),
                 why_not_writable=self._database.why_not_writable(connection),
                 revision=health_probes.revision(connection),
             )
 
-    def metrics(self, snapshot: HealthSnapshot | None, accept: str) -> tuple[bytes, str]:
+    def metrics(
+        self, snapshot: HealthSnapshot | None, accept: str
+    ) -> tuple[bytes, str]:
         """Return all metrics in the format of the header `accept`, else as text, and its content type."""
         # Without `auto_describe` the collector is not asked once more for the names when it is registered.
         registry = CollectorRegistry(auto_describe=False)
         registry.register(
-            _Scrape(self.process(), self.condition(snapshot), process_tree(), snapshot, self.metrics_registry)
+            _Scrape(
+                self.process(),
+                self.condition(snapshot),
+                process_tree(),
+                snapshot,
+                self.metrics_registry,
+            )
         )
         encoder, content_type = choose_encoder(accept)
         return encoder(registry), content_type
@@ -262,12 +295,21 @@ class HealthMonitor:
         own = tuple(of_process(process))
         if snapshot is None:
             words = f"the database did not answer within {PROBE_SECONDS:g} s"
-            own = (problem(words, "journalctl -u aggregator -n 100; check its server or disk"), *own)
+            own = (
+                problem(
+                    words, "journalctl -u aggregator -n 100; check its server or disk"
+                ),
+                *own,
+            )
         problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
         writable = snapshot is not None and snapshot.why_not_writable is None
         right_tables = snapshot is not None and snapshot.revision == newest_revision()
         return HealthReport(
-            status="down" if snapshot is None or not writable else "degraded" if problems else "ok",
+            status="down"
+            if snapshot is None or not writable
+            else "degraded"
+            if problems
+            else "ok",
             role=process.role,
             version=__version__,
             rules_version=self.rules_version,
@@ -289,7 +331,9 @@ class HealthMonitor:
             words = "the database was changed by another version of this program; start the daemon again"
             yield problem(words, "systemctl restart aggregator")
         yield from of_database(
-            why_not_writable=snapshot.why_not_writable, stored=snapshot.stored, backup=snapshot.backup
+            why_not_writable=snapshot.why_not_writable,
+            stored=snapshot.stored,
+            backup=snapshot.backup,
         )
         if self._database.file is not None:
             place = snapshot.place

@@ -6,7 +6,9 @@ from aggregator.model.core import Enclosure
 from aggregator.web.dependencies import Site
 
 
-def picture_for(site: Site, request: Request, picture: Enclosure | None) -> Enclosure | None:
+def picture_for(
+    site: Site, request: Request, picture: Enclosure | None
+) -> Enclosure | None:
     """Return the picture if the page of this request may show it, else None."""
     if picture is None or not site.shows_pictures(request):
         return None

@@ -42,7 +42,12 @@ from aggregator.store.read.read_marks import (
     reader_name,
 )
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
-from aggregator.web.api.edit_sources import ChangeSourceRequest, change, found, log_change
+from aggregator.web.api.edit_sources import (
+    ChangeSourceRequest,
+    change,
+    found,
+    log_change,
+)
 from aggregator.web.dependencies import ID, Site, run_in
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.feeds.formats import Item, mime_type
@@ -50,7 +55,13 @@ from aggregator.web.feeds.items import story_items, with_whole_articles
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import NO_STORE
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import BAD_READER_TOKEN, is_owner, read_body, require_scope, sign_in
+from aggregator.web.security.middleware import (
+    BAD_READER_TOKEN,
+    is_owner,
+    read_body,
+    require_scope,
+    sign_in,
+)
 from aggregator.web.security.token_auth import reader_of
 
 _FEED = "feed/"
@@ -105,7 +116,9 @@ def subscription(source: str) -> str:
 class Session:
     """One request of a reader: the streams as this reader has them, and a method for each call."""
 
-    def __init__(self, site: Site, marks: ReadMarks, who: Reader, request: Request) -> None:
+    def __init__(
+        self, site: Site, marks: ReadMarks, who: Reader, request: Request
+    ) -> None:
         self._site = site
         self._marks = marks
         self._who = who
@@ -125,8 +138,12 @@ class Session:
         }
         if name in states:
             return states[name]
-        if sources := self._sources([name.removeprefix(_FEED)] if name.startswith(_FEED) else []):
-            return StoryStream(wanted=StoryFilter(folder=sources[0].folder), founded_by=sources[0].id)
+        if sources := self._sources(
+            [name.removeprefix(_FEED)] if name.startswith(_FEED) else []
+        ):
+            return StoryStream(
+                wanted=StoryFilter(folder=sources[0].folder), founded_by=sources[0].id
+            )
         for folder in self._folders:
             if name == _LABEL + folder:
                 return StoryStream(wanted=StoryFilter(folder=folder))
@@ -148,7 +165,9 @@ class Session:
 
     def _queries(self) -> list[SavedQuery]:
         """Return the saved queries that are labels: those that are not called as a folder."""
-        return [one for one in self._site.settings.queries if one.name not in self._folders]
+        return [
+            one for one in self._site.settings.queries if one.name not in self._folders
+        ]
 
     def _shown(self, labels: Iterable[str]) -> list[str]:
         """Return the streams of those labels of the reader that no folder and no saved query hides."""
@@ -159,9 +178,13 @@ class Session:
         """Return the name of a label that the reader may give. Raises UsageError."""
         name = label_name(_USER.sub("user/-/", tag).removeprefix(_LABEL))
         if name in self._folders:
-            raise UsageError(f'"{name}" is a folder of sources; choose another name for a label')
+            raise UsageError(
+                f'"{name}" is a folder of sources; choose another name for a label'
+            )
         if any(query.name == name for query in self._queries()):
-            raise UsageError(f'"{name}" is a saved query; choose another name for a label')
+            raise UsageError(
+                f'"{name}" is a saved query; choose another name for a label'
+            )
         return name
 
     def _filter(self, query: SavedQuery) -> StoryFilter:
@@ -173,20 +196,29 @@ class Session:
         """Return the labels: folders, and as tags saved queries and what the reader gave to stories."""
         folders = [{"id": _LABEL + one, "type": "folder"} for one in self._folders]
         queries = [{"id": _LABEL + one.name, "type": "tag"} for one in self._queries()]
-        labels = [{"id": one, "type": "tag"} for one in self._shown(self._marks.labels(self._who))]
+        labels = [
+            {"id": one, "type": "tag"}
+            for one in self._shown(self._marks.labels(self._who))
+        ]
         return {"tags": [{"id": STARRED}, *folders, *queries, *labels]}
 
     def subscriptions(self, _fields: Fields) -> Json:
         """Return the subscriptions, that of stories without a source last."""
         rest = SourceView(id="", name=self._site.settings.title)
-        return {"subscriptions": [self._subscription(one) for one in (*self._sources(), rest)]}
+        return {
+            "subscriptions": [
+                self._subscription(one) for one in (*self._sources(), rest)
+            ]
+        }
 
     def _subscription(self, source: SourceView) -> Json:
         base, folder = self._site.settings.base_url, source.folder
         return {
             "id": subscription(source.id),
             "title": source.name,
-            "categories": [{"id": _LABEL + folder, "label": folder, "type": "folder"}] if folder else [],
+            "categories": [{"id": _LABEL + folder, "label": folder, "type": "folder"}]
+            if folder
+            else [],
             "url": source.url or f"{base}/feeds/stories.rss",
             "htmlUrl": source.site_url or f"{base}/",
             "iconUrl": "",
@@ -206,7 +238,11 @@ class Session:
         return {
             "max": MOST_COUNTED,
             "unreadcounts": [
-                {"id": stream, "count": count, "newestItemTimestampUsec": str(newest[stream])}
+                {
+                    "id": stream,
+                    "count": count,
+                    "newestItemTimestampUsec": str(newest[stream]),
+                }
                 for stream, count in counts.items()
             ],
         }
@@ -216,7 +252,11 @@ class Session:
         ids = {one.story for one in items}
         founded, folders = self._marks.folders(ids)
         streams = {
-            id_: [subscription(founded[id_]), *(_LABEL + one for one in sorted(folders[id_]))] for id_ in ids
+            id_: [
+                subscription(founded[id_]),
+                *(_LABEL + one for one in sorted(folders[id_])),
+            ]
+            for id_ in ids
         }
         for query in self._queries() if ids else ():
             for id_ in self._marks.matching(self._filter(query), ids):
@@ -230,27 +270,42 @@ class Session:
 
     def _written(self, items: Sequence[ReaderItem]) -> list[Json]:
         """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
-        reader, settings, is_whole = self._site.reader, self._site.settings, self._access == "owner"
-        stories = reader.with_links(reader.stories_by_id(tuple(one.story for one in items)))
+        reader, settings, is_whole = (
+            self._site.reader,
+            self._site.settings,
+            self._access == "owner",
+        )
+        stories = reader.with_links(
+            reader.stories_by_id(tuple(one.story for one in items))
+        )
         if is_whole:
             stories = with_whole_articles(reader, stories)
         rendered = reader.rendered(tuple(one.id for one in stories))
         by_story = {one.story: one for one in items}
         named = self._streams_of(items)
-        sources = self._sources({origin.removeprefix(_FEED) for origin, *_ in named.values()})
-        titles = {STORIES: settings.title} | {subscription(one.id): one.name for one in sources}
+        sources = self._sources(
+            {origin.removeprefix(_FEED) for origin, *_ in named.values()}
+        )
+        titles = {STORIES: settings.title} | {
+            subscription(one.id): one.name for one in sources
+        }
         answers = []
         entries = story_items(stories, rendered, settings, are_whole=is_whole)
         for story, entry in zip(stories, entries, strict=True):
             item, (origin, *labels) = by_story[story.id], named[story.id]
-            states = [READING_LIST, *[READ] * item.is_read, *[STARRED] * item.is_starred]
+            states = [
+                READING_LIST,
+                *[READ] * item.is_read,
+                *[STARRED] * item.is_starred,
+            ]
             stamp = microseconds(item.updated)
             answers.append(
                 {
                     "id": f"{_LONG_ID}{item.number:016x}",
                     "crawlTimeMsec": str(stamp // 1000),
                     "timestampUsec": str(stamp),
-                    "published": stamp // 1_000_000,  # of the bump, by which clients sort
+                    # Of the bump, by which clients sort
+                    "published": stamp // 1_000_000,
                     "updated": stamp // 1_000_000,
                     "title": entry.title,
                     "author": ", ".join(entry.authors),
@@ -277,12 +332,20 @@ class Session:
     def user_info(self, _fields: Fields) -> Json:
         """Return who asks."""
         number, name = str(self._who.reader_no), self._who.name
-        return {"userId": number, "userName": name, "userProfileId": number, "userEmail": ""}
+        return {
+            "userId": number,
+            "userName": name,
+            "userProfileId": number,
+            "userEmail": "",
+        }
 
     def item_ids(self, fields: Fields) -> Json:
         """Return the ids of the items of a stream."""
         common, items = self._page(fields, MOST_IDS)
-        ids = [{"id": str(one.number), "timestampUsec": str(microseconds(one.updated))} for one in items]
+        ids = [
+            {"id": str(one.number), "timestampUsec": str(microseconds(one.updated))}
+            for one in items
+        ]
         return common | {"itemRefs": ids}
 
     def contents(self, fields: Fields) -> Json:
@@ -317,7 +380,9 @@ class Session:
 
     def rename_tag(self, fields: Fields) -> str:
         """Rename a label of the reader. Raises UsageError, HTTPException (404)."""
-        self._marks.rename_label(self._who, self._given_label(fields), self._own_label(_one(fields, "dest")))
+        self._marks.rename_label(
+            self._who, self._given_label(fields), self._own_label(_one(fields, "dest"))
+        )
         return "OK"
 
     def disable_tag(self, fields: Fields) -> str:
@@ -344,8 +409,12 @@ class Session:
         given = fields.get("ts", "")
         until = moment(given) if given else self._site.clock()
         if until is None:
-            raise UsageError("`ts` is a time in seconds since 1970, or with 16 digits in microseconds")
-        self._marks.mark_all_read(self._who, self.named(fields.get("s", READING_LIST)), until)
+            raise UsageError(
+                "`ts` is a time in seconds since 1970, or with 16 digits in microseconds"
+            )
+        self._marks.mark_all_read(
+            self._who, self.named(fields.get("s", READING_LIST)), until
+        )
         return "OK"
 
     # --- changing subscriptions ----------------------------------------------------------------------------
@@ -356,9 +425,18 @@ class Session:
         try:
             id_ = self._add(typed, SourceOptions())
         except UsageError as error:
-            return {"numResults": 0, "query": typed[:_MOST_ADDRESS_CHARS], "error": str(error)}
+            return {
+                "numResults": 0,
+                "query": typed[:_MOST_ADDRESS_CHARS],
+                "error": str(error),
+            }
         name = "".join(one.name for one in self._sources([id_]))
-        return {"numResults": 1, "query": typed, "streamId": subscription(id_), "streamName": name}
+        return {
+            "numResults": 1,
+            "query": typed,
+            "streamId": subscription(id_),
+            "streamName": name,
+        }
 
     def edit_subscription(self, fields: Fields) -> str:
         """Add, remove or rename a source, or move it to a folder. Raises UsageError, RefusedError (404)."""
@@ -375,7 +453,11 @@ class Session:
         elif act == "edit":
             is_left = out_of is not None and out_of == source.folder
             folder = into or (None if is_left else UNSET)
-            change(self._site, source, ChangeSourceRequest(name=title or UNSET, folder=folder))
+            change(
+                self._site,
+                source,
+                ChangeSourceRequest(name=title or UNSET, folder=folder),
+            )
         else:
             raise UsageError("`ac` is subscribe, unsubscribe or edit")
         log_change(self._request, act)
@@ -387,7 +469,9 @@ class Session:
             raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
         config, database, reader = self._site.source_services
         try:
-            added = manage_sources.add(config, database, typed.removeprefix(_FEED), options, reader)
+            added = manage_sources.add(
+                config, database, typed.removeprefix(_FEED), options, reader
+            )
         except (ReadError, FetchError) as error:
             raise UsageError(str(error)) from error
         log_change(self._request, "add")
@@ -434,7 +518,9 @@ def _enclosures(entry: Item) -> list[Json]:
     enclosures = []
     for media in entry.media:
         if mime_type(media.type):
-            length = {} if media.length_bytes is None else {"length": media.length_bytes}
+            length = (
+                {} if media.length_bytes is None else {"length": media.length_bytes}
+            )
             enclosures.append({"href": media.url, "type": media.type, **length})
     return enclosures
 
@@ -469,7 +555,8 @@ _EDITS = _CHANGES | {"edit-tag", "rename-tag", "disable-tag", "mark-all-as-read"
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _SECONDS_DIGITS = 11  # at most
-_LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)  # cursors have no digits for later ones
+# Cursors have no digits for later ones
+_LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
 
 
 def microseconds(time: dt.datetime) -> int:
@@ -515,7 +602,9 @@ class _Api:
         else:
             token = sign_in(request, secret)
             if token is None or not token.may("read"):
-                raise RefusedError(401, "Error=BadAuthentication", headers=BAD_READER_TOKEN)
+                raise RefusedError(
+                    401, "Error=BadAuthentication", headers=BAD_READER_TOKEN
+                )
             is_owners = token.may("admin")
         name = reader_name(fields.get("Email", ""))
         if is_owners and self._marks.reader(name) is None:
@@ -526,13 +615,15 @@ class _Api:
         if fields.get("output") == "json":
             return JsonResponse(names, headers=NO_STORE)
         return PlainTextResponse(
-            "".join(f"{key}={value}\n" for key, value in names.items()), headers=NO_STORE
+            "".join(f"{key}={value}\n" for key, value in names.items()),
+            headers=NO_STORE,
         )
 
     async def answer(self, request: Request) -> Response:
         """Answer a call."""
         fields = await _fields(request, _MAX_BODY_BYTES)
-        if request.path_params["call"].rstrip("/") in _CHANGES:  # it may search for a feed
+        # It may search for a feed
+        if request.path_params["call"].rstrip("/") in _CHANGES:
             return await run_in(self._site.searching, self._answer, request, fields)
         return await to_thread.run_sync(self._answer, request, fields)
 
@@ -544,7 +635,10 @@ class _Api:
         call: str = request.path_params["call"]
         stream = call.removeprefix("stream/contents/")
         if stream not in ("", call):
-            call, fields = "stream/contents", ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
+            call, fields = (
+                "stream/contents",
+                ImmutableMultiDict([*fields.multi_items(), ("s", stream)]),
+            )
         run = _CALLS.get(call := call.rstrip("/"))
         if run is None:
             raise HTTPException(404, "this call is not supported")
@@ -554,14 +648,24 @@ class _Api:
         if call in _CHANGES:
             require_scope(request, "admin")
         answered = run(session, fields)
-        return PlainTextResponse(answered) if isinstance(answered, str) else JsonResponse(answered)
+        return (
+            PlainTextResponse(answered)
+            if isinstance(answered, str)
+            else JsonResponse(answered)
+        )
 
 
 async def _fields(request: Request, most_bytes: int) -> Fields:
     """Return the fields of the query and the form. Raises UsageError if they cannot be read."""
     try:
-        body = await read_body(request, most_bytes, _BODY_SECONDS) if request.method == "POST" else b""
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_IDS + 20)
+        body = (
+            await read_body(request, most_bytes, _BODY_SECONDS)
+            if request.method == "POST"
+            else b""
+        )
+        pairs = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=MOST_IDS + 20
+        )
     except ValueError as error:
         raise UsageError("the form is invalid") from error
     return ImmutableMultiDict([*request.query_params.multi_items(), *pairs])

@@ -12,7 +12,8 @@ from aggregator.web.sanitise import encode_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_SECONDS = "5"  # if the database does not answer, whose restart takes about that long, or is busy
+# If the database does not answer, whose restart takes about that long, or is busy
+RETRY_AFTER_SECONDS = "5"
 _TYPE = "tag:aggregator,2026:problem/"
 
 
@@ -98,4 +99,6 @@ def problem(status: int, detail: str, **more: object) -> Response:
     """Return a problem+json response; `more` are further members of the problem."""
     kind = PROBLEMS.get(status, PROBLEMS[400 if status < 500 else 500])
     body = Problem(type=kind.type, title=kind.title, status=status, detail=detail)
-    return Response(encode_json(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON)
+    return Response(
+        encode_json(msgspec.to_builtins(body) | more), status, media_type=PROBLEM_JSON
+    )

@@ -37,12 +37,20 @@ from aggregator.web.feeds import routes as feeds
 from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_page
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
-from aggregator.web.security.middleware import API, PROBES, READER_API, RequestGuard, is_owner
+from aggregator.web.security.middleware import (
+    API,
+    PROBES,
+    READER_API,
+    RequestGuard,
+    is_owner,
+)
 from aggregator.web.security.token_auth import first_name
 from aggregator.web.settings import PublishSettings
 
-COMPRESSED_FROM_BYTES = 1024  # for smaller bodies the headers cost more than compression saves
-_HEADINGS = {400: "Invalid address", 503: "The database does not answer"}  # of pages; else HTTP's phrase
+# For smaller bodies the headers cost more than compression saves
+COMPRESSED_FROM_BYTES = 1024
+# Of pages; else HTTP's phrase
+_HEADINGS = {400: "Invalid address", 503: "The database does not answer"}
 # Otherwise an environment variable could send addresses and errors to another server.
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -82,14 +90,21 @@ def create_app(
         (health.watched, services.watch),
     ):
         if service is not None:
-            app.router.routes.extend(router.routes)  # `include_router` would add a step to every request
-    app.router.routes.extend([*pages.routes(site), *forms.routes(site), *feeds.routes(site)])
+            # `include_router` would add a step to every request
+            app.router.routes.extend(router.routes)
+    app.router.routes.extend(
+        [*pages.routes(site), *forms.routes(site), *feeds.routes(site)]
+    )
     app.router.routes.extend([*source_page.routes(site), *mark_forms.routes(site)])
     app.router.routes.extend(mute_forms.routes(site))
     if services.marks is not None:
         app.router.routes.extend(reader_api.routes(site, services.marks))
-    app.mount("/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static")
-    app.add_middleware(GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5)
+    app.mount(
+        "/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static"
+    )
+    app.add_middleware(
+        GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5
+    )
     errors = _Errors(pages.Pages(site))
 
     async def answer(request: Request, error: Exception) -> Response:  # in no thread
@@ -124,10 +139,19 @@ class _Errors:
                 status, detail = error.status_code, error.detail
             case UsageError():
                 status, detail = 400, str(error)
-            case AggregatorError():  # the message may contain names of files, hosts and users
-                status, detail = 503, str(error) if is_owner(request) else "The database does not answer."
+            # The message may contain names of files, hosts and users
+            case AggregatorError():
+                status, detail = (
+                    503,
+                    str(error)
+                    if is_owner(request)
+                    else "The database does not answer.",
+                )
             case _:
-                status, detail = 500, "An internal error occurred; see the log of the program."
+                status, detail = (
+                    500,
+                    "An internal error occurred; see the log of the program.",
+                )
         path = request.url.path
         if status == 405 and request.method == "OPTIONS":
             response = Response(status_code=204)
@@ -151,7 +175,9 @@ class _Errors:
 def _methods_of(request: Request) -> set[str]:
     """Return the methods of an address, of all its routes; Starlette looks at the first one only."""
     scope = {**request.scope, "root_path": ""}  # a folder of files sets it to its own
-    routes = [one for one in request.app.router.routes if one.matches(scope)[0] != Match.NONE]
+    routes = [
+        one for one in request.app.router.routes if one.matches(scope)[0] != Match.NONE
+    ]
     # `/sources/opml` is no id of a source.
     same = [one for one in routes if getattr(one, "path", "") == scope["path"]]
     methods = {"OPTIONS"}
@@ -162,7 +188,8 @@ def _methods_of(request: Request) -> set[str]:
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (
-    5.0  # for active requests; after it they are cancelled, because the daemon must exit within 10 s
+    # For active requests; after it they are cancelled, because the daemon must exit within 10 s
+    5.0
 )
 
 _log = logging.getLogger(__name__)
@@ -191,7 +218,9 @@ class Server:
         self.services = services
         self._create = partial(create_app, reader, services=services)
         self._new_loop = new_loop
-        self._serving: tuple[_QuietServer, threading.Thread, socket.socket] | None = None
+        self._serving: tuple[_QuietServer, threading.Thread, socket.socket] | None = (
+            None
+        )
 
     @property
     def url(self) -> str:
@@ -207,17 +236,25 @@ class Server:
         self.refuse_open_address()
         kept = kept_files.take(self._address)
         kept_files.close_rest()
-        bound = _bind(self.settings.host, self.settings.port) if kept is None else socket.socket(fileno=kept)
+        bound = (
+            _bind(self.settings.host, self.settings.port)
+            if kept is None
+            else socket.socket(fileno=kept)
+        )
         settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
         server = _uvicorn(self._create(settings), settings)
-        thread = threading.Thread(target=self._serve, args=(server, bound), name="web", daemon=True)
+        thread = threading.Thread(
+            target=self._serve, args=(server, bound), name="web", daemon=True
+        )
         self._serving = server, thread, bound
         thread.start()
         deadline = time.monotonic() + START_DEADLINE_SECONDS
         while not server.started:
             if not thread.is_alive() or time.monotonic() > deadline:
                 self.stop()
-                raise AggregatorError(f"the web server did not start on {self.url}; see the log")
+                raise AggregatorError(
+                    f"the web server did not start on {self.url}; see the log"
+                )
             time.sleep(0.01)
         if settings.is_owner_on_loopback:
             _log.info(
@@ -278,7 +315,8 @@ class _QuietServer(uvicorn.Server):
             await event.wait()
             for listening in self.servers:
                 listening.close()
-            await asyncio.sleep(_LAST_REQUESTS_SECONDS)  # of connections that were accepted just now
+            # Of connections that were accepted just now
+            await asyncio.sleep(_LAST_REQUESTS_SECONDS)
 
     def end(self) -> None:
         """Shut down; for other threads, at any time."""
@@ -297,7 +335,10 @@ def _uvicorn(app: ASGIApp, settings: PublishSettings) -> _QuietServer:
         uvicorn.Config(
             limiter,
             interface="asgi3",
-            http=cast("type[asyncio.Protocol]", partial(connection_limits.TimeoutProtocol, limiter)),
+            http=cast(
+                "type[asyncio.Protocol]",
+                partial(connection_limits.TimeoutProtocol, limiter),
+            ),
             access_log=False,
             log_config=None,  # the daemon has set up logging
             proxy_headers=False,
@@ -318,7 +359,8 @@ def _bind(host: str, port: int) -> socket.socket:
     connection_limits.close_unread(listener)
     try:
         listener.bind((host, port))
-    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: a label of the name is too long
+    # UnicodeError: a label of the name is too long
+    except (OSError, OverflowError, UnicodeError) as error:
         listener.close()
         why = getattr(error, "strerror", None) or error
         words = f"cannot listen on {host} port {port}: {why}; see server.host and server.port"

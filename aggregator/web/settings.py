@@ -24,14 +24,18 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     # "" means the bound address; used in links and cookies only, never in identifiers
     public_url: str = ""
-    allowed_hosts: tuple[str, ...] = ()  # further host names that the Host header may have
+    # Further host names that the Host header may have
+    allowed_hosts: tuple[str, ...] = ()
     owner_on_loopback: bool | None = None  # None: see `is_owner_on_loopback`
-    trusted_proxies: tuple[str, ...] = ()  # networks (CIDR) whose X-Forwarded-... headers are trusted
-    cors: tuple[str, ...] = ()  # origins whose pages may use the API and feeds; "*": any, to read
+    # Networks (CIDR) whose X-Forwarded-... headers are trusted
+    trusted_proxies: tuple[str, ...] = ()
+    # Origins whose pages may use the API and feeds; "*": any, to read
+    cors: tuple[str, ...] = ()
     title: str = "Stories"
     excerpt_words: int = 60
     full_text: Literal["owner", "never", "all"] = "owner"
-    images: Literal["direct", "off"] = "direct"  # the owner's browser asks their sites for pictures, or not
+    # The owner's browser asks their sites for pictures, or not
+    images: Literal["direct", "off"] = "direct"
     index: bool = False  # True lets search engines list the pages
     link: Literal["story", "article"] = "story"  # the target of a feed item
     items: int = 100  # stories in a feed, unless its address has the parameter `limit`
@@ -41,9 +45,13 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
     digest_query: SavedQuery = SavedQuery()
     digest_timezone: str | None = None  # None: that of the machine
 
-    def digest_filter(self, now: dt.datetime, mutes: tuple[Mute, ...] = ()) -> StoryFilter:
+    def digest_filter(
+        self, now: dt.datetime, mutes: tuple[Mute, ...] = ()
+    ) -> StoryFilter:
         """Return the filter of the stories of a digest, without those that its reader muted."""
-        return replace(self.digest_query.story_filter(now, self.digest_stories), mutes=mutes)
+        return replace(
+            self.digest_query.story_filter(now, self.digest_stories), mutes=mutes
+        )
 
     @property
     def is_owner_on_loopback(self) -> bool:
@@ -75,7 +83,11 @@ def publish_settings(config: Config) -> PublishSettings:
     """Return the settings of a configuration: the keys of three sections that have these names."""
     sections = (config.server, config.publish, config.feeds)
     values = {name: value for section in sections for name, value in section}
-    known = {name: values[name] for name in PublishSettings.__struct_fields__ if name in values}
+    known = {
+        name: values[name]
+        for name in PublishSettings.__struct_fields__
+        if name in values
+    }
     digest = config.digest
     return PublishSettings(
         public_url=config.public_url or "",

@@ -81,7 +81,9 @@ def reason_in_words(article: ArticleView) -> str | None:
         words += f", score {evidence.score:.2f}"
         words += f", threshold {evidence.need:.2f}" if evidence.need is not None else ""
     positive = (reason for reason in evidence.reasons if reason.share > 0)
-    strongest = sorted(positive, key=lambda reason: (-reason.share, reason.name))[:SHOWN_REASONS]
+    strongest = sorted(positive, key=lambda reason: (-reason.share, reason.name))[
+        :SHOWN_REASONS
+    ]
     named = ", ".join(reason.name.replace("_", " ") for reason in strongest)
     return f"{words}; most similar in {named}" if named else words
 
@@ -187,7 +189,9 @@ class WholeStoryJson(StoryJson):
 
 def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
     """Return a page of stories."""
-    return PageJson(stories=tuple(story_in_list(story) for story in stories), next=next_cursor)
+    return PageJson(
+        stories=tuple(story_in_list(story) for story in stories), next=next_cursor
+    )
 
 
 def story_in_list(story: StoryView) -> StoryJson:
@@ -217,7 +221,9 @@ def whole_story(
     articles = []
     for article in story.articles:
         values = msgspec.structs.asdict(whole_article(article))
-        articles.append(StoryArticleJson(**values, opening=openings.get(article.id, "")))
+        articles.append(
+            StoryArticleJson(**values, opening=openings.get(article.id, ""))
+        )
     return like(
         WholeStoryJson,
         story,
@@ -227,7 +233,8 @@ def whole_story(
         lead=shown.lead,
         versions=shown.versions,
         quotations=shown.quotations,
-        summarised=summarised and like(SummarisedJson, summarised, machine_written=True),
+        summarised=summarised
+        and like(SummarisedJson, summarised, machine_written=True),
     )
 
 
@@ -255,7 +262,12 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
 def _html(article: ArticleView) -> str | None:
     """Return an article as it was written, else its text in paragraphs."""
     if article.html is None:
-        return "".join(f"<p>{escape(line)}</p>" for line in article.text.split("\n") if line) or None
+        return (
+            "".join(
+                f"<p>{escape(line)}</p>" for line in article.text.split("\n") if line
+            )
+            or None
+        )
     from aggregator.extract.html.article_html import shown_html
 
     return shown_html(article.html, with_pictures=True)
@@ -335,7 +347,11 @@ def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
         parameters = query.model_dump(
             by_alias=True, exclude_defaults=True, exclude={"title", "items", "link"}
         )
-        shown.append(SavedQueryJson(name=query.name, title=query.title or query.name, parameters=parameters))
+        shown.append(
+            SavedQueryJson(
+                name=query.name, title=query.title or query.name, parameters=parameters
+            )
+        )
     return SavedQueriesJson(queries=tuple(shown))
 
 
@@ -353,8 +369,13 @@ def one_article(one: ArticleDetail) -> OneArticleJson:
 
 def search_results(results: SearchResults) -> SearchResults:
     """Return the results without the characters that the encoder removes, with the marks of what is left."""
-    stories = (replace(one, hits=tuple(map(_with_visible, one.hits))) for one in results.stories)
-    return replace(results, hits=tuple(map(_with_visible, results.hits)), stories=tuple(stories))
+    stories = (
+        replace(one, hits=tuple(map(_with_visible, one.hits)))
+        for one in results.stories
+    )
+    return replace(
+        results, hits=tuple(map(_with_visible, results.hits)), stories=tuple(stories)
+    )
 
 
 def one_source(source: SourceView) -> SourceJson:

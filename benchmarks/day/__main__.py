@@ -36,31 +36,65 @@ HERE = Path(__file__).parents[2]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks day", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks day", description=__doc__.splitlines()[0]
+    )
     data = os.environ.get("AGGREGATOR_DATA", "../shared/data")
     parser.add_argument("--data", type=Path, default=Path(data))
-    parser.add_argument("--orders", type=int, default=5, help="orders in which feeds are read first")
-    parser.add_argument("--rounds", type=int, default=4, help="rounds of polls after the first reading")
-    parser.add_argument("--pace", type=float, default=1.0, help="seconds between two polls of a round")
-    parser.add_argument("--idle", type=float, default=10.0, help="minutes without anything, at the end")
-    parser.add_argument("--program", type=Path, help="another checkout, in the same run")
-    parser.add_argument("--url", help="a PostgreSQL server's database, for databases made beside it")
-    parser.add_argument("--folder", type=Path, help="on a disk, for databases; default: the temporary folder")
+    parser.add_argument(
+        "--orders", type=int, default=5, help="orders in which feeds are read first"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=4, help="rounds of polls after the first reading"
+    )
+    parser.add_argument(
+        "--pace", type=float, default=1.0, help="seconds between two polls of a round"
+    )
+    parser.add_argument(
+        "--idle", type=float, default=10.0, help="minutes without anything, at the end"
+    )
+    parser.add_argument(
+        "--program", type=Path, help="another checkout, in the same run"
+    )
+    parser.add_argument(
+        "--url", help="a PostgreSQL server's database, for databases made beside it"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="on a disk, for databases; default: the temporary folder",
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     given = parser.parse_args()
-    day = Day(real_feeds(given.data), read_labels(given.data), given.rounds, given.pace, given.idle)
+    day = Day(
+        real_feeds(given.data),
+        read_labels(given.data),
+        given.rounds,
+        given.pace,
+        given.idle,
+    )
     programs = [HERE] if given.program is None else [HERE, given.program.resolve()]
     runs: list[list[Figures]] = [[] for _ in programs]
     for order in range(given.orders):
         for program, figures in zip(programs, runs, strict=True):
-            print(f"order {order + 1} of {given.orders}, {program.name}", file=sys.stderr, flush=True)
+            print(
+                f"order {order + 1} of {given.orders}, {program.name}",
+                file=sys.stderr,
+                flush=True,
+            )
             figures.append(run_order(day, program, order, given.url, given.folder))
             if given.json is not None:
-                given.json.write_text(json.dumps(dict(zip(map(str, programs), runs, strict=True)), indent=1))
+                given.json.write_text(
+                    json.dumps(
+                        dict(zip(map(str, programs), runs, strict=True)), indent=1
+                    )
+                )
     print_table([program.name for program in programs], runs)
 
 
-def run_order(day: Day, program: Path, order: int, url: str | None, folder: Path | None) -> Figures:
+def run_order(
+    day: Day, program: Path, order: int, url: str | None, folder: Path | None
+) -> Figures:
     """Run one program on the feeds, polled first in an order of their own; the whole day if it is order 0."""
     with tempfile.TemporaryDirectory(dir=folder) as own, _database(url) as database:
         run = Run(day, program, Path(own), url=database, order=order)
@@ -92,7 +126,9 @@ def _database(url: str | None) -> Iterator[str]:
         connection.execute(drop)
         connection.execute(text(f'CREATE DATABASE "{name}"'))
         try:
-            yield address.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+            yield address.set(drivername="postgresql", database=name).render_as_string(
+                hide_password=False
+            )
         finally:
             connection.execute(drop)
     engine.dispose()

@@ -48,7 +48,11 @@ class Daemon:
             "sources": [],
         }
         (folder / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("AGGREGATOR_")
+        }
         self._environment = kept | {"PYTHONPATH": str(checkout)}
         self._process: subprocess.Popen[bytes] | None = None
         driver_url = self._url.replace("postgresql://", "postgresql+psycopg://", 1)
@@ -57,7 +61,8 @@ class Daemon:
 
             @event.listens_for(self._engine, "connect")
             def _leave_checkpoints(connection: Any, _record: Any) -> None:
-                connection.execute("PRAGMA wal_autocheckpoint=0")  # what is written is the daemon's to write
+                # What is written is the daemon's to write
+                connection.execute("PRAGMA wal_autocheckpoint=0")
                 connection.execute("PRAGMA busy_timeout=30000")
 
     @property
@@ -79,7 +84,10 @@ class Daemon:
             for feed in feeds
         )
         opml = self.folder / "feeds.opml"
-        opml.write_text(f"<opml version='2.0'><head/><body>{outlines}</body></opml>", encoding="utf-8")
+        opml.write_text(
+            f"<opml version='2.0'><head/><body>{outlines}</body></opml>",
+            encoding="utf-8",
+        )
         self.command("db", "upgrade")
         self.command("sources", "import", str(opml))
 
@@ -87,7 +95,11 @@ class Daemon:
         """Start it and wait until its pages answer."""
         with (self.folder / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self._program("run"), cwd=self.folder, env=self._environment, stdout=log, stderr=log
+                self._program("run"),
+                cwd=self.folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
             )
         self.wait_for(lambda: bool(self.page("/healthz")))
 
@@ -104,7 +116,9 @@ class Daemon:
     def page(self, path: str) -> str:
         """Return one of its pages; "" if it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=60) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self._port}{path}", timeout=60
+            ) as answer:
                 return str(answer.read().decode())
         except OSError:
             return ""
@@ -116,7 +130,9 @@ class Daemon:
             has_ended = self._process is not None and self._process.poll() is not None
             if has_ended or time.monotonic() > deadline:
                 log = (self.folder / "daemon.log").read_text(errors="replace")
-                raise TimeoutError(f"the daemon {'ended' if has_ended else 'goes on'}: {log[-3000:]}")
+                raise TimeoutError(
+                    f"the daemon {'ended' if has_ended else 'goes on'}: {log[-3000:]}"
+                )
             time.sleep(_LOOK_SECONDS)
 
     def wait_until_quiet(self, or_event: str = "") -> None:
@@ -134,12 +150,23 @@ class Daemon:
             while len(looks) > 2 and looks[1][0] <= looks[-1][0] - QUIET_SECONDS:
                 del looks[0]
             seconds, cpu = looks[-1][0] - looks[0][0], looks[-1][1] - looks[0][1]
-            return seconds >= QUIET_SECONDS and cpu <= QUIET_CPU * seconds and not self.waiting()
+            return (
+                seconds >= QUIET_SECONDS
+                and cpu <= QUIET_CPU * seconds
+                and not self.waiting()
+            )
 
         self.wait_for(is_quiet)
 
     def _program(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "aggregator", "--config", str(self.folder / "config.yaml"), *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "aggregator",
+            "--config",
+            str(self.folder / "config.yaml"),
+            *arguments,
+        ]
 
     # Its database -----------------------------------------------------------------------------------------
 
@@ -150,15 +177,24 @@ class Daemon:
 
     def set_due(self, due_at: Mapping[str, dt.datetime]) -> None:
         """Set when the sources with these addresses are polled next."""
-        statement = text("UPDATE source SET next_due_at = :due WHERE address = :address")
+        statement = text(
+            "UPDATE source SET next_due_at = :due WHERE address = :address"
+        )
         typed = statement.bindparams(bindparam("due", type_=DateTime(timezone=True)))
         with self._engine.begin() as connection:
-            rows = [{"address": a, "due": self._stored(connection, due)} for a, due in due_at.items()]
+            rows = [
+                {"address": a, "due": self._stored(connection, due)}
+                for a, due in due_at.items()
+            ]
             connection.execute(typed, rows)
 
     @staticmethod
     def _stored(connection: Connection, moment: dt.datetime) -> dt.datetime:
-        return moment.replace(tzinfo=None) if connection.dialect.name == "sqlite" else moment
+        return (
+            moment.replace(tzinfo=None)
+            if connection.dialect.name == "sqlite"
+            else moment
+        )
 
     def waiting(self) -> int:
         """Return how many entries were accepted and not placed."""
@@ -172,4 +208,6 @@ class Daemon:
 
     def stories_on_page_one(self) -> list[str]:
         """Return the ids of the stories on the first page of the front page, in its order."""
-        return list(dict.fromkeys(re.findall(r"href=\"[^\"]*/stories/(\w+)\"", self.page("/"))))
+        return list(
+            dict.fromkeys(re.findall(r"href=\"[^\"]*/stories/(\w+)\"", self.page("/")))
+        )

@@ -24,17 +24,23 @@ from tests.support.loopback import LoopbackServer, Request, Resource, Response
 FETCHED = dt.datetime(2026, 2, 18, 3, 31, tzinfo=dt.UTC)  # when the feeds were fetched
 # A feed brings news while it is watched only if it had some lately: an entry of last year is not new.
 NEWS_AGE = dt.timedelta(days=7)
-HELD_SHARE = 0.25  # of the items of a feed, the newest, that the first poll does not show ...
+# Of the items of a feed, the newest, that the first poll does not show ...
+HELD_SHARE = 0.25
 MOST_HELD = 6  # ... at most so many
 ITEMS_A_POLL = 2  # that one poll brings, at most
-EDITED_SHARE = 0.2  # of the feeds with recent items: those that change the title of a known item in a round
+# Of the feeds with recent items: those that change the title of a known item in a round
+EDITED_SHARE = 0.2
 EDIT = ", officials say"  # added to a title
 
 _ITEM = re.compile(rb"<((?:[a-z]+:)?(?:item|entry))[\s>].*?</\1>", re.DOTALL)
-_TITLE = re.compile(rb"(<title(?:\s[^>]*)?>(?:<!\[CDATA\[)?)(.*?)((?:\]\]>)?</title>)", re.DOTALL)
+_TITLE = re.compile(
+    rb"(<title(?:\s[^>]*)?>(?:<!\[CDATA\[)?)(.*?)((?:\]\]>)?</title>)", re.DOTALL
+)
 _JSON_TITLE = re.compile(rb'("title": ?")((?:[^"\\]|\\.)*)(")')
 _DATE_NAMES = rb"(?:pubDate|published|updated|modified|lastBuildDate|date)"
-_DATE = re.compile(rb"(<(?:[a-z]+:)?" + _DATE_NAMES + rb"(?:\s[^>]*)?>\s*)([^<]+?)(\s*</)")
+_DATE = re.compile(
+    rb"(<(?:[a-z]+:)?" + _DATE_NAMES + rb"(?:\s[^>]*)?>\s*)([^<]+?)(\s*</)"
+)
 _JSON_DATE = re.compile(rb'("date_(?:published|modified)": ?")([^"]+)(")')
 
 
@@ -76,7 +82,9 @@ class Feed:
         self.body = body
         self.is_json = body.lstrip()[:1] == b"{"
         if self.is_json:
-            self.items = [json.dumps(item).encode() for item in json.loads(body)["items"]]
+            self.items = [
+                json.dumps(item).encode() for item in json.loads(body)["items"]
+            ]
         else:
             self.items = [match.group() for match in _ITEM.finditer(body)]
 
@@ -91,14 +99,21 @@ class Feed:
     def date_of(self, place: int) -> dt.datetime | None:
         """Return the earliest date of an item, which is that of its publication."""
         pattern = _JSON_DATE if self.is_json else _DATE
-        dates = [read_date(match[2].decode()) for match in pattern.finditer(self.items[place])]
+        dates = [
+            read_date(match[2].decode())
+            for match in pattern.finditer(self.items[place])
+        ]
         return min((date for date in dates if date is not None), default=None)
 
     def moved(self, span: dt.timedelta) -> "Feed":
         """Return the feed with all dates later by `span`."""
 
         def later(match: re.Match[bytes]) -> bytes:
-            return match[1] + moved_date(match[2].decode("utf-8", "replace"), span).encode() + match[3]
+            return (
+                match[1]
+                + moved_date(match[2].decode("utf-8", "replace"), span).encode()
+                + match[3]
+            )
 
         pattern = _JSON_DATE if self.is_json else _DATE
         return Feed(self.file, self.address, self.name, pattern.sub(later, self.body))
@@ -111,7 +126,9 @@ class Feed:
 
 def real_feeds(data: Path) -> list[Feed]:
     """Read the feeds below AGGREGATOR_DATA, with the addresses and names of a reader's list."""
-    lines = (data / "feeds" / "addresses.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (
+        (data / "feeds" / "addresses.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    )
     feeds = []
     for line in lines:
         file, address, name = line.split("\t")
@@ -140,9 +157,13 @@ def plan_of(feed: Feed, rounds: int, chance: random.Random) -> Plan:
     """Deal the newest items of a feed out to the rounds, the oldest of them first, one or two at a time."""
     dates = {place: feed.date_of(place) for place in range(len(feed.items))}
     oldest = FETCHED - NEWS_AGE
-    recent = [place for place, date in dates.items() if date is not None and date >= oldest]
+    recent = [
+        place for place, date in dates.items() if date is not None and date >= oldest
+    ]
     recent.sort(key=lambda place: (dates[place], -place))
-    count = min(MOST_HELD, int(len(feed.items) * HELD_SHARE), len(recent), rounds * ITEMS_A_POLL)
+    count = min(
+        MOST_HELD, int(len(feed.items) * HELD_SHARE), len(recent), rounds * ITEMS_A_POLL
+    )
     held = recent[len(recent) - count :]
     sizes: list[int] = []
     while sum(sizes) < count:
@@ -151,7 +172,9 @@ def plan_of(feed: Feed, rounds: int, chance: random.Random) -> Plan:
         sizes.append(chance.randint(least, min(ITEMS_A_POLL, left)))
     appears = dict.fromkeys(dates, 0)
     waiting = iter(held)
-    for size, number in zip(sizes, sorted(chance.sample(range(1, rounds + 1), len(sizes))), strict=True):
+    for size, number in zip(
+        sizes, sorted(chance.sample(range(1, rounds + 1), len(sizes))), strict=True
+    ):
         for _ in range(size):
             appears[next(waiting)] = number
     edited: dict[int, int] = {}
@@ -207,7 +230,9 @@ class FeedServer:
         self.server.requests.clear()  # which would grow
         parts = urlsplit(request.path)
         host = parts.netloc or request.headers.get("host", "")
-        address = f"http://{host}{parts.path}" + (f"?{request.query}" if request.query else "")
+        address = f"http://{host}{parts.path}" + (
+            f"?{request.query}" if request.query else ""
+        )
         feed = self._by_address.get(address)
         if feed is None:
             return Response(404)

@@ -24,7 +24,10 @@ class Usage:
     written_bytes: int
 
     def __sub__(self, other: Self) -> "Usage":
-        return Usage(self.cpu_seconds - other.cpu_seconds, self.written_bytes - other.written_bytes)
+        return Usage(
+            self.cpu_seconds - other.cpu_seconds,
+            self.written_bytes - other.written_bytes,
+        )
 
 
 def tree_of(pid: int) -> dict[int, list[str]]:
@@ -32,11 +35,15 @@ def tree_of(pid: int) -> dict[int, list[str]]:
     stats: dict[int, list[str]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            stats[int(stat.parent.name)] = stat.read_text(errors="replace").rpartition(")")[2].split()
+            stats[int(stat.parent.name)] = (
+                stat.read_text(errors="replace").rpartition(")")[2].split()
+            )
     tree = {pid: stats[pid]} if pid in stats else {}
     grown = True
     while grown:
-        children = {child: stats[child] for child in stats if int(stats[child][1]) in tree}
+        children = {
+            child: stats[child] for child in stats if int(stats[child][1]) in tree
+        }
         grown = not children.keys() <= tree.keys()
         tree |= children
     return tree
@@ -45,14 +52,21 @@ def tree_of(pid: int) -> dict[int, list[str]]:
 def usage_of(pid: int) -> Usage:
     """Return the CPU and the bytes written of the tree, with those of children that have ended."""
     tree = tree_of(pid)
-    ticks = sum(int(stat[place]) for stat in tree.values() for place in (11, 12, 13, 14))
-    written = sum(_number(_WRITTEN, member, "io") for member in tree)  # of ended children, too
+    ticks = sum(
+        int(stat[place]) for stat in tree.values() for place in (11, 12, 13, 14)
+    )
+    # Of ended children, too
+    written = sum(_number(_WRITTEN, member, "io") for member in tree)
     return Usage(ticks / _TICKS_A_SECOND, written)
 
 
 def memory_of(pid: int) -> float:
     """Return the PSS of the tree in MB: memory that several processes share counts once."""
-    return sum(_number(_PSS, member, "smaps_rollup") for member in tree_of(pid)) / 1000 * 1.024
+    return (
+        sum(_number(_PSS, member, "smaps_rollup") for member in tree_of(pid))
+        / 1000
+        * 1.024
+    )
 
 
 def wake_ups_of(pid: int) -> dict[str, int]:
@@ -61,13 +75,17 @@ def wake_ups_of(pid: int) -> dict[str, int]:
     for member in tree_of(pid):
         for status in Path(f"/proc/{member}/task").glob("*/status"):
             with contextlib.suppress(OSError):
-                switches[str(status)] = sum(map(int, _SWITCHES.findall(status.read_text())))
+                switches[str(status)] = sum(
+                    map(int, _SWITCHES.findall(status.read_text()))
+                )
     return switches
 
 
 def wake_ups_between(before: Mapping[str, int], after: Mapping[str, int]) -> int:
     """Return the wake-ups of the threads that lived all the time."""
-    return sum(after[thread] - before[thread] for thread in before.keys() & after.keys())
+    return sum(
+        after[thread] - before[thread] for thread in before.keys() & after.keys()
+    )
 
 
 def _number(pattern: re.Pattern[str], pid: int, name: str) -> int:

@@ -15,12 +15,30 @@ import feedparser
 
 from benchmarks.day.daemon import Daemon
 from benchmarks.day.feeds import EDIT, FETCHED, Feed, FeedServer, Plan, plan_of
-from benchmarks.day.processes import MemoryWatch, Usage, memory_of, usage_of, wake_ups_between, wake_ups_of
+from benchmarks.day.processes import (
+    MemoryWatch,
+    Usage,
+    memory_of,
+    usage_of,
+    wake_ups_between,
+    wake_ups_of,
+)
 from benchmarks.day.scores import Labels, events_twice, label_of, scores_of
 
-FIRST_POLLS_SECONDS = 30.0  # over which the first polls are spread, as after an import of as many feeds
+# Over which the first polls are spread, as after an import of as many feeds
+FIRST_POLLS_SECONDS = 30.0
 SCORED = (  # of Scores
-    *("events", "whole", "not_whole", "stories", "pure", "impure", "pairs", "pairs_found", "pairs_wrong"),
+    *(
+        "events",
+        "whole",
+        "not_whole",
+        "stories",
+        "pure",
+        "impure",
+        "pairs",
+        "pairs_found",
+        "pairs_wrong",
+    ),
     *("precision", "recall", "f1", "arguable", "arguable_found"),
 )
 LOOK_SECONDS = 0.5  # between two looks for new entries on the pages
@@ -51,7 +69,9 @@ class Article:
 class Run:
     """A daemon and the server of its feeds. The figures are gathered in `figures`, by their names."""
 
-    def __init__(self, day: Day, checkout: Path, folder: Path, *, url: str, order: int) -> None:
+    def __init__(
+        self, day: Day, checkout: Path, folder: Path, *, url: str, order: int
+    ) -> None:
         """`url` of an empty PostgreSQL database; "" for SQLite in `folder`. `order` of the first polls."""
         self.day = day
         self.figures: dict[str, Any] = {}
@@ -105,7 +125,10 @@ class Run:
     def _poll_all(self, pace: float, feeds: Collection[Feed]) -> None:
         start = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
         self.daemon.set_due(
-            {feed.address: start + dt.timedelta(seconds=pace * n) for n, feed in enumerate(feeds)}
+            {
+                feed.address: start + dt.timedelta(seconds=pace * n)
+                for n, feed in enumerate(feeds)
+            }
         )
 
     def _settle(self, number: int) -> None:
@@ -130,7 +153,9 @@ class Run:
             for number in range(1, self.day.rounds + 1):
                 articles, bumped_at = self._articles(), self._bumps()
                 self.server.number = number
-                self._poll_all(self.day.pace, orders.sample(self.feeds, len(self.feeds)))
+                self._poll_all(
+                    self.day.pace, orders.sample(self.feeds, len(self.feeds))
+                )
                 delays += self._watch(number, set(articles))
                 self._settle(number)
                 bumps += self._count_bumps(articles, bumped_at)
@@ -141,7 +166,9 @@ class Run:
         self.figures |= {
             "round_polls": len(self.feeds) * self.day.rounds,
             "round_changed": len(changed),
-            "round_shown": sum(len(self.server.plans[file].new_in(number)) for file, number in changed),
+            "round_shown": sum(
+                len(self.server.plans[file].new_in(number)) for file, number in changed
+            ),
             "round_new": new_entries,
             "round_edits": sum(len(plan.edited) for plan in plans),
             "round_seconds": seconds,
@@ -177,15 +204,27 @@ class Run:
             time.sleep(LOOK_SECONDS)
         return delays
 
-    def _count_bumps(self, articles: dict[str, Article], bumped_at: dict[str, object]) -> Counter[str]:
+    def _count_bumps(
+        self, articles: dict[str, Article], bumped_at: dict[str, object]
+    ) -> Counter[str]:
         """Count the known stories that were bumped since, by the reason that they had."""
         current = self._articles()
         with_new = {current[id_].story for id_ in current.keys() - articles.keys()}
-        with_edit = {article.story for article in current.values() if article.title.endswith(EDIT)}
+        with_edit = {
+            article.story
+            for article in current.values()
+            if article.title.endswith(EDIT)
+        }
         bumps: Counter[str] = Counter()
         for story, moment in self._bumps().items():
             if bumped_at.get(story, moment) != moment:
-                reason = "new" if story in with_new else "edited" if story in with_edit else "nothing"
+                reason = (
+                    "new"
+                    if story in with_new
+                    else "edited"
+                    if story in with_edit
+                    else "nothing"
+                )
                 bumps[reason] += 1
         return bumps
 
@@ -221,8 +260,11 @@ class Run:
         self.figures |= {
             "idle_minutes": self.day.idle,
             "idle_mb": memory_of(pid),
-            "idle_cpu_ms_a_second": 1000 * (after.cpu_seconds - used.cpu_seconds) / seconds,
-            "idle_wake_ups_a_second": wake_ups_between(wake_ups, wake_ups_of(pid)) / seconds,
+            "idle_cpu_ms_a_second": 1000
+            * (after.cpu_seconds - used.cpu_seconds)
+            / seconds,
+            "idle_wake_ups_a_second": wake_ups_between(wake_ups, wake_ups_of(pid))
+            / seconds,
             "idle_kb_written": (after.written_bytes - used.written_bytes) / 1000,
         }
 
@@ -242,17 +284,31 @@ class Run:
     # What the pages show ----------------------------------------------------------------------------------
 
     def _articles(self) -> dict[str, Article]:
-        rows = self.daemon.rows("SELECT article_id, story_id, source_key, url, title FROM v_story_articles")
+        rows = self.daemon.rows(
+            "SELECT article_id, story_id, source_key, url, title FROM v_story_articles"
+        )
         return {row[0]: Article(*row) for row in rows}
 
     def _new_articles(self, known: set[str]) -> list[Article]:
         """Return the articles that are not `known` and whose story is rendered."""
-        rendered = {row[0] for row in self.daemon.rows("SELECT id FROM v_stories WHERE text IS NOT NULL")}
+        rendered = {
+            row[0]
+            for row in self.daemon.rows(
+                "SELECT id FROM v_stories WHERE text IS NOT NULL"
+            )
+        }
         articles = self._articles().values()
-        return [article for article in articles if article.id not in known and article.story in rendered]
+        return [
+            article
+            for article in articles
+            if article.id not in known and article.story in rendered
+        ]
 
     def _bumps(self) -> dict[str, object]:
-        return {row[0]: row[1] for row in self.daemon.rows("SELECT id, updated FROM v_stories")}
+        return {
+            row[0]: row[1]
+            for row in self.daemon.rows("SELECT id, updated FROM v_stories")
+        }
 
     def _files(self) -> dict[str, str]:
         """Return the file of the feed of each source key."""
@@ -265,7 +321,9 @@ class Run:
         stories: dict[str, str] = {}
         for article in articles.values():
             title = article.title.removesuffix(EDIT)
-            label = label_of(self.day.labels, files.get(article.source, ""), article.url, title)
+            label = label_of(
+                self.day.labels, files.get(article.source, ""), article.url, title
+            )
             if label is not None:
                 stories[label] = article.story
         scores = scores_of(self.day.labels, stories)
@@ -273,7 +331,9 @@ class Run:
         self.figures |= {
             f"{when}_articles": len(articles),
             f"{when}_labelled": len(stories),
-            f"{when}_all_stories": len({article.story for article in articles.values()}),
+            f"{when}_all_stories": len(
+                {article.story for article in articles.values()}
+            ),
             f"{when}_page_stories": len(page),
             f"{when}_twice": events_twice(self.day.labels, stories, set(page)),
         }

@@ -29,18 +29,28 @@ class Labels:
 
 def read_labels(data: Path) -> Labels:
     """Read the reading list below AGGREGATOR_DATA."""
-    with gzip.open(data / "events-reading-list.jsonl.gz", "rt", encoding="utf-8") as lines:
+    with gzip.open(
+        data / "events-reading-list.jsonl.gz", "rt", encoding="utf-8"
+    ) as lines:
         records = [json.loads(line) for line in lines]
     loose: set[Pair] = set()
-    for line in (data / "events-reading-list-loose.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (
+        (data / "events-reading-list-loose.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    ):
         loose.update(map(frozenset, itertools.combinations(json.loads(line)["ids"], 2)))
     return Labels(
         events={record["id"]: record["cluster"] for record in records},
         outlets={record["id"]: record["feed"] for record in records},
         titles={record["id"]: record["title"] for record in records},
         loose=loose,
-        by_address={(record["feed"], _bare(record["url"])): record["id"] for record in records},
-        by_title={(record["feed"], record["title"]): record["id"] for record in records},
+        by_address={
+            (record["feed"], _bare(record["url"])): record["id"] for record in records
+        },
+        by_title={
+            (record["feed"], record["title"]): record["id"] for record in records
+        },
     )
 
 
@@ -101,16 +111,31 @@ def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
     for entry, story in stories.items():
         in_story[story].append(entry)
         in_event[labels.events[entry]].append(entry)
-    events = [event for event in in_event.values() if _is_of_several_outlets(labels, event)]
-    several = [story for story in in_story.values() if _is_of_several_outlets(labels, story)]
-    all_together, all_labelled = set(_pairs(in_story.values())), set(_pairs(in_event.values()))
+    events = [
+        event for event in in_event.values() if _is_of_several_outlets(labels, event)
+    ]
+    several = [
+        story for story in in_story.values() if _is_of_several_outlets(labels, story)
+    ]
+    all_together, all_labelled = (
+        set(_pairs(in_story.values())),
+        set(_pairs(in_event.values())),
+    )
     together, labelled = all_together - labels.loose, all_labelled - labels.loose
     arguable = all_labelled & labels.loose
     return Scores(
         events=len(events),
-        not_whole=[_name_of_event(labels, event) for event in events if len({stories[e] for e in event}) > 1],
+        not_whole=[
+            _name_of_event(labels, event)
+            for event in events
+            if len({stories[e] for e in event}) > 1
+        ],
         stories=len(several),
-        impure=[_name(labels, story) for story in several if set(_pairs([story])) & together - labelled],
+        impure=[
+            _name(labels, story)
+            for story in several
+            if set(_pairs([story])) & together - labelled
+        ],
         pairs=len(labelled),
         pairs_found=len(together & labelled),
         pairs_wrong=len(together - labelled),
@@ -119,7 +144,9 @@ def scores_of(labels: Labels, stories: Mapping[str, str]) -> Scores:
     )
 
 
-def events_twice(labels: Labels, stories: Mapping[str, str], page: Collection[str]) -> list[str]:
+def events_twice(
+    labels: Labels, stories: Mapping[str, str], page: Collection[str]
+) -> list[str]:
     """Return the names of events that two stories of a page tell: each has an entry of one pair."""
     on_page = defaultdict(list)
     for entry, story in stories.items():
@@ -127,7 +154,11 @@ def events_twice(labels: Labels, stories: Mapping[str, str], page: Collection[st
             on_page[labels.events[entry]].append(entry)
     twice = []
     for event in on_page.values():
-        apart = (pair for pair in _pairs([event]) if len({stories[entry] for entry in pair}) > 1)
+        apart = (
+            pair
+            for pair in _pairs([event])
+            if len({stories[entry] for entry in pair}) > 1
+        )
         if any(pair not in labels.loose for pair in apart):
             twice.append(_name_of_event(labels, event))
     return twice
@@ -145,7 +176,9 @@ def _is_of_several_outlets(labels: Labels, entries: Iterable[str]) -> bool:
 def _name_of_event(labels: Labels, entries: Sequence[str]) -> str:
     """Return the title of the event's first entry, also of those that did not arrive yet."""
     event = labels.events[entries[0]]
-    return labels.titles[min(entry for entry in labels.events if labels.events[entry] == event)]
+    return labels.titles[
+        min(entry for entry in labels.events if labels.events[entry] == event)
+    ]
 
 
 def _name(labels: Labels, entries: Iterable[str]) -> str:

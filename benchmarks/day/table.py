@@ -25,7 +25,8 @@ SCORES = [  # the name of a figure, its words, and digits after the point
     ("all_stories", "stories", 0),
     ("page_stories", "stories on page one", 0),
 ]
-ORDERS = [  # of the first reading: the name of a figure, its words, and which of several is the worst
+# Of the first reading: the name of a figure, its words, and which of several is the worst
+ORDERS = [
     ("whole", "events found whole", min),
     ("pure", "stories of several outlets that are pure", min),
     ("impure", "... that are not", max),
@@ -87,10 +88,14 @@ def print_table(names: list[str], runs: list[list[Figures]]) -> None:
     for when, title in _TIMES:
         print(title)
         for key, words, digits in SCORES:
-            _print_figures(words, [figures[f"{when}_{key}"] for figures in firsts], digits)
+            _print_figures(
+                words, [figures[f"{when}_{key}"] for figures in firsts], digits
+            )
     print("costs")
     for key, words, digits in COSTS:
-        _print_figures(words, [figures[key] for figures in firsts], digits, with_ratio=True)
+        _print_figures(
+            words, [figures[key] for figures in firsts], digits, with_ratio=True
+        )
     if len(runs[0]) > 1:
         _print_head(f"{len(runs[0])} orders of the first reading: mean, worst", names)
         for key, words, worst in ORDERS:
@@ -100,20 +105,31 @@ def print_table(names: list[str], runs: list[list[Figures]]) -> None:
 
 
 def _print_head(words: str, names: list[str]) -> None:
-    print(words.ljust(_WORDS) + "".join(name[-_CELL + 1 :].rjust(_CELL) for name in names))
+    print(
+        words.ljust(_WORDS) + "".join(name[-_CELL + 1 :].rjust(_CELL) for name in names)
+    )
 
 
-def _print_figures(words: str, values: list[Any], digits: int, *, with_ratio: bool = False) -> None:
+def _print_figures(
+    words: str, values: list[Any], digits: int, *, with_ratio: bool = False
+) -> None:
     line = f"  {words}".ljust(_WORDS)
     for value in values:
-        line += "-".rjust(_CELL) if value is None else f"{_number(value):{_CELL},.{digits}f}"
+        line += (
+            "-".rjust(_CELL)
+            if value is None
+            else f"{_number(value):{_CELL},.{digits}f}"
+        )
     if with_ratio and len(values) == 2 and None not in values and values[1]:
         line += f"{values[0] / values[1]:10.2f}"
     print(line)
 
 
 def _print_orders(
-    words: str, key: str, runs: list[list[Figures]], worst: Callable[[list[float]], float]
+    words: str,
+    key: str,
+    runs: list[list[Figures]],
+    worst: Callable[[list[float]], float],
 ) -> None:
     line = f"  {words}".ljust(_WORDS)
     for figures in runs:
@@ -122,7 +138,9 @@ def _print_orders(
     print(line)
 
 
-def _print_titles(words: str, key: str, names: list[str], firsts: list[Figures]) -> None:
+def _print_titles(
+    words: str, key: str, names: list[str], firsts: list[Figures]
+) -> None:
     """Print the titles that a program's figure lists, and when: after the first reading, the last round."""
     titles: set[str] = set()
     for figures in firsts:

@@ -124,7 +124,9 @@ _VIEWS = {
 
 def upgrade() -> None:
     _create_tables()
-    counters = sa.table("counter", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
+    counters = sa.table(
+        "counter", sa.column("name", sa.Text), sa.column("value", sa.BigInteger)
+    )
     op.bulk_insert(counters, [{"name": name, "value": 0} for name in _COUNTERS])
     _create_search_index()
     for name, query in _VIEWS.items():
@@ -198,8 +200,12 @@ def _create_tables() -> None:
         sa.Column("page_charset", sa.Text),
         sa.Column("page_robots", sa.Text),
         sa.Column("page_due_at", _TIME),
-        sa.Column("page_attempts", sa.Integer, nullable=False, server_default=sa.text("0")),
-        sa.Column("bump_by_clock", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column(
+            "page_attempts", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
+        sa.Column(
+            "bump_by_clock", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
         sa.Column("accepted_at", _TIME, nullable=False),
         sa.Column("done_at", _TIME),
         sa.Column("verdict", sa.Text),
@@ -230,7 +236,9 @@ def _create_tables() -> None:
         sa.Column("source", sa.Text, primary_key=True),
         sa.Column("outcome", sa.Text, primary_key=True),
         sa.Column("count", sa.BigInteger, nullable=False),
-        sa.Column("deleted", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "deleted", sa.BigInteger, nullable=False, server_default=sa.text("0")
+        ),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -247,13 +255,17 @@ def _create_tables() -> None:
         sa.Column("is_authoritative", sa.Boolean, nullable=False),
         sa.Column("first_seen_at", _TIME, nullable=False),
         sa.Column("is_current", sa.Boolean, nullable=False, server_default=sa.true()),
-        sa.Column("revert_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "revert_count", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
         sa.Column("title_hash", sa.LargeBinary),
         sa.Column("title_key", sa.LargeBinary),
         sa.Column("text_key", sa.LargeBinary),
         sa.Column("declared_at", _TIME),
         _partial("ix_observation_text_key", "text_key", where="text_key IS NOT NULL"),
-        _partial("ix_observation_title_key", "title_key", where="title_key IS NOT NULL"),
+        _partial(
+            "ix_observation_title_key", "title_key", where="title_key IS NOT NULL"
+        ),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -285,8 +297,15 @@ def _create_tables() -> None:
         sa.Column("language", sa.Text),
         sa.Column("timezone", sa.Text),
         sa.Column("interval_seconds", sa.Integer, nullable=False),
-        sa.Column("has_own_interval", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("adaptive_interval_seconds", sa.Float, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "has_own_interval", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
+        sa.Column(
+            "adaptive_interval_seconds",
+            sa.Float,
+            nullable=False,
+            server_default=sa.text("0"),
+        ),
         sa.Column("pages", sa.Text, nullable=False),
         sa.Column("origin", sa.Text, nullable=False),
         sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
@@ -296,31 +315,50 @@ def _create_tables() -> None:
         sa.Column("last_modified", sa.Text),
         sa.Column("body_hash", sa.LargeBinary),
         sa.Column("folder_state", sa.LargeBinary),
-        sa.Column("first_poll_done", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column(
+            "first_poll_done", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
         sa.Column("next_due_at", _TIME, nullable=False),
         sa.Column("last_polled_at", _TIME),
         sa.Column("last_success_at", _TIME),
         sa.Column("failures", sa.Integer, nullable=False, server_default=sa.text("0")),
         sa.Column("health", sa.Text, nullable=False, server_default="new"),
         sa.Column("health_cause", sa.Text),
-        sa.Column("entries_new", sa.BigInteger, nullable=False, server_default=sa.text("0")),
-        sa.Column("entries_known", sa.BigInteger, nullable=False, server_default=sa.text("0")),
-        sa.Column("entries_rejected", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "entries_new", sa.BigInteger, nullable=False, server_default=sa.text("0")
+        ),
+        sa.Column(
+            "entries_known", sa.BigInteger, nullable=False, server_default=sa.text("0")
+        ),
+        sa.Column(
+            "entries_rejected",
+            sa.BigInteger,
+            nullable=False,
+            server_default=sa.text("0"),
+        ),
         sa.Column("host", sa.Text),
         sa.Column("redirected_url", sa.Text),
         sa.Column("moved_to", sa.Text),
-        sa.Column("moved_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "moved_count", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
         sa.Column("moved_since", _TIME),
-        sa.Column("move_confirmed", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column(
+            "move_confirmed", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
         sa.Column("merged_into", sa.Text),
-        sa.Column("gone_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "gone_count", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
         sa.Column("gone_since", _TIME),
         sa.Column("ttl_seconds", sa.Float, nullable=False, server_default=sa.text("0")),
         sa.Column("per_day", sa.Float, nullable=False, server_default=sa.text("0")),
         sa.Column("per_day_at", _TIME),
         sa.Column("last_new_at", _TIME),
         sa.Column("flooded_at", _TIME),
-        sa.Column("flood_entries", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "flood_entries", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
         sa.Column("failing_since", _TIME),
         sa.Index("ix_source_paused_next_due_at", "paused", "next_due_at"),
     )
@@ -329,8 +367,15 @@ def _create_tables() -> None:
         sa.Column("source", sa.Text, primary_key=True),
         sa.Column("articles", sa.BigInteger, nullable=False),
         sa.Column("matched", sa.BigInteger, nullable=False),
-        sa.Column("closed_articles", sa.BigInteger, nullable=False, server_default=sa.text("0")),
-        sa.Column("closed_matched", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "closed_articles",
+            sa.BigInteger,
+            nullable=False,
+            server_default=sa.text("0"),
+        ),
+        sa.Column(
+            "closed_matched", sa.BigInteger, nullable=False, server_default=sa.text("0")
+        ),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -360,10 +405,22 @@ def _create_tables() -> None:
         sa.Column("article_count", sa.Integer, nullable=False),
         sa.Column("outlet_count", sa.Integer, nullable=False),
         sa.Column("report_count", sa.Integer, nullable=False),
-        sa.Column("unknown_outlet_count", sa.Integer, nullable=False, server_default=sa.text("0")),
-        sa.Column("container_only", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column(
+            "unknown_outlet_count",
+            sa.Integer,
+            nullable=False,
+            server_default=sa.text("0"),
+        ),
+        sa.Column(
+            "container_only", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
         sa.Column("last_inbox_no", sa.BigInteger, nullable=False),
-        sa.Column("membership_changed_no", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "membership_changed_no",
+            sa.BigInteger,
+            nullable=False,
+            server_default=sa.text("0"),
+        ),
         sa.Column("centroid", sa.LargeBinary, nullable=False),
         sa.Column("count_state", sa.LargeBinary),
         *(
@@ -375,17 +432,35 @@ def _create_tables() -> None:
                 "last_published",
                 where=f"redirect_to IS NULL{reports}",
             )
-            for least, reports in ((1, ""), (2, " AND report_count >= 2"), (5, " AND report_count >= 5"))
+            for least, reports in (
+                (1, ""),
+                (2, " AND report_count >= 2"),
+                (5, " AND report_count >= 5"),
+            )
         ),
-        sa.Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
+        sa.Index(
+            "ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"
+        ),
         sa.Index("ix_story_founding_article", "founding_article"),
         sa.Index("ix_story_last_inbox_no", "last_inbox_no"),
-        _partial("ix_story_last_published", "last_published", where="redirect_to IS NULL"),
+        _partial(
+            "ix_story_last_published", "last_published", where="redirect_to IS NULL"
+        ),
         sa.Index("ix_story_membership_changed_no", "membership_changed_no"),
         _partial("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
-        _partial("ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"),
-        _partial("ix_story_report_count", "report_count", where="redirect_to IS NULL AND report_count >= 5"),
-        _partial("ix_story_unrendered", "bumped_at", where="text IS NULL AND redirect_to IS NULL"),
+        _partial(
+            "ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"
+        ),
+        _partial(
+            "ix_story_report_count",
+            "report_count",
+            where="redirect_to IS NULL AND report_count >= 5",
+        ),
+        _partial(
+            "ix_story_unrendered",
+            "bumped_at",
+            where="text IS NULL AND redirect_to IS NULL",
+        ),
     )
     op.create_table(
         "story_link",
@@ -439,7 +514,9 @@ def _create_tables() -> None:
         sa.Column("article", sa.Text, primary_key=True),
         sa.Column("at", _TIME, nullable=False),
         sa.Column("kind", sa.Text, nullable=False, server_default="forgotten"),
-        sa.Column("rejected_count", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "rejected_count", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
         sa.Column("rejected_at", _TIME),
         sa.Index("ix_tombstone_at", "at"),
         sqlite_with_rowid=False,
@@ -476,7 +553,9 @@ def _create_tables() -> None:
         sa.Column("inbox_no", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("id", sa.Text, nullable=False, unique=True),
         sa.Column("root_article", sa.Text, nullable=False),
-        sa.Column("generation", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column(
+            "generation", sa.Integer, nullable=False, server_default=sa.text("0")
+        ),
         sa.Column("story", sa.Text, sa.ForeignKey("story.id"), nullable=False),
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False, server_default=sa.text("'report'")),
@@ -498,7 +577,9 @@ def _create_tables() -> None:
         sa.Column("published", _TIME),
         sa.Column("published_origin", sa.Text),
         sa.Column("published_precision", sa.Text),
-        sa.Column("timezone_assumed", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column(
+            "timezone_assumed", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
         sa.Column("date_counts", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("seen_at", _TIME, nullable=False),
         sa.Column("effective_at", _TIME, nullable=False),
@@ -513,8 +594,12 @@ def _create_tables() -> None:
         sa.Column("evidence", sa.LargeBinary, nullable=False),
         sa.Column("placed_at", _TIME, nullable=False),
         sa.Column("is_polled", sa.Boolean, nullable=False),
-        sa.Column("counts_as_report", sa.Boolean, nullable=False, server_default=sa.true()),
-        sa.Column("is_little_known", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column(
+            "counts_as_report", sa.Boolean, nullable=False, server_default=sa.true()
+        ),
+        sa.Column(
+            "is_little_known", sa.Boolean, nullable=False, server_default=sa.false()
+        ),
         _partial("ix_article_container", "effective_at", where="role = 'container'"),
         sa.Index("ix_article_copy_of", "copy_of"),
         sa.Index("ix_article_effective_at", "effective_at"),
@@ -536,17 +621,29 @@ def _create_tables() -> None:
         _partial("ix_article_kind", "kind", "story", where="kind <> 'report'"),
         sa.Index("ix_article_language_story", "language", "story"),
         _partial("ix_article_original", "original", where="original IS NOT NULL"),
-        _partial("ix_article_outlet_name", "outlet_name", "outlet", where="outlet_name IS NOT NULL"),
+        _partial(
+            "ix_article_outlet_name",
+            "outlet_name",
+            "outlet",
+            where="outlet_name IS NOT NULL",
+        ),
         sa.Index("ix_article_outlet_story", "outlet", "story"),
         sa.Index("ix_article_root_article_generation", "root_article", "generation"),
         sa.Index("ix_article_source_seen_at", "source", "seen_at"),
-        sa.Index("ix_article_story_copy_of_effective_at", "story", "copy_of", "effective_at"),
+        sa.Index(
+            "ix_article_story_copy_of_effective_at", "story", "copy_of", "effective_at"
+        ),
         _partial("ix_article_url", "url", where="length(url) <= 600"),
         _partial("ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"),
     )
     op.create_table(
         "link_constraint",
-        sa.Column("correction", sa.BigInteger, sa.ForeignKey("correction.correction_no"), primary_key=True),
+        sa.Column(
+            "correction",
+            sa.BigInteger,
+            sa.ForeignKey("correction.correction_no"),
+            primary_key=True,
+        ),
         sa.Column("article", sa.Text, primary_key=True),
         sa.Column("relation", sa.Text, primary_key=True),
         sa.Column("side", sa.Integer, nullable=False),
@@ -605,7 +702,9 @@ def _article_key() -> sa.Column[int]:
 
 
 def _partial(name: str, *columns: str, where: str) -> sa.Index:
-    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    return sa.Index(
+        name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where)
+    )
 
 
 def _create_search_index() -> None:
@@ -626,7 +725,9 @@ def _create_search_index() -> None:
     )
     # Word lists are stored out of line: an index scan for a word then reads few pages.
     op.execute("ALTER TABLE article_search SET (toast_tuple_target = 128)")
-    op.execute("CREATE INDEX ix_article_search_words ON article_search USING gin (words)")
+    op.execute(
+        "CREATE INDEX ix_article_search_words ON article_search USING gin (words)"
+    )
     op.execute("ALTER INDEX ix_article_search_words SET (fastupdate = off)")
 
 

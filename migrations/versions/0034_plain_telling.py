@@ -30,7 +30,9 @@ _STORY = sa.table(
 )
 _ARTICLE = sa.table("article", sa.column("story", sa.Text), sa.column("text", sa.Text))
 _IS_LIVE = _STORY.c.redirect_to.is_(None)
-_HAS_TEXTS = sa.exists().where(_ARTICLE.c.story == _STORY.c.id, _ARTICLE.c.text.is_not(None))
+_HAS_TEXTS = sa.exists().where(
+    _ARTICLE.c.story == _STORY.c.id, _ARTICLE.c.text.is_not(None)
+)
 
 
 def upgrade() -> None:
@@ -40,7 +42,9 @@ def upgrade() -> None:
         _convert(stories)
         last = stories[-1].story_no
     connection = op.get_bind()
-    connection.execute(sa.update(_STORY).where(_IS_LIVE, _HAS_TEXTS).values(text=None, rendered=None))
+    connection.execute(
+        sa.update(_STORY).where(_IS_LIVE, _HAS_TEXTS).values(text=None, rendered=None)
+    )
     connection.execute(sa.delete(sa.table("story_summary")))
 
 
@@ -70,5 +74,8 @@ def _stories_without_texts(after: int) -> Sequence[sa.Row[tuple[int, str, bytes]
 def _convert(stories: Sequence[sa.Row[tuple[int, str, bytes]]]) -> None:
     write = sa.update(_STORY).where(_STORY.c.story_no == sa.bindparam("number"))
     write = write.values(rendered=sa.bindparam("plain"))
-    rows = [{"number": row.story_no, "plain": plain_rendering(row.title, row.rendered)} for row in stories]
+    rows = [
+        {"number": row.story_no, "plain": plain_rendering(row.title, row.rendered)}
+        for row in stories
+    ]
     op.get_bind().execute(write, rows)

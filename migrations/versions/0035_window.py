@@ -30,6 +30,9 @@ def upgrade() -> None:
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(_DROP)
-    except sa.exc.DBAPIError:  # a view of the user shows all columns of `story`: it goes on, without values
-        connection.exec_driver_sql("ALTER TABLE story ALTER COLUMN centroid DROP NOT NULL")
+    # A view of the user shows all columns of `story`: it goes on, without values
+    except sa.exc.DBAPIError:
+        connection.exec_driver_sql(
+            "ALTER TABLE story ALTER COLUMN centroid DROP NOT NULL"
+        )
         connection.exec_driver_sql("UPDATE story SET centroid = NULL")

@@ -11,7 +11,10 @@ down_revision = "0043"
 branch_labels = None
 depends_on = None
 
-_DAY = {"sqlite": "substr({}, 1, 10)", "postgresql": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD')"}
+_DAY = {
+    "sqlite": "substr({}, 1, 10)",
+    "postgresql": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+}
 # As they were, with the condition on `first_published` and with `record_id` at the end.
 _VIEWS = {
     "v_stories": """

@@ -31,11 +31,16 @@ def outlets() -> Iterator[dict[str, LoopbackServer]]:
             f"<pubDate>Sun, 22 Nov 2026 0{n}:30:00 GMT</pubDate></item>"
             for n, (title, text) in enumerate(REPORTS[name], 1)
         )
-        feed = f"<rss version='2.0'><channel><title>{name}</title>{items}</channel></rss>"
+        feed = (
+            f"<rss version='2.0'><channel><title>{name}</title>{items}</channel></rss>"
+        )
         linked = '<link rel="alternate" type="application/rss+xml" href="/feed" title="News &lt;b&gt;">'
         also = '<link rel="alternate" type="application/rss+xml" href="/more/feed" title="More">'
         server.routes |= {
-            "/": Response(body=f"<html><head>{linked}{also}</head></html>", content_type="text/html"),
+            "/": Response(
+                body=f"<html><head>{linked}{also}</head></html>",
+                content_type="text/html",
+            ),
             "/feed": Response(body=feed, content_type="application/rss+xml"),
             "/more/feed": Response(body=feed, content_type="application/rss+xml"),
         }
@@ -55,7 +60,9 @@ def test_from_an_empty_database_to_the_first_merged_story(
     with DaemonProcess(tmp_path, {"fetch": {"pages": "never"}}) as daemon:
         scripts = color == "light"  # nothing of this needs them
         context = browser.new_context(
-            viewport=DESK if scripts else PHONE, java_script_enabled=scripts, color_scheme=color
+            viewport=DESK if scripts else PHONE,
+            java_script_enabled=scripts,
+            color_scheme=color,
         )
         visit = Visit(page := context.new_page(), daemon.address)
 
@@ -68,7 +75,9 @@ def test_from_an_empty_database_to_the_first_merged_story(
         visit.go("/")
         expect(page.get_by_role("heading", level=1)).to_have_text("No stories yet")
         look("first-run")
-        page.get_by_label("Address of a feed or a website").fill(courier.url("/").removeprefix("http://"))
+        page.get_by_label("Address of a feed or a website").fill(
+            courier.url("/").removeprefix("http://")
+        )
         page.get_by_role("button", name="Preview").click()
         expect(page.get_by_role("main")).to_contain_text("Levee on the Arrel breaks")
         expect(page.get_by_role("button", name="More")).to_be_visible()
@@ -89,9 +98,14 @@ def test_from_an_empty_database_to_the_first_merged_story(
         )
         page.get_by_label("OPML file").set_input_files(tmp_path / "list.opml")
         page.get_by_role("button", name="Import").click()
-        expect(page.get_by_role("status")).to_contain_text("1 feed added, 2 already known")
+        expect(page.get_by_role("status")).to_contain_text(
+            "1 feed added, 2 already known"
+        )
 
-        daemon.wait_for(lambda: any(one["report_count"] == 2 for one in daemon.stories()), "one story of two")
+        daemon.wait_for(
+            lambda: any(one["report_count"] == 2 for one in daemon.stories()),
+            "one story of two",
+        )
         visit.go("/")
         story = page.get_by_role("link", name="evee").first
         expect(page.get_by_role("main")).to_contain_text("2 independent reports")
@@ -121,7 +135,9 @@ def test_from_an_empty_database_to_the_first_merged_story(
         expect(page.get_by_role("status")).to_contain_text("removed")
         assert set(daemon.sources()) == {"Arrel Courier", "Calmouth Post"}
 
-        page.get_by_label("Address of a feed or a website").fill("http://169.254.169.254/feed")
+        page.get_by_label("Address of a feed or a website").fill(
+            "http://169.254.169.254/feed"
+        )
         page.get_by_role("button", name="Preview").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Not possible")
         expect(page.get_by_role("main")).to_contain_text("not on the public internet")

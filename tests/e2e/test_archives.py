@@ -46,11 +46,15 @@ def page_of(one: dict[str, Any], junk: str = "") -> bytes:
     return f"{head}<body><article><h1>{one['title']}</h1>{paragraphs}</article></body></html>".encode()
 
 
-def warc_of(records: list[dict[str, Any]], junk: Callable[[], str] = str) -> Iterator[bytes]:
+def warc_of(
+    records: list[dict[str, Any]], junk: Callable[[], str] = str
+) -> Iterator[bytes]:
     """A gzip member a record."""
     for number, one in enumerate(records):
         block = answer(page_of(one, junk()), kind="text/html; charset=utf-8")
-        yield gzip.compress(warc_record("response", block, f"https://o{number % 9}.example/{number}"), 1)
+        yield gzip.compress(
+            warc_record("response", block, f"https://o{number % 9}.example/{number}"), 1
+        )
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     records = invented(RECORDS + PAGES)
     lines = [json.dumps(one).encode() + b"\n" for one in records[:RECORDS]]
-    members = [gzip.compress(b"".join(lines[start : start + 30])) for start in range(0, RECORDS, 30)]
+    members = [
+        gzip.compress(b"".join(lines[start : start + 30]))
+        for start in range(0, RECORDS, 30)
+    ]
     (folder / "a.jsonl.gz").write_bytes(b"".join(members))
     (folder / "b.warc.gz").write_bytes(b"".join(warc_of(records[RECORDS:])))
     return folder
@@ -70,8 +77,17 @@ def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]
     for url in urls:
         made = with_tables(Database(url))
         made.close()
-    command = [sys.executable, "-m", "tests.support.killed_ingest", str(archive), str(seed), *urls]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, timeout=600)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.killed_ingest",
+        str(archive),
+        str(seed),
+        *urls,
+    ]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr.decode()
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -79,12 +95,20 @@ def read_killed(archive: Path, seed: object, *urls: str) -> list[dict[str, int]]
 def assert_each_record_once(url: str, reported: dict[str, int], records: int) -> None:
     with closing(Database(url)) as database, database.read() as connection:
         ids = connection.execute(select(entry.c.article)).scalars().all()
-        waiting = connection.execute(select(entry.c.entry_no).where(entry.c.outcome.is_(None))).all()
-        refused = connection.execute(select(entry.c.reason).where(entry.c.outcome == "refused")).all()
-        held = connection.execute(select(func.count()).select_from(article)).scalar_one()
+        waiting = connection.execute(
+            select(entry.c.entry_no).where(entry.c.outcome.is_(None))
+        ).all()
+        refused = connection.execute(
+            select(entry.c.reason).where(entry.c.outcome == "refused")
+        ).all()
+        held = connection.execute(
+            select(func.count()).select_from(article)
+        ).scalar_one()
     assert (len(ids), len(set(ids))) == (records, records)
     assert (waiting, refused, held) == ([], [], records)
-    assert reported["last"] == records - reported["placed_before"], "what was placed is not extracted again"
+    assert reported["last"] == records - reported["placed_before"], (
+        "what was placed is not extracted again"
+    )
     assert reported["again"] == 0
 
 
@@ -95,7 +119,9 @@ def test_an_archive_killed_five_times_gives_every_record_once(
     urls = [f"sqlite:///{tmp_path / 'killed.db'}"]
     if postgres_server() is not None:
         urls.append(request.getfixturevalue("postgres").make())
-    for url, reported in zip(urls, read_killed(archive, printed_seed(), *urls), strict=True):
+    for url, reported in zip(
+        urls, read_killed(archive, printed_seed(), *urls), strict=True
+    ):
         assert_each_record_once(url, reported, RECORDS + PAGES)
 
 
@@ -121,18 +147,26 @@ def test_an_ingest_that_a_server_ended_goes_on_when_it_is_repeated(
     progress, ended = [0], 0
     with (
         closing(Database(url)) as database,
-        database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        database.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection,
     ):
         while reading.poll() is None:
-            rows = (select(func.count()).select_from(table).scalar_subquery() for table in (entry, article))
-            now: int = connection.execute(select(sum(rows, start=literal(0)))).scalar_one()
+            rows = (
+                select(func.count()).select_from(table).scalar_subquery()
+                for table in (entry, article)
+            )
+            now: int = connection.execute(
+                select(sum(rows, start=literal(0)))
+            ).scalar_one()
             if now > progress[-1]:
                 progress.append(now)
                 ended += len(connection.execute(statement).all())
             time.sleep(0.02)
     out, errors = reading.communicate(timeout=60)
     assert (out, ended > 0) == ("", True), errors
-    assert reading.returncode in (1, 6), errors  # 6: it finds first that its lock has ended
+    # 6: it finds first that its lock has ended
+    assert reading.returncode in (1, 6), errors
     again = subprocess.run(
         [*command, "ingest", str(archive), "--format", "json"],
         cwd=REPOSITORY, capture_output=True, text=True, check=True,
@@ -140,7 +174,9 @@ def test_an_ingest_that_a_server_ended_goes_on_when_it_is_repeated(
     reported = json.loads(again.stdout)
     assert reported["read"] == RECORDS + PAGES
     assert (reported["waiting"], reported["rejected_count"]) == (0, 0)
-    assert_each_record_once(url, {"placed_before": 0, "last": RECORDS + PAGES, "again": 0}, RECORDS + PAGES)
+    assert_each_record_once(
+        url, {"placed_before": 0, "last": RECORDS + PAGES, "again": 0}, RECORDS + PAGES
+    )
     with closing(Database(url)) as database:
         assert list(faults(database)) == []
 
@@ -155,17 +191,22 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
     members = list(warc_of(invented(40)))
     for name, data in {
         "left": b"".join(members),
-        "read": gzip.compress(b"".join(map(gzip.decompress, members)), 1),  # no record can be read alone
+        # No record can be read alone
+        "read": gzip.compress(b"".join(map(gzip.decompress, members)), 1),
     }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "pages.warc.gz").write_bytes(data)
-        made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
+        made = (
+            request.getfixturevalue("postgres").make() if kind == "postgres" else None
+        )
         urls.append(made or f"sqlite:///{tmp_path / name}.db")
         with closing(Database(urls[-1])) as database:
             upgrade(database)
     (tmp_path / "config.yaml").write_text("work: {executor: processes, workers: 2}\n")
     command = [*HONEST, "--config", "config.yaml", "ingest"]
-    running = subprocess.Popen([*command, "left/pages.warc.gz", "--database", urls[0]], cwd=tmp_path)
+    running = subprocess.Popen(
+        [*command, "left/pages.warc.gz", "--database", urls[0]], cwd=tmp_path
+    )
     waiting: list[bytes] = []
     with closing(Database(urls[0])) as database:
         while not waiting and running.poll() is None:
@@ -177,7 +218,11 @@ def test_pages_that_workers_read_from_an_archive_make_the_same_stories(
     assert declared
     assert all(one.html is None and one.record is not None for one in declared)
     for name, url in zip(("left", "read"), urls, strict=True):
-        subprocess.run([*command, f"{name}/pages.warc.gz", "--database", url], cwd=tmp_path, check=True)
+        subprocess.run(
+            [*command, f"{name}/pages.warc.gz", "--database", url],
+            cwd=tmp_path,
+            check=True,
+        )
     left, read = (left_in(url) for url in urls)
     assert_same(left, read)
 
@@ -189,15 +234,21 @@ def test_many_archives_killed_five_times(
     kind: str, archive: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     for number in range(10):
-        made = request.getfixturevalue("postgres").make() if kind == "postgres" else None
+        made = (
+            request.getfixturevalue("postgres").make() if kind == "postgres" else None
+        )
         url = made or f"sqlite:///{tmp_path / f'{number}.db'}"
         (reported,) = read_killed(archive, f"{printed_seed()} {number}", url)
         assert_each_record_once(url, reported, RECORDS + PAGES)
 
 
-def test_progress_on_a_terminal_has_rate_and_time_left(archive: Path, tmp_path: Path) -> None:
+def test_progress_on_a_terminal_has_rate_and_time_left(
+    archive: Path, tmp_path: Path
+) -> None:
     mine, theirs = pty.openpty()
-    (tmp_path / "few.jsonl").write_bytes(gzip.decompress((archive / "a.jsonl.gz").read_bytes())[:4000])
+    (tmp_path / "few.jsonl").write_bytes(
+        gzip.decompress((archive / "a.jsonl.gz").read_bytes())[:4000]
+    )
     command = [*HONEST, "ingest", "few.jsonl", "--database", str(tmp_path / "t.db")]
     (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "100"}
@@ -221,18 +272,34 @@ def test_memory_is_flat_over_a_long_web_archive(tmp_path: Path) -> None:
     rng = random.Random(7)
     records = invented(1000)
     with (tmp_path / "long.warc.gz").open("wb") as file:
-        for member in warc_of(records, lambda: base64.b64encode(rng.randbytes(200_000)).decode()):
+        for member in warc_of(
+            records, lambda: base64.b64encode(rng.randbytes(200_000)).decode()
+        ):
             file.write(member)
     assert (tmp_path / "long.warc.gz").stat().st_size > 200_000_000
-    command = [*HONEST, "ingest", "long.warc.gz", "--database", str(tmp_path / "long.db")]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [
+        *HONEST,
+        "ingest",
+        "long.warc.gz",
+        "--database",
+        str(tmp_path / "long.db"),
+    ]
+    running = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     sizes: list[int] = []
 
     def watch() -> None:
         while running.poll() is None:
             with suppress(OSError, StopIteration):
                 lines = Path(f"/proc/{running.pid}/status").read_text().splitlines()
-                sizes.append(int(next(line for line in lines if line.startswith("VmRSS")).split()[1]))
+                sizes.append(
+                    int(
+                        next(
+                            line for line in lines if line.startswith("VmRSS")
+                        ).split()[1]
+                    )
+                )
             time.sleep(0.5)
 
     watching = threading.Thread(target=watch)
@@ -241,6 +308,8 @@ def test_memory_is_flat_over_a_long_web_archive(tmp_path: Path) -> None:
     watching.join()
     assert running.returncode == 0, said.decode()
     early, late = max(sizes[: len(sizes) // 4]), max(sizes)
-    print(f"RSS of the main process: {early // 1024} MiB in the first quarter, {late // 1024} at most")
+    print(
+        f"RSS of the main process: {early // 1024} MiB in the first quarter, {late // 1024} at most"
+    )
     assert late - early < 64 * 1024
     assert late < 300 * 1024

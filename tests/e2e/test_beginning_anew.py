@@ -25,7 +25,9 @@ FIRE = report(
     hours_ago=9,
 )
 AT_REST = "    beginning anew"
-LARGE_AT_ONCE = {"watchdog": {"rest_seconds": 1.0, "renewed_from_bytes": 1, "check_seconds": 0.2}}
+LARGE_AT_ONCE = {
+    "watchdog": {"rest_seconds": 1.0, "renewed_from_bytes": 1, "check_seconds": 0.2}
+}
 
 
 @pytest.fixture
@@ -39,7 +41,9 @@ def outlet() -> Iterator[Outlet]:
 def daemon(tmp_path: Path, outlet: Outlet) -> Iterator[DaemonProcess]:
     sources = [outlet.settings() | {"interval": "1h"}]
     settings: dict[str, Any] = {"server": {"port": free_port()}, "sources": sources}
-    with DaemonProcess(tmp_path, settings, tuning=LARGE_AT_ONCE, program=MAIN) as daemon:
+    with DaemonProcess(
+        tmp_path, settings, tuning=LARGE_AT_ONCE, program=MAIN
+    ) as daemon:
         yield daemon
 
 
@@ -51,7 +55,9 @@ def wait_until_anew(daemon: DaemonProcess, times: int = 2) -> None:
     daemon.wait_for(lambda: listenings(daemon) == times, "the daemon to listen again")
 
 
-def test_it_answers_polls_nothing_again_and_loses_nothing(daemon: DaemonProcess, outlet: Outlet) -> None:
+def test_it_answers_polls_nothing_again_and_loses_nothing(
+    daemon: DaemonProcess, outlet: Outlet
+) -> None:
     pid, refused, is_over = daemon.process.pid, [], threading.Event()
 
     def ask() -> None:
@@ -61,7 +67,8 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(daemon: DaemonProcess,
             except httpx.ConnectError as error:
                 refused.append(error)
             except httpx.TransportError:
-                pass  # accepted in the moment in which the server ended, as at every reload
+                # Accepted in the moment in which the server ended, as at every reload
+                pass
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -83,7 +90,8 @@ def test_it_answers_polls_nothing_again_and_loses_nothing(daemon: DaemonProcess,
     daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
     other.server.close()
     assert listenings(daemon) == 2  # it does not begin anew all the time
-    assert "config reloaded" in daemon.reload()  # also with the address that it was given
+    # Also with the address that it was given
+    assert "config reloaded" in daemon.reload()
     assert len(daemon.stories()) == 2
     daemon.kill()
     assert daemon.faults() == []
@@ -111,7 +119,9 @@ def test_killed_while_it_begins_anew_it_starts_as_ever(daemon: DaemonProcess) ->
     assert daemon.faults() == []
 
 
-def test_with_a_changed_configuration_it_waits_for_a_person(tmp_path: Path, daemon: DaemonProcess) -> None:
+def test_with_a_changed_configuration_it_waits_for_a_person(
+    tmp_path: Path, daemon: DaemonProcess
+) -> None:
     with (tmp_path / "config.yaml").open("a", encoding="utf-8") as file:
         file.write("nonsense: 1\n")
     daemon.wait_for(daemon.stories, "a story")
@@ -128,18 +138,31 @@ def test_systemd_hears_that_it_is_ready_again(tmp_path: Path, outlet: Outlet) ->
         systemd.settimeout(60)
         settings = {"sources": [outlet.settings() | {"interval": "1h"}]}
         address = str(tmp_path / "notify")
-        with DaemonProcess(folder, settings, tuning=LARGE_AT_ONCE, NOTIFY_SOCKET=address) as daemon:
+        with DaemonProcess(
+            folder, settings, tuning=LARGE_AT_ONCE, NOTIFY_SOCKET=address
+        ) as daemon:
             states: list[str] = []
             while states.count("READY=1") < 2:
-                states += [line for line in systemd.recv(4096).decode().splitlines() if "STATUS" not in line]
+                states += [
+                    line
+                    for line in systemd.recv(4096).decode().splitlines()
+                    if "STATUS" not in line
+                ]
             assert daemon.is_running()
     assert "STOPPING=1" not in states
-    assert states.index("READY=1") < [state.partition("=")[0] for state in states].index("RELOADING")
+    assert states.index("READY=1") < [
+        state.partition("=")[0] for state in states
+    ].index("RELOADING")
 
 
 def test_a_port_that_the_system_chose_stays(tmp_path: Path, outlet: Outlet) -> None:
-    settings: dict[str, Any] = {"server": {"port": 0}, "sources": [outlet.settings() | {"interval": "1h"}]}
-    with DaemonProcess(tmp_path, settings, tuning=LARGE_AT_ONCE, program=MAIN) as daemon:
+    settings: dict[str, Any] = {
+        "server": {"port": 0},
+        "sources": [outlet.settings() | {"interval": "1h"}],
+    }
+    with DaemonProcess(
+        tmp_path, settings, tuning=LARGE_AT_ONCE, program=MAIN
+    ) as daemon:
         address = daemon.address
         wait_until_anew(daemon)
         assert httpx.get(address + "/healthz", timeout=60).status_code == 200

@@ -42,12 +42,27 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 
 
 @pytest.mark.later
-def test_a_start_of_the_program_itself_does_as_the_forked_ones(filled: Terminal) -> None:
-    for arguments in (["--version"], ["stories", "--format", "jsonl"], ["stories", "--limit", "0"], ["-h"]):
+def test_a_start_of_the_program_itself_does_as_the_forked_ones(
+    filled: Terminal,
+) -> None:
+    for arguments in (
+        ["--version"],
+        ["stories", "--format", "jsonl"],
+        ["stories", "--limit", "0"],
+        ["-h"],
+    ):
         started = subprocess.run(
-            [SCRIPT, *arguments], cwd=filled.folder, env=kept({}), capture_output=True, check=False
+            [SCRIPT, *arguments],
+            cwd=filled.folder,
+            env=kept({}),
+            capture_output=True,
+            check=False,
         )
-        assert filled.type(*arguments) == (started.returncode, started.stdout, started.stderr.decode())
+        assert filled.type(*arguments) == (
+            started.returncode,
+            started.stdout,
+            started.stderr.decode(),
+        )
 
 
 def test_the_program_starts_without_its_heavy_libraries() -> None:
@@ -61,31 +76,70 @@ def test_the_program_starts_without_its_heavy_libraries() -> None:
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    "typed", ["stories --format json", "search flood", "story STORY", "sources list", "config check"]
+    "typed",
+    [
+        "stories --format json",
+        "search flood",
+        "story STORY",
+        "sources list",
+        "config check",
+    ],
 )
-def test_a_command_that_reads_loads_nothing_that_prepares_or_places(filled: Terminal, typed: str) -> None:
+def test_a_command_that_reads_loads_nothing_that_prepares_or_places(
+    filled: Terminal, typed: str
+) -> None:
     code = (
         "import atexit, sys; from aggregator.cli.app import main;"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main(sys.argv[1:])"
     )
-    story = json.loads(filled.type("stories", "--format", "json").out)["stories"][0]["id"]
+    story = json.loads(filled.type("stories", "--format", "json").out)["stories"][0][
+        "id"
+    ]
     command = [sys.executable, "-c", code, *typed.replace("STORY", story).split()]
     ended = subprocess.run(
-        command, cwd=filled.folder, env=kept({}), capture_output=True, text=True, check=False
+        command,
+        cwd=filled.folder,
+        env=kept({}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    heavy = {"numpy", "scipy", "datasketch", "trafilatura", "lxml", "py3langid", "fastapi", "alembic"}
+    heavy = {
+        "numpy",
+        "scipy",
+        "datasketch",
+        "trafilatura",
+        "lxml",
+        "py3langid",
+        "fastapi",
+        "alembic",
+    }
     heavy |= {"sqlalchemy.dialects.postgresql", "aggregator.cli.evaluate"}
     assert "sqlalchemy" in ended.stderr.split(), ended.stderr
     heavy |= {"aggregator.stories.rendering"}
     assert not heavy & set(ended.stderr.split())
 
 
-def test_global_options_stand_before_or_after_the_command(filled: Terminal, tmp_path: Path) -> None:
-    where = ["--database", "aggregator.db", "--config", "config.yaml", "-v", "--log-format", "json"]
+def test_global_options_stand_before_or_after_the_command(
+    filled: Terminal, tmp_path: Path
+) -> None:
+    where = [
+        "--database",
+        "aggregator.db",
+        "--config",
+        "config.yaml",
+        "-v",
+        "--log-format",
+        "json",
+    ]
     before = filled.type(*where, "stories", "--format", "jsonl")
     after = filled.type("stories", *where, "--format", "jsonl")
     glued = filled.type(
-        "stories", "--format=jsonl", "--database=aggregator.db", "--config=config.yaml", "-vv"
+        "stories",
+        "--format=jsonl",
+        "--database=aggregator.db",
+        "--config=config.yaml",
+        "-vv",
     )
     assert before.out == after.out == glued.out != b""
     below = filled.type("db", "stats", "--database", "aggregator.db")
@@ -180,7 +234,11 @@ def test_before_there_is_a_database_commands_say_so_and_make_none(
 ) -> None:
     """`lines`: of what reads, which says how to begin."""
     said = terminal.type(*typed.split())
-    assert (said.code, said.out, len(said.err.splitlines())) == (code, b"", lines or 1), said.err
+    assert (said.code, said.out, len(said.err.splitlines())) == (
+        code,
+        b"",
+        lines or 1,
+    ), said.err
     how = "Create one with `aggregator ingest FOLDER` or `aggregator run`.\n"
     begin = f"There is no database at {terminal.folder}/aggregator.db yet. {how}"
     assert said.err.startswith(begin) or not lines
@@ -190,7 +248,10 @@ def test_before_there_is_a_database_commands_say_so_and_make_none(
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["stories"], "No stories yet; no sources yet: type `aggregator sources add URL`"),
+        (
+            ["stories"],
+            "No stories yet; no sources yet: type `aggregator sources add URL`",
+        ),
         (["search", "levee"], "No articles found."),
         (["sources", "list"], "sources add URL"),
     ],
@@ -205,8 +266,13 @@ def test_while_the_database_is_empty_commands_say_what_to_do(
     assert words in said.err
 
 
-def test_before_there_is_a_database_feeds_and_lists_are_empty_but_valid(terminal: Terminal) -> None:
-    assert json.loads(terminal.type("stories", "--format", "json").out) == {"stories": [], "next": None}
+def test_before_there_is_a_database_feeds_and_lists_are_empty_but_valid(
+    terminal: Terminal,
+) -> None:
+    assert json.loads(terminal.type("stories", "--format", "json").out) == {
+        "stories": [],
+        "next": None,
+    }
     assert terminal.type("stories", "--format", "jsonl").out == b""
     assert b"<rss" in terminal.type("feed").out
     assert terminal.type("doctor").code == 0
@@ -227,7 +293,9 @@ def test_without_a_config_file_the_built_in_settings_hold(tmp_path: Path) -> Non
 def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
     page = json.loads(filled.type("stories", "--format", "json").out)
     lines = filled.type("stories", "--format", "jsonl").lines
-    rows = list(csv.DictReader(io.StringIO(filled.type("stories", "--format", "csv").text)))
+    rows = list(
+        csv.DictReader(io.StringIO(filled.type("stories", "--format", "csv").text))
+    )
     assert page["stories"] == lines == filled.stories()
     assert page["next"] is None
     assert [row["id"] for row in rows] == [one["id"] for one in lines]
@@ -239,13 +307,17 @@ def test_json_jsonl_and_csv_say_the_same(filled: Terminal) -> None:
 
 
 @pytest.mark.parametrize("form", [(), ("--articles",)])
-def test_it_is_said_how_many_stories_are_left_out(filled: Terminal, form: tuple[str, ...]) -> None:
+def test_it_is_said_how_many_stories_are_left_out(
+    filled: Terminal, form: tuple[str, ...]
+) -> None:
     total = len(filled.type("stories", "--format", "jsonl").lines)
     assert total > 1
     for format_ in ("csv", "jsonl", "json"):
         cut = filled.type("stories", *form, "--format", format_, "--limit", "1")
         assert f"1 of {total} stories; --limit shows more" in cut.err
-        assert not filled.type("stories", *form, "--format", format_, "--limit", str(total)).err
+        assert not filled.type(
+            "stories", *form, "--format", format_, "--limit", str(total)
+        ).err
     assert not filled.type("stories", *form, "--limit", "1").err
 
 
@@ -260,13 +332,23 @@ def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> 
     assert lines == wanted
     page = json.loads(filled.type("stories", "--articles", "--format", "json").out)
     assert page == {"articles": wanted, "next": None}
-    rows = list(csv.DictReader(io.StringIO(filled.type("stories", "--articles", "--format", "csv").text)))
-    assert [list(row) for row in rows] == [list(line) for line in lines], "a new key is a new column"
+    rows = list(
+        csv.DictReader(
+            io.StringIO(filled.type("stories", "--articles", "--format", "csv").text)
+        )
+    )
+    assert [list(row) for row in rows] == [list(line) for line in lines], (
+        "a new key is a new column"
+    )
     for row, line in zip(rows, lines, strict=True):
         for name, value in line.items():
             assert row[name].removeprefix("'") == ("" if value is None else value), name
-    one_story = filled.type("stories", "--articles", "--limit", "1", "--format", "jsonl").lines
-    assert [line["id"] for line in one_story] == [article["id"] for article in stories[0]["articles"]]
+    one_story = filled.type(
+        "stories", "--articles", "--limit", "1", "--format", "jsonl"
+    ).lines
+    assert [line["id"] for line in one_story] == [
+        article["id"] for article in stories[0]["articles"]
+    ]
     table = filled.type("stories", "--articles").text.splitlines()
     assert table[0].split() == ["story", "id", "published", "outlet", "title"]
     assert len(table) == len(wanted) + 1
@@ -275,7 +357,10 @@ def test_articles_are_rows_with_the_story_that_they_are_in(filled: Terminal) -> 
 @pytest.mark.later
 def test_filters_and_limits(filled: Terminal) -> None:
     def ids(*arguments: str) -> list[str]:
-        return [one["id"] for one in filled.type("stories", "--format", "jsonl", *arguments).lines]
+        return [
+            one["id"]
+            for one in filled.type("stories", "--format", "jsonl", *arguments).lines
+        ]
 
     assert len(ids()) == 2
     assert len(ids("--limit", "1")) == 1
@@ -286,14 +371,21 @@ def test_filters_and_limits(filled: Terminal) -> None:
     assert ids("--until", "2026-10-11") == []
     assert ids("--language", "xx") == []
     said = filled.type("stories", "--language", "xx")
-    assert (said.code, said.out, said.err) == (0, b"", "No story matches these filters (2 stored).\n")
+    assert (said.code, said.out, said.err) == (
+        0,
+        b"",
+        "No story matches these filters (2 stored).\n",
+    )
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
         (["search", "penmouth"], "No articles found. Try: aggregator search pennmouth"),
-        (["search", "penmouth levees"], "No articles found. Try: aggregator search 'pennmouth levees'"),
+        (
+            ["search", "penmouth levees"],
+            "No articles found. Try: aggregator search 'pennmouth levees'",
+        ),
         (
             ["stories", "--query=penmouth"],
             "No story has these words. Try: aggregator stories --query pennmouth",
@@ -315,9 +407,16 @@ def test_where_there_is_room_a_search_names_articles(filled: Terminal) -> None:
 
 def test_a_story_names_its_articles_as_explain_takes_them(filled: Terminal) -> None:
     flood = next(one for one in filled.stories() if one["article_count"] == 2)
-    shown = filled.type("story", flood["id"]).text.split("\nArticle ids ")[1].splitlines()[1:]
-    expected = sorted((article["id"], "report", article["outlet"]) for article in flood["articles"])
-    shown = shown[: shown.index("")] if "" in shown else shown  # names and linked stories follow
+    shown = (
+        filled.type("story", flood["id"])
+        .text.split("\nArticle ids ")[1]
+        .splitlines()[1:]
+    )
+    expected = sorted(
+        (article["id"], "report", article["outlet"]) for article in flood["articles"]
+    )
+    # Names and linked stories follow
+    shown = shown[: shown.index("")] if "" in shown else shown
     assert [(line.split()[1], *line.split()[-2:]) for line in shown] == expected
     assert filled.type("explain", shown[0].split()[1]).code == 0
 
@@ -333,22 +432,38 @@ def test_the_feed_is_written_whole_or_not_at_all(filled: Terminal) -> None:
     before = file.stat()
     assert filled.type("feed", "--output", "feed.xml").code == 0
     after = file.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), "nothing changed"
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), (
+        "nothing changed"
+    )
     assert filled.type("feed", "--limit", "1", "--output", "feed.xml").code == 0
     assert file.read_bytes().count(b"<item>") == 1
     file.unlink()
-    assert [path for path in filled.folder.iterdir() if path.name.startswith(".feed")] == []
+    assert [
+        path for path in filled.folder.iterdir() if path.name.startswith(".feed")
+    ] == []
 
 
-def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(filled: Terminal) -> None:
-    config = filled.write("queries.yaml", "queries:\n  wet: {query: levee, title: Water, items: 1}\n")
+def test_a_feed_in_every_format_of_stories_changes_and_saved_queries(
+    filled: Terminal,
+) -> None:
+    config = filled.write(
+        "queries.yaml", "queries:\n  wet: {query: levee, title: Water, items: 1}\n"
+    )
     here = ["--config", str(config), "--database", "aggregator.db"]
     atom = filled.type("feed", "--format", "atom", "--saved", "wet", *here)
     assert atom.code == 0, atom.err
     assert atom.out.count(b"<entry") == 1
     assert b"<title>Water</title>" in atom.out
     many = filled.write("many.yaml", "queries:\n  all: {min_reports: 9}\n")
-    of_saved = ["stories", "--config", str(many), "--database", "aggregator.db", "--saved", "all"]
+    of_saved = [
+        "stories",
+        "--config",
+        str(many),
+        "--database",
+        "aggregator.db",
+        "--saved",
+        "all",
+    ]
     every = filled.type(*of_saved, "--min-reports", "1", "--format", "jsonl").lines
     assert every, "what is typed overrides the saved query"
     assert filled.type(*of_saved, "--format", "jsonl").lines == []
@@ -366,16 +481,27 @@ def summary(said: Said) -> dict[str, Any]:
 
 def test_the_same_again_is_known_and_changes_nothing(terminal: Terminal) -> None:
     terminal.write("saved/Gazette/flood.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
-    terminal.write("saved/Herald/strike.txt", f"Dock workers strike in Sennick\n\n{STRIKE}\n")
+    terminal.write(
+        "saved/Herald/strike.txt", f"Dock workers strike in Sennick\n\n{STRIKE}\n"
+    )
     terminal.write("reports.jsonl", reports())
     what = ["saved", "reports.jsonl"]
     first = summary(terminal.type("ingest", *what, "--format", "json"))
-    assert (first["read"], first["new"], first["known"], first["rejected"]) == (5, 5, 0, [])
+    assert (first["read"], first["new"], first["known"], first["rejected"]) == (
+        5,
+        5,
+        0,
+        [],
+    )
     stories, feed = terminal.stories(), terminal.type("feed").out
     assert first["stories_created"] == len(stories)
     again = terminal.type("ingest", *what, "--format", "json")
     assert again.code == 0
-    assert (summary(again)["read"], summary(again)["new"], summary(again)["known"]) == (5, 0, 5)
+    assert (summary(again)["read"], summary(again)["new"], summary(again)["known"]) == (
+        5,
+        0,
+        5,
+    )
     assert terminal.stories() == stories
     assert terminal.type("feed").out == feed
 
@@ -392,16 +518,28 @@ def test_a_file_of_a_folder_is_known_by_itself(terminal: Terminal) -> None:
 def test_standard_input_takes_records_and_one_text(terminal: Terminal) -> None:
     records = terminal.type("ingest", "-", "--format", "json", stdin=reports().encode())
     assert summary(records)["new"] == 3
-    assert summary(terminal.type("ingest", "-", "--format", "json", stdin=reports().encode()))["known"] == 3
-    ferry = "Ferry to Isk sails again\n\n" + STRIKE.replace("Dock", "Ferry").replace("Sennick", "Isk")
+    assert (
+        summary(
+            terminal.type("ingest", "-", "--format", "json", stdin=reports().encode())
+        )["known"]
+        == 3
+    )
+    ferry = "Ferry to Isk sails again\n\n" + STRIKE.replace("Dock", "Ferry").replace(
+        "Sennick", "Isk"
+    )
     text = terminal.type("ingest", "-", "--format", "json", stdin=ferry.encode())
     assert summary(text)["new"] == 1
     nothing = terminal.type("ingest", "-", stdin=b"")
-    assert (nothing.code, nothing.err) == (3, "rejected stdin: there is nothing in it\n")
+    assert (nothing.code, nothing.err) == (
+        3,
+        "rejected stdin: there is nothing in it\n",
+    )
 
 
 @pytest.mark.later
-def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackServer) -> None:
+def test_a_feed_and_an_article_by_address(
+    terminal: Terminal, server: LoopbackServer
+) -> None:
     feed = rss(item("Levee breaks", FLOOD, guid=1, link=server.url("/a")))
     server.routes["/feed"] = Response(body=feed, content_type="application/rss+xml")
     paragraphs = "".join(f"<p>{line}</p>" for line in STRIKE.split("\n"))
@@ -414,7 +552,9 @@ def test_a_feed_and_an_article_by_address(terminal: Terminal, server: LoopbackSe
     assert (feed.code, summary(feed)["new"]) == (0, 1), feed.err
     article = terminal.type("ingest", server.url("/strike"), "--format", "json")
     assert (article.code, summary(article)["new"]) == (0, 1), article.err
-    again = terminal.type("ingest", server.url("/feed"), server.url("/strike"), "--format", "json")
+    again = terminal.type(
+        "ingest", server.url("/feed"), server.url("/strike"), "--format", "json"
+    )
     assert (summary(again)["new"], summary(again)["known"]) == (0, 2)
 
 
@@ -435,9 +575,18 @@ def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
     for name, content in bad.items():
         terminal.write(name, content)
     first, _, last = reports().splitlines()
-    terminal.write("some.jsonl", f'{first}\n{{"id": 1, "title":\n[]\n"x"\n{{}}\n{last}\n')
-    terminal.write("latin.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n".encode() + b"\xff\xfe caf\xe9\n")
-    addresses = [server.url("/gone"), f"http://127.0.0.1:{free_port()}/feed", "http://nosuchhost.invalid/"]
+    terminal.write(
+        "some.jsonl", f'{first}\n{{"id": 1, "title":\n[]\n"x"\n{{}}\n{last}\n'
+    )
+    terminal.write(
+        "latin.txt",
+        f"Levee breaks at Pennmouth\n\n{FLOOD}\n".encode() + b"\xff\xfe caf\xe9\n",
+    )
+    addresses = [
+        server.url("/gone"),
+        f"http://127.0.0.1:{free_port()}/feed",
+        "http://nosuchhost.invalid/",
+    ]
     what = [*bad, "nowhere.txt", "some.jsonl", *addresses, "latin.txt"]
     said = terminal.type("ingest", *what, "--format", "json")
     assert said.code == 3
@@ -445,12 +594,21 @@ def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
     assert result["new"] == 3, "two good lines and the text in a wrong encoding"
     rejected = [one["where"] for one in result["rejected"]]
     assert sorted(rejected) == sorted(
-        [*bad, "nowhere.txt", *(f"some.jsonl, line {number}" for number in (2, 3, 4, 5)), *addresses]
+        [
+            *bad,
+            "nowhere.txt",
+            *(f"some.jsonl, line {number}" for number in (2, 3, 4, 5)),
+            *addresses,
+        ]
     )
     spoken = terminal.type("ingest", *what)
     assert spoken.code == 3
     for where in rejected:
-        (line,) = [line for line in spoken.err.splitlines() if line.startswith(f"rejected {where}: ")]
+        (line,) = [
+            line
+            for line in spoken.err.splitlines()
+            if line.startswith(f"rejected {where}: ")
+        ]
         assert 10 < len(line.removeprefix(f"rejected {where}: ")) < 300
     assert len(spoken.err.splitlines()) == len(rejected)
     assert re.search(r"^ *rejected +\d+$", spoken.text, re.MULTILINE)
@@ -458,10 +616,14 @@ def test_bad_input_is_named_line_by_line_and_the_rest_goes_on(
 
 def test_an_unreadable_name_and_an_unreadable_folder(terminal: Terminal) -> None:
     name = b"caf\xe9.txt"
-    (Path(os.fsdecode(os.fsencode(terminal.folder) + b"/" + name))).write_text(f"Levee breaks\n\n{FLOOD}\n")
+    (Path(os.fsdecode(os.fsencode(terminal.folder) + b"/" + name))).write_text(
+        f"Levee breaks\n\n{FLOOD}\n"
+    )
     said = terminal.type("ingest", name, "--format", "json")
     assert (said.code, summary(said)["new"]) == (0, 1)
-    assert terminal.type("extract", name, "--format", "jsonl").lines[0]["verdict"] == "ok"
+    assert (
+        terminal.type("extract", name, "--format", "jsonl").lines[0]["verdict"] == "ok"
+    )
     (terminal.folder / "nothing").mkdir()
     assert terminal.type("ingest", "nothing", "--format", "json").code == 0
 
@@ -469,27 +631,52 @@ def test_an_unreadable_name_and_an_unreadable_folder(terminal: Terminal) -> None
 # --- extract -----------------------------------------------------------------------------------------------
 
 
-def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackServer) -> None:
+def test_extract_answers_for_every_input(
+    terminal: Terminal, server: LoopbackServer
+) -> None:
     terminal.write("d/one.txt", f"Levee breaks at Pennmouth\n\n{FLOOD}\n")
     terminal.write("d/sub/two.txt", f"Dock workers strike\n\n{STRIKE}\n")
     terminal.write("d/empty.txt", "")
     terminal.write("image.html", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40)
-    terminal.write("feed.xml", "<rss version='2.0'><channel><title>x</title></channel></rss>")
+    terminal.write(
+        "feed.xml", "<rss version='2.0'><channel><title>x</title></channel></rss>"
+    )
     terminal.write("r.jsonl", reports().splitlines()[0] + "\nnonsense\n")
     terminal.write("short.txt", "Ferries stop\n\nToo few words.")
     (terminal.folder / "nothing").mkdir()
-    server.routes["/wall"] = Response(403, body="<html><title>Just a moment...</title></html>")
+    server.routes["/wall"] = Response(
+        403, body="<html><title>Just a moment...</title></html>"
+    )
     files = ["image.html", "feed.xml", "r.jsonl", "short.txt", "nowhere.txt"]
     inputs = ["./d/one.txt", "d", "d/", *files, "nothing"]
-    inputs += [server.url("/wall"), server.url("/gone"), f"http://127.0.0.1:{free_port()}/"]
+    inputs += [
+        server.url("/wall"),
+        server.url("/gone"),
+        f"http://127.0.0.1:{free_port()}/",
+    ]
     lines = terminal.type("extract", *inputs, "--format", "jsonl").lines
-    keys = {"what", "verdict", "title", "text", "published", "language", "author", "outlet", "wire"}
+    keys = {
+        "what",
+        "verdict",
+        "title",
+        "text",
+        "published",
+        "language",
+        "author",
+        "outlet",
+        "wire",
+    }
     assert all(keys <= set(line) for line in lines)
     found: dict[str, Any] = {}
     for line in lines:
         found.setdefault(line["what"], line)
     below = ["d/one.txt", "d/sub/two.txt", "d/empty.txt"]
-    expected = {*below, "r.jsonl, line 1", "r.jsonl, line 2", *(set(inputs) - {"d", "d/", "r.jsonl"})}
+    expected = {
+        *below,
+        "r.jsonl, line 1",
+        "r.jsonl, line 2",
+        *(set(inputs) - {"d", "d/", "r.jsonl"}),
+    }
     assert set(found) == expected
     assert len(lines) == len(expected) + len(below)
     assert found["./d/one.txt"]["verdict"] == found["d/sub/two.txt"]["verdict"] == "ok"
@@ -497,41 +684,68 @@ def test_extract_answers_for_every_input(terminal: Terminal, server: LoopbackSer
     assert "levee" in found["./d/one.txt"]["text"]
     assert found["d/empty.txt"]["verdict"] == "empty"
     assert found["image.html"]["verdict"] == "binary"
-    assert found["short.txt"]["text"] or found["short.txt"]["title"], "what was found, whatever the verdict"
+    assert found["short.txt"]["text"] or found["short.txt"]["title"], (
+        "what was found, whatever the verdict"
+    )
     assert not (terminal.folder / "aggregator.db").exists(), "nothing is stored"
 
 
-def test_extract_reads_an_archive_at_an_address(terminal: Terminal, server: LoopbackServer) -> None:
+def test_extract_reads_an_archive_at_an_address(
+    terminal: Terminal, server: LoopbackServer
+) -> None:
     address = server.url("/2026/reports.jsonl")
     server.routes["/2026/reports.jsonl"] = Ranged(reports().encode())
     lines = terminal.type("extract", address, "--format", "jsonl").lines
     assert {line["verdict"] for line in lines} == {"ok"}
-    assert [line["what"] for line in lines] == [f"{address}, line {n + 1}" for n in range(len(lines))]
+    assert [line["what"] for line in lines] == [
+        f"{address}, line {n + 1}" for n in range(len(lines))
+    ]
     missing, refused = terminal.type(
-        "extract", server.url("/none.jsonl"), f"{address}?key=hidden", "--format", "jsonl"
+        "extract",
+        server.url("/none.jsonl"),
+        f"{address}?key=hidden",
+        "--format",
+        "jsonl",
     ).lines
-    assert (missing["what"], "no such file" in missing["reason"]) == (server.url("/none.jsonl"), True)
+    assert (missing["what"], "no such file" in missing["reason"]) == (
+        server.url("/none.jsonl"),
+        True,
+    )
     assert (refused["what"], "download it" in refused["reason"]) == (address, True)
     assert "hidden" not in refused["reason"]
 
 
 def test_extract_reads_standard_input_and_says_so_as_typed(terminal: Terminal) -> None:
-    said = terminal.type("extract", "-", "--format", "jsonl", stdin=f"Levee breaks\n\n{FLOOD}\n".encode())
+    said = terminal.type(
+        "extract", "-", "--format", "jsonl", stdin=f"Levee breaks\n\n{FLOOD}\n".encode()
+    )
     assert [line["what"] for line in said.lines] == ["-"]
-    assert "Levee breaks" in terminal.type("extract", "-", stdin=f"Levee breaks\n\n{FLOOD}\n".encode()).text
+    assert (
+        "Levee breaks"
+        in terminal.type(
+            "extract", "-", stdin=f"Levee breaks\n\n{FLOOD}\n".encode()
+        ).text
+    )
 
 
 # --- sources -----------------------------------------------------------------------------------------------
 
 
-def test_checking_feeds_stores_nothing(terminal: Terminal, server: LoopbackServer) -> None:
+def test_checking_feeds_stores_nothing(
+    terminal: Terminal, server: LoopbackServer
+) -> None:
     terminal.write("ok.xml", rss(*(item(str(n), guid="same") for n in range(3))))
     terminal.write("page.html", "<html><body>no feed</body></html>")
     what = ["ok.xml", "page.html", "nowhere.xml", server.url("/gone")]
     said = terminal.type("sources", "check", *what, "--format", "jsonl")
     assert said.code == 3
     assert [line["what"] for line in said.lines] == what
-    described = {"format": "rss20", "title": "Gazette", "entries": 3, "newest": ["0", "1", "2"]}
+    described = {
+        "format": "rss20",
+        "title": "Gazette",
+        "entries": 3,
+        "newest": ["0", "1", "2"],
+    }
     assert said.lines[0] == described | {"what": "ok.xml", "problem": None}
     assert all(line["problem"] for line in said.lines[1:])
     assert not (terminal.folder / "aggregator.db").exists()
@@ -541,9 +755,16 @@ def test_checking_feeds_stores_nothing(terminal: Terminal, server: LoopbackServe
 
 
 def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> None:
-    terminal.write("config.yaml", "log:\n  level: loud\nfetch:\n  interval: 15\nsorces: []\n")
+    terminal.write(
+        "config.yaml", "log:\n  level: loud\nfetch:\n  interval: 15\nsorces: []\n"
+    )
     lines = ["config.yaml:2", "config.yaml:4", "config.yaml:5"]
-    for command in (["config", "check"], ["config", "show"], ["stories"], ["ingest", "x"]):
+    for command in (
+        ["config", "check"],
+        ["config", "show"],
+        ["stories"],
+        ["ingest", "x"],
+    ):
         said = terminal.type(*command)
         assert said.code == 2
         assert [line.split(": ")[1] for line in said.err.splitlines()] == lines
@@ -553,15 +774,26 @@ def test_config_check_names_every_mistake_by_its_line(terminal: Terminal) -> Non
     assert [one["what"].split(": ")[0] for one in reported] == lines
     assert all("aggregator config check" in one["advice"] for one in reported)
     folder = "~nobody-of-this-name/x"
-    terminal.write("config.yaml", f"database: postgresql://me@localhost/x\nbackup: {{folder: {folder}}}\n")
+    terminal.write(
+        "config.yaml",
+        f"database: postgresql://me@localhost/x\nbackup: {{folder: {folder}}}\n",
+    )
     said = terminal.type("config", "check")
-    assert (said.code, f"backup.folder: {folder[:-2]}" in said.err) == (2, True), "as the daemon would end"
+    assert (said.code, f"backup.folder: {folder[:-2]}" in said.err) == (2, True), (
+        "as the daemon would end"
+    )
 
 
-def test_config_check_warns_of_a_scheduler_that_others_may_use(terminal: Terminal) -> None:
+def test_config_check_warns_of_a_scheduler_that_others_may_use(
+    terminal: Terminal,
+) -> None:
     terminal.write("config.yaml", "work: {executor: 'dask://10.0.0.5:8786'}\n")
     said = terminal.type("config", "check")
-    assert (said.code, "run programs" in said.err, "dask+tls" in said.err) == (0, True, True)
+    assert (said.code, "run programs" in said.err, "dask+tls" in said.err) == (
+        0,
+        True,
+        True,
+    )
     terminal.write("config.yaml", "work: {executor: 'dask+tls://10.0.0.5:8786'}\n")
     assert "warning" not in terminal.type("config", "check").err
 
@@ -573,22 +805,32 @@ def test_config_show_is_a_config(terminal: Terminal) -> None:
     terminal.configure("sources:\n  - folder: here\n")
     shown_again = terminal.type("config", "show").text
     unset = "queries: {}\nwebhooks: []\nnotify: []\n"
-    assert f"sources:\n- folder: here\n{unset}" in shown_again, "nothing that is unset has a key"
+    assert f"sources:\n- folder: here\n{unset}" in shown_again, (
+        "nothing that is unset has a key"
+    )
     terminal.configure()
     assert terminal.type("config", "show", "--config", "again.yaml").out == shown.out
 
 
 def test_secrets_are_not_shown(terminal: Terminal) -> None:
-    said = terminal.type("config", "show", "--database", "postgresql://me:hush@127.0.0.1:1/x")
-    failed = terminal.type("stories", "--database", "postgresql://me:hush@127.0.0.1:1/x")
-    checked = terminal.type("doctor", "--database", "postgresql://me:hush@127.0.0.1:1/x")
+    said = terminal.type(
+        "config", "show", "--database", "postgresql://me:hush@127.0.0.1:1/x"
+    )
+    failed = terminal.type(
+        "stories", "--database", "postgresql://me:hush@127.0.0.1:1/x"
+    )
+    checked = terminal.type(
+        "doctor", "--database", "postgresql://me:hush@127.0.0.1:1/x"
+    )
     assert "hush" not in said.text + said.err + failed.err + checked.text + checked.err
 
 
 @pytest.mark.later
 def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     terminal.configure("server:\n  port: 0\nsources:\n  - folder: nowhere\n")
-    running = subprocess.Popen([SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        [SCRIPT, "run"], cwd=terminal.folder, stderr=subprocess.PIPE
+    )
     for line in running.stderr:
         if b"no such folder" in line:
             assert line.count(str(terminal.folder / "nowhere").encode()) == 1
@@ -596,7 +838,10 @@ def test_doctor_names_a_missing_folder_once(terminal: Terminal) -> None:
     running.terminate()
     running.communicate(timeout=PATIENCE_SECONDS)
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
-    assert (listed["state"], listed["problem"]) == ("failing", "there is no such folder")
+    assert (listed["state"], listed["problem"]) == (
+        "failing",
+        "there is no such folder",
+    )
     ill = terminal.type("doctor")
     assert ill.text.count("nowhere: there is no such folder") == 1
     assert "sources check" not in ill.text

@@ -28,9 +28,7 @@ from tests.support.terminal import DAY, SCRIPT, Terminal, exit_code, jsonl, repo
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 FEED = "<rss version='2.0'><channel><title>Gazette</title><item><title>Dam</title></item></channel></rss>"
-OPML = (
-    "<opml version='2.0'><body><outline type='rss' text='Far' xmlUrl='http://127.0.0.1:9/f'/></body></opml>"
-)
+OPML = "<opml version='2.0'><body><outline type='rss' text='Far' xmlUrl='http://127.0.0.1:9/f'/></body></opml>"
 
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -88,11 +86,20 @@ def test_every_command_teaches_by_examples(typed: Any, tmp_path: Path) -> None:
         assert len(words) >= 4, (command, "a sentence about what it does")
         assert "[default: 0]" not in out
         listed = out.split("\nCommands:\n")[1:]
-        assert not [line for part in listed for line in part.splitlines() if line.endswith("...")], "cut off"
+        assert not [
+            line
+            for part in listed
+            for line in part.splitlines()
+            if line.endswith("...")
+        ], "cut off"
         examples = _examples(out)
         assert examples or command in GROUPS, command
-        assert all(tuple(one.split()[1 : len(command) + 1]) == command for one in examples), command
-    assert list(tmp_path.iterdir()) == [tmp_path / "config.yaml"], "asking for help makes nothing"
+        assert all(
+            tuple(one.split()[1 : len(command) + 1]) == command for one in examples
+        ), command
+    assert list(tmp_path.iterdir()) == [tmp_path / "config.yaml"], (
+        "asking for help makes nothing"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +108,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     terminal = Terminal(tmp_path_factory.mktemp("stage"))
     terminal.configure("queries:\n  floods:\n    query: levee\n")
     terminal.write("articles/Gazette/a.txt", f"Levee breaks\n\n{FLOOD}")
-    terminal.write("page.html", f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>")
+    terminal.write(
+        "page.html",
+        f"<html><body><article><h1>Levee</h1><p>{FLOOD}</p></article></body></html>",
+    )
     terminal.write("feed.xml", FEED)
     terminal.write("subscriptions.opml", OPML)
     terminal.write("records.jsonl", reports())
@@ -109,11 +119,23 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     terminal.write("dump.jsonl.gz", gzip.compress(reports().encode()))
     labelled = [
         {"id": "1", "title": "a", "text": FLOOD, "published": DAY, "cluster": "x"},
-        {"id": "2", "title": "b", "text": FLOOD_ELSEWHERE, "published": DAY, "cluster": "x"},
+        {
+            "id": "2",
+            "title": "b",
+            "text": FLOOD_ELSEWHERE,
+            "published": DAY,
+            "cluster": "x",
+        },
     ]
     terminal.write("labelled.jsonl", jsonl(*labelled))
     terminal.write("labelled.jsonl.gz", gzip.compress(jsonl(*labelled).encode()))
-    more = {"id": "4", "source": "Echo", "title": "Ferry late", "text": STRIKE[::-1], "published": DAY}
+    more = {
+        "id": "4",
+        "source": "Echo",
+        "title": "Ferry late",
+        "text": STRIKE[::-1],
+        "published": DAY,
+    }
     terminal.write("more.jsonl", jsonl(more))
     _within(terminal.folder, "ingest", "records.jsonl", "more.jsonl")
     others = [one["id"] for one in terminal.stories() if one["article_count"] == 1]
@@ -166,15 +188,22 @@ def _all_examples() -> list[tuple[tuple[str, ...], str]]:
 
 
 @pytest.mark.later
-def test_every_example_runs(stage: Path, tmp_path: Path, typed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_example_runs(
+    stage: Path, tmp_path: Path, typed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As it is printed; words in capitals stand for what is there, and each finds the folder as it was."""
-    routes = {"/feed": Response(body=FEED, content_type="application/rss+xml"), "/hook": Response(204)}
+    routes = {
+        "/feed": Response(body=FEED, content_type="application/rss+xml"),
+        "/hook": Response(204),
+    }
     with LoopbackServer(routes) as server:
         url = server.url("/feed")
         known = tmp_path / "known"
         shutil.copytree(stage, known)
         with (known / "config.yaml").open("a") as config:
-            config.write(f"webhooks: [{{name: desk, url: '{server.url('/hook')}', secret: {SECRET}}}]\n")
+            config.write(
+                f"webhooks: [{{name: desk, url: '{server.url('/hook')}', secret: {SECRET}}}]\n"
+            )
         monkeypatch.chdir(known)
         code, _, err = typed("sources", "add", url, "--name", "Courier")
         assert code == 0, err
@@ -200,7 +229,9 @@ def test_every_example_runs(stage: Path, tmp_path: Path, typed: Any, monkeypatch
             assert said[0] == 0, (example, said)
 
 
-def _run(typed: Any, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> tuple[int, str, str]:
+def _run(
+    typed: Any, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> tuple[int, str, str]:
     """With `<` and `>` as a shell has them."""
     arguments, out = list(words), None
     if ">" in arguments:
@@ -226,7 +257,10 @@ def _completed(folder: Path, shell: str, typed: str) -> list[str]:
     asked = {
         "bash": {"COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)},
         "zsh": {"_TYPER_COMPLETE_ARGS": typed},
-        "fish": {"_TYPER_COMPLETE_ARGS": typed, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+        "fish": {
+            "_TYPER_COMPLETE_ARGS": typed,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        },
     }[shell]
     environment = {**os.environ, "_AGGREGATOR_COMPLETE": f"complete_{shell}", **asked}
     ended = forked.run([], folder, environment)
@@ -251,14 +285,19 @@ def test_shells_complete_commands_and_options(stage: Path, shell: str) -> None:
 def test_the_script_for_bash_completes_in_a_real_bash(stage: Path) -> None:
     # A shell finds out which one it is by the process that asks: true keeps bash from giving way to it.
     reported = subprocess.run(
-        ["bash", "-c", f"{SCRIPT} --show-completion; true"], capture_output=True, text=True, check=True
+        ["bash", "-c", f"{SCRIPT} --show-completion; true"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     script = reported.stdout
     asked = (
         f"{script}\nPATH={SCRIPT.parent}:$PATH; COMP_WORDS=(aggregator stories --format js); COMP_CWORD=3; "
         "_aggregator_completion aggregator; echo ${COMPREPLY[@]}"
     )
-    shown = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True, cwd=stage)
+    shown = subprocess.run(
+        ["bash", "-c", asked], capture_output=True, text=True, check=True, cwd=stage
+    )
     assert shown.stdout.split() == ["json", "jsonl"]
 
 
@@ -271,24 +310,40 @@ def _stories(folder: Path) -> list[dict[str, Any]]:
 # --- slips -------------------------------------------------------------------------------------------------
 
 
-def test_slips_are_answered_with_what_was_meant(stage: Path, typed: Any, monkeypatch: Any) -> None:
+def test_slips_are_answered_with_what_was_meant(
+    stage: Path, typed: Any, monkeypatch: Any
+) -> None:
     monkeypatch.chdir(stage)
     flood = _stories(stage)[0]
     id_, article = flood["id"], flood["articles"][0]["id"]
     slip = id_[:4] + ("a" if id_[4] != "a" else "b") + id_[5:]
-    assert f"an article; show its story with: aggregator story {id_}" in typed("story", article)[2]
+    assert (
+        f"an article; show its story with: aggregator story {id_}"
+        in typed("story", article)[2]
+    )
     assert f"show its articles with: aggregator story {id_}" in typed("explain", id_)[2]
     assert "aggregator search TEXT" in typed("story", "1")[2]
     assert "--min-reports" in typed("stories", "--min-report", "2")[2]
     assert "'table', 'json', 'jsonl', 'csv'" in typed("stories", "--format", "xml")[2]
     assert "config.yaml has: floods" in typed("stories", "--saved", "flods")[2]
-    for arguments in (("story", slip), ("stories", "--min-report", "2"), ("stories", "--saved", "flods")):
+    for arguments in (
+        ("story", slip),
+        ("stories", "--min-report", "2"),
+        ("stories", "--saved", "flods"),
+    ):
         assert typed(*arguments)[0] == 2
 
 
-def test_what_is_not_utf_8_is_an_error_in_words(stage: Path, typed: Any, monkeypatch: Any) -> None:
+def test_what_is_not_utf_8_is_an_error_in_words(
+    stage: Path, typed: Any, monkeypatch: Any
+) -> None:
     monkeypatch.chdir(stage)
-    for arguments in (("story",), ("stories", "--folder"), ("feed", "--query"), ("forget",)):
+    for arguments in (
+        ("story",),
+        ("stories", "--folder"),
+        ("feed", "--query"),
+        ("forget",),
+    ):
         code, out, said = typed(*arguments, "caf\udce9")
         assert (code, out) == (2, "")
         assert said.endswith(": this is not UTF-8 text\n")
@@ -301,7 +356,9 @@ def test_the_name_of_a_file_need_not_be_utf_8(tmp_path: Path, typed: Any) -> Non
     )  # fmt: skip
 
 
-def test_a_number_with_too_many_digits_is_out_of_range(stage: Path, typed: Any, monkeypatch: Any) -> None:
+def test_a_number_with_too_many_digits_is_out_of_range(
+    stage: Path, typed: Any, monkeypatch: Any
+) -> None:
     monkeypatch.chdir(stage)
     for arguments in (
         ("stories", "--min-outlets"),
@@ -333,7 +390,8 @@ def _interrupted(folder: Path, when_there_is: str, *program: str | Path) -> byte
     try:
         wait_until((folder / when_there_is).exists, when_there_is)
         running.send_signal(signal.SIGINT)
-        running.wait(PATIENCE_SECONDS)  # its input stays open: at the end of that it would end well
+        # Its input stays open: at the end of that it would end well
+        running.wait(PATIENCE_SECONDS)
     finally:
         running.kill()
         out, err = running.communicate()
@@ -384,7 +442,9 @@ main()
 
 @pytest.mark.later
 @pytest.mark.parametrize("how", ["lost", "replaced"])
-def test_ctrl_c_ends_the_command_also_where_a_library_loses_it(tmp_path: Path, how: str) -> None:
+def test_ctrl_c_ends_the_command_also_where_a_library_loses_it(
+    tmp_path: Path, how: str
+) -> None:
     err = _interrupted(tmp_path, "inside", sys.executable, "-c", LOSING, how)
     assert b"Type the same command to continue" in err
 
@@ -410,29 +470,46 @@ MODULES = ("logging", "aggregator.cli.app", "sqlalchemy", "aggregator.store.migr
 
 @pytest.mark.later
 @pytest.mark.parametrize("module", MODULES)
-def test_ctrl_c_is_quiet_while_the_program_is_loaded(tmp_path: Path, module: str) -> None:
+def test_ctrl_c_is_quiet_while_the_program_is_loaded(
+    tmp_path: Path, module: str
+) -> None:
     _interrupted(tmp_path, "inside", sys.executable, "-c", LOADING, module)
 
 
 @pytest.mark.parametrize("arguments", ["stories --format csv", "config show"])
 def test_a_closed_pipe_is_quiet_and_well(stage: Path, arguments: str) -> None:
     piped = f"{SCRIPT} {arguments} | true; exit ${{PIPESTATUS[0]}}"
-    ended = subprocess.run(["bash", "-c", piped], cwd=stage, capture_output=True, check=False)
+    ended = subprocess.run(
+        ["bash", "-c", piped], cwd=stage, capture_output=True, check=False
+    )
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 def test_a_closed_standard_output_is_an_error_in_words(stage: Path) -> None:
     typed = f"{SCRIPT} stories --format csv >&-"
-    ended = subprocess.run(["bash", "-c", typed], cwd=stage, capture_output=True, check=False)
-    assert (ended.returncode, ended.stderr) == (5, b"aggregator: standard output is closed\n")
+    ended = subprocess.run(
+        ["bash", "-c", typed], cwd=stage, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (
+        5,
+        b"aggregator: standard output is closed\n",
+    )
 
 
 @pytest.mark.later
-@pytest.mark.parametrize("arguments", ["stories --format csv", "export --output -", "config show"])
-def test_a_full_disk_under_standard_output_is_an_error_in_words(stage: Path, arguments: str) -> None:
+@pytest.mark.parametrize(
+    "arguments", ["stories --format csv", "export --output -", "config show"]
+)
+def test_a_full_disk_under_standard_output_is_an_error_in_words(
+    stage: Path, arguments: str
+) -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            [SCRIPT, *arguments.split()], cwd=stage, stdout=full, stderr=subprocess.PIPE, check=False
+            [SCRIPT, *arguments.split()],
+            cwd=stage,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
         )
     said = b"aggregator: standard output cannot be written: No space left on device\n"
     assert (ended.returncode, ended.stderr) == (5, said)

@@ -20,9 +20,7 @@ from tests.support.story_checks import fill, small_set
 from tests.support.terminal import DAY, Terminal, jsonl, on_screen
 
 CHINESE = "台北發生強烈地震,多棟建築物倒塌,消防局說至少三百人被疏散,鐵路和機場暫停運作,學校停課一天"
-LONG = (
-    "The council of the harbour town votes on a new roster for dockers, the third in as many years of talks"
-)
+LONG = "The council of the harbour town votes on a new roster for dockers, the third in as many years of talks"
 HOSTILE = [
     '=HYPERLINK("http://evil.example","x")', "+1+1", "-2+3", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠a",
     'He said "no", twice', "Line one, comma",
@@ -34,9 +32,18 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """Stories with long, Chinese and hostile headlines."""
     terminal = Terminal(tmp_path_factory.mktemp("listed"))
     titles = [CHINESE, LONG, *HOSTILE]
-    texts = [f"{title} {' '.join(f'w{n}x{k}' for k in range(60))}" for n, title in enumerate(titles)]
+    texts = [
+        f"{title} {' '.join(f'w{n}x{k}' for k in range(60))}"
+        for n, title in enumerate(titles)
+    ]
     records = [
-        {"id": str(n), "source": f"Outlet{n}", "title": title, "text": body, "published": DAY}
+        {
+            "id": str(n),
+            "source": f"Outlet{n}",
+            "title": title,
+            "text": body,
+            "published": DAY,
+        }
         for n, (title, body) in enumerate(zip(titles, texts, strict=True))
     ]
     terminal.write("records.jsonl", jsonl(*records))
@@ -45,7 +52,9 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
-def test_a_list_is_as_wide_as_the_terminal_and_headlines_wrap(listed: Terminal, columns: int) -> None:
+def test_a_list_is_as_wide_as_the_terminal_and_headlines_wrap(
+    listed: Terminal, columns: int
+) -> None:
     lines = listed.type_on_screen(columns, "stories").splitlines()
     assert max(map(cell_len, lines)) <= columns
     for one in listed.stories():
@@ -70,7 +79,10 @@ def test_prose_wraps_where_chinese_words_have_no_blanks(listed: Terminal) -> Non
 
 
 def _raw_screen(terminal: Terminal, *arguments: str, **environment: str) -> bytes:
-    own = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm", "COLUMNS": "80"}
+    own = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {
+        "TERM": "xterm",
+        "COLUMNS": "80",
+    }
     return on_screen(terminal.folder, arguments, own | environment)[1]
 
 
@@ -84,7 +96,9 @@ def test_no_cell_of_a_csv_is_a_formula(listed: Terminal) -> None:
     data = listed.type("stories", "--format", "csv").out
     assert data.count(b"\r\n") == len(listed.stories()) + 1 == data.count(b"\n")
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8"), newline="")))
-    assert sorted(row["title"].removeprefix("'") for row in rows) == sorted([CHINESE, LONG, *HOSTILE])
+    assert sorted(row["title"].removeprefix("'") for row in rows) == sorted(
+        [CHINESE, LONG, *HOSTILE]
+    )
     assert all(not row["title"].startswith(tuple("=+-@＝＋－＠\t\r\n")) for row in rows)
     assert sum(row["title"].startswith("'") for row in rows) == 8
     assert {row["articles"] for row in rows} == {"1"}, "numbers stay numbers"
@@ -97,12 +111,16 @@ def test_any_number_of_stories_is_read_piece_by_piece(database: Database) -> Non
     everything = reading.stories(StoryFilter(limit=1000))
     for limit, at_once in ((1000, 3), (7, 3), (7, 100), (1, 1)):
         pages = list(reading.pages(StoryFilter(limit=limit), at_once))
-        assert [one for page in pages for one in page.stories] == list(everything.stories[:limit])
+        assert [one for page in pages for one in page.stories] == list(
+            everything.stories[:limit]
+        )
         assert max(len(page.stories) for page in pages) <= at_once
         assert (pages[-1].next is None) == (limit > len(everything.stories))
 
 
-def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Database) -> None:
+def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(
+    database: Database,
+) -> None:
     """All pages are of one state, also where a story is bumped to the front between two of them."""
     fill(database)
     reading = StoryReader(database)
@@ -111,7 +129,15 @@ def test_what_changes_meanwhile_is_neither_lost_nor_listed_twice(database: Datab
     reported = [one.id for one in next(pages).stories]
     rig = Rig(database, Clock(NOON.replace(year=2027)))
     last = small_set()[0]
-    rig.take(record("Another Outlet", "new", last.title, f"{last.text} And more of it.", published=NOON))
+    rig.take(
+        record(
+            "Another Outlet",
+            "new",
+            last.title,
+            f"{last.text} And more of it.",
+            published=NOON,
+        )
+    )
     reported += [one.id for page in pages for one in page.stories]
     assert reported == before
 
@@ -122,7 +148,9 @@ def test_the_json_of_many_pages_is_the_json_of_one(listed: Terminal) -> None:
     said = listed.type("stories", "--limit", "5", "--format", "json")
     assert said.out == encode_json(page_of(page.stories, page.next)) + b"\n"
     ids = [one["id"] for one in json.loads(said.out)["stories"]]
-    rest = listed.type("stories", "--next", json.loads(said.out)["next"], "--format", "jsonl").lines
+    rest = listed.type(
+        "stories", "--next", json.loads(said.out)["next"], "--format", "jsonl"
+    ).lines
     assert ids + [one["id"] for one in rest] == [one["id"] for one in listed.stories()]
     assert listed.type("stories", "--next", "nonsense").code == 2
 
@@ -140,9 +168,19 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """A story of two reports beside Chinese and long headlines, whose outlets have long names."""
     terminal = Terminal(tmp_path_factory.mktemp("several"))
     titles = ["Levee breaks at Pennmouth", LONG, CHINESE, f"{LONG} {LONG}"]
-    texts = [FLOOD, FLOOD_ELSEWHERE, CHINESE * 5 + " levee", "word " * 200 + "levee " + "other " * 200]
+    texts = [
+        FLOOD,
+        FLOOD_ELSEWHERE,
+        CHINESE * 5 + " levee",
+        "word " * 200 + "levee " + "other " * 200,
+    ]
     records = [
-        {"id": str(n), "source": f"{CHINESE if n == 2 else LONG} {n}", "title": title, "text": body}
+        {
+            "id": str(n),
+            "source": f"{CHINESE if n == 2 else LONG} {n}",
+            "title": title,
+            "text": body,
+        }
         | {"published": DAY}
         for n, (title, body) in enumerate(zip(titles, texts, strict=True))
     ]
@@ -154,7 +192,9 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 @pytest.mark.later
 @pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize("word", ["levee", "台北"])
-def test_a_search_lists_reports_below_their_story(several: Terminal, word: str, columns: int) -> None:
+def test_a_search_lists_reports_below_their_story(
+    several: Terminal, word: str, columns: int
+) -> None:
     found = several.type("search", word, "--format", "jsonl").lines
     shown = several.type_on_screen(columns, "search", word)
     lines = shown.splitlines()
@@ -163,10 +203,16 @@ def test_a_search_lists_reports_below_their_story(several: Terminal, word: str, 
     flat = " ".join(shown.split())
     for one in found:
         assert flat.count(one["story"]) == 1
-        assert one["title"].replace(" ", "") in flat.replace(" ", ""), "no headline is cut"
+        assert one["title"].replace(" ", "") in flat.replace(" ", ""), (
+            "no headline is cut"
+        )
         assert one["id"] in shown
     assert len(shown.split("\n\n")) == len(stories)
-    snippets = [line for line in lines if line.startswith("    ") and (word in line or word.title() in line)]
+    snippets = [
+        line
+        for line in lines
+        if line.startswith("    ") and (word in line or word.title() in line)
+    ]
     assert len(snippets) >= len(found), "the words that were found are on the screen"
 
 

@@ -18,7 +18,12 @@ from tests.support.rows import queried
 pytestmark = pytest.mark.torture
 
 HOUR, DAY = 3600, 86_400
-JUMPS = ((8 * HOUR, "8 h ahead"), (400 * DAY, "400 days ahead"), (-HOUR, "1 h back"), (-DAY, "1 day back"))
+JUMPS = (
+    (8 * HOUR, "8 h ahead"),
+    (400 * DAY, "400 days ahead"),
+    (-HOUR, "1 h back"),
+    (-DAY, "1 day back"),
+)
 _LIBRARY = "faketime/libfaketimeMT.so.1"
 _SETTINGS: dict[str, Any] = {
     "fetch": {"interval": "2s"},
@@ -32,7 +37,9 @@ _TUNING: dict[str, Any] = {
 
 @pytest.fixture
 def library() -> Path:
-    found = sorted(Path("/usr/lib").glob(f"*/{_LIBRARY}")) + sorted(Path("/usr/lib").glob(_LIBRARY))
+    found = sorted(Path("/usr/lib").glob(f"*/{_LIBRARY}")) + sorted(
+        Path("/usr/lib").glob(_LIBRARY)
+    )
     if not found:
         pytest.skip("libfaketime is not installed; on Debian: apt-get install faketime")
     return found[0]
@@ -47,16 +54,26 @@ class Newsroom:
 
     def publish(self) -> str:
         """The title of what is new."""
-        self.outlet.reports = [*self.outlet.reports, self._report(len(self.outlet.reports))]
+        self.outlet.reports = [
+            *self.outlet.reports,
+            self._report(len(self.outlet.reports)),
+        ]
         self.outlet.publish()
         return self.outlet.reports[-1].title
 
     def _report(self, number: int) -> Report:
         sample = report("Lowland Post/fire-at-halverne-solvent-works", "", hours_ago=0)
-        names = ["".join(self._chance.choices("abdegiklmnorstu", k=8)).capitalize() for _ in range(90)]
-        paragraphs = tuple(" ".join(names[at : at + 30]) + "." for at in range(0, 90, 30))
+        names = [
+            "".join(self._chance.choices("abdegiklmnorstu", k=8)).capitalize()
+            for _ in range(90)
+        ]
+        paragraphs = tuple(
+            " ".join(names[at : at + 30]) + "." for at in range(0, 90, 30)
+        )
         title = f"{names[0]} {names[1]} {names[2]}"
-        return Report(f"/news/{number}", title, paragraphs, sample.published, f"id-{number}")
+        return Report(
+            f"/news/{number}", title, paragraphs, sample.published, f"id-{number}"
+        )
 
 
 class Clock:
@@ -84,7 +101,9 @@ class Clock:
         written.replace(self._file)
 
 
-def test_a_clock_that_jumps_harms_nothing(database_url: str, library: Path, tmp_path: Path) -> None:
+def test_a_clock_that_jumps_harms_nothing(
+    database_url: str, library: Path, tmp_path: Path
+) -> None:
     clock, newsroom, receiver = Clock(tmp_path, library), Newsroom(), Receiver()
     settings = _SETTINGS | {
         "database": database_url,
@@ -95,27 +114,39 @@ def test_a_clock_that_jumps_harms_nothing(database_url: str, library: Path, tmp_
     def count(what: str) -> int:
         return queried(database_url, text(f"SELECT count(*) FROM {what}")).scalar_one()
 
-    with DaemonProcess(tmp_path, settings, tuning=_TUNING, **clock.environment) as daemon:
+    with DaemonProcess(
+        tmp_path, settings, tuning=_TUNING, **clock.environment
+    ) as daemon:
 
         def publish(when: str) -> str:
             """Something new, which becomes a story."""
             title = newsroom.publish()
-            daemon.wait_for(lambda: title in {one["title"] for one in daemon.stories()}, f"what came {when}")
+            daemon.wait_for(
+                lambda: title in {one["title"] for one in daemon.stories()},
+                f"what came {when}",
+            )
             return title
 
         def asked_twice(words: str) -> None:
             polls, began = newsroom.outlet.polls(), time.monotonic()
-            daemon.wait_for(lambda: newsroom.outlet.polls() > polls + 1, f"polls {words}")
+            daemon.wait_for(
+                lambda: newsroom.outlet.polls() > polls + 1, f"polls {words}"
+            )
             print(f"{words}: asked twice within {time.monotonic() - began:.1f} s")
 
         daemon.wait_for(daemon.stories, "the first story")
         for _ in range(4):
             publish("before")
         for seconds, words in JUMPS:
-            receiver.answer = lambda _request: Response(500)  # what is tried meanwhile must not be given up
+            # What is tried meanwhile must not be given up
+            receiver.answer = lambda _request: Response(500)
             before = publish(f"before it was {words}")
-            daemon.wait_for(lambda title=before: title in failed(receiver), "a delivery that failed")
-            rows = {name: count(name) for name in ("article", "story", "change", "outbox")}
+            daemon.wait_for(
+                lambda title=before: title in failed(receiver), "a delivery that failed"
+            )
+            rows = {
+                name: count(name) for name in ("article", "story", "change", "outbox")
+            }
             clock.jump(seconds)
             asked_twice(words)
             publish(f"when it was {words}")
@@ -125,12 +156,20 @@ def test_a_clock_that_jumps_harms_nothing(database_url: str, library: Path, tmp_
             after = publish(f"after it was {words}")
             now = {name: count(name) for name in rows}
             assert [now[name] - rows[name] for name in ("article", "story")] == [2, 2]
-            assert 2 <= now["change"] - rows["change"] <= 4, "no flood of bumps, and none is deleted"
+            assert 2 <= now["change"] - rows["change"] <= 4, (
+                "no flood of bumps, and none is deleted"
+            )
             assert now["outbox"] >= rows["outbox"]
-            daemon.wait_for(lambda title=after: daemon.stories()[0]["title"] == title, "the newest in front")
+            daemon.wait_for(
+                lambda title=after: daemon.stories()[0]["title"] == title,
+                "the newest in front",
+            )
             receiver.answer = lambda _request: Response(204)
             titles = {one.title for one in newsroom.outlet.reports}
-            daemon.wait_for(lambda titles=titles: titles <= taken(receiver), f"all deliveries: {words}")
+            daemon.wait_for(
+                lambda titles=titles: titles <= taken(receiver),
+                f"all deliveries: {words}",
+            )
         assert count("article WHERE text IS NULL") == 0
         assert count("outbox WHERE state = 'given_up'") == 0
         assert "config reloaded" in daemon.reload()
@@ -149,5 +188,7 @@ def taken(receiver: Receiver) -> set[str]:
 
 def failed(receiver: Receiver) -> set[str]:
     """Headlines of which the receiver did not take what came."""
-    came = {json.loads(one.body)["data"]["story"]["title"] for one in list(receiver.came)}
+    came = {
+        json.loads(one.body)["data"]["story"]["title"] for one in list(receiver.came)
+    }
     return came - taken(receiver)

@@ -74,26 +74,58 @@ class Generator:
     def _source(self, settings: Settings) -> None:
         chance = self._chance
         feed = chance.choice([*self._feeds, "http://127.0.0.1:9/other", self._odd()])
-        feed = chance.choice((str.upper, str.strip, str))(feed) if isinstance(feed, str) else feed
+        feed = (
+            chance.choice((str.upper, str.strip, str))(feed)
+            if isinstance(feed, str)
+            else feed
+        )
         new: Settings = {chance.choice(("feed", "feed", "feed", "folder")): feed}
         if chance.random() < 0.6:
-            new["name"] = chance.choice(("Lowland Post", "taken", "fresh", self._odd(), *self._feeds))
+            new["name"] = chance.choice(
+                ("Lowland Post", "taken", "fresh", self._odd(), *self._feeds)
+            )
         if chance.random() < 0.3:
-            keys = ("outlet", "group", "language", "timezone", "interval", "pages", "nope")
+            keys = (
+                "outlet",
+                "group",
+                "language",
+                "timezone",
+                "interval",
+                "pages",
+                "nope",
+            )
             new[chance.choice(keys)] = self._odd()
         if isinstance(settings.get("sources"), list):
-            settings["sources"].insert(chance.randrange(len(settings["sources"]) + 1), new)
+            settings["sources"].insert(
+                chance.randrange(len(settings["sources"]) + 1), new
+            )
         if chance.random() < 0.1:
             settings["sources"] = [new]
 
     def _query(self, settings: Settings) -> None:
-        keys = ["title", "query", "since", "until", "min_outlets", "outlet", "folder", "language", "items"]
+        keys = [
+            "title",
+            "query",
+            "since",
+            "until",
+            "min_outlets",
+            "outlet",
+            "folder",
+            "language",
+            "items",
+        ]
         name = self._chance.choice(("fires", "more", "stories", "a b", "", "x" * 41))
         if isinstance(settings.get("queries"), dict):
-            settings["queries"][name] = {self._chance.choice([*keys, "link"]): self._odd()}
+            settings["queries"][name] = {
+                self._chance.choice([*keys, "link"]): self._odd()
+            }
 
     def _webhook(self, settings: Settings) -> None:
-        hook: Settings = {"name": "desk", "url": "http://127.0.0.1:9/", "secret": f"whsec_{'A' * 32}"}
+        hook: Settings = {
+            "name": "desk",
+            "url": "http://127.0.0.1:9/",
+            "secret": f"whsec_{'A' * 32}",
+        }
         if self._chance.random() < 0.7:
             hook[self._chance.choice((*hook, "query", "secret_file"))] = self._odd()
         settings["webhooks"] = [hook] * self._chance.choice((1, 1, 2))
@@ -104,10 +136,18 @@ class Generator:
             self._chance.choice(
                 (
                     {"queries": {f"q{number}": {"query": "dam -fire", "since": "24h"}}},
-                    {"fetch": settings["fetch"] | {"contact": f"desk{number}@example.org"}},
+                    {
+                        "fetch": settings["fetch"]
+                        | {"contact": f"desk{number}@example.org"}
+                    },
                     {"sources": []},
                     {"sources": [{"feed": one} for one in self._feeds]},
-                    {"sources": [{"feed": one, "name": f"n{n}"} for n, one in enumerate(self._feeds)]},
+                    {
+                        "sources": [
+                            {"feed": one, "name": f"n{n}"}
+                            for n, one in enumerate(self._feeds)
+                        ]
+                    },
                     {"families": {"Group": ["One", "Two"]}},
                     {"feeds": {"items": 1 + number}},
                 )
@@ -120,9 +160,24 @@ class Generator:
         chance = self._chance
         at = chance.randrange(len(text))
         piece = chance.choice(
-            (b"\x00", b"\xff", b"\t", b"[", b"{", b": ", b"- ", b"*a", b"&a ", b"!!x ", b"|\n", b"#")
+            (
+                b"\x00",
+                b"\xff",
+                b"\t",
+                b"[",
+                b"{",
+                b": ",
+                b"- ",
+                b"*a",
+                b"&a ",
+                b"!!x ",
+                b"|\n",
+                b"#",
+            )
         )
-        aliases = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+        aliases = "".join(
+            f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
+        )
         return chance.choice(
             (
                 text[:at] + piece + text[at:],
@@ -139,7 +194,9 @@ class Generator:
 
 def asked_of_file(daemon: DaemonProcess) -> list[str]:
     """The addresses that the daemon asks because the file names them."""
-    found = daemon.rows("SELECT address FROM source WHERE origin = 'config' AND NOT paused")
+    found = daemon.rows(
+        "SELECT address FROM source WHERE origin = 'config' AND NOT paused"
+    )
     return sorted(address for (address,) in found)
 
 
@@ -148,12 +205,18 @@ def wanted_of_file(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "cases", [10, pytest.param(500, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])]
+    "cases",
+    [10, pytest.param(500, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])],
 )
-def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_path: Path) -> None:
+def test_no_configuration_ends_the_daemon_or_is_half_in_force(
+    cases: int, tmp_path: Path
+) -> None:
     outlet = Outlet("Lowland Post", "rss", [FIRE])
     added, named = (Outlet(name, "rss", [DAM]) for name in ("Added", "Named"))
-    settings: Settings = {"sources": [outlet.settings()], "queries": {"fires": {"query": "fire"}}}
+    settings: Settings = {
+        "sources": [outlet.settings()],
+        "queries": {"fires": {"query": "fire"}},
+    }
     with DaemonProcess(tmp_path, settings | {"publish": {"title": "First"}}) as daemon:
         feeds = [one.server.url("/feed") for one in (outlet, added, named)]
         for typed in ([feeds[1]], [feeds[2], "--name", "taken"]):
@@ -173,7 +236,9 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
             what = f"case {number}: {said}\n{checked.stderr}\n{text[:3000]!r}"
             is_accepted = "config reloaded" in said
             assert "Traceback" not in daemon.log(), what
-            assert is_accepted == (checked.returncode == 0) or _OF_THE_MACHINE.search(said), what
+            assert is_accepted == (checked.returncode == 0) or _OF_THE_MACHINE.search(
+                said
+            ), what
             if is_accepted:
                 taken += 1
                 assert asked_of_file(daemon) == wanted_of_file(file), what
@@ -185,15 +250,23 @@ def test_no_configuration_ends_the_daemon_or_is_half_in_force(cases: int, tmp_pa
         assert "config reloaded" in daemon.reload()
         daemon.address = _LISTENING.findall(daemon.log())[-1]
         assert title(daemon) == "Last"
-        listed = daemon.command("sources", "list", "--format", "jsonl").stdout.splitlines()
-        states = {row["url"]: (row["id"], row["state"]) for row in map(json.loads, listed)}
-        for one in (added, named):  # nothing is lost: what the file took over and dropped is paused
+        listed = daemon.command(
+            "sources", "list", "--format", "jsonl"
+        ).stdout.splitlines()
+        states = {
+            row["url"]: (row["id"], row["state"]) for row in map(json.loads, listed)
+        }
+        # Nothing is lost: what the file took over and dropped is paused
+        for one in (added, named):
             id_, state = states[one.server.url("/feed")]
             if state == "paused":
                 assert daemon.command("sources", "resume", id_).returncode == 0
         polls = [one.polls() for one in (outlet, added, named)]
         daemon.wait_for(
-            lambda: all(one.polls() > old for one, old in zip((outlet, added, named), polls, strict=True)),
+            lambda: all(
+                one.polls() > old
+                for one, old in zip((outlet, added, named), polls, strict=True)
+            ),
             f"all three feeds to be asked; those added by command: {states}",
         )
         assert daemon.faults() == []

@@ -83,8 +83,16 @@ def outlets() -> Iterator[dict[str, Outlet]]:
     """Five outlets, five events, every kind of feed."""
     made = [
         Outlet("Marenholt Courier", "rss", [DUTIES, FIRE, DAM], gzip=True),
-        Outlet("Radio Vessaly", "atom", [FIRE_ON_AIR, DAM_ON_AIR, LYNX], full_text=False),
-        Outlet("Lowland Post", "rdf", [FIRE_IN_POST, DUTIES_IN_POST], full_text=False, moved=True),
+        Outlet(
+            "Radio Vessaly", "atom", [FIRE_ON_AIR, DAM_ON_AIR, LYNX], full_text=False
+        ),
+        Outlet(
+            "Lowland Post",
+            "rdf",
+            [FIRE_IN_POST, DUTIES_IN_POST],
+            full_text=False,
+            moved=True,
+        ),
         Outlet("Arrel Valley Gazette", "json", [DAM_NIGHT], etag=None),
         Outlet("Grimmhafener Tageblatt", "rss", [FERRIES], encoding="iso-8859-1"),
     ]
@@ -95,13 +103,23 @@ def outlets() -> Iterator[dict[str, Outlet]]:
 
 def groups(daemon: DaemonProcess) -> set[frozenset[str]]:
     """The headlines of each story's articles."""
-    return {frozenset(article["title"] for article in story["articles"]) for story in daemon.stories()}
+    return {
+        frozenset(article["title"] for article in story["articles"])
+        for story in daemon.stories()
+    }
 
 
 def leads(daemon: DaemonProcess) -> dict[str, str]:
     """The beginning of each article's text, by headline."""
-    found = [daemon.get(f"/api/v1/stories/{story['id']}").json() for story in daemon.stories()]
-    return {article["title"]: article.get("lead", "") for story in found for article in story["articles"]}
+    found = [
+        daemon.get(f"/api/v1/stories/{story['id']}").json()
+        for story in daemon.stories()
+    ]
+    return {
+        article["title"]: article.get("lead", "")
+        for story in found
+        for article in story["articles"]
+    }
 
 
 def feed_items(daemon: DaemonProcess) -> dict[str, str]:
@@ -125,21 +143,31 @@ def wait_for_articles(daemon: DaemonProcess, count: int) -> None:
     daemon.wait_for(placed, f"{count} articles in stories")
 
 
-def wait_for_rounds(daemon: DaemonProcess, outlets: dict[str, Outlet], rounds: int) -> None:
+def wait_for_rounds(
+    daemon: DaemonProcess, outlets: dict[str, Outlet], rounds: int
+) -> None:
     """Until every feed was asked that often from now on, and what came of it is placed."""
     wanted = {name: outlet.polls() + rounds for name, outlet in outlets.items()}
-    daemon.wait_for(lambda: all(outlets[name].polls() >= wanted[name] for name in outlets), "rounds of polls")
+    daemon.wait_for(
+        lambda: all(outlets[name].polls() >= wanted[name] for name in outlets),
+        "rounds of polls",
+    )
     daemon.wait_for(lambda: daemon.waiting() == 0, "an empty inbox")
 
 
 def sources(outlets: dict[str, Outlet]) -> dict[str, Any]:
-    return {"sources": [outlet.settings() for outlet in outlets.values()], "work": WORKER}
+    return {
+        "sources": [outlet.settings() for outlet in outlets.values()],
+        "work": WORKER,
+    }
 
 
 # --- outlets, rounds and stories ---------------------------------------------------------------------------
 
 
-def test_rounds_of_polls_make_stories_once(tmp_path: Path, outlets: dict[str, Outlet]) -> None:
+def test_rounds_of_polls_make_stories_once(
+    tmp_path: Path, outlets: dict[str, Outlet]
+) -> None:
     with DaemonProcess(tmp_path, sources(outlets)) as daemon:
         wait_for_articles(daemon, 10)
         first_round(daemon)
@@ -168,14 +196,26 @@ def first_round(daemon: DaemonProcess) -> None:
     """Over each of the ways in which people read."""
     dam = {DAM.title, DAM_ON_AIR.title, DAM_NIGHT.title}
     fire = {FIRE.title, FIRE_ON_AIR.title, FIRE_IN_POST.title}
-    expected = {*map(frozenset, (dam, fire, {DUTIES.title, DUTIES_IN_POST.title}, {LYNX.title}))}
+    expected = {
+        *map(frozenset, (dam, fire, {DUTIES.title, DUTIES_IN_POST.title}, {LYNX.title}))
+    }
     assert groups(daemon) == expected | {frozenset({FERRIES.title})}
-    by_title = {article["title"]: story for story in daemon.stories() for article in story["articles"]}
-    assert by_title[FIRE.title]["report_count"] == 2, "one agency text at two outlets is one report"
+    by_title = {
+        article["title"]: story
+        for story in daemon.stories()
+        for article in story["articles"]
+    }
+    assert by_title[FIRE.title]["report_count"] == 2, (
+        "one agency text at two outlets is one report"
+    )
     assert len(feed_items(daemon)) == 5
     page = daemon.get("/").text
-    assert all(story["title"].split()[0].strip('"') in page for story in daemon.stories())
-    assert LYNX.beyond in leads(daemon)[LYNX.title], "the page's text, not the feed's teaser"
+    assert all(
+        story["title"].split()[0].strip('"') in page for story in daemon.stories()
+    )
+    assert LYNX.beyond in leads(daemon)[LYNX.title], (
+        "the page's text, not the feed's teaser"
+    )
     lasts = "SELECT 1 FROM counter WHERE name = 'first_reading'"
     daemon.wait_for(lambda: not daemon.rows(lasts), "the end of the first reading")
     waits = "SELECT 1 FROM command WHERE state = 'waiting'"
@@ -195,7 +235,9 @@ def quiet_round(daemon: DaemonProcess, outlets: dict[str, Outlet]) -> None:
     assert daemon.log().splitlines()[said:] == []
 
 
-def one_story_grows(daemon: DaemonProcess, outlets: dict[str, Outlet], items: dict[str, str]) -> None:
+def one_story_grows(
+    daemon: DaemonProcess, outlets: dict[str, Outlet], items: dict[str, str]
+) -> None:
     post = outlets["Lowland Post"]
     post.reports.insert(0, DAM_LATER)
     post.publish()
@@ -206,7 +248,10 @@ def one_story_grows(daemon: DaemonProcess, outlets: dict[str, Outlet], items: di
     assert len(changed) == 1, "exactly the story that grew is bumped"
     newest = daemon.stories()[0]
     assert changed[0].endswith(newest["id"]), "and it stands first"
-    assert {article["title"] for article in newest["articles"]} >= {DAM_LATER.title, DAM.title}
+    assert {article["title"] for article in newest["articles"]} >= {
+        DAM_LATER.title,
+        DAM.title,
+    }
     assert newest["article_count"] == 4
 
 
@@ -216,18 +261,28 @@ def one_story_grows(daemon: DaemonProcess, outlets: dict[str, Outlet], items: di
 @pytest.mark.later
 def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
     good, gone, forbidden, hanging = DAM_ON_AIR, FIRE_ON_AIR, LYNX, DUTIES_IN_POST
-    outlet = Outlet("Radio Vessaly", "atom", [good, gone, forbidden, hanging], full_text=False)
+    outlet = Outlet(
+        "Radio Vessaly", "atom", [good, gone, forbidden, hanging], full_text=False
+    )
     outlet.server.routes |= {
         gone.path: Response(404, body="gone"),
         hanging.path: Response(200, body="late", delay_seconds=600),
-        "/robots.txt": Response(200, body=f"User-agent: *\nDisallow: {forbidden.path}\n"),
+        "/robots.txt": Response(
+            200, body=f"User-agent: *\nDisallow: {forbidden.path}\n"
+        ),
     }
-    patience = {"net": {"fetch_deadline_seconds": 2.0}, "polling": {"page_retry_seconds": 0.1}}
+    patience = {
+        "net": {"fetch_deadline_seconds": 2.0},
+        "polling": {"page_retry_seconds": 0.1},
+    }
     settings = {"sources": [outlet.settings()], "log": {"level": "debug"}}
     with DaemonProcess(tmp_path, settings, tuning=patience) as daemon:
         wait_for_articles(daemon, 4)
         last = "the text of the feed is used"
-        daemon.wait_for(lambda: len([x for x in daemon.lines("page http") if last in x]) == 3, "all attempts")
+        daemon.wait_for(
+            lambda: len([x for x in daemon.lines("page http") if last in x]) == 3,
+            "all attempts",
+        )
         waiting = "SELECT count(*) FROM entry WHERE state <> 'done'"
         daemon.wait_for(lambda: daemon.rows(waiting) == [(0,)], "the inbox to be empty")
         texts = leads(daemon)
@@ -244,7 +299,9 @@ def test_pages_that_do_not_come_hold_up_nobody(tmp_path: Path) -> None:
 @pytest.mark.later
 def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     outlet = Outlet("Radio Vessaly", "atom", [DAM_ON_AIR, LYNX], full_text=False)
-    outlet.server.routes |= {one.path: Response(200, delay_seconds=600) for one in (DAM_ON_AIR, LYNX)}
+    outlet.server.routes |= {
+        one.path: Response(200, delay_seconds=600) for one in (DAM_ON_AIR, LYNX)
+    }
     slow = LoopbackServer({"*": Response(200, delay_seconds=600)})
     shutil.copytree(SAMPLES, tmp_path / "articles")
     feeds = [outlet.settings(), {"feed": slow.url("/feed"), "name": "slow"}]
@@ -253,7 +310,10 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
     settings = {"sources": listed, "fetch": {"interval": "2s"}, "work": WORKERS}
     with DaemonProcess(tmp_path, settings) as daemon:
         pages = {DAM_ON_AIR.path, LYNX.path}
-        daemon.wait_for(lambda: pages <= set(outlet.server.paths()) and slow.requests, "fetches under way")
+        daemon.wait_for(
+            lambda: pages <= set(outlet.server.paths()) and slow.requests,
+            "fetches under way",
+        )
         workers = daemon.wait_for(daemon.workers, "workers")
         started = time.monotonic()
         assert daemon.stop() == 0
@@ -263,7 +323,9 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
         states = dict(daemon.rows("SELECT state, count(*) FROM entry GROUP BY state"))
         assert states.pop("page") == 2
         assert "refused" not in states
-        assert daemon.sources()["slow"]["state"] == "new", "a stop is no failure of the source"
+        assert daemon.sources()["slow"]["state"] == "new", (
+            "a stop is no failure of the source"
+        )
 
         outlet.publish()
         daemon.start()
@@ -278,18 +340,29 @@ def test_a_stop_with_everything_under_way_loses_nothing(tmp_path: Path) -> None:
 
 
 def endless(_request: Request) -> Response:
-    return Response(200, body=(b"<!-- filler -->" * 4096 for _ in range(400)), content_type="application/xml")
+    return Response(
+        200,
+        body=(b"<!-- filler -->" * 4096 for _ in range(400)),
+        content_type="application/xml",
+    )
 
 
 BROKEN: dict[str, tuple[Any, str]] = {
     "gone": (Response(404, body="no"), "http 404"),
     "failing": (Response(500, body="oh"), "http 500"),
     "page": (
-        Response(200, body="<!doctype html><title>Hi</title><p>x", content_type="text/html"),
+        Response(
+            200, body="<!doctype html><title>Hi</title><p>x", content_type="text/html"
+        ),
         "web page",
     ),
     "empty": (Response(200, body=b"", content_type="application/xml"), "empty"),
-    "torn": (Response(200, body="<?xml version='1.0'?><rss><chan<<&&", content_type="text/xml"), "no feed"),
+    "torn": (
+        Response(
+            200, body="<?xml version='1.0'?><rss><chan<<&&", content_type="text/xml"
+        ),
+        "no feed",
+    ),
     "huge": (endless, "too_large"),
     "busy": (Response(429, {"Retry-After": "120"}), "http 429"),
 }
@@ -297,20 +370,35 @@ BROKEN: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.later
 def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> None:
-    servers = {name: LoopbackServer({"*": route}) for name, (route, _) in BROKEN.items()}
+    servers = {
+        name: LoopbackServer({"*": route}) for name, (route, _) in BROKEN.items()
+    }
     good = Outlet("Lowland Post", "rss", [FIRE_IN_POST])
     addresses = {name: server.url("/feed") for name, server in servers.items()}
-    addresses |= {"dead": f"http://127.0.0.1:{free_port()}/feed", "nameless": "http://nowhere.invalid/feed"}
+    addresses |= {
+        "dead": f"http://127.0.0.1:{free_port()}/feed",
+        "nameless": "http://nowhere.invalid/feed",
+    }
     listed = [{"feed": address, "name": name} for name, address in addresses.items()]
-    causes = {name: cause for name, (_, cause) in BROKEN.items()} | {"dead": "connect", "nameless": "dns"}
+    causes = {name: cause for name, (_, cause) in BROKEN.items()} | {
+        "dead": "connect",
+        "nameless": "dns",
+    }
     settings = {"fetch": {"interval": "2s"}, "sources": [*listed, good.settings()]}
-    with DaemonProcess(tmp_path, settings, tuning={"net": {"interval_floor_seconds": 1.0}}) as daemon:
+    with DaemonProcess(
+        tmp_path, settings, tuning={"net": {"interval_floor_seconds": 1.0}}
+    ) as daemon:
         wait_for_articles(daemon, 1)
-        daemon.wait_for(lambda: all(daemon.lines(f"warning {name}: ") for name in causes), "all causes")
+        daemon.wait_for(
+            lambda: all(daemon.lines(f"warning {name}: ") for name in causes),
+            "all causes",
+        )
         health = daemon.sources()
         for name, cause in causes.items():
             assert health[name]["state"] == "failing", name
-            assert cause in f"{health[name]['cause']}: {health[name]['problem']}", health[name]
+            assert cause in f"{health[name]['cause']}: {health[name]['problem']}", (
+                health[name]
+            )
             line = daemon.lines(f"warning {name}: ")[0]
             assert len(line) < 250
             assert daemon.lines(f" {name}: ") == [line], "the same cause is told once"
@@ -325,7 +413,9 @@ def test_each_broken_source_is_logged_and_the_rest_continues(tmp_path: Path) -> 
         recovered = daemon.sources()["gone"]
         assert recovered["state"] == "ok"
         assert recovered["problem"] is None
-        daemon.wait_for(lambda: daemon.lines("info    gone: 1 new"), "the line of the round")
+        daemon.wait_for(
+            lambda: daemon.lines("info    gone: 1 new"), "the line of the round"
+        )
         assert len(daemon.lines("info    gone works again")) == 1
     for server in [*servers.values(), good.server]:
         server.close()
@@ -363,24 +453,34 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, settings, PYTHONPROFILEIMPORTTIME="1") as daemon:
         (folder / "empty.txt").write_bytes(b"")
         (folder / "noise.txt").write_bytes(bytes(range(256)) * 40)
-        shutil.copy(SAMPLES / "Radio Vessaly" / "lynx-cubs-sallow-hills.txt", folder / "lynx.txt")
+        shutil.copy(
+            SAMPLES / "Radio Vessaly" / "lynx-cubs-sallow-hills.txt",
+            folder / "lynx.txt",
+        )
         wait_for_articles(daemon, 1)
         daemon.wait_for(lambda: daemon.lines("warning desk: "), "the bad files")
         health = daemon.sources()["desk"]
         assert health["state"] == "ok"
         assert "noise.txt" in health["problem"] or "empty.txt" in health["problem"]
         assert len(daemon.lines("warning desk: ")) <= 2, "told once, not at every look"
-        assert resident_mib(daemon.process.pid) <= MOST_MIB, "with an article placed on a new database"
+        assert resident_mib(daemon.process.pid) <= MOST_MIB, (
+            "with an article placed on a new database"
+        )
         imported = imported_by(daemon)
         assert {"sqlalchemy", "numpy", "alembic"} <= imported
         assert not ELSEWHERE & imported
 
         assert daemon.stop() == 0
         daemon.start()
-        shutil.copy(SAMPLES / "Daily Siren" / "parrot-calls-fire-brigade.txt", folder / "parrot.txt")
+        shutil.copy(
+            SAMPLES / "Daily Siren" / "parrot-calls-fire-brigade.txt",
+            folder / "parrot.txt",
+        )
         wait_for_articles(daemon, 2)
         assert daemon.sources()["desk"]["problem"] == health["problem"]
-        other = (SAMPLES / "Radio Vessaly" / "union-tariffs-timber-machines.txt").read_bytes()
+        other = (
+            SAMPLES / "Radio Vessaly" / "union-tariffs-timber-machines.txt"
+        ).read_bytes()
         same_to_the_eye(folder / "lynx.txt", other)
         wait_for_articles(daemon, 3)
         assert daemon.rows("SELECT count(*) FROM entry") == [(3,)]
@@ -389,11 +489,15 @@ def test_a_watched_folder_is_read_once(tmp_path: Path) -> None:
 
 def keeps_backups(daemon: DaemonProcess, old: Path) -> None:
     """A new one takes the place of the old one, and can be put back."""
-    daemon.wait_for(lambda: not old.exists(), "a backup, for which the old one made room")
+    daemon.wait_for(
+        lambda: not old.exists(), "a backup, for which the old one made room"
+    )
     (new,) = old.parent.glob("[!.]*")
     restored = daemon.command("db", "restore", str(new), "--database", "restored.db")
     said = restored.stderr
-    assert re.search(rf"restored {new} to .*: [123] articles?$", said, re.MULTILINE), said
+    assert re.search(rf"restored {new} to .*: [123] articles?$", said, re.MULTILINE), (
+        said
+    )
 
 
 def same_to_the_eye(path: Path, other: bytes) -> None:
@@ -417,7 +521,9 @@ def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
         assert beside.returncode == 0, beside.stderr
         assert "waiting until it has placed" in beside.stderr
         assert sum(story["article_count"] for story in daemon.stories()) == 4
-        quick = daemon.command("ingest", "--no-wait", "--format", "json", str(SAMPLES / "Nordkanal"))
+        quick = daemon.command(
+            "ingest", "--no-wait", "--format", "json", str(SAMPLES / "Nordkanal")
+        )
         assert quick.returncode == 0, quick.stderr
         wait_for_articles(daemon, 5)
         assert daemon.stop() == 0
@@ -432,8 +538,13 @@ def test_other_processes_beside_the_daemon(tmp_path: Path) -> None:
 
 
 @pytest.mark.later
-def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with tempfile.TemporaryDirectory() as place, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+def test_systemd_is_notified_and_little_is_logged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd,
+    ):
         systemd.bind(f"{place}/notify")
         systemd.settimeout(PATIENCE_SECONDS)
         variables = {"NOTIFY_SOCKET": f"{place}/notify", "WATCHDOG_USEC": "400000"}
@@ -449,37 +560,52 @@ def test_systemd_is_notified_and_little_is_logged(tmp_path: Path, capsys: pytest
             after = [systemd.recv(4096) for _ in range(4)]
             assert after.count(b"WATCHDOG=1") >= 2
             size = resident_mib(daemon.process.pid)
-            assert not daemon.workers(), "a daemon with nothing to read needs no workers"
+            assert not daemon.workers(), (
+                "a daemon with nothing to read needs no workers"
+            )
             assert daemon.stop(signal.SIGINT) == 0
         last = systemd.recv(4096)
         while not last.startswith(b"STOPPING=1"):
             assert last == b"WATCHDOG=1"
             last = systemd.recv(4096)
     kinds = [line.split(maxsplit=3)[3].split()[0] for line in daemon.log().splitlines()]
-    assert sorted(kinds[:3]) == ["anyone", "listening", "no"], "who the owner is; where; no sources yet"
+    assert sorted(kinds[:3]) == ["anyone", "listening", "no"], (
+        "who the owner is; where; no sources yet"
+    )
     assert "aggregator sources add URL" in daemon.log()
     assert kinds[3:] == ["SIGINT:", "stopped"]
     with capsys.disabled():
-        sys.stdout.write(f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n")
+        sys.stdout.write(
+            f"\nstart on an empty database {seconds:.2f} s, {size:.0f} MiB at rest\n"
+        )
 
 
 def test_a_daemon_with_nothing_to_do_seldom_wakes(tmp_path: Path) -> None:
     """A busy machine only makes it wake less often."""
     outlet = Outlet("Lowland Post", "rss", [FIRE])
-    with DaemonProcess(tmp_path, {"fetch": {"interval": "1h"}, "sources": [outlet.settings()]}) as daemon:
+    with DaemonProcess(
+        tmp_path, {"fetch": {"interval": "1h"}, "sources": [outlet.settings()]}
+    ) as daemon:
         daemon.wait_for(daemon.stories, "the article")
         time.sleep(5.0)  # until it is indexed and rendered
         before = switches(daemon.process.pid)
         time.sleep(10.0)
-        assert switches(daemon.process.pid) - before <= 40, "it looks once a second in two threads"
-        assert daemon.command("ingest", str(SAMPLES)).returncode == 0, "another process hands in articles"
+        assert switches(daemon.process.pid) - before <= 40, (
+            "it looks once a second in two threads"
+        )
+        assert daemon.command("ingest", str(SAMPLES)).returncode == 0, (
+            "another process hands in articles"
+        )
     outlet.server.close()
 
 
-def test_what_a_first_reading_leaves_in_the_log_is_no_cost_of_later_polls(tmp_path: Path) -> None:
+def test_what_a_first_reading_leaves_in_the_log_is_no_cost_of_later_polls(
+    tmp_path: Path,
+) -> None:
     log = tmp_path / "stories.db-wal"
     news = [
-        {"id": f"{n}", "source": "Herald", "title": f"Herald {n}", "text": f"Word {n}."} for n in range(150)
+        {"id": f"{n}", "source": "Herald", "title": f"Herald {n}", "text": f"Word {n}."}
+        for n in range(150)
     ]
     (tmp_path / "many.jsonl").write_text(jsonl(*news), encoding="utf-8")
     with DaemonProcess(tmp_path, {}) as daemon:
@@ -494,5 +620,10 @@ def test_what_a_first_reading_leaves_in_the_log_is_no_cost_of_later_polls(tmp_pa
 
 def switches(process: int) -> int:
     """How often the threads of a process have waited."""
-    states = [file.read_text() for file in Path(f"/proc/{process}/task").glob("*/status")]
-    return sum(int(state.partition("\nvoluntary_ctxt_switches:")[2].split()[0]) for state in states)
+    states = [
+        file.read_text() for file in Path(f"/proc/{process}/task").glob("*/status")
+    ]
+    return sum(
+        int(state.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+        for state in states
+    )

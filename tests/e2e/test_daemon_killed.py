@@ -22,7 +22,12 @@ from sqlalchemy import func, select, update
 from aggregator.store.tables import article, change, outbox, story, story_log
 from tests.support.daemon_process import PROGRAM, DaemonProcess
 from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
-from tests.support.killed_daemon import KilledDaemon, mixed, unlike_any_other, wait_a_while
+from tests.support.killed_daemon import (
+    KilledDaemon,
+    mixed,
+    unlike_any_other,
+    wait_a_while,
+)
 from tests.support.loopback import Request, Response, free_port, http_client
 from tests.support.mail_server import MailServer, plain_text
 from tests.support.reader_client import READ, STARRED, ReaderClient
@@ -36,7 +41,10 @@ MESSAGES, KILLS = 40, 8
 
 def often_or_seldom(thin: tuple[int, ...], whole: tuple[int, ...]) -> list[Any]:
     """Numbers of articles, kills and restarts: few on SQLite, and, for hours, many on both databases."""
-    many = (pytest.param(one, *whole, marks=pytest.mark.torture) for one in ("sqlite", "postgres"))
+    many = (
+        pytest.param(one, *whole, marks=pytest.mark.torture)
+        for one in ("sqlite", "postgres")
+    )
     return [("sqlite", *thin), *many]
 
 
@@ -72,13 +80,17 @@ def arrived(daemon: KilledDaemon) -> dict[int, set[str]]:
     """The ids under which each change was taken."""
     ids: dict[int, set[str]] = defaultdict(set)
     for request in list(daemon.receiver.taken):
-        ids[json.loads(request.body)["data"]["change"]["n"]].add(request.headers["webhook-id"])
+        ids[json.loads(request.body)["data"]["change"]["n"]].add(
+            request.headers["webhook-id"]
+        )
     return ids
 
 
 def is_all_there(daemon: KilledDaemon) -> bool:
     changes = daemon.changes()
-    return bool(changes) and not daemon.waiting() and set(arrived(daemon)) >= set(changes)
+    return (
+        bool(changes) and not daemon.waiting() and set(arrived(daemon)) >= set(changes)
+    )
 
 
 def run_through(daemon: KilledDaemon, articles: int, kills: int, restarts: int) -> None:
@@ -102,7 +114,9 @@ def look_at(daemon: KilledDaemon) -> None:
     receiver, numbers, ids_of = daemon.receiver, daemon.changes(), arrived(daemon)
     assert set(ids_of) == set(numbers), "every change, and nothing that is none"
     assert all(len(ids) == 1 for ids in ids_of.values()), "one id each"
-    assert len({id_ for ids in ids_of.values() for id_ in ids}) == len(numbers), "and no id twice"
+    assert len({id_ for ids in ids_of.values() for id_ in ids}) == len(numbers), (
+        "and no id twice"
+    )
     bodies = defaultdict(set)
     assert receiver.false == [], "every signature right, and fresh"
     for request in receiver.came:
@@ -122,7 +136,10 @@ def look_at(daemon: KilledDaemon) -> None:
 def test_every_change_arrives_though_the_daemon_is_killed(
     database_url: str, articles: int, kills: int, restarts: int, tmp_path: Path
 ) -> None:
-    with Receiver() as receiver, KilledDaemon(tmp_path, receiver, database_url) as daemon:
+    with (
+        Receiver() as receiver,
+        KilledDaemon(tmp_path, receiver, database_url) as daemon,
+    ):
         run_through(daemon, articles, kills, restarts)
         look_at(daemon)
 
@@ -132,16 +149,24 @@ def test_every_change_arrives_though_the_daemon_is_killed(
 
 def is_quiet(daemon: KilledDaemon, recipient: str) -> bool:
     """All changes were looked at, and nothing waits."""
-    (listed,) = daemon.command("notify", "list", "--format", "jsonl").stdout.splitlines()
+    (listed,) = daemon.command(
+        "notify", "list", "--format", "jsonl"
+    ).stdout.splitlines()
     changes = counted(daemon.database, change)
     announced = counted(daemon.database, outbox, outbox.c.webhook == recipient)
-    return not daemon.waiting() and not json.loads(listed).get("waiting") and announced >= changes > 0
+    return (
+        not daemon.waiting()
+        and not json.loads(listed).get("waiting")
+        and announced >= changes > 0
+    )
 
 
 def notify_through(daemon: KilledDaemon, articles: int, kills: int) -> None:
     rng, receiver = drawn("notify", articles), daemon.receiver
     well = Response(200, body="{}")
-    receiver.answer = lambda _: rng.choice([*[well] * 7, Response(500), Response(429), Response(raw=b"")])
+    receiver.answer = lambda _: rng.choice(
+        [*[well] * 7, Response(500), Response(429), Response(raw=b"")]
+    )
     records = [unlike_any_other(rng, number) for number in range(articles)]
     for _ in daemon.killed_while_it_reads(records, kills):
         enough = len(receiver.came) + rng.randint(1, 3)
@@ -149,7 +174,10 @@ def notify_through(daemon: KilledDaemon, articles: int, kills: int) -> None:
         time.sleep(rng.uniform(0.0, 0.8))  # a notification takes half a second
     receiver.answer = lambda _: well
     is_phone = outbox.c.webhook == "notify:phone"
-    daemon.wait_for(lambda: counted(daemon.database, outbox, is_phone) == articles, "all to be placed")
+    daemon.wait_for(
+        lambda: counted(daemon.database, outbox, is_phone) == articles,
+        "all to be placed",
+    )
     daemon.wait_as_long_as_more_come(lambda: is_quiet(daemon, "notify:phone"))
     assert daemon.stop() == 0
     done = (
@@ -160,7 +188,8 @@ def notify_through(daemon: KilledDaemon, articles: int, kills: int) -> None:
     )
     expected = Counter(queried(daemon.database, done).scalars())
     taken = Counter(
-        json.loads(one.body)["message"].splitlines()[1].split(": ", 1)[1] for one in receiver.taken
+        json.loads(one.body)["message"].splitlines()[1].split(": ", 1)[1]
+        for one in receiver.taken
     )
     assert sum(expected.values()) == articles, "one for each story"
     assert expected - taken == Counter(), "nothing is missing"
@@ -172,16 +201,30 @@ def notify_through(daemon: KilledDaemon, articles: int, kills: int) -> None:
 
 
 @pytest.mark.torture
-def test_every_story_is_notified_though_the_daemon_is_killed_often(database_url: str, tmp_path: Path) -> None:
+def test_every_story_is_notified_though_the_daemon_is_killed_often(
+    database_url: str, tmp_path: Path
+) -> None:
     with Receiver(signed=False) as receiver:
         address = receiver.url("").replace("http://", "ntfy://") + "/qX7topic"
-        phone = {"name": "phone", "address": address, "each": "report", "messages_an_hour": 1000}
+        phone = {
+            "name": "phone",
+            "address": address,
+            "each": "report",
+            "messages_an_hour": 1000,
+        }
         with KilledDaemon(tmp_path, receiver, database_url, notify=[phone]) as daemon:
             notify_through(daemon, 84, kills=20)
 
 
-def digested(folder: Path, receiver: Receiver, database: str, server: MailServer) -> KilledDaemon:
-    settings = {"every": "weekly", "stories": 100, "to": READERS, "address": server.address}
+def digested(
+    folder: Path, receiver: Receiver, database: str, server: MailServer
+) -> KilledDaemon:
+    settings = {
+        "every": "weekly",
+        "stories": 100,
+        "to": READERS,
+        "address": server.address,
+    }
     return KilledDaemon(folder, receiver, database, digest=settings)
 
 
@@ -192,40 +235,56 @@ def spans(daemon: KilledDaemon, reader: str) -> list[tuple[int, int]]:
     return list(zip([0, *ends], ends, strict=False))
 
 
-def digest_through(daemon: KilledDaemon, server: MailServer, articles: int, kills: int) -> None:
+def digest_through(
+    daemon: KilledDaemon, server: MailServer, articles: int, kills: int
+) -> None:
     rng, nothing = drawn("digest", articles), subprocess.DEVNULL
     server.answer = lambda: "250 taken" if rng.random() < 0.6 else "451 later"
     for _ in daemon.killed_while_it_reads(mixed(rng, articles), kills):
         # Not for a change: all of them may be copies.
         daemon.wait_for(lambda: daemon.lines("event=source_polled"), "articles")
         daemon.wait_for(lambda: not daemon.waiting(), "places")
-        making = subprocess.Popen([*PROGRAM, "digest"], cwd=daemon.folder, stdout=nothing, stderr=nothing)
+        making = subprocess.Popen(
+            [*PROGRAM, "digest"], cwd=daemon.folder, stdout=nothing, stderr=nothing
+        )
         time.sleep(rng.uniform(0.3, 2.0))
         if rng.random() < 0.5:
             making.kill()
         daemon.kill()
         making.wait()
-    daemon.wait_for(lambda: daemon.lines("event=source_polled") and not daemon.waiting(), "places")
+    daemon.wait_for(
+        lambda: daemon.lines("event=source_polled") and not daemon.waiting(), "places"
+    )
     assert daemon.command("digest").returncode == 0
     server.answer = lambda: "250 taken"
     is_waiting = (outbox.c.state == "waiting", outbox.c.story == "")
-    daemon.wait_for(lambda: not counted(daemon.database, outbox, *is_waiting), "all mail to be sent")
+    daemon.wait_for(
+        lambda: not counted(daemon.database, outbox, *is_waiting), "all mail to be sent"
+    )
     assert daemon.stop() == 0
     of_readers = outbox.c.webhook.in_([f"digest:{one}" for one in READERS])
-    ids = queried(daemon.database, select(outbox.c.id).where(of_readers)).scalars().all()
-    assert {one.split("@")[0].strip("<") for one in server.ids()} == set(ids), "nothing is missing"
+    ids = (
+        queried(daemon.database, select(outbox.c.id).where(of_readers)).scalars().all()
+    )
+    assert {one.split("@")[0].strip("<") for one in server.ids()} == set(ids), (
+        "nothing is missing"
+    )
     again = len(server.ids()) - len(ids)
     print(f"{len(ids)} mails, {kills} kills, {again} taken twice")
     assert again <= 2 * kills
     last = max(daemon.changes())
     for reader in READERS:
-        assert spans(daemon, reader) == spans(daemon, ""), "all readers have the same digests"
+        assert spans(daemon, reader) == spans(daemon, ""), (
+            "all readers have the same digests"
+        )
     assert spans(daemon, "")[-1][1] == last, "up to the newest change"
 
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    ("database_url", "articles", "kills"), often_or_seldom((24, 5), (84, 20)), indirect=["database_url"]
+    ("database_url", "articles", "kills"),
+    often_or_seldom((24, 5), (84, 20)),
+    indirect=["database_url"],
 )
 def test_every_digest_is_made_and_sent_once_though_all_is_killed(
     database_url: str, articles: int, kills: int, tmp_path: Path
@@ -242,7 +301,9 @@ def test_every_digest_is_made_and_sent_once_though_all_is_killed(
 def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> None:
     """The articles are dated back by a week, so that a digest is due: nobody waits for tomorrow."""
     with Receiver(signed=False) as receiver, MailServer() as server:
-        daemon = digested(tmp_path, receiver, f"sqlite:///{tmp_path / 'stories.db'}", server)
+        daemon = digested(
+            tmp_path, receiver, f"sqlite:///{tmp_path / 'stories.db'}", server
+        )
         with daemon:
             daemon.start()
             rng = drawn("due")
@@ -261,7 +322,9 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
                 assert "New digest" not in page
                 assert daemon.stop() == 0
         assert {str(mail["To"]) for mail in server.taken} == set(READERS)
-        assert plain_text(server.taken[0]).startswith("3 stories with the most new independent reports")
+        assert plain_text(server.taken[0]).startswith(
+            "3 stories with the most new independent reports"
+        )
         printed = daemon.command("digest", "--dry-run")
         assert "Nothing is new" in printed.stderr
 
@@ -270,19 +333,29 @@ def test_the_daemon_makes_a_digest_at_its_time_and_not_again(tmp_path: Path) -> 
 def test_what_the_commands_say(tmp_path: Path) -> None:
     with Receiver(signed=False) as receiver, MailServer() as server:
         receiver.answer = lambda _request: Response(200, body="{}")
-        daemon = digested(tmp_path, receiver, f"sqlite:///{tmp_path / 'stories.db'}", server)
+        daemon = digested(
+            tmp_path, receiver, f"sqlite:///{tmp_path / 'stories.db'}", server
+        )
         secret = tmp_path / "ntfy.secret"
-        secret.write_text(receiver.url("").replace("http://", "ntfy://") + "/qX7topic\n")
+        secret.write_text(
+            receiver.url("").replace("http://", "ntfy://") + "/qX7topic\n"
+        )
         settings = {
             "sources": [{"folder": "articles"}],
             "notify": [{"name": "phone", "address_file": "ntfy.secret"}],
             "digest": {"every": "daily", "to": READERS, "address": server.address},
         }  # fmt: skip
         daemon.configure(settings)
-        assert "notify phone accepted it: 200" in daemon.command("notify", "test", "phone").stderr
+        assert (
+            "notify phone accepted it: 200"
+            in daemon.command("notify", "test", "phone").stderr
+        )
         assert "accepted it: 250" in daemon.command("notify", "test", READERS[0]).stderr
         unknown = daemon.command("notify", "test", "nobody")
-        assert (unknown.returncode, "anna@b.example, ben@b.example, phone" in unknown.stderr) == (2, True)
+        assert (
+            unknown.returncode,
+            "anna@b.example, ben@b.example, phone" in unknown.stderr,
+        ) == (2, True)
         with daemon:
             daemon.start()
             daemon.drop([unlike_any_other(drawn("said"), 1)])
@@ -296,13 +369,18 @@ def test_what_the_commands_say(tmp_path: Path) -> None:
             assert len(server.taken) == 1, "the test alone"
             listed = [
                 json.loads(line)
-                for line in daemon.command("notify", "list", "--format", "jsonl").stdout.splitlines()
+                for line in daemon.command(
+                    "notify", "list", "--format", "jsonl"
+                ).stdout.splitlines()
             ]
             assert [(one["name"], one["state"]) for one in listed] == [
                 ("digest:anna@b.example", "ok"), ("digest:ben@b.example", "ok"), ("phone", "ok"),
             ]  # fmt: skip
             assert "No webhooks" in daemon.command("webhooks", "list").stderr
-            assert daemon.command("notify", "resume", "phone").stderr == "phone: no deliveries are waiting\n"
+            assert (
+                daemon.command("notify", "resume", "phone").stderr
+                == "phone: no deliveries are waiting\n"
+            )
             shown = daemon.command("config", "show").stdout
             assert "qX7topic" not in shown + daemon.log()
 
@@ -323,7 +401,9 @@ class Copy:
     def follow(self) -> bool:
         """Ask once; whether something was new."""
         query = {"since": self._next, "limit": 7}
-        answer = self._http.get("/api/v1/changes", params=query).raise_for_status().json()
+        answer = (
+            self._http.get("/api/v1/changes", params=query).raise_for_status().json()
+        )
         for one in answer["changes"]:
             self.numbers.append(one["n"])
             self.created[one["story"]] += one["kind"] == "created"
@@ -340,16 +420,21 @@ class Phone:
     def __init__(self, address: str) -> None:
         self._client = ReaderClient(httpx.URL(address), "anna", "anything")
         self.items: set[str] = set()  # taken with their texts
-        self.marked: dict[str, int] = {}  # the time of the bump when its mark was answered
+        # The time of the bump when its mark was answered
+        self.marked: dict[str, int] = {}
         self.starred: set[str] = set()
         self.again: list[tuple[str, int, int]] = []
 
     def follow(self) -> bool:
         """Read what is unread; whether there was any."""
-        page = self._client.get("stream/items/ids", s="user/-/state/com.google/reading-list", xt=READ, n=5)
+        page = self._client.get(
+            "stream/items/ids", s="user/-/state/com.google/reading-list", xt=READ, n=5
+        )
         times = {one["id"]: int(one["timestampUsec"]) for one in page["itemRefs"]}
         self.again += [
-            (id_, self.marked[id_], at) for id_, at in times.items() if at <= self.marked.get(id_, 0)
+            (id_, self.marked[id_], at)
+            for id_, at in times.items()
+            if at <= self.marked.get(id_, 0)
         ]
         if new := times.keys() - self.items:
             self.items |= self._client.contents(*new).keys()
@@ -365,7 +450,11 @@ class Phone:
     def states(self) -> tuple[set[str], set[str], set[str]]:
         """All items, the read ones, and the starred ones."""
         client = self._client
-        return set(client.ids(n=50)), set(client.ids(READ, n=50)), set(client.ids(STARRED, n=50))
+        return (
+            set(client.ids(n=50)),
+            set(client.ids(READ, n=50)),
+            set(client.ids(STARRED, n=50)),
+        )
 
 
 def follow(client: Copy | Phone, until: threading.Event) -> None:
@@ -382,7 +471,9 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
     records = mixed(rng, articles)
     daemon.start()
     copy, phone, is_over = Copy(address), Phone(address), threading.Event()
-    threads = [threading.Thread(target=follow, args=(one, is_over)) for one in (copy, phone)]
+    threads = [
+        threading.Thread(target=follow, args=(one, is_over)) for one in (copy, phone)
+    ]
     for thread in threads:
         thread.start()
     heard = lambda: len(copy.numbers) + len(phone.marked)  # noqa: E731
@@ -392,7 +483,9 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
             wait_a_while(lambda: heard() != before, seconds=10.0)  # noqa: B023 - called at once
             time.sleep(rng.uniform(0.0, 0.3))
         titles = {one["title"] for one in records if one["id"].startswith("own ")}
-        has_all = lambda: titles <= {*queried(daemon.database, select(article.c.title)).scalars()}  # noqa: E731
+        has_all = lambda: (  # noqa: E731
+            titles <= {*queried(daemon.database, select(article.c.title)).scalars()}
+        )
         daemon.wait_for(lambda: has_all() and not daemon.waiting(), "all to be placed")
     finally:
         is_over.set()
@@ -414,7 +507,8 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
     ids = {row.id: str(row.story_no) for row in rows}
     into = {ids[row.id]: ids[row.redirect_to] for row in rows if row.redirect_to}
     assert starred == {into.get(one, one) for one in phone.starred}, "each star is kept"
-    again = [one for one in phone.again if one[0] not in into.values()]  # merged with an unread one
+    # Merged with an unread one
+    again = [one for one in phone.again if one[0] not in into.values()]
     assert again == [], "what was read comes again only with a bump"
     print(f"{kills} kills, {len(copy.numbers)} changes, {len(phone.items)} items")
     assert daemon.stop() == 0
@@ -422,7 +516,9 @@ def sync_through(daemon: KilledDaemon, address: str, articles: int, kills: int) 
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    ("database_url", "articles", "kills"), often_or_seldom((24, 2), (168, 20)), indirect=["database_url"]
+    ("database_url", "articles", "kills"),
+    often_or_seldom((24, 2), (168, 20)),
+    indirect=["database_url"],
 )
 def test_a_client_that_follows_misses_nothing_and_gets_nothing_twice(
     database_url: str, articles: int, kills: int, tmp_path: Path
@@ -445,25 +541,39 @@ def test_no_message_is_lost_or_doubled(database_url: str, tmp_path: Path) -> Non
         texts = [str(unlike_any_other(rng, n)["text"]) for n in range(MESSAGES)]
         settings = {
             "database": database_url,
-            "sources": [{"imap": imap.url(), "auth": {"user": USER, "password": PASSWORD}}],
+            "sources": [
+                {"imap": imap.url(), "auth": {"user": USER, "password": PASSWORD}}
+            ],
         }
         few_at_once = {"sources": {"max_entries": 7}}
         with DaemonProcess(tmp_path, settings, tuning=few_at_once) as daemon:
-            imap.add(mail(1, texts[0]))  # after the first poll of a folder, which reads the newest only
+            # After the first poll of a folder, which reads the newest only
+            imap.add(mail(1, texts[0]))
             daemon.wait_for(lambda: titles(database_url).total(), "the first message")
             for number in range(KILLS):
                 sent = bodies(imap) + rng.randrange(1, 4)
                 done = MESSAGES * (number + 1) // KILLS
-                imap.add(*(mail(n, texts[n - 1]) for n in range(len(imap.messages) + 1, done + 1)))
+                imap.add(
+                    *(
+                        mail(n, texts[n - 1])
+                        for n in range(len(imap.messages) + 1, done + 1)
+                    )
+                )
                 daemon.wait_for(lambda sent=sent: bodies(imap) >= sent, "a message")
                 daemon.kill()
                 daemon.start()
-            daemon.wait_for(lambda: titles(database_url).total() >= MESSAGES, "all articles")
-            assert titles(database_url) == Counter(f"Briefing {n}" for n in range(1, MESSAGES + 1))
+            daemon.wait_for(
+                lambda: titles(database_url).total() >= MESSAGES, "all articles"
+            )
+            assert titles(database_url) == Counter(
+                f"Briefing {n}" for n in range(1, MESSAGES + 1)
+            )
             assert daemon.stop() == 0
             assert daemon.faults() == []
         changing = re.compile(r"STORE|EXPUNGE|COPY|MOVE|APPEND|SELECT|BODY\[")
-        assert not [one for one in imap.commands if changing.search(one)], "no message is marked as read"
+        assert not [one for one in imap.commands if changing.search(one)], (
+            "no message is marked as read"
+        )
 
 
 def bodies(imap: ImapServer) -> int:

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.later
 def write(folder: Path, name: str, text: str) -> None:
     outlet = folder / "news" / name
     outlet.mkdir(parents=True)
-    (outlet / "a.txt").write_text(f"{name} reports\n\n12 October 2026\n\n{text}\n", encoding="utf-8")
+    (outlet / "a.txt").write_text(
+        f"{name} reports\n\n12 October 2026\n\n{text}\n", encoding="utf-8"
+    )
 
 
 @contextmanager
@@ -57,13 +59,25 @@ def test_a_daemon_whose_database_is_gone_ends_and_makes_no_new_one(
         assert daemon.wait_for_end() == 5
     assert daemon.lines(f"{file} was removed or renamed")
     assert "Traceback" not in daemon.log()
-    for arguments in (["ingest", "news"], ["stories"], ["token", "create", "me", "--scope", "push"], ["run"]):
+    for arguments in (
+        ["ingest", "news"],
+        ["stories"],
+        ["token", "create", "me", "--scope", "push"],
+        ["run"],
+    ):
         refused = daemon.command(*arguments)
-        assert (refused.returncode, "is missing, and it was there before" in refused.stderr) == (5, True)
+        assert (
+            refused.returncode,
+            "is missing, and it was there before" in refused.stderr,
+        ) == (5, True)
     assert not file.exists()
     reported = daemon.command("doctor")
-    assert (reported.returncode, "is missing, and it was there before" in reported.stdout) == (1, True)
-    if lose is rename:  # all that was committed is in it, also what was in the log beside its old place
+    assert (
+        reported.returncode,
+        "is missing, and it was there before" in reported.stdout,
+    ) == (1, True)
+    # All that was committed is in it, also what was in the log beside its old place
+    if lose is rename:
         assert count(tmp_path / "away.db") == 1
         (tmp_path / "away.db").rename(file)
         assert daemon.command("stories").returncode == 0
@@ -72,7 +86,9 @@ def test_a_daemon_whose_database_is_gone_ends_and_makes_no_new_one(
         assert count(file) == 0
 
 
-def test_a_database_that_takes_the_place_of_another_is_not_touched(tmp_path: Path) -> None:
+def test_a_database_that_takes_the_place_of_another_is_not_touched(
+    tmp_path: Path,
+) -> None:
     file, other = tmp_path / "stories.db", tmp_path / "other.db"
     with started(tmp_path) as daemon:
         made = daemon.command("ingest", "news", "--database", f"sqlite:///{other}")
@@ -89,7 +105,9 @@ def test_a_database_that_takes_the_place_of_another_is_not_touched(tmp_path: Pat
 
 
 @pytest.mark.parametrize("ending", ["-wal", "-shm"])
-def test_a_daemon_whose_log_was_removed_ends_and_loses_nothing(tmp_path: Path, ending: str) -> None:
+def test_a_daemon_whose_log_was_removed_ends_and_loses_nothing(
+    tmp_path: Path, ending: str
+) -> None:
     file = tmp_path / "stories.db"
     with started(tmp_path) as daemon:
         file.with_name(file.name + ending).unlink()
@@ -97,7 +115,9 @@ def test_a_daemon_whose_log_was_removed_ends_and_loses_nothing(tmp_path: Path, e
     assert daemon.lines(f"{file}{ending} was removed or renamed")
     assert count(file) == 1
     shown = daemon.command("stories", "--format", "jsonl")
-    assert (shown.returncode, len(shown.stdout.splitlines())) == (0, 1), "the story again"
+    assert (shown.returncode, len(shown.stdout.splitlines())) == (0, 1), (
+        "the story again"
+    )
 
 
 def test_files_of_the_database_are_only_for_who_made_them(tmp_path: Path) -> None:

@@ -58,25 +58,40 @@ def entries() -> Iterator[Entry]:
     """Each vector as title and author, and in a body; each bad address as link and picture."""
     alone = [vector for vector in vectors() if vector.lstrip().startswith(SWALLOWS)]
     others = [vector for vector in vectors() if vector not in alone]
-    bodies = alone + ["".join(others[start : start + A_BODY]) for start in range(0, len(others), A_BODY)]
+    bodies = alone + [
+        "".join(others[start : start + A_BODY])
+        for start in range(0, len(others), A_BODY)
+    ]
     places, titles = cycle(addresses()), cycle(vectors())
     for number, body in enumerate(bodies):
         place = next(places)
         yield record(
             f"Outlet {number}",
             str(number),
-            " ".join((*(next(titles) for _ in range(4)), words(number)[:60], "\u202egnp.exe", "\u2067")),
+            " ".join(
+                (
+                    *(next(titles) for _ in range(4)),
+                    words(number)[:60],
+                    "\u202egnp.exe",
+                    "\u2067",
+                )
+            ),
             "",
             html=f"<p>{words(number)}</p><h2>Heading</h2>{body}<p>{words(-number - 1)}</p>",
             url=place if number % 2 else f"https://blog.example/{number}",
-            enclosures=(Enclosure(url=place, type="image/png"), Enclosure(url=place, type="audio/mpeg")),
+            enclosures=(
+                Enclosure(url=place, type="image/png"),
+                Enclosure(url=place, type="audio/mpeg"),
+            ),
         )
 
 
 def words(number: int) -> str:
     """A text that is like no other."""
     drawn = random.Random(number)
-    return " ".join("".join(drawn.choices("abcdefghiklmnoprstuv", k=7)) for _ in range(60))
+    return " ".join(
+        "".join(drawn.choices("abcdefghiklmnoprstuv", k=7)) for _ in range(60)
+    )
 
 
 @pytest.fixture
@@ -105,12 +120,18 @@ class Watch:
     def _refuse(self, route: Route, request: Request) -> None:
         name = urlsplit(request.url).hostname or ""
         is_private = name == "127.0.0.1" or "." not in name
-        if request.resource_type != "image" or is_private or "referer" in request.headers:
+        if (
+            request.resource_type != "image"
+            or is_private
+            or "referer" in request.headers
+        ):
             self.wrong.append(f"{request.resource_type}: {request.url}")
         route.abort()
 
 
-@pytest.mark.parametrize("bypass_csp", [False, True], ids=["with the policy", "without"])
+@pytest.mark.parametrize(
+    "bypass_csp", [False, True], ids=["with the policy", "without"]
+)
 def test_nothing_of_it_runs_sends_or_leaves_its_box(
     browser: Browser,  # noqa: F811 - the fixture
     room: Newsroom,
@@ -121,7 +142,10 @@ def test_nothing_of_it_runs_sends_or_leaves_its_box(
     page = context.new_page()
     watch = Watch(context, host)
     paths = [f"/stories/{id_}" for id_ in story_ids(room)]
-    boxes = sum(check_page(page, f"http://{host}{path}", watch) for path in ("/", "/sources", *paths))
+    boxes = sum(
+        check_page(page, f"http://{host}{path}", watch)
+        for path in ("/", "/sources", *paths)
+    )
     assert boxes >= ARTICLES
     context.close()
 
@@ -146,10 +170,17 @@ def test_a_browser_runs_what_is_not_sanitised(
 
 def check_page(page: Page, address: str, watch: Watch) -> int:
     page.goto(address)
-    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true })")
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((details) => { details.open = true })"
+    )
     page.mouse.move(200, 300)
     shown = page.evaluate(INSPECT, [*ALLOWED, "class", "open"])
-    assert (shown["wrong"], shown["runs"], watch.wrong, page.url) == ([], 0, [], address)
+    assert (shown["wrong"], shown["runs"], watch.wrong, page.url) == (
+        [],
+        0,
+        [],
+        address,
+    )
     assert len(page.frames) == 1
     assert "\u202e" not in page.content()
     return int(shown["boxes"])

@@ -23,7 +23,13 @@ def mixed() -> str:
     """Records of every kind: new, joining, copies, repeated, with a new text, and unreadable ones."""
 
     def one(id_: str, source: str, title: str, text: str) -> dict[str, Any]:
-        return {"id": id_, "source": source, "title": title, "text": text, "published": DAY}
+        return {
+            "id": id_,
+            "source": source,
+            "title": title,
+            "text": text,
+            "published": DAY,
+        }
 
     strike = one("3", "Herald", "Dock workers strike", STRIKE)
     good = jsonl(
@@ -47,7 +53,9 @@ def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
 
 
 @pytest.mark.parametrize("beside_daemon", [False, True])
-def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: bool) -> None:
+def test_the_counts_add_up_whoever_places(
+    daemon: DaemonProcess, beside_daemon: bool
+) -> None:
     if beside_daemon:
         daemon.start()
     for is_known in (False, True):
@@ -74,7 +82,12 @@ def test_the_counts_add_up_whoever_places(daemon: DaemonProcess, beside_daemon: 
 def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     terminal.write("reports.jsonl", reports())
-    other = {"id": "9", "source": "Port", "title": "Ferry aground", "text": "The ferry ran aground. " * 9}
+    other = {
+        "id": "9",
+        "source": "Port",
+        "title": "Ferry aground",
+        "text": "The ferry ran aground. " * 9,
+    }
     terminal.write("other.jsonl", jsonl(other))
     assert terminal.type("db", "upgrade").code == 0
     with terminal.as_writer():  # which ends without having placed anything
@@ -84,13 +97,16 @@ def test_a_terminal_shows_how_much_another_process_has_placed(tmp_path: Path) ->
         environment = kept({"COLUMNS": "80", "TERM": "xterm"})
         with Path(os.devnull).open("r+b") as nothing:
             streams = (nothing.fileno(), nothing.fileno(), theirs)
-            process = forked.start(["ingest", "reports.jsonl"], tmp_path, environment, streams)
+            process = forked.start(
+                ["ingest", "reports.jsonl"], tmp_path, environment, streams
+            )
         os.close(theirs)
         shown = b""
         while b"0/3" not in shown:
             shown += os.read(ours, 65536)
         assert b"placed/s" in shown
-    with suppress(OSError):  # that is how a terminal tells that its last writer has gone
+    # That is how a terminal tells that its last writer has gone
+    with suppress(OSError):
         while more := os.read(ours, 65536):
             shown += more
     os.close(ours)

@@ -21,8 +21,20 @@ SAMPLES = len(list((REPOSITORY / "examples" / "articles").rglob("*.txt")))
 @pytest.fixture(scope="module")
 def site_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files of the wheel, as `pip install` unpacks them."""
-    built, place = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("installed") / "site-packages"
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)]
+    built, place = (
+        tmp_path_factory.mktemp("built"),
+        tmp_path_factory.mktemp("installed") / "site-packages",
+    )
+    build = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        str(built),
+    ]
     subprocess.run(build, cwd=REPOSITORY, capture_output=True, check=True)
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as packed:
@@ -35,18 +47,29 @@ class Installed:
 
     def __init__(self, place: Path, folder: Path) -> None:
         self.place, self.folder = place, folder
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("AGGREGATOR_")
+        }
         self._environment = kept | {"PYTHONPATH": str(self.place)}
 
     def type(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run([*PROGRAM, *arguments])
 
     def where(self) -> str:
-        return self._run([sys.executable, "-c", "import aggregator; print(aggregator.__file__)"]).stdout
+        return self._run(
+            [sys.executable, "-c", "import aggregator; print(aggregator.__file__)"]
+        ).stdout
 
     def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            words, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
+            words,
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 
@@ -57,7 +80,9 @@ def installed(site_packages: Path, tmp_path: Path) -> Installed:
     return made
 
 
-def test_the_wheel_has_one_package_that_is_typed_and_carries_what_it_needs(site_packages: Path) -> None:
+def test_the_wheel_has_one_package_that_is_typed_and_carries_what_it_needs(
+    site_packages: Path,
+) -> None:
     names = {path.name for path in site_packages.iterdir()}
     assert {name for name in names if not name.endswith(".dist-info")} == {"aggregator"}
     assert len(names) == 2
@@ -67,7 +92,9 @@ def test_the_wheel_has_one_package_that_is_typed_and_carries_what_it_needs(site_
     assert shipped == {"migrations", "config.yaml", "examples", "systemd"}
 
 
-def test_a_database_is_made_and_labelled_articles_are_measured(installed: Installed) -> None:
+def test_a_database_is_made_and_labelled_articles_are_measured(
+    installed: Installed,
+) -> None:
     made = installed.type("db", "upgrade", "--database", "sqlite:///made.db")
     assert made.returncode == 0, made.stderr
     assert (installed.folder / "made.db").stat().st_size > 0
@@ -79,12 +106,20 @@ def test_a_database_is_made_and_labelled_articles_are_measured(installed: Instal
 
 
 def test_samples_are_read_beside_other_files(installed: Installed) -> None:
-    (installed.folder / "mine.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
+    (installed.folder / "mine.txt").write_text(
+        "Mayor opens bridge\n\n" + "The bridge is open again. " * 30
+    )
     said = installed.type("ingest", "mine.txt", "--samples", "--format", "json")
     assert said.returncode == 0, said.stderr
     summary = json.loads(said.stdout)
-    assert (summary["read"], summary["new"], summary["rejected"]) == (SAMPLES + 1, SAMPLES + 1, [])
-    listed = installed.type("stories", "--min-reports", "2", "--format", "jsonl").stdout.splitlines()
+    assert (summary["read"], summary["new"], summary["rejected"]) == (
+        SAMPLES + 1,
+        SAMPLES + 1,
+        [],
+    )
+    listed = installed.type(
+        "stories", "--min-reports", "2", "--format", "jsonl"
+    ).stdout.splitlines()
     assert len(listed) > 5
 
 

@@ -54,7 +54,13 @@ def read_undisturbed(place: Path, count: int) -> tuple[Material, Outcome, int]:
 
 
 def assert_nothing_lost(
-    place: Path, url: str, work: dict[str, Any], rng: random.Random, *, articles: int, kills: int
+    place: Path,
+    url: str,
+    work: dict[str, Any],
+    rng: random.Random,
+    *,
+    articles: int,
+    kills: int,
 ) -> None:
     material, expected, end = read_undisturbed(place, articles)
     (place / "killed").mkdir()
@@ -71,39 +77,57 @@ def assert_nothing_lost(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("database_url", "work"), [("sqlite", INLINE), ("postgres", WORKER)], indirect=["database_url"]
+    ("database_url", "work"),
+    [("sqlite", INLINE), ("postgres", WORKER)],
+    indirect=["database_url"],
 )
 def test_killed_in_ingest_and_in_the_daemon_nothing_is_lost(
     tmp_path: Path, database_url: str, work: dict[str, Any]
 ) -> None:
-    assert_nothing_lost(tmp_path, database_url, work, drawn("thin"), articles=100, kills=3)
+    assert_nothing_lost(
+        tmp_path, database_url, work, drawn("thin"), articles=100, kills=3
+    )
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("work", [INLINE, WORKER, WORKERS])
-def test_many_rounds_of_kills(tmp_path: Path, database_url: str, work: dict[str, Any], round_: int) -> None:
+def test_many_rounds_of_kills(
+    tmp_path: Path, database_url: str, work: dict[str, Any], round_: int
+) -> None:
     rng = drawn("many", work, round_)
-    assert_nothing_lost(tmp_path, database_url, work, rng, articles=150, kills=rng.randint(3, 8))
+    assert_nothing_lost(
+        tmp_path, database_url, work, rng, articles=150, kills=rng.randint(3, 8)
+    )
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(6 * 3600)
-def test_two_hundred_kills_in_one_long_ingestion(tmp_path: Path, database_url: str) -> None:
+def test_two_hundred_kills_in_one_long_ingestion(
+    tmp_path: Path, database_url: str
+) -> None:
     rng = drawn("long")
-    assert_nothing_lost(tmp_path, database_url, WORKERS, rng, articles=LONG_ARTICLES, kills=LONG_KILLS)
+    assert_nothing_lost(
+        tmp_path, database_url, WORKERS, rng, articles=LONG_ARTICLES, kills=LONG_KILLS
+    )
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(6 * 3600)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_the_same_harness_finds_losses_where_the_rule_is_broken(tmp_path: Path, database_url: str) -> None:
+def test_the_same_harness_finds_losses_where_the_rule_is_broken(
+    tmp_path: Path, database_url: str
+) -> None:
     material, expected, end = read_undisturbed(tmp_path, LONG_ARTICLES // 10)
     (tmp_path / "killed").mkdir()
-    careless = LongIngest(tmp_path / "killed", material, database_url, WORKERS, CARELESS)
+    careless = LongIngest(
+        tmp_path / "killed", material, database_url, WORKERS, CARELESS
+    )
     left = careless.killed(drawn("long, careless"), LONG_KILLS // 5, end=end)
-    print(f"{left.kills}, {len(expected.rows['articles']) - len(left.rows['articles'])} articles lost")
+    print(
+        f"{left.kills}, {len(expected.rows['articles']) - len(left.rows['articles'])} articles lost"
+    )
     with pytest.raises(AssertionError):
         assert_same(left.rows, expected.rows)
 
@@ -113,9 +137,21 @@ def test_the_same_harness_finds_losses_where_the_rule_is_broken(tmp_path: Path, 
 
 def start(folder: Path, *arguments: str) -> forked.Process:
     """The program, which writes what it says to a file."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
-    with Path(os.devnull).open("rb") as nothing, (folder / "said.log").open("wb") as log:
-        return forked.start(arguments, folder, environment, (nothing.fileno(), log.fileno(), log.fileno()))
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("AGGREGATOR_")
+    }
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        (folder / "said.log").open("wb") as log,
+    ):
+        return forked.start(
+            arguments,
+            folder,
+            environment,
+            (nothing.fileno(), log.fileno(), log.fileno()),
+        )
 
 
 def ended(folder: Path, running: forked.Process) -> None:
@@ -123,19 +159,35 @@ def ended(folder: Path, running: forked.Process) -> None:
     assert running.wait() in (0, 3), (folder / "said.log").read_text()
 
 
-def test_killed_while_it_waits_for_a_page_it_goes_on_with_that_page(tmp_path: Path) -> None:
+def test_killed_while_it_waits_for_a_page_it_goes_on_with_that_page(
+    tmp_path: Path,
+) -> None:
     with LoopbackServer() as server:
-        titles = ("Levee breaks at Isk", "Dock workers strike at Isk", "Ferry sails at Isk")
-        items = (item(title, guid=n, link=server.url(f"/{n}")) for n, title in enumerate(titles))
+        titles = (
+            "Levee breaks at Isk",
+            "Dock workers strike at Isk",
+            "Ferry sails at Isk",
+        )
+        items = (
+            item(title, guid=n, link=server.url(f"/{n}"))
+            for n, title in enumerate(titles)
+        )
         server.routes["/feed"] = rss(*items)
         texts = (FLOOD, STRIKE, FLOOD_ELSEWHERE)
         pages = [page_of(text) for text in texts]
-        server.routes |= {"/0": pages[0], "/1": pages[1], "/2": Response(delay_seconds=10 * PATIENCE_SECONDS)}
+        server.routes |= {
+            "/0": pages[0],
+            "/1": pages[1],
+            "/2": Response(delay_seconds=10 * PATIENCE_SECONDS),
+        }
         (tmp_path / "config.yaml").write_text(
             "fetch: {allow_private: [127.0.0.0/8], host_gap: 0s, robots: false}\nwork: {executor: inline}\n"
         )
         running = start(tmp_path, "ingest", server.url("/feed"))
-        wait_until(lambda: "/2" in server.paths() or running.poll() is not None, "it to ask for the page")
+        wait_until(
+            lambda: "/2" in server.paths() or running.poll() is not None,
+            "it to ask for the page",
+        )
         assert running.poll() is None
         running.kill()
         running.wait()
@@ -145,7 +197,9 @@ def test_killed_while_it_waits_for_a_page_it_goes_on_with_that_page(tmp_path: Pa
     held = queried(url, select(article.c.text)).scalars().all()
     assert read_by(url, inbox.waiting_count) == 0
     assert len(held) == len(texts)
-    assert all(any(text.split("\n")[-1] in one for one in held) for text in texts), "each by its page"
+    assert all(any(text.split("\n")[-1] in one for one in held) for text in texts), (
+        "each by its page"
+    )
 
 
 def page_of(text_of: str) -> Response:

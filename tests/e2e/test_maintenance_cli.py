@@ -70,7 +70,8 @@ class Bench:
 
     def requests(self) -> list[tuple[str, str | None]]:
         rows = queried(
-            self.database, select(command.c.state, command.c.result).order_by(command.c.command_no)
+            self.database,
+            select(command.c.state, command.c.result).order_by(command.c.command_no),
         )
         return [(row.state, row.result) for row in rows]
 
@@ -94,7 +95,9 @@ def bench(tmp_path: Path, ingested: Path) -> Iterator[Bench]:
 
 
 @pytest.mark.later
-def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp_path: Path) -> None:
+def test_a_correction_says_what_it_did_and_how_to_take_it_back(
+    bench: Bench, tmp_path: Path
+) -> None:
     goat, bridge = by_title(bench.database, "goat cheese", "Hollin Bridge")
     before = partition(bench.database)
     merged = bench.correct("merge", goat, bridge)
@@ -111,7 +114,9 @@ def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp
     assert [line.split()[0] for line in listed] == ["1", "2"]
     mine = tmp_path / "mine.jsonl"
     bench.correct("export", "--output", str(mine))
-    assert {json.loads(line)["cluster"] for line in mine.read_text().splitlines()} == set(split["stories"])
+    assert {
+        json.loads(line)["cluster"] for line in mine.read_text().splitlines()
+    } == set(split["stories"])
     assert bench.program.command("eval", str(mine)).returncode == 0
     assert bench.correct("export").stdout.encode() == mine.read_bytes()
     bench.correct("undo")
@@ -126,7 +131,10 @@ def test_a_correction_says_what_it_did_and_how_to_take_it_back(bench: Bench, tmp
 
 @pytest.mark.torture
 def test_recluster_shows_the_difference_first(bench: Bench) -> None:
-    assert "stories changed                0" in bench.program.command("recluster", "--dry-run").stdout
+    assert (
+        "stories changed                0"
+        in bench.program.command("recluster", "--dry-run").stdout
+    )
     bench.program.tuning = STRICT
     before = partition(bench.database)
     dry = bench.program.command("recluster", "--dry-run").stdout
@@ -141,7 +149,9 @@ def test_recluster_shows_the_difference_first(bench: Bench) -> None:
 
 
 @pytest.mark.torture
-def test_a_recluster_that_was_killed_is_repeated_and_gives_the_same(bench: Bench, ingested: Path) -> None:
+def test_a_recluster_that_was_killed_is_repeated_and_gives_the_same(
+    bench: Bench, ingested: Path
+) -> None:
     bench.program.tuning = STRICT
     process = subprocess.Popen(
         [*bench.program.program(), "recluster"],
@@ -177,7 +187,11 @@ def test_forgetting_asks_first_and_says_what_goes(bench: Bench) -> None:
     before = assigned(database)
     dry = program.command("forget", one, "--dry-run")
     assert (dry.returncode, "would be forgotten" in dry.stdout) == (0, True)
-    for words, said in (([one], "--yes"), (["nobody", "--yes"], "nothing is stored of nobody"), ([], "")):
+    for words, said in (
+        ([one], "--yes"),
+        (["nobody", "--yes"], "nothing is stored of nobody"),
+        ([], ""),
+    ):
         refused = program.command("forget", *words)
         assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
     assert assigned(database) == before
@@ -218,13 +232,16 @@ def test_pruning_says_what_is_due_and_does_it(bench: Bench) -> None:
     asked = program.command("db", "prune")
     assert (asked.returncode, texts(bench)) == (0, before), "no age is configured"
     program.configure(TEXTS_FOR_A_SECOND)
-    program.wait_for(lambda: due()["texts"] >= before[1], "all to be older than a second")
+    program.wait_for(
+        lambda: due()["texts"] >= before[1], "all to be older than a second"
+    )
     assert texts(bench) == before, "nothing was changed"
     done = program.command("db", "prune")
     assert done.returncode == 0, done.stderr
     assert texts(bench) == (0, 0)
     assert program.command("search", "goat cheese").stdout
-    program.configure({"retention": {"text_after": "never"}})  # an age that the program itself takes
+    # An age that the program itself takes
+    program.configure({"retention": {"text_after": "never"}})
     assert program.faults() == []
 
 
@@ -257,7 +274,10 @@ def test_a_check_counts_finds_and_repairs(bench: Bench) -> None:
     reported = json.loads(out)
     assert reported["repaired"] is True
     assert reported["faults"] == []
-    assert reported["balance"]["seen"] == reported["balance"]["stored"] + reported["balance"]["known"]
+    assert (
+        reported["balance"]["seen"]
+        == reported["balance"]["stored"] + reported["balance"]["known"]
+    )
     assert list(faults(bench.database)) == []
     damage(file, "DELETE FROM entry WHERE entry_no = 1")
     code, out, words = typed("--repair")
@@ -275,14 +295,20 @@ def test_a_daemon_carries_out_what_commands_ask(bench: Bench) -> None:
         commands.enqueue(connection, NOON, "correct", '{"kind":"merge","stories":7}')
         commands.enqueue(connection, NOON, "recluster", "not even JSON")
     with bench.program as daemon:
-        daemon.wait_for(lambda: all(state == "refused" for state, _ in bench.requests()), "two answers")
+        daemon.wait_for(
+            lambda: all(state == "refused" for state, _ in bench.requests()),
+            "two answers",
+        )
         merged = bench.correct("merge", goat, bridge)
         assert f"merged {goat} into {bridge}" in merged.stdout
         assert daemon.get(f"/api/v1/stories/{bridge}").json()["article_count"] == 6
         refused = bench.correct("merge", goat, bridge, code=2)
         assert "one story already" in refused.stderr
         assert "queued as command 5" in bench.correct("undo", "--no-wait").stderr
-        daemon.wait_for(lambda: redirects(bench.database)[goat] is None, "the correction to be undone")
+        daemon.wait_for(
+            lambda: redirects(bench.database)[goat] is None,
+            "the correction to be undone",
+        )
         done = json.loads(daemon.command("recluster", "--format", "json").stdout)
         assert (done["written"], done["changed_stories"]) == (True, 0)
         states = [state for state, _ in bench.requests()]
@@ -330,7 +356,9 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
         time.sleep(0.3 * round_)  # before, while and after it is carried out
         bench.program.kill()
         bench.program.start()
-        bench.program.wait_for(lambda: bench.requests()[-1][0] != "waiting", "the request to be answered")
+        bench.program.wait_for(
+            lambda: bench.requests()[-1][0] != "waiting", "the request to be answered"
+        )
     assert bench.program.stop() == 0
     assert [state for state, _ in bench.requests()] == ["done"] * 3
     assert len(bench.corrections()) == 3
@@ -340,9 +368,13 @@ def test_a_daemon_that_is_killed_does_what_is_asked_once(bench: Bench) -> None:
 
 
 @pytest.mark.torture
-def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(bench: Bench) -> None:
+def test_what_was_left_for_a_writer_that_went_away_is_done_first_by_the_next(
+    bench: Bench,
+) -> None:
     """An ingest is a writer, too, and answers nobody."""
-    goat, bridge, marathon = by_title(bench.database, "goat cheese", "Hollin Bridge", "Lund marathon")
+    goat, bridge, marathon = by_title(
+        bench.database, "goat cheese", "Hollin Bridge", "Lund marathon"
+    )
     lock = open_process_lock(bench.database)
     assert lock.acquire()
     bench.correct("merge", goat, bridge, "--no-wait")
@@ -363,7 +395,10 @@ def test_who_waits_takes_the_place_of_a_writer_that_ends(bench: Bench) -> None:
     lock = open_process_lock(bench.database)
     assert lock.acquire()
     process = subprocess.Popen(
-        [*PROGRAM, "correct", "merge", goat, bridge], cwd=bench.folder, stdout=subprocess.PIPE, text=True
+        [*PROGRAM, "correct", "merge", goat, bridge],
+        cwd=bench.folder,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     wait_until(bench.requests, "the request")
     lock.release()

@@ -17,17 +17,25 @@ from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a f
 from tests.support.written_stories import MORNING, filled_reader
 
 NEWEST = "/?view=newest"
-FROST, MUSEUM = "Late frost spares the pear harvest", "Museum returns two bronze figures"
+FROST, MUSEUM = (
+    "Late frost spares the pear harvest",
+    "Museum returns two bronze figures",
+)
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
     reader = filled_reader()
     reader.set_sources(
-        *(SourceView(id=name, name=name, folder="Crafts") for name in ("The-Kiln", "City-Notes"))
+        *(
+            SourceView(id=name, name=name, folder="Crafts")
+            for name in ("The-Kiln", "City-Notes")
+        )
     )
     server = Server(
-        reader, PublishSettings(port=0), Services(marks=ReadMarks(reader.database, lambda: MORNING))
+        reader,
+        PublishSettings(port=0),
+        Services(marks=ReadMarks(reader.database, lambda: MORNING)),
     )
     yield server.start()
     server.stop()
@@ -46,7 +54,9 @@ def press(page: Page, *keys: str) -> None:
 
 
 def story(page: Page, title: str) -> Locator:
-    return page.locator(".story").filter(has=page.get_by_role("link", name=title, exact=False))
+    return page.locator(".story").filter(
+        has=page.get_by_role("link", name=title, exact=False)
+    )
 
 
 def heading(page: Page, title: str) -> Locator:
@@ -76,7 +86,9 @@ def test_a_morning_by_keys_alone(visit: Visit) -> None:
     assert page.locator(".story.is-read").count() == 2
     assert page.locator(".story.is-saved").count() == 1
     press(page, "j")
-    expect(story(page, "Ferry with 212").get_by_role("link", name="Ferry with 212").first).to_be_focused()
+    expect(
+        story(page, "Ferry with 212").get_by_role("link", name="Ferry with 212").first
+    ).to_be_focused()
     visit.keep("marked-light")
     visit.assert_accessible()
     visit.assert_quiet()
@@ -109,7 +121,9 @@ def test_keys_mark_the_story_that_has_the_focus(visit: Visit) -> None:
 
 def test_the_original_opens_beside(visit: Visit) -> None:
     page = visit.page
-    visit.page.context.route("https://*.example/**", lambda route: route.fulfill(body="the original"))
+    visit.page.context.route(
+        "https://*.example/**", lambda route: route.fulfill(body="the original")
+    )
     visit.go(NEWEST)
     press(page, "j", "j")
     with page.context.expect_page() as opened:
@@ -119,7 +133,9 @@ def test_the_original_opens_beside(visit: Visit) -> None:
     visit.assert_quiet()
 
 
-def test_a_button_marks_without_leaving_the_page_and_keeps_the_focus(visit: Visit) -> None:
+def test_a_button_marks_without_leaving_the_page_and_keeps_the_focus(
+    visit: Visit,
+) -> None:
     page = visit.page
     visit.go(NEWEST)
     button = story(page, FROST).get_by_role("button", name="Mark read")
@@ -155,7 +171,10 @@ def test_without_scripts_the_same_forms_do_it(browser: Browser, address: str) ->
 
 
 @pytest.mark.later
-def test_sections_of_folders_are_accessible_and_fit_a_phone(browser: Browser, address: str) -> None:  # noqa: F811
+def test_sections_of_folders_are_accessible_and_fit_a_phone(
+    browser: Browser,  # noqa: F811
+    address: str,
+) -> None:
     for name, size in (("desk", DESK), ("phone", PHONE)):
         context = browser.new_context(viewport=size)
         visit = Visit(context.new_page(), address)
@@ -183,7 +202,9 @@ def test_what_came_since_the_last_visit_stands_above_a_line(
     context.add_cookies([{"name": COOKIE, "value": f":{seen}", "url": address}])
     visit = Visit(context.new_page(), address)
     visit.go(NEWEST)
-    line = visit.page.locator(".last-visit", has_text="Above: new since your last visit")
+    line = visit.page.locator(
+        ".last-visit", has_text="Above: new since your last visit"
+    )
     expect(line).to_have_count(1)
     below = line.locator("xpath=following-sibling::*[1]")
     expect(below.get_by_role("heading")).to_have_text(

@@ -15,7 +15,15 @@ import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from lxml import html
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from aggregator.model.core import LinkedStory, Passage, StoryName, StoryText, StoryView
 from aggregator.store.read.read_marks import ReadMarks
@@ -39,7 +47,8 @@ ARGUMENTS = ["--headless", "--no-sandbox", *(f"--disable-{one}" for one in WITHO
 DESK: ViewportSize = {"width": 1100, "height": 900}
 PHONE: ViewportSize = {"width": 375, "height": 740}
 SECTIONS = ("Reports", "Quotations", "Story so far", "Full texts")
-SCREENS = {  # above the folded sections, by articles: what a reader sees before choosing to read on
+# Above the folded sections, by articles: what a reader sees before choosing to read on
+SCREENS = {
     "desk": ({"width": 1280, "height": 900}, {7: 2, 20: 4}),
     "phone": ({"width": 390, "height": 844}, {7: 4, 20: 6}),
 }
@@ -53,7 +62,9 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=ARGUMENTS
+        )
         expect.set_options(timeout=PATIENCE_SECONDS * 1000)
         yield browser
         browser.close()
@@ -63,12 +74,16 @@ def browser() -> Iterator[Browser]:
 def address() -> Iterator[str]:
     reader = filled_reader()
     ferry, text = the_ferry()
-    before = LinkedStory(id=ferry.id, title=ferry.title, first_published=MORNING, report_count=3)
+    before = LinkedStory(
+        id=ferry.id, title=ferry.title, first_published=MORNING, report_count=3
+    )
     budget = reader.story("budget")
     assert isinstance(budget, StoryView)
     reader.put(msgspec.structs.replace(budget, earlier=(before,)))
     names = (StoryName(name="Marta Dahl", outlets=2),)
-    pilots = an_article(title="The port looks for pilots", effective_at=MORNING - dt.timedelta(days=4))
+    pilots = an_article(
+        title="The port looks for pilots", effective_at=MORNING - dt.timedelta(days=4)
+    )
     reader.put(a_story(pilots, topics=("Shipping",)))  # a topic of one story has no tab
     reader.put(msgspec.structs.replace(ferry, topics=("Shipping",), names=names), text)
     services = Services(marks=ReadMarks(reader.database, lambda: MORNING))
@@ -102,12 +117,13 @@ def _story_of(number: int) -> tuple[StoryView, StoryText]:
         )
         for n in range(number)
     ]
-    title = (
-        "Ministers agree on the quota for herring and mackerel, 2–1, on 12 October 2026, after a long night"
-    )
+    title = "Ministers agree on the quota for herring and mackerel, 2–1, on 12 October 2026, after a long night"
     story = a_story(*articles, id=f"of{number}", title=title)
     lead = tuple(Passage(text=_LONG, article_id=articles[0].id) for _ in range(3))
-    openings = tuple(Passage(text=f"{n}: {_LONG}", article_id=articles[n].id) for n in range(4, number))
+    openings = tuple(
+        Passage(text=f"{n}: {_LONG}", article_id=articles[n].id)
+        for n in range(4, number)
+    )
     return story, StoryText(title=title, lead=lead, openings=openings)
 
 
@@ -135,7 +151,8 @@ class Visit:
             self.foreign.append(request.url)
 
     def _note_failure(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # the page was left before its icon had come
+        # The page was left before its icon had come
+        if request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"failed: {request.url} {request.failure}")
 
     def _note_message(self, message: ConsoleMessage) -> None:
@@ -157,7 +174,9 @@ class Visit:
         """Nothing that axe calls serious or critical."""
         found = Axe().run(self.page).response["violations"]
         serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+        assert [
+            (one["id"], [node["html"] for node in one["nodes"]]) for one in serious
+        ] == []
 
     def assert_fits_its_width(self) -> None:
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -168,7 +187,9 @@ BOTH_SCHEMES = pytest.mark.parametrize("visit", ["light", "dark"], indirect=True
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+def visit(
+    browser: Browser, address: str, request: pytest.FixtureRequest
+) -> Iterator[Visit]:
     scheme = getattr(request, "param", "light")
     context = browser.new_context(viewport=DESK, color_scheme=scheme)
     yield Visit(context.new_page(), address)
@@ -187,7 +208,10 @@ def test_from_the_front_page_to_a_story_and_its_parts(visit: Visit) -> None:
     headline = "Ferry with 212 on board runs aground off Lind island in fog"
     visit.page.get_by_role("link", name=headline).click()
     assert visit.page.get_by_role("heading", level=1).inner_text() == headline
-    assert "5 articles · 5 outlets · 3 independent reports" in visit.page.get_by_role("main").inner_text()
+    assert (
+        "5 articles · 5 outlets · 3 independent reports"
+        in visit.page.get_by_role("main").inner_text()
+    )
     for section in SECTIONS:
         assert visit.page.get_by_role("region", name=section).is_visible()
     visit.keep(f"story-{_scheme(visit)}")
@@ -212,8 +236,12 @@ def test_what_a_story_is_about_and_its_reports_fit_few_screens(
     for articles, screens in allowed.items():
         visit.go(f"/stories/of{articles}")
         visit.keep(f"of{articles}-{screen}")
-        top = visit.page.evaluate("document.querySelector('.folded').getBoundingClientRect().top")
-        assert top <= screens * size["height"], f"{articles} articles end at {top} pixels"
+        top = visit.page.evaluate(
+            "document.querySelector('.folded').getBoundingClientRect().top"
+        )
+        assert top <= screens * size["height"], (
+            f"{articles} articles end at {top} pixels"
+        )
         assert not visit.page.locator(".folded details[open]").count()
         visit.assert_fits_its_width()
         for score in visit.page.locator("h1 .nb").all():
@@ -226,9 +254,13 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
     """Open, tab, filter, the later story, back, search."""
     page = visit.page
     visit.go("/")
-    page.get_by_role("navigation", name="Which stories").get_by_role("link", name="3+ reports").click()
+    page.get_by_role("navigation", name="Which stories").get_by_role(
+        "link", name="3+ reports"
+    ).click()
     expect(page).to_have_title("Morning stories: 3+ reports")
-    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Shipping").click()
+    page.get_by_role("navigation", name="Sections").get_by_role(
+        "link", name="Shipping"
+    ).click()
     expect(page).to_have_title("Morning stories: Shipping, 3+ reports")
     assert page.locator(".story").count() == 1
     page.get_by_text("Filter", exact=True).click()
@@ -246,8 +278,12 @@ def test_a_walk_from_the_front_page_and_back(visit: Visit) -> None:
 
 
 @pytest.mark.later
-def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, address: str) -> None:
-    context = browser.new_context(viewport=PHONE, device_scale_factor=2, is_mobile=True, has_touch=True)
+def test_a_phone_shows_everything_without_scrolling_sideways(
+    browser: Browser, address: str
+) -> None:
+    context = browser.new_context(
+        viewport=PHONE, device_scale_factor=2, is_mobile=True, has_touch=True
+    )
     visit = Visit(context.new_page(), address)
     for name, path in (
         ("front", "/"),
@@ -270,7 +306,10 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, a
 def test_searching_by_keyboard_finds_an_article(visit: Visit) -> None:
     visit.go("/")
     visit.page.keyboard.press("Tab")
-    assert visit.page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    assert (
+        visit.page.evaluate("document.activeElement.textContent")
+        == "Skip to the content"
+    )
     visit.page.get_by_role("searchbox").focus()
     visit.page.keyboard.type("long scrape")
     visit.page.keyboard.press("Enter")
@@ -304,20 +343,31 @@ PAGES = {
 @BOTH_SCHEMES
 def test_a_screen_reader_meets_no_serious_problem(visit: Visit) -> None:
     is_dark = _scheme(visit) == "dark"
-    for name in ("front", "story", "search", "misspelt", "sign-in") if is_dark else PAGES:
+    for name in (
+        ("front", "story", "search", "misspelt", "sign-in") if is_dark else PAGES
+    ):
         visit.go(PAGES[name])
         visit.keep(f"{name}-{_scheme(visit)}")
-        visit.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        visit.page.evaluate(
+            "document.querySelectorAll('details').forEach(one => one.open = true)"
+        )
         visit.assert_accessible()
     visit.assert_quiet()
 
 
 def test_headings_go_down_one_step_at_a_time(address: str) -> None:
     for path in PAGES.values():
-        page = html.fromstring(httpx.get(address + path, trust_env=False, timeout=PATIENCE_SECONDS).text)
-        ranks = [int(heading.tag[1]) for heading in page.xpath("//h1 | //h2 | //h3 | //h4")]
+        page = html.fromstring(
+            httpx.get(address + path, trust_env=False, timeout=PATIENCE_SECONDS).text
+        )
+        ranks = [
+            int(heading.tag[1]) for heading in page.xpath("//h1 | //h2 | //h3 | //h4")
+        ]
         assert ranks[0] == 1, path
-        assert all(after <= before + 1 for before, after in pairwise(ranks)), (path, ranks)
+        assert all(after <= before + 1 for before, after in pairwise(ranks)), (
+            path,
+            ranks,
+        )
 
 
 def test_keys_lead_from_story_to_story_and_into_the_search_field(visit: Visit) -> None:
@@ -326,7 +376,10 @@ def test_keys_lead_from_story_to_story_and_into_the_search_field(visit: Visit) -
     links = visit.page.locator(".story h2 a, .story h3 a")
     for key, place in (("j", 0), ("j", 1), ("j", 2), ("k", 1)):
         visit.page.keyboard.press(key)
-        assert links.nth(place).evaluate("e => e === document.activeElement"), (key, place)
+        assert links.nth(place).evaluate("e => e === document.activeElement"), (
+            key,
+            place,
+        )
     visit.page.keyboard.press("/")
     visit.page.keyboard.type("jk/")
     assert visit.page.get_by_role("searchbox").first.input_value() == "jk/"
@@ -334,7 +387,9 @@ def test_keys_lead_from_story_to_story_and_into_the_search_field(visit: Visit) -
 
 
 @pytest.mark.later
-def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, address: str) -> None:
+def test_without_scripts_filters_paging_and_unfolding_work(
+    browser: Browser, address: str
+) -> None:
     context = browser.new_context(viewport=DESK, java_script_enabled=False)
     visit = Visit(context.new_page(), address)
     visit.go("/?limit=3")
@@ -352,7 +407,9 @@ def test_without_scripts_filters_paging_and_unfolding_work(browser: Browser, add
 
 
 @pytest.mark.later
-def test_times_are_those_of_the_reader_and_without_scripts_utc(browser: Browser, long_stories: str) -> None:
+def test_times_are_those_of_the_reader_and_without_scripts_utc(
+    browser: Browser, long_stories: str
+) -> None:
     shown = []
     for is_scripted in (True, False):
         context = browser.new_context(
@@ -360,7 +417,12 @@ def test_times_are_those_of_the_reader_and_without_scripts_utc(browser: Browser,
         )
         page = context.new_page()
         page.goto(f"{long_stories}/stories/of7")
-        shown.append((page.locator(".reports time").first.inner_text(), page.locator("#zone").inner_text()))
+        shown.append(
+            (
+                page.locator(".reports time").first.inner_text(),
+                page.locator("#zone").inner_text(),
+            )
+        )
         context.close()
     assert shown == [
         ("17 Nov, 21:30", "Times are those of your time zone, Asia/Tokyo."),

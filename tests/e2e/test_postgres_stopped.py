@@ -23,7 +23,8 @@ pytestmark = pytest.mark.later
 
 ENDS_SECONDS = 10.0  # promised, whatever the database does
 PATHS = {"/", "/feeds/stories.rss", "/api/v1/stories", "/healthz"}
-BACK_SECONDS = 10.0  # promised: after the server is back, new articles have their place by then
+# promised: after the server is back, new articles have their place by then
+BACK_SECONDS = 10.0
 
 
 class Pushing(threading.Thread):
@@ -44,8 +45,16 @@ class Pushing(threading.Thread):
                 self._push(client, len(self.taken))
 
     def _push(self, client: httpx.Client, number: int) -> None:
-        words = [f"{self._random.choice('bdfglmnprst')}{self._random.randrange(10**6)}" for _ in range(60)]
-        record = {"id": str(number), "outlet": "Wire", "title": " ".join(words[:6]), "text": " ".join(words)}
+        words = [
+            f"{self._random.choice('bdfglmnprst')}{self._random.randrange(10**6)}"
+            for _ in range(60)
+        ]
+        record = {
+            "id": str(number),
+            "outlet": "Wire",
+            "title": " ".join(words[:6]),
+            "text": " ".join(words),
+        }
         headers = {"Authorization": f"Bearer {self._secret}"}
         while True:  # as a sender would who was told to try again
             answer = client.post(self._address, json=record, headers=headers)
@@ -89,11 +98,19 @@ def seconds_until_placed(daemon: DaemonProcess, pushing: Pushing, url: str) -> f
 
 
 def wait_for_more_than(placed: int, daemon: DaemonProcess, url: str) -> None:
-    daemon.wait_for(lambda: len(counts(url)[0]) > placed, "all articles to have a place")
+    daemon.wait_for(
+        lambda: len(counts(url)[0]) > placed, "all articles to have a place"
+    )
 
 
 def go_through(
-    folder: Path, own_postgres: OwnPostgres, *, times: int, seconds: float, within: float, hangs: bool = False
+    folder: Path,
+    own_postgres: OwnPostgres,
+    *,
+    times: int,
+    seconds: float,
+    within: float,
+    hangs: bool = False,
 ) -> None:
     """`hangs`: the server is suspended; else it stops as by a crash."""
     url = own_postgres.make()
@@ -107,19 +124,27 @@ def go_through(
             "fetch": {"pages": "never"},
         }
         with DaemonProcess(folder, settings) as daemon:
-            secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
+            secret = daemon.command(
+                "token", "create", "wire", "--scope", "push"
+            ).stdout.strip()
             pushing, reading = Pushing(daemon.address, secret), Reading(daemon.address)
             workers = (newsroom, pushing, reading)
             for worker in workers:
                 worker.start()
-            daemon.wait_for(lambda: len(pushing.taken) > 3 and daemon.stories(), "articles to come in")
+            daemon.wait_for(
+                lambda: len(pushing.taken) > 3 and daemon.stories(),
+                "articles to come in",
+            )
             for _ in range(times):
                 if hangs:
                     own_postgres.suspend()
                 else:
                     own_postgres.stop("immediate")
                 time.sleep(seconds)
-                daemon.wait_for(lambda: who_was_warned(reading) == PATHS and pushing.refusals, "all to hear")
+                daemon.wait_for(
+                    lambda: who_was_warned(reading) == PATHS and pushing.refusals,
+                    "all to hear",
+                )
                 if hangs:
                     own_postgres.resume()
                 else:
@@ -148,14 +173,20 @@ def go_through(
 
 
 def who_was_warned(reading: Reading) -> set[str]:
-    return {answer.request.url.path for answer in list(reading.answers) if answer.status_code == 503}
+    return {
+        answer.request.url.path
+        for answer in list(reading.answers)
+        if answer.status_code == 503
+    }
 
 
 def assert_said_in_words(reading: Reading, pushing: Pushing) -> None:
     reported: Counter[str] = Counter()
     for answer in reading.answers:
         path = answer.request.url.path
-        assert answer.status_code in (200, 503), f"{path}: {answer.status_code} {answer.text[:300]}"
+        assert answer.status_code in (200, 503), (
+            f"{path}: {answer.status_code} {answer.text[:300]}"
+        )
         if answer.status_code == 503:
             reported[path] += 1
             if path != "/healthz":
@@ -168,25 +199,37 @@ def assert_said_in_words(reading: Reading, pushing: Pushing) -> None:
     assert {answer.status_code for answer in pushing.refusals} == {503}
 
 
-def test_a_server_that_stops_for_a_moment_stops_nothing(tmp_path: Path, own_postgres: OwnPostgres) -> None:
+def test_a_server_that_stops_for_a_moment_stops_nothing(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
     go_through(tmp_path, own_postgres, times=1, seconds=2, within=PATIENCE_SECONDS)
 
 
 @pytest.mark.torture
-def test_a_server_that_stops_for_half_a_minute_three_times(tmp_path: Path, own_postgres: OwnPostgres) -> None:
+def test_a_server_that_stops_for_half_a_minute_three_times(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
     go_through(tmp_path, own_postgres, times=3, seconds=30, within=BACK_SECONDS)
 
 
 @pytest.mark.torture
-def test_a_server_that_hangs_for_a_minute(tmp_path: Path, own_postgres: OwnPostgres) -> None:
+def test_a_server_that_hangs_for_a_minute(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
     """Longer than the watchdog waits: it takes what is sent, and nobody answers."""
-    go_through(tmp_path, own_postgres, times=1, seconds=60, within=2 * BACK_SECONDS, hangs=True)
+    go_through(
+        tmp_path, own_postgres, times=1, seconds=60, within=2 * BACK_SECONDS, hangs=True
+    )
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("seconds", [1.0, 20.0], ids=["nobody knows it", "it is known"])
-def test_a_daemon_ends_if_its_server_hangs(tmp_path: Path, own_postgres: OwnPostgres, seconds: float) -> None:
-    with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
+def test_a_daemon_ends_if_its_server_hangs(
+    tmp_path: Path, own_postgres: OwnPostgres, seconds: float
+) -> None:
+    with DaemonProcess(
+        tmp_path, {"database": own_postgres.make(), "sources": []}
+    ) as daemon:
         own_postgres.suspend()
         try:
             time.sleep(seconds)
@@ -197,14 +240,22 @@ def test_a_daemon_ends_if_its_server_hangs(tmp_path: Path, own_postgres: OwnPost
             own_postgres.resume()
 
 
-def test_a_daemon_waits_for_a_server_that_comes_after_it(tmp_path: Path, own_postgres: OwnPostgres) -> None:
+def test_a_daemon_waits_for_a_server_that_comes_after_it(
+    tmp_path: Path, own_postgres: OwnPostgres
+) -> None:
     own_postgres.stop()
-    daemon = DaemonProcess(tmp_path, {"database": f"{own_postgres.server}/nowhere", "sources": []})
+    daemon = DaemonProcess(
+        tmp_path, {"database": f"{own_postgres.server}/nowhere", "sources": []}
+    )
     try:
         daemon.launch()
-        daemon.wait_for(lambda: daemon.lines("waiting for the database"), "it to say that it waits")
+        daemon.wait_for(
+            lambda: daemon.lines("waiting for the database"), "it to say that it waits"
+        )
         own_postgres.start()
-        assert daemon.wait_for_end() == 1, "this database does not exist, and waiting makes none"
+        assert daemon.wait_for_end() == 1, (
+            "this database does not exist, and waiting makes none"
+        )
         assert daemon.lines("refuses the connection")
         daemon.configure({"database": own_postgres.make(), "sources": []})
         daemon.start()
@@ -216,7 +267,9 @@ def test_a_daemon_waits_for_a_server_that_comes_after_it(tmp_path: Path, own_pos
 def test_a_reload_while_the_server_is_away_is_done_and_tells_how_it_does(
     tmp_path: Path, own_postgres: OwnPostgres
 ) -> None:
-    with DaemonProcess(tmp_path, {"database": own_postgres.make(), "sources": []}) as daemon:
+    with DaemonProcess(
+        tmp_path, {"database": own_postgres.make(), "sources": []}
+    ) as daemon:
 
         def rests() -> bool:
             problems = daemon.get("/status").json()["process_findings"]

@@ -12,7 +12,9 @@ from tests.support.terminal import Prompt, Said
 
 
 def test_tokens_on_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("AGGREGATOR_DATABASE", raising=False)
@@ -28,7 +30,11 @@ def test_tokens_on_the_command_line(
     assert typed("create", "x", "--scope", "all").code == 2
     listed = typed("list", "--format", "jsonl")
     (shown,) = listed.lines
-    assert (shown["name"], shown["scopes"], shown["revoked_at"]) == ("desk", ["read", "push"], None)
+    assert (shown["name"], shown["scopes"], shown["revoked_at"]) == (
+        "desk",
+        ["read", "push"],
+        None,
+    )
     assert secret not in listed.out
     assert "desk" in typed("list").text
     assert [typed("revoke", "desk").code for _ in range(2)] == [0, 2], "once is enough"

@@ -38,7 +38,12 @@ def mail() -> Iterator[MailServer]:
 
 @pytest.fixture
 def daemon(tmp_path: Path, mail: MailServer) -> Iterator[DaemonProcess]:
-    digest = {"every": "daily", "stories": 2, "to": ["anna@b.example"], "address": mail.address}
+    digest = {
+        "every": "daily",
+        "stories": 2,
+        "to": ["anna@b.example"],
+        "address": mail.address,
+    }
     settings = {"queries": {"quiet": {"query": f"-{MUTED}"}}, "digest": digest}
     with DaemonProcess(tmp_path, settings) as opened:
         yield opened
@@ -46,7 +51,9 @@ def daemon(tmp_path: Path, mail: MailServer) -> Iterator[DaemonProcess]:
 
 def outlets(daemon: DaemonProcess) -> dict[str, list[dict[str, str]]]:
     """The sample articles by their outlets, as the program itself reads them."""
-    printed = daemon.command("extract", str(REPOSITORY / "examples" / "articles"), "--format", "jsonl").stdout
+    printed = daemon.command(
+        "extract", str(REPOSITORY / "examples" / "articles"), "--format", "jsonl"
+    ).stdout
     found = defaultdict(list)
     for one in map(json.loads, printed.splitlines()):
         found[Path(one["what"]).parent.name].append(one)
@@ -57,27 +64,43 @@ def feed(outlet: str, articles: list[dict[str, str]]) -> Resource:
     now = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5)
     site = f"https://{outlet.replace(' ', '').lower()}.example"
     items = (
-        item(one["title"], one["text"], guid=one["what"], link=f"{site}/{number}", published=now)
+        item(
+            one["title"],
+            one["text"],
+            guid=one["what"],
+            link=f"{site}/{number}",
+            published=now,
+        )
         for number, one in enumerate(articles)
     )
     return Resource(rss(*items, title=escape(outlet)))
 
 
-def import_them(daemon: DaemonProcess, samples: dict[str, list[dict[str, str]]]) -> None:
+def import_them(
+    daemon: DaemonProcess, samples: dict[str, list[dict[str, str]]]
+) -> None:
     """From an OPML file, in one folder; until all are placed."""
-    with LoopbackServer({f"/{n}": feed(*one) for n, one in enumerate(samples.items())}) as server:
+    with LoopbackServer(
+        {f"/{n}": feed(*one) for n, one in enumerate(samples.items())}
+    ) as server:
         lines = "".join(
             f'<outline text="{escape(name)}" type="rss" xmlUrl="{server.url(f"/{n}")}"/>'
             for n, name in enumerate(samples)
         )
         opml = f'<opml version="2.0"><body><outline text="News">{lines}</outline></body></opml>'
         (daemon.folder / "outlets.opml").write_text(opml, encoding="utf-8")
-        imported = daemon.command("sources", "import", "--allow-private", "outlets.opml")
+        imported = daemon.command(
+            "sources", "import", "--allow-private", "outlets.opml"
+        )
         assert imported.returncode == 0, imported.stderr
         titles = {one["title"] for articles in samples.values() for one in articles}
 
         def is_placed() -> bool:
-            found = {article["title"] for story in daemon.stories() for article in story["articles"]}
+            found = {
+                article["title"]
+                for story in daemon.stories()
+                for article in story["articles"]
+            }
             return found >= titles and not daemon.waiting()
 
         daemon.wait_for(is_placed, "all articles")

@@ -20,18 +20,26 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 def csv(*rows: tuple[str, str, str, str]) -> str:
-    return "\n".join(["id,headline,body,link", *(",".join(f'"{cell}"' for cell in row) for row in rows)])
+    return "\n".join(
+        [
+            "id,headline,body,link",
+            *(",".join(f'"{cell}"' for cell in row) for row in rows),
+        ]
+    )
 
 
 def ingested(terminal: Terminal, name: str) -> dict[str, Any]:
-    counts: dict[str, Any] = json.loads(terminal.type("ingest", name, "--format", "json").out)
+    counts: dict[str, Any] = json.loads(
+        terminal.type("ingest", name, "--format", "json").out
+    )
     assert counts["rejected_count"] == 0
     return counts
 
 
 def ids_kept(terminal: Terminal) -> list[str]:
     return sorted(
-        one["record_id"] for one in terminal.type("stories", "--articles", "--format", "jsonl").lines
+        one["record_id"]
+        for one in terminal.type("stories", "--articles", "--format", "jsonl").lines
     )
 
 
@@ -42,24 +50,42 @@ REPRINTS = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["table", "records of another program", "records with own keys"])
-def test_records_with_one_text_and_different_ids_are_kept_once_each(terminal: Terminal, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["table", "records of another program", "records with own keys"]
+)
+def test_records_with_one_text_and_different_ids_are_kept_once_each(
+    terminal: Terminal, kind: str
+) -> None:
     records = [*REPRINTS, ("14", "Ferry aground", FERRY)]
-    names = ("id", "title", "text") if kind == "records with own keys" else ("id", "headline", "body")
+    names = (
+        ("id", "title", "text")
+        if kind == "records with own keys"
+        else ("id", "headline", "body")
+    )
     if kind == "table":
         terminal.write("a.file", csv(*((*record, "") for record in records)))
     else:
-        terminal.write("a.file", jsonl(*(dict(zip(names, record, strict=True)) for record in records)))
-    terminal.write("a.csv" if kind == "table" else "a.jsonl", (terminal.folder / "a.file").read_bytes())
+        terminal.write(
+            "a.file",
+            jsonl(*(dict(zip(names, record, strict=True)) for record in records)),
+        )
+    terminal.write(
+        "a.csv" if kind == "table" else "a.jsonl",
+        (terminal.folder / "a.file").read_bytes(),
+    )
     name = "a.csv" if kind == "table" else "a.jsonl"
     counts = ingested(terminal, name)
     assert (counts["new"], counts["copies"], counts["known"]) == (4, 2, 0)
     assert ids_kept(terminal) == ["11", "12", "13", "14"]
     again = ingested(terminal, name)
-    assert (again["new"], again["known"], again["revised"]) == (0, 4, 0), "the same file adds nothing"
+    assert (again["new"], again["known"], again["revised"]) == (0, 4, 0), (
+        "the same file adds nothing"
+    )
 
 
-def test_rows_that_all_have_the_address_of_the_site_are_articles_of_their_own(terminal: Terminal) -> None:
+def test_rows_that_all_have_the_address_of_the_site_are_articles_of_their_own(
+    terminal: Terminal,
+) -> None:
     home = "https://kite.example/"
     terminal.write("a.csv", csv(("1", "Goats", GOATS, home), ("2", "Bees", BEES, home)))
     assert ingested(terminal, "a.csv")["new"] == 2
@@ -68,57 +94,93 @@ def test_rows_that_all_have_the_address_of_the_site_are_articles_of_their_own(te
 
 def test_two_files_that_number_alike_are_different_articles(terminal: Terminal) -> None:
     terminal.write("one/a.csv", csv(("1", "Goats", GOATS, ""), ("2", "Bees", BEES, "")))
-    terminal.write("two/a.csv", csv(("1", "Lock gate", GATE, ""), ("2", "Ferry", FERRY, "")))
+    terminal.write(
+        "two/a.csv", csv(("1", "Lock gate", GATE, ""), ("2", "Ferry", FERRY, ""))
+    )
     for name in ("one/a.csv", "two/a.csv"):
         counts = ingested(terminal, name)
         assert counts["new"] == 2
-        assert not [note for note in counts["notes"] if "not kept" in note or "another text" in note]
+        assert not [
+            note
+            for note in counts["notes"]
+            if "not kept" in note or "another text" in note
+        ]
     assert ids_kept(terminal) == ["1", "1", "2", "2"]
 
 
 def test_ids_of_rows_that_share_an_address_are_named(terminal: Terminal) -> None:
     address = "https://kite.example/gate"
     again = GATE + " The town paid for it."
-    rows = [("1", "Gate", GATE, address), ("2", "Gate", GATE, address), ("3", "Gate", again, address)]
+    rows = [
+        ("1", "Gate", GATE, address),
+        ("2", "Gate", GATE, address),
+        ("3", "Gate", again, address),
+    ]
     terminal.write("a.csv", csv(*rows, ("4", "Ferry", FERRY, "")))
     expected = "2 ids not kept, as several records are one article, e.g. `2` (as `1`), `1` (as `3`)"
     assert expected in ingested(terminal, "a.csv")["notes"]
     assert ids_kept(terminal) == ["3", "4"]
     assert "2 ids not kept" in terminal.type("ingest", "a.csv").err
     terminal.write("b.csv", csv(("77", "Gate", again, address)))
-    (note,) = [note for note in ingested(terminal, "b.csv")["notes"] if "not kept" in note]
+    (note,) = [
+        note for note in ingested(terminal, "b.csv")["notes"] if "not kept" in note
+    ]
     assert note.endswith("e.g. `77` (as `3`)"), "of an article of an earlier run, too"
 
 
-def test_an_address_that_has_another_article_now_keeps_both_ids(terminal: Terminal) -> None:
+def test_an_address_that_has_another_article_now_keeps_both_ids(
+    terminal: Terminal,
+) -> None:
     live = "https://kite.example/live"
     rows = [{"id": "a", "title": "Goats", "text": GOATS * 3, "url": live}]
     rows += [{"id": "b", "title": "Bees", "text": BEES * 3, "url": live}]
     terminal.write("a.jsonl", jsonl(*rows))
     for _ in range(2):
-        assert not [note for note in ingested(terminal, "a.jsonl")["notes"] if "not kept" in note]
+        assert not [
+            note
+            for note in ingested(terminal, "a.jsonl")["notes"]
+            if "not kept" in note
+        ]
         assert ids_kept(terminal) == ["a", "b"]
 
 
-def test_ids_that_are_not_kept_are_counted_and_the_first_are_named(terminal: Terminal) -> None:
-    rows = [(str(number), "Gate", GATE, "https://kite.example/gate") for number in range(1000)]
+def test_ids_that_are_not_kept_are_counted_and_the_first_are_named(
+    terminal: Terminal,
+) -> None:
+    rows = [
+        (str(number), "Gate", GATE, "https://kite.example/gate")
+        for number in range(1000)
+    ]
     terminal.write("a.csv", csv(*rows))
-    (note,) = [note for note in ingested(terminal, "a.csv")["notes"] if "not kept" in note]
+    (note,) = [
+        note for note in ingested(terminal, "a.csv")["notes"] if "not kept" in note
+    ]
     assert note.startswith("999 ids not kept")
     assert note.count("(as `0`)") == 20
 
 
 @pytest.mark.parametrize("own_keys", [True, False])
-def test_an_id_that_stands_beside_several_texts_is_said_once(terminal: Terminal, own_keys: bool) -> None:
+def test_an_id_that_stands_beside_several_texts_is_said_once(
+    terminal: Terminal, own_keys: bool
+) -> None:
     names = ("id", "title", "text") if own_keys else ("id", "headline", "body")
-    records = [("7", "Goats", GOATS), ("7", "Bees", BEES), ("7", "Bees", BEES), ("8", "Ferry", FERRY)]
-    terminal.write("a.jsonl", jsonl(*(dict(zip(names, record, strict=True)) for record in records)))
+    records = [
+        ("7", "Goats", GOATS),
+        ("7", "Bees", BEES),
+        ("7", "Bees", BEES),
+        ("8", "Ferry", FERRY),
+    ]
+    terminal.write(
+        "a.jsonl", jsonl(*(dict(zip(names, record, strict=True)) for record in records))
+    )
     notes = ingested(terminal, "a.jsonl")["notes"]
     assert "2 records with the id of another text of the file, e.g. `7`" in notes
 
 
 def test_dates_and_ids_that_cannot_be_read_are_in_the_notes(terminal: Terminal) -> None:
-    records = [{"id": ["a", "b"], "title": "Goats", "text": GOATS, "published": "yesterday"}]
+    records = [
+        {"id": ["a", "b"], "title": "Goats", "text": GOATS, "published": "yesterday"}
+    ]
     records += [{"id": True, "title": "Bees", "text": BEES, "published": "2999-01-01"}]
     terminal.write("a.jsonl", jsonl(*records))
     expected = ["`id`: 2 ids not kept, e.g. `['a', 'b']`, `True`"]

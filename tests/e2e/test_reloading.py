@@ -40,7 +40,9 @@ def title(daemon: DaemonProcess, feed: str = "stories") -> str:
 def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) -> None:
     outlet, receiver = Outlet("Lowland Post", "rss", [FIRE]), Receiver()
     (tmp_path / "secret").write_text(SECRET)
-    first: dict[str, Any] = {"sources": [{"folder": str(SAMPLES / "Nordkanal"), "name": "samples"}]}
+    first: dict[str, Any] = {
+        "sources": [{"folder": str(SAMPLES / "Nordkanal"), "name": "samples"}]
+    }
     everything = first | {
         "sources": [outlet.settings()],
         "queries": {"fires": {"query": "fire", "title": "Fires"}},
@@ -60,12 +62,19 @@ def test_what_can_change_changes_and_a_bad_file_changes_nothing(tmp_path: Path) 
         assert title(daemon) == "Changed"
         assert title(daemon, "fires") == "Fires"
         assert daemon.get("/status").json()["rules_version"] != old_rules
-        daemon.wait_for(lambda: receiver.taken, "a webhook about the new source's article")
+        daemon.wait_for(
+            lambda: receiver.taken, "a webhook about the new source's article"
+        )
         assert not receiver.false
-        daemon.wait_for(lambda: daemon.lines("placed "), "the log to name the placed article")
+        daemon.wait_for(
+            lambda: daemon.lines("placed "), "the log to name the placed article"
+        )
         assert daemon.lines(" debug "), "the level follows"
         listed = daemon.sources()
-        assert (listed["samples"]["state"], listed["Lowland Post"]["state"]) == ("paused", "ok")
+        assert (listed["samples"]["state"], listed["Lowland Post"]["state"]) == (
+            "paused",
+            "ok",
+        )
 
         bad_files_change_nothing(daemon, everything)
         it_moves_to_another_port(daemon, everything)
@@ -81,10 +90,20 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port, twice = taken.getsockname()[1], {"feed": "http://nowhere.invalid/feed"}
         for broken, words in (
-            ({"publish": {"titel": "x"}}, r"config.yaml:\d+: publish.titel: there is no such key"),
-            ({"sources": [twice, twice]}, r"config.yaml:\d+: sources.1.feed: .* has the same feed"),
             (
-                {"webhooks": [{"name": "a", "url": "http://x.invalid/", "secret_file": "gone"}]},
+                {"publish": {"titel": "x"}},
+                r"config.yaml:\d+: publish.titel: there is no such key",
+            ),
+            (
+                {"sources": [twice, twice]},
+                r"config.yaml:\d+: sources.1.feed: .* has the same feed",
+            ),
+            (
+                {
+                    "webhooks": [
+                        {"name": "a", "url": "http://x.invalid/", "secret_file": "gone"}
+                    ]
+                },
                 "cannot be read",
             ),
             ({"server": {"host": "0.0.0.0"}}, "server.host"),
@@ -104,7 +123,9 @@ def bad_files_change_nothing(daemon: DaemonProcess, settings: dict[str, Any]) ->
     (daemon.folder / "config.yaml").unlink()
     begun = len(daemon.lines("SIGHUP: reading"))
     assert "config.yaml: No such file or directory" in daemon.reload()
-    assert len(daemon.lines("SIGHUP: reading")) == begun + 1, "the level of what was not taken is not, either"
+    assert len(daemon.lines("SIGHUP: reading")) == begun + 1, (
+        "the level of what was not taken is not, either"
+    )
     assert title(daemon) == "Changed"
 
 
@@ -118,7 +139,9 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
         "publish": {"title": "Old"},
     }
     with DaemonProcess(tmp_path, first) as daemon:
-        with closing(sqlite3.connect(tmp_path / "stories.db", timeout=30)) as connection:
+        with closing(
+            sqlite3.connect(tmp_path / "stories.db", timeout=30)
+        ) as connection:
             connection.execute(
                 "CREATE TRIGGER refuse BEFORE INSERT ON source WHEN NEW.name = 'new' "
                 "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
@@ -133,7 +156,9 @@ def test_whatever_a_reload_raises_the_old_configuration_stays(tmp_path: Path) ->
         said = daemon.reload()
         assert "config reload failed" in said
         assert "not this one" in said
-        assert (title(daemon), title(daemon, "fires")) == ("Old", "Old: fires"), "at the old port"
+        assert (title(daemon), title(daemon, "fires")) == ("Old", "Old: fires"), (
+            "at the old port"
+        )
         assert daemon.get("/status").json()["last_reload"]["ok"] is False
         polls = len(server.paths())
         daemon.wait_for(lambda: len(server.paths()) > polls, "the old source is asked")
@@ -160,7 +185,9 @@ def many_signals_do_not_block(daemon: DaemonProcess) -> None:
 
 def is_reloaded(log: str) -> bool:
     """Whether every request to reload has been carried out."""
-    return log.rfind("event=config_reloaded") > log.rfind("event=config_reload_requested")
+    return log.rfind("event=config_reloaded") > log.rfind(
+        "event=config_reload_requested"
+    )
 
 
 def it_moves_to_another_port(daemon: DaemonProcess, settings: dict[str, Any]) -> None:
@@ -218,16 +245,26 @@ class Load:
 
     def _pushes(self) -> None:
         bearer = {"Authorization": f"Bearer {self._token}"}
-        with httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS, headers=bearer) as client:
+        with httpx.Client(
+            trust_env=False, timeout=PATIENCE_SECONDS, headers=bearer
+        ) as client:
             while not self.over.is_set():
                 name = f"pushed-{len(self.pushed)}"
-                words = " ".join(f"{name} {word}" for word in ("dam", "harbour", "vote"))
-                record = {"id": name, "title": f"Council {name} meets", "text": f"{words}. " * 12}
+                words = " ".join(
+                    f"{name} {word}" for word in ("dam", "harbour", "vote")
+                )
+                record = {
+                    "id": name,
+                    "title": f"Council {name} meets",
+                    "text": f"{words}. " * 12,
+                }
                 if self._ask(client, 202, "POST", "/api/v1/articles", json=record):
                     self.pushed.append(name)
                 time.sleep(0.02)
 
-    def _ask(self, client: httpx.Client, status: int, method: str, path: str, **more: Any) -> bool:
+    def _ask(
+        self, client: httpx.Client, status: int, method: str, path: str, **more: Any
+    ) -> bool:
         try:
             answer = client.request(method, self._address + path, **more)
         except httpx.TransportError:
@@ -244,7 +281,9 @@ def held(daemon: DaemonProcess) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("reloads", [4, pytest.param(50, marks=pytest.mark.torture)])
-def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path) -> None:
+def test_reloads_under_load_lose_and_leave_nothing(
+    reloads: int, tmp_path: Path
+) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     chance = random.Random(seed)
@@ -255,7 +294,9 @@ def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path)
         "webhooks": [{"name": "desk", "url": "http://127.0.0.1:9/", "secret": SECRET}],
     }
     with DaemonProcess(tmp_path, settings) as daemon:
-        token = daemon.command("token", "create", "newsroom", "--scope", "push").stdout.strip()
+        token = daemon.command(
+            "token", "create", "newsroom", "--scope", "push"
+        ).stdout.strip()
         daemon.wait_for(daemon.stories, "the first stories")
         with Load(daemon, token) as load:
             daemon.reload()  # whatever is made at first use is there
@@ -270,15 +311,26 @@ def test_reloads_under_load_lose_and_leave_nothing(reloads: int, tmp_path: Path)
         assert load.wrong == []
         daemon.wait_for(lambda: daemon.waiting() == 0, "an empty inbox")
         assert title(daemon) == "The last"
-        daemon.wait_for(lambda: held(daemon)[0] <= before[0] + 4, "threads of before to end")
-        daemon.wait_for(lambda: held(daemon)[1] <= before[1] + 12, "files of before to be closed")
-        print(f"{load.read} answers, {len(load.pushed)} pushes, threads and files {before} → {held(daemon)}")
-        states = dict(daemon.rows("SELECT state, count(*) FROM entry GROUP BY state"))
-        assert states == {"done": 36 + 1 + len(load.pushed)}, "nothing lost, nothing twice"
-        assert daemon.rows("SELECT count(*) FROM article") == [(36 + 1 + len(load.pushed),)]
-        assert {row["state"] for row in daemon.sources().values()} <= {"ok", "paused"}, (
-            "nothing counted as failed"
+        daemon.wait_for(
+            lambda: held(daemon)[0] <= before[0] + 4, "threads of before to end"
         )
+        daemon.wait_for(
+            lambda: held(daemon)[1] <= before[1] + 12, "files of before to be closed"
+        )
+        print(
+            f"{load.read} answers, {len(load.pushed)} pushes, threads and files {before} → {held(daemon)}"
+        )
+        states = dict(daemon.rows("SELECT state, count(*) FROM entry GROUP BY state"))
+        assert states == {"done": 36 + 1 + len(load.pushed)}, (
+            "nothing lost, nothing twice"
+        )
+        assert daemon.rows("SELECT count(*) FROM article") == [
+            (36 + 1 + len(load.pushed),)
+        ]
+        assert {row["state"] for row in daemon.sources().values()} <= {
+            "ok",
+            "paused",
+        }, "nothing counted as failed"
         assert daemon.faults() == []
         stops_while_it_reloads(daemon, settings)
     outlet.server.close()
@@ -303,7 +355,9 @@ def stops_while_it_reloads(daemon: DaemonProcess, settings: dict[str, Any]) -> N
     assert "Traceback" not in daemon.log()
 
 
-def a_change(settings: dict[str, Any], number: int, chance: random.Random) -> dict[str, Any]:
+def a_change(
+    settings: dict[str, Any], number: int, chance: random.Random
+) -> dict[str, Any]:
     changes: list[dict[str, Any]] = [
         {"publish": {"title": f"Number {number}", "excerpt_words": 40 + number % 3}},
         {"fetch": {"contact": f"desk{number % 5}@example.org"}},
@@ -329,7 +383,10 @@ class Systemd:
     def next(self, *, but: tuple[str, ...] = ("WATCHDOG", "STATUS")) -> dict[str, str]:
         """The next message that is more than these."""
         while True:
-            reported = dict(line.split("=", 1) for line in self._listening.recv(4096).decode().splitlines())
+            reported = dict(
+                line.split("=", 1)
+                for line in self._listening.recv(4096).decode().splitlines()
+            )
             if not set(reported) <= set(but):
                 return reported
 
@@ -382,7 +439,13 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
     }
     sample = next((SAMPLES / "Nordkanal").iterdir())
     with notified() as (place, systemd):
-        daemon = DaemonProcess(tmp_path, settings, tuning=tuning, NOTIFY_SOCKET=place, WATCHDOG_USEC="400000")
+        daemon = DaemonProcess(
+            tmp_path,
+            settings,
+            tuning=tuning,
+            NOTIFY_SOCKET=place,
+            WATCHDOG_USEC="400000",
+        )
         with daemon:
             assert systemd.next(but=("WATCHDOG", "STATUS"))["READY"] == "1"
 
@@ -404,20 +467,27 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
 
             (tmp_path / "articles" / sample.name).write_bytes(sample.read_bytes())
             daemon.wait_for(daemon.stories, "an article")
-            stalled = daemon.lines("no progress")  # a busy machine is slow to start a worker
+            # A busy machine is slow to start a worker
+            stalled = daemon.lines("no progress")
             daemon.process.send_signal(signal.SIGSTOP)
             time.sleep(4.0)  # longer than a part may do nothing
             daemon.process.send_signal(signal.SIGCONT)
             assert systemd.pings()
             assert systemd.pings()
-            assert daemon.lines("no progress") == stalled, "nobody had the time to get on"
+            assert daemon.lines("no progress") == stalled, (
+                "nobody had the time to get on"
+            )
 
             (worker,) = daemon.workers()
             os.kill(worker, signal.SIGSTOP)
-            (tmp_path / "articles" / "other.txt").write_bytes(sample.read_bytes() + b"\nMore words of it.\n")
+            (tmp_path / "articles" / "other.txt").write_bytes(
+                sample.read_bytes() + b"\nMore words of it.\n"
+            )
             # What is sent must be read meanwhile: the daemon would wait for a full socket.
             wait_until(
-                lambda: systemd.quiet_for(1.5) and daemon.lines("no progress in: placing"),
+                lambda: (
+                    systemd.quiet_for(1.5) and daemon.lines("no progress in: placing")
+                ),
                 "it to see that placing hangs, and systemd to think so, too",
             )
             os.kill(worker, signal.SIGCONT)
@@ -428,7 +498,8 @@ def test_systemd_hears_of_a_reload_and_of_a_part_that_hangs(tmp_path: Path) -> N
     placed = [record for record in records if "story" in record]
     assert len(placed) == 2
     assert all(
-        {"time", "level", "logger", "message", "event", "article", "entry"} <= record.keys()
+        {"time", "level", "logger", "message", "event", "article", "entry"}
+        <= record.keys()
         for record in placed
     )
     assert [record for record in records if record.get("source")]
@@ -438,17 +509,22 @@ def test_a_daemon_of_a_terminal_ends_with_it(tmp_path: Path) -> None:
     daemon = DaemonProcess(tmp_path, {})
     master, terminal = os.openpty()
     log = (tmp_path / "daemon.log").open("wb")
-    at_terminal = [  # a session of its own whose terminal that is; without our own nohup, if any
+    # A session of its own whose terminal that is; without our own nohup, if any
+    at_terminal = [
         *(PROGRAM[0], "-c"),
         "import fcntl, os, signal, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
         "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
         f"os.execv({PROGRAM[0]!r}, {[*PROGRAM, 'run']!r})",
     ]
-    daemon._process = subprocess.Popen(at_terminal, cwd=tmp_path, stdin=terminal, stdout=log, stderr=log)
+    daemon._process = subprocess.Popen(
+        at_terminal, cwd=tmp_path, stdin=terminal, stdout=log, stderr=log
+    )
     os.close(terminal)
     try:
         daemon.wait_until_listening()
-        assert "config reloaded" in daemon.reload(), "while it is there, the signal is a wish"
+        assert "config reloaded" in daemon.reload(), (
+            "while it is there, the signal is a wish"
+        )
         os.close(master)
         assert daemon.wait_for_end() == 0
         assert daemon.lines("SIGHUP: stopping")

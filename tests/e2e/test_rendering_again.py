@@ -28,7 +28,9 @@ def _unrendered(terminal: Terminal) -> int:
         return int(connection.execute(_UNRENDERED).fetchone()[0])
 
 
-def test_an_upgrade_says_how_many_stories_wait_and_db_render_renders_them(terminal: Terminal) -> None:
+def test_an_upgrade_says_how_many_stories_wait_and_db_render_renders_them(
+    terminal: Terminal,
+) -> None:
     said = terminal.type("db", "upgrade")
     assert said.code == 0
     assert said.err.endswith(
@@ -46,11 +48,15 @@ def test_an_upgrade_says_how_many_stories_wait_and_db_render_renders_them(termin
 
 def test_beside_a_daemon_the_daemon_renders(terminal: Terminal) -> None:
     terminal.type("db", "upgrade")
-    with closing(Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")) as database:
+    with closing(
+        Database(f"sqlite:///{terminal.folder / 'aggregator.db'}")
+    ) as database:
         lock = open_process_lock(database)
         assert lock.acquire()
         said = terminal.type("db", "render")
         lock.release()
-    words = "the running daemon renders 10 stories in the background, the newest first\n"
+    words = (
+        "the running daemon renders 10 stories in the background, the newest first\n"
+    )
     assert (said.code, said.err) == (0, words)
     assert _unrendered(terminal) == 10

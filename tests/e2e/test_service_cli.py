@@ -13,13 +13,21 @@ UNIT = "aggregator.service"
 
 
 def typed(folder: Path, *arguments: str) -> forked.Ended:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AGGREGATOR_", "XDG_"))}
-    return forked.run(["install-service", *arguments], folder, kept | {"HOME": str(folder)}, b"")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AGGREGATOR_", "XDG_"))
+    }
+    return forked.run(
+        ["install-service", *arguments], folder, kept | {"HOME": str(folder)}, b""
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "config.yaml").write_bytes(forked.run(["config", "default"], tmp_path, dict(os.environ)).out)
+    (tmp_path / "config.yaml").write_bytes(
+        forked.run(["config", "default"], tmp_path, dict(os.environ)).out
+    )
     return tmp_path
 
 
@@ -60,14 +68,19 @@ def test_what_cannot_be_is_said(folder: Path) -> None:
     ended = typed(folder, "--to", "units", "--config", "gone.yaml")
     assert "gone.yaml: No such file" in ended.err.decode()
     ended = typed(folder, "--to", "units", "--config", "config.yaml")
-    assert "the service cannot run yet: the config" in ended.err.decode(), "a folder below /tmp is not seen"
+    assert "the service cannot run yet: the config" in ended.err.decode(), (
+        "a folder below /tmp is not seen"
+    )
     assert not (folder / "units" / ".aggregator.service.new").exists()
     ended = typed(folder / "units", "--user", "--to", "units")
     assert ended.code == 2
     assert "config default" in ended.err.decode(), "how to make a configuration"
 
 
-@pytest.mark.skipif(Path("/run/systemd/system").is_dir(), reason="systemd runs here: it would be installed")
+@pytest.mark.skipif(
+    Path("/run/systemd/system").is_dir(),
+    reason="systemd runs here: it would be installed",
+)
 def test_without_systemd_it_refuses(folder: Path) -> None:
     ended = typed(folder, "--user")
     assert ended.code == 2

@@ -39,12 +39,17 @@ class Writing(Newsroom):
 
     def titles(self) -> dict[str, str]:
         """Of all stories, by id."""
-        return {one.id: one.title for one in self.reading.stories(StoryFilter(limit=500)).stories}
+        return {
+            one.id: one.title
+            for one in self.reading.stories(StoryFilter(limit=500)).stories
+        }
 
     def partition(self) -> set[frozenset[str]]:
         """Which articles are together."""
         stories = self.reading.stories(StoryFilter(limit=500)).stories
-        return {frozenset(article.id for article in story.articles) for story in stories}
+        return {
+            frozenset(article.id for article in story.articles) for story in stories
+        }
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +88,8 @@ def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Writing) ->
     page, before = visit.page, newsroom.partition()
     (one, _), (other, title) = [*newsroom.titles().items()][:2]
     visit.go(f"/stories/{one}")
-    expect(page.get_by_role("heading", name="Correct this story")).to_be_visible()  # to the owner
+    # To the owner
+    expect(page.get_by_role("heading", name="Correct this story")).to_be_visible()
     _sign_in(page, newsroom.token("read-push-admin", "read", "push", "admin"))
     visit.go(f"/stories/{one}")
     page.get_by_text("Merge with another story").click()
@@ -112,7 +118,8 @@ def test_sign_in_merge_two_undo_and_sign_out(visit: Visit, newsroom: Writing) ->
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
     visit.go(f"/stories/{one}")
-    expect(page.get_by_role("heading", name="Correct this story")).to_be_visible()  # to the owner
+    # To the owner
+    expect(page.get_by_role("heading", name="Correct this story")).to_be_visible()
     visit.assert_quiet()
 
 
@@ -139,11 +146,15 @@ def test_parting_and_moving_articles(visit: Visit, newsroom: Writing) -> None:
     page.get_by_role("button", name="Move …").click()
     page.get_by_role("button", name="Move").click()
     page.wait_for_url("**?done=2")
-    assert moving.id in {article.id for article in reading.stories_by_id((target.id,))[0].articles}
+    assert moving.id in {
+        article.id for article in reading.stories_by_id((target.id,))[0].articles
+    }
     visit.assert_quiet()
 
 
-def test_what_cannot_be_done_is_said_and_what_takes_longer_waits(visit: Visit, newsroom: Writing) -> None:
+def test_what_cannot_be_done_is_said_and_what_takes_longer_waits(
+    visit: Visit, newsroom: Writing
+) -> None:
     page = visit.page
     (one, _), (other, _) = [*newsroom.titles().items()][:2]
     visit.go("/")
@@ -165,7 +176,9 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_waits(visit: Visit, n
     page.get_by_label("other story").fill(other)
     page.get_by_role("button", name="Merge …").click()
     page.get_by_role("button", name="Merge").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("The correction is waiting")
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "The correction is waiting"
+    )
     newsroom.is_busy = False
     newsroom.asked()
     visit.assert_quiet()
@@ -173,7 +186,10 @@ def test_what_cannot_be_done_is_said_and_what_takes_longer_waits(visit: Visit, n
 
 def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
     page = visit.page
-    story = max(newsroom.reading.stories(StoryFilter(limit=500)).stories, key=lambda one: one.report_count)
+    story = max(
+        newsroom.reading.stories(StoryFilter(limit=500)).stories,
+        key=lambda one: one.report_count,
+    )
     joined = next(article for article in story.articles[1:] if article.role == "report")
     visit.go(f"/stories/{story.id}")
     page.locator(f"#a-{joined.id}").get_by_role("link", name="why here?").click()
@@ -182,9 +198,16 @@ def test_why_an_article_is_where_it_is(visit: Visit, newsroom: Writing) -> None:
     if evidence.evidence.score is not None:
         shown = f"{evidence.evidence.score:+.2f}".replace("-", "−")
         expect(page.get_by_role("table").first).to_contain_text(shown)
-        assert page.locator("i.bar").first.evaluate("e => e.getBoundingClientRect().width") > 0
-    page.get_by_role("region", name="Compare with another article").get_by_role("link").first.click()
-    expect(page.get_by_role("heading", name="Compared with another article")).to_be_visible()
+        assert (
+            page.locator("i.bar").first.evaluate("e => e.getBoundingClientRect().width")
+            > 0
+        )
+    page.get_by_role("region", name="Compare with another article").get_by_role(
+        "link"
+    ).first.click()
+    expect(
+        page.get_by_role("heading", name="Compared with another article")
+    ).to_be_visible()
     visit.keep("explain-light")
     visit.assert_accessible()
     page.set_viewport_size(PHONE)
@@ -201,20 +224,28 @@ def _form_value(client: httpx.Client) -> str:
     return str(page.xpath("//input[@name='form']/@value")[0])
 
 
-def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsroom: Writing) -> None:
+def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(
+    newsroom: Writing,
+) -> None:
     before = newsroom.partition()
     one, other = [*newsroom.titles()][:2]
     fields = {"kind": "merge", "story": one, "other": other, "sure": "yes"}
     client = newsroom.client
     assert client.post("/correct", data=fields).status_code == 403, "no token"
-    reader = client.post("/sign-in", data={"token": newsroom.token("read-push", "read", "push")})
+    reader = client.post(
+        "/sign-in", data={"token": newsroom.token("read-push", "read", "push")}
+    )
     assert reader.status_code == 303
     value = _form_value(client)
-    assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "no admin"
+    assert client.post("/correct", data=fields | {"form": value}).status_code == 403, (
+        "no admin"
+    )
     assert client.get("/corrections").headers["location"] == "/sign-in"
     client.post("/sign-in", data={"token": newsroom.token("admin", "admin")})
     assert client.post("/correct", data=fields).status_code == 403, "no form of ours"
-    assert client.post("/correct", data=fields | {"form": value}).status_code == 403, "another's form"
+    assert client.post("/correct", data=fields | {"form": value}).status_code == 403, (
+        "another's form"
+    )
     assert client.post("/corrections/1/undo", data={"form": value}).status_code == 403
     foreign = {"Origin": "https://evil.example"}
     own = fields | {"form": _form_value(client)}
@@ -225,7 +256,9 @@ def test_forms_are_for_the_holder_of_an_admin_token_with_a_form_of_his_own(newsr
     assert len(newsroom.partition()) == len(before) - 1
 
 
-def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(newsroom: Writing) -> None:
+def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(
+    newsroom: Writing,
+) -> None:
     secret = newsroom.token("admin", "admin")
     client = newsroom.client
     wrong = client.post("/sign-in", data={"token": "no such token"})
@@ -239,19 +272,37 @@ def test_signing_in_keeps_the_token_from_scripts_and_leads_nowhere_foreign(newsr
     cookie = right.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    pages = [client.get(path) for path in ("/", "/sign-in", "/corrections", "/nosuch", "/?min_reports=x")]
+    pages = [
+        client.get(path)
+        for path in ("/", "/sign-in", "/corrections", "/nosuch", "/?min_reports=x")
+    ]
     assert not any(secret in page.text for page in pages)
-    assert all(page.headers.get("etag") is None or secret not in page.headers["etag"] for page in pages)
+    assert all(
+        page.headers.get("etag") is None or secret not in page.headers["etag"]
+        for page in pages
+    )
 
 
-def test_a_token_in_the_address_stays_in_links_and_opens_no_form(newsroom: Writing) -> None:
+def test_a_token_in_the_address_stays_in_links_and_opens_no_form(
+    newsroom: Writing,
+) -> None:
     secret = newsroom.token("read-admin", "read", "admin")
     prefix = f"/t/{secret}"
     story = next(iter(newsroom.titles()))
     client = newsroom.client
-    for path in ("/", "/?view=newest", f"/stories/{story}", "/search?q=the", "/sources"):
+    for path in (
+        "/",
+        "/?view=newest",
+        f"/stories/{story}",
+        "/search?q=the",
+        "/sources",
+    ):
         page = html.fromstring(client.get(prefix + path).text)
-        own = [link for link in page.xpath("//@href | //@action") if not link.startswith(("#", "http"))]
+        own = [
+            link
+            for link in page.xpath("//@href | //@action")
+            if not link.startswith(("#", "http"))
+        ]
         assert own
         assert all(link.startswith((prefix + "/", "/static/")) for link in own), own
         assert page.xpath("//form[@method='post']") == []
@@ -266,8 +317,14 @@ def test_nothing_that_a_form_brings_becomes_markup(newsroom: Writing) -> None:
     own, story = _form_value(client), next(iter(newsroom.titles()))
     for evil in HOSTILE:
         asked = [
-            client.post("/correct", data={"form": own, "kind": "merge", "story": story, "address": evil}),
-            client.post("/correct", data={"form": own, "kind": evil, "story": evil, "article": evil}),
+            client.post(
+                "/correct",
+                data={"form": own, "kind": "merge", "story": story, "address": evil},
+            ),
+            client.post(
+                "/correct",
+                data={"form": own, "kind": evil, "story": evil, "article": evil},
+            ),
             client.get("/explain/x", params={"other": evil}),
             client.get(f"/stories/{story}", params={"done": evil, "undone": evil}),
             client.get("/sign-in", params={"story": evil}),
@@ -281,5 +338,9 @@ def test_nothing_that_a_form_brings_becomes_markup(newsroom: Writing) -> None:
 def test_a_form_that_is_too_long_or_is_none_is_refused(newsroom: Writing) -> None:
     client = newsroom.client
     assert client.post("/sign-in", content=b"token=" + b"x" * 70_000).status_code == 413
-    assert client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
-    assert client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
+    assert (
+        client.post("/sign-in", content="token=ü".encode("latin-1")).status_code == 409
+    )
+    assert (
+        client.post("/sign-in", content=b"&".join([b"a=1"] * 3000)).status_code == 409
+    )

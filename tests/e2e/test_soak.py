@@ -25,8 +25,16 @@ from tests.support.rss import rss
 
 MINUTES = float(os.environ.get("AGGREGATOR_SOAK_MINUTES", "30"))
 FEEDS = 10
-WARM_UP_SHARE = 0.3  # of the time: caches fill, workers retire for the first time, the first stories go
-SEEN = ("/", "/feeds/stories.rss", "/metrics", "/status", "/readyz", "/api/v1/stories?limit=200")
+# Of the time: caches fill, workers retire for the first time, the first stories go
+WARM_UP_SHARE = 0.3
+SEEN = (
+    "/",
+    "/feeds/stories.rss",
+    "/metrics",
+    "/status",
+    "/readyz",
+    "/api/v1/stories?limit=200",
+)
 BYTES_OF_WHAT_WENT = 1_250  # ids and hashes, which stay for good (measured: 1,090)
 
 
@@ -48,7 +56,10 @@ def vitals(daemon: DaemonProcess, written: int) -> Vitals:
         workers_mib=sum(_resident_or_gone(worker) for worker in daemon.workers()),
         threads=len(list(Path(f"/proc/{pid}/task").iterdir())),
         files=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        database_mib=sum(file.stat().st_size for file in daemon.folder.glob("stories.db*")) / 2**20,
+        database_mib=sum(
+            file.stat().st_size for file in daemon.folder.glob("stories.db*")
+        )
+        / 2**20,
         written=written,
     )
 
@@ -70,7 +81,9 @@ def settings(server: LoopbackServer, *, is_odd: bool) -> dict[str, Any]:
         ],
         "work": WORKER,
         "publish": {"title": "Odd" if is_odd else "Even"},
-        "retention": {name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages},
+        "retention": {
+            name: f"{max(1, int(MINUTES * seconds))}s" for name, seconds in ages
+        },
     }
 
 
@@ -80,8 +93,12 @@ TUNING = {"retention": {"check_seconds": 1.0, "steady_days": 0.0}}
 
 def accepted(daemon: DaemonProcess) -> int:
     """How many articles ever came, whatever became of them."""
-    with closing(sqlite3.connect(daemon.folder / "stories.db", timeout=30)) as connection:
-        new = connection.execute("SELECT sum(count) FROM intake_count WHERE outcome = 'new'")
+    with closing(
+        sqlite3.connect(daemon.folder / "stories.db", timeout=30)
+    ) as connection:
+        new = connection.execute(
+            "SELECT sum(count) FROM intake_count WHERE outcome = 'new'"
+        )
         return int(new.fetchone()[0])
 
 
@@ -103,8 +120,12 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
     newsroom = Newsroom(feeds)
     seen: list[Vitals] = []
     with (
-        LoopbackServer({f"/{number}": feed for number, feed in enumerate(feeds)}) as server,
-        DaemonProcess(tmp_path, settings(server, is_odd=False), tuning=TUNING, program=MAIN) as daemon,
+        LoopbackServer(
+            {f"/{number}": feed for number, feed in enumerate(feeds)}
+        ) as server,
+        DaemonProcess(
+            tmp_path, settings(server, is_odd=False), tuning=TUNING, program=MAIN
+        ) as daemon,
     ):
         newsroom.start()
         ends = time.monotonic() + MINUTES * 60
@@ -121,17 +142,26 @@ def test_nothing_grows_while_it_works(tmp_path: Path) -> None:
         newsroom.join()
         daemon.configure(settings(server, is_odd=False))
         daemon.reload()
-        daemon.wait_for(lambda: accepted(daemon) == newsroom.written, "everything to be accepted")
+        daemon.wait_for(
+            lambda: accepted(daemon) == newsroom.written, "everything to be accepted"
+        )
         daemon.wait_for(lambda: not daemon.waiting(), "everything to be placed")
         assert daemon.stop() == 0
-        daemon.configure({})  # ages of seconds are allowed by the tuning of its process only
+        # Ages of seconds are allowed by the tuning of its process only
+        daemon.configure({})
         reloads = len(re.findall("event=config_reloaded", daemon.log()))
         found = daemon.faults()
     warm = seen[int(len(seen) * WARM_UP_SHARE) :]
     first, last = warm[: len(warm) // 3], warm[-(len(warm) // 3) :]
     grown = mean(last) - mean(first)
-    print(f"{MINUTES:g} minutes, {newsroom.written} items, {reloads} reloads, {turn} backups:")
-    for name, one in (("at first", seen[0]), ("warm", first[-1]), ("at last", last[-1])):
+    print(
+        f"{MINUTES:g} minutes, {newsroom.written} items, {reloads} reloads, {turn} backups:"
+    )
+    for name, one in (
+        ("at first", seen[0]),
+        ("warm", first[-1]),
+        ("at last", last[-1]),
+    ):
         print(f"  {name}: {one}")
     print(
         f"  {mean(first):.1f} MiB {grown:+.1f}, at most {max(one.workers_mib for one in seen):.0f} in workers"

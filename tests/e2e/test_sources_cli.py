@@ -22,7 +22,9 @@ BROKEN = "http 404: not found, and a long account of what was asked, when and by
 
 @pytest.fixture
 def terminal(
-    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Prompt:
     monkeypatch.chdir(tmp_path)
     return Prompt(tmp_path, capfdbinary)
@@ -35,7 +37,12 @@ def has(terminal: Terminal, *sources: Source) -> None:
 
 
 def source(word: str, **more: object) -> Source:
-    values = {"name": word, "interval_seconds": 600, "next_due_at": NOON, "kind": "feed"} | more
+    values = {
+        "name": word,
+        "interval_seconds": 600,
+        "next_due_at": NOON,
+        "kind": "feed",
+    } | more
     return Source(id=f"id-of-{word}", address=f"https://{word}.example/feed", **values)  # type: ignore[arg-type]
 
 
@@ -44,7 +51,9 @@ def stocked(terminal: Terminal) -> Terminal:
     has(
         terminal,
         source("well", health="ok", last_success_at=NOON),
-        source("ill", health="failing", health_cause=BROKEN, failures=2, folder="Ports"),
+        source(
+            "ill", health="failing", health_cause=BROKEN, failures=2, folder="Ports"
+        ),
         source("asleep", paused=True),
     )
     return terminal
@@ -63,7 +72,15 @@ def test_the_list_fits_a_terminal_and_names_what_is_wrong(stocked: Terminal) -> 
 
 def test_a_cause_is_not_cut_on_a_narrow_terminal(terminal: Terminal) -> None:
     moved = "https://gazette.example/feeds/all-of-the-news-of-the-north-and-the-south/index.xml?format=xml"
-    has(terminal, source("ill", health="failing", health_cause=f"http 404: {moved} is not there", failures=2))
+    has(
+        terminal,
+        source(
+            "ill",
+            health="failing",
+            health_cause=f"http 404: {moved} is not there",
+            failures=2,
+        ),
+    )
     shown = terminal.type_on_screen(60, "sources", "list", "--failing")
     assert f"\nill: http 404: {moved} is not there\n" in shown.replace("\r", "")
 
@@ -85,8 +102,15 @@ def test_nothing_of_a_source_is_lost(terminal: Terminal, columns: int) -> None:
 
 def test_the_list_in_every_format(stocked: Terminal) -> None:
     lines = stocked.type("sources", "list", "--format", "jsonl").lines
-    assert json.loads(stocked.type("sources", "list", "--format", "json").out)["sources"] == lines
-    rows = list(csv.DictReader(io.StringIO(stocked.type("sources", "list", "--format", "csv").text)))
+    assert (
+        json.loads(stocked.type("sources", "list", "--format", "json").out)["sources"]
+        == lines
+    )
+    rows = list(
+        csv.DictReader(
+            io.StringIO(stocked.type("sources", "list", "--format", "csv").text)
+        )
+    )
     assert [row["name"] for row in rows] == [line["name"] for line in lines]
     states = {line["name"]: line["state"] for line in lines}
     assert states == {"well": "ok", "ill": "failing", "asleep": "paused"}
@@ -104,7 +128,10 @@ def test_one_source_is_shown(stocked: Terminal) -> None:
 
 def test_nothing_is_in_trouble(terminal: Terminal) -> None:
     has(terminal, source("well", health="ok"))
-    assert "1 source, none with problems" in terminal.type("sources", "list", "--failing").err
+    assert (
+        "1 source, none with problems"
+        in terminal.type("sources", "list", "--failing").err
+    )
 
 
 def test_doctor_says_what_to_type_for_a_source(stocked: Terminal) -> None:
@@ -114,7 +141,9 @@ def test_doctor_says_what_to_type_for_a_source(stocked: Terminal) -> None:
     assert "source well" not in said.text
 
 
-def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(stocked: Terminal) -> None:
+def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(
+    stocked: Terminal,
+) -> None:
     assert stocked.type("sources", "pause", "well").code == 0
     listed = stocked.type("sources", "list", "--format", "jsonl").lines
     (well,) = [one for one in listed if one["name"] == "well"]
@@ -127,8 +156,12 @@ def test_a_source_is_paused_resumed_and_removed_by_any_of_its_names(stocked: Ter
     assert (nobody.code, "sources list" in nobody.err) == (2, True)
 
 
-def test_a_source_of_the_file_is_changed_in_the_file_at_the_line_that_is_named(terminal: Terminal) -> None:
-    mine = "sources:\n  - folder: here\n\n  # mine\n  - feed: https://one.example/feed\n"
+def test_a_source_of_the_file_is_changed_in_the_file_at_the_line_that_is_named(
+    terminal: Terminal,
+) -> None:
+    mine = (
+        "sources:\n  - folder: here\n\n  # mine\n  - feed: https://one.example/feed\n"
+    )
     terminal.write("config.yaml", mine)
     has(terminal, source("one", name=None, origin="config"))
     for command in ("remove", "pause"):
@@ -137,14 +170,18 @@ def test_a_source_of_the_file_is_changed_in_the_file_at_the_line_that_is_named(t
         assert "config.yaml, line 5" in said.err
 
 
-def test_a_source_that_the_file_dropped_is_resumed_as_ones_own(terminal: Terminal) -> None:
+def test_a_source_that_the_file_dropped_is_resumed_as_ones_own(
+    terminal: Terminal,
+) -> None:
     has(terminal, source("old", origin="config", paused=True))
     assert terminal.type("sources", "resume", "old").code == 0
     (old,) = terminal.type("sources", "list", "--format", "jsonl").lines
     assert (old["origin"], old["state"]) == ("user", "new")
 
 
-def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, server: LoopbackServer) -> None:
+def test_adding_tells_what_was_found_and_when_it_is_asked(
+    terminal: Terminal, server: LoopbackServer
+) -> None:
     feed = rss(item("x", published=NOON.replace(year=2020, month=11, day=20, hour=8)))
     links = "".join(
         f"<link rel='alternate' type='application/rss+xml' title='{title}' href='{path}'>"
@@ -153,9 +190,17 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
     server.routes |= {
         "/feed": Response(body=feed),
         "/comments/feed": Response(body=feed),
-        "/": Response(body=f"<html><head>{links}</head></html>", content_type="text/html"),
+        "/": Response(
+            body=f"<html><head>{links}</head></html>", content_type="text/html"
+        ),
     }
-    given = {"name": "gz", "folder": "Ports", "interval": "15m", "language": "en-GB", "outlet": "Gazette"}
+    given = {
+        "name": "gz",
+        "folder": "Ports",
+        "interval": "15m",
+        "language": "en-GB",
+        "outlet": "Gazette",
+    }
     options = [word for name, value in given.items() for word in (f"--{name}", value)]
     said = terminal.type("sources", "add", server.url("/"), *options)
     assert said.code == 0, said.err
@@ -163,12 +208,22 @@ def test_adding_tells_what_was_found_and_when_it_is_asked(terminal: Terminal, se
                   "/comments/feed", "then every 15m"):  # fmt: skip
         assert words in said.err
     (listed,) = terminal.type("sources", "list", "--format", "jsonl").lines
-    assert (listed["interval_seconds"], listed["language"], listed["outlet"]) == (900, "en", "Gazette")
-    for wrong in (("--interval", "15"), ("--interval", "99999999d"), ("--language", "1")):
+    assert (listed["interval_seconds"], listed["language"], listed["outlet"]) == (
+        900,
+        "en",
+        "Gazette",
+    )
+    for wrong in (
+        ("--interval", "15"),
+        ("--interval", "99999999d"),
+        ("--language", "1"),
+    ):
         assert terminal.type("sources", "add", server.url("/feed"), *wrong).code == 2
 
 
-def test_samples_are_removed_by_the_name_that_the_summary_says(terminal: Terminal) -> None:
+def test_samples_are_removed_by_the_name_that_the_summary_says(
+    terminal: Terminal,
+) -> None:
     read = terminal.type("ingest", "--samples")
     command = read.err.split("`aggregator ")[1].split("`")[0].split()
     refused = terminal.type(*command)
@@ -180,10 +235,17 @@ def test_samples_are_removed_by_the_name_that_the_summary_says(terminal: Termina
     assert (nobody.code, "nothing is stored of nobody" in nobody.err) == (2, True)
 
 
-def test_a_source_is_removed_with_its_articles_unless_the_file_lists_it(terminal: Terminal) -> None:
+def test_a_source_is_removed_with_its_articles_unless_the_file_lists_it(
+    terminal: Terminal,
+) -> None:
     terminal.write("mine/strike.txt", f"Dock workers strike\n\n{STRIKE}")
     address = str(terminal.folder / "mine")
-    values = {"kind": "folder", "interval_seconds": 600, "next_due_at": NOON, "folder_name": "mine"}
+    values = {
+        "kind": "folder",
+        "interval_seconds": 600,
+        "next_due_at": NOON,
+        "folder_name": "mine",
+    }
     mine = Source(id="mine", address=address, **values)  # type: ignore[arg-type]
     command = "sources", "remove", address, "--articles", "--yes"
     for origin, code in (("config", 2), ("user", 0)):
@@ -191,4 +253,6 @@ def test_a_source_is_removed_with_its_articles_unless_the_file_lists_it(terminal
         assert terminal.type("ingest", address).code == 0
         assert terminal.type(*command).code == code
         assert len(terminal.stories()) == (code != 0)
-        assert len(terminal.type("sources", "list", "--format", "jsonl").lines) == (code != 0)
+        assert len(terminal.type("sources", "list", "--format", "jsonl").lines) == (
+            code != 0
+        )

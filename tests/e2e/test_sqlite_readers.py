@@ -49,7 +49,9 @@ print(rounds)
 FEED = rss(item("News"))
 
 
-def write_beside(daemon: DaemonProcess, server: LoopbackServer, number: int) -> list[str]:
+def write_beside(
+    daemon: DaemonProcess, server: LoopbackServer, number: int
+) -> list[str]:
     """What people type while it runs; what it said where it went wrong."""
     commands = [
         ["sources", "add", server.url(f"/{number}"), "--name", f"feed {number}"],
@@ -64,14 +66,18 @@ def write_beside(daemon: DaemonProcess, server: LoopbackServer, number: int) -> 
     return [
         f"{' '.join(one)}: {done.stderr}"
         for one, done in ended
-        if done.returncode and "one story already" not in done.stderr  # the daemon was quicker
+        # The daemon was quicker
+        if done.returncode and "one story already" not in done.stderr
     ]
 
 
 def busy(folder: Path, seconds: float, count: int) -> None:
     """Ingest, read and write for so long."""
     whole = records(ARTICLES)
-    with LoopbackServer({"*": FEED}) as server, DaemonProcess(folder, {"work": WORKERS}) as daemon:
+    with (
+        LoopbackServer({"*": FEED}) as server,
+        DaemonProcess(folder, {"work": WORKERS}) as daemon,
+    ):
         url = f"sqlite:///{folder}/stories.db"
         readers = [
             subprocess.Popen(
@@ -91,11 +97,17 @@ def busy(folder: Path, seconds: float, count: int) -> None:
             deadline, number = time.monotonic() + seconds, 0
             while time.monotonic() < deadline:
                 part = whole[number * 200 % ARTICLES :][:200]
-                again = [one | {"id": f"{number} {one['id']}", "url": None} for one in part]
+                again = [
+                    one | {"id": f"{number} {one['id']}", "url": None} for one in part
+                ]
                 file = folder / f"{number}.jsonl"
-                file.write_text("".join(json.dumps(one) + "\n" for one in again), encoding="utf-8")
+                file.write_text(
+                    "".join(json.dumps(one) + "\n" for one in again), encoding="utf-8"
+                )
                 ended = daemon.command("ingest", "--no-wait", str(file))
-                wrong += [] if ended.returncode in (0, 3) else [f"ingest: {ended.stderr}"]
+                wrong += (
+                    [] if ended.returncode in (0, 3) else [f"ingest: {ended.stderr}"]
+                )
                 wrong += write_beside(daemon, server, number)
                 number += 1
             said = [one.communicate("") for one in readers]
@@ -104,9 +116,15 @@ def busy(folder: Path, seconds: float, count: int) -> None:
                 one.kill()
         assert [one.returncode for one in readers] == [0] * count, said
         assert all(int(out) > 1 for out, _ in said)
-        print(f"{number} rounds of commands; rounds of readers: {[out.strip() for out, _ in said]}")
+        print(
+            f"{number} rounds of commands; rounds of readers: {[out.strip() for out, _ in said]}"
+        )
         assert not wrong, wrong[:3]
-        assert not [line for line in daemon.log().splitlines() if "locked" in line or "error" in line]
+        assert not [
+            line
+            for line in daemon.log().splitlines()
+            if "locked" in line or "error" in line
+        ]
 
 
 def test_readers_and_commands_beside_a_full_ingest_meet_no_lock(tmp_path: Path) -> None:
@@ -115,5 +133,7 @@ def test_readers_and_commands_beside_a_full_ingest_meet_no_lock(tmp_path: Path) 
 
 @pytest.mark.torture
 @pytest.mark.timeout(7200)
-def test_many_minutes_of_readers_and_commands_beside_a_full_ingest(tmp_path: Path) -> None:
+def test_many_minutes_of_readers_and_commands_beside_a_full_ingest(
+    tmp_path: Path,
+) -> None:
     busy(tmp_path, MINUTES * 60, READERS)

@@ -32,20 +32,33 @@ MOMENTS = int(os.environ.get("AGGREGATOR_DISK_MOMENTS", "50"))
 def write(folder: Path, name: str, title: str, text: str) -> None:
     outlet = folder / "news" / name
     outlet.mkdir(parents=True)
-    (outlet / "a.txt").write_text(f"{title}\n\n12 October 2026\n\n{text}\n", encoding="utf-8")
+    (outlet / "a.txt").write_text(
+        f"{title}\n\n12 October 2026\n\n{text}\n", encoding="utf-8"
+    )
 
 
-def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_path: Path) -> None:
+def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
-    with DaemonProcess(tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}) as daemon:
+    with DaemonProcess(
+        tmp_path, {"sources": [{"folder": "news"}], "work": WORKER}
+    ) as daemon:
         daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
         # What a full disk looks like to a process: nothing may grow beyond what the log needs.
-        before = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (32_768, resource.RLIM_INFINITY))
+        before = resource.prlimit(
+            daemon.process.pid, resource.RLIMIT_FSIZE, (32_768, resource.RLIM_INFINITY)
+        )
         write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
-        daemon.wait_for(lambda: daemon.lines("cannot be written"), "the daemon to say that it cannot write")
+        daemon.wait_for(
+            lambda: daemon.lines("cannot be written"),
+            "the daemon to say that it cannot write",
+        )
         assert daemon.get("/").status_code == 200
         assert len(daemon.stories()) == 1
-        daemon.wait_for(lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell")
+        daemon.wait_for(
+            lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell"
+        )
         reported = daemon.get("/healthz").json()
         assert reported["writable"] is False
         assert "cannot be written" in " ".join(reported["problems"])
@@ -56,46 +69,76 @@ def test_a_full_disk_stops_nothing_but_writing_and_work_goes_on_by_itself(tmp_pa
         assert daemon.stop() == 0
 
 
-def test_another_program_that_keeps_the_database_stops_nothing_but_writing(tmp_path: Path) -> None:
+def test_another_program_that_keeps_the_database_stops_nothing_but_writing(
+    tmp_path: Path,
+) -> None:
     """As somebody who typed BEGIN IMMEDIATE in sqlite3 and went to lunch."""
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
     settings = {"sources": [{"folder": "news"}]}
     impatient = {
         "watchdog": {"stalled_seconds": 5.0, "check_seconds": 0.2},
-        "database": {"lock_seconds": 2.0, "read_seconds": 1.0, "short_wait_seconds": 0.2},
+        "database": {
+            "lock_seconds": 2.0,
+            "read_seconds": 1.0,
+            "short_wait_seconds": 0.2,
+        },
     }
     with DaemonProcess(tmp_path, settings, tuning=impatient) as daemon:
-        secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
+        secret = daemon.command(
+            "token", "create", "wire", "--scope", "push"
+        ).stdout.strip()
         daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
-        with contextlib.closing(sqlite3.connect(tmp_path / "stories.db", isolation_level=None)) as somebody:
+        with contextlib.closing(
+            sqlite3.connect(tmp_path / "stories.db", isolation_level=None)
+        ) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
             write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
             daemon.wait_for(
-                lambda: daemon.lines("event=placing_paused"), "the daemon to say that it cannot write"
+                lambda: daemon.lines("event=placing_paused"),
+                "the daemon to say that it cannot write",
             )
-            stalled = daemon.lines("no progress")  # a busy machine is slow to prepare an article
-            record = {"id": "1", "outlet": "Wire", "title": "Ferry runs aground", "text": FERRY}
+            # A busy machine is slow to prepare an article
+            stalled = daemon.lines("no progress")
+            record = {
+                "id": "1",
+                "outlet": "Wire",
+                "title": "Ferry runs aground",
+                "text": FERRY,
+            }
             refused = [push(daemon, secret, record) for _ in range(3)]
-            assert [(one.status_code, one.headers.get("Retry-After")) for one in refused] == [(503, "5")] * 3
+            assert [
+                (one.status_code, one.headers.get("Retry-After")) for one in refused
+            ] == [(503, "5")] * 3
             reported = daemon.get("/status").json()
-            assert any("another program" in one["what"] for one in reported["process_findings"])
+            assert any(
+                "another program" in one["what"] for one in reported["process_findings"]
+            )
             assert reported["writable"] is False
             time.sleep(6.0)  # longer than is taken for a stall
             assert len(daemon.stories()) == 1
             assert daemon.lines("no progress") == stalled
             somebody.execute("ROLLBACK")
         daemon.wait_for(lambda: len(daemon.stories()) == 2, "the second story")
-        daemon.wait_for(lambda: daemon.lines("event=placing_resumed"), "the log to say that it is over")
+        daemon.wait_for(
+            lambda: daemon.lines("event=placing_resumed"),
+            "the log to say that it is over",
+        )
         assert push(daemon, secret, record).status_code == 202
-        daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell")
+        daemon.wait_for(
+            lambda: daemon.get("/healthz").status_code == 200, "/healthz to tell"
+        )
         assert "Traceback" not in daemon.log()
         assert daemon.stop() == 0
 
 
-def push(daemon: DaemonProcess, secret: str, record: Mapping[str, object]) -> httpx.Response:
+def push(
+    daemon: DaemonProcess, secret: str, record: Mapping[str, object]
+) -> httpx.Response:
     headers = {"Authorization": f"Bearer {secret}"}
     address = f"{daemon.address}/api/v1/articles"
-    return httpx.post(address, json=record, headers=headers, trust_env=False, timeout=60, verify=False)
+    return httpx.post(
+        address, json=record, headers=headers, trust_env=False, timeout=60, verify=False
+    )
 
 
 @contextlib.contextmanager
@@ -104,7 +147,9 @@ def idle_connections(daemon: DaemonProcess, count: int) -> Iterator[None]:
     host, _, port = daemon.address.removeprefix("http://").partition(":")
     with contextlib.ExitStack() as held:
         for _ in range(count):
-            one = held.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            one = held.enter_context(
+                socket.create_connection((host, int(port)), timeout=20)
+            )
             with contextlib.suppress(OSError):  # it may be closed at once
                 one.sendall(b"GET /heal")
         yield
@@ -114,32 +159,50 @@ def open_files(daemon: DaemonProcess) -> int:
     return sum(1 for _ in Path(f"/proc/{daemon.process.pid}/fd").iterdir())
 
 
-def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_some(tmp_path: Path) -> None:
+def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_some(
+    tmp_path: Path,
+) -> None:
     """Sources, files and articles that come meanwhile are neither failed nor refused nor lost."""
     write(tmp_path, "Gazette", "Levee breaks at Pennmouth, four dead", FLOOD)
     feed = Resource(rss())
     with LoopbackServer({"/feed": feed}) as server:
         settings = {
-            "sources": [{"feed": server.url("/feed"), "name": "feed"}, {"folder": "news", "name": "folder"}],
+            "sources": [
+                {"feed": server.url("/feed"), "name": "feed"},
+                {"folder": "news", "name": "folder"},
+            ],
             "fetch": {"pages": "never"},
             "work": WORKER,
         }
         with DaemonProcess(tmp_path, settings) as daemon:
-            daemon.wait_for(lambda: len(daemon.stories()) == 1 and server.requests, "the first story")
+            daemon.wait_for(
+                lambda: len(daemon.stories()) == 1 and server.requests,
+                "the first story",
+            )
             pid = daemon.process.pid
             before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(daemon), before[1]))
+            resource.prlimit(
+                pid, resource.RLIMIT_NOFILE, (open_files(daemon), before[1])
+            )
             for worker in daemon.workers():  # none can be started in its place
                 os.kill(worker, signal.SIGKILL)
             with idle_connections(daemon, 30):
-                daemon.wait_for(lambda: daemon.lines("no connection is accepted"), "the web server to say it")
+                daemon.wait_for(
+                    lambda: daemon.lines("no connection is accepted"),
+                    "the web server to say it",
+                )
                 write(tmp_path, "Herald", "Dock workers strike in Sennick", STRIKE)
                 feed.body = rss(item("Ferry aground", FERRY))
-                daemon.wait_for(lambda: daemon.lines("sources are polled again"), "the daemon to say it")
+                daemon.wait_for(
+                    lambda: daemon.lines("sources are polled again"),
+                    "the daemon to say it",
+                )
                 time.sleep(3.0)  # asyncio tries to take connections each second
             assert daemon.process.poll() is None
             assert len(daemon.log().splitlines()) < 50
-            reported = daemon.wait_for(lambda: problems_with_two_free_files(daemon), "/status to say it")
+            reported = daemon.wait_for(
+                lambda: problems_with_two_free_files(daemon), "/status to say it"
+            )
             assert "LimitNOFILE" in reported[0]
             resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
             daemon.wait_for(lambda: articles_in(daemon) == 3, "what came meanwhile")
@@ -154,7 +217,9 @@ def test_a_daemon_without_free_files_blames_nobody_and_goes_on_when_there_are_so
 def problems_with_two_free_files(daemon: DaemonProcess) -> list[str]:
     """What `/status` says of open files while two more can be opened, however many there are."""
     most = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)[1]
-    resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (open_files(daemon) + 2, most))
+    resource.prlimit(
+        daemon.process.pid, resource.RLIMIT_NOFILE, (open_files(daemon) + 2, most)
+    )
     return problems_of(daemon, "are open")
 
 
@@ -162,7 +227,9 @@ def problems_of(daemon: DaemonProcess, words: str) -> list[str]:
     answer = daemon.get("/status")
     if answer.status_code >= 500:  # it found no free file itself
         return []
-    return [one["what"] for one in answer.json()["process_findings"] if words in one["what"]]
+    return [
+        one["what"] for one in answer.json()["process_findings"] if words in one["what"]
+    ]
 
 
 # A daemon that may open few files from its start.
@@ -176,10 +243,13 @@ main()
 
 def test_what_is_the_matter_is_shown_without_a_free_file(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, {"sources": [], "work": WORKER}) as daemon:
-        assert daemon.get("/status").status_code == 200  # what a first request loads is there
+        # What a first request loads is there
+        assert daemon.get("/status").status_code == 200
         pid, connection = daemon.process.pid, 1
         most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_files(daemon) + connection, most))
+        resource.prlimit(
+            pid, resource.RLIMIT_NOFILE, (open_files(daemon) + connection, most)
+        )
         assert daemon.get("/status").status_code == 200
         answer = daemon.get("/no-such-page")
         assert answer.status_code == 404
@@ -189,13 +259,23 @@ def test_what_is_the_matter_is_shown_without_a_free_file(tmp_path: Path) -> None
 def test_open_connections_leave_files_to_the_rest_of_the_daemon(tmp_path: Path) -> None:
     feeds = {f"/feed{number}": Resource(rss()) for number in range(6)}
     with LoopbackServer(feeds) as server:
-        settings = {"sources": [{"feed": server.url(path)} for path in feeds], "fetch": {"pages": "never"}}
+        settings = {
+            "sources": [{"feed": server.url(path)} for path in feeds],
+            "fetch": {"pages": "never"},
+        }
         with DaemonProcess(tmp_path, settings, program=FEW_FILES) as daemon:
-            daemon.wait_for(lambda: len(server.requests) > len(feeds), "all feeds to be asked")
+            daemon.wait_for(
+                lambda: len(server.requests) > len(feeds), "all feeds to be asked"
+            )
             with idle_connections(daemon, 200):
                 asked = len(server.requests)
-                daemon.wait_for(lambda: len(server.requests) > asked + 2 * len(feeds), "them to be asked on")
-            daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "it to answer again")
+                daemon.wait_for(
+                    lambda: len(server.requests) > asked + 2 * len(feeds),
+                    "them to be asked on",
+                )
+            daemon.wait_for(
+                lambda: daemon.get("/healthz").status_code == 200, "it to answer again"
+            )
             assert {one["state"] for one in daemon.sources().values()} == {"ok"}
             assert len(daemon.log().splitlines()) < 50
             assert daemon.stop() == 0
@@ -226,7 +306,9 @@ def test_the_writer_waits_for_free_files(tmp_path: Path) -> None:
     settings = {"sources": [{"folder": "news"}], "work": WORKER}
     with DaemonProcess(tmp_path, settings, program=FULL_ONCE_PLACED) as daemon:
         before = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
-        daemon.wait_for(lambda: daemon.lines("placing is paused"), "the writer to say it")
+        daemon.wait_for(
+            lambda: daemon.lines("placing is paused"), "the writer to say it"
+        )
         assert "LimitNOFILE" in daemon.lines("placing is paused")[0]
         resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
         daemon.wait_for(lambda: daemon.lines("placing resumed"), "the writer to go on")
@@ -271,10 +353,14 @@ def small_disk(folder: Path, mib: int) -> Iterator[Path]:
     if shutil.which("mount") is None or os.geteuid() != 0:
         pytest.skip("only root may mount a small file system")
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
-        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.decode().strip()}")
+        pytest.skip(
+            f"no small file system can be mounted here: {mounted.stderr.decode().strip()}"
+        )
     try:
         yield folder
     finally:
@@ -283,7 +369,10 @@ def small_disk(folder: Path, mib: int) -> Iterator[Path]:
 
 def fill(disk: Path) -> None:
     """Not a byte is left, nor comes back until the file is removed."""
-    with contextlib.suppress(OSError), (disk / "filler").open("ab", buffering=0) as file:
+    with (
+        contextlib.suppress(OSError),
+        (disk / "filler").open("ab", buffering=0) as file,
+    ):
         while True:
             file.write(bytes(2**16))
 
@@ -312,35 +401,63 @@ def fed_daemon(tmp_path: Path, disk: Path) -> Iterator[tuple[DaemonProcess, News
 def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> None:
     """Database, log and backups on one disk: reads go on, what was acknowledged is there, it is said once."""
     feed = Resource(rss(item("Ferry aground", FERRY)))
-    with small_disk(tmp_path / "disk", 24) as disk, LoopbackServer({"/feed": feed}) as server:
-        settings = {"sources": [{"feed": server.url("/feed")}], "fetch": {"pages": "never"}}
+    with (
+        small_disk(tmp_path / "disk", 24) as disk,
+        LoopbackServer({"/feed": feed}) as server,
+    ):
+        settings = {
+            "sources": [{"feed": server.url("/feed")}],
+            "fetch": {"pages": "never"},
+        }
         with DaemonProcess(disk, settings, tuning=NO_ROOM) as daemon:
-            secret = daemon.command("token", "create", "wire", "--scope", "push").stdout.strip()
+            secret = daemon.command(
+                "token", "create", "wire", "--scope", "push"
+            ).stdout.strip()
             daemon.wait_for(lambda: len(daemon.stories()) == 1, "the first story")
             records = invented(30)
-            acknowledged = [push(daemon, secret, record).status_code for record in records[:5]]
+            acknowledged = [
+                push(daemon, secret, record).status_code for record in records[:5]
+            ]
             asked = len(server.requests)
-            daemon.wait_for(lambda: len(server.requests) > asked, "the feed to be asked on")
+            daemon.wait_for(
+                lambda: len(server.requests) > asked, "the feed to be asked on"
+            )
             fill(disk)
             lines = len(daemon.log().splitlines())
             feed.body = rss(item("Ferry aground", FERRY), item("Strike", STRIKE))
-            daemon.wait_for(lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell")
+            daemon.wait_for(
+                lambda: daemon.get("/healthz").status_code == 503, "/healthz to tell"
+            )
             asked = len(server.requests)
-            acknowledged += [push(daemon, secret, record).status_code for record in records[5:]]
+            acknowledged += [
+                push(daemon, secret, record).status_code for record in records[5:]
+            ]
             assert acknowledged[:5] == [202] * 5
             assert set(acknowledged[5:]) <= {202, 503}
             assert 503 in acknowledged
-            for path in ("/", "/api/v1/stories", "/feeds/stories.rss", "/api/v1/search?query=ferry"):
+            for path in (
+                "/",
+                "/api/v1/stories",
+                "/feeds/stories.rss",
+                "/api/v1/search?query=ferry",
+            ):
                 assert daemon.get(path).status_code == 200, path
             assert daemon.command("search", "ferry").returncode == 0
             assert daemon.command("db", "backup").returncode == 5
             time.sleep(3.0)  # many intervals of the feed
-            assert len(server.requests) <= asked + 1, "an answer that cannot be stored is not asked for again"
+            assert len(server.requests) <= asked + 1, (
+                "an answer that cannot be stored is not asked for again"
+            )
             assert len(daemon.log().splitlines()) <= lines + 20
             (disk / "filler").unlink()
             expected = 2 + acknowledged.count(202)  # two of the feed
-            daemon.wait_for(lambda: articles_in(daemon) == expected, "all that was acknowledged")
-            daemon.wait_for(lambda: daemon.get("/healthz").status_code == 200, "/healthz to be well again")
+            daemon.wait_for(
+                lambda: articles_in(daemon) == expected, "all that was acknowledged"
+            )
+            daemon.wait_for(
+                lambda: daemon.get("/healthz").status_code == 200,
+                "/healthz to be well again",
+            )
             assert daemon.command("search", "roster").stdout, "the index follows"
             assert "Traceback" not in daemon.log()
             assert daemon.stop() == 0
@@ -351,7 +468,10 @@ def test_a_disk_that_fills_with_all_that_the_daemon_writes(tmp_path: Path) -> No
 def test_a_disk_that_is_full_at_fifty_moments(tmp_path: Path) -> None:
     chance = drawn("disk")
     refused = 0
-    with small_disk(tmp_path / "disk", 64) as disk, fed_daemon(tmp_path, disk) as (daemon, newsroom):
+    with (
+        small_disk(tmp_path / "disk", 64) as disk,
+        fed_daemon(tmp_path, disk) as (daemon, newsroom),
+    ):
         daemon.wait_for(daemon.stories, "the first story")
         for _ in range(MOMENTS):
             time.sleep(chance.uniform(0.2, 3.0))
@@ -373,7 +493,9 @@ def test_a_disk_that_is_full_at_fifty_moments(tmp_path: Path) -> None:
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log()
         assert daemon.faults() == []
-    print(f"the disk was full {MOMENTS} times; the daemon was refused at {refused} of them")
+    print(
+        f"the disk was full {MOMENTS} times; the daemon was refused at {refused} of them"
+    )
     assert refused >= MOMENTS / 5, "it was hardly ever in the way"
 
 
@@ -387,7 +509,9 @@ def articles_in(daemon: DaemonProcess) -> int:
     return int(counted.stdout.split("articles")[1].split()[0])
 
 
-def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(tmp_path: Path) -> None:
+def test_a_daemon_that_was_suspended_goes_on_without_alarm_or_burst(
+    tmp_path: Path,
+) -> None:
     """As a laptop that was closed: many intervals pass in which nobody asked."""
     feed = Resource(rss())
     with LoopbackServer({"/feed": feed}) as server:

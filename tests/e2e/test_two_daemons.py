@@ -61,11 +61,15 @@ class Pair:
         """Kill or suspend the writer; the seconds until the other one writes. They change their roles."""
         os.kill(self.writer.process.pid, by)
         began, before = time.monotonic(), len(self.standby.lines(WRITER_NOW))
-        if by == signal.SIGSTOP:  # its sessions end, as where a server takes a machine for gone
+        # Its sessions end, as where a server takes a machine for gone
+        if by == signal.SIGSTOP:
             with self.database.write() as connection:
                 holder = connection.execute(select(writer_lease.c.holder)).scalar_one()
                 connection.execute(_END_SESSIONS, {"holder": holder})
-        self.standby.wait_for(lambda: len(self.standby.lines(WRITER_NOW)) > before, "the other to take over")
+        self.standby.wait_for(
+            lambda: len(self.standby.lines(WRITER_NOW)) > before,
+            "the other to take over",
+        )
         seconds = time.monotonic() - began
         self.writer, self.standby = self.standby, self.writer
         return seconds
@@ -111,7 +115,9 @@ def address(postgres: Postgres) -> Iterator[str]:
 
 def given(folder: Path, count: int) -> Path:
     file = folder / "articles.jsonl"
-    file.write_text("".join(json.dumps(one) + "\n" for one in records(count)), encoding="utf-8")
+    file.write_text(
+        "".join(json.dumps(one) + "\n" for one in records(count)), encoding="utf-8"
+    )
     return file
 
 
@@ -121,26 +127,43 @@ def handed_in(pair: Pair, file: Path) -> None:
     assert ended.returncode in (0, 3), ended.stderr
 
 
-def test_both_serve_and_when_the_writer_is_killed_the_other_goes_on(tmp_path: Path, address: str) -> None:
+def test_both_serve_and_when_the_writer_is_killed_the_other_goes_on(
+    tmp_path: Path, address: str
+) -> None:
     file = given(tmp_path, ARTICLES)
     with ExitStack() as open_servers:
-        servers = [open_servers.enter_context(LoopbackServer({"*": _EMPTY})) for _ in range(3)]
-        sources = [{"feed": one.url("/feed"), "name": f"feed {n}"} for n, one in enumerate(servers)]
-        pair = Pair(tmp_path, address, {"sources": sources, "fetch": {"interval": "2s"}})
+        servers = [
+            open_servers.enter_context(LoopbackServer({"*": _EMPTY})) for _ in range(3)
+        ]
+        sources = [
+            {"feed": one.url("/feed"), "name": f"feed {n}"}
+            for n, one in enumerate(servers)
+        ]
+        pair = Pair(
+            tmp_path, address, {"sources": sources, "fetch": {"interval": "2s"}}
+        )
         try:
             pair.start()
-            pair.writer.wait_for(lambda: all(len(one.requests) > 1 for one in servers), "the polls")
+            pair.writer.wait_for(
+                lambda: all(len(one.requests) > 1 for one in servers), "the polls"
+            )
             assert len(askers(servers)) == 1, "a standby asks no feed"
             handed_in(pair, file)
-            pair.writer.wait_for(lambda: pair.placed() >= ARTICLES // 8, "some articles")
+            pair.writer.wait_for(
+                lambda: pair.placed() >= ARTICLES // 8, "some articles"
+            )
             assert pair.take_over(by=signal.SIGKILL) <= TAKEOVER_SECONDS
             pair.wait_until_all_is_placed()
-            pair.writer.wait_for(lambda: len(askers(servers)) == 2, "the new writer to ask feeds")
+            pair.writer.wait_for(
+                lambda: len(askers(servers)) == 2, "the new writer to ask feeds"
+            )
             assert pair.writer.stories()
             left = left_in(address)
             asks_a_standby(pair)
             assert pair.writer.stop() == 0
-            pair.standby.wait_for(lambda: pair.standby.lines(WRITER_NOW), "it to take over again")
+            pair.standby.wait_for(
+                lambda: pair.standby.lines(WRITER_NOW), "it to take over again"
+            )
         finally:
             pair.end()
     assert_same(left, pair.undisturbed(file))
@@ -150,7 +173,11 @@ _EMPTY = "<rss version='2.0'><channel><title>Nothing new</title></channel></rss>
 
 
 def askers(servers: list[LoopbackServer]) -> set[str]:
-    return {request.headers["user-agent"] for one in servers for request in list(one.requests)}
+    return {
+        request.headers["user-agent"]
+        for one in servers
+        for request in list(one.requests)
+    }
 
 
 def asks_a_standby(pair: Pair) -> None:
@@ -161,20 +188,39 @@ def asks_a_standby(pair: Pair) -> None:
     same = "the same stories on both"
     pair.standby.wait_for(lambda: pair.standby.stories() == pair.writer.stories(), same)
     before = pair.standby.stories()
-    made = pair.standby.command("token", "create", "mine", "--scope", "push", "--scope", "admin")
+    made = pair.standby.command(
+        "token", "create", "mine", "--scope", "push", "--scope", "admin"
+    )
     secret = next(word for word in made.stdout.split() if word.startswith("agg_"))
-    bearer, api = {"authorization": f"Bearer {secret}"}, f"{pair.standby.address}/api/v1"
-    pushed = {"title": "A bridge opens at Hollin", "text": "It may be crossed from today. " * 30}
-    answer = httpx.post(f"{api}/articles", json=pushed, headers=bearer, trust_env=False, timeout=60)
+    bearer, api = (
+        {"authorization": f"Bearer {secret}"},
+        f"{pair.standby.address}/api/v1",
+    )
+    pushed = {
+        "title": "A bridge opens at Hollin",
+        "text": "It may be crossed from today. " * 30,
+    }
+    answer = httpx.post(
+        f"{api}/articles", json=pushed, headers=bearer, trust_env=False, timeout=60
+    )
     assert answer.status_code == 202, answer.text
     found = pair.standby.wait_for(
-        lambda: [one["id"] for one in pair.standby.stories() if one["title"] == pushed["title"]], "its story"
+        lambda: [
+            one["id"]
+            for one in pair.standby.stories()
+            if one["title"] == pushed["title"]
+        ],
+        "its story",
     )
     other = next(one["id"] for one in before if one["id"] not in found)
     asked = {"kind": "merge", "stories": [*found, other]}
-    answer = httpx.post(f"{api}/corrections", json=asked, headers=bearer, trust_env=False, timeout=60)
+    answer = httpx.post(
+        f"{api}/corrections", json=asked, headers=bearer, trust_env=False, timeout=60
+    )
     assert answer.status_code in (200, 202), answer.text
-    pair.standby.wait_for(lambda: pair.writer.lines("executed 1 command"), "the writer to do it")
+    pair.standby.wait_for(
+        lambda: pair.writer.lines("executed 1 command"), "the writer to do it"
+    )
     assert any(
         {pushed["title"]} < {article["title"] for article in one["articles"]}
         for one in pair.standby.stories()
@@ -183,7 +229,9 @@ def asks_a_standby(pair: Pair) -> None:
 
 @pytest.mark.torture
 @pytest.mark.timeout(7200)
-def test_the_writer_is_killed_or_suspended_many_times(tmp_path: Path, address: str) -> None:
+def test_the_writer_is_killed_or_suspended_many_times(
+    tmp_path: Path, address: str
+) -> None:
     rng = drawn("takeovers")
     file = given(tmp_path, MANY_ARTICLES)
     pair = Pair(tmp_path, address, {})
@@ -196,7 +244,9 @@ def test_the_writer_is_killed_or_suspended_many_times(tmp_path: Path, address: s
             by = signal.SIGSTOP if number % 4 == 3 else signal.SIGKILL
             took[by].append(pair.take_over(by=by))
             begin_again(pair.standby, by, rng)
-        print(f"takeovers in seconds: {took}; {pair.placed()} articles placed at the last of them")
+        print(
+            f"takeovers in seconds: {took}; {pair.placed()} articles placed at the last of them"
+        )
         pair.wait_until_all_is_placed()
         left = left_in(address)
     finally:

@@ -16,7 +16,14 @@ from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.inbox import AcceptResult
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.stories.standing import DAYS
-from aggregator.store.tables import article, change, identity_key, observation, standing, story
+from aggregator.store.tables import (
+    article,
+    change,
+    identity_key,
+    observation,
+    standing,
+    story,
+)
 from aggregator.stories.tuning import StoryTuning
 from tests.support.rows import written_by
 
@@ -99,7 +106,9 @@ def record(source: str, guid: str, title: str, text: str, **more: Any) -> Entry:
         title=title,
         text=text,
         outlet=more.pop("outlet", source),
-        published=Published(time=published) if isinstance(published, dt.datetime) else published,
+        published=Published(time=published)
+        if isinstance(published, dt.datetime)
+        else published,
         **more,
     )
 
@@ -113,7 +122,10 @@ class Rig:
     """A database with its pipeline, for tests that only want to hand articles in."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], dt.datetime], all_tuning: Tuning | None = None
+        self,
+        database: Database,
+        clock: Callable[[], dt.datetime],
+        all_tuning: Tuning | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -131,7 +143,11 @@ class Rig:
         """Into the inbox, nothing more."""
         with self.database.write() as connection:
             seen = [self.clock()] * len(entries)
-            return [*inbox.accept(connection, entries, seen=seen, wants_page=wants_page, **more).accepted]
+            return [
+                *inbox.accept(
+                    connection, entries, seen=seen, wants_page=wants_page, **more
+                ).accepted
+            ]
 
     def waits(self, item: Entry, **more: Any) -> int:
         """Accept an entry that waits for its page; the number of its row."""
@@ -139,9 +155,18 @@ class Rig:
         assert accepted.entry_no is not None
         return accepted.entry_no
 
-    def comes(self, n: int, page: bytes | None, url: str | None = None) -> list[PlacementResult]:
+    def comes(
+        self, n: int, page: bytes | None, url: str | None = None
+    ) -> list[PlacementResult]:
         """The page that a row waits for has come, from that address: all that waits is placed."""
-        written_by(self.database, pending_pages.store_page, n, page=page, url=url, charset="utf-8")
+        written_by(
+            self.database,
+            pending_pages.store_page,
+            n,
+            page=page,
+            url=url,
+            charset="utf-8",
+        )
         return self.place()
 
     def place(self) -> list[PlacementResult]:
@@ -160,7 +185,11 @@ class Rig:
 
 def trust(database: Database, senders: Iterable[str]) -> None:
     """Let these have standing: by agreement on days long ago."""
-    days = [{"sender": sender, "period": -day} for sender in sorted(set(senders)) for day in range(DAYS)]
+    days = [
+        {"sender": sender, "period": -day}
+        for sender in sorted(set(senders))
+        for day in range(DAYS)
+    ]
     if days:
         with database.write() as connection:
             connection.execute(insert(standing), days)
@@ -177,7 +206,12 @@ def settled(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """All that must be the same after the same input, whatever happened on the way: no clock times in it."""
     with database.read() as connection:
         return {
-            name: [tuple(row) for row in connection.execute(select(*columns).order_by(*columns[:keys]))]
+            name: [
+                tuple(row)
+                for row in connection.execute(
+                    select(*columns).order_by(*columns[:keys])
+                )
+            ]
             for name, (columns, keys) in _SETTLED.items()
         }
 
@@ -189,17 +223,26 @@ def _columns(table: Table, names: str) -> list[Column[Any]]:
 # The columns, and how many of the first ones are their key.
 _SETTLED = {
     "stories": (
-        _columns(story, "story_no id founding_article redirect_to title article_count outlet_count")
+        _columns(
+            story,
+            "story_no id founding_article redirect_to title article_count outlet_count",
+        )
         + _columns(story, "unknown_outlet_count report_count"),
         1,
     ),
     "articles": (
-        _columns(article, "inbox_no id story role kind kind_evidence follows is_compared copy_of")
+        _columns(
+            article,
+            "inbox_no id story role kind kind_evidence follows is_compared copy_of",
+        )
         + _columns(article, "title published terms evidence"),
         1,
     ),
     "changes": (
-        _columns(change, "change_no story kind article others title title_before report_count"),
+        _columns(
+            change,
+            "change_no story kind article others title title_before report_count",
+        ),
         1,
     ),
     "keys": (_columns(identity_key, "key article"), 1),
@@ -209,7 +252,9 @@ _SETTLED = {
 
 def flood(**more: Any) -> Entry:
     more = {"published": NOON, **more}
-    return record("Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more)
+    return record(
+        "Gazette", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, **more
+    )
 
 
 def flood_elsewhere() -> Entry:
@@ -218,8 +263,12 @@ def flood_elsewhere() -> Entry:
 
 
 def flood_copied() -> Entry:
-    return record("Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    return record(
+        "Mirror", "flood", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
+    )
 
 
 def strike() -> Entry:
-    return record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON)
+    return record(
+        "Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON
+    )

@@ -19,10 +19,14 @@ from aggregator.store.tables import entry
 class CarelessPlacing(Placer):
     """Commits that a batch is done, and only then places it."""
 
-    def place(self, batch: Sequence[tuple[InboxEntry, Prepared]]) -> list[PlacementResult]:
+    def place(
+        self, batch: Sequence[tuple[InboxEntry, Prepared]]
+    ) -> list[PlacementResult]:
         with self._database.write() as connection:
             numbers = [waiting.entry_no for waiting, _ in batch]
-            connection.execute(update(entry).where(entry.c.entry_no.in_(numbers)).values(state="done"))
+            connection.execute(
+                update(entry).where(entry.c.entry_no.in_(numbers)).values(state="done")
+            )
         return super().place(batch)
 
 

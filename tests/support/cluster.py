@@ -20,20 +20,28 @@ class Cluster:
         self._tls = [] if certificate is None else [
             f"--tls-{name}={certificate}" for name in ("ca-file", "cert", "key")
         ]  # fmt: skip
-        self.executor = f"{'dask+tls' if certificate else 'dask'}://127.0.0.1:{self._port}"
+        self.executor = (
+            f"{'dask+tls' if certificate else 'dask'}://127.0.0.1:{self._port}"
+        )
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start_scheduler()
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         """At the same address, if it is started again."""
         return self._started(
-            "dask_scheduler", "--host", self._address("127.0.0.1"), "--port", str(self._port)
+            "dask_scheduler",
+            "--host",
+            self._address("127.0.0.1"),
+            "--port",
+            str(self._port),
         )
 
     def start_worker(self, package: Path = REPOSITORY) -> subprocess.Popen[bytes]:
         """A worker of one thread; `package`: the folder from which it takes the program."""
         scheduler = self._address(f"127.0.0.1:{self._port}")
-        return self._started("dask_worker", scheduler, "--nthreads", "1", "--no-nanny", package=package)
+        return self._started(
+            "dask_worker", scheduler, "--nthreads", "1", "--no-nanny", package=package
+        )
 
     def start_stranger(self) -> subprocess.Popen[bytes]:
         """A worker with another program than ours: one line of a stage is another."""
@@ -53,7 +61,9 @@ class Cluster:
             process.kill()
             process.wait()
 
-    def _started(self, program: str, *arguments: str, package: Path = REPOSITORY) -> subprocess.Popen[bytes]:
+    def _started(
+        self, program: str, *arguments: str, package: Path = REPOSITORY
+    ) -> subprocess.Popen[bytes]:
         options = ["--no-dashboard", *self._tls, *arguments]
         command = [sys.executable, "-m", f"distributed.cli.{program}", *options]
         environment = os.environ | {
@@ -62,7 +72,9 @@ class Cluster:
             "DASK_DISTRIBUTED__WORKER__MEMORY__SPILL": "false",
         }
         log = (self._folder / "cluster.log").open("ab")
-        process = subprocess.Popen(command, cwd=self._folder, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=self._folder, env=environment, stdout=log, stderr=log
+        )
         log.close()
         self._processes.append(process)
         return process

@@ -43,10 +43,17 @@ QUICK: dict[str, Any] = {
     "work": {"executor": "inline"},
 }
 _AT_ONCE = {"gathering_seconds": 0.0}
-_NEVER_ANEW = {"renewed_from_bytes": 1 << 40}  # forked with all libraries it is large from the start
-_QUICK_NET = {"interval_floor_seconds": 0.5, "quiet_stretch": 1.0, "backoff_factor": 1.0, "jitter_share": 0.0}
+# Forked with all libraries it is large from the start
+_NEVER_ANEW = {"renewed_from_bytes": 1 << 40}
+_QUICK_NET = {
+    "interval_floor_seconds": 0.5,
+    "quiet_stretch": 1.0,
+    "backoff_factor": 1.0,
+    "jitter_share": 0.0,
+}
 
-WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}  # for `work`, where workers matter
+# For `work`, where workers matter
+WORKER: dict[str, Any] = {"executor": "processes", "workers": 1}
 WORKERS = WORKER | {"workers": 2}
 
 
@@ -77,7 +84,11 @@ class DaemonProcess(Closing):
         self._log_start = 0
         # One client for all: each new one reads the system's certificates first.
         self._client = http_client(verify=False)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AGGREGATOR_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("AGGREGATOR_")
+        }
         self._environment = kept | environment
         self.configure(settings)
 
@@ -89,7 +100,9 @@ class DaemonProcess(Closing):
         merged = _laid_over(QUICK, settings)
         if isinstance(merged.get("sources"), list):
             merged["sources"] = [
-                {"interval": "0s"} | one if isinstance(one, dict) and "folder" in one else one
+                {"interval": "0s"} | one
+                if isinstance(one, dict) and "folder" in one
+                else one
                 for one in merged["sources"]
             ]
         written = self.folder / "config.yaml.new"
@@ -102,11 +115,17 @@ class DaemonProcess(Closing):
         """Start the process, without waiting for anything. Its log begins anew for `log()`."""
         if self._client.is_closed:
             self._client = http_client(verify=False)
-        self._log_start = self._log_file.stat().st_size if self._log_file.exists() else 0
+        self._log_start = (
+            self._log_file.stat().st_size if self._log_file.exists() else 0
+        )
         with self._log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if self._program:
                 self._process = subprocess.Popen(
-                    [*self.program(), "run"], cwd=self.folder, env=self._environment, stderr=log, stdout=log
+                    [*self.program(), "run"],
+                    cwd=self.folder,
+                    env=self._environment,
+                    stderr=log,
+                    stdout=log,
                 )
             else:
                 streams = (nothing.fileno(), log.fileno(), log.fileno())
@@ -131,7 +150,9 @@ class DaemonProcess(Closing):
 
     def wait_until_listening(self) -> None:
         """After `launch`."""
-        self.address = self.wait_for(lambda: _LISTENING.findall(self.log()), "the daemon to listen")[-1]
+        self.address = self.wait_for(
+            lambda: _LISTENING.findall(self.log()), "the daemon to listen"
+        )[-1]
 
     @property
     def process(self) -> subprocess.Popen[bytes] | forked.Process:
@@ -187,8 +208,14 @@ class DaemonProcess(Closing):
         while not (got := look()):
             ended = self._process is not None and not self.is_running()
             if ended or time.monotonic() > deadline:
-                state = f"ended with {self._process and self._process.returncode}" if ended else "lives"
-                raise AssertionError(f"waited for {what}; the daemon {state}. Its log:\n{self.log()[-6000:]}")
+                state = (
+                    f"ended with {self._process and self._process.returncode}"
+                    if ended
+                    else "lives"
+                )
+                raise AssertionError(
+                    f"waited for {what}; the daemon {state}. Its log:\n{self.log()[-6000:]}"
+                )
             time.sleep(0.05)
         return got
 
@@ -206,7 +233,9 @@ class DaemonProcess(Closing):
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of its SQLite file."""
-        with closing(sqlite3.connect(self.folder / "stories.db", timeout=30)) as connection:
+        with closing(
+            sqlite3.connect(self.folder / "stories.db", timeout=30)
+        ) as connection:
             return connection.execute(statement).fetchall()
 
     def reload(self) -> str:
@@ -226,7 +255,9 @@ class DaemonProcess(Closing):
         config = load(self.folder / "config.yaml")
         with closing(Database(config.database_url)) as database:
             families = family_table(config.families)
-            found = list(deep_checks.faults(database, config.effective_tuning, families=families))
+            found = list(
+                deep_checks.faults(database, config.effective_tuning, families=families)
+            )
         return [one.what for one in found if not one.is_note]
 
     # --- commands beside it -------------------------------------------------------------------------------
@@ -236,9 +267,16 @@ class DaemonProcess(Closing):
     ) -> subprocess.CompletedProcess[str]:
         """Run another command of the program on the same settings, to its end; after so long it is killed."""
         ended = forked.run(
-            arguments, self.folder, self._environment, given.encode(), seconds=seconds, tuning=self.tuning
+            arguments,
+            self.folder,
+            self._environment,
+            given.encode(),
+            seconds=seconds,
+            tuning=self.tuning,
         )
-        return subprocess.CompletedProcess(arguments, ended.code, ended.out.decode(), ended.err.decode())
+        return subprocess.CompletedProcess(
+            arguments, ended.code, ended.out.decode(), ended.err.decode()
+        )
 
     def sources(self) -> dict[str, dict[str, Any]]:
         """`aggregator sources list --format jsonl`, by the sources' names."""
@@ -257,7 +295,9 @@ def resident_mib(pid: int) -> float:
 
 
 def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()
+    ]
 
 
 def _parent(pid: int) -> int | None:
@@ -274,6 +314,8 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     for key, value in above.items():
         old = merged.get(key)
         merged[key] = (
-            _laid_over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+            _laid_over(old, value)
+            if isinstance(old, dict) and isinstance(value, Mapping)
+            else value
         )
     return merged

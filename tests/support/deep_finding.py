@@ -38,5 +38,7 @@ def merge_faults(found: Iterable[Fault]) -> Iterator[Fault]:
         if known is not one:
             is_noted = len(known.keys) >= NOTED or known.keys[-1:] == one.keys
             keys = known.keys if is_noted else (*known.keys, *one.keys)[:NOTED]
-            merged[one.what] = msgspec.structs.replace(known, rows=known.rows + one.rows, keys=keys)
+            merged[one.what] = msgspec.structs.replace(
+                known, rows=known.rows + one.rows, keys=keys
+            )
     yield from merged.values()

@@ -50,7 +50,9 @@ def faults(database: Database) -> Iterator[Fault]:
     }
     for what, query in (counters | _CHECKS | _ORPHANS).items():
         with database.read() as connection:
-            found = connection.execute(text(query), execution_options={"yield_per": 1000})
+            found = connection.execute(
+                text(query), execution_options={"yield_per": 1000}
+            )
             for key in found.scalars():
                 yield of_row(what, key)
 
@@ -62,8 +64,12 @@ def _lacks(rows: str, condition: str) -> str:
 def _corrections(condition: str) -> str:
     """Return the query of corrections with such a pair of articles, which no later correction overrides."""
     later = "link_constraint AS later"
-    one_is_last = _lacks(later, "later.article = one.article AND later.correction > one.correction")
-    other_is_last = _lacks(later, "later.article = other.article AND later.correction > other.correction")
+    one_is_last = _lacks(
+        later, "later.article = one.article AND later.correction > one.correction"
+    )
+    other_is_last = _lacks(
+        later, "later.article = other.article AND later.correction > other.correction"
+    )
     return f"""
         SELECT DISTINCT one.correction FROM link_constraint AS one
         JOIN link_constraint AS other ON other.correction = one.correction AND other.relation = one.relation
@@ -74,7 +80,10 @@ def _corrections(condition: str) -> str:
 def _lacks_source_of_identity(table: str) -> str:
     """Whether the article of an identity key or an observation is neither placed, erased nor expected."""
     places = ("article", "id"), ("tombstone", "article"), ("entry", "article")
-    lost = (_lacks(f"{name} AS known", f"known.{column} = {table}.article") for name, column in places)
+    lost = (
+        _lacks(f"{name} AS known", f"known.{column} = {table}.article")
+        for name, column in places
+    )
     return " AND ".join((f"{table}.article <> ''", *lost))
 
 
@@ -164,15 +173,27 @@ _ORPHANS: Final[dict[str, str]] = {
         ("identity keys", "identity_key", _lacks_source_of_identity("identity_key")),
         ("observations", "observation", _lacks_source_of_identity("observation")),
         ("sketches", "sketch", _lacks("article", "article.inbox_no = sketch.article")),
-        ("outlet lines", "outlet_line", _lacks("article", "article.inbox_no = outlet_line.article")),
+        (
+            "outlet lines",
+            "outlet_line",
+            _lacks("article", "article.inbox_no = outlet_line.article"),
+        ),
     )
 }
 
 
-_AHEAD: Final = dt.timedelta(days=1)  # tolerance for clocks of senders, as in extract/language/dates.py
+# Tolerance for clocks of senders, as in extract/language/dates.py
+_AHEAD: Final = dt.timedelta(days=1)
 # Columns with times that may be in the future.
 _PLANNED: Final = frozenset(
-    {"next_due_at", "backoff_until", "page_due_at", "resumes_at", "next_attempt_at", "expires_at"}
+    {
+        "next_due_at",
+        "backoff_until",
+        "page_due_at",
+        "resumes_at",
+        "next_attempt_at",
+        "expires_at",
+    }
 )
 _IS_AHEAD: Final = "is in the future: the clock was wrong then, or is wrong now"
 _SQLITE_TIME: Final = "2026-11-20 08:00:00.000000"
@@ -217,13 +238,22 @@ def value_faults(database: Database, now: dt.datetime) -> Iterator[Fault]:
             for (what, condition), rows in zip(conditions.items(), row, strict=True):
                 if rows:
                     named = _named(connection, table, condition)
-                    yield Fault(what=what, rows=rows, keys=named, is_note=what.endswith(_IS_AHEAD))
+                    yield Fault(
+                        what=what,
+                        rows=rows,
+                        keys=named,
+                        is_note=what.endswith(_IS_AHEAD),
+                    )
 
 
-def _named(connection: Connection, table: Table, condition: ColumnElement[bool]) -> tuple[str, ...]:
+def _named(
+    connection: Connection, table: Table, condition: ColumnElement[bool]
+) -> tuple[str, ...]:
     name = next(iter(table.primary_key.columns))
     found = connection.execute(select(name).where(condition).limit(NOTED)).scalars()
-    return tuple(value.hex() if isinstance(value, bytes) else str(value) for value in found)
+    return tuple(
+        value.hex() if isinstance(value, bytes) else str(value) for value in found
+    )
 
 
 def _conditions(
@@ -233,13 +263,20 @@ def _conditions(
     for column in table.columns:
         words = _WORDS.get(f"{table.name}.{column.name}")
         if words is not None:
-            yield f"{table.name}.{column.name} has a value that is not allowed", column.not_in(words)
+            yield (
+                f"{table.name}.{column.name} has a value that is not allowed",
+                column.not_in(words),
+            )
         if isinstance(column.type, UtcTime):
             if column.name not in _PLANNED:
                 yield f"{table.name}.{column.name} {_IS_AHEAD}", column > now + _AHEAD
             wrong = [column < EARLIEST]
-            if is_sqlite:  # which accepts any type in any column: a value without the form of a stored time
-                wrong += [func.typeof(column) != "text", func.length(column) != len(_SQLITE_TIME)]
+            # Which accepts any type in any column: a value without the form of a stored time
+            if is_sqlite:
+                wrong += [
+                    func.typeof(column) != "text",
+                    func.length(column) != len(_SQLITE_TIME),
+                ]
             held = and_(column.is_not(None), or_(*wrong))
             yield f"{table.name}.{column.name} has an impossible time", held
 
@@ -278,7 +315,9 @@ def unreadable(database: Database) -> Iterator[Fault]:
         shown = story.c.id if table is story else key
         for low, high in ranges(database, key):
             with database.read() as connection:
-                held = select(shown, column).where(column.is_not(None), key.between(low, high))
+                held = select(shown, column).where(
+                    column.is_not(None), key.between(low, high)
+                )
                 rows = connection.execute(held).all()
             for name, blob in rows:
                 try:

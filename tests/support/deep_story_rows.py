@@ -49,29 +49,45 @@ def faults(database: Database, tuning: StoryCheckTuning) -> Iterator[Fault]:
     live = story.c.redirect_to.is_(None)
     for low, high in ranges(database, story.c.story_no):
         with database.read() as connection:
-            rows = connection.execute(select(story).where(story.c.story_no.between(low, high), live)).all()
+            rows = connection.execute(
+                select(story).where(story.c.story_no.between(low, high), live)
+            ).all()
             for row in rows:
-                if members := articles.members(connection, row.id):  # else see deep_references.py
+                # Else see deep_references.py
+                if members := articles.members(connection, row.id):
                     yield from _of_one(connection, row, members, tuning)
 
 
 def _of_one(
-    connection: Connection, row: Row[Any], members: Sequence[Article], tuning: StoryCheckTuning
+    connection: Connection,
+    row: Row[Any],
+    members: Sequence[Article],
+    tuning: StoryCheckTuning,
 ) -> Iterator[Fault]:
     if row.id != story_id(row.founding_article, row.founding_no):
-        yield of_row("stories have an id that does not match their founding article", row.id)
-    if row.title_article is not None and row.title_article not in {member.id for member in members}:
+        yield of_row(
+            "stories have an id that does not match their founding article", row.id
+        )
+    if row.title_article is not None and row.title_article not in {
+        member.id for member in members
+    }:
         yield of_row("stories have the headline of an article of another story", row.id)
     expected = columns_of_members(members, tuning.families)
     for what in dict.fromkeys(
-        what for name, what in _COMPARED if getattr(row, name) != getattr(expected, name)
+        what
+        for name, what in _COMPARED
+        if getattr(row, name) != getattr(expected, name)
     ):
         yield of_row(what, row.id)
-    if row.count_state is not None and not _counts_alike(row.count_state, expected.count_state, tuning):
+    if row.count_state is not None and not _counts_alike(
+        row.count_state, expected.count_state, tuning
+    ):
         yield of_row(_MISMATCH.format("count states"), row.id)
 
 
-def _counts_alike(blob: bytes, expected: bytes | None, tuning: StoryCheckTuning) -> bool:
+def _counts_alike(
+    blob: bytes, expected: bytes | None, tuning: StoryCheckTuning
+) -> bool:
     try:
         held, computed = from_bytes(blob), from_bytes(expected or b"")
     except msgspec.MsgspecError:
@@ -84,34 +100,45 @@ def _counts_alike(blob: bytes, expected: bytes | None, tuning: StoryCheckTuning)
 # --- what stories show -------------------------------------------------------------------------------------
 
 
-_ALL_RENDERED: Final = 20  # chunks of stories that are all rendered; of more, so many others each time:
+# Chunks of stories that are all rendered; of more, so many others each time:
+_ALL_RENDERED: Final = 20
 _SAMPLED: Final = 4
 
 
 def rendered_faults(database: Database, tuning: StoryTuning) -> Iterator[Fault]:
     """Compare what stories show with a rendering of their articles."""
     chunks = list(ranges(database, story.c.story_no))
-    if len(chunks) > _ALL_RENDERED:  # rendering a story takes as long as ten other checks of it
+    # Rendering a story takes as long as ten other checks of it
+    if len(chunks) > _ALL_RENDERED:
         chunks = random.sample(chunks, _SAMPLED)
     for low, high in chunks:
         # Retention empties the text of a story that cannot be rendered any more.
-        is_gone = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
+        is_gone = exists().where(
+            article.c.story == story.c.id, article.c.text.is_(None)
+        )
         is_kept = or_(story.c.text != "", ~is_gone)
         kept = story.c.redirect_to.is_(None), story.c.rendered.is_not(None), is_kept
         columns = story.c.id, story.c.title, story.c.text, story.c.rendered
         chosen = select(*columns).where(story.c.story_no.between(low, high), *kept)
         with database.read() as connection:
             rows = connection.execute(chosen).all()
-            views = article_views.views_of_stories(connection, [row.id for row in rows], "text")
+            views = article_views.views_of_stories(
+                connection, [row.id for row in rows], "text"
+            )
             noted = select(article.c.id, article.c.original).where(
                 article.c.story.in_([row.id for row in rows])
             )
             originals = pairs(connection, noted)
         for row in rows:
             expected = render(row.title, views[row.id], tuning)
-            if row.text != expected.text or not _holds(row.rendered, codecs.pack(expected.shown)):
+            if row.text != expected.text or not _holds(
+                row.rendered, codecs.pack(expected.shown)
+            ):
                 yield of_row("what stories show does not match their articles", row.id)
-            elif any(originals[id_] != original for id_, original in expected.originals.items()):
+            elif any(
+                originals[id_] != original
+                for id_, original in expected.originals.items()
+            ):
                 yield of_row("articles have an original that does not match", row.id)
 
 

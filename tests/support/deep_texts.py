@@ -44,7 +44,8 @@ _NAMES = (
     "details",
 )
 _COLUMNS: Final = (*(article.c[name] for name in _NAMES), article.c.text)
-_FULL_SHARE: Final = 0.5  # of the articles that a shingle may have: with fewer it had room (chosen)
+# Of the articles that a shingle may have: with fewer it had room (chosen)
+_FULL_SHARE: Final = 0.5
 
 
 def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
@@ -55,7 +56,9 @@ def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
             holders.update(sampled_shingles.held(hashes).tolist())
     for low, high in ranges(database, article.c.inbox_no):
         chosen = select(*_COLUMNS).where(article.c.inbox_no.between(low, high))
-        sketches = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article.between(low, high))
+        sketches = select(sketch.c.article, sketch.c.hashes).where(
+            sketch.c.article.between(low, high)
+        )
         with database.read() as connection:
             rows = connection.execute(chosen).all()
             held = pairs(connection, sketches)
@@ -66,10 +69,18 @@ def faults(database: Database, tuning: CopyTuning) -> Iterator[Fault]:
 
 def _of_one(row: Row[Any]) -> Iterator[Fault]:
     if row.text is not None and row.text_hash != text_hash(row.title, _whole_text(row)):
-        yield of_row("articles have a hash that does not match their text", row.inbox_no)
-    name = next_generation_id(row.root_article, row.generation) if row.generation else row.root_article
+        yield of_row(
+            "articles have a hash that does not match their text", row.inbox_no
+        )
+    name = (
+        next_generation_id(row.root_article, row.generation)
+        if row.generation
+        else row.root_article
+    )
     if row.id != name:
-        yield of_row("articles have an id that does not match their identity", row.inbox_no)
+        yield of_row(
+            "articles have an id that does not match their identity", row.inbox_no
+        )
 
 
 def _whole_text(row: Row[Any]) -> str:
@@ -86,17 +97,21 @@ def _of_sketch(
     is_part = not held or (held[:4] == whole[:4] and len(held) % 4 == 0)
     stored = sampled_shingles.held(held or b"")
     if not is_part or not np.isin(stored, sampled_shingles.held(whole)).all():
-        yield of_row("sampled shingles do not match the text of their article", row.inbox_no)
+        yield of_row(
+            "sampled shingles do not match the text of their article", row.inbox_no
+        )
         return
     if row.copy_of is not None:
-        return  # of copies and excerpts others hold them, whose texts may have been deleted since
+        # Of copies and excerpts others hold them, whose texts may have been deleted since
+        return
     missing = np.setdiff1d(sampled_shingles.held(whole), stored).tolist()
     if any(holders[hash_] < tuning.key_cap * _FULL_SHARE for hash_ in missing):
         yield of_row("articles lack sampled shingles of their text", row.inbox_no)
 
 
 _OTHER_WORDS: Final = "articles are in the full-text index with other words"
-_DAMAGED: Final = ("malformed", "corrupt", "SQL logic error")  # in messages of SQLite about a damaged index
+# In messages of SQLite about a damaged index
+_DAMAGED: Final = ("malformed", "corrupt", "SQL logic error")
 _SIXTY_FOUR_BITS: Final = (1 << 64) - 1
 _NUMBERS_AT_ONCE: Final = 500
 # FTS5 has no list of its rows without their words, but each row has a token of its day.
@@ -125,7 +140,9 @@ def _listed(database: Database) -> Iterator[Fault]:
             .where(article.c.inbox_no > rest, article.c.inbox_no <= last)
             .order_by(article.c.inbox_no)
         )
-        listed = connection.execute(text(_LISTED[connection.dialect.name])).scalars().all()
+        listed = (
+            connection.execute(text(_LISTED[connection.dialect.name])).scalars().all()
+        )
         placed = ((n, "placed") for n in connection.execute(due).scalars().all())
         indexed = ((n, "indexed") for n in listed)
         for n, rows in groupby(merge(placed, indexed), key=itemgetter(0)):
@@ -145,7 +162,10 @@ def _worded(database: Database) -> Iterator[Fault]:
         with database.read() as connection:
             rows = _indexed_between(connection, low, high)
             for row in rows:
-                if connection.execute(_OTHERS, index.tsvector_row(row)).first() is not None:
+                if (
+                    connection.execute(_OTHERS, index.tsvector_row(row)).first()
+                    is not None
+                ):
                     yield of_row(_OTHER_WORDS, row.inbox_no)
 
 
@@ -155,21 +175,31 @@ _OTHERS: Final = text(
 
 
 _INDEXED: Final = select(
-    *(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields)
+    *(
+        TEXT_OR_EMPTY if name == "text" else article.c[name]
+        for name in IndexedText._fields
+    )
 )
 
 
 def _indexed_between(connection: Connection, low: int, high: int) -> Sequence[Row[Any]]:
     """The articles of these numbers that should be indexed, with their indexed columns."""
-    low, high = max(low, progress.unindexed_to(connection) + 1), min(high, progress.indexed_to(connection))
-    chosen = _INDEXED.where(article.c.inbox_no.between(low, high)).order_by(article.c.inbox_no)
+    low, high = (
+        max(low, progress.unindexed_to(connection) + 1),
+        min(high, progress.indexed_to(connection)),
+    )
+    chosen = _INDEXED.where(article.c.inbox_no.between(low, high)).order_by(
+        article.c.inbox_no
+    )
     return connection.execute(chosen).all()
 
 
 # --- SQLite's words ----------------------------------------------------------------------------------------
 
 
-_WORDS: Final = "CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, article_search, instance)"
+_WORDS: Final = (
+    "CREATE VIRTUAL TABLE temp.word USING fts5vocab(main, article_search, instance)"
+)
 
 
 def _all_words(database: Database) -> Iterator[Fault]:
@@ -191,10 +221,13 @@ def _all_words(database: Database) -> Iterator[Fault]:
         for start in range(0, last + 1, _NUMBERS_AT_ONCE):
             rows = _indexed_between(connection, start, start + _NUMBERS_AT_ONCE - 1)
             for row in rows:
-                if sums[row.inbox_no] and sums[row.inbox_no] != _summed(row):  # 0: it is not in the index
+                # 0: it is not in the index
+                if sums[row.inbox_no] and sums[row.inbox_no] != _summed(row):
                     yield of_row(_OTHER_WORDS, row.inbox_no)
 
 
 def _summed(row: Row[Any]) -> int:
     words = index.fts5_row(row)["w"].split()
-    return sum(hash((word, place)) for place, word in enumerate(words)) & _SIXTY_FOUR_BITS
+    return (
+        sum(hash((word, place)) for place, word in enumerate(words)) & _SIXTY_FOUR_BITS
+    )

@@ -32,7 +32,7 @@ def article_of(
     body_words: int = 0,
     *,
     inbox_no: int = 1,
-    id: str | None = None,  # noqa: A002 - as in its row
+    id: str | None = None,
     title: str = "",
     outlet: str | None = None,
     source: str = "feed",
@@ -42,7 +42,9 @@ def article_of(
     date_counts: bool = True,
 ) -> Article:
     """Return an article as grouping compares it; `minutes`: its date, from its text unless `date_counts`."""
-    published = None if minutes is None else dt.datetime.fromtimestamp(60 * minutes, dt.UTC)
+    published = (
+        None if minutes is None else dt.datetime.fromtimestamp(60 * minutes, dt.UTC)
+    )
     return Article(
         id=f"a{inbox_no}" if id is None else id,
         inbox_no=inbox_no,

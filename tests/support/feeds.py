@@ -15,7 +15,9 @@ from aggregator.web.settings import PublishSettings
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
-def channel_of(database: Database, *, limit: int = 500, form: Format = "rss", **chosen: Any) -> Channel:
+def channel_of(
+    database: Database, *, limit: int = 500, form: Format = "rss", **chosen: Any
+) -> Channel:
     """The feed of all stories."""
     settings = msgspec.convert(chosen, PublishSettings)
     wanted = parse_filter([], NOW, default_limit=limit)

@@ -113,10 +113,18 @@ def start(
 ) -> Process:
     """Start a command on open files. `tuning`: constants, by section, in place of the shipped ones."""
     os.umask(umask := os.umask(0))
-    asked = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
+    asked = {
+        "arguments": list(arguments),
+        "folder": str(folder),
+        "environment": dict(environment),
+    }
     sent = json.dumps(asked | {"umask": umask, "tuning": tuning or {}}).encode()
     told, telling = os.pipe()
-    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", (*streams, telling)))
+    rights = (
+        socket.SOL_SOCKET,
+        socket.SCM_RIGHTS,
+        array.array("i", (*streams, telling)),
+    )
     connection = _parent().connection
     connection.sendmsg([f"{len(sent):10d}".encode()], [rights])
     connection.sendall(sent)
@@ -150,7 +158,8 @@ def _parent() -> _Parent:
 
 def _serve(connection: socket.socket) -> None:
     """Returns in each child, ready to be the program; the parent ends when nobody asks any more."""
-    running: dict[int, tuple[int, int]] = {}  # by what tells that it has ended: process id, who waits for it
+    # By what tells that it has ended: process id, who waits for it
+    running: dict[int, tuple[int, int]] = {}
     while True:
         for ready in select.select([connection.fileno(), *running], [], [])[0]:
             if ready in running:
@@ -186,7 +195,9 @@ def _become(asked: dict[str, Any], streams: list[int]) -> None:
     os.umask(asked["umask"])
     for place, file in enumerate(streams):
         os.dup2(file, place)
-    os.closerange(3, max(int(file.name) for file in Path("/proc/self/fd").iterdir()) + 1)
+    os.closerange(
+        3, max(int(file.name) for file in Path("/proc/self/fd").iterdir()) + 1
+    )
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -205,14 +216,17 @@ def _main() -> NoReturn:
     for name in _READ_AT_FIRST_USE:
         import_module(name)
     py3langid.classify("its model is read at the first call")
-    gc.freeze()  # so that no child touches, and thereby copies, what is the same for all
+    # So that no child touches, and thereby copies, what is the same for all
+    gc.freeze()
     _serve(socket.socket(fileno=int(sys.argv[1])))
     code = 1
     try:
         main()
         code = 0
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        code = (
+            ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        )
     except BaseException:  # noqa: BLE001 - as the interpreter does
         traceback.print_exc()
     threading._shutdown()  # type: ignore[attr-defined]  # what ends an interpreter, but for taking it apart

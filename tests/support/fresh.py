@@ -43,7 +43,9 @@ def _migrated() -> _Migrated:
         file = Path(folder) / "migrated.db"
         with closing(Database(f"sqlite:///{file}")) as database:
             upgrade(database)
-            counters = [dict(row) for row in queried(database, select(counter)).mappings()]
+            counters = [
+                dict(row) for row in queried(database, select(counter)).mappings()
+            ]
         return _Migrated(file.read_bytes(), counters)
 
 
@@ -54,7 +56,8 @@ def emptied(database: Database) -> Database:
             connection.execute(table.delete())
         connection.execute(insert(counter), _migrated().counters)
         if not database.is_sqlite:
-            connection.execute(text("DELETE FROM article_search"))  # which only its migration knows
+            # Which only its migration knows
+            connection.execute(text("DELETE FROM article_search"))
         numbered_on(connection)
     return database
 

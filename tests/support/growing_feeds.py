@@ -7,7 +7,8 @@ import threading
 from tests.support.loopback import Resource
 from tests.support.rss import item, rss
 
-SECONDS_A_NEW_ITEM = 0.25  # so that what is remembered of the last thousands is full after the warm-up
+# So that what is remembered of the last thousands is full after the warm-up
+SECONDS_A_NEW_ITEM = 0.25
 
 
 EVENTS_AT_ONCE = 40  # of each some outlets tell; then another takes its place
@@ -23,13 +24,19 @@ _WORDS = re.findall(
 )
 
 
-_SYLLABLES = [first + last for first in "bdfgklmnprstvz" for last in ("a", "e", "i", "o", "u", "an", "er")]
+_SYLLABLES = [
+    first + last
+    for first in "bdfgklmnprstvz"
+    for last in ("a", "e", "i", "o", "u", "an", "er")
+]
 
 
 class Newsroom(threading.Thread):
     """Writes a new item into one of the feeds every `seconds`; keeps the last `kept` of each."""
 
-    def __init__(self, feeds: list[Resource], seconds: float = SECONDS_A_NEW_ITEM, kept: int = 80) -> None:
+    def __init__(
+        self, feeds: list[Resource], seconds: float = SECONDS_A_NEW_ITEM, kept: int = 80
+    ) -> None:
         super().__init__(daemon=True)
         self._seconds = seconds
         self._kept = kept
@@ -38,7 +45,9 @@ class Newsroom(threading.Thread):
         self._feeds = feeds
         self._items: list[list[str]] = [[] for _ in feeds]
         self._random = random.Random(42)
-        self._names = ["".join(self._random.choices(_SYLLABLES, k=3)) for _ in range(5_000)]
+        self._names = [
+            "".join(self._random.choices(_SYLLABLES, k=3)) for _ in range(5_000)
+        ]
         self._events = [self._event() for _ in range(EVENTS_AT_ONCE)]
 
     def run(self) -> None:
@@ -50,7 +59,9 @@ class Newsroom(threading.Thread):
 
     def _event(self) -> list[str]:
         """Its words, once for each report to come."""
-        words = " ".join(self._random.sample(self._names, 30) + self._random.sample(_WORDS, 10))
+        words = " ".join(
+            self._random.sample(self._names, 30) + self._random.sample(_WORDS, 10)
+        )
         return [words] * self._random.choice(REPORTS_OF_AN_EVENT)
 
     def _item(self) -> str:
@@ -59,6 +70,9 @@ class Newsroom(threading.Thread):
         if not self._events[at]:
             self._events[at] = self._event()
         words = self._random.choices(event, k=160)
-        text = ". ".join(" ".join(words[start : start + 10]).capitalize() for start in range(0, 160, 10))
+        text = ". ".join(
+            " ".join(words[start : start + 10]).capitalize()
+            for start in range(0, 160, 10)
+        )
         title = " ".join(self._random.sample(event, 6)).capitalize()
         return item(title, f"{text}.", guid=self.written)

@@ -160,7 +160,11 @@ _MUTATIONS = (
     "<s\x00cript>fired(1)</script>{}",
     "\uff1cscript\uff1efired(1)\uff1c/script\uff1e{}",
 )
-_CARRIED = ("<img src=x onerror=fired(1)>", "<script>fired(1)</script>", "<svg onload=fired(1)>")
+_CARRIED = (
+    "<img src=x onerror=fired(1)>",
+    "<script>fired(1)</script>",
+    "<svg onload=fired(1)>",
+)
 _HIDING = (
     "<p style='position:fixed;inset:0;background:red;z-index:9999'>x</p>",
     "<p class='masthead skip' id=main>x</p>",
@@ -207,6 +211,12 @@ def vectors() -> Iterator[str]:
 def addresses() -> Iterator[str]:
     """Addresses of an article, or of its picture, that no page may have."""
     yield from _SCRIPT_ADDRESSES
-    yield from ("https://user:secret@evil.example/", "http://[::1]/", "//", "https://", "http://a b/")
+    yield from (
+        "https://user:secret@evil.example/",
+        "http://[::1]/",
+        "//",
+        "https://",
+        "http://a b/",
+    )
     yield f'https://ok.example/"><script>{RUN}</script>'
     yield f"https://ok.example/'onmouseover='{RUN}"

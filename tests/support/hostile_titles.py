@@ -93,11 +93,15 @@ MEDIA = [
     Enclosure(url="http://localhost/d.mp3", type="audio/mpeg", length_bytes=7),
     Enclosure(url="javascript:alert(1)", type="image/png"),
     Enclosure(url="https://a.example/e", type="te\u202ext/<x>"),
-    Enclosure(url="https://a.example/f", type="application/pdf", title="<b>f\ufffd\x90</b>"),
+    Enclosure(
+        url="https://a.example/f", type="application/pdf", title="<b>f\ufffd\x90</b>"
+    ),
 ]
 
 
-def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, StoryText | None]]:
+def hostile_stories(
+    count: int, seed: int = 5
+) -> list[tuple[StoryView, StoryText | None]]:
     """Stories with such texts in every place that a stranger can write to; the newest bump first."""
     rolls = random.Random(seed)
 
@@ -137,10 +141,17 @@ def hostile_stories(count: int, seed: int = 5) -> list[tuple[StoryView, StoryTex
         )
         shown = None
         if rolls.random() < 0.7:
-            first, *others = [Passage(text=text(), article_id=article.id) for article in articles]
-            quotation = Quotation(speaker=text(), text=text(), article_ids=(first.article_id,))
+            first, *others = [
+                Passage(text=text(), article_id=article.id) for article in articles
+            ]
+            quotation = Quotation(
+                speaker=text(), text=text(), article_ids=(first.article_id,)
+            )
             shown = StoryText(
-                title=story.title, lead=(first,), openings=tuple(others), quotations=(quotation,)
+                title=story.title,
+                lead=(first,),
+                openings=tuple(others),
+                quotations=(quotation,),
             )
         stories.append((story, shown))
     return stories

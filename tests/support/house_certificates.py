@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 _KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-_AUTHORITY = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
+_AUTHORITY = (
+    "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
+)
 _IDENTIFIERS = "authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
 
 
@@ -22,11 +24,24 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("house")
 
     def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", *arguments], cwd=folder, check=True, capture_output=True
+        )
 
-    def sign(name: str, subject: str, extensions: str, issuer: str, *dates: str) -> None:
+    def sign(
+        name: str, subject: str, extensions: str, issuer: str, *dates: str
+    ) -> None:
         (folder / f"{name}.ext").write_text(extensions)
-        openssl("req", *_KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={subject}")
+        openssl(
+            "req",
+            *_KEY,
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.csr",
+            "-subj",
+            f"/CN={subject}",
+        )
         openssl(
             "x509", "-req", "-in", f"{name}.csr", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key",
             "-CAcreateserial", "-out", f"{name}.pem", "-extfile", f"{name}.ext", *(dates or ("-days", "2")),
@@ -43,13 +58,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     openssl("req", *_KEY, "-x509", "-keyout", "self.key", "-out", "self.pem", "-days", "2",
             "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")  # fmt: skip
     text = {
-        name: (folder / f"{name}.pem").read_text() for name in ("int", "leaf", "other", "expired", "self")
+        name: (folder / f"{name}.pem").read_text()
+        for name in ("int", "leaf", "other", "expired", "self")
     }
     for name in ("leaf", "other", "expired", "self"):
         key = (folder / f"{name}.key").read_text()
         more = text["int"] if name in ("other", "expired") else ""
         (folder / f"{name}.server").write_text(key + text[name] + more)
-    (folder / "chain.server").write_text((folder / "leaf.server").read_text() + text["int"])
+    (folder / "chain.server").write_text(
+        (folder / "leaf.server").read_text() + text["int"]
+    )
     (folder / "both.pem").write_text((folder / "ca.pem").read_text() + text["int"])
     hashed = folder / "hashed"
     hashed.mkdir()

@@ -48,7 +48,9 @@ class ImapServer(Closing):
         self._server.tls = tls
         self.port: int = self._server.server_address[1]
         self._scheme = "imaps" if tls else "imap"
-        threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True).start()
+        threading.Thread(
+            target=self._server.serve_forever, args=(0.005,), daemon=True
+        ).start()
 
     def add(self, *mails: bytes) -> None:
         """Deliver messages."""
@@ -110,12 +112,15 @@ class _Session(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         try:
             if self.server.tls:
-                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
+                self.request = self.server.tls.wrap_socket(
+                    self.request, server_side=True
+                )
             self._talk()
         except (OSError, ssl.SSLError):
             pass  # the client hung up
         finally:
-            self.request.close()  # the server closes the socket that was given, not the encrypted one
+            # The server closes the socket that was given, not the encrypted one
+            self.request.close()
 
     def _talk(self) -> None:
         owner = self.server.owner
@@ -134,7 +139,9 @@ class _Session(socketserver.BaseRequestHandler):
                 continue
             if command == "STARTTLS" and owner.starttls:
                 self.request.sendall(f"{tag} OK begin\r\n".encode())
-                self.request = owner.starttls.wrap_socket(self.request, server_side=True)
+                self.request = owner.starttls.wrap_socket(
+                    self.request, server_side=True
+                )
                 lines = self.request.makefile("rb")
                 continue
             if command == "AUTHENTICATE PLAIN":
@@ -178,7 +185,9 @@ class _Session(socketserver.BaseRequestHandler):
             if data is None:
                 return done.encode()
             return (
-                f"* 1 FETCH (UID {uid} BODY[] {{{len(data)}}}\r\n".encode() + data + f")\r\n{done}".encode()
+                f"* 1 FETCH (UID {uid} BODY[] {{{len(data)}}}\r\n".encode()
+                + data
+                + f")\r\n{done}".encode()
             )
         if name == "LOGOUT":
             return f"* BYE\r\n{done}".encode()
@@ -186,7 +195,10 @@ class _Session(socketserver.BaseRequestHandler):
 
     def _sizes(self, uids: list[int]) -> bytes:
         sizes = ((uid, len(self.server.owner.messages[uid])) for uid in uids)
-        return b"".join(f"* 1 FETCH (UID {uid} RFC822.SIZE {size})\r\n".encode() for uid, size in sizes)
+        return b"".join(
+            f"* 1 FETCH (UID {uid} RFC822.SIZE {size})\r\n".encode()
+            for uid, size in sizes
+        )
 
 
 def mail(number: int, text: str, subject: str = "", more: str = "") -> bytes:

@@ -16,7 +16,9 @@ SETS = ("fulltext", "headlines", "leads", "lookalikes")
 
 def records(count: int) -> list[dict[str, Any]]:
     """So many records: labelled articles, as far as there are any, then invented ones; with hard cases."""
-    given = REPOSITORY / os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data")
+    given = REPOSITORY / os.environ.get(
+        "AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"
+    )
     files = [given / f"events-{name}.jsonl.gz" for name in SETS]
     labelled = [one for file in files if file.is_file() for one in taken(file, count)]
     labelled = [_dated(one, number) for number, one in enumerate(labelled)]
@@ -46,9 +48,17 @@ def with_hard_cases(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             continue
         if number % 7 == 3:  # more than twenty: the footer is learnt on the way
             footed = f"{one['text']}\n{FOOTER}"
-            yield one | {"id": f"footer {number}", "source": "Footer Post", "text": footed}
+            yield one | {
+                "id": f"footer {number}",
+                "source": "Footer Post",
+                "text": footed,
+            }
         if number % 25 == 7:
-            yield one | {"id": f"reprint {number}", "url": None, "source": "Morning Reprint"}
+            yield one | {
+                "id": f"reprint {number}",
+                "url": None,
+                "source": "Morning Reprint",
+            }
         if number % 40 == 13:
             yield one | {"text": f"{one['text']} A sentence was added later."}
         if number % 60 == 20:
@@ -56,18 +66,46 @@ def with_hard_cases(records: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if number % 50 == 30:
             sentences = enumerate(one["text"].split(". ")[:6], start=1)
             text = "\n\n".join(f"{hour}.15 p.m.: {words}." for hour, words in sentences)
-            own = {"id": f"live {number}", "source": "Ticker", "title": f"Live blog: {one['title']}"}
+            own = {
+                "id": f"live {number}",
+                "source": "Ticker",
+                "title": f"Live blog: {one['title']}",
+            }
             yield own | {"text": text, "published": one["published"]}
 
 
 FOOTER = "The Footer Post is printed in Orrin on paper from its own forests."
-PLACES = ("Pennmouth", "Sennick", "Calmouth", "Orrin", "Tavelle", "Brask", "Lower Hume", "Isk")
+PLACES = (
+    "Pennmouth",
+    "Sennick",
+    "Calmouth",
+    "Orrin",
+    "Tavelle",
+    "Brask",
+    "Lower Hume",
+    "Isk",
+)
 MATTERS = (
-    ("levee", "The river rose {n} metres and {w} houses stood under water, the fire service of {p} said."),
-    ("strike", "Dock workers of {p} walked out over the roster; {n} ships and {w} lorries were waiting."),
-    ("court", "Judges in {p} gave the former mayor {n} years over a contract worth {w} million crowns."),
-    ("fire", "A fire in the mill of {p} burnt for {n} hours; {w} people were taken to safety by boat."),
-    ("vote", "Voters of {p} refused the new tramway by {n} votes after {w} months of quarrel."),
+    (
+        "levee",
+        "The river rose {n} metres and {w} houses stood under water, the fire service of {p} said.",
+    ),
+    (
+        "strike",
+        "Dock workers of {p} walked out over the roster; {n} ships and {w} lorries were waiting.",
+    ),
+    (
+        "court",
+        "Judges in {p} gave the former mayor {n} years over a contract worth {w} million crowns.",
+    ),
+    (
+        "fire",
+        "A fire in the mill of {p} burnt for {n} hours; {w} people were taken to safety by boat.",
+    ),
+    (
+        "vote",
+        "Voters of {p} refused the new tramway by {n} votes after {w} months of quarrel.",
+    ),
 )
 SAID = (
     "Witnesses had noticed the first signs {n} days before.",
@@ -84,11 +122,22 @@ def invented(count: int) -> list[dict[str, Any]]:
     rng, records = random.Random(5), []
     while len(records) < count:
         word, opening = rng.choice(MATTERS)
-        facts = {"p": rng.choice(PLACES), "n": rng.randint(2, 60), "w": rng.randint(2, 900)}
+        facts = {
+            "p": rng.choice(PLACES),
+            "n": rng.randint(2, 60),
+            "w": rng.randint(2, 900),
+        }
         day = f"2026-03-{rng.randint(1, 28):02}"
-        for outlet in rng.sample(("Gazette", "Herald", "Courier", "Post"), rng.randint(1, 3)):
+        for outlet in rng.sample(
+            ("Gazette", "Herald", "Courier", "Post"), rng.randint(1, 3)
+        ):
             said = " ".join([opening, *rng.sample(SAID, 4)]).format(**facts)
             title = f"{word.capitalize()} in {facts['p']}: {facts['w']} concerned"
-            own = {"id": str(len(records)), "url": None, "source": outlet, "published": day}
+            own = {
+                "id": str(len(records)),
+                "url": None,
+                "source": outlet,
+                "published": day,
+            }
             records.append(own | {"title": title, "text": said})
     return records[:count]

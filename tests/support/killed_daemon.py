@@ -26,7 +26,9 @@ HASTY = {
 class KilledDaemon(DaemonProcess):
     """A daemon with a watched folder and a receiver; in a `with` block it is not started yet."""
 
-    def __init__(self, folder: Path, receiver: Receiver, database: str, **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, receiver: Receiver, database: str, **settings: Any
+    ) -> None:
         """`settings` are in place of a webhook to the receiver."""
         self.receiver = receiver
         self.database = database
@@ -35,7 +37,9 @@ class KilledDaemon(DaemonProcess):
         self._files = 0
         own = {"database": database, "sources": [{"folder": "articles"}]}
         webhook = {"name": "desk", "url": receiver.url("/hook"), "secret": SECRET}
-        super().__init__(folder, own | (settings or {"webhooks": [webhook]}), tuning=HASTY)
+        super().__init__(
+            folder, own | (settings or {"webhooks": [webhook]}), tuning=HASTY
+        )
 
     def __enter__(self) -> "KilledDaemon":
         return self
@@ -44,10 +48,14 @@ class KilledDaemon(DaemonProcess):
         """A file more in the watched folder."""
         self._files += 1
         partial = self._inbox / f"{self._files}.part"
-        partial.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+        partial.write_text(
+            "".join(json.dumps(one) + "\n" for one in records), encoding="utf-8"
+        )
         partial.rename(partial.with_suffix(".jsonl"))
 
-    def killed_while_it_reads(self, records: Sequence[dict[str, Any]], kills: int) -> Iterator[int]:
+    def killed_while_it_reads(
+        self, records: Sequence[dict[str, Any]], kills: int
+    ) -> Iterator[int]:
         """Drop the records in parts; it is killed after each but the last, when the caller goes on."""
         share = -(-len(records) // (kills + 1))
         for number, start in enumerate(range(0, len(records), share)):
@@ -69,7 +77,9 @@ class KilledDaemon(DaemonProcess):
 
     def changes(self) -> list[int]:
         """Those to be sent: not of a story that was merged before anything of it was sent."""
-        merged = select(outbox.c.change).where(outbox.c.state == "given_up", outbox.c.attempts == 0)
+        merged = select(outbox.c.change).where(
+            outbox.c.state == "given_up", outbox.c.attempts == 0
+        )
         sent = select(change.c.change_no).where(change.c.change_no.not_in(merged))
         return list(queried(self.database, sent.order_by(change.c.change_no)).scalars())
 
@@ -83,10 +93,20 @@ def wait_a_while(look: Callable[[], object], seconds: float) -> None:
 
 def unlike_any_other(rng: random.Random, number: int) -> dict[str, Any]:
     """A story of its own: of words that no other one has."""
-    words = ["".join(rng.choices("abdefgiklmnoprstuvz", k=rng.randint(4, 9))) for _ in range(60)]
-    sentences = [" ".join(words[at : at + 12]).capitalize() + "." for at in range(0, 60, 12)]
+    words = [
+        "".join(rng.choices("abdefgiklmnoprstuvz", k=rng.randint(4, 9)))
+        for _ in range(60)
+    ]
+    sentences = [
+        " ".join(words[at : at + 12]).capitalize() + "." for at in range(0, 60, 12)
+    ]
     title = f"{words[0]} {words[20]} {words[40]} {words[55]}".title()
-    return {"id": f"own {number}", "source": "Echo", "title": title, "text": " ".join(sentences)}
+    return {
+        "id": f"own {number}",
+        "source": "Echo",
+        "title": title,
+        "text": " ".join(sentences),
+    }
 
 
 def mixed(rng: random.Random, count: int) -> list[dict[str, Any]]:

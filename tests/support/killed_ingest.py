@@ -40,7 +40,10 @@ class Counting(InlineExecutor):
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         if function is prepare:
-            os.write(self._pipe, b"x" * len(msgspec.msgpack.decode(job, type=PrepareJob).items))
+            os.write(
+                self._pipe,
+                b"x" * len(msgspec.msgpack.decode(job, type=PrepareJob).items),
+            )
         return super().submit(function, job)
 
 
@@ -52,10 +55,18 @@ def read(archive: str, url: str, pipe: int) -> None:
     lock = open_process_lock(database)
 
     def become_writer() -> Pipeline | None:
-        return Pipeline(database, executor, all_tuning, utc_now) if lock.acquire() else None
+        return (
+            Pipeline(database, executor, all_tuning, utc_now)
+            if lock.acquire()
+            else None
+        )
 
     run = Ingest(
-        Poller(PollServices(database, client, executor, all_tuning, utc_now), robots=False, pages="never"),
+        Poller(
+            PollServices(database, client, executor, all_tuning, utc_now),
+            robots=False,
+            pages="never",
+        ),
         become_writer=become_writer,
     )
     assert run.is_writer, "the lock of a killed process is free"
@@ -99,9 +110,14 @@ def warmed_up() -> None:
     """Have loaded here what each child would load: parsers, tables of words."""
     text = "Dock workers in Sennick walked out over a roster on Monday. " * 12
     page = f"<html><body><article><h1>Strike</h1><p>{text}</p></article></body></html>"
-    entries = (Entry(source="s", text=text, title="Strike"), Entry(source="s", html=page, is_page=True))
+    entries = (
+        Entry(source="s", text=text, title="Strike"),
+        Entry(source="s", html=page, is_page=True),
+    )
     items = tuple(PrepareItem(entry=one, seen=utc_now()) for one in entries)
-    InlineExecutor().submit(prepare, msgspec.msgpack.encode(PrepareJob(items=items))).result()
+    InlineExecutor().submit(
+        prepare, msgspec.msgpack.encode(PrepareJob(items=items))
+    ).result()
 
 
 def main() -> None:
@@ -113,7 +129,10 @@ def main() -> None:
             forked(archive, url, rng.randint(1, 32))
         before = placed(url)
         last, again = forked(archive, url, None), forked(archive, url, None)
-        print(json.dumps({"placed_before": before, "last": last, "again": again}), flush=True)
+        print(
+            json.dumps({"placed_before": before, "last": last, "again": again}),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

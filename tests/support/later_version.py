@@ -67,7 +67,8 @@ def later_version() -> Iterator[LaterVersion]:
     """Make this process the later version."""
     with TemporaryDirectory() as made, pytest.MonkeyPatch.context() as patched:
         folder = Path(made)
-        with_tables(Database(f"sqlite:///{folder / 'unused.db'}"))  # whose copies are of this version
+        # Whose copies are of this version
+        with_tables(Database(f"sqlite:///{folder / 'unused.db'}"))
         (folder / "aggregator").symlink_to(REPOSITORY / "aggregator")
         shutil.copytree(migrate.migrations_folder(), folder / "migrations")
         revisions: list[str] = []
@@ -75,6 +76,8 @@ def later_version() -> Iterator[LaterVersion]:
             before = (migrate.newest_revision(), *revisions)[-1]
             revisions.append(f"{int(before) + 1:04}")
             head = _HEAD.format(title=title, revision=revisions[-1], before=before)
-            (folder / "migrations" / "versions" / f"{revisions[-1]}_later.py").write_text(head + body)
+            (
+                folder / "migrations" / "versions" / f"{revisions[-1]}_later.py"
+            ).write_text(head + body)
         patched.setattr(migrate, "migrations_folder", lambda: folder / "migrations")
         yield LaterVersion(revisions, folder)

@@ -25,7 +25,12 @@ def read(case: dict[str, Any], all_tuning: Tuning | None = None) -> CleanArticle
     """The article of a case."""
     given = case.get("entry", {})
     page = case["body"].encode() if case["kind"] == "page" else None
-    entry = Entry(source="s", text=None if page else case["body"], is_saved_text=page is None, **given)
+    entry = Entry(
+        source="s",
+        text=None if page else case["body"],
+        is_saved_text=page is None,
+        **given,
+    )
     return clean_entry(
         entry,
         page=page,

@@ -32,7 +32,8 @@ from tests.support.kills import HONEST, Settled, children_of, left_in
 from tests.support.rows import queried
 
 PATIENCE_SECONDS = 3600.0
-LONGEST_WAIT = 0.25  # seconds between a kill's being due and the kill: a batch takes about as long
+# Seconds between a kill's being due and the kill: a batch takes about as long
+LONGEST_WAIT = 0.25
 _FILES = 8  # in the watched folder
 # What is undated is of today, and sorts by the clock of the run to the second.
 YESTERDAY = str(dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1))
@@ -55,7 +56,9 @@ class Material(NamedTuple):
         rest = records[first:]
         each = -(-len(rest) // _FILES)
         for number in range(_FILES):
-            _write(folder / f"{number}.jsonl", rest[number * each : (number + 1) * each])
+            _write(
+                folder / f"{number}.jsonl", rest[number * each : (number + 1) * each]
+            )
         return cls(archive, folder, first)
 
 
@@ -100,8 +103,12 @@ class LongIngest:
         early = (
             [1] if kills > 1 else []
         )  # a later one may find the archive read: articles are placed in batches
-        first = early + sorted(rng.randrange(1, of_archive) for _ in range(kills * 3 // 5 - len(early)))
-        rest = sorted(rng.randrange(of_archive, of_folder) for _ in range(kills - len(first)))
+        first = early + sorted(
+            rng.randrange(1, of_archive) for _ in range(kills * 3 // 5 - len(early))
+        )
+        rest = sorted(
+            rng.randrange(of_archive, of_folder) for _ in range(kills - len(first))
+        )
         left_over = self._ingested(rng, first)
         self._watched(rng, [*left_over, *rest])
         return self._left()
@@ -120,7 +127,9 @@ class LongIngest:
             finally:
                 _end(running)
             if running.returncode != -signal.SIGKILL:
-                assert running.returncode in (0, 3), f"it ended with {running.returncode}"
+                assert running.returncode in (0, 3), (
+                    f"it ended with {running.returncode}"
+                )
                 return left
 
     def _watched(self, rng: random.Random, due: Sequence[int]) -> None:
@@ -132,7 +141,8 @@ class LongIngest:
                 self._disturb(rng, left, running, "daemon", self._is_done)
                 if running.poll() is None:
                     _wait_for(self._is_done, running)
-                    self._daemon.wait_until_listening()  # SIGTERM means something to it only then
+                    # SIGTERM means something to it only then
+                    self._daemon.wait_until_listening()
                     assert self._daemon.stop() == 0, self._daemon.log()[-4000:]
                     return
             finally:
@@ -143,7 +153,9 @@ class LongIngest:
         config = self._daemon.folder / "config.yaml"
         arguments = ["ingest", str(self._material.archive), "--config", str(config)]
         with (self._daemon.folder / "ingest.log").open("ab") as log:
-            return subprocess.Popen([*self._command, *arguments], cwd=REPOSITORY, stdout=log, stderr=log)
+            return subprocess.Popen(
+                [*self._command, *arguments], cwd=REPOSITORY, stdout=log, stderr=log
+            )
 
     def _disturb(
         self,
@@ -163,10 +175,16 @@ class LongIngest:
             chosen = 0.5 if is_first else rng.random()
             if chosen < 0.2:
                 deadline = time.monotonic() + rng.uniform(0.05, 3.0)
-                while time.monotonic() < deadline and running.poll() is None and not is_done():
+                while (
+                    time.monotonic() < deadline
+                    and running.poll() is None
+                    and not is_done()
+                ):
                     time.sleep(0.05)
             else:
-                while running.poll() is None and placed(self._url) < at and not is_done():
+                while (
+                    running.poll() is None and placed(self._url) < at and not is_done()
+                ):
                     time.sleep(0.02)
                 time.sleep(0.0 if is_first else rng.uniform(0.0, LONGEST_WAIT))
             workers = children_of(running.pid)
@@ -205,12 +223,15 @@ class LongIngest:
 
     def _left(self) -> Outcome:
         with closing(Database(self._url)) as database:
-            render_all(database)  # the daemon does it later and by the way: here all of it is compared
+            # The daemon does it later and by the way: here all of it is compared
+            render_all(database)
         feeds = tuple(self._feed(*options) for options in ((), ("--min-reports", "2")))
         return Outcome(left_in(self._url), feeds, dict(self._kills))
 
     def _feed(self, *options: str) -> bytes:
-        written = self._daemon.command("feed", "--limit", "500", "--until", YESTERDAY, *options)
+        written = self._daemon.command(
+            "feed", "--limit", "500", "--until", YESTERDAY, *options
+        )
         assert written.returncode == 0, written.stderr
         return without_clock(written.stdout).encode()
 
@@ -233,8 +254,15 @@ def placed(url: str) -> int:
     name = make_url(url).database
     if url.startswith("sqlite"):
         try:
-            with closing(sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=5)) as connection:
-                return connection.execute("SELECT max(inbox_no) FROM article").fetchone()[0] or 0
+            with closing(
+                sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=5)
+            ) as connection:
+                return (
+                    connection.execute("SELECT max(inbox_no) FROM article").fetchone()[
+                        0
+                    ]
+                    or 0
+                )
         except sqlite3.OperationalError:
             return 0  # no tables yet
     try:

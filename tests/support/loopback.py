@@ -50,7 +50,8 @@ class Response:
     drip_seconds: float = 0.0  # between single bytes of the body
     gzip: bool = False
     length: int | None = None  # a Content-Length that lies
-    raw: bytes | Iterable[bytes] | None = None  # written as it is, status line and all; then hang up
+    # Written as it is, status line and all; then hang up
+    raw: bytes | Iterable[bytes] | None = None
 
 
 @dataclass
@@ -65,7 +66,11 @@ class Resource:
 
     def __call__(self, request: Request) -> Response:
         body = self.body.encode() if isinstance(self.body, str) else self.body
-        etag = f'"{blake2b(body, digest_size=8).hexdigest()}"' if self.etag == "" else self.etag
+        etag = (
+            f'"{blake2b(body, digest_size=8).hexdigest()}"'
+            if self.etag == ""
+            else self.etag
+        )
         headers = {"ETag": etag} if etag else {}
         if self.last_modified:
             headers["Last-Modified"] = self.last_modified
@@ -140,7 +145,11 @@ class LoopbackServer(Closing):
     """Serves `routes`; `requests` are those that came in, in order. `tls` makes it an https server."""
 
     def __init__(
-        self, routes: Mapping[str, Route] | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0
+        self,
+        routes: Mapping[str, Route] | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
     ) -> None:
         """`port`: of a server that was there before; 0: any that is free."""
         self.routes: dict[str, Route] = dict(routes or {})
@@ -172,7 +181,10 @@ class LoopbackServer(Closing):
         ending = threading.Thread(target=self._server.shutdown, daemon=True)
         ending.start()
         while ending.is_alive():  # it looks twice a second, or when a client comes
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), timeout=1),
+            ):
                 ending.join(0.005)
         self._server.server_close()
 
@@ -209,7 +221,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.server.owner.answer(Request(self.command, path, query, headers, body))
+        response = self.server.owner.answer(
+            Request(self.command, path, query, headers, body)
+        )
         with suppress(OSError):
             self._write(response)
             return
@@ -219,12 +233,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._pause(response.delay_seconds)
         if response.raw is not None:
             self.close_connection = True
-            for part in [response.raw] if isinstance(response.raw, bytes) else response.raw:
+            for part in (
+                [response.raw] if isinstance(response.raw, bytes) else response.raw
+            ):
                 if self.server.owner.stopping.is_set():
                     return
                 self.wfile.write(part)
             return
-        body = response.body.encode() if isinstance(response.body, str) else response.body
+        body = (
+            response.body.encode() if isinstance(response.body, str) else response.body
+        )
         whole = body if isinstance(body, bytes) else None
         headers = dict(response.headers)
         if response.content_type:
@@ -235,7 +253,9 @@ class _Handler(BaseHTTPRequestHandler):
         if whole is None:
             headers["Transfer-Encoding"] = "chunked"
         elif response.status != HTTPStatus.NOT_MODIFIED:
-            headers["Content-Length"] = str(len(whole) if response.length is None else response.length)
+            headers["Content-Length"] = str(
+                len(whole) if response.length is None else response.length
+            )
         self._write_head(response.status, headers)
         if self.command == "HEAD" or response.status == HTTPStatus.NOT_MODIFIED:
             return
@@ -246,7 +266,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._write_whole(whole, response)
 
     def _write_head(self, status: int, headers: Mapping[str, str]) -> None:
-        lines = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in headers.items())]
+        lines = [
+            f"HTTP/1.1 {status} x",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
         self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"))
 
     def _write_chunks(self, parts: Iterable[bytes], drip_seconds: float) -> None:
@@ -271,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
         if seconds:
             self.server.owner.stopping.wait(seconds)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *args: Any) -> None:
         """Quiet."""
 
 
@@ -285,7 +308,9 @@ def slowly(parts: Iterable[bytes], seconds: float) -> Iterable[bytes]:
 def http_client(**settings: Any) -> httpx.Client:
     """A client whose connections end with their answers: none of them has to be closed."""
     limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS, limits=limits, **settings)
+    return httpx.Client(
+        trust_env=False, timeout=PATIENCE_SECONDS, limits=limits, **settings
+    )
 
 
 def free_port() -> int:

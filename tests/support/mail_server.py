@@ -26,26 +26,39 @@ class MailServer(Closing):
         self.logins: list[str] = []
         self._lock = threading.Lock()
         given = {"tls_context": tls, "require_starttls": True, "auth_required": True}
-        more: dict[str, Any] = given | {"authenticator": self._login} if tls is not None else {}
-        self._controller = Controller(self, hostname="127.0.0.1", port=port or free_port(), **more)
+        more: dict[str, Any] = (
+            given | {"authenticator": self._login} if tls is not None else {}
+        )
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=port or free_port(), **more
+        )
         self._controller.start()
         self.port: int = self._controller.port
         self.address = f"mailto://127.0.0.1:{self.port}?from=news@a.example"
 
     def _login(
-        self, _server: object, _session: Session, _envelope: Envelope, kind: str, given: Any
+        self,
+        _server: object,
+        _session: Session,
+        _envelope: Envelope,
+        kind: str,
+        given: Any,
     ) -> AuthResult:
         assert isinstance(given, LoginPassword)
         is_right = (given.login, given.password) == (USER.encode(), PASSWORD.encode())
         self.logins.append(kind)
         return AuthResult(success=is_right, handled=False)
 
-    async def handle_DATA(self, _server: object, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(
+        self, _server: object, _session: Session, envelope: Envelope
+    ) -> str:
         answer = self.answer()
         with self._lock:
             self.came += 1
             if answer.startswith("250"):
-                mail = message_from_bytes(envelope.content or b"", policy=policy.default)
+                mail = message_from_bytes(
+                    envelope.content or b"", policy=policy.default
+                )
                 assert isinstance(mail, EmailMessage)
                 assert [mail["To"]] == envelope.rcpt_tos
                 self.taken.append(mail)

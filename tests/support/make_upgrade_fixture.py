@@ -39,7 +39,9 @@ EXPORT_FILE = FOLDER / f"{COMMIT}.jsonl.zst"
 _LEVEL = 19  # of zstd: the files are part of the project
 _PORT = 8473  # of the feed, whose address is in the database
 _PATIENCE_SECONDS = 120.0
-_SERVER = os.environ.get("AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
+_SERVER = os.environ.get(
+    "AGGREGATOR_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432"
+)
 _DATABASE = "aggregator_upgrade_fixture"
 
 # Retention deletes the texts of these.
@@ -143,7 +145,9 @@ class Program:
             "work": {"executor": "inline"},
             "backup": {"every": "never"},
         }
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(values | settings), encoding="utf-8")
+        (self.folder / "config.yaml").write_text(
+            yaml.safe_dump(values | settings), encoding="utf-8"
+        )
 
     def command_line(self, *arguments: str) -> list[str]:
         """Return what starts the program; Python finds it in the working directory."""
@@ -153,7 +157,10 @@ class Program:
     def run(self, *arguments: str) -> str:
         """Run a command and return its output."""
         done = subprocess.run(
-            self.command_line(*arguments), cwd=self.checkout, check=True, stdout=subprocess.PIPE
+            self.command_line(*arguments),
+            cwd=self.checkout,
+            check=True,
+            stdout=subprocess.PIPE,
         )
         return done.stdout.decode()
 
@@ -162,9 +169,15 @@ class Program:
         show = ["git", "-C", str(self.checkout), "rev-parse", "HEAD"]
         head = subprocess.run(show, check=True, stdout=subprocess.PIPE).stdout.decode()
         where = [sys.executable, "-c", "import aggregator; print(aggregator.__file__)"]
-        file = subprocess.run(where, cwd=self.checkout, check=True, stdout=subprocess.PIPE).stdout.decode()
-        if not head.startswith(COMMIT) or not Path(file).is_relative_to(self.checkout.resolve()):
-            raise SystemExit(f"{self.checkout} is at {head.strip()}, Python imports {file.strip()}")
+        file = subprocess.run(
+            where, cwd=self.checkout, check=True, stdout=subprocess.PIPE
+        ).stdout.decode()
+        if not head.startswith(COMMIT) or not Path(file).is_relative_to(
+            self.checkout.resolve()
+        ):
+            raise SystemExit(
+                f"{self.checkout} is at {head.strip()}, Python imports {file.strip()}"
+            )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
@@ -173,11 +186,15 @@ class Program:
 
     def story_of(self, title: str) -> str:
         """Return the id of the story of the article whose title begins like this."""
-        return str(self.rows(f"SELECT story FROM article WHERE title LIKE '{title}%'")[0][0])
+        return str(
+            self.rows(f"SELECT story FROM article WHERE title LIKE '{title}%'")[0][0]
+        )
 
     def article_of(self, title: str) -> str:
         """Return the id of the article whose title begins like this."""
-        return str(self.rows(f"SELECT id FROM article WHERE title LIKE '{title}%'")[0][0])
+        return str(
+            self.rows(f"SELECT id FROM article WHERE title LIKE '{title}%'")[0][0]
+        )
 
     def wait_for(self, query: str) -> None:
         """Wait until a query returns a row."""
@@ -205,7 +222,9 @@ def _ingest_old_articles(program: Program) -> None:
 def _ingest_articles(program: Program) -> None:
     program.run("ingest", str(_copied(program, "new", _ARTICLES)))
     records = program.folder / "records.jsonl"
-    records.write_text("".join(json.dumps(record) + "\n" for record in _RECORDS), encoding="utf-8")
+    records.write_text(
+        "".join(json.dumps(record) + "\n" for record in _RECORDS), encoding="utf-8"
+    )
     program.run("ingest", str(records))
 
 
@@ -214,7 +233,9 @@ def _copied(program: Program, name: str, articles: tuple[str, ...]) -> Path:
     folder = program.folder / name
     for article in articles:
         (folder / article).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(program.checkout / "examples" / "articles" / article, folder / article)
+        shutil.copy(
+            program.checkout / "examples" / "articles" / article, folder / article
+        )
     return folder
 
 
@@ -242,14 +263,28 @@ def _run_daemon(program: Program) -> None:
     token = program.run("token", "create", "ada", "--scope", "read").strip()
     program.run("token", "create", "newsroom", "--scope", "push", "--scope", "admin")
     with _site() as address:
-        model = {"url": f"{address}/model", "model": "invented-model", "stories_an_hour": 3600}
+        model = {
+            "url": f"{address}/model",
+            "model": "invented-model",
+            "stories_an_hour": 3600,
+        }
         program.configure(summarise=model)
         with _daemon(program) as base:
-            program.run("sources", "add", f"{address}/feed", "--name", "tramways", "--folder", "Coast")
+            program.run(
+                "sources",
+                "add",
+                f"{address}/feed",
+                "--name",
+                "tramways",
+                "--folder",
+                "Coast",
+            )
             program.wait_for("SELECT 1 FROM article WHERE title LIKE 'Observatory%'")
             program.wait_for(f"SELECT 1 WHERE NOT EXISTS ({_UNRENDERED})")
             program.wait_for("SELECT 1 FROM story_summary WHERE summary IS NOT NULL")
-            program.wait_for("SELECT 1 FROM source WHERE last_success_at IS NOT NULL AND etag IS NOT NULL")
+            program.wait_for(
+                "SELECT 1 FROM source WHERE last_success_at IS NOT NULL AND etag IS NOT NULL"
+            )
             _read(program, base, token)
 
 
@@ -258,10 +293,14 @@ def _daemon(program: Program) -> Iterator[str]:
     """Run the daemon; yield its address."""
     log = program.folder / "daemon.log"
     with log.open("wb") as errors:
-        process = subprocess.Popen(program.command_line("run"), cwd=program.checkout, stderr=errors)
+        process = subprocess.Popen(
+            program.command_line("run"), cwd=program.checkout, stderr=errors
+        )
     try:
         ends = time.monotonic() + _PATIENCE_SECONDS
-        while (match := re.search(r"listening on (http://[^\s,]+)", log.read_text())) is None:
+        while (
+            match := re.search(r"listening on (http://[^\s,]+)", log.read_text())
+        ) is None:
             if process.poll() is not None or time.monotonic() > ends:
                 raise SystemExit(log.read_text())
             time.sleep(0.2)
@@ -274,11 +313,16 @@ def _daemon(program: Program) -> Iterator[str]:
 def _read(program: Program, base: str, token: str) -> None:
     """Sign in as a reader; star one story, read two others, and mark one as unread again."""
     with httpx.Client(base_url=base, trust_env=False) as client:
-        answer = client.post("/accounts/ClientLogin", data={"Email": "ada", "Passwd": token})
+        answer = client.post(
+            "/accounts/ClientLogin", data={"Email": "ada", "Passwd": token}
+        )
         secret = answer.raise_for_status().text.split("Auth=")[1].strip()
         client.headers["Authorization"] = f"GoogleLogin auth={secret}"
         key = client.get("/reader/api/0/token").raise_for_status().text
-        read, starred = ("user/-/state/com.google/read", "user/-/state/com.google/starred")
+        read, starred = (
+            "user/-/state/com.google/read",
+            "user/-/state/com.google/starred",
+        )
         marks = (
             ("Kestrow Dam", {"a": starred}),
             ("Kestrow Dam", {"a": read}),
@@ -288,11 +332,17 @@ def _read(program: Program, base: str, token: str) -> None:
             ("Night trams", {"r": read}),
         )
         for title, change in marks:
-            condition = f"article.title LIKE '{title}%' OR article.outlet LIKE '{title}%'"
+            condition = (
+                f"article.title LIKE '{title}%' OR article.outlet LIKE '{title}%'"
+            )
             joined = "article JOIN story ON story.id = article.story"
-            number = program.rows(f"SELECT story_no FROM {joined} WHERE {condition}")[0][0]
+            number = program.rows(f"SELECT story_no FROM {joined} WHERE {condition}")[
+                0
+            ][0]
             item = f"tag:google.com,2005:reader/item/{number:016x}"
-            answer = client.post("/reader/api/0/edit-tag", data={"T": key, "i": item, **change})
+            answer = client.post(
+                "/reader/api/0/edit-tag", data={"T": key, "i": item, **change}
+            )
             assert answer.text == "OK", answer.text
 
 
@@ -328,8 +378,16 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         facts = json.loads(asked["messages"][1]["content"])
         sentence = facts["sections"][0]["sentences"][0]
-        written = {"sentences": [{"text": sentence["text"], "article_ids": sentence["article_ids"]}]}
-        answer = {"choices": [{"message": {"role": "assistant", "content": json.dumps(written)}}]}
+        written = {
+            "sentences": [
+                {"text": sentence["text"], "article_ids": sentence["article_ids"]}
+            ]
+        }
+        answer = {
+            "choices": [
+                {"message": {"role": "assistant", "content": json.dumps(written)}}
+            ]
+        }
         self._answer("application/json", json.dumps(answer))
 
     def _answer(self, kind: str, body: str) -> None:
@@ -341,7 +399,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+    def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
 
 
@@ -363,11 +421,19 @@ def _dump(program: Program, file: Path) -> str:
     server = create_engine(f"{_SERVER}/postgres", isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE IF EXISTS {_DATABASE}"))
-        connection.execute(text(f"CREATE DATABASE {_DATABASE} TEMPLATE template0 ENCODING 'UTF8'"))
+        connection.execute(
+            text(f"CREATE DATABASE {_DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
+        )
         url = make_url(f"{_SERVER}/{_DATABASE}").set(drivername="postgresql")
         address = url.render_as_string(hide_password=False)
         program.run("db", "copy", str(file), address)
-        dump = ["pg_dump", "--no-owner", "--no-privileges", "--rows-per-insert=1000", address]
+        dump = [
+            "pg_dump",
+            "--no-owner",
+            "--no-privileges",
+            "--rows-per-insert=1000",
+            address,
+        ]
         sql = subprocess.run(dump, check=True, stdout=subprocess.PIPE).stdout.decode()
         connection.execute(text(f"DROP DATABASE {_DATABASE}"))
     server.dispose()

@@ -22,7 +22,15 @@ from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.loopback import Closing
 from tests.support.rows import written_by
 
@@ -32,7 +40,9 @@ STRANGER = {"X-Forwarded-For": "203.0.113.9"}  # who asks with it is not at this
 class Newsroom(Closing):
     """A server over a database, with a thread that carries corrections out as the daemon's does."""
 
-    def __init__(self, database: Database, *, tuning: dict[str, Any] | None = None, **chosen: Any) -> None:
+    def __init__(
+        self, database: Database, *, tuning: dict[str, Any] | None = None, **chosen: Any
+    ) -> None:
         self.database = database
         self.clock = Clock()
         self.all_tuning = Tuning(tuning or {})
@@ -41,18 +51,29 @@ class Newsroom(Closing):
         self._ended = threading.Event()
         letterbox = PushEndpoint(database, self.all_tuning, self.clock)
         rig = EditorService(database, self.all_tuning, self.clock, arrived=self.asked)
-        config = Config(fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s"))
+        config = Config(
+            fetch=FetchConfig(allow_private=("127.0.0.0/8",), host_gap="0s")
+        )
         fetching = ClientSettings(allow_private=config.fetch.allow_private)
-        self.fetching = Client(fetching, Tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere)
+        self.fetching = Client(
+            fetching, Tuning({"net": {"host_gap_seconds": 0.0}}), resolve=_nowhere
+        )
         self.reading = StoryReader(database, self.all_tuning, now=self.clock)
         reader = FeedReader(config, self.fetching, InlineExecutor())
         self.services = SourceServices(config, database, reader)
         self.server = Server(
             self.reading,
             PublishSettings(**({"port": 0, "excerpt_words": 40} | chosen)),
-            Services(letterbox, rig, marks=ReadMarks(database, self.clock), sources=self.services),
+            Services(
+                letterbox,
+                rig,
+                marks=ReadMarks(database, self.clock),
+                sources=self.services,
+            ),
         )
-        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=30)
+        self.client = httpx.Client(
+            base_url=self.server.start(), trust_env=False, timeout=30
+        )
         self._thread = threading.Thread(target=self._write, daemon=True)
 
     def start_writing(self) -> Self:
@@ -73,10 +94,26 @@ class Newsroom(Closing):
     def fill(self) -> Self:
         """A story with two reports and a reprint, and another story."""
         self.writer.take(
-            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
-            record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
-            record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOON),
-            record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON),
+            record(
+                "Arrel Courier",
+                "1",
+                "Levee on the Arrel breaks in Pennmouth",
+                FLOOD,
+                published=NOON,
+            ),
+            record(
+                "Calmouth Post",
+                "2",
+                "Pennmouth under water",
+                FLOOD_ELSEWHERE,
+                published=NOON,
+            ),
+            record(
+                "Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOON
+            ),
+            record(
+                "Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON
+            ),
         )
         self.writer.pipeline.index_text(lambda: False)
         self.writer.render()
@@ -84,14 +121,24 @@ class Newsroom(Closing):
 
     def token(self, name: str, *scopes: Scope) -> str:
         """A new token's secret."""
-        return written_by(self.database, api_tokens.create, name, scopes, self.clock())[1]
+        return written_by(self.database, api_tokens.create, name, scopes, self.clock())[
+            1
+        ]
 
-    def get(self, path: str, secret: str | None = None, **headers: str) -> httpx.Response:
+    def get(
+        self, path: str, secret: str | None = None, **headers: str
+    ) -> httpx.Response:
         """With the secret as Bearer."""
         return self.ask("GET", path, secret, **headers)
 
     def ask(
-        self, method: str, path: str, secret: str | None = None, *, json: Any = None, **headers: str
+        self,
+        method: str,
+        path: str,
+        secret: str | None = None,
+        *,
+        json: Any = None,
+        **headers: str,
     ) -> httpx.Response:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if secret is not None:
@@ -100,7 +147,9 @@ class Newsroom(Closing):
 
     def stories(self) -> dict[str, dict[str, Any]]:
         """All stories by their titles."""
-        return {one["title"]: one for one in self.get("/api/v1/stories").json()["stories"]}
+        return {
+            one["title"]: one for one in self.get("/api/v1/stories").json()["stories"]
+        }
 
     def explained(self, article: str) -> Any:
         """What the command line would say."""

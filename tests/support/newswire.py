@@ -38,7 +38,17 @@ _SENTENCES = (
     "Schools in {p} stay closed, and {n} pupils are taught in {r} meanwhile.",
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_THINGS = ("harbour", "mill", "tunnel", "dam", "refinery", "bridge", "station", "hospital", "quarry")
+_THINGS = (
+    "harbour",
+    "mill",
+    "tunnel",
+    "dam",
+    "refinery",
+    "bridge",
+    "station",
+    "hospital",
+    "quarry",
+)
 
 
 class Item(NamedTuple):
@@ -75,14 +85,20 @@ class Feed:
         if request.headers.get("if-none-match") == etag:
             return Response(304, {"ETag": etag})
         listed = self.items[:count][-(REPEATED if repeats else LISTED) :]
-        body = rss(*(one.xml for one in reversed(listed)), title=f"Outlet {self._number}")
-        return Response(body=body, headers={"ETag": etag}, content_type="application/rss+xml")
+        body = rss(
+            *(one.xml for one in reversed(listed)), title=f"Outlet {self._number}"
+        )
+        return Response(
+            body=body, headers={"ETag": etag}, content_type="application/rss+xml"
+        )
 
 
 class Wire:
     """All feeds with all they will ever have; an event is told by one to three of them within half a day."""
 
-    def __init__(self, *, feeds: int, days: float, articles_a_day: float, seed: int, start: float) -> None:
+    def __init__(
+        self, *, feeds: int, days: float, articles_a_day: float, seed: int, start: float
+    ) -> None:
         chance = random.Random(seed)
         self.feeds = [Feed(number, start) for number in range(feeds)]
         reported = 0
@@ -93,7 +109,9 @@ class Wire:
             facts = _facts(chance)
             for feed in chance.sample(self.feeds, chance.choice((1, 1, 2, 3))):
                 since = at + chance.uniform(0, 12 * HOUR)
-                feed.items.append(Item(since, _xml(chance, f"{event}", facts, since - start)))
+                feed.items.append(
+                    Item(since, _xml(chance, f"{event}", facts, since - start))
+                )
                 reported += 1
         for feed in self.feeds:
             feed.items.sort()
@@ -105,10 +123,16 @@ def _facts(chance: random.Random) -> Mapping[str, object]:
 
     names = {key: name() for key in "prvwq"}
     numbers = {"n": chance.randint(2, 900), "m": chance.randint(2, 60)}
-    return names | numbers | {"d": chance.choice(_DAYS), "a": f"{name()} {chance.choice(_THINGS)}"}
+    return (
+        names
+        | numbers
+        | {"d": chance.choice(_DAYS), "a": f"{name()} {chance.choice(_THINGS)}"}
+    )
 
 
-def _xml(chance: random.Random, event: str, facts: Mapping[str, object], since: float) -> str:
+def _xml(
+    chance: random.Random, event: str, facts: Mapping[str, object], since: float
+) -> str:
     text = " ".join(chance.sample(_SENTENCES, 8)).format(**facts)
     title = f"{facts['n']} hurt at {facts['a']} in {facts['p']}"
     when = NOON + dt.timedelta(seconds=since)

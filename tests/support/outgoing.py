@@ -20,7 +20,9 @@ SETTINGS = PublishSettings(public_url="https://news.example", digest_stories=20)
 class Post:
     """A database with recipients; everything happens when a test says so, by a clock that it sets."""
 
-    def __init__(self, database: Database, *recipients: Recipient, **tuning: float) -> None:
+    def __init__(
+        self, database: Database, *recipients: Recipient, **tuning: float
+    ) -> None:
         self.clock = Clock()
         self.database = database
         self.rig = Rig(database, self.clock)
@@ -35,10 +37,17 @@ class Post:
             self.database, reading, recipients, SETTINGS, self.all_tuning, self.clock
         )
         self.filling.sync_webhooks()
-        self.transmitter = Transmitter(self._client, SETTINGS, self.all_tuning, self.clock, reading)
+        self.transmitter = Transmitter(
+            self._client, SETTINGS, self.all_tuning, self.clock, reading
+        )
         self.sendings = [
             WebhookSender(
-                self.database, one, self.transmitter, self.all_tuning, self.clock, chance=lambda: 0.5
+                self.database,
+                one,
+                self.transmitter,
+                self.all_tuning,
+                self.clock,
+                chance=lambda: 0.5,
             )
             for one in recipients
         ]

@@ -10,7 +10,8 @@ from tests.support.loopback import LoopbackServer, Resource, Response, Route, re
 from tests.support.rss import item, rss
 
 SAMPLES = REPOSITORY / "examples" / "articles"
-_PROSE_WORDS = 12  # a line of a sample with more words is a paragraph, the others are its head and furniture
+# A line of a sample with more words is a paragraph, the others are its head and furniture
+_PROSE_WORDS = 12
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,23 @@ class Report:
     @property
     def body(self) -> str:
         """All of it as HTML."""
-        return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in self.paragraphs)
+        return "".join(
+            f"<p>{html.escape(paragraph)}</p>" for paragraph in self.paragraphs
+        )
 
 
 def report(sample: str, title: str, *, hours_ago: int) -> Report:
     """A sample of the project (`Outlet/slug`) under its headline, as if published lately."""
     text = (SAMPLES / f"{sample}.txt").read_text(encoding="utf-8")
     paragraphs = tuple(
-        line for line in text.splitlines() if len(line.split()) > _PROSE_WORDS and line != title
+        line
+        for line in text.splitlines()
+        if len(line.split()) > _PROSE_WORDS and line != title
     )
     slug = sample.partition("/")[2]
-    moment = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=hours_ago)
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(
+        hours=hours_ago
+    )
     return Report(f"/news/{slug}", title, paragraphs, moment, f"id-{slug}")
 
 
@@ -73,7 +80,11 @@ class Outlet:
 
     def settings(self) -> dict[str, str]:
         """The outlet as a source in config.yaml."""
-        return {"feed": self.server.url("/feed"), "outlet": self.name, "name": self.name}
+        return {
+            "feed": self.server.url("/feed"),
+            "outlet": self.name,
+            "name": self.name,
+        }
 
     def publish(self) -> None:
         """Serve the feed and the pages as the reports are now."""
@@ -99,7 +110,9 @@ class Outlet:
         """What a new publishing system does: fresh GUIDs, and trackers in every address."""
         self.reports = [
             replace(
-                one, guid=f"urn:new:{number}:{one.guid}", path=f"{one.path}?utm_source=feed&utm_medium=rss"
+                one,
+                guid=f"urn:new:{number}:{one.guid}",
+                path=f"{one.path}?utm_source=feed&utm_medium=rss",
             )
             for number, one in enumerate(self.reports)
         ]
@@ -115,7 +128,10 @@ def _shown(outlet: Outlet, one: Report) -> str:
 
 
 def _rss(outlet: Outlet) -> str:
-    of_each = ({"guid": one.guid, "link": outlet.server.url(one.path)} for one in outlet.reports)
+    of_each = (
+        {"guid": one.guid, "link": outlet.server.url(one.path)}
+        for one in outlet.reports
+    )
     items = (
         item(one.title, _shown(outlet, one), published=one.published, **more)
         for one, more in zip(outlet.reports, of_each, strict=True)
@@ -170,5 +186,9 @@ def _json(outlet: Outlet) -> str:
 
 _FEEDS = {"rss": _rss, "atom": _atom, "rdf": _rdf, "json": _json}
 
-FIRE = report("Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10)
-DAM = report("Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30)
+FIRE = report(
+    "Lowland Post/fire-at-halverne-solvent-works", "Sixteen hurt in fire", hours_ago=10
+)
+DAM = report(
+    "Marenholt Courier/kestrow-dam-gives-way", "Kestrow Dam gives way", hours_ago=30
+)

@@ -58,8 +58,11 @@ class OwnPostgres:
         self._folder = folder / "data"
         self._log = folder / "log"
         self._as_user(["mkdir", "-p", str(folder)])
-        self._as_user([f"{self._bin}/initdb", f"--pgdata={self._folder}", "--locale=C", *_INITDB])
-        self.port = free_port()  # asked for last: another process could take it meanwhile
+        self._as_user(
+            [f"{self._bin}/initdb", f"--pgdata={self._folder}", "--locale=C", *_INITDB]
+        )
+        # Asked for last: another process could take it meanwhile
+        self.port = free_port()
         reached = {"port": str(self.port), "unix_socket_directories": f"'{folder}'"}
         lines = [f"{name} = {value}\n" for name, value in (SETTINGS | reached).items()]
         with (self._folder / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -81,9 +84,13 @@ class OwnPostgres:
         self.run(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
         return f"{self.server}/{name}"
 
-    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+    def run(
+        self, statement: str, database: str = "postgres"
+    ) -> list[tuple[object, ...]]:
         """One statement as the administrator, and its rows."""
-        engine = create_engine(f"{self.server}/{database}", isolation_level="AUTOCOMMIT")
+        engine = create_engine(
+            f"{self.server}/{database}", isolation_level="AUTOCOMMIT"
+        )
         try:
             with engine.connect() as connection:
                 result = connection.execute(text(statement))
@@ -94,7 +101,9 @@ class OwnPostgres:
     def start(self) -> None:
         """Start it and wait until it answers; nothing where it runs."""
         if not self.is_running:
-            self._pg_ctl("start", "-l", str(self._log), "-w", "-t", str(int(PATIENCE_SECONDS)))
+            self._pg_ctl(
+                "start", "-l", str(self._log), "-w", "-t", str(int(PATIENCE_SECONDS))
+            )
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:  # pg_ctl may answer before a recovery is over
             try:
@@ -127,38 +136,67 @@ class OwnPostgres:
             os.kill(process, signal.SIGCONT)
 
     def _processes(self) -> list[int]:
-        first = int((self._folder / "postmaster.pid").read_text(encoding="ascii").split()[0])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")
+        first = int(
+            (self._folder / "postmaster.pid").read_text(encoding="ascii").split()[0]
+        )
+        children = Path(f"/proc/{first}/task/{first}/children").read_text(
+            encoding="ascii"
+        )
         return [first, *map(int, children.split())]
 
     @property
     def is_running(self) -> bool:
         """Whether its process lives."""
-        asked = [*self._prefix(), f"{self._bin}/pg_ctl", "-D", str(self._folder), "status"]
-        return subprocess.run(asked, capture_output=True, check=False, cwd="/").returncode == 0
+        asked = [
+            *self._prefix(),
+            f"{self._bin}/pg_ctl",
+            "-D",
+            str(self._folder),
+            "status",
+        ]
+        return (
+            subprocess.run(asked, capture_output=True, check=False, cwd="/").returncode
+            == 0
+        )
 
     def log(self) -> str:
         """What the server has logged."""
-        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+        return (
+            self._log.read_text(encoding="utf-8", errors="replace")
+            if self._log.exists()
+            else ""
+        )
 
     def _pg_ctl(self, *arguments: str) -> None:
-        self._as_user([f"{self._bin}/pg_ctl", "-D", str(self._folder), "-s", *arguments])
+        self._as_user(
+            [f"{self._bin}/pg_ctl", "-D", str(self._folder), "-s", *arguments]
+        )
 
     def _as_user(self, command: list[str]) -> None:
         # Into a file: the server inherits what is given here, and a pipe would stay open as long as it runs.
         with tempfile.TemporaryFile() as said:
             streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
-            ended = subprocess.run([*self._prefix(), *command], check=False, cwd="/", **streams)
+            ended = subprocess.run(
+                [*self._prefix(), *command], check=False, cwd="/", **streams
+            )
             if ended.returncode:
                 said.seek(0)
                 words = said.read().decode("utf-8", "replace")
-                raise subprocess.CalledProcessError(ended.returncode, command, output=words)
+                raise subprocess.CalledProcessError(
+                    ended.returncode, command, output=words
+                )
 
     def _prefix(self) -> list[str]:
         if self._user is None:
             return []
         who = f"{self._user.pw_uid}"
-        return ["setpriv", f"--reuid={who}", f"--regid={self._user.pw_gid}", "--clear-groups", "--"]
+        return [
+            "setpriv",
+            f"--reuid={who}",
+            f"--regid={self._user.pw_gid}",
+            "--clear-groups",
+            "--",
+        ]
 
 
 @pytest.fixture
@@ -199,7 +237,10 @@ def _programs() -> Path:
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version)
     folders += sorted(Path("/usr").glob("pgsql-*/bin"))
     for folder in reversed(folders):
-        if all(os.access(folder / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
+        if all(
+            os.access(folder / name, os.X_OK)
+            for name in ("initdb", "pg_ctl", "postgres")
+        ):
             return folder
     raise FileNotFoundError("initdb is not installed")
 
@@ -213,7 +254,9 @@ def _user() -> pwd.struct_passwd | None:
     if os.geteuid() != 0:
         return None
     if shutil.which("setpriv") is None:
-        raise FileNotFoundError("setpriv is not installed, and PostgreSQL refuses to run as root")
+        raise FileNotFoundError(
+            "setpriv is not installed, and PostgreSQL refuses to run as root"
+        )
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)

@@ -23,8 +23,18 @@ from typing import Any, Final, NamedTuple
 from tests.conftest import REPOSITORY
 
 PACKAGE: Final = REPOSITORY / "aggregator"
-METHODS: Final = ("search", "match", "fullmatch", "finditer", "findall", "sub", "subn", "split")
-_OVER_ALL: Final = ("finditer", "findall", "sub", "subn", "split")  # these go on behind a match
+METHODS: Final = (
+    "search",
+    "match",
+    "fullmatch",
+    "finditer",
+    "findall",
+    "sub",
+    "subn",
+    "split",
+)
+# These go on behind a match
+_OVER_ALL: Final = ("finditer", "findall", "sub", "subn", "split")
 
 
 class Expression(NamedTuple):
@@ -52,18 +62,25 @@ class Expression(NamedTuple):
 def expressions() -> tuple[Expression, ...]:
     """All that the program compiles: at import, for each language, and in calls with a literal."""
     command = [sys.executable, "-m", "tests.support.patterns"]
-    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     found: dict[tuple[str, int], Expression] = {}
     uses = _uses()
     compiled = []
     for where, name, source, flags in json.loads(run.stdout):
-        used = uses.get((where.split(":")[0] if name.startswith("_") else "", name), set())
+        used = uses.get(
+            (where.split(":")[0] if name.startswith("_") else "", name), set()
+        )
         compiled.append(Expression(where, name, source, flags, tuple(used)))
     for one in (*compiled, *_literals()):
         first = found.setdefault((one.source, one.flags), one)
         methods = tuple(sorted({*first.methods, *one.methods}))
         found[one.source, one.flags] = first._replace(methods=methods)
-    return tuple(one if one.methods else one._replace(methods=("finditer",)) for one in found.values())
+    return tuple(
+        one if one.methods else one._replace(methods=("finditer",))
+        for one in found.values()
+    )
 
 
 @cache
@@ -83,23 +100,39 @@ def _uses() -> dict[tuple[str, str], set[str]]:
             if isinstance(node, ast.Attribute) and node.attr in METHODS:
                 name = _last_name(node.value)
                 near = items.get(name, set())
-                for one in {name, *near, *(far for other in near for far in items.get(other, ()))}:
+                for one in {
+                    name,
+                    *near,
+                    *(far for other in near for far in items.get(other, ())),
+                }:
                     if one and one != "re":
-                        uses.setdefault((path if one.startswith("_") else "", one), set()).add(node.attr)
+                        uses.setdefault(
+                            (path if one.startswith("_") else "", one), set()
+                        ).add(node.attr)
     return uses
 
 
 def _items(tree: ast.Module) -> dict[str, set[str]]:
     """For each variable of a loop, argument and tuple, the names of what is in it."""
     items: dict[str, set[str]] = {}
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    functions = {
+        node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)
+    }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions:
-            for argument, given in zip(functions[node.func.id].args.args, node.args, strict=False):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in functions
+        ):
+            for argument, given in zip(
+                functions[node.func.id].args.args, node.args, strict=False
+            ):
                 items.setdefault(argument.arg, set()).add(_last_name(given))
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
             for target in node.targets:
-                items.setdefault(_last_name(target), set()).update(map(_last_name, node.value.elts))
+                items.setdefault(_last_name(target), set()).update(
+                    map(_last_name, node.value.elts)
+                )
         if isinstance(node, ast.For | ast.comprehension):
             for part in ast.walk(node.target):
                 if isinstance(part, ast.Name):
@@ -112,27 +145,46 @@ def _last_name(node: ast.AST) -> str:
         node = node.value if isinstance(node, ast.Subscript) else node.func
         if isinstance(node, ast.Attribute) and node.attr in ("get", "items", "values"):
             node = node.value
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return (
+        node.id
+        if isinstance(node, ast.Name)
+        else node.attr
+        if isinstance(node, ast.Attribute)
+        else ""
+    )
 
 
 def _literals() -> Iterator[Expression]:
     """`re.search(r"...", text)` and the like."""
     for path, tree in _trees().items():
         for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+            if (
+                not isinstance(node, ast.Call)
+                or not isinstance(node.func, ast.Attribute)
+                or not node.args
+            ):
                 continue
             function, first = node.func, node.args[0]
             if not isinstance(function.value, ast.Name) or function.value.id != "re":
                 continue
             if function.attr in METHODS and isinstance(first, ast.Constant):
                 flags = 0
-                for one in (*node.args[2:], *(keyword.value for keyword in node.keywords)):
+                for one in (
+                    *node.args[2:],
+                    *(keyword.value for keyword in node.keywords),
+                ):
                     for part in ast.walk(one):
                         if isinstance(part, ast.Attribute):
                             flags |= getattr(re, part.attr, re.NOFLAG)
                 source = repr(first.value)
                 compiled = re.compile(first.value, flags)
-                yield Expression(f"{path}:{node.lineno}", "", source, compiled.flags, (function.attr,))
+                yield Expression(
+                    f"{path}:{node.lineno}",
+                    "",
+                    source,
+                    compiled.flags,
+                    (function.attr,),
+                )
 
 
 def _print_all() -> None:
@@ -153,7 +205,9 @@ def _print_all() -> None:
             where = file.removeprefix(f"{REPOSITORY}/")
             if isinstance(made.pattern, str | bytes):
                 name = _assigned(where, frame.f_lineno)
-                compiled.append((f"{where}:{frame.f_lineno}", name, repr(made.pattern), made.flags))
+                compiled.append(
+                    (f"{where}:{frame.f_lineno}", name, repr(made.pattern), made.flags)
+                )
         return made
 
     re._compile = watched  # type: ignore[attr-defined]
@@ -182,7 +236,11 @@ def _make_tables() -> None:
 
 def _assigned(path: str, line: int) -> str:
     """The name, attribute, argument or function that the expression made at `line` is given to."""
-    around = [(last - first, name) for first, last, name in _names(path) if first <= line <= last]
+    around = [
+        (last - first, name)
+        for first, last, name in _names(path)
+        if first <= line <= last
+    ]
     return min(around, key=lambda one: one[0])[1] if around else ""
 
 
@@ -224,7 +282,9 @@ def attacks(expression: Expression, *, most: int) -> list[tuple[str, str, str]]:
     Half of them are made of the expression's own parts.
     """
     own: dict[tuple[str, str, str], None] = {}
-    for before, bodies in _repeats(parser.parse(expression.pattern.pattern, expression.flags), ("",)):
+    for before, bodies in _repeats(
+        parser.parse(expression.pattern.pattern, expression.flags), ("",)
+    ):
         for body in filter(None, bodies):
             for start in before[:3]:
                 own.update(dict.fromkeys((start, body, end) for end in _ENDS))
@@ -234,13 +294,17 @@ def attacks(expression: Expression, *, most: int) -> list[tuple[str, str, str]]:
     return _spread(list(own), most // 2) + _spread(common, most - most // 2)
 
 
-def _spread(all_of_them: Sequence[tuple[str, str, str]], most: int) -> list[tuple[str, str, str]]:
+def _spread(
+    all_of_them: Sequence[tuple[str, str, str]], most: int
+) -> list[tuple[str, str, str]]:
     if len(all_of_them) <= most:
         return list(all_of_them)
     return [all_of_them[place * len(all_of_them) // most] for place in range(most)]
 
 
-def _repeats(nodes: Any, before: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+def _repeats(
+    nodes: Any, before: Sequence[str]
+) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """For each repeat, spellings of what leads to it and of what it repeats; also every beginning, whole."""
     here = list(before)
     for code, argument in nodes:
@@ -269,7 +333,9 @@ def _spellings(nodes: Any) -> list[str]:
     """A few strings that the nodes match."""
     found = [""]
     for code, argument in nodes:
-        found = [one + two for one in found for two in _spelled(code, argument)][: _MOST * 4]
+        found = [one + two for one in found for two in _spelled(code, argument)][
+            : _MOST * 4
+        ]
     step = max(1, len(found) // _MOST)
     return found[::step][:_MOST]
 
@@ -290,7 +356,12 @@ def _spelled(code: Any, argument: Any) -> list[str]:
         return _spellings(argument)
     if code is codes.BRANCH:
         spelled = [_spellings(branch) for branch in argument[1]]
-        return [one for turn in range(2) for branch in spelled for one in branch[turn : turn + 1]][:_MOST]
+        return [
+            one
+            for turn in range(2)
+            for branch in spelled
+            for one in branch[turn : turn + 1]
+        ][:_MOST]
     if code is codes.ASSERT and argument[0] > 0:
         return [""]
     return [""]
@@ -348,11 +419,15 @@ _CATEGORIES: Final = {
 
 # --- measuring ---------------------------------------------------------------------------------------------
 
-LIMIT: Final = 1.35  # the largest exponent that counts as linear; a quadratic expression has 2
-_LONGEST: Final = 204_800  # characters of a text (config/tuning.yaml, text.max_text_chars)
+# The largest exponent that counts as linear; a quadratic expression has 2
+LIMIT: Final = 1.35
+# Characters of a text (config/tuning.yaml, text.max_text_chars)
+_LONGEST: Final = 204_800
 _ENOUGH_SECONDS: Final = 0.0005  # a time that can be compared
-_FIRST_CHARS: Final = 8_192  # where a run is shorter than that even here, it is at most a second for a text
-_STOP_SECONDS: Final = 1.0  # of CPU; past it a run is given up as one that would take for ever
+# Where a run is shorter than that even here, it is at most a second for a text
+_FIRST_CHARS: Final = 8_192
+# Of CPU; past it a run is given up as one that would take for ever
+_STOP_SECONDS: Final = 1.0
 
 # These get what strangers wrote as it is, the others of their rooms lines in which no space follows another.
 _GET_RAW: Final = tuple(
@@ -362,7 +437,9 @@ _GET_RAW: Final = tuple(
         "extract/urls",
     )
 )  # fmt: skip
-_GET_LINES: Final = tuple(f"aggregator/{room}/" for room in ("text", "extract", "stories", "cluster"))
+_GET_LINES: Final = tuple(
+    f"aggregator/{room}/" for room in ("text", "extract", "stories", "cluster")
+)
 
 
 class Growing(NamedTuple):
@@ -376,12 +453,18 @@ class Growing(NamedTuple):
     def __str__(self) -> str:
         before, body, behind = self.attack
         reported = f"{before!r} + n * {body!r} + {behind!r}"
-        return f"{self.expression.where} {self.method}({reported}): n^{self.exponent:.2f}"
+        return (
+            f"{self.expression.where} {self.method}({reported}): n^{self.exponent:.2f}"
+        )
 
 
-def growing(expression: Expression, *, most: int, longest: int = _LONGEST) -> Growing | None:
+def growing(
+    expression: Expression, *, most: int, longest: int = _LONGEST
+) -> Growing | None:
     """The first attack, of `most`, on which the expression takes more than linear time, up to `longest`."""
-    methods = sorted({"finditer" if method in _OVER_ALL else method for method in expression.methods})
+    methods = sorted(
+        {"finditer" if method in _OVER_ALL else method for method in expression.methods}
+    )
     for method in methods:
         for attack in attacks(expression, most=most):
             if (exponent := _exponent(expression, method, attack, longest)) > LIMIT:
@@ -389,9 +472,13 @@ def growing(expression: Expression, *, most: int, longest: int = _LONGEST) -> Gr
     return None
 
 
-def _exponent(expression: Expression, method: str, attack: tuple[str, str, str], longest: int) -> float:
+def _exponent(
+    expression: Expression, method: str, attack: tuple[str, str, str], longest: int
+) -> float:
     """With which power of the length the time grows; 0 where it is hardly any."""
-    gets_lines = expression.where.startswith(_GET_LINES) and not expression.where.startswith(_GET_RAW)
+    gets_lines = expression.where.startswith(
+        _GET_LINES
+    ) and not expression.where.startswith(_GET_RAW)
 
     def taken(length: int, times: int) -> float:
         before, body, behind = attack
@@ -400,10 +487,14 @@ def _exponent(expression: Expression, method: str, attack: tuple[str, str, str],
         data = text.encode("utf-8", "replace") if expression.is_bytes else text
         run = getattr(expression.pattern, "finditer" if method in _OVER_ALL else method)
         through = partial(deque, maxlen=0) if method in _OVER_ALL else bool
-        return min(seconds(lambda: through(run(data)), _STOP_SECONDS) for _ in range(times))
+        return min(
+            seconds(lambda: through(run(data)), _STOP_SECONDS) for _ in range(times)
+        )
 
     length = 64
-    while (least := taken(length, 1)) < _ENOUGH_SECONDS and length * 4 <= min(_FIRST_CHARS, longest):
+    while (least := taken(length, 1)) < _ENOUGH_SECONDS and length * 4 <= min(
+        _FIRST_CHARS, longest
+    ):
         length *= 4
     if least < _ENOUGH_SECONDS:
         return 0.0
@@ -417,7 +508,8 @@ def _exponent(expression: Expression, method: str, attack: tuple[str, str, str],
                 return exponent
         if length * 16 > longest:
             return exponent
-        length, least = length * 4, most  # a bounded repeat may only have begun to reach its bound
+        # A bounded repeat may only have begun to reach its bound
+        length, least = length * 4, most
     return math.inf
 
 

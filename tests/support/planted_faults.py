@@ -32,16 +32,27 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
     before: str
     after: str
-    function: str | None = None  # that has the snippet; None: the snippet is outside of functions
+    # That has the snippet; None: the snippet is outside of functions
+    function: str | None = None
     tests: tuple[str, ...] = ("tests/integration/intake/test_story_decisions.py",)
 
     def planted(self) -> str:
         """Return the file with the fault. Raise SystemExit if the snippet is not there once."""
         text = (REPOSITORY / self.file).read_text(encoding="utf-8")
-        nodes = [node for node in ast.walk(ast.parse(text)) if getattr(node, "name", "") == self.function]
-        parts = [ast.get_source_segment(text, node) or "" for node in nodes] if self.function else [text]
+        nodes = [
+            node
+            for node in ast.walk(ast.parse(text))
+            if getattr(node, "name", "") == self.function
+        ]
+        parts = (
+            [ast.get_source_segment(text, node) or "" for node in nodes]
+            if self.function
+            else [text]
+        )
         if len(parts) != 1 or parts[0].count(self.before) != 1:
-            raise SystemExit(f"{self.name}: not once in {self.function or self.file}: {self.before}")
+            raise SystemExit(
+                f"{self.name}: not once in {self.function or self.file}: {self.before}"
+            )
         changed = text.replace(parts[0], parts[0].replace(self.before, self.after))
         ast.parse(changed)
         return changed
@@ -54,8 +65,20 @@ def _passes(tests: Iterable[str], fault: Fault | None = None) -> bool:
         copy = shutil.copytree(REPOSITORY, Path(folder, "copy"), ignore=leave_out)
         if fault is not None:
             (copy / fault.file).write_text(fault.planted(), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-k", "not postgres", *tests]
-        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-n",
+            "0",
+            "-x",
+            "-k",
+            "not postgres",
+            *tests,
+        ]
+        done = subprocess.run(
+            command, cwd=copy, capture_output=True, text=True, check=False
+        )
     if done.returncode not in (0, 1):
         raise SystemExit(done.stdout + done.stderr)
     return done.returncode == 0
@@ -69,7 +92,9 @@ def _survives(fault: Fault) -> bool:
 
 def main() -> None:
     """Plant the faults; exit with 1 if one survives."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("word", nargs="?", default="")
     word = parser.parse_args().word
     listed = msgspec.yaml.decode(FAULTS.read_bytes(), type=tuple[Fault, ...])

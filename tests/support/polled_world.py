@@ -35,7 +35,9 @@ class Shown(NamedTuple):
 class PolledWorld(Closing):
     """Feeds at `http://HOST/feed`; `pages`: as in `fetch.pages`."""
 
-    def __init__(self, database: Database, *, pages: str = "never", start: dt.datetime = NOON) -> None:
+    def __init__(
+        self, database: Database, *, pages: str = "never", start: dt.datetime = NOON
+    ) -> None:
         self.database = database
         self.time = Time(start)
         self.world = World(self.time)
@@ -59,13 +61,22 @@ class PolledWorld(Closing):
         trust(self.database, [feed_source(f"http://{host}/feed").id for host in hosts])
 
     def publish(
-        self, host: str, title: str, said: str, *, link: str = "", hours: float = 0, **more: Any
+        self,
+        host: str,
+        title: str,
+        said: str,
+        *,
+        link: str = "",
+        hours: float = 0,
+        **more: Any,
     ) -> None:
         """Let a feed list an article; `hours`: how much earlier than now its date is."""
         number = len(self._items[host])
         published = self.time.now - dt.timedelta(hours=hours)
         address = link or f"http://{host}/{number}"
-        self._items[host].insert(0, item(title, said, link=address, published=published, **more))
+        self._items[host].insert(
+            0, item(title, said, link=address, published=published, **more)
+        )
 
     def withdraw(self, host: str) -> None:
         """Let a feed list its newest article no more."""
@@ -89,7 +100,9 @@ class PolledWorld(Closing):
         rows = {row.address: row for row in read_by(self.database, all_sources)}
         for host in hosts:
             assert self.poller.poll(rows[f"http://{host}/feed"]).problem is None
-        while wanted := read_by(self.database, pending_pages.due_pages, self.time.now, 50):
+        while wanted := read_by(
+            self.database, pending_pages.due_pages, self.time.now, 50
+        ):
             for page in wanted:
                 self.poller.fetch_page(page)
         self.rig.place()
@@ -99,19 +112,27 @@ class PolledWorld(Closing):
 
     def story_of(self, title: str) -> str:
         """The story of the article with this title that came first."""
-        named = select(article.c.story).where(article.c.title == title).order_by(article.c.inbox_no)
+        named = (
+            select(article.c.story)
+            .where(article.c.title == title)
+            .order_by(article.c.inbox_no)
+        )
         return str(queried(self.database, named).scalars().first())
 
     def shown(self, story: str) -> Shown:
         """What readers get of a story now."""
         self.rig.render()
         columns = "title, summary, text, article_count, outlet_count, report_count"
-        view = text(f"SELECT {columns} FROM v_stories WHERE id = :id").bindparams(id=story)
+        view = text(f"SELECT {columns} FROM v_stories WHERE id = :id").bindparams(
+            id=story
+        )
         return Shown(*queried(self.database, view).one())
 
     def originals(self) -> dict[str, str | None]:
         """Of what each article is a copy, both by the host of their address."""
         self.rig.render()
-        rows = queried(self.database, select(article.c.id, article.c.url, article.c.original)).all()
+        rows = queried(
+            self.database, select(article.c.id, article.c.url, article.c.original)
+        ).all()
         host = {row.id: row.url.split("/")[2] for row in rows}
         return {host[row.id]: host.get(row.original) for row in rows}

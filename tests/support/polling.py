@@ -18,13 +18,20 @@ from tests.support.articles import NOON
 def feed_source(address: str, **more: Any) -> Source:
     """A feed that is due, and then every ten minutes."""
     values = {"interval_seconds": 600, "next_due_at": NOON} | more
-    return Source(id=source_id("feed", values.get("name"), address), kind="feed", address=address, **values)
+    return Source(
+        id=source_id("feed", values.get("name"), address),
+        kind="feed",
+        address=address,
+        **values,
+    )
 
 
 def folder_source(path: Path) -> Source:
     """A watched folder that is due, and then every ten seconds."""
     id_ = source_id("folder", None, str(path))
-    return Source(id=id_, kind="folder", address=str(path), interval_seconds=10, next_due_at=NOON)
+    return Source(
+        id=id_, kind="folder", address=str(path), interval_seconds=10, next_due_at=NOON
+    )
 
 
 def poller_on(
@@ -38,5 +45,7 @@ def poller_on(
     pause: Callable[[float], object] = time.sleep,
 ) -> Poller:
     """One that parses in this process."""
-    services = PollServices(database, client, InlineExecutor(), all_tuning, now, *is_stopped)
+    services = PollServices(
+        database, client, InlineExecutor(), all_tuning, now, *is_stopped
+    )
     return Poller(services._replace(pause=pause), robots=robots, pages=pages)

@@ -26,9 +26,13 @@ _LONG = "tag:google.com,2005:reader/item/"
 class ReaderClient:
     """One signed-in client. Ids are decimal, as both keep them."""
 
-    def __init__(self, base_url: httpx.URL, name: str, password: str, **headers: str) -> None:
+    def __init__(
+        self, base_url: httpx.URL, name: str, password: str, **headers: str
+    ) -> None:
         self.http = http_client(base_url=base_url, headers=headers)
-        answer = self.http.post("/accounts/ClientLogin", data={"Email": name, "Passwd": password})
+        answer = self.http.post(
+            "/accounts/ClientLogin", data={"Email": name, "Passwd": password}
+        )
         assert answer.status_code == 200, answer.text
         parts = [line.split("=") for line in answer.text.split("\n") if line]
         self.auth = dict(part for part in parts if len(part) == 2)["Auth"]
@@ -37,7 +41,9 @@ class ReaderClient:
 
     def get(self, call: str, **query: Any) -> Any:
         """The JSON of a call."""
-        answer = self.http.get(f"/reader/api/0/{call}", params={"output": "json"} | query)
+        answer = self.http.get(
+            f"/reader/api/0/{call}", params={"output": "json"} | query
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -57,15 +63,25 @@ class ReaderClient:
 
     def contents(self, *ids: str) -> dict[str, Any]:
         """Items with their texts, by their decimal ids."""
-        form = {"T": self.token, "output": "json", "i": [f"{_LONG}{int(one):x}" for one in ids]}
+        form = {
+            "T": self.token,
+            "output": "json",
+            "i": [f"{_LONG}{int(one):x}" for one in ids],
+        }
         answer = self.http.post("/reader/api/0/stream/items/contents", data=form)
         assert answer.status_code == 200, answer.text
-        subscriptions = {one["id"] for one in self.get("subscription/list")["subscriptions"]}
+        subscriptions = {
+            one["id"] for one in self.get("subscription/list")["subscriptions"]
+        }
         items = answer.json()["items"]
-        assert {one["origin"]["streamId"] for one in items} <= subscriptions, "else they are not shown"
+        assert {one["origin"]["streamId"] for one in items} <= subscriptions, (
+            "else they are not shown"
+        )
         return {str(int(one["id"].removeprefix(_LONG), 16)): one for one in items}
 
-    def mark(self, *ids: str, add: str | None = None, remove: str | None = None) -> None:
+    def mark(
+        self, *ids: str, add: str | None = None, remove: str | None = None
+    ) -> None:
         form = {"T": self.token, "i": [f"{_LONG}{int(one):016x}" for one in ids]}
         form |= ({"a": add} if add else {}) | ({"r": remove} if remove else {})
         assert self.http.post("/reader/api/0/edit-tag", data=form).text == "OK"
@@ -76,15 +92,21 @@ class ReaderClient:
         return answer.status_code, answer.text.strip()
 
     def mark_all(self, stream: str = LIST, **form: Any) -> None:
-        answer = self.http.post("/reader/api/0/mark-all-as-read", data={"T": self.token, "s": stream} | form)
+        answer = self.http.post(
+            "/reader/api/0/mark-all-as-read", data={"T": self.token, "s": stream} | form
+        )
         assert answer.text == "OK"
 
     def count(self, stream: str = LIST) -> int:
-        counts = {one["id"]: one["count"] for one in self.get("unread-count")["unreadcounts"]}
+        counts = {
+            one["id"]: one["count"] for one in self.get("unread-count")["unreadcounts"]
+        }
         return int(counts.get(stream, 0))
 
 
-def libgreader_client(base: str, name: str, password: str, patch: pytest.MonkeyPatch) -> Any:
+def libgreader_client(
+    base: str, name: str, password: str, patch: pytest.MonkeyPatch
+) -> Any:
     """libgreader 0.7.1, with the address of this server in place of Google's."""
     for key, value in vars(ReaderUrl).items():
         if isinstance(value, str) and value.startswith("https://www.google.com"):

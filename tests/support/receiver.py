@@ -45,13 +45,16 @@ class Receiver(Closing):
         return self._server.url(path)
 
     def _take(self, request: Request) -> Response:
-        is_genuine = not self._signed or self._check(SECRET, dict(request.headers), request.body)
+        is_genuine = not self._signed or self._check(
+            SECRET, dict(request.headers), request.body
+        )
         with self._lock:
             self.came.append(request)
             if not is_genuine:
                 self.false.append(request)
         response = self.answer(request)
-        if 200 <= response.status < 300 and response.raw is None:  # `raw` hangs up: that accepts nothing
+        # `raw` hangs up: that accepts nothing
+        if 200 <= response.status < 300 and response.raw is None:
             with self._lock:
                 self.taken.append(request)
         return response

@@ -22,7 +22,16 @@ from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.stream_history import StreamPeriod
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, trust
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    trust,
+)
 from tests.support.fresh import sqlite_at
 from tests.support.rows import executed, queried
 from tests.support.story_checks import small_set
@@ -48,7 +57,13 @@ def later_entries() -> list[Entry]:
     return [
         record("New", "n1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
         record("New", "n2", "Ferry late", STRIKE[::-1], published=LATER),
-        record("Herald", "r1", "Pennmouth: the water falls", FLOOD_ELSEWHERE + " It falls.", published=NOON),
+        record(
+            "Herald",
+            "r1",
+            "Pennmouth: the water falls",
+            FLOOD_ELSEWHERE + " It falls.",
+            published=NOON,
+        ),
         record("Herald", "gone", "Forgotten once", STRIKE, published=NOON),
     ]
 
@@ -68,11 +83,23 @@ def _fill(database: Database) -> None:
     _sources(database, clock)
     for start in range(0, len(small_set()), 7):
         rig.take(*small_set()[start : start + 7])
-    rig.take(record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
-    rig.take(record("Herald", "r1", "Pennmouth: five dead", FLOOD_ELSEWHERE + " Five died.", published=NOON))
+    rig.take(
+        record("Herald", "r1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    )
+    rig.take(
+        record(
+            "Herald",
+            "r1",
+            "Pennmouth: five dead",
+            FLOOD_ELSEWHERE + " Five died.",
+            published=NOON,
+        )
+    )
     gone = rig.take(record("Herald", "gone", "Forgotten once", STRIKE, published=NOON))
     placing = Placer(database, ALL_TUNING, clock)
-    found = [one.id for one in StoryReader(database).stories(StoryFilter(limit=100)).stories]
+    found = [
+        one.id for one in StoryReader(database).stories(StoryFilter(limit=100)).stories
+    ]
     for pair in (found[:2], found[4:6], found[8:10]):
         placing.correct(CorrectionCommand(kind="merge", stories=tuple(pair)))
     placing.correct(CorrectionCommand(undo=None))
@@ -82,8 +109,13 @@ def _fill(database: Database) -> None:
     rig.pipeline.index_text()
     with database.write() as connection:
         stream_history.count_sources(connection, {"Herald": (4, 2), "Ünder": (1, 0)})
-        _, frequencies = pack_frequencies(connection.execute(select(tables.article.c.terms)).scalars())
-        old, new = StreamPeriod(2, 20_800, 5, 5, frequencies), StreamPeriod(3, 20_801, 9, 4, frequencies)
+        _, frequencies = pack_frequencies(
+            connection.execute(select(tables.article.c.terms)).scalars()
+        )
+        old, new = (
+            StreamPeriod(2, 20_800, 5, 5, frequencies),
+            StreamPeriod(3, 20_801, 9, 4, frequencies),
+        )
         for period in (old, new):
             stream_history.close_period(connection, period, keep=0)
         stream_history.count_sources(connection, {"Herald": (1, 1)})
@@ -91,21 +123,42 @@ def _fill(database: Database) -> None:
     with database.write() as connection:
         task = summaries.next_task(connection, clock())
         assert task is not None
-        of_story = select(tables.article.c.id).where(tables.article.c.story == task.id).limit(1)
+        of_story = (
+            select(tables.article.c.id)
+            .where(tables.article.c.story == task.id)
+            .limit(1)
+        )
         article = connection.execute(of_story).scalar_one()
         sentence = MachineSentence(text="The water falls.", article_ids=(article,))
         summaries.begin(connection, task, clock())
-        written = MachineSummary(written_by="model", written_at=clock(), sentences=(sentence,))
+        written = MachineSummary(
+            written_by="model", written_at=clock(), sentences=(sentence,)
+        )
         summaries.store(connection, task, written)
     BrowserMutes(database).add("words", "advertorial")
     marks = ReadMarks(database, clock)
-    numbers = queried(database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1]))
+    numbers = queried(
+        database, select(tables.story.c.story_no).where(tables.story.c.id == found[-1])
+    )
     starred = numbers.scalars().all()
     marks.edit(
-        marks.sign_in("ada"), starred, read=True, starred=True, labels={"ports": True, "to read": True}
+        marks.sign_in("ada"),
+        starred,
+        read=True,
+        starred=True,
+        labels={"ports": True, "to read": True},
     )
     rig.accept(record("Echo", "waits", "Not placed yet", FLOOD, published=NOON))
-    rig.waits(record("Echo", "page", "Its page is to come", "", published=NOON, url="https://echo.example/p"))
+    rig.waits(
+        record(
+            "Echo",
+            "page",
+            "Its page is to come",
+            "",
+            published=NOON,
+            url="https://echo.example/p",
+        )
+    )
     _installation(database, clock)
 
 
@@ -119,16 +172,33 @@ def _sources(database: Database, clock: Clock) -> None:
         unstable = {"source": "f", "guid_strikes": 1, "url_strikes": 0}
         connection.execute(insert(tables.folder).values(name="news", path="/srv/news"))
         connection.execute(insert(tables.unstable_identifier).values(unstable))
-        of_each = {"source": "news", "verdict": "empty", "reason": "no text", "at": clock()}
+        of_each = {
+            "source": "news",
+            "verdict": "empty",
+            "reason": "no text",
+            "at": clock(),
+        }
         items = ("b.txt", "B.txt", "_a.txt", "ä.txt", "a b.txt", "a-b.txt", "ab.txt")
-        connection.execute(insert(tables.rejected_input), [of_each | {"item": item} for item in items])
+        connection.execute(
+            insert(tables.rejected_input), [of_each | {"item": item} for item in items]
+        )
 
 
 def _installation(database: Database, clock: Clock) -> None:
     """What belongs to this installation: exports leave it out, backups and copies do not."""
     now = clock()
-    webhook = {"name": "desk", "url_hash": b"p", "is_configured": True, "last_change_no": 3}
-    failing = {"state": "failing", "problem": "500", "failures": 2, "failing_since": now}
+    webhook = {
+        "name": "desk",
+        "url_hash": b"p",
+        "is_configured": True,
+        "last_change_no": 3,
+    }
+    failing = {
+        "state": "failing",
+        "problem": "500",
+        "failures": 2,
+        "failing_since": now,
+    }
     delivery = {
         "webhook": "desk",
         "change": 3,
@@ -145,10 +215,17 @@ def _installation(database: Database, clock: Clock) -> None:
         "result": "{}",
         "done_at": now,
     }
-    token = {"id": "t", "name": "desk", "hash": b"\0\xff" * 16, "scopes": "push", "created_at": now}
+    token = {
+        "id": "t",
+        "name": "desk",
+        "hash": b"\0\xff" * 16,
+        "scopes": "push",
+        "created_at": now,
+    }
     rows = {
         tables.api_token: token,
-        tables.known_items: {"source": "f", "packed": b"i"},  # erasing forgot those of before
+        # Erasing forgot those of before
+        tables.known_items: {"source": "f", "packed": b"i"},
         tables.command: correction | {"done_at": now},
         tables.webhook: webhook | failing,
         tables.outbox: delivery | waiting,

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, FromClause, Result, event, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    FromClause,
+    Result,
+    event,
+    func,
+    select,
+    text,
+)
 
 from aggregator.store.engine.database import Database
 
@@ -35,15 +44,21 @@ def full_soon(database: Database, pages: int) -> None:
         connection.execute(f"PRAGMA max_page_count={held + pages}")
 
 
-def queried(database: Database | str, statement: Executable, *values: Any) -> Result[Any]:
+def queried(
+    database: Database | str, statement: Executable, *values: Any
+) -> Result[Any]:
     """What a statement finds; it is all read."""
     with opened(database) as held, held.read() as connection:
         return connection.execute(statement, *values).freeze()()
 
 
-def counted(database: Database | str, table: FromClause, *where: ColumnElement[bool]) -> int:
+def counted(
+    database: Database | str, table: FromClause, *where: ColumnElement[bool]
+) -> int:
     """How many rows of a table fit."""
-    count: int = queried(database, select(func.count()).select_from(table).where(*where)).scalar_one()
+    count: int = queried(
+        database, select(func.count()).select_from(table).where(*where)
+    ).scalar_one()
     return count
 
 
@@ -54,7 +69,10 @@ def executed(database: Database | str, statement: Executable, *values: Any) -> N
 
 
 def read_by(
-    database: Database | str, function: Callable[..., Found], *arguments: Any, **settings: Any
+    database: Database | str,
+    function: Callable[..., Found],
+    *arguments: Any,
+    **settings: Any,
 ) -> Found:
     """What a function of the program answers in a reading transaction of its own."""
     with opened(database) as held, held.read() as connection:
@@ -62,7 +80,10 @@ def read_by(
 
 
 def written_by(
-    database: Database | str, function: Callable[..., Found], *arguments: Any, **settings: Any
+    database: Database | str,
+    function: Callable[..., Found],
+    *arguments: Any,
+    **settings: Any,
 ) -> Found:
     """Likewise in a writing one, which is committed."""
     with opened(database) as held, held.write() as connection:
@@ -74,7 +95,9 @@ def overheard(database: Database, *starts: str) -> Iterator[list[tuple[str, Any]
     """The statements that are sent meanwhile, with their values; of `starts`, those that begin so."""
     sent: list[tuple[str, Any]] = []
 
-    def hear(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+    def hear(
+        _connection: object, _cursor: object, statement: str, values: Any, *_: object
+    ) -> None:
         if statement.lstrip().startswith(starts or ""):
             sent.append((statement, values))
 
@@ -89,7 +112,8 @@ def whole_scans(database: Database, sent: Sequence[tuple[str, Any]]) -> set[str]
     """How SQLite carries out the statements: the steps that read a whole table, without an index."""
     with database.read() as connection:
         plans = [
-            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in sent
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all()
+            for one, values in sent
         ]
     steps = {str(row[-1]) for plan in plans for row in plan}
     return {step for step in steps if step.startswith("SCAN") and "INDEX" not in step}

@@ -22,7 +22,11 @@ def item(
         "description": text,
         "pubDate": format_datetime(published) if published else "",
     }
-    elements = (f"<{name}>{escape(words)}</{name.split()[0]}>" for name, words in parts.items() if words)
+    elements = (
+        f"<{name}>{escape(words)}</{name.split()[0]}>"
+        for name, words in parts.items()
+        if words
+    )
     return f"<item>{''.join(elements)}{more}</item>"
 
 

@@ -65,7 +65,9 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         if found is None or wanted is None:
             return (found is None) == (wanted is None)
         is_day = len(self.sample.published or "") == len("2024-12-08")
-        return found.time == wanted and found.precision == ("day" if is_day else "minute")
+        return found.time == wanted and found.precision == (
+            "day" if is_day else "minute"
+        )
 
     @property
     def invented(self) -> bool:
@@ -100,8 +102,14 @@ def score(sample: Sample) -> Score:
             or (line in kept and without_bullet(line) not in true)
         )
     ]
-    lost = [line for line in sample.lines("+") if line and without_bullet(line) not in kept]
-    places = [kept.find(without_bullet(line)) for line in sample.lines("+") if line not in lost]
+    lost = [
+        line for line in sample.lines("+") if line and without_bullet(line) not in kept
+    ]
+    places = [
+        kept.find(without_bullet(line))
+        for line in sample.lines("+")
+        if line not in lost
+    ]
     return Score(
         sample=sample,
         left=tuple(left),
@@ -134,7 +142,9 @@ def _sample(path: Path) -> Sample:
     head, _, body = path.read_text(encoding="utf-8").partition("\n\n")
     labels = dict(line.split(": ", 1) for line in head.split("\n"))
     marked = tuple((line[:1], line[2:]) for line in body.rstrip("\n").split("\n"))
-    reported = {name: None if value == "null" else value for name, value in labels.items()}
+    reported = {
+        name: None if value == "null" else value for name, value in labels.items()
+    }
     return Sample(
         name=path.stem,
         language=labels["lang"],

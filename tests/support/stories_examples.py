@@ -30,13 +30,16 @@ Divers will search the wreck of the ferry on Thursday, the ministry of transport
 The Marlin had failed a safety inspection in October, according to documents of the harbour authority."""
 
 
-def view(id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any) -> ArticleView:
+def view(
+    id_: str = "a", outlet: str | None = "Harbour Post", **changes: Any
+) -> ArticleView:
     """An article; times count from noon of 12 March 2025, `hours` later."""
     hours = changes.pop("hours", 0)
     time = NOON + dt.timedelta(hours=hours)
     values: dict[str, Any] = {
         "id": id_,
-        "inbox_no": int.from_bytes(id_.encode().ljust(7, b"\0")[:7]),  # in the order of the ids
+        # In the order of the ids
+        "inbox_no": int.from_bytes(id_.encode().ljust(7, b"\0")[:7]),
         "outlet": outlet,
         "outlet_key": outlet,
         "url": f"https://{id_}.example/",
@@ -69,7 +72,13 @@ def ferry() -> list[ArticleView]:
     mourns = "Live: Port Ellis mourns ferry victims - North Courier"
     return [
         view("a", "Harbour Post", title=sinks, text=FERRY_A),
-        view("b", "Daily Lantern", title="Why did the Marlin sink? | Daily Lantern", text=FERRY_B, hours=2),
+        view(
+            "b",
+            "Daily Lantern",
+            title="Why did the Marlin sink? | Daily Lantern",
+            text=FERRY_B,
+            hours=2,
+        ),
         view("c", "North Courier", title=mourns, text=FERRY_C, hours=5),
     ]
 

@@ -12,7 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, insert, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.corrections.apply_corrections import CorrectionCommand, CorrectionResult
+from aggregator.grouping.corrections.apply_corrections import (
+    CorrectionCommand,
+    CorrectionResult,
+)
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
@@ -25,7 +28,14 @@ from aggregator.sources.parse.files import InputEntry, open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
-from aggregator.store.tables import article, correction, counter, link_constraint, metadata, story
+from aggregator.store.tables import (
+    article,
+    correction,
+    counter,
+    link_constraint,
+    metadata,
+    story,
+)
 from aggregator.stories.counts import Counts, count
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig
@@ -51,7 +61,10 @@ def _placed_rows() -> dict[str, list[dict[str, Any]]]:
         rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
         for start in range(0, len(small_set()), 7):
             rig.take(*small_set()[start : start + 7])
-        rows = {table.name: read_by(database, _rows, table) for table in metadata.sorted_tables}
+        rows = {
+            table.name: read_by(database, _rows, table)
+            for table in metadata.sorted_tables
+        }
         database.close()
     return rows
 
@@ -63,10 +76,14 @@ def fill(database: Database) -> None:
 
 def by_title(database: Database, *words: str) -> list[str]:
     """The ids of the live stories whose headlines hold these words, one for each."""
-    rows = queried(database, select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None)))
+    rows = queried(
+        database, select(story.c.id, story.c.title).where(story.c.redirect_to.is_(None))
+    )
     titles = {row.title: row.id for row in rows}
     found = [[id_ for title, id_ in titles.items() if word in title] for word in words]
-    assert all(len(ids) == 1 for ids in found), f"{words} are not one story each: {sorted(titles)}"
+    assert all(len(ids) == 1 for ids in found), (
+        f"{words} are not one story each: {sorted(titles)}"
+    )
     return [ids[0] for ids in found]
 
 
@@ -80,9 +97,13 @@ def placing_of(database: Database, all_tuning: Tuning | None = None) -> Placer:
     return Placer(database, all_tuning or Tuning(), Clock(NOON + dt.timedelta(days=9)))
 
 
-def correct(database: Database, kind: Any, *stories: str, **more: Any) -> CorrectionResult:
+def correct(
+    database: Database, kind: Any, *stories: str, **more: Any
+) -> CorrectionResult:
     """A correction by a writer of its own."""
-    return placing_of(database).correct(CorrectionCommand(kind=kind, stories=stories, **more))
+    return placing_of(database).correct(
+        CorrectionCommand(kind=kind, stories=stories, **more)
+    )
 
 
 def undo(database: Database, number: int | None = None) -> CorrectionResult:
@@ -91,18 +112,27 @@ def undo(database: Database, number: int | None = None) -> CorrectionResult:
 
 
 def reclustering(
-    database: Database, all_tuning: Tuning | None = None, executor: Executor | None = None
+    database: Database,
+    all_tuning: Tuning | None = None,
+    executor: Executor | None = None,
 ) -> Reclusterer:
     """Ready to decide again."""
     clock = Clock(NOON + dt.timedelta(days=10))
     return Reclusterer(
-        database, executor or InlineExecutor(), all_tuning or Tuning(), StoryOptions(), now=clock
+        database,
+        executor or InlineExecutor(),
+        all_tuning or Tuning(),
+        StoryOptions(),
+        now=clock,
     )
 
 
 def assigned(database: Database) -> dict[str, str]:
     """Article to story."""
-    return {row.id: row.story for row in queried(database, select(article.c.id, article.c.story))}
+    return {
+        row.id: row.story
+        for row in queried(database, select(article.c.id, article.c.story))
+    }
 
 
 def partition(database: Database) -> dict[str, frozenset[str]]:
@@ -137,8 +167,11 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             if row.redirect_to is not None:
                 if members:
                     wrong.append(f"{row.id} gave way and has {len(members)} articles")
-                if row.redirect_to not in live and row.redirect_to != "":  # "": its articles were forgotten
-                    wrong.append(f"{row.id} redirects to {row.redirect_to}, which is no live story")
+                # "": its articles were forgotten
+                if row.redirect_to not in live and row.redirect_to != "":
+                    wrong.append(
+                        f"{row.id} redirects to {row.redirect_to}, which is no live story"
+                    )
                 continue
             if not members:
                 wrong.append(f"{row.id} lives without articles")
@@ -151,7 +184,12 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
                     f"{row.id} says container_only {row.container_only}, what is compared is {roles}"
                 )
             views = article_views.views_of_stories(connection, [row.id])[row.id]
-            reported = Counts(row.article_count, row.outlet_count, row.report_count, row.unknown_outlet_count)
+            reported = Counts(
+                row.article_count,
+                row.outlet_count,
+                row.report_count,
+                row.unknown_outlet_count,
+            )
             counted = count(views)
             if reported != counted:
                 wrong.append(f"{row.id} counts {reported}, its articles {counted}")
@@ -160,9 +198,13 @@ def what_is_wrong(database: Database, placing: Placer | None = None) -> list[str
             if (row.first_published, row.last_published) != (min(times), max(times)):
                 wrong.append(f"the times of {row.id} are not those of its articles")
             if row.last_inbox_no < max(member.inbox_no for member in members):
-                wrong.append(f"{row.id} says {row.last_inbox_no} as its last inbox number")
+                wrong.append(
+                    f"{row.id} says {row.last_inbox_no} as its last inbox number"
+                )
         orphans = connection.execute(
-            select(func.count()).select_from(article).where(article.c.story.not_in(live))
+            select(func.count())
+            .select_from(article)
+            .where(article.c.story.not_in(live))
         ).scalar_one()
         if orphans:
             wrong.append(f"{orphans} articles are in no live story")
@@ -178,7 +220,9 @@ def out_of_reach(connection: Connection) -> list[str]:
     A person may put such articles together: stories of which a correction names an article are left out.
     """
     reach = dt.timedelta(days=shipped_model(Tuning()).tuning.window_days)
-    corrected = select(article.c.story).join(link_constraint, link_constraint.c.article == article.c.id)
+    corrected = select(article.c.story).join(
+        link_constraint, link_constraint.c.article == article.c.id
+    )
     dated = select(article.c.story, article.c.published).where(
         article.c.published.is_not(None), article.c.story.not_in(corrected)
     )
@@ -198,7 +242,9 @@ def differences(kept: Window, fresh: Window) -> list[str]:
     found = []
     for number in sorted({*kept.numbers(), *fresh.numbers()}):
         if (number in kept) != (number in fresh):
-            found.append(f"story {number} is in {'memory' if number in kept else 'the rows'} only")
+            found.append(
+                f"story {number} is in {'memory' if number in kept else 'the rows'} only"
+            )
             continue
         mine, theirs = kept.story(number), fresh.story(number)
         found += [
@@ -209,8 +255,12 @@ def differences(kept: Window, fresh: Window) -> list[str]:
         if numbers_of(kept.neighbours(number)) != numbers_of(fresh.neighbours(number)):
             found.append(f"memory finds other neighbours of story {number}")
         for report in theirs.reports[:1]:
-            if numbers_of(kept.candidates(report)) != numbers_of(fresh.candidates(report)):
-                found.append(f"memory finds other candidates for a report of story {number}")
+            if numbers_of(kept.candidates(report)) != numbers_of(
+                fresh.candidates(report)
+            ):
+                found.append(
+                    f"memory finds other candidates for a report of story {number}"
+                )
     return found
 
 
@@ -256,7 +306,9 @@ def mistake(database: Database, kind: str, *stories: str, **more: Any) -> list[s
 
 def evidence_of(database: Database, article_id: str) -> Evidence:
     """Why an article is where it is."""
-    blob = queried(database, select(article.c.evidence).where(article.c.id == article_id)).scalar_one()
+    blob = queried(
+        database, select(article.c.evidence).where(article.c.id == article_id)
+    ).scalar_one()
     return codecs.unpack(blob, Evidence)
 
 

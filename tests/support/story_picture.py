@@ -32,7 +32,14 @@ MOST_BYTES = 250_000
 def _read_samples(database_url: str) -> None:
     """As a person would: aggregator ingest examples/articles."""
     try:
-        command_line(["--database", database_url, "ingest", str(REPOSITORY / "examples" / "articles")])
+        command_line(
+            [
+                "--database",
+                database_url,
+                "ingest",
+                str(REPOSITORY / "examples" / "articles"),
+            ]
+        )
     except SystemExit as end:
         if end.code:
             raise
@@ -61,16 +68,22 @@ def _photograph_front(page: Page, address: str) -> None:
 def main() -> None:
     """Make the pictures, or end with words about what is missing."""
     if not CHROMIUM.exists():
-        sys.exit(f"{CHROMIUM} is not there: apt-get install chromium, or set AGGREGATOR_CHROMIUM")
+        sys.exit(
+            f"{CHROMIUM} is not there: apt-get install chromium, or set AGGREGATOR_CHROMIUM"
+        )
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         url = f"sqlite:///{folder}/picture.db"
         _read_samples(url)
         database = Database(url)
         server = Server(StoryReader(database), PublishSettings(port=0))
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=ARGUMENTS
+        )
         try:
             address = server.start()
-            page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
+            page = browser.new_page(
+                viewport={"width": WIDTH, "height": 900}, color_scheme="light"
+            )
             _photograph_front(page, address)
             _photograph_story(page, f"{address}/stories/{_largest_story(database)}")
         finally:
@@ -80,7 +93,9 @@ def main() -> None:
     for picture in (FRONT_PICTURE, STORY_PICTURE):
         size = picture.stat().st_size
         if size > MOST_BYTES:
-            sys.exit(f"{picture} has {size} bytes, more than {MOST_BYTES}: cut it earlier")
+            sys.exit(
+                f"{picture} has {size} bytes, more than {MOST_BYTES}: cut it earlier"
+            )
         sys.stderr.write(f"{picture.relative_to(REPOSITORY)}: {size} bytes\n")
 
 

@@ -62,9 +62,16 @@ class Terminal:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
+    def type(
+        self, *arguments: str | bytes, stdin: bytes = b"", **environment: str
+    ) -> Said:
         """Run the program; a stack trace fails the test at once."""
-        ended = forked.run([os.fsdecode(one) for one in arguments], self.folder, kept(environment), stdin)
+        ended = forked.run(
+            [os.fsdecode(one) for one in arguments],
+            self.folder,
+            kept(environment),
+            stdin,
+        )
         said = Said(ended.code, ended.out, ended.err.decode())
         assert "Traceback" not in said.err, said.err
         return said
@@ -72,7 +79,9 @@ class Terminal:
     def type_on_screen(self, columns: int, *arguments: str) -> str:
         """What is printed where standard output is a terminal of so many columns, without its colours."""
         code, shown = on_screen(
-            self.folder, arguments, os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+            self.folder,
+            arguments,
+            os.environ | {"COLUMNS": str(columns), "TERM": "xterm"},
         )
         assert code == 0
         return re.sub(r"\x1b\[[0-9;]*m", "", shown.decode()).replace("\r\n", "\n")
@@ -111,7 +120,9 @@ class Prompt(Terminal):
         super().__init__(folder)
         self._capture = capture
 
-    def type(self, *arguments: str | bytes, stdin: bytes = b"", **environment: str) -> Said:
+    def type(
+        self, *arguments: str | bytes, stdin: bytes = b"", **environment: str
+    ) -> Said:
         assert not stdin
         assert not environment
         self._capture.readouterr()
@@ -122,11 +133,17 @@ class Prompt(Terminal):
 
 def kept(environment: Mapping[str, str]) -> dict[str, str]:
     """These and our own variables, without those that are about the program."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("AGGREGATOR_", "STATE_"))}
+    own = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("AGGREGATOR_", "STATE_"))
+    }
     return {**own, **environment}
 
 
-def on_screen(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[int, bytes]:
+def on_screen(
+    folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[int, bytes]:
     """The exit code, and what is printed where standard output is a terminal."""
     ours, theirs = pty.openpty()
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -134,7 +151,8 @@ def on_screen(folder: Path, arguments: Sequence[str], environment: Mapping[str, 
     os.close(theirs)
     os.close(nothing)
     shown = b""
-    with suppress(OSError):  # that is how a terminal tells that its last writer has gone
+    # That is how a terminal tells that its last writer has gone
+    with suppress(OSError):
         while more := os.read(ours, 65536):
             shown += more
     os.close(ours)
@@ -152,4 +170,6 @@ def reports() -> str:
         ("3", "Herald", '=Strike, "dock" workers', STRIKE),
     )
     names = ("id", "source", "title", "text")
-    return jsonl(*({**dict(zip(names, one, strict=True)), "published": DAY} for one in records))
+    return jsonl(
+        *({**dict(zip(names, one, strict=True)), "published": DAY} for one in records)
+    )

@@ -1,13 +1,23 @@
 """Records of web archives."""
 
 
-def warc_record(kind: str, block: bytes, url: str = "https://news.example.org/a") -> bytes:
+def warc_record(
+    kind: str, block: bytes, url: str = "https://news.example.org/a"
+) -> bytes:
     head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: {url}\r\nWARC-Record-ID: <urn:uuid:{url}>\r\n"
-    return head.encode() + f"Content-Length: {len(block)}\r\n\r\n".encode() + block + b"\r\n\r\n"
+    return (
+        head.encode()
+        + f"Content-Length: {len(block)}\r\n\r\n".encode()
+        + block
+        + b"\r\n\r\n"
+    )
 
 
 def answer(
-    body: bytes, more: str = "", kind: str = "text/html; charset=iso-8859-1", status: str = "200 OK"
+    body: bytes,
+    more: str = "",
+    kind: str = "text/html; charset=iso-8859-1",
+    status: str = "200 OK",
 ) -> bytes:
     return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{more}\r\n".encode() + body
 

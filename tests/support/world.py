@@ -18,7 +18,14 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from tests.support.articles import NOON
-from tests.support.loopback import Closing, LoopbackServer, Request, Response, Route, routed
+from tests.support.loopback import (
+    Closing,
+    LoopbackServer,
+    Request,
+    Response,
+    Route,
+    routed,
+)
 
 
 class Time:
@@ -96,7 +103,9 @@ class World(Closing):
     def _dial(self, address: str, _port: int, seconds: float) -> httpcore.NetworkStream:
         if self._names[address] in self.closed:
             raise httpcore.ConnectError("Connection refused")
-        return httpcore.SyncBackend().connect_tcp("127.0.0.1", self._server.port, timeout=seconds)
+        return httpcore.SyncBackend().connect_tcp(
+            "127.0.0.1", self._server.port, timeout=seconds
+        )
 
     def _answer(self, request: Request) -> Response:
         host = request.headers["host"].partition(":")[0]

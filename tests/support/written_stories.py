@@ -47,20 +47,30 @@ class WrittenStories(StoryReader):
         weakref.finalize(self, _remove, self.database, folder)
         self._numbers = itertools.count(1)
 
-    def put(self, told: StoryView, text: StoryText | None = None, *moved_from: str) -> None:
+    def put(
+        self, told: StoryView, text: StoryText | None = None, *moved_from: str
+    ) -> None:
         """Writes or rewrites a story, logged at its last bump; `moved_from` are ids that it took in."""
         with self.database.write() as connection:
             same_id = select(story.c.story_no).where(story.c.id == told.id)
             number = connection.execute(same_id).scalar() or next(self._numbers)
             upsert(connection, story, _story_row(told, number) | _rendered(text))
             for id_ in moved_from:
-                gone = {"story_no": next(self._numbers), "id": id_, "redirect_to": told.id}
+                gone = {
+                    "story_no": next(self._numbers),
+                    "id": id_,
+                    "redirect_to": told.id,
+                }
                 upsert(connection, story, _story_row(told, number) | gone)
             self._write_articles(connection, told)
             topics = [StoryName(name=one, outlets=1) for one in told.topics]
-            row = connection.execute(select(*story_links.COMPARED).where(story.c.story_no == number)).one()
+            row = connection.execute(
+                select(*story_links.COMPARED).where(story.c.story_no == number)
+            ).one()
             story_links.write(connection, [(row, told.names, topics)])
-            connection.execute(insert(story_log).values(story=told.id, at=told.updated, kind="written"))
+            connection.execute(
+                insert(story_log).values(story=told.id, at=told.updated, kind="written")
+            )
 
     def _write_articles(self, connection: Connection, told: StoryView) -> None:
         earlier = select(article.c.inbox_no).where(article.c.story == told.id)
@@ -69,7 +79,11 @@ class WrittenStories(StoryReader):
         connection.execute(delete(article).where(article.c.story == told.id))
         follows = told.earlier[0].id if told.earlier else None
         for one in told.articles:
-            row = _article_row(one) | {"inbox_no": next(self._numbers), "story": told.id, "follows": follows}
+            row = _article_row(one) | {
+                "inbox_no": next(self._numbers),
+                "story": told.id,
+                "follows": follows,
+            }
             row |= {"text": None} if told.texts_gone else {}
             connection.execute(insert(article).values(row))
         index.index_next(connection, len(told.articles))
@@ -81,7 +95,15 @@ class WrittenStories(StoryReader):
 
     def set_sources(self, *sources: SourceView) -> None:
         """Adds sources. The articles of an outlet are from the source with its name, with hyphens, as id."""
-        same = ("id", "kind", "name", "folder", "site_url", "interval_seconds", "origin")
+        same = (
+            "id",
+            "kind",
+            "name",
+            "folder",
+            "site_url",
+            "interval_seconds",
+            "origin",
+        )
         with self.database.write() as connection:
             for one in sources:
                 row = {name: getattr(one, name) for name in same} | {
@@ -107,7 +129,9 @@ def _rendered(text: StoryText | None) -> dict[str, Any]:
 
 
 def _story_row(told: StoryView, number: int) -> dict[str, Any]:
-    same = {name: getattr(told, name) for name in told.__struct_fields__ if name in story.c}
+    same = {
+        name: getattr(told, name) for name in told.__struct_fields__ if name in story.c
+    }
     return same | {
         "story_no": number,
         "founding_article": told.articles[0].id,
@@ -118,8 +142,12 @@ def _story_row(told: StoryView, number: int) -> dict[str, Any]:
 
 
 def _article_row(one: ArticleView) -> dict[str, Any]:
-    same = {name: getattr(one, name) for name in one.__struct_fields__ if name in article.c}
-    of_details = {*one.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*same}
+    same = {
+        name: getattr(one, name) for name in one.__struct_fields__ if name in article.c
+    }
+    of_details = {*one.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {
+        *same
+    }
     details = ArticleDetails(**{name: getattr(one, name) for name in of_details})
     return same | {
         "root_article": one.id,
@@ -197,8 +225,12 @@ def at(hour: int, minute: int) -> dt.datetime:
 def the_ferry() -> tuple[StoryView, StoryText]:
     """A story with everything in it: copies, an agency, a live blog, openings, a quotation."""
 
-    def one(id_: str, outlet: str, title: str, time: dt.datetime, text: str, **more: object) -> ArticleView:
-        return an_article(id=id_, outlet=outlet, title=title, published=time, text=text, **more)
+    def one(
+        id_: str, outlet: str, title: str, time: dt.datetime, text: str, **more: object
+    ) -> ArticleView:
+        return an_article(
+            id=id_, outlet=outlet, title=title, published=time, text=text, **more
+        )
 
     aground = "Ferry with 212 on board runs aground off Lind island in fog"
     taken_off = "Passengers taken off stranded ferry near Lind"
@@ -207,7 +239,11 @@ def the_ferry() -> tuple[StoryView, StoryText]:
     live = "22:48: The first boat reaches Lind harbour.\n23:31: The captain leaves the ship last."
     similar = (Reason(name="title", value=0.6, share=2.1),)
     event = Evidence(stage="event", score=4.21, need=1.5, reasons=similar)
-    of_post = {"lead": _POST_LEAD, "author": "Ines Karlow", "evidence": Evidence(stage="founded")}
+    of_post = {
+        "lead": _POST_LEAD,
+        "author": "Ines Karlow",
+        "evidence": Evidence(stage="founded"),
+    }
     of_wire = {
         "lead": _LIFEBOATS,
         "wire": "NPA",
@@ -221,16 +257,33 @@ def the_ferry() -> tuple[StoryView, StoryText]:
         "url": "https://eastgate.example/a/ferry",
     }
     of_island = {"lead": _ISLAND_LEAD, "url": "https://island-weekly.example/aurelia"}
-    of_live = {"lead": "All updates on the rescue of the passengers of the Aurelia.", "role": "container"}
+    of_live = {
+        "lead": "All updates on the rescue of the passengers of the Aurelia.",
+        "role": "container",
+    }
     articles = (
         one("ferrypost", "The Harbour Post", aground, at(21, 10), _POST, **of_post),
         one("ferrywire", "Northern Courier", taken_off, at(22, 5), _WIRE, **of_wire),
         one("ferrycopy", "Eastgate Gazette", taken_off, at(22, 40), _WIRE, **of_copy),
         one("ferryisle", "Island Weekly", scrape, at(23, 20), _ISLAND, **of_island),
-        one("ferrylive", "Radio Meridian", updates, at(23, 55), live, **of_live, url=_LIVE),
+        one(
+            "ferrylive",
+            "Radio Meridian",
+            updates,
+            at(23, 55),
+            live,
+            **of_live,
+            url=_LIVE,
+        ),
     )
     bumped = dt.datetime(2026, 11, 20, 0, 4, 11, 250_000, tzinfo=dt.UTC)
-    story = a_story(*articles, id="lindferry", summary=articles[0].lead, updated=bumped, report_count=3)
+    story = a_story(
+        *articles,
+        id="lindferry",
+        summary=articles[0].lead,
+        updated=bumped,
+        report_count=3,
+    )
     return story, _ferry_text(story)
 
 
@@ -242,7 +295,9 @@ _POST = (
     "Two people were slightly injured, the operator said.\n"
     "The harbour master had warned of poor visibility since noon."
 )
-_LIFEBOATS = "Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said."
+_LIFEBOATS = (
+    "Lifeboats took all passengers off the ferry Aurelia by 23.30, the coastguard said."
+)
 _WIRE = (
     f"LIND (NPA) - {_LIFEBOATS}\n"
     "The vessel hit the Brandt shoal at about 20.40 after leaving Eastgate.\n"
@@ -260,12 +315,16 @@ def _ferry_text(story: StoryView) -> StoryText:
     island = _ISLAND.split("\n")
     return StoryText(
         title=story.title,
-        lead=tuple(Passage(text=line, article_id="ferrypost") for line in _POST.split("\n")[:2]),
+        lead=tuple(
+            Passage(text=line, article_id="ferrypost") for line in _POST.split("\n")[:2]
+        ),
         openings=(
             Passage(text=island[0], article_id="ferryisle"),
             Passage(text=_LIFEBOATS, article_id="ferrywire"),
         ),
-        quotations=(Quotation(speaker="Marta Dahl", text=island[1], article_ids=("ferryisle",)),),
+        quotations=(
+            Quotation(speaker="Marta Dahl", text=island[1], article_ids=("ferryisle",)),
+        ),
     )
 
 
@@ -281,24 +340,42 @@ def filled_reader() -> WrittenStories:
     story_reader.put(*the_ferry(), "oldferry")
     for hours, outlet, title, lead in _OTHERS:
         time = MORNING - dt.timedelta(hours=hours)
-        article = an_article(outlet=outlet, title=title, lead=lead, text=lead, published=time)
+        article = an_article(
+            outlet=outlet, title=title, lead=lead, text=lead, published=time
+        )
         story_reader.put(a_story(article))
     times = [MORNING - dt.timedelta(hours=n) for n in range(len(_BUDGET_TITLES))]
     budget = [
-        an_article(outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=time)
+        an_article(
+            outlet=name, title=title, lead=_BUDGET, text=_BUDGET, effective_at=time
+        )
         for (name, title), time in zip(_BUDGET_TITLES, times, strict=True)
     ]
-    story_reader.put(a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7))
+    story_reader.put(
+        a_story(*budget, id="budget", outlet_count=7, report_count=6, article_count=7)
+    )
     site = "https://harbour-post.example/"
     polled = {"last_success": MORNING, "next_due": MORNING + dt.timedelta(minutes=30)}
     sources: dict[str, dict[str, Any]] = {
-        "The Harbour Post": {"state": "ok", "folder": "Coast", "url": f"{site}feed?key=secret", **polled},
-        "Island Weekly": {"state": "failing", "folder": "Coast", "problem": "HTTP 503 since 2 days"},
+        "The Harbour Post": {
+            "state": "ok",
+            "folder": "Coast",
+            "url": f"{site}feed?key=secret",
+            **polled,
+        },
+        "Island Weekly": {
+            "state": "failing",
+            "folder": "Coast",
+            "problem": "HTTP 503 since 2 days",
+        },
         "Radio Meridian": {"state": "new"},
     }
     sources["The Harbour Post"]["site_url"] = site
     story_reader.set_sources(
-        *(SourceView(id=name.replace(" ", "-"), name=name, **given) for name, given in sources.items())
+        *(
+            SourceView(id=name.replace(" ", "-"), name=name, **given)
+            for name, given in sources.items()
+        )
     )
     return story_reader
 
@@ -308,7 +385,10 @@ _BUDGET = (
     "tram fares that two parties had ruled out."
 )
 _BUDGET_TITLES = (
-    ("Eastgate Gazette", "Eastgate council passes budget after nine-hour session, tram fares to rise"),
+    (
+        "Eastgate Gazette",
+        "Eastgate council passes budget after nine-hour session, tram fares to rise",
+    ),
     ("Northern Courier", "Tram fares go up as Eastgate agrees on budget"),
     ("Radio Meridian", "Eastgate budget: what changes in January"),
     ("The Harbour Post", "Nine hours, 41 million: Eastgate has a budget"),
@@ -323,14 +403,24 @@ _OTHERS = (
         "Late frost spares the pear harvest",
         "Growers in the Velde valley lost less than a tenth of the crop, far below what they had feared.",
     ),
-    (5, "Radio Meridian", "Museum returns two bronze figures to the island of Sael", ""),
+    (
+        5,
+        "Radio Meridian",
+        "Museum returns two bronze figures to the island of Sael",
+        "",
+    ),
     (
         26,
         "The Kiln",
         "Potters’ guild elects its first president from the south",
         "Ada Brenn, who learned the trade at forty, won by eleven votes.",
     ),
-    (30, "City Notes", "Night buses return on Fridays", "Three lines run again from December."),
+    (
+        30,
+        "City Notes",
+        "Night buses return on Fridays",
+        "Three lines run again from December.",
+    ),
     (
         51,
         "Northern Courier",

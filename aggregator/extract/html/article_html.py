@@ -22,9 +22,11 @@ from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.outlets import is_public_name
 from aggregator.model.core import ArticleHtml
 
-RULES = 2  # raise it when the lists change: HTML that was stored before is then sanitised again on reading
+# Raise it when the lists change: HTML that was stored before is then sanitised again on reading
+RULES = 2
 MAX_CHARS = 256 * 1024  # of the HTML of one article; the rest is cut (design: 256 KB)
-_MAX_MARKUP_CHARS = 1_048_576  # of the markup that is read, without pictures that are written into it
+# Of the markup that is read, without pictures that are written into it
+_MAX_MARKUP_CHARS = 1_048_576
 
 _TAGS = frozenset(
     {"a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del",
@@ -42,22 +44,58 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
-_WITH_CONTENT = {"button", "canvas", "form", "iframe", "math", "noscript", "object", "script", "select"} | {
-    *("style", "svg", "template", "textarea", "title", "audio", "video", "embed", "applet", "frameset")
+_WITH_CONTENT = {
+    "button",
+    "canvas",
+    "form",
+    "iframe",
+    "math",
+    "noscript",
+    "object",
+    "script",
+    "select",
+} | {
+    *(
+        "style",
+        "svg",
+        "template",
+        "textarea",
+        "title",
+        "audio",
+        "video",
+        "embed",
+        "applet",
+        "frameset",
+    )
 }
 _SCHEMES = {"http", "https", "mailto"}
 _PICTURE = {"loading": {"lazy"}, "referrerpolicy": {"no-referrer"}}
 
 _PLAYERS = ("iframe", "embed", "object", "video", "audio")
 # The formatting elements of the HTML standard, without <a>.
-_FORMATTING = ("b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
+_FORMATTING = (
+    "b",
+    "big",
+    "code",
+    "em",
+    "font",
+    "i",
+    "nobr",
+    "s",
+    "small",
+    "strike",
+    "strong",
+    "tt",
+    "u",
+)
 _MAX_DEPTH = 250  # libxml2 leaves out what is deeper than 255
 _OF_FORMATTING = {"href", "title", "lang", "dir"}
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
 _CUT_REFERENCE = re.compile(r"&[a-z]*$")
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
-_LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")  # by how often feeds and pages have them
+# By how often feeds and pages have them
+_LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
 _IPV4 = 4
 _TRACKING_SIZES = {"0", "1", "0px", "1px"}  # of a picture that counts readers
 # A picture inside the markup, which is larger than all words around it.
@@ -66,7 +104,8 @@ _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
 _SHOWN_PICTURE = re.compile(r'<img((?: [a-z]+="[^"]*")*)>')
 _ATTRIBUTE = re.compile(r' ([a-z]+)="([^"]*)"')
 _SMALL = re.compile("[0-9]{1,3}")  # a size in pixels that may be too small
-_LEAST_PIXELS = 120  # of a picture that stands for an article, on each side that is declared (chosen)
+# Of a picture that stands for an article, on each side that is declared (chosen)
+_LEAST_PIXELS = 120
 _STRUCTURE = re.compile(r"<(?!/|p>|p |div>|div |section>|br>)")
 
 
@@ -114,7 +153,9 @@ def first_large_picture(html: str) -> str | None:
     for picture in _SHOWN_PICTURE.finditer(html):
         attributes = dict(_ATTRIBUTE.findall(picture[1]))
         sides = (attributes.get("width", ""), attributes.get("height", ""))
-        is_icon = any(_SMALL.fullmatch(side) and int(side) < _LEAST_PIXELS for side in sides)
+        is_icon = any(
+            _SMALL.fullmatch(side) and int(side) < _LEAST_PIXELS for side in sides
+        )
         alt = unescape(attributes.get("alt", ""))
         is_emoji = alt != "" and not any(letter.isalnum() for letter in alt)
         if "src" in attributes and not is_icon and not is_emoji:
@@ -144,7 +185,11 @@ def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
     """
     import lxml.html
 
-    html = lxml.html.tostring(root, encoding="unicode").removeprefix("<div>").removesuffix("</div>")
+    html = (
+        lxml.html.tostring(root, encoding="unicode")
+        .removeprefix("<div>")
+        .removesuffix("</div>")
+    )
     once = _sanitised(html, with_pictures=with_pictures)
     return _sanitised(once[:_MAX_MARKUP_CHARS], with_pictures=with_pictures)
 
@@ -152,7 +197,10 @@ def _sanitised_tree(root: Any, *, with_pictures: bool) -> str:
 def _unnest_formatting(root: Any) -> None:
     """Leave one short element of each kind where they are nested; nh3 removes the others."""
     for element in list(root.iter("a", *_FORMATTING)):
-        if element.tag not in _TAGS or next(element.iterancestors(element.tag), None) is not None:
+        if (
+            element.tag not in _TAGS
+            or next(element.iterancestors(element.tag), None) is not None
+        ):
             element.tag = "span"
         limit = _MAX_ADDRESS_CHARS if element.tag == "a" else _MAX_LANG_CHARS
         for name, value in element.items():
@@ -180,7 +228,8 @@ def _make_absolute(element: Any, name: str, base: str | None) -> None:
         return
     with suppress(ValueError):
         address = urljoin(base or "", address)
-        if "@" not in urlsplit(address).netloc:  # a name before a host looks like a host
+        # A name before a host looks like a host
+        if "@" not in urlsplit(address).netloc:
             element.set(name, address)
 
 
@@ -211,7 +260,8 @@ def _addresses_of_player(player: Any) -> Iterator[str]:
 def _show_pictures(root: Any, base: str | None) -> None:
     """Give pictures their addresses; remove those that no page shows, and the second of the same address."""
     seen: set[str] = set()
-    for fallback in list(root.iter("noscript")):  # what is in it is shown to readers without scripts
+    # What is in it is shown to readers without scripts
+    for fallback in list(root.iter("noscript")):
         fallback.tag = "span"  # nh3 takes the tag away, in less time
     for picture in list(root.iter("img")):
         for name in _LAZY_SOURCES:
@@ -244,7 +294,12 @@ def is_shown_picture(address: str) -> bool:
         is_valid = parts.port != 0  # a port out of range raises
     except ValueError:
         return False
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or is_svg or not is_valid:
+    if (
+        parts.scheme not in ("http", "https")
+        or "@" in parts.netloc
+        or is_svg
+        or not is_valid
+    ):
         return False
     literal = ip_address_of(host)
     if literal is not None:

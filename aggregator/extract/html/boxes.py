@@ -15,9 +15,25 @@ from typing import Any, Literal
 from aggregator.extract.limits import ExtractTuning
 from aggregator.text.lines import count_words, word_set
 
-_BLOCKS = ("p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "section", "article", "figure")
+_BLOCKS = (
+    "p",
+    "div",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "ul",
+    "ol",
+    "section",
+    "article",
+    "figure",
+)
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-_NAMED_TAGS = word_set("div section ul ol p dl table figure form details span li fieldset") | {"aside"}
+_NAMED_TAGS = word_set(
+    "div section ul ol p dl table figure form details span li fieldset"
+) | {"aside"}
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article")
 _NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
 # Names of boxes, whatever their content is.
@@ -42,7 +58,11 @@ _PARAGRAPHS, _PARAGRAPH_WORDS, _ARTICLE_WORDS = 3, 10, 100
 
 def find_boxes(root: Any, tuning: ExtractTuning) -> list[Any]:
     """Return the boxes of the parsed page `root`."""
-    return [box for box in root.iter(*_LOOKED_AT) if _is_box(box, box.tag, tuning) and _may_go(box)]
+    return [
+        box
+        for box in root.iter(*_LOOKED_AT)
+        if _is_box(box, box.tag, tuning) and _may_go(box)
+    ]
 
 
 def have_paragraphs(boxes: Iterable[Any]) -> bool:
@@ -50,8 +70,12 @@ def have_paragraphs(boxes: Iterable[Any]) -> bool:
     paragraphs: dict[Any, list[int]] = {}
     for box in boxes:
         words = (count_words(_text(paragraph)) for paragraph in box.iter("p"))
-        paragraphs.setdefault(box.getparent(), []).extend(n for n in words if n >= _PARAGRAPH_WORDS)
-    return any(len(p) >= _PARAGRAPHS and sum(p) >= _ARTICLE_WORDS for p in paragraphs.values())
+        paragraphs.setdefault(box.getparent(), []).extend(
+            n for n in words if n >= _PARAGRAPH_WORDS
+        )
+    return any(
+        len(p) >= _PARAGRAPHS and sum(p) >= _ARTICLE_WORDS for p in paragraphs.values()
+    )
 
 
 def take_out(root: Any, elements: Iterable[Any]) -> None:
@@ -73,7 +97,9 @@ def without_layout_tables(root: Any) -> None:
     """
     for table in list(root.iter("table")):
         if any(_lays_out(cell) for cell in table.iter("td")):
-            for part in list(table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th")):
+            for part in list(
+                table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th")
+            ):
                 part.tag = "div"
 
 
@@ -120,7 +146,9 @@ def _is_other_post(article: Any) -> bool:
     outer = next(article.iterancestors("article"), None)
     if outer is None:
         return False
-    inner_post, outer_post = (_POST.fullmatch(e.get("id") or "") for e in (article, outer))
+    inner_post, outer_post = (
+        _POST.fullmatch(e.get("id") or "") for e in (article, outer)
+    )
     return bool(inner_post and outer_post and inner_post.group() != outer_post.group())
 
 
@@ -158,7 +186,9 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
 
 
 def _may_go(box: Any) -> bool:
-    return box.get("itemprop") != "articleBody" and (box.tag == "a" or box.find(".//h1") is None)
+    return box.get("itemprop") != "articleBody" and (
+        box.tag == "a" or box.find(".//h1") is None
+    )
 
 
 def _length(element: Any) -> int:

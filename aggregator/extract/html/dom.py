@@ -9,7 +9,11 @@ from typing import Any
 
 import msgspec
 
-from aggregator.extract.html.unseen import with_ended_readings, without_invisible, without_readings
+from aggregator.extract.html.unseen import (
+    with_ended_readings,
+    without_invisible,
+    without_readings,
+)
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import word_set
 
@@ -20,9 +24,13 @@ _MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _STRETCH_CHARS = 2_000  # from one tag to the next, beyond which attributes are counted
 _LONG_STRETCH = re.compile(rf"<[a-zA-Z][^<]{{{_STRETCH_CHARS},}}")
-_ATTRIBUTE = re.compile(r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]""")
+_ATTRIBUTE = re.compile(
+    r"""[^\s"'=<>/]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'>]+))?|(?P<end>>)|["'=/]"""
+)
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]{0,200}\?>", re.IGNORECASE)
-_ENTITIES = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});")
+_ENTITIES = re.compile(
+    r"&(?:[a-zA-Z][a-zA-Z0-9]{1,31}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"
+)
 
 _REFERENCE = re.compile(r"&#(?:[xX](?P<hex>[0-9a-fA-F]{1,8})|(?P<dec>[0-9]{1,10}));?")
 _LAST_CHARACTER = 0x10FFFF
@@ -55,7 +63,9 @@ def bound_html(
                 text, truncated = text[: tag.start()], True
                 break
     if max(map(len, text.split("<"))) > _STRETCH_CHARS:
-        text = _LONG_STRETCH.sub(lambda m: _few_attributes(m.group(), max_attributes), text)
+        text = _LONG_STRETCH.sub(
+            lambda m: _few_attributes(m.group(), max_attributes), text
+        )
     return BoundedHtml(text, truncated)
 
 
@@ -64,9 +74,13 @@ def tree_of(html: str) -> Any:
     import lxml.etree
     import lxml.html
 
-    parser = lxml.html.HTMLParser(huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = lxml.html.HTMLParser(
+        huge_tree=False, remove_comments=True, remove_pis=True
+    )
     # One class for all elements: the usual look-up by tag calls Python for each element that is visited.
-    parser.set_element_class_lookup(lxml.etree.ElementDefaultClassLookup(element=lxml.html.HtmlElement))
+    parser.set_element_class_lookup(
+        lxml.etree.ElementDefaultClassLookup(element=lxml.html.HtmlElement)
+    )
     try:
         root = lxml.html.document_fromstring(html, parser=parser)
     except (lxml.etree.LxmlError, ValueError, AssertionError):
@@ -93,7 +107,11 @@ def _few_attributes(stretch: str, limit: int) -> str:
     cut_at: int | None = None
     for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
         if token["end"]:
-            return stretch if cut_at is None else stretch[:cut_at] + stretch[token.start() :]
+            return (
+                stretch
+                if cut_at is None
+                else stretch[:cut_at] + stretch[token.start() :]
+            )
         if number == limit:
             cut_at = token.start()
     return stretch if cut_at is None else stretch[:cut_at] + ">"
@@ -120,9 +138,17 @@ def html_to_text(fragment: str) -> str:
     """
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
-        return "\n".join(line for line in (" ".join(raw.split()) for raw in fragment.split("\n")) if line)
+        return "\n".join(
+            line
+            for line in (" ".join(raw.split()) for raw in fragment.split("\n"))
+            if line
+        )
     limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
-    return "\n".join(clean(line) for text in _paragraphs(limits.html) if (line := " ".join(text.split())))
+    return "\n".join(
+        clean(line)
+        for text in _paragraphs(limits.html)
+        if (line := " ".join(text.split()))
+    )
 
 
 def fragment_of(html: str) -> Any:
@@ -145,7 +171,9 @@ def _paragraphs(html: str) -> list[str]:
         return []
     without_readings(root)
     without_invisible(root)
-    lxml.etree.strip_elements(root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False)
+    lxml.etree.strip_elements(
+        root, lxml.etree.Comment, lxml.etree.PI, *_DROPPED, with_tail=False
+    )
     for block in root.iter(*_BLOCKS):
         block.text = f"{_END}{block.text or ''}"
         block.tail = f"{_END}{block.tail or ''}"

@@ -15,10 +15,12 @@ Node = dict[str, Any]
 
 JSON_NODES = 2_000
 _SCRIPT_CHARS = 524_288  # of a script; a longer one is not read (limit)
-_FAILURES = 20  # broken beginnings of one script that are tried: each may take the time of the whole (limit)
+# Broken beginnings of one script that are tried: each may take the time of the whole (limit)
+_FAILURES = 20
 # Strings stay, the other matches go. A string without an end goes on to the end, so that the time is linear.
 _NOISE = re.compile(
-    r'"(?:[^"\\]|\\.)*+"?|/\*.*?(?:\*/|$)|//[^\n]*|<!--|-->|<!\[CDATA\[|\]\]>|,(?=\s*[}\]])', re.DOTALL
+    r'"(?:[^"\\]|\\.)*+"?|/\*.*?(?:\*/|$)|//[^\n]*|<!--|-->|<!\[CDATA\[|\]\]>|,(?=\s*[}\]])',
+    re.DOTALL,
 )
 _OPENING = re.compile(r"[{\[]")
 _ARTICLE = re.compile(r'"@type"\s*:\s*"[^"]{0,100}(?:Article|Posting)"')
@@ -34,7 +36,12 @@ def json_ld(root: Any) -> Iterator[Node]:
         for element in root.iter("script")
         if "ld+json" in (element.get("type") or "").lower()
     )
-    values = (value for text in scripts if len(text) <= _SCRIPT_CHARS for value in _values(text))
+    values = (
+        value
+        for text in scripts
+        if len(text) <= _SCRIPT_CHARS
+        for value in _values(text)
+    )
     return islice((node for value in values for node in _nodes(value)), JSON_NODES)
 
 
@@ -72,5 +79,7 @@ def _nodes(data: Any) -> Iterator[Node]:
         elif isinstance(node, dict):
             yield node
             waiting.extend(
-                node[key] for key in ("@graph", "mainEntity", "mainEntityOfPage", "item") if key in node
+                node[key]
+                for key in ("@graph", "mainEntity", "mainEntityOfPage", "item")
+                if key in node
             )

@@ -37,9 +37,11 @@ class PageFacts(FrozenStruct):
     """Declared metadata of a page; None or "" for missing values."""
 
     title: str = ""
-    headings: tuple[str, ...] = ()  # visible headlines, and the headlines in JSON-LD and <title>
+    # Visible headlines, and the headlines in JSON-LD and <title>
+    headings: tuple[str, ...] = ()
     author: str | None = None
-    sources: tuple[str, ...] = ()  # declared source of the text, if it is not the page's own outlet
+    # Declared source of the text, if it is not the page's own outlet
+    sources: tuple[str, ...] = ()
     site: str | None = None
     canonical: str | None = None
     language: str | None = None
@@ -49,18 +51,23 @@ class PageFacts(FrozenStruct):
     image: Enclosure | None = None  # its image, the URL as written
     is_live: bool = False
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
-    types: tuple[str, ...] = ()  # those of its article alone, or all, if there is no article
+    # Those of its article alone, or all, if there is no article
+    types: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()  # where the page stands at its outlet: "Opinion"
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD; None: not declared
 
 
-def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int) -> PageFacts:
+def read_facts(
+    root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int
+) -> PageFacts:
     """Read the metadata of a parsed page (an lxml element); longer values are cut to `max_chars`."""
     meta = _meta(root, max_chars)
     nodes = list(json_ld(root))
     is_article = _ARTICLE_TYPES.fullmatch
     linked = next((node for node in nodes if any(map(is_article, _types(node)))), {})
-    site = _first(meta, "og:site_name", "application-name") or _name(linked.get("publisher"), max_chars)
+    site = _first(meta, "og:site_name", "application-name") or _name(
+        linked.get("publisher"), max_chars
+    )
     published, modified = _times(root, meta, linked, zone, seen)
     kinds = _kinds(meta, nodes)
     return PageFacts(
@@ -70,7 +77,8 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None, max_cha
         sources=_sources(meta, linked, max_chars),
         site=site,
         canonical=_canonical(root, meta),
-        language=primary_tag(_text_of(linked.get("inLanguage"), 40)) or _declared_language(root, meta),
+        language=primary_tag(_text_of(linked.get("inLanguage"), 40))
+        or _declared_language(root, meta),
         published=published,
         modified=modified,
         forbids=permissions(
@@ -96,7 +104,9 @@ def _meta(root: Any, max_chars: int) -> Meta:
     values: Meta = {}
     for element in root.iter("meta"):
         value = _one_line(element.get("content") or "", max_chars)
-        names = dict.fromkeys((element.get(key) or "").strip().lower()[:100] for key in _META_NAMES)
+        names = dict.fromkeys(
+            (element.get(key) or "").strip().lower()[:100] for key in _META_NAMES
+        )
         for name in names:
             if not name or not value or len(values) >= 500:
                 continue
@@ -108,14 +118,20 @@ def _meta(root: Any, max_chars: int) -> Meta:
 
 
 def _kinds(meta: Meta, nodes: list[Node]) -> tuple[str, ...]:
-    names = (meta.get("og:type", ""), *(name for node in nodes for name in _types(node)))
+    names = (
+        meta.get("og:type", ""),
+        *(name for node in nodes for name in _types(node)),
+    )
     return tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
 
 
 def _sections(meta: Meta, linked: Node, max_chars: int) -> tuple[str, ...]:
     stated = linked.get("articleSection")
     listed = stated if isinstance(stated, list) else [stated]
-    names = (_text_of(name, max_chars) for name in (*listed[:_SECTIONS], meta.get("article:section")))
+    names = (
+        _text_of(name, max_chars)
+        for name in (*listed[:_SECTIONS], meta.get("article:section"))
+    )
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -150,7 +166,11 @@ def _name(value: Any, max_chars: int) -> str | None:
     value = _single(value)
     if isinstance(value, dict):
         given, family = value.get("givenName"), value.get("familyName")
-        both = f"{given} {family}" if isinstance(given, str) and isinstance(family, str) else None
+        both = (
+            f"{given} {family}"
+            if isinstance(given, str) and isinstance(family, str)
+            else None
+        )
         value = value.get("name") or both
     return _text_of(value, max_chars) or None
 
@@ -166,7 +186,9 @@ def _first(meta: Meta, *names: str) -> str | None:
 # --- single values -----------------------------------------------------------------------------------------
 
 
-def _title(root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int) -> str:
+def _title(
+    root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int
+) -> str:
     """Return the headline: that for sharing, else that of JSON-LD, else the only visible one.
 
     On 119 news pages the shared headline was exactly right in .85, JSON-LD in .76, the visible headline in
@@ -174,7 +196,9 @@ def _title(root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int
     they are right as often as it is.
     """
     shared = _first(meta, "og:title", "twitter:title", "dc.title") or ""
-    headings = [text for h in _headlines(root) if len(text := _visible(h, max_chars)) >= 10]
+    headings = [
+        text for h in _headlines(root) if len(text := _visible(h, max_chars)) >= 10
+    ]
     data = _unescaped(_text_of(linked.get("headline"), max_chars))
     stated = (
         next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
@@ -185,7 +209,9 @@ def _title(root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int
         *headings,
     )
     named = ((site or "").casefold(), "")
-    titles = (split_title(title, site)[0] for title in stated if title.casefold() not in named)
+    titles = (
+        split_title(title, site)[0] for title in stated if title.casefold() not in named
+    )
     return next(titles, "")
 
 
@@ -205,8 +231,14 @@ def _is_framed_by(text: str, shared: str) -> bool:
     if not inner or len(outer) - len(inner) > _FRAME_CHARS:
         return False
     start = shared.casefold().find(text.casefold())
-    around = (shared[:start].rstrip(), shared[start + len(text) :].lstrip()) if start >= 0 else ("", "")
-    return start >= 0 and (around[0][-1:] in _FRAME_MARKS if around[0] else around[1][:1] in _FRAME_MARKS)
+    around = (
+        (shared[:start].rstrip(), shared[start + len(text) :].lstrip())
+        if start >= 0
+        else ("", "")
+    )
+    return start >= 0 and (
+        around[0][-1:] in _FRAME_MARKS if around[0] else around[1][:1] in _FRAME_MARKS
+    )
 
 
 _FRAME_CHARS = 45
@@ -235,7 +267,9 @@ _RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
 _UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
 
 
-def _author(root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int) -> str | None:
+def _author(
+    root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int
+) -> str | None:
     """Return the author. Persons are preferred to the outlet, which pages often name for unsigned texts."""
     publisher = _name(linked.get("publisher"), max_chars)
     outlet = {folded(name) for name in (site, publisher) if name}
@@ -244,11 +278,21 @@ def _author(root: Any, meta: Meta, linked: Node, site: str | None, max_chars: in
             stated = [name for name in names if name and _may_write(name, not_authors)]
             if stated:
                 whole = ", ".join(dict.fromkeys(stated))
-                return re.sub(r"^(?:by|von|par|por|di|door)\s+", "", whole, flags=re.IGNORECASE) or None
+                return (
+                    re.sub(
+                        r"^(?:by|von|par|por|di|door)\s+",
+                        "",
+                        whole,
+                        flags=re.IGNORECASE,
+                    )
+                    or None
+                )
     return None
 
 
-def _stated_authors(root: Any, meta: Meta, linked: Node, max_chars: int) -> Iterator[Sequence[str | None]]:
+def _stated_authors(
+    root: Any, meta: Meta, linked: Node, max_chars: int
+) -> Iterator[Sequence[str | None]]:
     """Yield the declared authors, most reliable first; lazy, as the later ones are expensive to find."""
     people = linked.get("author")
     people = people if isinstance(people, list) else [people]
@@ -261,7 +305,12 @@ def _stated_authors(root: Any, meta: Meta, linked: Node, max_chars: int) -> Iter
 
 
 def _may_write(name: str | None, not_authors: set[str]) -> bool:
-    if not name or name.startswith("http") or name.isdigit() or len(name) > _AUTHOR_CHARS:
+    if (
+        not name
+        or name.startswith("http")
+        or name.isdigit()
+        or len(name) > _AUTHOR_CHARS
+    ):
         return False
     return folded(name) not in not_authors
 
@@ -281,13 +330,22 @@ _BYLINE_CHARS = 60
 def _sources(meta: Meta, linked: Node, max_chars: int) -> tuple[str, ...]:
     in_data = ("sourceOrganization", "copyrightHolder", "creditText")
     in_head = ("source", "dc.source", "syndication-source", "original-source")
-    names = (*(_name(linked.get(key), max_chars) for key in in_data), *(meta.get(name) for name in in_head))
+    names = (
+        *(_name(linked.get(key), max_chars) for key in in_data),
+        *(meta.get(name) for name in in_head),
+    )
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 
 
 _META_NAMES = ("property", "name", "itemprop", "http-equiv")
 _ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
-_IMAGE_NAMES = ("og:image:secure_url", "og:image", "og:image:url", "twitter:image", "twitter:image:src")
+_IMAGE_NAMES = (
+    "og:image:secure_url",
+    "og:image",
+    "og:image:url",
+    "twitter:image",
+    "twitter:image:src",
+)
 
 
 def _image(meta: Meta, linked: Node, max_chars: int) -> Enclosure | None:
@@ -311,7 +369,9 @@ def _canonical(root: Any, meta: Meta) -> str | None:
 
 def _declared_language(root: Any, meta: Meta) -> str | None:
     stated = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang")
-    return primary_tag(stated) or primary_tag(_first(meta, "content-language", "og:locale", "language"))
+    return primary_tag(stated) or primary_tag(
+        _first(meta, "content-language", "og:locale", "language")
+    )
 
 
 def _times(
@@ -323,7 +383,9 @@ def _times(
     )
     published = _first_time(_declared_times(root, meta, linked), zone, seen)
     modified = _first_time(changed, zone, seen)
-    return published and replace(published, origin="page"), modified.time if modified else None
+    return published and replace(
+        published, origin="page"
+    ), modified.time if modified else None
 
 
 def _declared_times(root: Any, meta: Meta, linked: Node) -> Iterator[str]:
@@ -338,13 +400,17 @@ def _declared_times(root: Any, meta: Meta, linked: Node) -> Iterator[str]:
     yield from map(_time_in, islice(root.iter("time"), 3))
 
 
-def _first_time(stated: Iterable[str], zone: str | None, seen: dt.datetime | None) -> Published | None:
+def _first_time(
+    stated: Iterable[str], zone: str | None, seen: dt.datetime | None
+) -> Published | None:
     times = (dates.parse_declared(value, zone, seen) for value in stated if value)
     return next(filter(None, times), None)
 
 
 _PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
-_NOT_PUBLISHED = re.compile(r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video")
+_NOT_PUBLISHED = re.compile(
+    r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
+)
 
 
 def _dated() -> Collection[str]:

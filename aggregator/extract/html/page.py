@@ -21,7 +21,12 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from aggregator.extract.html.boxes import find_boxes, have_paragraphs, take_out, without_layout_tables
+from aggregator.extract.html.boxes import (
+    find_boxes,
+    have_paragraphs,
+    take_out,
+    without_layout_tables,
+)
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.page_signals import PageSignals
@@ -39,13 +44,18 @@ _MAX_COMPARED = 3_000
 # Of the letters of a page's text that its markup must have. Of 98 real pages 94 have more than .9, the others
 # less than .7, because their text was found by a fallback of the library.
 _LEAST_MARKUP = 0.85
-_WITH_INLINE_CODE = frozenset({"p", "item", "cell", "head", "hi", "ref", "quote", "del"})
+_WITH_INLINE_CODE = frozenset(
+    {"p", "item", "cell", "head", "hi", "ref", "quote", "del"}
+)
 
 _FIRST_PARAGRAPHS = 3
-_MOST_LOST = 1 / 3  # of the words of the article's paragraphs that boxes may take away (chosen)
+# Of the words of the article's paragraphs that boxes may take away (chosen)
+_MOST_LOST = 1 / 3
 
 
-def without_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str, float]:
+def without_link_lines(
+    root: Any, text: str, tuning: ExtractTuning
+) -> tuple[str, float]:
     """Return `text` without lines that are a link of the page `root` as a whole, and their share, 0 to 1.
 
     Lines that end a sentence stay. Lines of a few words stay, too (names and sources are linked), unless they
@@ -54,11 +64,15 @@ def without_link_lines(root: Any, text: str, tuning: ExtractTuning) -> tuple[str
     links = {letters_of(link.text_content()) for link in root.iter("a")}
     whole = text.split("\n")
     headlines = {
-        line for line in whole if count_words(line) >= tuning.headline_words and letters_of(line) in links
+        line
+        for line in whole
+        if count_words(line) >= tuning.headline_words and letters_of(line) in links
     }
     lines = [line for line in whole if line not in headlines or ends_sentence(line)]
     for end in (0, -1):
-        while lines and letters_of(lines[end]) in links and not ends_sentence(lines[end]):
+        while (
+            lines and letters_of(lines[end]) in links and not ends_sentence(lines[end])
+        ):
             lines.pop(end)
     linked = sum(count_words(line) for line in whole if line in headlines)
     return "\n".join(lines), linked / (sum(map(count_words, whole)) or 1)
@@ -73,9 +87,12 @@ class Page(FrozenStruct):
     facts: PageFacts
     text: str = ""
     truncated: bool = False
-    link_share: float = 0.0  # share of the extracted words in lines that are links, 0 to 1
-    signals: PageSignals | None = None  # None: not read, because the text is long enough
-    markup: str = ""  # of the text, with links, code, tables and pictures; "" where they cannot be told
+    # Share of the extracted words in lines that are links, 0 to 1
+    link_share: float = 0.0
+    # None: not read, because the text is long enough
+    signals: PageSignals | None = None
+    # Of the text, with links, code, tables and pictures; "" where they cannot be told
+    markup: str = ""
 
 
 def read_page(
@@ -95,7 +112,9 @@ def read_page(
     without_invisible(root)
     without_layout_tables(root)
     root, body = _without_boxes(root, url, tuning)
-    text, link_share = without_link_lines(root, complete_body(root, body, tuning), tuning)
+    text, link_share = without_link_lines(
+        root, complete_body(root, body, tuning), tuning
+    )
     return Page(
         facts=facts,
         text=text,
@@ -105,13 +124,19 @@ def read_page(
     )
 
 
-def _without_boxes(root: Any, url: str | None, tuning: ExtractTuning) -> tuple[Any, str]:
+def _without_boxes(
+    root: Any, url: str | None, tuning: ExtractTuning
+) -> tuple[Any, str]:
     """Return the page without its boxes, and its text; with them if the library's article is in them.
 
     That is asked only of boxes with much text, and of pages with little, which may be lists of links.
     """
     boxes = find_boxes(root, tuning)
-    whole = deepcopy(root) if have_paragraphs(boxes) or not have_paragraphs([root]) else None
+    whole = (
+        deepcopy(root)
+        if have_paragraphs(boxes) or not have_paragraphs([root])
+        else None
+    )
     take_out(root, boxes)
     text = extract_text(root, url)
     if whole is not None:
@@ -127,7 +152,10 @@ def _lost_article(uncleaned: str, text: str) -> bool:
     lines = uncleaned.split("\n")
     prose = list(filter(is_prose, lines)) or lines
     lost = [line for line in prose if line_key(line) not in left]
-    if len(lost) >= _FIRST_PARAGRAPHS and lost[:_FIRST_PARAGRAPHS] == prose[:_FIRST_PARAGRAPHS]:
+    if (
+        len(lost) >= _FIRST_PARAGRAPHS
+        and lost[:_FIRST_PARAGRAPHS] == prose[:_FIRST_PARAGRAPHS]
+    ):
         return True
     return sum(map(count_words, lost)) > _MOST_LOST * sum(map(count_words, prose))
 
@@ -170,13 +198,22 @@ def extract_markup(root: Any, text: str, url: str | None) -> str:
     "" where that finds less than `text`: another of the ways found it, or it stood in several elements.
     """
     document = _extracted(
-        root, url, fast=True, include_links=True, include_images=True, include_formatting=True
+        root,
+        url,
+        fast=True,
+        include_links=True,
+        include_images=True,
+        include_formatting=True,
     )
     body = getattr(document, "body", None)
-    if body is None or len(letters_of("".join(body.itertext()))) < _LEAST_MARKUP * len(letters_of(text)):
+    if body is None or len(letters_of("".join(body.itertext()))) < _LEAST_MARKUP * len(
+        letters_of(text)
+    ):
         return ""
     for code in body.iter("code"):
-        is_in_line = code.getparent() is not None and code.getparent().tag in _WITH_INLINE_CODE
+        is_in_line = (
+            code.getparent() is not None and code.getparent().tag in _WITH_INLINE_CODE
+        )
         if is_in_line and "\n" not in "".join(code.itertext()):
             code.tag = "hi"
             code.set("rend", "#t")  # how the library writes <tt>
@@ -200,7 +237,11 @@ def _extracted(root: Any, url: str | None, *, fast: bool, **included: bool) -> A
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a library may raise anything on untrusted markup
-        _log.warning("trafilatura failed on a page", exc_info=True, extra={"event": "page_reader_failed"})
+        _log.warning(
+            "trafilatura failed on a page",
+            exc_info=True,
+            extra={"event": "page_reader_failed"},
+        )
         return None
 
 
@@ -228,11 +269,17 @@ def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
         return text
     similar = [paragraph for paragraph in paragraphs if paragraph.build == build]
     extracted_boxes = {paragraph.box for paragraph in similar if paragraph.key in keys}
-    missing = {number for number, paragraph in enumerate(similar) if paragraph.box not in extracted_boxes}
+    missing = {
+        number
+        for number, paragraph in enumerate(similar)
+        if paragraph.box not in extracted_boxes
+    }
     return "\n".join(_merged(lines, similar, missing))
 
 
-def _build_of(paragraphs: Sequence[_Paragraph], keys: set[str], least_words: float) -> tuple[str, ...] | None:
+def _build_of(
+    paragraphs: Sequence[_Paragraph], keys: set[str], least_words: float
+) -> tuple[str, ...] | None:
     words: dict[tuple[str, ...], int] = {}
     for paragraph in paragraphs:
         if paragraph.key in keys:
@@ -241,7 +288,9 @@ def _build_of(paragraphs: Sequence[_Paragraph], keys: set[str], least_words: flo
     return build if build is not None and words[build] >= least_words else None
 
 
-def _merged(lines: Sequence[str], similar: Sequence[_Paragraph], added: Collection[int]) -> Iterator[str]:
+def _merged(
+    lines: Sequence[str], similar: Sequence[_Paragraph], added: Collection[int]
+) -> Iterator[str]:
     """Yield `lines` with the paragraphs `added` (indexes in `similar`) after the line before them."""
     places = {line_key(line): number for number, line in enumerate(lines)}
     behind: dict[int, list[str]] = {}
@@ -275,7 +324,10 @@ def _paragraphs(root: Any) -> Iterator[_Paragraph]:
 
 def build_of(element: Any) -> tuple[str, ...]:
     """Return the tags and classes of the three elements around `element`."""
-    return tuple(f"{box.tag} {box.get('class') or ''}" for box in islice(element.iterancestors(), _LEVELS))
+    return tuple(
+        f"{box.tag} {box.get('class') or ''}"
+        for box in islice(element.iterancestors(), _LEVELS)
+    )
 
 
 def line_key(line: str) -> str:

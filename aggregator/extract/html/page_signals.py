@@ -18,10 +18,13 @@ _HIDDEN = word_set("""
     script style template svg math head title select option textarea audio video canvas iframe object nav
     footer
 """)
-_INLINE = word_set("a abbr b bdi cite code em font i label mark q s small span strong sub sup time u wbr")
+_INLINE = word_set(
+    "a abbr b bdi cite code em font i label mark q s small span strong sub sup time u wbr"
+)
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 _LINES = 3_000
-_LINK_SHARE = 0.8  # share of a line's characters in links from which on the line is a link
+# Share of a line's characters in links from which on the line is a link
+_LINK_SHARE = 0.8
 
 
 class VisibleLine(msgspec.Struct, frozen=True):
@@ -36,15 +39,19 @@ class PageSignals(FrozenStruct):
     """Signals of a page besides its text."""
 
     lines: tuple[VisibleLine, ...] = ()  # without marked menus and footers
-    cards: int = 0  # number of cards (a linked headline and a few words) in the longest row
-    carded: frozenset[str] = frozenset()  # letters and digits of the lines in rows that are long enough
+    # Number of cards (a linked headline and a few words) in the longest row
+    cards: int = 0
+    # Letters and digits of the lines in rows that are long enough
+    carded: frozenset[str] = frozenset()
     asks_password: bool = False
 
     def carded_share(self, text: str) -> float:
         """Return the share, 0 to 1, of the words of `text` in lines that are in rows of cards."""
         words = {line: count_words(line) for line in text.split("\n")}
         total = sum(words.values())
-        return sum(count for line, count in words.items() if letters_of(line) in self.carded) / (total or 1)
+        return sum(
+            count for line, count in words.items() if letters_of(line) in self.carded
+        ) / (total or 1)
 
 
 def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
@@ -65,7 +72,8 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
             if piece is not None
         ),
         asks_password=any(
-            (field.get("type") or "").strip().lower() == "password" for field in root.iter("input")
+            (field.get("type") or "").strip().lower() == "password"
+            for field in root.iter("input")
         ),
     )
 
@@ -112,15 +120,21 @@ def _lines(root: Any) -> Iterator[VisibleLine]:
         yield line
 
 
-def _line(pieces: Sequence[tuple[str, bool]], *, is_heading: bool) -> VisibleLine | None:
+def _line(
+    pieces: Sequence[tuple[str, bool]], *, is_heading: bool
+) -> VisibleLine | None:
     text = " ".join(clean("".join(piece for piece, _ in pieces)).split())
     if not any(c.isalnum() for c in text):
         return None
     linked = sum(len("".join(piece.split())) for piece, is_link in pieces if is_link)
-    return VisibleLine(text, linked >= _LINK_SHARE * len("".join(text.split())), is_heading)
+    return VisibleLine(
+        text, linked >= _LINK_SHARE * len("".join(text.split())), is_heading
+    )
 
 
-def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[str | None]]:
+def _rows(
+    lines: Sequence[VisibleLine], tuning: ExtractTuning
+) -> Iterator[list[str | None]]:
     """Yield rows of cards: the letters of their lines, with None before each linked headline.
 
     A row ends at a heading that is not a link, and at more text than a card has.
@@ -134,7 +148,9 @@ def _rows(lines: Sequence[VisibleLine], tuning: ExtractTuning) -> Iterator[list[
             under = []
         elif row and not line.is_link:
             under.append(letters_of(line.text))
-            is_card = words <= tuning.nearly_empty_words and len(under) <= tuning.card_lines
+            is_card = (
+                words <= tuning.nearly_empty_words and len(under) <= tuning.card_lines
+            )
             if not is_card or (line.is_heading and words >= tuning.headline_words):
                 yield row
                 row, under = [], []

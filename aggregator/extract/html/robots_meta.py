@@ -9,10 +9,13 @@ from collections.abc import Iterable
 
 from aggregator.model.core import FrozenStruct
 
-TDM_RESERVED = "tdm-reservation"  # name of the meta element and the header; as a rule, its value is 1
+# Name of the meta element and the header; as a rule, its value is 1
+TDM_RESERVED = "tdm-reservation"
 # Rules for these names apply here too: a ban for the largest reader is meant for smaller ones as well.
 _OURS = frozenset({"robots", "googlebot", "googlebot-news", "aggregator"})
-_VALUED = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
+_VALUED = frozenset(
+    {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
+)
 _SNIPPET = re.compile(r"max-snippet:(\d{1,9})")
 _NAMED = re.compile(r"(?P<name>[a-z][a-z_-]*):(?P<rule>.*)")
 # An excerpt of 60 words has about this many characters; pages that allow fewer are not quoted.
@@ -54,7 +57,9 @@ def header_rules(headers: Iterable[tuple[str, str]]) -> str:
     lines = []
     for name, value in headers:
         if name.lower() == "x-robots-tag":
-            lines.append("".join(char if " " <= char <= "~" else " " for char in value).strip())
+            lines.append(
+                "".join(char if " " <= char <= "~" else " " for char in value).strip()
+            )
         elif name.lower() == TDM_RESERVED and value.strip() == "1":
             lines.insert(0, TDM_RESERVED)
     return "; ".join(line for line in lines if line)[:_CHARS_READ]

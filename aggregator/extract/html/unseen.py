@@ -12,10 +12,26 @@ from aggregator.extract.html.boxes import take_out
 
 _PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
 # In names of classes that may hide something; a search in C for them is quick.
-_PARTS = ("hid", "Hid", "sr", "creen", "none", "visible", "assist", "a11y", "reader", "preheader", "rint")
+_PARTS = (
+    "hid",
+    "Hid",
+    "sr",
+    "creen",
+    "none",
+    "visible",
+    "assist",
+    "a11y",
+    "reader",
+    "preheader",
+    "rint",
+)
 _IN_CLASS = " or ".join(f"contains(@class, '{part}')" for part in _PARTS)
-_MARKED = f"descendant::*[@hidden or @style or @aria-hidden or self::template or {_IN_CLASS}]"
-_TEXTS = "descendant::text()[string-length() > 24][not(parent::script or parent::style)]"
+_MARKED = (
+    f"descendant::*[@hidden or @style or @aria-hidden or self::template or {_IN_CLASS}]"
+)
+_TEXTS = (
+    "descendant::text()[string-length() > 24][not(parent::script or parent::style)]"
+)
 _HIDDEN = re.compile(
     # in one way of one style sheet
     r"(?:is-|u-|uk-)?hidden|hide|d-none|display-none|invisible|"
@@ -41,7 +57,8 @@ _STYLE = re.compile(
     r"clip:rect\((?:[01](?:px)?,?){4}\)|clip-path:(?:inset\((?:50|100)%|circle\(0))"
 )
 _NAME_CHARS = 500  # of a class or a style that are looked at
-_LARGE_SHARE = 1 / 3  # of the letters of long texts that may be hidden together (chosen)
+# Of the letters of long texts that may be hidden together (chosen)
+_LARGE_SHARE = 1 / 3
 _NO_ARTICLE = 200  # letters that may be hidden if they are not most (chosen)
 
 
@@ -77,17 +94,29 @@ def without_invisible(root: Any) -> None:
             element.attrib.pop(name, None)
         names = element.get("class") or ""
         if "hid" in names:
-            element.set("class", " ".join(name for name in names.split() if "hid" not in name))
+            element.set(
+                "class", " ".join(name for name in names.split() if "hid" not in name)
+            )
 
 
 def _is_hidden(element: Any) -> bool:
-    if element.tag == "template" or element.get("hidden", "until-found").lower() != "until-found":
+    if (
+        element.tag == "template"
+        or element.get("hidden", "until-found").lower() != "until-found"
+    ):
         return True
     style = "".join(element.get("style", "")[:_NAME_CHARS].lower().split())
     if style and _STYLE.search(style):
         return True
-    names = _CAMEL.sub("-", element.get("class", "")[:_NAME_CHARS]).lower().replace("_", "-").split()
-    return any(map(_HIDDEN.fullmatch, names)) and not any(map(_ONE_SIZE.fullmatch, names))
+    names = (
+        _CAMEL.sub("-", element.get("class", "")[:_NAME_CHARS])
+        .lower()
+        .replace("_", "-")
+        .split()
+    )
+    return any(map(_HIDDEN.fullmatch, names)) and not any(
+        map(_ONE_SIZE.fullmatch, names)
+    )
 
 
 def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
@@ -105,7 +134,9 @@ def _not_the_article(root: Any, hidden: list[Any]) -> list[Any]:
         if element in inside:
             continue
         its_texts = Counter(element.xpath(_TEXTS))
-        its_loss = sum(len(text) for text, count in its_texts.items() if texts[text] == count)
+        its_loss = sum(
+            len(text) for text, count in its_texts.items() if texts[text] == count
+        )
         if its_loss <= limit:
             removed.append(element)
             inside.update(element.iterdescendants())

@@ -20,7 +20,11 @@ from aggregator.text import calendar
 from aggregator.text.lines import is_prose, same_line, word_table
 
 Match = re.Match[str]
-_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925}  # the year before the first of the era
+_ERAS = {
+    "令和": 2018,
+    "平成": 1988,
+    "昭和": 1925,
+}  # the year before the first of the era
 _FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
@@ -41,14 +45,26 @@ def from_jalali(year: int, month: int, day: int) -> dt.date | None:
 
     In that span leap years repeat every 33 years; the first six months have 31 days.
     """
-    if not (1304 <= year <= 1472 and 1 <= month <= 12 and 1 <= day <= (31 if month <= 6 else 30)):
+    if not (
+        1304 <= year <= 1472
+        and 1 <= month <= 12
+        and 1 <= day <= (31 if month <= 6 else 30)
+    ):
         return None
     cycles, place = divmod(year + 1595, 33)
-    days = 365 * year + 8 * cycles + (place + 3) // 4 + 31 * (month - 1) - max(0, month - 7) + day
+    days = (
+        365 * year
+        + 8 * cycles
+        + (place + 3) // 4
+        + 31 * (month - 1)
+        - max(0, month - 7)
+        + day
+    )
     return dt.date.fromordinal(days + _JALALI_OFFSET)
 
 
-_JALALI_OFFSET = 226_142  # days from the beginning of the Gregorian calendar to that of the Iranian one
+# Days from the beginning of the Gregorian calendar to that of the Iranian one
+_JALALI_OFFSET = 226_142
 
 
 def _digit(char: str) -> str:
@@ -64,13 +80,16 @@ _MAX_DECLARED_CHARS = 100
 
 def _any_of(names: Iterator[str]) -> str:
     return "|".join(
-        re.escape(name).replace(r"\ ", r"\s+") for name in sorted(names, key=lambda n: (-len(n), n))
+        re.escape(name).replace(r"\ ", r"\s+")
+        for name in sorted(names, key=lambda n: (-len(n), n))
     )
 
 
 _NAME = _any_of(iter(calendar.month_spellings()))
 _JALALI_NAME = _any_of(
-    spelt for name in calendar.names("jalali", "fa") for spelt in {name, name.replace("ی", "ي")}
+    spelt
+    for name in calendar.names("jalali", "fa")
+    for spelt in {name, name.replace("ی", "ي")}
 )
 _NO_LETTER = r"(?![^\W\d_])"
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
@@ -188,7 +207,9 @@ def published_from_text(
             day = _day_of(match, day_first=day_first)
             if day is not None and rank != _OTHER:
                 clock, offset = _clock_beside(text, match, day)
-                published = _published(day, clock, offset, zone=zone, seen=seen, origin="text")
+                published = _published(
+                    day, clock, offset, zone=zone, seen=seen, origin="text"
+                )
                 if published is not None:
                     stated.setdefault(rank, published)
     return stated[min(stated)] if stated else None
@@ -214,7 +235,9 @@ def _dates_apart(line: str) -> Iterator[tuple[str, Match, int]]:
                 yield text, match, rank
 
 
-def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None) -> Published | None:
+def parse_declared(
+    text: str, zone: str | None, seen: dt.datetime | None = None
+) -> Published | None:
     """Parse a date as feeds, records and pages declare it: RFC 3339, RFC 822, a day alone, or written out.
 
     Return None for other text and for implausible dates. Of a time in a zone of unknown name only the day is
@@ -224,7 +247,12 @@ def parse_declared(text: str, zone: str | None, seen: dt.datetime | None = None)
     if not text or len(text) > _MAX_DECLARED_CHARS:
         return None
     text, stated_zone = _zone_apart(_CTIME.sub(r"\2 \1 \5 \3\4", text))
-    day, clock, offset = _read_iso(text) or _read_epoch(text) or _read_rfc822(text) or _read_written(text)
+    day, clock, offset = (
+        _read_iso(text)
+        or _read_epoch(text)
+        or _read_rfc822(text)
+        or _read_written(text)
+    )
     if stated_zone and day is not None and clock is not None:
         offset = _offset(stated_zone, day, clock)
         clock = None if offset is None else clock
@@ -256,9 +284,15 @@ def _zone_apart(text: str) -> tuple[str, str]:
         return text, ""
     if match["sign"] == "." and re.search(r"\d{4}", text[: match.start()]) is None:
         return text, ""  # a day, with a year of two digits
-    hour, minute, second = (match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s"))
+    hour, minute, second = (
+        match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s")
+    )
     zone = match["zone"].strip()
-    if match["off"] and match["name"] and match["name"].lower() in {"gmt", "utc", "ut", "z"}:
+    if (
+        match["off"]
+        and match["name"]
+        and match["name"].lower() in {"gmt", "utc", "ut", "z"}
+    ):
         zone = match["off"]
     return f"{text[: match.start()]}{hour}:{minute}:{second}{match['half'] or ''}", zone
 
@@ -272,7 +306,9 @@ def _read_iso(text: str) -> _Parts | None:
     match = _ISO.fullmatch(text)
     if match is None:  # a time that does not exist makes the whole doubtful
         return (None, None, None) if _ISO_MOMENT.match(text) else None
-    year, month, day, hour, minute, second = (int(number) for number in match.groups("-1"))
+    year, month, day, hour, minute, second = (
+        int(number) for number in match.groups("-1")
+    )
     if hour < 0:
         return _date(year, month, day), None, None
     return *_moment(_date(year, month, day), hour, minute, second), None
@@ -305,7 +341,8 @@ def _read_rfc822(text: str) -> _Parts | None:
     if fields is None:
         return None
     if f"{fields[0]:04}" not in text and re.search(r"\b\d{4}\s+\d{1,2}:", text):
-        return None, None, None  # .NET writes the year 0001 for "no date"; the parser returns 2001 for it
+        # .NET writes the year 0001 for "no date"; the parser returns 2001 for it
+        return None, None, None
     day, clock = _moment(_date(*fields[:3]), *fields[3:6])
     return (day, clock, None) if clock is not None else None
 
@@ -332,7 +369,12 @@ def _moment(
 
 # Meaning of a date by its label, the best first.
 _PUBLISHED, _UNSAID, _UPDATED, _OTHER = range(4)
-_KINDS = (("published", _PUBLISHED), ("as_of", _UNSAID), ("updated", _UPDATED), ("other_dates", _OTHER))
+_KINDS = (
+    ("published", _PUBLISHED),
+    ("as_of", _UNSAID),
+    ("updated", _UPDATED),
+    ("other_dates", _OTHER),
+)
 
 
 def _rank(line: str, match: Match) -> int:
@@ -349,7 +391,10 @@ def _rank(line: str, match: Match) -> int:
 
 
 def _end_of_date_before(line: str, match: Match) -> int:
-    return max((one.end() for one in _date_matches(line) if one.end() <= match.start()), default=0)
+    return max(
+        (one.end() for one in _date_matches(line) if one.end() <= match.start()),
+        default=0,
+    )
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:
@@ -357,7 +402,9 @@ def _stands_apart(line: str, match: Match, rank: int) -> bool:
     other_words = _words_beside(line, match)
     if is_prose(line):
         return other_words <= 4
-    has_clock = _CLOCK.search(f"{line[: match.start()]} | {line[match.end() :]}") is not None
+    has_clock = (
+        _CLOCK.search(f"{line[: match.start()]} | {line[match.end() :]}") is not None
+    )
     if rank != _UNSAID or has_clock:
         return other_words <= 8
     return other_words <= 2 and not match.groupdict().get("yy")
@@ -385,20 +432,34 @@ def _day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
     """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
     got = match.groupdict()
     if got.get("s1") is not None:
-        return _day_of_numbers(int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first)
+        return _day_of_numbers(
+            int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first
+        )
     day = int(got["d"])
     if got.get("jy"):
-        month = calendar.number_of("jalali", got["jb"]) or 0 if got.get("jb") else int(got["m"])
+        month = (
+            calendar.number_of("jalali", got["jb"]) or 0
+            if got.get("jb")
+            else int(got["m"])
+        )
         return from_jalali(int(got["jy"]), month, day)
-    month = calendar.number_of("months", got["b"]) or 0 if got.get("b") else int(got["m"])
+    month = (
+        calendar.number_of("months", got["b"]) or 0 if got.get("b") else int(got["m"])
+    )
     if got.get("era"):
-        return _date(_ERAS[got["era"]] + (1 if got["ey"] == "元" else int(got["ey"])), month, day)
+        return _date(
+            _ERAS[got["era"]] + (1 if got["ey"] == "元" else int(got["ey"])), month, day
+        )
     if got.get("by"):
         return _date(int(got["by"]) - 543, month, day)  # the Buddhist era
-    return _date(int(got["y"] or 0) if got.get("y") else 2000 + int(got["yy"]), month, day)
+    return _date(
+        int(got["y"] or 0) if got.get("y") else 2000 + int(got["yy"]), month, day
+    )
 
 
-def _day_of_numbers(year: int, first: int, second: int, *, day_first: bool | None) -> dt.date | None:
+def _day_of_numbers(
+    year: int, first: int, second: int, *, day_first: bool | None
+) -> dt.date | None:
     if first <= 12 and second <= 12 and first != second:
         if day_first is None:
             return None
@@ -406,13 +467,21 @@ def _day_of_numbers(year: int, first: int, second: int, *, day_first: bool | Non
     return _date(year, first, second) if second > 12 else _date(year, second, first)
 
 
-def _clock_beside(line: str, match: Match, day: dt.date) -> tuple[dt.time | None, dt.timedelta | None]:
+def _clock_beside(
+    line: str, match: Match, day: dt.date
+) -> tuple[dt.time | None, dt.timedelta | None]:
     """Return the clock time and zone after the date and before the next one, else directly before it."""
-    stop = min((one.start() for one in _date_matches(line) if one.start() >= match.end()), default=len(line))
+    stop = min(
+        (one.start() for one in _date_matches(line) if one.start() >= match.end()),
+        default=len(line),
+    )
     after = _CLOCK.search(line, match.end(), min(match.end() + 45, stop))
     is_near = after is not None and after.start() - match.end() <= 20
     clock = (
-        after if is_near and not _is_labelled(line[match.end() : after.start()] if after else "") else None
+        after
+        if is_near
+        and not _is_labelled(line[match.end() : after.start()] if after else "")
+        else None
     )
     if clock is None:
         start = max(_end_of_date_before(line, match), match.start() - 30, 0)
@@ -434,7 +503,11 @@ def _clock_beside(line: str, match: Match, day: dt.date) -> tuple[dt.time | None
 def _is_labelled(between: str) -> bool:
     """Return whether the words between a date and a clock time label the clock time as another one."""
     label_words = words(between)
-    return any(phrases(kind).stand_in(label_words) for kind in ("published", "updated") if label_words)
+    return any(
+        phrases(kind).stand_in(label_words)
+        for kind in ("published", "updated")
+        if label_words
+    )
 
 
 def _half_of(clock: Match) -> int | None:
@@ -468,13 +541,21 @@ def _words_beside(line: str, match: Match) -> int:
     for other in _date_matches(line):
         remaining = remaining.replace(other.group(), " ")
     remaining = _CLOCK.sub(" ", remaining)
-    return sum(1 for word in words(remaining) if not word.isnumeric() and word not in _label_words())
+    return sum(
+        1
+        for word in words(remaining)
+        if not word.isnumeric() and word not in _label_words()
+    )
 
 
 @cache
 def _label_words() -> frozenset[str]:
     labels = (single_words(kind) for kind in ("published", "updated", "as_of"))
-    return frozenset().union(*labels) | _every_word("\n".join(calendar.weekday_words())) | _BESIDE_DATES
+    return (
+        frozenset().union(*labels)
+        | _every_word("\n".join(calendar.weekday_words()))
+        | _BESIDE_DATES
+    )
 
 
 # --- building ----------------------------------------------------------------------------------------------
@@ -500,7 +581,10 @@ def _published(
     if not plausible(time, seen):
         return None
     return Published(
-        time=time, precision="minute" if clock else "day", origin=origin, timezone_assumed=assumed
+        time=time,
+        precision="minute" if clock else "day",
+        origin=origin,
+        timezone_assumed=assumed,
     )
 
 

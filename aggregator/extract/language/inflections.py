@@ -11,13 +11,18 @@ import re
 
 _LEAST_LETTERS = 3  # of a word or base that is inflected
 # Forms of nothing, though they look like forms of another word: news of new, evening of even.
-_UNINFLECTED = frozenset({"aids", "does", "evening", "hamas", "herring", "news", "shed", "thing", "united"})
-_NO_VERBS = frozenset({"doe", "fee", "see", "wee"})  # of which feed, seed and weed are no forms
+_UNINFLECTED = frozenset(
+    {"aids", "does", "evening", "hamas", "herring", "news", "shed", "thing", "united"}
+)
+# Of which feed, seed and weed are no forms
+_NO_VERBS = frozenset({"doe", "fee", "see", "wee"})
 _WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")
 _VOWEL = re.compile("[aeiouy]")
 _HISSING = re.compile("(?:s|x|z|ch|sh)$")
-_SHORT = re.compile("[^aeiou]*[aeiou][bdgmnprtv]")  # stop: stopped; but call, not cal: called
-_LONG = re.compile(".*[aeiou][^aeiou]*[aeiou][bdgklmnprt]")  # commit: committed; visit: visited
+# stop: stopped; but call, not cal: called
+_SHORT = re.compile("[^aeiou]*[aeiou][bdgmnprtv]")
+# "commit" gives committed, "visit" visited
+_LONG = re.compile(".*[aeiou][^aeiou]*[aeiou][bdgklmnprt]")
 _ENDINGS = (
     ("ies", "y"),
     ("ied", "y"),
@@ -52,7 +57,11 @@ def _bases(word: str) -> list[str]:
         bases.append(base)
         if base[-2:-1] == base[-1:] and len(base) > _LEAST_LETTERS:
             bases.append(base[:-1])  # of stopped: stopp, stop
-    return [base for base in bases if base == word or (_WORD.fullmatch(base) and word in _forms(base))]
+    return [
+        base
+        for base in bases
+        if base == word or (_WORD.fullmatch(base) and word in _forms(base))
+    ]
 
 
 def _forms(base: str) -> list[str]:
@@ -60,12 +69,16 @@ def _forms(base: str) -> list[str]:
     stem = base[:-1]
     if base.endswith("s") and not base.endswith(("ss", "us")):
         return [base]  # mostly a plural
-    if base.endswith(("c", "i")) or (base.endswith("ie") and len(base) > _LEAST_LETTERS):
+    if base.endswith(("c", "i")) or (
+        base.endswith("ie") and len(base) > _LEAST_LETTERS
+    ):
         return [base, f"{base}s"]
     if base.endswith("e"):
         forms = [base, f"{base}s"]
         if _VOWEL.search(stem):  # not of "the"
-            forms.append(f"{base}ing" if base.endswith(("ee", "oe", "ye")) else f"{stem}ing")
+            forms.append(
+                f"{base}ing" if base.endswith(("ee", "oe", "ye")) else f"{stem}ing"
+            )
             if base not in _NO_VERBS:
                 forms.append(f"{base}d")
         return forms

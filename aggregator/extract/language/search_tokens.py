@@ -36,11 +36,18 @@ def search_words(text: str) -> list[str]:
     """Return the words of `text` in order; a run of characters without spaces is one word."""
     plain = ascii_text(text)
     if plain is not None:
-        return [word[:_MAX_WORD] for word in plain.translate(ASCII_WORDS).decode().split()]
+        return [
+            word[:_MAX_WORD] for word in plain.translate(ASCII_WORDS).decode().split()
+        ]
     tokens: list[str] = WORD.findall(_folded(text))
     if _ARABIC.search(text):
-        tokens = [_without_article(word) if _ARABIC.match(word) else word for word in tokens]
-    return [word if len(word) <= _MAX_WORD or is_unspaced(word) else word[:_MAX_WORD] for word in tokens]
+        tokens = [
+            _without_article(word) if _ARABIC.match(word) else word for word in tokens
+        ]
+    return [
+        word if len(word) <= _MAX_WORD or is_unspaced(word) else word[:_MAX_WORD]
+        for word in tokens
+    ]
 
 
 def index_words(text: str) -> list[str]:

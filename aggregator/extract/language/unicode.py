@@ -15,7 +15,9 @@ from contextlib import suppress
 from aggregator.text.lines import CLUSTERED, word_table
 
 # C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
-_C1 = {code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)}
+_C1 = {
+    code: bytes([code]).decode("cp1252", "ignore") or None for code in range(0x80, 0xA0)
+}
 _TABLE: dict[int, str | None] = {
     **dict.fromkeys(range(0x20)),
     **_C1,
@@ -29,7 +31,8 @@ _TABLE: dict[int, str | None] = {
     0x200B: None,
     0x2028: "\n",
     0x2029: "\n",
-    **dict.fromkeys((*range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)),  # joiner, direction
+    # joiner, direction
+    **dict.fromkeys((*range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)),
     **dict.fromkeys(range(0xD800, 0xE000)),
     **dict.fromkeys(range(0xFDD0, 0xFDF0)),
     0xFFFE: None,
@@ -37,7 +40,8 @@ _TABLE: dict[int, str | None] = {
 }
 _BAD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
-    f"(?<![{CLUSTERED}]\u200b)(?!(?<=\u200b)[{CLUSTERED}])"  # it stands between words of these scripts
+    # It stands between words of these scripts
+    f"(?<![{CLUSTERED}]\u200b)(?!(?<=\u200b)[{CLUSTERED}])"
 )  # the keys of the table, without tab and newline
 # Separate from `_BAD`: a character beyond the basic plane in a class makes the search ten times slower.
 _BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
@@ -63,15 +67,23 @@ def clean(text: str) -> str:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if _UNUSUAL.search(text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)) is None:
+    if (
+        _UNUSUAL.search(
+            text.encode("utf-8", "surrogatepass").translate(None, _PRINTABLE_ASCII)
+        )
+        is None
+    ):
         return text
     if _SUSPECT.search(text):  # substitution is slow for each bad character
         text = _SURROGATE_PAIR.sub(
-            lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
+            lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"),
+            text,
         )
         text = _BAD.sub(lambda bad: _TABLE[ord(bad[0])] or "", text)
         # Each plane ends with two numbers that are no characters.
-        text = _BEYOND_BASIC.sub(lambda one: "" if ord(one[0]) & 0xFFFE == 0xFFFE else one[0], text)
+        text = _BEYOND_BASIC.sub(
+            lambda one: "" if ord(one[0]) & 0xFFFE == 0xFFFE else one[0], text
+        )
     return unicodedata.normalize("NFC", text)
 
 
@@ -120,7 +132,9 @@ _CODECS = word_table("""
     big5hkscs big5 big5hkscs cp950 xxbig5
     cp949 euckr cp949 ksc5601 ksc56011987 uhc windows949
 """)
-_MULTIBYTE = frozenset({"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"})
+_MULTIBYTE = frozenset(
+    {"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"}
+)
 _WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -138,12 +152,20 @@ _UTF8_SEQUENCE = re.compile(
 _FIRST_BYTE = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
 _ASCII = bytes(range(0x80))
 # What Python makes of bytes that are no UTF-8 ("surrogateescape"), and what they are in Windows-1252.
-_ESCAPED = {0xDC00 + code: bytes([code]).decode("cp1252", "replace") for code in range(0x80, 0x100)}
+_ESCAPED = {
+    0xDC00 + code: bytes([code]).decode("cp1252", "replace")
+    for code in range(0x80, 0x100)
+}
 _SNIFFED_BYTES = 4096
 _DETECTED_BYTES = 16384  # the detector tries every codec on the whole input
 _INNER = (
-    re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([\w.:-]{1,40})""", re.IGNORECASE),
-    re.compile(rb"""<meta[^>]{0,400}?charset\s*=\s*+(?:["']\s*+)?([\w.:-]{1,40})""", re.IGNORECASE),
+    re.compile(
+        rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([\w.:-]{1,40})""", re.IGNORECASE
+    ),
+    re.compile(
+        rb"""<meta[^>]{0,400}?charset\s*=\s*+(?:["']\s*+)?([\w.:-]{1,40})""",
+        re.IGNORECASE,
+    ),
 )
 
 
@@ -156,7 +178,11 @@ def decode(data: bytes, declared: str | None = None) -> str:
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
-            return _mended(data.removeprefix(bom)) if codec == "utf-8" else data.decode(codec, "replace")
+            return (
+                _mended(data.removeprefix(bom))
+                if codec == "utf-8"
+                else data.decode(codec, "replace")
+            )
     wide = _wide_by_zeros(data)
     if wide:
         return data.decode(wide, "replace")
@@ -197,7 +223,8 @@ def _wide_by_zeros(data: bytes) -> str | None:
 def _decode_as(data: bytes, codec: str) -> str | None:
     """Return the text, or None if the label cannot be right."""
     if codec in _WIDE:
-        return None  # real UTF-16 and UTF-32 were recognised before, so the label is wrong
+        # Real UTF-16 and UTF-32 were recognised before, so the label is wrong
+        return None
     if codec != "iso2022-jp":  # its text is ASCII, and so valid UTF-8
         with suppress(UnicodeDecodeError):
             return data.decode()
@@ -234,14 +261,20 @@ def _mended(data: bytes) -> str:
 
 def _decode_unlabelled(data: bytes) -> str:
     mostly = _decode_as(data, "utf-8")
-    return mostly if mostly is not None else data.decode(_detected(_sample(data)), "replace")
+    return (
+        mostly
+        if mostly is not None
+        else data.decode(_detected(_sample(data)), "replace")
+    )
 
 
 def _detected(sample: bytes) -> str:
     """Return the charset that the detector finds, else Windows-1252."""
     import charset_normalizer
 
-    candidates = sorted({codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"})
+    candidates = sorted(
+        {codec for codec in _CODECS.values() if codec not in _WIDE and codec != "utf-8"}
+    )
     best = charset_normalizer.from_bytes(sample, cp_isolation=candidates).best()
     return best.encoding if best is not None else "cp1252"
 

@@ -26,11 +26,14 @@ PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
 _LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
 _READING_TIME = re.compile(
-    r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*", re.IGNORECASE
+    r"\W*\d{1,3}\s?(?:min|мин|хв|dk|分|분)[^\W\d]{0,5}\.?(?: (?:read|listen))?\W*",
+    re.IGNORECASE,
 )
 _COUNT = re.compile(r"\+?[\d.,]{1,6}\s?[kKmM+]?|A[-+](?:\s?A[-+])?")
 _ARROW = re.compile(r"\s+(?:>{1,2}|›|»|→|/)\s+")
-_CREDIT = re.compile(r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$")
+_CREDIT = re.compile(
+    r"(?:^|[\s(\[|/©.▲（【])(?P<label>[^\W\d_]+(?:\s[^\W\d_]+)?)\s?[:=/©／][^:]{2,70}$"
+)
 _CREDITED = re.compile(r"(?:\s/|©|\s[|–])\s?(?P<name>[^/©|]{2,40})[)\]]?")
 _SHORT_CREDIT = re.compile(
     r"(?:^|.*[\s(/.])fot\.\s[^.]{2,50}|.*\S\s?©\s?\S[^.©]{1,60}|"
@@ -38,28 +41,41 @@ _SHORT_CREDIT = re.compile(
     re.IGNORECASE,
 )
 _CREDIT_MARK = re.compile("[:=/©／]")  # one of these is in every credit, ...
-_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")  # ... and one of these in every short one: searched first
+# ... and one of these in every short one: searched first
+_SHORT_SIGNS = ("fot.", "©", "＝", "=", "摄", "攝")
 _CHINESE_BYLINE = re.compile(
     r"[（(【]?(?:本[报報]|中央社)?[记記]者.{1,24}[报報][导導道][）)】]?|[（(].{0,6}[记記]者.{1,20}[）)]"
 )
 _SHORT_FORMS = (_SHORT_RE, _READING_TIME, _CHINESE_BYLINE)
 _HEADING_CHARS = 120  # of a heading of related links; the longest known one has 60
-_WIDE_HEADING = 14  # characters of a heading of related links, in scripts without spaces
-_LABELLED_SENTENCE = 10  # from this length on, a sentence after a label of one word is not a link
+# Characters of a heading of related links, in scripts without spaces
+_WIDE_HEADING = 14
+# From this length on, a sentence after a label of one word is not a link
+_LABELLED_SENTENCE = 10
 _CAPTION_WORDS = 60  # a longer line is not a caption
 _LABELLED_WORDS = 40  # a label does not apply to a longer line
 _OPENED_WORDS = 25  # the first words do not decide about a longer line
 _CALLED_WORDS = 8  # the first words alone decide about a sentence up to this length
 _BUTTON_WORDS = 3  # a line up to this length that ends like a sentence is one
-_JOINING = frozenset(words("and und et y e en & of the der die das de la le des dos das i og och и та ve"))
+_JOINING = frozenset(
+    words(
+        "and und et y e en & of the der die das de la le des dos das i og och и та ve"
+    )
+)
 
 
 def is_section(line: str) -> bool:
     """Return whether `line` consists of names of newspaper sections ("World News", "Middle East")."""
     line_words = words(line)
-    place, sections, breadcrumb_home = 0, phrases("sections"), phrases("breadcrumb_home")
+    place, sections, breadcrumb_home = (
+        0,
+        phrases("sections"),
+        phrases("breadcrumb_home"),
+    )
     while place < len(line_words):
-        step = max(sections.at(line_words, place), breadcrumb_home.at(line_words, place))
+        step = max(
+            sections.at(line_words, place), breadcrumb_home.at(line_words, place)
+        )
         if step == 0 and (line_words[place] not in _JOINING or place == 0):
             return False
         place += step or 1
@@ -75,9 +91,15 @@ def is_boilerplate(line: str) -> bool:
         return True
     count = count_words(plain)
     is_sentence = (
-        plain.endswith(".") and not plain.endswith("..") and (count > _CALLED_WORDS or ". " in plain)
+        plain.endswith(".")
+        and not plain.endswith("..")
+        and (count > _CALLED_WORDS or ". " in plain)
     )
-    if count <= _SHORT_WORDS and not is_sentence and any(form.fullmatch(plain) for form in _SHORT_FORMS):
+    if (
+        count <= _SHORT_WORDS
+        and not is_sentence
+        and any(form.fullmatch(plain) for form in _SHORT_FORMS)
+    ):
         return True
     return is_caption(plain) or is_known_phrase(plain, count)
 
@@ -89,7 +111,9 @@ def is_weak(line: str) -> bool:
     if len(line) > 120 or (ends_sentence(line) and not line.endswith(("...", "…"))):
         return False
     core = without_numbers(words(line))
-    return phrases("ambiguous").has(core) or phrases("label").has(core) or is_section(line)
+    return (
+        phrases("ambiguous").has(core) or phrases("label").has(core) or is_section(line)
+    )
 
 
 def heads_related_links(line: str) -> bool:
@@ -104,7 +128,8 @@ def heads_related_links(line: str) -> bool:
         and not ends_sentence(plain)
     ):
         return any(
-            line_words[place:] in phrases("links_heading").whole for place in range(len(line_words) - 1)
+            line_words[place:] in phrases("links_heading").whole
+            for place in range(len(line_words) - 1)
         )
     return not plain.endswith((".", "!")) and phrases("links_heading").has(line_words)
 
@@ -120,7 +145,9 @@ def is_caption(line: str) -> bool:
     credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
     if credit is not None:
         label = words(credit["label"])
-        if not phrases("credits").whole.isdisjoint(label[n:] for n in range(len(label))):
+        if not phrases("credits").whole.isdisjoint(
+            label[n:] for n in range(len(label))
+        ):
             return True
     if is_sentence and not line.endswith(")"):
         return False
@@ -132,7 +159,10 @@ def is_caption(line: str) -> bool:
 
 def _is_credited_shortly(tail: str) -> bool:
     small = tail.lower()
-    return any(sign in small for sign in _SHORT_SIGNS) and _SHORT_CREDIT.fullmatch(tail) is not None
+    return (
+        any(sign in small for sign in _SHORT_SIGNS)
+        and _SHORT_CREDIT.fullmatch(tail) is not None
+    )
 
 
 def _ends_in_capitals(line: str) -> bool:
@@ -143,9 +173,17 @@ def _ends_in_capitals(line: str) -> bool:
     capitals = 0
     while capitals < len(pieces) and _is_in_capitals(pieces[-1 - capitals]):
         capitals += 1
-    names = [piece for piece in pieces[len(pieces) - capitals :] if len(piece) >= 2 and piece.isalpha()]
+    names = [
+        piece
+        for piece in pieces[len(pieces) - capitals :]
+        if len(piece) >= 2 and piece.isalpha()
+    ]
     text_before = " ".join(pieces[: len(pieces) - capitals])
-    return len(names) >= 2 and any(len(name) >= 4 for name in names) and any(c.islower() for c in text_before)
+    return (
+        len(names) >= 2
+        and any(len(name) >= 4 for name in names)
+        and any(c.islower() for c in text_before)
+    )
 
 
 def _is_in_capitals(piece: str) -> bool:
@@ -175,17 +213,25 @@ def _is_labelled(line: str) -> bool:
 
 def _begins_sentence(label: Words, text_after: str) -> bool:
     """Return whether a label is the first word of a sentence ("Next: the council will vote.")."""
-    is_sentence = ends_sentence(text_after) and count_words(text_after) >= _LABELLED_SENTENCE
+    is_sentence = (
+        ends_sentence(text_after) and count_words(text_after) >= _LABELLED_SENTENCE
+    )
     return is_sentence and len(label) == 1 and not phrases("credits").has(label)
 
 
-def _opens_like_boilerplate(line_words: Words, count: int, *, is_sentence: bool) -> bool:
+def _opens_like_boilerplate(
+    line_words: Words, count: int, *, is_sentence: bool
+) -> bool:
     if count > _OPENED_WORDS:
         return False
     channels = phrases("channels")
     if phrases("line_start").at(line_words):
-        return not is_sentence or count <= _CALLED_WORDS or channels.stand_in(line_words)
-    return phrases("call_to_action").at(line_words) > 0 and channels.stand_in(line_words)
+        return (
+            not is_sentence or count <= _CALLED_WORDS or channels.stand_in(line_words)
+        )
+    return phrases("call_to_action").at(line_words) > 0 and channels.stand_in(
+        line_words
+    )
 
 
 def without_bullet(line: str) -> str:
@@ -194,7 +240,9 @@ def without_bullet(line: str) -> str:
 
 def is_headline_bullet(line: str) -> bool:
     """Return whether `line` is a bulleted headline of another article, and not a sentence."""
-    return without_bullet(line) != line and not is_prose(line) and not ends_sentence(line)
+    return (
+        without_bullet(line) != line and not is_prose(line) and not ends_sentence(line)
+    )
 
 
 def is_navigation(line: str) -> bool:
@@ -204,7 +252,9 @@ def is_navigation(line: str) -> bool:
     """
     pieces = [piece.strip() for piece in re.split(r"[|•·]", line)]
     return (
-        len(pieces) >= 2 and all(0 < len(piece.split()) <= 5 for piece in pieces) and not ends_sentence(line)
+        len(pieces) >= 2
+        and all(0 < len(piece.split()) <= 5 for piece in pieces)
+        and not ends_sentence(line)
     )
 
 
@@ -213,7 +263,11 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
     _, _, below = line.partition(":")
-    path = below.strip() if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0])) else line
+    path = (
+        below.strip()
+        if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0]))
+        else line
+    )
     pieces = tuple(p.strip() for p in _BREADCRUMB.split(path) if p.strip())
     if len(pieces) < 2:
         return ()

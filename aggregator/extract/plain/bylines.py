@@ -15,8 +15,12 @@ _STATED = re.compile(
     re.IGNORECASE,
 )
 _AND = re.compile(r"\s*(?:,|&|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b)\s+")
-_AFTER_NAME = re.compile(r"\s*(?:,|\||•|–|—|\s-\s|\bin\b|\bat\b|\bfor\b|\bà\b|\baus\b|\ben\b)\s*")
-_OURS = re.compile(r"(?:our|unser\w{0,2}|notre|nuestr[oa]|nostr[oa]|noss[oa]|onze)\b", re.IGNORECASE)
+_AFTER_NAME = re.compile(
+    r"\s*(?:,|\||•|–|—|\s-\s|\bin\b|\bat\b|\bfor\b|\bà\b|\baus\b|\ben\b)\s*"
+)
+_OURS = re.compile(
+    r"(?:our|unser\w{0,2}|notre|nuestr[oa]|nostr[oa]|noss[oa]|onze)\b", re.IGNORECASE
+)
 _DESK = re.compile(
     r"(?:[\w.’'-]+\s+){1,3}(?:(?:live|news|foreign|sports?|city|night)\s+)?"
     r"(?:reporters?|newsroom|desk|staff|staff writers?|correspondents?|bureau|redaktion|rédaction|"
@@ -24,7 +28,9 @@ _DESK = re.compile(
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\s*\([^()]{1,60}\)")
-_SIGNED = re.compile(r"(?P<name>[^\W\d_]{2,4})\s?(?P<office>[^\W\d_]{2,6})(?:\s\S+@\S+)?")
+_SIGNED = re.compile(
+    r"(?P<name>[^\W\d_]{2,4})\s?(?P<office>[^\W\d_]{2,6})(?:\s\S+@\S+)?"
+)
 _BYLINE_WORDS = 10
 
 
@@ -57,7 +63,9 @@ def _byline_by_phrase(line: str) -> str | None:
     length = phrases("bylines").at(line_words)
     name = line.split(None, length)[-1] if 0 < length < len(line.split()) else ""
     is_byline = bool(name) and (
-        _are_names(name) or words(name) in phrases("desks").whole or _is_caseless_name(name)
+        _are_names(name)
+        or words(name) in phrases("desks").whole
+        or _is_caseless_name(name)
     )
     return _named(name) if is_byline else None
 
@@ -95,7 +103,12 @@ def read_signature(line: str) -> str | None:
     if _are_names(line) or _DESK.fullmatch(line):
         return line
     pieces = [piece for piece in _AFTER_NAME.split(line, maxsplit=1) if piece]
-    if len(pieces) == 2 and _are_names(pieces[0]) and "," not in pieces[1] and count_words(pieces[1]) <= 4:
+    if (
+        len(pieces) == 2
+        and _are_names(pieces[0])
+        and "," not in pieces[1]
+        and count_words(pieces[1]) <= 4
+    ):
         return line[: line.index(pieces[0]) + len(pieces[0])]
     return None
 

@@ -11,12 +11,14 @@ from aggregator.text.lines import count_words, is_prose
 
 _SEPARATOR = re.compile(r"^(?:--[ \t]?|[_=*-]{20,})\r?$", re.MULTILINE)
 _DASHES = re.compile(r"--[ \t]?")
-_BARE_LINES = 4  # of a signature (RFC 3676, section 4.3), where the space after the dashes is missing
+# Of a signature (RFC 3676, section 4.3), where the space after the dashes is missing
+_BARE_LINES = 4
 _MOST_LINES = 10  # the signature and the footer of a list (chosen)
 _FOOTER_WORDS = 80  # of a paragraph about the subscription (chosen)
 _TRIED = 30  # last separators (limit)
 _BLOCK = re.compile(
-    r"(</?(?:p|div|t[dhr]|table|li|[uo]l|center|footer|h[1-6]|br|hr)\b[^<>]{0,4000}>)", re.IGNORECASE
+    r"(</?(?:p|div|t[dhr]|table|li|[uo]l|center|footer|h[1-6]|br|hr)\b[^<>]{0,4000}>)",
+    re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=。)")
 _TAG = re.compile(r"<[^<>]*+>?")
@@ -59,7 +61,9 @@ def without_footer(markup: str) -> str:
     for number in range(len(pieces) - 1, -1, -2):  # between them are the tags
         piece = pieces[number]
         words = " ".join(_TAG.sub(" ", piece).split())
-        has_address = has_address or (bool(words) and _ADDRESS.search(piece) is not None)
+        has_address = has_address or (
+            bool(words) and _ADDRESS.search(piece) is not None
+        )
         if has_address and _is_footer(words):
             # The sentences before the one about the subscription stay.
             before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
@@ -71,4 +75,7 @@ def without_footer(markup: str) -> str:
 
 
 def _is_footer(paragraph: str) -> bool:
-    return bool(_SUBSCRIPTION.search(paragraph)) and count_words(paragraph) <= _FOOTER_WORDS
+    return (
+        bool(_SUBSCRIPTION.search(paragraph))
+        and count_words(paragraph) <= _FOOTER_WORDS
+    )

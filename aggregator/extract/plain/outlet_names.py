@@ -3,7 +3,12 @@
 import re
 
 from aggregator.extract.phrases import label_of, phrases, single_words, table, words
-from aggregator.extract.plain.boilerplate import breadcrumb_pieces, is_boilerplate, is_section, is_weak
+from aggregator.extract.plain.boilerplate import (
+    breadcrumb_pieces,
+    is_boilerplate,
+    is_section,
+    is_weak,
+)
 from aggregator.text.lines import count_words, ends_sentence, folded, word_set
 
 _CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z]{1,3}(?:[a-z]*)\b|\b[a-z]+[A-Z]\w+")
@@ -14,7 +19,12 @@ _SEPARATED = re.compile(r"\s+[|\-–—•»]\s+|\s+::\s+")
 def looks_like_outlet(line: str) -> bool:
     """Return whether `line` is a few capitalised words typical of outlets ("The Daily Example")."""
     parts = line.split()
-    if not 1 <= len(parts) <= 5 or len(line) > 45 or ends_sentence(line) or is_section(line):
+    if (
+        not 1 <= len(parts) <= 5
+        or len(line) > 45
+        or ends_sentence(line)
+        or is_section(line)
+    ):
         return False
     if len(parts) == 1 and _DOMAIN.fullmatch(line):
         return True
@@ -25,7 +35,9 @@ def looks_like_outlet(line: str) -> bool:
         or phrases("call_to_action").at(line_words)
     ):
         return False
-    has_outlet_word = any(word in single_words("outlets", "words") for word in line_words if len(word) > 1)
+    has_outlet_word = any(
+        word in single_words("outlets", "words") for word in line_words if len(word) > 1
+    )
     return (
         bool(_CAMEL.search(line))
         or (has_outlet_word and line_words not in phrases("outlets").whole)
@@ -35,12 +47,18 @@ def looks_like_outlet(line: str) -> bool:
 
 def is_proper(line: str) -> bool:
     """Return whether every word begins like a name; in scripts without capitals every word does."""
-    return all(not w[0].islower() or w.lower() in _SMALL or _CAMEL.match(w) is not None for w in line.split())
+    return all(
+        not w[0].islower() or w.lower() in _SMALL or _CAMEL.match(w) is not None
+        for w in line.split()
+    )
 
 
 def _ends_like_one(line: str) -> bool:
     last = line.rpartition(" ")[2].casefold()
-    return any(last.endswith(end) and len(last) > len(end) for end in table()["outlets"]["ends"])
+    return any(
+        last.endswith(end) and len(last) > len(end)
+        for end in table()["outlets"]["ends"]
+    )
 
 
 _SMALL = word_set("""
@@ -54,22 +72,46 @@ def is_masthead(line: str, outlet: str) -> bool:
 
     Case, punctuation, "&" and articles are ignored; of a domain its name is compared.
     """
-    name = _key(_HOST.sub(r"\g<name>", outlet.strip()) if _DOMAIN.fullmatch(outlet.strip()) else outlet)
+    name = _key(
+        _HOST.sub(r"\g<name>", outlet.strip())
+        if _DOMAIN.fullmatch(outlet.strip())
+        else outlet
+    )
     pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
     if not name or name not in map(_key, pieces):
         return False
-    return all(_key(piece) == name or len(piece.split()) <= _EDITION_WORDS for piece in pieces)
+    return all(
+        _key(piece) == name or len(piece.split()) <= _EDITION_WORDS for piece in pieces
+    )
 
 
 _HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
 _PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
-_EDITION_WORDS = 4  # "Saturday Sports Final"; a longer piece next to the name is a headline
-_UNWEIGHED = _SMALL | {"und", "et", "y", "e", "en", "les", "los", "las", "den", "il", "lo", "het", "o", "a"}
+# "Saturday Sports Final"; a longer piece next to the name is a headline
+_EDITION_WORDS = 4
+_UNWEIGHED = _SMALL | {
+    "und",
+    "et",
+    "y",
+    "e",
+    "en",
+    "les",
+    "los",
+    "las",
+    "den",
+    "il",
+    "lo",
+    "het",
+    "o",
+    "a",
+}
 
 
 def _key(name: str) -> str:
     name_words = folded(name).split()
-    return "".join(word for word in name_words if word not in _UNWEIGHED) or "".join(name_words)
+    return "".join(word for word in name_words if word not in _UNWEIGHED) or "".join(
+        name_words
+    )
 
 
 def outlet_beside(line: str) -> str | None:
@@ -80,14 +122,25 @@ def outlet_beside(line: str) -> str | None:
     steps = breadcrumb_pieces(line)
     if steps:
         first = steps[0]
-        is_name = not is_section(first) and words(first) not in phrases("breadcrumb_home").whole
+        is_name = (
+            not is_section(first)
+            and words(first) not in phrases("breadcrumb_home").whole
+        )
         is_short = count_words(first) <= 5
-        return first if is_name and is_short and is_proper(first) and not is_boilerplate(first) else None
+        return (
+            first
+            if is_name and is_short and is_proper(first) and not is_boilerplate(first)
+            else None
+        )
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
     names = [piece for piece in pieces if not (is_boilerplate(piece) or is_weak(piece))]
-    return names[0] if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]) else None
+    return (
+        names[0]
+        if len(names) == 1 < len(pieces) and looks_like_outlet(names[0])
+        else None
+    )
 
 
 def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:

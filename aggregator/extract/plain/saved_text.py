@@ -61,11 +61,19 @@ def read_saved_text(
     first = _first_prose(lines, tuning.end_lines, is_live=is_live)
     body_start = _after_standfirst(lines, first, tuning.end_lines)
     body = _without_boilerplate(
-        lines[body_start:], head_lines=max(0, tuning.end_lines - body_start) if is_live else 0
+        lines[body_start:],
+        head_lines=max(0, tuning.end_lines - body_start) if is_live else 0,
     )
     closing = lines[max(body_start, len(lines) - 2 * tuning.end_lines) :]
     above, standfirst = lines[:first], lines[first:body_start]
-    head = read_head(above, body, outlet=outlet, tuning=tuning, standfirst=standfirst, closing=closing)
+    head = read_head(
+        above,
+        body,
+        outlet=outlet,
+        tuning=tuning,
+        standfirst=standfirst,
+        closing=closing,
+    )
     stated = head.title or _breadcrumb_title(lines) or ""
     title, tail_outlet = outlet_names.split_title(stated, outlet)
     published = dates.published_from_text(
@@ -90,10 +98,13 @@ def read_saved_text(
 
 def _lines(text: str) -> list[str]:
     blocks = [
-        [" ".join(line.split()) for line in block.split("\n")] for block in re.split(r"\n[^\S\n]*\n", text)
+        [" ".join(line.split()) for line in block.split("\n")]
+        for block in re.split(r"\n[^\S\n]*\n", text)
     ]
     if _is_hard_wrapped(blocks):
-        return [" ".join(line for line in block if line) for block in blocks if any(block)]
+        return [
+            " ".join(line for line in block if line) for block in blocks if any(block)
+        ]
     return [line for block in blocks for line in block if line]
 
 
@@ -102,7 +113,9 @@ def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
     inner = [line for block in blocks for line in block[:-1] if line]
     if len(blocks) < 2 or len(inner) < 4:
         return False
-    broken = sum(1 for line in inner if 45 <= len(line) <= 110 and not ends_sentence(line))
+    broken = sum(
+        1 for line in inner if 45 <= len(line) <= 110 and not ends_sentence(line)
+    )
     return broken >= 0.6 * len(inner)
 
 
@@ -131,17 +144,23 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
 
     A standfirst is a first paragraph with a byline or date line after it and a headline before it.
     """
-    reach = range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
+    reach = (
+        range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
+    )
     prose = [number for number in reach if _is_text(lines[number])]
     stop = prose[1] if len(prose) > 1 else len(lines)
     marks = [
-        n for n in reach if n < stop and (dates.is_date_line(lines[n]) or stated_byline(lines[n]) is not None)
+        n
+        for n in reach
+        if n < stop
+        and (dates.is_date_line(lines[n]) or stated_byline(lines[n]) is not None)
     ]
     is_between = bool(marks) and any(number > marks[-1] for number in prose)
     return marks[-1] + 1 if is_between else first
 
 
-_LIVE_ENTRIES = 3  # a text with this many lines that begin with a clock time is a live blog
+# A text with this many lines that begin with a clock time is a live blog
+_LIVE_ENTRIES = 3
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
 _INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
 
@@ -190,7 +209,9 @@ def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
 
     sentences = split_sentences(body[0]) if body else []
     words = (sentences[0] if sentences else (body[0] if body else "")).split()
-    return " ".join(words[: tuning.title_words]) + (" …" if len(words) > tuning.title_words else "")
+    return " ".join(words[: tuning.title_words]) + (
+        " …" if len(words) > tuning.title_words else ""
+    )
 
 
 # --- body and end ------------------------------------------------------------------------------------------
@@ -226,7 +247,11 @@ def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
         elif is_below_heading and _is_text(line) and not is_removed[number]:
             is_below_heading = False
         elif is_below_heading:
-            is_link = not ends_sentence(line) or line.endswith("?") or dates.is_date_line(line)
+            is_link = (
+                not ends_sentence(line)
+                or line.endswith("?")
+                or dates.is_date_line(line)
+            )
             is_removed[number] = is_removed[number] or is_link
 
 
@@ -239,7 +264,11 @@ def _mark_weak(lines: Sequence[str], is_removed: list[bool]) -> None:
     for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
         step = -1 if order.step > 0 else 1
         for number in order:
-            if not is_removed[number] and is_removed[number + step] and boilerplate.is_weak(lines[number]):
+            if (
+                not is_removed[number]
+                and is_removed[number + step]
+                and boilerplate.is_weak(lines[number])
+            ):
                 is_removed[number] = True
 
 
@@ -249,7 +278,9 @@ def _mark_tail(lines: Sequence[str], is_removed: list[bool]) -> None:
     In a list, a table or verses only the lines after the boilerplate are marked.
     """
     last = len(lines) - 1
-    while last >= 0 and (is_removed[last] or not (ends_sentence(lines[last]) or _opens_text(lines[last]))):
+    while last >= 0 and (
+        is_removed[last] or not (ends_sentence(lines[last]) or _opens_text(lines[last]))
+    ):
         last -= 1
     if last < 0:
         return
@@ -264,8 +295,15 @@ def _mark_tail(lines: Sequence[str], is_removed: list[bool]) -> None:
 def _is_list(lines: Sequence[str]) -> bool:
     """Return whether the lines after the first are a list or table that it introduces, or verses."""
     below = lines[1:]
-    has_marks = all(boilerplate.without_bullet(line) != line or any(map(str.isdigit, line)) for line in below)
-    return any(line.endswith((":", "：")) for line in lines) or has_marks or len(below) >= _VERSES
+    has_marks = all(
+        boilerplate.without_bullet(line) != line or any(map(str.isdigit, line))
+        for line in below
+    )
+    return (
+        any(line.endswith((":", "：")) for line in lines)
+        or has_marks
+        or len(below) >= _VERSES
+    )
 
 
 _VERSES = 4  # this many short lines in a row are not headings
@@ -277,7 +315,9 @@ def _without_related_end(lines: Sequence[str]) -> Sequence[str]:
     while end and boilerplate.is_navigation(lines[end - 1]):
         end -= 1
     for number in range(end - 1, -1, -1):
-        if ends_sentence(lines[number]) and not boilerplate.is_boilerplate(lines[number]):
+        if ends_sentence(lines[number]) and not boilerplate.is_boilerplate(
+            lines[number]
+        ):
             return lines[:end]
         if boilerplate.heads_related_links(lines[number]):
             return lines[:number]
@@ -304,7 +344,8 @@ _SLOGAN = re.compile(
 _READERS = re.compile(r"(?:for|für|pour|para|per|voor) \w.*", re.IGNORECASE)
 _STEM = 5  # letters of a stem, which inflections of a word share
 _OUTLET_SHARE = (
-    0.75  # largest share of an outlet's name that may be in the text: it may be named after its town
+    # Largest share of an outlet's name that may be in the text: it may be named after its town
+    0.75
 )
 _WIDE_FROM = "\u3000"  # from here on, characters are compared in pairs
 
@@ -332,26 +373,38 @@ def read_head(
     `outlet`: its name, if known. `standfirst`: lines of prose after them with a byline or date line.
     `closing`: the last lines of the whole text, which may repeat headline and outlet.
     """
-    author = next((name for name in map(stated_byline, [*lines, *standfirst]) if name), None)
+    author = next(
+        (name for name in map(stated_byline, [*lines, *standfirst]) if name), None
+    )
     text_words = _stems(word for line in body for word in words(line))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
     place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
     above, candidates = candidates[:place], candidates[place:]
-    masthead = outlet if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines) else None
+    masthead = (
+        outlet
+        if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines)
+        else None
+    )
     if masthead is None:
         masthead = _masthead(above, lines, text_words)
     while len(candidates) > 1 and _goes_before(
         candidates[0], candidates[1], text_words if masthead else None, tuning
     ):
         candidates.pop(0)
-    title = candidates.pop(0) if candidates and count_words(candidates[0]) <= tuning.title_words else ""
+    title = (
+        candidates.pop(0)
+        if candidates and count_words(candidates[0]) <= tuning.title_words
+        else ""
+    )
     candidates += [line for line in standfirst if not is_head_boilerplate(line, outlet)]
     below = [line for line in candidates if not same_line(line, title)]
     signature, deck = _signature_and_deck(below)
     entries = tuple(
         line for line in above if opens_with_clock(line)
     )  # entries of a live blog before the title
-    return TextHeader(title=title, outlet=masthead, author=author or signature, deck=entries + deck)
+    return TextHeader(
+        title=title, outlet=masthead, author=author or signature, deck=entries + deck
+    )
 
 
 def _place_of_title(
@@ -369,13 +422,18 @@ def _place_of_title(
         if _is_repeated(line, all_lines) and not outlet_names.looks_like_outlet(line):
             return place
     place = 0
-    while place < len(candidates) - 1 and _goes_first(candidates[place], candidates[place + 1 :], text_words):
+    while place < len(candidates) - 1 and _goes_first(
+        candidates[place], candidates[place + 1 :], text_words
+    ):
         place += 1
     return _below_menu(candidates, place, text_words, tuning)
 
 
 def _below_menu(
-    candidates: Sequence[str], place: int, text_words: frozenset[str], tuning: ExtractTuning
+    candidates: Sequence[str],
+    place: int,
+    text_words: frozenset[str],
+    tuning: ExtractTuning,
 ) -> int:
     """Return the index of the first longer line that shares words with the text, after short lines."""
     for number in range(place, len(candidates)):
@@ -391,7 +449,9 @@ def _below_menu(
 def _is_short(line: str, tuning: ExtractTuning) -> bool:
     """Return whether the line has few words and is not a headline in capitals."""
     count = count_words(line)
-    return count <= tuning.headline_words and not (line.isupper() and count >= tuning.headline_words)
+    return count <= tuning.headline_words and not (
+        line.isupper() and count >= tuning.headline_words
+    )
 
 
 def is_menu(line: str) -> bool:
@@ -404,24 +464,35 @@ def _is_repeated(line: str, all_lines: Sequence[str]) -> bool:
     if count_words(line) < 3 or is_name_like(line):
         return False
     name = folded(line)
-    others = [other for other in all_lines if other != line or all_lines.count(line) > 1]
+    others = [
+        other for other in all_lines if other != line or all_lines.count(line) > 1
+    ]
     return any(
-        same_line(line, other) or (len(name) >= 15 and folded(other).endswith(" " + name)) for other in others
+        same_line(line, other)
+        or (len(name) >= 15 and folded(other).endswith(" " + name))
+        for other in others
     )
 
 
 def _is_masthead_like(line: str, text_words: frozenset[str]) -> bool:
-    return outlet_names.looks_like_outlet(line) and _share_in_text(line, text_words) < _OUTLET_SHARE
+    return (
+        outlet_names.looks_like_outlet(line)
+        and _share_in_text(line, text_words) < _OUTLET_SHARE
+    )
 
 
 def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str]) -> bool:
     """Return whether `line` is the outlet's name, or a menu's with something like a headline `below`."""
     if _is_masthead_like(line, text_words):
         return True
-    return is_menu(line) and any(count_words(other) >= 3 and not is_name_like(other) for other in below)
+    return is_menu(line) and any(
+        count_words(other) >= 3 and not is_name_like(other) for other in below
+    )
 
 
-def _masthead(above: Sequence[str], lines: Sequence[str], text_words: frozenset[str]) -> str | None:
+def _masthead(
+    above: Sequence[str], lines: Sequence[str], text_words: frozenset[str]
+) -> str | None:
     """Return the outlet's name among the lines before the headline.
 
     It is in a breadcrumb or next to a menu's words. A bare name counts only if it begins the text, is written
@@ -430,14 +501,22 @@ def _masthead(above: Sequence[str], lines: Sequence[str], text_words: frozenset[
     for line in above:
         if _is_masthead_like(line, text_words):
             return line
-    beside = next((name for line in lines if (name := outlet_names.outlet_beside(line))), None)
+    beside = next(
+        (name for line in lines if (name := outlet_names.outlet_beside(line))), None
+    )
     if beside is not None:
         return beside
     first = lines[0] if lines else ""
-    is_first = bool(above) and above[0] == first and len(first.split()) >= 2 and len(lines) > 1
+    is_first = (
+        bool(above) and above[0] == first and len(first.split()) >= 2 and len(lines) > 1
+    )
     is_bare = is_first and outlet_names.is_proper(first) and not is_menu(first)
     is_bare = is_bare and _share_in_text(first, text_words) < _OUTLET_SHARE
-    return first if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1])) else None
+    return (
+        first
+        if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1]))
+        else None
+    )
 
 
 def is_head_boilerplate(line: str, outlet: str | None) -> bool:
@@ -453,12 +532,17 @@ def is_head_boilerplate(line: str, outlet: str | None) -> bool:
     )
 
 
-def _goes_before(line: str, following: str, text_words: frozenset[str] | None, tuning: ExtractTuning) -> bool:
+def _goes_before(
+    line: str, following: str, text_words: frozenset[str] | None, tuning: ExtractTuning
+) -> bool:
     """Return whether `line` is before the headline: a topic or, if `text_words` is given, a slogan.
 
     `text_words` are the words of the text, given only after a masthead.
     """
-    if count_words(following) > tuning.title_words or read_signature(following) is not None:
+    if (
+        count_words(following) > tuning.title_words
+        or read_signature(following) is not None
+    ):
         return False
     return _is_kicker(line, following, tuning) or (
         text_words is not None and _is_slogan(line, following, text_words)
@@ -476,7 +560,9 @@ def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
     if boilerplate.is_section(line):
         return next_count >= 3
     is_in_capitals = line.isupper() and line_count >= tuning.headline_words
-    is_short = line_count <= tuning.headline_words and next_count >= max(5, line_count + 2)
+    is_short = line_count <= tuning.headline_words and next_count >= max(
+        5, line_count + 2
+    )
     return is_short and not is_in_capitals and not ends_sentence(line)
 
 
@@ -484,8 +570,13 @@ def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
     """Return whether `line` is worded like a slogan, or has no words of the text while the next line has."""
     if count_words(following) < 3 or ends_sentence(following):
         return False
-    share, next_share = _share_in_text(line, text_words), _share_in_text(following, text_words)
-    is_foreign = share < next_share and (not share or _READERS.fullmatch(line) is not None)
+    share, next_share = (
+        _share_in_text(line, text_words),
+        _share_in_text(following, text_words),
+    )
+    is_foreign = share < next_share and (
+        not share or _READERS.fullmatch(line) is not None
+    )
     return is_foreign or _SLOGAN.fullmatch(line) is not None
 
 
@@ -500,7 +591,9 @@ def _stems(line_words: Iterable[str]) -> frozenset[str]:
     all_words = list(line_words)
     stems = {word[:_STEM] for word in all_words if len(word) >= 4 or word.isdigit()}
     pairs = {
-        a + b for a, b in pairwise(all_words) if len(a) == len(b) == 1 and a > _WIDE_FROM and b > _WIDE_FROM
+        a + b
+        for a, b in pairwise(all_words)
+        if len(a) == len(b) == 1 and a > _WIDE_FROM and b > _WIDE_FROM
     }
     return frozenset(stems | pairs)
 

@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from aggregator.extract.language import dates
-from aggregator.extract.plain.boilerplate import PATTERNS, is_known_phrase, without_bullet
+from aggregator.extract.plain.boilerplate import (
+    PATTERNS,
+    is_known_phrase,
+    without_bullet,
+)
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
@@ -20,12 +24,16 @@ from aggregator.text.sentences import split_sentences
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
 _BOILERPLATE = re.compile("|".join((*PATTERNS["titled"], _ORNAMENT)), re.IGNORECASE)
-_LINE_CHARS = 400  # a longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
-_PHRASE_CHARS = 200  # of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
-_HEAD_LINES = 12  # first lines searched for byline, date and a headline of any length (as of saved texts)
+# A longer line is text (chosen; of 1,717 removed lines of full articles 3 were longer)
+_LINE_CHARS = 400
+# Of a line that is compared with phrases (chosen: 300 and 160 gave the same F1 on pages)
+_PHRASE_CHARS = 200
+# First lines searched for byline, date and a headline of any length (as of saved texts)
+_HEAD_LINES = 12
 _WRAPPED_LINES = 4  # at least of a text that is unwrapped
 _LEAST_WIDTH, _MOST_WIDTH = 45, 110  # characters of its lines (as of saved texts)
-_LOWER_SHARE = 0.4  # of the broken lines (64 of 2,967 entries of the reading list, 0 of 10,410 others)
+# Of the broken lines (64 of 2,967 entries of the reading list, 0 of 10,410 others)
+_LOWER_SHARE = 0.4
 _LONG_HEADLINE = 4  # words; it is removed anywhere, a shorter one may be a heading
 
 
@@ -46,24 +54,43 @@ def read_titled_text(
     rows = [" ".join(line.split()) for line in text.split("\n")]
     lines = list(filter(None, rows))
     goes_on = [bool(before) for before, row in pairwise(("", *rows)) if row]
-    first = next((number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)), _HEAD_LINES)
+    first = next(
+        (number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)),
+        _HEAD_LINES,
+    )
     head = lines[:first]
-    titles = {letters_of(name).casefold(): count_words(name) for name in (title, *headings) if name}
+    titles = {
+        letters_of(name).casefold(): count_words(name)
+        for name in (title, *headings)
+        if name
+    }
     long_titles = {name for name, count in titles.items() if count >= _LONG_HEADLINE}
-    longest = 2 * max(map(len, titles), default=0) + 20  # characters of a headline with its punctuation
+    # Characters of a headline with its punctuation
+    longest = 2 * max(map(len, titles), default=0) + 20
     paragraphs: list[str] = []
-    joinable: list[bool] = []  # the line follows another one directly, and is no item of a list
+    # The line follows another one directly, and is no item of a list
+    joinable: list[bool] = []
     for number, line in enumerate(lines):
-        if number < first and (stated_byline(line) is not None or dates.is_date_line(line)):
+        if number < first and (
+            stated_byline(line) is not None or dates.is_date_line(line)
+        ):
             continue
         names = titles if number <= first else long_titles
         is_headline = len(line) <= longest and letters_of(line).casefold() in names
         if not (is_headline or is_boilerplate(line)):
             paragraphs.append(without_bullet(line))
             joinable.append(goes_on[number] and paragraphs[-1] == line)
-    if len(lines) == 1 and is_boilerplate(lines[0]):  # a button or a notice run into a text of one line
-        kept = [sentence for sentence in split_sentences(lines[0]) if not is_boilerplate(sentence)]
-        paragraphs, joinable = [" ".join(kept)] if any(map(is_prose, kept)) else [], [False]
+    # A button or a notice run into a text of one line
+    if len(lines) == 1 and is_boilerplate(lines[0]):
+        kept = [
+            sentence
+            for sentence in split_sentences(lines[0])
+            if not is_boilerplate(sentence)
+        ]
+        paragraphs, joinable = (
+            [" ".join(kept)] if any(map(is_prose, kept)) else [],
+            [False],
+        )
     return SavedText(
         title=title,
         paragraphs=_unwrapped(paragraphs, joinable),
@@ -83,10 +110,13 @@ def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...
     if len(lines) < _WRAPPED_LINES or not _LEAST_WIDTH <= width <= _MOST_WIDTH:
         return tuple(lines)
     breaks: list[bool] = []
-    going_on: list[bool] = []  # of the lines that go on in lower case: are they broken so
+    # Of the lines that go on in lower case: are they broken so
+    going_on: list[bool] = []
     for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
         is_inside = can and not ends_sentence(line)
-        breaks.append(is_inside and len(line) + 1 + len(after.partition(" ")[0]) > width)
+        breaks.append(
+            is_inside and len(line) + 1 + len(after.partition(" ")[0]) > width
+        )
         if is_inside and after[0].islower():
             going_on.append(breaks[-1])
     if 2 * sum(going_on) <= len(going_on) or sum(going_on) < _LOWER_SHARE * sum(breaks):

@@ -97,7 +97,11 @@ class NamedAgencies(NamedTuple):
     @property
     def agency(self) -> str | None:
         """The only agency, or None for several: then the text is by none of them alone."""
-        return next(iter(self.agencies)) if len(self.agencies) == 1 and not self.unnamed else None
+        return (
+            next(iter(self.agencies))
+            if len(self.agencies) == 1 and not self.unnamed
+            else None
+        )
 
 
 def normalize_marks(text: str) -> str:

@@ -61,7 +61,11 @@ def find_wire(
     not an agency. `title`: repetitions of it are not a byline.
     """
     lines = lines or paragraphs
-    head = [line for line in lines[: tuning.end_lines] if not title or not same_line(line, title)]
+    head = [
+        line
+        for line in lines[: tuning.end_lines]
+        if not title or not same_line(line, title)
+    ]
     marks = [
         *_by_dateline(paragraphs[: tuning.wire_paragraphs]),
         *_by_byline(author, _above_the_text(head)),
@@ -69,9 +73,13 @@ def find_wire(
         *_by_credit(_below_the_text(lines)[-tuning.end_lines :]),
         *_by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet),
     ]
-    shared = [mark for mark in marks if mark.agency is not None and mark.confidence <= SHARED]
+    shared = [
+        mark for mark in marks if mark.agency is not None and mark.confidence <= SHARED
+    ]
     named = [mark for mark in marks if mark.agency is not None and mark not in shared]
-    return next(iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None)
+    return next(
+        iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None
+    )
 
 
 # --- datelines ---------------------------------------------------------------------------------------------
@@ -89,18 +97,26 @@ _AFTER = re.compile(
     r"(?P<dash>\s?(?:[-–—_:=|]|\.\s?[-–—]|।|\.(?=\s)|\w{1,20} 기자 =))|\s?[^\W\d_]|\s?[\"“„«'‘¿¡(\d]|$"
 )
 _SLASHED = re.compile(
-    r"(?P<place>[^/]{0,60}?)/\s?(?:Корр\.?\s+)?(?P<named>[^/]{2,40})/(?:[\s.:–—-]|$)", re.IGNORECASE
+    r"(?P<place>[^/]{0,60}?)/\s?(?:Корр\.?\s+)?(?P<named>[^/]{2,40})/(?:[\s.:–—-]|$)",
+    re.IGNORECASE,
 )
 _MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
 _DASHED_CHARS = 80  # of the head in which place and date end, at most
-_AGENCY_NEXT = re.compile(r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))")
-_TOO_SHORT = re.compile(r"[A-Z]{2}")  # "Pittsburgh, PA —": two letters after a comma are a state
-_CASELESS = re.compile("[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_AGENCY_NEXT = re.compile(
+    r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))"
+)
+# "Pittsburgh, PA —": two letters after a comma are a state
+_TOO_SHORT = re.compile(r"[A-Z]{2}")
+_CASELESS = re.compile(
+    "[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
 _ARABIC = re.compile(
     rf"(?P<place>[\u0600-\u06ff\s\d.-]{{2,60}}?)\s?(?:[-–—]\s?|(?<=\d)\s|(?<=\d\sم)\s)"
     rf"(?P<named>{'|'.join(map(re.escape, agency_names('؀-ۿ')))})(?=[\s:-])"
 )
-_WIDE_NAMES = "|".join(map(re.escape, agency_names("\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af")))
+_WIDE_NAMES = "|".join(
+    map(re.escape, agency_names("\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"))
+)
 _CHINESE = re.compile(
     rf"\(?[据據]?(?P<named>{_WIDE_NAMES})(?:[^。,:()]{{0,12}}\d{{1,2}}日[^。,:()]{{0,12}}[电電讯訊]|记者[^。()]{{2,20}}电|"
     rf"[^。,:()]{{1,20}}\d{{1,2}}日\S{{0,6}}報導|[^。,:()]{{1,8}}\d{{1,2}}日\s?-)"
@@ -113,7 +129,9 @@ _PLACE_BEFORE_NAME = re.compile(
 def _by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
     for paragraph in paragraphs:
         head = normalize_marks(paragraph[:_HEAD_CHARS])
-        dateline = _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
+        dateline = (
+            _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
+        )
         if dateline is not None and not _PICTURE.match(dateline[1]):
             named, evidence = dateline
             yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
@@ -129,7 +147,11 @@ def _bracketed(head: str) -> Dateline | None:
     match = _BRACKETED.match(_REGION.sub("", head))
     if match is None:
         return None
-    place, named, after = match["place"].strip(), match["named"], _AFTER.match(match["after"])
+    place, named, after = (
+        match["place"].strip(),
+        match["named"],
+        _AFTER.match(match["after"]),
+    )
     if after is None:
         return None
     inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
@@ -141,10 +163,19 @@ def _bracketed(head: str) -> Dateline | None:
         listed = agencies_named(inside["named"])
         return (listed, match.group()[: match.end("named") + 1]) if listed else None
     rest = match["after"].lstrip()
-    opens_sentence = rest[:1].isupper() or rest.startswith(tuple("\"“„«¿¡'‘")) or _CASELESS.match(rest)
+    opens_sentence = (
+        rest[:1].isupper()
+        or rest.startswith(tuple("\"“„«¿¡'‘"))
+        or _CASELESS.match(rest)
+    )
     opens = after["dash"] is not None or opens_sentence
     listed = agencies_named(named, doubtful=bool(place))
-    if listed is None or not listed.agencies or not opens or not _is_place(place, listed):
+    if (
+        listed is None
+        or not listed.agencies
+        or not opens
+        or not _is_place(place, listed)
+    ):
         return None
     return listed, match.group()[: match.end("named") + 1]
 
@@ -154,31 +185,48 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
     words = place.replace("/", " ").split()
     if not words:
         return True
-    if len(words) > 9 or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None:
+    if (
+        len(words) > 9
+        or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None
+    ):
         return False
-    if any(word.strip(".,") in named.agencies for word in place.replace("-", " ").split()):
+    if any(
+        word.strip(".,") in named.agencies for word in place.replace("-", " ").split()
+    ):
         return False
     if _CASELESS.search(place):
         return len(words) <= 6 and not _speaks(words)
-    initials = "".join(word[0] for word in words if word[0].isalpha() and word[0].isupper())
-    if any(initials.endswith(name.upper()) and len(name) <= 5 for name in named.agencies):
+    initials = "".join(
+        word[0] for word in words if word[0].isalpha() and word[0].isupper()
+    )
+    if any(
+        initials.endswith(name.upper()) and len(name) <= 5 for name in named.agencies
+    ):
         return False
     near_date = [False, *(any(c.isdigit() for c in word) for word in words), False]
     return all(
-        not word[0].islower() or near_date[n] or near_date[n + 2] or _MONTH_OR_LINK.fullmatch(word)
+        not word[0].islower()
+        or near_date[n]
+        or near_date[n + 2]
+        or _MONTH_OR_LINK.fullmatch(word)
         for n, word in enumerate(words)
     )
 
 
 def _is_arabic_place(words: Sequence[str]) -> bool:
     """Return whether the words are a town, or a town and a date in one or two calendars."""
-    return not _speaks(words) and len(words) <= (11 if any(c.isdigit() for c in "".join(words)) else 4)
+    return not _speaks(words) and len(words) <= (
+        11 if any(c.isdigit() for c in "".join(words)) else 4
+    )
 
 
 def _speaks(words: Sequence[str]) -> bool:
     """Return whether Arabic or Hindi words before the name ("agency", "said to") make it a quoted source."""
     return any(
-        re.match(r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word) for word in words
+        re.match(
+            r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word
+        )
+        for word in words
     )
 
 
@@ -188,8 +236,19 @@ def _slashed(head: str) -> Dateline | None:
         return None
     words = match["named"].split()
     candidates = [match["named"], *(" ".join(words[:n]) for n in (2, 1))]
-    listed = next((n for c in candidates if (n := agencies_named(c, doubtful=bool(match["place"])))), None)
-    if listed is None or not listed.agencies or not _is_place(match["place"].strip(" .,"), listed):
+    listed = next(
+        (
+            n
+            for c in candidates
+            if (n := agencies_named(c, doubtful=bool(match["place"])))
+        ),
+        None,
+    )
+    if (
+        listed is None
+        or not listed.agencies
+        or not _is_place(match["place"].strip(" .,"), listed)
+    ):
         return None
     return listed, match.group()
 
@@ -200,9 +259,16 @@ def _dashed(head: str) -> Dateline | None:
         if match is None or _TOO_SHORT.fullmatch(match["named"]):
             continue
         has_date = any(c.isdigit() for c in place)
-        listed = agencies_named(match["named"], doubtful=has_date and match["dash"] is not None)
+        listed = agencies_named(
+            match["named"], doubtful=has_date and match["dash"] is not None
+        )
         is_closed = match["dash"] is not None or has_date
-        if listed and listed.agencies and is_closed and _is_place(place.strip(" ,.-–—"), listed):
+        if (
+            listed
+            and listed.agencies
+            and is_closed
+            and _is_place(place.strip(" ,.-–—"), listed)
+        ):
             return listed, head[: match.end()]
     return None
 
@@ -233,17 +299,30 @@ _STATION = re.compile(
 )
 
 
-def _by_unlisted_dateline(paragraphs: Sequence[str], outlet: str | None) -> Iterator[Wire]:
+def _by_unlisted_dateline(
+    paragraphs: Sequence[str], outlet: str | None
+) -> Iterator[Wire]:
     first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
     match = _UNLISTED.match(first[:160])
-    if match is None or _STATION.fullmatch(match["code"]) or match["code"] == _initials(outlet or ""):
+    if (
+        match is None
+        or _STATION.fullmatch(match["code"])
+        or match["code"] == _initials(outlet or "")
+    ):
         return
-    yield Wire(agency=match["code"], evidence=match.group().strip(), kind="dateline", confidence=UNLISTED)
+    yield Wire(
+        agency=match["code"],
+        evidence=match.group().strip(),
+        kind="dateline",
+        confidence=UNLISTED,
+    )
 
 
 def _initials(outlet: str) -> str:
     words = outlet.split()
-    return "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
+    return (
+        "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
+    )
 
 
 # --- bylines and metadata ----------------------------------------------------------------------------------
@@ -256,7 +335,8 @@ _PICTURE = re.compile(
     re.IGNORECASE,
 )
 _BY = re.compile(
-    r"(?:by|von|par|por|di|da|de|door|av|af|od|от|text|texte|texto|testo)\s*:?\s+(?:the\s+)?", re.IGNORECASE
+    r"(?:by|von|par|por|di|da|de|door|av|af|od|от|text|texte|texto|testo)\s*:?\s+(?:the\s+)?",
+    re.IGNORECASE,
 )
 _PERSON = r"[A-ZÀ-ÞА-ЯЁ][\w.’'-]*(?:\s(?:[a-z]{1,3}\s)?[A-ZÀ-ÞА-ЯЁ][\w.’'-]*){1,3}"
 _PEOPLE = rf"{_PERSON}(?:(?:,| and| und| et| y| e| &)\s{_PERSON}){{0,3}}"
@@ -268,15 +348,20 @@ _OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
 _SIGNED = (
     re.compile(r"(?P<named>.{2,40}?)\s(?:in|à|en|a|aus|da|em)\s[A-ZÀ-Þ][\w.' -]{2,30}"),
     re.compile(rf"{_DESK_WORD}\s?[/,|-]?\s?(?P<named>.{{2,30}})"),
-    re.compile(r"(?P<named>[^,|/]{2,30}?)\s?[|/]\s?[A-ZÀ-Þ][a-zà-ÿ]+"),  # "EFE | Madrid"
-    re.compile(rf"{_PEOPLE}(?:,\s|\s[|(–-]\s?|\s?\(|\sof\s)(?:[Tt]he\s)?(?P<named>[^()|]{{2,40}}?)\)?"),
+    # "EFE | Madrid"
+    re.compile(r"(?P<named>[^,|/]{2,30}?)\s?[|/]\s?[A-ZÀ-Þ][a-zà-ÿ]+"),
+    re.compile(
+        rf"{_PEOPLE}(?:,\s|\s[|(–-]\s?|\s?\(|\sof\s)(?:[Tt]he\s)?(?P<named>[^()|]{{2,40}}?)\)?"
+    ),
     re.compile(rf"(?:{_OWN} )?{_WITH}(?P<named>.{{2,40}})"),
 )
 
 
 def _above_the_text(lines: Sequence[str]) -> Sequence[str]:
     """Return the lines before the first paragraph, where a byline is."""
-    return lines[: next((n for n, line in enumerate(lines) if is_prose(line)), len(lines))]
+    return lines[
+        : next((n for n, line in enumerate(lines) if is_prose(line)), len(lines))
+    ]
 
 
 def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
@@ -295,7 +380,9 @@ def _by_byline(author: str | None, lines: Sequence[str]) -> Iterator[Wire]:
             continue
         named = _signed(normalize_marks(line)) or _labelled(normalize_marks(line))
         if named is not None:
-            yield Wire(agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE)
+            yield Wire(
+                agency=named.agency, evidence=line, kind="byline", confidence=BY_LINE
+            )
 
 
 def _signed(words: str) -> NamedAgencies | None:
@@ -307,7 +394,9 @@ def _signed(words: str) -> NamedAgencies | None:
     )
 
 
-def _named_by(form: re.Pattern[str], words: str, *, doubtful: bool = False) -> NamedAgencies | None:
+def _named_by(
+    form: re.Pattern[str], words: str, *, doubtful: bool = False
+) -> NamedAgencies | None:
     """Return the agencies named in `words` if the whole text matches `form`."""
     match = form.fullmatch(words)
     if match is None:
@@ -319,9 +408,15 @@ def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
     for source in sources:
         for piece in source.split("|"):
             agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
-            named = NamedAgencies(frozenset({agency})) if agency else agencies_named(normalize_marks(piece))
+            named = (
+                NamedAgencies(frozenset({agency}))
+                if agency
+                else agencies_named(normalize_marks(piece))
+            )
             if named is not None:
-                yield Wire(agency=named.agency, evidence=source.strip(), kind="metadata")
+                yield Wire(
+                    agency=named.agency, evidence=source.strip(), kind="metadata"
+                )
                 break
 
 
@@ -344,7 +439,9 @@ _CREDITS = (
     re.compile(
         rf"[(*]?{_PREFIX}(?i:with|uses|mit|avec|con|com|met)\s+(?:{_MATERIAL}\s*)?(?P<named>.{{2,70}})"
     ),
-    re.compile(r"(?i:compiled from|по материалам:?|по сообщениям|за матеріалами:?)\s*(?P<named>.{2,70})"),
+    re.compile(
+        r"(?i:compiled from|по материалам:?|по сообщениям|за матеріалами:?)\s*(?P<named>.{2,70})"
+    ),
     re.compile(
         r"(?:[A-ZÀ-Þ ]{4,40}\s)?(?i:©|\(c\)|copyright)\s*(?i:©|\(c\)|copyright)?\s*(?:\d{4})?,?\s*(?:by\s+)?"
         r"(?P<named>[^\d.,(]{2,40}?(?:L\.P)?)(?:[.,-].{0,200}|\s\d{4}.{0,100}|\s?\(.{0,100})?"
@@ -356,7 +453,8 @@ _CREDITS = (
         r"(?:stammt|kommt|wurde übernommen)\svon|à partir d['’]une dépêche d[eu]|(?<=this )report by)"
         r"\s?(?:the\s|der\s|l['’]\s?)?(?P<named>.{2,40}?)(?:\s(?:und|and|was|on|et)\b.{0,120}|[.)]*)",
     ),
-    re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),  # "PTI ADA BOM": the desk's initials
+    # "PTI ADA BOM": the desk's initials
+    re.compile(r"(?P<named>\(?[A-Z]{3,5}\)?)(?:\s[A-Z]{2,4}){1,4}"),
 )
 _CONTRIBUTED = (
     re.compile(
@@ -393,7 +491,12 @@ def _by_credit(lines: Sequence[str]) -> Iterator[Wire]:
             words = tail["named"] if tail else ""
             named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
             if named is not None and not _PICTURE.match(words):
-                yield Wire(agency=named.agency, evidence=words, kind="credit", confidence=BY_LINE)
+                yield Wire(
+                    agency=named.agency,
+                    evidence=words,
+                    kind="credit",
+                    confidence=BY_LINE,
+                )
             below = named is None and not is_prose(line)
         if len(line) <= _MAX_LINE:
             yield from _credit_of(line, normalize_marks(line))
@@ -403,10 +506,14 @@ def _credit_of(line: str, words: str) -> Iterator[Wire]:
     if _REUTERS.fullmatch(words):
         yield Wire(agency="Reuters", evidence=line, kind="credit", confidence=BY_PHRASE)
         return
-    contributed = (_named_by(form, words) for form in _CONTRIBUTED if "contributed" in words)
+    contributed = (
+        _named_by(form, words) for form in _CONTRIBUTED if "contributed" in words
+    )
     together = next(filter(None, contributed), None)  # with the outlet's own reporters
     named = together or agencies_named(words) or _labelled(words)
-    named = named or next((found for form in _CREDITS if (found := _named_by(form, words))), None)
+    named = named or next(
+        (found for form in _CREDITS if (found := _named_by(form, words))), None
+    )
     if named is not None and not _PICTURE.match(words):
         sure = BY_LINE if named.agency and not together else SHARED
         yield Wire(agency=named.agency, evidence=line, kind="credit", confidence=sure)

@@ -46,7 +46,9 @@ class CopyCandidates:
         self._tuning = tuning
         self._shares = {overlap.number: overlap.share for overlap in overlaps}
         # The largest overlaps, without chance matches.
-        likely = [overlap for overlap in overlaps if overlap.share >= tuning.likely_share]
+        likely = [
+            overlap for overlap in overlaps if overlap.share >= tuning.likely_share
+        ]
         self._likely = likely[: tuning.candidate_cap]
         numbers = [overlap.number for overlap in self._likely]
         stored = compared_articles.copy_candidates(connection, numbers, waiting)
@@ -60,17 +62,28 @@ class CopyCandidates:
                 most=tuning.candidate_cap,
                 waiting=waiting,
             )
-            self._at_page = [other for other in stored.values() if canonical_url(other.url or "") == page]
+            self._at_page = [
+                other
+                for other in stored.values()
+                if canonical_url(other.url or "") == page
+            ]
         else:
             self._at_page = []
         # Within one source and URL there are generations and parts of a page, and no copies.
-        apart = {own.id, *(other.id for other in self._at_page if other.source == own.source)}
-        self._others = {number: other for number, other in stored.items() if other.id not in apart}
+        apart = {
+            own.id,
+            *(other.id for other in self._at_page if other.source == own.source),
+        }
+        self._others = {
+            number: other for number, other in stored.items() if other.id not in apart
+        }
 
     @cached_property
     def _originals(self) -> list[str]:
         """The ids of those of which the article may be a copy, the likeliest first."""
-        return rank_candidates(self._own, self._others.values(), self._shares, self._tuning)
+        return rank_candidates(
+            self._own, self._others.values(), self._shares, self._tuning
+        )
 
     @cached_property
     def _texts(self) -> list[ComparedText]:
@@ -79,7 +92,11 @@ class CopyCandidates:
     @cached_property
     def series(self) -> list[str]:
         """The ids of those that fill one form with the article, each with other names."""
-        return [text.id for text in self._texts if is_one_series(self._own, text, self._texts)]
+        return [
+            text.id
+            for text in self._texts
+            if is_one_series(self._own, text, self._texts)
+        ]
 
     def best_original(self) -> CopyEvidence | None:
         """Return the one of which the article is a copy or an excerpt."""
@@ -88,9 +105,15 @@ class CopyCandidates:
 
     def excerpts(self, original: str | None) -> tuple[CopyEvidence, ...]:
         """Return those that are excerpts of the article and not linked yet; `original` is none of them."""
-        shorter = self._sharing(overlap for overlap in self._likely if not overlap.is_longer)
+        shorter = self._sharing(
+            overlap for overlap in self._likely if not overlap.is_longer
+        )
         known = {original, *self.series}
-        cuts = [other.id for other in shorter if other.copy_of is None and other.id not in known]
+        cuts = [
+            other.id
+            for other in shorter
+            if other.copy_of is None and other.id not in known
+        ]
         return excerpts_in(self._own, self._read(cuts), self._tuning)
 
     def reuse(self) -> TextReuse | None:
@@ -99,10 +122,14 @@ class CopyCandidates:
         ids = dict.fromkeys(self._originals + sharing)
         return text_reuse(self._own, self._read([*ids]), self._tuning)
 
-    def version_of(self, copy: CopyEvidence | None, reuse: TextReuse | None) -> str | None:
+    def version_of(
+        self, copy: CopyEvidence | None, reuse: TextReuse | None
+    ) -> str | None:
         """Return the original, or the text of which words are reused, if both tell a sentence differently."""
         if copy is not None and copy.kind == "copy":
-            return version_of_original(self._connection, self._own, copy.other, self._waiting)
+            return version_of_original(
+                self._connection, self._own, copy.other, self._waiting
+            )
         if reuse is None:
             return None
         (other,) = self._read([reuse.other])
@@ -116,12 +143,16 @@ class CopyCandidates:
             if is_one_outlet(self._own, other) and other.id not in self.series
         ]
         own = _text_of(self._own)
-        return tuple(text.id for text in self._read(of_outlet) if is_update(own, _text_of(text)))
+        return tuple(
+            text.id for text in self._read(of_outlet) if is_update(own, _text_of(text))
+        )
 
     def same_page(self) -> str | None:
         """Return the first article under the same URL that has the same text, or of which one is a part."""
         own, tuning = self._own, self._tuning
-        for other in self._read(rank_candidates(own, self._at_page, self._shares, tuning)):
+        for other in self._read(
+            rank_candidates(own, self._at_page, self._shares, tuning)
+        ):
             if verdict(own, other, tuning) or verdict(other, own, tuning):
                 return other.id
         return None
@@ -133,17 +164,28 @@ class CopyCandidates:
         return [texts[id_] for id_ in ids]
 
     def _sharing(self, overlaps: Iterable[SketchOverlap]) -> list[ComparedText]:
-        return [self._others[overlap.number] for overlap in overlaps if overlap.number in self._others]
+        return [
+            self._others[overlap.number]
+            for overlap in overlaps
+            if overlap.number in self._others
+        ]
 
 
 def version_of_original(
-    connection: Connection, copy: ComparedText, original: str, waiting: Sequence[StoredArticle] = ()
+    connection: Connection,
+    copy: ComparedText,
+    original: str,
+    waiting: Sequence[StoredArticle] = (),
 ) -> str | None:
     """Return the original of a copy if both tell a sentence differently."""
-    compared = compared_articles.compared_texts(connection, [original], waiting)[original]
+    compared = compared_articles.compared_texts(connection, [original], waiting)[
+        original
+    ]
     return original if changed_sentences(_text_of(copy), _text_of(compared)) else None
 
 
 def _text_of(compared: ComparedText) -> TextVersion:
     """Return a text as versions are compared."""
-    return TextVersion(compared.title, compared.text, compared.language, compared.outlet)
+    return TextVersion(
+        compared.title, compared.text, compared.language, compared.outlet
+    )

@@ -34,7 +34,12 @@ from msgspec.structs import replace
 
 from aggregator.extract.bare_title import are_other_releases
 from aggregator.grouping.copies.minhash import estimate
-from aggregator.grouping.copies.part_topics import densities, is_informative, leanings, topic_cosine
+from aggregator.grouping.copies.part_topics import (
+    densities,
+    is_informative,
+    leanings,
+    topic_cosine,
+)
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
@@ -50,8 +55,10 @@ from aggregator.grouping.copies.shingles import (
 from aggregator.model.core import ComparedText, CopyEvidence
 from aggregator.text.numbers import spelt_numbers
 
-_END_SHARE = 0.9  # of the shingles from the first shared one on: the rest is the same (chosen)
-_UNDECIDED = 0.4  # least leaning of a headline of one or two words: too few to show a topic
+# Of the shingles from the first shared one on: the rest is the same (chosen)
+_END_SHARE = 0.9
+# Least leaning of a headline of one or two words: too few to show a topic
+_UNDECIDED = 0.4
 
 
 class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +91,10 @@ class CopyTuning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rank_candidates(
-    article: ComparedText, candidates: Iterable[ComparedText], shares: Mapping[int, float], tuning: CopyTuning
+    article: ComparedText,
+    candidates: Iterable[ComparedText],
+    shares: Mapping[int, float],
+    tuning: CopyTuning,
 ) -> list[str]:
     """Return the ids of the candidates whose texts to read: the likeliest first, `exact_checks` at most.
 
@@ -94,13 +104,18 @@ def rank_candidates(
     """
     ranked = []
     for candidate in candidates:
-        likeness = max(estimate(article.signature, candidate.signature), shares.get(candidate.order, 0.0))
+        likeness = max(
+            estimate(article.signature, candidate.signature),
+            shares.get(candidate.order, 0.0),
+        )
         if likeness >= tuning.likely_share:
             ranked.append((-likeness, candidate.order, candidate.id))
     return [id_ for _, _, id_ in sorted(ranked)[: tuning.exact_checks]]
 
 
-def verdict(article: ComparedText, candidate: ComparedText, tuning: CopyTuning) -> CopyEvidence | None:
+def verdict(
+    article: ComparedText, candidate: ComparedText, tuning: CopyTuning
+) -> CopyEvidence | None:
     """Return the evidence that `article` is a copy or an excerpt of `candidate`, or None.
 
     Notes of another release are neither, even word for word.
@@ -171,7 +186,10 @@ class _AnalyzedText:
 
     def __init__(self, compared: ComparedText) -> None:
         self.compared = compared
-        self.sequence, self.shingles = sequence_of(compared.text), shingles_of(compared.text)
+        self.sequence, self.shingles = (
+            sequence_of(compared.text),
+            shingles_of(compared.text),
+        )
         self.headline = frozenset(words(compared.title))
 
     @cached_property
@@ -188,7 +206,8 @@ class _Overlap:
 
     def __init__(self, article: ComparedText, candidate: ComparedText) -> None:
         texts = _AnalyzedText(article), _AnalyzedText(candidate)
-        self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))  # stable
+        # Stable
+        self.smaller, self.larger = sorted(texts, key=lambda text: len(text.shingles))
         self.article_is_smaller = self.smaller is texts[0]
         self.one_outlet = is_one_outlet(article, candidate)
         small, large = len(self.smaller.shingles), len(self.larger.shingles)
@@ -212,7 +231,11 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
         is_copy = is_alike and _headlines_agree(overlap, tuning)
     if is_copy:
         return None if _is_templated(overlap, tuning) else "copy"
-    return "excerpt" if is_contained and not is_short and overlap.least < tuning.mutual else None
+    return (
+        "excerpt"
+        if is_contained and not is_short and overlap.least < tuning.mutual
+        else None
+    )
 
 
 def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -227,8 +250,11 @@ def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
     if overlap.least < tuning.cut_share or _has_foreign_headline(overlap, tuning):
         return False
-    opening = overlap.larger.sequence[: tuning.block]  # is in a cut and in an extension: both are at the end
-    has_opening = float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.cut_share
+    # Is in a cut and in an extension: both are at the end
+    opening = overlap.larger.sequence[: tuning.block]
+    has_opening = (
+        float(np.isin(opening, overlap.smaller.shingles).mean()) >= tuning.cut_share
+    )
     signs = (_headlines_agree(overlap, tuning), has_opening)
     return all(signs) if overlap.one_outlet else any(signs)
 
@@ -236,7 +262,9 @@ def _is_cut(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _headlines_agree(overlap: _Overlap, tuning: CopyTuning) -> bool:
     left, right = overlap.smaller.headline, overlap.larger.headline
     shared = len(left & right)
-    enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(len(left), len(right))
+    enough = shared >= SHINGLE_WORDS and shared >= tuning.most * min(
+        len(left), len(right)
+    )
     return enough or (left == right and bool(left))
 
 
@@ -269,7 +297,9 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
 def _own_part(overlap: _Overlap, tuning: CopyTuning) -> Flags:
     """Return for each word of the larger text whether it is in a long part that only this text has."""
     larger = overlap.larger
-    shared = words_in(np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words))
+    shared = words_in(
+        np.isin(larger.sequence, overlap.smaller.shingles), len(larger.words)
+    )
     # Isolated shared phrases count as unshared.
     return long_runs(~long_runs(shared, tuning.run_shingles), tuning.block)
 
@@ -283,7 +313,10 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
         if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
             return True
         # A footer, or the background of an event, below other words and another headline.
-        is_end = not shared[:SHINGLE_WORDS].any() and shared[shared.argmax() :].mean() >= _END_SHARE
+        is_end = (
+            not shared[:SHINGLE_WORDS].any()
+            and shared[shared.argmax() :].mean() >= _END_SHARE
+        )
         if is_end and not _headlines_agree(overlap, tuning):
             return True
     changed, numbers = _changed_numbers(smaller.words, shared)
@@ -292,10 +325,14 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
         least, least_share = tuning.own_slot_numbers, tuning.own_slot_share
     if changed >= least and changed >= least_share * numbers:
         return True
-    return _lacks_headline(smaller, larger, tuning) and _lacks_headline(larger, smaller, tuning)
+    return _lacks_headline(smaller, larger, tuning) and _lacks_headline(
+        larger, smaller, tuning
+    )
 
 
-def _lacks_headline(other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyTuning) -> bool:
+def _lacks_headline(
+    other: _AnalyzedText, analyzed: _AnalyzedText, tuning: CopyTuning
+) -> bool:
     """Return whether `other` lacks more of the headline of `analyzed` than copies do.
 
     Of its words that are in the text below it. Number words change in place like digits; digits do not count

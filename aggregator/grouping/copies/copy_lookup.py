@@ -37,12 +37,16 @@ class CopyMatch(NamedTuple):
     """The matches of an incoming article."""
 
     copy: CopyEvidence | None  # its original, or the article of which it is an excerpt
-    excerpts: tuple[CopyEvidence, ...]  # stored excerpts of it (`other`) that are not linked yet
+    # Stored excerpts of it (`other`) that are not linked yet
+    excerpts: tuple[CopyEvidence, ...]
     sketch: bytes  # the sampled shingles by which later articles find it
-    same_page: str | None  # an article under the same URL with the same text, or a part of it
+    # An article under the same URL with the same text, or a part of it
+    same_page: str | None
     reuse: TextReuse | None  # of a text that is neither a copy nor an excerpt
-    version_of: str | None  # the original, or the text of which words are reused, if this is another version
-    updated: tuple[str, ...]  # other states of this text by its own outlet, which are no copies
+    # The original, or the text of which words are reused, if this is another version
+    version_of: str | None
+    # Other states of this text by its own outlet, which are no copies
+    updated: tuple[str, ...]
     series: Sequence[str]  # articles that fill one form with it, each with other names
 
 
@@ -65,7 +69,9 @@ class CopyFinder:
         `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
-        own = msgspec.structs.replace(compared_articles.compared_text(incoming), url=page)
+        own = msgspec.structs.replace(
+            compared_articles.compared_text(incoming), url=page
+        )
         look_up = self._look_up(connection, incoming)
         candidates = CopyCandidates(
             connection=connection,
@@ -101,7 +107,10 @@ class CopyFinder:
 
     def sharing(self, connection: Connection, incoming: StoredArticle) -> list[int]:
         """Return the articles before this one that share words with it, those with the most first."""
-        return [overlap.number for overlap in self._overlaps(self._look_up(connection, incoming))]
+        return [
+            overlap.number
+            for overlap in self._overlaps(self._look_up(connection, incoming))
+        ]
 
     def revised(
         self,
@@ -118,7 +127,12 @@ class CopyFinder:
         """
         look_up = self._look_up(connection, incoming)
         return self._kept(
-            connection, incoming.sketch, look_up, number=old.inbox_no, copied=copied, is_copy=is_copy
+            connection,
+            incoming.sketch,
+            look_up,
+            number=old.inbox_no,
+            copied=copied,
+            is_copy=is_copy,
         )
 
     def promote(self, connection: Connection, orphaned_copy: StoredArticle) -> None:
@@ -133,7 +147,9 @@ class CopyFinder:
             self._index.add(number, new)
         sketches.replace_sketch(connection, number, new)
 
-    def recompute(self, connection: Connection, advance: Advance = lambda _rows: None) -> None:
+    def recompute(
+        self, connection: Connection, advance: Advance = lambda _rows: None
+    ) -> None:
         """Write the sketches of all articles again, each from the articles before it.
 
         The results are those of the placement if the articles before have not changed.
@@ -168,7 +184,9 @@ class CopyFinder:
         Call it before a batch, while nothing waits to be written.
         """
         reach = min(self._tuning.passage_reach, MOST_REACH)
-        if self._index is None or not (self._index.covers(first) and self._index.covers(last)):
+        if self._index is None or not (
+            self._index.covers(first) and self._index.covers(last)
+        ):
             self._index = None  # two would take twice the memory
             after = first - reach - 1
             rows = sketches.sketches_after(connection, after)
@@ -204,8 +222,14 @@ class CopyFinder:
         """
         tuning = self._tuning
         if copied is None:
-            return filter_sketch(whole, look_up.holders(other_than=number) < tuning.key_cap)
+            return filter_sketch(
+                whole, look_up.holders(other_than=number) < tuning.key_cap
+            )
         most = tuning.key_cap if is_version else tuning.exact_checks
-        if is_copy and compared_articles.has_copies(connection, copied, most, before=number, waiting=waiting):
+        if is_copy and compared_articles.has_copies(
+            connection, copied, most, before=number, waiting=waiting
+        ):
             return b""
-        return filter_sketch(whole, look_up.holders(other_than=number) <= tuning.exact_checks)
+        return filter_sketch(
+            whole, look_up.holders(other_than=number) <= tuning.exact_checks
+        )

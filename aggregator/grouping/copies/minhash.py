@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from aggregator.grouping.copies.shingles import Hashes
 
-FORMAT = 1  # increment when shingles, scheme or layout change: two formats cannot be compared
+# Increment when shingles, scheme or layout change: two formats cannot be compared
+FORMAT = 1
 PERMUTATIONS = 128
 _SCHEME = "affine32"  # of datasketch 2.x; 1.x computes other values from the same seed
 _HEADER = struct.Struct("<BI")
@@ -36,7 +37,8 @@ def sign(shingles: Hashes, *, seed: int) -> bytes:
     """
     if not len(shingles):
         return b""
-    sketch = copy.copy(_empty_sketch(seed))  # `update_batch` gives it hash values of its own
+    # `update_batch` gives it hash values of its own
+    sketch = copy.copy(_empty_sketch(seed))
     # Scheme affine32 takes 32-bit hashes: the upper half of a 64-bit hash is one.
     sketch.update_batch([(shingles >> _HALF).astype(np.uint32)])
     hashes: npt.NDArray[np.uint32] = sketch.hashvalues
@@ -48,7 +50,10 @@ def estimate(left: bytes, right: bytes) -> float:
 
     0.0 where the two cannot be compared: no shingles, another seed, another format.
     """
-    if not len(left) == len(right) == _BYTES or left[: _HEADER.size] != right[: _HEADER.size]:
+    if (
+        not len(left) == len(right) == _BYTES
+        or left[: _HEADER.size] != right[: _HEADER.size]
+    ):
         return 0.0
     return int(np.count_nonzero(_hashes(left) == _hashes(right))) / PERMUTATIONS
 
@@ -63,7 +68,11 @@ def _empty_sketch(seed: int) -> Any:
     use.
     """
     return load_datasketch().MinHash(
-        num_perm=PERMUTATIONS, seed=seed, scheme=_SCHEME, hashfunc=np.asarray, gpu_mode="disable"
+        num_perm=PERMUTATIONS,
+        seed=seed,
+        scheme=_SCHEME,
+        hashfunc=np.asarray,
+        gpu_mode="disable",
     )
 
 
@@ -76,7 +85,8 @@ def load_datasketch() -> Any:
     spec = importlib.util.find_spec(name)
     if name in sys.modules or spec is None:
         return importlib.import_module(f"{name}.minhash")
-    sys.modules[name] = importlib.util.module_from_spec(spec)  # not run: it only names the folder
+    # Not run: it only names the folder
+    sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         return importlib.import_module(f"{name}.minhash")
     finally:

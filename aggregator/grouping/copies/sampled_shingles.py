@@ -91,7 +91,9 @@ class SketchLookup(NamedTuple):
         for number, shared in counts.items():
             if shared >= min(least, self.own):
                 share = shared / min(wholes[number], self.own)
-                overlaps.append(SketchOverlap(number, share, is_longer=wholes[number] > self.own))
+                overlaps.append(
+                    SketchOverlap(number, share, is_longer=wholes[number] > self.own)
+                )
         return sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.number))
 
     def holders(self, *, other_than: int = 0) -> Ints:
@@ -102,19 +104,24 @@ class SketchLookup(NamedTuple):
 class PassageIndex:
     """The sketches of the articles above number `after`."""
 
-    def __init__(self, *, reach: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()) -> None:
+    def __init__(
+        self, *, reach: int, after: int = 0, rows: Iterable[tuple[int, bytes]] = ()
+    ) -> None:
         """Load `rows` (number and sketch): those of all articles above `after`, in any order.
 
         Raise ValueError for a reach that is not between 1 and MOST_REACH.
         """
         if not 0 < reach <= MOST_REACH:
-            raise ValueError(f"a reach of {reach} articles is not between 1 and {MOST_REACH}")
+            raise ValueError(
+                f"a reach of {reach} articles is not between 1 and {MOST_REACH}"
+            )
         self._reach, self._after = reach, after
         self._starts = np.zeros(
             (1 << _BUCKET_BITS) + 1, np.int64
         )  # of each bucket in `_entries`, and the end
         self._entries = np.empty(0, np.uint32)
-        self._fresh: dict[int, list[int]] = {}  # articles by hash that are not in `_entries` yet
+        # Articles by hash that are not in `_entries` yet
+        self._fresh: dict[int, list[int]] = {}
         self._fresh_count = 0
         self._wholes = np.zeros(_ARTICLES, dtype=np.uint32)
         rows = iter(rows)
@@ -131,7 +138,9 @@ class PassageIndex:
         for hash_, at in zip(hashes.tolist(), places.tolist(), strict=True):
             self._fresh.setdefault(hash_, []).append(at)
         self._fresh_count += len(hashes)
-        if self._fresh_count >= max(_LEAST_INSERTED, _INSERTED_SHARE * len(self._entries)):
+        if self._fresh_count >= max(
+            _LEAST_INSERTED, _INSERTED_SHARE * len(self._entries)
+        ):
             self._insert_fresh()
 
     def remove(self, number: int, blob: bytes) -> None:
@@ -161,7 +170,10 @@ class PassageIndex:
     def _insert_fresh(self) -> None:
         hashes = np.fromiter(self._fresh, np.uint32, len(self._fresh))
         places = list(self._fresh.values())
-        self._insert(np.repeat(hashes, list(map(len, places))), np.fromiter(chain(*places), np.uint32))
+        self._insert(
+            np.repeat(hashes, list(map(len, places))),
+            np.fromiter(chain(*places), np.uint32),
+        )
         self._fresh, self._fresh_count = {}, 0
 
     def _insert(self, hashes: Hashes32, places: Hashes32) -> None:
@@ -176,9 +188,13 @@ class PassageIndex:
         """Look up a sketch among the articles before `number`, within the reach."""
         hashes = held(blob)
         places, at = self._articles_with(hashes)
-        is_recent = (number - self._reach <= at + self._after) & (at + self._after < number)
+        is_recent = (number - self._reach <= at + self._after) & (
+            at + self._after < number
+        )
         places, at = places[is_recent], at[is_recent]
-        return SketchLookup(places, at + self._after, self._wholes[at].astype(np.int64), len(hashes))
+        return SketchLookup(
+            places, at + self._after, self._wholes[at].astype(np.int64), len(hashes)
+        )
 
     def _articles_with(self, hashes: Hashes32) -> tuple[Ints, Ints]:
         """Return pairs of a hash (its place) and an article of the index that has it."""

@@ -20,34 +20,51 @@ from itertools import compress
 
 from aggregator.extract.bare_title import are_other_releases
 from aggregator.grouping.copies.copy_check import sequence_of, shingles_of
-from aggregator.grouping.copies.shingles import RUN_WORDS, are_among, long_runs, words, words_in
+from aggregator.grouping.copies.shingles import (
+    RUN_WORDS,
+    are_among,
+    long_runs,
+    words,
+    words_in,
+)
 from aggregator.model.core import Article, ComparedText
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.text.calendar import month_spellings, weekday_words
 
-_FORM_SHARE = 0.5  # of the words of each text, that both have: a form with short entries has .6 (chosen)
-_NAME_SHARE = 0.01  # of the words, that are names in slots; fewer are a corrected name (chosen)
+# Of the words of each text, that both have: a form with short entries has .6 (chosen)
+_FORM_SHARE = 0.5
+# Of the words, that are names in slots; fewer are a corrected name (chosen)
+_NAME_SHARE = 0.01
 _TEXTS = 8  # of one source that are searched for a third entry (limit)
 _SMALL_WORD = re.compile(r"\b[^\W\d_]+\b")
 # LV-2026-2000, 26/0142, #1204
 _REFERENCE = re.compile(r"\b[A-Z]{2,}-\d{2,}(?:-\d+)*\b|\b\d{2,}/\d{3,}\b|#\d{3,}\b")
 _DAY = dt.timedelta(days=1)
-_LATE = dt.timedelta(minutes=15)  # that a bulletin may come before or after its time (chosen)
+# That a bulletin may come before or after its time (chosen)
+_LATE = dt.timedelta(minutes=15)
 
 
-def is_one_series(article: ComparedText, other: ComparedText, texts: Iterable[ComparedText]) -> bool:
+def is_one_series(
+    article: ComparedText, other: ComparedText, texts: Iterable[ComparedText]
+) -> bool:
     """Return whether two texts fill one form with something else.
 
     Without references that differ, a third one of `texts` must do so, too.
     """
     if not _fill_otherwise(article, other):
         return False
-    references, others = _REFERENCE.findall(article.text), _REFERENCE.findall(other.text)
+    references, others = (
+        _REFERENCE.findall(article.text),
+        _REFERENCE.findall(other.text),
+    )
     if references and others and set(references).isdisjoint(others):
         return True
-    return any(_fill_otherwise(article, third) and _fill_otherwise(other, third) for third in texts)
+    return any(
+        _fill_otherwise(article, third) and _fill_otherwise(other, third)
+        for third in texts
+    )
 
 
 def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
@@ -58,7 +75,9 @@ def _fill_otherwise(article: ComparedText, other: ComparedText) -> bool:
     if article.source != other.source:
         return False
     numbers = _are_bulletins(article, other)
-    return _has_others(article.text, other.text, numbers) and _has_others(other.text, article.text, numbers)
+    return _has_others(article.text, other.text, numbers) and _has_others(
+        other.text, article.text, numbers
+    )
 
 
 def _are_bulletins(article: ComparedText, other: ComparedText) -> bool:
@@ -74,7 +93,8 @@ def _are_bulletins(article: ComparedText, other: ComparedText) -> bool:
     return apart >= _DAY and apart % _DAY <= 2 * _LATE
 
 
-@lru_cache(maxsize=16)  # an article is compared with those that were compared with the one before it
+# An article is compared with those that were compared with the one before it
+@lru_cache(maxsize=16)
 def _has_others(text: str, other: str, numbers: bool) -> bool:
     """Return whether a text shares a form with another one, and has names in its slots that this lacks.
 
@@ -84,11 +104,15 @@ def _has_others(text: str, other: str, numbers: bool) -> bool:
     if numbers:
         fillings = fillings.union(word for word in in_order if word[0].isdigit())
     fillings = fillings.difference(_read(other)[0])
-    is_shared = words_in(are_among(sequence_of(text), shingles_of(other)), len(in_order))
+    is_shared = words_in(
+        are_among(sequence_of(text), shingles_of(other)), len(in_order)
+    )
     if not fillings or is_shared.mean() < _FORM_SHARE:
         return False
     is_in_slot = ~is_shared & ~long_runs(~is_shared, RUN_WORDS)
-    return sum(word in fillings for word in compress(in_order, is_in_slot)) >= _NAME_SHARE * len(in_order)
+    return sum(
+        word in fillings for word in compress(in_order, is_in_slot)
+    ) >= _NAME_SHARE * len(in_order)
 
 
 @lru_cache(maxsize=16)  # the texts of one article are often those of the next ones
@@ -98,9 +122,13 @@ def _read(text: str) -> tuple[list[str], frozenset[str]]:
     No numbers, weekdays and months.
     """
     in_order = words(text)
-    small = words(" ".join(word for word in _SMALL_WORD.findall(text) if word[0].islower()))
+    small = words(
+        " ".join(word for word in _SMALL_WORD.findall(text) if word[0].islower())
+    )
     names = {word for word in in_order if not word[0].isdigit()}
-    return in_order, frozenset(names.difference(small, weekday_words(), month_spellings()))
+    return in_order, frozenset(
+        names.difference(small, weekday_words(), month_spellings())
+    )
 
 
 def is_kept_apart(
@@ -120,5 +148,9 @@ def is_kept_apart(
     if not ids:
         return False
     thirds = [other.id for other in others if other.source == article.source][:_TEXTS]
-    texts = compared_articles.compared_texts(connection, {article.id, *ids, *thirds}, waiting)
-    return any(is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids)
+    texts = compared_articles.compared_texts(
+        connection, {article.id, *ids, *thirds}, waiting
+    )
+    return any(
+        is_one_series(texts[article.id], texts[id_], texts.values()) for id_ in ids
+    )

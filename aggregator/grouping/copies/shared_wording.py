@@ -6,7 +6,12 @@ from itertools import compress
 
 import numpy as np
 
-from aggregator.grouping.copies.copy_check import CopyTuning, is_one_outlet, sequence_of, shingles_of
+from aggregator.grouping.copies.copy_check import (
+    CopyTuning,
+    is_one_outlet,
+    sequence_of,
+    shingles_of,
+)
 from aggregator.grouping.copies.shingles import (
     RUN_WORDS,
     SHINGLE_WORDS,
@@ -36,14 +41,19 @@ def text_reuse(
         if candidate.id == article.id or is_one_outlet(article, candidate):
             continue
         runs, other_runs = _runs(article.text), _runs(candidate.text)
-        shared, shorter = shared_count(runs, other_runs), min(len(runs), len(other_runs))
+        shared, shorter = (
+            shared_count(runs, other_runs),
+            min(len(runs), len(other_runs)),
+        )
         if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
             matches.append((shared / shorter, -candidate.order, candidate.id))
     best = max(matches, default=None)
     return None if best is None else TextReuse(other=best[2], share=best[0])
 
 
-def own_words(article: ComparedText, others: Sequence[ComparedText]) -> tuple[str, str | None]:
+def own_words(
+    article: ComparedText, others: Sequence[ComparedText]
+) -> tuple[str, str | None]:
     """Return the words of an article that are in no run of six words of another text.
 
     With the id of the text that has most of its runs; None if none has one.

@@ -25,7 +25,8 @@ Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
 
 SHINGLE_WORDS = 3
-SHINGLE_CHARACTERS = 5  # of a script without spaces; unrelated texts too often share three
+# Of a script without spaces; unrelated texts too often share three
+SHINGLE_CHARACTERS = 5
 # Of `runs_outside_quotations`: unrelated reports of one event hardly share so many words in a row.
 RUN_WORDS = 6
 RUN_CHARACTERS = 12  # the same in a script without spaces
@@ -44,13 +45,16 @@ _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc"
     "\u0900-\u0963\u0966-\u0d7f"
 )
-_FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")  # without ASCII, which the table below handles
+# Without ASCII, which the table below handles
+_FOREIGN_BREAK = re.compile(f"[^\\w\x00-\x7f{_MARKS}]+")
 _ASCII_BREAKS = bytes(
-    at if at > 127 else ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(256)
+    at if at > 127 else ord(chr(at).lower()) if chr(at).isalnum() else 32
+    for at in range(256)
 )
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
-ODD_1 = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio; the next two are from MurmurHash3
+# 2^64 / golden ratio; the next two are from MurmurHash3
+ODD_1 = np.uint64(0x9E3779B97F4A7C15)
 ODD_2 = np.uint64(0xFF51AFD7ED558CCD)
 ODD_3 = np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
@@ -105,7 +109,9 @@ def distinct(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
 
 
 # Up to the closing mark, or to the end of the paragraph: of several only the last one closes a quotation.
-_QUOTATION = re.compile(r"[“„”][^“”\n]*[“”]?|«[^»\n]*»?|\"[^\"\n]*\"?|「[^」\n]*」?|『[^』\n]*』?")
+_QUOTATION = re.compile(
+    r"[“„”][^“”\n]*[“”]?|«[^»\n]*»?|\"[^\"\n]*\"?|「[^」\n]*」?|『[^』\n]*』?"
+)
 
 
 def runs_outside_quotations(text: str) -> Hashes:
@@ -116,7 +122,9 @@ def runs_outside_quotations(text: str) -> Hashes:
     runs = []
     for part in _QUOTATION.split(text):
         raw, has_unspaced = _split(part)
-        runs.append(_runs_of(_hashes_of(raw), RUN_CHARACTERS if has_unspaced else RUN_WORDS))
+        runs.append(
+            _runs_of(_hashes_of(raw), RUN_CHARACTERS if has_unspaced else RUN_WORDS)
+        )
     return distinct(np.concatenate(runs))
 
 
@@ -176,14 +184,18 @@ def shared_passages(text_a: str, text_b: str, limit: int) -> tuple[str, ...]:
     b = [_folded(word) for word in _PLAIN_WORD.findall(text_b)]
     starts, ends = _bounds(np.isin(_passage_runs(a), _passage_runs(b)))
     passages = set()
-    for start, end in zip(starts.tolist(), (ends + _PASSAGE_WORDS - 2).tolist(), strict=True):
+    for start, end in zip(
+        starts.tolist(), (ends + _PASSAGE_WORDS - 2).tolist(), strict=True
+    ):
         passages.add(text_a[matches[start].start() : matches[end].end()])
     longest = sorted(passages, key=lambda passage: (-len(passage), passage))
     return tuple(longest[:limit])
 
 
 def _passage_runs(folded: list[str]) -> Hashes:
-    return _runs_of(_hashes_of([word.encode("utf-8", "replace") for word in folded]), _PASSAGE_WORDS)
+    return _runs_of(
+        _hashes_of([word.encode("utf-8", "replace") for word in folded]), _PASSAGE_WORDS
+    )
 
 
 def _folded(text: str) -> str:
@@ -204,7 +216,9 @@ def _split(text: str) -> tuple[list[bytes], bool]:
     has_unspaced = bool(_UNSPACED.search(folded))
     if has_unspaced:
         folded = _UNSPACED.sub(r" \g<0> ", folded)
-    return folded.encode("utf-8", "replace").translate(_ASCII_BREAKS).split(), has_unspaced
+    return folded.encode("utf-8", "replace").translate(
+        _ASCII_BREAKS
+    ).split(), has_unspaced
 
 
 def _mixed(left: Hashes, right: Hashes) -> Hashes:
@@ -227,4 +241,6 @@ def _widened(shingles: Hashes, hashes: Hashes, raw: list[bytes]) -> Hashes:
 
 
 # In the unfolded text no spaces were added, so each unspaced character is matched as a word.
-_PLAIN_WORD = re.compile(f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+")
+_PLAIN_WORD = re.compile(
+    f"[{_UNSPACED_RANGES}]|(?:(?![{_UNSPACED_RANGES}])[^\\W_]|[{_MARKS}])+"
+)

@@ -32,7 +32,8 @@ class CorrectionCommand(FrozenStruct):
     """A correction or undo, by ids of stories and articles."""
 
     kind: CorrectionKind | None = None  # None: undo
-    stories: tuple[str, ...] = ()  # merge: all of them; split: the one; move: the target
+    # merge: all of them; split: the one; move: the target
+    stories: tuple[str, ...] = ()
     articles: tuple[str, ...] = ()  # split: those of the new story; move: the one
     undo: int | None = None  # number of the correction; None: the last one in force
 
@@ -53,29 +54,49 @@ class CorrectionHandler:
         self._constraints = parts.constraints
         self._evidence = Evidence(stage="correction", rules_version=parts.rules_version)
 
-    def carry_out(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+    def carry_out(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
         """Execute a command. Raises UsageError if it is impossible; then roll the transaction back."""
-        kinds = {"merge": self._merge, "split": self._split, "move": self._move, None: self._undo}
+        kinds = {
+            "merge": self._merge,
+            "split": self._split,
+            "move": self._move,
+            None: self._undo,
+        }
         result = kinds[command.kind](unit_of_work, command)
         self._constraints.forget()
         return result
 
-    def _merge(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+    def _merge(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
         connection = unit_of_work.connection
-        ids = list(dict.fromkeys(live_id(connection, story) for story in command.stories))
+        ids = list(
+            dict.fromkeys(live_id(connection, story) for story in command.stories)
+        )
         if len(ids) < 2:
             raise UsageError("give two different stories; these are one story already")
         before = {}
         for story in ids:
-            before[story] = member_ids(connection, story), stories.redirecting_to(connection, story)
+            before[story] = (
+                member_ids(connection, story),
+                stories.redirecting_to(connection, story),
+            )
         titles = _titles(connection, ids)
         at_no = self._story_writer.window.last_change(connection)
-        merge = Merge(stories=tuple(ids), at_no=at_no, reason="correction", bump=unit_of_work.now)
+        merge = Merge(
+            stories=tuple(ids), at_no=at_no, reason="correction", bump=unit_of_work.now
+        )
         kept = self._story_writer.apply(unit_of_work, merge)
         del before[kept]
-        return _recorded(unit_of_work, "merge", _merge_detail(before, kept, titles), [kept])
+        return _recorded(
+            unit_of_work, "merge", _merge_detail(before, kept, titles), [kept]
+        )
 
-    def _split(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+    def _split(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
         connection = unit_of_work.connection
         origin = live_id(connection, command.stories[0])
         members = member_ids(connection, origin)
@@ -92,21 +113,34 @@ class CorrectionHandler:
         words = f"split {len(leaving)} of {len(members)} articles from {origin} into the new story"
         return self._take_out(unit_of_work, leaving, origin, None, words)
 
-    def _move(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+    def _move(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
         connection = unit_of_work.connection
         article, target = command.articles[0], live_id(connection, command.stories[0])
         origin = articles.assigned_stories(connection, [article]).get(article)
         if origin is None:
-            raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+            raise UsageError(
+                f"there is no article {article}; `aggregator story ID` lists their ids"
+            )
         if origin == target:
             raise UsageError(f"article {article} is in story {target} already")
         leaving = with_copies(connection, [article], origin)
         if len(leaving) == len(member_ids(connection, origin)):
-            return self._merge(unit_of_work, CorrectionCommand(kind="merge", stories=(target, origin)))
-        return self._take_out(unit_of_work, leaving, origin, target, f"moved {article} from {origin} to")
+            return self._merge(
+                unit_of_work, CorrectionCommand(kind="merge", stories=(target, origin))
+            )
+        return self._take_out(
+            unit_of_work, leaving, origin, target, f"moved {article} from {origin} to"
+        )
 
     def _take_out(
-        self, unit_of_work: UnitOfWork, leaving: Sequence[str], origin: str, target: str | None, words: str
+        self,
+        unit_of_work: UnitOfWork,
+        leaving: Sequence[str],
+        origin: str,
+        target: str | None,
+        words: str,
     ) -> CorrectionResult:
         """Move some articles of a story to the live story `target`; None: to a new one.
 
@@ -115,12 +149,19 @@ class CorrectionHandler:
         connection = unit_of_work.connection
         titles = _titles(connection, filter(None, (origin, target)))
         at_no = self._story_writer.window.last_change(connection)
-        evidence = self._replace_evidence(connection, leaving)  # before the move, which counts them
-        move = Move(articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now)
+        # Before the move, which counts them
+        evidence = self._replace_evidence(connection, leaving)
+        move = Move(
+            articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now
+        )
         story = self._story_writer.apply(unit_of_work, move)
         moved = []
         for article, reasons in evidence.items():
-            moved.append(MovedArticle(article=article, before=origin, after=story, evidence=reasons))
+            moved.append(
+                MovedArticle(
+                    article=article, before=origin, after=story, evidence=reasons
+                )
+            )
         is_split = target is None
         detail = CorrectionDetail(
             moved=tuple(moved),
@@ -128,9 +169,17 @@ class CorrectionHandler:
             titles=titles,
             words=f"{words} {story}",
         )
-        return _recorded(unit_of_work, "split" if is_split else "move", detail, [origin, story], leaving)
+        return _recorded(
+            unit_of_work,
+            "split" if is_split else "move",
+            detail,
+            [origin, story],
+            leaving,
+        )
 
-    def _replace_evidence(self, connection: Connection, ids: Iterable[str]) -> dict[str, Evidence]:
+    def _replace_evidence(
+        self, connection: Connection, ids: Iterable[str]
+    ) -> dict[str, Evidence]:
         """Give articles the evidence of a correction; return what each had before."""
         before = {}
         for article in ids:
@@ -138,7 +187,9 @@ class CorrectionHandler:
             article_writes.set_evidence(connection, article, self._evidence)
         return before
 
-    def _undo(self, unit_of_work: UnitOfWork, command: CorrectionCommand) -> CorrectionResult:
+    def _undo(
+        self, unit_of_work: UnitOfWork, command: CorrectionCommand
+    ) -> CorrectionResult:
         correction, changed = undo(unit_of_work, self._story_writer, command.undo)
         number = correction.correction_no
         words = f"undid correction {number} ({correction.detail.words})"
@@ -146,12 +197,17 @@ class CorrectionHandler:
 
 
 def _merge_detail(
-    losers: Mapping[str, tuple[Iterable[str], Iterable[str]]], kept: str, titles: tuple[tuple[str, str], ...]
+    losers: Mapping[str, tuple[Iterable[str], Iterable[str]]],
+    kept: str,
+    titles: tuple[tuple[str, str], ...],
 ) -> CorrectionDetail:
     """Return the detail of a merge; `losers`: by story, its articles and what redirected to it."""
     moved, redirects = [], []
     for story, (members, former) in losers.items():
-        moved += [MovedArticle(article=article, before=story, after=kept) for article in members]
+        moved += [
+            MovedArticle(article=article, before=story, after=kept)
+            for article in members
+        ]
         redirects += [Redirect(story=id_, to=story) for id_ in former]
     return CorrectionDetail(
         moved=tuple(moved),
@@ -194,5 +250,7 @@ def _logged(
 ) -> CorrectionResult:
     """Write to the log of these stories that a person corrected them; return the result for the person."""
     for story in ids:
-        unit_of_work.ledger.log(unit_of_work.now, story, "corrected", words=words, **detail)
+        unit_of_work.ledger.log(
+            unit_of_work.now, story, "corrected", words=words, **detail
+        )
     return CorrectionResult(n=number, stories=tuple(ids), words=words)

@@ -64,7 +64,11 @@ def decision_words(evidence: Evidence) -> str:
     if evidence.stage == "version":
         return "It joined this story: it is another state of a text of its outlet."
     if evidence.score is not None:
-        how = "was moved here by the second look" if evidence.stage == "second look" else "joined this story"
+        how = (
+            "was moved here by the second look"
+            if evidence.stage == "second look"
+            else "joined this story"
+        )
         return f"It {how}: {SCORE.format(evidence)}."
     if evidence.stage == "founded":
         return "It founded this story: no live story was similar enough."
@@ -91,11 +95,15 @@ def log_words(line: LogLine) -> str:
     words = _EVENTS.get(line.kind, line.kind)
     for name, template in _EVENTS_WITH.items():
         if name in detail:
-            words = template.format(articles=counted(detail.get("came", 0), "article"), **detail)
+            words = template.format(
+                articles=counted(detail.get("came", 0), "article"), **detail
+            )
     why, score = _WHY.get(detail.get("reason", "")), detail.get("score")
     if why is None:
         return words
-    return f"{words} ({why})" if score is None else f"{words} ({why}, score {score:+.2f})"
+    return (
+        f"{words} ({why})" if score is None else f"{words} ({why}, score {score:+.2f})"
+    )
 
 
 def reason_name(reason: Reason) -> str:

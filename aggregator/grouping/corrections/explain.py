@@ -10,7 +10,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning, verdict
 from aggregator.grouping.copies.shingles import shared_passages
 from aggregator.grouping.pairs.pair_article import PairArticle
-from aggregator.grouping.pairs.pair_model import PairModel, PairTuning, compare_pairs, reasons_of
+from aggregator.grouping.pairs.pair_model import (
+    PairModel,
+    PairTuning,
+    compare_pairs,
+    reasons_of,
+)
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
@@ -28,11 +33,17 @@ from aggregator.model.core import (
 from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
 from aggregator.store.stories.constraints import ConstraintTable, Relation
-from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs, version_of
+from aggregator.stories.versions import (
+    ChangedSentence,
+    changed_sentences,
+    unread_signs,
+    version_of,
+)
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
-_KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}  # by field; of the other fields: words
+# By field; of the other fields: words
+_KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
 
 
@@ -59,7 +70,8 @@ class PairExplanation(FrozenStruct, omit_defaults=False):
     shared: SharedTerms
     constraint: Relation | None  # from a correction
     obstacle: str | None  # why one does not join the other, regardless of the score
-    is_of_day: bool = False  # one of them is dated to the day, so that their times differ in days
+    # One of them is dated to the day, so that their times differ in days
+    is_of_day: bool = False
     nosnippet: bool = False  # one of the two publishers forbids snippets
 
 
@@ -88,7 +100,8 @@ class Explanation(FrozenStruct, omit_defaults=False):
     shared: SharedTerms  # with its story
     passages: tuple[str, ...]  # shared with its original
     version: VersionExplanation | None
-    unread: tuple[str, ...]  # what of its language has no table, and so makes no version of a copy
+    # What of its language has no table, and so makes no version of a copy
+    unread: tuple[str, ...]
     runner_up_title: str | None
     log: tuple[LogLine, ...]  # later events: moves, merges, corrections
     pair: PairExplanation | None = None
@@ -96,7 +109,9 @@ class Explanation(FrozenStruct, omit_defaults=False):
     nosnippet: bool = False  # its publisher, or that of its original, forbids snippets
 
 
-def explanation(reading: StoryReader, article: str, other: str | None, all_tuning: Tuning) -> Explanation:
+def explanation(
+    reading: StoryReader, article: str, other: str | None, all_tuning: Tuning
+) -> Explanation:
     """Return why `article` (id or address) is in its story, and its similarity to `other`.
 
     Raises UsageError if there is no such article.
@@ -106,18 +121,24 @@ def explanation(reading: StoryReader, article: str, other: str | None, all_tunin
     decision = _decision(reading, explained, packer)
     if other is None:
         return decision
-    pair = _pair(reading, explained, _explained_article(reading, other), packer, all_tuning)
+    pair = _pair(
+        reading, explained, _explained_article(reading, other), packer, all_tuning
+    )
     return replace(decision, pair=pair)
 
 
 def _explained_article(reading: StoryReader, article: str) -> ExplainedArticle:
     explained = reading.explained_article(article)
     if explained is None:
-        raise UsageError(f"there is no article {article}; `aggregator story ID` lists their ids")
+        raise UsageError(
+            f"there is no article {article}; `aggregator story ID` lists their ids"
+        )
     return explained
 
 
-def _decision(reading: StoryReader, explained: ExplainedArticle, packer: TermPacker) -> Explanation:
+def _decision(
+    reading: StoryReader, explained: ExplainedArticle, packer: TermPacker
+) -> Explanation:
     view, evidence = explained.article, explained.evidence
     copy, rival = evidence.copy, evidence.runner_up
     original = None if copy is None else reading.explained_article(copy.other)
@@ -131,13 +152,18 @@ def _decision(reading: StoryReader, explained: ExplainedArticle, packer: TermPac
         story_title=explained.story_title,
         evidence=evidence,
         shared=_shared_terms(packer, view, evidence.shared),
-        passages=() if original is None else shared_passages(view.text, original.article.text, _PASSAGES),
+        passages=()
+        if original is None
+        else shared_passages(view.text, original.article.text, _PASSAGES),
         is_of_day=view.published_precision == "day",
-        nosnippet=view.nosnippet or (original is not None and original.article.nosnippet),
+        nosnippet=view.nosnippet
+        or (original is not None and original.article.nosnippet),
         version=_version(reading, view),
         unread=() if copy is None else unread_signs(view.language),
         runner_up_title=None if rival is None else reading.title_of(rival.story),
-        log=tuple(line for line in explained.log if line.kind not in ("created", "joined")),
+        log=tuple(
+            line for line in explained.log if line.kind not in ("created", "joined")
+        ),
     )
 
 
@@ -145,7 +171,9 @@ def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | No
     """Return what another version of the text of an article tells differently."""
     detail = reading.article(view.id)
     replaced = detail is not None and detail.article.version is not None
-    other_id = detail.article.copy_of if detail is not None and replaced else view.version_of
+    other_id = (
+        detail.article.copy_of if detail is not None and replaced else view.version_of
+    )
     other = None if other_id is None else reading.explained_article(other_id)
     if other is None:
         return None
@@ -159,17 +187,23 @@ def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | No
     )
 
 
-def _shared_terms(packer: TermPacker, article: ArticleView, ids: Iterable[int]) -> SharedTerms:
+def _shared_terms(
+    packer: TermPacker, article: ArticleView, ids: Iterable[int]
+) -> SharedTerms:
     """Return the terms of `ids` as names, numbers and words, each once."""
     terms = packer.readable_terms(article.title, article.text, article.language)
     shared: dict[str, list[str]] = {"names": [], "numbers": [], "words": []}
     for id_ in ids:
         if id_ in terms:
             kind = _KINDS.get(FIELDS[id_ >> HASH_BITS], "words")
-            shared[kind].append(terms[id_] if kind == "names" else terms[id_].casefold())
+            shared[kind].append(
+                terms[id_] if kind == "names" else terms[id_].casefold()
+            )
     names = set(map(str.casefold, shared["names"]))
     shared["words"] = [word for word in shared["words"] if word not in names]
-    return SharedTerms(**{kind: tuple(dict.fromkeys(shared[kind]))[:_SHOWN] for kind in shared})
+    return SharedTerms(
+        **{kind: tuple(dict.fromkeys(shared[kind]))[:_SHOWN] for kind in shared}
+    )
 
 
 def _pair(
@@ -188,7 +222,9 @@ def _pair(
     reasons = reasons_of(model, compare_pairs(model, left, [right], stream).pairs)
     terms = ids_of(read(row.terms))  # the highest weight first
     guard = stream, tuning, shipped_model(all_tuning).stub_words
-    is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(right, [left], *guard)
+    is_foreign = is_foreign_text(left, [right], *guard) or is_foreign_text(
+        right, [left], *guard
+    )
     return PairExplanation(
         article=second.id,
         title=second.title,
@@ -197,7 +233,11 @@ def _pair(
         score=model.bias + sum(reason.share for reason in reasons),
         bias=model.bias,
         reasons=reasons,
-        copy=verdict(_compared(first), _compared(second), all_tuning.section("copies", CopyTuning)),
+        copy=verdict(
+            _compared(first),
+            _compared(second),
+            all_tuning.section("copies", CopyTuning),
+        ),
         passages=shared_passages(first.text, second.text, _PASSAGES),
         shared=_shared_terms(packer, first, terms[np.isin(terms, right.ids)].tolist()),
         constraint=_constraint(explained, second.id),
@@ -208,12 +248,16 @@ def _pair(
 
 
 def _compared(article: ArticleView) -> ComparedText:
-    return ComparedText(id=article.id, text=article.text, title=article.title, outlet=article.outlet_key)
+    return ComparedText(
+        id=article.id, text=article.text, title=article.title, outlet=article.outlet_key
+    )
 
 
 def _constraint(explained: ExplainedArticle, other: str) -> Relation | None:
     """Return what corrections in force say about the two articles."""
-    linked = ConstraintTable(explained.constraints).linked_articles(explained.article.id)
+    linked = ConstraintTable(explained.constraints).linked_articles(
+        explained.article.id
+    )
     if other in linked.together:
         return "together"
     return "apart" if other in linked.apart else None

@@ -13,7 +13,11 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, corrections, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.constraints import ConstraintTable
-from aggregator.store.stories.corrections import Correction, CorrectionDetail, MovedArticle
+from aggregator.store.stories.corrections import (
+    Correction,
+    CorrectionDetail,
+    MovedArticle,
+)
 from aggregator.stories.lexicon import clean_title
 
 
@@ -47,7 +51,10 @@ def undo(
     touched: set[str] = set()
     for back in returns:
         if back.source != back.target:
-            touched |= {back.source, _put_back(unit_of_work, story_writer, detail, back)}
+            touched |= {
+                back.source,
+                _put_back(unit_of_work, story_writer, detail, back),
+            }
     return correction, sorted({live_id(connection, story) for story in touched})
 
 
@@ -58,7 +65,9 @@ def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Retur
     """
     after = detail.moved[0].after if detail.moved else ""  # the same of all
     source = stories.target_of(connection, after) or ""
-    assigned_stories = articles.assigned_stories(connection, [moved.article for moved in detail.moved])
+    assigned_stories = articles.assigned_stories(
+        connection, [moved.article for moved in detail.moved]
+    )
     returning: dict[str, list[MovedArticle]] = {}
     for moved in sorted(detail.moved, key=attrgetter("before")):
         if assigned_stories.get(moved.article) == source:
@@ -71,10 +80,17 @@ def _returns_of(connection: Connection, detail: CorrectionDetail) -> list[_Retur
     return [_Return(source, target, moved) for target, moved in returning.items()]
 
 
-def _refuse_overridden(connection: Connection, correction: Correction, back: _Return) -> None:
+def _refuse_overridden(
+    connection: Connection, correction: Correction, back: _Return
+) -> None:
     """Raise UsageError if a later correction concerns these articles; it must be undone first."""
-    later = ConstraintTable(corrections.all_constraints(connection, after=correction.correction_no))
-    members, joined = set(member_ids(connection, back.source)), set(member_ids(connection, back.target))
+    later = ConstraintTable(
+        corrections.all_constraints(connection, after=correction.correction_no)
+    )
+    members, joined = (
+        set(member_ids(connection, back.source)),
+        set(member_ids(connection, back.target)),
+    )
     moving = members if back.source == correction.detail.founded else set(back.articles)
     for article in sorted(moving):
         linked = later.linked_articles(article)
@@ -94,7 +110,10 @@ def _show_titles(connection: Connection, titles: Iterable[tuple[str, str]]) -> N
 
 
 def _put_back(
-    unit_of_work: UnitOfWork, story_writer: StoryWriter, detail: CorrectionDetail, back: _Return
+    unit_of_work: UnitOfWork,
+    story_writer: StoryWriter,
+    detail: CorrectionDetail,
+    back: _Return,
 ) -> str:
     """Move articles back to a live story, or to a merged one that lives again; return their story."""
     connection = unit_of_work.connection
@@ -102,8 +121,12 @@ def _put_back(
     for moved in back.moved:  # before the move, which counts them
         if moved.evidence is not None:
             article_writes.set_evidence(connection, moved.article, moved.evidence)
-    story = story_writer.apply(unit_of_work, _change_back(unit_of_work, detail, back, at_no))
-    former = [redirect.story for redirect in detail.redirects if redirect.to == back.target]
+    story = story_writer.apply(
+        unit_of_work, _change_back(unit_of_work, detail, back, at_no)
+    )
+    former = [
+        redirect.story for redirect in detail.redirects if redirect.to == back.target
+    ]
     stories.redirect(connection, former, story)
     return story
 

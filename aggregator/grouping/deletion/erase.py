@@ -21,7 +21,12 @@ from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import known_items, tombstones
-from aggregator.store.maintenance import erase, erase_target, index_merge, orphaned_copies
+from aggregator.store.maintenance import (
+    erase,
+    erase_target,
+    index_merge,
+    orphaned_copies,
+)
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
 from aggregator.store.stories import commands, standing, story_links
@@ -31,7 +36,8 @@ from aggregator.store.tables import counter_value, set_counter
 log = logging.getLogger(__name__)
 
 BATCH = 20  # articles per transaction, because other writers wait
-_UNFINISHED = "forget_unfinished"  # counter: 1 while a command has more transactions to come
+# counter: 1 while a command has more transactions to come
+_UNFINISHED = "forget_unfinished"
 
 
 class ForgetCommand(FrozenStruct):
@@ -44,7 +50,8 @@ class ForgetCommand(FrozenStruct):
 class ForgetResult(FrozenStruct, omit_defaults=False):
     """What was erased, without text. `log_folded`: False if a reader held the SQLite log."""
 
-    named: int  # selected articles, also those that only waited, or were refused or erased before
+    # Selected articles, also those that only waited, or were refused or erased before
+    named: int
     summary: EraseSummary
     log_folded: bool = True
 
@@ -56,7 +63,9 @@ def to_forget(
 
     `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
     """
-    target = erase_target.resolve_target(connection, command.name, is_source=command.is_source)
+    target = erase_target.resolve_target(
+        connection, command.name, is_source=command.is_source
+    )
     if not target.articles and not may_be_gone:
         raise UsageError(
             f"nothing is stored of {command.name}; "
@@ -94,11 +103,15 @@ class ForgetHandler:
         shown_in = losing.union(*(former.get(id_, ()) for id_ in ids))
         affected = erase.with_redirects(connection, shown_in)
         for story in sorted(losing):
-            self._story_writer.apply(unit_of_work, Remove(story=story, articles=frozenset(ids)))
+            self._story_writer.apply(
+                unit_of_work, Remove(story=story, articles=frozenset(ids))
+            )
         standing.forget(connection, erased)
         if kind == "forgotten":
             for article in erased:
-                unit_of_work.ledger.log(now, article.story, "forgotten", article=article.id)
+                unit_of_work.ledger.log(
+                    now, article.story, "forgotten", article=article.id
+                )
             story_links.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)
@@ -132,14 +145,18 @@ class ForgetHandler:
         for root, family in sorted(_families(copies, originals).items()):
             original = originals.get(root) or self._promote(connection, family)
             others = [copy.id for copy in family if copy.id != original]
-            versions = [copy.id for copy in family if copy.version_of and copy.id != original]
+            versions = [
+                copy.id for copy in family if copy.version_of and copy.id != original
+            ]
             orphaned_copies.set_version(connection, versions, original)
             if original is None:  # excerpts of an article that does not exist
                 orphaned_copies.set_original(connection, others, None, role="report")
             else:
                 orphaned_copies.set_original(connection, others, original)
 
-    def _promote(self, connection: Connection, family: Sequence[StoredArticle]) -> str | None:
+    def _promote(
+        self, connection: Connection, family: Sequence[StoredArticle]
+    ) -> str | None:
         """Make the first copy that is no excerpt an original, and return its id; None without one.
 
         A version only if there are no others: these would be copies of a text that tells something else.
@@ -156,12 +173,16 @@ class ForgetHandler:
 
 
 def _refuse_from_now_on(
-    connection: Connection, ids: Sequence[str], now: dt.datetime, kind: tombstones.TombstoneKind
+    connection: Connection,
+    ids: Sequence[str],
+    now: dt.datetime,
+    kind: tombstones.TombstoneKind,
 ) -> None:
     """Leave tombstones of articles; of those that are forgotten, what waits is refused, too."""
     tombstones.add_tombstones(connection, ids, now, kind)
     if kind == "forgotten":
-        known_items.forget_items_of(connection, ids)  # read again, to count that they were refused
+        # Read again, to count that they were refused
+        known_items.forget_items_of(connection, ids)
         erase.blank_entries(connection, ids, now)
     else:
         erase.slim_entries(connection, ids)
@@ -181,7 +202,10 @@ def _families(
 
 
 def erase_named(
-    transactions: Transactions, command: ForgetCommand, request: int | None, step: Callable[[], None]
+    transactions: Transactions,
+    command: ForgetCommand,
+    request: int | None,
+    step: Callable[[], None],
 ) -> ForgetResult:
     """Erase what a command names; see `Placer.erase`."""
     database = transactions.database
@@ -194,7 +218,9 @@ def erase_named(
     finally:
         transactions.forget()  # the indexes in memory have erased articles
     is_folded = finish_index(database, step)
-    forgotten = ForgetResult(named=len(target.articles), summary=summary, log_folded=is_folded)
+    forgotten = ForgetResult(
+        named=len(target.articles), summary=summary, log_folded=is_folded
+    )
     log.info(
         "erased %d of %s, selected by %s",
         summary.articles,
@@ -203,7 +229,9 @@ def erase_named(
         extra={"event": "articles_erased"},
     )
 
-    database.transact(partial(_finish, forgotten=forgotten, request=request, now=transactions.now()))
+    database.transact(
+        partial(_finish, forgotten=forgotten, request=request, now=transactions.now())
+    )
     if request is not None and is_folded:
         database.checkpoint_log(database.tuning.short_wait_seconds)
     return forgotten
@@ -222,18 +250,27 @@ def _erase_articles(
 
 
 def _erase_batch(
-    transactions: Transactions, ids: Sequence[str], former: Mapping[str, Collection[str]]
+    transactions: Transactions,
+    ids: Sequence[str],
+    former: Mapping[str, Collection[str]],
 ) -> None:
     with transactions.unit_of_work() as unit_of_work:
         set_counter(unit_of_work.connection, _UNFINISHED, 1)
         ForgetHandler(transactions.parts).carry_out(unit_of_work, ids, former)
 
 
-def _finish(connection: Connection, forgotten: ForgetResult, request: int | None, now: dt.datetime) -> None:
+def _finish(
+    connection: Connection,
+    forgotten: ForgetResult,
+    request: int | None,
+    now: dt.datetime,
+) -> None:
     """Answer the command, and blank it: it names what is gone."""
     set_counter(connection, _UNFINISHED, 0)
     if request is not None:
-        commands.answer(connection, request, now, "done", msgspec.json.encode(forgotten).decode())
+        commands.answer(
+            connection, request, now, "done", msgspec.json.encode(forgotten).decode()
+        )
         erase.blank_command(connection, request)
 
 
@@ -243,7 +280,9 @@ def finish_index(database: Database, step: Callable[[], None]) -> bool:
     is_unfinished = database.transact(partial(index_merge.merge_index, is_first=True))
     while is_unfinished:
         step()
-        is_unfinished = database.transact(partial(index_merge.merge_index, is_first=False))
+        is_unfinished = database.transact(
+            partial(index_merge.merge_index, is_first=False)
+        )
     # In short attempts: while it waits for readers, nothing can be written.
     ends = time.monotonic() + database.tuning.lock_seconds
     while not database.checkpoint_log(database.tuning.short_wait_seconds):

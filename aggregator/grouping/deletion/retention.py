@@ -26,9 +26,12 @@ from aggregator.store.read.reader import texts_of
 from aggregator.store.stories import article_views
 from aggregator.stories.tuning import StoryTuning
 
-_STEP_SECONDS = 0.03  # a transaction ends after the piece that is in progress by then (chosen)
-_ARTICLES_AT_ONCE = 4  # of which the texts are deleted in one piece (python -m benchmarks.retention)
-_FREE_SHARE = 0.1  # of SQLite's file that is free before it is made smaller (chosen: new rows use the rest)
+# A transaction ends after the piece that is in progress by then (chosen)
+_STEP_SECONDS = 0.03
+# Of which the texts are deleted in one piece (python -m benchmarks.retention)
+_ARTICLES_AT_ONCE = 4
+# Of SQLite's file that is free before it is made smaller (chosen: new rows use the rest)
+_FREE_SHARE = 0.1
 _PAGES_A_STEP = 200  # pages removed from the file in one transaction
 # Of all articles: once so many rows of SQLite's full-text index are stale, it is merged (chosen: it writes
 # the whole index).
@@ -77,7 +80,9 @@ class _Bounds(FrozenStruct):
 class Retention:
     """Runs retention. For one thread of the writer."""
 
-    def __init__(self, transactions: Transactions, plan: RetentionPlan, *, is_asked: bool = False) -> None:
+    def __init__(
+        self, transactions: Transactions, plan: RetentionPlan, *, is_asked: bool = False
+    ) -> None:
         """`is_asked`: a `prune` command, which trusts the clock."""
         self._transactions = transactions
         self._database = transactions.database
@@ -88,7 +93,8 @@ class Retention:
         self._tuning = all_tuning.section("retention", RetentionTuning)
         self._gap = dt.timedelta(days=self._tuning.steady_days)
         self._story_tuning = all_tuning.section("stories", StoryTuning)
-        self._bounds: _Bounds | None = None  # None: all is done, so that they are read again
+        # None: all is done, so that they are read again
+        self._bounds: _Bounds | None = None
 
     def step(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Run one short part in one transaction; return False if nothing is left to do now."""
@@ -96,7 +102,11 @@ class Retention:
             return False
         bounds = self._current_bounds()
         try:
-            done = self._drop_texts(bounds.texts) or self._drop_story(bounds.stories) or self._housekeeping()
+            done = (
+                self._drop_texts(bounds.texts)
+                or self._drop_story(bounds.stories)
+                or self._housekeeping()
+            )
         except (ValueError, *codecs.UNREADABLE):
             if not self._housekeeping():  # which a damaged row does not hold up
                 raise
@@ -117,11 +127,16 @@ class Retention:
 
     def _current_bounds(self) -> _Bounds:
         now, bounds = self._now(), self._bounds
-        if bounds is None or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds:
+        if (
+            bounds is None
+            or not 0 <= (now - bounds.at).total_seconds() < self._tuning.check_seconds
+        ):
             with self._database.write() as connection:
                 steady_clock.record_time(connection, now, self._gap)
                 is_steady = self._is_steady(connection, now)
-            bounds = self._bounds = self._bounds_at(now) if is_steady else _Bounds(at=now)
+            bounds = self._bounds = (
+                self._bounds_at(now) if is_steady else _Bounds(at=now)
+            )
         return bounds
 
     def _is_steady(self, connection: Connection, now: dt.datetime) -> bool:
@@ -134,9 +149,14 @@ class Retention:
             def bound(age: int | None) -> int:
                 if age is None:
                     return 0
-                return retention.placed_before(connection, now - dt.timedelta(seconds=age), now)
+                return retention.placed_before(
+                    connection, now - dt.timedelta(seconds=age), now
+                )
 
-            texts, stories = bound(self._plan.text_after), bound(self._plan.stories_after)
+            texts, stories = (
+                bound(self._plan.text_after),
+                bound(self._plan.stories_after),
+            )
         return _Bounds(texts=texts, stories=stories, at=now)
 
     def _drop_texts(self, upto: int) -> bool:
@@ -152,7 +172,9 @@ class Retention:
         with self._transactions.unit_of_work() as unit_of_work:
             connection = unit_of_work.connection
             if retention.drop_terms(connection, old.id):  # so the window has none
-                self._transactions.parts.window.renew(unit_of_work, [(old.story_no, old.id)])
+                self._transactions.parts.window.renew(
+                    unit_of_work, [(old.story_no, old.id)]
+                )
             retention.keep_text(connection, old.story_no, stays)
             self._delete_texts(connection, old.id)
         return True
@@ -162,11 +184,13 @@ class Retention:
         ends = time.monotonic() + _STEP_SECONDS
         while True:
             aged = retention.articles_with_text(connection, story, _ARTICLES_AT_ONCE)
-            ForgetHandler(self._transactions.parts).delete_articles(connection, aged, "text")
+            ForgetHandler(self._transactions.parts).delete_articles(
+                connection, aged, "text"
+            )
             if len(aged) < _ARTICLES_AT_ONCE or time.monotonic() >= ends:
                 return
 
-    def _text(self, connection: Connection, id: str, title: str) -> StoryText:  # noqa: A002
+    def _text(self, connection: Connection, id: str, title: str) -> StoryText:
         """Return what story `id` shows, as it is stored, or render it."""
         stored = texts_of(connection, [id]).get(id)
         if stored is not None:
@@ -175,7 +199,9 @@ class Retention:
         from aggregator.stories.rendering import story_text
 
         return story_text(
-            article_views.views_of_stories(connection, [id], "text")[id], title, self._story_tuning
+            article_views.views_of_stories(connection, [id], "text")[id],
+            title,
+            self._story_tuning,
         )
 
     def _drop_story(self, upto: int) -> bool:
@@ -190,7 +216,9 @@ class Retention:
                 return False
             ids = retention.last_to_first(connection, old.id, self._tuning.rows_a_step)
             with_redirects = erase.with_redirects(connection, [old.id])
-            ForgetHandler(self._transactions.parts).carry_out(unit_of_work, ids, {}, "retention")
+            ForgetHandler(self._transactions.parts).carry_out(
+                unit_of_work, ids, {}, "retention"
+            )
             if not retention.last_to_first(connection, old.id, 1):
                 retention.drop_history(connection, with_redirects)
                 unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")
@@ -200,10 +228,16 @@ class Retention:
         """Shorten streams, or make the files smaller; return whether there was something to do."""
         now, rows = self._now(), self._tuning.rows_a_step
         with self._database.write() as connection:
-            least = max(self._tuning.merge_min_rows, int(_MERGE_SHARE * retention.newest_article(connection)))
+            least = max(
+                self._tuning.merge_min_rows,
+                int(_MERGE_SHARE * retention.newest_article(connection)),
+            )
             done = (
                 retention.settle_entries(connection, rows)
-                or (self._is_steady(connection, now) and retention.drop_streams(connection, now, rows) > 0)
+                or (
+                    self._is_steady(connection, now)
+                    and retention.drop_streams(connection, now, rows) > 0
+                )
                 or index_merge.merge_stale_index(connection, least, _MERGE_PAGES)
             )
         return done or self._give_back()
@@ -220,4 +254,6 @@ class Retention:
 def retention_plan(config: Config) -> RetentionPlan:
     """Return the plan of `retention:`."""
     chosen = config.retention
-    return RetentionPlan(text_after=chosen.text_after, stories_after=chosen.stories_after)
+    return RetentionPlan(
+        text_after=chosen.text_after, stories_after=chosen.stories_after
+    )

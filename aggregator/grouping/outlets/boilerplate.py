@@ -15,14 +15,24 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.learned_boilerplate import BoilerplateTuning, learn_boilerplate, pack_lines, repeated
+from aggregator.extract.learned_boilerplate import (
+    BoilerplateTuning,
+    learn_boilerplate,
+    pack_lines,
+    repeated,
+)
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.shown_text import without_lines, without_text
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import outlet_key
 from aggregator.grouping.copies.copy_lookup import CopyFinder
-from aggregator.grouping.copies.shingles import is_unspaced, shared_count, shingle_hashes, words
+from aggregator.grouping.copies.shingles import (
+    is_unspaced,
+    shared_count,
+    shingle_hashes,
+    words,
+)
 from aggregator.grouping.fingerprint import prepared_again
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.unit_of_work import UnitOfWork
@@ -37,14 +47,17 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.article_rows import compared_articles, outlet_rows
 
-_OUTLETS_IN_MEMORY = 512  # outlets whose window is in memory; those of others are read again (chosen: 8 MB)
+# Outlets whose window is in memory; those of others are read again (chosen: 8 MB)
+_OUTLETS_IN_MEMORY = 512
 _NOTICE_CANDIDATES = 4  # stored texts compared with one short article (limit)
 
 _STEM = 5  # letters by which forms of a word are equal
 _SHORT = 4  # letters; shorter words are ignored
 
 
-def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning) -> bool:
+def is_notice(
+    title: str, text: str, other_title: str, other_text: str, tuning: BoilerplateTuning
+) -> bool:
     """Return whether `text` is a notice, because the same outlet shows `other_text` under `other_title`.
 
     A text that mentions the other headline may be the same report under a new one.
@@ -57,7 +70,8 @@ def is_notice(title: str, text: str, other_title: str, other_text: str, tuning: 
         return False
     mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
     return min(len(mine), len(theirs)) > 0 and (
-        shared_count(mine, theirs) >= tuning.notice_similarity * max(len(mine), len(theirs))
+        shared_count(mine, theirs)
+        >= tuning.notice_similarity * max(len(mine), len(theirs))
     )
 
 
@@ -65,7 +79,9 @@ def _stems(text: str) -> frozenset[str]:
     """Return the first letters of longer words; for scripts without spaces all pairs of characters."""
     in_order = words(text)
     pairs = (a + b for a, b in pairwise(in_order) if is_unspaced(a) and is_unspaced(b))
-    return frozenset([*(word[:_STEM] for word in in_order if len(word) >= _SHORT), *pairs])
+    return frozenset(
+        [*(word[:_STEM] for word in in_order if len(word) >= _SHORT), *pairs]
+    )
 
 
 class BoilerplateLearner:
@@ -110,13 +126,17 @@ class BoilerplateLearner:
             return without_repeats
         if without_repeats.fingerprint.body_words > self._notice_words:
             return without_repeats
-        if not self._is_outlet_notice(unit_of_work, inbox_entry, without_repeats, copy_finder):
+        if not self._is_outlet_notice(
+            unit_of_work, inbox_entry, without_repeats, copy_finder
+        ):
             return without_repeats
         if prepared.own is not None:
             return self._without_repeats(connection, outlet, prepared.own)
         return self._counted_anew(without_text(prepared.article))
 
-    def _without_repeats(self, connection: Connection, outlet: str, prepared: Prepared) -> Prepared:
+    def _without_repeats(
+        self, connection: Connection, outlet: str, prepared: Prepared
+    ) -> Prepared:
         if prepared.lines is None:
             return prepared
         keys = repeated(prepared.lines, self._repeats(connection, outlet))
@@ -125,7 +145,9 @@ class BoilerplateLearner:
         article = without_lines(prepared.article, keys, self._all_tuning)
         if article.verdict == "ok":
             return replace(prepared, article=article)
-        if prepared.own is not None and len(prepared.own.article.text) > len(article.text):
+        if prepared.own is not None and len(prepared.own.article.text) > len(
+            article.text
+        ):
             instead = self._without_repeats(connection, outlet, prepared.own)
         else:
             # What an outlet repeats must not decide, if it is all that there is. A feed's own picture stays.
@@ -140,7 +162,13 @@ class BoilerplateLearner:
             return Prepared(article=article)
         return prepared_again(article, self._all_tuning)
 
-    def note(self, unit_of_work: UnitOfWork, entry: Entry, number: int, lines: LineHashes | None) -> None:
+    def note(
+        self,
+        unit_of_work: UnitOfWork,
+        entry: Entry,
+        number: int,
+        lines: LineHashes | None,
+    ) -> None:
         """Learn from article `number`, which was just written, or whose page came late."""
         outlet = _boilerplate_key(entry)
         if lines is None or outlet is None:
@@ -158,7 +186,11 @@ class BoilerplateLearner:
         self._learnt.pop(outlet, None)
 
     def _is_outlet_notice(
-        self, unit_of_work: UnitOfWork, waiting: InboxEntry, prepared: Prepared, copy_finder: CopyFinder
+        self,
+        unit_of_work: UnitOfWork,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        copy_finder: CopyFinder,
     ) -> bool:
         """Return whether its outlet shows this text under other headlines."""
         clean, fingerprint = prepared.article, prepared.fingerprint
@@ -167,13 +199,19 @@ class BoilerplateLearner:
         connection, ledger, now = unit_of_work
         incoming = incoming_article(waiting, prepared, now, wire_confidence=1.0)
         likely = copy_finder.sharing(connection, incoming)[:_NOTICE_CANDIDATES]
-        for other in compared_articles.copy_candidates(connection, likely, ledger.articles).values():
+        for other in compared_articles.copy_candidates(
+            connection, likely, ledger.articles
+        ).values():
             if other.source != incoming.source:  # any source may declare that outlet
                 continue
-            similar = compared_articles.compared_texts(connection, [other.id], ledger.articles)[other.id]
+            similar = compared_articles.compared_texts(
+                connection, [other.id], ledger.articles
+            )[other.id]
             if _name_key(similar.outlet) != _name_key(incoming.outlet_key):
                 continue
-            if is_notice(clean.title, clean.text, similar.title, similar.text, self._tuning):
+            if is_notice(
+                clean.title, clean.text, similar.title, similar.text, self._tuning
+            ):
                 return True
         return False
 
@@ -181,13 +219,17 @@ class BoilerplateLearner:
         known = self._learnt.get(outlet)
         if known is None:
             window = self._window(connection, outlet)
-            known = self._learnt[outlet] = learn_boilerplate((lines for _, lines in window), self._tuning)
+            known = self._learnt[outlet] = learn_boilerplate(
+                (lines for _, lines in window), self._tuning
+            )
         return known
 
     def _window(self, connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
         window = self._windows.get(outlet)
         if window is None:
-            window = self._windows[outlet] = outlet_rows.outlet_lines(connection, outlet)
+            window = self._windows[outlet] = outlet_rows.outlet_lines(
+                connection, outlet
+            )
             while len(self._windows) > _OUTLETS_IN_MEMORY:
                 gone, _ = self._windows.popitem(last=False)
                 self._learnt.pop(gone, None)

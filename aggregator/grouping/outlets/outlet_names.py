@@ -20,7 +20,8 @@ class OutletNames:
 
     def __init__(self, growing: GrowingStories) -> None:
         self._growing = growing
-        self._names: dict[str, str | None] = {}  # by key; None: its site has given none so far
+        # By key; None: its site has given none so far
+        self._names: dict[str, str | None] = {}
 
     def named(self, unit_of_work: UnitOfWork, new: StoredArticle) -> StoredArticle:
         """Return the article with the name of its outlet, if there is one; a first name is that of all."""

@@ -42,7 +42,10 @@ def _in_units(features: Floats) -> Ints:
 
 
 def add_neighbours(
-    features: Floats, article: PairArticle, nearest: Ints, reports: Sequence[PairArticle]
+    features: Floats,
+    article: PairArticle,
+    nearest: Ints,
+    reports: Sequence[PairArticle],
 ) -> None:
     """Fill the columns of local scaling, in place. Of the two articles the later one is the own.
 
@@ -51,8 +54,11 @@ def add_neighbours(
 
     `nearest`: of the article, which knows none yet if it has just come.
     """
-    theirs = np.array([report.nearest for report in reports])  # by report, SCALED and neighbour
-    is_earlier = np.array([article.inbox < report.inbox for report in reports])[:, None, None]
+    # By report, SCALED and neighbour
+    theirs = np.array([report.nearest for report in reports])
+    is_earlier = np.array([article.inbox < report.inbox for report in reports])[
+        :, None, None
+    ]
     own_near, own_rank = _nearness(np.where(is_earlier, theirs, nearest), features)
     other_near, other_rank = _nearness(np.where(is_earlier, nearest, theirs), features)
     above = 2 * features[:, _SCALED_AT] - own_near - other_near

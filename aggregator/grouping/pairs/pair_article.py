@@ -29,9 +29,12 @@ TITLE_IDF = round(2.5 * IDF_UNITS)
 # A word of the title weighs more in the lead if the body repeats it, which is then 1.24 times at least;
 # stored weights are rounded to 1.1 %.
 _REPEATED = 1.1
-SCALED = ("stream_cosine", "lead_cosine", "all", "rare")  # the similarities that are scaled
-NEAREST = 6  # of an article's similarities to others: five beside the one that is compared
-_FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS  # ids, without the first field
+# The similarities that are scaled
+SCALED = ("stream_cosine", "lead_cosine", "all", "rare")
+# Of an article's similarities to others: five beside the one that is compared
+NEAREST = 6
+# ids, without the first field
+_FIELD_STARTS = np.arange(1, FIELD_COUNT, dtype=np.uint32) << HASH_BITS
 
 
 class PairArticle:
@@ -81,13 +84,17 @@ def beside_title(article: PairArticle) -> Words:
     return np.setdiff1d(article.parts[TEXT], article.parts[TITLE])
 
 
-def shared_beside_title(own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> float:
+def shared_beside_title(
+    own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+) -> float:
     """Return how much words beside a title are those of reports: a cosine, 0 to 1.
 
     The idf above TITLE_IDF of the shared ones, divided by the geometric mean of what the words and the
     reports have: of long texts more words are the same by chance.
     """
-    others = np.unique(np.concatenate([own[:0], *(report.parts[TEXT] for report in reports)]))
+    others = np.unique(
+        np.concatenate([own[:0], *(report.parts[TEXT] for report in reports)])
+    )
     shared = _sum_above(np.intersect1d(own, others), snapshot)
     if not shared:
         return 0.0
@@ -115,7 +122,10 @@ def words_of_body(article: PairArticle) -> Words:
 
 
 def shares_weighty_word(
-    own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot, least_idf: float
+    own: Words,
+    reports: Sequence[PairArticle],
+    snapshot: StreamSnapshot,
+    least_idf: float,
 ) -> bool:
     """Return whether title or lead of a report has one of these words with an idf of at least `least_idf`."""
     weighty = own[snapshot.idf[own] >= least_idf * IDF_UNITS]

@@ -20,7 +20,12 @@ from aggregator.grouping.pairs.pair_article import (
     Floats,
     PairArticle,
 )
-from aggregator.grouping.pairs.paired_terms import Pairs, multiply_lengths, pair_terms, sum_parts
+from aggregator.grouping.pairs.paired_terms import (
+    Pairs,
+    multiply_lengths,
+    pair_terms,
+    sum_parts,
+)
 from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot, Units
 from aggregator.grouping.pairs.term_codec import (
     DOT_SCALE,
@@ -73,10 +78,14 @@ def text_cosines(article: PairArticle, reports: Sequence[PairArticle]) -> Floats
     articles = [article, *reports]
     texts = [each.parts[TEXT] for each in articles]
     weights = np.concatenate([each.text_weights for each in articles])
-    return sum_parts(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
+    return (
+        sum_parts(own_weights[np.concatenate(texts)] * weights, texts)[1:] / DOT_SCALE
+    )
 
 
-def pair_features(article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot) -> Floats:
+def pair_features(
+    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+) -> Floats:
     """Return the features of the article with each report (at least one): a row per report, columns FEATURES.
 
     Features of local scaling are 0: see `add_neighbours`.
@@ -122,7 +131,8 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     return {
         "stream_cosine": stream_dots / multiply_lengths(stream_weights, texts),
         "rare_shared": (shared_idf > _RARE_IDF).sum(axis=1),
-        "text_rarest": np.sort(shared_idf, axis=1)[:, -_RAREST_OF_TEXT:].sum(axis=1) / IDF_UNITS,
+        "text_rarest": np.sort(shared_idf, axis=1)[:, -_RAREST_OF_TEXT:].sum(axis=1)
+        / IDF_UNITS,
     }
 
 
@@ -146,11 +156,15 @@ def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Colum
         f"{name}_mass": theirs @ np.maximum(own_idf - least_idf, 0) / IDF_UNITS,
         f"{name}_rarest": (theirs * own_idf).max(axis=1, initial=0.0) / IDF_UNITS,
         f"{name}_cosine": theirs @ own_idf**2 / multiply_lengths(part_idf, parts),
-        **_missing(name, sum_parts(part_idf, parts), _found_elsewhere(pairs, field, word_idf)),
+        **_missing(
+            name, sum_parts(part_idf, parts), _found_elsewhere(pairs, field, word_idf)
+        ),
     }
 
 
-def _found_elsewhere(pairs: Pairs, field: int, word_idf: Units) -> tuple[Floats, Floats]:
+def _found_elsewhere(
+    pairs: Pairs, field: int, word_idf: Units
+) -> tuple[Floats, Floats]:
     """Return the idf of each report's part that is in text, title or lead of the article, and the reverse."""
     part = pairs.has[field]
     anywhere = pairs.has[: LEAD + 1].max(axis=0)
@@ -162,7 +176,10 @@ def _name_features(pairs: Pairs, idf: Units) -> Columns:
     shared = pairs.has[NAMES, 1:] @ (pairs.has[NAMES, 0] * idf[pairs.words])
     names = pairs.parts(NAMES)
     masses = sum_parts(idf[np.concatenate(names)], names)
-    return {"names_shared": shared / IDF_UNITS, **_missing("names", masses, (shared, shared))}
+    return {
+        "names_shared": shared / IDF_UNITS,
+        **_missing("names", masses, (shared, shared)),
+    }
 
 
 def _missing(name: str, masses: Floats, found: tuple[Floats, Floats]) -> Columns:
@@ -186,7 +203,10 @@ def _title_in_lead(pairs: Pairs) -> Columns:
 
 def _both_ways(name: str, of_theirs: Floats, of_own: Floats) -> Columns:
     """Return the smaller and the larger of both directions, so that features are symmetric."""
-    return {f"{name}_min": np.minimum(of_theirs, of_own), f"{name}_max": np.maximum(of_theirs, of_own)}
+    return {
+        f"{name}_min": np.minimum(of_theirs, of_own),
+        f"{name}_max": np.maximum(of_theirs, of_own),
+    }
 
 
 def _differences(article: PairArticle, report: PairArticle) -> dict[str, float]:

@@ -27,12 +27,19 @@ import numpy as np
 
 from aggregator.grouping.pairs.neighbours import add_neighbours, nearest_of
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
-from aggregator.grouping.pairs.pair_features import AT, FEATURES, GROUPS, pair_features, text_cosines
+from aggregator.grouping.pairs.pair_features import (
+    AT,
+    FEATURES,
+    GROUPS,
+    pair_features,
+    text_cosines,
+)
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import Ints
 from aggregator.model.core import Reason
 
-LEAST_COSINE = 0.06  # of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
+# Of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
+LEAST_COSINE = 0.06
 # The least logit of a pair, which those below LEAST_COSINE have, too (-6: headlines .06 lower, months equal).
 UNLIKE = -2.0
 LEAVES = 8  # of a tree, at most
@@ -63,7 +70,8 @@ class Tree(msgspec.Struct, frozen=True):
     features: tuple[int, ...]  # of each condition
     thresholds: tuple[float, ...]  # a value above it goes right
     masks: tuple[int, ...]  # bits of the leaves that stay possible where it goes right
-    leaves: tuple[tuple[int, ...], ...]  # thousandths of a logit by group, from left to right
+    # Thousandths of a logit by group, from left to right
+    leaves: tuple[tuple[int, ...], ...]
 
 
 class TreeFile(msgspec.Struct, frozen=True):
@@ -88,11 +96,13 @@ class PairModel:
             raise ValueError("the trees are of other features")
         self.bias = file.bias
         self._first = np.arange(len(file.trees)) * LEAVES  # of the leaves of each tree
-        self._leaves = np.zeros((len(file.trees) * LEAVES, len(GROUPS)))  # whole numbers: sums are exact
+        # Whole numbers: sums are exact
+        self._leaves = np.zeros((len(file.trees) * LEAVES, len(GROUPS)))
         shape = LEAVES - 1, len(file.trees)  # conditions of each tree, at most
         self._features = np.zeros(shape, np.intp)
         self._thresholds = np.full(shape, np.inf)
-        self._excluded = np.zeros(shape, np.uint8)  # bits of leaves, where a value is above
+        # Bits of leaves, where a value is above
+        self._excluded = np.zeros(shape, np.uint8)
         for place, tree in enumerate(file.trees):
             self._add(tree, place)
         self._values = self._leaves.sum(axis=1)
@@ -123,7 +133,8 @@ class PairModel:
         return leaf
 
 
-_SHOWN = [AT[members[0]] for members in GROUPS.values()]  # the feature that stands for its group
+# The feature that stands for its group
+_SHOWN = [AT[members[0]] for members in GROUPS.values()]
 _LOWEST_BIT = np.array([(n & -n).bit_length() - 1 if n else 0 for n in range(256)])
 
 
@@ -163,11 +174,17 @@ def compare_pairs(
     leaves = model.leaves(rows)
     logits = np.maximum(model.logits(leaves), UNLIKE).tolist()
     compared = dict(zip(chosen, map(ComparedPair, logits, rows, leaves), strict=True))
-    return Comparison([compared.get(place, _UNLIKE) for place in range(len(reports))], nearest)
+    return Comparison(
+        [compared.get(place, _UNLIKE) for place in range(len(reports))], nearest
+    )
 
 
 def compared_rows(
-    article: PairArticle, reports: Sequence[PairArticle], snapshot: StreamSnapshot, *, has_come: bool
+    article: PairArticle,
+    reports: Sequence[PairArticle],
+    snapshot: StreamSnapshot,
+    *,
+    has_come: bool,
 ) -> tuple[list[int], Floats, Ints]:
     """Return the places of the reports that share enough with the article, and a row of features for each.
 
@@ -207,16 +224,23 @@ def _group_reasons(model: PairModel, pairs: Sequence[ComparedPair]) -> list[Reas
     return [Reason(name=name, value=value, share=share) for name, value, share in parts]
 
 
-def stream_shift(shared: int, last: int, tuning: PairTuning, source: tuple[int, int] = (0, 0)) -> float:
+def stream_shift(
+    shared: int, last: int, tuning: PairTuning, source: tuple[int, int] = (0, 0)
+) -> float:
     """Return the logits by which the stream shifts a score (see the module).
 
     `shared`: how many of the `last` articles are not alone in their story; `source`: the articles of the
     source, and how many of them joined a story. Its share begins as that of the stream, and counts as much.
     """
-    stream = (shared + tuning.stream_weight * tuning.stream_share) / (last + tuning.stream_weight)
+    stream = (shared + tuning.stream_weight * tuning.stream_share) / (
+        last + tuning.stream_weight
+    )
     articles, matched = source
     own = (matched + tuning.stream_weight * stream) / (articles + tuning.stream_weight)
-    return min(tuning.stream_slope * ((stream + own) / 2 - tuning.stream_share), tuning.stream_most)
+    return min(
+        tuning.stream_slope * ((stream + own) / 2 - tuning.stream_share),
+        tuning.stream_most,
+    )
 
 
 def shift_between(shift: float, sources: Collection[str], tuning: PairTuning) -> float:

@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregator.grouping.pairs.pair_article import NAMES, Floats, PairArticle
-from aggregator.grouping.pairs.term_codec import FIELD_COUNT, HASH_BITS, HASHES, Ints, Words, hashes_of
+from aggregator.grouping.pairs.term_codec import (
+    FIELD_COUNT,
+    HASH_BITS,
+    HASHES,
+    Ints,
+    Words,
+    hashes_of,
+)
 
 
 class Pairs(NamedTuple):
@@ -36,7 +43,9 @@ def pair_terms(articles: Sequence[PairArticle]) -> Pairs:
     places = _places_in(words, hashes_of(ids))
     known = np.flatnonzero(places)
     weights = np.zeros((FIELD_COUNT, len(articles), len(words)))
-    weights[ids[known] >> HASH_BITS, _owners(terms)[known], places[known] - 1] = values[known]
+    weights[ids[known] >> HASH_BITS, _owners(terms)[known], places[known] - 1] = values[
+        known
+    ]
     return Pairs(articles, words, weights, np.sign(weights[: NAMES + 1]))
 
 

@@ -41,7 +41,11 @@ def _background() -> tuple[Ints, Floats]:
     for (kind, language), table in background.counts.items():
         if kind == "w":
             hashes = [word_hash(language, word) for word in table]
-            np.maximum.at(shares, hashes, np.array(list(table.values())) / background.events[language])
+            np.maximum.at(
+                shares,
+                hashes,
+                np.array(list(table.values())) / background.events[language],
+            )
     known = np.flatnonzero(shares)
     return known, shares[known]
 
@@ -50,7 +54,10 @@ class StreamSnapshot:
     """Frequencies of one snapshot. Immutable; has 6 MB of arrays."""
 
     def __init__(
-        self, number: int, periods: Iterable[tuple[int, bytes]], sources: Mapping[str, tuple[int, int]]
+        self,
+        number: int,
+        periods: Iterable[tuple[int, bytes]],
+        sources: Mapping[str, tuple[int, int]],
     ) -> None:
         """`periods`: articles and packed frequencies; `sources`: articles and matched articles of each."""
         self.number = number
@@ -64,11 +71,16 @@ class StreamSnapshot:
         all_shares[known] = known_shares
         # Few hashes are those of a word that anybody used; the last element stands for all others.
         used = np.flatnonzero(all_shares + frequencies)
-        shares, frequencies = np.append(all_shares[used], 0.0), np.append(frequencies[used], 0.0)
+        shares, frequencies = (
+            np.append(all_shares[used], 0.0),
+            np.append(frequencies[used], 0.0),
+        )
         events = max(shipped_background().events.values())
         shipped_idf = np.log((1 + events) / (1 + shares * events)) + 1.0
         idf = _idf(shares * _PRIOR_ARTICLES + frequencies, articles + _PRIOR_ARTICLES)
-        lead_idf = _idf(shares * _PRIOR_LEADS * _LEAD_PART + frequencies, articles + _PRIOR_LEADS)
+        lead_idf = _idf(
+            shares * _PRIOR_LEADS * _LEAD_PART + frequencies, articles + _PRIOR_LEADS
+        )
         self.idf = _by_hash(used, idf)
         self.lead_idf = _by_hash(used, lead_idf)
         # By this factor (in units of 1/IDF_UNITS) a stored weight gets the idf of the snapshot.
@@ -103,7 +115,8 @@ def pack_frequencies(articles: Iterable[bytes]) -> tuple[int, bytes]:
     for terms in articles:
         number += 1
         ids = ids_of(read(terms))
-        frequencies[ids[ids < HASHES]] += 1  # the words of the whole text, whose field is the first
+        # The words of the whole text, whose field is the first
+        frequencies[ids[ids < HASHES]] += 1
     hashes = np.flatnonzero(frequencies)
     pairs = np.stack((hashes, frequencies[hashes]), axis=1)
     return number, zlib.compress(pairs.astype("<u4").tobytes())

@@ -28,7 +28,8 @@ RARE_DIVISOR = 10.0  # the pair value of `rare` is the dot product / 10
 _CODES = 1 << WEIGHT_BITS
 _OCTAVE = 64
 WEIGHT_OF_CODE: Ints = np.array(
-    [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)], dtype=np.int64
+    [round(SCALE * 2.0 ** ((code - _CODES + 1) / _OCTAVE)) for code in range(_CODES)],
+    dtype=np.int64,
 )
 # The smallest weight that rounds to each code; of two codes with one unpacked weight the lower is used.
 _EDGES: Ints = (WEIGHT_OF_CODE[1:] + WEIGHT_OF_CODE[:-1] + 1) // 2
@@ -61,7 +62,9 @@ def weights_of(words: Words) -> Ints:
     return weights
 
 
-def heaviest(ids: Ints, weights: Ints, field_weights: npt.NDArray[np.float64], limit: int) -> Words:
+def heaviest(
+    ids: Ints, weights: Ints, field_weights: npt.NDArray[np.float64], limit: int
+) -> Words:
     """Return the `limit` terms with the largest weight in the model, packed, heaviest first, ties by id."""
     positive = weights > 0
     ids, weights = ids[positive], weights[positive]

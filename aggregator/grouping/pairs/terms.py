@@ -13,7 +13,14 @@ from typing import TypeVar
 import numpy as np
 
 from aggregator.grouping.pairs.snapshot import Floats
-from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, RARE_DIVISOR, SCALE, Ints, heaviest
+from aggregator.grouping.pairs.term_codec import (
+    FIELDS,
+    HASH_BITS,
+    RARE_DIVISOR,
+    SCALE,
+    Ints,
+    heaviest,
+)
 from aggregator.grouping.pairs.weights import EventModel, EventTuning
 from aggregator.text.document_frequency import Kind, shipped_background
 from aggregator.text.numbers import plain_number
@@ -50,7 +57,9 @@ class TermPacker:
         self._background = shipped_background()
         self._vocabularies: dict[str, Vocabulary] = {}
 
-    def pack(self, title: str, body: str, language: str | None, *, is_container: bool = False) -> bytes:
+    def pack(
+        self, title: str, body: str, language: str | None, *, is_container: bool = False
+    ) -> bytes:
         """Return the article's terms, heaviest first, at most `packed_terms`; b"" for a text without words.
 
         `body` has one paragraph per line. A live blog or roundup (`is_container`) is represented by its
@@ -77,20 +86,30 @@ class TermPacker:
         if is_container:
             body = self._topic(title, body, vocabulary)
             reading = read(title, body, vocabulary.language)
-        return self._packed(self._codes_by_field(title, body, reading, vocabulary), vocabulary), body_words
+        return self._packed(
+            self._codes_by_field(title, body, reading, vocabulary), vocabulary
+        ), body_words
 
-    def readable_terms(self, title: str, body: str, language: str | None) -> dict[int, str]:
+    def readable_terms(
+        self, title: str, body: str, language: str | None
+    ) -> dict[int, str]:
         """Return the word of each term of this article by id, including terms that were cut off."""
         reading = read(title, body, language)
         vocabulary = self._vocabulary(reading.lexicon.language)
         words_by_id: dict[int, str] = {}
-        for word, code in zip(reading.words, vocabulary.codes_of(reading).tolist(), strict=True):
+        for word, code in zip(
+            reading.words, vocabulary.codes_of(reading).tolist(), strict=True
+        ):
             if code == STOP_WORD:
                 continue
             for field in _WORD_FIELDS:
                 words_by_id.setdefault(_ids(field, code), word)
-        for kind, terms in special_terms(title, body, reading, vocabulary, self._tuning).items():
-            for term, code in zip(terms, vocabulary.codes(kind, terms).tolist(), strict=True):
+        for kind, terms in special_terms(
+            title, body, reading, vocabulary, self._tuning
+        ).items():
+            for term, code in zip(
+                terms, vocabulary.codes(kind, terms).tolist(), strict=True
+            ):
                 words_by_id[_ids(_FIELD_OF[kind], code)] = term.replace("|", " ")
         return words_by_id
 
@@ -99,17 +118,28 @@ class TermPacker:
             self._vocabularies[language] = Vocabulary(language, self._background)
         return self._vocabularies[language]
 
-    def _codes_by_field(self, title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> list[Ints]:
+    def _codes_by_field(
+        self, title: str, body: str, reading: Reading, vocabulary: Vocabulary
+    ) -> list[Ints]:
         """Return the codes (see tokenizer.py) of each field, with repeats, in the order of FIELDS."""
         special = special_terms(title, body, reading, vocabulary, self._tuning)
         codes = vocabulary.codes_of(reading)
         times = np.ones_like(codes)
         if vocabulary.has_lists_only:
             codes, times = _stressed(codes, special["n"], vocabulary, self._tuning)
-        ends = (reading.title_words, reading.title_words + self._model.lead_words, len(codes))
+        ends = (
+            reading.title_words,
+            reading.title_words + self._model.lead_words,
+            len(codes),
+        )
         title_codes, lead, whole = (np.repeat(codes[:end], times[:end]) for end in ends)
         special_codes = [vocabulary.codes(kind, special[kind]) for kind in _FIELD_OF]
-        fields = [np.concatenate((title_codes, whole)), title_codes, lead, *special_codes]
+        fields = [
+            np.concatenate((title_codes, whole)),
+            title_codes,
+            lead,
+            *special_codes,
+        ]
         # `rare` has each word of the lead, if it is known which are common.
         return [*fields, lead] if vocabulary.knows_common else fields
 
@@ -121,7 +151,9 @@ class TermPacker:
         different, places = np.unique(_ids(fields, terms), return_inverse=True)
         heavier = np.zeros(len(different), np.int64)
         np.maximum.at(heavier, places, _weights(fields, counts, idf))
-        packed = heaviest(different, heavier, self._model.field_weights, self._tuning.packed_terms)
+        packed = heaviest(
+            different, heavier, self._model.field_weights, self._tuning.packed_terms
+        )
         return packed.astype("<u4").tobytes()
 
     def _topic(self, title: str, body: str, vocabulary: Vocabulary) -> str:
@@ -160,7 +192,9 @@ def _weights(fields: Ints, counts: Ints, idf: Floats) -> Ints:
     weights = _TF_WEIGHT[np.minimum(counts, _LONGEST_TF)] * idf
     weights /= np.sqrt(np.bincount(fields, weights**2))[fields]
     rarity = np.sqrt(np.maximum(idf - _RARE_FROM_IDF, 0.0) / RARE_DIVISOR)
-    whole: Ints = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(np.int64)
+    whole: Ints = np.rint(np.where(fields == _RARE, rarity, weights) * SCALE).astype(
+        np.int64
+    )
     return whole
 
 
@@ -173,13 +207,19 @@ def _stressed(
     """
     frequencies = codes >> HASH_BITS
     is_unlisted = frequencies == vocabulary.unlisted_df
-    is_in_name = is_unlisted & np.isin(codes & HASH_MASK, vocabulary.words_of_names(names))
+    is_in_name = is_unlisted & np.isin(
+        codes & HASH_MASK, vocabulary.words_of_names(names)
+    )
     _, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
     is_repeated = counts[places] > 1
     times = np.where(is_in_name, tuning.unlisted_name_weight, 1)
-    times[is_repeated & (is_unlisted | (frequencies == vocabulary.named_df))] = tuning.repeated_name_weight
+    times[is_repeated & (is_unlisted | (frequencies == vocabulary.named_df))] = (
+        tuning.repeated_name_weight
+    )
     # A code without document frequency is that of a word which no event has.
-    return np.where(is_in_name | is_unlisted & is_repeated, codes & HASH_MASK, codes), times
+    return np.where(
+        is_in_name | is_unlisted & is_repeated, codes & HASH_MASK, codes
+    ), times
 
 
 def special_terms(
@@ -195,7 +235,11 @@ def special_terms(
             numbers.append(plain_number(word, vocabulary.language))
         if place < units_end and (unit := _unit_after(place, reading, vocabulary)):
             with_units.append(f"{vocabulary.number(word)}|{unit}")
-    return {"n": _names(title, body, reading, vocabulary), "d": numbers, "u": with_units}
+    return {
+        "n": _names(title, body, reading, vocabulary),
+        "d": numbers,
+        "u": with_units,
+    }
 
 
 def _unit_after(place: int, reading: Reading, vocabulary: Vocabulary) -> str:
@@ -204,7 +248,9 @@ def _unit_after(place: int, reading: Reading, vocabulary: Vocabulary) -> str:
     return next(filter(None, map(vocabulary.stem, following)), "")
 
 
-def _names(title: str, body: str, reading: Reading, vocabulary: Vocabulary) -> list[str]:
+def _names(
+    title: str, body: str, reading: Reading, vocabulary: Vocabulary
+) -> list[str]:
     capitals = sum(word[0].isupper() for word in reading.words[: reading.title_words])
     in_title_case = capitals > _TITLE_CASE_SHARE * reading.title_words
     return vocabulary.names(body if in_title_case else f"{title}\n{body}")

@@ -25,16 +25,19 @@ class TitlePieces(NamedTuple):
     """The pieces of a title in order."""
 
     keys: tuple[str, ...]
-    kinds: str  # of each: "n" number, "c" character, "N" capitalised word, "w" word, "p" particle
+    # Of each: "n" number, "c" character, "N" capitalised word, "w" word, "p" particle
+    kinds: str
     different: frozenset[str]
 
 
 class TitleFrame(NamedTuple):
     """What differs between two titles; all 0 where they share too few pieces to be of one pattern."""
 
-    in_order: float = 0.0  # share of the shorter title's pieces that both have in one order
+    # Share of the shorter title's pieces that both have in one order
+    in_order: float = 0.0
     moved: int = 0  # pieces of both that stand in another order
-    loose_min: int = 0  # pieces without particles that the other title lacks: of the title with fewer,
+    # Pieces without particles that the other title lacks: of the title with fewer,
+    loose_min: int = 0
     loose_max: int = 0  # ... and with more of them
     numbers: int = 0  # places in which another number stands,
     names: int = 0  # ... another capitalised word or character,
@@ -58,7 +61,11 @@ def read_title(title: str) -> TitlePieces:
 
 def _has_names(pieces: list[re.Match[str]]) -> bool:
     """Return whether capitals mark names in a title; not in one of which most words are capitalised."""
-    words = [piece[0] for piece in pieces[1:] if piece["w"] and len(piece[0]) >= _LEAST_CONTENT]
+    words = [
+        piece[0]
+        for piece in pieces[1:]
+        if piece["w"] and len(piece[0]) >= _LEAST_CONTENT
+    ]
     return sum(word[0].isupper() for word in words) * 2 <= len(words)
 
 
@@ -81,7 +88,9 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
         return TitleFrame()
     # A moved piece was not replaced: only what is nowhere in the other title is another number, name or word.
     own_kinds, other_kinds = _lacking(title, other), _lacking(other, title)
-    loose = sorted(len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds))
+    loose = sorted(
+        len("".join(kinds).replace("p", "")) for kinds in (own_kinds, other_kinds)
+    )
     aligned = SequenceMatcher(None, title.keys, other.keys, autojunk=False)
     in_order = sum(block.size for block in aligned.get_matching_blocks())
     swapped = _swaps(aligned, own_kinds, other_kinds)
@@ -98,7 +107,10 @@ def compare_titles(title: TitlePieces, other: TitlePieces) -> TitleFrame:
 
 def _can_have_one_pattern(title: TitlePieces, other: TitlePieces) -> bool:
     shorter = min(len(title.different), len(other.different))
-    return shorter > 0 and len(title.different & other.different) >= _PATTERN_SHARE * shorter
+    return (
+        shorter > 0
+        and len(title.different & other.different) >= _PATTERN_SHARE * shorter
+    )
 
 
 def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
@@ -107,7 +119,9 @@ def _lacking(title: TitlePieces, other: TitlePieces) -> list[str]:
     return ["" if key in other.different else kind for key, kind in pieces]
 
 
-def _swaps(aligned: SequenceMatcher[str], kinds: list[str], others: list[str]) -> Counter[str]:
+def _swaps(
+    aligned: SequenceMatcher[str], kinds: list[str], others: list[str]
+) -> Counter[str]:
     """Count the places in which numbers, names and words were replaced."""
     swaps = Counter[str]()
     for tag, start, end, other_start, other_end in aligned.get_opcodes():

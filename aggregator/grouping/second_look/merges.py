@@ -16,9 +16,11 @@ class Merging:
     def __init__(self, look: Look) -> None:
         self._look = look
         self._need = look.tuning.threshold + look.tuning.reassess_gain
-        self._waiting: list[tuple[float, int, int]] = []  # a heap: the negative score, and the pair
+        # A heap: the negative score, and the pair
+        self._waiting: list[tuple[float, int, int]] = []
         self._near: defaultdict[int, set[int]] = defaultdict(set)
-        self._scores: dict[tuple[int, int], float] = {}  # of pairs, the lower number first
+        # Of pairs, the lower number first
+        self._scores: dict[tuple[int, int], float] = {}
 
     def propose_near(self, number: int) -> None:
         """Propose a story with each story near it."""
@@ -39,12 +41,22 @@ class Merging:
         while self._waiting:
             score, first, second = heapq.heappop(self._waiting)
             story, other = self._look.story(first), self._look.story(second)
-            if story is None or other is None or self._scores.get((first, second)) != -score:
+            if (
+                story is None
+                or other is None
+                or self._scores.get((first, second)) != -score
+            ):
                 continue
             kept, gone = self._look.merge(story, other, -score, self._need)
             around = self._near[kept.number] | self._near[gone.number]
-            self._scores = {pair: score for pair, score in self._scores.items() if kept.number not in pair}
-            for beside in self._look.stories(sorted(around - {kept.number, gone.number})):
+            self._scores = {
+                pair: score
+                for pair, score in self._scores.items()
+                if kept.number not in pair
+            }
+            for beside in self._look.stories(
+                sorted(around - {kept.number, gone.number})
+            ):
                 self._propose(kept, beside)
 
     def _propose(self, story: LookedAtStory, other: LookedAtStory) -> None:
@@ -74,7 +86,10 @@ class Merging:
             return -np.inf
         scores = self._look.scores(story.reports, other.reports)
         for means in (scores.mean(axis=1), scores.mean(axis=0)):
-            if len(means) > 1 and np.sort(means)[(len(means) - 1) // 2] < self._look.tuning.threshold:
+            if (
+                len(means) > 1
+                and np.sort(means)[(len(means) - 1) // 2] < self._look.tuning.threshold
+            ):
                 return -np.inf
         score = float(scores.mean())
         if score >= self._need and (
@@ -86,10 +101,15 @@ class Merging:
         return score
 
     def _are_foreign(self, story: LookedAtStory, other: LookedAtStory) -> bool:
-        return all(self._look.lookup.is_foreign(report, other.reports) for report in story.reports)
+        return all(
+            self._look.lookup.is_foreign(report, other.reports)
+            for report in story.reports
+        )
 
 
-def _are_in_one_window(one: LookedAtStory, other: LookedAtStory, tuning: EventTuning) -> bool:
+def _are_in_one_window(
+    one: LookedAtStory, other: LookedAtStory, tuning: EventTuning
+) -> bool:
     """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
     left, right = one.dates, other.dates
     if not len(left) or not len(right):

@@ -18,7 +18,9 @@ def move_undated(look: Look, number: int) -> None:
             _move(look, story, report, others)
 
 
-def _move(look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]) -> None:
+def _move(
+    look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]
+) -> None:
     """Move a report of a story, which has the reports `others` beside it, if another story fits better."""
     own = float(look.scores([report], others).mean())
     need = max(own, look.tuning.threshold) + look.tuning.reassess_gain

@@ -54,7 +54,9 @@ class SecondLook:
             return
         self._last_run_no = period
         last = self._story_writer.window.last_change(unit_of_work.connection) // every
-        while last < period and self._run(unit_of_work, last * every, at_no=(last + 1) * every):
+        while last < period and self._run(
+            unit_of_work, last * every, at_no=(last + 1) * every
+        ):
             last += 1
 
     def _run(self, unit_of_work: UnitOfWork, since: int, *, at_no: int) -> bool:
@@ -69,7 +71,9 @@ class SecondLook:
         A story that the article alone made does not bump the one that it is merged into.
         """
         connection = unit_of_work.connection
-        story = stories.row_of(connection, articles.assigned_stories(connection, [article])[article])
+        story = stories.row_of(
+            connection, articles.assigned_stories(connection, [article])[article]
+        )
         if story is not None:
             silent = frozenset({story.id} if story.report_count == 1 else ())
             self._reassess(unit_of_work, [story.story_no], at_no=at_no, silent=silent)
@@ -88,9 +92,13 @@ class SecondLook:
         self._stream.read_last(unit_of_work)
         connection = unit_of_work.connection
         window = self._story_writer.window.current(connection)
-        view = _StoryLookup(connection, window, self._constraints, self._comparison, self._stream)
+        view = _StoryLookup(
+            connection, window, self._constraints, self._comparison, self._stream
+        )
         decided = reassess_stories(numbers, view, self._tuning)
-        ids = {number: window.story(number).id for one in decided for number in one.numbers}
+        ids = {
+            number: window.story(number).id for one in decided for number in one.numbers
+        }
         for one in decided:
             # Changed at the first number of this period, so the next run covers these stories.
             if isinstance(one, StoryMerge):
@@ -114,14 +122,20 @@ class SecondLook:
         That is a story without standing that meets one with, or one of a single sender that meets several:
         nobody else was asked about it.
         """
-        stories_met = [live_story(rows) for rows in live_stories.named(connection, (kept, gone))]
+        stories_met = [
+            live_story(rows) for rows in live_stories.named(connection, (kept, gone))
+        ]
         for story, other in itertools.permutations(stories_met, 2):
-            if _rank(story) >= _rank(other) or not all(report.is_little_known for report in story.reports):
+            if _rank(story) >= _rank(other) or not all(
+                report.is_little_known for report in story.reports
+            ):
                 continue
             for report in articles.members(connection, story.id)[:_ASKED]:
                 evidence = articles.evidence_of(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
-                    evidence = self._comparison.with_agreement(connection, report.id, other.id, evidence)
+                    evidence = self._comparison.with_agreement(
+                        connection, report.id, other.id, evidence
+                    )
                     article_writes.set_evidence(connection, report.id, evidence)
 
     def _move(
@@ -148,10 +162,16 @@ class SecondLook:
         move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
         ids[decided.target] = self._story_writer.apply(unit_of_work, move)
         followers = [article for article in leaving if article != report]
-        _log_move(unit_of_work, [report, *followers], origin, ids[decided.target], decided)
+        _log_move(
+            unit_of_work, [report, *followers], origin, ids[decided.target], decided
+        )
 
     def _evidence(
-        self, connection: Connection, decided: ReportMove, origin: str, reasons: tuple[Reason, ...]
+        self,
+        connection: Connection,
+        decided: ReportMove,
+        origin: str,
+        reasons: tuple[Reason, ...],
     ) -> Evidence:
         """Return why a report moves; its own story is the runner-up."""
         return Evidence(
@@ -173,13 +193,29 @@ def _rank(story: LiveStory) -> tuple[bool, bool]:
 
 
 def _log_move(
-    unit_of_work: UnitOfWork, moved: Sequence[str], origin: str, target: str, decided: ReportMove
+    unit_of_work: UnitOfWork,
+    moved: Sequence[str],
+    origin: str,
+    target: str,
+    decided: ReportMove,
 ) -> None:
     ledger, now = unit_of_work.ledger, unit_of_work.now
     scores = {"score": decided.score, "need": decided.need, "own": decided.own}
     for article in moved:
-        ledger.log(now, origin, "moved", article=article, to=target, reason="second look", **scores)
-        came: dict[str, str | float | None] = {"from": origin, "reason": "second look", **scores}
+        ledger.log(
+            now,
+            origin,
+            "moved",
+            article=article,
+            to=target,
+            reason="second look",
+            **scores,
+        )
+        came: dict[str, str | float | None] = {
+            "from": origin,
+            "reason": "second look",
+            **scores,
+        }
         ledger.log(now, target, "moved", article=article, **came)
 
 
@@ -209,19 +245,27 @@ class _StoryLookup:
 
     def reports(self, number: int) -> Sequence[Article]:
         deciding = self._comparison.deciding(self._window.story(number))
-        reports = [article for article in deciding if not article.is_container and article.terms]
+        reports = [
+            article
+            for article in deciding
+            if not article.is_container and article.terms
+        ]
         self._reports.update((report.id, report) for report in reports)
         return reports
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
-        return self._comparison.logits(self._connection, self._decoded(reports), self._decoded(others))
+        return self._comparison.logits(
+            self._connection, self._decoded(reports), self._decoded(others)
+        )
 
     def _decoded(self, reports: Sequence[Article]) -> list[PairArticle]:
         return [self._comparison.article(report) for report in reports]
 
     def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
         """Return what adds up to the score of a move."""
-        own, *others = self._decoded([self._reports[id_] for id_ in (move.article, *move.reports)])
+        own, *others = self._decoded(
+            [self._reports[id_] for id_ in (move.article, *move.reports)]
+        )
         return self._comparison.reasons(self._connection, own, others, move.shift)
 
     def shift(self, sources: Set[str]) -> float:
@@ -232,21 +276,32 @@ class _StoryLookup:
 
     def may_leave(self, article: str) -> bool:
         """Whether the article may move: only once, or similar stories would exchange it at every run."""
-        was_moved = articles.evidence_of(self._connection, article).stage == "second look"
-        return not was_moved and self._constraints.may_leave(self._connection, [article])
+        was_moved = (
+            articles.evidence_of(self._connection, article).stage == "second look"
+        )
+        return not was_moved and self._constraints.may_leave(
+            self._connection, [article]
+        )
 
     def may_join(self, article: str, number: int) -> bool:
-        return self._constraints.may_join(self._connection, [article], self._window.story(number).id)
+        return self._constraints.may_join(
+            self._connection, [article], self._window.story(number).id
+        )
 
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         (own,) = self._decoded([report])
         return self._comparison.is_foreign(self._connection, own, self._decoded(others))
 
-    def are_apart(self, reports: Sequence[Article], others: Sequence[Article], number: int) -> bool:
+    def are_apart(
+        self, reports: Sequence[Article], others: Sequence[Article], number: int
+    ) -> bool:
         further = list(reports)
         for story in self.neighbours(number):
             further += self.reports(story.number)
-        return any(is_kept_apart(self._connection, report, others, further) for report in reports)
+        return any(
+            is_kept_apart(self._connection, report, others, further)
+            for report in reports
+        )
 
     def may_merge(self, one: int, other: int) -> bool:
         names = [self._window.story(number).id for number in (one, other)]

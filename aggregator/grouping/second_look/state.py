@@ -62,7 +62,9 @@ class StoryLookup(Protocol):
     def neighbours(self, number: int) -> Sequence[LiveStory]:
         """Return other live stories that share terms with the story and are in its window, best first."""
 
-    def scores(self, reports: Sequence[Article], others: Sequence[Article], /) -> Floats:
+    def scores(
+        self, reports: Sequence[Article], others: Sequence[Article], /
+    ) -> Floats:
         """Return the logit of each report with each other one: a row a report. Remembers them."""
 
     def shift(self, sources: Set[str], /) -> float:
@@ -80,7 +82,9 @@ class StoryLookup(Protocol):
     def is_foreign(self, report: Article, others: Sequence[Article], /) -> bool:
         """Return whether a report has the headline of one of the others, but a body unlike theirs."""
 
-    def are_apart(self, reports: Sequence[Article], others: Sequence[Article], number: int, /) -> bool:
+    def are_apart(
+        self, reports: Sequence[Article], others: Sequence[Article], number: int, /
+    ) -> bool:
         """Return whether a report and one of the others are of one series, or two releases.
 
         A third entry of the series is searched in both, and near the story of this number.
@@ -142,7 +146,11 @@ class Look:
     def near(self, number: int) -> list[LookedAtStory]:
         """Return the nearest other stories of a story."""
         near = self.lookup.neighbours(number)[: self.tuning.reassess_neighbours]
-        return [story for story in self.stories(live.number for live in near) if story.number != number]
+        return [
+            story
+            for story in self.stories(live.number for live in near)
+            if story.number != number
+        ]
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
         """Return the score of each report with each other one, with what the stream adds."""
@@ -161,7 +169,11 @@ class Look:
         """
         kept, gone = sorted(
             (story, other),
-            key=lambda one: (not self.lookup.has_report(one.number), -one.compared_count, one.number),
+            key=lambda one: (
+                not self.lookup.has_report(one.number),
+                -one.compared_count,
+                one.number,
+            ),
         )
         kept.take_in(gone)
         self._stories[gone.number] = None

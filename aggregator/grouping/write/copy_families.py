@@ -20,11 +20,15 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
             found.update(member.id for member in group if not member.is_compared)
         elif asked:
             links = {member.id: member.copy_of for member in group}
-            found.update(member.id for member in group if _leads_to(member.id, found, links))
+            found.update(
+                member.id for member in group if _leads_to(member.id, found, links)
+            )
     return sorted(found)
 
 
-def _leads_to(article: str, wanted: Collection[str], links: Mapping[str, str | None]) -> bool:
+def _leads_to(
+    article: str, wanted: Collection[str], links: Mapping[str, str | None]
+) -> bool:
     """Return whether the article is one of `wanted`, or a copy of a copy of one."""
     asked: set[str] = set()
     at: str | None = article
@@ -41,5 +45,7 @@ def compared_members(members: Sequence[Article]) -> set[str]:
     for roles in (("report", "copy"), ("excerpt",), ("container",)):
         groups = copy_groups([member for member in members if member.role in roles])
         if groups:
-            return {min(group, key=lambda member: member.inbox_no).id for group in groups}
+            return {
+                min(group, key=lambda member: member.inbox_no).id for group in groups
+            }
     return set()

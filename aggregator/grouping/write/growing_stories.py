@@ -15,7 +15,13 @@ from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import PublishedSpan, StoredArticle
 from aggregator.store.stories.stories import Membership, StoryRow
-from aggregator.stories.counts import count_state_of, from_bytes, origin_link, resolve_link, with_member
+from aggregator.stories.counts import (
+    count_state_of,
+    from_bytes,
+    origin_link,
+    resolve_link,
+    with_member,
+)
 
 _STORIES_KEPT = 300  # in memory with their articles, about 20 KB each
 
@@ -24,7 +30,8 @@ class _KnownStory(NamedTuple):
     """What a story that grew lately needs to grow again."""
 
     row: StoryRow
-    membership: Membership  # `shown`: all of its articles, so only small stories are kept
+    # `shown`: all of its articles, so only small stories are kept
+    membership: Membership
 
 
 class GrowingStories:
@@ -70,21 +77,30 @@ class GrowingStories:
             span=PublishedSpan(row.first_published, row.last_published, has_date),
             is_container_only=row.container_only,
             last_inbox_no=row.last_inbox_no,
-            shown=article_views.views_for_title(connection, row.id, row.article_count, row.title_article),
+            shown=article_views.views_for_title(
+                connection, row.id, row.article_count, row.title_article
+            ),
         )
 
 
-def grown(unit_of_work: UnitOfWork, new: StoredArticle, before: Membership) -> Membership:
+def grown(
+    unit_of_work: UnitOfWork, new: StoredArticle, before: Membership
+) -> Membership:
     """Return the state of a story with one more article."""
     view = article_views.view_of(new)
     countable = view
     if (linked := origin_link(view)) is not None:
-        link = resolve_link(before.count_state, linked, partial(_link_of, unit_of_work, new.story))
+        link = resolve_link(
+            before.count_state, linked, partial(_link_of, unit_of_work, new.story)
+        )
         countable = replace(view, copy_of=link)
     return Membership(
-        count_state=with_member(before.count_state, countable, linkable=bool(new.sketch)),
+        count_state=with_member(
+            before.count_state, countable, linkable=bool(new.sketch)
+        ),
         span=before.span.with_other(articles.published_span([view])),
-        is_container_only=before.is_container_only and (new.is_container or not new.is_compared),
+        is_container_only=before.is_container_only
+        and (new.is_container or not new.is_compared),
         last_inbox_no=max(new.inbox_no, before.last_inbox_no),
         shown=sorted([*before.shown, view], key=lambda member: member.effective_at),
     )

@@ -11,7 +11,12 @@ from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.core import ArticleView, FrozenStruct
 from aggregator.model.read_model import ChangeKind
 from aggregator.store.stories import stories
-from aggregator.store.stories.stories import DerivedColumns, Membership, StoryRow, StoryState
+from aggregator.store.stories.stories import (
+    DerivedColumns,
+    Membership,
+    StoryRow,
+    StoryState,
+)
 from aggregator.stories.counts import with_originals
 from aggregator.stories.title import headline
 from aggregator.stories.tuning import StoryTuning
@@ -25,19 +30,24 @@ class Effect(FrozenStruct):
     at_no: int  # inbox number at which its articles changed
     bump: dt.datetime  # the time to which the change bumps the story, if it does
     is_correction: bool = False
-    redates: bool = False  # until now it was bumped by the times at which undated files were read
-    unbumped: dt.datetime | None = None  # the time of the change in the stream if it does not bump the story
+    # Until now it was bumped by the times at which undated files were read
+    redates: bool = False
+    # The time of the change in the stream if it does not bump the story
+    unbumped: dt.datetime | None = None
     founder: str = ""  # of a new story,
     founding: int = 0  # ... and how many it has founded before
     article: str | None = None
-    others: tuple[str, ...] = ()  # stories that were merged into it or from which it was taken
+    # Stories that were merged into it or from which it was taken
+    others: tuple[str, ...] = ()
     kind: ChangeKind | None = None  # None: it follows from the row before and after
 
 
 class StoryRows:
     """Computes the rows of stories, as users configured it."""
 
-    def __init__(self, options: StoryOptions, tuning: StoryTuning, *, story_cap: int) -> None:
+    def __init__(
+        self, options: StoryOptions, tuning: StoryTuning, *, story_cap: int
+    ) -> None:
         """`story_cap`: articles from which on a story takes copies only."""
         self._options = options
         self._tuning = tuning
@@ -45,7 +55,11 @@ class StoryRows:
         self._bump_age = dt.timedelta(seconds=options.bump_age_seconds)
 
     def after(
-        self, unit_of_work: UnitOfWork, before: StoryRow | None, membership: Membership, effect: Effect
+        self,
+        unit_of_work: UnitOfWork,
+        before: StoryRow | None,
+        membership: Membership,
+        effect: Effect,
     ) -> StoryState:
         """Return the row of a story after a change, without its summary; `before`: None for a new story.
 
@@ -60,11 +74,16 @@ class StoryRows:
             before.title if before else None,
             self._tuning,
             self._options.prefer,
-            afresh=derived.report_count.bit_length() > reports_before.bit_length(),  # at 1, 2, 4, 8 ...
+            # At 1, 2, 4, 8 ...
+            afresh=derived.report_count.bit_length() > reports_before.bit_length(),
         )
         if before is not None:
-            self._log_changes(unit_of_work, before, derived, chosen.title, chosen.reason)
-        is_bumped = before is None or self._is_bumped(before, derived, chosen.title, membership, effect)
+            self._log_changes(
+                unit_of_work, before, derived, chosen.title, chosen.reason
+            )
+        is_bumped = before is None or self._is_bumped(
+            before, derived, chosen.title, membership, effect
+        )
         return StoryState(
             **msgspec.structs.asdict(derived),
             title=chosen.title,
@@ -93,10 +112,20 @@ class StoryRows:
             return True
         # A change at the same address is no version.
         is_added = after.article_count > before.article_count
-        if "report" in bumps and is_added and _replaces_version(membership, effect.article):
-            return effect.bump - before.bumped_at.replace(microsecond=0) >= _BETWEEN_VERSIONS
+        if (
+            "report" in bumps
+            and is_added
+            and _replaces_version(membership, effect.article)
+        ):
+            return (
+                effect.bump - before.bumped_at.replace(microsecond=0)
+                >= _BETWEEN_VERSIONS
+            )
         # An old story of one report is not news because its outlet has another headline for it.
-        is_news = after.report_count > 1 or effect.bump - membership.span.first <= self._bump_age
+        is_news = (
+            after.report_count > 1
+            or effect.bump - membership.span.first <= self._bump_age
+        )
         return "headline" in bumps and is_news and title != before.title
 
     def _log_changes(
@@ -109,7 +138,14 @@ class StoryRows:
     ) -> None:
         ledger, now = unit_of_work.ledger, unit_of_work.now
         if title != before.title:
-            ledger.log(now, before.id, "headline", before=before.title, after=title, reason=reason)
+            ledger.log(
+                now,
+                before.id,
+                "headline",
+                before=before.title,
+                after=title,
+                reason=reason,
+            )
         if before.article_count < self._story_cap <= after.article_count:
             ledger.log(now, before.id, "full", articles=after.article_count)
 
@@ -118,14 +154,24 @@ def _replaces_version(membership: Membership, article: str | None) -> bool:
     """Return whether an article that was added gives a story another version of a text."""
     if article is None or all(member.version_of is None for member in membership.shown):
         return False
-    before = with_originals([member for member in membership.shown if member.id != article])
-    earlier = {member.id for member in before if member.version == "earlier"} | {article}
+    before = with_originals(
+        [member for member in membership.shown if member.id != article]
+    )
+    earlier = {member.id for member in before if member.version == "earlier"} | {
+        article
+    }
     after = with_originals(membership.shown)
-    return any(member.version == "earlier" and member.id not in earlier for member in after)
+    return any(
+        member.version == "earlier" and member.id not in earlier for member in after
+    )
 
 
 def _bumped_at(
-    unit_of_work: UnitOfWork, before: StoryRow | None, effect: Effect, *, is_bumped: bool
+    unit_of_work: UnitOfWork,
+    before: StoryRow | None,
+    effect: Effect,
+    *,
+    is_bumped: bool,
 ) -> dt.datetime:
     """Return the time of the last bump of a story after a change."""
     if before is None:
@@ -144,4 +190,8 @@ def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
 def _language(members: Iterable[ArticleView]) -> str | None:
     """Return the most frequent language; in a tie the first by name."""
     languages = Counter(member.language for member in members if member.language)
-    return min(languages, key=lambda language: (-languages[language], language)) if languages else None
+    return (
+        min(languages, key=lambda language: (-languages[language], language))
+        if languages
+        else None
+    )

@@ -7,7 +7,16 @@ from functools import partial
 from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import story_id
-from aggregator.grouping.changes import Change, Copy, Found, Join, Merge, Move, Remove, Revise
+from aggregator.grouping.changes import (
+    Change,
+    Copy,
+    Found,
+    Join,
+    Merge,
+    Move,
+    Remove,
+    Revise,
+)
 from aggregator.grouping.live_window import LiveWindow
 from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.story_options import StoryOptions
@@ -55,7 +64,8 @@ class StoryWriter:
                 return self._place(unit_of_work, change.article, None, change.founding)
             case Join() | Copy():
                 return self._place(unit_of_work, change.article, change.story)
-        unit_of_work.ledger.write()  # what follows reads the rows of stories and articles
+        # What follows reads the rows of stories and articles
+        unit_of_work.ledger.write()
         match change:
             case Revise():
                 return self._revise(unit_of_work, change)
@@ -69,12 +79,18 @@ class StoryWriter:
     # --- a new article ------------------------------------------------------------------------------------
 
     def _place(
-        self, unit_of_work: UnitOfWork, new: StoredArticle, joined: StoryRow | None, founding: int = 0
+        self,
+        unit_of_work: UnitOfWork,
+        new: StoredArticle,
+        joined: StoryRow | None,
+        founding: int = 0,
     ) -> str:
         """Write a new article and its story, which is `joined` or a new one."""
         redates = False
         if joined is None:
-            membership = stories.membership_of([new], {new.id}, [article_views.view_of(new)])
+            membership = stories.membership_of(
+                [new], {new.id}, [article_views.view_of(new)]
+            )
         else:
             before = self.growing.membership(unit_of_work, joined)
             membership = growing_stories.grown(unit_of_work, new, before)
@@ -89,7 +105,9 @@ class StoryWriter:
             article=new.id,
         )
         state = self._rows.after(unit_of_work, joined, membership, effect)
-        number = self._store(unit_of_work, joined, new.story, state, membership=membership, effect=effect)
+        number = self._store(
+            unit_of_work, joined, new.story, state, membership=membership, effect=effect
+        )
         if joined is not None and joined.container_only and not state.container_only:
             _compare_no_more(unit_of_work, joined.id)
         unit_of_work.ledger.articles.append(new)
@@ -108,11 +126,19 @@ class StoryWriter:
         moving = [member for member in members if member.id in move.articles]
         is_left_empty = len(moving) == len(members)
         if not is_left_empty or (move.target is None and move.revived is not None):
-            return self._take_out(unit_of_work, move, origin, moving, is_left_empty=is_left_empty)
+            return self._take_out(
+                unit_of_work, move, origin, moving, is_left_empty=is_left_empty
+            )
         if move.target is None:
             return origin.id
         pair = origin.id, move.target
-        merge = Merge(stories=pair, at_no=move.at_no, reason="", bump=move.bump, silent=move.silent)
+        merge = Merge(
+            stories=pair,
+            at_no=move.at_no,
+            reason="",
+            bump=move.bump,
+            silent=move.silent,
+        )
         return self._merge(unit_of_work, merge)
 
     def _take_out(
@@ -127,7 +153,9 @@ class StoryWriter:
         """Move articles out of a story, which redirects if nothing is left; return their story afterwards."""
         connection = unit_of_work.connection
         target = None if move.target is None else live_row(connection, move.target)
-        left = came = _effect_of_move(move, [origin] if target is None else [origin, target])
+        left = came = _effect_of_move(
+            move, [origin] if target is None else [origin, target]
+        )
         if target is None:
             kind: ChangeKind = "merged" if is_left_empty else "split"
             came = replace(left, others=(origin.id,), kind=kind)
@@ -135,7 +163,8 @@ class StoryWriter:
         if is_left_empty:
             _redirect(unit_of_work, origin, story, reason="empty")
         else:
-            story_links.erase(connection, [origin.id])  # both stories find their own when they are rendered
+            # Both stories find their own when they are rendered
+            story_links.erase(connection, [origin.id])
             self._restate(unit_of_work, origin, left)
         self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
         return story
@@ -163,11 +192,15 @@ class StoryWriter:
             return target.story_no, target.id
         story = story_id(founder, founding)
         shown = article_views.views_of(connection, move.articles)
-        number = self._store_members(unit_of_work, None, story, moving, shown, effect=effect)
+        number = self._store_members(
+            unit_of_work, None, story, moving, shown, effect=effect
+        )
         article_writes.move(connection, move.articles, story)
         return number, story
 
-    def _regrouped(self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]) -> None:
+    def _regrouped(
+        self, unit_of_work: UnitOfWork, changed: Sequence[tuple[int, str]]
+    ) -> None:
         """Bring memory up to date after articles have changed their stories, or their roles in them."""
         self._stream.regrouped()
         self.growing.forget(*(story for _, story in changed))
@@ -178,7 +211,12 @@ class StoryWriter:
         connection = unit_of_work.connection
         rows = [live_row(connection, id_) for id_ in merge.stories]
         rows.sort(
-            key=lambda row: (row.id != merge.keeps, row.container_only, -row.report_count, row.story_no)
+            key=lambda row: (
+                row.id != merge.keeps,
+                row.container_only,
+                -row.report_count,
+                row.story_no,
+            )
         )
         winner, *losers = rows
         effect = _effect_of_merge(connection, merge, winner, losers)
@@ -199,8 +237,12 @@ class StoryWriter:
         effect = Effect(at_no=revise.at_no, bump=row.bumped_at)
         if revise.is_news:
             bump = unit_of_work.now if article.bump_by_clock else article.effective_at
-            unbumped = article.effective_at if "headline" in self._options.bumps else None
-            effect = Effect(at_no=revise.at_no, bump=bump, unbumped=unbumped, article=article.id)
+            unbumped = (
+                article.effective_at if "headline" in self._options.bumps else None
+            )
+            effect = Effect(
+                at_no=revise.at_no, bump=bump, unbumped=unbumped, article=article.id
+            )
         self._restate(unit_of_work, row, effect)
         self._regrouped(unit_of_work, [(row.story_no, row.id)])
         unit_of_work.ledger.log(unit_of_work.now, row.id, "revised", article=article.id)
@@ -228,7 +270,9 @@ class StoryWriter:
         """Write a story anew with the articles that are in it now."""
         connection = unit_of_work.connection
         members = articles.members(connection, row.id)
-        shown = article_views.views_for_title(connection, row.id, len(members), row.title_article)
+        shown = article_views.views_for_title(
+            connection, row.id, len(members), row.title_article
+        )
         self._store_members(unit_of_work, row, row.id, members, shown, effect=effect)
 
     def _store_members(
@@ -248,9 +292,15 @@ class StoryWriter:
         connection, compared = unit_of_work.connection, compared_members(members)
         membership = stories.membership_of(members, compared, shown)
         state = self._rows.after(unit_of_work, row, membership, effect)
-        if effect.unbumped is not None and row is not None and state.bumped_at == row.bumped_at:
+        if (
+            effect.unbumped is not None
+            and row is not None
+            and state.bumped_at == row.bumped_at
+        ):
             effect = replace(effect, bump=effect.unbumped)
-        number = self._store(unit_of_work, row, story, state, membership=membership, effect=effect)
+        number = self._store(
+            unit_of_work, row, story, state, membership=membership, effect=effect
+        )
         unit_of_work.ledger.write()
         _set_compared(connection, members, compared)
         return number
@@ -269,13 +319,17 @@ class StoryWriter:
         ledger = unit_of_work.ledger
         if row is None:
             number = ledger.number("story")
-            ledger.stories.append(NewStory(number, story, effect.founder, effect.founding, state))
+            ledger.stories.append(
+                NewStory(number, story, effect.founder, effect.founding, state)
+            )
         else:
             number = row.story_no
             ledger.states[story] = state
         self.window.note_change(effect.at_no)
         words = self._options.summary_words
-        ledger.summaries[story] = partial(summary, membership.shown, words, self._story_tuning, state.title)
+        ledger.summaries[story] = partial(
+            summary, membership.shown, words, self._story_tuning, state.title
+        )
         ledger.change(
             unit_of_work.now,
             story,
@@ -289,19 +343,29 @@ class StoryWriter:
         return number
 
 
-def _log_placed(unit_of_work: UnitOfWork, new: StoredArticle, *, is_first: bool) -> None:
+def _log_placed(
+    unit_of_work: UnitOfWork, new: StoredArticle, *, is_first: bool
+) -> None:
     kind: LogKind = "created" if is_first else "joined"
     score = new.evidence.score if new.evidence else None
-    unit_of_work.ledger.log(unit_of_work.now, new.story, kind, article=new.id, role=new.role, score=score)
+    unit_of_work.ledger.log(
+        unit_of_work.now, new.story, kind, article=new.id, role=new.role, score=score
+    )
 
 
-def _bump_of(unit_of_work: UnitOfWork, new: StoredArticle, membership: Membership) -> dt.datetime:
+def _bump_of(
+    unit_of_work: UnitOfWork, new: StoredArticle, membership: Membership
+) -> dt.datetime:
     """Return the time to which a new article bumps its story."""
     if new.bump_by_clock:
         return unit_of_work.now
     if new.published is None and membership.span.is_dated:
         return membership.span.last
-    return new.effective_at if new.published is None else min(new.published, new.effective_at)
+    return (
+        new.effective_at
+        if new.published is None
+        else min(new.published, new.effective_at)
+    )
 
 
 def _redates(unit_of_work: UnitOfWork, new: StoredArticle) -> bool:
@@ -312,10 +376,20 @@ def _redates(unit_of_work: UnitOfWork, new: StoredArticle) -> bool:
     return not articles.was_bumped_by_clock(unit_of_work.connection, new.story)
 
 
-def _set_compared(connection: Connection, members: Iterable[Article], compared: Collection[str]) -> None:
+def _set_compared(
+    connection: Connection, members: Iterable[Article], compared: Collection[str]
+) -> None:
     """Let later articles be compared with these members, and with no others."""
-    came = [member.id for member in members if member.id in compared and not member.is_compared]
-    went = [member.id for member in members if member.id not in compared and member.is_compared]
+    came = [
+        member.id
+        for member in members
+        if member.id in compared and not member.is_compared
+    ]
+    went = [
+        member.id
+        for member in members
+        if member.id not in compared and member.is_compared
+    ]
     article_writes.set_compared(connection, came, is_compared=True)
     article_writes.set_compared(connection, went, is_compared=False)
 
@@ -323,7 +397,9 @@ def _set_compared(connection: Connection, members: Iterable[Article], compared: 
 def _compare_no_more(unit_of_work: UnitOfWork, story: str) -> None:
     """Let the live blogs and roundups of a story give way to its first report."""
     unit_of_work.ledger.write()
-    _set_compared(unit_of_work.connection, articles.members(unit_of_work.connection, story), ())
+    _set_compared(
+        unit_of_work.connection, articles.members(unit_of_work.connection, story), ()
+    )
 
 
 def _effect_of_move(move: Move, rows: Sequence[StoryRow]) -> Effect:
@@ -362,7 +438,9 @@ def _detail_of(merge: Merge) -> dict[str, str | float]:
     return detail
 
 
-def _redirect(unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None) -> None:
+def _redirect(
+    unit_of_work: UnitOfWork, loser: StoryRow, winner: str, **detail: str | float | None
+) -> None:
     """Redirect the id of `loser`, which has no articles any more, permanently."""
     stories.redirect_story(unit_of_work.connection, loser.id, winner)
     ledger, now = unit_of_work.ledger, unit_of_work.now
@@ -380,4 +458,6 @@ def _single_story(connection: Connection, ids: Iterable[str]) -> str:
 
 def _has_bump_time(connection: Connection, row: StoryRow) -> bool:
     """Return whether the bump of a story is more than the time at which undated files were read."""
-    return articles.has_date(connection, row.id) or articles.was_bumped_by_clock(connection, row.id)
+    return articles.has_date(connection, row.id) or articles.was_bumped_by_clock(
+        connection, row.id
+    )

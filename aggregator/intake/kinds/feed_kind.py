@@ -2,7 +2,13 @@
 
 from urllib.parse import urlsplit
 
-from aggregator.config.settings import LOGIN_ADVICE, Config, SourceConfig, has_login, split_address
+from aggregator.config.settings import (
+    LOGIN_ADVICE,
+    Config,
+    SourceConfig,
+    has_login,
+    split_address,
+)
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.transport import parsed
@@ -31,4 +37,6 @@ def address_of(item: SourceConfig, _: Config) -> str:
     return web_address(item.feed or item.page or "")
 
 
-KIND = SourceKind(address=address_of, poller=lambda poller: poller.poll, is_in_opml=True)
+KIND = SourceKind(
+    address=address_of, poller=lambda poller: poller.poll, is_in_opml=True
+)

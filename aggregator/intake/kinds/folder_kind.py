@@ -51,14 +51,16 @@ from aggregator.store.intake.sources import Source, known_as, known_folder, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
 CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
-REJECTED_LISTED = 1000  # per look or ingest: a file of another kind may have a million lines
+# Per look or ingest: a file of another kind may have a million lines
+REJECTED_LISTED = 1000
 MOST_WAITING = 10_000  # entries; reading an archive continues when fewer wait
 _PLACING_REST_SECONDS = 5.0  # between two looks at whether fewer wait
 # Of a processor: a folder of 100,000 files is looked at less often (chosen). Not of the clock: a machine that
 # is suspended or busy with other things may stretch a look by hours.
 _SCAN_SHARE = 0.05
 _MOST_REST_SECONDS = 3600.0
-_READING_SHARE = 4  # times as long as listing a folder took, at least, it is read before it is listed again
+# Times as long as listing a folder took, at least, it is read before it is listed again
+_READING_SHARE = 4
 
 
 class FolderStamps(FrozenStruct):
@@ -71,7 +73,15 @@ class FolderWatcher:
     """Scans folders. Thread-safe."""
 
     def __init__(self, services: PollServices) -> None:
-        self._database, _, self._executor, self._all_tuning, self._now, self._stops, *_ = services
+        (
+            self._database,
+            _,
+            self._executor,
+            self._all_tuning,
+            self._now,
+            self._stops,
+            *_,
+        ) = services
         self._pause, self._quiet_polls = services.pause, services.quiet_polls
         self._source_tuning = source_tuning(self._all_tuning)
         self._look_seconds = net_tuning(self._all_tuning).fetch_deadline_seconds
@@ -112,28 +122,38 @@ class FolderWatcher:
             with self._database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
             source, due = (replace(one, folder_name=name) for one in (source, due))
-        looked = _FolderLook(now=now, touched=[str(folder / path) for path in changes.gone])
+        looked = _FolderLook(
+            now=now, touched=[str(folder / path) for path in changes.gone]
+        )
         ends = time.monotonic() + max(self._look_seconds, _READING_SHARE * listing)
         read: dict[str, FileStamp] = {}
         for path in changes.changed:
             self._read(source, folder, path, looked)
             if self._stops():
-                return summarise_accepted(looked.accepted, None)  # files not read keep their old stamp
+                # Files not read keep their old stamp
+                return summarise_accepted(looked.accepted, None)
             # A file that changes meanwhile keeps the stamp that it had, and is read again then.
             read[path] = changes.stamps[path]
-            if time.monotonic() >= ends:  # after the first file: on a busy machine it may be over before
+            # After the first file: on a busy machine it may be over before
+            if time.monotonic() >= ends:
                 break
         left = set(changes.changed) - read.keys()
         if left:
             due = replace(due, next_due_at=now)
         if read or changes.gone:
-            stamps = {path: one for path, one in changes.stamps.items() if path not in left}
-            stamps |= {path: state.stamps[path] for path in left if path in state.stamps}
+            stamps = {
+                path: one for path, one in changes.stamps.items() if path not in left
+            }
+            stamps |= {
+                path: state.stamps[path] for path in left if path in state.stamps
+            }
             kept = FolderStamps(stamps=stamps)
             due = replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
 
-    def _read(self, source: Source, folder: Path, path: str, looked: "_FolderLook") -> None:
+    def _read(
+        self, source: Source, folder: Path, path: str, looked: "_FolderLook"
+    ) -> None:
         """Read a file, which may be an archive of any size; while many entries wait, reading rests."""
         looked.touched.append(str(folder / path))
         reading = ReadOptions(
@@ -143,12 +163,17 @@ class FolderWatcher:
             parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
         )
         found = read_file(folder / path, identify_below(folder, path), reading)
-        items = (entries_of(item, looked.now, self._executor, self._all_tuning) for item in found)
+        items = (
+            entries_of(item, looked.now, self._executor, self._all_tuning)
+            for item in found
+        )
         for one in chain.from_iterable(items):
             if isinstance(one, InputProblem):
                 looked.refuse(one)
             else:
-                looked.take(known_as(of_source(one.entry, source), folder, source.entry_source))
+                looked.take(
+                    known_as(of_source(one.entry, source), folder, source.entry_source)
+                )
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
@@ -161,13 +186,17 @@ class FolderWatcher:
         with self._database.read() as connection:
             return inbox.waiting_count(connection) > MOST_WAITING
 
-    def _take_in(self, connection: Connection, source: Source, looked: "_FolderLook") -> None:
+    def _take_in(
+        self, connection: Connection, source: Source, looked: "_FolderLook"
+    ) -> None:
         """Store the entries and problems read so far."""
         entries = looked.entries
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
         seen = [looked.now] * len(entries)
-        looked.accepted += inbox.accept(connection, entries, seen=seen, gathers=True).accepted
+        looked.accepted += inbox.accept(
+            connection, entries, seen=seen, gathers=True
+        ).accepted
         for problem in looked.problems[looked.noted :]:
             rejected.note(
                 connection,
@@ -195,7 +224,9 @@ class FolderWatcher:
         return summarise_accepted(looked.accepted, looked.words())
 
     def _folder_failed(self, source: Source, cause: str) -> PollResult:
-        failed = replace(source, health="failing", health_cause=cause, failures=source.failures + 1)
+        failed = replace(
+            source, health="failing", health_cause=cause, failures=source.failures + 1
+        )
         with self._database.write() as connection:
             save(connection, failed)
         return PollResult(succeeded=False, problem=cause)
@@ -232,7 +263,8 @@ class _FolderLook(msgspec.Struct, kw_only=True):
     """Results of one look."""
 
     now: dt.datetime
-    touched: list[str]  # new, changed or removed files whose rejected items are still stored
+    # new, changed or removed files whose rejected items are still stored
+    touched: list[str]
     entries: list[Entry] = []  # read, not accepted yet
     problems: list[InputProblem] = []
     noted: int = 0  # of the problems
@@ -251,7 +283,10 @@ class _FolderLook(msgspec.Struct, kw_only=True):
 
     @property
     def is_full(self) -> bool:
-        return len(self.entries) >= ENTRIES_A_TRANSACTION or self.chars >= CHARS_A_TRANSACTION
+        return (
+            len(self.entries) >= ENTRIES_A_TRANSACTION
+            or self.chars >= CHARS_A_TRANSACTION
+        )
 
     def words(self) -> str | None:
         """Return the last problem and the number of others."""

@@ -30,7 +30,9 @@ def _address(item: SourceConfig, _: Config) -> str:
     address = mailbox_address(item)
     try:
         parts = urlsplit(address)
-        is_valid = bool(parts.hostname) and parts.port != 0 and unquote(address).isprintable()
+        is_valid = (
+            bool(parts.hostname) and parts.port != 0 and unquote(address).isprintable()
+        )
     except ValueError:
         is_valid = False
     if not is_valid or parts.query or parts.fragment:
@@ -44,8 +46,16 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     access = services.extras.get(source.address, SourceExtras()).access
     if access is None:
         raise FetchError("login", "config.yaml has no password for it")
-    found = read_mailbox(services.client, source.address, access.password, tuning, source.etag)
-    parse = partial(parse_mail, services.executor, source=source.entry_source, seen=now, tuning=tuning)
+    found = read_mailbox(
+        services.client, source.address, access.password, tuning, source.etag
+    )
+    parse = partial(
+        parse_mail,
+        services.executor,
+        source=source.entry_source,
+        seen=now,
+        tuning=tuning,
+    )
     feed, refused = _feed(source.address, found.messages, parse)
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
@@ -71,7 +81,9 @@ def preview(
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
     tuning = replace(tuning, max_entries=most)
     found = read_mailbox(client, access.address, access.password, tuning)
-    parse = partial(parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning)
+    parse = partial(
+        parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning
+    )
     feed, _ = _feed(access.address, found.messages, parse)
     return replace(feed, entry_count=found.count)
 
@@ -101,6 +113,8 @@ def _feed(
 
 KIND = SourceKind(
     address=_address,
-    poller=lambda poller: partial(Poller.poll_with, poller, ask=partial(_answer, poller.services)),
+    poller=lambda poller: partial(
+        Poller.poll_with, poller, ask=partial(_answer, poller.services)
+    ),
     pages="never",
 )

@@ -16,7 +16,12 @@ from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import ConfigError
 from aggregator.sources.parse import xml_repair
-from aggregator.sources.parse.entry_builder import DeclaredEntry, absolute_url, entry_of, plain_title
+from aggregator.sources.parse.entry_builder import (
+    DeclaredEntry,
+    absolute_url,
+    entry_of,
+    plain_title,
+)
 
 # Elements below all items, an element for each item that it is in: nested items are read again and again. Ten
 # times as many as a page has at most (chosen).
@@ -40,26 +45,37 @@ def _listed(job: FeedJob) -> ParsedFeed:
     found = items(root)[: job.tuning.max_entries]
     below = chain.from_iterable(item.iter() for item in found)
     if any(islice((True for _ in below), _MAX_BELOW_ITEMS, None)):
-        return ParsedFeed(problem="`list:` matches elements that are inside each other, too many to read")
+        return ParsedFeed(
+            problem="`list:` matches elements that are inside each other, too many to read"
+        )
     own_url = urldefrag(job.url).url
     base = root.find(".//base[@href]")
-    base_url = job.url if base is None else absolute_url(base.get("href"), job.url) or job.url
+    base_url = (
+        job.url if base is None else absolute_url(base.get("href"), job.url) or job.url
+    )
     entries: dict[str, DeclaredEntry] = {}
     for item in found:
         headline = None if title is None else _words(_first(item, title))
         for anchor in [item] if item.tag == "a" else link(item):
             url = absolute_url(anchor.get("href", ""), base_url)
-            words = _words(anchor) if headline is None else headline  # a picture with a link has none
+            # A picture with a link has none
+            words = _words(anchor) if headline is None else headline
             if url is not None and words and urldefrag(url).url != own_url:
                 dated = None if date is None else _first(item, date)
-                published = "" if dated is None else dated.get("datetime") or _words(dated)
-                entries.setdefault(url, DeclaredEntry(url=url, title=words, published=(published,)))
+                published = (
+                    "" if dated is None else dated.get("datetime") or _words(dated)
+                )
+                entries.setdefault(
+                    url, DeclaredEntry(url=url, title=words, published=(published,))
+                )
                 break
     if not found:
         return ParsedFeed(problem="no element matches `list:`")
     if not entries:
         matches = counted(len(found), "element")
-        return ParsedFeed(problem=f"`list:` matches {matches}, none with a link and a title")
+        return ParsedFeed(
+            problem=f"`list:` matches {matches}, none with a link and a title"
+        )
     name = plain_title(_words(root.find(".//title")))
     context = replace(job, title=name)
     made = (entry_of(entry, context) for entry in entries.values())
@@ -68,7 +84,9 @@ def _listed(job: FeedJob) -> ParsedFeed:
         title=name,
         entries=tuple(one for one in made if one),
         entry_count=len(entries),
-        problem="the page is too large: its end is not read" if page.truncated else None,
+        problem="the page is too large: its end is not read"
+        if page.truncated
+        else None,
     )
 
 
@@ -80,7 +98,9 @@ def compiled(selector: str) -> Any:
     try:
         return CSSSelector(selector, translator="html")
     except (SelectorError, RecursionError) as error:
-        raise ConfigError(f"{selector[:60]!r} is not a CSS selector: {error}") from error
+        raise ConfigError(
+            f"{selector[:60]!r} is not a CSS selector: {error}"
+        ) from error
 
 
 def _first(item: Any, selector: Any) -> Any:
@@ -94,4 +114,6 @@ def _words(element: Any) -> str:
     return " ".join("".join(texts).split())
 
 
-KIND = SourceKind(address=address_of, poller=lambda poller: partial(poller.poll, read=read_page))
+KIND = SourceKind(
+    address=address_of, poller=lambda poller: partial(poller.poll, read=read_page)
+)

@@ -21,7 +21,8 @@ class SourceKind(NamedTuple):
     # in several threads.
     poller: Callable[[Poller], Callable[[Source], PollResult]]
     is_local: bool = False  # whether the address is a path
-    pages: Literal["auto", "never"] = "auto"  # whether pages are fetched, unless the source says it
+    # Whether pages are fetched, unless the source says it
+    pages: Literal["auto", "never"] = "auto"
     is_in_opml: bool = False  # whether feed readers can subscribe to the address
 
 

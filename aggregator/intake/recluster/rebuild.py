@@ -44,4 +44,6 @@ def rebuild(
         while rendered := render_next(database, _RENDERED_AT_ONCE, tuning):
             advance(rendered)
     except (ValueError, TypeError, LookupError, msgspec.MsgspecError) as error:
-        raise DamagedError(f"a stored value is damaged ({error}): restore a backup") from error
+        raise DamagedError(
+            f"a stored value is damaged ({error}): restore a backup"
+        ) from error

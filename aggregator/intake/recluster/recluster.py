@@ -30,7 +30,11 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
-from aggregator.intake.recluster.regrouping import GroupingDifference, Regrouping, matched_stories
+from aggregator.intake.recluster.regrouping import (
+    GroupingDifference,
+    Regrouping,
+    matched_stories,
+)
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
 from aggregator.store.engine.database import Connection, Database
@@ -44,7 +48,8 @@ from aggregator.store.tables import counter_value
 
 TEXTS_A_JOB = 16
 BATCH = 100
-_AS_STORED: Final[Mapping[int, int]] = MappingProxyType({})  # the order of inbox numbers
+# The order of inbox numbers
+_AS_STORED: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class ReclusterCommand(FrozenStruct):
@@ -79,7 +84,8 @@ class ReclusterPlan(NamedTuple):
     founded: dict[str, FoundedStory]  # by story
     regrouping: Regrouping
     difference: GroupingDifference
-    order: Mapping[int, int]  # new inbox numbers by the present ones; empty: they stay, and changes are news
+    # New inbox numbers by the present ones; empty: they stay, and changes are news
+    order: Mapping[int, int]
 
 
 class Reclusterer:
@@ -102,13 +108,19 @@ class Reclusterer:
         self._now = now
 
     def difference(
-        self, since: dt.datetime | None, advance: Advance = lambda _articles: None, *, corrected: bool = True
+        self,
+        since: dt.datetime | None,
+        advance: Advance = lambda _articles: None,
+        *,
+        corrected: bool = True,
     ) -> GroupingDifference:
         """Return the changes without writing them. `corrected=False`: without corrections."""
         with self._decided(since, advance, corrected=corrected) as decided:
             return self._plan(decided).difference
 
-    def assignments(self, advance: Advance = lambda _articles: None, *, corrected: bool) -> dict[str, str]:
+    def assignments(
+        self, advance: Advance = lambda _articles: None, *, corrected: bool
+    ) -> dict[str, str]:
         """Return article → scratch story, for all articles."""
         with (
             self._decided(None, advance, corrected=corrected) as decided,
@@ -133,17 +145,25 @@ class Reclusterer:
         placer.forget()  # else two indexes are in memory
         order = self._order_of_time() if in_order_of_time else _AS_STORED
         with self._decided(
-            since, advance, corrected=True, order=order, reads_again=not in_order_of_time
+            since,
+            advance,
+            corrected=True,
+            order=order,
+            reads_again=not in_order_of_time,
         ) as decided:
             plan = self._plan(decided)
             difference = replace(plan.difference, written=True)
-            with placer.unit_of_work() as unit_of_work, decided.scratch.read() as scratch:
+            with (
+                placer.unit_of_work() as unit_of_work,
+                decided.scratch.read() as scratch,
+            ):
                 live = unit_of_work.connection
                 if order:
                     recluster.renumber(live, order)
                 _write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
-                if decided.start == 0:  # else the history before it was not counted again
+                # Else the history before it was not counted again
+                if decided.start == 0:
                     recluster.take_stream_history(live, scratch, advance)
                 if request is not None:
                     answer = msgspec.json.encode(difference).decode()
@@ -181,8 +201,15 @@ class Reclusterer:
                 if reads_again:
                     prepared = self._read_again([stored.article for _, stored in batch])
                 else:
-                    prepared = [with_sketch(stored, self._all_tuning) for _, stored in batch]
-                placer.place([(waiting, text) for (waiting, _), text in zip(batch, prepared, strict=True)])
+                    prepared = [
+                        with_sketch(stored, self._all_tuning) for _, stored in batch
+                    ]
+                placer.place(
+                    [
+                        (waiting, text)
+                        for (waiting, _), text in zip(batch, prepared, strict=True)
+                    ]
+                )
                 advance(len(batch))
             yield DecidedArticles(scratch, start, len(numbers), order)
 
@@ -198,7 +225,9 @@ class Reclusterer:
         """Copy what was placed before the articles seen since a time; return their first inbox number."""
         with self._database.read() as live, scratch.write() as connection:
             start = replay.first_seen_since(live, since)
-            placer.count_after(replay.seed(live, connection, start, advance, corrected=corrected))
+            placer.count_after(
+                replay.seed(live, connection, start, advance, corrected=corrected)
+            )
             split = replay.split_stories(live, start)
         if start:
             with placer.unit_of_work() as unit_of_work:
@@ -215,10 +244,14 @@ class Reclusterer:
         for first in range(0, len(texts), TEXTS_A_JOB):
             part = tuple(texts[first : first + TEXTS_A_JOB])
             job = FingerprintJob(articles=part, tuning=self._all_tuning.to_json())
-            futures.append(self._executor.submit(fingerprints, msgspec.msgpack.encode(job)))
+            futures.append(
+                self._executor.submit(fingerprints, msgspec.msgpack.encode(job))
+            )
         prepared: list[Prepared] = []
         for future in futures:
-            prepared += msgspec.msgpack.decode(future.result(), type=PrepareResult).prepared
+            prepared += msgspec.msgpack.decode(
+                future.result(), type=PrepareResult
+            ).prepared
         return prepared
 
     def _plan(self, decided: DecidedArticles) -> ReclusterPlan:
@@ -227,11 +260,15 @@ class Reclusterer:
             for article in after.keys() - before.keys():
                 del after[article]  # it was erased meanwhile
             names = matched_stories(before, after, recluster.story_numbers(live))
-            new = [story for story in dict.fromkeys(after.values()) if story not in names]
+            new = [
+                story for story in dict.fromkeys(after.values()) if story not in names
+            ]
             founded = _founded_stories(live, scratch, new, before)
             for story, founding in founded.items():
                 names[founding.scratch_story] = story
-            regrouping = Regrouping(before, {article: names[story] for article, story in after.items()})
+            regrouping = Regrouping(
+                before, {article: names[story] for article, story in after.items()}
+            )
             title = partial(_title_of, live, scratch, founded)
             difference = regrouping.difference(decided.total, title)
             return ReclusterPlan(names, founded, regrouping, difference, decided.order)
@@ -248,11 +285,18 @@ def _founded_stories(
         founding_no = stories.foundings(live, founder) + foundings[founder]
         foundings[founder] += 1
         former = before.get(founder, "")  # it may have been erased meanwhile
-        founded[story_id(founder, founding_no)] = FoundedStory(story, founder, founding_no, former)
+        founded[story_id(founder, founding_no)] = FoundedStory(
+            story, founder, founding_no, former
+        )
     return founded
 
 
-def _title_of(live: Connection, scratch: Connection, founded: Mapping[str, FoundedStory], story: str) -> str:
+def _title_of(
+    live: Connection,
+    scratch: Connection,
+    founded: Mapping[str, FoundedStory],
+    story: str,
+) -> str:
     """Return the title of a story, which is in the scratch database only if it is to be founded."""
     if story in founded:
         return stories.title_of(scratch, founded[story].scratch_story)
@@ -278,29 +322,44 @@ def _write_stories(
         outbox.skip(live, newest, newest + merged)
 
 
-def _insert_founded(unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan) -> None:
+def _insert_founded(
+    unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan
+) -> None:
     live, ledger, now = unit_of_work
     for story, founding in plan.founded.items():
         state = recluster.state_of(scratch, founding.scratch_story)
-        bumped_at = recluster.state_of(live, founding.former).bumped_at if plan.order else state.bumped_at
+        bumped_at = (
+            recluster.state_of(live, founding.former).bumped_at
+            if plan.order
+            else state.bumped_at
+        )
         # Bumps of the scratch database have their own numbers.
         bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
         state = replace(state, bumped_at=bumped_at)
-        new = NewStory(ledger.number("story"), story, founding.founder, founding.founding_no, state)
+        new = NewStory(
+            ledger.number("story"), story, founding.founder, founding.founding_no, state
+        )
         stories.insert_stories(live, [new])
         ledger.log(now, story, "created", reason="recluster")
         if not plan.order:
             ledger.change(now, story, None, state, bump=bumped_at)
 
 
-def _update_kept(unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan) -> None:
+def _update_kept(
+    unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan
+) -> None:
     """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
     live = unit_of_work.connection
     known = recluster.state_of(live, story)
     state = replace(state, bumped_at=known.bumped_at)
-    came, went = len(plan.regrouping.came.get(story, ())), len(plan.regrouping.went.get(story, ()))
+    came, went = (
+        len(plan.regrouping.came.get(story, ())),
+        len(plan.regrouping.went.get(story, ())),
+    )
     if came or went:
-        unit_of_work.ledger.log(unit_of_work.now, story, "regrouped", came=came, went=went)
+        unit_of_work.ledger.log(
+            unit_of_work.now, story, "regrouped", came=came, went=went
+        )
     else:
         state = replace(state, title=known.title, summary=known.summary)
         if not plan.order:
@@ -324,5 +383,13 @@ def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> i
         losers.setdefault(successor, []).append(story)
     for successor, others in losers.items():
         state = recluster.state_of(connection, successor)
-        ledger.change(now, successor, None, state, bump=state.bumped_at, others=others, kind="merged")
+        ledger.change(
+            now,
+            successor,
+            None,
+            state,
+            bump=state.bumped_at,
+            others=others,
+            kind="merged",
+        )
     return len(losers)

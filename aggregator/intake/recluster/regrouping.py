@@ -33,13 +33,17 @@ class GroupingDifference(FrozenStruct, omit_defaults=False):
     moved: int  # of them in another story than before
     stories_before: int
     stories_after: int
-    pairs_kept: float  # share of the pairs of articles that were in one story and still are, 0..1
-    changes: tuple[RegroupedStory, ...] = ()  # those with most articles first, at most CHANGES_LISTED
+    # Share of the pairs of articles that were in one story and still are, 0..1
+    pairs_kept: float
+    # Those with most articles first, at most CHANGES_LISTED
+    changes: tuple[RegroupedStory, ...] = ()
     changed_stories: int = 0
     written: bool = False
 
 
-def matched_stories(before: Grouping, after: Grouping, numbers: Mapping[str, int]) -> dict[str, str]:
+def matched_stories(
+    before: Grouping, after: Grouping, numbers: Mapping[str, int]
+) -> dict[str, str]:
     """Map stories of `after` to those of `before` with which they share most articles, each used once.
 
     In a tie the older story (by `numbers`) is first, then the one whose article was placed first.
@@ -49,7 +53,10 @@ def matched_stories(before: Grouping, after: Grouping, numbers: Mapping[str, int
     for article, story in after.items():
         order.setdefault(story, len(order))
         shared[story, before[article]] += 1
-    ranked = sorted(shared, key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]))
+    ranked = sorted(
+        shared,
+        key=lambda pair: (-shared[pair], numbers.get(pair[1], 0), order[pair[0]]),
+    )
     names: dict[str, str] = {}
     used = set()
     for story, former in ranked:
@@ -66,7 +73,8 @@ class Regrouping:
         """`before` has all articles of `after`."""
         self._before: Counter[str] = Counter()  # articles by story
         self._after = Counter(after.values())
-        self._pairs: Counter[tuple[str, str]] = Counter()  # articles by story before and after
+        # Articles by story before and after
+        self._pairs: Counter[tuple[str, str]] = Counter()
         self.came: dict[str, list[str]] = defaultdict(list)  # articles by story
         self.went: dict[str, list[str]] = defaultdict(list)
         for article in sorted(after):
@@ -88,10 +96,16 @@ class Regrouping:
                 successors[story] = successor
         return successors
 
-    def difference(self, articles: int, title: Callable[[str], str]) -> GroupingDifference:
+    def difference(
+        self, articles: int, title: Callable[[str], str]
+    ) -> GroupingDifference:
         """Return the changes, of which some are listed; `articles`: how many were decided."""
-        changed = sorted(self.came.keys() | self.went.keys(), key=self._most_articles_first)
-        listed = [self._regrouped(story, title(story)) for story in changed[:CHANGES_LISTED]]
+        changed = sorted(
+            self.came.keys() | self.went.keys(), key=self._most_articles_first
+        )
+        listed = [
+            self._regrouped(story, title(story)) for story in changed[:CHANGES_LISTED]
+        ]
         pairs = _pairs_within(self._before)
         return GroupingDifference(
             articles=articles,

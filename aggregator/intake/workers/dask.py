@@ -68,7 +68,9 @@ _OPENING = threading.Lock()  # jobs come in several threads
 
 def run_isolated(order: bytes) -> bytes:
     """Run a RemoteJob and return a RemoteResult, both as msgpack."""
-    return msgspec.msgpack.encode(_outcome(msgspec.msgpack.decode(order, type=RemoteJob)))
+    return msgspec.msgpack.encode(
+        _outcome(msgspec.msgpack.decode(order, type=RemoteJob))
+    )
 
 
 def _outcome(order: RemoteJob) -> RemoteResult:
@@ -105,13 +107,16 @@ class DaskExecutor(Availability):
         self._tuning = tuning
         self._program = program_versions()
         self._threads = 1
-        self._unfit: dict[str, str] = {}  # addresses of workers with other programs → what differs
+        # Addresses of workers with other programs → what differs
+        self._unfit: dict[str, str] = {}
         self._client: Client | None = None
         self._under_way: set[Future[bytes]] = set()
         self._changed = threading.Condition()
         self._closed = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="work-dask", daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="work-dask", daemon=True
+        )
         self._thread.start()
         try:
             self._run(self._begin()).result()
@@ -126,16 +131,22 @@ class DaskExecutor(Availability):
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
-        order = msgspec.msgpack.encode(RemoteJob(name_of(function), job, self._tuning, self._program))
+        order = msgspec.msgpack.encode(
+            RemoteJob(name_of(function), job, self._tuning, self._program)
+        )
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._under_way) < self._free_slots)
+            self._changed.wait_for(
+                lambda: self._closed or len(self._under_way) < self._free_slots
+            )
             if self._closed:
                 raise WorkError("died", "the workers are stopped")
             task = self._run(self._answered(order))
             self._under_way.add(task)
         future: Future[bytes] = Future()
         task.add_done_callback(functools.partial(self._end, future))
-        future.add_done_callback(lambda ended: task.cancel() if ended.cancelled() else None)
+        future.add_done_callback(
+            lambda ended: task.cancel() if ended.cancelled() else None
+        )
         return future
 
     def rest(self) -> None:
@@ -149,14 +160,16 @@ class DaskExecutor(Availability):
             self._closed = True
             left = list(self._under_way)
             self._changed.notify_all()
-        for task in left:  # whatever the cluster does: who waits for an answer waits no longer
+        # Whatever the cluster does: who waits for an answer waits no longer
+        for task in left:
             task.cancel()
         with contextlib.suppress(TimeoutError):
             self._run(self._leave()).result(timeout=2 * _CLOSING_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CLOSING_SECONDS)
         if not self._thread.is_alive():
-            self._loop.close()  # its files: a daemon reads its configuration again and again
+            # Its files: a daemon reads its configuration again and again
+            self._loop.close()
 
     @property
     def _free_slots(self) -> int:
@@ -206,9 +219,13 @@ class DaskExecutor(Availability):
 
     async def _check_workers(self, client: Client) -> None:
         """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
-        there = await asyncio.wait_for(_threads(client), self._tuning.parse_deadline_seconds)
+        there = await asyncio.wait_for(
+            _threads(client), self._tuning.parse_deadline_seconds
+        )
         workers = [at for at, _ in there]
-        found = await asyncio.gather(*(self._program_at(client, worker) for worker in workers))
+        found = await asyncio.gather(
+            *(self._program_at(client, worker) for worker in workers)
+        )
         answers = dict(zip(workers, found, strict=True))
         for worker, theirs in answers.items():
             if theirs is None:
@@ -225,7 +242,9 @@ class DaskExecutor(Availability):
         """What `program_versions` says on that worker, or raises there; None where nothing came in time."""
         asked = client.run(program_versions, workers=[worker], on_error="return")
         try:
-            return (await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)).get(worker)
+            return (
+                await asyncio.wait_for(asked, self._tuning.parse_deadline_seconds)
+            ).get(worker)
         except (TimeoutError, OSError):
             return None
 
@@ -238,7 +257,9 @@ class DaskExecutor(Availability):
                 except NoWorkersError as error:
                     self.note(str(error))
                     continue
-                found = await asyncio.wait_for(self._fit_threads(client), self._tuning.parse_deadline_seconds)
+                found = await asyncio.wait_for(
+                    self._fit_threads(client), self._tuning.parse_deadline_seconds
+                )
                 self.note(None if found else self._nobody())
                 with self._changed:
                     self._threads = max(1, found)
@@ -246,7 +267,10 @@ class DaskExecutor(Availability):
 
     def _nobody(self) -> str:
         if self._unfit:
-            unfit = [f"the worker at {at} has {words}" for at, words in sorted(self._unfit.items())[:3]]
+            unfit = [
+                f"the worker at {at} has {words}"
+                for at, words in sorted(self._unfit.items())[:3]
+            ]
             return f"no Dask worker has the program that runs here; {'; '.join(unfit)}"
         return (
             f"the Dask scheduler at {self._address} has no workers; "
@@ -254,10 +278,14 @@ class DaskExecutor(Availability):
         )
 
     async def _fit_threads(self, client: Client) -> int:
-        return sum(threads for at, threads in await _threads(client) if at not in self._unfit)
+        return sum(
+            threads for at, threads in await _threads(client) if at not in self._unfit
+        )
 
     async def _leave(self) -> None:
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        others = [
+            task for task in asyncio.all_tasks() if task is not asyncio.current_task()
+        ]
         if self._client is not None:
             with contextlib.suppress(TimeoutError, OSError):
                 await self._client.close(timeout=_CLOSING_SECONDS)  # type: ignore[no-untyped-call]
@@ -271,7 +299,9 @@ class DaskExecutor(Availability):
                 return await self._run_remote(order)
         except TimeoutError:
             seconds = f"{self._tuning.remote_deadline_seconds:g} s"
-            raise NoWorkersError(f"no Dask worker of {self._address} answered in {seconds}") from None
+            raise NoWorkersError(
+                f"no Dask worker of {self._address} answered in {seconds}"
+            ) from None
 
     async def _run_remote(self, order: bytes) -> bytes:
         """The answer of the first worker that has one."""
@@ -287,10 +317,14 @@ class DaskExecutor(Availability):
             except KilledWorker:  # several workers died under it, which Dask counts
                 deaths += 1
                 if deaths >= self._tuning.outside_deaths_per_job:
-                    raise NoWorkersError("Dask workers died repeatedly while they ran a job") from None
+                    raise NoWorkersError(
+                        "Dask workers died repeatedly while they ran a job"
+                    ) from None
                 continue
             except Exception as error:
-                raise NoWorkersError(f"a Dask worker could not run a job: {describe(error)}") from error
+                raise NoWorkersError(
+                    f"a Dask worker could not run a job: {describe(error)}"
+                ) from error
             outcome = _read(made, self._tuning)
             if outcome.verdict == "stranger":
                 self._refuse(outcome.worker, outcome.detail)
@@ -328,7 +362,10 @@ async def _threads(client: Client) -> list[tuple[str, int]]:
 
 def _read(made: object, tuning: WorkerTuning) -> RemoteResult:
     """Decode a reply and check it."""
-    if not isinstance(made, bytes) or len(made) > tuning.result_cap_bytes + _MESSAGE_BYTES:
+    if (
+        not isinstance(made, bytes)
+        or len(made) > tuning.result_cap_bytes + _MESSAGE_BYTES
+    ):
         raise WorkError(
             "died",
             f"an answer that is too long, or none; at most {tuning.result_cap_bytes} bytes are allowed",

@@ -31,7 +31,9 @@ def name_of(function: JobFunction) -> str:
     """Return "module:function". Raises ValueError if it is not a top-level function."""
     name = f"{function.__module__}:{function.__qualname__}"
     if "<" in name:
-        raise ValueError(f"{name} cannot run in a worker: it is not a top-level function")
+        raise ValueError(
+            f"{name} cannot run in a worker: it is not a top-level function"
+        )
     return name
 
 
@@ -89,7 +91,9 @@ class Executor(Protocol):
         ...
 
 
-def answer_of(executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]) -> Answer:
+def answer_of(
+    executor: Executor, function: JobFunction, job: msgspec.Struct, answer: type[Answer]
+) -> Answer:
     """Run a job and wait for its result, both as msgpack. Raises WorkError or NoWorkersError."""
     result = executor.submit(function, msgspec.msgpack.encode(job)).result()
     return msgspec.msgpack.decode(result, type=answer)
@@ -106,7 +110,9 @@ class Availability:
         if trouble is not None and self.trouble is None:
             log.warning("%s", trouble, extra={"event": "workers_unavailable"})
         if trouble is None and self.trouble is not None:
-            log.warning("%s", self.available_again, extra={"event": "workers_available"})
+            log.warning(
+                "%s", self.available_again, extra={"event": "workers_available"}
+            )
         self.trouble = trouble
 
 
@@ -130,7 +136,9 @@ def failure(error: BaseException) -> WorkError | NoWorkersError:
     if is_full(error):
         return NoWorkersError(describe(error))
     if isinstance(error, MemoryError):
-        return WorkError("memory", "the job asked for more memory than a worker may have")
+        return WorkError(
+            "memory", "the job asked for more memory than a worker may have"
+        )
     return WorkError("failed", describe(error))
 
 
@@ -209,7 +217,9 @@ def program_versions() -> dict[str, str]:
     return parts | {name: _version(name) for name in _LIBRARIES}
 
 
-def version_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> str | None:
+def version_differences(
+    ours: Mapping[str, str], theirs: Mapping[str, str]
+) -> str | None:
     """Return the differences to another program as text; None if there are none."""
     found = [
         f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
@@ -231,7 +241,11 @@ def hash_of_code(package: Path) -> str:
     digest = hashlib.blake2b(digest_size=6)
     for name in _DECIDING:
         top = package / name
-        for file in sorted(path for path in top.rglob("*") if path.is_file()) if top.is_dir() else [top]:
+        for file in (
+            sorted(path for path in top.rglob("*") if path.is_file())
+            if top.is_dir()
+            else [top]
+        ):
             if file.suffix != ".pyc":
                 digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
                 digest.update(hashlib.blake2b(file.read_bytes()).digest())

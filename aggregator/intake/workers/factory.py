@@ -50,7 +50,9 @@ def open_executor(
 def workers(config: Config) -> Iterator[Executor]:
     """Yield the workers of the configuration."""
     work = config.work
-    with closing(open_executor(work.executor, work.worker_count(), config.effective_tuning)) as executor:
+    with closing(
+        open_executor(work.executor, work.worker_count(), config.effective_tuning)
+    ) as executor:
         yield executor
 
 

@@ -30,7 +30,9 @@ class WorkerReply(msgspec.Struct, frozen=True, array_like=True):
 Message = TypeVar("Message", WorkerJob, WorkerReply)
 
 
-def send(link: socket.socket, message: WorkerJob | WorkerReply, deadline: float | None = None) -> None:
+def send(
+    link: socket.socket, message: WorkerJob | WorkerReply, deadline: float | None = None
+) -> None:
     """Write one message. Raises OSError: TimeoutError after `deadline` (monotonic), or the link is closed."""
     body = msgspec.msgpack.encode(message)
     link.settimeout(_left(deadline))  # of all of it
@@ -38,7 +40,11 @@ def send(link: socket.socket, message: WorkerJob | WorkerReply, deadline: float 
 
 
 def receive(
-    link: socket.socket, shape: type[Message], *, cap_bytes: int, deadline: float | None = None
+    link: socket.socket,
+    shape: type[Message],
+    *,
+    cap_bytes: int,
+    deadline: float | None = None,
 ) -> Message:
     """Read one message.
 
@@ -46,7 +52,9 @@ def receive(
     """
     (length,) = struct.unpack(">I", _exactly(link, 4, deadline))
     if length > cap_bytes:
-        raise WorkError("died", f"a message of {length} bytes; at most {cap_bytes} are allowed")
+        raise WorkError(
+            "died", f"a message of {length} bytes; at most {cap_bytes} are allowed"
+        )
     try:
         return msgspec.msgpack.decode(_exactly(link, length, deadline), type=shape)
     except msgspec.DecodeError as error:

@@ -23,16 +23,24 @@ import msgspec
 
 import aggregator
 from aggregator.config.memory import own_bytes
-from aggregator.intake.workers.executor import Availability, JobFunction, WorkerTuning, name_of
+from aggregator.intake.workers.executor import (
+    Availability,
+    JobFunction,
+    WorkerTuning,
+    name_of,
+)
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
 from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
 
-_START_DEADLINE_SECONDS = 60.0  # for loading the parsers: 0.3 s when idle, far more on a busy machine
+# For loading the parsers: 0.3 s when idle, far more on a busy machine
+_START_DEADLINE_SECONDS = 60.0
 
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
-_OUTSIDE_SIGNALS = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+_OUTSIDE_SIGNALS = frozenset(
+    {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+)
 # A worker parses untrusted data: it gets no passwords or tokens of the environment.
 _KEPT_ENVIRONMENT = (
     "PATH",
@@ -44,7 +52,12 @@ _KEPT_ENVIRONMENT = (
     "TMPDIR",
     "PYTHONHASHSEED",
 )
-_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 # That jobs wait before another worker is started beside those that run: a start takes a second of CPU, in
 # which one worker reads what a hundred polls of a quiet hour bring (chosen).
 _PATIENCE_SECONDS = 3.0
@@ -67,7 +80,12 @@ class ProcessExecutor(Availability):
     language model that they share, when for `idle_seconds` there was no job at all.
     """
 
-    def __init__(self, workers: int, tuning: WorkerTuning, metrics_registry: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        tuning: WorkerTuning,
+        metrics_registry: Metrics | None = None,
+    ) -> None:
         self.metrics_registry = metrics_registry or Metrics()
         self.workers = workers if workers > 0 else (os.cpu_count() or 1)
         self._tuning = tuning
@@ -79,14 +97,18 @@ class ProcessExecutor(Availability):
         self._used_at = 0.0  # when a lane last asked for a job, monotonic ...
         self._needed_at = 0.0  # ... and when a job found all workers busy
         self._lanes: list[_Lane] = []
-        self._reinforcement: threading.Timer | None = None  # runs while jobs wait for a busy worker
-        self.language_model: BinaryIO | None = None  # filled by the first worker that needs it
+        # Runs while jobs wait for a busy worker
+        self._reinforcement: threading.Timer | None = None
+        # Filled by the first worker that needs it
+        self.language_model: BinaryIO | None = None
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; wait while the queue is full. Raises WorkError if the executor is closed."""
         waiting = _Waiting(WorkerJob(name_of(function), job), Future())
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._queue) < self._free_slots)
+            self._changed.wait_for(
+                lambda: self._closed or len(self._queue) < self._free_slots
+            )
             if self._closed:
                 raise WorkError("died", _STOPPED)
             self._queue.append(waiting)
@@ -96,7 +118,9 @@ class ProcessExecutor(Availability):
                     self.language_model = memory_file()
                     self._lanes.append(_Lane(self, self._tuning))
                 elif self._reinforcement is None and len(self._lanes) < self.workers:
-                    self._reinforcement = threading.Timer(_PATIENCE_SECONDS, self._reinforce)
+                    self._reinforcement = threading.Timer(
+                        _PATIENCE_SECONDS, self._reinforce
+                    )
                     self._reinforcement.daemon = True
                     self._reinforcement.start()
             self._changed.notify_all()
@@ -196,7 +220,9 @@ class _Lane:
                 waiting.future.set_exception(error)
             except Exception as error:  # noqa: BLE001 - no process to be had, no memory here: the lane lives on
                 self._discard()  # its answer may be read in part
-                waiting.future.set_exception(WorkError("died", f"no worker was available: {error}"))
+                waiting.future.set_exception(
+                    WorkError("died", f"no worker was available: {error}")
+                )
         self._discard()
 
     def _result(self, job: WorkerJob) -> bytes:
@@ -243,15 +269,19 @@ class _Lane:
                     if self._stopped:
                         raise WorkError("died", _STOPPED)
                     self.worker = _Worker(self._tuning, self._executor.language_model)
-            except OSError as error:  # no files, processes or memory left: not caused by the job
+            # No files, processes or memory left: not caused by the job
+            except OSError as error:
                 self._executor.note(f"no worker can be started: {error.strerror}")
                 if time.monotonic() > deadline:
-                    raise NoWorkersError(f"no worker can be started: {error.strerror}") from error
+                    raise NoWorkersError(
+                        f"no worker can be started: {error.strerror}"
+                    ) from error
                 time.sleep(_START_AGAIN_SECONDS)
                 continue
             self._executor.note(None)
             try:
-                self.worker.receive(self._tuning, deadline)  # that the parsers are loaded and the limits set
+                # That the parsers are loaded and the limits set
+                self.worker.receive(self._tuning, deadline)
             except TimeoutError:
                 self._discard()
                 raise WorkError("died", "a new worker did not start in time") from None
@@ -263,11 +293,15 @@ class _Lane:
         """Bury a worker that has ended. Raises WorkError unless something outside killed it."""
         code = self._discard(patience_seconds=_LAST_BREATH_SECONDS)
         is_killed = code in _OUTSIDE_SIGNALS
-        self._executor.metrics_registry.count(WORKERS_ENDED, "killed" if is_killed else "died")
+        self._executor.metrics_registry.count(
+            WORKERS_ENDED, "killed" if is_killed else "died"
+        )
         if not is_killed:
             raise WorkError("died", _cause_of_death(code))
 
-    def _discard(self, ended: str | None = None, *, patience_seconds: float = 0.0) -> int | None:
+    def _discard(
+        self, ended: str | None = None, *, patience_seconds: float = 0.0
+    ) -> int | None:
         """Remove the worker, and kill it if it still runs; return how it ended, None if there was none.
 
         `ended`: how it is counted.
@@ -290,13 +324,21 @@ class _Worker:
             self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
             self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
                 # -P: the folder in which the program runs may hold strangers' files, which are no modules.
-                [sys.executable, "-P", "-m", "aggregator.intake.workers.worker_main", *arguments],
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "aggregator.intake.workers.worker_main",
+                    *arguments,
+                ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=_worker_environment() | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
+                env=_worker_environment()
+                | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
                 pass_fds=shared,
-                start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
+                # Ctrl-C at the terminal goes to the daemon only
+                start_new_session=True,
             )
             if_it_fails.pop_all()
         theirs.close()
@@ -310,7 +352,12 @@ class _Worker:
 
     def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
         """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
-        return receive(self._link, WorkerReply, cap_bytes=tuning.result_cap_bytes, deadline=deadline)
+        return receive(
+            self._link,
+            WorkerReply,
+            cap_bytes=tuning.result_cap_bytes,
+            deadline=deadline,
+        )
 
     def kill(self) -> None:
         """Kill the process and its children."""
@@ -338,8 +385,11 @@ def _cause_of_death(code: int | None) -> str:
 
 
 def _worker_environment() -> dict[str, str]:
-    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    environment = {
+        name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ
+    }
     environment.update(dict.fromkeys(_ONE_THREAD, "1"))
     above_package = str(Path(aggregator.__file__).resolve().parent.parent)
-    environment["PYTHONPATH"] = above_package  # a checkout that is not installed is found as well
+    # A checkout that is not installed is found as well
+    environment["PYTHONPATH"] = above_package
     return environment

@@ -17,7 +17,12 @@ import sys
 import warnings
 from pkgutil import resolve_name
 
-from aggregator.config.memory import collect_garbage_seldom, give_back_memory, own_bytes, set_malloc_options
+from aggregator.config.memory import (
+    collect_garbage_seldom,
+    give_back_memory,
+    own_bytes,
+    set_malloc_options,
+)
 from aggregator.grouping.copies.minhash import load_datasketch
 from aggregator.intake.workers.executor import describe, is_full
 from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
@@ -49,7 +54,8 @@ def main(arguments: list[str]) -> None:
         while True:
             reply = _answer(receive(link, WorkerJob, cap_bytes=_JOB_CAP_BYTES))
             if own_bytes(os.getpid()) > _TRIMMED_FROM_BYTES:
-                gc.collect(1)  # what the job left; what outlived earlier jobs is not searched again
+                # What the job left; what outlived earlier jobs is not searched again
+                gc.collect(1)
                 give_back_memory()
             send(link, reply)
 
@@ -59,7 +65,9 @@ def _answer(job: WorkerJob) -> WorkerReply:
         return WorkerReply("ok", resolve_name(job.function)(job.payload))
     except MemoryError:
         gc.collect()
-        return WorkerReply("memory", detail="the job asked for more memory than a worker may have")
+        return WorkerReply(
+            "memory", detail="the job asked for more memory than a worker may have"
+        )
     except Exception as error:  # noqa: BLE001 - parsers may raise anything
         if is_full(error):
             return WorkerReply("unable", detail=describe(error))

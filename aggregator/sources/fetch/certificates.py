@@ -11,7 +11,8 @@ from aggregator.model.errors import ConfigError
 
 UNCHECKED = "its certificate is not checked (`insecure: true`)"
 _EXPIRED = (
-    10  # X509_V_ERR_CERT_HAS_EXPIRED; those of another name are 62 and 64 (openssl-verification-options)
+    # X509_V_ERR_CERT_HAS_EXPIRED; those of another name are 62 and 64 (openssl-verification-options)
+    10
 )
 _OTHER_NAME = frozenset({62, 64})
 _MISSING = (
@@ -43,7 +44,9 @@ def host_trusts(config: Config) -> Mapping[str, HostTrust]:
             continue  # reported by the kind of the source
         trust = trusts.get(host, HostTrust())
         if source.ca_file is not None:
-            trust = trust._replace(ca_files=(*trust.ca_files, str(config.path(source.ca_file))))
+            trust = trust._replace(
+                ca_files=(*trust.ca_files, str(config.path(source.ca_file)))
+            )
         trusts[host] = trust._replace(is_insecure=trust.is_insecure or source.insecure)
         with at_key(f"sources.{number}.ca_file"):
             tls_of(trusts[host])
@@ -55,14 +58,17 @@ def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - fr
 
     The system's authorities are those of OpenSSL's default places, or of SSL_CERT_FILE and SSL_CERT_DIR.
     """
-    context = httpx.create_ssl_context(trust_env=False)  # with the authorities of certifi
+    # With the authorities of certifi
+    context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     for file in trust.ca_files:
         try:
             context.load_verify_locations(file)
         except OSError as error:  # ssl.SSLError is one
             reason = (
-                "there is no certificate (PEM) in it" if isinstance(error, ssl.SSLError) else error.strerror
+                "there is no certificate (PEM) in it"
+                if isinstance(error, ssl.SSLError)
+                else error.strerror
             )
             raise ConfigError(f"{file}: {reason}") from error
         # An intermediate certificate or that of the server itself may be in the file, without its authority.

@@ -29,9 +29,15 @@ class ChainCookies:
         names = {_name_of(cookie) for cookie in configured.split(";")}
         for cookie in filter(None, request.headers.get("Cookie", "").split("; ")):
             is_short = (
-                len(cookie) <= _MOST_COOKIE_BYTES and len(header) + 2 + len(cookie) <= _MOST_HEADER_BYTES
+                len(cookie) <= _MOST_COOKIE_BYTES
+                and len(header) + 2 + len(cookie) <= _MOST_HEADER_BYTES
             )
-            if is_short and cookie.isascii() and cookie.isprintable() and _name_of(cookie) not in names:
+            if (
+                is_short
+                and cookie.isascii()
+                and cookie.isprintable()
+                and _name_of(cookie) not in names
+            ):
                 header = f"{header}; {cookie}" if header else cookie
         return header
 

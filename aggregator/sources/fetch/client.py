@@ -84,9 +84,12 @@ class ClientSettings(FrozenStruct):
     """The user's settings for fetching."""
 
     contact: str = ""  # an e-mail address or URL of the operator, sent in User-Agent
-    allow_private: tuple[str, ...] = ()  # private networks (CIDR) that may be fetched from
-    proxy: str | None = None  # http://user:password@host:port, through which all requests go
-    trusts: Mapping[str, HostTrust] = {}  # of hosts whose certificates are checked in another way
+    # Private networks (CIDR) that may be fetched from
+    allow_private: tuple[str, ...] = ()
+    # http://user:password@host:port, through which all requests go
+    proxy: str | None = None
+    # Of hosts whose certificates are checked in another way
+    trusts: Mapping[str, HostTrust] = {}
 
 
 class Client:
@@ -119,9 +122,13 @@ class Client:
         self._now, self._clock = now, clock
         self._exceptions = networks_of(settings.allow_private)
         proxy = None if settings.proxy is None else proxy_of(settings.proxy)
-        self._guard = SsrfGuard(self._exceptions, resolve, dial, is_proxied=proxy is not None)
+        self._guard = SsrfGuard(
+            self._exceptions, resolve, dial, is_proxied=proxy is not None
+        )
         # The proxy is for HTTP alone.
-        self._direct = SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
+        self._direct = (
+            SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
+        )
         self._trusts = settings.trusts
         self._transport = GuardedTransport(self._guard, settings.trusts, proxy=proxy)
 
@@ -152,8 +159,14 @@ class Client:
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 first = parsed(url)
-                own = None if access is None else (_origin(parsed(access.address)), access.headers)
-                ports = frozenset({port_of(first)} if accept == "feed" else ()) | {source_port or 443}
+                own = (
+                    None
+                    if access is None
+                    else (_origin(parsed(access.address)), access.headers)
+                )
+                ports = frozenset({port_of(first)} if accept == "feed" else ()) | {
+                    source_port or 443
+                }
                 budget = RequestBudget(
                     self.tuning.fetch_deadline_seconds,
                     self.tuning.wire_cap_bytes,
@@ -161,8 +174,11 @@ class Client:
                     private_servers=self._private_servers_for(first, linked_from),
                 )
                 headers = self._headers(accept, etag, last_modified)
-                found = self._follow(first, headers, budget, own, is_page=accept != "feed")
-            except Exception as error:  # libraries may raise anything because of a server's data
+                found = self._follow(
+                    first, headers, budget, own, is_page=accept != "feed"
+                )
+            # Libraries may raise anything because of a server's data
+            except Exception as error:
                 failed = fetch_error(error, url)
                 self._metrics_registry.count(FETCHES, accept, failed.cause)
                 if failed is error:
@@ -187,7 +203,8 @@ class Client:
         found = address_of(host)
         with (
             self.rate_limiter.turn(
-                _key_of(address), is_private_host=found is not None and not is_public(found)
+                _key_of(address),
+                is_private_host=found is not None and not is_public(found),
             ),
             self._direct.budget(budget),
         ):
@@ -243,14 +260,18 @@ class Client:
             ):
                 self._update_rate_limit(url, response, is_page=is_page)
                 cookies.keep(response)
-                is_unchecked = is_unchecked or (url.scheme == "https" and self.is_unchecked(name_of(url)))
+                is_unchecked = is_unchecked or (
+                    url.scheme == "https" and self.is_unchecked(name_of(url))
+                )
                 location, body = _location(response), b""
                 if not location:
                     body = self._read(response, headers, budget)
                     location = refresh_address(body)
                 if not location:
                     return replace(
-                        to_fetch_result(response, body, asked=str(first), final=str(url)),
+                        to_fetch_result(
+                            response, body, asked=str(first), final=str(url)
+                        ),
                         permanent_url=permanent if is_for_ever else None,
                         is_unchecked=is_unchecked,
                     )
@@ -258,13 +279,19 @@ class Client:
             if not self._guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
-            is_for_ever = is_for_ever and response.status_code in _FOR_EVER and not is_downgrade
+            is_for_ever = (
+                is_for_ever and response.status_code in _FOR_EVER and not is_downgrade
+            )
             permanent = str(target)
             before, url = url, target
-        raise FetchError("redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}")
+        raise FetchError(
+            "redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}"
+        )
 
     @contextmanager
-    def _turn(self, url: httpx.URL, budget: RequestBudget, *, at_once: bool, is_page: bool) -> Iterator[None]:
+    def _turn(
+        self, url: httpx.URL, budget: RequestBudget, *, at_once: bool, is_page: bool
+    ) -> Iterator[None]:
         """Wait for the host's turn; the waiting time does not count against the request's budget.
 
         No turn is held while waiting for another one, so two hosts that redirect to each other cannot cause a
@@ -279,19 +306,27 @@ class Client:
             with self._guard.budget(budget):
                 yield
 
-    def _update_rate_limit(self, url: httpx.URL, response: httpx.Response, *, is_page: bool) -> None:
+    def _update_rate_limit(
+        self, url: httpx.URL, response: httpx.Response, *, is_page: bool
+    ) -> None:
         """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
         key, status = _host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
             self.rate_limiter.answered(key, is_page=is_page)
         elif not (self._guard.is_private(name_of(url)) or self._is_private(url)):
             wait = self._retry_after(response)
-            self.rate_limiter.asked_to_wait(key, str(url), status, wait, is_page=is_page)
+            self.rate_limiter.asked_to_wait(
+                key, str(url), status, wait, is_page=is_page
+            )
 
     def _retry_after(self, response: httpx.Response) -> float | None:
-        return parse_retry_after(response.headers.get("retry-after"), self._now(), self.tuning)
+        return parse_retry_after(
+            response.headers.get("retry-after"), self._now(), self.tuning
+        )
 
-    def _private_servers_for(self, url: httpx.URL, linked_from: str | None) -> frozenset[Server]:
+    def _private_servers_for(
+        self, url: httpx.URL, linked_from: str | None
+    ) -> frozenset[Server]:
         """Return the servers in the operator's own networks that the URL may reach.
 
         `linked_from`: the URL of the source that links there; None: a user entered the URL.
@@ -304,9 +339,13 @@ class Client:
                 return frozenset({_server(source)})
         return frozenset()
 
-    def _answer(self, url: httpx.URL, headers: httpx.Headers) -> "closing[httpx.Response]":
+    def _answer(
+        self, url: httpx.URL, headers: httpx.Headers
+    ) -> "closing[httpx.Response]":
         self._guard.check(*_server(url))
-        return closing(self._transport.handle_request(httpx.Request("GET", url, headers=headers)))
+        return closing(
+            self._transport.handle_request(httpx.Request("GET", url, headers=headers))
+        )
 
     def _redirect_target(self, url: httpx.URL, location: str) -> httpx.URL:
         try:
@@ -314,27 +353,36 @@ class Client:
         except FetchError as error:
             raise FetchError("redirect", error.detail) from error
         except Exception as error:
-            raise FetchError("redirect", f"to an invalid address: {short(location)}") from error
+            raise FetchError(
+                "redirect", f"to an invalid address: {short(location)}"
+            ) from error
         return target.copy_with(fragment=None)
 
-    def _read(self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget) -> bytes:
+    def _read(
+        self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget
+    ) -> bytes:
         """Return the body; b"" if it is not modified. Raise FetchError for a refusal."""
         status = response.status_code
-        if status == _NOT_MODIFIED and ("If-None-Match" in sent or "If-Modified-Since" in sent):
+        if status == _NOT_MODIFIED and (
+            "If-None-Match" in sent or "If-Modified-Since" in sent
+        ):
             return b""
         # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
         is_redirect = status in _REDIRECTS
         if not response.is_success and not is_redirect:
             wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
             words = meaning(status) + _ADVICE.get(status, "")
-            raise FetchError(f"http {status}", words, status=status, retry_after_seconds=wait)
+            raise FetchError(
+                f"http {status}", words, status=status, retry_after_seconds=wait
+            )
         received, broken = bytearray(), None
         try:
             for part in response.iter_raw():
                 budget.left()  # raises at the deadline
                 received += part
         except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
-            broken = error  # the connection ended early, or the length or the chunks are wrong
+            # The connection ended early, or the length or the chunks are wrong
+            broken = error
         encoding = response.headers.get("content-encoding", "")
         try:
             body = decompress_body(bytes(received), encoding, _DECODED_CAP_BYTES)
@@ -346,7 +394,9 @@ class Client:
             raise FetchError("redirect", f"status {status} without a Location header")
         return body
 
-    def _headers(self, accept: Kind, etag: str | None, last_modified: str | None) -> dict[str, str]:
+    def _headers(
+        self, accept: Kind, etag: str | None, last_modified: str | None
+    ) -> dict[str, str]:
         headers = {
             "User-Agent": self.user_agent,
             "Accept": _ACCEPT[accept],
@@ -361,7 +411,11 @@ class Client:
     def _is_private(self, url: httpx.URL) -> bool:
         """Return whether the URL's host is an IP address in `allow_private`."""
         address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
-        return address is not None and not is_public(address) and is_permitted(address, self._exceptions)
+        return (
+            address is not None
+            and not is_public(address)
+            and is_permitted(address, self._exceptions)
+        )
 
 
 def user_agent(contact: str) -> str:
@@ -369,7 +423,9 @@ def user_agent(contact: str) -> str:
     words = contact.strip()
     if words and not is_printable(words):
         raise ConfigError("fetch.contact: only printable ASCII can be sent to servers")
-    return f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
+    return (
+        f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
+    )
 
 
 def _server(url: httpx.URL) -> Server:
@@ -378,7 +434,11 @@ def _server(url: httpx.URL) -> Server:
 
 def _location(response: httpx.Response) -> str:
     """Return where a response redirects to; "" if it does not."""
-    locations = response.headers.get_list("Location") if response.status_code in _REDIRECTS else []
+    locations = (
+        response.headers.get_list("Location")
+        if response.status_code in _REDIRECTS
+        else []
+    )
     return locations[0].strip() if locations else ""
 
 

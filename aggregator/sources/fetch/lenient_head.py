@@ -13,10 +13,13 @@ import httpcore
 
 from aggregator.sources.fetch.ssrf_guard import GuardedStream, SsrfGuard
 
-_MOST_HEAD_BYTES = 2**18  # browsers take about as much; a longer head goes on as it is, and h11 refuses it
+# Browsers take about as much; a longer head goes on as it is, and h11 refuses it
+_MOST_HEAD_BYTES = 2**18
 _MOST_LINE_BYTES = 2**15  # a longer field is left out: a cookie of 100 KB
 _END = re.compile(rb"\n\r?\n")
-_STATUS_LINE = re.compile(rb"\s*HTTP(?:/([0-9.]*))?[ \t]+([0-9]{3})(?![0-9])(.*)", re.IGNORECASE)
+_STATUS_LINE = re.compile(
+    rb"\s*HTTP(?:/([0-9.]*))?[ \t]+([0-9]{3})(?![0-9])(.*)", re.IGNORECASE
+)
 _NAME = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
@@ -75,7 +78,10 @@ class _LenientStream(GuardedStream):
         return head if self._is_in_head else head + self._received
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Start TLS; behind a proxy a second head follows."""
         self._received.clear()
@@ -101,9 +107,17 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
     version = b"1.0" if status_line[1] == b"1.0" else b"1.1"
     repaired = [b"HTTP/%b %b %b" % (version, status_line[2], _clean(status_line[3]))]
     framing = {b"content-length", b"transfer-encoding"}
-    repaired += [b"%b: %b" % (name, _clean(value)) for name, value in fields if name.lower() not in framing]
-    lengths = {_clean(value) for name, value in fields if name.lower() == b"content-length"}
-    codings = b",".join(value.lower() for name, value in fields if name.lower() == b"transfer-encoding")
+    repaired += [
+        b"%b: %b" % (name, _clean(value))
+        for name, value in fields
+        if name.lower() not in framing
+    ]
+    lengths = {
+        _clean(value) for name, value in fields if name.lower() == b"content-length"
+    }
+    codings = b",".join(
+        value.lower() for name, value in fields if name.lower() == b"transfer-encoding"
+    )
     if b"chunked" in codings:
         repaired.append(b"Transfer-Encoding: chunked")
     elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):

@@ -62,7 +62,11 @@ class _TooLongError(FetchError):
 
 
 def read_mailbox(
-    client: Client, address: str, password: str, tuning: SourceTuning, state: str | None = None
+    client: Client,
+    address: str,
+    password: str,
+    tuning: SourceTuning,
+    state: str | None = None,
 ) -> ReadMailbox:
     """Return the messages that came after `state`.
 
@@ -74,7 +78,9 @@ def read_mailbox(
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     try:
-        with client.connection(address, host, port, most_bytes=3 * tuning.max_article_bytes) as (stream, tls):
+        with client.connection(
+            address, host, port, most_bytes=3 * tuning.max_article_bytes
+        ) as (stream, tls):
             if parts.scheme == "imaps":
                 stream.start_tls(tls, host)
             session = _Session(stream, tuning.max_article_bytes)
@@ -89,7 +95,8 @@ def read_mailbox(
 def _as_our_error(error: Exception, host: str) -> FetchError:
     failed = fetch_error(error, host)
     if failed is not error and failed.cause == "protocol":
-        return FetchError("protocol", f"{host} does not answer as an IMAP server")  # not the server's words
+        # Not the server's words
+        return FetchError("protocol", f"{host} does not answer as an IMAP server")
     return failed
 
 
@@ -111,7 +118,9 @@ class _Session(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         """Return a literal. Raise FetchError if it is too long."""
         if size > self._most_bytes:
-            raise _TooLongError("too_large", f"a message is longer than {self._most_bytes} bytes")
+            raise _TooLongError(
+                "too_large", f"a message is longer than {self._most_bytes} bytes"
+            )
         while len(self._buffer) < size:
             self._receive()
         return self._taken(size)
@@ -120,12 +129,17 @@ class _Session(imaplib.IMAP4):
         """Return a line. Raise FetchError if it is too long, or one too many."""
         self._lines += 1
         if self._lines > _MOST_LINES:
-            raise FetchError("protocol", f"the server sends more than {_MOST_LINES:,} lines")
+            raise FetchError(
+                "protocol", f"the server sends more than {_MOST_LINES:,} lines"
+            )
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             if searched > _MOST_LINE_BYTES:
-                raise FetchError("too_large", f"the server sends a line of over {_MOST_LINE_BYTES:,} bytes")
+                raise FetchError(
+                    "too_large",
+                    f"the server sends a line of over {_MOST_LINE_BYTES:,} bytes",
+                )
             self._receive()
         return self._taken(end + 1)
 
@@ -155,10 +169,16 @@ class _Session(imaplib.IMAP4):
         if "STARTTLS" not in self._offers():
             if is_loopback(host):
                 return
-            raise FetchError("tls", "the server offers no STARTTLS; no password is sent without encryption")
+            raise FetchError(
+                "tls",
+                "the server offers no STARTTLS; no password is sent without encryption",
+            )
         answer, _ = self.xatom("STARTTLS")
-        if answer != "OK" or self._buffer:  # what came before the encryption may be another's
-            raise FetchError("tls", "the server does not begin the encryption that it offers")
+        # What came before the encryption may be another's
+        if answer != "OK" or self._buffer:
+            raise FetchError(
+                "tls", "the server does not begin the encryption that it offers"
+            )
         self._stream.start_tls(tls, host)
 
     def enter(self, user: str, password: str) -> None:
@@ -170,49 +190,76 @@ class _Session(imaplib.IMAP4):
             elif "LOGINDISABLED" in offers:
                 raise FetchError("login", "the server takes no passwords")
             elif not f"{user}{password}".isascii():
-                raise FetchError("login", "the server takes only ASCII in users and passwords")
+                raise FetchError(
+                    "login", "the server takes only ASCII in users and passwords"
+                )
             else:
                 self.login(_quoted(user), password)
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error:
-            raise FetchError("login", "the server refuses the user or the password") from None
+            raise FetchError(
+                "login", "the server refuses the user or the password"
+            ) from None
 
     def examine(self, folder: str) -> tuple[str, int]:
         """Open a folder for reading; return its validity and the number of messages."""
         answer, found = self.select(_quoted(_in_utf7(folder)), readonly=True)
         if answer != "OK":
-            raise FetchError("folder", f"the server has no folder {folder!r}, or does not open it")
-        validity = re.fullmatch(rb"\d{1,10}", (self.response("UIDVALIDITY")[1] or [b""])[-1] or b"")
+            raise FetchError(
+                "folder", f"the server has no folder {folder!r}, or does not open it"
+            )
+        validity = re.fullmatch(
+            rb"\d{1,10}", (self.response("UIDVALIDITY")[1] or [b""])[-1] or b""
+        )
         count = re.fullmatch(rb"\d{1,10}", found[-1] or b"")
-        return (validity[0].decode() if validity else "0"), int(count[0]) if count else 0
+        return (validity[0].decode() if validity else "0"), int(
+            count[0]
+        ) if count else 0
 
     def numbers_after(self, last: int) -> list[int]:
         """Return the numbers (UID) from the one after `last`, or, if there is none, the last one."""
         found = self._found(self.uid("SEARCH", f"UID {last + 1}:*"))
         words = b" ".join(one for one in found if isinstance(one, bytes)).split()
-        return sorted({int(one) for one in words if one.isdigit() and len(one) <= _MOST_DIGITS})
+        return sorted(
+            {int(one) for one in words if one.isdigit() and len(one) <= _MOST_DIGITS}
+        )
 
     def newest(self, count: int, most: int) -> list[int]:
         """Return the numbers of the last `most` of `count` messages."""
-        found = self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)")) if count else ()
+        found = (
+            self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)"))
+            if count
+            else ()
+        )
         numbers = (_NUMBER.search(line) for line in found if isinstance(line, bytes))
         return sorted({int(one[1]) for one in numbers if one})[-most:]
 
     def message(self, number: int) -> bytes | None:
         """Return a message; None if it is gone."""
         found = self._found(self.uid("FETCH", str(number), "(UID BODY.PEEK[])"))
-        return next((bytes(one[1]) for one in found if isinstance(one, tuple) and b"BODY[]" in one[0]), None)
+        return next(
+            (
+                bytes(one[1])
+                for one in found
+                if isinstance(one, tuple) and b"BODY[]" in one[0]
+            ),
+            None,
+        )
 
     def leave(self) -> None:
         """Log out; everything was read, so it does not matter how the server answers."""
-        with contextlib.suppress(Exception):  # imaplib may raise anything because of a server's data
+        # Imaplib may raise anything because of a server's data
+        with contextlib.suppress(Exception):
             self.logout()
 
     @staticmethod
     def _found(answer: tuple[str, list[Any]]) -> list[Any]:
         if answer[0] != "OK":
-            raise FetchError("protocol", "the server does not list or send the messages of the folder")
+            raise FetchError(
+                "protocol",
+                "the server does not list or send the messages of the folder",
+            )
         return answer[1]
 
     def _offers(self) -> set[str]:
@@ -235,7 +282,9 @@ def _new_messages(
         session.leave()
         return ReadMailbox(state=f"{validity}/{last or 0}", count=count)
     reached, number = last or 0, chosen[0]
-    failures = int(known[4]) if last is not None and known and known[3] == str(number) else 0
+    failures = (
+        int(known[4]) if last is not None and known and known[3] == str(number) else 0
+    )
     messages: list[Message] = []
     has_more = True
     too_long = f"it is longer than {tuning.max_article_bytes:,} bytes"
@@ -254,19 +303,26 @@ def _new_messages(
         if failed.cause == "stopped":
             raise failed from None
         if not messages:  # else it may be the fault of those before
-            messages = [_failed_at(number, failures + 1, failed, f"{validity}/{number - 1}")]
+            messages = [
+                _failed_at(number, failures + 1, failed, f"{validity}/{number - 1}")
+            ]
             reached = number
     else:
         session.leave()
     return ReadMailbox(
-        messages=tuple(messages), state=f"{validity}/{reached}", count=count, has_more=has_more
+        messages=tuple(messages),
+        state=f"{validity}/{reached}",
+        count=count,
+        has_more=has_more,
     )
 
 
 def _failed_at(number: int, attempts: int, error: FetchError, state: str) -> Message:
     """Return a message that is left out after too many attempts; before, raise the error with the state."""
     if attempts >= _MOST_ATTEMPTS:
-        return Message(number=number, problem=f"reading it failed {attempts} times ({error})")
+        return Message(
+            number=number, problem=f"reading it failed {attempts} times ({error})"
+        )
     raise FetchError(
         error.cause,
         f"{error.detail}, at message {number} (attempt {attempts} of {_MOST_ATTEMPTS})",
@@ -288,7 +344,11 @@ def _in_utf7(folder: str) -> str:
     def encoded(match: re.Match[str]) -> str:
         if match[0] == "&":
             return "&-"
-        words = base64.b64encode(match[0].encode("utf-16-be")).rstrip(b"=").replace(b"/", b",")
+        words = (
+            base64.b64encode(match[0].encode("utf-16-be"))
+            .rstrip(b"=")
+            .replace(b"/", b",")
+        )
         return f"&{words.decode()}-"
 
     return _NOT_ASCII.sub(encoded, folder)

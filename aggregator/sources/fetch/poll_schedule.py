@@ -13,8 +13,10 @@ from aggregator.model.core import FrozenStruct
 from aggregator.sources.limits import NetTuning
 
 GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)
-_QUIET_FACTOR = 1.5  # by which a poll without news makes the next interval longer, up to net.quiet_stretch
-_EXPECTED_GAP_SHARE = 0.5  # of the expected time between two new entries, to which it grows (chosen)
+# By which a poll without news makes the next interval longer, up to net.quiet_stretch
+_QUIET_FACTOR = 1.5
+# Of the expected time between two new entries, to which it grows (chosen)
+_EXPECTED_GAP_SHARE = 0.5
 
 
 class NextPoll(FrozenStruct):
@@ -42,9 +44,16 @@ def after_success(
     interval. `gap_seconds` is the expected time between two new entries, None if unknown: a source with
     hourly news is not polled every four hours because of a quiet night.
     """
-    shortest, longest = _shortest(configured_seconds, tuning), _longest(configured_seconds, tuning)
+    shortest, longest = (
+        _shortest(configured_seconds, tuning),
+        _longest(configured_seconds, tuning),
+    )
     before = min(max(interval_seconds, shortest), longest)
-    usual = longest if gap_seconds is None else min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
+    usual = (
+        longest
+        if gap_seconds is None
+        else min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
+    )
     if interval_seconds <= 0:
         rhythm = shortest if gap_seconds is None else usual
     elif new_entries > 0:
@@ -75,7 +84,8 @@ def after_failure(
     first, most = shortest, max(shortest, tuning.interval_cap_seconds)
     if is_out_of_reach:
         first, most = tuning.interval_floor_seconds, shortest
-    doublings = min(max(failures, 0), 32)  # reaches the cap from any interval, without overflow
+    # Reaches the cap from any interval, without overflow
+    doublings = min(max(failures, 0), 32)
     backed_off = min(first * tuning.backoff_factor**doublings, most)
     wait = max(backed_off, min(retry_after_seconds or 0.0, tuning.interval_cap_seconds))
     return _moment(source, now, wait, tuning)
@@ -91,12 +101,18 @@ def after_gone(source: str, now: dt.datetime, tuning: NetTuning) -> dt.datetime:
     return _moment(source, now, GONE_RETRY_SECONDS, tuning)
 
 
-def after_hold(source: str, now: dt.datetime, *, seconds: float, tuning: NetTuning) -> dt.datetime:
+def after_hold(
+    source: str, now: dt.datetime, *, seconds: float, tuning: NetTuning
+) -> dt.datetime:
     """Return when a source is due whose host requested a wait of `seconds`; not a failure of the source."""
-    return _moment(source, now, min(max(seconds, 1.0), tuning.interval_cap_seconds), tuning)
+    return _moment(
+        source, now, min(max(seconds, 1.0), tuning.interval_cap_seconds), tuning
+    )
 
 
-def correct_due(source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float) -> dt.datetime:
+def correct_due(
+    source: str, due: dt.datetime, now: dt.datetime, *, longest_seconds: float
+) -> dt.datetime:
     """Return a due time that is plausible after the clock was set back.
 
     A time within `longest_seconds` (the longest wait possible for this source) is kept. Any other is from the
@@ -104,13 +120,19 @@ def correct_due(source: str, due: dt.datetime, now: dt.datetime, *, longest_seco
     """
     if due <= now + dt.timedelta(seconds=longest_seconds):
         return due
-    return now + dt.timedelta(seconds=longest_seconds * _fraction(source, now.isoformat()))
+    return now + dt.timedelta(
+        seconds=longest_seconds * _fraction(source, now.isoformat())
+    )
 
 
 def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -> float:
     """Return the longest wait, in seconds, that a source with so many failures may have."""
     most = max(_shortest(interval_seconds, tuning), tuning.interval_cap_seconds)
-    return most if failures > 0 else min(_longest(interval_seconds, tuning) * (1 + tuning.jitter_share), most)
+    return (
+        most
+        if failures > 0
+        else min(_longest(interval_seconds, tuning) * (1 + tuning.jitter_share), most)
+    )
 
 
 def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:
@@ -125,10 +147,14 @@ def _shortest(configured_seconds: float, tuning: NetTuning) -> float:
 def _longest(configured_seconds: float, tuning: NetTuning) -> float:
     """Return the interval of a quiet source."""
     shortest = _shortest(configured_seconds, tuning)
-    return max(shortest, min(shortest * tuning.quiet_stretch, tuning.interval_cap_seconds))
+    return max(
+        shortest, min(shortest * tuning.quiet_stretch, tuning.interval_cap_seconds)
+    )
 
 
-def _moment(source: str, now: dt.datetime, wait_seconds: float, tuning: NetTuning) -> dt.datetime:
+def _moment(
+    source: str, now: dt.datetime, wait_seconds: float, tuning: NetTuning
+) -> dt.datetime:
     jitter = wait_seconds * tuning.jitter_share * _fraction(source, now.isoformat())
     most = max(wait_seconds, tuning.interval_cap_seconds)
     return now + dt.timedelta(seconds=min(wait_seconds + jitter, most))
@@ -136,5 +162,7 @@ def _moment(source: str, now: dt.datetime, wait_seconds: float, tuning: NetTunin
 
 def _fraction(source: str, moment: str) -> float:
     """Return a pseudo-random number in [0, 1) that is a function of the arguments."""
-    digest = blake2b(f"{source}\n{moment}".encode("utf-8", "replace"), digest_size=8).digest()
+    digest = blake2b(
+        f"{source}\n{moment}".encode("utf-8", "replace"), digest_size=8
+    ).digest()
     return int.from_bytes(digest, "big") / 2**64

@@ -21,7 +21,12 @@ from aggregator.model.core import Clock, FrozenStruct
 from aggregator.sources.fetch.certificates import tls_of
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
-from aggregator.sources.fetch.ssrf_guard import RequestBudget, Resolve, SsrfGuard, networks_of
+from aggregator.sources.fetch.ssrf_guard import (
+    RequestBudget,
+    Resolve,
+    SsrfGuard,
+    networks_of,
+)
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
     fetch_error,
@@ -74,7 +79,9 @@ class WebhookPoster:
         self._guard = SsrfGuard(networks_of(settings.allow_private))
         self._transport = GuardedTransport(self._guard)
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False) -> PostResult:
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, reads: bool = False
+    ) -> PostResult:
         """Send one POST; with `reads` also read the body of an accepted response. Errors are in the result.
 
         Raise TooManyFilesError if this process cannot open a connection, which is not the receiver's fault.
@@ -84,20 +91,30 @@ class WebhookPoster:
             return self._post(parsed(url), body, headers, reads=reads)
         except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
             failed = fetch_error(error, host)
-        words = "the address cannot be used" if failed.cause == "address" else str(failed)
+        words = (
+            "the address cannot be used" if failed.cause == "address" else str(failed)
+        )
         return PostResult(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:
         """Stop: running requests end at once, later ones are not sent."""
-        self._stopped = True  # first, since a connection that is cut looks like one closed by the receiver
+        # first, since a connection that is cut looks like one closed by the receiver
+        self._stopped = True
         self._guard.stop()
         self._transport.close()
 
-    def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool) -> PostResult:
+    def _post(
+        self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool
+    ) -> PostResult:
         server = name_of(url), port_of(url)
-        budget = RequestBudget.to_server(self._deadline_seconds, self._response_cap_bytes, server)
+        budget = RequestBudget.to_server(
+            self._deadline_seconds, self._response_cap_bytes, server
+        )
         request = httpx.Request(
-            "POST", url, headers={"User-Agent": self._agent, "Connection": "close", **headers}, content=body
+            "POST",
+            url,
+            headers={"User-Agent": self._agent, "Connection": "close", **headers},
+            content=body,
         )
         with (
             self._guard.budget(budget),
@@ -106,14 +123,18 @@ class WebhookPoster:
             status = response.status_code
             result = PostResult(
                 status=status,
-                problem="" if response.is_success else f"http {status}: {meaning(status)}",
+                problem=""
+                if response.is_success
+                else f"http {status}: {meaning(status)}",
                 retry_after_seconds=parse_retry_after(
                     response.headers.get("retry-after"), self._now(), self._tuning
                 ),
             )
             if reads and result.is_accepted:
                 encoding = response.headers.get("content-encoding", "")
-                content = decompress_body(b"".join(response.iter_raw()), encoding, self._response_cap_bytes)
+                content = decompress_body(
+                    b"".join(response.iter_raw()), encoding, self._response_cap_bytes
+                )
                 result = replace(result, body=content)
             return result
 
@@ -164,7 +185,8 @@ class MailPoster:
         """
         try:
             self._send(server, message)
-        except smtplib.SMTPResponseException as error:  # its text may repeat what it was sent
+        # Its text may repeat what it was sent
+        except smtplib.SMTPResponseException as error:
             meaning = _MEANINGS.get(error.smtp_code, "the mail server refuses it")
             problem = f"smtp {error.smtp_code}: {meaning}"
         except smtplib.SMTPRecipientsRefused as error:
@@ -175,7 +197,11 @@ class MailPoster:
         except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
             failed = fetch_error(error, server.host)
             is_mail_server = failed.cause != "protocol"
-            problem = str(failed) if is_mail_server else f"{server.host} does not answer as a mail server"
+            problem = (
+                str(failed)
+                if is_mail_server
+                else f"{server.host} does not answer as a mail server"
+            )
         else:
             return PostResult(status=250)
         return PostResult(status=None, problem=problem, is_stopped=self._stopped)
@@ -199,14 +225,18 @@ class MailPoster:
             def _get_socket(self, host: str, port: int, timeout: float) -> Any:
                 """Connect to a checked address; smtplib's method for this is meant to be replaced."""
                 with guard.budget(budget):
-                    connected = guard.connect_tcp(host, port, timeout).get_extra_info("socket")
+                    connected = guard.connect_tcp(host, port, timeout).get_extra_info(
+                        "socket"
+                    )
                 connected.settimeout(timeout)
                 if tls is not None and server.security == "tls":
                     return tls.wrap_socket(connected, server_hostname=host)
                 return connected
 
         domain = str(message["From"]).rpartition("@")[2]
-        client = GuardedSmtp(host, port, local_hostname=domain, timeout=self._deadline_seconds)
+        client = GuardedSmtp(
+            host, port, local_hostname=domain, timeout=self._deadline_seconds
+        )
         self._open.add(client)
         try:
             if server.security == "starttls":

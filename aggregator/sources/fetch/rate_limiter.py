@@ -13,24 +13,30 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.response import http_time
 from aggregator.sources.limits import NetTuning
 
-_HOST_HOLD_SECONDS = 300.0  # after a 429 without a time all feeds of the host wait (chosen)
+# After a 429 without a time all feeds of the host wait (chosen)
+_HOST_HOLD_SECONDS = 300.0
 # That the other feeds of a host wait for one response at most: a platform with many feeds must not stand
 # still for a day (FreshRSS issue 7870); chosen.
 _HOST_HOLD_MAX_SECONDS = 3600.0
 # Feeds of one host that receive 503 with Retry-After until all wait: one may be a bad route.
 _HOST_HOLD_FEEDS = 2
-_HOST_GAP_FACTOR_MAX = 32.0  # each 429 doubles the gap of its host up to so many times the usual one (chosen)
-_HOST_RECOVERY_RESPONSES = 20  # consecutive responses without a 429 that halve it again (chosen)
+# Each 429 doubles the gap of its host up to so many times the usual one (chosen)
+_HOST_GAP_FACTOR_MAX = 32.0
+# Consecutive responses without a 429 that halve it again (chosen)
+_HOST_RECOVERY_RESPONSES = 20
 
 _DIGITS = re.compile(r"[0-9]+\Z")
 HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
 _WIDE_GAP_KEPT_SECONDS = 86400.0
-_PAGES = " pages"  # after the name of a host: what it asked when its pages were requested
+# After the name of a host: what it asked when its pages were requested
+_PAGES = " pages"
 ASKED_TO_WAIT = "asked to wait"  # the cause of a FetchError if no request was sent
 
 
-def parse_retry_after(value: str | None, now: dt.datetime, tuning: NetTuning) -> float | None:
+def parse_retry_after(
+    value: str | None, now: dt.datetime, tuning: NetTuning
+) -> float | None:
     """Return the seconds of a Retry-After header, clamped to [60 s, 24 h]; None if it is invalid.
 
     Only ASCII digits or an HTTP date count (RFC 9110 10.2.3); `now` is aware.
@@ -78,7 +84,12 @@ class RateLimiter:
 
     @contextmanager
     def turn(
-        self, host: str, *, is_private_host: bool = False, at_once: bool = False, is_page: bool = False
+        self,
+        host: str,
+        *,
+        is_private_host: bool = False,
+        at_once: bool = False,
+        is_page: bool = False,
     ) -> Iterator[None]:
         """Wait for a turn at `host` and hold it for the block.
 
@@ -97,7 +108,9 @@ class RateLimiter:
             state.running += 1
             start = max(self._clock(), state.next_start if at_once else 0.0)
             for one in self._limits(host, state, is_page):
-                gap = max(self._tuning.host_gap_seconds * one.gap_factor, one.requested_gap)
+                gap = max(
+                    self._tuning.host_gap_seconds * one.gap_factor, one.requested_gap
+                )
                 one.next_start = start + (0.0 if is_private_host else gap)
             self._changed.notify_all()
         try:
@@ -111,9 +124,16 @@ class RateLimiter:
         """Return the seconds until a request to `host` could start; an estimate while others wait."""
         with self._changed:
             state = self._hosts.get(host, _Host())
-            ahead = state.waiting + max(0, state.running + 1 - self._tuning.host_concurrency)
-            start = max(max(one.next_start, one.backoff_until) for one in self._limits(host, state, is_page))
-            return max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
+            ahead = state.waiting + max(
+                0, state.running + 1 - self._tuning.host_concurrency
+            )
+            start = max(
+                max(one.next_start, one.backoff_until)
+                for one in self._limits(host, state, is_page)
+            )
+            return (
+                max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
+            )
 
     def not_ready(self, within_seconds: float) -> list[str]:
         """Return the hosts at which no request could start within this time."""
@@ -127,7 +147,13 @@ class RateLimiter:
             ]
 
     def asked_to_wait(
-        self, host: str, url: str, status: int, seconds: float | None, *, is_page: bool = False
+        self,
+        host: str,
+        url: str,
+        status: int,
+        seconds: float | None,
+        *,
+        is_page: bool = False,
     ) -> None:
         """Handle a 429, or a 503 with a Retry-After. That of a page is about the pages of the host only.
 
@@ -144,7 +170,9 @@ class RateLimiter:
                 hold = seconds or _HOST_HOLD_SECONDS
                 state.gap_factor = min(state.gap_factor * 2, _HOST_GAP_FACTOR_MAX)
             elif seconds is not None:
-                state.busy = {other: until for other, until in state.busy.items() if until > now}
+                state.busy = {
+                    other: until for other, until in state.busy.items() if until > now
+                }
                 state.busy[url] = now + seconds
                 if len(state.busy) < _HOST_HOLD_FEEDS:
                     return
@@ -176,7 +204,9 @@ class RateLimiter:
     def widen(self, host: str, gap_seconds: float) -> None:
         """Use at least this gap at `host`, requested by it as a crawl delay, up to 30 seconds."""
         with self._changed:
-            self._state(host).requested_gap = min(gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS)
+            self._state(host).requested_gap = min(
+                gap_seconds, _LARGEST_REQUESTED_GAP_SECONDS
+            )
 
     def _state(self, host: str) -> _Host:
         if len(self._hosts) >= HOSTS_KEPT:
@@ -188,7 +218,9 @@ class RateLimiter:
         pages = self._hosts.get(host + _PAGES) if is_page else None
         return (state,) if pages is None else (state, pages)
 
-    def _await_turn(self, host: str, state: _Host, at_once: bool, is_page: bool) -> None:
+    def _await_turn(
+        self, host: str, state: _Host, at_once: bool, is_page: bool
+    ) -> None:
         while True:
             if self._closed:
                 raise FetchError("stopped", "the program is stopping")
@@ -211,5 +243,8 @@ class RateLimiter:
         for host, state in list(self._hosts.items()):
             is_idle = state.running == 0 and state.waiting == 0
             kept_seconds = _WIDE_GAP_KEPT_SECONDS if state.gap_factor > 1.0 else 0.0
-            if is_idle and max(state.next_start, state.backoff_until) + kept_seconds <= now:
+            if (
+                is_idle
+                and max(state.next_start, state.backoff_until) + kept_seconds <= now
+            ):
                 del self._hosts[host]

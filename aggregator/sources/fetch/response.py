@@ -13,14 +13,18 @@ from aggregator.model.core import FrozenStruct
 from aggregator.sources.limits import URL_CHARS
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")
-_CHARSET = re.compile(r"charset\s*=\s*+(?:[\"']\s*+)?([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE)
+_CHARSET = re.compile(
+    r"charset\s*=\s*+(?:[\"']\s*+)?([A-Za-z0-9][A-Za-z0-9_.:-]{0,39})", re.IGNORECASE
+)
 _MEDIA_TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]{1,80}/[A-Za-z0-9!#$&^_.+-]{1,80})")
 _HEADER_CHARS = 400
 _MOST_REFRESH_BYTES = 4096  # pages that only redirect have a few hundred (chosen)
 _META = re.compile(r"<meta\b[^<>]*>", re.IGNORECASE)
 _IS_REFRESH = re.compile(r"http-equiv\s*=\s*[\"']?refresh\b", re.IGNORECASE)
 # At most five seconds: longer ones are pages that reload themselves.
-_REFRESH = re.compile(r"[\"'=]\s*0*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*[\"']?([^\"'>]+)", re.IGNORECASE)
+_REFRESH = re.compile(
+    r"[\"'=]\s*0*[0-5](?:\.\d*)?\s*[;,]\s*url\s*=\s*[\"']?([^\"'>]+)", re.IGNORECASE
+)
 _UNCACHED = re.compile(r"(?:^|[\s,])no-(?:cache|store)(?:$|[\s,])")
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?([0-9]{1,12})")
 _NUMBER = re.compile(r"[0-9]{1,12}\Z")
@@ -44,10 +48,13 @@ class FetchResult(FrozenStruct):
     last_modified: str | None = None
     robots: str = ""  # permissions in the headers, see extract/html/robots_meta.py
     fresh_seconds: float | None = None  # freshness lifetime (Cache-Control, Expires)
-    is_unchecked: bool = False  # whether a certificate on the way was not checked (`insecure: true`)
+    # Whether a certificate on the way was not checked (`insecure: true`)
+    is_unchecked: bool = False
 
 
-def to_fetch_result(response: httpx.Response, body: bytes, *, asked: str, final: str) -> FetchResult:
+def to_fetch_result(
+    response: httpx.Response, body: bytes, *, asked: str, final: str
+) -> FetchResult:
     """Convert a response to the request for `asked`, at the end of the redirects to `final`."""
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
@@ -93,8 +100,13 @@ def fresh_seconds(headers: Mapping[str, str]) -> float | None:
         return None
     if (age := _MAX_AGE.search(control)) is not None:
         elapsed = headers.get("age", "").strip()
-        return max(0.0, float(age[1]) - (float(elapsed) if _NUMBER.match(elapsed) else 0.0))
-    expires, date = http_time(headers.get("expires", "")), http_time(headers.get("date", ""))
+        return max(
+            0.0, float(age[1]) - (float(elapsed) if _NUMBER.match(elapsed) else 0.0)
+        )
+    expires, date = (
+        http_time(headers.get("expires", "")),
+        http_time(headers.get("date", "")),
+    )
     if expires is None or date is None:
         return None
     return max(0.0, (expires - date).total_seconds())

@@ -19,7 +19,8 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
 from aggregator.sources.fetch.transport import parsed
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
-_RETRY_SECONDS = 600.0  # while robots.txt cannot be read, everything is disallowed for so long
+# While robots.txt cannot be read, everything is disallowed for so long
+_RETRY_SECONDS = 600.0
 _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
 
 AGENT = "aggregator"  # this program's product token in robots.txt
@@ -37,7 +38,9 @@ class _SiteRules(msgspec.Struct, frozen=True):
 class Robots:
     """The robots.txt rules of sites. Thread-safe; each site is requested by one thread at a time."""
 
-    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, client: Client, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
         self._clock = clock
         self._sites: OrderedDict[str, _SiteRules] = OrderedDict()
@@ -45,7 +48,11 @@ class Robots:
         self._lock = threading.Lock()
 
     def answer(
-        self, url: str, *, source_port: int | None = None, linked_from: str | None = None
+        self,
+        url: str,
+        *,
+        source_port: int | None = None,
+        linked_from: str | None = None,
     ) -> Literal["yes", "no", "not now"]:
         """Return whether the page may be fetched; request robots.txt if the rules are older than a day.
 
@@ -72,12 +79,15 @@ class Robots:
             self._sites.move_to_end(site)
             return rules
 
-    def _ask(self, site: str, source_port: int | None, linked_from: str | None) -> _SiteRules:
+    def _ask(
+        self, site: str, source_port: int | None, linked_from: str | None
+    ) -> _SiteRules:
         with self._lock:
             turn = self._asking.setdefault(site, threading.Lock())
         with turn:
             try:
-                rules = self._known(site)  # another thread may have requested it meanwhile
+                # Another thread may have requested it meanwhile
+                rules = self._known(site)
                 if rules is None:
                     rules = self._fetched(site, source_port, linked_from)
                     with self._lock:
@@ -90,16 +100,25 @@ class Robots:
                     self._asking.pop(site, None)
         return rules
 
-    def _fetched(self, site: str, source_port: int | None, linked_from: str | None) -> _SiteRules:
+    def _fetched(
+        self, site: str, source_port: int | None, linked_from: str | None
+    ) -> _SiteRules:
         now = self._clock()
         try:
             answer = self._client.fetch(
-                f"{site}/robots.txt", accept="robots", source_port=source_port, linked_from=linked_from
+                f"{site}/robots.txt",
+                accept="robots",
+                source_port=source_port,
+                linked_from=linked_from,
             )
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
                 raise  # about the linking source and not about the site
-            if error.status is not None and 400 <= error.status < 500 and error.status not in _NOT_NOW:
+            if (
+                error.status is not None
+                and 400 <= error.status < 500
+                and error.status not in _NOT_NOW
+            ):
                 return _SiteRules(Protego.parse(""), now + _CACHE_SECONDS)
             with self._lock:
                 before = self._sites.get(site)

@@ -53,10 +53,13 @@ _CLOSED_V6 = tuple(
 )
 # Behind a NAT64 gateway every IPv4 host has such an address: the embedded IPv4 address is checked.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)  # lengths of a gateway's prefix (RFC 6052, 2.2)
+# Lengths of a gateway's prefix (RFC 6052, 2.2)
+_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)
 # ipv4only.arpa has these addresses; the resolver of a NAT64 network returns them with its prefix (RFC 7050).
 NAT64_NAME = "ipv4only.arpa"
-_NAT64_INSIDE = frozenset({ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171")})
+_NAT64_INSIDE = frozenset(
+    {ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171")}
+)
 # The middle of an ISATAP address (RFC 5214), a tunnel to the IPv4 address at its end.
 _ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 
@@ -86,14 +89,19 @@ def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, .
 
 
 def is_permitted(
-    address: Address, exceptions: Iterable[Network], nat64: Iterable[ipaddress.IPv6Network] = ()
+    address: Address,
+    exceptions: Iterable[Network],
+    nat64: Iterable[ipaddress.IPv6Network] = (),
 ) -> bool:
     """Return whether to connect: the address is public, or in one of the operator's `exceptions`.
 
     For an address with one of the prefixes in `nat64`, the embedded IPv4 address must be permitted too.
     """
     judged = _inner(address)
-    if any(judged.version == network.version and judged in network for network in exceptions):
+    if any(
+        judged.version == network.version and judged in network
+        for network in exceptions
+    ):
         return True
     return is_public(judged) and all(
         is_permitted(_behind(judged, network.prefixlen), exceptions)
@@ -131,8 +139,10 @@ def _inner(address: Address) -> Address:
     return address
 
 
-Resolve = Callable[[str, int, float], list[str]]  # name, port, seconds left -> addresses
-Dial = Callable[[str, int, float], httpcore.NetworkStream]  # checked address, port, seconds left
+# name, port, seconds left -> addresses
+Resolve = Callable[[str, int, float], list[str]]
+# Checked address, port, seconds left
+Dial = Callable[[str, int, float], httpcore.NetworkStream]
 
 Server = tuple[str, int]  # host as written in a URL, and port
 
@@ -170,7 +180,11 @@ class RequestBudget:
 
     @classmethod
     def to_server(
-        cls, seconds: float, wire_cap_bytes: int, server: Server, clock: Callable[[], float] = time.monotonic
+        cls,
+        seconds: float,
+        wire_cap_bytes: int,
+        server: Server,
+        clock: Callable[[], float] = time.monotonic,
     ) -> "RequestBudget":
         """Return the limits of a connection to a server that a user entered."""
         ports, servers = frozenset({server[1]}), frozenset({server})
@@ -180,7 +194,9 @@ class RequestBudget:
         """Return the seconds left. Raise FetchError("timeout") when there are none."""
         seconds = self._seconds - self.elapsed()
         if seconds <= 0:
-            raise FetchError("timeout", f"no complete response within {self._seconds:g} s")
+            raise FetchError(
+                "timeout", f"no complete response within {self._seconds:g} s"
+            )
         return max(seconds, _SMALLEST_WAIT_SECONDS)
 
     def elapsed(self) -> float:
@@ -195,10 +211,13 @@ class RequestBudget:
         """Count received bytes. Raise FetchError("too_large") above the limit."""
         self._wire_bytes += size_bytes
         if self._wire_bytes > self._wire_cap_bytes:
-            raise FetchError("too_large", f"the response is longer than {self._wire_cap_bytes} bytes")
+            raise FetchError(
+                "too_large", f"the response is longer than {self._wire_cap_bytes} bytes"
+            )
 
 
-_NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")  # 127.1 and 0x7f000001 are addresses, too
+# 127.1 and 0x7f000001 are addresses, too
+_NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
 _LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
 
 
@@ -249,11 +268,14 @@ class SsrfGuard(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         """Connect to a checked address of `host`. Raise FetchError("refused") if one is not allowed."""
-        addresses = self._answers(host, port) if self._is_proxied else self._checked(host, port)
+        addresses = (
+            self._answers(host, port) if self._is_proxied else self._checked(host, port)
+        )
         stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
         with self._lock:
             self._open.add(stream)
-        self.seconds_left(None)  # a stop while connecting has not closed this connection
+        # A stop while connecting has not closed this connection
+        self.seconds_left(None)
         return stream
 
     def is_private(self, host: str, port: int | None = None) -> bool:
@@ -313,7 +335,11 @@ class SsrfGuard(httpcore.NetworkBackend):
 
     def _answers(self, host: str, port: int) -> list[str]:
         literal = address_of(host.strip("[]"))
-        return [str(literal)] if literal else self._resolve(host, port, self.seconds_left(None))
+        return (
+            [str(literal)]
+            if literal
+            else self._resolve(host, port, self.seconds_left(None))
+        )
 
     def _checked(self, host: str, port: int) -> list[str]:
         answers = self._answers(host, port)
@@ -338,9 +364,15 @@ class SsrfGuard(httpcore.NetworkBackend):
             raise _changed_sides(host, private[0])
         return answers
 
-    def _is_permitted(self, address: Address, exceptions: tuple[Network, ...] = ()) -> bool:
-        is_asked = isinstance(address, IPv6Address) and is_permitted(address, exceptions)
-        return is_permitted(address, exceptions, self._nat64_prefixes() if is_asked else ())
+    def _is_permitted(
+        self, address: Address, exceptions: tuple[Network, ...] = ()
+    ) -> bool:
+        is_asked = isinstance(address, IPv6Address) and is_permitted(
+            address, exceptions
+        )
+        return is_permitted(
+            address, exceptions, self._nat64_prefixes() if is_asked else ()
+        )
 
     def _led_to_internet(self, host: str) -> bool:
         """Whether a name that leads into the operator's networks now led to the internet before.
@@ -349,7 +381,9 @@ class SsrfGuard(httpcore.NetworkBackend):
         never seen in those networks counts as such.
         """
         is_full = len(self._public_hosts) >= _NAMES_KEPT
-        is_unknown = address_of(host.strip("[]")) is None and host not in self._private_hosts
+        is_unknown = (
+            address_of(host.strip("[]")) is None and host not in self._private_hosts
+        )
         return host in self._public_hosts or (is_full and is_unknown)
 
     def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
@@ -365,7 +399,9 @@ class SsrfGuard(httpcore.NetworkBackend):
         try:
             answers = self._resolve(NAT64_NAME, 80, seconds)
         except FetchError:
-            self._nat64_until = max(self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS)
+            self._nat64_until = max(
+                self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS
+            )
         else:
             found = (address_of(answer) for answer in answers)
             self._nat64 = nat64_prefixes(one for one in found if one is not None)
@@ -395,10 +431,13 @@ class SsrfGuard(httpcore.NetworkBackend):
         allowed = WEB_PORTS if budget is None else WEB_PORTS | budget.ports
         if port not in allowed:
             raise FetchError(
-                "refused", f"port {port} of {host}: only ports 80, 443 and that of the source are allowed"
+                "refused",
+                f"port {port} of {host}: only ports 80, 443 and that of the source are allowed",
             )
 
-    def _dial_first(self, addresses: list[str], port: int, timeout: float | None) -> httpcore.NetworkStream:
+    def _dial_first(
+        self, addresses: list[str], port: int, timeout: float | None
+    ) -> httpcore.NetworkStream:
         """Connect to the first address that responds; a dead one may use only its share of the time."""
         for position, address in enumerate(addresses):
             share = self.seconds_left(timeout) / (len(addresses) - position)
@@ -422,7 +461,8 @@ class GuardedStream(httpcore.NetworkStream):
         try:
             got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
         finally:
-            self._guard.seconds_left(None)  # raises FetchError where a stop or the deadline ended it
+            # Raises FetchError where a stop or the deadline ended it
+            self._guard.seconds_left(None)
         self._guard.count(len(got))
         return got
 
@@ -431,7 +471,10 @@ class GuardedStream(httpcore.NetworkStream):
         self._inner.write(buffer, self._guard.seconds_left(timeout))
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Start TLS on this connection, with the same limits; the certificate is checked against the name."""
         left = self._guard.seconds_left(timeout)
@@ -469,7 +512,9 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            found = socket.getaddrinfo(
+                name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+            )
             outcome.append(list(dict.fromkeys(str(answer[4][0]) for answer in found)))
         except (OSError, UnicodeError) as error:
             outcome.append(error)

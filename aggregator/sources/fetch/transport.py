@@ -13,7 +13,12 @@ from http import HTTPStatus
 import httpcore
 import httpx
 
-from aggregator.model.errors import AggregatorError, ConfigError, FetchError, TooManyFilesError
+from aggregator.model.errors import (
+    AggregatorError,
+    ConfigError,
+    FetchError,
+    TooManyFilesError,
+)
 from aggregator.sources.fetch.certificates import HostTrust, refused_certificate, tls_of
 from aggregator.sources.fetch.lenient_head import LenientBackend
 from aggregator.sources.fetch.ssrf_guard import SsrfGuard
@@ -21,7 +26,8 @@ from aggregator.sources.limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")
 _USERINFO = re.compile(r"//[^/?#\s]*@")
-_ERRNO = re.compile(r"^\[Errno -?\d+\] ")  # of the message of an OSError; the words after it say the same
+# Of the message of an OSError; the words after it say the same
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "tls"),  # first, since it is wrapped in a failed connection
     (httpcore.TimeoutException, "timeout"),
@@ -62,7 +68,10 @@ class GuardedTransport(httpx.BaseTransport):
             network_backend=LenientBackend(guard),
         )
         self._pool = new_pool(ssl_context=tls_of())
-        self._pools = {host: new_pool(ssl_context=tls_of(trust)) for host, trust in (trusts or {}).items()}
+        self._pools = {
+            host: new_pool(ssl_context=tls_of(trust))
+            for host, trust in (trusts or {}).items()
+        }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request unchanged, and return the response with its body unread."""
@@ -71,7 +80,10 @@ class GuardedTransport(httpx.BaseTransport):
             httpcore.Request(
                 method=request.method,
                 url=httpcore.URL(
-                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                    scheme=url.raw_scheme,
+                    host=url.raw_host,
+                    port=url.port,
+                    target=url.raw_path,
                 ),
                 headers=request.headers.raw,
                 content=request.stream,
@@ -80,7 +92,10 @@ class GuardedTransport(httpx.BaseTransport):
         )
         assert isinstance(answer.stream, Iterable)
         return httpx.Response(
-            answer.status, headers=answer.headers, stream=_Stream(answer.stream), request=request
+            answer.status,
+            headers=answer.headers,
+            stream=_Stream(answer.stream),
+            request=request,
         )
 
     def close(self) -> None:
@@ -109,7 +124,9 @@ def proxy_of(text: str) -> httpx.Proxy:
     except (httpx.InvalidURL, UnicodeError, ValueError):
         proxy = None
     if proxy is None or proxy.url.scheme != "http" or not proxy.url.host:
-        raise ConfigError("fetch.proxy: give http://HOST:PORT, with user:password@ where it asks for them")
+        raise ConfigError(
+            "fetch.proxy: give http://HOST:PORT, with user:password@ where it asks for them"
+        )
     return proxy
 
 
@@ -129,19 +146,26 @@ def parsed(text: str) -> httpx.URL:
     if len(stripped) > URL_CHARS:
         raise FetchError("address", f"longer than {URL_CHARS} characters")
     if _NEVER_IN_ADDRESS.search(stripped):
-        raise FetchError("address", f"{short(stripped)} contains a control character or a backslash")
+        raise FetchError(
+            "address", f"{short(stripped)} contains a control character or a backslash"
+        )
     try:
         url = httpx.URL(stripped)
         port = port_of(url)
     except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        if "@" in stripped:  # the rest of a password that has an unescaped slash looks like a port
+        # The rest of a password that has an unescaped slash looks like a port
+        if "@" in stripped:
             detail = "this is not a valid address; in a user or password write %2F for / and %40 for @"
             raise FetchError("address", detail) from None
         raise FetchError("address", f"{short(stripped)}: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise FetchError("address", f"{short(stripped)} is not an http or https address")
+        raise FetchError(
+            "address", f"{short(stripped)} is not an http or https address"
+        )
     if url.userinfo:
-        raise FetchError("address", "addresses with a user name or password are not fetched")
+        raise FetchError(
+            "address", "addresses with a user name or password are not fetched"
+        )
     if not 0 < port < 65536:
         raise FetchError("address", f"there is no port {port}")
     return url.copy_with(fragment=None)
@@ -172,7 +196,9 @@ def fetch_error(error: Exception, url: str) -> FetchError:
     if isinstance(error, AggregatorError):
         raise error
     chain: list[BaseException] = [error]
-    while (link := chain[-1].__cause__ or chain[-1].__context__) is not None and link not in chain:
+    while (
+        link := chain[-1].__cause__ or chain[-1].__context__
+    ) is not None and link not in chain:
         chain.append(link)
     if any(TooManyFilesError.is_behind(link) for link in chain):
         raise TooManyFilesError from error
@@ -182,5 +208,9 @@ def fetch_error(error: Exception, url: str) -> FetchError:
     for kind, cause in _CAUSES:
         for link in chain:
             if isinstance(link, kind):
-                return FetchError(cause, _ERRNO.sub("", short(link)) or type(link).__name__)
-    return FetchError("protocol", f"{type(error).__name__} from {short(url)}: {short(error)}")
+                return FetchError(
+                    cause, _ERRNO.sub("", short(link)) or type(link).__name__
+                )
+    return FetchError(
+        "protocol", f"{type(error).__name__} from {short(url)}: {short(error)}"
+    )

@@ -19,7 +19,9 @@ _LAST_TAG = re.compile(rb"</([A-Za-z][\w:.-]*)\s*>\s*\Z")
 _TAIL_BYTES = 200  # in which the last tag is
 
 
-def decompress_body(body: bytes, encoding: str, cap_bytes: int, *, is_strict: bool = False) -> bytes:
+def decompress_body(
+    body: bytes, encoding: str, cap_bytes: int, *, is_strict: bool = False
+) -> bytes:
     """Return a body without the codings of its Content-Encoding, at most `cap_bytes` long.
 
     A name that is no coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
@@ -33,7 +35,9 @@ def decompress_body(body: bytes, encoding: str, cap_bytes: int, *, is_strict: bo
     names = [name.strip().lower() for name in reversed(encoding.split(","))]
     codings = [name for name in names if name in _DECODERS] if body else []
     if len(codings) > _MOST_LAYERS:
-        raise FetchError("encoding", f"the server compressed the response {len(codings)} times")
+        raise FetchError(
+            "encoding", f"the server compressed the response {len(codings)} times"
+        )
     for coding in codings:
         try:
             body = _joined(_DECODERS[coding](body), cap_bytes, is_strict)
@@ -63,11 +67,15 @@ def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
         for part in parts:
             body += part
             if len(body) > cap_bytes:
-                words = f"the response is longer than {cap_bytes} bytes when decompressed"
+                words = (
+                    f"the response is longer than {cap_bytes} bytes when decompressed"
+                )
                 raise FetchError("too_large", words)
     except (ReadError, zlib.error, EOFError) as error:
         if is_strict or not is_whole(bytes(body)):
-            raise FetchError("encoding", "the compressed response is damaged or truncated") from error
+            raise FetchError(
+                "encoding", "the compressed response is damaged or truncated"
+            ) from error
     return bytes(body)
 
 
@@ -80,7 +88,8 @@ def _unzipped(body: bytes) -> Iterator[bytes]:
 
 def _inflated(body: bytes) -> Iterator[bytes]:
     """Decompress what servers call deflate: with the header of zlib or gzip, or without one."""
-    has_header = body[0] & 0x8F == 8 and int.from_bytes(body[:2], "big") % 31 == 0  # RFC 1950, 2.2
+    # RFC 1950, 2.2
+    has_header = body[0] & 0x8F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
     if has_header or body.startswith(_GZIP_MAGIC):
         inflater = zlib.decompressobj(32 + zlib.MAX_WBITS)
     else:
@@ -120,7 +129,10 @@ def _brotli(body: bytes) -> Iterator[bytes]:
 
 def _refused(name: str) -> Callable[[bytes], Iterator[bytes]]:
     def refuse(_body: bytes) -> Iterator[bytes]:
-        raise FetchError("encoding", f"the server used the encoding {name!r}, which was not requested")
+        raise FetchError(
+            "encoding",
+            f"the server used the encoding {name!r}, which was not requested",
+        )
 
     return refuse
 
@@ -134,6 +146,14 @@ _DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
     "br": _brotli,
     **{
         name: _refused(name)
-        for name in ("compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
+        for name in (
+            "compress",
+            "x-compress",
+            "dcb",
+            "dcz",
+            "exi",
+            "pack200-gzip",
+            "aes128gcm",
+        )
     },
 }

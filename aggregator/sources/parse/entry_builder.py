@@ -9,7 +9,14 @@ from urllib.parse import urljoin, urlsplit
 
 from aggregator.extract.language import dates, unicode
 from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
-from aggregator.model.core import Authority, Enclosure, Entry, FrozenStruct, Outlet, Published
+from aggregator.model.core import (
+    Authority,
+    Enclosure,
+    Entry,
+    FrozenStruct,
+    Outlet,
+    Published,
+)
 from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning
 
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
@@ -24,9 +31,12 @@ _TITLE_TAG = re.compile(
     r"(?:\s[^<>]{0,500})?/?>",
     re.IGNORECASE,
 )
-_DATA_URI = re.compile(r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}")
+_DATA_URI = re.compile(
+    r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}"
+)
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
-STORY_TAG = "tag:aggregator,2026:"  # with which each GUID of an output feed begins (web/feeds)
+# With which each GUID of an output feed begins (web/feeds)
+STORY_TAG = "tag:aggregator,2026:"
 _LINK = re.compile(r'<a href="([^"<>]{1,4096})"')
 _MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
 _MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
@@ -99,7 +109,9 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     updated = declared_time(declared.updated, context)
     dates = (declared_time(one, context) for one in declared.published)
     published = next((one for one in dates if one is not None), None)
-    outlet, feed_outlet = (None, None) if context.outlet else _outlets(declared, url, context)
+    outlet, feed_outlet = (
+        (None, None) if context.outlet else _outlets(declared, url, context)
+    )
     return Entry(
         source=context.source,
         guid=guid,
@@ -114,7 +126,9 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         feed_outlet=feed_outlet,
         author=author_name(declared.author),
         language=primary_language(declared.language) or context.language,
-        categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[:_MAX_CATEGORIES],
+        categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[
+            :_MAX_CATEGORIES
+        ],
         enclosures=enclosures,
         authority=authority_of(url, context.url),
         zone=context.zone,
@@ -126,7 +140,9 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
-    found = dict.fromkeys(absolute_url(html.unescape(one), None) for one in _LINK.findall(declared.html))
+    found = dict.fromkeys(
+        absolute_url(html.unescape(one), None) for one in _LINK.findall(declared.html)
+    )
     return [
         Entry(source=context.source, url=url, authority="foreign", is_observation=True)
         for url in found
@@ -171,7 +187,9 @@ def plain_title(raw: str) -> str:
     Entities are decoded twice, since many feeds encode them twice. The name of a tag that nothing ends is a
     word of the headline.
     """
-    text = html.unescape(_without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img")))
+    text = html.unescape(
+        _without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img"))
+    )
     # What was escaped twice is a name, if it stands alone: "A <br> tag turns thirty".
     text = html.unescape(_without_tags(text, alone=()))
     return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
@@ -201,7 +219,9 @@ def clean_html(raw: str) -> str:
 def html_of_text(text: str) -> str:
     """Return plain text as HTML paragraphs, with "<" and "&" escaped."""
     blocks = (block.strip() for block in re.split(r"\n\s*\n", text))
-    return "".join(f"<p>{html.escape(block, quote=False)}</p>" for block in blocks if block)
+    return "".join(
+        f"<p>{html.escape(block, quote=False)}</p>" for block in blocks if block
+    )
 
 
 def primary_language(raw: str) -> str | None:
@@ -236,10 +256,15 @@ def _outlets(
 ) -> tuple[Outlet | None, Outlet | None]:
     """Return the outlet of an entry, and that of its feed if it is another one."""
     feed = feed_outlet(
-        name=context.name, title=context.title, feed_url=context.url, site_url=context.site_url
+        name=context.name,
+        title=context.title,
+        feed_url=context.url,
+        site_url=context.site_url,
     )
     declared_url = absolute_url(declared.outlet_url, None)
-    outlet = feed.of_entry(url=url, declared_name=_name(declared.outlet), declared_url=declared_url)
+    outlet = feed.of_entry(
+        url=url, declared_name=_name(declared.outlet), declared_url=declared_url
+    )
     return outlet, feed.behind(outlet)
 
 
@@ -247,12 +272,16 @@ def _name(raw: str) -> str | None:
     return plain_title(raw)[:NAME_CHARS] or None
 
 
-def _enclosures(declared: Iterable[Enclosure], context: FeedContext) -> tuple[Enclosure, ...]:
+def _enclosures(
+    declared: Iterable[Enclosure], context: FeedContext
+) -> tuple[Enclosure, ...]:
     by_url: dict[str, Enclosure] = {}
     for one in declared:
         url = absolute_url(one.url, context.site_url or context.url)
         if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
             kind = unicode.clean(one.type).strip()[:100]
             title = plain_title(one.title)[:NAME_CHARS]
-            by_url[url] = Enclosure(url=url, type=kind, length_bytes=one.length_bytes, title=title)
+            by_url[url] = Enclosure(
+                url=url, type=kind, length_bytes=one.length_bytes, title=title
+            )
     return tuple(by_url.values())

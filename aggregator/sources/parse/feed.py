@@ -50,7 +50,9 @@ _PERIODS = {
 }
 
 
-def ttl_seconds(ttl: str | None, period: str | None, frequency: str | None) -> float | None:
+def ttl_seconds(
+    ttl: str | None, period: str | None, frequency: str | None
+) -> float | None:
     """Return the poll interval that the feed requests, in seconds; None if it requests none.
 
     `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
@@ -67,9 +69,13 @@ def ttl_seconds(ttl: str | None, period: str | None, frequency: str | None) -> f
 
 _UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
 # feedparser uses an image's caption as the summary of the entry, even if the entry has a summary.
-_CAPTION = re.compile(r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE)
+_CAPTION = re.compile(
+    r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE
+)
 # It also uses any `uri` attribute of a link as its URL and drops the link's text, which is the URL.
-_LINK_URI = re.compile(r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE)
+_LINK_URI = re.compile(
+    r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE
+)
 # It splits long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
 _TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
 
@@ -81,9 +87,13 @@ def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
     `entry_count` above `len(entries)` means that entries were left out, as too many or empty, or as known.
     """
     try:
-        return _read_unknown_items(_unzipped(data, context.tuning.max_feed_bytes), context)
+        return _read_unknown_items(
+            _unzipped(data, context.tuning.max_feed_bytes), context
+        )
     except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
-        return ParsedFeed(problem=f"this could not be read as a feed ({type(error).__name__})")
+        return ParsedFeed(
+            problem=f"this could not be read as a feed ({type(error).__name__})"
+        )
 
 
 def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
@@ -102,12 +112,16 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
     if len(feed.are_settled) == len(cut.items):
         settled = zip(cut.items, feed.are_settled, strict=True)
         items = tuple(item if is_settled else b"" for item, is_settled in settled)
-    return replace(_with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame)
+    return replace(
+        _with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame
+    )
 
 
 def _states_days(feed: ParsedFeed) -> bool:
     """Return whether all entries with a time are of midnight UTC."""
-    times = [entry.published.time for entry in feed.entries if entry.published is not None]
+    times = [
+        entry.published.time for entry in feed.entries if entry.published is not None
+    ]
     return bool(times) and all(time.time() == dt.time(0) for time in times)
 
 
@@ -159,13 +173,20 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
 
 def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
-    limit, is_earlier = context.tuning.max_entries, partial(_is_earlier, context=context)
+    limit, is_earlier = (
+        context.tuning.max_entries,
+        partial(_is_earlier, context=context),
+    )
     cut = xml_repair.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
     repaired = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", cut.text))
     first = feed = _attempted(_with_feedparser, repaired, context)
     if min(cut.entries, limit) > (feed.entry_count if feed else 0):
         alone = _attempted(_one_by_one, repaired, context)
-        feed = alone if alone and alone.entry_count > (feed.entry_count if feed else 0) else feed
+        feed = (
+            alone
+            if alone and alone.entry_count > (feed.entry_count if feed else 0)
+            else feed
+        )
     if feed and feed.entry_count:
         return _as_given(feed, cut, limit)
     if first and first.format:
@@ -217,12 +238,16 @@ def _with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     )
     declared = [_declared(raw) for raw in parsed["entries"]]
     entries = [entries_of(one, context) for one in declared]
-    is_cut_short = not entries and isinstance(dict.get(parsed, "bozo_exception"), SAXParseException)
+    is_cut_short = not entries and isinstance(
+        dict.get(parsed, "bozo_exception"), SAXParseException
+    )
     version = (
         "" if is_cut_short else _string(parsed, "version")
     )  # only a complete feed counts as one without entries
     feed = _parsed(version, _string(head, "title"), context, entries)
-    requested = (_string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency"))
+    requested = (
+        _string(head, name) for name in ("ttl", "sy_updateperiod", "sy_updatefrequency")
+    )
     are_settled: tuple[bool, ...] = ()
     if not parsed["bozo"] and all(len(one) == 1 for one in entries):
         are_settled = tuple(map(_is_settled, declared, feed.entries))
@@ -238,14 +263,18 @@ def _one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
     head, *alone = xml_repair.entries_alone(text)
     feed = _with_feedparser(head, context)
-    context = replace(context, site_url=feed.site_url, title=feed.title, language=feed.language)
+    context = replace(
+        context, site_url=feed.site_url, title=feed.title, language=feed.language
+    )
     feeds = [_attempted(_with_feedparser, document, context) for document in alone]
     entries = [one.entries if one else () for one in feeds]
     read = _parsed(feed.format, feed.title, context, entries)
     return replace(read, ttl_seconds=feed.ttl_seconds)
 
 
-def _parsed(version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]) -> ParsedFeed:
+def _parsed(
+    version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]
+) -> ParsedFeed:
     """Return the feed; `entries`: of each item."""
     return ParsedFeed(
         format=version,
@@ -260,21 +289,30 @@ def _parsed(version: str, title: str, context: FeedContext, entries: Sequence[Se
 def _declared(raw: Raw) -> DeclaredEntry:
     source, guid, link = raw.get("source"), _string(raw, "id"), _string(raw, "link")
     if link == guid and "/" not in link:
-        link = ""  # feedparser takes each guid for a link that is not declared to be none
+        # Feedparser takes each guid for a link that is not declared to be none
+        link = ""
     contents = (_string(content, "src") for content in _dicts(raw, "content"))
     return DeclaredEntry(
         guid=guid,
         # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
-        url=_string(raw, "feedburner_origlink") or link or next(filter(None, contents), ""),
+        url=_string(raw, "feedburner_origlink")
+        or link
+        or next(filter(None, contents), ""),
         title=_string(raw, "title"),
         html=_fullest(raw),
-        published=tuple(_string(raw, name) for name in ("published", "created", "updated")),
+        published=tuple(
+            _string(raw, name) for name in ("published", "created", "updated")
+        ),
         updated=_string(raw, "updated"),
         author=_author(raw),
         outlet=_string(source, "title") if isinstance(source, dict) else "",
-        outlet_url=_string(source, "href") or _string(source, "link") if isinstance(source, dict) else "",
+        outlet_url=_string(source, "href") or _string(source, "link")
+        if isinstance(source, dict)
+        else "",
         language=_string(raw, "language") or _content_language(raw),
-        categories=tuple(_string(tag, "label") or _string(tag, "term") for tag in _dicts(raw, "tags")),
+        categories=tuple(
+            _string(tag, "label") or _string(tag, "term") for tag in _dicts(raw, "tags")
+        ),
         enclosures=_enclosures(raw),
     )
 
@@ -293,18 +331,30 @@ def _fullest(raw: Raw) -> str:
 
 def _as_html(content: Raw) -> str:
     value = _string(content, "value")
-    return html_of_text(value) if _string(content, "type") == "text/plain" else _markup(value)
+    return (
+        html_of_text(value)
+        if _string(content, "type") == "text/plain"
+        else _markup(value)
+    )
 
 
 def _markup(html: str) -> str:
     """Return markup that is escaped once too often, as a whole, as what it is."""
-    is_escaped = "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;")
+    is_escaped = (
+        "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;")
+    )
     return unescape(html) if is_escaped else html
 
 
 def _content_language(raw: Raw) -> str:
-    details = [raw.get("title_detail"), *_dicts(raw, "content"), raw.get("summary_detail")]
-    return next((_string(one, "language") for one in details if isinstance(one, dict)), "")
+    details = [
+        raw.get("title_detail"),
+        *_dicts(raw, "content"),
+        raw.get("summary_detail"),
+    ]
+    return next(
+        (_string(one, "language") for one in details if isinstance(one, dict)), ""
+    )
 
 
 def _author(raw: Raw) -> str:
@@ -348,7 +398,13 @@ def _enclosure(url: str, attributes: Raw) -> Enclosure:
 def _string(values: Raw, key: str) -> str:
     """Use plain `dict.get`: feedparser's own `get` returns values of other keys with a warning."""
     value = dict.get(values, key)
-    return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+    return (
+        value
+        if isinstance(value, str)
+        else str(value)
+        if isinstance(value, int | float)
+        else ""
+    )
 
 
 def _dicts(values: Raw, key: str) -> list[Raw]:
@@ -358,19 +414,28 @@ def _dicts(values: Raw, key: str) -> list[Raw]:
 
 _SNIFFED_CHARS = 65_536
 _FEED_ROOTS = r"rss|feed|rdf|channel|item|entry|urlset|sitemapindex"
-_FEED_ELEMENT = re.compile(rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE)
+_FEED_ELEMENT = re.compile(
+    rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE
+)
 _PAGE = frozenset({"html", "head", "body"})
 _PIECE_OF_PAGE = word_set("div p script style meta title link h1 center table b")
-_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")  # including UTF-32 and EBCDIC
+# Including UTF-32 and EBCDIC
+_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")
 _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
 
 
 def of_bytes(data: bytes) -> str | None:
     """Return why these bytes cannot be a feed, or None."""
     if not data.strip():
-        return "the feed is empty (0 bytes)" if not data else "the feed is empty (nothing but spaces)"
+        return (
+            "the feed is empty (0 bytes)"
+            if not data
+            else "the feed is empty (nothing but spaces)"
+        )
     # Some real feeds contain control characters: only data without any markup is refused as binary.
-    is_binary = unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
+    is_binary = (
+        unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
+    )
     return "this is binary data, not a feed" if is_binary else None
 
 
@@ -412,11 +477,14 @@ def _root(head: str) -> str | None:
 def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the feed in `text`, which may be any JSON or none; then `problem` has the reason."""
     try:
-        feed = json.loads(text.lstrip("\ufeff"), strict=False)  # unescaped line breaks in strings are common
+        # Unescaped line breaks in strings are common
+        feed = json.loads(text.lstrip("\ufeff"), strict=False)
     except (ValueError, RecursionError):
         return ParsedFeed(problem="this looks like JSON but is not well-formed")
     if not is_json_feed(feed):
-        return ParsedFeed(problem="this is JSON but not a JSON Feed (`version` does not name jsonfeed.org)")
+        return ParsedFeed(
+            problem="this is JSON but not a JSON Feed (`version` does not name jsonfeed.org)"
+        )
     context = replace(
         context,
         site_url=absolute_url(_string(feed, "home_page_url"), context.url),
@@ -439,7 +507,10 @@ def is_json_feed(value: object) -> bool:
         return False
     return "jsonfeed.org" in _string(value, "version") or (
         "version" in value
-        and any("id" in item and item.keys() & _JSON_BODIES for item in _dicts(value, "items"))
+        and any(
+            "id" in item and item.keys() & _JSON_BODIES
+            for item in _dicts(value, "items")
+        )
     )
 
 
@@ -448,7 +519,8 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
     if len(items) <= limit:
         return items
     first, last = (
-        _string(one, "date_published") if isinstance(one, dict) else "" for one in (items[0], items[-1])
+        _string(one, "date_published") if isinstance(one, dict) else ""
+        for one in (items[0], items[-1])
     )
     if _is_earlier(first, last, context):
         return items[: -limit - 1 : -1]
@@ -462,7 +534,9 @@ def _json_entry(item: Raw) -> DeclaredEntry:
     images = (_string(item, "image"), _string(item, "banner_image"))
     return DeclaredEntry(
         guid=guid,
-        url=_string(item, "url") or _string(item, "external_url") or (guid if "://" in guid else ""),
+        url=_string(item, "url")
+        or _string(item, "external_url")
+        or (guid if "://" in guid else ""),
         title=_string(item, "title"),
         html=html or html_of_text(text),
         published=(_string(item, "date_published"), _string(item, "date_modified")),
@@ -470,7 +544,10 @@ def _json_entry(item: Raw) -> DeclaredEntry:
         author=_json_author(item),
         language=_string(item, "language"),
         categories=tuple(tag for tag in _list(item, "tags") if isinstance(tag, str)),
-        enclosures=(*_attachments(item), *(Enclosure(url=url, type="image") for url in images if url)),
+        enclosures=(
+            *_attachments(item),
+            *(Enclosure(url=url, type="image") for url in images if url),
+        ),
     )
 
 
@@ -496,7 +573,11 @@ def _attachments(item: Raw) -> tuple[Enclosure, ...]:
 
 def _size(attachment: Raw) -> int | None:
     size = attachment.get("size_in_bytes")
-    return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53 else None
+    return (
+        size
+        if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53
+        else None
+    )
 
 
 def _list(values: Raw, key: str) -> list[Any]:

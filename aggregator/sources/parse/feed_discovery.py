@@ -28,7 +28,8 @@ from aggregator.sources.parse.entry_builder import (
 Attributes = dict[str, str]  # of a tag, by name
 _SNIFFED_CHARS = 1_048_576
 _MAX_LINKS = 50
-_MAX_SITEMAPS = 3  # of an index, read at each poll: the newest ones have what is new (chosen)
+# Of an index, read at each poll: the newest ones have what is new (chosen)
+_MAX_SITEMAPS = 3
 _TYPES = {
     "application/rss+xml": "rss",
     "application/atom+xml": "atom",
@@ -41,8 +42,12 @@ _TYPES = {
 }
 _COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
 _TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))")
-_FEEDLIKE = re.compile(r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))"
+)
+_FEEDLIKE = re.compile(
+    r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE
+)
 _SECONDARY = re.compile(
     r"comment|kommentar|comentario|comentári|reacties|комментар|replies|podcast|audio|videos?\b",
     re.IGNORECASE,
@@ -107,11 +112,18 @@ def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool,
     """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
     parts, page = urlsplit(link.url), urlsplit(page_url)
     section = page.path.strip("/").lower()
-    is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(f"/{section}/")
+    is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(
+        f"/{section}/"
+    )
     words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
     named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
     is_secondary = bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}"))
-    return is_secondary, link.origin != "declared", bool(section) and not is_of_section, named
+    return (
+        is_secondary,
+        link.origin != "declared",
+        bool(section) and not is_of_section,
+        named,
+    )
 
 
 def usual_places(base_url: str) -> list[FeedCandidate]:
@@ -122,18 +134,38 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
     parts = urlsplit(page)
     folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
     is_root = not parts.path.strip("/")
-    own = [] if is_root else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
-    own += [] if is_root or "." in parts.path.rpartition("/")[2] else [folder.rstrip("/") + ".rss"]
+    own = (
+        []
+        if is_root
+        else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
+    )
+    own += (
+        []
+        if is_root or "." in parts.path.rpartition("/")[2]
+        else [folder.rstrip("/") + ".rss"]
+    )
     root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
-    return [FeedCandidate(url=url, origin="usual") for url in dict.fromkeys([*own, *root])]
+    return [
+        FeedCandidate(url=url, origin="usual") for url in dict.fromkeys([*own, *root])
+    ]
 
 
 def _declared(attributes: Attributes, base: str) -> list[FeedCandidate]:
     rels = attributes.get("rel", "").lower().split()
     kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
-    is_feed = ("alternate" in rels and _declares_feed(kind, attributes)) or "feed" in rels
+    is_feed = (
+        "alternate" in rels and _declares_feed(kind, attributes)
+    ) or "feed" in rels
     url = absolute_url(attributes.get("href", ""), base) if is_feed else None
-    return [FeedCandidate(url=url, title=plain_title(attributes.get("title", "")), kind=kind)] if url else []
+    return (
+        [
+            FeedCandidate(
+                url=url, title=plain_title(attributes.get("title", "")), kind=kind
+            )
+        ]
+        if url
+        else []
+    )
 
 
 def _declares_feed(kind: str, attributes: Attributes) -> bool:
@@ -141,15 +173,24 @@ def _declares_feed(kind: str, attributes: Attributes) -> bool:
 
     JSON and plain XML have many other uses: for these, title or URL must mention a feed.
     """
-    if attributes.get("type", "").lower().startswith(("application/json", "text/xml", "application/xml")):
-        return bool(_FEEDLIKE.search(attributes.get("href", "") + "/" + attributes.get("title", "")))
+    if (
+        attributes.get("type", "")
+        .lower()
+        .startswith(("application/json", "text/xml", "application/xml"))
+    ):
+        return bool(
+            _FEEDLIKE.search(
+                attributes.get("href", "") + "/" + attributes.get("title", "")
+            )
+        )
     return bool(kind)
 
 
 def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
     href = attributes.get("href", "")
     try:
-        path = urlsplit(href).path  # as written: the folder of the page says nothing about its links
+        # As written: the folder of the page says nothing about its links
+        path = urlsplit(href).path
     except ValueError:
         return []
     url = absolute_url(href, base) if _FEEDLIKE.search(path) else None
@@ -176,7 +217,10 @@ _SNIFFED_ROOT_CHARS = 8192
 def is_sitemap(text: str) -> bool:
     """Return whether the root element is that of a sitemap or a sitemap index."""
     root = _ROOT.search(text, 0, _SNIFFED_ROOT_CHARS)
-    return root is not None and re.search(r"<(?:\w+:)?(?:rss|feed)[\s>]", text[: root.start()]) is None
+    return (
+        root is not None
+        and re.search(r"<(?:\w+:)?(?:rss|feed)[\s>]", text[: root.start()]) is None
+    )
 
 
 def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
@@ -190,28 +234,47 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
         return ParsedFeed(problem="this looks like a sitemap but cannot be read")
     places = sitemaps_of_index(root, context.url or "")
     if places is not None:
-        own = urlsplit(context.url or "").netloc  # the protocol wants them on the host of the index
-        urls = tuple(url for url in places if own in ("", urlsplit(url).netloc))[:_MAX_SITEMAPS]
-        problem = None if urls else "this is an index of sitemaps, and none of them is on its host"
-        return ParsedFeed(format="sitemap index" if urls else "", sitemaps=urls, problem=problem)
-    pages = [_declared_page(node) for node in root.iter("*") if _kind_and_name(node.tag) == ("", "url")]
+        # The protocol wants them on the host of the index
+        own = urlsplit(context.url or "").netloc
+        urls = tuple(url for url in places if own in ("", urlsplit(url).netloc))[
+            :_MAX_SITEMAPS
+        ]
+        problem = (
+            None
+            if urls
+            else "this is an index of sitemaps, and none of them is on its host"
+        )
+        return ParsedFeed(
+            format="sitemap index" if urls else "", sitemaps=urls, problem=problem
+        )
+    pages = [
+        _declared_page(node)
+        for node in root.iter("*")
+        if _kind_and_name(node.tag) == ("", "url")
+    ]
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
     named = plain_title(next((page.outlet for page in pages if page.outlet), ""))
     context = replace(context, title=named)
     entries = [entry_of(page, context) for page in dated[: context.tuning.max_entries]]
     valid_entries = tuple(entry for entry in entries if entry is not None)
-    return ParsedFeed(format="sitemap", title=named, entries=valid_entries, entry_count=len(pages))
+    return ParsedFeed(
+        format="sitemap", title=named, entries=valid_entries, entry_count=len(pages)
+    )
 
 
 def sitemaps_of_index(root: "etree._Element", base_url: str) -> list[str] | None:  # type: ignore[name-defined] # noqa: F821
     """Return the sitemaps of an index: news sitemaps first, then the last changed; None if it is no index."""
     if _kind_and_name(root.tag)[1] != "sitemapindex":
         return None
-    nodes = (node for node in root.iter("*") if _kind_and_name(node.tag)[1] == "sitemap")
+    nodes = (
+        node for node in root.iter("*") if _kind_and_name(node.tag)[1] == "sitemap"
+    )
     listed = [
-        {_kind_and_name(child.tag)[1]: _text(child) for child in node.iterchildren("*")} for node in nodes
+        {_kind_and_name(child.tag)[1]: _text(child) for child in node.iterchildren("*")}
+        for node in nodes
     ]
-    listed.sort(key=lambda one: one.get("lastmod", ""), reverse=True)  # those without a time keep their order
+    # Those without a time keep their order
+    listed.sort(key=lambda one: one.get("lastmod", ""), reverse=True)
     places = (absolute_url(one.get("loc", ""), base_url) for one in listed)
     urls = dict.fromkeys(place for place in places if place is not None)
     return sorted(urls, key=lambda place: "news" not in place.lower())
@@ -250,7 +313,11 @@ def _kind_and_name(tag: str) -> tuple[str, str]:
     """Return the extension of an element, by namespace or by an undeclared prefix, and its name."""
     space, _, local = tag.rpartition("}")
     prefix, _, name = local.rpartition(":")
-    kinds = (kind for kind in ("image", "video") if kind in space.lower() or prefix.lower() == kind)
+    kinds = (
+        kind
+        for kind in ("image", "video")
+        if kind in space.lower() or prefix.lower() == kind
+    )
     return next(kinds, ""), name.lower()
 
 

@@ -14,7 +14,8 @@ import msgspec
 
 from aggregator.sources.parse.entry_builder import FeedContext
 
-_HASH_BYTES = 8  # two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
+# Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
+_HASH_BYTES = 8
 _NAMES = frozenset({"item", "entry"})
 # What changes with every new item, and says nothing of the items: times, and their list in RSS 1.0.
 _CHANGING = re.compile(
@@ -54,7 +55,9 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
             known_spans.append((start, end))
         else:
             items.append(item)
-    return UnknownItems(_without(data, known_spans), tuple(items), tuple(left_out), frame)
+    return UnknownItems(
+        _without(data, known_spans), tuple(items), tuple(left_out), frame
+    )
 
 
 def _item_spans(data: bytes) -> list[tuple[int, int]]:

@@ -23,12 +23,23 @@ from msgspec.structs import replace
 from aggregator.extract.entry_identity import identify
 from aggregator.extract.language import unicode
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import ArchivedRecord, ArchiveSuffix, Entry, FrozenStruct, Verdict
+from aggregator.model.core import (
+    ArchivedRecord,
+    ArchiveSuffix,
+    Entry,
+    FrozenStruct,
+    Verdict,
+)
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import feed, folder_scan, mail, table_file, warc
 from aggregator.sources.parse.entry_builder import absolute_url
-from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record, values
+from aggregator.sources.parse.jsonl import (
+    as_record,
+    decoded_json,
+    decoded_record,
+    values,
+)
 from aggregator.sources.parse.record_keys import Field, records_in
 from aggregator.sources.parse.records import KeysRead, entry_of_record, read_record
 from aggregator.sources.parse.streams import (
@@ -173,7 +184,9 @@ def open_source(
     )
     if str(what) == "-":
         place = FileIdentity(where=_STDIN, source=_STDIN, guid=None, name=_STDIN)
-        return _read(unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading)
+        return _read(
+            unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading
+        )
     if is_remote(str(what)):
         require_readable(str(what))
         return _read_remote(str(what), reading)
@@ -182,7 +195,8 @@ def open_source(
         files = tuple(folder_scan.listed(path))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
         return chain.from_iterable(
-            read_file(Path(file.path), identify_below(path, file.relative), reading) for file in files
+            read_file(Path(file.path), identify_below(path, file.relative), reading)
+            for file in files
         )
     if not os.path.exists(path):  # noqa: PTH110
         raise UsageError(f"{what}: there is no such file or folder")
@@ -204,7 +218,10 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
         source=_named(_absolute(folder).name or "files"),
         guid=_named("/".join(parts)),
         name=_named("/".join(parts)),
-        outlet=_named(next((one for one in reversed(parts[:-1]) if not _DATE.fullmatch(one)), "")) or None,
+        outlet=_named(
+            next((one for one in reversed(parts[:-1]) if not _DATE.fullmatch(one)), "")
+        )
+        or None,
     )
 
 
@@ -218,7 +235,9 @@ def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
         return
     is_mail = folder_scan.is_maildir(str(path.parent))
     suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
-    yield from _read_listed(str(_absolute(path)), path.stat().st_size, suffix, place, reading)
+    yield from _read_listed(
+        str(_absolute(path)), path.stat().st_size, suffix, place, reading
+    )
 
 
 def _read_remote(address: str, reading: ReadOptions) -> Finding:
@@ -231,12 +250,16 @@ def _read_remote(address: str, reading: ReadOptions) -> Finding:
         yield _problem(place, f"the file cannot be opened ({error.strerror})")
         return
     if size:
-        yield from _read_listed(address, size, folder_scan.suffix_of(name), place, reading)
+        yield from _read_listed(
+            address, size, folder_scan.suffix_of(name), place, reading
+        )
     else:
         yield _problem(place, "there is nothing at this address")
 
 
-def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _read_listed(
+    path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions
+) -> Finding:
     # A worker would not know what --map says.
     may_list = reading.list_pages is not None and not reading.chosen
     if may_list and size and path.isprintable() and _may_be_listed(suffix, size):
@@ -249,7 +272,10 @@ def _read_listed(path: str, size: int, suffix: str, place: FileIdentity, reading
 
 
 def _read(
-    opening: AbstractContextManager[Stream], suffix: str, place: FileIdentity, reading: ReadOptions
+    opening: AbstractContextManager[Stream],
+    suffix: str,
+    place: FileIdentity,
+    reading: ReadOptions,
 ) -> Finding:
     try:
         with opening as stream:
@@ -258,9 +284,13 @@ def _read(
                 advice = f"if it is a text, name it .txt; others: {' '.join(_READERS)}"
                 if suffix in _SPREADSHEETS:
                     advice = "save it as CSV"
-                yield _problem(place, f"files that end in {suffix} are not read; {advice}")
+                yield _problem(
+                    place, f"files that end in {suffix} are not read; {advice}"
+                )
                 return
-            is_table = sniffed == ".txt" and table_file.looks_like_table(stream.peek(_SNIFFED_BYTES))
+            is_table = sniffed == ".txt" and table_file.looks_like_table(
+                stream.peek(_SNIFFED_BYTES)
+            )
             reader = _READERS[".csv" if is_table else sniffed]
             for count, item in enumerate(reader(stream, place, reading), start=1):
                 if count > reading.passed:
@@ -280,7 +310,11 @@ def _named(name: str) -> str:
 
 
 def _sniffed(stream: Stream) -> str:
-    head = stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = (
+        stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES]
+        .removeprefix(b"\xef\xbb\xbf")
+        .lstrip()
+    )
     if head.startswith(b"WARC/"):
         return ".warc"
     if mail.looks_like_mbox(head):
@@ -307,7 +341,9 @@ def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
     return data
 
 
-def _document(stream: Stream, place: FileIdentity, reading: ReadOptions, *, is_page: bool) -> Finding:
+def _document(
+    stream: Stream, place: FileIdentity, reading: ReadOptions, *, is_page: bool
+) -> Finding:
     data = _one_article(stream, reading)
     if len(data) > reading.tuning.max_article_bytes:
         yield _too_long(place, reading.tuning.max_article_bytes)
@@ -359,7 +395,9 @@ def _begins_list(stream: Stream) -> bool:
     return stream.peek(_SNIFFED_BYTES)[:_SNIFFED_BYTES].lstrip(BLANK)[:1] == b"["
 
 
-def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions) -> Finding:
+def _lines(
+    stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
+) -> Finding:
     """Read one record per line, beginning with line number `first`; empty lines are skipped."""
     limit = reading.tuning.max_article_bytes
     for number, line in bounded_lines(stream, limit, first):
@@ -368,7 +406,12 @@ def _lines(stream: Stream, first: int, place: FileIdentity, reading: ReadOptions
         else:
             items = list(_records_of(line, f"line {number}", place, reading))
             item = items[0]
-            if len(items) == 1 and isinstance(item, InputEntry) and item.entry.is_page and reading.leaves_in:
+            if (
+                len(items) == 1
+                and isinstance(item, InputEntry)
+                and item.entry.is_page
+                and reading.leaves_in
+            ):
                 offset = stream.offset_of(stream.tell() - len(line))
                 left = _in_file(item.entry, ".jsonl", number, offset, reading.leaves_in)
                 items = [replace(item, entry=left)]
@@ -410,7 +453,9 @@ def _document_of_records(
     limit = reading.tuning.max_feed_bytes
     data = first + stream.read(max(0, limit + 1 - len(first)))
     if len(data) > limit:
-        advice = "; write each record on a line of its own: such a file may have any length"
+        advice = (
+            "; write each record on a line of its own: such a file may have any length"
+        )
         too_long = _too_long(place, limit)
         yield replace(too_long, reason=too_long.reason + advice)
         return
@@ -422,7 +467,9 @@ def _document_of_records(
                 return
             yield from _records_of(value, f"record {count}", place, reading, chars)
     except ReadError as error:
-        yield InputProblem(where=f"{place.where}, record {count + 1}", reason=str(error))
+        yield InputProblem(
+            where=f"{place.where}, record {count + 1}", reason=str(error)
+        )
         return
     if not count:
         yield _empty(place)
@@ -441,11 +488,17 @@ def _records_of(
     records = records_in(value, reading.chosen)
     if len(records) == 1:
         is_long = chars > limit
-        yield _too_long(place, limit, where) if is_long else _record(records[0], where, place, reading)
+        yield (
+            _too_long(place, limit, where)
+            if is_long
+            else _record(records[0], where, place, reading)
+        )
         return
     for number, record in enumerate(records, start=1):
         of_record = (
-            f"{where}, record {number}" if spot.startswith("line") else f"{place.where}, record {number}"
+            f"{where}, record {number}"
+            if spot.startswith("line")
+            else f"{place.where}, record {number}"
         )
         if chars > limit and len(msgspec.json.encode(record)) > limit:
             yield _too_long(place, limit, of_record)
@@ -454,13 +507,22 @@ def _records_of(
 
 
 def _record(
-    value: object, where: str, place: FileIdentity, reading: ReadOptions, *, is_row: bool = False
+    value: object,
+    where: str,
+    place: FileIdentity,
+    reading: ReadOptions,
+    *,
+    is_row: bool = False,
 ) -> InputEntry | InputProblem:
     name = place.name.rpartition("/")[2]
     try:
         record = as_record(value)
         entry, keys = read_record(
-            record, chosen=reading.chosen, file_name=name, seen=reading.seen, is_row=is_row
+            record,
+            chosen=reading.chosen,
+            file_name=name,
+            seen=reading.seen,
+            is_row=is_row,
         )
     except ReadError as error:
         return InputProblem(where=where, reason=str(error))
@@ -489,12 +551,16 @@ def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
     limit = reading.tuning.max_article_bytes
     for page in warc.read_pages(stream, max_page_bytes=limit, first=reading.first):
         if isinstance(page, warc.BrokenRecord):
-            yield InputProblem(where=f"{place.where}, record {page.number}", reason=page.reason)
+            yield InputProblem(
+                where=f"{place.where}, record {page.number}", reason=page.reason
+            )
             continue
         where = f"{place.where}, {page.url}"
         if page.body is None:
             yield InputProblem(
-                where=where, reason="the page is too long or cannot be unpacked", verdict="too_long"
+                where=where,
+                reason="the page is too long or cannot be unpacked",
+                verdict="too_long",
             )
             continue
         html = _html_of(page.body, page.content_type)
@@ -521,13 +587,17 @@ def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
 
 def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     number = 0
-    for number, data in enumerate(mail.messages(stream, reading.tuning.max_article_bytes), start=1):
+    for number, data in enumerate(
+        mail.messages(stream, reading.tuning.max_article_bytes), start=1
+    ):
         yield _mail(data, place, f"{place.where}, message {number}", reading)
     if not number:
         yield _empty(place)
 
 
-def _mail(data: bytes, place: FileIdentity, where: str, reading: ReadOptions) -> InputEntry | InputProblem:
+def _mail(
+    data: bytes, place: FileIdentity, where: str, reading: ReadOptions
+) -> InputEntry | InputProblem:
     """Parse a message. Its identity is its own, as a mail program renames its file or moves it."""
     if len(data) > reading.tuning.max_article_bytes or not data.strip():
         limit = reading.tuning.max_article_bytes
@@ -562,8 +632,10 @@ _READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
 
 # --- pages that stay in their file --------------------------------------------------------------------------
 
-_SPAN_BYTES = 16 * 2**20  # decompressed, that a worker lists at once: some 0.3 s, far from its deadline
-_LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES  # without a page, at which the next span could begin
+# decompressed, that a worker lists at once: some 0.3 s, far from its deadline
+_SPAN_BYTES = 16 * 2**20
+# Without a page, at which the next span could begin
+_LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES
 _LEAST_JSONL_BYTES = 2**20  # of a file that workers start for: it may have texts only
 
 
@@ -572,7 +644,11 @@ def _may_be_listed(suffix: str, size: int) -> TypeGuard[ArchiveSuffix]:
 
 
 def _listed(
-    path: str, size: int, suffix: ArchiveSuffix, place: FileIdentity, reading: ReadOptions
+    path: str,
+    size: int,
+    suffix: ArchiveSuffix,
+    place: FileIdentity,
+    reading: ReadOptions,
 ) -> Generator[InputItem, None, int | None]:
     """Yield the items that workers list; return how many if the others must be read here, None at the end."""
     assert reading.list_pages is not None
@@ -601,7 +677,11 @@ def _listed(
 def list_pages(span: ArchiveSpan) -> PageList:
     """Return the next items of an archive, whose pages stay in the file. For workers."""
     reading = ReadOptions(
-        tuning=span.tuning, progress=Progress(), seen=span.seen, leaves_in=span.path, first=span.number
+        tuning=span.tuning,
+        progress=Progress(),
+        seen=span.seen,
+        leaves_in=span.path,
+        first=span.number,
     )
     items: list[InputEntry | InputProblem] = []
     try:
@@ -619,7 +699,9 @@ def list_pages(span: ArchiveSpan) -> PageList:
                             return PageList(
                                 items=tuple(items),
                                 read_bytes=record.offset - span.offset,
-                                following=replace(span, number=record.number, offset=record.offset),
+                                following=replace(
+                                    span, number=record.number, offset=record.offset
+                                ),
                             )
                     if stream.tell() > _LONGEST_SPAN_BYTES:
                         return PageList(items=tuple(items), is_whole=False)
@@ -630,15 +712,25 @@ def list_pages(span: ArchiveSpan) -> PageList:
     return PageList(items=tuple(items), read_bytes=reading.progress.read_bytes)
 
 
-def _in_file(entry: Entry, suffix: ArchiveSuffix, number: int, offset: int | None, path: str) -> Entry:
+def _in_file(
+    entry: Entry, suffix: ArchiveSuffix, number: int, offset: int | None, path: str
+) -> Entry:
     """Leave the page of an entry in its file, if its record can be read alone.
 
     Without a GUID the page may be needed to identify the entry.
     """
     if offset is None or entry.guid is None:
         return entry
-    content_hash = identify(entry, canonical_url(entry.url) if entry.url else None).content_hash
-    record = ArchivedRecord(path=path, format=suffix, number=number, offset=offset, content_hash=content_hash)
+    content_hash = identify(
+        entry, canonical_url(entry.url) if entry.url else None
+    ).content_hash
+    record = ArchivedRecord(
+        path=path,
+        format=suffix,
+        number=number,
+        offset=offset,
+        content_hash=content_hash,
+    )
     return replace(entry, html=None, record=record)
 
 
@@ -658,9 +750,13 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
     except ReadError as error:  # of damage further on, too
         damage = error
     except OSError as error:
-        raise ReadError(f"{shown(record.path)} cannot be opened ({error.strerror})") from error
+        raise ReadError(
+            f"{shown(record.path)} cannot be opened ({error.strerror})"
+        ) from error
     whole = replace(entry, html=html, record=None)
-    found = identify(whole, canonical_url(entry.url) if entry.url else None).content_hash
+    found = identify(
+        whole, canonical_url(entry.url) if entry.url else None
+    ).content_hash
     if found != record.content_hash:
         more = "" if damage is None else f", or cannot be read: {damage}"
         raise ReadError(f"{shown(record.path)} has changed since it was read{more}")
@@ -690,9 +786,13 @@ def _problem(place: FileIdentity, reason: str) -> InputProblem:
 
 
 def _empty(place: FileIdentity, where: str | None = None) -> InputProblem:
-    return InputProblem(where=where or place.where, reason="there is nothing in it", verdict="empty")
+    return InputProblem(
+        where=where or place.where, reason="there is nothing in it", verdict="empty"
+    )
 
 
-def _too_long(place: FileIdentity, limit: int, where: str | None = None) -> InputProblem:
+def _too_long(
+    place: FileIdentity, limit: int, where: str | None = None
+) -> InputProblem:
     reason = f"longer than {limit / 2**20:.0f} MiB"
     return InputProblem(where=where or place.where, reason=reason, verdict="too_long")

@@ -13,13 +13,25 @@ from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.text.lines import word_set
 
 _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
-_SETTLE_SECONDS = 1.0  # a watched file that changed within this time may still be written
+# A watched file that changed within this time may still be written
+_SETTLE_SECONDS = 1.0
 
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = word_set(
     ".txt .html .htm .mhtml .mht .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"
 )
-_TEMPORARY = ("~", ".swp", ".swx", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".bak", ".lock")
+_TEMPORARY = (
+    "~",
+    ".swp",
+    ".swx",
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".crdownload",
+    ".bak",
+    ".lock",
+)
 
 
 class FileStamp(FrozenStruct):
@@ -71,7 +83,9 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
             stamps[file.relative] = file.stamp
     seen = {*stamps, *unsettled}
     gone = tuple(sorted(path for path in known if path not in seen))
-    return FolderChanges(changed=tuple(changed), gone=gone, unsettled=tuple(unsettled), stamps=stamps)
+    return FolderChanges(
+        changed=tuple(changed), gone=gone, unsettled=tuple(unsettled), stamps=stamps
+    )
 
 
 def listed(folder: Path) -> Iterator[ListedFile]:
@@ -95,7 +109,8 @@ def listed(folder: Path) -> Iterator[ListedFile]:
             elif has_mail or suffix_of(item.name) in SUFFIXES:
                 file = _listed(item, relative, root)
                 files += [file] if file is not None else []
-    yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))  # by folder, then name
+    # By folder, then name
+    yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
 
 def is_maildir(folder: str) -> bool:
@@ -112,7 +127,9 @@ def suffix_of(name: str) -> str:
 def plain_name(name: str) -> str:
     """Return `name` without the extension of a compression: `x.txt.gz` and `x.txt` are one article."""
     lowered = name.lower()
-    return next((name[: -len(end)] for end in COMPRESSIONS if lowered.endswith(end)), name)
+    return next(
+        (name[: -len(end)] for end in COMPRESSIONS if lowered.endswith(end)), name
+    )
 
 
 def _is_passed_over(name: str) -> bool:
@@ -127,18 +144,24 @@ def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
         if TooManyFilesError.is_behind(error):
             raise TooManyFilesError from error  # its files still exist
         if is_root:
-            raise ReadError(f"{directory}: the folder cannot be read ({error.strerror})") from error
+            raise ReadError(
+                f"{directory}: the folder cannot be read ({error.strerror})"
+            ) from error
         return []
 
 
 def _listed(item: os.DirEntry[str], relative: str, root: Path) -> ListedFile | None:
     try:
-        if item.is_symlink() and not Path(os.path.realpath(item.path)).is_relative_to(root):
+        if item.is_symlink() and not Path(os.path.realpath(item.path)).is_relative_to(
+            root
+        ):
             return None
         state = item.stat()
     except OSError:
         return None  # removed since the listing, or a dangling link
     if not stat.S_ISREG(state.st_mode):
         return None
-    stamp = FileStamp(size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns)
+    stamp = FileStamp(
+        size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns
+    )
     return ListedFile(relative=relative, path=item.path, stamp=stamp)

@@ -53,7 +53,8 @@ class LabelledRecord(FrozenStruct):
     cluster: str | None = None
     saga: str | None = None  # of events that follow from one another
     copy_of: str | None = None
-    is_sure_report: bool = True  # False: labelled with another `kind` than report, or `sure` 0 (arguable)
+    # False: labelled with another `kind` than report, or `sure` 0 (arguable)
+    is_sure_report: bool = True
     problem: str | None = None
 
 
@@ -64,12 +65,17 @@ def decoded_record(line: bytes | str) -> dict[str, Any]:
 
 def decoded_json(line: bytes | str) -> object:
     """Decode a line, or a whole body, of JSON in any encoding. Raise ReadError if it is not JSON."""
-    raw = line.strip() if isinstance(line, bytes) else line.strip().encode("utf-8", "surrogatepass")
+    raw = (
+        line.strip()
+        if isinstance(line, bytes)
+        else line.strip().encode("utf-8", "surrogatepass")
+    )
     raw = raw.removeprefix(b"\xef\xbb\xbf")
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        with _as_read_error():  # other encodings, lone surrogates, NaN, control characters
+        # Other encodings, lone surrogates, NaN, control characters
+        with _as_read_error():
             return _DECODER.decode(unicode.decode(raw))
 
 
@@ -85,7 +91,9 @@ def _as_read_error() -> Iterator[None]:
     try:
         yield
     except json.JSONDecodeError as error:
-        raise ReadError(f"not JSON ({error.msg} at character {error.pos + 1})") from error
+        raise ReadError(
+            f"not JSON ({error.msg} at character {error.pos + 1})"
+        ) from error
     except RecursionError as error:
         raise ReadError("not a record (nested too deeply)") from error
     except ValueError as error:
@@ -93,7 +101,11 @@ def _as_read_error() -> Iterator[None]:
 
 
 def read_labelled(
-    line: bytes | str | dict[str, str], *, file_name: str, line_number: int, chosen: Mapping[Field, str]
+    line: bytes | str | dict[str, str],
+    *,
+    file_name: str,
+    line_number: int,
+    chosen: Mapping[Field, str],
 ) -> LabelledRecord:
     """Return the record of a line, or of a row of a table, with its labels.
 
@@ -105,12 +117,19 @@ def read_labelled(
         record = line if isinstance(line, dict) else decoded_record(line)
     except ReadError as error:
         found_id = (not isinstance(line, dict) and _id_in(line)) or fallback
-        return LabelledRecord(entry=Entry(source=file_name, guid=found_id), id=found_id, problem=str(error))
+        return LabelledRecord(
+            entry=Entry(source=file_name, guid=found_id),
+            id=found_id,
+            problem=str(error),
+        )
     record_id = _writable(_string(record, chosen.get("id", "id"))) or fallback
     labels: dict[str, Any] = {
-        key: _writable(_string(record, key)) or None for key in ("cluster", "saga", "copy_of")
+        key: _writable(_string(record, key)) or None
+        for key in ("cluster", "saga", "copy_of")
     }
-    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get("sure", 1) not in (
+    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get(
+        "sure", 1
+    ) not in (
         0,
         "0",
     )

@@ -24,7 +24,12 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import NAME_CHARS
-from aggregator.sources.parse.entry_builder import absolute_url, html_of_text, plain_title, short_key
+from aggregator.sources.parse.entry_builder import (
+    absolute_url,
+    html_of_text,
+    plain_title,
+    short_key,
+)
 from aggregator.sources.parse.streams import Stream
 
 _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
@@ -35,9 +40,19 @@ _READ_BYTES = 65_536
 _MENTIONS_TRIED = 20
 
 # What the library raises for broken headers and parts, beside defects.
-_FAULTS = (MessageError, ValueError, LookupError, AttributeError, TypeError, AssertionError, RecursionError)
+_FAULTS = (
+    MessageError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    RecursionError,
+)
 _HEADERS = re.compile(rb"(?:[!-9;-~]{1,80}:[^\n]*+\n(?:[ \t][^\n]*+\n)*+){1,500}+")
-_OF_MAIL = re.compile(rb"^(?:message-id|mime-version|received|return-path):", re.IGNORECASE | re.MULTILINE)
+_OF_MAIL = re.compile(
+    rb"^(?:message-id|mime-version|received|return-path):", re.IGNORECASE | re.MULTILINE
+)
 _FROM_LINE = re.compile(rb"From \S{1,320} [^\n]{6,60}\d\d:\d\d[^\n]{1,30}\n\Z")
 _MESSAGE_ID = re.compile(r"(?<![^\s<>@])[^\s<>@]++@[^\s<>]++")
 _QUOTED_FROM = re.compile(rb">+From ")
@@ -46,12 +61,15 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 # The tables of a newsletter are its layout; as tables, each cell would be a row of figures.
-_TABLE_TAG = re.compile(r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE)
+_TABLE_TAG = re.compile(
+    r"(</?)(?:table|tbody|thead|tfoot|tr|td|th)(?=[\s>/])", re.IGNORECASE
+)
 _TAG = re.compile(r"<[^<>]*+>?")
 _ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
 _WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
 _HARMLESS = "utm_"  # beginning of the parameters that name a campaign, not a reader
-_KEY_CHARS = 10  # of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
+# Of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
+_KEY_CHARS = 10
 # In results of a server; kinds within one another and masked signs are read in two ways, so none counts.
 _QUOTED = re.compile(r'"[^"()\\]*+"')
 _COMMENT = re.compile(r'\([^"()\\]*+\)(?![^\s;])')
@@ -107,7 +125,10 @@ def messages(stream: Stream, limit_bytes: int) -> Iterator[bytes]:
             message, count = bytearray(), count + 1
         elif len(message) <= limit_bytes:
             message += line[1:] if is_line_start and _QUOTED_FROM.match(line) else line
-        was_blank, is_line_start = is_line_start and not line.strip(b"\r\n"), line.endswith(b"\n")
+        was_blank, is_line_start = (
+            is_line_start and not line.strip(b"\r\n"),
+            line.endswith(b"\n"),
+        )
     if count == 0 and message:
         raise ReadError("this is not an mbox file: it does not begin with a From line")
     if count and not stream.damage:
@@ -123,10 +144,14 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
     message = _parsed(data)
     texts = {kind: _text(message, kind) for kind in ("html", "plain")}
-    own = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(without_signature(texts["plain"]))
+    own = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(
+        without_signature(texts["plain"])
+    )
     markup = without_footer(own)
     if not markup:
-        raise ReadError("this message has no text: only attachments, or it is encrypted")
+        raise ReadError(
+            "this message has no text: only attachments, or it is encrypted"
+        )
     title = plain_title(_header(message, "Subject"))
     page = _saved_page_address(message)
     if page is not None:  # the date is that of saving
@@ -145,7 +170,12 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     return Entry(
         source=source,
         guid=short_key(message_id[0] if message_id else digest),
-        url=next(filter(_may_be_public, (archived, _web_address(texts["html"], texts["plain"]))), None),
+        url=next(
+            filter(
+                _may_be_public, (archived, _web_address(texts["html"], texts["plain"]))
+            ),
+            None,
+        ),
         title=title,
         html=markup,
         is_page=bool(texts["html"]),
@@ -183,7 +213,9 @@ def _parsed(data: bytes) -> EmailMessage:
     except _TooManyPartsError:
         raise ReadError(f"this message has more than {_MAX_PARTS} parts") from None
     except _FAULTS as error:
-        raise ReadError(f"this message cannot be parsed ({type(error).__name__})") from error
+        raise ReadError(
+            f"this message cannot be parsed ({type(error).__name__})"
+        ) from error
     assert isinstance(message, EmailMessage)
     if not message.keys():
         raise ReadError("this is not a message: it has no header")
@@ -197,8 +229,14 @@ def _text(message: EmailMessage, kind: str) -> str:
         data = part.get_payload(decode=True) if part else None
         charset = part.get_content_charset() if part else None
     except _FAULTS as error:
-        raise ReadError(f"this message cannot be parsed ({type(error).__name__})") from error
-    return unicode.clean(unicode.decode(data, charset)).strip() if isinstance(data, bytes) else ""
+        raise ReadError(
+            f"this message cannot be parsed ({type(error).__name__})"
+        ) from error
+    return (
+        unicode.clean(unicode.decode(data, charset)).strip()
+        if isinstance(data, bytes)
+        else ""
+    )
 
 
 def _header(message: EmailMessage, name: str) -> str:
@@ -209,7 +247,9 @@ def _header(message: EmailMessage, name: str) -> str:
 def _headers(message: EmailMessage, name: str) -> list[str]:
     """Return all headers of a name, likewise; [] if one is broken."""
     try:
-        return [unicode.clean(str(value)).strip() for value in message.get_all(name, ())]
+        return [
+            unicode.clean(str(value)).strip() for value in message.get_all(name, ())
+        ]
     except _FAULTS:
         return []
 
@@ -220,10 +260,14 @@ def _outlet(message: EmailMessage) -> str:
     Anyone can write any List-Id, and any name in From: they say nothing. No address has the form of the key
     of a site or of a channel there.
     """
-    name, _, host = _header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
+    name, _, host = (
+        _header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
+    )
     site = _site_of(host)
     if site is None or is_shared_site(site) or site not in _authenticated(message):
-        return plain_title(f"{name[-_LOCAL_CHARS:]}@{host}".replace("/", ""))[:NAME_CHARS]
+        return plain_title(f"{name[-_LOCAL_CHARS:]}@{host}".replace("/", ""))[
+            :NAME_CHARS
+        ]
     return site
 
 
@@ -233,24 +277,35 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
     They stand above what the sender wrote, and name the server: the last by which the message was received
     under a name of the internet, which deliveries within a host do not have.
     """
-    results = _COMMENT.sub(" ", _QUOTED.sub("?", _header(message, "Authentication-Results")))
+    results = _COMMENT.sub(
+        " ", _QUOTED.sub("?", _header(message, "Authentication-Results"))
+    )
     server, *clauses = results.lower().split(";")
     hosts = (_BY.search(received) for received in _headers(message, "Received"))
     own = next((site for host in hosts if host and (site := _site_of(host[1]))), None)
-    if own is None or own != _site_of(server.strip().partition(" ")[0]) or _MASKED.search(results):
+    if (
+        own is None
+        or own != _site_of(server.strip().partition(" ")[0])
+        or _MASKED.search(results)
+    ):
         return set()
     confirmed = set()
     for words in map(str.split, clauses):
-        if words[:1] in _PASSED:  # an address may contain "header.d=", but no space outside of quotes
+        # An address may contain "header.d=", but no space outside of quotes
+        if words[:1] in _PASSED:
             values = dict(word.partition("=")[::2] for word in words)
             signer = values.get("header.i", "").rpartition("@")[2]
-            confirmed.add(_site_of(values.get("header.d") or values.get("header.from") or signer))
+            confirmed.add(
+                _site_of(values.get("header.d") or values.get("header.from") or signer)
+            )
     return confirmed
 
 
 def _site_of(host: str) -> str | None:
     """Return the registrable domain of a host; None if that is no name of the internet."""
-    return registrable_domain(f"https://{host}") if is_public_name(host.lower()) else None
+    return (
+        registrable_domain(f"https://{host}") if is_public_name(host.lower()) else None
+    )
 
 
 def _web_address(markup: str, text: str) -> str | None:
@@ -272,7 +327,9 @@ def _may_be_public(url: str | None) -> bool:
     if url is None:
         return False
     parts = urlsplit(url)
-    return is_public_name((parts.hostname or "").rstrip(".")) and "@" not in parts.netloc
+    return (
+        is_public_name((parts.hostname or "").rstrip(".")) and "@" not in parts.netloc
+    )
 
 
 def _public(link: str) -> str | None:
@@ -283,11 +340,23 @@ def _public(link: str) -> str | None:
     """
     try:
         parts = urlsplit(link)
-        names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=50)]
+        names = [
+            name
+            for name, _ in parse_qsl(
+                parts.query, keep_blank_values=True, max_num_fields=50
+            )
+        ]
     except ValueError:
         return None
     words = _WORDS_AND_NUMBERS.findall(parts.path)
-    has_key = any(len(one) >= _KEY_CHARS and not one.isalpha() and not one.isdecimal() for one in words)
-    if has_key or "@" in unquote(parts.path) or not all(one.startswith(_HARMLESS) for one in names):
+    has_key = any(
+        len(one) >= _KEY_CHARS and not one.isalpha() and not one.isdecimal()
+        for one in words
+    )
+    if (
+        has_key
+        or "@" in unquote(parts.path)
+        or not all(one.startswith(_HARMLESS) for one in names)
+    ):
         return None
     return absolute_url(parts._replace(query="", fragment="").geturl(), None)

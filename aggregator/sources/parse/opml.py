@@ -23,10 +23,16 @@ _MAX_DEPTH = 20
 _SHOWN_CHARS = 80  # of an address in a message
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})
 # Schemes with which podcast programs and browsers hand feeds on; servers know http(s) only.
-_FEED_SCHEME = re.compile(r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE)
-_HOST_FIRST = re.compile(r"(?://)?(?P<rest>[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?(?:[/?].*)?)")
+_FEED_SCHEME = re.compile(
+    r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE
+)
+_HOST_FIRST = re.compile(
+    r"(?://)?(?P<rest>[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?(?:[/?].*)?)"
+)
 # An unescaped "&" as in "?a=1&b=2", after which a parser would drop the rest of the URL.
-_BARE_SIGN = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)")
+_BARE_SIGN = re.compile(
+    r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)"
+)
 
 
 class OpmlFeed(FrozenStruct):
@@ -60,9 +66,14 @@ def read_opml(data: bytes) -> OpmlList:
     without a scheme. For a feed that occurs several times the first folder counts. Raise ReadError without
     any outline.
     """
-    text = _BARE_SIGN.sub("&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data)))
+    text = _BARE_SIGN.sub(
+        "&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data))
+    )
     root = xml_repair.root_of(text)
-    if root is None or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None:
+    if (
+        root is None
+        or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None
+    ):
         raise ReadError("this is not OPML: there is no <outline>")
     feeds: dict[str, OpmlFeed] = {}
     skipped: list[SkippedOutline] = []
@@ -70,7 +81,9 @@ def read_opml(data: bytes) -> OpmlList:
     waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
     while waiting and len(feeds) + len(skipped) < _MAX_OUTLINES:
         node, folder = waiting.pop()
-        attributes = {str(name).lower(): str(value) for name, value in node.attrib.items()}
+        attributes = {
+            str(name).lower(): str(value) for name, value in node.attrib.items()
+        }
         entry = _entry(attributes, folder)
         if isinstance(entry, SkippedOutline):
             skipped.append(entry)
@@ -80,13 +93,25 @@ def read_opml(data: bytes) -> OpmlList:
             if not earlier.folder and entry.folder:
                 feeds[entry.url] = replace(earlier, folder=entry.folder)
         elif str(node.tag).rpartition("}")[2].lower() == "outline":
-            if not attributes and len(node) == 0:  # xml_repair has emptied a tag that is too long
+            # xml_repair has emptied a tag that is too long
+            if not attributes and len(node) == 0:
                 skipped.append(
-                    SkippedOutline(name="an entry", reason="it has no address, or a far too long one")
+                    SkippedOutline(
+                        name="an entry",
+                        reason="it has no address, or a far too long one",
+                    )
                 )
-            folder = (*folder, _name(attributes))[:_MAX_DEPTH] if _name(attributes) else folder
-        waiting.extend((child, folder) for child in reversed(node) if isinstance(child.tag, str))
-    return OpmlList(feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated)
+            folder = (
+                (*folder, _name(attributes))[:_MAX_DEPTH]
+                if _name(attributes)
+                else folder
+            )
+        waiting.extend(
+            (child, folder) for child in reversed(node) if isinstance(child.tag, str)
+        )
+    return OpmlList(
+        feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated
+    )
 
 
 def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
@@ -94,19 +119,30 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
     from lxml import etree
 
     root = etree.Element("opml", version="2.0")
-    etree.SubElement(etree.SubElement(root, "head"), "title").text = unicode.clean(title)
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = unicode.clean(
+        title
+    )
     folders: dict[tuple[str, ...], Element] = {(): etree.SubElement(root, "body")}
     for feed in feeds:
         for depth in range(1, len(feed.folder) + 1):
             path = feed.folder[:depth]
             if path not in folders:
                 name = unicode.clean(path[-1])
-                folders[path] = etree.SubElement(folders[path[:-1]], "outline", text=name, title=name)
+                folders[path] = etree.SubElement(
+                    folders[path[:-1]], "outline", text=name, title=name
+                )
         name = unicode.clean(feed.title or feed.url)
-        attributes = {"type": "rss", "text": name, "title": name, "xmlUrl": unicode.clean(feed.url)}
+        attributes = {
+            "type": "rss",
+            "text": name,
+            "title": name,
+            "xmlUrl": unicode.clean(feed.url),
+        }
         attributes |= {"htmlUrl": unicode.clean(feed.site_url)} if feed.site_url else {}
         etree.SubElement(folders[feed.folder], "outline", attributes)
-    return etree.tostring(root, encoding="utf-8", xml_declaration=True, pretty_print=True)
+    return etree.tostring(
+        root, encoding="utf-8", xml_declaration=True, pretty_print=True
+    )
 
 
 def web_address(raw: str) -> str | None:
@@ -118,14 +154,17 @@ def web_address(raw: str) -> str | None:
     return absolute_url(written, None)
 
 
-def _entry(attributes: dict[str, str], folder: tuple[str, ...]) -> OpmlFeed | SkippedOutline | None:
+def _entry(
+    attributes: dict[str, str], folder: tuple[str, ...]
+) -> OpmlFeed | SkippedOutline | None:
     """Return the feed of an outline, or why it is none that can be added; None for a folder or a remark."""
     kind = attributes.get("type", "").strip().lower()
     written = attributes.get("xmlurl", "").strip()
     if not written and kind in _TYPES:
         written = attributes.get("url", "").strip()
     site_url = absolute_url(attributes.get("htmlurl", ""), None)
-    if site_url and "@" in urlsplit(site_url).netloc:  # a password; pages show this address
+    # A password; pages show this address
+    if site_url and "@" in urlsplit(site_url).netloc:
         site_url = None
     if not written:
         reason = _reason_without_address(kind, attributes, site_url)
@@ -149,12 +188,18 @@ def _shown(written: str) -> str:
     return f"{line[:_SHOWN_CHARS]}..." if len(line) > _SHOWN_CHARS else line
 
 
-def _reason_without_address(kind: str, attributes: dict[str, str], site_url: str | None) -> str:
+def _reason_without_address(
+    kind: str, attributes: dict[str, str], site_url: str | None
+) -> str:
     """Return why an outline without the address of a feed is skipped; "" for a folder or a remark."""
     if kind == "include":
         return "it is another list, which is not read; import it by itself"
     if kind in _TYPES or "xmlurl" in attributes:
-        hint = f"; its site may have one: aggregator sources add {site_url}" if site_url else ""
+        hint = (
+            f"; its site may have one: aggregator sources add {site_url}"
+            if site_url
+            else ""
+        )
         return f"it has no address of a feed{hint}"
     if kind == "link" or attributes.get("url") or site_url:
         return "it is a link and no feed"
@@ -163,4 +208,6 @@ def _reason_without_address(kind: str, attributes: dict[str, str], site_url: str
 
 def _name(attributes: dict[str, str]) -> str:
     """Return the name that the reader sees: `text`; in some lists `title` is the feed's own."""
-    return plain_title(attributes.get("text", "") or attributes.get("title", ""))[:NAME_CHARS]
+    return plain_title(attributes.get("text", "") or attributes.get("title", ""))[
+        :NAME_CHARS
+    ]

@@ -18,9 +18,12 @@ from aggregator.sources.parse.entry_builder import (
     primary_language,
 )
 
-Field = Literal["id", "url", "outlet", "title", "text", "html", "published", "author", "language"]
+Field = Literal[
+    "id", "url", "outlet", "title", "text", "html", "published", "author", "language"
+]
 MOST_DEPTH = 6  # of objects and lists in one another: fundus has 4
-_MOST_LEVELS = 4  # of objects around a list of records: `{"response": {"results": [...]}}` has 2
+# Of objects around a list of records: `{"response": {"results": [...]}}` has 2
+_MOST_LEVELS = 4
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 _SIGNS = re.compile(r"[\W_]+")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
@@ -62,7 +65,9 @@ class RecordFields(FrozenStruct):
     def has_content(self) -> bool:
         """Whether it has an address, or a letter or digit in its title or text."""
         words = (self.values.get(field, "") for field in ("title", "text", "html"))
-        return "url" in self.values or any(letter.isalnum() for text in words for letter in text)
+        return "url" in self.values or any(
+            letter.isalnum() for text in words for letter in text
+        )
 
 
 def plain_name(key: str) -> str:
@@ -89,7 +94,11 @@ def fields_of(record: Mapping[str, Any], chosen: Mapping[Field, str]) -> RecordF
             if value:
                 values[field], keys[field] = value, key
                 break
-    if "text" in keys and keys["text"] != "text" and _MARKUP.search(values["text"], 0, _MARKUP_CHARS):
+    if (
+        "text" in keys
+        and keys["text"] != "text"
+        and _MARKUP.search(values["text"], 0, _MARKUP_CHARS)
+    ):
         values["html"] = values.pop("text")
     read = {part for key in keys.values() for part in (key, key.partition(".")[0])}
     unread = {key: raw for key, raw in named.values() if key not in read}
@@ -103,9 +112,14 @@ def _by_name(record: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     """
     named: dict[str, tuple[str, Any]] = {}
     sections: list[tuple[str, dict[str, Any]]] = []
-    for key, value in sorted(record.items(), key=lambda pair: pair[0] != plain_name(pair[0])):
+    for key, value in sorted(
+        record.items(), key=lambda pair: pair[0] != plain_name(pair[0])
+    ):
         name = plain_name(key)
-        if isinstance(value, dict) and (name in key_table().sections or key == "_source"):  # Elasticsearch
+        # Elasticsearch
+        if isinstance(value, dict) and (
+            name in key_table().sections or key == "_source"
+        ):
             sections.append((key, value))
         elif value not in _EMPTY:
             named.setdefault(name, (key, value))
@@ -134,8 +148,13 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        if -(10**30) < value < 10**30:  # not a plausible number otherwise; false for NaN, too
-            yield str(int(value)) if value == int(value) and abs(value) < 10**15 else str(value)
+        # Not a plausible number otherwise; false for NaN, too
+        if -(10**30) < value < 10**30:
+            yield (
+                str(int(value))
+                if value == int(value) and abs(value) < 10**15
+                else str(value)
+            )
     elif isinstance(value, list) and depth < MOST_DEPTH:
         for item in value:
             yield from texts_in(item, field, depth + 1)
@@ -144,7 +163,9 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
         inside = key_table().inside
         for group in inside.get(field, inside["name"]):
             parts = [named[name] for name in group.split("+") if name in named]
-            texts = [text for part in parts for text in texts_in(part, field, depth + 1)]
+            texts = [
+                text for part in parts for text in texts_in(part, field, depth + 1)
+            ]
             if group == "dateparts":  # of CSL: [[2026, 11, 25]]
                 texts = ["-".join(text.zfill(2) for text in texts)]
             elif len(parts) > 1 and field == "author":
@@ -160,7 +181,8 @@ def _value(raw: object, field: Field) -> str:
     Several texts are no id, since another record may have one of them, too.
     """
     texts = list(texts_in(raw, field))
-    if field == "author" and texts and texts[0].lstrip().startswith("["):  # a list, as pandas writes it
+    # A list, as pandas writes it
+    if field == "author" and texts and texts[0].lstrip().startswith("["):
         texts = [single or double for single, double in _QUOTED.findall(texts[0])]
     read = [value for value in map(_READ[field], texts) if value]
     if field == "id" and len(read) > 1:
@@ -180,7 +202,9 @@ def _cleaned(text: str) -> str:
 _READ: dict[Field, Callable[[str], str | None]] = {
     "id": _cleaned,
     "url": lambda text: absolute_url(text, None),
-    "outlet": lambda text: None if _HTTP.match(text.strip()) else plain_title(text)[:NAME_CHARS],
+    "outlet": lambda text: (
+        None if _HTTP.match(text.strip()) else plain_title(text)[:NAME_CHARS]
+    ),
     "title": plain_title,
     "text": _cleaned,
     "html": _cleaned,
@@ -191,7 +215,9 @@ _READ: dict[Field, Callable[[str], str | None]] = {
 _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 
 
-def records_in(value: object, chosen: Mapping[Field, str], levels: int = 0) -> list[object]:
+def records_in(
+    value: object, chosen: Mapping[Field, str], levels: int = 0
+) -> list[object]:
     """Return the records of a JSON value: itself, or those of the lists and objects in it.
 
     An object is around records if it has a list of them and no text of its own, or nothing that can be read.
@@ -202,16 +228,24 @@ def records_in(value: object, chosen: Mapping[Field, str], levels: int = 0) -> l
     holders = {
         key: inner if isinstance(inner, list) else [inner]
         for key, inner in value.items()
-        if isinstance(inner, dict) or (isinstance(inner, list) and inner and isinstance(inner[0], dict))
+        if isinstance(inner, dict)
+        or (isinstance(inner, list) and inner and isinstance(inner[0], dict))
     }
     around = fields_of(value, chosen) if holders else None
     if around is None or not around.values.keys().isdisjoint(("text", "html")):
         return [value]
     inside: list[object] = []
     for key, items in holders.items():
-        if around.has_content and (plain_name(key) not in key_table().lists or value[key] is not items):
+        if around.has_content and (
+            plain_name(key) not in key_table().lists or value[key] is not items
+        ):
             continue
-        records = [record for item in items for record in records_in(item, chosen, levels + 1)]
-        if any(isinstance(record, dict) and fields_of(record, chosen).has_content for record in records):
+        records = [
+            record for item in items for record in records_in(item, chosen, levels + 1)
+        ]
+        if any(
+            isinstance(record, dict) and fields_of(record, chosen).has_content
+            for record in records
+        ):
             inside += records
     return inside or [value]

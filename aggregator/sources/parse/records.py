@@ -29,12 +29,14 @@ from aggregator.text.lines import word_set
 _OWN_KEYS = word_set(
     "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
 )
-_LONG_TEXT_CHARS = 200  # of a text under an unknown key that is no list of keywords or credit (chosen)
+# Of a text under an unknown key that is no list of keywords or credit (chosen)
+_LONG_TEXT_CHARS = 200
 _KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
 _KEYS_NAMED = 20  # in a message
 _KEY_CHARS_SHOWN = 100
 _PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
-_DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)  # an address, or ASCII without spaces
+# An address, or ASCII without spaces
+_DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
 
 
 class KeysRead(FrozenStruct):
@@ -78,7 +80,10 @@ class RecordNotes:
         """Return in words what was read as what, what was not read, and which values were not kept."""
         notes = [f"read {_listed(list(self._read))}"] if self._read else []
         if self._unread:
-            unread = [f"{key} ({counted(count, 'record')})" for key, count in self._unread.most_common()]
+            unread = [
+                f"{key} ({counted(count, 'record')})"
+                for key, count in self._unread.most_common()
+            ]
             notes.append(f"not read: {_listed(unread)}")
         for (before, noun, what), count in self._losses.items():
             examples = ", ".join(self._examples[before, noun, what])
@@ -102,17 +107,27 @@ def read_record(
     fields = fields_of(record, chosen)
     entry = _entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
     text_key = fields.keys.get("text") or fields.keys.get("html", "")
-    if chosen.get("text") != "" and plain_name(text_key) in {"", *key_table().summaries}:
+    if chosen.get("text") != "" and plain_name(text_key) in {
+        "",
+        *key_table().summaries,
+    }:
         _require_no_other_text(fields)
     read = []
     for field, key in fields.keys.items():
-        if plain_name(key) != field and (key, field) not in (("source", "outlet"), ("lang", "language")):
+        if plain_name(key) != field and (key, field) not in (
+            ("source", "outlet"),
+            ("lang", "language"),
+        ):
             read.append((key, field))
     unread = tuple(key for key in fields.unread if key not in _OWN_KEYS)
-    return entry, KeysRead(read=tuple(read), unread=unread, losses=tuple(_losses(entry, fields, chosen)))
+    return entry, KeysRead(
+        read=tuple(read), unread=unread, losses=tuple(_losses(entry, fields, chosen))
+    )
 
 
-def entry_of_record(record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None) -> Entry:
+def entry_of_record(
+    record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None
+) -> Entry:
     """Return the entry of a decoded record. Raise ReadError if it has no content, or too long an id."""
     return _entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
 
@@ -128,14 +143,20 @@ def _entry(
     values, keys = fields.values, fields.keys
     if not fields.has_content:
         there = f"; its keys are {_listed(list(map(shown, record)))}" if record else ""
-        raise ReadError(f"the record is empty: it needs at least a title, a text, html or a url{there}")
-    record_id, url, outlet, html = (values.get(field) for field in ("id", "url", "outlet", "html"))
+        raise ReadError(
+            f"the record is empty: it needs at least a title, a text, html or a url{there}"
+        )
+    record_id, url, outlet, html = (
+        values.get(field) for field in ("id", "url", "outlet", "html")
+    )
     if record_id is not None and len(record_id) > KEY_CHARS:
         raise ReadError(f"the id of the record is longer than {KEY_CHARS:,} characters")
     if outlet and url and keys["outlet"] not in _OWN_KEYS and is_address(outlet):
         outlet = None  # the site of the address is the outlet
     # Another program counts its records: two of its files may have one id for two articles.
-    named_by = {keys[field] for field in ("id", "title", "text", "html") if field in keys}
+    named_by = {
+        keys[field] for field in ("id", "title", "text", "html") if field in keys
+    }
     is_own = named_by <= _OWN_KEYS and not is_row
     return Entry(
         source=outlet or file_name,
@@ -175,7 +196,10 @@ _LOSSES: tuple[tuple[Field, str, str], ...] = (
 
 
 def _require_no_other_text(fields: RecordFields) -> None:
-    most = max(_LONG_TEXT_CHARS, len(fields.values.get("text") or fields.values.get("html", "")))
+    most = max(
+        _LONG_TEXT_CHARS,
+        len(fields.values.get("text") or fields.values.get("html", "")),
+    )
     for key, value in fields.unread.items():
         chars = _longest_text(value)
         if chars > most:
@@ -217,6 +241,8 @@ def mapping_of(words: Iterable[str]) -> dict[Field, str]:
         if left not in fields:
             left, right = right, left
         if left not in fields or not (right or pair.strip() == "text="):
-            raise UsageError(f"--map {pair}: write FIELD=KEY, where FIELD is one of {', '.join(fields)}")
+            raise UsageError(
+                f"--map {pair}: write FIELD=KEY, where FIELD is one of {', '.join(fields)}"
+            )
         chosen[fields[left]] = right
     return chosen

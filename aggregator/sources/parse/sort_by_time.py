@@ -33,7 +33,9 @@ def in_order_of_time(
     SQLite writes to a file if it is large, cannot be written.
     """
     before = progress.read_bytes
-    for _, of_file in itertools.groupby(input_items, key=lambda one: "" if as_one_file else one.file):
+    for _, of_file in itertools.groupby(
+        input_items, key=lambda one: "" if as_one_file else one.file
+    ):
         with closing(sqlite3.connect("", isolation_level=None)) as table:
             count = _fill(table, of_file)
             file_bytes = progress.read_bytes - before
@@ -52,12 +54,15 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
     packer = zstandard.ZstdCompressor(level=_LEVEL)
     try:
         table.execute("PRAGMA journal_mode = OFF")
-        table.execute("CREATE TABLE item (number INTEGER PRIMARY KEY, time REAL, data BLOB)")
+        table.execute(
+            "CREATE TABLE item (number INTEGER PRIMARY KEY, time REAL, data BLOB)"
+        )
         for number, one in enumerate(input_items, start=1):
             time = _time_of(one) or time
             seconds = None if time is None else time.timestamp()
             table.execute(
-                "INSERT INTO item VALUES (?, ?, ?)", (number, seconds, packer.compress(_encoded(one)))
+                "INSERT INTO item VALUES (?, ?, ?)",
+                (number, seconds, packer.compress(_encoded(one))),
             )
         table.execute("CREATE INDEX by_time ON item (time)")
     except sqlite3.Error as error:
@@ -78,7 +83,10 @@ def _encoded(one: Sortable) -> bytes:
     try:
         return msgspec.msgpack.encode(one)
     except UnicodeEncodeError:  # the file name is not valid Unicode
-        shown = {name: getattr(one, name).encode("utf-8", "replace").decode() for name in ("where", "file")}
+        shown = {
+            name: getattr(one, name).encode("utf-8", "replace").decode()
+            for name in ("where", "file")
+        }
         return msgspec.msgpack.encode(replace(one, **shown))
 
 

@@ -23,15 +23,19 @@ from aggregator.model.errors import ReadError, TooManyFilesError, UsageError
 from aggregator.sources.parse.folder_scan import suffix_of
 
 _GZIP = b"\x1f\x8b\x08"
-_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")  # a frame, or a skippable frame
-_ZSTD_WINDOW_BYTES = 2**27  # 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
+# A frame, or a skippable frame
+_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+# 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
+_ZSTD_WINDOW_BYTES = 2**27
 # Decompressed at once: to at most 1 MiB from gzip, and 32 MiB from zstd, of which 128 KiB need four bytes.
 _STEP_BYTES = 1024
 _BUFFER_BYTES = 262_144
 _SKIPPED_AT_ONCE = 1_048_576
-BLANK = b" \t\r\n\0\xef\xbb\xbf"  # allowed around JSON: spaces, padding, a byte order mark
+# Allowed around JSON: spaces, padding, a byte order mark
+BLANK = b" \t\r\n\0\xef\xbb\xbf"
 MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
-_MEMBERS_KEPT = 10_000  # whose offsets are known: more than begin in a buffer, the smallest has 20 bytes
+# Whose offsets are known: more than begin in a buffer, the smallest has 20 bytes
+_MEMBERS_KEPT = 10_000
 
 
 class Progress:
@@ -94,7 +98,11 @@ def _counted(raw: BinaryIO, progress: Progress, damage: list[str]) -> Iterator[b
 
 
 def _unpacked(
-    packed: io.BufferedReader, damage: list[str], members: OrderedDict[int, int], *, is_gzip: bool
+    packed: io.BufferedReader,
+    damage: list[str],
+    members: OrderedDict[int, int],
+    *,
+    is_gzip: bool,
 ) -> Iterator[bytes]:
     """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
 
@@ -105,7 +113,9 @@ def _unpacked(
     new_unpacker = (
         partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
         if is_gzip
-        else zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj
+        else zstandard.ZstdDecompressor(
+            max_window_size=_ZSTD_WINDOW_BYTES
+        ).decompressobj
     )
     unpacker, given, count = None, b"", 0
     reason = ""
@@ -128,7 +138,9 @@ def _unpacked(
         count += len(content)
         yield content
     if unpacker is not None:
-        damage.append(f"the file is damaged or cut short after {count:,} unpacked bytes{reason}")
+        damage.append(
+            f"the file is damaged or cut short after {count:,} unpacked bytes{reason}"
+        )
 
 
 @contextlib.contextmanager
@@ -154,7 +166,9 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
     `start`: the offset in its file from which it is read.
     """
     damage: list[str] = []
-    plain = _stream(_counted(raw, progress, damage), damage, lambda position: start + position)
+    plain = _stream(
+        _counted(raw, progress, damage), damage, lambda position: start + position
+    )
     head = plain.peek(4)[:4]
     is_gzip = head.startswith(_GZIP)
     if is_gzip or _ZSTD_FRAME.match(head):
@@ -164,14 +178,18 @@ def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stre
             offset = members.get(position)
             return None if offset is None else start + offset
 
-        yield _stream(_unpacked(plain, damage, members, is_gzip=is_gzip), damage, offset_of)
+        yield _stream(
+            _unpacked(plain, damage, members, is_gzip=is_gzip), damage, offset_of
+        )
     else:
         yield plain
     if damage:
         raise ReadError(damage[0])
 
 
-def _stream(pieces: Iterator[bytes], damage: list[str], offset_of: Callable[[int], int | None]) -> Stream:
+def _stream(
+    pieces: Iterator[bytes], damage: list[str], offset_of: Callable[[int], int | None]
+) -> Stream:
     stream = Stream(_Pieces(pieces), _BUFFER_BYTES)
     stream.damage, stream.offset_of = damage, offset_of
     return stream
@@ -188,7 +206,9 @@ def bounded_lines(
     while line := stream.readline(limit_bytes + 1):
         if len(line) > limit_bytes and not line.endswith(b"\n"):
             yield number, None
-            while (skipped := stream.readline(_SKIPPED_AT_ONCE)) and not skipped.endswith(b"\n"):
+            while (
+                skipped := stream.readline(_SKIPPED_AT_ONCE)
+            ) and not skipped.endswith(b"\n"):
                 pass
         elif line.strip(BLANK):
             yield number, line
@@ -286,7 +306,9 @@ def open_file(path: str) -> BinaryIO:
 
 def size_of(file: BinaryIO) -> int:
     """Return the size of a file of `open_file` in bytes."""
-    return file.size if isinstance(file, _RemoteFile) else os.fstat(file.fileno()).st_size
+    return (
+        file.size if isinstance(file, _RemoteFile) else os.fstat(file.fileno()).st_size
+    )
 
 
 def _found(address: str) -> tuple[Any, str]:
@@ -299,7 +321,9 @@ def _found(address: str) -> tuple[Any, str]:
         found: tuple[Any, str] = fsspec.url_to_fs(address)
         return found
     options = {"allow_http": True, "timeout": _PATIENCE}
-    system = fsspec.filesystem(scheme, client_options=options, retry_config={"retry_timeout": _PATIENCE})
+    system = fsspec.filesystem(
+        scheme, client_options=options, retry_config={"retry_timeout": _PATIENCE}
+    )
     return system, unquote(address)
 
 
@@ -341,7 +365,8 @@ class _RemoteFile(io.RawIOBase):
 def _as_os_error(address: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # those of fsspec and its implementations, of no common class
+    # Those of fsspec and its implementations, of no common class
+    except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise
         words = f"{type(error).__name__}: {error}".partition(_DEBUGGING)[0]

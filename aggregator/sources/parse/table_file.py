@@ -21,17 +21,25 @@ from aggregator.text.lines import word_set
 _SEPARATORS = ",;\t|"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
-_MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})  # as pandas and databases write it
+# As pandas and databases write it
+_MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})
 _HEADER_CHARS = 65_536
 _COLUMNS_NAMED = 20
-_ROWS_ASKED = 20_000  # for the order of day and month, some tens of MB of articles (chosen)
+# For the order of day and month, some tens of MB of articles (chosen)
+_ROWS_ASKED = 20_000
 # How a date is written with its year first, and a value of its column that shows the order: the day is first,
 # or the month.
 _ORDERS = {
-    r"\3-\2-\1": re.compile(r"\s*(?:1[3-9]|2[0-9]|3[01])[/-][0-9]{1,2}[/-](?:19|20)[0-9]{2}(?![0-9])"),
-    r"\3-\1-\2": re.compile(r"\s*[0-9]{1,2}[/-](?:1[3-9]|2[0-9]|3[01])[/-](?:19|20)[0-9]{2}(?![0-9])"),
+    r"\3-\2-\1": re.compile(
+        r"\s*(?:1[3-9]|2[0-9]|3[01])[/-][0-9]{1,2}[/-](?:19|20)[0-9]{2}(?![0-9])"
+    ),
+    r"\3-\1-\2": re.compile(
+        r"\s*[0-9]{1,2}[/-](?:1[3-9]|2[0-9]|3[01])[/-](?:19|20)[0-9]{2}(?![0-9])"
+    ),
 }
-_AMBIGUOUS = re.compile(r"\A\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])")
+_AMBIGUOUS = re.compile(
+    r"\A\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])"
+)
 _NAME_CHARS = 60  # of a column that is named in a message
 
 Row = dict[str, str]
@@ -44,13 +52,18 @@ def looks_like_table(head: bytes) -> bool:
     return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
-def date_orders(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> dict[str, str]:
+def date_orders(
+    stream: Stream, limit: int, chosen: Mapping[Field, str]
+) -> dict[str, str]:
     """Return of each column of dates how to write 3/4/2026 in it with the year first, for read_rows.
 
     Its other values settle that: a number above 12 is a day. A column that has it in both places is not in
     the result. For `limit` and `chosen` see read_rows.
     """
-    date_names = {*key_table().keys["published"], plain_name(chosen.get("published", ""))}
+    date_names = {
+        *key_table().keys["published"],
+        plain_name(chosen.get("published", "")),
+    }
     orders: dict[str, set[str]] = {}
     with contextlib.suppress(ReadError):  # who reads the table says it
         for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
@@ -62,7 +75,10 @@ def date_orders(stream: Stream, limit: int, chosen: Mapping[Field, str]) -> dict
 
 
 def read_rows(
-    stream: Stream, limit: int, chosen: Mapping[Field, str], orders: Mapping[str, str] | None = None
+    stream: Stream,
+    limit: int,
+    chosen: Mapping[Field, str],
+    orders: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, Row | str]]:
     """Yield the rows with the numbers of their first lines; of one that cannot be read the reason.
 
@@ -83,9 +99,15 @@ def read_rows(
             return
         except csv.Error as error:
             if "end of data" in str(error) or "limit" in str(error):
-                yield number, f"a quotation mark is not closed; what is behind it is not read ({error})"
+                yield (
+                    number,
+                    f"a quotation mark is not closed; what is behind it is not read ({error})",
+                )
                 return
-            yield number, f"the row cannot be read, is a quotation mark in a cell not doubled? ({error})"
+            yield (
+                number,
+                f"the row cannot be read, is a quotation mark in a cell not doubled? ({error})",
+            )
             continue
         if cells:
             row = _row(columns, cells)
@@ -96,12 +118,20 @@ def read_rows(
 
 
 def _lines(stream: Stream, limit: int) -> Iterator[str]:
-    text = io.TextIOWrapper(stream, "utf-16", "replace", newline="") if stream.peek(2)[:2] in _UTF16 else None
+    text = (
+        io.TextIOWrapper(stream, "utf-16", "replace", newline="")
+        if stream.peek(2)[:2] in _UTF16
+        else None
+    )
     number = 0
-    while line := stream.readline(limit + 1) if text is None else text.readline(limit + 1):
+    while (
+        line := stream.readline(limit + 1) if text is None else text.readline(limit + 1)
+    ):
         number += 1
         if len(line) > limit:
-            raise ReadError(f"line {number} is longer than {limit / 2**20:.0f} MiB; what follows is not read")
+            raise ReadError(
+                f"line {number} is longer than {limit / 2**20:.0f} MiB; what follows is not read"
+            )
         yield line if isinstance(line, str) else _decoded(line)
     if text is not None:
         text.detach()  # else it would close the stream of its owner
@@ -126,7 +156,9 @@ def _header(first: str, chosen: Mapping[Field, str]) -> tuple[str, list[str]]:
     shown = ", ".join(f"`{name[:_NAME_CHARS]}`" for name in columns[:_COLUMNS_NAMED])
     for key in chosen.values():
         if key and key not in columns:
-            raise ReadError(f"there is no column `{key}`, which --map names; the columns are {shown}")
+            raise ReadError(
+                f"there is no column `{key}`, which --map names; the columns are {shown}"
+            )
     if not chosen and not _has_content(columns):
         raise ReadError(
             "the first line of a table must name its columns, one of them title, text, html or url; here it "
@@ -140,7 +172,10 @@ def _split(line: str) -> tuple[str, list[str]]:
     best = (-1, 0, "", [""])
     for separator in _SEPARATORS:
         try:
-            cells = next(csv.reader([line[:_HEADER_CHARS].rstrip("\r\n")], delimiter=separator), [])
+            cells = next(
+                csv.reader([line[:_HEADER_CHARS].rstrip("\r\n")], delimiter=separator),
+                [],
+            )
         except csv.Error:
             continue
         best = max(best, (_known(cells), len(cells), separator, cells))
@@ -164,5 +199,11 @@ def _row(columns: list[str], cells: list[str]) -> Row | str:
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
     if len(cells) != len(columns):
-        return f"the row has {counted(len(cells), 'cell')}, and the header {len(columns)}"
-    return {name: cell for name, cell in zip(columns, cells, strict=True) if cell.strip() not in _MISSING}
+        return (
+            f"the row has {counted(len(cells), 'cell')}, and the header {len(columns)}"
+        )
+    return {
+        name: cell
+        for name, cell in zip(columns, cells, strict=True)
+        if cell.strip() not in _MISSING
+    }

@@ -66,7 +66,9 @@ def read_pages(
         number, position = number + 1, tape.tell() - len(line)
         if not line.startswith(b"WARC/"):
             if number == 1:
-                raise ReadError("this is not a WARC archive: it does not begin with WARC/")
+                raise ReadError(
+                    "this is not a WARC archive: it does not begin with WARC/"
+                )
             yield BrokenRecord(number=number, reason="it does not begin with WARC/")
             _go_on(tape)
             continue
@@ -136,7 +138,9 @@ def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
         yield line
 
 
-def _record(headers: dict[str, str], tape: _PushbackStream, limit: int) -> ArchivedPage | str | None:
+def _record(
+    headers: dict[str, str], tape: _PushbackStream, limit: int
+) -> ArchivedPage | str | None:
     """Return a record's page, None for other records, or the message for a broken one."""
     if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
         _go_on(tape)
@@ -223,7 +227,9 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
     return _page(record, content_type, opened, header_rules(stated))
 
 
-def _page(record: dict[str, str], content_type: str, body: bytes | None, robots: str = "") -> ArchivedPage:
+def _page(
+    record: dict[str, str], content_type: str, body: bytes | None, robots: str = ""
+) -> ArchivedPage:
     url = record.get("warc-target-uri", "").strip("<>")
     record_id = record.get("warc-record-id", "").strip("<>")
     archived = dates.parse_declared(record.get("warc-date", ""), None)
@@ -243,7 +249,9 @@ def _unchunked(body: bytes) -> bytes:
     """
     stream = io.BytesIO(body)
     chunks: list[bytes] = []
-    while size := re.fullmatch(rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\r\n]*)?\r?\n", stream.readline(1024)):
+    while size := re.fullmatch(
+        rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\r\n]*)?\r?\n", stream.readline(1024)
+    ):
         length = int(size.group(1), 16)
         if length == 0:
             return b"".join(chunks)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _DECLARATION = "<?xml version='1.0' encoding='utf-8'?>\n"
-_PROLOG_CHARS = 65_536  # the beginning that is searched for a DOCTYPE; no feed seen has it later
+# The beginning that is searched for a DOCTYPE; no feed seen has it later
+_PROLOG_CHARS = 65_536
 
 # "<?xm" in wide encodings without a byte order mark (XML 1.0, appendix F).
 _WIDE_SIGNATURES = (
@@ -34,7 +35,9 @@ _NAMED = {
     for name, code in html.entities.name2codepoint.items()
     if name not in {"amp", "lt", "gt", "quot"}
 }
-_ENTRY = re.compile(r"<!\[CDATA\[|<!--|<(?:[\w.-]{1,40}:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE)
+_ENTRY = re.compile(
+    r"<!\[CDATA\[|<!--|<(?:[\w.-]{1,40}:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE
+)
 _DATE = re.compile(
     r"<(?:[\w.-]{1,40}:)?(?:pubDate|published|updated|date|issued|modified)(?:\s[^<>]{0,200})?>([^<]{4,64})<",
     re.IGNORECASE,
@@ -56,17 +59,23 @@ _USUAL = (
     ("media", "http://search.yahoo.com/mrss/"),
     ("rdf", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"),
 )
-_ROOT = re.compile(r"<(?:[\w.-]{1,40}:)?(?:rss|feed|rdf|channel)\b[^<>]{0,8192}>", re.IGNORECASE)
+_ROOT = re.compile(
+    r"<(?:[\w.-]{1,40}:)?(?:rss|feed|rdf|channel)\b[^<>]{0,8192}>", re.IGNORECASE
+)
 _ROOT_ATTRIBUTE = re.compile(
     r"\s(?:xmlns(?::[\w.-]{1,40})?|xml:base|xml:lang)=(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')"
 )
 _CHANNEL = re.compile(r"</?(?:channel|items?)\b[^<>]{0,500}>", re.IGNORECASE)
 _TAIL = re.compile(
-    r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z", re.IGNORECASE
+    r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z",
+    re.IGNORECASE,
 )
-_OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)  # in an entry without </title>
+# In an entry without </title>
+_OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)
 _MAX_PREFIXES = 100  # the largest number in 117 real feeds is 10
-_PREFIX = re.compile(r"\sxmlns:([\w.-]{1,60})\s?=\s?(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')")
+_PREFIX = re.compile(
+    r"\sxmlns:([\w.-]{1,60})\s?=\s?(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')"
+)
 _CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
 
 
@@ -93,7 +102,8 @@ def well_prepared(text: str) -> str:
     text = _with_few_namespaces(_HUGE_TAG.sub(r"<\1\2>", text))
     text = _LONG_NAME.sub(r"\1", text)
     if "&#" in text:
-        text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))  # also joins pairs of surrogates
+        # Also joins pairs of surrogates
+        text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))
     if "&" in text:
         text = _NAME_REFERENCE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
     return _DECLARATION + text.lstrip()
@@ -103,7 +113,9 @@ def root_of(text: str) -> "_Element | None":
     """Parse the result of `well_prepared` as far as it can be read; None if there is no element."""
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, load_dtd=False)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, recover=True, load_dtd=False
+    )
     return etree.fromstring(text.encode(), parser)
 
 
@@ -122,7 +134,11 @@ def _without_doctype(text: str) -> str:
     if subset >= 0:
         subset_end = _SUBSET_END.search(text, subset)
         close = subset_end.end() - 1 if subset_end else close
-    return text[: match.start()] + text[close + 1 :] if close >= 0 else text[: match.start()]
+    return (
+        text[: match.start()] + text[close + 1 :]
+        if close >= 0
+        else text[: match.start()]
+    )
 
 
 def _with_few_namespaces(text: str) -> str:
@@ -183,7 +199,9 @@ def entry_starts(text: str) -> Iterator[int]:
             resume = max(resume, end)
 
 
-def cut_entries(text: str, limit: int, is_earlier: Callable[[str, str], bool]) -> CutFeed:
+def cut_entries(
+    text: str, limit: int, is_earlier: Callable[[str, str], bool]
+) -> CutFeed:
     """Return `text` with at most `limit` entries; the surrounding markup stays well-formed.
 
     They are the first, or the last of a feed that is ordered from old to new: `is_earlier` compares the first
@@ -192,9 +210,14 @@ def cut_entries(text: str, limit: int, is_earlier: Callable[[str, str], bool]) -
     starts = list(entry_starts(text))
     if len(starts) <= limit:
         return CutFeed(text, len(starts), newest_last=False)
-    first, last = _DATE.search(text, starts[0], starts[1]), _DATE.search(text, starts[-1])
+    first, last = (
+        _DATE.search(text, starts[0], starts[1]),
+        _DATE.search(text, starts[-1]),
+    )
     if first and last and is_earlier(first[1], last[1]):
-        return CutFeed(text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True)
+        return CutFeed(
+            text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True
+        )
     last_end = text.rfind("</" + _tag_name(text, starts[-1]))
     tail = text[text.find(">", last_end) + 1 :] if last_end > starts[-1] else ""
     return CutFeed(text[: starts[limit]] + tail, len(starts), newest_last=False)
@@ -217,7 +240,11 @@ def entries_alone(text: str) -> Iterator[str]:
     prefix = _tag_name(text, starts[0]).rpartition(":")[0]
     root = _ROOT.search(text, 0, starts[0])
     declared = "".join(_ROOT_ATTRIBUTE.findall(root.group())) if root else ""
-    declared += "".join(f' xmlns:{name}="{uri}"' for name, uri in _USUAL if f"xmlns:{name}=" not in declared)
+    declared += "".join(
+        f' xmlns:{name}="{uri}"'
+        for name, uri in _USUAL
+        if f"xmlns:{name}=" not in declared
+    )
     is_atom = _tag_name(text, starts[0]).rpartition(":")[2].lower() == "entry"
     if is_atom and "xmlns=" not in declared:
         declared += f' xmlns="{_ATOM}"'
@@ -227,7 +254,12 @@ def entries_alone(text: str) -> Iterator[str]:
         else (f'<rss version="2.0"{declared}><channel>', "</channel></rss>")
     )
     inner = text[root.end() if root else 0 : starts[0]]
-    yield _DECLARATION + opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed
+    yield (
+        _DECLARATION
+        + opened
+        + _CHANNEL.sub("", _without_prefix(inner, prefix))
+        + closed
+    )
     for start, end in zip(starts, ends, strict=True):
         name = _tag_name(text, start)
         prefix, _, local = name.rpartition(":")
@@ -236,7 +268,9 @@ def entries_alone(text: str) -> Iterator[str]:
         alone = _without_prefix(body if close >= 0 else _TAIL.sub("", body), prefix)
         alone = alone if "</title" in alone else _OPEN_TITLE.sub(r"\1</title>", alone)
         is_empty = text.startswith("/>", text.find(">", start, end) - 1)
-        yield _DECLARATION + opened + alone + ("" if is_empty else f"</{local}>") + closed
+        yield (
+            _DECLARATION + opened + alone + ("" if is_empty else f"</{local}>") + closed
+        )
 
 
 def _without_prefix(markup: str, prefix: str) -> str:

@@ -50,12 +50,14 @@ from aggregator.store.engine.engines import (
 
 log = logging.getLogger(__name__)
 
-_TRIES = 5  # attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
+# Attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
+_TRIES = 5
 # Before the second attempt; doubled before each further one, less up to half at random.
 _PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 
-__all__ = ["Connection", "Database", "shown_url"]  # Connection: for type annotations of other packages
+# Connection: for type annotations of other packages
+__all__ = ["Connection", "Database", "shown_url"]
 
 Result = TypeVar("Result")
 
@@ -105,7 +107,11 @@ class Database:
         self._read_timeout_seconds: float | None = None
         self._write_state = _WriteState()
         file = self.file
-        self._open_file = None if file is None else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
+        self._open_file = (
+            None
+            if file is None
+            else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
+        )
         self.engine: Engine = (
             postgres_engine(url, self.tuning, self.session_name)
             if self._open_file is None
@@ -137,11 +143,16 @@ class Database:
             # SQLite reads one snapshot by default; Postgres needs an isolation level.
             level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
             connection = raw.execution_options(**level)
-            with connection.begin(), statement_timeout(connection, self._read_timeout_seconds):
+            with (
+                connection.begin(),
+                statement_timeout(connection, self._read_timeout_seconds),
+            ):
                 yield connection
 
     @contextmanager
-    def write(self, *, durable: bool = False, unhurried: bool = False) -> Iterator[Connection]:
+    def write(
+        self, *, durable: bool = False, unhurried: bool = False
+    ) -> Iterator[Connection]:
         """Open a writing transaction, committed at the end of the block, or rolled back after an error.
 
         `durable`: the commit is synced to disk and survives a power failure. `unhurried`: a server does not
@@ -159,23 +170,33 @@ class Database:
             ):
                 self.check_file()
                 connection = raw.execution_options(immediate=True)
-                with full_sync(raw) if durable and self.is_sqlite else nullcontext(), connection.begin():
+                with (
+                    full_sync(raw) if durable and self.is_sqlite else nullcontext(),
+                    connection.begin(),
+                ):
                     if not self.is_sqlite:
-                        idle = 0 if unhurried else milliseconds(self.tuning.idle_seconds)
+                        idle = (
+                            0 if unhurried else milliseconds(self.tuning.idle_seconds)
+                        )
                         connection.execute(_IDLES, {"idle": str(idle)})
                         if durable:
                             connection.execute(_COMMIT_WAITS)
                     if self._fence is not None:
                         self._fence(connection)
-                    if isinstance(self._write_state.trouble, DatabaseLockedError | DatabaseAwayError):
-                        self._write_state.trouble = None  # the database answers and is not locked
+                    if isinstance(
+                        self._write_state.trouble,
+                        DatabaseLockedError | DatabaseAwayError,
+                    ):
+                        # The database answers and is not locked
+                        self._write_state.trouble = None
                     yield connection
                     committing = True
         except DatabaseAwayError as error:
             self._write_state.trouble = error
             if committing:
                 raise DatabaseAwayError(
-                    f"{error}; it is unknown whether the last change was committed", commit_unknown=True
+                    f"{error}; it is unknown whether the last change was committed",
+                    commit_unknown=True,
                 ) from error
             raise
         except (NotWritableError, DatabaseLockedError) as error:
@@ -196,14 +217,18 @@ class Database:
             if time.monotonic() < self._write_state.version_until:
                 return self._write_state.version
             # Without a transaction it is one message to the server, not three.
-            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as raw:
+            with self.engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            ) as raw:
                 snapshot: str = raw.execute(_SNAPSHOT).scalar_one()
                 return snapshot
 
     def note_version(self, version: str) -> None:
         """Let `data_version` return this, which was just read, for some time."""
         self._write_state.version = version
-        self._write_state.version_until = time.monotonic() + 2 * self.tuning.short_wait_seconds
+        self._write_state.version_until = (
+            time.monotonic() + 2 * self.tuning.short_wait_seconds
+        )
 
     def check_file(self) -> None:
         """Raise DatabaseReplacedError if the file of an SQLite database was replaced or removed."""
@@ -224,19 +249,32 @@ class Database:
             )
         try:
             latest = self._write_state.trouble
-            if latest is not None and latest is not known:  # a writer failed meanwhile: do not wait as long
+            # A writer failed meanwhile: do not wait as long
+            if latest is not None and latest is not known:
                 raise latest.with_traceback(None)
-            yield max(min(self.tuning.short_wait_seconds, seconds), ends - time.monotonic())
+            yield max(
+                min(self.tuning.short_wait_seconds, seconds), ends - time.monotonic()
+            )
         finally:
             self._writing.release()
 
     @property
     def _patience_seconds(self) -> float:
         """The seconds that a writer waits for others; few after a failure."""
-        usual = self.tuning.lock_seconds if self._read_timeout_seconds is None else self._read_timeout_seconds
-        return usual if self._write_state.trouble is None else min(usual, self.tuning.short_wait_seconds)
+        usual = (
+            self.tuning.lock_seconds
+            if self._read_timeout_seconds is None
+            else self._read_timeout_seconds
+        )
+        return (
+            usual
+            if self._write_state.trouble is None
+            else min(usual, self.tuning.short_wait_seconds)
+        )
 
-    def transact(self, work: Callable[[Connection], Result], *, durable: bool = False) -> Result:
+    def transact(
+        self, work: Callable[[Connection], Result], *, durable: bool = False
+    ) -> Result:
         """Call `work` in a writing transaction, repeated as by `again`. `work` must change only rows."""
 
         def unit() -> Result:
@@ -283,12 +321,20 @@ class Database:
                 return f"the disk of {file} is full: free some space on it"
             return None
         standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
-        return f"the database {shown_url(self.url)} is a read-only standby server" if standby else None
+        return (
+            f"the database {shown_url(self.url)} is a read-only standby server"
+            if standby
+            else None
+        )
 
     @property
     def trouble(self) -> str | None:
         """The reason why the last write failed; None if it succeeded."""
-        return None if self._write_state.trouble is None else str(self._write_state.trouble)
+        return (
+            None
+            if self._write_state.trouble is None
+            else str(self._write_state.trouble)
+        )
 
     def checkpoint_log(self, patience_seconds: float | None = None) -> bool:
         """Checkpoint and truncate SQLite's WAL. Return False if a reader prevented it.
@@ -305,7 +351,11 @@ class Database:
             self.engine.connect() as raw,
             lock_timeout(raw, patience, usual),
         ):
-            busy: int = sqlite_driver(raw).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            busy: int = (
+                sqlite_driver(raw)
+                .execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                .fetchone()[0]
+            )
         return not busy
 
     def truncate_log(self) -> bool:
@@ -334,7 +384,9 @@ class Database:
         """Return the size of the `-wal` file in bytes; 0 without one."""
         file = self.file
         try:
-            return 0 if file is None else file.with_name(file.name + "-wal").stat().st_size
+            return (
+                0 if file is None else file.with_name(file.name + "-wal").stat().st_size
+            )
         except FileNotFoundError:
             return 0
 

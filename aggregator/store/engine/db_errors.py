@@ -39,7 +39,8 @@ def translate_errors(url: str) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
-    except sqlite3.Error as error:  # from direct calls of the driver, such as a checkpoint
+    # From direct calls of the driver, such as a checkpoint
+    except sqlite3.Error as error:
         ours = _of_sqlite(error, " ".join(str(error).split()), url)
         if ours is None:
             raise
@@ -61,11 +62,17 @@ def _ours(error: DBAPIError, url: str) -> AggregatorError | None:
         found = _of_sqlite(error.orig, said, url)
     else:
         found = _of_postgres(error, said, url)
-    if found is not None or isinstance(error, IntegrityError | ProgrammingError) or not said:
+    if (
+        found is not None
+        or isinstance(error, IntegrityError | ProgrammingError)
+        or not said
+    ):
         return found
     if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return None
-    return AggregatorError(f"the database {shown_url(url)}: {said}; run `aggregator doctor`")
+    return AggregatorError(
+        f"the database {shown_url(url)}: {said}; run `aggregator doctor`"
+    )
 
 
 # --- SQLite: names of its result codes ---------------------------------------------------------------------
@@ -94,7 +101,8 @@ def is_damage(error: BaseException | None) -> bool:
     """Return whether the error reports a damaged SQLite file: a page, or text that is not UTF-8."""
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or (
-        isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")
+        isinstance(error, sqlite3.OperationalError)
+        and str(error).startswith("Could not decode to UTF-8")
     )
 
 
@@ -126,7 +134,8 @@ def _of_postgres(error: DBAPIError, said: str, url: str) -> AggregatorError | No
     return DatabaseAwayError(f"the database {shown_url(url)} does not answer ({said})")
 
 
-_NOT_ALLOWED = {"42501", "3F000"}  # insufficient privilege; no schema of the search path may be used
+# Insufficient privilege; no schema of the search path may be used
+_NOT_ALLOWED = {"42501", "3F000"}
 
 
 def not_allowed(url: str, said: str = "schema") -> NotWritableError:
@@ -150,10 +159,17 @@ def not_allowed(url: str, said: str = "schema") -> NotWritableError:
 
 def _is_away(error: DBAPIError, state: str) -> bool:
     """Whether there is no connection: SQLSTATE 08 connection, 57P shutdown, 53 insufficient resources."""
-    if error.connection_invalidated or state.startswith(("08", "57P", "53")) or state == "25P03":
+    if (
+        error.connection_invalidated
+        or state.startswith(("08", "57P", "53"))
+        or state == "25P03"
+    ):
         return True
     # For broken and failed connections the driver has a message but no code.
-    return not state and type(error.orig).__name__ in ("OperationalError", "ConnectionTimeout")
+    return not state and type(error.orig).__name__ in (
+        "OperationalError",
+        "ConnectionTimeout",
+    )
 
 
 class _Kind(NamedTuple):
@@ -166,18 +182,25 @@ class _Kind(NamedTuple):
         return self.error(self.message.format(url=shown_url(url), said=said))
 
 
-_CONFLICT = _Kind(DatabaseBusyError, "the database {url}: {said}; nothing was written, try again")
+_CONFLICT = _Kind(
+    DatabaseBusyError, "the database {url}: {said}; nothing was written, try again"
+)
 _HELD = _Kind(
     DatabaseBusyError,
     "a lock in the database {url} was not released in time; nothing was written, try again",
 )
-_TOO_LONG = _Kind(DatabaseBusyError, "a query of the database {url} took too long; narrow it, or try again")
+_TOO_LONG = _Kind(
+    DatabaseBusyError,
+    "a query of the database {url} took too long; narrow it, or try again",
+)
 _NOT_WRITABLE = _Kind(
     NotWritableError,
     "the database {url} cannot be written ({said}); check the free space on its disk, the folder and its "
     "owner",
 )
-_WITHOUT_TABLES = _Kind(AggregatorError, "the database {url} has no tables yet; type: aggregator db upgrade")
+_WITHOUT_TABLES = _Kind(
+    AggregatorError, "the database {url} has no tables yet; type: aggregator db upgrade"
+)
 _BY_STATE = {
     "40001": _CONFLICT,  # serialisation failure
     "40P01": _CONFLICT,  # deadlock

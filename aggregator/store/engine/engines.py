@@ -18,7 +18,11 @@ import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.model.errors import AggregatorError, DatabaseReplacedError, NotWritableError
+from aggregator.model.errors import (
+    AggregatorError,
+    DatabaseReplacedError,
+    NotWritableError,
+)
 
 
 class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +48,9 @@ def full_sync(connection: Connection) -> Iterator[None]:
 
 
 @contextmanager
-def lock_timeout(connection: Connection, seconds: float, usual_seconds: float) -> Iterator[None]:
+def lock_timeout(
+    connection: Connection, seconds: float, usual_seconds: float
+) -> Iterator[None]:
     """Limit the wait for locks of other programs in the block (SQLite); servers have `lock_timeout`."""
     if connection.dialect.name != "sqlite":
         yield
@@ -79,7 +85,9 @@ def statement_timeout(connection: Connection, seconds: float | None) -> Iterator
         server: Any = connection.connection.driver_connection
         server.most_seconds = seconds + _LATE_SECONDS
         try:
-            connection.execute(_SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))})
+            connection.execute(
+                _SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))}
+            )
             yield
         finally:
             server.most_seconds = None
@@ -116,18 +124,24 @@ class OpenFile:
         self._path = path.absolute()
         self._changing = threading.Lock()
         self._connections = 0
-        self._met: dict[str, tuple[int, int]] = {}  # suffix of the path to device and inode
+        # Suffix of the path to device and inode
+        self._met: dict[str, tuple[int, int]] = {}
         self._watching = threading.Lock()
-        self._watch: sqlite3.Connection | None = None  # its commits are none, so it sees all others
+        # Its commits are none, so it sees all others
+        self._watch: sqlite3.Connection | None = None
 
-    def connect(self, configure: Callable[[sqlite3.Connection], None], **how: Any) -> sqlite3.Connection:
+    def connect(
+        self, configure: Callable[[sqlite3.Connection], None], **how: Any
+    ) -> sqlite3.Connection:
         """Return a new connection; does not create the file. Raises DatabaseReplacedError."""
         with self._changing:
             self.check()
             if self._identity("") is None:
                 raise DatabaseReplacedError(f"there is no database at {self._path}")
             address = f"{self._path.as_uri()}?mode={self.mode}"
-            connection = sqlite3.connect(address, factory=_Connection, **how | {"uri": True})
+            connection = sqlite3.connect(
+                address, factory=_Connection, **how | {"uri": True}
+            )
             self._connections += 1
             connection.closing = self._closing
         try:
@@ -150,7 +164,11 @@ class OpenFile:
                 now == met or ending not in self._met
             ):  # another thread may just have closed the last connection
                 continue
-            what = "was removed or renamed" if now is None else "was replaced by another file"
+            what = (
+                "was removed or renamed"
+                if now is None
+                else "was replaced by another file"
+            )
             advice = "restart the program"
             if now is None and not ending:
                 advice = f"put it back, or restore a backup (aggregator db restore FILE); then {advice}"
@@ -162,7 +180,9 @@ class OpenFile:
         """Return a number that every commit of any connection and process changes. Takes 0.01 ms."""
         with self._watching:
             if self._watch is None:
-                self._watch = self.connect(lambda _: None, check_same_thread=False, isolation_level=None)
+                self._watch = self.connect(
+                    lambda _: None, check_same_thread=False, isolation_level=None
+                )
             version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
             return version
 
@@ -186,7 +206,9 @@ class OpenFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise NotWritableError(f"{self._path}{ending} cannot be read: {error.strerror}") from error
+            raise NotWritableError(
+                f"{self._path}{ending} cannot be read: {error.strerror}"
+            ) from error
         return found.st_dev, found.st_ino
 
 
@@ -243,7 +265,9 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
     )
 
     @event.listens_for(engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, how: dict[str, Any]) -> sqlite3.Connection:
+    def _connect(
+        _dialect: Any, _record: Any, _args: Any, how: dict[str, Any]
+    ) -> sqlite3.Connection:
         return file.connect(_configure, **how)
 
     def _configure(connection: sqlite3.Connection) -> None:
@@ -259,12 +283,14 @@ def sqlite_engine(url: str, tuning: DatabaseTuning, file: OpenFile) -> Engine:
                 connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
         for pragma in (
-            "synchronous=NORMAL",  # a power cut may undo the last commits, never corrupt
+            # A power cut may undo the last commits, never corrupt
+            "synchronous=NORMAL",
             "foreign_keys=ON",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
             f"cache_size=-{_CACHE_KIB}",
             "temp_store=MEMORY",
-            f"journal_size_limit={tuning.wal_mib * 2**20}",  # a WAL that a long reader let grow shrinks again
+            # A WAL that a long reader let grow shrinks again
+            f"journal_size_limit={tuning.wal_mib * 2**20}",
             "secure_delete=ON",  # overwrites deleted data, as `forget` promises
             "schema_version",  # reads the file, which creates its WAL
         ):
@@ -294,7 +320,8 @@ _PAGE_BYTES = 2048
 def postgres_engine(url: str, tuning: DatabaseTuning, session_name: str) -> Engine:
     """Return an engine whose connections detect a hanging server. Raises AggregatorError without a driver."""
     try:
-        from aggregator.store.engine.liveness import LivenessConnection  # the driver is an extra
+        # The driver is an extra
+        from aggregator.store.engine.liveness import LivenessConnection
 
         engine = create_engine(
             url,

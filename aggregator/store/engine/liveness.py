@@ -15,7 +15,8 @@ import psycopg
 Answer = TypeVar("Answer")
 Waiting = Generator[Any, Any, Answer]
 
-SILENT_SECONDS = 5.0  # without data until the second connection, which takes 10 s at most (chosen)
+# Without data until the second connection, which takes 10 s at most (chosen)
+SILENT_SECONDS = 5.0
 
 
 class LivenessConnection(psycopg.Connection[Any]):

@@ -25,7 +25,12 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, insert, select, text, update
 
 from aggregator.config import kept_files
-from aggregator.model.errors import AggregatorError, AnotherDaemonError, LeaseLostError, NotWritableError
+from aggregator.model.errors import (
+    AggregatorError,
+    AnotherDaemonError,
+    LeaseLostError,
+    NotWritableError,
+)
 from aggregator.store.engine.database import SERVER_VERSION, Database, shown_url
 from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.tables import writer_lease
@@ -49,9 +54,13 @@ class FileLock:
         try:
             descriptor = kept_files.take(str(self._path))
             if descriptor is None:
-                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                descriptor = os.open(
+                    self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+                )
         except OSError as error:
-            raise NotWritableError(f"{self._path} cannot be written: {error.strerror}") from error
+            raise NotWritableError(
+                f"{self._path} cannot be written: {error.strerror}"
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -84,12 +93,16 @@ class SessionLock:
         if self._session is not None:
             return True
         with translate_errors(self._database.url):
-            session = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            session = self._database.engine.connect().execution_options(
+                isolation_level="AUTOCOMMIT"
+            )
             session.detach()  # closing it must end the session, which releases the lock
             self._session = session
             is_taken = False
             try:
-                is_taken = bool(session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one())
+                is_taken = bool(
+                    session.execute(_TRY, {"key": ADVISORY_KEY}).scalar_one()
+                )
             finally:
                 if not is_taken:
                     self.release()
@@ -127,7 +140,11 @@ _TRY = text("SELECT pg_try_advisory_lock(:key)")
 def open_process_lock(database: Database) -> FileLock | SessionLock:
     """Return the lock of this database, not acquired yet."""
     file = database.file
-    return SessionLock(database) if file is None else FileLock(file.with_name(file.name + ".lock"))
+    return (
+        SessionLock(database)
+        if file is None
+        else FileLock(file.with_name(file.name + ".lock"))
+    )
 
 
 @contextmanager
@@ -175,7 +192,9 @@ class WriterLease:
             raise
         if isinstance(self._lock, SessionLock):
             self._over = threading.Event()
-            threading.Thread(target=self._watch, args=(self._over,), name="lease", daemon=True).start()
+            threading.Thread(
+                target=self._watch, args=(self._over,), name="lease", daemon=True
+            ).start()
         return True
 
     def check(self) -> None:
@@ -196,12 +215,21 @@ class WriterLease:
 
     # --- the fence ----------------------------------------------------------------------------------------
 
-    def _check(self, connection: Connection, mine: Select[tuple[int]] | None = None) -> None:
+    def _check(
+        self, connection: Connection, mine: Select[tuple[int]] | None = None
+    ) -> None:
         """Raise LeaseLostError if the epoch is not ours; else lock it until the commit."""
         epoch = self._epoch
         if epoch is None:
-            raise LeaseLostError("this process is no longer the writer; another one may have taken over")
-        if connection.execute(_MINE if mine is None else mine, self._mine(epoch)).first() is None:
+            raise LeaseLostError(
+                "this process is no longer the writer; another one may have taken over"
+            )
+        if (
+            connection.execute(
+                _MINE if mine is None else mine, self._mine(epoch)
+            ).first()
+            is None
+        ):
             self._lose(epoch)
             raise LeaseLostError(
                 f"another process became the writer of {shown_url(self._database.url)}; nothing was written"
@@ -228,7 +256,10 @@ class WriterLease:
 
     def _watch(self, over: threading.Event) -> None:
         """Check the lease until it is released or lost."""
-        while not over.wait(self._database.tuning.short_wait_seconds) and self._keeps_lock():
+        while (
+            not over.wait(self._database.tuning.short_wait_seconds)
+            and self._keeps_lock()
+        ):
             pass
 
     def _keeps_lock(self) -> bool:
@@ -240,7 +271,11 @@ class WriterLease:
             is_mine = self._lock.has_epoch(self._mine(epoch))
         except AggregatorError as error:
             if self._epoch == epoch:  # else it was released meanwhile
-                log.warning("writer lost its lease: %s", error, extra={"event": "writer_lease_lost"})
+                log.warning(
+                    "writer lost its lease: %s",
+                    error,
+                    extra={"event": "writer_lease_lost"},
+                )
             is_mine = False
         if not is_mine:
             self._lose(epoch)

@@ -11,7 +11,15 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, func, or_, select
 
 from aggregator.store.intake.sources import IS_ASKED
-from aggregator.store.tables import change, counter, counter_value, entry, set_counter, source, webhook
+from aggregator.store.tables import (
+    change,
+    counter,
+    counter_value,
+    entry,
+    set_counter,
+    source,
+    webhook,
+)
 
 _LASTS: Final = "first_reading"  # counter: 1 while it lasts
 # A source that is due later is not waited for, such as one of a host that asked to wait (chosen: of 117 feeds
@@ -19,16 +27,25 @@ _LASTS: Final = "first_reading"  # counter: 1 while it lasts
 _LONGEST_WAIT: Final = dt.timedelta(minutes=10)
 
 _UNASKED: Final = select(source.c.id).where(
-    IS_ASKED, source.c.last_polled_at.is_(None), source.c.next_due_at <= bindparam("soon")
+    IS_ASKED,
+    source.c.last_polled_at.is_(None),
+    source.c.next_due_at <= bindparam("soon"),
 )
 # Of first polls and files. A page that is requested again later is late, and changes its article then.
 _WAITING: Final = select(entry.c.entry_no).where(
-    or_(entry.c.state == "ready", (entry.c.state == "page") & (entry.c.page_due_at <= bindparam("now"))),
+    or_(
+        entry.c.state == "ready",
+        (entry.c.state == "page") & (entry.c.page_due_at <= bindparam("now")),
+    ),
     entry.c.bump_by_clock.is_(False),
 )
-_NEWEST_CHANGE: Final = select(func.coalesce(func.max(change.c.change_no), 0)).scalar_subquery()
+_NEWEST_CHANGE: Final = select(
+    func.coalesce(func.max(change.c.change_no), 0)
+).scalar_subquery()
 _UNEXAMINED: Final = select(webhook.c.name).where(
-    webhook.c.is_configured, webhook.c.name.not_like("digest:%"), webhook.c.last_change_no < _NEWEST_CHANGE
+    webhook.c.is_configured,
+    webhook.c.name.not_like("digest:%"),
+    webhook.c.last_change_no < _NEWEST_CHANGE,
 )
 
 
@@ -42,7 +59,10 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
     if not counter_value(connection, _LASTS):
         return False
     times = {"now": now, "soon": now + _LONGEST_WAIT}
-    left = (connection.execute(one.limit(1), times).first() for one in (_UNASKED, _WAITING, _UNEXAMINED))
+    left = (
+        connection.execute(one.limit(1), times).first()
+        for one in (_UNASKED, _WAITING, _UNEXAMINED)
+    )
     return not any(left)
 
 

@@ -69,23 +69,29 @@ def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     return IdentifierStability() if row is None else IdentifierStability(**row._mapping)
 
 
-_STABILITY = select(*(unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__)).where(
-    unstable_identifier.c.source == bindparam("source_id")
-)
+_STABILITY = select(
+    *(unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__)
+).where(unstable_identifier.c.source == bindparam("source_id"))
 
 
 def distrusted(connection: Connection) -> dict[str, str]:
     """Return a sentence per source with distrusted identifiers, by id."""
     found = {}
-    for row in connection.execute(select(unstable_identifier).order_by(unstable_identifier.c.source)):
+    for row in connection.execute(
+        select(unstable_identifier).order_by(unstable_identifier.c.source)
+    ):
         changing = ["GUIDs"] if row.guids_distrusted_at is not None else []
         changing += ["addresses"] if row.urls_distrusted_at is not None else []
         if changing:
-            found[row.source] = f"the {' and '.join(changing)} of its entries are unstable"
+            found[row.source] = (
+                f"the {' and '.join(changing)} of its entries are unstable"
+            )
     return found
 
 
-def _matching_observations(connection: Connection, given: Collection[EntryHashes]) -> list[Observation]:
+def _matching_observations(
+    connection: Connection, given: Collection[EntryHashes]
+) -> list[Observation]:
     """Return the observations of all sources that share a text or title key with one of `given`."""
     text_keys = {one.text_key for one in given if one.text_key is not None}
     title_keys = {one.title_key for one in given if one.title_key is not None}
@@ -94,7 +100,10 @@ def _matching_observations(connection: Connection, given: Collection[EntryHashes
         *rows_with(connection, _OBSERVATIONS, observation.c.title_key, title_keys),
     ]
     found = {(row.article, row.source, row.content_hash): row._mapping for row in rows}
-    return [Observation(**{name: found[key][name] for name in _OBSERVED}) for key in sorted(found)]
+    return [
+        Observation(**{name: found[key][name] for name in _OBSERVED})
+        for key in sorted(found)
+    ]
 
 
 _OBSERVED = Observation.__struct_fields__
@@ -129,8 +138,10 @@ class PollContext(FrozenStruct):
     outlet: str | None  # as configured for the source, not as an entry declares it
     is_first: bool
     tuning: IdentityTuning
-    live: RereadTuning | None = None  # limits of reading an article again; None: at every change
-    left_out: frozenset[str] = frozenset()  # articles of its known items, which were not read
+    # Limits of reading an article again; None: at every change
+    live: RereadTuning | None = None
+    # Articles of its known items, which were not read
+    left_out: frozenset[str] = frozenset()
 
 
 class WholeFeedNeededError(Exception):
@@ -142,7 +153,8 @@ class IdentifiedEntry(NamedTuple):
 
     entry: Entry
     canonical: str | None
-    raw: tuple[bytes | None, bytes | None]  # the keys of GUID and URL, distrusted or not
+    # The keys of GUID and URL, distrusted or not
+    raw: tuple[bytes | None, bytes | None]
     identity: Identity
     entry_hashes: Callable[[], EntryHashes | None]  # None unless from a poll; cached
     content_keys: Callable[[], tuple[bytes, ...]]  # cached
@@ -155,9 +167,11 @@ class IdentifiedBatch(FrozenStruct):
 
     identified: tuple[IdentifiedEntry, ...]
     known: dict[bytes, str]  # key to article
-    stability: IdentifierStability = IdentifierStability()  # of the source, before this poll
+    # Of the source, before this poll
+    stability: IdentifierStability = IdentifierStability()
     void: frozenset[bytes] = frozenset()  # keys that became void in this batch
-    words_known: frozenset[bytes] = frozenset()  # text keys of unknown entries that the source had before
+    # Text keys of unknown entries that the source had before
+    words_known: frozenset[bytes] = frozenset()
     moved: bool = False  # the source continues another one that ended
     notes: tuple[str, ...] = ()  # for the log
 
@@ -168,10 +182,14 @@ def identify_entries(
     """Identify `entries`; those of a poll are all of one source."""
     source = entries[0].source
     stability = stability_of(connection, source) if poll else IdentifierStability()
-    canonical_urls = [canonical_url(given.url) if given.url else None for given in entries]
+    canonical_urls = [
+        canonical_url(given.url) if given.url else None for given in entries
+    ]
     sharing = shared_pages(entries, canonical_urls)
     identified = []
-    for place, (given, canonical) in enumerate(zip(entries, canonical_urls, strict=True)):
+    for place, (given, canonical) in enumerate(
+        zip(entries, canonical_urls, strict=True)
+    ):
         item = _with_authority(given, canonical)
         has_own_page = place not in sharing
         is_distinct = has_own_page and stability.urls_distrusted_at is None
@@ -182,7 +200,9 @@ def identify_entries(
                 raw_keys(item, canonical),
                 _identity(item, canonical, stability),
                 cache(partial(_hashes, item, poll)),
-                cache(partial(content_keys, item, canonical)) if canonical and is_distinct else _no_keys,
+                cache(partial(content_keys, item, canonical))
+                if canonical and is_distinct
+                else _no_keys,
                 has_own_page,
             )
         )
@@ -195,15 +215,24 @@ def identify_entries(
         known |= known_articles(connection, identified)
         known = {key: article for key, article in known.items() if key not in void}
     unknown = [one for one in identified if not _known_by_keys(one, known)]
-    known |= _articles_of(connection, {key for one in unknown for key in one.content_keys()})
+    known |= _articles_of(
+        connection, {key for one in unknown for key in one.content_keys()}
+    )
     if poll is None:
         return IdentifiedBatch(identified=tuple(identified), known=known)
     return _met(
-        connection, identified, known, poll, stability=stability, void=frozenset(shared - void_before)
+        connection,
+        identified,
+        known,
+        poll,
+        stability=stability,
+        void=frozenset(shared - void_before),
     )
 
 
-def known_articles(connection: Connection, identified: Iterable[IdentifiedEntry]) -> dict[bytes, str]:
+def known_articles(
+    connection: Connection, identified: Iterable[IdentifiedEntry]
+) -> dict[bytes, str]:
     """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
     keys: set[bytes] = set()
     for one in identified:
@@ -222,17 +251,27 @@ _KEYS = select(identity_key.c.key, identity_key.c.article)
 
 def claimed_url(one: IdentifiedEntry) -> bytes:
     """Return the key of the URL that a foreign source links to; b"" for other sources."""
-    if one.canonical is None or one.entry.authority != "foreign" or not one.has_own_page:
+    if (
+        one.canonical is None
+        or one.entry.authority != "foreign"
+        or not one.has_own_page
+    ):
         return b""
     return url_key(one.canonical)
 
 
-def _without(void: Set[bytes], one: IdentifiedEntry, stability: IdentifierStability) -> IdentifiedEntry:
+def _without(
+    void: Set[bytes], one: IdentifiedEntry, stability: IdentifierStability
+) -> IdentifiedEntry:
     """Return the entry without its void keys. If that of its URL is one, the page is shared, too."""
-    if one.canonical is not None and (one.raw[1] in void or url_key(one.canonical) in void):
+    if one.canonical is not None and (
+        one.raw[1] in void or url_key(one.canonical) in void
+    ):
         one = one._replace(has_own_page=False, content_keys=_no_keys)
     if not void.isdisjoint(one.identity.keys):
-        one = one._replace(identity=_identity(one.entry, one.canonical, stability, void))
+        one = one._replace(
+            identity=_identity(one.entry, one.canonical, stability, void)
+        )
     return one
 
 
@@ -248,7 +287,9 @@ def _with_authority(item: Entry, canonical: str | None) -> Entry:
     if item.authority != "own" or not item.url or canonical is None:
         return item
     # The first condition is cheap and true for nearly all entries.
-    is_same = _labels(item.url).endswith(_labels(canonical)) or are_of_one_publisher(item.url, canonical)
+    is_same = _labels(item.url).endswith(_labels(canonical)) or are_of_one_publisher(
+        item.url, canonical
+    )
     return item if is_same else replace(item, authority="foreign")
 
 
@@ -257,7 +298,10 @@ def _labels(url: str) -> str:
 
 
 def _identity(
-    item: Entry, canonical: str | None, stability: IdentifierStability, void: Collection[bytes] = ()
+    item: Entry,
+    canonical: str | None,
+    stability: IdentifierStability,
+    void: Collection[bytes] = (),
 ) -> Identity:
     return identify(
         item,
@@ -271,8 +315,14 @@ def _identity(
 def _entry_keys(one: IdentifiedEntry) -> EntryKeys:
     guid, url = one.raw
     published = one.entry.published
-    moment = published.time.isoformat() if published and published.origin != "poll" else ""
-    return EntryKeys(guid=guid, url=url, headline=" ".join([*one.entry.title.casefold().split(), moment]))
+    moment = (
+        published.time.isoformat() if published and published.origin != "poll" else ""
+    )
+    return EntryKeys(
+        guid=guid,
+        url=url,
+        headline=" ".join([*one.entry.title.casefold().split(), moment]),
+    )
 
 
 def _hashes(item: Entry, poll: PollContext | None) -> EntryHashes | None:
@@ -293,10 +343,17 @@ def _met(
 ) -> IdentifiedBatch:
     source = identified[0].entry.source
     unknown_entries = _unknown_entries(identified, known)
-    observations = _matching_observations(connection, unknown_entries.values()) if unknown_entries else []
-    related_sources, moved = _related_sources(connection, unknown_entries, observations, source, poll)
+    observations = (
+        _matching_observations(connection, unknown_entries.values())
+        if unknown_entries
+        else []
+    )
+    related_sources, moved = _related_sources(
+        connection, unknown_entries, observations, source, poll
+    )
     taken = {article for one in identified for article in _known_by_keys(one, known)}
-    if not taken.isdisjoint(poll.left_out):  # two items have a key in common, which may identify neither
+    # Two items have a key in common, which may identify neither
+    if not taken.isdisjoint(poll.left_out):
         raise WholeFeedNeededError
     taken |= poll.left_out
     found = match_entries(
@@ -310,7 +367,9 @@ def _met(
     met = [one._replace(match=found.get(place)) for place, one in enumerate(identified)]
     notes = []
     if found:
-        known_ones = counted(len(found), "entry is a known article", "entries are known articles")
+        known_ones = counted(
+            len(found), "entry is a known article", "entries are known articles"
+        )
         notes.append(f"{known_ones} under new GUIDs or addresses")
     if void:
         notes.append("different entries share a GUID or an address: it is ignored")
@@ -319,7 +378,11 @@ def _met(
         known=known,
         stability=stability,
         void=void,
-        words_known=frozenset(one.text_key for one in observations if one.source == source and one.text_key),
+        words_known=frozenset(
+            one.text_key
+            for one in observations
+            if one.source == source and one.text_key
+        ),
         moved=moved,
         notes=tuple(notes),
     )
@@ -341,7 +404,9 @@ def _unknown_entries(
 
 
 def _known_by_keys(one: IdentifiedEntry, known: dict[bytes, str]) -> set[str]:
-    return {known[key] for key in (*one.identity.keys, claimed_url(one)) if key in known}
+    return {
+        known[key] for key in (*one.identity.keys, claimed_url(one)) if key in known
+    }
 
 
 def _related_sources(
@@ -357,13 +422,21 @@ def _related_sources(
         return set(), False
     chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
     existing = list(rows_with(connection, chosen, source.c.id, others))
-    related_sources = {row.id for row in existing if poll.outlet and row.outlet == poll.outlet}
+    related_sources = {
+        row.id for row in existing if poll.outlet and row.outlet == poll.outlet
+    }
     if not poll.is_first:
         return related_sources, False
     answering = (row for row in existing if not row.paused)
-    silent = others - {row.id for row in answering if row.health not in ("failing", "gone", "merged")}
+    silent = others - {
+        row.id for row in answering if row.health not in ("failing", "gone", "merged")
+    }
     moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
-    return (related_sources | {moved}, True) if moved is not None else (related_sources, False)
+    return (
+        (related_sources | {moved}, True)
+        if moved is not None
+        else (related_sources, False)
+    )
 
 
 # --- unstable identifiers ----------------------------------------------------------------------------------
@@ -389,18 +462,27 @@ def count_strikes(
         changed, unchanged = _key_changes(met, seen_here, kind)
         if changed and poll.left_out:  # it counts beside those that are as before
             raise WholeFeedNeededError
-        strikes = update_strikes(getattr(new, f"{name}_strikes"), changed, unchanged, poll.tuning)
+        strikes = update_strikes(
+            getattr(new, f"{name}_strikes"), changed, unchanged, poll.tuning
+        )
         new = replace(new, **{f"{name}_strikes": strikes})
         if strikes >= poll.tuning.repeats:
             new = replace(new, **{f"{name}s_distrusted_at": now})
-            notes.append(f"the {called} of its entries change at every poll: they are ignored from now on")
+            notes.append(
+                f"the {called} of its entries change at every poll: they are ignored from now on"
+            )
     if new != met.stability:
-        values = {"source": met.identified[0].entry.source, **msgspec.structs.asdict(new)}
+        values = {
+            "source": met.identified[0].entry.source,
+            **msgspec.structs.asdict(new),
+        }
         upsert(connection, unstable_identifier, values)
     return notes
 
 
-def _key_changes(met: IdentifiedBatch, seen_here: Set[str], kind: int) -> tuple[int, int]:
+def _key_changes(
+    met: IdentifiedBatch, seen_here: Set[str], kind: int
+) -> tuple[int, int]:
     """Count known entries whose key of one kind (0: GUID, 1: URL) is new, and those whose key is known."""
     changed = unchanged = 0
     for one in met.identified:
@@ -411,7 +493,9 @@ def _key_changes(met: IdentifiedBatch, seen_here: Set[str], kind: int) -> tuple[
             unchanged += 1
         elif (here := _known_by_keys(one, met.known)) or met.words_known:
             entry_hashes = one.entry_hashes()
-            if seen_here & here or (entry_hashes is not None and entry_hashes.text_key in met.words_known):
+            if seen_here & here or (
+                entry_hashes is not None and entry_hashes.text_key in met.words_known
+            ):
                 changed += 1
     return changed, unchanged
 
@@ -430,18 +514,27 @@ class RereadLimits:
     """Limits for some articles, for one transaction before it adds entries."""
 
     def __init__(
-        self, connection: Connection, articles: Collection[str], now: dt.datetime, tuning: RereadTuning | None
+        self,
+        connection: Connection,
+        articles: Collection[str],
+        now: dt.datetime,
+        tuning: RereadTuning | None,
     ) -> None:
         """`tuning` None: no limits."""
         self._connection = connection
         self._now = now
         self._tuning = tuning
-        self._newest: dict[str, dt.datetime] = {}  # of live blogs: when the newest entry was accepted
+        # Of live blogs: when the newest entry was accepted
+        self._newest: dict[str, dt.datetime] = {}
         if tuning is not None:
             live = select(article.c.id).where(article.c.role == "container")
-            ids = [row.id for row in rows_with(connection, live, article.c.id, articles)]
+            ids = [
+                row.id for row in rows_with(connection, live, article.c.id, articles)
+            ]
             newest = select(entry.c.article, func.max(entry.c.accepted_at).label("at"))
-            rows = rows_with(connection, newest.group_by(entry.c.article), entry.c.article, ids)
+            rows = rows_with(
+                connection, newest.group_by(entry.c.article), entry.c.article, ids
+            )
             self._newest = {row.article: row.at for row in rows}
 
     def is_read_enough(self, id_: str, judged: AcceptOutcome, *, by_page: bool) -> bool:
@@ -451,7 +544,9 @@ class RereadLimits:
             return False
         since = self._now - dt.timedelta(hours=self._tuning.hours)
         again = entry.c.article == id_, entry.c.is_revision, entry.c.accepted_at > since
-        count = self._connection.execute(select(func.count()).where(*again)).scalar_one()
+        count = self._connection.execute(
+            select(func.count()).where(*again)
+        ).scalar_one()
         return count >= (self._tuning.most if is_live else self._tuning.others)
 
     def outcome(self, id_: str, item: Entry, judged: AcceptOutcome) -> AcceptOutcome:

@@ -65,8 +65,10 @@ class AcceptResult(FrozenStruct):
 
     outcome: AcceptOutcome
     article: str
-    entry_no: int | None = None  # None: it was not stored, because it is known or erased
-    is_observed: bool = True  # False: the same entry may have another outcome at a later poll
+    # None: it was not stored, because it is known or erased
+    entry_no: int | None = None
+    # False: the same entry may have another outcome at a later poll
+    is_observed: bool = True
 
 
 class InboxEntry(FrozenStruct):
@@ -80,7 +82,8 @@ class InboxEntry(FrozenStruct):
     accepted_at: dt.datetime
     entry: Entry
     is_late_page: bool = False  # its article was placed with the words of the entry
-    effective_at: dt.datetime | None = None  # of an article that is placed again; None: to be computed
+    # Of an article that is placed again; None: to be computed
+    effective_at: dt.datetime | None = None
     page: bytes | None = None
     page_url: str | None = None
     page_charset: str | None = None
@@ -100,10 +103,13 @@ class _Observations:
     def __init__(self) -> None:
         self.hashes: dict[bytes, int] = {}  # content hash to revert count
         self.is_authoritative = False
-        self.current: set[bytes] = set()  # one content hash; several in rows of old versions
-        self.text_hashes: tuple[bytes | None, bytes | None] | None = None  # title and text of the current one
+        # One content hash; several in rows of old versions
+        self.current: set[bytes] = set()
+        # Title and text of the current one
+        self.text_hashes: tuple[bytes | None, bytes | None] | None = None
         self.minute: dt.datetime | None = None
-        self.without_hashes: set[bytes] = set()  # not from a poll, or from an old version
+        # Not from a poll, or from an old version
+        self.without_hashes: set[bytes] = set()
 
 
 _TAKE = (
@@ -116,7 +122,9 @@ _TAKE = (
 
 def take_numbers(connection: Connection, name: str, count: int) -> int:
     """Take `count` serial numbers and lock the row until the end. Return the one before the first."""
-    last: int = connection.execute(_TAKE, {"counter_name": name, "count": count}).scalar_one()
+    last: int = connection.execute(
+        _TAKE, {"counter_name": name, "count": count}
+    ).scalar_one()
     return last - count
 
 
@@ -148,34 +156,54 @@ def accept(
     first_n = take_numbers(connection, "entry", len(entries)) + 1
     met = identify.identify_entries(connection, entries, poll)
     known = {} if always_new else dict(met.known)
-    ids = set(known.values()) | {one.match.article for one in met.identified if one.match}
+    ids = set(known.values()) | {
+        one.match.article for one in met.identified if one.match
+    }
     seen_before = {} if always_new else _observations(connection, ids)
     notes = [*met.notes]
     if poll is not None and not poll.is_first:
-        here = {article for article, source_id in seen_before if source_id == entries[0].source}
+        here = {
+            article
+            for article, source_id in seen_before
+            if source_id == entries[0].source
+        }
         notes += identify.count_strikes(connection, met, poll, seen[0], seen_here=here)
     outlets = _outlets_elsewhere(connection, met, known, seen_before)
-    batch = _KnownEntries(poll, met, known, seen_before, outlets, all_are_new=always_new)
+    batch = _KnownEntries(
+        poll, met, known, seen_before, outlets, all_are_new=always_new
+    )
     rows: list[dict[str, Any]] = []
     accepted = []
-    candidates = set() if always_new else ids | {one.identity.article for one in met.identified}
+    candidates = (
+        set() if always_new else ids | {one.identity.article for one in met.identified}
+    )
     erased = tombstones.find_tombstones(connection, candidates)
     muted = _muted_at(connection, ids)
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
     for offset, one in enumerate(met.identified):
         by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
-        result = _unless_muted_elsewhere(batch.judge(one, by_page=by_page), one.entry.source, muted)
+        result = _unless_muted_elsewhere(
+            batch.judge(one, by_page=by_page), one.entry.source, muted
+        )
         if result.article in erased:  # its new keys are stored, as hashes
             is_known = erased[result.article] == "retention"
-            result = AcceptResult(outcome="known" if is_known else "forgotten", article=result.article)
+            result = AcceptResult(
+                outcome="known" if is_known else "forgotten", article=result.article
+            )
             batch.note(one, result, seen[offset])
             accepted.append(result)
             continue
         observations = seen_before.get((result.article, one.entry.source))
-        is_unseen = one.entry.is_observation and result.outcome != "known"  # of an article that is not here
-        if is_unseen or live.is_read_enough(result.article, result.outcome, by_page=by_page):
-            accepted.append(AcceptResult(outcome="known", article=result.article, is_observed=False))
-            continue  # no observation: it stays a change until the article may be read again
+        # Of an article that is not here
+        is_unseen = one.entry.is_observation and result.outcome != "known"
+        if is_unseen or live.is_read_enough(
+            result.article, result.outcome, by_page=by_page
+        ):
+            accepted.append(
+                AcceptResult(outcome="known", article=result.article, is_observed=False)
+            )
+            # No observation: it stays a change until the article may be read again
+            continue
         batch.note(one, result, seen[offset])
         if observations and observations.is_authoritative and by_page:
             outcome = live.outcome(result.article, one.entry, result.outcome)
@@ -206,7 +234,9 @@ def accept(
     if not is_late_page:
         batch.write(connection)
     outcomes = zip(entries, accepted, strict=True)
-    count_received(connection, ((item.source, result.outcome) for item, result in outcomes))
+    count_received(
+        connection, ((item.source, result.outcome) for item, result in outcomes)
+    )
     again = [one.article for one in accepted if one.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
@@ -234,21 +264,32 @@ def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list
 
 _OTHER = entry.alias()
 _IS_WANTED = or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED)
-_ELSEWHERE = select(_OTHER.c.entry_no).where(_OTHER.c.article == entry.c.article, _IS_WANTED).exists()
-_MUTED_ONLY = select(entry.c.article, entry.c.source).where(entry.c.verdict == MUTED, ~_ELSEWHERE)
+_ELSEWHERE = (
+    select(_OTHER.c.entry_no)
+    .where(_OTHER.c.article == entry.c.article, _IS_WANTED)
+    .exists()
+)
+_MUTED_ONLY = select(entry.c.article, entry.c.source).where(
+    entry.c.verdict == MUTED, ~_ELSEWHERE
+)
 
 
-def _unless_muted_elsewhere(result: AcceptResult, source: str, muted: dict[str, list[str]]) -> AcceptResult:
+def _unless_muted_elsewhere(
+    result: AcceptResult, source: str, muted: dict[str, list[str]]
+) -> AcceptResult:
     """Let an article that is known as muted at other sources only be new: this one may have no mute."""
     if result.outcome == "known" and source not in muted.get(result.article, [source]):
         return AcceptResult(outcome="new", article=result.article)
     return result
 
 
-STORED: Final[tuple[AcceptOutcome, ...]] = ("new", "revision")  # outcomes with a row in `entry`
+# Outcomes with a row in `entry`
+STORED: Final[tuple[AcceptOutcome, ...]] = ("new", "revision")
 
 
-def count_received(connection: Connection, received: Iterable[tuple[str, AcceptOutcome]]) -> None:
+def count_received(
+    connection: Connection, received: Iterable[tuple[str, AcceptOutcome]]
+) -> None:
     """Count received entries by source and outcome, in the transaction that accepts them.
 
     Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
@@ -260,9 +301,13 @@ def count_received(connection: Connection, received: Iterable[tuple[str, AcceptO
         return
     statement = insert_or(connection, intake_count)
     statement = statement.on_conflict_do_update(
-        index_elements=["source", "outcome"], set_={"count": intake_count.c.count + statement.excluded.count}
+        index_elements=["source", "outcome"],
+        set_={"count": intake_count.c.count + statement.excluded.count},
     )
-    rows = [{"source": at, "outcome": what, "count": many} for (at, what), many in sorted(counts.items())]
+    rows = [
+        {"source": at, "outcome": what, "count": many}
+        for (at, what), many in sorted(counts.items())
+    ]
     connection.execute(statement, rows)
 
 
@@ -289,14 +334,19 @@ class _KnownEntries:
         self._seen_before = seen_before
         self._outlets = outlets
         self._all_are_new = all_are_new
-        self._here = {one.identity.content_hash for one in met.identified}  # content hashes of this batch
+        # Content hashes of this batch
+        self._here = {one.identity.content_hash for one in met.identified}
         self._keys: dict[bytes, str] = {}
         self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
-        self._replaced: set[tuple[str, str]] = set()  # (article, source) whose stored row is not current now
-        self._reverted: list[tuple[str, str, bytes]] = []  # former observations that are current again
-        self._hashed: dict[tuple[str, str, bytes], EntryHashes] = {}  # rows that lack hashes
+        # (article, source) whose stored row is not current now
+        self._replaced: set[tuple[str, str]] = set()
+        # Former observations that are current again
+        self._reverted: list[tuple[str, str, bytes]] = []
+        # Rows that lack hashes
+        self._hashed: dict[tuple[str, str, bytes], EntryHashes] = {}
         self._addresses: dict[str, str] = {}
-        self._taken_over: set[str] = set()  # articles of other sources, now with their own site's words
+        # Articles of other sources, now with their own site's words
+        self._taken_over: set[str] = set()
 
     def judge(self, one: IdentifiedEntry, *, by_page: bool) -> AcceptResult:
         """Return what an entry is. `by_page`: its page is to be fetched. Raises WholeFeedNeededError."""
@@ -313,10 +363,16 @@ class _KnownEntries:
             if self._poll is not None and there in self._poll.left_out:
                 raise WholeFeedNeededError
             own = one.entry.resolved_outlet
-            has_other_outlet = own is not None and self._outlets.get(there, own.key) != own.key
+            has_other_outlet = (
+                own is not None and self._outlets.get(there, own.key) != own.key
+            )
             has_other_text = by_page or one.content_keys()[-1] not in known
-            is_revision = (has_other_text or has_other_outlet) and _is_authoritative(one)
-            return AcceptResult(outcome="revision" if is_revision else "known", article=there)
+            is_revision = (has_other_text or has_other_outlet) and _is_authoritative(
+                one
+            )
+            return AcceptResult(
+                outcome="revision" if is_revision else "known", article=there
+            )
         if article is None:
             return AcceptResult(outcome="new", article=one.identity.article)
         observations = self._seen_before.get((article, one.entry.source))
@@ -325,7 +381,9 @@ class _KnownEntries:
             and observations.is_authoritative
             and self._has_new_text(one, observations, is_matched=is_matched)
         )
-        return AcceptResult(outcome="revision" if is_revision else "known", article=article)
+        return AcceptResult(
+            outcome="revision" if is_revision else "known", article=article
+        )
 
     def _seen_there(self, one: IdentifiedEntry) -> str | None:
         """Return the article that another source delivered under the same URL, with the same title and minute
@@ -333,11 +391,16 @@ class _KnownEntries:
         """
         for key in one.content_keys():
             article = self._known.get(key)
-            if article is not None and (article, one.entry.source) not in self._seen_before:
+            if (
+                article is not None
+                and (article, one.entry.source) not in self._seen_before
+            ):
                 return article
         return None
 
-    def _has_new_text(self, one: IdentifiedEntry, observations: _Observations, *, is_matched: bool) -> bool:
+    def _has_new_text(
+        self, one: IdentifiedEntry, observations: _Observations, *, is_matched: bool
+    ) -> bool:
         """Whether an authoritative source shows another text than the current one.
 
         It may be a former one. Only a poll shows a revert, and only if the current content is not in it, too.
@@ -356,26 +419,50 @@ class _KnownEntries:
             return False
         return observations.hashes[content_hash] < self._poll.tuning.repeats
 
-    def note(self, one: IdentifiedEntry, result: AcceptResult, seen: dt.datetime) -> None:
+    def note(
+        self, one: IdentifiedEntry, result: AcceptResult, seen: dt.datetime
+    ) -> None:
         """Add the keys and the observation of an entry with this result."""
         known, key_pair = self._known, (result.article, one.entry.source)
         is_first_here = result.outcome != "new" and key_pair not in self._seen_before
-        if is_first_here and one.match is None and _is_authoritative(one) and one.raw[1] not in known:
-            self._take_over(result.article)  # the site itself delivers what others linked to
+        if (
+            is_first_here
+            and one.match is None
+            and _is_authoritative(one)
+            and one.raw[1] not in known
+        ):
+            # The site itself delivers what others linked to
+            self._take_over(result.article)
         observations = self._seen_before.setdefault(key_pair, _Observations())
         was_authoritative = observations.is_authoritative
-        observations.is_authoritative = was_authoritative or result.outcome == "new" or _is_authoritative(one)
+        observations.is_authoritative = (
+            was_authoritative or result.outcome == "new" or _is_authoritative(one)
+        )
         new_keys = [key for key in one.identity.keys if key not in known]
         for key in new_keys:
             known[key] = self._keys[key] = result.article
         # A known article that has a new address on its own site, to which links should lead.
-        has_moved = self._poll is not None and one.entry.authority == "own" and one.raw[1] in new_keys
-        if result.outcome == "known" and has_moved and (was_authoritative or self._met.moved):
+        has_moved = (
+            self._poll is not None
+            and one.entry.authority == "own"
+            and one.raw[1] in new_keys
+        )
+        if (
+            result.outcome == "known"
+            and has_moved
+            and (was_authoritative or self._met.moved)
+        ):
             self._addresses[result.article] = one.entry.url or ""
         content_hash = one.identity.content_hash
         if content_hash not in observations.hashes:
-            has_url_key = one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
-            if not self._all_are_new and not has_url_key and claimed_url(one) not in known:
+            has_url_key = (
+                one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
+            )
+            if (
+                not self._all_are_new
+                and not has_url_key
+                and claimed_url(one) not in known
+            ):
                 for key in one.content_keys():
                     if key not in known:
                         known[key] = self._keys[key] = result.article
@@ -394,7 +481,10 @@ class _KnownEntries:
             observations.hashes[content_hash] += 1
             self._make_current(one, key_pair, observations)
             self._reverted.append((*key_pair, content_hash))
-        if content_hash in observations.without_hashes and (entry_hashes := one.entry_hashes()) is not None:
+        if (
+            content_hash in observations.without_hashes
+            and (entry_hashes := one.entry_hashes()) is not None
+        ):
             observations.without_hashes.discard(content_hash)
             self._hashed[*key_pair, content_hash] = entry_hashes
 
@@ -409,7 +499,10 @@ class _KnownEntries:
                 row["is_authoritative"] = False
 
     def _make_current(
-        self, one: IdentifiedEntry, key_pair: tuple[str, str], observations: _Observations
+        self,
+        one: IdentifiedEntry,
+        key_pair: tuple[str, str],
+        observations: _Observations,
     ) -> None:
         for former in observations.current:
             if (row := self._observations.get((*key_pair, former))) is not None:
@@ -424,22 +517,33 @@ class _KnownEntries:
         keys = insert_or(connection, identity_key)
         if self._met.void:
             void = [{"key": key, "article": NOBODY} for key in sorted(self._met.void)]
-            taken_back = keys.on_conflict_do_update(index_elements=["key"], set_={"article": NOBODY})
+            taken_back = keys.on_conflict_do_update(
+                index_elements=["key"], set_={"article": NOBODY}
+            )
             connection.execute(taken_back, void)
         if self._keys:
             # Another process may store the same key concurrently while placing: the first one wins.
-            new = [{"key": key, "article": article} for key, article in self._keys.items()]
+            new = [
+                {"key": key, "article": article} for key, article in self._keys.items()
+            ]
             connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
         given_up = update(observation).values(is_authoritative=False)
         change_with(connection, given_up, observation.c.article, self._taken_over)
         if self._replaced and self._poll:
-            replaced = [{"of_article": article, "of_source": at} for article, at in sorted(self._replaced)]
+            replaced = [
+                {"of_article": article, "of_source": at}
+                for article, at in sorted(self._replaced)
+            ]
             connection.execute(_REPLACED, replaced)
         if self._observations:
             connection.execute(insert(observation), list(self._observations.values()))
-        for (of_article, at, content_hash), entry_hashes in sorted(self._hashed.items()):
+        for (of_article, at, content_hash), entry_hashes in sorted(
+            self._hashed.items()
+        ):
             same = (observation.c.article == of_article, observation.c.source == at)
-            row = update(observation).where(*same, observation.c.content_hash == content_hash)
+            row = update(observation).where(
+                *same, observation.c.content_hash == content_hash
+            )
             connection.execute(row.values(**_columns(entry_hashes)))
         if self._reverted:
             reverted = [
@@ -448,28 +552,49 @@ class _KnownEntries:
             ]
             connection.execute(_REVERTED, reverted)
         if self._addresses:
-            moved = [{"of_article": one, "address": url} for one, url in sorted(self._addresses.items())]
+            moved = [
+                {"of_article": one, "address": url}
+                for one, url in sorted(self._addresses.items())
+            ]
             connection.execute(_ADDRESS, moved)
 
 
 _OF_PAIR = (observation.c.article == bindparam("of_article")) & (
     observation.c.source == bindparam("of_source")
 )
-_REPLACED = update(observation).where(_OF_PAIR, observation.c.is_current).values(is_current=False)
+_REPLACED = (
+    update(observation)
+    .where(_OF_PAIR, observation.c.is_current)
+    .values(is_current=False)
+)
 _REVERTED = (
     update(observation)
-    .where(_OF_PAIR, observation.c.content_hash == bindparam("of_hash", type_=LargeBinary))
+    .where(
+        _OF_PAIR, observation.c.content_hash == bindparam("of_hash", type_=LargeBinary)
+    )
     .values(is_current=True, revert_count=observation.c.revert_count + 1)
 )
-_ADDRESS = update(article).where(article.c.id == bindparam("of_article")).values(url=bindparam("address"))
+_ADDRESS = (
+    update(article)
+    .where(article.c.id == bindparam("of_article"))
+    .values(url=bindparam("address"))
+)
 
 
 # Columns of an observation, and the fields of EntryHashes in them.
-_HASHES = {"title_hash": "title", "title_key": "title_key", "text_key": "text_key", "declared_at": "minute"}
+_HASHES = {
+    "title_hash": "title",
+    "title_key": "title_key",
+    "text_key": "text_key",
+    "declared_at": "minute",
+}
 
 
 def _columns(entry_hashes: EntryHashes | None) -> dict[str, Any]:
-    return {column: entry_hashes and getattr(entry_hashes, name) for column, name in _HASHES.items()}
+    return {
+        column: entry_hashes and getattr(entry_hashes, name)
+        for column, name in _HASHES.items()
+    }
 
 
 def _text_hashes(
@@ -501,27 +626,39 @@ def _outlets_elsewhere(
     for one in met.identified:
         if known and one.entry.resolved_outlet is not None and _is_authoritative(one):
             ids = (known[key] for key in one.content_keys() if key in known)
-            elsewhere.update(id_ for id_ in ids if (id_, one.entry.source) not in seen_before)
+            elsewhere.update(
+                id_ for id_ in ids if (id_, one.entry.source) not in seen_before
+            )
     of_feeds = select(article.c.id, article.c.outlet).where(
         article.c.is_polled, article.c.outlet.is_not(None)
     )
-    return {row.id: row.outlet for row in rows_with(connection, of_feeds, article.c.id, elsewhere)}
+    return {
+        row.id: row.outlet
+        for row in rows_with(connection, of_feeds, article.c.id, elsewhere)
+    }
 
 
-def _observations(connection: Connection, articles: set[str]) -> dict[tuple[str, str], _Observations]:
+def _observations(
+    connection: Connection, articles: set[str]
+) -> dict[tuple[str, str], _Observations]:
     """Return the observations by article and source."""
     found: dict[tuple[str, str], _Observations] = {}
     for row in rows_with(connection, _OBSERVATIONS, observation.c.article, articles):
         observations = found.setdefault((row.article, row.source), _Observations())
         content_hash = bytes(row.content_hash)
         observations.hashes[content_hash] = row.revert_count
-        observations.is_authoritative = observations.is_authoritative or row.is_authoritative
+        observations.is_authoritative = (
+            observations.is_authoritative or row.is_authoritative
+        )
         if row.title_hash is None:
             observations.without_hashes.add(content_hash)
         if row.is_current:
             observations.current.add(content_hash)
             observations.minute = row.declared_at
-            observations.text_hashes = row.text_key and (bytes(row.title_hash), bytes(row.text_key))
+            observations.text_hashes = row.text_key and (
+                bytes(row.title_hash),
+                bytes(row.text_key),
+            )
     return found
 
 
@@ -543,7 +680,10 @@ def ready(connection: Connection, limit: int, after: int = 0) -> list[InboxEntry
 
     Raises UnreadableEntryError for an entry whose payload or page is damaged.
     """
-    return [_waiting(row) for row in connection.execute(_READY, {"after": after, "limit": limit})]
+    return [
+        _waiting(row)
+        for row in connection.execute(_READY, {"after": after, "limit": limit})
+    ]
 
 
 _READY = (
@@ -561,7 +701,9 @@ def _waiting(row: Any) -> InboxEntry:
             declared = replace(declared, robots=row.page_robots)
         page = codecs.decompress_bytes(row.page) if row.page is not None else None
     except codecs.UNREADABLE as error:
-        raise UnreadableEntryError(f"its stored data cannot be read ({error})", row.entry_no) from error
+        raise UnreadableEntryError(
+            f"its stored data cannot be read ({error})", row.entry_no
+        ) from error
     return InboxEntry(
         **{name: row._mapping[name] for name in _SAME},
         entry=declared,
@@ -572,7 +714,9 @@ def _waiting(row: Any) -> InboxEntry:
 
 
 # Fields that are the column of their name.
-_SAME = [name for name in InboxEntry.__struct_fields__ if name in entry.c and name != "page"]
+_SAME = [
+    name for name in InboxEntry.__struct_fields__ if name in entry.c and name != "page"
+]
 
 
 _IS_GATHERED = (entry.c.state == "ready") & entry.c.inbox_no.is_(None)
@@ -590,7 +734,9 @@ _PAGES = (
     select(
         entry.c.article,
         entry.c.entry_no,
-        func.row_number().over(partition_by=entry.c.source, order_by=entry.c.entry_no).label("place"),
+        func.row_number()
+        .over(partition_by=entry.c.source, order_by=entry.c.entry_no)
+        .label("place"),
     )
     .where(_IS_GATHERED, entry.c.page.is_not(None))
     .subquery()
@@ -616,14 +762,18 @@ def put_in_order(connection: Connection) -> int:
     if last == 0:
         first_reading.begin(connection)
     take_numbers(connection, "inbox", len(entries))
-    numbered = [{"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)]
+    numbered = [
+        {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
+    ]
     connection.execute(_NUMBERED, numbered)
     return len(entries)
 
 
 def order_of_time(connection: Connection) -> dict[int, int]:
     """Return the inbox numbers of placed and refused entries in order of time, by those they have now."""
-    numbers = {row.entry_no: row.inbox_no for row in connection.execute(_PLACED_NUMBERS)}
+    numbers = {
+        row.entry_no: row.inbox_no for row in connection.execute(_PLACED_NUMBERS)
+    }
     numbers_by_time = [numbers[n] for n in _by_time(connection, _IS_PLACED)]
     return dict(zip(numbers_by_time, sorted(numbers_by_time), strict=True))
 
@@ -633,7 +783,9 @@ _PLACED_NUMBERS = select(entry.c.entry_no, entry.c.inbox_no).where(_IS_PLACED)
 
 
 def _by_time(
-    connection: Connection, condition: ColumnElement[bool], later: Mapping[str, int] | None = None
+    connection: Connection,
+    condition: ColumnElement[bool],
+    later: Mapping[str, int] | None = None,
 ) -> list[int]:
     """Return the numbers of these entries in the order of their times.
 
@@ -646,7 +798,9 @@ def _by_time(
     times: list[tuple[dt.datetime, int]] = []
     by_article: dict[str, dt.datetime] = {}
     # A muted archive may have given back many thousands: their payloads are not in memory at once.
-    for row in connection.execute(chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)):
+    for row in connection.execute(
+        chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)
+    ):
         if later and row.entry_no >= later.get(row.article, row.entry_no + 1):
             continue
         time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
@@ -657,7 +811,11 @@ def _by_time(
 
 _PAYLOADS_AT_ONCE = 500
 _EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
-_NUMBERED = update(entry).where(entry.c.entry_no == bindparam("n")).values(inbox_no=bindparam("number"))
+_NUMBERED = (
+    update(entry)
+    .where(entry.c.entry_no == bindparam("n"))
+    .values(inbox_no=bindparam("number"))
+)
 
 
 def _time_of(row: Any) -> dt.datetime:
@@ -671,14 +829,29 @@ def _time_of(row: Any) -> dt.datetime:
 
 def last_ready(connection: Connection, articles: Iterable[str]) -> int:
     """Return the last inbox number of the entries of `articles` that wait to be placed; 0 without any."""
-    newest = select(func.max(entry.c.inbox_no).label("last")).where(entry.c.state == "ready")
-    return max((row.last or 0 for row in rows_with(connection, newest, entry.c.article, articles)), default=0)
+    newest = select(func.max(entry.c.inbox_no).label("last")).where(
+        entry.c.state == "ready"
+    )
+    return max(
+        (
+            row.last or 0
+            for row in rows_with(connection, newest, entry.c.article, articles)
+        ),
+        default=0,
+    )
 
 
 def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> bool:
     """Return whether a revision of the article that was accepted after entry `entry_no` is placed."""
-    later = (entry.c.article == article_id) & (entry.c.entry_no > entry_no) & (entry.c.outcome == "revised")
-    return connection.execute(select(entry.c.entry_no).where(later).limit(1)).first() is not None
+    later = (
+        (entry.c.article == article_id)
+        & (entry.c.entry_no > entry_no)
+        & (entry.c.outcome == "revised")
+    )
+    return (
+        connection.execute(select(entry.c.entry_no).where(later).limit(1)).first()
+        is not None
+    )
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
@@ -700,7 +873,9 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
 
 def owner(connection: Connection, key: bytes) -> str | None:
     """Return the article that has `key`: None if no article has it, NOBODY for a void key."""
-    return connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
+    return connection.execute(
+        select(identity_key.c.article).where(identity_key.c.key == key)
+    ).scalar()
 
 
 class EntryResult(FrozenStruct):
@@ -716,16 +891,22 @@ class EntryResult(FrozenStruct):
     copy_of: str | None
 
 
-_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")  # see `retention.settle_entries`
+# See `retention.settle_entries`
+_ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")
 
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    own = [entry.c[name] for name in ("entry_no", "outcome", "verdict", "reason", "article")]
+    own = [
+        entry.c[name]
+        for name in ("entry_no", "outcome", "verdict", "reason", "article")
+    ]
     statement = select(*own, article.c.story, article.c.copy_of, _ADDRESS_OF).outerjoin(
         article, article.c.id == entry.c.article
     )
-    rows = rows_with(connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers)
+    rows = rows_with(
+        connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers
+    )
     return [EntryResult(**row._mapping) for row in rows]
 
 

@@ -13,7 +13,13 @@ from sqlalchemy import Connection, delete, select
 from aggregator.model.core import FrozenStruct, ParsedFeed
 from aggregator.store.intake.identify import stability_of
 from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.tables import change_with, known_items, observation, rows_with, upsert
+from aggregator.store.tables import (
+    change_with,
+    known_items,
+    observation,
+    rows_with,
+    upsert,
+)
 
 
 class KnownItems(FrozenStruct):
@@ -38,7 +44,11 @@ def known_items_of(connection: Connection, source_id: str) -> KnownItems:
         return KnownItems()
     stored = select(known_items.c.packed).where(known_items.c.source == source_id)
     packed = connection.execute(stored).scalar()
-    return KnownItems() if packed is None else msgspec.msgpack.decode(packed, type=KnownItems)
+    return (
+        KnownItems()
+        if packed is None
+        else msgspec.msgpack.decode(packed, type=KnownItems)
+    )
 
 
 def save_known_items(
@@ -58,7 +68,9 @@ def save_known_items(
             articles[item] = result.article
     # Which words of an article are the current ones, all its items decide together.
     items_of = Counter(articles.values())
-    articles = {item: article for item, article in articles.items() if items_of[article] == 1}
+    articles = {
+        item: article for item, article in articles.items() if items_of[article] == 1
+    }
     if articles and feed.language is not None:
         items = KnownItems(
             frame=feed.frame,
@@ -66,12 +78,23 @@ def save_known_items(
             states_days=feed.states_days and (before.states_days or not feed.left_out),
             articles=articles,
         )
-        upsert(connection, known_items, {"source": source_id, "packed": msgspec.msgpack.encode(items)})
+        upsert(
+            connection,
+            known_items,
+            {"source": source_id, "packed": msgspec.msgpack.encode(items)},
+        )
     else:
         connection.execute(delete(known_items).where(known_items.c.source == source_id))
 
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:
     """Let the feeds that had one of these articles read all of their items again."""
-    feeds = rows_with(connection, select(observation.c.source), observation.c.article, articles)
-    change_with(connection, delete(known_items), known_items.c.source, (feed.source for feed in feeds))
+    feeds = rows_with(
+        connection, select(observation.c.source), observation.c.article, articles
+    )
+    change_with(
+        connection,
+        delete(known_items),
+        known_items.c.source,
+        (feed.source for feed in feeds),
+    )

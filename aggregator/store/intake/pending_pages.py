@@ -26,7 +26,9 @@ class PendingPage(FrozenStruct):
     source_address: str | None = None  # as configured
 
 
-def due_pages(connection: Connection, now: dt.datetime, limit: int) -> list[PendingPage]:
+def due_pages(
+    connection: Connection, now: dt.datetime, limit: int
+) -> list[PendingPage]:
     """Return entries whose page is due, the longest waiting first; those of a first poll come last."""
     rows = connection.execute(_DUE, {"now": now, "limit": limit})
     return [PendingPage(**row._mapping) for row in rows]
@@ -46,10 +48,19 @@ _DUE = (
 )
 
 
-def unfetched_pages(connection: Connection, articles: Iterable[str]) -> list[PendingPage]:
+def unfetched_pages(
+    connection: Connection, articles: Iterable[str]
+) -> list[PendingPage]:
     """Return the entries of `articles` whose page is not fetched yet, in the order of acceptance."""
-    rows = rows_with(connection, select(*_PAGE).where(entry.c.state == "page"), entry.c.article, articles)
-    return sorted((PendingPage(**row._mapping) for row in rows), key=lambda one: one.entry_no)
+    rows = rows_with(
+        connection,
+        select(*_PAGE).where(entry.c.state == "page"),
+        entry.c.article,
+        articles,
+    )
+    return sorted(
+        (PendingPage(**row._mapping) for row in rows), key=lambda one: one.entry_no
+    )
 
 
 def store_page(
@@ -75,7 +86,9 @@ def store_page(
     )
 
 
-def give_up(connection: Connection, n: int, *, verdict: Verdict | None, reason: str) -> None:
+def give_up(
+    connection: Connection, n: int, *, verdict: Verdict | None, reason: str
+) -> None:
     """Let entry `n` be placed without its page; `verdict`: of the response, if there was one."""
     _settled(connection, n, page_verdict=verdict, reason=reason)
 
@@ -92,21 +105,30 @@ def _settled(connection: Connection, n: int, **values: Any) -> None:
     )
 
 
-def later(connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0) -> None:
+def later(
+    connection: Connection, n: int, due: dt.datetime, *, attempts: int = 0
+) -> None:
     """Postpone the page of entry `n` to `due`, after so many attempts."""
     known = entry.c.page_attempts
     connection.execute(
         update(entry)
         .where(entry.c.entry_no == n, entry.c.state == "page")
-        .values(page_due_at=due, page_attempts=case((known < attempts, attempts), else_=known))
+        .values(
+            page_due_at=due,
+            page_attempts=case((known < attempts, attempts), else_=known),
+        )
     )
 
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
-    if connection.execute(select(entry.c.entry_no).where(_WAITS_FIRST).limit(1)).first():
+    if connection.execute(
+        select(entry.c.entry_no).where(_WAITS_FIRST).limit(1)
+    ).first():
         return now
-    return connection.execute(select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")).scalar()
+    return connection.execute(
+        select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")
+    ).scalar()
 
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
@@ -122,7 +144,9 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
     """
     waiting = entry.c.entry_no.in_(numbers), _WAITS_FIRST
     # Locks them: no page of these is stored now.
-    statement = select(entry).where(*waiting).order_by(entry.c.entry_no).with_for_update()
+    statement = (
+        select(entry).where(*waiting).order_by(entry.c.entry_no).with_for_update()
+    )
     rows = connection.execute(statement).all()
     connection.execute(update(entry).where(*waiting).values(page_attempts=1))
     rows = [row for row in rows if _has_words(row.payload)]
@@ -131,7 +155,8 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
     first = take_numbers(connection, "entry", len(rows)) + 1
     copied = ("source", "article", "url", "payload", "bump_by_clock", "accepted_at")
     values = [
-        {name: row._mapping[name] for name in copied} | {"entry_no": first + offset, "state": "ready"}
+        {name: row._mapping[name] for name in copied}
+        | {"entry_no": first + offset, "state": "ready"}
         for offset, row in enumerate(rows)
     ]
     connection.execute(insert(entry), values)
@@ -140,7 +165,9 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
 
 
 _RELEASED_AT_ONCE = 500
-_WAITS_FIRST = (entry.c.state == "page") & (entry.c.page_attempts == 0) & ~entry.c.is_revision
+_WAITS_FIRST = (
+    (entry.c.state == "page") & (entry.c.page_attempts == 0) & ~entry.c.is_revision
+)
 _OVERDUE = (
     select(entry.c.entry_no)
     .where(
@@ -166,5 +193,7 @@ def _has_words(payload: bytes) -> bool:
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
     """Make waiting pages due by `latest`, after the clock was set back."""
     connection.execute(
-        update(entry).where(entry.c.state == "page", entry.c.page_due_at > latest).values(page_due_at=latest)
+        update(entry)
+        .where(entry.c.state == "page", entry.c.page_due_at > latest)
+        .values(page_due_at=latest)
     )

@@ -11,13 +11,29 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.core import FrozenStruct
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.sources import all_sources
-from aggregator.store.tables import article, change_with, entry, rejected_input, rows_with, upsert
+from aggregator.store.tables import (
+    article,
+    change_with,
+    entry,
+    rejected_input,
+    rows_with,
+    upsert,
+)
 
 REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
 _VERDICT: Final = "not_article"
@@ -32,27 +48,44 @@ _IS_MUTED: Final = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
 
 
 def quarantine(
-    connection: Connection, n: int, *, at: dt.datetime, reason: str, verdict: str = _VERDICT
+    connection: Connection,
+    n: int,
+    *,
+    at: dt.datetime,
+    reason: str,
+    verdict: str = _VERDICT,
 ) -> None:
     """Move entry `n` to quarantine. It can be queued again if `reason` begins with REASON.
 
     With the verdict MUTED it is muted; whether its page was to be fetched is kept.
     """
     values = _refused(at, reason, verdict)
-    connection.execute(update(entry).where(entry.c.entry_no == n, _WAITS).values(**values))
+    connection.execute(
+        update(entry).where(entry.c.entry_no == n, _WAITS).values(**values)
+    )
 
 
-def mute_of_removed_source(connection: Connection, source: str, *, at: dt.datetime) -> None:
+def mute_of_removed_source(
+    connection: Connection, source: str, *, at: dt.datetime
+) -> None:
     """Mute what waits of a source that is removed; `unmute` queues it again if the source is added again."""
     values = _refused(at, _SOURCE_REMOVED, MUTED)
-    connection.execute(update(entry).where(entry.c.source == source, _WAITS).values(**values))
+    connection.execute(
+        update(entry).where(entry.c.source == source, _WAITS).values(**values)
+    )
 
 
 _WAITS: Final = entry.c.state.in_(("ready", "page"))
 
 
 def _refused(at: dt.datetime, reason: str, verdict: str) -> dict[str, object]:
-    return {"state": "refused", "outcome": "refused", "verdict": verdict, "reason": reason, "done_at": at}
+    return {
+        "state": "refused",
+        "outcome": "refused",
+        "verdict": verdict,
+        "reason": reason,
+        "done_at": at,
+    }
 
 
 _UNMUTED_AT_ONCE = 2000
@@ -81,13 +114,17 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
 
     An entry whose article was placed meanwhile loses its page: its older text is no revision.
     """
-    chosen = select(entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at)
+    chosen = select(
+        entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at
+    )
     chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED)).order_by(entry.c.entry_no)
     found = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
     known = select(article.c.root_article)
     placed = {
         row.root_article
-        for row in rows_with(connection, known, article.c.root_article, {one.article for one in found})
+        for row in rows_with(
+            connection, known, article.c.root_article, {one.article for one in found}
+        )
     }
     values = {
         **dict.fromkeys(("outcome", "verdict", "reason", "done_at")),
@@ -95,7 +132,12 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
         "inbox_no": None,
         "bump_by_clock": and_(entry.c.bump_by_clock, entry.c.verdict != MUTED),
     }
-    change_with(connection, update(entry).values(**values), entry.c.entry_no, [one.entry_no for one in found])
+    change_with(
+        connection,
+        update(entry).values(**values),
+        entry.c.entry_no,
+        [one.entry_no for one in found],
+    )
     older = [one.entry_no for one in found if one.article in placed]
     change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
     return len(found)
@@ -114,16 +156,30 @@ class RejectedInput(FrozenStruct):
 def latest(connection: Connection, limit: int) -> list[RejectedInput]:
     """Return the newest rejected inputs first."""
     statement = (
-        select(rejected_input).order_by(rejected_input.c.at.desc(), rejected_input.c.item).limit(limit)
+        select(rejected_input)
+        .order_by(rejected_input.c.at.desc(), rejected_input.c.item)
+        .limit(limit)
     )
     return [RejectedInput(**row._mapping) for row in connection.execute(statement)]
 
 
 def note(
-    connection: Connection, *, source: str, item: str, verdict: str, reason: str, at: dt.datetime
+    connection: Connection,
+    *,
+    source: str,
+    item: str,
+    verdict: str,
+    reason: str,
+    at: dt.datetime,
 ) -> None:
     """Store a rejected input, in place of an earlier one of the same item."""
-    values = {"source": source, "item": clean(item), "verdict": verdict, "reason": reason, "at": at}
+    values = {
+        "source": source,
+        "item": clean(item),
+        "verdict": verdict,
+        "reason": reason,
+        "at": at,
+    }
     upsert(connection, rejected_input, values)
 
 

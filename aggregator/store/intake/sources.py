@@ -99,7 +99,9 @@ class Source(FrozenStruct):
     @property
     def entry_source(self) -> str:
         """Return `entry.source` of its entries: for a folder its name, so that `ingest` has the same."""
-        return self.folder_name or (self.id if host_of(self.address) else PurePath(self.address).name)
+        return self.folder_name or (
+            self.id if host_of(self.address) else PurePath(self.address).name
+        )
 
 
 _COLUMNS = [source.c[name] for name in Source.__struct_fields__]
@@ -133,11 +135,20 @@ def _as_new(*names: str) -> dict[str, Any]:
     return {name: fields[name] for name in names}
 
 
-_HEALTH = "failures", "failing_since", "health", "health_cause", "gone_count", "gone_since", "merged_into"
+_HEALTH = (
+    "failures",
+    "failing_since",
+    "health",
+    "health_cause",
+    "gone_count",
+    "gone_since",
+    "merged_into",
+)
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
 _AFRESH = _as_new(*_HEALTH)  # reset of the failures of a source
-_ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)  # reset of a source whose address changed
+# Reset of a source whose address changed
+_ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
 
@@ -161,7 +172,9 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
     }
     for item in items:
         # Without a name the address makes the id: who typed the new address himself means the same feed.
-        old = before.get(item.id) or (at.get(item.address) if item.name is None else None)
+        old = before.get(item.id) or (
+            at.get(item.address) if item.name is None else None
+        )
         if old is None or (old.id != item.id and old.id in named):
             add(connection, item)
             continue
@@ -171,42 +184,64 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             values |= _ELSEWHERE | {"host": host_of(item.address)}
         elif item.address == old.redirected_url:
             values |= {"redirected_url": None, "host": host_of(item.address)}
-        if item.address not in _addresses(old) or old.interval_seconds > item.interval_seconds:
+        if (
+            item.address not in _addresses(old)
+            or old.interval_seconds > item.interval_seconds
+        ):
             values["next_due_at"] = min(old.next_due_at, item.next_due_at)
         if (old.health_cause or "").startswith(_OURS):
             values["next_due_at"] = item.next_due_at
         connection.execute(update(source).where(source.c.id == old.id).values(**values))
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
-            connection.execute(update(source).where(source.c.id == id_).values(paused=True))
+            connection.execute(
+                update(source).where(source.c.id == id_).values(paused=True)
+            )
     restart_merged_sources(connection)
     _give_way(connection)
 
 
-def set_default_interval(connection: Connection, seconds: int, due: Callable[[str], dt.datetime]) -> None:
+def set_default_interval(
+    connection: Connection, seconds: int, due: Callable[[str], dt.datetime]
+) -> None:
     """Poll the sources that were added without an interval at this one.
 
     `due` returns when the source with an id is polled next, at the latest.
     """
     others = select(source.c.id, source.c.next_due_at).where(
-        source.c.origin != "config", ~source.c.has_own_interval, source.c.interval_seconds != seconds
+        source.c.origin != "config",
+        ~source.c.has_own_interval,
+        source.c.interval_seconds != seconds,
     )
     for id_, next_due_at in connection.execute(others).all():
-        values = {"interval_seconds": seconds, "next_due_at": min(next_due_at, due(id_))}
+        values = {
+            "interval_seconds": seconds,
+            "next_due_at": min(next_due_at, due(id_)),
+        }
         connection.execute(update(source).where(source.c.id == id_).values(**values))
 
 
 def _beside(old: Row[Any] | None, item: Source) -> Source:
     """`item` under an id of its own where another feed, added by command, has its name."""
-    if old is None or old.origin == "config" or address_key(old.address) == address_key(item.address):
+    if (
+        old is None
+        or old.origin == "config"
+        or address_key(old.address) == address_key(item.address)
+    ):
         return item
     return replace(item, id=source_id(item.kind, None, item.address))
 
 
 def _give_way(connection: Connection) -> None:
     """Merge sources that were added by command into those of the configuration file with the same address."""
-    asked = connection.execute(select(source).where(source.c.host.is_not(None), IS_ASKED)).all()
-    of_file = {(row.kind, address_key(row.address)): row.id for row in asked if row.origin == "config"}
+    asked = connection.execute(
+        select(source).where(source.c.host.is_not(None), IS_ASKED)
+    ).all()
+    of_file = {
+        (row.kind, address_key(row.address)): row.id
+        for row in asked
+        if row.origin == "config"
+    }
     for row in asked:
         keys = ((row.kind, address_key(address)) for address in _addresses(row))
         other = next((of_file[key] for key in keys if key in of_file), None)
@@ -217,13 +252,17 @@ def _give_way(connection: Connection) -> None:
 
 def _addresses(row: Row[Any]) -> tuple[str, ...]:
     """Return the address of a source, and the target of its permanent redirect."""
-    return tuple(address for address in (row.address, row.redirected_url) if address is not None)
+    return tuple(
+        address for address in (row.address, row.redirected_url) if address is not None
+    )
 
 
 def restart_merged_sources(connection: Connection) -> None:
     """Restart merged sources whose successor is not polled any more."""
     other = source.alias()
-    asked = select(other.c.id).where(other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED))
+    asked = select(other.c.id).where(
+        other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED)
+    )
     lost = source.c.health == "merged", source.c.merged_into.not_in(asked)
     connection.execute(update(source).where(*lost).values(**_AFRESH))
 
@@ -239,31 +278,35 @@ def host_of(address: str) -> str | None:
 
 def add(connection: Connection, *items: Source) -> None:
     """Insert new sources."""
-    values = [msgspec.structs.asdict(one) | {"host": host_of(one.polled_url)} for one in items]
+    values = [
+        msgspec.structs.asdict(one) | {"host": host_of(one.polled_url)} for one in items
+    ]
     connection.execute(insert(source), values)
 
 
-def remove(connection: Connection, id: str) -> None:  # noqa: A002
+def remove(connection: Connection, id: str) -> None:
     """Delete a source. Its entries and articles stay."""
     connection.execute(delete(source).where(source.c.id == id))
     connection.execute(delete(known_items).where(known_items.c.source == id))
     restart_merged_sources(connection)
 
 
-def revive(connection: Connection, id: str, now: dt.datetime) -> None:  # noqa: A002
+def revive(connection: Connection, id: str, now: dt.datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
     connection.execute(
-        update(source).where(source.c.id == id).values(**_AFRESH, paused=False, next_due_at=now)
+        update(source)
+        .where(source.c.id == id)
+        .values(**_AFRESH, paused=False, next_due_at=now)
     )
 
 
-def pause(connection: Connection, id: str) -> None:  # noqa: A002
+def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
     connection.execute(update(source).where(source.c.id == id).values(paused=True))
     restart_merged_sources(connection)
 
 
-def choose(connection: Connection, id: str, **chosen: Any) -> None:  # noqa: A002
+def choose(connection: Connection, id: str, **chosen: Any) -> None:
     """Change configured fields of a source."""
     connection.execute(update(source).where(source.c.id == id).values(**chosen))
 
@@ -274,12 +317,20 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     `before`: the state at the start of the poll. Raises AggregatorError if another process polled it since,
     because this one was suspended: the other state is kept.
     """
-    kept = {"id", "paused", *_CHOSEN} | ({"folder_state"} if item.folder_state is None else set())
-    values = {name: getattr(item, name) for name in Source.__struct_fields__ if name not in kept}
+    kept = {"id", "paused", *_CHOSEN} | (
+        {"folder_state"} if item.folder_state is None else set()
+    )
+    values = {
+        name: getattr(item, name)
+        for name in Source.__struct_fields__
+        if name not in kept
+    }
     if before is not None:
         found = connection.execute(_POLLED_AT, {"which": item.id}).first()
         if found is not None and found.last_polled_at != before.last_polled_at:
-            raise AggregatorError("another process polled the source meanwhile; its result is used")
+            raise AggregatorError(
+                "another process polled the source meanwhile; its result is used"
+            )
     connection.execute(_SAVE, {"which": item.id, **values})
 
 
@@ -303,16 +354,20 @@ def set_due(connection: Connection, due_at: Mapping[str, dt.datetime]) -> None:
 
 def chosen_sources(connection: Connection, chosen: Select[tuple[str]]) -> list[Source]:
     """Return the sources with the ids of `chosen`, in its order."""
-    return [_source(row) for row in connection.execute(chosen.with_only_columns(*_COLUMNS))]
+    return [
+        _source(row) for row in connection.execute(chosen.with_only_columns(*_COLUMNS))
+    ]
 
 
 def all_sources(connection: Connection) -> list[Source]:
     """Return all sources, ordered by folder and name."""
     rows = chosen_sources(connection, select(source.c.id))
-    return sorted(rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id))
+    return sorted(
+        rows, key=lambda item: (item.folder or "", item.shown_name.casefold(), item.id)
+    )
 
 
-def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A002
+def source_with_id(connection: Connection, id: str) -> Source | None:
     """Return the source with this id; None if there is none."""
     row = connection.execute(_SOURCES.where(source.c.id == id)).first()
     return None if row is None else _source(row)
@@ -320,26 +375,43 @@ def source_with_id(connection: Connection, id: str) -> Source | None:  # noqa: A
 
 def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]:
     """Return the sources with these ids, in their order."""
-    found = {row.id: _source(row) for row in rows_with(connection, _SOURCES, source.c.id, ids)}
+    found = {
+        row.id: _source(row)
+        for row in rows_with(connection, _SOURCES, source.c.id, ids)
+    }
     return [found[id_] for id_ in ids if id_ in found]
 
 
 def in_folders(folders: Collection[str]) -> Select[tuple[str]]:
     """Select `Source.entry_source` of the sources in `folders`."""
-    return select(func.coalesce(source.c.folder_name, source.c.id)).where(source.c.folder.in_(folders))
+    return select(func.coalesce(source.c.folder_name, source.c.id)).where(
+        source.c.folder.in_(folders)
+    )
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:
     """Return the sources with this id, address or name, else those whose id begins so."""
     everything = all_sources(connection)
-    exact = [one for one in everything if words in (one.id, one.address, one.polled_url, one.name)]
-    called = [one for one in everything if one.shown_name.casefold() == words.casefold()]
-    return exact or called or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
+    exact = [
+        one
+        for one in everything
+        if words in (one.id, one.address, one.polled_url, one.name)
+    ]
+    called = [
+        one for one in everything if one.shown_name.casefold() == words.casefold()
+    ]
+    return (
+        exact
+        or called
+        or [one for one in everything if len(words) >= 4 and one.id.startswith(words)]
+    )
 
 
 def source_at(connection: Connection, address: str) -> Source | None:
     """Return the source with this address or redirected URL; None if there is none."""
-    statement = _SOURCES.where(or_(source.c.address == address, source.c.redirected_url == address))
+    statement = _SOURCES.where(
+        or_(source.c.address == address, source.c.redirected_url == address)
+    )
     row = connection.execute(
         statement.order_by(source.c.redirected_url.is_(None).desc(), source.c.id)
     ).first()
@@ -381,7 +453,9 @@ def own_name(path: Path) -> str:
     return clean(path.name) or _UNNAMED
 
 
-def known_folder(connection: Connection, path: Path, is_there: Callable[[str], bool]) -> str:
+def known_folder(
+    connection: Connection, path: Path, is_there: Callable[[str], bool]
+) -> str:
     """Return the name of the folder at the absolute `path`; store it if it is new.
 
     `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
@@ -392,12 +466,22 @@ def known_folder(connection: Connection, path: Path, is_there: Callable[[str], b
     if at in rows:
         return str(rows[at].name)
     base = own_name(path)
-    namesakes = [row for row in rows.values() if row.name == base or row.name.startswith(f"{base}#")]
+    namesakes = [
+        row
+        for row in rows.values()
+        if row.name == base or row.name.startswith(f"{base}#")
+    ]
     for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
         if not is_there(row.path):
-            connection.execute(update(folder).where(folder.c.name == row.name).values(path=at))
+            connection.execute(
+                update(folder).where(folder.c.name == row.name).values(path=at)
+            )
             return str(row.name)
-    name = base if base not in (row.name for row in namesakes) else f"{base}#{len(namesakes) + 1}"
+    name = (
+        base
+        if base not in (row.name for row in namesakes)
+        else f"{base}#{len(namesakes) + 1}"
+    )
     connection.execute(insert(folder).values(name=name, path=at))
     return name
 

@@ -25,12 +25,17 @@ class Tombstone(FrozenStruct, omit_defaults=False):
 
 
 def add_tombstones(
-    connection: Connection, ids: Collection[str], at: dt.datetime, kind: TombstoneKind = "forgotten"
+    connection: Connection,
+    ids: Collection[str],
+    at: dt.datetime,
+    kind: TombstoneKind = "forgotten",
 ) -> None:
     """Add tombstones. An article that has one already keeps it."""
     statement = insert_or(connection, tombstone)
     if kind == "forgotten":  # overrides "retention"
-        since = case((tombstone.c.kind == kind, tombstone.c.at), else_=statement.excluded.at)
+        since = case(
+            (tombstone.c.kind == kind, tombstone.c.at), else_=statement.excluded.at
+        )
         statement = statement.on_conflict_do_update(
             index_elements=["article"], set_={"kind": kind, "at": since}
         )
@@ -41,9 +46,14 @@ def add_tombstones(
         connection.execute(statement, rows)
 
 
-def find_tombstones(connection: Connection, ids: Collection[str]) -> dict[str, TombstoneKind]:
+def find_tombstones(
+    connection: Connection, ids: Collection[str]
+) -> dict[str, TombstoneKind]:
     """Return the kind of the tombstones of these articles, by article."""
-    return {row.article: row.kind for row in rows_with(connection, _KINDS, tombstone.c.article, ids)}
+    return {
+        row.article: row.kind
+        for row in rows_with(connection, _KINDS, tombstone.c.article, ids)
+    }
 
 
 _KINDS = select(tombstone.c.article, tombstone.c.kind)
@@ -59,7 +69,9 @@ _COUNT = (
 def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -> None:
     """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
     if ids:
-        connection.execute(_COUNT, [{"of_article": one, "now": at} for one in sorted(ids)])
+        connection.execute(
+            _COUNT, [{"of_article": one, "now": at} for one in sorted(ids)]
+        )
 
 
 def newest(connection: Connection) -> dt.datetime | None:

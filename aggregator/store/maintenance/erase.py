@@ -51,7 +51,15 @@ from aggregator.store.tables import (
 DeletedPart = Literal["text", "all"]
 
 # Columns of an entry that are null when it is blanked.
-_OF_TEXT = ("url", "page", "page_url", "page_charset", "page_robots", "page_due_at", "page_verdict")
+_OF_TEXT = (
+    "url",
+    "page",
+    "page_url",
+    "page_charset",
+    "page_robots",
+    "page_due_at",
+    "page_verdict",
+)
 _GIVEN_UP = "an article of the story was erased before it was sent"
 _BLANK_STORY: Final[dict[str, Any]] = {
     "title": "",
@@ -89,9 +97,18 @@ def stories_of(connection: Connection, ids: Collection[str]) -> dict[str, set[st
 def with_redirects(connection: Connection, ids: Collection[str]) -> set[str]:
     """Return these stories, their successors, and all stories that redirect to either."""
     successors = select(story.c.redirect_to).where(story.c.redirect_to != "")
-    targets = {*ids, *(row.redirect_to for row in rows_with(connection, successors, story.c.id, ids))}
+    targets = {
+        *ids,
+        *(
+            row.redirect_to
+            for row in rows_with(connection, successors, story.c.id, ids)
+        ),
+    }
     return targets.union(
-        row.id for row in rows_with(connection, select(story.c.id), story.c.redirect_to, targets)
+        row.id
+        for row in rows_with(
+            connection, select(story.c.id), story.c.redirect_to, targets
+        )
     )
 
 
@@ -109,8 +126,11 @@ def delete_articles(
     count_stale_rows(connection, len(indexed))
     if what == "all":
         ids = [row.id for row in rows]
-        change_with(connection, update(article).values(original=None), article.c.original, ids)
-        change_with(connection, delete(article), article.c.id, ids)  # dependent rows cascade
+        change_with(
+            connection, update(article).values(original=None), article.c.original, ids
+        )
+        # Dependent rows cascade
+        change_with(connection, delete(article), article.c.id, ids)
         return
     change_with(connection, delete(outlet_line), outlet_line.c.article, numbers)
     rewrite(connection, article, numbers, _without_text)
@@ -132,7 +152,9 @@ def _without_text(row: RowMapping) -> dict[str, Any]:
     return changes
 
 
-def blank_entries(connection: Connection, ids: Collection[str], at: dt.datetime) -> None:
+def blank_entries(
+    connection: Connection, ids: Collection[str], at: dt.datetime
+) -> None:
     """Erase the text of all entries of these articles and refuse those that wait."""
     _blank(connection, entry.c.article, ids, at)
 
@@ -142,14 +164,18 @@ def blank_entry(connection: Connection, n: int, at: dt.datetime) -> None:
     _blank(connection, entry.c.entry_no, [n], at)
 
 
-def _blank(connection: Connection, key: Column[Any], values: Collection[Any], at: dt.datetime) -> None:
+def _blank(
+    connection: Connection, key: Column[Any], values: Collection[Any], at: dt.datetime
+) -> None:
     names = set()
     for row in rows_with(connection, select(entry.c.url, entry.c.payload), key, values):
         names.add(row.url)
         if row.payload:
             declared = codecs.decompress_struct(row.payload, Entry)
             names.update((declared.url, declared.guid))
-    change_with(connection, delete(rejected_input), rejected_input.c.item, names - {None, ""})
+    change_with(
+        connection, delete(rejected_input), rejected_input.c.item, names - {None, ""}
+    )
     blank = update(entry).values(
         **dict.fromkeys(_OF_TEXT),
         state="refused",
@@ -165,15 +191,19 @@ def _blank(connection: Connection, key: Column[Any], values: Collection[Any], at
 def slim_entries(connection: Connection, ids: Collection[str]) -> None:
     """Delete payload and addresses of the placed entries of these articles; the rows stay for the counts."""
     # The state is compared here: SQLite, which has no statistics, would read the index of all placed entries.
-    rows = rows_with(connection, select(entry.c.entry_no, entry.c.state), entry.c.article, ids)
+    rows = rows_with(
+        connection, select(entry.c.entry_no, entry.c.state), entry.c.article, ids
+    )
     numbers = [row.entry_no for row in rows if row.state == "done"]
     slim = {"payload": b"", "url": None, "page_url": None}
     rewrite(connection, entry, numbers, lambda _: slim)
 
 
-def close_story(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+def close_story(connection: Connection, id: str) -> None:
     """Close a story without articles. The row keeps the id, so that it is never given again."""
-    closed = select(story.c.story_no).where(or_(story.c.id == id, story.c.redirect_to == id))
+    closed = select(story.c.story_no).where(
+        or_(story.c.id == id, story.c.redirect_to == id)
+    )
     numbers = connection.scalars(closed).all()
     rewrite(connection, story, numbers, lambda _: _CLOSED_STORY)
     # The key begins with the reader: without the readers, every mark would be read.
@@ -182,7 +212,7 @@ def close_story(connection: Connection, id: str) -> None:  # noqa: A002 - the wo
     story_links.erase(connection, [id])
 
 
-def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:  # noqa: A002
+def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
     """Clear the headline of a live story unless it is known not to be the title of one of these articles."""
     is_theirs = or_(story.c.title_article.is_(None), story.c.title_article.in_(ids))
     hidden = update(story).values(title="", title_article=None, summary="")
@@ -190,16 +220,23 @@ def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:  
 
 
 def blank_stories(
-    connection: Connection, stories: Collection[str], ids: Collection[str], at: dt.datetime
+    connection: Connection,
+    stories: Collection[str],
+    ids: Collection[str],
+    at: dt.datetime,
 ) -> None:
     """Erase what stories, their history and their deliveries still show of the erased articles `ids`.
 
     Undoing a merge computes the texts of a merged story again.
     """
-    shown = select(story.c.title, article.c.title).join(article, article.c.story == story.c.id)
+    shown = select(story.c.title, article.c.title).join(
+        article, article.c.story == story.c.id
+    )
     titles = set[str]().union(*rows_with(connection, shown, story.c.id, stories)) | {""}
     _blank_merged(connection, stories)
-    change_with(connection, update(change).values(title="", article=None), change.c.article, ids)
+    change_with(
+        connection, update(change).values(title="", article=None), change.c.article, ids
+    )
     _blank_log(connection, stories, titles)
     _blank_changes(connection, stories, titles)
     _give_up_deliveries(connection, stories, at)
@@ -207,43 +244,77 @@ def blank_stories(
 
 def _blank_merged(connection: Connection, stories: Collection[str]) -> None:
     """Blank those of the stories that were merged, and delete the summaries of all."""
-    merged = update(story).where(story.c.redirect_to.is_not(None)).values(**_BLANK_STORY)
+    merged = (
+        update(story).where(story.c.redirect_to.is_not(None)).values(**_BLANK_STORY)
+    )
     change_with(connection, merged, story.c.id, stories)
-    numbers = [row.story_no for row in rows_with(connection, select(story.c.story_no), story.c.id, stories)]
+    numbers = [
+        row.story_no
+        for row in rows_with(connection, select(story.c.story_no), story.c.id, stories)
+    ]
     change_with(connection, delete(story_summary), story_summary.c.story, numbers)
 
 
-def _give_up_deliveries(connection: Connection, stories: Collection[str], at: dt.datetime) -> None:
+def _give_up_deliveries(
+    connection: Connection, stories: Collection[str], at: dt.datetime
+) -> None:
     values = {"state": "given_up", "body": None, "problem": _GIVEN_UP, "done_at": at}
     waiting = update(outbox).where(outbox.c.body.is_not(None)).values(**values)
     change_with(connection, waiting, outbox.c.story, stories)
 
 
-def _blank_log(connection: Connection, stories: Collection[str], titles: Collection[str]) -> None:
-    headlines = select(story_log.c.log_no, story_log.c.detail).where(story_log.c.kind == "headline")
+def _blank_log(
+    connection: Connection, stories: Collection[str], titles: Collection[str]
+) -> None:
+    headlines = select(story_log.c.log_no, story_log.c.detail).where(
+        story_log.c.kind == "headline"
+    )
     for row in list(rows_with(connection, headlines, story_log.c.story, stories)):
         detail = json.loads(row.detail or "{}")
-        erased = {name: "" for name in ("before", "after") if detail.get(name, "") not in titles}
+        erased = {
+            name: ""
+            for name in ("before", "after")
+            if detail.get(name, "") not in titles
+        }
         if erased:
             cleaned = json.dumps(detail | erased, ensure_ascii=False, sort_keys=True)
             connection.execute(
-                update(story_log).where(story_log.c.log_no == row.log_no).values(detail=cleaned)
+                update(story_log)
+                .where(story_log.c.log_no == row.log_no)
+                .values(detail=cleaned)
             )
 
 
-def _blank_changes(connection: Connection, stories: Collection[str], titles: Collection[str]) -> None:
+def _blank_changes(
+    connection: Connection, stories: Collection[str], titles: Collection[str]
+) -> None:
     for column, blank in ((change.c.title, ""), (change.c.title_before, None)):
-        shown = select(change.c.change_no, column.label("shown")).where(column.is_not(None))
+        shown = select(change.c.change_no, column.label("shown")).where(
+            column.is_not(None)
+        )
         rows = rows_with(connection, shown, change.c.story, stories)
-        numbers = [row.change_no for row in rows if row.shown == "" or row.shown not in titles]
-        change_with(connection, update(change).values({column: blank}), change.c.change_no, numbers)
+        numbers = [
+            row.change_no for row in rows if row.shown == "" or row.shown not in titles
+        ]
+        change_with(
+            connection,
+            update(change).values({column: blank}),
+            change.c.change_no,
+            numbers,
+        )
 
 
 def drop_answers(connection: Connection) -> None:
     """Delete the answered `recluster` commands: their results have headlines."""
-    connection.execute(delete(command).where(command.c.kind == "recluster", command.c.state != "waiting"))
+    connection.execute(
+        delete(command).where(
+            command.c.kind == "recluster", command.c.state != "waiting"
+        )
+    )
 
 
 def blank_command(connection: Connection, n: int) -> None:
     """Erase the payload of command `n`: an address often contains the headline."""
-    connection.execute(update(command).where(command.c.command_no == n).values(payload="{}"))
+    connection.execute(
+        update(command).where(command.c.command_no == n).values(payload="{}")
+    )

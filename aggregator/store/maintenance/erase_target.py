@@ -47,7 +47,9 @@ class EraseSummary(FrozenStruct, omit_defaults=False):
     copies: int = 0
 
 
-def resolve_target(connection: Connection, name: str, *, is_source: bool = False) -> EraseTarget:
+def resolve_target(
+    connection: Connection, name: str, *, is_source: bool = False
+) -> EraseTarget:
     """Return the articles of an address, an id or an outlet, ordered by id; none if the name is unknown.
 
     An address has a scheme. An outlet means all of its articles, placed and waiting. `is_source`: the name is
@@ -79,12 +81,16 @@ def _of_address(connection: Connection, address: str) -> set[str]:
     canonical = canonical_url(address)
     if canonical is None:
         return _with_address(connection, {address})
-    return _with_address(connection, {address, canonical}) | _owners(connection, url_key(canonical))
+    return _with_address(connection, {address, canonical}) | _owners(
+        connection, url_key(canonical)
+    )
 
 
 def _owners(connection: Connection, key: bytes) -> set[str]:
     """Return the article to which an identity key belongs, with all of its generations."""
-    owner = connection.execute(select(identity_key.c.article).where(identity_key.c.key == key)).scalar()
+    owner = connection.execute(
+        select(identity_key.c.article).where(identity_key.c.key == key)
+    ).scalar()
     if not owner:  # a void key has none
         return set()
     root = select(article.c.root_article).where(article.c.id == owner).scalar_subquery()
@@ -110,27 +116,40 @@ def _with_address(connection: Connection, addresses: Collection[str]) -> set[str
 def _is_article(connection: Connection, name: str) -> bool:
     columns = article.c.id, entry.c.article, tombstone.c.article
     return any(
-        connection.execute(select(column).where(column == name).limit(1)).first() for column in columns
+        connection.execute(select(column).where(column == name).limit(1)).first()
+        for column in columns
     )
 
 
 def _of_outlet(connection: Connection, name: str) -> set[str]:
     placed = select(article.c.id).where(is_of_outlets(connection, [name]))
     ids = set(connection.execute(placed).scalars())
-    unplaced = select(entry.c.article, entry.c.payload).where(entry.c.state != "done", _HAS_TEXT)
+    unplaced = select(entry.c.article, entry.c.payload).where(
+        entry.c.state != "done", _HAS_TEXT
+    )
     for row in connection.execute(unplaced.execution_options(yield_per=VALUES_AT_ONCE)):
         outlet = outlet_of(codecs.decompress_struct(row.payload, Entry))
-        if outlet is not None and name.casefold() in (outlet.key.casefold(), outlet.name.casefold()):
+        if outlet is not None and name.casefold() in (
+            outlet.key.casefold(),
+            outlet.name.casefold(),
+        ):
             ids.add(row.article)
     return ids
 
 
 def summarise_erasure(connection: Connection, ids: Collection[str]) -> EraseSummary:
     """Count the rows that erasing these articles would affect."""
-    lost = Counter(row.story for row in rows_with(connection, select(article.c.story), article.c.id, ids))
-    entries = rows_with(connection, select(entry.c.entry_no).where(_HAS_TEXT), entry.c.article, ids)
+    lost = Counter(
+        row.story
+        for row in rows_with(connection, select(article.c.story), article.c.id, ids)
+    )
+    entries = rows_with(
+        connection, select(entry.c.entry_no).where(_HAS_TEXT), entry.c.article, ids
+    )
     copies = rows_with(connection, select(article.c.id), article.c.copy_of, ids)
-    stories = rows_with(connection, select(story.c.id, story.c.article_count), story.c.id, lost)
+    stories = rows_with(
+        connection, select(story.c.id, story.c.article_count), story.c.id, lost
+    )
     return EraseSummary(
         articles=lost.total(),
         entries=len(list(entries)),

@@ -11,17 +11,22 @@ from aggregator.store.tables import counter_value, set_counter
 
 _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
 # Counters.
-_STALE_ROWS: Final = "index_stale"  # rows that were taken out of the index since it was last merged
+# Rows that were taken out of the index since it was last merged
+_STALE_ROWS: Final = "index_stale"
 _MERGING: Final = "index_merging"  # 1 while it is being merged
 
 
 def count_stale_rows(connection: Connection, number: int) -> None:
     """Record that so many rows were taken out of the index."""
     if number:
-        set_counter(connection, _STALE_ROWS, counter_value(connection, _STALE_ROWS) + number)
+        set_counter(
+            connection, _STALE_ROWS, counter_value(connection, _STALE_ROWS) + number
+        )
 
 
-def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES) -> bool:
+def merge_index(
+    connection: Connection, *, is_first: bool, pages: int = _MERGED_PAGES
+) -> bool:
     """Merge `pages` of the index. Return whether more remains."""
     if connection.dialect.name != "sqlite":
         return False
@@ -30,10 +35,13 @@ def merge_index(connection: Connection, *, is_first: bool, pages: int = _MERGED_
     changes = text("SELECT total_changes()")
     before = connection.execute(changes).scalar_one()
     connection.execute(
-        text("INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"),
+        text(
+            "INSERT INTO article_search(article_search, rank) VALUES ('merge', :pages)"
+        ),
         {"pages": -pages if is_first else pages},
     )
-    return bool(connection.execute(changes).scalar_one() - before >= 2)  # less than 2: nothing was merged
+    # Less than 2: nothing was merged
+    return bool(connection.execute(changes).scalar_one() - before >= 2)
 
 
 def merge_stale_index(connection: Connection, least: int, pages: int) -> bool:

@@ -63,7 +63,12 @@ def faults(database: Database) -> Iterator[Fault]:
         except _GARBLED as error:
             unread.add(str(error))
     for what in sorted(unread):
-        yield Fault(what=f"not all rows can be read: {what}", rows=1, advice=DAMAGED, is_damage=True)
+        yield Fault(
+            what=f"not all rows can be read: {what}",
+            rows=1,
+            advice=DAMAGED,
+            is_damage=True,
+        )
 
 
 # --- SQLite's own checks of its file -----------------------------------------------------------------------
@@ -71,7 +76,9 @@ def faults(database: Database) -> Iterator[Fault]:
 _MOST_NAMED: Final = 1000  # lines of SQLite's check
 _ROWS_READ: Final = 1000  # at a time
 # Messages about an index that does not match its table: the table itself is undamaged.
-_OF_AN_INDEX: Final = re.compile(r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)")
+_OF_AN_INDEX: Final = re.compile(
+    r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)"
+)
 _SEARCH: Final = "article_search"  # in messages of newer versions of SQLite
 _LOST_REFERENCES: Final = text(
     'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
@@ -81,8 +88,11 @@ _LOST_REFERENCES: Final = text(
 def _file_faults(database: Database) -> Iterator[Fault]:
     lines: list[str] = []
     try:
-        with database.read() as connection:  # SQLite refuses to commit after it has found damage
-            lines += connection.execute(text(f"PRAGMA integrity_check({_MOST_NAMED})")).scalars()
+        # SQLite refuses to commit after it has found damage
+        with database.read() as connection:
+            lines += connection.execute(
+                text(f"PRAGMA integrity_check({_MOST_NAMED})")
+            ).scalars()
     except DamagedFileError as error:
         lines = lines or [error.what]
     yield from faults_of_lines(lines)
@@ -120,7 +130,9 @@ def _text_faults(database: Database) -> Iterator[Fault]:
     A damaged row may have text in a column of any type.
     """
     for table in metadata.sorted_tables:
-        stored = select(text("*")).select_from(table).execution_options(yield_per=_ROWS_READ)
+        stored = (
+            select(text("*")).select_from(table).execution_options(yield_per=_ROWS_READ)
+        )
         with database.read() as connection:
             for _ in connection.execute(stored):
                 pass
@@ -163,7 +175,9 @@ def _balance(connection: Connection) -> Balance:
     states: Counter[str] = Counter()
     refused_as: Counter[str] = Counter()
     kinds = entry.c.state, entry.c.verdict
-    for state, verdict, rows in connection.execute(select(*kinds, func.count()).group_by(*kinds)):
+    for state, verdict, rows in connection.execute(
+        select(*kinds, func.count()).group_by(*kinds)
+    ):
         states[state] += rows
         if state == "refused":
             refused_as[verdict or ""] += rows
@@ -207,7 +221,9 @@ def conservation_faults(database: Database) -> Iterator[Fault]:
         quarantined = count_rows(connection, entry, IS_QUARANTINED)
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"
-    missing = total.stored - total.placed - total.waiting - total.refused - total.deleted
+    missing = (
+        total.stored - total.placed - total.waiting - total.refused - total.deleted
+    )
     for what, rows in (
         (received, abs(total.seen - known)),
         ("entries that were stored are missing", missing),

@@ -14,7 +14,13 @@ Row = Mapping[str, Any]
 
 _LEVEL: Final = 3  # of zstd, as for other texts
 _MAX_BYTES: Final = 64 * 1024 * 1024  # of a decompressed text
-_UNREADABLE: Final = (zstandard.ZstdError, msgspec.MsgspecError, KeyError, TypeError, AttributeError)
+_UNREADABLE: Final = (
+    zstandard.ZstdError,
+    msgspec.MsgspecError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)
 
 
 def as_of_today(table: str, row: Row, revision: str) -> Row | None:
@@ -25,7 +31,8 @@ def as_of_today(table: str, row: Row, revision: str) -> Row | None:
     """
     if revision < "0034":
         if table == "story_summary":
-            return None  # machine-written summaries belong to facts that no story has any more
+            # machine-written summaries belong to facts that no story has any more
+            return None
         if table == "story" and "merged_story" in row:
             row = _plainly_rendered(row)
     if revision < "0033":
@@ -55,7 +62,8 @@ def _before_baseline(table: str, row: Row) -> Row:
             packed = base64.b64decode(row["compressed_text"])
             changes["text"] = _decompressed(packed).decode() if packed else None
     if table == "intake_count" and row.get("outcome") == "earlier":
-        changes["outcome"] = "known"  # received before outcomes were counted, and not stored
+        # Received before outcomes were counted, and not stored
+        changes["outcome"] = "known"
     if table == "story" and row.get("text") == "" and row.get("rendered") is None:
         changes["text"] = None  # it is rendered
     return {**row, **changes}
@@ -77,7 +85,13 @@ def plain_rendering(title: str, merged: bytes) -> bytes:
         lead, title = _paragraphs(former["summary"]), str(former["title"])
     except _UNREADABLE:
         pass
-    rendered = {"title": title, "lead": lead, "openings": [], "quotations": [], "version": 1}
+    rendered = {
+        "title": title,
+        "lead": lead,
+        "openings": [],
+        "quotations": [],
+        "version": 1,
+    }
     return zstandard.compress(msgspec.msgpack.encode(rendered), _LEVEL)
 
 

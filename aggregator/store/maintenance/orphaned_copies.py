@@ -9,17 +9,27 @@ from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.tables import article, change_with
 
 
-def orphaned_copies(connection: Connection, ids: Collection[str]) -> list[StoredArticle]:
+def orphaned_copies(
+    connection: Connection, ids: Collection[str]
+) -> list[StoredArticle]:
     """Return the copies and excerpts of these articles that are not among them, in the order of placing."""
     copies = articles.stored_with(connection, article.c.copy_of, ids)
     return [copy for copy in copies if copy.id not in ids]
 
 
-def set_original(connection: Connection, ids: Iterable[str], copy_of: str | None, **role: str) -> None:
+def set_original(
+    connection: Connection, ids: Iterable[str], copy_of: str | None, **role: str
+) -> None:
     """Make these articles copies of another one (None: originals), with another `role` if it is given."""
-    change_with(connection, update(article).values(copy_of=copy_of, **role), article.c.id, ids)
+    change_with(
+        connection, update(article).values(copy_of=copy_of, **role), article.c.id, ids
+    )
 
 
-def set_version(connection: Connection, ids: Iterable[str], version_of: str | None) -> None:
+def set_version(
+    connection: Connection, ids: Iterable[str], version_of: str | None
+) -> None:
     """Make these articles versions of the text of another one (None: of none)."""
-    change_with(connection, update(article).values(version_of=version_of), article.c.id, ids)
+    change_with(
+        connection, update(article).values(version_of=version_of), article.c.id, ids
+    )

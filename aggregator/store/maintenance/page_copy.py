@@ -26,7 +26,8 @@ def copy_pages(source: Database, target: sqlite3.Connection, advance: Advance) -
         done = total - left
 
     with source.read() as connection:
-        connection.execute(text("SELECT count(*) FROM sqlite_master"))  # from here on it reads one state
+        # From here on it reads one state
+        connection.execute(text("SELECT count(*) FROM sqlite_master"))
         sqlite_driver(connection).backup(target, pages=_PAGES_A_STEP, progress=step)
 
 
@@ -40,8 +41,11 @@ def take_pages(target: Database, source: Database, advance: Advance) -> None:
         try:
             driver = sqlite_driver(connection)
             if driver.execute("PRAGMA page_size").fetchone()[0] != source.space().page:
-                driver.execute("PRAGMA journal_mode=DELETE")  # the page size cannot change in WAL mode
+                # The page size cannot change in WAL mode
+                driver.execute("PRAGMA journal_mode=DELETE")
             copy_pages(source, driver, advance)
         except sqlite3.OperationalError as error:
-            raise NotWritableError(f"{target.file} cannot be written: {error}") from error
+            raise NotWritableError(
+                f"{target.file} cannot be written: {error}"
+            ) from error
     target.engine.dispose()  # the log may be a new file now

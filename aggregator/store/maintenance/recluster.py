@@ -79,7 +79,9 @@ def state_of(connection: Connection, story_id: str) -> StoryState:
     return StoryState(**row._mapping)
 
 
-def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, str], advance: Advance) -> None:
+def take_decisions(
+    live: Connection, scratch: Connection, names: Mapping[str, str], advance: Advance
+) -> None:
     """Write the decisions of the scratch database into the articles.
 
     `names`: the id of a story in the live database by its id in the scratch database.
@@ -87,7 +89,10 @@ def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, st
     successors = _with_merged(live, scratch, names)
     for part in parts(scratch, _DECISIONS):
         is_in_part = article.c.inbox_no.between(part[0]["number"], part[-1]["number"])
-        known = {row["number"]: dict(row) for row in live.execute(_DECISIONS.where(is_in_part)).mappings()}
+        known = {
+            row["number"]: dict(row)
+            for row in live.execute(_DECISIONS.where(is_in_part)).mappings()
+        }
         for row in part:
             row["story"] = names[row["story"]]
             row["follows"] = successors.get(row["follows"])
@@ -98,13 +103,17 @@ def take_decisions(live: Connection, scratch: Connection, names: Mapping[str, st
         advance(0)
 
 
-def _with_merged(live: Connection, scratch: Connection, names: Mapping[str, str]) -> dict[str, str]:
+def _with_merged(
+    live: Connection, scratch: Connection, names: Mapping[str, str]
+) -> dict[str, str]:
     """Return `names`, and for each story that was merged in the scratch database that of its successor.
 
     Not for those that were merged so before: their ids redirect, and what names them stays as it is.
     """
     successors = dict(names)
-    merged = select(story.c.id, story.c.redirect_to).where(story.c.redirect_to.is_not(None))
+    merged = select(story.c.id, story.c.redirect_to).where(
+        story.c.redirect_to.is_not(None)
+    )
     known = {(row.id, row.redirect_to) for row in live.execute(merged)}
     for row in scratch.execute(merged):
         if row.redirect_to in names and (row.id, names[row.redirect_to]) not in known:
@@ -128,7 +137,9 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
     Sketches and stream history are to be taken over next, and the state of every story. All articles are
     queued for the full-text index.
     """
-    changed = [{"number": old, "moved": -new} for old, new in order.items() if old != new]
+    changed = [
+        {"number": old, "moved": -new} for old, new in order.items() if old != new
+    ]
     if not changed:
         return
     lines = [dict(row) for row in live.execute(select(outlet_line)).mappings()]
@@ -140,7 +151,10 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
         # Through negative numbers: no two rows may have one number at any moment.
         live.execute(update(column.table).where(column < 0).values(inbox_no=-column))
     if lines:
-        live.execute(insert(outlet_line), [row | {"article": order[row["article"]]} for row in lines])
+        live.execute(
+            insert(outlet_line),
+            [row | {"article": order[row["article"]]} for row in lines],
+        )
     index.clear(live)
 
 
@@ -150,13 +164,17 @@ def forget_retired_numbers(live: Connection) -> None:
     live.execute(retired.values(last_inbox_no=0, membership_changed_no=0))
 
 
-def take_sketches(live: Connection, scratch: Connection, start: int, advance: Advance) -> None:
+def take_sketches(
+    live: Connection, scratch: Connection, start: int, advance: Advance
+) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
     live.execute(delete(sketch).where(sketch.c.article >= start))
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
 
 
-def take_stream_history(live: Connection, scratch: Connection, advance: Advance) -> None:
+def take_stream_history(
+    live: Connection, scratch: Connection, advance: Advance
+) -> None:
     """Replace the stream history by that of the scratch database, with which all articles were decided.
 
     What is placed next, and the next new grouping, are then decided with one history.

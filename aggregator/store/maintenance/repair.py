@@ -75,18 +75,26 @@ def _delete_orphans(connection: Connection) -> None:
     """
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
-            connection.execute(delete(table).where(key.parent.not_in(select(key.column))))
-    known = union_all(select(article.c.id), select(tombstone.c.article), select(entry.c.article))
+            connection.execute(
+                delete(table).where(key.parent.not_in(select(key.column)))
+            )
+    known = union_all(
+        select(article.c.id), select(tombstone.c.article), select(entry.c.article)
+    )
     for table in (identity_key, observation):
         is_lost = table.c.article != "", table.c.article.not_in(known)
         connection.execute(delete(table).where(*is_lost))
     connection.execute(delete(known_items))  # some may be of lost articles
     role = case((article.c.role == "container", article.c.role), else_="report")
-    copies_of_lost = update(article).where(article.c.copy_of.not_in(select(article.alias().c.id)))
+    copies_of_lost = update(article).where(
+        article.c.copy_of.not_in(select(article.alias().c.id))
+    )
     connection.execute(copies_of_lost.values(copy_of=None, role=role))
 
 
-def write_stories(database: Database, families: Mapping[str, str] | None, advance: Advance) -> None:
+def write_stories(
+    database: Database, families: Mapping[str, str] | None, advance: Advance
+) -> None:
     """Compute counts and times of stories.
 
     Headline, order and log stay.

@@ -6,9 +6,26 @@ from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
-from aggregator.model.core import CleanArticle, Entry, Fingerprint, Outlet, Prepared, Published
+from aggregator.model.core import (
+    CleanArticle,
+    Entry,
+    Fingerprint,
+    Outlet,
+    Prepared,
+    Published,
+)
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
@@ -40,17 +57,26 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     Articles whose text was deleted by retention are skipped, because they cannot be decided again.
     """
     last_inbox_no = func.max(article.c.inbox_no)
-    without_text = connection.execute(select(last_inbox_no).where(article.c.text.is_(None))).scalar()
+    without_text = connection.execute(
+        select(last_inbox_no).where(article.c.text.is_(None))
+    ).scalar()
     first = 0 if without_text is None else without_text + 1
     if since is None:
         return first
     seen = select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
-    return max(first, connection.execute(seen).scalar() or retention.newest_article(connection) + 1)
+    return max(
+        first,
+        connection.execute(seen).scalar() or retention.newest_article(connection) + 1,
+    )
 
 
 def numbers_from(connection: Connection, n: int) -> list[int]:
     """Return the inbox numbers of the articles from number `n` on, in order."""
-    numbers = select(article.c.inbox_no).where(article.c.inbox_no >= n).order_by(article.c.inbox_no)
+    numbers = (
+        select(article.c.inbox_no)
+        .where(article.c.inbox_no >= n)
+        .order_by(article.c.inbox_no)
+    )
     return list(connection.execute(numbers).scalars())
 
 
@@ -62,8 +88,15 @@ def placed(
     Their fingerprints are as they were stored, without sketches: of these only a part is. `order`: other
     numbers for articles that are placed in another order. An article that was erased meanwhile is left out.
     """
-    rows = {row.inbox_no: row for row in rows_with(connection, _PLACED, article.c.inbox_no, numbers)}
-    return [(_inbox_entry(rows[n], order.get(n, n)), _prepared(rows[n])) for n in numbers if n in rows]
+    rows = {
+        row.inbox_no: row
+        for row in rows_with(connection, _PLACED, article.c.inbox_no, numbers)
+    }
+    return [
+        (_inbox_entry(rows[n], order.get(n, n)), _prepared(rows[n]))
+        for n in numbers
+        if n in rows
+    ]
 
 
 _PLACED: Final = select(article, source.c.language.label("source_language")).outerjoin(
@@ -84,7 +117,9 @@ def _inbox_entry(row: Any, number: int) -> InboxEntry:
             source=row.source,
             title=row.title,
             outlet=row.claimed_outlet or row.outlet,
-            feed_outlet=Outlet(key=row.outlet, name=row.outlet) if row.claimed_outlet else None,
+            feed_outlet=Outlet(key=row.outlet, name=row.outlet)
+            if row.claimed_outlet
+            else None,
             author=row.author,
             record_id=row.record_id,
             authority="foreign" if row.is_polled else "handed",
@@ -96,7 +131,10 @@ def _inbox_entry(row: Any, number: int) -> InboxEntry:
 
 def _prepared(row: Any) -> Prepared:
     fingerprint = Fingerprint(
-        signature=row.signature, terms=row.terms, body_words=row.body_words, text_hash=row.text_hash
+        signature=row.signature,
+        terms=row.terms,
+        body_words=row.body_words,
+        text_hash=row.text_hash,
     )
     return Prepared(article=_clean_article(row), fingerprint=fingerprint)
 
@@ -132,7 +170,9 @@ def _clean_article(row: Any) -> CleanArticle:
     )
 
 
-def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool) -> int:
+def seed(
+    live: Connection, scratch: Connection, n: int, advance: Advance, *, corrected: bool
+) -> int:
     """Copy what was placed before inbox number `n`, with its stories, and the corrections.
 
     The second look then examines only stories that later articles change. Return the inbox number up to which
@@ -151,7 +191,9 @@ def seed(live: Connection, scratch: Connection, n: int, advance: Advance, *, cor
     return _seed_sources(live, scratch, advance)
 
 
-def _seed_stories(live: Connection, scratch: Connection, n: int, advance: Advance) -> None:
+def _seed_stories(
+    live: Connection, scratch: Connection, n: int, advance: Advance
+) -> None:
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
     scratch.execute(update(story).values(membership_changed_no=-1))
@@ -187,7 +229,9 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
     scratch.execute(_SOURCES_AS_OF, {"closed": closed})
-    next_period = select(stream_period.c.last_inbox_no).where(stream_period.c.number == closed + 1)
+    next_period = select(stream_period.c.last_inbox_no).where(
+        stream_period.c.number == closed + 1
+    )
     return live.execute(next_period).scalar() or 0
 
 
@@ -199,7 +243,11 @@ def split_stories(live: Connection, n: int) -> list[str]:
 
 
 def copy_rows(
-    source: Connection, target: Connection, table: Table, advance: Advance, *which: ColumnElement[bool]
+    source: Connection,
+    target: Connection,
+    table: Table,
+    advance: Advance,
+    *which: ColumnElement[bool],
 ) -> None:
     """Copy those rows of a table to which all conditions apply."""
     for part in parts(source, select(table).where(*which)):

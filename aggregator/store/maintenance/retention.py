@@ -42,8 +42,10 @@ from aggregator.store.tables import (
 )
 
 _SAMPLES = 32  # of each step of `placed_before`
-_SETTLED_TO: Final = "entries_to"  # counter: the last entry of which only what its article lacks is left
-_CHANGE_DAYS = 90.0  # that changes are stored, once all webhooks have read them (chosen)
+# counter: the last entry of which only what its article lacks is left
+_SETTLED_TO: Final = "entries_to"
+# That changes are stored, once all webhooks have read them (chosen)
+_CHANGE_DAYS = 90.0
 _COMMAND_DAYS = 30.0  # that finished commands are stored (chosen)
 _REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (chosen)
 
@@ -55,7 +57,10 @@ def newest_article(connection: Connection) -> int:
 
 _NEXT_PLACED = (
     select(article.c.inbox_no, article.c.placed_at)
-    .where(article.c.inbox_no >= bindparam("number"), article.c.placed_at <= bindparam("now"))
+    .where(
+        article.c.inbox_no >= bindparam("number"),
+        article.c.placed_at <= bindparam("now"),
+    )
     .order_by(article.c.inbox_no)
     .limit(1)
 )
@@ -73,9 +78,12 @@ def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime)
     while high - low > 1:
         step = max(1, (high - low) // _SAMPLES)
         bounds = low, low + step
-        surplus = most = 0  # of old samples over young ones so far: where it is largest, fewest are wrong
+        # Of old samples over young ones so far: where it is largest, fewest are wrong
+        surplus = most = 0
         for number in range(low + step, high, step):
-            row = connection.execute(_NEXT_PLACED, {"number": number, "now": now}).first()
+            row = connection.execute(
+                _NEXT_PLACED, {"number": number, "now": now}
+            ).first()
             if row is None or row.inbox_no >= high or row.placed_at >= moment:
                 surplus -= 1
                 continue
@@ -87,14 +95,23 @@ def placed_before(connection: Connection, moment: dt.datetime, now: dt.datetime)
     return low
 
 
-def next_story(connection: Connection, what: DeletedPart, upto: int) -> Row[Any, Any, Any] | None:
+def next_story(
+    connection: Connection, what: DeletedPart, upto: int
+) -> Row[Any, Any, Any] | None:
     """Return number, id and title of the next story to shorten ("text") or delete ("all").
 
     Of the stories without an article above inbox number `upto` it is that of the oldest article.
     """
     # Those of stories that still grow are passed over; they are few.
-    oldest = select(article.c.story).where(*_is_old(what, upto)).order_by(article.c.inbox_no).limit(1)
-    chosen = select(story.c.story_no, story.c.id, story.c.title).where(story.c.id == oldest.scalar_subquery())
+    oldest = (
+        select(article.c.story)
+        .where(*_is_old(what, upto))
+        .order_by(article.c.inbox_no)
+        .limit(1)
+    )
+    chosen = select(story.c.story_no, story.c.id, story.c.title).where(
+        story.c.id == oldest.scalar_subquery()
+    )
     return connection.execute(chosen).first()
 
 
@@ -119,17 +136,28 @@ def _is_old(what: DeletedPart, upto: int) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def articles_with_text(connection: Connection, story_id: str, limit: int) -> list[StoredArticle]:
+def articles_with_text(
+    connection: Connection, story_id: str, limit: int
+) -> list[StoredArticle]:
     """Return the articles of a story whose texts are not deleted, in the order of placing."""
-    with_text = select(article.c.inbox_no).where(article.c.story == story_id, article.c.text.is_not(None))
-    numbers = connection.execute(with_text.order_by(article.c.inbox_no).limit(limit)).scalars()
+    with_text = select(article.c.inbox_no).where(
+        article.c.story == story_id, article.c.text.is_not(None)
+    )
+    numbers = connection.execute(
+        with_text.order_by(article.c.inbox_no).limit(limit)
+    ).scalars()
     return stored_with(connection, article.c.inbox_no, numbers)
 
 
 def drop_terms(connection: Connection, story_id: str) -> bool:
     """Delete the terms of the articles of a story; return whether there were any."""
     with_terms = article.c.story == story_id, func.length(article.c.terms) > 0
-    return connection.execute(update(article).where(*with_terms).values(terms=b"")).rowcount > 0
+    return (
+        connection.execute(
+            update(article).where(*with_terms).values(terms=b"")
+        ).rowcount
+        > 0
+    )
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
@@ -142,7 +170,10 @@ def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
 
 def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str]:
     """Return the last articles of a story, the one of the headline last: copies go before their originals."""
-    is_title = article.c.id == select(story.c.title_article).where(story.c.id == story_id).scalar_subquery()
+    is_title = (
+        article.c.id
+        == select(story.c.title_article).where(story.c.id == story_id).scalar_subquery()
+    )
     members = select(article.c.id).where(article.c.story == story_id)
     ordered = members.order_by(case((is_title, 1), else_=0), article.c.inbox_no.desc())
     return list(connection.execute(ordered.limit(limit)).scalars())
@@ -169,7 +200,12 @@ def settle_entries(connection: Connection, limit: int) -> bool:
     if len(rows) < limit or any(row.state in ("page", "ready") for row in rows):
         return False
     addresses = {row.entry_no: row.url for row in rows}
-    rewrite(connection, entry, addresses, lambda row: _settled(row, addresses[row["entry_no"]]))
+    rewrite(
+        connection,
+        entry,
+        addresses,
+        lambda row: _settled(row, addresses[row["entry_no"]]),
+    )
     set_counter(connection, _SETTLED_TO, rows[-1].entry_no)
     return True
 
@@ -192,7 +228,9 @@ def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
     A change stays until all webhooks have examined it.
     """
     is_answered = command.c.state != "waiting"
-    commands = is_answered & (command.c.done_at < now - dt.timedelta(days=_COMMAND_DAYS))
+    commands = is_answered & (
+        command.c.done_at < now - dt.timedelta(days=_COMMAND_DAYS)
+    )
     rejected = rejected_input.c.at < now - dt.timedelta(days=_REJECTED_DAYS)
     return (
         _drop_changes(connection, now - dt.timedelta(days=_CHANGE_DAYS), limit)
@@ -203,7 +241,15 @@ def drop_streams(connection: Connection, now: dt.datetime, limit: int) -> int:
 
 def _drop_changes(connection: Connection, before: dt.datetime, limit: int) -> int:
     first = select(change.c.change_no).order_by(change.c.change_no).limit(limit)
-    examined = select(func.min(webhook.c.last_change_no)).where(webhook.c.is_configured).scalar_subquery()
+    examined = (
+        select(func.min(webhook.c.last_change_no))
+        .where(webhook.c.is_configured)
+        .scalar_subquery()
+    )
     examined_or_all = func.coalesce(examined, change.c.change_no)
-    old = change.c.change_no.in_(first), change.c.change_no <= examined_or_all, change.c.at < before
+    old = (
+        change.c.change_no.in_(first),
+        change.c.change_no <= examined_or_all,
+        change.c.at < before,
+    )
     return connection.execute(delete(change).where(*old)).rowcount

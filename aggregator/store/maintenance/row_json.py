@@ -13,7 +13,8 @@ from aggregator.store.maintenance.older_rows import Row, as_of_today
 from aggregator.store.maintenance.row_stream import Values
 from aggregator.store.tables import UtcTime, counter, metadata
 
-_INDEX_COUNTERS: Final = ("searchable", "unindexed")  # of the full-text index, which no export has
+# Of the full-text index, which no export has
+_INDEX_COUNTERS: Final = ("searchable", "unindexed")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
@@ -31,8 +32,17 @@ def checked(table: str, given: Row, revision: str) -> Values | None:
     """
     try:
         row = as_of_today(table, given, revision)
-        return None if row is None else msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
-    except (msgspec.ValidationError, zstandard.ZstdError, TypeError, ValueError) as error:
+        return (
+            None
+            if row is None
+            else msgspec.structs.asdict(msgspec.convert(row, _row_type(table)))
+        )
+    except (
+        msgspec.ValidationError,
+        zstandard.ZstdError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ReadError(f"a row of {table} does not fit: {error}") from error
 
 
@@ -44,7 +54,8 @@ def _row_type(name: str) -> type[msgspec.Struct]:
         default = column.server_default
         if column.nullable:
             field = [field[0], field[1] | None, None]
-        elif isinstance(default, DefaultClause) and not isinstance(column.type, Text):  # of an older export
+        # Of an older export
+        elif isinstance(default, DefaultClause) and not isinstance(column.type, Text):
             field.append(msgspec.json.decode(str(default.arg)))
         fields.append(tuple(field))
     return msgspec.defstruct(name, fields, kw_only=True)

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Table,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from aggregator.store.tables import in_parts
 
@@ -22,13 +31,22 @@ def rewrite(
     """
     (key,) = table.primary_key.columns
     for part in in_parts(sorted(keys)):
-        rows = connection.execute(select(table).where(key.in_(part)).order_by(key)).mappings().all()
+        rows = (
+            connection.execute(select(table).where(key.in_(part)).order_by(key))
+            .mappings()
+            .all()
+        )
         if connection.dialect.name == "sqlite":
-            connection.execute(text("PRAGMA defer_foreign_keys=ON"))  # to the end of this transaction
+            # To the end of this transaction
+            connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             connection.execute(delete(table).where(key.in_(part)))
             if rows:
-                connection.execute(insert(table), [{**row, **changes_of(row)} for row in rows])
+                connection.execute(
+                    insert(table), [{**row, **changes_of(row)} for row in rows]
+                )
             continue
         for row in rows:
             if changes := changes_of(row):
-                connection.execute(update(table).where(key == row[key.name]).values(**changes))
+                connection.execute(
+                    update(table).where(key == row[key.name]).values(**changes)
+                )

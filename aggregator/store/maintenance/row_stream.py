@@ -40,7 +40,8 @@ LEFT_OUT: Final = frozenset({"api_token", "command", "webhook", "outbox"}) | PAS
 AT_ONCE: Final = 500  # rows of a batch
 
 Values = dict[str, Any]
-Advance = Callable[[int], object]  # called with the number of further rows; may raise to stop
+# Called with the number of further rows; may raise to stop
+Advance = Callable[[int], object]
 
 
 class Batch(NamedTuple):
@@ -52,7 +53,9 @@ class Batch(NamedTuple):
 
 def tables(left_out: Set[str] = LEFT_OUT) -> tuple[Table, ...]:
     """Return the tables of a stream, referenced tables first."""
-    return tuple(table for table in metadata.sorted_tables if table.name not in left_out)
+    return tuple(
+        table for table in metadata.sorted_tables if table.name not in left_out
+    )
 
 
 def count(connection: Connection, left_out: Set[str] = LEFT_OUT) -> int:
@@ -62,17 +65,28 @@ def count(connection: Connection, left_out: Set[str] = LEFT_OUT) -> int:
 
 def is_empty(connection: Connection) -> bool:
     """Whether the tables of an export are empty, except for the counters."""
-    return not _have_rows(connection, (table.name for table in tables(LEFT_OUT | {counter.name})))
+    return not _have_rows(
+        connection, (table.name for table in tables(LEFT_OUT | {counter.name}))
+    )
 
 
 def has_content(connection: Connection) -> bool:
     """Whether any table has rows that a new database does not have, whatever its revision."""
-    names = set(inspect(connection).get_table_names()) - {"alembic_version", counter.name} - PASSING
-    return _have_rows(connection, (name for name in names if not name.startswith("article_search")))
+    names = (
+        set(inspect(connection).get_table_names())
+        - {"alembic_version", counter.name}
+        - PASSING
+    )
+    return _have_rows(
+        connection, (name for name in names if not name.startswith("article_search"))
+    )
 
 
 def _have_rows(connection: Connection, names: Iterable[str]) -> bool:
-    return any(connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first() for name in names)  # noqa: S608
+    return any(
+        connection.execute(text(f'SELECT 1 FROM "{name}" LIMIT 1')).first()  # noqa: S608
+        for name in names
+    )
 
 
 def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[Batch]:
@@ -82,8 +96,12 @@ def batches(connection: Connection, left_out: Set[str] = LEFT_OUT) -> Iterator[B
         keys: list[ColumnElement[Any]] = list(table.primary_key.columns)
         if connection.dialect.name != "sqlite":
             # By bytes, because the order of letters depends on the locale of the server.
-            keys = [collate(key, "C") if isinstance(key.type, Text) else key for key in keys]
-        result = connection.execute(select(table).order_by(*keys), execution_options=options)
+            keys = [
+                collate(key, "C") if isinstance(key.type, Text) else key for key in keys
+            ]
+        result = connection.execute(
+            select(table).order_by(*keys), execution_options=options
+        )
         names = list(result.keys())
         for rows in result.partitions():
             yield Batch(table, [dict(zip(names, row, strict=True)) for row in rows])
@@ -96,7 +114,9 @@ def database_name(url: str) -> str:
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
-    return connection.execute(select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)).scalar()
+    return connection.execute(
+        select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)
+    ).scalar()
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
@@ -119,12 +139,19 @@ def _write(connection: Connection, batch: Batch) -> None:
     driver = connection.dialect.loaded_dbapi
     try:
         if table is counter:  # a new database has most of them already
-            connection.execute(delete(counter).where(counter.c.name.in_([row["name"] for row in rows])))
+            connection.execute(
+                delete(counter).where(counter.c.name.in_([row["name"] for row in rows]))
+            )
         if connection.dialect.name == "sqlite":
             connection.execute(insert(table), rows)
         else:
             _copy_in(connection, batch)
-    except (IntegrityError, DataError, driver.IntegrityError, driver.DataError) as error:
+    except (
+        IntegrityError,
+        DataError,
+        driver.IntegrityError,
+        driver.DataError,
+    ) as error:
         raise ReadError(
             f"a row of {table.name} does not fit, is a duplicate, or refers to a row that does not exist"
         ) from error
@@ -153,7 +180,8 @@ def _continue_numbers(connection: Connection) -> None:
         for column in table.primary_key.columns:
             name = select(func.pg_get_serial_sequence(table.name, column.name))
             sequence = connection.execute(name).scalar()
-            if sequence is not None:  # without rows the highest number is null, and nothing is set
+            # Without rows the highest number is null, and nothing is set
+            if sequence is not None:
                 connection.execute(select(func.setval(sequence, func.max(column))))
 
 

@@ -25,8 +25,12 @@ def scratch_database(live: Database) -> Iterator[Database]:
         try:
             folder = stack.enter_context(scratch_folder(parent, _PREFIX))
         except OSError as error:
-            raise NoScratchFolderError(f"{parent} cannot be written: {error.strerror}") from error
-        database = stack.enter_context(closing(Database(f"sqlite:///{folder / 'scratch.db'}")))
+            raise NoScratchFolderError(
+                f"{parent} cannot be written: {error.strerror}"
+            ) from error
+        database = stack.enter_context(
+            closing(Database(f"sqlite:///{folder / 'scratch.db'}"))
+        )
         upgrade(database)
         yield database
 
@@ -61,6 +65,7 @@ def scratch_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def delete_abandoned(parent: Path, prefix: str) -> None:
     """Delete the scratch folders with this beginning that no process has locked."""
     for folder in parent.glob(f"{prefix}*"):
-        with suppress(OSError), (folder / "lock").open("r+b") as lock:  # in use, new, or not ours
+        # In use, new, or not ours
+        with suppress(OSError), (folder / "lock").open("r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder)

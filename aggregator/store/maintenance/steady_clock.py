@@ -15,7 +15,11 @@ _STEADY_FROM: Final = "steady_from"
 def record_time(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> None:
     """Store that the clock shows `now`. It is steady from here on if it jumped by more than `gap`."""
     seconds = int(now.timestamp())
-    if not 0 <= seconds - counter_value(connection, _RECORDED_AT) <= gap.total_seconds():
+    if (
+        not 0
+        <= seconds - counter_value(connection, _RECORDED_AT)
+        <= gap.total_seconds()
+    ):
         set_counter(connection, _STEADY_FROM, seconds)
     set_counter(connection, _RECORDED_AT, seconds)
 
@@ -27,5 +31,8 @@ def is_steady(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> bo
     """
     recorded_at = counter_value(connection, _RECORDED_AT)
     steady_from = counter_value(connection, _STEADY_FROM)
-    seconds, least = int(now.timestamp()), gap.total_seconds()  # whole ones, as they are recorded
-    return recorded_at == 0 or (seconds - recorded_at <= least and seconds - steady_from >= least)
+    # Whole ones, as they are recorded
+    seconds, least = int(now.timestamp()), gap.total_seconds()
+    return recorded_at == 0 or (
+        seconds - recorded_at <= least and seconds - steady_from >= least
+    )

@@ -34,22 +34,33 @@ class BrowserMutes:
         """Return all mutes by kind and name."""
         columns = [mute.c[name] for name in BrowserMute.__struct_fields__]
         with self._database.read() as connection:
-            rows = connection.execute(select(*columns).order_by(mute.c.kind, mute.c.name)).all()
+            rows = connection.execute(
+                select(*columns).order_by(mute.c.kind, mute.c.name)
+            ).all()
         return [BrowserMute(**row._mapping) for row in rows]
 
     def add(self, kind: str, typed: str) -> None:
         """Mute a word, an outlet by name or key, a source by id, or a kind. Raises UsageError."""
         typed = " ".join(typed.split())
         with self._database.write() as connection:
-            rows = [{"kind": kind} | row._asdict() for row in _named(connection, kind, typed[:_MOST_CHARS])]
+            rows = [
+                {"kind": kind} | row._asdict()
+                for row in _named(connection, kind, typed[:_MOST_CHARS])
+            ]
             if count_rows(connection, mute) + len(rows) > MOST_MUTES:
-                raise UsageError(f"there are {MOST_MUTES} mutes already; remove some first")
-            connection.execute(insert_or(connection, mute).values(rows).on_conflict_do_nothing())
+                raise UsageError(
+                    f"there are {MOST_MUTES} mutes already; remove some first"
+                )
+            connection.execute(
+                insert_or(connection, mute).values(rows).on_conflict_do_nothing()
+            )
 
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there."""
         with self._database.write() as connection:
-            connection.execute(delete(mute).where(mute.c.kind == kind, mute.c.muted == muted))
+            connection.execute(
+                delete(mute).where(mute.c.kind == kind, mute.c.muted == muted)
+            )
 
 
 class _Named(NamedTuple):
@@ -68,12 +79,19 @@ def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
     if kind == "outlets":
         keys = outlets_named(connection, typed)
         if not keys:
-            raise UsageError(f"no article is of an outlet {typed[:40]!r}; copy its name from a story")
+            raise UsageError(
+                f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
+            )
         name = func.max(func.coalesce(article.c.outlet_name, article.c.outlet))
-        chosen = select(article.c.outlet, name).where(article.c.outlet.in_(keys)).group_by(article.c.outlet)
+        chosen = (
+            select(article.c.outlet, name)
+            .where(article.c.outlet.in_(keys))
+            .group_by(article.c.outlet)
+        )
         return [_Named(*row) for row in connection.execute(chosen)]
     if kind == "sources":
-        from aggregator.store.intake.sources import source_with_id  # no command that lists stories needs it
+        # No command that lists stories needs it
+        from aggregator.store.intake.sources import source_with_id
 
         source = source_with_id(connection, typed)
         if source is None:
@@ -86,5 +104,7 @@ def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:
     """Return the mutes for the filter of a list."""
-    rows = connection.execute(select(mute.c.kind, mute.c.muted).order_by(mute.c.kind, mute.c.muted))
+    rows = connection.execute(
+        select(mute.c.kind, mute.c.muted).order_by(mute.c.kind, mute.c.muted)
+    )
     return tuple((row.kind, row.muted) for row in rows)

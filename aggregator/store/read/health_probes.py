@@ -42,7 +42,15 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
 from aggregator.store.stories import outbox
-from aggregator.store.tables import UtcTime, article, command, entry, source, story, webhook
+from aggregator.store.tables import (
+    UtcTime,
+    article,
+    command,
+    entry,
+    source,
+    story,
+    webhook,
+)
 from aggregator.store.tables import outbox as deliveries
 
 # That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
@@ -79,13 +87,18 @@ def of_process(process: ProcessState) -> Iterator[Finding]:
         yield problem(f"no progress in: {', '.join(process.stalled)}", restart)
     if process.last_reload is not None and process.reload_failed:
         reload = "aggregator config check, then: systemctl reload aggregator"
-        yield problem(f"config.yaml was not applied: {process.last_reload.words}", reload)
+        yield problem(
+            f"config.yaml was not applied: {process.last_reload.words}", reload
+        )
     if process.few_files is not None:
         yield problem(process.few_files, _LOG)
     for task in process.failed_tasks:
         yield problem(task, _LOG)
     if process.summaries is not None:
-        yield warning(process.summaries, "check `summarise:` in config.yaml; stories are shown without it")
+        yield warning(
+            process.summaries,
+            "check `summarise:` in config.yaml; stories are shown without it",
+        )
 
 
 def of_database(
@@ -96,31 +109,52 @@ def of_database(
 ) -> Iterator[Finding]:
     """Yield what is wrong with the database and its contents."""
     if why_not_writable is not None:
-        yield problem(why_not_writable, "use a writable server or disk: see `database:` in config.yaml")
+        yield problem(
+            why_not_writable,
+            "use a writable server or disk: see `database:` in config.yaml",
+        )
     if stored is not None and stored.oldest_seconds / 3600 >= _WAITING_HOURS:
         hours = counted(round(stored.oldest_seconds / 3600), "hour")
         advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
         yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
     if stored is not None and stored.overdue is not None:
-        yield warning(stored.overdue, f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}")
+        yield warning(
+            stored.overdue,
+            f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}",
+        )
     for name in stored.slow_sources if stored is not None else ():
         words = f"pages of {name} take too long to read; the texts of its entries are used instead"
-        yield warning(words, "`pages: never` for it in config.yaml, or `aggregator sources remove` it")
-    if stored is not None and stored.window_is_short and stored.window_hours is not None:
+        yield warning(
+            words,
+            "`pages: never` for it in config.yaml, or `aggregator sources remove` it",
+        )
+    if (
+        stored is not None
+        and stored.window_is_short
+        and stored.window_hours is not None
+    ):
         hours = counted(round(stored.window_hours), "hour")
         advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
-        yield warning(f"stories accept articles for {hours} only: memory is full", advice)
+        yield warning(
+            f"stories accept articles for {hours} only: memory is full", advice
+        )
     if stored is not None and stored.all_fail is not None:
         yield problem(stored.all_fail, "aggregator sources list --failing")
     if backup is not None and backup.words is not None:
         yield warning(backup.words, "aggregator db backup; it reports why if it fails")
     for words in stored.problems if stored is not None else ():
         group = "webhooks" if words.startswith("webhook ") else "notify"
-        yield warning(words, f"aggregator {group} list, then aggregator {group} test NAME")
+        yield warning(
+            words, f"aggregator {group} list, then aggregator {group} test NAME"
+        )
 
 
 def of_file(
-    all_tuning: Tuning, file: Path, *, free_disk_bytes: int | None, log_bytes: int | None
+    all_tuning: Tuning,
+    file: Path,
+    *,
+    free_disk_bytes: int | None,
+    log_bytes: int | None,
 ) -> Iterator[Finding]:
     """Yield what is wrong with the disk and the log of an SQLite file."""
     free, log, tuning = free_disk_bytes, log_bytes, all_tuning.values("database")
@@ -142,17 +176,25 @@ def waiting_words(stored: DatabaseStatus) -> str:
 # --- queries -----------------------------------------------------------------------------------------------
 
 _UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
-_OLDEST_OF = 1_000  # pages and ready entries among which the oldest is searched: those due the longest
+# Pages and ready entries among which the oldest is searched: those due the longest
+_OLDEST_OF = 1_000
 # A source due for less time may have been polled without news, or waits for the next tick.
 _LATE = UNWRITTEN + dt.timedelta(seconds=5)
 
 
 def stored(
-    connection: Connection, now: dt.datetime, all_tuning: Tuning, slow_sources: Sequence[str] = ()
+    connection: Connection,
+    now: dt.datetime,
+    all_tuning: Tuning,
+    slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
     """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
     found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
-    waits = [moment for moment in (found.oldest_ready, found.oldest_page) if moment is not None]
+    waits = [
+        moment
+        for moment in (found.oldest_ready, found.oldest_page)
+        if moment is not None
+    ]
     newest = found.newest or 0
     states = connection.execute(_STATES).all()
     by_state: Counter[str] = Counter()
@@ -165,15 +207,21 @@ def stored(
         inbox={"page": found.page, "ready": found.ready},
         overdue=_overdue(connection, now, found.oldest_ready),
         slow_sources=tuple(_name_of(connection, one) for one in slow_sources),
-        oldest_seconds=max([0.0, *((now - moment).total_seconds() for moment in waits)]),
+        oldest_seconds=max(
+            [0.0, *((now - moment).total_seconds() for moment in waits)]
+        ),
         last_placed=found.last_placed,
         sources=dict(by_state),
         all_fail=_all_fail(states),
         due_sources=found.due,
-        late_seconds=0.0 if found.first_due is None else (now - found.first_due).total_seconds(),
+        late_seconds=0.0
+        if found.first_due is None
+        else (now - found.first_due).total_seconds(),
         articles=newest,
         window_hours=hours,
-        window_is_short=is_full and hours is not None and hours < 24 * events["window_days"],
+        window_is_short=is_full
+        and hours is not None
+        and hours < 24 * events["window_days"],
         unindexed=unindexed_at_most(connection, newest),
         unrendered=found.unrendered,
         requests_waiting=found.requests,
@@ -188,7 +236,9 @@ def _name_of(connection: Connection, entry_source: str) -> str:
     return entry_source if of_feed is None else of_feed.shown_name
 
 
-def _overdue(connection: Connection, now: dt.datetime, oldest_ready: dt.datetime | None) -> str | None:
+def _overdue(
+    connection: Connection, now: dt.datetime, oldest_ready: dt.datetime | None
+) -> str | None:
     """Return a message that names the source of most entries that are ready for too long, else None."""
     before = now - dt.timedelta(minutes=_READY_MINUTES)
     if oldest_ready is None or oldest_ready > before:
@@ -209,7 +259,9 @@ _PLACED_FROM = (
 )
 
 
-def _window_hours(connection: Connection, now: dt.datetime, newest: int, reach: int) -> float | None:
+def _window_hours(
+    connection: Connection, now: dt.datetime, newest: int, reach: int
+) -> float | None:
     """Return the hours in which `reach` numbers are placed, at the rate of the last tenth of them.
 
     None without articles.
@@ -228,13 +280,21 @@ def all_feeds_fail(connection: Connection) -> str | None:
 
 
 def _all_fail(rows: Sequence[Row[Any]]) -> str | None:
-    feeds = {row.state: row.number for row in rows if row.is_remote and row.state not in _NOT_POLLED}
+    feeds = {
+        row.state: row.number
+        for row in rows
+        if row.is_remote and row.state not in _NOT_POLLED
+    }
     if not feeds or not set(feeds) <= {"failing", "gone"}:
         return None
     number = sum(feeds.values())
-    feeds_words, fail = ("the only feed", "fails") if number == 1 else (f"all {number} feeds", "fail")
+    feeds_words, fail = (
+        ("the only feed", "fails") if number == 1 else (f"all {number} feeds", "fail")
+    )
     are_waiting = any(row.is_remote and row.state == "new" for row in rows)
-    return f"{feeds_words} asked so far {fail}" if are_waiting else f"{feeds_words} {fail}"
+    return (
+        f"{feeds_words} asked so far {fail}" if are_waiting else f"{feeds_words} {fail}"
+    )
 
 
 def place(database: Database) -> DatabaseSize:
@@ -257,8 +317,11 @@ def revision(connection: Connection) -> str | None:
 
 _STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
 _IS_REMOTE = source.c.host.is_not(None).label("is_remote")
-_STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(_IS_REMOTE, _STATE)
-_NOT_POLLED = ("new", "paused", "merged")  # states of sources that are not polled, or not yet
+_STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(
+    _IS_REMOTE, _STATE
+)
+# States of sources that are not polled, or not yet
+_NOT_POLLED = ("new", "paused", "merged")
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
 _READY = select(func.min(entry.c.accepted_at)).where(entry.c.state == "ready")
@@ -276,12 +339,18 @@ _OVERDUE = (
     .limit(1)
 )
 # Without late pages: their articles are placed.
-_IS_UNPLACED = (entry.c.state == "page") & (entry.c.is_revision | (entry.c.page_attempts == 0))
-_PAGES_DUE = select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)
+_IS_UNPLACED = (entry.c.state == "page") & (
+    entry.c.is_revision | (entry.c.page_attempts == 0)
+)
+_PAGES_DUE = (
+    select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)
+)
 _PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
 _POLLED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
 _LATE_ONES = and_(_POLLED, source.c.next_due_at <= bindparam("late", type_=UtcTime))
-_UNRENDERED = select(story.c.bumped_at).where(story.c.text.is_(None), story.c.redirect_to.is_(None))
+_UNRENDERED = select(story.c.bumped_at).where(
+    story.c.text.is_(None), story.c.redirect_to.is_(None)
+)
 _ON = select(webhook.c.name).where(webhook.c.is_configured)
 
 
@@ -297,11 +366,18 @@ _AT_ONCE = select(
     _number(entry, entry.c.state == "ready").label("ready"),
     _number(entry, entry.c.state == "page").label("page"),
     _number(source, _LATE_ONES).label("due"),
-    select(func.min(source.c.next_due_at)).where(_LATE_ONES).scalar_subquery().label("first_due"),
-    _number(_UNRENDERED.order_by(story.c.bumped_at).limit(_UNRENDERED_COUNTED).subquery()).label(
-        "unrendered"
-    ),
+    select(func.min(source.c.next_due_at))
+    .where(_LATE_ONES)
+    .scalar_subquery()
+    .label("first_due"),
+    _number(
+        _UNRENDERED.order_by(story.c.bumped_at).limit(_UNRENDERED_COUNTED).subquery()
+    ).label("unrendered"),
     _number(command, command.c.state == "waiting").label("requests"),
-    _number(deliveries, deliveries.c.webhook.in_(_ON), deliveries.c.state == "waiting").label("deliveries"),
-    _number(webhook, webhook.c.is_configured, webhook.c.state != "ok").label("failing_hooks"),
+    _number(
+        deliveries, deliveries.c.webhook.in_(_ON), deliveries.c.state == "waiting"
+    ).label("deliveries"),
+    _number(webhook, webhook.c.is_configured, webhook.c.state != "ok").label(
+        "failing_hooks"
+    ),
 )

@@ -11,7 +11,11 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 from aggregator.model.read_model import Mute
 from aggregator.store.tables import article, rows_with, story
 
-_COLUMNS = {"outlets": article.c.outlet, "sources": article.c.source, "kinds": article.c.kind}
+_COLUMNS = {
+    "outlets": article.c.outlet,
+    "sources": article.c.source,
+    "kinds": article.c.kind,
+}
 
 
 def has_words(mutes: Sequence[Mute]) -> bool:
@@ -36,14 +40,18 @@ def _is_other(mutes: Sequence[Mute]) -> ColumnElement[bool]:
     return and_(True, *conditions)
 
 
-def without_muted_words(connection: Connection, ids: Iterable[str], mutes: Sequence[Mute]) -> set[str]:
+def without_muted_words(
+    connection: Connection, ids: Iterable[str], mutes: Sequence[Mute]
+) -> set[str]:
     """Return those of the stories that stay: their articles are read, so `ids` should be those of a page."""
     if not has_words(mutes):
         return set(ids)
     # The search compiles large patterns, so it is imported where words are muted.
     from aggregator.store.search.match import SearchableText, muted_term
 
-    terms = [term for kind, muted in mutes if kind == "words" and (term := muted_term(muted))]
+    terms = [
+        term for kind, muted in mutes if kind == "words" and (term := muted_term(muted))
+    ]
 
     def is_muted(*texts: str) -> bool:
         text = SearchableText(*texts)
@@ -51,7 +59,9 @@ def without_muted_words(connection: Connection, ids: Iterable[str], mutes: Seque
 
     titles = rows_with(connection, select(story.c.id, story.c.title), story.c.id, ids)
     titled = {row.id for row in titles if not is_muted(row.title)}
-    shown = select(article.c.story, article.c.title, article.c.lead).where(_is_other(mutes))
+    shown = select(article.c.story, article.c.title, article.c.lead).where(
+        _is_other(mutes)
+    )
     staying: set[str] = set()
     for row in rows_with(connection, shown, article.c.story, titled):
         if row.story not in staying and not is_muted(row.title, row.lead):

@@ -53,12 +53,15 @@ from aggregator.store.tables import (
 
 OWNER = "owner"  # the reader whose marks the pages show and set
 MOST_READERS = 1000  # (chosen: every holder of a token can add some)
-FIRST_UNREAD = 1000  # newest stories that a new reader has not read (chosen, as clients fetch at once)
-MOST_MARKS = 20_000  # of one reader, not kept; above it, half of them count as read (chosen)
+# Newest stories that a new reader has not read (chosen, as clients fetch at once)
+FIRST_UNREAD = 1000
+# Of one reader, not kept; above it, half of them count as read (chosen)
+MOST_MARKS = 20_000
 MOST_KEPT = 10_000  # starred or labelled stories of one reader (chosen)
 MOST_LABELS = 200  # of one reader (chosen)
 MOST_LABELS_OF_STORY = 20  # (chosen)
-_MOST_MERGES = 5000  # that are followed at once, the newest; about a week at 50,000 articles a day
+# That are followed at once, the newest; about a week at 50,000 articles a day
+_MOST_MERGES = 5000
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
 _MARKED_PAGES = 5  # of a stream that is marked as read
@@ -137,7 +140,9 @@ class ReadMarks:
                 "last_change_no": counter_value(connection, "change"),
             }
             # Another request may have added it meanwhile.
-            connection.execute(insert_or(connection, reader).values(values).on_conflict_do_nothing())
+            connection.execute(
+                insert_or(connection, reader).values(values).on_conflict_do_nothing()
+            )
             added = _reader(connection, name)
         assert added is not None, "it was added"
         return added
@@ -148,7 +153,10 @@ class ReadMarks:
             found = _reader(connection, name) if name.isprintable() else None
             is_behind = found is not None and bool(_merges(connection, found, 1))
         if is_behind:
-            with suppress(DatabaseBusyError, NotWritableError), self._database.write() as connection:
+            with (
+                suppress(DatabaseBusyError, NotWritableError),
+                self._database.write() as connection,
+            ):
                 if (found := _reader(connection, name)) is not None:
                     _follow_merges(connection, found)
         return found
@@ -160,7 +168,9 @@ class ReadMarks:
             if stored is not None:
                 return stored
             read_before = _first_read_before(connection)
-        return Reader(reader_no=0, name=OWNER, read_before=read_before, last_change_no=0)
+        return Reader(
+            reader_no=0, name=OWNER, read_before=read_before, last_change_no=0
+        )
 
     def of_stories(self, who: Reader, ids: Collection[str]) -> dict[str, ReaderItem]:
         """Return the stories with these ids as the reader has them."""
@@ -168,7 +178,9 @@ class ReadMarks:
             rows = rows_with(connection, select(*_PLACE), story.c.id, ids)
             return {item.story: item for item in _marked(connection, who, rows)}
 
-    def items(self, who: Reader, stream: StoryStream, limit: int) -> tuple[list[ReaderItem], str | None]:
+    def items(
+        self, who: Reader, stream: StoryStream, limit: int
+    ) -> tuple[list[ReaderItem], str | None]:
         """Return a page of a stream, the newest bump first, and the cursor of the next page; None at the end.
 
         A page may be short if few stories match.
@@ -202,8 +214,12 @@ class ReadMarks:
                 is_starred = one.is_starred if starred is None else starred
                 labelled = (one.labels - labels.keys()) | added
                 if added and len(labelled) > MOST_LABELS_OF_STORY:
-                    raise UsageError(f"a story has at most {MOST_LABELS_OF_STORY} labels")
-                item = one._replace(is_read=is_read, is_starred=is_starred, labels=labelled)
+                    raise UsageError(
+                        f"a story has at most {MOST_LABELS_OF_STORY} labels"
+                    )
+                item = one._replace(
+                    is_read=is_read, is_starred=is_starred, labels=labelled
+                )
                 changed[one.number] = item, one.updated
             _store(connection, who, changed)
             if added and len(_labels(connection, who)) > MOST_LABELS:
@@ -220,7 +236,9 @@ class ReadMarks:
         own = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
         with self._database.write() as connection:
             changed = []
-            for row in connection.execute(select(read_mark.c.story, read_mark.c.labels).where(*own)):
+            for row in connection.execute(
+                select(read_mark.c.story, read_mark.c.labels).where(*own)
+            ):
                 labels = _read_labels(row.labels)
                 if label not in labels:
                     continue
@@ -229,11 +247,15 @@ class ReadMarks:
                     labels |= {name}
                 changed.append({"of": row.story, "written": _written_labels(labels)})
             if changed:
-                mark = update(read_mark).where(*own, read_mark.c.story == bindparam("of"))
+                mark = update(read_mark).where(
+                    *own, read_mark.c.story == bindparam("of")
+                )
                 connection.execute(mark.values(labels=bindparam("written")), changed)
             _drop_empty(connection, who)
 
-    def mark_all_read(self, who: Reader, stream: StoryStream, until: dt.datetime) -> None:
+    def mark_all_read(
+        self, who: Reader, stream: StoryStream, until: dt.datetime
+    ) -> None:
         """Mark the stories of a stream as read that were bumped up to the second of `until`.
 
         All stories take one row; of another stream those among about the newest 100,000 unread stories, at
@@ -244,23 +266,35 @@ class ReadMarks:
             with self._database.write() as connection:
                 _read_before(connection, who, end)
             return
-        unread = replace(stream, is_read=False, until=end + dt.timedelta(microseconds=1))
+        unread = replace(
+            stream, is_read=False, until=end + dt.timedelta(microseconds=1)
+        )
         for _ in range(_MARKED_PAGES):
             found, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
-            self.edit(who, {one.number for one in found if one.updated <= end}, read=True)
+            self.edit(
+                who, {one.number for one in found if one.updated <= end}, read=True
+            )
             if after is None:
                 return
             unread = replace(unread, after=after)
 
-    def folders(self, ids: Collection[str]) -> tuple[dict[str, str], dict[str, set[str]]]:
+    def folders(
+        self, ids: Collection[str]
+    ) -> tuple[dict[str, str], dict[str, set[str]]]:
         """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
         founded: dict[str, str] = dict.fromkeys(ids, "")
         of_all: dict[str, set[str]] = {one: set() for one in ids}
         with self._database.read() as connection:
             founded |= _founded_by(connection, ids)
-            folders = {one: row.folder for one, row in _sources(connection).items() if row.folder}
+            folders = {
+                one: row.folder
+                for one, row in _sources(connection).items()
+                if row.folder
+            }
             named = select(article.c.story, article.c.source).distinct()
-            for row in rows_with(connection, named, article.c.story, ids) if folders else ():
+            for row in (
+                rows_with(connection, named, article.c.story, ids) if folders else ()
+            ):
                 if row.source in folders:
                     of_all[row.story].add(folders[row.source])
         return founded, of_all
@@ -269,13 +303,21 @@ class ReadMarks:
         """Return the sources with these ids, or all, by folder and name; without their health."""
         with self._database.read() as connection:
             named = select(source.c.id)
-            chosen = chosen_sources(connection, named if ids is None else named.where(source.c.id.in_(ids)))
+            chosen = chosen_sources(
+                connection, named if ids is None else named.where(source.c.id.in_(ids))
+            )
         same = ("id", "site_url", "folder")
         found = [
-            SourceView(name=one.shown_name, url=one.polled_url, **{key: getattr(one, key) for key in same})
+            SourceView(
+                name=one.shown_name,
+                url=one.polled_url,
+                **{key: getattr(one, key) for key in same},
+            )
             for one in chosen
         ]
-        return sorted(found, key=lambda one: (one.folder or "", one.name.casefold(), one.id))
+        return sorted(
+            found, key=lambda one: (one.folder or "", one.name.casefold(), one.id)
+        )
 
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""
@@ -287,7 +329,9 @@ def reader_name(text: str) -> str:
     """Return a name in the form in which it is stored. Raises UsageError if it cannot be one."""
     name = " ".join(text.split()).lower()
     if not name or len(name) > _NAME_CHARS or not name.isprintable():
-        raise UsageError(f"the name of a reader has 1 to {_NAME_CHARS} printable characters")
+        raise UsageError(
+            f"the name of a reader has 1 to {_NAME_CHARS} printable characters"
+        )
     return name
 
 
@@ -295,13 +339,17 @@ def label_name(text: str) -> str:
     """Return the name of a label in the form in which it is stored. Raises UsageError if it cannot be one."""
     name = " ".join(text.split())
     if not name or len(name) > _NAME_CHARS or not name.isprintable() or "/" in name:
-        raise UsageError(f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash")
+        raise UsageError(
+            f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash"
+        )
     return name
 
 
 def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
     """Return a selection of stories, or of articles with them, without those that the reader has not so."""
-    is_of_story = and_(read_mark.c.reader == who.reader_no, read_mark.c.story == story.c.story_no)
+    is_of_story = and_(
+        read_mark.c.reader == who.reader_no, read_mark.c.story == story.c.story_no
+    )
     marked = chosen.outerjoin(read_mark, is_of_story)
     if view == "saved":
         return marked.where(read_mark.c.is_starred)
@@ -328,7 +376,9 @@ def _reader(connection: Connection, name: str) -> Reader | None:
 def _page(
     connection: Connection, who: Reader, stream: StoryStream, limit: int
 ) -> tuple[list[ReaderItem], str | None]:
-    after = stream.after or (story_list.cursor_at(stream.until, 0) if stream.until else None)
+    after = stream.after or (
+        story_list.cursor_at(stream.until, 0) if stream.until else None
+    )
     begin = story_list.read_cursor(after) if after is not None else None
     oldest = stream.since or _UNREAD
     if stream.is_read is False and not stream.is_kept:
@@ -337,7 +387,11 @@ def _page(
     for _ in () if stream.is_kept else range(_STEPS):
         wanted = replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
-        fits = _of_origin(connection, stream.founded_by, {row.id for row in rows if row.bumped_at >= oldest})
+        fits = _of_origin(
+            connection,
+            stream.founded_by,
+            {row.id for row in rows if row.bumped_at >= oldest},
+        )
         marked = _marked(connection, who, [row for row in rows if row.id in fits])
         found += [one for one in marked if stream.is_read in (None, one.is_read)]
         is_over = after is None or story_list.read_cursor(after)[0] < oldest
@@ -352,13 +406,16 @@ def _page(
         found += [
             one
             for one in _by_marks(connection, who, stream)
-            if stream.is_read in (None, one.is_read) and (begin is None or (one.updated, one.number) < begin)
+            if stream.is_read in (None, one.is_read)
+            and (begin is None or (one.updated, one.number) < begin)
         ]
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], last and story_list.cursor_at(last.updated, last.number)
 
 
-def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[ReaderItem]:
+def _by_marks(
+    connection: Connection, who: Reader, stream: StoryStream
+) -> list[ReaderItem]:
     """Return the kept stories of a stream, or those that were marked as unread before `read_before`."""
     chosen: ColumnElement[bool]
     if stream.label is not None:
@@ -369,44 +426,64 @@ def _by_marks(connection: Connection, who: Reader, stream: StoryStream) -> list[
         chosen = read_mark.c.read_to == _UNREAD
     else:
         return []
-    numbers = select(read_mark.c.story).where(read_mark.c.reader == who.reader_no, chosen)
-    items = _marked(connection, who, _live(connection, connection.scalars(numbers).all()))
+    numbers = select(read_mark.c.story).where(
+        read_mark.c.reader == who.reader_no, chosen
+    )
+    items = _marked(
+        connection, who, _live(connection, connection.scalars(numbers).all())
+    )
     # A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
     if stream.label is not None:
         items = [item for item in items if stream.label in item.labels]
     if stream.is_starred:
         items = [item for item in items if item.is_starred]
-    newest = dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_kept else who.read_before
+    newest = (
+        dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_kept else who.read_before
+    )
     items = [one for one in items if (stream.since or _UNREAD) <= one.updated <= newest]
     ids = [one.story for one in items]
     # Starred stories stay where others are muted: the reader chose them.
     wanted = replace(stream.wanted, mutes=()) if stream.is_starred else stream.wanted
-    fits = story_list.StoryMatcher(connection, wanted).matching(connection, ids) if items else set()
+    fits = (
+        story_list.StoryMatcher(connection, wanted).matching(connection, ids)
+        if items
+        else set()
+    )
     fits = _of_origin(connection, stream.founded_by, fits)
     items.sort(key=lambda one: (one.updated, one.number), reverse=True)
     return [one for one in items if one.story in fits]
 
 
-def _marked(connection: Connection, who: Reader, rows: Iterable[Row[Any]]) -> list[ReaderItem]:
+def _marked(
+    connection: Connection, who: Reader, rows: Iterable[Row[Any]]
+) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     places = list(rows)
     own: Select[Any] = select(read_mark).where(read_mark.c.reader == who.reader_no)
     numbers = (row.story_no for row in places)
-    marks = {row.story: row for row in rows_with(connection, own, read_mark.c.story, numbers)}
+    marks = {
+        row.story: row for row in rows_with(connection, own, read_mark.c.story, numbers)
+    }
     items = []
     for row in places:
         mark = marks.get(row.story_no)
         is_read = row.bumped_at <= ((mark and mark.read_to) or who.read_before)
         is_starred = mark is not None and mark.is_starred
         labels = _read_labels(mark and mark.labels)
-        items.append(ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred, labels))
+        items.append(
+            ReaderItem(row.story_no, row.id, row.bumped_at, is_read, is_starred, labels)
+        )
     return items
 
 
 def _labels(connection: Connection, who: Reader) -> frozenset[str]:
     """Return the labels of a reader, but for those that only closed and merged stories have."""
-    marked = select(read_mark.c.labels).join(story, story.c.story_no == read_mark.c.story)
-    live = marked.where(story.c.redirect_to.is_(None), read_mark.c.reader == who.reader_no)
+    marked = select(read_mark.c.labels).join(
+        story, story.c.story_no == read_mark.c.story
+    )
+    live = marked.where(
+        story.c.redirect_to.is_(None), read_mark.c.reader == who.reader_no
+    )
     written = connection.scalars(live.where(read_mark.c.labels.is_not(None)).distinct())
     return frozenset().union(*map(_read_labels, written))
 
@@ -442,12 +519,16 @@ def _sources(connection: Connection) -> dict[str, Row[Any]]:
 def _founded_by(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the id of the source that founded each story, for those that have one."""
     sources = _sources(connection)
-    founder = select(story.c.id, article.c.source).join(article, article.c.id == story.c.founding_article)
+    founder = select(story.c.id, article.c.source).join(
+        article, article.c.id == story.c.founding_article
+    )
     rows = rows_with(connection, founder, story.c.id, ids) if sources else ()
     return {row.id: sources[row.source].id for row in rows if row.source in sources}
 
 
-def _of_origin(connection: Connection, source_id: str | None, ids: set[str]) -> set[str]:
+def _of_origin(
+    connection: Connection, source_id: str | None, ids: set[str]
+) -> set[str]:
     if source_id is None or not ids:
         return ids
     founded = _founded_by(connection, ids)
@@ -463,11 +544,17 @@ def _keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> No
     count = count_rows(connection, read_mark, own)
     kept = count_rows(connection, read_mark, own, _IS_KEPT) if count > MOST_KEPT else 0
     if may_refuse and kept > MOST_KEPT:
-        raise UsageError(f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first")
+        raise UsageError(
+            f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
+        )
     if count - kept > MOST_MARKS:
-        marked = select(story.c.bumped_at).join(read_mark, read_mark.c.story == story.c.story_no)
+        marked = select(story.c.bumped_at).join(
+            read_mark, read_mark.c.story == story.c.story_no
+        )
         mine = marked.where(read_mark.c.reader == who.reader_no, not_(_IS_KEPT))
-        middle = mine.order_by(story.c.bumped_at.desc()).offset(MOST_MARKS // 2).limit(1)
+        middle = (
+            mine.order_by(story.c.bumped_at.desc()).offset(MOST_MARKS // 2).limit(1)
+        )
         _read_before(connection, who, connection.execute(middle).scalar_one())
 
 
@@ -482,18 +569,28 @@ def _store(connection: Connection, who: Reader, items: Changed) -> None:
             read_to = None
         if read_to is not None or item.is_starred or item.labels:
             mark = {"story": number, "read_to": read_to, "is_starred": item.is_starred}
-            rows.append({"reader": who.reader_no, **mark, "labels": _written_labels(item.labels)})
+            rows.append(
+                {
+                    "reader": who.reader_no,
+                    **mark,
+                    "labels": _written_labels(item.labels),
+                }
+            )
     for part in in_parts(rows):
         connection.execute(insert(read_mark), part)
 
 
 def _read_before(connection: Connection, who: Reader, end: dt.datetime) -> None:
     """Mark all stories as read that were bumped up to `end`."""
-    past = select(story.c.story_no).where(story.c.story_no == read_mark.c.story, story.c.bumped_at <= end)
+    past = select(story.c.story_no).where(
+        story.c.story_no == read_mark.c.story, story.c.bumped_at <= end
+    )
     own = read_mark.c.reader == who.reader_no
     connection.execute(update(read_mark).where(own, past.exists()).values(read_to=None))
     _drop_empty(connection, who)
-    later = update(reader).where(reader.c.reader_no == who.reader_no, reader.c.read_before < end)
+    later = update(reader).where(
+        reader.c.reader_no == who.reader_no, reader.c.read_before < end
+    )
     connection.execute(later.values(read_before=end))
 
 
@@ -510,19 +607,29 @@ def _merges(connection: Connection, who: Reader, limit: int) -> Sequence[Row[Any
     """Return the newest merges since the reader's last visit, the newest first."""
     is_merge = change.c.kind == literal_column("'merged'")  # as the index says it
     columns = (change.c.change_no, change.c.story, change.c.others, change.c.bumped_at)
-    since: Select[Any] = select(*columns).where(is_merge, change.c.change_no > who.last_change_no)
-    return connection.execute(since.order_by(change.c.change_no.desc()).limit(limit)).all()
+    since: Select[Any] = select(*columns).where(
+        is_merge, change.c.change_no > who.last_change_no
+    )
+    return connection.execute(
+        since.order_by(change.c.change_no.desc()).limit(limit)
+    ).all()
 
 
 def _follow_merges(connection: Connection, who: Reader) -> None:
     merges = _merges(connection, who, _MOST_MERGES)[::-1]
-    ids = {row.story for row in merges}.union(*(row.others.split(",") for row in merges if row.others))
+    ids = {row.story for row in merges}.union(
+        *(row.others.split(",") for row in merges if row.others)
+    )
     rows = rows_with(connection, select(*_PLACE), story.c.id, ids)
     items = {one.story: one for one in _marked(connection, who, rows)}
-    own = select(read_mark.c.story, read_mark.c.read_to).where(read_mark.c.reader == who.reader_no)
+    own = select(read_mark.c.story, read_mark.c.read_to).where(
+        read_mark.c.reader == who.reader_no
+    )
     read_to = {
         row.story: row.read_to
-        for row in rows_with(connection, own, read_mark.c.story, (one.number for one in items.values()))
+        for row in rows_with(
+            connection, own, read_mark.c.story, (one.number for one in items.values())
+        )
         if row.read_to is not None
     }
     changed: Changed = {}
@@ -535,8 +642,13 @@ def _follow_merges(connection: Connection, who: Reader) -> None:
         before = select(func.max(change.c.bumped_at)).where(
             change.c.story == row.story, change.c.change_no < row.change_no
         )
-        bumped_before = connection.scalar(before) if all(one.is_read for one in merged) else None
-        is_read = bumped_before is not None and bumped_before.replace(microsecond=0) <= was_read_to
+        bumped_before = (
+            connection.scalar(before) if all(one.is_read for one in merged) else None
+        )
+        is_read = (
+            bumped_before is not None
+            and bumped_before.replace(microsecond=0) <= was_read_to
+        )
         # The fractions of the two times are different serial numbers.
         is_last = target.updated.replace(microsecond=0) <= row.bumped_at
         end = target.updated if is_last else row.bumped_at.replace(microsecond=999_999)
@@ -548,4 +660,8 @@ def _follow_merges(connection: Connection, who: Reader) -> None:
         changed[target.number] = (target, end)
     _store(connection, who, changed)
     own_row = update(reader).where(reader.c.reader_no == who.reader_no)
-    connection.execute(own_row.values(last_change_no=merges[-1].change_no if merges else who.last_change_no))
+    connection.execute(
+        own_row.values(
+            last_change_no=merges[-1].change_no if merges else who.last_change_no
+        )
+    )

@@ -11,7 +11,15 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, Clock, Evidence, FrozenStruct, StoryText, StoryView, utc_now
+from aggregator.model.core import (
+    ArticleView,
+    Clock,
+    Evidence,
+    FrozenStruct,
+    StoryText,
+    StoryView,
+    utc_now,
+)
 from aggregator.model.read_model import (
     ArticleDetail,
     Digest,
@@ -30,7 +38,13 @@ from aggregator.model.read_model import (
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import tombstones
-from aggregator.store.read import browser_mutes, front_page, muted, source_entries, story_list
+from aggregator.store.read import (
+    browser_mutes,
+    front_page,
+    muted,
+    source_entries,
+    story_list,
+)
 from aggregator.store.read.story_list import DigestSpan
 from aggregator.store.search.progress import progress
 from aggregator.store.stories import (
@@ -44,7 +58,15 @@ from aggregator.store.stories import (
 from aggregator.store.stories.constraints import Constraint
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
-from aggregator.store.tables import article, count_rows, entry, rows_with, story, story_log, story_summary
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    entry,
+    rows_with,
+    story,
+    story_log,
+    story_summary,
+)
 from aggregator.stories.counts import with_originals
 
 log = logging.getLogger(__name__)
@@ -71,7 +93,7 @@ def _decoded(blob: bytes) -> StoryText:
     return codecs.decompress_struct(blob, StoryText)
 
 
-def read_text(id: str, blob: bytes) -> StoryText | None:  # noqa: A002 - public name
+def read_text(id: str, blob: bytes) -> StoryText | None:
     """Decode what story `id` shows; None if it is damaged."""
     try:
         return _decoded(blob)
@@ -103,14 +125,20 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     if row is None:
         return None
     # The original of a copy depends on its whole group (stories.counts).
-    members = with_originals(article_views.views_of_stories(connection, [row.story])[row.story])
+    members = with_originals(
+        article_views.views_of_stories(connection, [row.story])[row.story]
+    )
     view = article_views.view(row)
     linked = next((one for one in members if one.id == id_), view)
     return ArticleDetail(
-        article=replace(view, copy_of=linked.copy_of, version=linked.version, role=linked.role),
+        article=replace(
+            view, copy_of=linked.copy_of, version=linked.version, role=linked.role
+        ),
         story=row.story,
         story_title=row.story_title,
-        revisions=count_rows(connection, entry, entry.c.article == id_, entry.c.outcome == "revised"),
+        revisions=count_rows(
+            connection, entry, entry.c.article == id_, entry.c.outcome == "revised"
+        ),
         copies=tuple(one for one in members if one.copy_of == id_),
     )
 
@@ -141,7 +169,8 @@ class ExplainedArticle(FrozenStruct):
     story: str
     story_title: str
     evidence: Evidence
-    log: tuple[LogLine, ...]  # of the article, and of its story as a whole; oldest first
+    # Of the article, and of its story as a whole; oldest first
+    log: tuple[LogLine, ...]
     constraints: tuple[Constraint, ...]  # of all corrections in force
 
 
@@ -149,7 +178,9 @@ def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
     rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
     found = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    return StoryPage(stories=story_links.with_subjects(connection, found), next=following)
+    return StoryPage(
+        stories=story_links.with_subjects(connection, found), next=following
+    )
 
 
 @lru_cache(maxsize=KEPT)
@@ -158,7 +189,9 @@ def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
 
 
 def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    shown = {column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS}
+    shown = {
+        column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS
+    }
     return StoryView(**shown, articles=tuple(with_originals(members)))
 
 
@@ -172,7 +205,9 @@ def _reading(
     """Return the method that calls `query` in a reading transaction."""
 
     @wraps(query)
-    def method(reader: "StoryReader", /, *asked: _Asked.args, **named: _Asked.kwargs) -> _Answer:
+    def method(
+        reader: "StoryReader", /, *asked: _Asked.args, **named: _Asked.kwargs
+    ) -> _Answer:
         with reader.database.read() as connection:
             return query(connection, *asked, **named)
 
@@ -219,9 +254,13 @@ class StoryReader:
     def count(self, wanted: StoryFilter) -> int:
         """Return how many stories fit, whatever `limit` and `after`; it reads the place of each."""
         with self.database.read() as connection:
-            return len(story_list.places(connection, replace(wanted, after=None), _MOST_ROWS)[0])
+            return len(
+                story_list.places(connection, replace(wanted, after=None), _MOST_ROWS)[
+                    0
+                ]
+            )
 
-    def story(self, id: str) -> StoryView | StoryRedirect | None:  # noqa: A002 - public name
+    def story(self, id: str) -> StoryView | StoryRedirect | None:
         """Return a story and its articles with text, HTML and evidence, or None."""
         with self.database.read() as connection:
             chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
@@ -230,31 +269,50 @@ class StoryReader:
                 return None
             if row.redirect_to is not None:
                 return StoryRedirect(to=row.redirect_to)
-            members = article_views.views_of_stories(connection, [id], "text", "html", "evidence")[id]
-            stripped = select(article.c.inbox_no).where(article.c.story == id, article.c.text.is_(None))
+            members = article_views.views_of_stories(
+                connection, [id], "text", "html", "evidence"
+            )[id]
+            stripped = select(article.c.inbox_no).where(
+                article.c.story == id, article.c.text.is_(None)
+            )
             texts_gone = connection.execute(stripped.limit(1)).first() is not None
-            (whole,) = story_links.with_subjects(connection, [_story_view(row, members)])
+            (whole,) = story_links.with_subjects(
+                connection, [_story_view(row, members)]
+            )
             (whole,) = story_links.with_links(connection, [whole])
         return replace(whole, texts_gone=texts_gone)
 
-    def gone(self, id: str) -> bool:  # noqa: A002
+    def gone(self, id: str) -> bool:
         """Whether a story or an article with this id was deleted by `forget` or by retention."""
         with self.database.read() as connection:
-            ended = select(story.c.story_no).where(story.c.id == id, story.c.redirect_to == "")
+            ended = select(story.c.story_no).where(
+                story.c.id == id, story.c.redirect_to == ""
+            )
             return connection.execute(ended).first() is not None or bool(
                 tombstones.find_tombstones(connection, {id})
             )
 
-    def text(self, id: str) -> StoryText | None:  # noqa: A002
+    def text(self, id: str) -> StoryText | None:
         """Return what a story shows, rendered now where it is not yet; None if the story does not exist."""
         return self.text_with_summary(id)[0]
 
-    def text_with_summary(self, id: str) -> tuple[StoryText | None, MachineSummary | None]:  # noqa: A002
+    def text_with_summary(
+        self, id: str
+    ) -> tuple[StoryText | None, MachineSummary | None]:
         """Return what `text` returns, and the machine-written text of it."""
-        texts = story.c.rendered, story.c.title, story_summary.c.facts_hash, story_summary.c.summary
-        chosen = select(*texts).outerjoin(story_summary, story_summary.c.story == story.c.story_no)
+        texts = (
+            story.c.rendered,
+            story.c.title,
+            story_summary.c.facts_hash,
+            story_summary.c.summary,
+        )
+        chosen = select(*texts).outerjoin(
+            story_summary, story_summary.c.story == story.c.story_no
+        )
         with self.database.read() as connection:
-            row = connection.execute(chosen.where(story.c.id == id, story.c.redirect_to.is_(None))).first()
+            row = connection.execute(
+                chosen.where(story.c.id == id, story.c.redirect_to.is_(None))
+            ).first()
             if row is None:
                 return None, None
             stored = None if row.rendered is None else read_text(id, row.rendered)
@@ -283,20 +341,30 @@ class StoryReader:
             news = chosen if is_asked_for else chosen.where(story_list.has_report())
             seen = front_page.front_page_stories(
                 connection, news, tuning.window, prefer, wanted.min_reports
-            ) or front_page.front_page_stories(connection, chosen, tuning.window, prefer, wanted.min_reports)
+            ) or front_page.front_page_stories(
+                connection, chosen, tuning.window, prefer, wanted.min_reports
+            )
             query = story_list.query_of(wanted)
-            if muted.has_words(wanted.mutes) or (query is not None and query.only_excludes):
+            if muted.has_words(wanted.mutes) or (
+                query is not None and query.only_excludes
+            ):
                 matcher = story_list.StoryMatcher(connection, wanted)
                 fits = matcher.matching(connection, [one.id for one in seen])
                 seen = [one for one in seen if one.id in fits]
         return tuple(front_page.ranked(seen, tuning))
 
-    def ranked_page(self, wanted: StoryFilter, prefer: tuple[str, ...] = ()) -> StoryPage:
+    def ranked_page(
+        self, wanted: StoryFilter, prefer: tuple[str, ...] = ()
+    ) -> StoryPage:
         """Return a page of the stories in the order of `rank_front_page`. Raises UsageError."""
         tuning = self._all_tuning.section("front_page", front_page.FrontPageTuning)
         ranking = self.rank_front_page(wanted, prefer)
-        chosen, following = front_page.part_after(ranking, tuning, wanted.limit, wanted.after)
-        return StoryPage(stories=self.stories_by_id(tuple(one.id for one in chosen)), next=following)
+        chosen, following = front_page.part_after(
+            ranking, tuning, wanted.limit, wanted.after
+        )
+        return StoryPage(
+            stories=self.stories_by_id(tuple(one.id for one in chosen)), next=following
+        )
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
         """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
@@ -304,10 +372,16 @@ class StoryReader:
             live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
             rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
             members = article_views.rows_of_stories(connection, rows)
-            found = (_listed_view(rows[one], tuple(members[one])) for one in ids if one in rows)
+            found = (
+                _listed_view(rows[one], tuple(members[one]))
+                for one in ids
+                if one in rows
+            )
             return story_links.with_subjects(connection, found)
 
-    def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
+    def digests(
+        self, wanted: Callable[[dt.datetime], StoryFilter], most: int
+    ) -> tuple[Digest, ...]:
         """Return the newest digests, newest first, with the stories that match `wanted` at their times."""
         with self.database.read() as connection:
             spans = story_list.stored_digests(connection, most)
@@ -316,15 +390,19 @@ class StoryReader:
     def digest(self, span: DigestSpan, wanted: StoryFilter) -> Digest:
         """Return the digest of a span; it may have no story."""
         last = self.last_change()
-        with self._ranking:  # it reads all changes of a day or a week: once, however many ask for it
+        # It reads all changes of a day or a week: once, however many ask for it
+        with self._ranking:
             reports = self._ranked(last, span, wanted)
         chosen = self.stories_by_id(tuple(reports))
         listed = [
-            DigestStory(story=one, new_reports=min(reports[one.id], one.report_count)) for one in chosen
+            DigestStory(story=one, new_reports=min(reports[one.id], one.report_count))
+            for one in chosen
         ]
         return Digest(since=span.since, until=span.until, stories=tuple(listed))
 
-    def _rank(self, _version: str, span: DigestSpan, wanted: StoryFilter) -> dict[str, int]:
+    def _rank(
+        self, _version: str, span: DigestSpan, wanted: StoryFilter
+    ) -> dict[str, int]:
         with self.database.read() as connection:
             return story_list.ranked_for_digest(connection, span, wanted)
 
@@ -335,14 +413,16 @@ class StoryReader:
         with self.database.read() as connection:
             return source_page(connection, self._now(), limit=limit, **wanted)
 
-    def source(self, id: str) -> SourceView | None:  # noqa: A002
+    def source(self, id: str) -> SourceView | None:
         """Return the source with this id; None if there is none."""
         from aggregator.store.intake.sources import source_with_id
         from aggregator.store.read.statistics import listed
 
         with self.database.read() as connection:
             found = source_with_id(connection, id)
-            return None if found is None else listed(connection, self._now(), [found])[0]
+            return (
+                None if found is None else listed(connection, self._now(), [found])[0]
+            )
 
     def state(self) -> Health:
         """Return the present health of the daemon."""
@@ -356,7 +436,10 @@ class StoryReader:
             waiting=sum(stored.inbox.values()),
             last_placed=stored.last_placed,
             problems=tuple(
-                one.what for one in health_probes.of_database(why_not_writable=why, stored=stored)
+                one.what
+                for one in health_probes.of_database(
+                    why_not_writable=why, stored=stored
+                )
             ),
         )
 
@@ -393,16 +476,24 @@ class StoryReader:
         and with its machine-written text.
         """
         newest = select(func.max(story_log.c.log_no)).scalar_subquery()
-        is_rendered = select(story.c.text.is_not(None)).where(story.c.id == story_id).scalar_subquery()
+        is_rendered = (
+            select(story.c.text.is_not(None))
+            .where(story.c.id == story_id)
+            .scalar_subquery()
+        )
         parts = select(newest, progress(), is_rendered, version_of(story_id))
         with self.database.read() as connection:
             *numbers, summary = connection.execute(parts).one()
-        return " ".join(map(str, (*numbers, "" if summary is None else bytes(summary).hex())))
+        return " ".join(
+            map(str, (*numbers, "" if summary is None else bytes(summary).hex()))
+        )
 
-    def explained_article(self, id: str) -> ExplainedArticle | None:  # noqa: A002
+    def explained_article(self, id: str) -> ExplainedArticle | None:
         """Return an article with the evidence of its placement; `id` may be its id or its address."""
         with self.database.read() as connection:
-            chosen = _WHOLE_ARTICLE.where(article.c.id.in_(articles.ids_of(connection, id)))
+            chosen = _WHOLE_ARTICLE.where(
+                article.c.id.in_(articles.ids_of(connection, id))
+            )
             row = connection.execute(chosen.order_by(article.c.inbox_no.desc())).first()
             if row is None:
                 return None
@@ -443,7 +534,9 @@ class StoryReader:
 _LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
 
 
-def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[LogLine, ...]:
+def _log_of(
+    connection: Connection, article_id: str, story_id: str
+) -> tuple[LogLine, ...]:
     """Return the log of an article, and of merges, corrections and regroupings of its story."""
     of_story = and_(
         story_log.c.story == story_id,
@@ -454,6 +547,9 @@ def _log_of(connection: Connection, article_id: str, story_id: str) -> tuple[Log
     of_article = and_(story_log.c.story == story_id, story_log.c.article == article_id)
     columns = [story_log.c[name] for name in LogLine.__struct_fields__]
     rows = connection.execute(
-        select(*columns).where(or_(of_story, of_article)).order_by(story_log.c.log_no).limit(_LOG_LINES)
+        select(*columns)
+        .where(or_(of_story, of_article))
+        .order_by(story_log.c.log_no)
+        .limit(_LOG_LINES)
     )
     return tuple(LogLine(**row._mapping) for row in rows)

@@ -21,7 +21,9 @@ _ENTRY = (
     .add_columns(article.c.inbox_no, story.c.title.label("story_title"))
     .join(story, story.c.id == article.c.story)
 )
-_OUTLETS = select(article.c.story, article.c.source, article.c.outlet, article.c.outlet_name).distinct()
+_OUTLETS = select(
+    article.c.story, article.c.source, article.c.outlet, article.c.outlet_name
+).distinct()
 
 
 class EntryPage(NamedTuple):
@@ -32,34 +34,46 @@ class EntryPage(NamedTuple):
     marked_by: "tuple[Reader, View] | None" = None
 
 
-def source_entries(connection: Connection, source_id: str, wanted: EntryPage) -> list[ArticleDetail]:
+def source_entries(
+    connection: Connection, source_id: str, wanted: EntryPage
+) -> list[ArticleDetail]:
     """Return articles of a source, the newest first: the last to arrive, of one poll the latest."""
     numbers = _entry_numbers(connection, source_id, wanted)
     entries = {}
     for row in rows_with(connection, _ENTRY, article.c.inbox_no, numbers):
         entries[row.inbox_no] = ArticleDetail(
-            article=article_views.view(row), story=row.story, story_title=row.story_title, revisions=0
+            article=article_views.view(row),
+            story=row.story,
+            story_title=row.story_title,
+            revisions=0,
         )
     return [entries[number] for number in numbers]
 
 
-def _entry_numbers(connection: Connection, source_id: str, wanted: EntryPage) -> Sequence[int]:
+def _entry_numbers(
+    connection: Connection, source_id: str, wanted: EntryPage
+) -> Sequence[int]:
     """Return the numbers of articles before their rows are read, so that skipping one reads no text."""
     name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
         from aggregator.store.read.read_marks import in_view  # no command has marks
 
-        chosen = in_view(chosen.join(story, story.c.id == article.c.story), *wanted.marked_by)
+        chosen = in_view(
+            chosen.join(story, story.c.id == article.c.story), *wanted.marked_by
+        )
     newest_first = chosen.order_by(article.c.seen_at.desc(), article.c.inbox_no.desc())
-    return connection.scalars(newest_first.limit(wanted.limit).offset(wanted.offset)).all()
+    return connection.scalars(
+        newest_first.limit(wanted.limit).offset(wanted.offset)
+    ).all()
 
 
 class StorySources(FrozenStruct):
     """The sources of stories. `by_outlet`: ids of sources by story, then by key and names of the outlet."""
 
     by_outlet: dict[str, dict[str, str]]
-    folders: dict[str, str]  # by story, the folder of most of its outlets; none without a folder
+    # By story, the folder of most of its outlets; none without a folder
+    folders: dict[str, str]
 
 
 def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySources:
@@ -67,7 +81,9 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     rows = list(rows_with(connection, _OUTLETS, article.c.story, story_ids))
     sources = select(source.c.id, source.c.folder, _NAME_OF_SOURCE.label("name"))
     names = {row.source for row in rows}
-    by_name = {row.name: row for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)}
+    by_name = {
+        row.name: row for row in rows_with(connection, sources, _NAME_OF_SOURCE, names)
+    }
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     folders: list[tuple[str, str]] = []
     for row in rows:
@@ -83,5 +99,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
 
 def _most_frequent(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return the most frequent folder of each story in pairs of both; of equal ones the first by name."""
-    best_last = sorted(Counter(pairs).items(), key=lambda item: (-item[1], item[0]), reverse=True)
+    best_last = sorted(
+        Counter(pairs).items(), key=lambda item: (-item[1], item[0]), reverse=True
+    )
     return {story_id: folder for (story_id, folder), _ in best_last}

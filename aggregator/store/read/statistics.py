@@ -9,7 +9,11 @@ from sqlalchemy import Connection, func, or_, select
 from aggregator.config.messages import counted
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.health_report import decay_rate, expected_gap_seconds, silence_seconds
+from aggregator.model.health_report import (
+    decay_rate,
+    expected_gap_seconds,
+    silence_seconds,
+)
 from aggregator.model.read_model import IN_TROUBLE, SourcePage, SourceState, SourceView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -60,7 +64,8 @@ class SourceHealth(NamedTuple):
     state: SourceState
     cause: str = ""
     words: str = ""
-    per_day: float | None = None  # new entries, a mean over about a week; None where it is not known yet
+    # New entries, a mean over about a week; None where it is not known yet
+    per_day: float | None = None
 
 
 def health_of(source: Source, now: dt.datetime) -> SourceHealth:
@@ -74,14 +79,20 @@ def _condition(source: Source, now: dt.datetime) -> SourceHealth:
     if source.paused:
         return SourceHealth("paused", words=source.health_cause or "")
     if source.health == "merged":
-        words = f"has the same feed as source {source.merged_into}, which is polled instead"
+        words = (
+            f"has the same feed as source {source.merged_into}, which is polled instead"
+        )
         return SourceHealth("merged", "moved", words)
     if source.health == "gone":
         since = "" if source.gone_since is None else f" since {_day(source.gone_since)}"
-        return SourceHealth("gone", "gone", f"gone permanently (410){since}; it is no longer polled")
+        return SourceHealth(
+            "gone", "gone", f"gone permanently (410){since}; it is no longer polled"
+        )
     if source.health == "failing":
         cause, _, detail = (source.health_cause or "").partition(":")
-        return SourceHealth("failing", cause, _failing(source, now, cause, detail.strip()))
+        return SourceHealth(
+            "failing", cause, _failing(source, now, cause, detail.strip())
+        )
     return SourceHealth("new") if source.health == "new" else _news(source, now)
 
 
@@ -90,9 +101,13 @@ def _news(source: Source, now: dt.datetime) -> SourceHealth:
     silence = _silence(source, now)
     if silence is not None:
         return SourceHealth("silent", "silent", silence)
-    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(days=_FLOOD_SHOWN_DAYS):
+    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(
+        days=_FLOOD_SHOWN_DAYS
+    ):
         old = counted(source.flood_entries, "old entry", "old entries")
-        words = f"{old} came at once on {_day(source.flooded_at)}; stored, not announced"
+        words = (
+            f"{old} came at once on {_day(source.flooded_at)}; stored, not announced"
+        )
         return SourceHealth("flood", "flood", words)
     return SourceHealth("ok", words=source.health_cause or "")
 
@@ -119,7 +134,9 @@ def _silence(source: Source, now: dt.datetime) -> str | None:
         return None
     if source.last_new_at is not None:
         silent = (now - source.last_new_at).total_seconds()
-    return f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
+    return (
+        f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
+    )
 
 
 def _day(moment: dt.datetime) -> str:
@@ -147,14 +164,36 @@ class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
 
 def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
     """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
-    of_source = entry.c.source == source, or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None))
-    entries = select(entry).where(*of_source).order_by(entry.c.entry_no.desc()).limit(limit)
+    of_source = (
+        entry.c.source == source,
+        or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)),
+    )
+    entries = (
+        select(entry).where(*of_source).order_by(entry.c.entry_no.desc()).limit(limit)
+    )
     found = []
     for row in connection.execute(entries):
-        title = codecs.decompress_struct(row.payload, Entry).title if row.payload else ""  # deleted
-        found.append(ProblemText(row.accepted_at, title, row.url, row.verdict, row.page_verdict, row.reason))
+        # Deleted
+        title = (
+            codecs.decompress_struct(row.payload, Entry).title if row.payload else ""
+        )
+        found.append(
+            ProblemText(
+                row.accepted_at,
+                title,
+                row.url,
+                row.verdict,
+                row.page_verdict,
+                row.reason,
+            )
+        )
     newest = rejected_input.c.at.desc()
-    rejected = select(rejected_input).where(rejected_input.c.source == source).order_by(newest).limit(limit)
+    rejected = (
+        select(rejected_input)
+        .where(rejected_input.c.source == source)
+        .order_by(newest)
+        .limit(limit)
+    )
     found += [
         ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
         for row in connection.execute(rejected)
@@ -165,7 +204,17 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
 # --- the list of sources with their health ------------------------------------------------------------------
 
 # Fields that a view has from its source.
-_SAME = ["id", "kind", "polled_url", "site_url", "folder", "outlet", "language", "origin", "interval_seconds"]
+_SAME = [
+    "id",
+    "kind",
+    "polled_url",
+    "site_url",
+    "folder",
+    "outlet",
+    "language",
+    "origin",
+    "interval_seconds",
+]
 
 
 def source_page(
@@ -202,25 +251,35 @@ def source_page(
     )
 
 
-_CURSOR_CHARS = 40  # of a folder or name that order: a longer cursor would be a long address
+# Of a folder or name that order: a longer cursor would be a long address
+_CURSOR_CHARS = 40
 
 
 def _place(source: Source, *, is_late: bool) -> tuple[str, ...]:
     """Return what orders sources. It is in cursors, so that a source may be removed, and names no address."""
     folder, name = source.folder or "", _public_name(source).casefold()
-    return "1" if is_late else "0", folder[:_CURSOR_CHARS], name[:_CURSOR_CHARS], source.id
+    return (
+        "1" if is_late else "0",
+        folder[:_CURSOR_CHARS],
+        name[:_CURSOR_CHARS],
+        source.id,
+    )
 
 
 def _read_cursor(after: str) -> tuple[str, ...]:
     try:
         text = bytes.fromhex(after).decode("utf-8", "replace")
     except ValueError:
-        raise UsageError("after: invalid cursor; use `next` of the previous page unchanged") from None
+        raise UsageError(
+            "after: invalid cursor; use `next` of the previous page unchanged"
+        ) from None
     return tuple(text.split("\0"))
 
 
 def _public_name(source: Source) -> str:
-    return (source.host or source.id) if "://" in source.shown_name else source.shown_name
+    return (
+        (source.host or source.id) if "://" in source.shown_name else source.shown_name
+    )
 
 
 def _has_text(source: Source, folded: str) -> bool:
@@ -233,9 +292,13 @@ def listed(
 ) -> list[SourceView]:
     """Return views of these sources, else of all, ordered by folder and name."""
     sources = all_sources(connection) if chosen is None else chosen
-    counted = select(article.c.source, func.count().label("articles")).group_by(article.c.source)
+    counted = select(article.c.source, func.count().label("articles")).group_by(
+        article.c.source
+    )
     if chosen is not None:
-        counted = counted.where(article.c.source.in_([one.entry_source for one in chosen]))
+        counted = counted.where(
+            article.c.source.in_([one.entry_source for one in chosen])
+        )
     articles = {row.source: row.articles for row in connection.execute(counted)}
     unstable = distrusted(connection)
     rows = []
@@ -271,8 +334,14 @@ def statistics(database: Database) -> Iterator[tuple[str, int]]:
         alive = count_rows(connection, story, live)
         yield "stories", alive
         yield "merged stories", count_rows(connection, story) - alive
-        for table, name in ((entry, "entries"), (outbox, "deliveries"), (command, "commands")):
-            states = select(table.c.state, func.count().label("rows")).group_by(table.c.state)
+        for table, name in (
+            (entry, "entries"),
+            (outbox, "deliveries"),
+            (command, "commands"),
+        ):
+            states = select(table.c.state, func.count().label("rows")).group_by(
+                table.c.state
+            )
             for row in connection.execute(states.order_by(table.c.state)):
                 yield f"{name} {row.state}", row.rows
     place = health_probes.place(database)

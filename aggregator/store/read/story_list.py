@@ -33,7 +33,12 @@ from sqlalchemy import (
 from aggregator.config.webhooks import DIGEST
 from aggregator.model.core import OPINION_KINDS, FrozenStruct, StoryView
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Change, ChangedStories, ChangedStory, StoryFilter
+from aggregator.model.read_model import (
+    Change,
+    ChangedStories,
+    ChangedStory,
+    StoryFilter,
+)
 from aggregator.store import codecs
 from aggregator.store.read import muted
 from aggregator.store.search.progress import indexed_to
@@ -89,21 +94,37 @@ def query_of(wanted: StoryFilter) -> "Query | None":
     return parse_query(wanted.query)
 
 
-def with_words(connection: Connection, ids: set[str], query: "Query | None") -> set[str]:
+def with_words(
+    connection: Connection, ids: set[str], query: "Query | None"
+) -> set[str]:
     """Return those of the stories that match the query."""
     if query is None or not ids:
         return ids
     from aggregator.store.search import match
 
-    statement = select(article.c.inbox_no, article.c.story).where(article.c.story.in_(sorted(ids)))
-    assigned_stories = {row.inbox_no: row.story for row in connection.execute(statement)}
-    fits = {assigned_stories[n] for n in match.among(connection, query, assigned_stories)}
+    statement = select(article.c.inbox_no, article.c.story).where(
+        article.c.story.in_(sorted(ids))
+    )
+    assigned_stories = {
+        row.inbox_no: row.story for row in connection.execute(statement)
+    }
+    fits = {
+        assigned_stories[n] for n in match.among(connection, query, assigned_stories)
+    }
     if not query.without:
         return fits
     # Without those whose headline has an excluded word, though not all articles have it.
-    headed = connection.execute(select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits))))
-    titles = {row.id: match.SearchableText(row.title, title=row.title) for row in headed}
-    return {id_ for id_, title in titles.items() if not any(map(title.holds_term, query.without))}
+    headed = connection.execute(
+        select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits)))
+    )
+    titles = {
+        row.id: match.SearchableText(row.title, title=row.title) for row in headed
+    }
+    return {
+        id_
+        for id_, title in titles.items()
+        if not any(map(title.holds_term, query.without))
+    }
 
 
 def of_stories(wanted: StoryFilter) -> Conditions:
@@ -114,14 +135,19 @@ def of_stories(wanted: StoryFilter) -> Conditions:
     if wanted.until is not None:
         conditions.append(story.c.last_published <= wanted.until)
     if wanted.min_outlets > 1:
-        conditions += [story.c.outlet_count > literal_column("1"), story.c.outlet_count >= wanted.min_outlets]
+        conditions += [
+            story.c.outlet_count > literal_column("1"),
+            story.c.outlet_count >= wanted.min_outlets,
+        ]
     if wanted.min_reports > 1:
         least = next(least for least in _CLASSES if wanted.min_reports >= least)
         conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
     conditions += muted.of_other_articles(wanted.mutes)
     for subject in _subjects(wanted):
         of_story = story_subject.c.story_no == story.c.story_no
-        conditions.append(select(story_subject.c.story_no).where(of_story, subject).exists())
+        conditions.append(
+            select(story_subject.c.story_no).where(of_story, subject).exists()
+        )
     return conditions
 
 
@@ -130,7 +156,10 @@ def has_report() -> ColumnElement[bool]:
     of_story = article.c.story == story.c.id
     opinions = article.c.kind.in_(sorted(OPINION_KINDS))
     opinion = select(article.c.inbox_no).where(of_story, opinions, text(OTHER_KINDS))
-    return or_(~opinion.exists(), select(article.c.inbox_no).where(of_story, ~opinions).exists())
+    return or_(
+        ~opinion.exists(),
+        select(article.c.inbox_no).where(of_story, ~opinions).exists(),
+    )
 
 
 def _subjects(wanted: StoryFilter) -> Conditions:
@@ -146,12 +175,16 @@ def _subjects(wanted: StoryFilter) -> Conditions:
 def _of_its_articles(connection: Connection, wanted: StoryFilter) -> Conditions:
     """Return the conditions of `wanted` on the articles of a story, without its query."""
     return [
-        select(article.c.inbox_no).where(article.c.story == story.c.id, condition).exists()
+        select(article.c.inbox_no)
+        .where(article.c.story == story.c.id, condition)
+        .exists()
         for condition in _of_articles(connection, wanted, by_story=True)
     ]
 
 
-def _of_articles(connection: Connection, wanted: StoryFilter, *, by_story: bool = False) -> Conditions:
+def _of_articles(
+    connection: Connection, wanted: StoryFilter, *, by_story: bool = False
+) -> Conditions:
     """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
 
     `by_story`: write them so that the index on stories is used, not the one on sources.
@@ -169,20 +202,28 @@ def _of_articles(connection: Connection, wanted: StoryFilter, *, by_story: bool 
 
         named = article.c.source.concat("") if by_story else article.c.source
         in_it = in_folders([wanted.folder])
-        few = connection.scalars(in_it.limit(FEW + 1)).all()  # SQLite plans a list better
-        asked.append(named.in_(few if len(few) <= FEW else in_it))  # but neither database takes any length
+        # SQLite plans a list better
+        few = connection.scalars(in_it.limit(FEW + 1)).all()
+        # But neither database takes any length
+        asked.append(named.in_(few if len(few) <= FEW else in_it))
     return asked
 
 
 def outlets_named(connection: Connection, name: str) -> list[str]:
     """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
     names = _values_like(connection, article.c.outlet_name, name)
-    keys = select(article.c.outlet).where(article.c.outlet_name.in_(names)).distinct() if names else None
+    keys = (
+        select(article.c.outlet).where(article.c.outlet_name.in_(names)).distinct()
+        if names
+        else None
+    )
     named = set() if keys is None else set(connection.scalars(keys))
     return sorted(named.union(_values_like(connection, article.c.outlet, name)))
 
 
-def _values_like(connection: Connection, column: Column[str | None], wanted: str) -> list[str]:
+def _values_like(
+    connection: Connection, column: Column[str | None], wanted: str
+) -> list[str]:
     """Return the values of a column that equal `wanted`, ignoring case; SQLite's lower() covers only ASCII.
 
     Skips from value to value in the index, because there are few outlets and many articles.
@@ -190,7 +231,9 @@ def _values_like(connection: Connection, column: Column[str | None], wanted: str
     firsts = select(func.min(column).label("value")).cte(recursive=True)
     following = select(func.min(column)).where(column > firsts.c.value)
     every = firsts.union_all(
-        select(following.correlate(firsts).scalar_subquery()).where(firsts.c.value.is_not(None))
+        select(following.correlate(firsts).scalar_subquery()).where(
+            firsts.c.value.is_not(None)
+        )
     )
     found = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
     return [value for value in found if value.casefold() == wanted.casefold()]
@@ -198,11 +241,13 @@ def _values_like(connection: Connection, column: Column[str | None], wanted: str
 
 # --- lists -------------------------------------------------------------------------------------------------
 
-FEW = 1_000  # stories or articles; of a condition that matches no more the stories are named
+# Stories or articles; of a condition that matches no more the stories are named
+FEW = 1_000
 FEW_WITH_WORDS = 5_000  # articles; higher, because only their stories are read
 _SCANNED_AT_ONCE = 5_000  # stories compared with common words for one page
 _STEP = 500  # of them at a time
-_STEP_OF_MUTES = 100  # stories whose articles are read for muted words at a time, as most of them stay
+# Stories whose articles are read for muted words at a time, as most of them stay
+_STEP_OF_MUTES = 100
 _CLASSES = (5, 2)  # least numbers of reports with an index of their own (tables.py)
 
 LIST_COLUMNS = shown_columns(StoryView)  # columns of a list, without texts
@@ -211,15 +256,21 @@ _PLACES: Select[Any] = select(story.c.bumped_at, story.c.story_no, story.c.id)
 _NEWEST_FIRST = (story.c.bumped_at.desc(), story.c.story_no.desc())
 
 
-def page(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
+def page(
+    connection: Connection, wanted: StoryFilter, limit: int
+) -> tuple[list[Row[Any]], str | None]:
     """Return rows of `LIST_COLUMNS`, otherwise as `places`."""
     rows, following = places(connection, wanted, limit)
-    listed = rows_with(connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in rows))
+    listed = rows_with(
+        connection, select(*LIST_COLUMNS), story.c.id, (row.id for row in rows)
+    )
     by_id = {row.id: row for row in listed}
     return [by_id[row.id] for row in rows], following
 
 
-def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[list[Row[Any]], str | None]:
+def places(
+    connection: Connection, wanted: StoryFilter, limit: int
+) -> tuple[list[Row[Any]], str | None]:
     """Return `bumped_at`, `story_no` and `id`, newest bump first, and the cursor of the next page, if any.
 
     Raises UsageError for an invalid cursor or a query without words.
@@ -236,12 +287,16 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
         step = max(_STEP_OF_MUTES, step)
     found: list[Row[Any]] = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
-        rows = connection.execute((chosen.where(_is_after(begin)) if begin else chosen).limit(step)).all()
+        rows = connection.execute(
+            (chosen.where(_is_after(begin)) if begin else chosen).limit(step)
+        ).all()
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
         found += [row for row in rows if row.id in fits]
         if len(found) > limit:
-            return found[:limit], cursor_at(found[limit - 1].bumped_at, found[limit - 1].story_no)
+            return found[:limit], cursor_at(
+                found[limit - 1].bumped_at, found[limit - 1].story_no
+            )
         if len(rows) < step:
             return found, None
         begin = (rows[-1].bumped_at, rows[-1].story_no)
@@ -249,12 +304,16 @@ def places(connection: Connection, wanted: StoryFilter, limit: int) -> tuple[lis
     return found, cursor_at(*begin)
 
 
-def _few(connection: Connection, wanted: StoryFilter, query: "Query | None") -> set[str] | None:
+def _few(
+    connection: Connection, wanted: StoryFilter, query: "Query | None"
+) -> set[str] | None:
     """Return a few stories that include all matches of `wanted`; None if no condition is selective.
 
     Without DISTINCT, which would read all articles of a common condition.
     """
-    probes = [select(article.c.story).where(one) for one in _of_articles(connection, wanted)]
+    probes = [
+        select(article.c.story).where(one) for one in _of_articles(connection, wanted)
+    ]
     alone: list[StoryFilter] = []
     if wanted.since is not None or wanted.until is not None:
         alone.append(StoryFilter(since=wanted.since, until=wanted.until))
@@ -263,7 +322,9 @@ def _few(connection: Connection, wanted: StoryFilter, query: "Query | None") -> 
     if wanted.min_reports >= _CLASSES[0]:
         alone.append(StoryFilter(min_reports=wanted.min_reports))
     probes += [select(story.c.id).where(*of_stories(one)) for one in alone]
-    of_subject = select(story.c.id).join(story_subject, story_subject.c.story_no == story.c.story_no)
+    of_subject = select(story.c.id).join(
+        story_subject, story_subject.c.story_no == story.c.story_no
+    )
     probes += [of_subject.where(subject) for subject in _subjects(wanted)]
     for probe in probes:
         found = connection.scalars(probe.limit(FEW + 1)).all()
@@ -289,7 +350,10 @@ def with_reports(least: int) -> ColumnElement[bool]:
 
 def _is_after(place: _Place) -> ColumnElement[bool]:
     updated, n = place
-    return and_(story.c.bumped_at <= updated, or_(story.c.bumped_at < updated, story.c.story_no < n))
+    return and_(
+        story.c.bumped_at <= updated,
+        or_(story.c.bumped_at < updated, story.c.story_no < n),
+    )
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
@@ -300,7 +364,11 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
     newest `_SCANNED_AT_ONCE` stories are looked at.
     """
     of_its_articles = _of_its_articles(connection, wanted)
-    chosen = select(story).where(*of_stories(wanted), *of_its_articles).order_by(*_NEWEST_FIRST)
+    chosen = (
+        select(story)
+        .where(*of_stories(wanted), *of_its_articles)
+        .order_by(*_NEWEST_FIRST)
+    )
     query = query_of(wanted)
     few = _few(connection, wanted, query)
     if few is None and query is not None and not query.only_excludes:
@@ -308,11 +376,17 @@ def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
 
         few = _stories_of(connection, newest(connection, query, FEW, reach=FEW))
     if few is not None:
-        fits = StoryMatcher(connection, wanted).matching(connection, few) if query else few
+        fits = (
+            StoryMatcher(connection, wanted).matching(connection, few) if query else few
+        )
         return chosen.where(story.c.id.in_(sorted(fits)))
     if not of_its_articles:
         return chosen
-    live = select(story.c.bumped_at).where(story.c.redirect_to.is_(None)).order_by(*_NEWEST_FIRST)
+    live = (
+        select(story.c.bumped_at)
+        .where(story.c.redirect_to.is_(None))
+        .order_by(*_NEWEST_FIRST)
+    )
     oldest = connection.scalar(live.offset(_SCANNED_AT_ONCE - 1).limit(1))
     return chosen.where(story.c.bumped_at >= oldest) if oldest else chosen
 
@@ -345,10 +419,13 @@ def cursor_numbers(cursor: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-_THEN = story.alias("story_then")  # the story of the change, which may have been merged since
+# The story of the change, which may have been merged since
+_THEN = story.alias("story_then")
 
 
-def following(connection: Connection, after: int, limit: int, *, indexed_to: int) -> tuple[Change, ...]:
+def following(
+    connection: Connection, after: int, limit: int, *, indexed_to: int
+) -> tuple[Change, ...]:
     """Return the changes after number `after`, oldest first, up to the first whose article is not indexed.
 
     `indexed_to`: the inbox number up to which articles are in the full-text index.
@@ -363,17 +440,27 @@ def following(connection: Connection, after: int, limit: int, *, indexed_to: int
         .limit(limit)
     )
     rows = connection.execute(statement).all()
-    ready = next((i for i, row in enumerate(rows) if (row.article_n or 0) > indexed_to), len(rows))
+    ready = next(
+        (i for i, row in enumerate(rows) if (row.article_n or 0) > indexed_to),
+        len(rows),
+    )
     return _changes(connection, rows[:ready])
 
 
-def changed_stories(connection: Connection, since: int | None, limit: int) -> ChangedStories:
+def changed_stories(
+    connection: Connection, since: int | None, limit: int
+) -> ChangedStories:
     """Return the stories of the first `limit` log lines after number `since`, each once, as they are now."""
     if since is None:
         last = connection.scalar(select(func.max(story_log.c.log_no)))
         return ChangedStories(next=last or 0)
     columns = (story_log.c.log_no, story_log.c.story, story_log.c.kind)
-    lines = select(*columns).where(story_log.c.log_no > since).order_by(story_log.c.log_no).limit(limit)
+    lines = (
+        select(*columns)
+        .where(story_log.c.log_no > since)
+        .order_by(story_log.c.log_no)
+        .limit(limit)
+    )
     numbers: dict[str, int] = {}
     created: set[str] = set()
     for line in connection.execute(lines):
@@ -397,7 +484,9 @@ def changed_stories(connection: Connection, since: int | None, limit: int) -> Ch
         for row in rows_with(connection, named, story.c.id, numbers)
     ]
     found.sort(key=lambda one: one.n)
-    return ChangedStories(changes=tuple(found), next=max(numbers.values(), default=since))
+    return ChangedStories(
+        changes=tuple(found), next=max(numbers.values(), default=since)
+    )
 
 
 def last_number(connection: Connection) -> int:
@@ -444,26 +533,48 @@ class DigestSpan(FrozenStruct):
 
 def lock_digests(connection: Connection) -> None:
     """Let no other transaction make a digest until this one ends."""
-    connection.execute(select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update())
+    connection.execute(
+        select(webhook.c.name).where(webhook.c.name == DIGEST).with_for_update()
+    )
 
 
-def next_span(connection: Connection, name: str, until: dt.datetime) -> DigestSpan | None:
+def next_span(
+    connection: Connection, name: str, until: dt.datetime
+) -> DigestSpan | None:
     """Return the changes up to `until` that the recipient `name` has not received; None without any."""
-    of_name = select(webhook.c.last_change_no).where(webhook.c.name == name, webhook.c.is_configured)
+    of_name = select(webhook.c.last_change_no).where(
+        webhook.c.name == name, webhook.c.is_configured
+    )
     after = connection.scalar(of_name)
-    since = connection.scalar(select(func.max(outbox.c.at)).where(outbox.c.webhook == name))
+    since = connection.scalar(
+        select(func.max(outbox.c.at)).where(outbox.c.webhook == name)
+    )
     if after is None or (since is not None and since >= until):
         return None
     new = select(func.max(change.c.change_no), func.min(change.c.at))
-    to, first = connection.execute(new.where(change.c.change_no > after, change.c.at <= until)).one()
-    return None if to is None else DigestSpan(after=after, to=to, since=since or first, until=until)
+    to, first = connection.execute(
+        new.where(change.c.change_no > after, change.c.at <= until)
+    ).one()
+    return (
+        None
+        if to is None
+        else DigestSpan(after=after, to=to, since=since or first, until=until)
+    )
 
 
-def span_since(connection: Connection, since: dt.datetime, until: dt.datetime) -> DigestSpan | None:
+def span_since(
+    connection: Connection, since: dt.datetime, until: dt.datetime
+) -> DigestSpan | None:
     """Return the changes after `since` and up to `until`; None without any."""
     new = select(func.min(change.c.change_no), func.max(change.c.change_no))
-    first, to = connection.execute(new.where(change.c.at > since, change.c.at <= until)).one()
-    return None if to is None else DigestSpan(after=first - 1, to=to, since=since, until=until)
+    first, to = connection.execute(
+        new.where(change.c.at > since, change.c.at <= until)
+    ).one()
+    return (
+        None
+        if to is None
+        else DigestSpan(after=first - 1, to=to, since=since, until=until)
+    )
 
 
 def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
@@ -478,12 +589,21 @@ def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
 
 def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
     """Return the newest digests, newest first."""
-    kept = select(outbox.c.body).where(outbox.c.webhook == DIGEST).order_by(outbox.c.change.desc())
+    kept = (
+        select(outbox.c.body)
+        .where(outbox.c.webhook == DIGEST)
+        .order_by(outbox.c.change.desc())
+    )
     bodies = connection.scalars(kept.limit(most))
-    return [msgspec.json.decode(codecs.decompress_bytes(one), type=DigestSpan) for one in bodies]
+    return [
+        msgspec.json.decode(codecs.decompress_bytes(one), type=DigestSpan)
+        for one in bodies
+    ]
 
 
-def ranked_for_digest(connection: Connection, span: DigestSpan, wanted: StoryFilter) -> dict[str, int]:
+def ranked_for_digest(
+    connection: Connection, span: DigestSpan, wanted: StoryFilter
+) -> dict[str, int]:
     """Return the stories with the most new reports, at most `wanted.limit`, with the numbers of those."""
     reports = func.count().label("reports")
     rows = connection.execute(

@@ -12,9 +12,19 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, func, select, text
 
-from aggregator.extract.language.search_tokens import in_index, index_words, search_words
+from aggregator.extract.language.search_tokens import (
+    in_index,
+    index_words,
+    search_words,
+)
 from aggregator.store.engine.database import Database
-from aggregator.store.search.progress import LAST, REST, indexed_to, unindexed_at_most, unindexed_to
+from aggregator.store.search.progress import (
+    LAST,
+    REST,
+    indexed_to,
+    unindexed_at_most,
+    unindexed_to,
+)
 from aggregator.store.tables import TEXT_OR_EMPTY, article, set_counter
 
 _INDEXED_A_TRANSACTION = 200  # so many, because entries arrive meanwhile
@@ -46,7 +56,12 @@ class IndexedText(NamedTuple):
 
 Indexed = IndexedText | Row[Any]
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
-_ROWS = select(*(TEXT_OR_EMPTY if name == "text" else article.c[name] for name in IndexedText._fields))
+_ROWS = select(
+    *(
+        TEXT_OR_EMPTY if name == "text" else article.c[name]
+        for name in IndexedText._fields
+    )
+)
 
 
 def index_next(connection: Connection, limit: int) -> int:
@@ -67,10 +82,13 @@ def index_older(connection: Connection, limit: int) -> int:
     if rest == 0:
         return 0
     rows = connection.execute(
-        _ROWS.where(article.c.inbox_no <= rest).order_by(article.c.inbox_no.desc()).limit(limit)
+        _ROWS.where(article.c.inbox_no <= rest)
+        .order_by(article.c.inbox_no.desc())
+        .limit(limit)
     ).all()
     if rows:
-        put(connection, rows[::-1])  # ascending: FTS5 collects rows while their numbers rise
+        # ascending: FTS5 collects rows while their numbers rise
+        put(connection, rows[::-1])
     set_counter(connection, REST, rows[-1].inbox_no - 1 if len(rows) == limit else 0)
     return len(rows)
 
@@ -91,7 +109,11 @@ def index_until(
         if not unindexed_at_most(connection, connection.scalar(_NEWEST) or 0):
             return 0
     total, count = 0, _INDEXED_A_TRANSACTION
-    while count == _INDEXED_A_TRANSACTION and not stop() and (most is None or total < most):
+    while (
+        count == _INDEXED_A_TRANSACTION
+        and not stop()
+        and (most is None or total < most)
+    ):
         with database.write() as connection:
             count = step(connection, _INDEXED_A_TRANSACTION)
         advance(count)
@@ -106,7 +128,9 @@ def take_out(connection: Connection, n: int) -> bool:
     if connection.dialect.name == "sqlite":
         row = connection.execute(_ROWS.where(article.c.inbox_no == n)).one()
         connection.execute(
-            text("INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"),
+            text(
+                "INSERT INTO article_search(article_search, rowid, words) VALUES ('delete', :n, :w)"
+            ),
             fts5_row(row),
         )
     else:
@@ -129,7 +153,9 @@ def clear(connection: Connection) -> None:
 
 def reindex_all(connection: Connection) -> None:
     """Queue all articles for indexing; the index must be empty."""
-    last = connection.execute(select(func.coalesce(func.max(article.c.inbox_no), 0))).scalar_one()
+    last = connection.execute(
+        select(func.coalesce(func.max(article.c.inbox_no), 0))
+    ).scalar_one()
     for name in (LAST, REST):
         set_counter(connection, name, last)
 
@@ -139,7 +165,11 @@ def unindexed_count(connection: Connection) -> int:
     last, rest = indexed_to(connection), unindexed_to(connection)
     waiting: Select[Any] = select(func.count()).select_from(article)
     newer = connection.execute(waiting.where(article.c.inbox_no > last)).scalar_one()
-    older = connection.execute(waiting.where(article.c.inbox_no <= rest)).scalar_one() if rest else 0
+    older = (
+        connection.execute(waiting.where(article.c.inbox_no <= rest)).scalar_one()
+        if rest
+        else 0
+    )
     return int(newer + older)
 
 
@@ -183,7 +213,10 @@ def day_token(day: dt.date, *, year: bool = False, month: bool = False) -> str:
 def _filter_tokens(row: Indexed) -> list[str]:
     day = row.effective_at.date()
     marks = [day_token(day), day_token(day, month=True), day_token(day, year=True)]
-    marks += [f"_o{word}" for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}")]
+    marks += [
+        f"_o{word}"
+        for word in index_words(f"{row.outlet or ''} {row.outlet_name or ''}")
+    ]
     marks += [f"_a{word}" for word in index_words(row.author or "")]
     return [*marks, language_token(row.language)] if row.language else marks
 
@@ -209,7 +242,15 @@ def _tokens(row: Indexed) -> list[str]:
             if size > _TSVECTOR_BYTES:
                 body = body[:at]
                 break
-    return [*map(title_token, title), _BREAK, *title, _BREAK, *body, _BREAK, *_filter_tokens(row)]
+    return [
+        *map(title_token, title),
+        _BREAK,
+        *title,
+        _BREAK,
+        *body,
+        _BREAK,
+        *_filter_tokens(row),
+    ]
 
 
 def fts5_row(row: Indexed) -> dict[str, Any]:
@@ -226,8 +267,12 @@ def tsvector_row(row: Indexed) -> dict[str, Any]:
     is_long = False
     written = []
     for token, found in places.items():
-        kept = [place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS]
+        kept = [
+            place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS
+        ]
         is_long = is_long or len(kept) < len(found)
-        written.append(f"'{token}':{','.join(map(str, kept))}" if kept else f"'{token}'")
+        written.append(
+            f"'{token}':{','.join(map(str, kept))}" if kept else f"'{token}'"
+        )
     written += [f"'_{letter}{row.inbox_no >> bits}'" for letter, bits in SPANS.items()]
     return {"n": row.inbox_no, "w": " ".join(written), "l": is_long}

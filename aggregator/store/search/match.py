@@ -27,19 +27,33 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, select, text
 
 from aggregator.extract.language.inflections import inflections
-from aggregator.extract.language.search_tokens import in_index, index_words, is_unspaced, search_words
+from aggregator.extract.language.search_tokens import (
+    in_index,
+    index_words,
+    is_unspaced,
+    search_words,
+)
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store.search.index import SPANS, day_token, filter_tokens_of, language_token, title_token
+from aggregator.store.search.index import (
+    SPANS,
+    day_token,
+    filter_tokens_of,
+    language_token,
+    title_token,
+)
 from aggregator.store.tables import TEXT_OR_EMPTY, article, in_parts
 
 Words = tuple[str, ...]  # or tokens of the index
 MOST_TERMS = 32  # of one search; limits the time of a hostile one
 _MOST_WORDS = 64  # of a phrase
-_MOST_FORMS = 512  # of the first words of a search; further ones are searched for as they are written
+# Of the first words of a search; further ones are searched for as they are written
+_MOST_FORMS = 512
 _LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
-_PARTED = range(4, 11)  # characters of a run that is also searched in parts; longer ones have too many splits
-_PART = (2, 3)  # characters of a part: the length of most Chinese words and words in kanji
+# Characters of a run that is also searched in parts; longer ones have too many splits
+_PARTED = range(4, 11)
+# Characters of a part: the length of most Chinese words and words in kanji
+_PART = (2, 3)
 
 _TOKEN = re.compile(
     r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before):(?=["\w]))?'
@@ -47,8 +61,11 @@ _TOKEN = re.compile(
 )
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
-_UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")  # not in "neue", "aktuell", "queue"
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
+# Not in "neue", "aktuell", "queue"
+_UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")
+_UMLAUTS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
+)
 
 
 class Phrase(FrozenStruct):
@@ -67,7 +84,9 @@ class Phrase(FrozenStruct):
     def ends_in_prefix(self) -> bool:
         """Whether the last word in the form of the index matches as a prefix."""
         last = self.words[-1]
-        return (self.prefix and not is_unspaced(last)) or (is_unspaced(last) and len(last) == 1)
+        return (self.prefix and not is_unspaced(last)) or (
+            is_unspaced(last) and len(last) == 1
+        )
 
 
 class Term(FrozenStruct):
@@ -81,7 +100,8 @@ class Query(FrozenStruct):
 
     terms: tuple[Term, ...] = ()
     without: tuple[Term, ...] = ()
-    without_tokens: tuple[Words, ...] = ()  # tokens of filters; an article has not all of any tuple
+    # Tokens of filters; an article has not all of any tuple
+    without_tokens: tuple[Words, ...] = ()
     outlet: Words = ()  # words of the outlet's name
     author: Words = ()
     language: str | None = None
@@ -91,7 +111,9 @@ class Query(FrozenStruct):
     @property
     def phrases(self) -> tuple[Phrase, ...]:
         """All phrases that may match, for snippets."""
-        return tuple(phrase for term in self.terms for way in term.any_of for phrase in way)
+        return tuple(
+            phrase for term in self.terms for way in term.any_of for phrase in way
+        )
 
     @property
     def only_excludes(self) -> bool:
@@ -144,7 +166,9 @@ def parse_query(query: str) -> Query:
 
 def _check(query: Query, *, is_bounded: bool) -> None:
     if not query.terms and not is_bounded:
-        raise UsageError('give at least one word; "two words" in quotes are a phrase, rebel* is a prefix')
+        raise UsageError(
+            'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
+        )
     words = sum(len(phrase.words) for phrase in query.phrases)
     terms = len(query.terms) + len(query.without) + len(query.without_tokens)
     if terms > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
@@ -154,12 +178,18 @@ def _check(query: Query, *, is_bounded: bool) -> None:
 def _excluded(field: str, given: str) -> Words:
     """Return the tokens of a filter after a minus; () without words."""
     if field in ("after", "before"):
-        raise UsageError(f"-{field}: a time cannot be excluded; give {field}: without the minus")
+        raise UsageError(
+            f"-{field}: a time cannot be excluded; give {field}: without the minus"
+        )
     words = search_words(given)
     if not words:
         return ()
     is_name = field in ("outlet", "author")
-    return tuple(filter_tokens_of(words, field[0])) if is_name else (language_token(given),)
+    return (
+        tuple(filter_tokens_of(words, field[0]))
+        if is_name
+        else (language_token(given),)
+    )
 
 
 def _bound(field: str, given: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -176,13 +206,19 @@ def _start_of(field: str, given: str) -> dt.datetime:
     match = _DAY.fullmatch(given.strip())
     try:
         if match is not None:
-            return dt.datetime(int(match[1]), int(match[2] or 1), int(match[3] or 1), tzinfo=dt.UTC)
+            return dt.datetime(
+                int(match[1]), int(match[2] or 1), int(match[3] or 1), tzinfo=dt.UTC
+            )
     except ValueError:
         pass
-    raise UsageError(f"{field}: give a day, a month or a year: {field}:2024-12-01, {field}:2024-12")
+    raise UsageError(
+        f"{field}: give a day, a month or a year: {field}:2024-12-01, {field}:2024-12"
+    )
 
 
-def parsed_term(given: str, *, in_title: bool, is_quoted: bool, has_forms: bool = False) -> Term | None:
+def parsed_term(
+    given: str, *, in_title: bool, is_quoted: bool, has_forms: bool = False
+) -> Term | None:
     """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long.
 
     `has_forms`: a word may have any of its inflected forms.
@@ -191,8 +227,12 @@ def parsed_term(given: str, *, in_title: bool, is_quoted: bool, has_forms: bool 
     if not words:
         return None
     if len(words) > _MOST_WORDS:
-        raise UsageError(f"the search is too long; a phrase has at most {_MOST_WORDS} words")
-    ends = given.rstrip().endswith("*") and (is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX)
+        raise UsageError(
+            f"the search is too long; a phrase has at most {_MOST_WORDS} words"
+        )
+    ends = given.rstrip().endswith("*") and (
+        is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
+    )
     bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
     written_out = tuple(search_words(given.translate(_UMLAUTS)))
     spellings = dict.fromkeys((words, bare, written_out))
@@ -201,9 +241,15 @@ def parsed_term(given: str, *, in_title: bool, is_quoted: bool, has_forms: bool 
     ways: list[tuple[Phrase, ...]] = [
         (Phrase(words=spelt, prefix=ends, in_title=in_title),) for spelt in spellings
     ]
-    if not is_quoted and len(words) == 1 and is_unspaced(words[0]) and len(words[0]) in _PARTED:
+    if (
+        not is_quoted
+        and len(words) == 1
+        and is_unspaced(words[0])
+        and len(words[0]) in _PARTED
+    ):
         ways += [
-            tuple(Phrase(words=(part,), in_title=in_title) for part in parts) for parts in _parts(words[0])
+            tuple(Phrase(words=(part,), in_title=in_title) for part in parts)
+            for parts in _parts(words[0])
         ]
     return Term(any_of=tuple(ways))
 
@@ -241,7 +287,9 @@ class SearchableText:
 
     def fits(self, query: Query) -> bool:
         """Return whether the text matches all terms of `query` and none of `without`."""
-        return all(map(self.holds_term, query.terms)) and not any(map(self.holds_term, query.without))
+        return all(map(self.holds_term, query.terms)) and not any(
+            map(self.holds_term, query.without)
+        )
 
 
 @lru_cache(maxsize=8192)
@@ -256,14 +304,20 @@ def _line(text: str) -> str:
 def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
     """Return the terms, restricted to the title."""
     return tuple(
-        Term(any_of=tuple(tuple(replace(phrase, in_title=True) for phrase in way) for way in term.any_of))
+        Term(
+            any_of=tuple(
+                tuple(replace(phrase, in_title=True) for phrase in way)
+                for way in term.any_of
+            )
+        )
         for term in terms
     )
 
 
 _MOST_ROWS = 2**31 - 1  # both databases take a LIMIT of that size
 _GAP = 300  # inbox numbers: a smaller gap between two numbers is read, too
-_SPANS_ASKED = 2  # of each size: the newest one may have few articles, so the one before it, too
+# Of each size: the newest one may have few articles, so the one before it, too
+_SPANS_ASKED = 2
 
 
 class _Match(FrozenStruct):
@@ -274,7 +328,9 @@ class _Match(FrozenStruct):
     is_phrasal: bool  # they differ
 
 
-def newest(connection: Connection, query: Query, limit: int, *, reach: int) -> list[int]:
+def newest(
+    connection: Connection, query: Query, limit: int, *, reach: int
+) -> list[int]:
     """Return inbox numbers of the newest articles that match `query`, at most `limit`, the newest first.
 
     Phrases are searched among the newest `reach` articles that have all the words.
@@ -303,7 +359,10 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
     tokens = _required_tokens(connection, query)
     if tokens is None:
         return []
-    if len(_newest(connection, _match(connection, query, tokens).loose, most + 1)) > most:
+    if (
+        len(_newest(connection, _match(connection, query, tokens).loose, most + 1))
+        > most
+    ):
         return None
     return newest(connection, query, most, reach=most + 1)
 
@@ -334,12 +393,16 @@ _IN_RANGE = text(
 
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield ranges (high, low) of descending numbers, split at large gaps."""
-    starts = [at for at, n in enumerate(numbers) if at == 0 or numbers[at - 1] - n > _GAP]
+    starts = [
+        at for at, n in enumerate(numbers) if at == 0 or numbers[at - 1] - n > _GAP
+    ]
     for start, end in pairwise([*starts, len(numbers)]):
         yield numbers[start], numbers[end - 1]
 
 
-def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0) -> list[int]:
+def _newest(
+    connection: Connection, match: str, limit: int, *, floor: int = 0, skip: int = 0
+) -> list[int]:
     if connection.dialect.name == "sqlite":
         statement = text(
             "SELECT rowid FROM article_search WHERE article_search MATCH :match AND rowid >= :floor "
@@ -351,10 +414,14 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
     statement = text(
         "SELECT n FROM article_search WHERE words @@ CAST(:match AS tsquery) ORDER BY n + 0 DESC LIMIT :limit"
     )
-    last = connection.execute(text("SELECT max(n) FROM article_search")).scalar_one() or 0
+    last = (
+        connection.execute(text("SELECT max(n) FROM article_search")).scalar_one() or 0
+    )
     found: list[int] = []
     for span, bits in SPANS.items():
-        spans = " | ".join(f"'_{span}{(last >> bits) - back}'" for back in range(_SPANS_ASKED))
+        spans = " | ".join(
+            f"'_{span}{(last >> bits) - back}'" for back in range(_SPANS_ASKED)
+        )
         asked = {"match": f"({match}) & ({spans})", "limit": limit}
         found = list(connection.scalars(statement, asked))
         if len(found) == limit:
@@ -362,7 +429,9 @@ def _newest(connection: Connection, match: str, limit: int, *, floor: int = 0, s
     return list(connection.scalars(statement, {"match": match, "limit": limit}))
 
 
-def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequence[int]) -> list[int]:
+def _of_these(
+    connection: Connection, match: _Match, query: Query, numbers: Sequence[int]
+) -> list[int]:
     """Return those of `numbers` with the phrases. Long texts are read: Postgres drops their positions."""
     statement = text(
         "SELECT n, is_long FROM article_search WHERE n = ANY(:numbers) AND words @@ CAST(:loose AS tsquery) "
@@ -371,9 +440,14 @@ def _of_these(connection: Connection, match: _Match, query: Query, numbers: Sequ
     asked = {"numbers": list(numbers), "loose": match.loose, "match": match.strict}
     rows = connection.execute(statement, asked).all()
     long = [row.n for row in rows if row.is_long]
-    wordings = select(article.c.inbox_no, article.c.title, TEXT_OR_EMPTY).where(article.c.inbox_no.in_(long))
+    wordings = select(article.c.inbox_no, article.c.title, TEXT_OR_EMPTY).where(
+        article.c.inbox_no.in_(long)
+    )
     read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
-    texts = {n: SearchableText(one.title, one.text, title=one.title) for n, one in read.items()}
+    texts = {
+        n: SearchableText(one.title, one.text, title=one.title)
+        for n, one in read.items()
+    }
     return [row.n for row in rows if not row.is_long or texts[row.n].fits(query)]
 
 
@@ -386,7 +460,11 @@ def _required_tokens(connection: Connection, query: Query) -> list[Words] | None
     tokens += [(token,) for token in filter_tokens_of(query.author, "a")]
     if query.language is not None:
         tokens.append((language_token(query.language),))
-    if query.since is not None or query.before is not None or not (query.terms or tokens):
+    if (
+        query.since is not None
+        or query.before is not None
+        or not (query.terms or tokens)
+    ):
         days = _days(connection, query)
         if not days:
             return None
@@ -404,7 +482,11 @@ def _days(connection: Connection, query: Query) -> Words:
     ).one()
     if first is None or (query.before is not None and query.before <= first):
         return ()
-    begin = max(first, query.since).date() if query.since else first.date().replace(month=1, day=1)
+    begin = (
+        max(first, query.since).date()
+        if query.since
+        else first.date().replace(month=1, day=1)
+    )
     end = last.date().replace(month=12, day=31)
     if query.before is not None and query.before <= last:
         end = (query.before - dt.timedelta(microseconds=1)).date()
@@ -438,23 +520,42 @@ class _Language(NamedTuple):
 
 def _match(connection: Connection, query: Query, tokens: Sequence[Words]) -> _Match:
     language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
-    asked = [_joined(language.either, map(language.token.format, one)) for one in tokens]
+    asked = [
+        _joined(language.either, map(language.token.format, one)) for one in tokens
+    ]
     strict, loose = (
-        language.both.join([*(_term(language, term, is_loose) for term in query.terms), *asked])
+        language.both.join(
+            [*(_term(language, term, is_loose) for term in query.terms), *asked]
+        )
         for is_loose in (False, True)
     )
-    barred = [_joined(language.both, map(language.token.format, one)) for one in query.without_tokens]
+    barred = [
+        _joined(language.both, map(language.token.format, one))
+        for one in query.without_tokens
+    ]
     without = [*(_term(language, term, False) for term in query.without), *barred]
     terms = (*query.terms, *query.without)
     return _Match(
-        strict=language.but_not.format(strict, language.either.join(without)) if without else strict,
-        loose=language.but_not.format(loose, language.either.join(barred)) if barred else loose,
-        is_phrasal=any(len(one.in_index) > 1 for term in terms for way in term.any_of for one in way),
+        strict=language.but_not.format(strict, language.either.join(without))
+        if without
+        else strict,
+        loose=language.but_not.format(loose, language.either.join(barred))
+        if barred
+        else loose,
+        is_phrasal=any(
+            len(one.in_index) > 1
+            for term in terms
+            for way in term.any_of
+            for one in way
+        ),
     )
 
 
 def _term(language: _Language, term: Term, is_loose: bool) -> str:
-    ways = (_joined(language.both, (_phrase(language, one, is_loose) for one in way)) for way in term.any_of)
+    ways = (
+        _joined(language.both, (_phrase(language, one, is_loose) for one in way))
+        for way in term.any_of
+    )
     return _joined(language.either, ways)
 
 

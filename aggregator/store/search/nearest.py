@@ -8,10 +8,12 @@ from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_
 from aggregator.store.search.match import Query, newest, parse_query
 from aggregator.store.tables import story
 
-_TITLES = 5_000  # of the newest stories; 9,000 words, of which 40 ms find the nearest (measured)
+# Of the newest stories; 9,000 words, of which 40 ms find the nearest (measured)
+_TITLES = 5_000
 _LEAST_LETTERS = 4  # of a word that is replaced; shorter ones are near to too many
 _LEAST_LIKENESS = 0.75  # of difflib: two letters of nine (chosen)
-_MOST_UNKNOWN = 4  # words of one search that are replaced; limits the time of a hostile one
+# Words of one search that are replaced; limits the time of a hostile one
+_MOST_UNKNOWN = 4
 
 
 def nearest_search(connection: Connection, text: str) -> str | None:
@@ -27,7 +29,9 @@ def nearest_search(connection: Connection, text: str) -> str | None:
             nearest[word] = match
     if not nearest:
         return None
-    return WORD.sub(lambda word: nearest.get("".join(search_words(word[0])), word[0]), text)
+    return WORD.sub(
+        lambda word: nearest.get("".join(search_words(word[0])), word[0]), text
+    )
 
 
 def _unknown_words(connection: Connection, query: Query) -> list[str]:
@@ -49,4 +53,9 @@ def _unknown_words(connection: Connection, query: Query) -> list[str]:
 def _title_words(connection: Connection) -> set[str]:
     live = select(story.c.title).where(story.c.redirect_to.is_(None))
     titles = connection.scalars(live.order_by(story.c.bumped_at.desc()).limit(_TITLES))
-    return {word for title in titles for word in search_words(title) if len(word) >= _LEAST_LETTERS}
+    return {
+        word
+        for title in titles
+        for word in search_words(title)
+        if len(word) >= _LEAST_LETTERS
+    }

@@ -18,10 +18,23 @@ from sqlalchemy import Connection, Row, Select, select
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import Mark, SearchBounds, SearchHit, SearchResults, StoryHit
+from aggregator.model.read_model import (
+    Mark,
+    SearchBounds,
+    SearchHit,
+    SearchResults,
+    StoryHit,
+)
 from aggregator.store import codecs
 from aggregator.store.search import match
-from aggregator.store.search.match import Phrase, Query, SearchableText, Term, parse_query, with_title
+from aggregator.store.search.match import (
+    Phrase,
+    Query,
+    SearchableText,
+    Term,
+    parse_query,
+    with_title,
+)
 from aggregator.store.search.nearest import nearest_search
 from aggregator.store.search.progress import unindexed_to
 from aggregator.store.stories import article_views, articles
@@ -38,9 +51,11 @@ LEAD_POINTS = 1.5  # for all the terms in the first paragraph, or that share
 PHRASE_POINTS = 1.0  # where all the words are adjacent, in the headline or the lead
 REPORT_POINTS = 0.3  # each time the independent reports of its story double
 RECENT_POINTS = 2.0  # of the newest match; older ones get less
-_PHRASE_REACH = 5_000  # newest articles with all the words in which phrases are searched
+# Newest articles with all the words in which phrases are searched
+_PHRASE_REACH = 5_000
 _MAX_REPORTS = 32  # independent reports of a story that count at most
-_HALF_LIFE_DAYS = 14.0  # in effective time, after which half of the points of the newest match are left
+# In effective time, after which half of the points of the newest match are left
+_HALF_LIFE_DAYS = 14.0
 
 
 class _RankedArticle(FrozenStruct):
@@ -74,7 +89,11 @@ def search(
     return SearchResults(
         hits=tuple(hits[one.inbox_no] for one in shown),
         stories=tuple(
-            StoryHit(found=len(found), hits=tuple(hits[n] for n in found[:_ARTICLES_SHOWN]), **stories[id_])
+            StoryHit(
+                found=len(found),
+                hits=tuple(hits[n] for n in found[:_ARTICLES_SHOWN]),
+                **stories[id_],
+            )
             for id_, found in chosen.items()
         ),
         more=len(ranked) > len(shown),
@@ -86,7 +105,9 @@ def search(
 def within(query: Query, bounds: SearchBounds) -> Query:
     """`query` within further bounds; where both have one, both hold."""
     since = max(filter(None, (query.since, bounds.since)), default=None)
-    after_until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT if bounds.until else None
+    after_until = (
+        min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT if bounds.until else None
+    )
     language = bounds.language.strip().casefold() if bounds.language else query.language
     return replace(
         query,
@@ -114,7 +135,8 @@ def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArti
     rows = [
         row
         for row in rows_with(connection, _RANKED_COLUMNS, article.c.inbox_no, numbers)
-        if query.since is None or row.effective_at >= query.since  # marks know days only
+        # Marks know days only
+        if query.since is None or row.effective_at >= query.since
         if query.before is None or row.effective_at < query.before
     ]
     if not rows:
@@ -124,7 +146,11 @@ def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArti
     for row in rows:
         points = _points_of_words(row, query.terms, titled.terms, whole)
         points += _points_of_story(row, latest - row.effective_at)
-        ranked.append(_RankedArticle(inbox_no=row.inbox_no, story=row.story, points=round(points, 6)))
+        ranked.append(
+            _RankedArticle(
+                inbox_no=row.inbox_no, story=row.story, points=round(points, 6)
+            )
+        )
     return sorted(ranked, key=lambda one: (-one.points, -one.inbox_no))
 
 
@@ -139,7 +165,9 @@ def _points_of_words(
     count = len(terms) or 1
     points = TITLE_POINTS * sum(map(wording.holds_term, titled)) / count
     points += LEAD_POINTS * sum(map(wording.holds_term, terms)) / count
-    return points + PHRASE_POINTS * (whole is not None and any(map(wording.holds, whole)))
+    return points + PHRASE_POINTS * (
+        whole is not None and any(map(wording.holds, whole))
+    )
 
 
 def _points_of_story(row: Row[Any], age: dt.timedelta) -> float:
@@ -153,10 +181,14 @@ def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
     """The words of a search in a row, anywhere and in the headline; None where they are less than two."""
     firsts = [phrase for term in query.terms for phrase in term.any_of[0]]
     words = tuple(word for phrase in firsts for word in phrase.words)
-    if len(words) < 2 and not any(len(word) > 2 and is_unspaced(word) for word in words):
+    if len(words) < 2 and not any(
+        len(word) > 2 and is_unspaced(word) for word in words
+    ):
         return None
     ends = firsts[-1].prefix
-    return Phrase(words=words, prefix=ends), Phrase(words=words, prefix=ends, in_title=True)
+    return Phrase(words=words, prefix=ends), Phrase(
+        words=words, prefix=ends, in_title=True
+    )
 
 
 _RANKED_COLUMNS: Select[Any] = select(
@@ -172,7 +204,9 @@ _RANKED_COLUMNS: Select[Any] = select(
 # --- what is shown -----------------------------------------------------------------------------------------
 
 
-def _hits(connection: Connection, numbers: Iterable[int], query: Query) -> dict[int, SearchHit]:
+def _hits(
+    connection: Connection, numbers: Iterable[int], query: Query
+) -> dict[int, SearchHit]:
     """The articles with what a hit shows, by their numbers."""
     statement = (
         article_views.view_columns("text")
@@ -225,15 +259,25 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
     places = _places([_folded(text[a:b]) for a, b in spans], phrases)
     middle = _richest(places)
     chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
-    while len(chosen) > 1 and places and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2:
+    while (
+        len(chosen) > 1
+        and places
+        and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2
+    ):
         chosen = chosen[1:]  # very long words before the match
     start = 0 if chosen[0] == spans[0] else chosen[0][0]
-    end = min(len(text) if chosen[-1] == spans[-1] else chosen[-1][1], start + _CHARS_SHOWN)
+    end = min(
+        len(text) if chosen[-1] == spans[-1] else chosen[-1][1], start + _CHARS_SHOWN
+    )
     before = "… " if start else ""
-    shown = before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
+    shown = (
+        before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
+    )
     shift = len(before) - start
     marks: list[Mark] = []
-    for at in sorted({at for place in places for at in range(place.first, place.first + place.words)}):
+    for at in sorted(
+        {at for place in places for at in range(place.first, place.first + place.words)}
+    ):
         first, last = spans[at][0] + shift, spans[at][1] + shift
         if spans[at][0] < start or spans[at][1] > end:
             continue
@@ -265,7 +309,11 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
         where.setdefault(word, []).append(at)
     found = []
     for number, phrase in enumerate(dict.fromkeys(phrases)):
-        parts = [part for word in phrase.words for part in (word if is_unspaced(word) else (word,))]
+        parts = [
+            part
+            for word in phrase.words
+            for part in (word if is_unspaced(word) else (word,))
+        ]
         *before, last = parts
         ends = [last]
         if phrase.prefix and not is_unspaced(last):
@@ -282,6 +330,10 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
 def _richest(places: Sequence[_Place]) -> int:
     """Return the first word of the passage with the most different phrases; 0 without matches."""
     firsts = [place.first for place in places]
-    ends = (bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE) for first in firsts)
-    counts = [len({place.phrase for place in places[at:end]}) for at, end in enumerate(ends)]
+    ends = (
+        bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE) for first in firsts
+    )
+    counts = [
+        len({place.phrase for place in places[at:end]}) for at, end in enumerate(ends)
+    ]
     return firsts[counts.index(max(counts))] if counts else 0

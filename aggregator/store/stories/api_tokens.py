@@ -45,9 +45,13 @@ def create(
     """
     name = " ".join(name.split())
     if not name or len(name) > _NAME_CHARS or not name.isprintable():
-        raise UsageError(f"the name of a token has 1 to {_NAME_CHARS} printable characters")
+        raise UsageError(
+            f"the name of a token has 1 to {_NAME_CHARS} printable characters"
+        )
     if any(one.name == name for one in _in_force(connection)):
-        raise UsageError(f"a token {name!r} exists; revoke it first, or choose another name")
+        raise UsageError(
+            f"a token {name!r} exists; revoke it first, or choose another name"
+        )
     made = ApiToken(
         id=secrets.token_hex(_ID_BYTES),
         name=name,
@@ -57,7 +61,11 @@ def create(
     secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     connection.execute(
         insert(api_token).values(
-            id=made.id, name=name, hash=_hash(secret), scopes=",".join(made.scopes), created_at=now
+            id=made.id,
+            name=name,
+            hash=_hash(secret),
+            scopes=",".join(made.scopes),
+            created_at=now,
         )
     )
     return made, secret
@@ -65,7 +73,9 @@ def create(
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
     """Return the valid token with this secret. The time of a search by hash tells nothing of the secret."""
-    valid = select(api_token).where(api_token.c.hash == _hash(secret), api_token.c.revoked_at.is_(None))
+    valid = select(api_token).where(
+        api_token.c.hash == _hash(secret), api_token.c.revoked_at.is_(None)
+    )
     row = connection.execute(valid).first()
     return None if row is None else _token(row)
 
@@ -74,16 +84,24 @@ def all_tokens(connection: Connection) -> list[ApiToken]:
     """Return all tokens, including revoked ones, oldest first."""
     return [
         _token(row)
-        for row in connection.execute(select(api_token).order_by(api_token.c.created_at, api_token.c.id))
+        for row in connection.execute(
+            select(api_token).order_by(api_token.c.created_at, api_token.c.id)
+        )
     ]
 
 
 def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToken:
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
-    found = next((one for one in _in_force(connection) if name_or_id in (one.id, one.name)), None)
+    found = next(
+        (one for one in _in_force(connection) if name_or_id in (one.id, one.name)), None
+    )
     if found is None:
-        raise UsageError(f"there is no valid token {name_or_id!r}; `aggregator token list` shows all")
-    connection.execute(update(api_token).where(api_token.c.id == found.id).values(revoked_at=now))
+        raise UsageError(
+            f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
+        )
+    connection.execute(
+        update(api_token).where(api_token.c.id == found.id).values(revoked_at=now)
+    )
     return found
 
 
@@ -94,7 +112,9 @@ def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
 
 def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     """Store the time of the last use."""
-    connection.execute(update(api_token).where(api_token.c.id == used.id).values(last_used_at=now))
+    connection.execute(
+        update(api_token).where(api_token.c.id == used.id).values(last_used_at=now)
+    )
 
 
 def _in_force(connection: Connection) -> list[ApiToken]:
@@ -107,4 +127,7 @@ def _hash(secret: str) -> bytes:
 
 def _token(row: Row[Any]) -> ApiToken:
     columns = {name: row._mapping[name] for name in ApiToken.__struct_fields__}
-    return ApiToken(**columns | {"scopes": tuple(one for one in SCOPES if one in row.scopes.split(","))})
+    return ApiToken(
+        **columns
+        | {"scopes": tuple(one for one in SCOPES if one in row.scopes.split(","))}
+    )

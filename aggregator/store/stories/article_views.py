@@ -5,44 +5,75 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, bindparam, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    RowMapping,
+    Select,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 
 from aggregator.model.core import ArticleHtml, ArticleView, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with
 
-SHOWN_MEMBERS = 64  # articles of a large story from which headline and summary are chosen
+# Articles of a large story from which headline and summary are chosen
+SHOWN_MEMBERS = 64
 
-_OWN_FORM = frozenset({"outlet", "text", "html", "evidence"})  # fields that are not the column of their name
-_SAME = [name for name in ArticleView.__struct_fields__ if name in article.c and name not in _OWN_FORM]
-_OF_DETAILS = sorted({*ArticleView.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*_SAME})
+# Fields that are not the column of their name
+_OWN_FORM = frozenset({"outlet", "text", "html", "evidence"})
+_SAME = [
+    name
+    for name in ArticleView.__struct_fields__
+    if name in article.c and name not in _OWN_FORM
+]
+_OF_DETAILS = sorted(
+    {*ArticleView.__struct_fields__} & {*ArticleDetails.__struct_fields__} - {*_SAME}
+)
 _COLUMNS = (*_SAME, "story", "outlet", "outlet_name", "seen_at", "details")
 
 
 # Not of a reprint: no page shows that, and a story may have thousands.
-_HTML = case((or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None)), article.c.html)).label(
-    "html"
-)
+_HTML = case(
+    (
+        or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None)),
+        article.c.html,
+    )
+).label("html")
 _SELECTED = {"text": TEXT_OR_EMPTY, "html": _HTML}
 
 
 def view_columns(*more: str) -> Select[Any]:
     """Return SELECT of the columns of an ArticleView; `more` may add "text", "html" and "evidence"."""
-    return select(*(_SELECTED.get(name, article.c[name]) for name in (*_COLUMNS, *more)))
+    return select(
+        *(_SELECTED.get(name, article.c[name]) for name in (*_COLUMNS, *more))
+    )
 
 
 def is_of_outlets(connection: Connection, names: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition that an article is of one of the outlets, by key or name, in any case."""
-    keys = {key for name in names for key in (name.casefold(), name.lower())}  # PostgreSQL keeps ß
+    # PostgreSQL keeps ß
+    keys = {key for name in names for key in (name.casefold(), name.lower())}
     folded = func.casefold if connection.dialect.name == "sqlite" else func.lower
-    return or_(folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys))
+    return or_(
+        folded(article.c.outlet).in_(keys), folded(article.c.outlet_name).in_(keys)
+    )
 
 
 def view_of(whole: StoredArticle) -> ArticleView:
     """Return the view of an article that is placed now, without its text."""
     columns = {name: getattr(whole, name) for name in _SAME}
-    names = {"outlet_name": whole.outlet_name, "outlet": whole.outlet_key, "seen_at": whole.seen_at}
+    names = {
+        "outlet_name": whole.outlet_name,
+        "outlet": whole.outlet_key,
+        "seen_at": whole.seen_at,
+    }
     return _view(columns | names, whole.read_details())
 
 
@@ -57,10 +88,14 @@ def view(row: Row[Any]) -> ArticleView:
     return _view(columns, codecs.unpack(row.details, ArticleDetails), **more)
 
 
-def _view(columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **more: Any) -> ArticleView:
+def _view(
+    columns: Mapping[str, Any] | RowMapping, details: ArticleDetails, **more: Any
+) -> ArticleView:
     outlet = columns["outlet_name"] or columns["outlet"]
     return ArticleView(
-        outlet=outlet if columns["claimed_outlet"] in (None, columns["outlet"]) else f"via {outlet}",
+        outlet=outlet
+        if columns["claimed_outlet"] in (None, columns["outlet"])
+        else f"via {outlet}",
         outlet_key=columns["outlet"],
         seen=columns["seen_at"],
         **{name: columns[name] for name in _SAME},
@@ -73,7 +108,10 @@ _TITLES_OF_LARGE = (
     view_columns()
     .where(
         article.c.story == bindparam("story_id"),
-        or_(article.c.copy_of.is_(None), article.c.version_of.is_not(None) & ~article.c.is_little_known),
+        or_(
+            article.c.copy_of.is_(None),
+            article.c.version_of.is_not(None) & ~article.c.is_little_known,
+        ),
     )
     .order_by(article.c.effective_at.desc(), article.c.inbox_no.desc())
     .limit(SHOWN_MEMBERS)
@@ -97,10 +135,16 @@ def views_for_title(
         rows = connection.execute(_TITLES_OF_LARGE, {"story_id": story}).all()
         if rows:
             if shown is not None and all(row.id != shown for row in rows):
-                rows = [*rows, *connection.execute(_ONE_OF_STORY, {"story_id": story, "article_id": shown})]
+                rows = [
+                    *rows,
+                    *connection.execute(
+                        _ONE_OF_STORY, {"story_id": story, "article_id": shown}
+                    ),
+                ]
             ids = {row.id for row in rows}
             replaced = {row.version_of for row in rows if row.version_of} - ids
-            of_story = view_columns().where(article.c.story == story)  # a correction may have moved others
+            # A correction may have moved others
+            of_story = view_columns().where(article.c.story == story)
             rows = [*rows, *rows_with(connection, of_story, article.c.id, replaced)]
             return sorted(map(view, rows), key=lambda one: (one.effective_at, one.id))
     return views_of_stories(connection, [story])[story]
@@ -109,13 +153,20 @@ def views_for_title(
 def views_of(connection: Connection, ids: Iterable[str]) -> list[ArticleView]:
     """Return these articles, oldest first, without texts."""
     rows = rows_with(connection, view_columns(), article.c.id, ids)
-    return [view(row) for row in sorted(rows, key=lambda row: (row.effective_at, row.id))]
+    return [
+        view(row) for row in sorted(rows, key=lambda row: (row.effective_at, row.id))
+    ]
 
 
-def views_with_text(connection: Connection, ids: Iterable[str]) -> Iterator[ArticleView]:
+def views_with_text(
+    connection: Connection, ids: Iterable[str]
+) -> Iterator[ArticleView]:
     """Yield these articles with texts, ordered by id."""
     yield from map(
-        view, rows_with(connection, view_columns("text").order_by(article.c.id), article.c.id, ids)
+        view,
+        rows_with(
+            connection, view_columns("text").order_by(article.c.id), article.c.id, ids
+        ),
     )
 
 
@@ -123,10 +174,15 @@ def views_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
 ) -> dict[str, list[ArticleView]]:
     """Return the articles of `stories`, oldest first."""
-    return {one: list(map(view, rows)) for one, rows in rows_of_stories(connection, stories, *more).items()}
+    return {
+        one: list(map(view, rows))
+        for one, rows in rows_of_stories(connection, stories, *more).items()
+    }
 
 
-def rows_of_stories(connection: Connection, stories: Iterable[str], *more: str) -> dict[str, list[Row[Any]]]:
+def rows_of_stories(
+    connection: Connection, stories: Iterable[str], *more: str
+) -> dict[str, list[Row[Any]]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
     found: dict[str, list[Row[Any]]] = {one: [] for one in sorted(stories)}
     for row in rows_with(connection, _oldest_first(*more), article.c.story, found):
@@ -139,9 +195,16 @@ def _oldest_first(*more: str) -> Select[Any]:
     return view_columns(*more).order_by(article.c.effective_at, article.c.inbox_no)
 
 
-def undated_stories(connection: Connection, ids: Iterable[str]) -> dict[str, dt.datetime]:
+def undated_stories(
+    connection: Connection, ids: Iterable[str]
+) -> dict[str, dt.datetime]:
     """Return those of the stories without any date (`ArticleView.is_dated`): when each was seen first."""
-    dated = func.count(case((article.c.published_origin != "poll", article.c.published)))
+    dated = func.count(
+        case((article.c.published_origin != "poll", article.c.published))
+    )
     seen = select(article.c.story, func.min(article.c.seen_at).label("seen"))
     undated = seen.group_by(article.c.story).having(dated == 0)
-    return {row.story: row.seen for row in rows_with(connection, undated, article.c.story, ids)}
+    return {
+        row.story: row.seen
+        for row in rows_with(connection, undated, article.c.story, ids)
+    }

@@ -50,13 +50,17 @@ class ArticleDetails(FrozenStruct):
     media: tuple[Enclosure, ...] = ()
     truncated: bool = False
     categories: tuple[str, ...] = ()
-    repeated: tuple[BoilerplateLine, ...] = ()  # learned boilerplate, hidden from the text
-    site_name: str | None = None  # the name of the outlet, if its own site gives it: its page or its feed
+    # Learned boilerplate, hidden from the text
+    repeated: tuple[BoilerplateLine, ...] = ()
+    # The name of the outlet, if its own site gives it: its page or its feed
+    site_name: str | None = None
 
 
 def details_of(clean: CleanArticle) -> ArticleDetails:
     """Return the details of an extracted article, which have the same names there."""
-    return ArticleDetails(**{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__})
+    return ArticleDetails(
+        **{name: getattr(clean, name) for name in ArticleDetails.__struct_fields__}
+    )
 
 
 class StoredArticle(Article, frozen=True, kw_only=True):
@@ -85,7 +89,8 @@ class StoredArticle(Article, frozen=True, kw_only=True):
     text_hash: bytes  # of title and whole text
     details: bytes  # ArticleDetails, packed
     is_gone: bool = False  # its text was deleted by retention
-    follows: str | None = None  # the earlier story that the one which it founded continues
+    # The earlier story that the one which it founded continues
+    follows: str | None = None
     # Of an article that is placed now: its HTML (ArticleHtml, compressed), why it is where it is, the sampled
     # shingles by which later ones find it as their original, and whether it bumps its story by the clock.
     html: bytes | None = None
@@ -117,7 +122,9 @@ class PublishedSpan(NamedTuple):
         """Return the span of both."""
         if self.is_dated != other.is_dated:
             return self if self.is_dated else other
-        return PublishedSpan(min(self.first, other.first), max(self.last, other.last), self.is_dated)
+        return PublishedSpan(
+            min(self.first, other.first), max(self.last, other.last), self.is_dated
+        )
 
 
 def published_span(members: Sequence[Article | ArticleView]) -> PublishedSpan:
@@ -151,7 +158,11 @@ def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
 
 COLUMNS: Final = _columns_for(Article)  # of an Article
 _SHARED: Final = ("source", "outlet_key", "role", "kind", "wire")
-_MEMBERS = select(*COLUMNS).where(article.c.story == bindparam("story_id")).order_by(article.c.inbox_no)
+_MEMBERS = (
+    select(*COLUMNS)
+    .where(article.c.story == bindparam("story_id"))
+    .order_by(article.c.inbox_no)
+)
 
 
 def record_ids(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
@@ -199,7 +210,7 @@ def without_text(whole: StoredArticle) -> Article:
     return _article({name: getattr(whole, name) for name in Article.__struct_fields__})
 
 
-def member(connection: Connection, id: str) -> Article:  # noqa: A002
+def member(connection: Connection, id: str) -> Article:
     """Return article `id`, which must exist."""
     return of_row(connection.execute(_ONE_MEMBER, {"article_id": id}).one())
 
@@ -224,7 +235,9 @@ def last_articles(connection: Connection, count: int) -> list[LastArticle]:
     """Return the last articles that are no copies, in the order of placing."""
     columns = article.c.story, article.c.seen_at, article.c.effective_at, _HAS_OTHERS
     newest = select(*columns).where(article.c.role != "copy")
-    rows = connection.execute(newest.order_by(article.c.inbox_no.desc()).limit(count)).all()
+    rows = connection.execute(
+        newest.order_by(article.c.inbox_no.desc()).limit(count)
+    ).all()
     return [
         LastArticle(story, seen - effective, bool(has_others))
         for story, seen, effective, has_others in reversed(rows)
@@ -248,23 +261,35 @@ def has_date(connection: Connection, story: str) -> bool:
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
     """Return whether an article of the story was polled or pushed as news, and not read from a file."""
-    return connection.execute(_BUMPED_BY_CLOCK.limit(1), {"story_id": story}).first() is not None
+    return (
+        connection.execute(_BUMPED_BY_CLOCK.limit(1), {"story_id": story}).first()
+        is not None
+    )
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
     """Return the assigned stories of those of the articles that are placed."""
-    return {row.id: row.story for row in rows_with(connection, _ASSIGNED, article.c.id, ids)}
+    return {
+        row.id: row.story for row in rows_with(connection, _ASSIGNED, article.c.id, ids)
+    }
 
 
 _ASSIGNED = select(article.c.id, article.c.story)
 _STORED = _columns_for(StoredArticle)
-_ROOT = select(article.c.root_article).where(article.c.id == bindparam("article_id")).scalar_subquery()
+_ROOT = (
+    select(article.c.root_article)
+    .where(article.c.id == bindparam("article_id"))
+    .scalar_subquery()
+)
 _LATEST = (
-    select(*_STORED).where(article.c.root_article == _ROOT).order_by(article.c.generation.desc()).limit(1)
+    select(*_STORED)
+    .where(article.c.root_article == _ROOT)
+    .order_by(article.c.generation.desc())
+    .limit(1)
 )
 
 
-def latest(connection: Connection, id: str) -> StoredArticle | None:  # noqa: A002 - the word that people type
+def latest(connection: Connection, id: str) -> StoredArticle | None:
     """Return the newest generation of article `id`, to which its keys belong; None if it does not exist."""
     row = connection.execute(_LATEST, {"article_id": id}).first()
     return None if row is None else StoredArticle(**row._mapping)
@@ -275,7 +300,9 @@ def stored_with(
 ) -> list[StoredArticle]:
     """Return the articles whose `column` has one of the values, in the order of placing."""
     rows = rows_with(connection, select(*_STORED), column, values)
-    return sorted((StoredArticle(**row._mapping) for row in rows), key=attrgetter("inbox_no"))
+    return sorted(
+        (StoredArticle(**row._mapping) for row in rows), key=attrgetter("inbox_no")
+    )
 
 
 def by_number(connection: Connection, n: int) -> StoredArticle | None:
@@ -283,9 +310,11 @@ def by_number(connection: Connection, n: int) -> StoredArticle | None:
     return next(iter(stored_with(connection, article.c.inbox_no, [n])), None)
 
 
-def evidence_of(connection: Connection, id: str) -> Evidence:  # noqa: A002 - the word that people type
+def evidence_of(connection: Connection, id: str) -> Evidence:
     """Return the evidence of article `id`, which must exist."""
-    return codecs.unpack(connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence)
+    return codecs.unpack(
+        connection.execute(_EVIDENCE, {"article_id": id}).scalar_one(), Evidence
+    )
 
 
 def ids_of(connection: Connection, name: str) -> list[str]:

@@ -22,13 +22,19 @@ class Command(FrozenStruct):
 
 
 _COLUMNS = [command.c[name] for name in Command.__struct_fields__]
-_WAITING = select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
+_WAITING = (
+    select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
+)
 
 
-def enqueue(connection: Connection, at: dt.datetime, kind: CommandKind, payload: str) -> int:
+def enqueue(
+    connection: Connection, at: dt.datetime, kind: CommandKind, payload: str
+) -> int:
     """Add a command. Return its number."""
     values = {"at": at, "kind": kind, "payload": payload, "state": "waiting"}
-    number: int = connection.execute(insert(command).returning(command.c.command_no), [values]).scalar_one()
+    number: int = connection.execute(
+        insert(command).returning(command.c.command_no), [values]
+    ).scalar_one()
     return number
 
 
@@ -44,8 +50,14 @@ def found(connection: Connection, n: int) -> Command | None:
 
 
 def answer(
-    connection: Connection, n: int, at: dt.datetime, state: Literal["done", "refused"], text: str
+    connection: Connection,
+    n: int,
+    at: dt.datetime,
+    state: Literal["done", "refused"],
+    text: str,
 ) -> None:
     """Store state and result of command `n`."""
     values = {"state": state, "result": text, "done_at": at}
-    connection.execute(update(command).where(command.c.command_no == n).values(**values))
+    connection.execute(
+        update(command).where(command.c.command_no == n).values(**values)
+    )

@@ -37,8 +37,10 @@ class ConstraintTable:
     """
 
     def __init__(self, constraints: Iterable[Constraint]) -> None:
-        self.separated: set[str] = set()  # articles of "apart", even if a later correction overrules it
-        self._constraints: defaultdict[str, list[Constraint]] = defaultdict(list)  # by article, latest last
+        # Articles of "apart", even if a later correction overrules it
+        self.separated: set[str] = set()
+        # By article, latest last
+        self._constraints: defaultdict[str, list[Constraint]] = defaultdict(list)
         self._sides: defaultdict[tuple[int, Relation, int], set[str]] = defaultdict(set)
         for constraint in sorted(constraints, key=attrgetter("correction")):
             article, relation = constraint.article, constraint.relation

@@ -22,7 +22,8 @@ class MovedArticle(FrozenStruct):
     article: str
     before: str
     after: str
-    evidence: Evidence | None = None  # before the correction, if the correction replaced it
+    # Before the correction, if the correction replaced it
+    evidence: Evidence | None = None
 
 
 class Redirect(FrozenStruct):
@@ -39,7 +40,8 @@ class CorrectionDetail(FrozenStruct):
     retired: tuple[str, ...] = ()  # ids of stories that redirect since
     redirects: tuple[Redirect, ...] = ()  # of stories that redirected to these before
     founded: str | None = None  # the story that it created
-    titles: tuple[tuple[str, str], ...] = ()  # stories and the articles of their headlines before it
+    # Stories and the articles of their headlines before it
+    titles: tuple[tuple[str, str], ...] = ()
     words: str = ""  # the command in words, for the list
 
 
@@ -67,19 +69,33 @@ def add(
 
     `together`: articles that belong in one story; `leaving`: those that belong apart from `staying`.
     """
-    n = (connection.execute(select(func.max(correction.c.correction_no))).scalar_one() or 0) + 1
+    n = (
+        connection.execute(select(func.max(correction.c.correction_no))).scalar_one()
+        or 0
+    ) + 1
     text = msgspec.json.encode(detail).decode()
-    connection.execute(insert(correction), [{"correction_no": n, "at": at, "kind": kind, "detail": text}])
-    for relation, side, ids in (("together", 0, together), ("apart", 0, leaving), ("apart", 1, staying)):
+    connection.execute(
+        insert(correction),
+        [{"correction_no": n, "at": at, "kind": kind, "detail": text}],
+    )
+    for relation, side, ids in (
+        ("together", 0, together),
+        ("apart", 0, leaving),
+        ("apart", 1, staying),
+    ):
         if ids:
             shared = {"correction": n, "relation": relation, "side": side}
-            connection.execute(insert(link_constraint), [shared | {"article": id_} for id_ in ids])
+            connection.execute(
+                insert(link_constraint), [shared | {"article": id_} for id_ in ids]
+            )
     return n
 
 
 def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     """Mark correction `n` as undone and delete its constraints."""
-    connection.execute(update(correction).where(correction.c.correction_no == n).values(undone_at=at))
+    connection.execute(
+        update(correction).where(correction.c.correction_no == n).values(undone_at=at)
+    )
     connection.execute(delete(link_constraint).where(link_constraint.c.correction == n))
 
 
@@ -91,7 +107,10 @@ def all_corrections(
     if before is not None:
         chosen = chosen.where(correction.c.correction_no < before)
     return [
-        Correction(**dict(row._mapping) | {"detail": msgspec.json.decode(row.detail, type=CorrectionDetail)})
+        Correction(
+            **dict(row._mapping)
+            | {"detail": msgspec.json.decode(row.detail, type=CorrectionDetail)}
+        )
         for row in connection.execute(chosen)
     ]
 
@@ -101,11 +120,15 @@ def to_undo(connection: Connection, number: int | None) -> Correction:
     for entry in all_corrections(connection):
         if entry.correction_no == number and entry.undone_at is not None:
             raise UsageError(f"correction {number} is already undone")
-        if entry.correction_no == number or (number is None and entry.undone_at is None):
+        if entry.correction_no == number or (
+            number is None and entry.undone_at is None
+        ):
             return entry
     if number is None:
         raise UsageError("there is no correction to undo")
-    raise UsageError(f"there is no correction {number}; `aggregator correct list` shows them")
+    raise UsageError(
+        f"there is no correction {number}; `aggregator correct list` shows them"
+    )
 
 
 def all_constraints(connection: Connection, *, after: int = 0) -> list[Constraint]:
@@ -136,7 +159,9 @@ class Constraints:
         """Return whether a correction names the article."""
         return article in self._of(connection)
 
-    def story_constraints(self, connection: Connection, article: str) -> StoryConstraints:
+    def story_constraints(
+        self, connection: Connection, article: str
+    ) -> StoryConstraints:
         """Return the constraints of an article. A must-link takes precedence over a cannot-link."""
         linked = self._of(connection).linked_articles(article)
         must_link = set(articles.assigned_stories(connection, linked.together).values())
@@ -146,17 +171,28 @@ class Constraints:
     def may_leave(self, connection: Connection, articles_: Iterable[str]) -> bool:
         """Return whether no correction links any of these articles to another one."""
         table, moving = self._of(connection), set(articles_)
-        return all(table.linked_articles(article).together <= moving for article in moving)
+        return all(
+            table.linked_articles(article).together <= moving for article in moving
+        )
 
-    def may_join(self, connection: Connection, articles_: Iterable[str], story: str) -> bool:
+    def may_join(
+        self, connection: Connection, articles_: Iterable[str], story: str
+    ) -> bool:
         """Return whether no correction keeps any of these articles out of the story."""
-        return all(story not in self.story_constraints(connection, article).barred for article in articles_)
+        return all(
+            story not in self.story_constraints(connection, article).barred
+            for article in articles_
+        )
 
     def may_merge(self, connection: Connection, story: str, other_story: str) -> bool:
         """Return whether no correction separates an article of one story from one of the other."""
         table = self._of(connection)
         assigned_stories = articles.assigned_stories(connection, table.separated)
-        others = {article for article, assigned in assigned_stories.items() if assigned == other_story}
+        others = {
+            article
+            for article, assigned in assigned_stories.items()
+            if assigned == other_story
+        }
         for article, assigned in assigned_stories.items():
             if assigned == story and table.linked_articles(article).apart & others:
                 return False

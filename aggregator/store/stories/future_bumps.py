@@ -7,9 +7,11 @@ from sqlalchemy import Connection, select, update
 from aggregator.store.stories.placement_batch import Ledger
 from aggregator.store.tables import count_rows, story
 
-_AHEAD = dt.timedelta(minutes=1)  # by which a story's last bump may be ahead of the clock (chosen)
+# By which a story's last bump may be ahead of the clock (chosen)
+_AHEAD = dt.timedelta(minutes=1)
 _IS_LIVE = story.c.redirect_to.is_(None)
-_AHEAD_SHARE = 0.05  # of the stories that are pulled back at most; if more are ahead, the clock is wrong now
+# Of the stories that are pulled back at most; if more are ahead, the clock is wrong now
+_AHEAD_SHARE = 0.05
 
 
 def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
@@ -24,17 +26,28 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
     count = count_rows(connection, story, *in_future)
     if count > max(few, _AHEAD_SHARE * count_rows(connection, story, _IS_LIVE)):
         return 0
-    order = select(story.c.story_no).where(*in_future).order_by(story.c.bumped_at, story.c.story_no)
+    order = (
+        select(story.c.story_no)
+        .where(*in_future)
+        .order_by(story.c.bumped_at, story.c.story_no)
+    )
     ledger = Ledger(connection)
     for n in connection.execute(order).scalars().all():
         # Like every bump: to the second, with a serial number as microseconds.
         moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
-        connection.execute(update(story).where(story.c.story_no == n).values(bumped_at=moment))
+        connection.execute(
+            update(story).where(story.c.story_no == n).values(bumped_at=moment)
+        )
     ledger.close()
     return count
 
 
 def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
-    newest = select(story.c.bumped_at).where(_IS_LIVE).order_by(story.c.bumped_at.desc()).limit(1)
+    newest = (
+        select(story.c.bumped_at)
+        .where(_IS_LIVE)
+        .order_by(story.c.bumped_at.desc())
+        .limit(1)
+    )
     last: dt.datetime | None = connection.execute(newest).scalar()
     return last is not None and last > moment

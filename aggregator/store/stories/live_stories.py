@@ -9,9 +9,9 @@ from aggregator.model.core import Article
 from aggregator.store.stories import articles
 from aggregator.store.tables import article, in_parts, story
 
-_STORIES = select(story.c.story_no, story.c.id, story.c.last_inbox_no, story.c.article_count).where(
-    story.c.redirect_to.is_(None)
-)
+_STORIES = select(
+    story.c.story_no, story.c.id, story.c.last_inbox_no, story.c.article_count
+).where(story.c.redirect_to.is_(None))
 _COMPARED = (
     select(*articles.COLUMNS)
     .join(story, story.c.id == article.c.story)
@@ -20,7 +20,11 @@ _COMPARED = (
 _DATES_OF_OTHERS = (
     select(article.c.story, article.c.published)
     .join(story, story.c.id == article.c.story)
-    .where(~article.c.is_compared, article.c.published.is_not(None), story.c.redirect_to.is_(None))
+    .where(
+        ~article.c.is_compared,
+        article.c.published.is_not(None),
+        story.c.redirect_to.is_(None),
+    )
 )
 _GROWN_SINCE = story.c.last_inbox_no >= bindparam("since")
 _NAMED = story.c.id.in_(bindparam("ids", expanding=True))
@@ -57,10 +61,14 @@ def named(connection: Connection, ids: Iterable[str]) -> list[LiveRows]:
 
 
 def _read(
-    connection: Connection, which: ColumnElement[bool], bounds: dict[str, int | Sequence[str]]
+    connection: Connection,
+    which: ColumnElement[bool],
+    bounds: dict[str, int | Sequence[str]],
 ) -> list[LiveRows]:
     by_id: dict[str, LiveRows] = {}
-    for row in connection.execute(_STORIES.where(which).order_by(story.c.story_no), bounds):
+    for row in connection.execute(
+        _STORIES.where(which).order_by(story.c.story_no), bounds
+    ):
         by_id[row.id] = LiveRows(*row, compared=[], other_minutes=[])
     rows = connection.execute(_COMPARED.where(which), bounds)
     for part in rows.yield_per(_ROWS_AT_ONCE).partitions():

@@ -9,12 +9,29 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Update,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.config.webhooks import DIGEST, recipient_words
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.tables import change, change_with, outbox, rows_with, story, webhook
+from aggregator.store.tables import (
+    change,
+    change_with,
+    outbox,
+    rows_with,
+    story,
+    webhook,
+)
 
 _EARLIER = outbox.alias("earlier")
 
@@ -60,7 +77,13 @@ class Delivery(NewDelivery, frozen=True, kw_only=True):
     others: tuple[int, ...] = ()  # changes of the deliveries that are sent with it
 
 
-_RECOVERED = {"state": "ok", "problem": None, "failures": 0, "failing_since": None, "resumes_at": None}
+_RECOVERED = {
+    "state": "ok",
+    "problem": None,
+    "failures": 0,
+    "failing_since": None,
+    "resumes_at": None,
+}
 _COLUMNS = [webhook.c[name] for name in WebhookState.__struct_fields__]
 
 
@@ -68,7 +91,10 @@ _COLUMNS = [webhook.c[name] for name in WebhookState.__struct_fields__]
 
 
 def sync_webhooks(
-    connection: Connection, url_hashes: Mapping[str, bytes], newest: int, now: dt.datetime
+    connection: Connection,
+    url_hashes: Mapping[str, bytes],
+    newest: int,
+    now: dt.datetime,
 ) -> None:
     """Store the configured webhooks, by name, each with the hash of its URL.
 
@@ -77,21 +103,34 @@ def sync_webhooks(
     """
     known = {
         row.name: row
-        for row in connection.execute(select(webhook.c.name, webhook.c.url_hash, webhook.c.is_configured))
+        for row in connection.execute(
+            select(webhook.c.name, webhook.c.url_hash, webhook.c.is_configured)
+        )
     }
     for name, url_hash in url_hashes.items():
         row = known.get(name)
         if row is None:
-            values = {"name": name, "url_hash": url_hash, "is_configured": True, "last_change_no": newest}
+            values = {
+                "name": name,
+                "url_hash": url_hash,
+                "is_configured": True,
+                "last_change_no": newest,
+            }
             connection.execute(insert(webhook).values(**_RECOVERED, **values))
             continue
         if not row.is_configured:
-            connection.execute(_of(name).values(is_configured=True, last_change_no=newest))
+            connection.execute(
+                _of(name).values(is_configured=True, last_change_no=newest)
+            )
         if row.url_hash != url_hash:
             connection.execute(_of(name).values(url_hash=url_hash))
             resume(connection, name, now)
     if removed := sorted(set(known) - set(url_hashes)):
-        connection.execute(update(webhook).where(webhook.c.name.in_(removed)).values(is_configured=False))
+        connection.execute(
+            update(webhook)
+            .where(webhook.c.name.in_(removed))
+            .values(is_configured=False)
+        )
 
 
 def skip_backlog(connection: Connection) -> None:
@@ -102,7 +141,11 @@ def skip_backlog(connection: Connection) -> None:
 
 def skip(connection: Connection, after: int, to: int) -> None:
     """Let the webhooks that have examined change `after` begin after change `to`."""
-    connection.execute(update(webhook).where(webhook.c.last_change_no >= after).values(last_change_no=to))
+    connection.execute(
+        update(webhook)
+        .where(webhook.c.last_change_no >= after)
+        .values(last_change_no=to)
+    )
 
 
 def webhooks(connection: Connection) -> list[WebhookState]:
@@ -121,7 +164,9 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
     counts = {(row.webhook, row.state): row.number for row in counted}
     states = ("waiting", "done", "given_up")
     return [
-        WebhookStats(row=one, **{state: counts.get((one.name, state), 0) for state in states})
+        WebhookStats(
+            row=one, **{state: counts.get((one.name, state), 0) for state in states}
+        )
         for one in webhooks(connection)
         if one.is_configured
     ]
@@ -132,8 +177,12 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 
     Return False if no such webhook is configured.
     """
-    done = connection.execute(_of(name).where(webhook.c.is_configured).values(**_RECOVERED))
-    connection.execute(_waiting(name).values(next_attempt_at=now, first_attempt_at=None))
+    done = connection.execute(
+        _of(name).where(webhook.c.is_configured).values(**_RECOVERED)
+    )
+    connection.execute(
+        _waiting(name).values(next_attempt_at=now, first_attempt_at=None)
+    )
     return done.rowcount > 0
 
 
@@ -145,7 +194,9 @@ def problems(connection: Connection) -> tuple[str, ...]:
             found.append(f"{recipient_words(row.name)}: its receiver is gone (410)")
         elif row.is_configured and row.failures > 1 and row.failing_since is not None:
             since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
-            found.append(f"{recipient_words(row.name)}: failing since {since}: {row.problem}")
+            found.append(
+                f"{recipient_words(row.name)}: failing since {since}: {row.problem}"
+            )
     return tuple(found)
 
 
@@ -156,7 +207,9 @@ def _of(name: str) -> Update:
 # --- filling -----------------------------------------------------------------------------------------------
 
 
-def already_sent(connection: Connection, name: str, stories: Collection[str]) -> set[str]:
+def already_sent(
+    connection: Connection, name: str, stories: Collection[str]
+) -> set[str]:
     """Return those of these stories of which the webhook has a delivery that was not pruned yet."""
     sent = select(outbox.c.story).where(outbox.c.webhook == name)
     return {row.story for row in rows_with(connection, sent, outbox.c.story, stories)}
@@ -166,7 +219,12 @@ def announced(connection: Connection, name: str, stories: Collection[str]) -> se
     """Return those of these stories of which the recipient has a delivery, or of a story merged into them."""
     today = func.coalesce(story.c.redirect_to, story.c.id)
     rows = select(today.label("today")).join(outbox, outbox.c.story == story.c.id)
-    return {row.today for row in rows_with(connection, rows.where(outbox.c.webhook == name), today, stories)}
+    return {
+        row.today
+        for row in rows_with(
+            connection, rows.where(outbox.c.webhook == name), today, stories
+        )
+    }
 
 
 def add(
@@ -211,20 +269,26 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
         return 0
     given_up = _waiting(name).where(outbox.c.change <= last)
     return connection.execute(
-        given_up.values(state="given_up", body=None, done_at=now, problem="too many wait")
+        given_up.values(
+            state="given_up", body=None, done_at=now, problem="too many wait"
+        )
     ).rowcount
 
 
 # --- sending -----------------------------------------------------------------------------------------------
 
 
-def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | dt.datetime | None:
+def next_due(
+    connection: Connection, name: str, now: dt.datetime
+) -> Delivery | dt.datetime | None:
     """Return the next delivery of a webhook, or the time when one is due; None if nothing waits.
 
     The next one is the oldest that is due, but deliveries of one story stay in their order.
     """
     row = connection.execute(
-        select(webhook.c.resumes_at, webhook.c.state).where(webhook.c.name == name, webhook.c.is_configured)
+        select(webhook.c.resumes_at, webhook.c.state).where(
+            webhook.c.name == name, webhook.c.is_configured
+        )
     ).first()
     if row is None or row.state == "gone":
         return None
@@ -247,7 +311,11 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
             .limit(1)
         ).first()
         if due is not None:
-            values = {one: due._mapping[one] for one in Delivery.__struct_fields__ if one in outbox.c}
+            values = {
+                one: due._mapping[one]
+                for one in Delivery.__struct_fields__
+                if one in outbox.c
+            }
             return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
     soonest: dt.datetime | None = connection.execute(
         select(func.min(outbox.c.next_attempt_at)).where(is_waiting, first_of_its_story)
@@ -258,20 +326,30 @@ def next_due(connection: Connection, name: str, now: dt.datetime) -> Delivery | 
     return max(soonest, resumes)
 
 
-def times_sent(connection: Connection, name: str, since: dt.datetime, now: dt.datetime) -> list[dt.datetime]:
+def times_sent(
+    connection: Connection, name: str, since: dt.datetime, now: dt.datetime
+) -> list[dt.datetime]:
     """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
     at = outbox.c.done_at
     sent = outbox.c.webhook == name, outbox.c.state == "done", at > since, at <= now
-    return list(connection.execute(select(at).where(*sent).distinct().order_by(at)).scalars())
+    return list(
+        connection.execute(select(at).where(*sent).distinct().order_by(at)).scalars()
+    )
 
 
-def waiting_with(connection: Connection, one: Delivery, most: int) -> tuple[Delivery, list[bytes]]:
+def waiting_with(
+    connection: Connection, one: Delivery, most: int
+) -> tuple[Delivery, list[bytes]]:
     """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
     is_waiting = outbox.c.webhook == one.webhook, outbox.c.state == "waiting"
     waits = *is_waiting, outbox.c.change != one.change
-    numbers = connection.execute(select(outbox.c.change).where(*waits).order_by(outbox.c.change)).scalars()
+    numbers = connection.execute(
+        select(outbox.c.change).where(*waits).order_by(outbox.c.change)
+    ).scalars()
     rows = select(outbox.c.body).where(*waits).order_by(outbox.c.change).limit(most - 1)
-    bodies = [codecs.decompress_bytes(body) for body in connection.execute(rows).scalars()]
+    bodies = [
+        codecs.decompress_bytes(body) for body in connection.execute(rows).scalars()
+    ]
     return replace(one, others=tuple(numbers)), [one.body, *bodies]
 
 
@@ -279,12 +357,19 @@ def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
     """Make waiting deliveries of a webhook due by `latest`: later times are from a wrong clock."""
     late = _waiting(name).where(outbox.c.next_attempt_at > latest)
     connection.execute(late.values(next_attempt_at=latest))
-    connection.execute(_of(name).where(webhook.c.resumes_at > latest).values(resumes_at=latest))
+    connection.execute(
+        _of(name).where(webhook.c.resumes_at > latest).values(resumes_at=latest)
+    )
 
 
 def failures_of(connection: Connection, name: str) -> int:
     """Return the number of failures in a row."""
-    return connection.execute(select(webhook.c.failures).where(webhook.c.name == name)).scalar() or 0
+    return (
+        connection.execute(
+            select(webhook.c.failures).where(webhook.c.name == name)
+        ).scalar()
+        or 0
+    )
 
 
 def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime) -> None:
@@ -292,7 +377,9 @@ def mark_delivered(connection: Connection, one: Delivery, now: dt.datetime) -> N
     has_recovered = failures_of(connection, one.webhook) > 0
     done = {"state": "done", "body": None, "done_at": now, "problem": None}
     connection.execute(_at(one).values(**done, attempts=one.attempts + 1))
-    change_with(connection, _waiting(one.webhook).values(**done), outbox.c.change, one.others)
+    change_with(
+        connection, _waiting(one.webhook).values(**done), outbox.c.change, one.others
+    )
     if has_recovered:
         connection.execute(_waiting(one.webhook).values(next_attempt_at=now))
     connection.execute(_of(one.webhook).values(**_RECOVERED, last_success_at=now))
@@ -329,13 +416,19 @@ def mark_failed(
     )
 
 
-def mark_gone(connection: Connection, one: Delivery, now: dt.datetime, problem: str) -> None:
+def mark_gone(
+    connection: Connection, one: Delivery, now: dt.datetime, problem: str
+) -> None:
     """Store the response 410: all waiting deliveries of the webhook are given up."""
     connection.execute(_at(one).values(attempts=one.attempts + 1))
     given_up = _waiting(one.webhook)
-    connection.execute(given_up.values(state="given_up", body=None, done_at=now, problem=problem))
+    connection.execute(
+        given_up.values(state="given_up", body=None, done_at=now, problem=problem)
+    )
     since = func.coalesce(webhook.c.failing_since, now)
-    connection.execute(_of(one.webhook).values(state="gone", problem=problem, failing_since=since))
+    connection.execute(
+        _of(one.webhook).values(state="gone", problem=problem, failing_since=since)
+    )
 
 
 def prune(connection: Connection, before: dt.datetime) -> int:
@@ -343,13 +436,18 @@ def prune(connection: Connection, before: dt.datetime) -> int:
     removed = select(webhook.c.name).where(~webhook.c.is_configured)
     done = connection.execute(
         delete(outbox).where(
-            or_(outbox.c.done_at < before, and_(outbox.c.webhook.in_(removed), outbox.c.at < before))
+            or_(
+                outbox.c.done_at < before,
+                and_(outbox.c.webhook.in_(removed), outbox.c.at < before),
+            )
         )
     )
     connection.execute(
         delete(webhook).where(
             ~webhook.c.is_configured,
-            ~select(outbox.c.webhook).where(outbox.c.webhook == webhook.c.name).exists(),
+            ~select(outbox.c.webhook)
+            .where(outbox.c.webhook == webhook.c.name)
+            .exists(),
         )
     )
     return done.rowcount
@@ -360,4 +458,6 @@ def _waiting(name: str) -> Update:
 
 
 def _at(one: Delivery) -> Update:
-    return update(outbox).where(outbox.c.webhook == one.webhook, outbox.c.change == one.change)
+    return update(outbox).where(
+        outbox.c.webhook == one.webhook, outbox.c.change == one.change
+    )

@@ -37,17 +37,24 @@ LogKind = Literal[
     "forgotten",
 ]
 
-_REASON = bindparam("entry_reason", type_=Text)  # of the text; the row may have one of its page
+# Of the text; the row may have one of its page
+_REASON = bindparam("entry_reason", type_=Text)
 _FINISH = (  # with the other columns of a finished entry
     update(entry)
     .where(entry.c.entry_no == bindparam("entry_n"))
     .values(
         reason=func.coalesce(entry.c.reason + "; " + _REASON, entry.c.reason, _REASON),
-        page_verdict=func.coalesce(bindparam("entry_page_verdict", type_=Text), entry.c.page_verdict),
+        page_verdict=func.coalesce(
+            bindparam("entry_page_verdict", type_=Text), entry.c.page_verdict
+        ),
         page=None,
     )
 )
-_COUNT = update(counter).where(counter.c.name == bindparam("counter_name")).values(value=bindparam("number"))
+_COUNT = (
+    update(counter)
+    .where(counter.c.name == bindparam("counter_name"))
+    .values(value=bindparam("number"))
+)
 
 
 class Ledger:
@@ -73,7 +80,9 @@ class Ledger:
 
     def drop_lines(self, keys: Iterable[tuple[str, int]]) -> None:
         """Delete lines of outlets."""
-        self._dropped_lines += [key for key in keys if self.lines.pop(key, None) is None]
+        self._dropped_lines += [
+            key for key in keys if self.lines.pop(key, None) is None
+        ]
 
     def write(self) -> None:
         """Write stories, articles, lines and entries: something is read next that may be among them."""
@@ -83,7 +92,9 @@ class Ledger:
         ]
         stories.insert_stories(self._connection, founded)
         article_writes.insert_articles(self._connection, self.articles)
-        outlet_rows.change_outlet_lines(self._connection, self._dropped_lines, self.lines)
+        outlet_rows.change_outlet_lines(
+            self._connection, self._dropped_lines, self.lines
+        )
         grown = {id_: self._whole(id_, state) for id_, state in self.states.items()}
         stories.update_stories(self._connection, grown)
         if self._finished:
@@ -103,7 +114,7 @@ class Ledger:
         if story in self.states or any(new.story == story for new in self.articles):
             self.write()
 
-    def write_article(self, id: str) -> None:  # noqa: A002
+    def write_article(self, id: str) -> None:
         """Write what waits if this article is among it."""
         if any(new.id == id for new in self.articles):
             self.write()
@@ -129,8 +140,12 @@ class Ledger:
         **detail: str | float | None,
     ) -> None:
         """Add a line to the log of a story."""
-        text = json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
-        self._logs.append({"story": story, "at": at, "kind": kind, "article": article, "detail": text})
+        text = (
+            json.dumps(detail, ensure_ascii=False, sort_keys=True) if detail else None
+        )
+        self._logs.append(
+            {"story": story, "at": at, "kind": kind, "article": article, "detail": text}
+        )
 
     def change(
         self,
@@ -212,7 +227,9 @@ class Ledger:
             self._connection.execute(_COUNT, {"counter_name": name, "number": value})
 
 
-def _kind(before: StoryRow | None, after: StoryState, others: Sequence[str]) -> ChangeKind | None:
+def _kind(
+    before: StoryRow | None, after: StoryState, others: Sequence[str]
+) -> ChangeKind | None:
     if before is None:
         return "created"
     if others:

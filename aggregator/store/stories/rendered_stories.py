@@ -18,11 +18,17 @@ from aggregator.stories.tuning import StoryTuning
 
 
 def render_next(
-    database: Database, limit: int, tuning: StoryTuning, *, of: Collection[str] | None = None
+    database: Database,
+    limit: int,
+    tuning: StoryTuning,
+    *,
+    of: Collection[str] | None = None,
 ) -> int:
     """Render up to `limit` unrendered stories, `of` these ids only if given. Return their number."""
     with database.read() as connection:
-        unrendered = _UNRENDERED if of is None else _UNRENDERED.where(story.c.id.in_(of))
+        unrendered = (
+            _UNRENDERED if of is None else _UNRENDERED.where(story.c.id.in_(of))
+        )
         waiting = connection.execute(unrendered, {"limit": limit}).all()
     if waiting:
         _render(database, waiting, tuning)
@@ -34,7 +40,9 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
     several = select(story.c.id).where(
         story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
     )
-    return connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
+    return (
+        connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
+    )
 
 
 def count_unrendered(connection: Connection) -> int:
@@ -46,7 +54,9 @@ def count_unrendered(connection: Connection) -> int:
 
 def clear_rendered(connection: Connection) -> None:
     """Let all stories be rendered again, except those whose texts retention has deleted."""
-    has_texts = exists().where(article.c.story == story.c.id, article.c.text.is_not(None))
+    has_texts = exists().where(
+        article.c.story == story.c.id, article.c.text.is_not(None)
+    )
     live = update(story).where(story.c.redirect_to.is_(None), has_texts)
     connection.execute(live.values(text=None, rendered=None))
 
@@ -63,24 +73,37 @@ _MEMBERS = select(article.c.id, article.c.story, article.c.original)
 
 def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -> None:
     with database.read() as connection:
-        members = article_views.views_of_stories(connection, [row.id for row in rows], "text")
+        members = article_views.views_of_stories(
+            connection, [row.id for row in rows], "text"
+        )
     renderings = [render(row.title, members[row.id], tuning) for row in rows]
     with database.write() as connection:
         ids = [row.id for row in rows]
-        found = {one.id: one.last_inbox_no for one in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)}
+        found = {
+            one.id: one.last_inbox_no
+            for one in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)
+        }
         unchanged = [
             (row, one)
             for row, one in zip(rows, renderings, strict=True)
             if found.get(row.id) == row.last_inbox_no
         ]
         written = [
-            {"story_id": row.id, "shown": codecs.compress_struct(one.shown), "plain": one.text}
+            {
+                "story_id": row.id,
+                "shown": codecs.compress_struct(one.shown),
+                "plain": one.text,
+            }
             for row, one in unchanged
         ]
         if written:
             connection.execute(_WRITE, written)
-            _note_originals(connection, {row.id: one.originals for row, one in unchanged})
-            story_links.write(connection, [(row, one.names, one.topics) for row, one in unchanged])
+            _note_originals(
+                connection, {row.id: one.originals for row, one in unchanged}
+            )
+            story_links.write(
+                connection, [(row, one.names, one.topics) for row, one in unchanged]
+            )
 
 
 _WRITE = (
@@ -89,11 +112,15 @@ _WRITE = (
     .values(rendered=bindparam("shown"), text=bindparam("plain"))
 )
 _NOTE = (
-    update(article).where(article.c.id == bindparam("article_id")).values(original=bindparam("original_id"))
+    update(article)
+    .where(article.c.id == bindparam("article_id"))
+    .values(original=bindparam("original_id"))
 )
 
 
-def _note_originals(connection: Connection, stories: Mapping[str, Mapping[str, str | None]]) -> None:
+def _note_originals(
+    connection: Connection, stories: Mapping[str, Mapping[str, str | None]]
+) -> None:
     """Write `article.original` of copies and excerpts where it changed; `stories`: by id, then by article."""
     before = [*rows_with(connection, _MEMBERS, article.c.story, stories)]
     changed = [

@@ -40,8 +40,14 @@ def rank_last(connection: Connection) -> bool:
     name = _name(connection)
     if name is None:
         return False
-    of_samples = connection.execute(_STORIES.where(entry.c.source == name).distinct()).scalars().all()
-    live = select(story.c.story_no, story.c.bumped_at).where(story.c.redirect_to.is_(None))
+    of_samples = (
+        connection.execute(_STORIES.where(entry.c.source == name).distinct())
+        .scalars()
+        .all()
+    )
+    live = select(story.c.story_no, story.c.bumped_at).where(
+        story.c.redirect_to.is_(None)
+    )
     others = live.where(story.c.id.not_in(of_samples)).order_by(story.c.bumped_at)
     oldest = connection.execute(others.limit(1)).first()
     moving = connection.execute(live.where(story.c.id.in_(of_samples))).all()
@@ -51,13 +57,20 @@ def rank_last(connection: Connection) -> bool:
     if newest < oldest.bumped_at - dt.timedelta(days=_DAYS_BEFORE - 1):
         return False
     earlier = dt.timedelta(days=(newest - oldest.bumped_at).days + _DAYS_BEFORE)
-    changes = select(change.c.change_no, change.c.bumped_at).where(change.c.story.in_(of_samples))
+    changes = select(change.c.change_no, change.c.bumped_at).where(
+        change.c.story.in_(of_samples)
+    )
     for key, rows in (
         (story.c.story_no, moving),
         (change.c.change_no, connection.execute(changes).all()),
     ):
         connection.execute(
-            update(key.table).where(key == bindparam("number")).values(bumped_at=bindparam("moved")),
-            [{"number": number, "moved": bumped_at - earlier} for number, bumped_at in rows],
+            update(key.table)
+            .where(key == bindparam("number"))
+            .values(bumped_at=bindparam("moved")),
+            [
+                {"number": number, "moved": bumped_at - earlier}
+                for number, bumped_at in rows
+            ],
         )
     return True

@@ -28,7 +28,8 @@ from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.core import Article
 from aggregator.store.tables import article, standing
 
-DAYS = 3  # of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)
+# Of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)
+DAYS = 3
 
 
 def sender_of(one: Article) -> str:
@@ -56,7 +57,9 @@ def _text_of(row: FromClause) -> ColumnElement[str]:
     return func.coalesce(row.c.copy_of, row.c.reuses, row.c.version_of)
 
 
-_STANDING = select(standing.c.sender).group_by(standing.c.sender).having(func.count() >= DAYS)
+_STANDING = (
+    select(standing.c.sender).group_by(standing.c.sender).having(func.count() >= DAYS)
+)
 _OTHER, _COPIED = article.alias(), article.alias()
 _HAS_OWN_WORDS = _OTHER.c.counts_as_report & _text_of(_OTHER).is_(None)
 _AGREED = exists().where(
@@ -67,7 +70,8 @@ _AGREED = exists().where(
     _OTHER.c.outlet != article.c.outlet,
     _is_confirmed(_OTHER) & _is_confirmed(article),
     # A bare headline agrees by its title, for which it was joined.
-    article.c.counts_as_report | ((article.c.body_words == 0) & _sender(_OTHER).in_(_STANDING)),
+    article.c.counts_as_report
+    | ((article.c.body_words == 0) & _sender(_OTHER).in_(_STANDING)),
     or_(_OTHER.c.source != article.c.source, ~article.c.is_polled),
 )
 _MAY_PRINT = _text_of(article).is_(None) | exists().where(
@@ -83,11 +87,16 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
 
 def note_day(connection: Connection, period: int, after: int, last: int) -> None:
     """Note who agreed in a period: in the articles after one inbox number up to another."""
-    connection.execute(delete(standing).where(standing.c.period >= period))  # its number is given again
+    # Its number is given again
+    connection.execute(delete(standing).where(standing.c.period >= period))
     sender = _sender(article)
     agreed = select(sender, literal(period)).distinct()
-    agreed = agreed.where(article.c.inbox_no > after, article.c.inbox_no <= last, _AGREED, _MAY_PRINT)
-    agreed = agreed.where(article.c.role.in_(("report", "copy")), sender.not_in(_STANDING))
+    agreed = agreed.where(
+        article.c.inbox_no > after, article.c.inbox_no <= last, _AGREED, _MAY_PRINT
+    )
+    agreed = agreed.where(
+        article.c.role.in_(("report", "copy")), sender.not_in(_STANDING)
+    )
     noted = insert(standing).from_select(["sender", "period"], agreed)
     connection.execute(noted, {"last": last})
 
@@ -96,4 +105,6 @@ def forget(connection: Connection, erased: Iterable[Article]) -> None:
     """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
     for sender, source in {(sender_of(one), one.source) for one in erased}:
         is_left = exists().where(article.c.source == source, _sender(article) == sender)
-        connection.execute(delete(standing).where(standing.c.sender == sender, ~is_left))
+        connection.execute(
+            delete(standing).where(standing.c.sender == sender, ~is_left)
+        )

@@ -5,7 +5,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from aggregator.model.core import Article, ArticleView, FrozenStruct
 from aggregator.store.stories import story_links
@@ -32,7 +41,8 @@ class DecidedColumns(DerivedColumns, frozen=True, kw_only=True):
     """Also those that are decided, without the summary, which is made last."""
 
     title: str
-    title_article: str | None = None  # the article of the headline; None: made from a lead
+    # The article of the headline; None: made from a lead
+    title_article: str | None = None
     language: str | None
     bumped_at: dt.datetime
     membership_changed_no: int
@@ -50,7 +60,7 @@ class StoryState(DecidedColumns, frozen=True, kw_only=True):
 
     summary: str
 
-    def as_row(self, number: int, id: str) -> StoryRow:  # noqa: A002 - the name of the column
+    def as_row(self, number: int, id: str) -> StoryRow:
         """Return the row of story `id` with this state."""
         same = {name: getattr(self, name) for name in DecidedColumns.__struct_fields__}
         return StoryRow(story_no=number, id=id, **same)
@@ -66,7 +76,9 @@ class Membership(NamedTuple):
     shown: Sequence[ArticleView] = ()  # for headline and summary
 
 
-def derived_columns(membership: Membership, families: Mapping[str, str] | None) -> DerivedColumns:
+def derived_columns(
+    membership: Membership, families: Mapping[str, str] | None
+) -> DerivedColumns:
     """Return the columns of a story with these members; `families`: see `stories.counts.counts`."""
     return DerivedColumns(
         **msgspec.structs.asdict(counts(membership.count_state, families)),
@@ -79,7 +91,9 @@ def derived_columns(membership: Membership, families: Mapping[str, str] | None) 
 
 
 def membership_of(
-    members: Sequence[Article], compared: Collection[str], shown: Sequence[ArticleView] = ()
+    members: Sequence[Article],
+    compared: Collection[str],
+    shown: Sequence[ArticleView] = (),
 ) -> Membership:
     """Return the membership of a story of these articles, of which the ids `compared` are compared."""
     roles = {member.role for member in members if member.id in compared}
@@ -92,7 +106,9 @@ def membership_of(
     )
 
 
-def columns_of_members(members: Sequence[Article], families: Mapping[str, str] | None) -> DerivedColumns:
+def columns_of_members(
+    members: Sequence[Article], families: Mapping[str, str] | None
+) -> DerivedColumns:
     """Return the columns of a story computed from its articles, as they are stored."""
     compared = {member.id for member in members if member.is_compared}
     return derived_columns(membership_of(members, compared), families)
@@ -101,7 +117,9 @@ def columns_of_members(members: Sequence[Article], families: Mapping[str, str] |
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _INSERT = insert(story)
 _ROW_COLUMNS = [story.c[name] for name in StoryRow.__struct_fields__]
-_ROW = select(*_ROW_COLUMNS).where(story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None))
+_ROW = select(*_ROW_COLUMNS).where(
+    story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None)
+)
 _ROW_OF_ARTICLE = (
     select(*_ROW_COLUMNS)
     .join(article, article.c.story == story.c.id)
@@ -111,20 +129,26 @@ _MEMBERSHIP_CHANGED = select(story.c.story_no).where(
     story.c.membership_changed_no >= bindparam("since"), story.c.redirect_to.is_(None)
 )
 _FOUNDINGS = (
-    select(func.count()).select_from(story).where(story.c.founding_article == bindparam("article_id"))
+    select(func.count())
+    .select_from(story)
+    .where(story.c.founding_article == bindparam("article_id"))
 )
 _UPDATE = (
     update(story)
     .where(story.c.id == bindparam("story_id"))
     .values(
-        {name: bindparam(name) for name in StoryState.__struct_fields__} | {"text": None, "rendered": None}
+        {name: bindparam(name) for name in StoryState.__struct_fields__}
+        | {"text": None, "rendered": None}
     )
 )
 
 
 def shown_columns(shape: type[FrozenStruct]) -> list[ColumnElement[Any]]:
     """Return the columns of a story that `shape` shows, each with the name of its field."""
-    renamed = {"updated": story.c.bumped_at.label("updated"), "story": story.c.id.label("story")}
+    renamed = {
+        "updated": story.c.bumped_at.label("updated"),
+        "story": story.c.id.label("story"),
+    }
     columns = {**{column.name: column for column in story.columns}, **renamed}
     return [columns[name] for name in shape.__struct_fields__ if name in columns]
 
@@ -150,45 +174,62 @@ def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
 
 def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
     """Write the states of stories by id and clear what they show, which is rendered again later."""
-    if rows := [{"story_id": id_} | msgspec.structs.asdict(state) for id_, state in states.items()]:
+    if rows := [
+        {"story_id": id_} | msgspec.structs.asdict(state)
+        for id_, state in states.items()
+    ]:
         connection.execute(_UPDATE, rows)
 
 
 def render_again(connection: Connection, ids: Iterable[str]) -> None:
     """Clear the texts of these stories, unless retention has deleted a text that they were made of."""
-    has_no_text = exists().where(article.c.story == story.c.id, article.c.text.is_(None))
+    has_no_text = exists().where(
+        article.c.story == story.c.id, article.c.text.is_(None)
+    )
     for part in in_parts(sorted(ids)):
-        connection.execute(update(story).where(story.c.id.in_(part), ~has_no_text).values(text=None))
+        connection.execute(
+            update(story).where(story.c.id.in_(part), ~has_no_text).values(text=None)
+        )
 
 
-def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:  # noqa: A002
+def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:
     """Write the derived columns of a story; does not change its headline, bump and texts."""
-    connection.execute(update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived)))
+    connection.execute(
+        update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived))
+    )
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     story_links.unite(connection, loser, winner)
-    connection.execute(update(story).where(story.c.redirect_to == loser).values(redirect_to=winner))
+    connection.execute(
+        update(story).where(story.c.redirect_to == loser).values(redirect_to=winner)
+    )
     # Computed again if the merge is undone.
     derived = {"text": None, "rendered": None, "count_state": None}
-    connection.execute(update(story).where(story.c.id == loser).values(redirect_to=winner, **derived))
+    connection.execute(
+        update(story).where(story.c.id == loser).values(redirect_to=winner, **derived)
+    )
 
 
-def row_of(connection: Connection, id: str) -> StoryRow | None:  # noqa: A002
+def row_of(connection: Connection, id: str) -> StoryRow | None:
     """Return the live story `id`; None if it does not exist or redirects."""
     row = connection.execute(_ROW, {"story_id": id}).first()
     return None if row is None else StoryRow(**row._mapping)
 
 
-def title_of(connection: Connection, id: str) -> str:  # noqa: A002 - the word that people type
+def title_of(connection: Connection, id: str) -> str:
     """Return the headline of story `id`, even if it redirects; "" if it does not exist."""
-    return str(connection.execute(select(story.c.title).where(story.c.id == id)).scalar() or "")
+    return str(
+        connection.execute(select(story.c.title).where(story.c.id == id)).scalar() or ""
+    )
 
 
 def last_membership_change(connection: Connection) -> int:
     """Return the inbox number at which the articles of any story changed last; 0 in an empty database."""
-    newest: int | None = connection.execute(select(func.max(story.c.membership_changed_no))).scalar_one()
+    newest: int | None = connection.execute(
+        select(func.max(story.c.membership_changed_no))
+    ).scalar_one()
     return max(newest or 0, 0)  # -1: see `story.membership_changed_no`
 
 
@@ -205,36 +246,45 @@ def foundings(connection: Connection, founder: str) -> int:
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those of these articles that have founded a story, also one that is gone."""
     founder = story.c.founding_article
-    return {row.founding_article for row in rows_with(connection, select(founder), founder, ids)}
+    return {
+        row.founding_article
+        for row in rows_with(connection, select(founder), founder, ids)
+    }
 
 
-def revive(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+def revive(connection: Connection, id: str) -> None:
     """Make a merged story live again. It has no articles yet."""
     connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
 
 
-def show_title(connection: Connection, id: str, article: str, title: str) -> None:  # noqa: A002 - as above
+def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story, until another one is better."""
-    connection.execute(update(story).where(story.c.id == id).values(title=title, title_article=article))
+    connection.execute(
+        update(story).where(story.c.id == id).values(title=title, title_article=article)
+    )
 
 
-def redirecting_to(connection: Connection, id: str) -> list[str]:  # noqa: A002 - the word that people type
+def redirecting_to(connection: Connection, id: str) -> list[str]:
     """Return the ids of the stories that redirect to story `id`."""
     statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)
     return list(connection.execute(statement).scalars())
 
 
-def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:  # noqa: A002 - as above
+def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
     """Redirect those of the stories `ids` that redirect already to story `id`."""
-    statement = update(story).where(story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None))
+    statement = update(story).where(
+        story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None)
+    )
     rows = [{"gone": gone} for gone in ids]
     if rows:
         connection.execute(statement.values(redirect_to=id), rows)
 
 
-def target_of(connection: Connection, id: str) -> str | None:  # noqa: A002
+def target_of(connection: Connection, id: str) -> str | None:
     """Return the present id of story `id`: itself or its successor; None if it has no articles any more."""
-    row = connection.execute(select(story.c.id, story.c.redirect_to).where(story.c.id == id)).first()
+    row = connection.execute(
+        select(story.c.id, story.c.redirect_to).where(story.c.id == id)
+    ).first()
     return None if row is None or row.redirect_to == "" else row.redirect_to or row.id
 
 

@@ -23,33 +23,56 @@ from sqlalchemy import (
 )
 
 from aggregator.model.core import LinkedStory, StoryName, StoryView
-from aggregator.store.tables import insert_or, rows_with, story, story_link, story_subject
+from aggregator.store.tables import (
+    insert_or,
+    rows_with,
+    story,
+    story_link,
+    story_subject,
+)
 from aggregator.stories.lexicon import subject_key
 
-_SHOWN_LINKS = 5  # of each relation (the promise of docs/querying.md for related stories)
-_LINKS = table("v_story_links", column("story_id"), column("other_id"), column("relation"))
+# Of each relation (the promise of docs/querying.md for related stories)
+_SHOWN_LINKS = 5
+_LINKS = table(
+    "v_story_links", column("story_id"), column("other_id"), column("relation")
+)
 _LINKED = [story.c[name] for name in LinkedStory.__struct_fields__]
 
 
-def with_subjects(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
+def with_subjects(
+    connection: Connection, views: Iterable[StoryView]
+) -> tuple[StoryView, ...]:
     """Return these stories with their names and topics."""
     listed = tuple(views)
-    found: dict[str, dict[str, list[Any]]] = {one.id: {"name": [], "topic": []} for one in listed}
+    found: dict[str, dict[str, list[Any]]] = {
+        one.id: {"name": [], "topic": []} for one in listed
+    }
     statement = (
         select(story.c.id, *story_subject.c)
         .join(story, story.c.story_no == story_subject.c.story_no)
         .order_by(story_subject.c.position)
     )
     for row in rows_with(connection, statement, story.c.id, found):
-        label = StoryName(name=row.label, outlets=row.outlets) if row.kind == "name" else row.label
+        label = (
+            StoryName(name=row.label, outlets=row.outlets)
+            if row.kind == "name"
+            else row.label
+        )
         found[row.id][row.kind].append(label)
     return tuple(
-        replace(one, names=tuple(found[one.id]["name"]), topics=tuple(found[one.id]["topic"]))
+        replace(
+            one,
+            names=tuple(found[one.id]["name"]),
+            topics=tuple(found[one.id]["topic"]),
+        )
         for one in listed
     )
 
 
-def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[StoryView, ...]:
+def with_links(
+    connection: Connection, views: Iterable[StoryView]
+) -> tuple[StoryView, ...]:
     """Return these stories with their links, of each relation the nearest stories in time.
 
     What comes before or after a story is not related besides: it was linked before that was known.
@@ -60,7 +83,9 @@ def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[Stor
         story, story.c.id == _LINKS.c.other_id
     )
     for row in rows_with(connection, statement, _LINKS.c.story_id, by_id):
-        other = LinkedStory(**{name: row._mapping[name] for name in LinkedStory.__struct_fields__})
+        other = LinkedStory(
+            **{name: row._mapping[name] for name in LinkedStory.__struct_fields__}
+        )
         links.setdefault((row.story_id, row.relation), {})[other.id] = other
     for (id_, relation), others in links.items():
         if relation != "related":
@@ -68,7 +93,11 @@ def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[Stor
                 links.get((id_, "related"), {}).pop(linked, None)
     return tuple(
         replace(
-            one, **{relation: _nearest(one, links.get((one.id, relation), {})) for relation in _RELATIONS}
+            one,
+            **{
+                relation: _nearest(one, links.get((one.id, relation), {}))
+                for relation in _RELATIONS
+            },
         )
         for one in by_id.values()
     )
@@ -77,9 +106,13 @@ def with_links(connection: Connection, views: Iterable[StoryView]) -> tuple[Stor
 _RELATIONS = ("earlier", "later", "related")
 
 
-def _nearest(view: StoryView, others: Mapping[str, LinkedStory]) -> tuple[LinkedStory, ...]:
+def _nearest(
+    view: StoryView, others: Mapping[str, LinkedStory]
+) -> tuple[LinkedStory, ...]:
     def distance(other: LinkedStory) -> tuple[float, str]:
-        return abs((other.first_published - view.first_published).total_seconds()), other.id
+        return abs(
+            (other.first_published - view.first_published).total_seconds()
+        ), other.id
 
     return tuple(sorted(others.values(), key=distance)[:_SHOWN_LINKS])
 
@@ -90,31 +123,39 @@ def _nearest(view: StoryView, others: Mapping[str, LinkedStory]) -> tuple[Linked
 # in headline and summary is similar. Chosen on the stream (benchmarks/results/story-links-2026-11-22.md).
 _RELATED_DAYS = 21  # between the first reports (the promise: within weeks)
 _RELATED_MOST = 5  # written for one story; others may name it, too (the promise)
-_RARE_STORIES = 40  # with a name on either side of the story; a more frequent name connects nothing
-_RARITY_OF = 400  # stories, the number that the rarity of a name is relative to: ln(400 / stories)
+# With a name on either side of the story; a more frequent name connects nothing
+_RARE_STORIES = 40
+# stories, the number that the rarity of a name is relative to: ln(400 / stories)
+_RARITY_OF = 400
 _RESEMBLANCE = 0.2  # of headlines and summaries at least ...
 _STRENGTH = 1.0  # ... and of it times the sum of the rarities
 COMPARED: Final = tuple(
-    story.c[name] for name in ("story_no", "id", "title", "summary", "language", "first_published")
+    story.c[name]
+    for name in ("story_no", "id", "title", "summary", "language", "first_published")
 )
 _COMPARED = 20  # stories whose headlines are compared, those with the rarest names
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _DELETE_LINKS = delete(story_link).where(story_link.c.story_no == bindparam("number"))
-_OTHERS = select(*COMPARED).where(story.c.story_no.in_(bindparam("numbers", expanding=True)))
+_OTHERS = select(*COMPARED).where(
+    story.c.story_no.in_(bindparam("numbers", expanding=True))
+)
 _BEFORE_AND_AFTER = select(_LINKS.c.other_id).where(
     _LINKS.c.story_id == bindparam("story_id"), _LINKS.c.relation != "related"
 )
 
 
 def write(
-    connection: Connection, rendered: Sequence[tuple[Row[Any], Sequence[StoryName], Sequence[StoryName]]]
+    connection: Connection,
+    rendered: Sequence[tuple[Row[Any], Sequence[StoryName], Sequence[StoryName]]],
 ) -> None:
     """Replace names, topics and related stories of live stories; without new ones the related ones stay.
 
     Of each story its row, with the columns `COMPARED`, its names and its topics.
     """
     numbers = [row.story_no for row, _, _ in rendered]
-    connection.execute(delete(story_subject).where(story_subject.c.story_no.in_(numbers)))
+    connection.execute(
+        delete(story_subject).where(story_subject.c.story_no.in_(numbers))
+    )
     subjects = [
         {
             "story_no": row.story_no,
@@ -139,10 +180,17 @@ def write(
 
 def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
     """Write the links between a story and others, in both directions."""
-    pairs = [pair for other in others for pair in ((story_no, other), (other, story_no)) if other != story_no]
+    pairs = [
+        pair
+        for other in others
+        for pair in ((story_no, other), (other, story_no))
+        if other != story_no
+    ]
     rows = [{"story_no": one, "other_no": other} for one, other in pairs]
     if rows:
-        connection.execute(insert_or(connection, story_link).on_conflict_do_nothing(), rows)
+        connection.execute(
+            insert_or(connection, story_link).on_conflict_do_nothing(), rows
+        )
 
 
 def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:
@@ -153,23 +201,38 @@ def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> lis
     for near in _near(connection, row, names):
         for number in near:
             weights[number] += math.log(_RARITY_OF / (len(near) + 1))
-    compared = sorted(weights, key=lambda number: (-weights[number], number))[:_COMPARED]
+    compared = sorted(weights, key=lambda number: (-weights[number], number))[
+        :_COMPARED
+    ]
     if not compared:
         return []
-    others = {one.story_no: one for one in connection.execute(_OTHERS, {"numbers": sorted(compared)})}
+    others = {
+        one.story_no: one
+        for one in connection.execute(_OTHERS, {"numbers": sorted(compared)})
+    }
     strengths: dict[int, float] = {}
     for number, one in sorted(others.items()):
-        alike = resemblance(f"{row.title}\n{row.summary}", f"{one.title}\n{one.summary}", row.language)
+        alike = resemblance(
+            f"{row.title}\n{row.summary}", f"{one.title}\n{one.summary}", row.language
+        )
         if alike >= _RESEMBLANCE and weights[number] * alike >= _STRENGTH:
             strengths[number] = weights[number] * alike
     if not strengths:
         return []
-    before_and_after = set(connection.execute(_BEFORE_AND_AFTER, {"story_id": row.id}).scalars())
-    related = [number for number in strengths if others[number].id not in before_and_after]
-    return sorted(related, key=lambda number: (-strengths[number], number))[:_RELATED_MOST]
+    before_and_after = set(
+        connection.execute(_BEFORE_AND_AFTER, {"story_id": row.id}).scalars()
+    )
+    related = [
+        number for number in strengths if others[number].id not in before_and_after
+    ]
+    return sorted(related, key=lambda number: (-strengths[number], number))[
+        :_RELATED_MOST
+    ]
 
 
-def _near(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[list[int]]:
+def _near(
+    connection: Connection, row: Row[Any], names: Sequence[str]
+) -> list[list[int]]:
     """Return, for each name that is rare about that time, the other live stories with it.
 
     Of each name those are asked that were founded next before and after the story.
@@ -192,17 +255,29 @@ def _next_named(count: int) -> Select[Any]:
     """Return the statement for the stories next to one that have any of `count` names."""
     sides = [
         select(story_subject.c.key, story_subject.c.story_no)
-        .where(story_subject.c.kind == "name", story_subject.c.key == bindparam(f"name_{place}"), side)
+        .where(
+            story_subject.c.kind == "name",
+            story_subject.c.key == bindparam(f"name_{place}"),
+            side,
+        )
         .order_by(order)
         .limit(_RARE_STORIES)
         .subquery()
         for place in range(count)
         for side, order in (
-            (bindparam("story_no") > story_subject.c.story_no, story_subject.c.story_no.desc()),
-            (bindparam("story_no") < story_subject.c.story_no, story_subject.c.story_no),
+            (
+                bindparam("story_no") > story_subject.c.story_no,
+                story_subject.c.story_no.desc(),
+            ),
+            (
+                bindparam("story_no") < story_subject.c.story_no,
+                story_subject.c.story_no,
+            ),
         )
     ]
-    near = union_all(*(select(side.c.key, side.c.story_no) for side in sides)).subquery()
+    near = union_all(
+        *(select(side.c.key, side.c.story_no) for side in sides)
+    ).subquery()
     is_then = story.c.first_published.between(bindparam("since"), bindparam("until"))
     return (
         select(near.c.key, near.c.story_no)
@@ -213,12 +288,16 @@ def _next_named(count: int) -> Select[Any]:
 
 def unite(connection: Connection, loser: str, winner: str) -> None:
     """Move the related stories of `loser` to `winner`, and delete its names and topics."""
-    both = rows_with(connection, select(story.c.id, story.c.story_no), story.c.id, [loser, winner])
+    both = rows_with(
+        connection, select(story.c.id, story.c.story_no), story.c.id, [loser, winner]
+    )
     numbers = {row.id: row.story_no for row in both}
     others = (
         select(story_link.c.other_no)
         .where(story_link.c.story_no == numbers[loser])
-        .union(select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser]))
+        .union(
+            select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser])
+        )
     )
     related = connection.execute(others).scalars().all()
     erase(connection, [loser])
@@ -227,7 +306,12 @@ def unite(connection: Connection, loser: str, winner: str) -> None:
 
 def erase(connection: Connection, ids: Collection[str]) -> None:
     """Delete names, topics and related stories of these stories, until they are rendered again."""
-    numbers = [row.story_no for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)]
-    connection.execute(delete(story_subject).where(story_subject.c.story_no.in_(numbers)))
+    numbers = [
+        row.story_no
+        for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)
+    ]
+    connection.execute(
+        delete(story_subject).where(story_subject.c.story_no.in_(numbers))
+    )
     both = or_(story_link.c.story_no.in_(numbers), story_link.c.other_no.in_(numbers))
     connection.execute(delete(story_link).where(both))

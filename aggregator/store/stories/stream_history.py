@@ -8,19 +8,37 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
-from aggregator.store.tables import article, insert_or, source_history, source_period, stream_period
+from aggregator.store.tables import (
+    article,
+    insert_or,
+    source_history,
+    source_period,
+    stream_period,
+)
 
 
 class StreamPeriod(msgspec.Struct, frozen=True):
     """A closed stretch of the inbox."""
 
     number: int  # 1, 2, ...
-    day: int  # days since 1970, UTC: the day before the article that ended it was accepted
+    # Days since 1970, UTC: the day before the article that ended it was accepted
+    day: int
     last_inbox_no: int  # the last inbox number it covers
     articles: int
-    terms: bytes  # packed document frequencies, in the format of the caller; b"": no longer needed
+    # Packed document frequencies, in the format of the caller; b"": no longer needed
+    terms: bytes
 
 
 _PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
@@ -39,11 +57,16 @@ _INSERT_PERIOD = insert(stream_period)
 # By number, not by day: a clock that is wrong for a moment must not empty the days before it.
 _DROP_TERMS = (
     update(stream_period)
-    .where(stream_period.c.number < bindparam("before_number"), stream_period.c.terms != b"")
+    .where(
+        stream_period.c.number < bindparam("before_number"),
+        stream_period.c.terms != b"",
+    )
     .values(terms=b"")
 )
 _CLOSED_SOURCES = select(
-    source_history.c.source, source_history.c.closed_articles, source_history.c.closed_matched
+    source_history.c.source,
+    source_history.c.closed_articles,
+    source_history.c.closed_matched,
 ).where(source_history.c.closed_articles > 0)
 _SINCE_CLOSED = or_(
     source_history.c.closed_articles != source_history.c.articles,
@@ -61,12 +84,17 @@ _INSERT_SOURCES = insert(source_period).from_select(
 _CLOSE_SOURCES = (
     update(source_history)
     .where(_SINCE_CLOSED)
-    .values(closed_articles=source_history.c.articles, closed_matched=source_history.c.matched)
+    .values(
+        closed_articles=source_history.c.articles,
+        closed_matched=source_history.c.matched,
+    )
 )
 _RANKED = (  # without the terms, which would be sorted with the numbers
     select(
         article.c.inbox_no,
-        func.row_number().over(partition_by=article.c.source, order_by=article.c.inbox_no).label("rank"),
+        func.row_number()
+        .over(partition_by=article.c.source, order_by=article.c.inbox_no)
+        .label("rank"),
     )
     .where(
         article.c.inbox_no > bindparam("after_no"),
@@ -111,7 +139,8 @@ class StreamHistory(NamedTuple):
     """What the newest snapshot consists of."""
 
     number: int  # of the newest period; 0: there is none
-    periods: list[tuple[int, bytes]]  # articles and packed frequencies of the days that count
+    # Articles and packed frequencies of the days that count
+    periods: list[tuple[int, bytes]]
     sources: dict[str, tuple[int, int]]  # articles and matched articles
 
 
@@ -131,12 +160,17 @@ def closed_sources(connection: Connection) -> dict[str, tuple[int, int]]:
     return {row.source: (row.closed_articles, row.closed_matched) for row in rows}
 
 
-def count_sources(connection: Connection, counts: Mapping[str, tuple[int, int]]) -> None:
+def count_sources(
+    connection: Connection, counts: Mapping[str, tuple[int, int]]
+) -> None:
     """Add (articles, matched articles) to the counts of each source."""
     if not counts:
         return
     statement = insert_or(connection, source_history)
-    sums = {name: source_history.c[name] + statement.excluded[name] for name in ("articles", "matched")}
+    sums = {
+        name: source_history.c[name] + statement.excluded[name]
+        for name in ("articles", "matched")
+    }
     statement = statement.on_conflict_do_update(index_elements=["source"], set_=sums)
     rows = [
         {"source": source, "articles": articles, "matched": matched}
@@ -149,7 +183,9 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
     # Of a period that was lost (a damaged file), whose number is given again.
-    connection.execute(delete(source_period).where(source_period.c.period >= period.number))
+    connection.execute(
+        delete(source_period).where(source_period.c.period >= period.number)
+    )
     connection.execute(_INSERT_SOURCES, {"number": period.number})
     connection.execute(_CLOSE_SOURCES)
     connection.execute(_DROP_TERMS, {"before_number": period.number - keep})
@@ -157,7 +193,10 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
 
 def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeriod]]:
     """Return the periods from this day on whose terms were dropped, each with the last number before."""
-    periods = [StreamPeriod(*row) for row in connection.execute(_PERIOD.order_by(stream_period.c.number))]
+    periods = [
+        StreamPeriod(*row)
+        for row in connection.execute(_PERIOD.order_by(stream_period.c.number))
+    ]
     before = [-1, *(period.last_inbox_no for period in periods)]
     return [
         (after, period)
@@ -168,18 +207,28 @@ def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeri
 
 def drop_terms(connection: Connection, up_to: int) -> None:
     """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
-    connection.execute(update(stream_period).where(stream_period.c.number <= up_to).values(terms=b""))
+    connection.execute(
+        update(stream_period).where(stream_period.c.number <= up_to).values(terms=b"")
+    )
 
 
 def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
     """Write the packed document frequencies of a period again."""
-    connection.execute(update(stream_period).where(stream_period.c.number == number).values(terms=terms))
+    connection.execute(
+        update(stream_period)
+        .where(stream_period.c.number == number)
+        .values(terms=terms)
+    )
 
 
-def terms_between(connection: Connection, after: int, up_to: int, most: int) -> Iterator[bytes]:
+def terms_between(
+    connection: Connection, after: int, up_to: int, most: int
+) -> Iterator[bytes]:
     """Yield `article.terms` of the articles after one inbox number, up to another one, in order.
 
     Without copies, and of each source the first `most`: no feed decides alone which words are frequent. b""
     for an article whose story is closed.
     """
-    yield from connection.execute(_TERMS, {"after_no": after, "last_no": up_to, "most": most}).scalars()
+    yield from connection.execute(
+        _TERMS, {"after_no": after, "last_no": up_to, "most": most}
+    ).scalars()

@@ -18,8 +18,10 @@ from aggregator.model.read_model import MachineSummary
 from aggregator.store import codecs
 from aggregator.store.tables import story, story_summary, upsert
 
-_STORIES_LOOKED_AT = 100  # of several outlets, the last bumped; at the default rate these are five hours
-_RETRY_FIRST = dt.timedelta(minutes=5)  # after the first failure with the same facts ...
+# Of several outlets, the last bumped; at the default rate these are five hours
+_STORIES_LOOKED_AT = 100
+# After the first failure with the same facts ...
+_RETRY_FIRST = dt.timedelta(minutes=5)
 _RETRY_FACTOR = 4  # ... times this after each further one: 5 min, 20 min, 80 min, 5 h
 _MOST_FAILURES = 5  # then the story waits until its facts change
 
@@ -40,7 +42,9 @@ def facts_hash(shown: StoryText) -> bytes:
     return hashlib.sha256(msgspec.msgpack.encode(facts)).digest()[:16]
 
 
-def summary_of(facts: bytes | None, stored: bytes | None, shown: StoryText) -> MachineSummary | None:
+def summary_of(
+    facts: bytes | None, stored: bytes | None, shown: StoryText
+) -> MachineSummary | None:
     """Return a stored text, written from facts with the hash `facts`, if `shown` has these facts."""
     if stored is None or facts != facts_hash(shown):
         return None
@@ -52,13 +56,19 @@ def summary_of(facts: bytes | None, stored: bytes | None, shown: StoryText) -> M
 
 def version_of(story_id: str) -> ScalarSelect[bytes]:
     """Return, as a part of a statement, the version of the text of a story; null without one."""
-    chosen = select(story_summary.c.facts_hash).join(story, story.c.story_no == story_summary.c.story)
-    return chosen.where(story.c.id == story_id, story_summary.c.summary.is_not(None)).scalar_subquery()
+    chosen = select(story_summary.c.facts_hash).join(
+        story, story.c.story_no == story_summary.c.story
+    )
+    return chosen.where(
+        story.c.id == story_id, story_summary.c.summary.is_not(None)
+    ).scalar_subquery()
 
 
 def last_attempt(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return the time of the last attempt; attempts after `now`, of a clock that was ahead, do not count."""
-    last = select(func.max(story_summary.c.attempted_at)).where(story_summary.c.attempted_at <= now)
+    last = select(func.max(story_summary.c.attempted_at)).where(
+        story_summary.c.attempted_at <= now
+    )
     return connection.execute(last).scalar()
 
 
@@ -73,7 +83,11 @@ _CANDIDATES: Select[Any] = (
         story_summary.c.summary.is_not(None).label("is_written"),
     )
     .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
-    .where(story.c.redirect_to.is_(None), story.c.rendered.is_not(None), story.c.outlet_count > 1)
+    .where(
+        story.c.redirect_to.is_(None),
+        story.c.rendered.is_not(None),
+        story.c.outlet_count > 1,
+    )
     .order_by(story.c.bumped_at.desc())
     .limit(_STORIES_LOOKED_AT)
 )
@@ -89,13 +103,20 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
             continue
         is_same = row.facts_hash == facts
         failures = row.failures if is_same else 0
-        if not is_same or not (row.is_written or not _is_due(row.attempted_at, failures, now)):
-            tried = row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
-            found.append((tried, SummaryTask(row.story_no, row.id, shown, facts, failures)))
+        if not is_same or not (
+            row.is_written or not _is_due(row.attempted_at, failures, now)
+        ):
+            tried = (
+                row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
+            )
+            found.append(
+                (tried, SummaryTask(row.story_no, row.id, shown, facts, failures))
+            )
     return min(found, key=itemgetter(0))[1] if found else None
 
 
-@lru_cache(maxsize=_STORIES_LOOKED_AT)  # of most stories it is as it was when they were looked at last
+# Of most stories it is as it was when they were looked at last
+@lru_cache(maxsize=_STORIES_LOOKED_AT)
 def _with_facts(blob: bytes) -> tuple[StoryText, bytes]:
     shown = codecs.decompress_struct(blob, StoryText)
     return shown, facts_hash(shown)
@@ -122,6 +143,9 @@ def begin(connection: Connection, task: SummaryTask, now: dt.datetime) -> None:
 
 def store(connection: Connection, task: SummaryTask, summary: MachineSummary) -> None:
     """Store what was written, unless an article of the story was erased meanwhile."""
-    same = story_summary.c.story == task.story_no, story_summary.c.facts_hash == task.facts_hash
+    same = (
+        story_summary.c.story == task.story_no,
+        story_summary.c.facts_hash == task.facts_hash,
+    )
     values = {"failures": 0, "summary": codecs.compress_struct(summary)}
     connection.execute(update(story_summary).where(*same).values(**values))

@@ -17,13 +17,24 @@ from aggregator.intake.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.store.intake.sources import Source, source_with_id
-from aggregator.web.api.openapi import IdInPath, answer, api_router, described, schema_of
+from aggregator.web.api.openapi import (
+    IdInPath,
+    answer,
+    api_router,
+    described,
+    schema_of,
+)
 from aggregator.web.api.routes import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import is_owner, read_body, require_scope, token_of
+from aggregator.web.security.middleware import (
+    is_owner,
+    read_body,
+    require_scope,
+    token_of,
+)
 from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
@@ -64,7 +75,11 @@ _described = partial(described, "sources", needs_token=True)
         *_ERRORS,
         body={
             "schema": schema_of(AddSourceRequest),
-            "example": {"url": "https://news.example.org/", "folder": "Ports", "interval": "30m"},
+            "example": {
+                "url": "https://news.example.org/",
+                "folder": "Ports",
+                "interval": "30m",
+            },
         },
     ),
 )
@@ -95,10 +110,13 @@ async def add_source(request: Request, site: OfSite) -> Response:
     **_described(
         SourceJson,
         *(*_ERRORS, 404),
-        body={"schema": schema_of(ChangeSourceRequest), "example": {"name": "Courier", "paused": False}},
+        body={
+            "schema": schema_of(ChangeSourceRequest),
+            "example": {"name": "Courier", "paused": False},
+        },
     ),
 )
-async def change_source(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+async def change_source(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Rename a source, move it to a folder, change its interval, pause or resume it.
 
     `"paused": false` polls it at once, also one that is gone or in back-off.
@@ -114,8 +132,10 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
     return await _done(request, site, work)
 
 
-@router.delete("/{id}", **_described({204: {"description": "It is removed."}}, *_ERRORS, 404))
-async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+@router.delete(
+    "/{id}", **_described({204: {"description": "It is removed."}}, *_ERRORS, 404)
+)
+async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Response:
     """Remove a source; its articles stay.
 
     409: it is listed in config.yaml.
@@ -135,7 +155,8 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
         OpmlImportResult,
         *_ERRORS,
         body={"schema": {"type": "string", "format": "binary"}},
-        body_type="application/octet-stream",  # generators of clients know no other for files; any is taken
+        # Generators of clients know no other for files; any is taken
+        body_type="application/octet-stream",
     ),
 )
 async def import_opml(request: Request, site: OfSite) -> Response:
@@ -149,7 +170,9 @@ async def import_opml(request: Request, site: OfSite) -> Response:
 
     def work(body: bytes) -> Response:
         config, database, _ = site.source_services
-        return JsonResponse(manage_sources.import_feeds(config, database, body, "the document"))
+        return JsonResponse(
+            manage_sources.import_feeds(config, database, body, "the document")
+        )
 
     return await _done(request, site, work, MAX_OPML_BYTES)
 
@@ -158,7 +181,9 @@ async def import_opml(request: Request, site: OfSite) -> Response:
     "/opml",
     response_class=Response,  # no JSON
     # The owner on loopback needs no token.
-    **described("sources", {200: {"description": "An OPML document", "content": {OPML: {}}}}),
+    **described(
+        "sources", {200: {"description": "An OPML document", "content": {OPML: {}}}}
+    ),
 )
 def export_opml(request: Request, site: OfSite) -> Response:
     """All feeds as OPML, with their whole addresses; for a token of scope admin, and this machine."""
@@ -166,7 +191,9 @@ def export_opml(request: Request, site: OfSite) -> Response:
         require_scope(request, "admin")
     config, database, _ = site.source_services
     kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
-    return Response(manage_sources.export_opml(config, database), media_type=OPML, headers=kept)
+    return Response(
+        manage_sources.export_opml(config, database), media_type=OPML, headers=kept
+    )
 
 
 def log_change(request: Request, act: str = "") -> None:
@@ -200,7 +227,9 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     }
     if asked.interval is not UNSET:
         seconds = manage_sources.interval_of(asked.interval)
-        chosen["interval_seconds"] = config.fetch.interval if seconds is None else seconds
+        chosen["interval_seconds"] = (
+            config.fetch.interval if seconds is None else seconds
+        )
         chosen["has_own_interval"] = seconds is not None
     if chosen:
         manage_sources.change(config, database, source, **chosen)

@@ -20,11 +20,15 @@ from aggregator.web.security.token_auth import COOKIE
 Described = dict[str, Any]  # a part of the description
 # FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.
 IdInPath = Annotated[
-    str, WithJsonSchema({"type": "string", "pattern": "^[0-9A-Za-z_-]{1,40}$"}, mode="validation")
+    str,
+    WithJsonSchema(
+        {"type": "string", "pattern": "^[0-9A-Za-z_-]{1,40}$"}, mode="validation"
+    ),
 ]
 NumberInPath = Annotated[str, WithJsonSchema(up_to(10**9 - 1), mode="validation")]
 
-_COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)  # any request may be answered with them
+# Any request may be answered with them
+_COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)
 _SCHEMES: Described = {
     "token": {"type": "http", "scheme": "bearer"},
     "tokenAsPassword": {
@@ -52,9 +56,13 @@ ABOUT: Described = {
     "summary": "One story per event.",
     "description": _ABOUT,
     "license_info": {"name": "MIT", "identifier": "MIT"},
-    "openapi_tags": [{"name": name} for name in ("stories", "articles", "corrections", "sources", "health")],
+    "openapi_tags": [
+        {"name": name}
+        for name in ("stories", "articles", "corrections", "sources", "health")
+    ],
 }
-_components: Described = {}  # the schemas of all structs that a route or another struct mentions
+# The schemas of all structs that a route or another struct mentions
+_components: Described = {}
 
 
 class DescribedRoute(APIRoute):
@@ -62,8 +70,14 @@ class DescribedRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
         """Make `operationId` of the name, the summary of the first sentence, the description of the rest."""
-        summary, _, given["description"] = str(inspect.getdoc(endpoint)).partition("\n\n")
-        super().__init__(path, endpoint, **given | {"summary": summary.replace("\n", " ").rstrip(".")})
+        summary, _, given["description"] = str(inspect.getdoc(endpoint)).partition(
+            "\n\n"
+        )
+        super().__init__(
+            path,
+            endpoint,
+            **given | {"summary": summary.replace("\n", " ").rstrip(".")},
+        )
         first, *others = self.name.split("_")
         self.operation_id = first + "".join(map(str.title, others))
 
@@ -77,25 +91,37 @@ def api_router(prefix: str = "") -> APIRouter:
 async def _refuse_parameters(request: Request) -> None:
     """Raise UsageError for a parameter that is unknown, missing, or no whole number within its bounds."""
     given, route = request.query_params, request.scope["route"]
-    described = {one["name"]: one for one in (route.openapi_extra or {}).get("parameters", ())}
+    described = {
+        one["name"]: one for one in (route.openapi_extra or {}).get("parameters", ())
+    }
     for name in given:
         if name not in described:
-            hint = f"the parameters are {', '.join(described)}" if described else "this address has none"
+            hint = (
+                f"the parameters are {', '.join(described)}"
+                if described
+                else "this address has none"
+            )
             raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
     for name, one in described.items():
         schema = one["schema"]
         if one["required"] and name not in given:
-            raise UsageError(f"{name}: the parameter is missing; it is {one['description']}")
+            raise UsageError(
+                f"{name}: the parameter is missing; it is {one['description']}"
+            )
         if name in given and schema.get("type") == "integer":
             least, most = schema["minimum"], schema["maximum"]
             number = whole_number(given[name])
             if number is None or not least <= number <= most:
-                raise UsageError(f"{name} must be a whole number from {least} to {most}")
+                raise UsageError(
+                    f"{name} must be a whole number from {least} to {most}"
+                )
 
 
 def schema_of(kind: Any) -> Described:
     """Return the schema of a type: of a struct or a union of structs, references to the components."""
-    (schema,), components = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    (schema,), components = msgspec.json.schema_components(
+        [kind], ref_template="#/components/schemas/{name}"
+    )
     _components.update(components)
     return schema
 
@@ -135,7 +161,9 @@ def described(
         status: {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
         for status in {*errors, *_COMMON_ERRORS} - {*answers}
     }
-    extra: Described = {"security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]}
+    extra: Described = {
+        "security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]
+    }
     if query:
         extra["parameters"] = [
             {
@@ -159,7 +187,12 @@ def described(
 
 def _problem(status: int) -> Described:
     kind = PROBLEMS[status]
-    example = {"type": kind.type, "title": kind.title, "status": status, "detail": "what is wrong"}
+    example = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": status,
+        "detail": "what is wrong",
+    }
     return {
         "description": f"{kind.title}.",
         "content": {PROBLEM_JSON: {"schema": schema_of(Problem), "example": example}},
@@ -180,16 +213,24 @@ class DescribedApp(FastAPI):
         for operations in description["paths"].values():
             for operation in operations.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    del operation["responses"]["422"]  # FastAPI adds it, but parameters are not checked by it
+                    # FastAPI adds it, but parameters are not checked by it
+                    del operation["responses"]["422"]
         saved = [query.name for query in self.state.site.settings.queries]
         listed = description["paths"]["/api/v1/stories"]["get"]
         listed["parameters"] = [
-            one | ({"schema": {"type": "string", "enum": saved}} if one["name"] == SAVED else {})
+            one
+            | (
+                {"schema": {"type": "string", "enum": saved}}
+                if one["name"] == SAVED
+                else {}
+            )
             for one in listed["parameters"]
             if saved or one["name"] != SAVED
         ]
         description["components"] = {
             "schemas": dict(sorted(_components.items())),
-            "responses": {kind.name: _problem(status) for status, kind in PROBLEMS.items()},
+            "responses": {
+                kind.name: _problem(status) for status, kind in PROBLEMS.items()
+            },
             "securitySchemes": _SCHEMES,
         }

@@ -40,9 +40,15 @@ from aggregator.web.security.token_auth import TokenStore
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
 
 PATH = "/api/v1/articles"
-WRITING_AT_ONCE = 2  # threads; pushes wait for each other in the database, and readers need the other threads
+# threads; pushes wait for each other in the database, and readers need the other threads
+WRITING_AT_ONCE = 2
 _JSONL_TYPES = frozenset(
-    {"application/jsonl", "application/x-jsonl", "application/jsonlines", "application/x-jsonlines"}
+    {
+        "application/jsonl",
+        "application/x-jsonl",
+        "application/jsonlines",
+        "application/x-jsonlines",
+    }
     | {"application/ndjson", "application/x-ndjson"}
 )
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
@@ -74,7 +80,8 @@ class PushResult(FrozenStruct, omit_defaults=False):
     items: tuple[PushedItem, ...]
 
 
-Read = tuple[int, Entry | str]  # number of the record, and its entry or the reason of its rejection
+# Number of the record, and its entry or the reason of its rejection
+Read = tuple[int, Entry | str]
 
 
 class PushEndpoint(TokenStore):
@@ -96,7 +103,8 @@ class PushEndpoint(TokenStore):
         super().__init__(database, now)
         self.tuning = all_tuning.section("push", PushTuning)
         self.deadline_seconds = net_tuning(all_tuning).fetch_deadline_seconds
-        self.under_way = CapacityLimiter(self.tuning.under_way)  # bounds the memory that bodies take
+        # Bounds the memory that bodies take
+        self.under_way = CapacityLimiter(self.tuning.under_way)
         self.writing = CapacityLimiter(WRITING_AT_ONCE)
         self._fetch_pages = fetch_pages
         self._arrived = arrived
@@ -107,7 +115,13 @@ class PushEndpoint(TokenStore):
         `lines`: the Content-Type is JSONL. Raises RefusedError if no record can be accepted.
         """
         now = self._now()
-        read = read_push(body, lines=lines, source=token.name, seen=now, max_items=self.tuning.max_items)
+        read = read_push(
+            body,
+            lines=lines,
+            source=token.name,
+            seen=now,
+            max_items=self.tuning.max_items,
+        )
 
         def work(connection: Connection) -> PushResult:
             pushed = self._accept(connection, read, now)
@@ -119,13 +133,17 @@ class PushEndpoint(TokenStore):
         self._arrived()
         return pushed
 
-    def _accept(self, connection: Connection, read: list[Read], now: dt.datetime) -> PushResult:
+    def _accept(
+        self, connection: Connection, read: list[Read], now: dt.datetime
+    ) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
         accepted = inbox.accept(
             connection,
             entries,
             seen=[now] * len(entries),
-            wants_page=[self._fetch_pages and entry.authority == "page" for entry in entries],
+            wants_page=[
+                self._fetch_pages and entry.authority == "page" for entry in entries
+            ],
             bump_by_clock=True,
         ).accepted
         results = iter(accepted)
@@ -153,7 +171,9 @@ def _item(number: int, result: AcceptResult | None, found: Entry | str) -> Pushe
     if result is None:
         return PushedItem(record=number, status="rejected", reason=str(found))
     if result.outcome == "forgotten":
-        return PushedItem(record=number, status="rejected", article=result.article, reason=REASON)
+        return PushedItem(
+            record=number, status="rejected", article=result.article, reason=REASON
+        )
     return PushedItem(
         record=number,
         status="known" if result.outcome == "known" else "accepted",
@@ -165,7 +185,9 @@ def _item(number: int, result: AcceptResult | None, found: Entry | str) -> Pushe
 # --- the records of a body ---------------------------------------------------------------------------------
 
 
-def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_items: int) -> list[Read]:
+def read_push(
+    body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_items: int
+) -> list[Read]:
     """Return the records of a body in order: one record, a list of records, or one record per line.
 
     `source` is the source of records without an outlet, `seen` the latest accepted time. Raises RefusedError
@@ -173,23 +195,39 @@ def read_push(body: bytes, *, lines: bool, source: str, seen: dt.datetime, max_i
     """
     stripped = body.lstrip(_BLANK)
     if not stripped:
-        raise RefusedError(400, "the body is empty; send a record, a list of records, or one record per line")
+        raise RefusedError(
+            400,
+            "the body is empty; send a record, a list of records, or one record per line",
+        )
     first = 1 + body.count(b"\n", 0, len(body) - len(stripped))
-    raw = list(_raw_records(stripped.rstrip(_BLANK), lines=lines, most=max_items + 1, first_line=first))
+    raw = list(
+        _raw_records(
+            stripped.rstrip(_BLANK), lines=lines, most=max_items + 1, first_line=first
+        )
+    )
     if not raw:
         raise RefusedError(400, "the list is empty")
     if len(raw) > max_items:
-        raise RefusedError(413, f"more than {max_items} records; send them in several requests")
+        raise RefusedError(
+            413, f"more than {max_items} records; send them in several requests"
+        )
     return [(number, _entry_or_reason(one, source, seen)) for number, one in raw]
 
 
-def _raw_records(body: bytes, *, lines: bool, most: int, first_line: int) -> Iterator[tuple[int, object]]:
+def _raw_records(
+    body: bytes, *, lines: bool, most: int, first_line: int
+) -> Iterator[tuple[int, object]]:
     """Yield at most `most` numbered records: lines as bytes, or decoded JSON values."""
     if not lines:
         record = _whole(body)
         if is_json_feed(record):
-            raise RefusedError(422, "this is a JSON feed; push its items as records, or add it as a source")
-        yield from enumerate(record[:most] if isinstance(record, list) else [record], start=1)
+            raise RefusedError(
+                422,
+                "this is a JSON feed; push its items as records, or add it as a source",
+            )
+        yield from enumerate(
+            record[:most] if isinstance(record, list) else [record], start=1
+        )
         return
     numbered_lines = (
         (number, line)
@@ -215,7 +253,8 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
         entry = entry_of_record(record, file_name=source, seen=seen)
     except ReadError as error:
         return str(error)
-    if entry.url and not (entry.title or entry.text or entry.html):  # as `aggregator ingest URL` does
+    # As `aggregator ingest URL` does
+    if entry.url and not (entry.title or entry.text or entry.html):
         site = registrable_domain(entry.url) or entry.url
         return replace(entry, source=site, guid=None, authority="page")
     return entry
@@ -238,7 +277,10 @@ _FIELD_DESCRIPTIONS: dict[str, str] = {
 # All ranges of letters and digits, as Python has no \p{Letter} of JavaScript, and the controls that are read
 # as ƒ ˆ Š Œ Ž š œ ž Ÿ of Windows-1252. Beyond are extinct scripts and rare Han, and who reads JSON as YAML
 # fails at their escapes.
-_LETTERS = "".join(f"{run[0]}-{run[-1]}" for run in re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000)))))
+_LETTERS = "".join(
+    f"{run[0]}-{run[-1]}"
+    for run in re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000))))
+)
 _TEXT_OR_NUMBER = named(
     "TextOrNumber",
     {
@@ -250,7 +292,12 @@ _TEXT_OR_NUMBER = named(
     },
 )
 _ADDRESS = {"type": "string", "pattern": "^https?://([0-9a-z]+[.])+[a-z]+(/|$)"}
-_NEEDED = {"title": _TEXT_OR_NUMBER, "text": _TEXT_OR_NUMBER, "html": _TEXT_OR_NUMBER, "url": _ADDRESS}
+_NEEDED = {
+    "title": _TEXT_OR_NUMBER,
+    "text": _TEXT_OR_NUMBER,
+    "html": _TEXT_OR_NUMBER,
+    "url": _ADDRESS,
+}
 _RECORD = named(
     "PushedRecord",
     {
@@ -259,11 +306,15 @@ _RECORD = named(
         "values are strings; a number is read as its digits, a value of another type as missing. Keys of "
         "other programs are understood, others ignored. A push has at most 200 records.",
         "properties": {
-            name: {"description": description} for name, description in _FIELD_DESCRIPTIONS.items()
+            name: {"description": description}
+            for name, description in _FIELD_DESCRIPTIONS.items()
         },
         # With `anyOf` alone, generators of clients make a class for each of the four, without the others.
         "if": {
-            "anyOf": [{"required": [name], "properties": {name: schema}} for name, schema in _NEEDED.items()]
+            "anyOf": [
+                {"required": [name], "properties": {name: schema}}
+                for name, schema in _NEEDED.items()
+            ]
         },
         "else": {"not": {}},
     },
@@ -291,16 +342,22 @@ router = api_router()
         *(400, 408, 413, 415, 422),
         # A list is accepted for its valid records; each invalid one is rejected on its own.
         body={
-            "schema": {"oneOf": [_RECORD, {"type": "array", "items": {}, "contains": _RECORD}]},
+            "schema": {
+                "oneOf": [_RECORD, {"type": "array", "items": {}, "contains": _RECORD}]
+            },
             "examples": {
                 "one": {"value": _EXAMPLE},
-                "several": {"value": [_EXAMPLE, {"url": "https://news.example.org/2026/ferry"}]},
+                "several": {
+                    "value": [_EXAMPLE, {"url": "https://news.example.org/2026/ferry"}]
+                },
             },
         },
         needs_token=True,
     ),
 )
-async def push_articles(request: Request, pushes: Annotated[PushEndpoint, of_app("pushes")]) -> Response:
+async def push_articles(
+    request: Request, pushes: Annotated[PushEndpoint, of_app("pushes")]
+) -> Response:
     """Push articles: one record, a list of records, or one record per line (JSONL).
 
     202: every record that is not rejected is stored permanently and is placed within moments.
@@ -335,7 +392,8 @@ def _is_jsonl(request: Request) -> bool:
     if kind == "application/json":
         return False
     raise RefusedError(
-        415, "send Content-Type: application/json, or application/jsonl for one record per line"
+        415,
+        "send Content-Type: application/json, or application/jsonl for one record per line",
     )
 
 
@@ -345,10 +403,14 @@ def _decoded(request: Request, body: bytes) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip"):
-        raise RefusedError(415, "send the body uncompressed, or with Content-Encoding: gzip")
+        raise RefusedError(
+            415, "send the body uncompressed, or with Content-Encoding: gzip"
+        )
     try:
         return decompress_body(body, encoding, _MAX_BODY_BYTES, is_strict=True)
     except FetchError as error:
         if error.cause == "too_large":
             raise too_large(_MAX_BODY_BYTES) from error
-        raise RefusedError(400, "the compressed body is damaged or incomplete") from error
+        raise RefusedError(
+            400, "the compressed body is damaged or incomplete"
+        ) from error

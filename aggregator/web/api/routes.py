@@ -17,7 +17,12 @@ from starlette.responses import RedirectResponse
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import ChangedStories, SearchResults, StoryPage, StoryRedirect
+from aggregator.model.read_model import (
+    ChangedStories,
+    SearchResults,
+    StoryPage,
+    StoryRedirect,
+)
 from aggregator.web import excerpts, story_json
 from aggregator.web.api.openapi import (
     LOCATION,
@@ -37,7 +42,14 @@ from aggregator.web.editor import (
     CorrectionPage,
     EditorService,
 )
-from aggregator.web.filters import PARAMETERS, Parameter, next_of, search_bounds, up_to, whole_number
+from aggregator.web.filters import (
+    PARAMETERS,
+    Parameter,
+    next_of,
+    search_bounds,
+    up_to,
+    whole_number,
+)
 from aggregator.web.responses import (
     GONE,
     JSON,
@@ -60,7 +72,10 @@ MAX_ADDRESS_CHARS = 2048  # of the address of an article as a parameter
 _SEARCH_PARAMETERS: dict[str, Parameter] = {
     "query": PARAMETERS["query"]._replace(is_required=True),
     **{name: PARAMETERS[name] for name in ("since", "until", "outlet", "language")},
-    "limit": Parameter(up_to(MAX_FOUND), "the maximum number of articles, and of stories, in one response"),
+    "limit": Parameter(
+        up_to(MAX_FOUND),
+        "the maximum number of articles, and of stories, in one response",
+    ),
 }
 _ID_OR_ADDRESS = re.compile(rf"[^\s\x00-\x1f\x7f]{{1,{MAX_ADDRESS_CHARS}}}")
 _ADDRESS_SCHEMA = {
@@ -69,18 +84,29 @@ _ADDRESS_SCHEMA = {
     "maxLength": MAX_ADDRESS_CHARS,
 }
 _CHANGES_PARAMETERS: dict[str, Parameter] = {
-    "since": Parameter(up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"),
-    "limit": Parameter(up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"),
+    "since": Parameter(
+        up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"
+    ),
+    "limit": Parameter(
+        up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"
+    ),
 }
 _SOURCES_PARAMETERS: dict[str, Parameter] = {
-    "limit": Parameter(up_to(MAX_SOURCES), "the maximum number of sources in one response"),
+    "limit": Parameter(
+        up_to(MAX_SOURCES), "the maximum number of sources in one response"
+    ),
     "after": Parameter(
-        {"type": "string", "pattern": "^([0-9a-f]{2}){0,400}$"}, "the `next` of the previous page, unchanged"
+        {"type": "string", "pattern": "^([0-9a-f]{2}){0,400}$"},
+        "the `next` of the previous page, unchanged",
     ),
 }
 _EXPLAIN_PARAMETERS = {
-    "article": Parameter(_ADDRESS_SCHEMA, "the id or the address of an article", is_required=True),
-    "other": Parameter(_ADDRESS_SCHEMA, "the id or the address of another article to compare with"),
+    "article": Parameter(
+        _ADDRESS_SCHEMA, "the id or the address of an article", is_required=True
+    ),
+    "other": Parameter(
+        _ADDRESS_SCHEMA, "the id or the address of another article to compare with"
+    ),
 }
 
 router = api_router("/api/v1")
@@ -91,10 +117,14 @@ editing = api_router("/api/v1")  # only with an editor service
 def openapi(request: Request) -> Response:
     """The description of the API."""
     described: dict[str, Any] = request.app.openapi()
-    return conditional(request, None, lambda: Response(encode_json(described), media_type=JSON))
+    return conditional(
+        request, None, lambda: Response(encode_json(described), media_type=JSON)
+    )
 
 
-@router.get("/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS))
+@router.get(
+    "/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS)
+)
 def list_stories(request: Request, site: OfSite) -> Response:
     """Stories, the newest bump first, or in the order of the front page.
 
@@ -105,13 +135,19 @@ def list_stories(request: Request, site: OfSite) -> Response:
     """
     wanted, began = site.filter(request, STORIES_AN_ANSWER)
     mutes = site.mutes(request) if wanted.order == "front" else ()
-    tag = site.tag(request, f"{wanted.query_string}\n{mutes}") if wanted.changes_with_stories else None
+    tag = (
+        site.tag(request, f"{wanted.query_string}\n{mutes}")
+        if wanted.changes_with_stories
+        else None
+    )
 
     def render() -> Response:
         if not _has_words(wanted.filter.query):
             page = StoryPage()
         elif wanted.order == "front":
-            page = site.reader.ranked_page(replace(wanted.filter, mutes=mutes), site.settings.prefer)
+            page = site.reader.ranked_page(
+                replace(wanted.filter, mutes=mutes), site.settings.prefer
+            )
         else:
             page = site.reader.stories(wanted.filter)
         shown = (site.bounded(request, story) for story in page.stories)
@@ -122,9 +158,11 @@ def list_stories(request: Request, site: OfSite) -> Response:
 
 @router.get(
     "/stories/{id}",
-    **described("stories", {200: answer(story_json.WholeStoryJson), 301: MOVED}, 400, 404, 410),
+    **described(
+        "stories", {200: answer(story_json.WholeStoryJson), 301: MOVED}, 400, 404, 410
+    ),
 )
-def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002 - the name in the path
+def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
     """One story with its lead, what each other report says first, and quotations.
 
     The id of a merged story redirects to its successor.
@@ -133,20 +171,30 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:  # noq
     tag = site.tag(request, "", id)
     story = site.story(id)
     if story is None:
-        return problem(410, GONE) if site.gone(id) else problem(404, "there is no story with this id")
+        return (
+            problem(410, GONE)
+            if site.gone(id)
+            else problem(404, "there is no story with this id")
+        )
     if isinstance(story, StoryRedirect):
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
     found = story
 
     return conditional(
-        request, tag, lambda: JsonResponse(story_json.whole_story(*site.bounded_with_summary(request, found)))
+        request,
+        tag,
+        lambda: JsonResponse(
+            story_json.whole_story(*site.bounded_with_summary(request, found))
+        ),
     )
 
 
 @router.get(
-    "/articles/{id}", name="one_article", **described("articles", story_json.OneArticleJson, 400, 404, 410)
+    "/articles/{id}",
+    name="one_article",
+    **described("articles", story_json.OneArticleJson, 400, 404, 410),
 )
-def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # noqa: A002
+def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     """One article, its story, and why it belongs to the story.
 
     `text` is for the owner; `copies` are articles of the same story with the same text.
@@ -154,24 +202,40 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:  # n
     tag = site.tag(request, "")
     found = site.article(id)
     if found is None:
-        return problem(410, GONE) if site.gone(id) else problem(404, "there is no article with this id")
-    one = excerpts.bounded_article(found, site.access(request), site.settings.excerpt_words)
+        return (
+            problem(410, GONE)
+            if site.gone(id)
+            else problem(404, "there is no article with this id")
+        )
+    one = excerpts.bounded_article(
+        found, site.access(request), site.settings.excerpt_words
+    )
     return conditional(request, tag, lambda: JsonResponse(story_json.one_article(one)))
 
 
-@router.get("/search", **described("articles", SearchResults, 400, query=_SEARCH_PARAMETERS))
+@router.get(
+    "/search", **described("articles", SearchResults, 400, query=_SEARCH_PARAMETERS)
+)
 def search(request: Request, site: OfSite) -> Response:
     """Articles that match the query, and their stories, the best match first.
 
     `problem` states why the query cannot be searched for; `marks` are ranges of code points.
     """
     story_filter = site.filter(request, FOUND_AN_ANSWER)[0].filter
-    results = site.reader.search(story_filter.query, story_filter.limit, search_bounds(story_filter))
-    bounded = excerpts.bounded_results(results, site.access(request), site.settings.excerpt_words)
-    return conditional(request, None, lambda: JsonResponse(story_json.search_results(bounded)))
+    results = site.reader.search(
+        story_filter.query, story_filter.limit, search_bounds(story_filter)
+    )
+    bounded = excerpts.bounded_results(
+        results, site.access(request), site.settings.excerpt_words
+    )
+    return conditional(
+        request, None, lambda: JsonResponse(story_json.search_results(bounded))
+    )
 
 
-@router.get("/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS))
+@router.get(
+    "/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS)
+)
 def list_changes(request: Request, site: OfSite) -> Response:
     """The stories that changed after a change with a number, each once, as they are now.
 
@@ -183,7 +247,10 @@ def list_changes(request: Request, site: OfSite) -> Response:
     return conditional(request, None, lambda: JsonResponse(found))
 
 
-@router.get("/sources", **described("sources", story_json.SourcesJson, 400, query=_SOURCES_PARAMETERS))
+@router.get(
+    "/sources",
+    **described("sources", story_json.SourcesJson, 400, query=_SOURCES_PARAMETERS),
+)
 def list_sources(request: Request, site: OfSite) -> Response:
     """The sources and their health, by folder and name.
 
@@ -191,8 +258,12 @@ def list_sources(request: Request, site: OfSite) -> Response:
     """
     limit = int(request.query_params.get("limit", SOURCES_AN_ANSWER))
     after = request.query_params.get("after", "")
-    page = excerpts.bounded_sources(site.reader, site.access(request), limit, after=after)
-    return conditional(request, None, lambda: JsonResponse(story_json.sources_page(page)))
+    page = excerpts.bounded_sources(
+        site.reader, site.access(request), limit, after=after
+    )
+    return conditional(
+        request, None, lambda: JsonResponse(story_json.sources_page(page))
+    )
 
 
 @router.get("/folders", **described("sources", story_json.FoldersJson))
@@ -216,13 +287,18 @@ def list_queries(request: Request, site: OfSite) -> Response:
     return conditional(request, None, lambda: JsonResponse(queries))
 
 
-@editing.get("/explain", **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS))
+@editing.get(
+    "/explain",
+    **described("articles", Explanation, 400, 404, query=_EXPLAIN_PARAMETERS),
+)
 def explain(request: Request, site: OfSite) -> Response:
     """Why an article is in its story, or why two articles are or are not in one story.
 
     Shares are logits; the score is their sum plus `bias`.
     """
-    article, other = (request.query_params.get(name, "").strip() for name in _EXPLAIN_PARAMETERS)
+    article, other = (
+        request.query_params.get(name, "").strip() for name in _EXPLAIN_PARAMETERS
+    )
     for name, value in (("article", article), ("other", other)):
         if value and not _ID_OR_ADDRESS.fullmatch(value):
             raise UsageError(
@@ -234,8 +310,12 @@ def explain(request: Request, site: OfSite) -> Response:
         assert site.editor is not None
         explanation = site.editor.explanation(article, other or None)
         if explanation is None:
-            return problem(404, "there is no such article, or the other article does not exist")
-        bounded = excerpts.bounded_explanation(explanation, site.access(request), site.settings.excerpt_words)
+            return problem(
+                404, "there is no such article, or the other article does not exist"
+            )
+        bounded = excerpts.bounded_explanation(
+            explanation, site.access(request), site.settings.excerpt_words
+        )
         return JsonResponse(bounded)
 
     return conditional(request, tag, render)
@@ -248,12 +328,15 @@ def _has_words(query: str) -> bool:
 
 CORRECTIONS_AN_ANSWER = 50
 MAX_CORRECTIONS = 500
-MAX_NAMED = 200  # articles or stories of one correction, as many as the records of a push
+# Articles or stories of one correction, as many as the records of a push
+MAX_NAMED = 200
 
 Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
 
 
-class _Request(msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True):
+class _Request(
+    msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True
+):
     """The body of a correction."""
 
 
@@ -287,13 +370,23 @@ OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]
 PATH = "/api/v1/corrections"
 _RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
 _LIST_PARAMETERS = {
-    "limit": Parameter(up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"),
+    "limit": Parameter(
+        up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"
+    ),
     "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
 }
 _EXAMPLES: dict[str, Any] = {
     "merge": {"kind": "merge", "stories": ["q5m2x7k4d1t8w0ya", "z8c3v6b1n4m7k0ja"]},
-    "split": {"kind": "split", "story": "q5m2x7k4d1t8w0ya", "articles": ["cu2cfnapd3n3kc2w"]},
-    "move": {"kind": "move", "article": "cu2cfnapd3n3kc2w", "story": "z8c3v6b1n4m7k0ja"},
+    "split": {
+        "kind": "split",
+        "story": "q5m2x7k4d1t8w0ya",
+        "articles": ["cu2cfnapd3n3kc2w"],
+    },
+    "move": {
+        "kind": "move",
+        "article": "cu2cfnapd3n3kc2w",
+        "story": "z8c3v6b1n4m7k0ja",
+    },
 }
 _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
 
@@ -330,11 +423,16 @@ async def undo(request: Request, editor: OfEditor, number: NumberInPath) -> Resp
 
     Later corrections of the same articles must be undone first.
     """
-    return await _submitted(request, editor, lambda _: CorrectionCommand(undo=_number(number)))
+    return await _submitted(
+        request, editor, lambda _: CorrectionCommand(undo=_number(number))
+    )
 
 
 @editing.get(
-    "/corrections", **described("corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True)
+    "/corrections",
+    **described(
+        "corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True
+    ),
 )
 def list_corrections(request: Request, editor: OfEditor) -> Response:
     """Corrections, the newest first.
@@ -342,11 +440,14 @@ def list_corrections(request: Request, editor: OfEditor) -> Response:
     `words` is the correction in one sentence; `undone_at` is null if it is in force.
     """
     limit = int(request.query_params.get("limit", CORRECTIONS_AN_ANSWER))
-    return JsonResponse(editor.corrections(limit, whole_number(request.query_params.get("before", ""))))
+    return JsonResponse(
+        editor.corrections(limit, whole_number(request.query_params.get("before", "")))
+    )
 
 
 @editing.get(
-    "/corrections/requests/{number}", **described("corrections", _RESPONSES, 400, 404, needs_token=True)
+    "/corrections/requests/{number}",
+    **described("corrections", _RESPONSES, 400, 404, needs_token=True),
 )
 def look_at_correction(editor: OfEditor, number: NumberInPath) -> Response:
     """The state of a requested correction.
@@ -366,7 +467,9 @@ async def _submitted(
     command = parse(await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS))
     if limiter.borrowed_tokens >= limiter.total_tokens:
         raise too_many("corrections")
-    return _response(await to_thread.run_sync(_execute, editor, command, limiter=limiter))
+    return _response(
+        await to_thread.run_sync(_execute, editor, command, limiter=limiter)
+    )
 
 
 def _command(request: Request, body: bytes) -> CorrectionCommand:
@@ -377,9 +480,13 @@ def _command(request: Request, body: bytes) -> CorrectionCommand:
         case MergeRequest():
             return CorrectionCommand(kind="merge", stories=parsed.stories)
         case SplitRequest():
-            return CorrectionCommand(kind="split", stories=(parsed.story,), articles=parsed.articles)
+            return CorrectionCommand(
+                kind="split", stories=(parsed.story,), articles=parsed.articles
+            )
         case MoveRequest():
-            return CorrectionCommand(kind="move", stories=(parsed.story,), articles=(parsed.article,))
+            return CorrectionCommand(
+                kind="move", stories=(parsed.story,), articles=(parsed.article,)
+            )
 
 
 def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
@@ -390,7 +497,9 @@ def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise RefusedError(422, f"the body is not {what}: {str(error)[:300]}") from error
+        raise RefusedError(
+            422, f"the body is not {what}: {str(error)[:300]}"
+        ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError(400, "the body is not valid JSON") from error
 

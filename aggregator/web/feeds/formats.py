@@ -29,7 +29,9 @@ TITLE_CHARS = 500  # feed readers show titles on one line
 
 _DAMAGED = re.compile("[\x80-\x9f\ufffd]")
 # Most addresses match it, and `feed_url` returns them unchanged.
-_PLAIN = re.compile(r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}")
+_PLAIN = re.compile(
+    r"https?://[a-z0-9][a-z0-9.-]{0,200}\.[a-z]{2,20}/[0-9A-Za-z/:?&=+,.;~_-]{0,1500}"
+)
 _AMPERSAND = re.compile(r"&(?=(#?\w+)(;?))")
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 _MIME = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
@@ -39,7 +41,8 @@ _UNQUOTED = "/:?@&=+$,;.!~*'()%-_"  # in addresses, in addition to letters and d
 
 def feed_text(text: str) -> str:
     """Return `text` on one line, without characters that are invalid in feeds."""
-    if text.isprintable() and "\ufffd" not in text:  # true of most texts, and five times faster
+    # True of most texts, and five times faster
+    if text.isprintable() and "\ufffd" not in text:
         return " ".join(text.split())
     return _DAMAGED.sub("?", one_line(text))
 
@@ -57,7 +60,9 @@ def feed_title(text: str) -> str:
 
 def _ampersand(match: re.Match[str]) -> str:
     name, reference = match[1], f"&{match[1]}{match[2]}"
-    is_entity = name in name2codepoint or not name.isalpha() or unescape(reference) != reference
+    is_entity = (
+        name in name2codepoint or not name.isalpha() or unescape(reference) != reference
+    )
     return "＆" if is_entity or name == "apos" else "&"
 
 
@@ -76,7 +81,10 @@ def feed_url(url: str | None) -> str | None:
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None  # an IPv6 address
-    quoted = (quote(part, safe=_UNQUOTED) for part in (parts.path, parts.query, parts.fragment))
+    quoted = (
+        quote(part, safe=_UNQUOTED)
+        for part in (parts.path, parts.query, parts.fragment)
+    )
     path, query, fragment = (_BAD_ESCAPE.sub("%25", part) for part in quoted)
     return urlunsplit((parts.scheme.lower(), host + port, path or "/", query, fragment))
 
@@ -125,7 +133,8 @@ class Item(FrozenStruct):
     language: str | None = None  # two letters of ISO 639-1
     authors: tuple[str, ...] = ()
     external_url: str | None = None  # the best article, if `url` is the story
-    media: tuple[Enclosure, ...] = ()  # `type` is a MIME type, or one of "image", "audio", "video"
+    # `type` is a MIME type, or one of "image", "audio", "video"
+    media: tuple[Enclosure, ...] = ()
 
     @property
     def enclosed(self) -> Enclosure | None:
@@ -176,7 +185,9 @@ def channel(
     """
     query = f"?{parsed.query_string}" if parsed.query_string else ""
     page_query = "&".join(
-        part for part in (f"{SAVED}={named.name}" if named else "", parsed.query_string) if part
+        part
+        for part in (f"{SAVED}={named.name}" if named else "", parsed.query_string)
+        if part
     )
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
@@ -190,19 +201,29 @@ def channel(
     )
 
 
-def _title(saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings) -> str:
+def _title(
+    saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings
+) -> str:
     title = (saved.title if saved else "") or settings.title
-    words = (*((saved.name,) if saved and not saved.title else ()), *filter_words(parsed))
+    words = (
+        *((saved.name,) if saved and not saved.title else ()),
+        *filter_words(parsed),
+    )
     return feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
 
 
 def _language(items: tuple[Item, ...]) -> str:
     """Return the most frequent language of the items, of several the first by name; "en" if none is known."""
     counts = Counter(item.language for item in items if item.language)
-    return min(counts, key=lambda language: (-counts[language], language)) if counts else "en"
+    return (
+        min(counts, key=lambda language: (-counts[language], language))
+        if counts
+        else "en"
+    )
 
 
-_NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # `updated` of an empty feed, which must not change
+# `updated` of an empty feed, which must not change
+_NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
 def written(whole: Channel, form: Format) -> bytes:
@@ -244,7 +265,12 @@ def jsonfeed(channel: Channel) -> bytes:
 def _json_item(item: Item) -> dict[str, Any]:
     pictures = [one.url for one in item.media if one.is_image]
     attachments = [
-        _present(url=one.url, mime_type=one.type, title=one.title, size_in_bytes=one.length_bytes)
+        _present(
+            url=one.url,
+            mime_type=one.type,
+            title=one.title,
+            size_in_bytes=one.length_bytes,
+        )
         for one in item.media
         if mime_type(one.type)
     ]

@@ -18,7 +18,11 @@ from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, Enclosure, StoryText, StoryView
 from aggregator.model.read_model import Digest, StoryFilter
 from aggregator.store.read.reader import StoryReader
-from aggregator.stories.counts import COUNTED_ROLES, originals_with_copies, with_originals
+from aggregator.stories.counts import (
+    COUNTED_ROLES,
+    originals_with_copies,
+    with_originals,
+)
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats
@@ -31,7 +35,12 @@ NAMED_COPIES = 3  # of one report
 
 
 def story_body(
-    story: StoryView, text: StoryText | None, story_url: str, *, is_whole: bool, with_pictures: bool
+    story: StoryView,
+    text: StoryText | None,
+    story_url: str,
+    *,
+    is_whole: bool,
+    with_pictures: bool,
 ) -> str:
     """Return a story, limited by `excerpts.for_item`, as a fragment of HTML.
 
@@ -41,7 +50,14 @@ def story_body(
     texts = [article for article, _ in originals if article.text or article.html]
     single = texts[0] if is_whole and len(texts) == 1 else None
     body = _fragments().story_body(
-        story, text, single, originals[::-1], story_url, numbers(story), is_whole, with_pictures
+        story,
+        text,
+        single,
+        originals[::-1],
+        story_url,
+        numbers(story),
+        is_whole,
+        with_pictures,
     )
     return str(body)
 
@@ -49,7 +65,11 @@ def story_body(
 @cache
 def _fragments() -> Any:
     """Return the macros of item.html."""
-    words = {"no_outlet": NO_OUTLET, "listed_reports": LISTED_REPORTS, "named_copies": NAMED_COPIES}
+    words = {
+        "no_outlet": NO_OUTLET,
+        "listed_reports": LISTED_REPORTS,
+        "named_copies": NAMED_COPIES,
+    }
     return formats.template("item.html").make_module(words)
 
 
@@ -69,7 +89,8 @@ def _counts(story: StoryView) -> tuple[str, str, str]:
     return story_numbers(story.report_count, *outlets, story.article_count)
 
 
-MOST_PAGES = 20  # pages that are read for one feed, in case a filter matches few stories
+# Pages that are read for one feed, in case a filter matches few stories
+MOST_PAGES = 20
 
 
 class LoadedItems(msgspec.Struct, frozen=True):
@@ -107,12 +128,16 @@ def gather(
     return LoadedItems(items, complete=patient or not missing)
 
 
-def with_whole_articles(reader: StoryReader, stories: Sequence[StoryView]) -> tuple[StoryView, ...]:
+def with_whole_articles(
+    reader: StoryReader, stories: Sequence[StoryView]
+) -> tuple[StoryView, ...]:
     """Return the stories, those of one report with its text and HTML."""
     alone = [one.id for one in stories if one.report_count == 1]
     whole = reader.articles_of(alone, "text", "html")
     return tuple(
-        replace(one, articles=tuple(with_originals(whole[one.id]))) if whole.get(one.id) else one
+        replace(one, articles=tuple(with_originals(whole[one.id])))
+        if whole.get(one.id)
+        else one
         for one in stories
     )
 
@@ -157,11 +182,13 @@ def story_items(
     """
     opens_article = (link or settings.link) == "article"
     return tuple(
-        _item(story, rendered.get(story.id), settings, opens_article, are_whole) for story in stories
+        _item(story, rendered.get(story.id), settings, opens_article, are_whole)
+        for story in stories
     )
 
 
-@lru_cache(maxsize=256)  # all formats share it, and of a feed that changed most stories are as they were
+# All formats share it, and of a feed that changed most stories are as they were
+@lru_cache(maxsize=256)
 def _item(
     story: StoryView,
     text: StoryText | None,
@@ -180,7 +207,9 @@ def _item(
         url=article_url if opens_article and article_url else story_url,
         external_url=None if opens_article else article_url,
         title=formats.feed_title(story.title) or "Untitled",
-        html=story_body(story, text, story_url, is_whole=is_whole, with_pictures=with_pictures),
+        html=story_body(
+            story, text, story_url, is_whole=is_whole, with_pictures=with_pictures
+        ),
         summary=story_summary(story, text),
         updated=story.updated,
         published=min(story.first_published, story.updated),
@@ -193,18 +222,30 @@ def _item(
 def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
     """Return the article to link to: the newest report that is no copy, else the newest with an address."""
     linked = [article for article in articles if formats.feed_url(article.url)]
-    reports = [article for article in linked if article.role in COUNTED_ROLES and article.copy_of is None]
-    return max(reports or linked, key=lambda article: (article.effective_at, article.id), default=None)
+    reports = [
+        article
+        for article in linked
+        if article.role in COUNTED_ROLES and article.copy_of is None
+    ]
+    return max(
+        reports or linked,
+        key=lambda article: (article.effective_at, article.id),
+        default=None,
+    )
 
 
 def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
     """Return the first NAMED_OUTLETS outlets, reports before copies, without duplicates."""
     ordered = sorted(articles, key=lambda one: one.copy_of is not None)
-    names = list(dict.fromkeys(formats.feed_title(one.outlet) for one in ordered if one.outlet))
+    names = list(
+        dict.fromkeys(formats.feed_title(one.outlet) for one in ordered if one.outlet)
+    )
     return tuple(name for name in names if name)[:NAMED_OUTLETS]
 
 
-def media_of(articles: Iterable[ArticleView], *, with_pictures: bool) -> tuple[Enclosure, ...]:
+def media_of(
+    articles: Iterable[ArticleView], *, with_pictures: bool
+) -> tuple[Enclosure, ...]:
     """Return images, audio and video of the articles as links, reports before copies, without duplicates."""
     ordered = sorted(articles, key=lambda one: one.copy_of is not None)
     media: dict[str, Enclosure] = {}
@@ -213,7 +254,9 @@ def media_of(articles: Iterable[ArticleView], *, with_pictures: bool) -> tuple[E
         if one.type.startswith("image") and not with_pictures:
             continue
         if url is not None and (one.type in _KINDS or formats.mime_type(one.type)):
-            media.setdefault(url, replace(one, url=url, title=formats.feed_text(one.title)))
+            media.setdefault(
+                url, replace(one, url=url, title=formats.feed_text(one.title))
+            )
     return tuple(media.values())[:SHOWN_MEDIA]
 
 
@@ -224,7 +267,9 @@ FEED_DIGESTS = 30  # in the feed; finished deliveries are kept for two weeks
 
 def digest_title(digest: Digest, settings: PublishSettings) -> str:
     """Return `Digest of 20 Nov 2026`, the day where it was due."""
-    zone = None if settings.digest_timezone is None else ZoneInfo(settings.digest_timezone)
+    zone = (
+        None if settings.digest_timezone is None else ZoneInfo(settings.digest_timezone)
+    )
     local = digest.until.astimezone(zone)
     return f"Digest of {short_day(local.replace(tzinfo=dt.UTC))}"
 
@@ -241,7 +286,9 @@ def digest_text(digest: Digest, settings: PublishSettings) -> str:
     return template.render(period=_period(digest), stories=stories, no_outlet=NO_OUTLET)
 
 
-def digest_channel(digests: Sequence[Digest], settings: PublishSettings, *, self_url: str) -> formats.Channel:
+def digest_channel(
+    digests: Sequence[Digest], settings: PublishSettings, *, self_url: str
+) -> formats.Channel:
     """Return the feed of digests, one item each."""
     return formats.Channel(
         id="tag:aggregator,2026:feeds/digest",
@@ -286,8 +333,14 @@ def _shown(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
     shown = []
     for one in digest.stories:
         story, _ = for_item(one.story, None, settings.excerpt_words)
-        reports = [article for article in story.articles if article.role == "report"] or story.articles
-        newest = sorted(reports, key=lambda article: (article.effective_at, article.id), reverse=True)
+        reports = [
+            article for article in story.articles if article.role == "report"
+        ] or story.articles
+        newest = sorted(
+            reports,
+            key=lambda article: (article.effective_at, article.id),
+            reverse=True,
+        )
         shown.append(
             _DigestLines(
                 story=story,

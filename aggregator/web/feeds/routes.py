@@ -16,7 +16,13 @@ from starlette.routing import Route
 
 from aggregator.config.settings import SavedQuery
 from aggregator.model.core import in_utc
-from aggregator.web.dependencies import Site, conditional, has_tag, not_modified, weak_tag
+from aggregator.web.dependencies import (
+    Site,
+    conditional,
+    has_tag,
+    not_modified,
+    weak_tag,
+)
 from aggregator.web.feeds.formats import (
     ENDINGS,
     MEDIA_TYPES,
@@ -48,7 +54,10 @@ class _Feeds:
 
     def answer(self, request: Request) -> Response:
         """Answer with a feed of digests, of all stories, or of those of a saved query."""
-        name, form = request.path_params["name"], ENDINGS.get(request.path_params["ending"])
+        name, form = (
+            request.path_params["name"],
+            ENDINGS.get(request.path_params["ending"]),
+        )
         queries = {query.name: query for query in self._site.settings.queries}
         if form is None:
             raise HTTPException(404)
@@ -65,9 +74,13 @@ class _Feeds:
         address = site.settings.base_url + request.url.path
         whole = digest_channel(digests, site.settings, self_url=address)
         media_type = f"{MEDIA_TYPES[form]}; charset=utf-8"
-        return conditional(request, None, lambda: Response(written(whole, form), media_type=media_type))
+        return conditional(
+            request, None, lambda: Response(written(whole, form), media_type=media_type)
+        )
 
-    def _stories(self, request: Request, form: Format, named: SavedQuery | None) -> Response:
+    def _stories(
+        self, request: Request, form: Format, named: SavedQuery | None
+    ) -> Response:
         site = self._site
         parsed = parse_filter(
             request.query_params.multi_items(),
@@ -82,11 +95,17 @@ class _Feeds:
         parsed = replace(parsed, filter=replace(parsed.filter, mutes=mutes))
         tag = modified = None
         if parsed.changes_with_stories:
-            tag = site.common_tag(access, str(mutes), request.url.path, request.url.query)
+            tag = site.common_tag(
+                access, str(mutes), request.url.path, request.url.query
+            )
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()
-            if modified and "if-none-match" not in request.headers and _has_since(request, modified):
+            if (
+                modified
+                and "if-none-match" not in request.headers
+                and _has_since(request, modified)
+            ):
                 return not_modified(tag)
             kept = self._kept.get(tag)
             if kept is not None:
@@ -97,10 +116,13 @@ class _Feeds:
             parsed,
             loaded.items,
             site.settings,
-            self_url=site.settings.base_url + request.url.path + _query(request, parsed),
+            self_url=site.settings.base_url
+            + request.url.path
+            + _query(request, parsed),
         )
         body = written(whole, form)
-        if tag is None or not loaded.complete:  # rendering changes the feed later, but no story
+        # Rendering changes the feed later, but no story
+        if tag is None or not loaded.complete:
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
                 return not_modified(tag)
@@ -122,7 +144,9 @@ class _Feeds:
         return in_utc(newest).replace(microsecond=0)
 
 
-def _feed(body: bytes, media_type: str, tag: str, modified: dt.datetime | None) -> Response:
+def _feed(
+    body: bytes, media_type: str, tag: str, modified: dt.datetime | None
+) -> Response:
     response = Response(body, media_type=f"{media_type}; charset=utf-8")
     response.headers["ETag"] = tag
     if modified is not None:

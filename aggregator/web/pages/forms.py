@@ -53,13 +53,16 @@ from aggregator.web.pages.visitor import set_cookie
 from aggregator.web.security.middleware import form_value, may_edit, read_body, sign_in
 from aggregator.web.security.token_auth import COOKIE
 
-REMEMBERED_SECONDS = 90 * 86400  # the lifetime of the cookie; a revoked token becomes invalid at once
+# The lifetime of the cookie; a revoked token becomes invalid at once
+REMEMBERED_SECONDS = 90 * 86400
 
 
 def form_is_valid(request: Request, value: str) -> bool:
     """Return whether `value` is the CSRF value that this server put into the forms of this token."""
     expected = form_value(request)
-    return bool(expected) and hmac.compare_digest(expected.encode(), value.encode("utf-8", "surrogatepass"))
+    return bool(expected) and hmac.compare_digest(
+        expected.encode(), value.encode("utf-8", "surrogatepass")
+    )
 
 
 MAX_FIELDS = 2_100  # a story may have 2,000 articles to select
@@ -73,7 +76,9 @@ Handler = Callable[[Request, Fields], Response]
 def fields_of(_request: Request, body: bytes) -> Fields:
     """Return the fields of a form. Raises UsageError if the body is not a form of this server."""
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS
+        )
     except ValueError as error:
         raise UsageError("the form is invalid; open the page again") from error
     return ImmutableMultiDict([(name, value.strip()) for name, value in pairs])
@@ -88,13 +93,27 @@ def routes(site: Site) -> list[Route]:
     all_routes = [
         Route("/sign-in", forms.ask_to_sign_in, methods=["GET"]),
         Route("/sign-in", posted(forms.sign_in), methods=["POST"]),
-        Route("/sign-out", posted(forms.sign_out, may=lambda _request: True), methods=["POST"]),
+        Route(
+            "/sign-out",
+            posted(forms.sign_out, may=lambda _request: True),
+            methods=["POST"],
+        ),
     ]
     if site.editor is not None:
         all_routes += [
-            Route("/correct", edited(partial(forms.correct, site.editor)), methods=["POST"]),
-            Route("/corrections", partial(forms.corrections, site.editor), methods=["GET"]),
-            Route("/corrections/{number}/undo", edited(partial(forms.undo, site.editor)), methods=["POST"]),
+            Route(
+                "/correct",
+                edited(partial(forms.correct, site.editor)),
+                methods=["POST"],
+            ),
+            Route(
+                "/corrections", partial(forms.corrections, site.editor), methods=["GET"]
+            ),
+            Route(
+                "/corrections/{number}/undo",
+                edited(partial(forms.undo, site.editor)),
+                methods=["POST"],
+            ),
         ]
     return all_routes if site.sources is None else [*_source_routes(site), *all_routes]
 
@@ -117,7 +136,9 @@ def posted_form(
     def handle(request: Request, body: bytes) -> Response:
         try:
             fields = read(request, body)
-            if may is None or (may(request) and form_is_valid(request, fields.get("form", ""))):
+            if may is None or (
+                may(request) and form_is_valid(request, fields.get("form", ""))
+            ):
                 return handler(request, fields)
             detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
             return pages.problem(request, 403, "Not allowed", detail)
@@ -125,7 +146,9 @@ def posted_form(
             return pages.problem(request, 409, "Not possible", str(error))
 
     async def answer(request: Request) -> Response:
-        return await run(handle, request, await read_body(request, most_bytes, BODY_DEADLINE_SECONDS))
+        return await run(
+            handle, request, await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
+        )
 
     return answer
 
@@ -140,7 +163,12 @@ class Forms:
     # --- signing in and out ---------------------------------------------------------------------------------
 
     def ask_to_sign_in(
-        self, request: Request, status: int = 200, *, story: str = "", wrong: bool = False
+        self,
+        request: Request,
+        status: int = 200,
+        *,
+        story: str = "",
+        wrong: bool = False,
     ) -> Response:
         """Return the page that asks for the token."""
         story = story or request.query_params.get("story", "")
@@ -155,9 +183,18 @@ class Forms:
         story = fields.get("story", "")
         if sign_in(request, fields.get("token", "")) is None:
             return self.ask_to_sign_in(request, 403, wrong=True, story=story)
-        response = RedirectResponse(f"/stories/{story}" if ID.fullmatch(story) else "/", 303)
+        response = RedirectResponse(
+            f"/stories/{story}" if ID.fullmatch(story) else "/", 303
+        )
         token = fields.get("token", "")
-        set_cookie(request, response, self._site, COOKIE, value=token, max_age=REMEMBERED_SECONDS)
+        set_cookie(
+            request,
+            response,
+            self._site,
+            COOKIE,
+            value=token,
+            max_age=REMEMBERED_SECONDS,
+        )
         return response
 
     def sign_out(self, _request: Request, _fields: Fields) -> Response:
@@ -169,7 +206,9 @@ class Forms:
 
     # --- corrections ----------------------------------------------------------------------------------------
 
-    def correct(self, editor: EditorService, request: Request, fields: Fields) -> Response:
+    def correct(
+        self, editor: EditorService, request: Request, fields: Fields
+    ) -> Response:
         """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
         command = _command(fields)
         if fields.get("sure", ""):
@@ -179,14 +218,23 @@ class Forms:
     def _confirmation(self, request: Request, command: CorrectionCommand) -> Response:
         stories = [self._current(one) for one in command.stories]
         articles = [
-            article for story in stories for article in story.articles if article.id in command.articles
+            article
+            for story in stories
+            for article in story.articles
+            if article.id in command.articles
         ]
         leaving = None
         if command.kind == "move":
             leaving = self._story_of(command.articles[0], stories[0])
-            articles = [article for article in leaving.articles if article.id == command.articles[0]]
+            articles = [
+                article
+                for article in leaving.articles
+                if article.id == command.articles[0]
+            ]
         if command.articles and len(articles) != len(command.articles):
-            raise UsageError("a selected article is no longer in the story; open the story again")
+            raise UsageError(
+                "a selected article is no longer in the story; open the story again"
+            )
         if command.kind == "merge" and stories[0].id == stories[-1].id:
             raise UsageError("both are one story already")
         return self._pages.page(
@@ -204,7 +252,9 @@ class Forms:
         if isinstance(story, StoryRedirect):
             story = self._site.story(story.to)
         if not isinstance(story, StoryView):
-            raise UsageError(f"there is no story {story_id[:40]!r}; copy the id or address from its page")
+            raise UsageError(
+                f"there is no story {story_id[:40]!r}; copy the id or address from its page"
+            )
         return story
 
     def _story_of(self, article_id: str, target: StoryView) -> StoryView:
@@ -215,28 +265,45 @@ class Forms:
             raise UsageError("the article is in that story already")
         return self._current(article.story)
 
-    def undo(self, editor: EditorService, request: Request, _fields: Fields) -> Response:
+    def undo(
+        self, editor: EditorService, request: Request, _fields: Fields
+    ) -> Response:
         """Undo a correction. Raises UsageError if a later correction depends on it."""
         number = whole_number(request.path_params["number"])
         if number is None:
             return self._pages.not_found(request)
-        return self._result(request, editor.submit(CorrectionCommand(undo=number)), undone=True)
+        return self._result(
+            request, editor.submit(CorrectionCommand(undo=number)), undone=True
+        )
 
     def corrections(self, editor: EditorService, request: Request) -> Response:
         """Return the page of all corrections, the newest first."""
         if not self._pages.may_correct(request):
             return RedirectResponse("/sign-in", 303)
-        page = editor.corrections(CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", "")))
-        ids = dict.fromkeys(story for each in page.corrections for story in each.stories)
-        titles = {story.id: story.title for story in self._site.reader.list_stories(tuple(ids))}
-        return self._pages.page(request, "corrections.html", here="/corrections", page=page, titles=titles)
+        page = editor.corrections(
+            CORRECTIONS_A_PAGE, whole_number(request.query_params.get("before", ""))
+        )
+        ids = dict.fromkeys(
+            story for each in page.corrections for story in each.stories
+        )
+        titles = {
+            story.id: story.title
+            for story in self._site.reader.list_stories(tuple(ids))
+        }
+        return self._pages.page(
+            request, "corrections.html", here="/corrections", page=page, titles=titles
+        )
 
-    def _result(self, request: Request, status: CommandStatus, *, undone: bool = False) -> Response:
+    def _result(
+        self, request: Request, status: CommandStatus, *, undone: bool = False
+    ) -> Response:
         if status.corrected is None:
             return self._pages.page(request, "waiting.html", here="/corrections")
         corrected, stories = status.corrected, status.corrected.stories
         done = f"{'undone' if undone else 'done'}={corrected.n}"
-        return RedirectResponse(f"/stories/{stories[0]}?{done}" if stories else "/corrections", 303)
+        return RedirectResponse(
+            f"/stories/{stories[0]}?{done}" if stories else "/corrections", 303
+        )
 
 
 def _command(fields: Fields) -> CorrectionCommand:
@@ -248,7 +315,9 @@ def _command(fields: Fields) -> CorrectionCommand:
     if kind == "split":
         if not articles:
             raise UsageError("select the articles that report another event")
-        return CorrectionCommand(kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles)))
+        return CorrectionCommand(
+            kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles))
+        )
     other = _story_id(fields.get("address", "") or fields.get("other", ""))
     if kind == "merge":
         return CorrectionCommand(kind="merge", stories=(story, other))
@@ -268,7 +337,9 @@ def _story_id(text: str) -> str:
     except ValueError:
         id_ = ""
     if not ID.fullmatch(id_):
-        raise UsageError(f"{text[:60]!r} is not the id of a story or the address of its page")
+        raise UsageError(
+            f"{text[:60]!r} is not the id of a story or the address of its page"
+        )
     return id_
 
 
@@ -283,7 +354,11 @@ def _source_routes(site: Site) -> list[Route]:
 
     def form(path: str, handler: Handler, **options: Any) -> Route:
         given = {"run": partial(run_in, site.changing)} | options
-        return Route(path, posted_form(Pages(site), handler, may=may_edit, **given), methods=["POST"])
+        return Route(
+            path,
+            posted_form(Pages(site), handler, may=may_edit, **given),
+            methods=["POST"],
+        )
 
     return [
         form("/sources/preview", forms.preview, run=partial(run_in, site.searching)),
@@ -298,14 +373,18 @@ def uploaded(request: Request, body: bytes) -> Fields:
     if not may_edit(request):
         return ImmutableMultiDict()  # refused
     kind = request.headers.get("content-type", "").encode("ascii", "replace")
-    form = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind + b"\r\n\r\n" + body)
+    form = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + kind + b"\r\n\r\n" + body
+    )
     if not form.is_multipart():
         raise UsageError("the form is invalid; open the page again")
     pairs = []
     for part in islice(form.iter_parts(), _MOST_PARTS):
         name = part.get_param("name", "", "content-disposition")
         data = part.get_payload(decode=True)
-        pairs.append((str(name), data.decode("latin-1") if isinstance(data, bytes) else ""))
+        pairs.append(
+            (str(name), data.decode("latin-1") if isinstance(data, bytes) else "")
+        )
     return ImmutableMultiDict(pairs)
 
 
@@ -337,7 +416,9 @@ class SourceForms:
             folder=manage_sources.given(fields.get("folder", "")[:200]),
         )
         config, database, reader = self._site.source_services
-        added = manage_sources.add(config, database, fields.get("url", ""), options, reader)
+        added = manage_sources.add(
+            config, database, fields.get("url", ""), options, reader
+        )
         log_change(request, "save")
         return _to_sources(added=added.source.id)
 
@@ -350,13 +431,18 @@ class SourceForms:
         )
         log_change(request, "save")
         if result.skipped:
-            return self._pages.page(request, "imported.html", here="/sources", result=result)
+            return self._pages.page(
+                request, "imported.html", here="/sources", result=result
+            )
         return _to_sources(imported=result.added, known=result.known)
 
     def save(self, request: Request, fields: Fields) -> Response:
         """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
         config, database, _ = self._site.source_services
-        source, act = found(self._site, request.path_params["id"]), fields.get("act", "")
+        source, act = (
+            found(self._site, request.path_params["id"]),
+            fields.get("act", ""),
+        )
         if act == "remove":
             manage_sources.remove(config, database, source)
             log_change(request, act)
@@ -368,7 +454,9 @@ class SourceForms:
         else:
             name, folder = (fields.get(one, "")[:200] for one in ("name", "folder"))
             typed = fields.get("interval")
-            interval = UNSET if typed is None or typed == interval_as_typed(source) else typed
+            interval = (
+                UNSET if typed is None or typed == interval_as_typed(source) else typed
+            )
             asked = ChangeSourceRequest(name=name, folder=folder, interval=interval)
         change(self._site, source, asked)
         log_change(request, act or "save")

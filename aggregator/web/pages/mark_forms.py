@@ -31,7 +31,11 @@ def mark_stories(marks: ReadMarks, _request: Request, fields: Fields) -> Respons
     if not place.startswith("/") or place.startswith(("//", "/\\")):
         place = "/"
     for act in (*_READ, *_STARRED):
-        ids = [story_id for story_id in fields.get(act, "").split() if ID.fullmatch(story_id)]
+        ids = [
+            story_id
+            for story_id in fields.get(act, "").split()
+            if ID.fullmatch(story_id)
+        ]
         items = marks.of_stories(owner, ids)
         if items:
             numbers = [item.number for item in items.values()]

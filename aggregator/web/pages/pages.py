@@ -9,10 +9,19 @@ from urllib.parse import parse_qsl, urlencode
 from markupsafe import Markup
 from msgspec.structs import replace
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
-from aggregator.grouping.corrections.decision_words import decision_words, log_words, not_counted
+from aggregator.grouping.corrections.decision_words import (
+    decision_words,
+    log_words,
+    not_counted,
+)
 from aggregator.model.core import ArticleView, StoryText, StoryView, in_utc
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import (
@@ -75,7 +84,9 @@ def routes(site: Site) -> list[Route]:
         Route("/robots.txt", pages.robots),
     ]
     if site.editor is not None:
-        all_routes.append(Route("/explain/{article}", partial(pages.explain, site.editor)))
+        all_routes.append(
+            Route("/explain/{article}", partial(pages.explain, site.editor))
+        )
     return all_routes
 
 
@@ -94,42 +105,76 @@ class Pages:
     def rank_front_page(self, request: Request) -> Response:
         """Answer with stories by rank, the newest first (`view=newest`)."""
         wanted, _ = self._site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
-        wanted = replace(wanted, filter=replace(wanted.filter, mutes=self._site.mutes(request)))
+        wanted = replace(
+            wanted, filter=replace(wanted.filter, mutes=self._site.mutes(request))
+        )
         visitor = visitor_of(request)
         now = visitor.at(self._site.clock())
         view = request.query_params.get("view", "")
-        number = min(max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES)
+        number = min(
+            max(1, whole_number(request.query_params.get("page", "")) or 1), MOST_PAGES
+        )
         trouble = self._trouble(request)
-        shown = wanted.query_string, view, number, self._today(), now.since, trouble, wanted.filter.mutes
+        shown = (
+            wanted.query_string,
+            view,
+            number,
+            self._today(),
+            now.since,
+            trouble,
+            wanted.filter.mutes,
+        )
         key = "\n".join(map(str, shown))
         is_first_run = self._site.reader.last_change_at() is None  # sources change it
-        tag = self.tag(request, key) if wanted.changes_with_stories and not is_first_run else None
+        tag = (
+            self.tag(request, key)
+            if wanted.changes_with_stories and not is_first_run
+            else None
+        )
 
         def render() -> Response:
             is_newest = view in ("newest", *VIEWS) or wanted.filter.after is not None
-            return (self._newest if is_newest else self._ranked)(request, wanted, number, now)
+            return (self._newest if is_newest else self._ranked)(
+                request, wanted, number, now
+            )
 
         response = conditional(request, tag, render)
         return self._noted(request, response, visitor, now)
 
-    def _noted(self, request: Request, response: Response, before: Visitor, visitor: Visitor) -> Response:
-        if visitor != before and not prefix_of(request) and response.status_code in (200, 304):
+    def _noted(
+        self, request: Request, response: Response, before: Visitor, visitor: Visitor
+    ) -> Response:
+        if (
+            visitor != before
+            and not prefix_of(request)
+            and response.status_code in (200, 304)
+        ):
             remember(request, response, visitor, self._site)
         return response
 
-    def _ranked(self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor) -> Response:
+    def _ranked(
+        self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor
+    ) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string and not wanted.filter.mutes:
             has_sources = self._site.reader.sources(1).total > 0
             trouble = self._trouble(request)
-            return self.page(request, "first_run.html", here="/", has_sources=has_sources, trouble=trouble)
+            return self.page(
+                request,
+                "first_run.html",
+                here="/",
+                has_sources=has_sources,
+                trouble=trouble,
+            )
         size = wanted.filter.limit
         chosen = tuple(one.id for one in ranking[(number - 1) * size : number * size])
         more = len(ranking) > number * size
         after = {"page": str(number + 1)} if more else {"view": "newest"}
         listed = self._site.reader.list_stories(chosen)
         numbers = {one.id: (one.updated, one.report_count) for one in ranking}
-        if [(one.updated, one.report_count) for one in listed] != [numbers[id_] for id_ in chosen]:
+        if [(one.updated, one.report_count) for one in listed] != [
+            numbers[id_] for id_ in chosen
+        ]:
             self._ranking.cache_clear()  # an article was erased
         stories = self._list_items(request, listed)
         sources = self._site.reader.story_sources(chosen)
@@ -146,7 +191,8 @@ class Pages:
             number=number,
             next="?" + urlencode([*_without_cursor(wanted), *after.items()]),
             next_is_newest=not more,
-            before="?" + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
+            before="?"
+            + urlencode([*_without_cursor(wanted), ("page", str(number - 1))]),
             languages=sorted({one.language for one in ranking if one.language}),
             **self._front_values(request, wanted, ""),
             marks=self.marks_of(request, chosen),
@@ -154,7 +200,9 @@ class Pages:
             source_links=sources.by_outlet,
         )
 
-    def _newest(self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor) -> Response:
+    def _newest(
+        self, request: Request, wanted: ParsedFilter, _number: int, visitor: Visitor
+    ) -> Response:
         view = self.view_of(request)
         cursor = wanted.filter.after
         above = read_cursor(cursor)[0] if cursor else None
@@ -167,7 +215,14 @@ class Pages:
             last_visit=visitor.since,
             first_old=views.first_old_story(stories, visitor.since, above),
             next=following
-            and "?" + urlencode([*_without_cursor(wanted), ("view", view or "newest"), ("after", following)]),
+            and "?"
+            + urlencode(
+                [
+                    *_without_cursor(wanted),
+                    ("view", view or "newest"),
+                    ("after", following),
+                ]
+            ),
             languages=sorted({story.language for story in stories if story.language}),
             **self._front_values(request, wanted, view or "newest"),
             marks=self.marks_of(request, ids),
@@ -184,39 +239,55 @@ class Pages:
             page = self._site.reader.stories(wanted)
             return tuple(story.id for story in page.stories), page.next
         marks, who = seen_by
-        stream = StoryStream(wanted=wanted, after=wanted.after, is_starred=view == "saved")
+        stream = StoryStream(
+            wanted=wanted, after=wanted.after, is_starred=view == "saved"
+        )
         if view == "unread":
             stream = replace(stream, is_read=False)
         items, following = marks.items(who, stream, wanted.limit)
         return tuple(item.story for item in items), following
 
-    def _list_items(self, request: Request, stories: Sequence[StoryListItem]) -> list[StoryListItem]:
+    def _list_items(
+        self, request: Request, stories: Sequence[StoryListItem]
+    ) -> list[StoryListItem]:
         """Limit the texts of each story together to the words of one article that this request may read.
 
         The summary may be from the article with the longest of the other titles.
         """
         if self._site.access(request) == "owner":
-            return [replace(one, picture=picture_for(self._site, request, one.picture)) for one in stories]
+            return [
+                replace(one, picture=picture_for(self._site, request, one.picture))
+                for one in stories
+            ]
         return [self._excerpt(story) for story in stories]
 
     def _excerpt(self, story: StoryListItem) -> StoryListItem:
         words = self._site.settings.excerpt_words
         title = excerpts.first_words(story.title, words)
         left = max(0, words - excerpts.count_words(title))
-        titles = tuple(replace(one, title=excerpts.first_words(one.title, left)) for one in story.titles)
+        titles = tuple(
+            replace(one, title=excerpts.first_words(one.title, left))
+            for one in story.titles
+        )
         longest = max((excerpts.count_words(one.title) for one in titles), default=0)
         summary = excerpts.first_words(story.summary, max(0, left - longest))
         return replace(story, title=title, summary=summary, titles=titles, picture=None)
 
-    def _ranked_stories(self, wanted: StoryFilter, prefer: tuple[str, ...]) -> tuple[FrontPageStory, ...]:
+    def _ranked_stories(
+        self, wanted: StoryFilter, prefer: tuple[str, ...]
+    ) -> tuple[FrontPageStory, ...]:
         """Return the ranking; read once for each change of a story. Its stories are read for each page."""
-        usual = StoryFilter(min_reports=wanted.min_reports, limit=wanted.limit, mutes=wanted.mutes)
+        usual = StoryFilter(
+            min_reports=wanted.min_reports, limit=wanted.limit, mutes=wanted.mutes
+        )
         if wanted != usual:
             # Sources are moved and topics are found without a change of a story; times move with the clock.
             return self._site.reader.rank_front_page(wanted, prefer)
         return self._ranking(self._site.reader.last_change(), wanted, prefer)
 
-    def _front_values(self, request: Request, wanted: ParsedFilter, view: str) -> dict[str, object]:
+    def _front_values(
+        self, request: Request, wanted: ParsedFilter, view: str
+    ) -> dict[str, object]:
         without_page = dict(_without_cursor(wanted))
         with_view = without_page | ({"view": view} if view else {})
         folders = self._site.reader.folders()
@@ -231,7 +302,10 @@ class Pages:
             "filtered": urlencode(without_page),
             "parameters": without_page,
             "sections": views.section_tabs(
-                with_view, folders, self._site.reader.topics(), self._site.settings.queries
+                with_view,
+                folders,
+                self._site.reader.topics(),
+                self._site.settings.queries,
             ),
             "depths": views.depth_tabs(with_view, wanted.filter.min_reports),
             "folders": folders,
@@ -242,7 +316,11 @@ class Pages:
         return self._site.reader.all_feeds_fail() if is_owner(request) else None
 
     def _new_reports(self, visitor: Visitor, ids: tuple[str, ...]) -> dict[str, int]:
-        return self._site.reader.new_reports(ids, visitor.since) if visitor.since and ids else {}
+        return (
+            self._site.reader.new_reports(ids, visitor.since)
+            if visitor.since and ids
+            else {}
+        )
 
     def _today(self) -> dt.date:
         return in_utc(self._site.clock()).date()
@@ -276,7 +354,9 @@ class Pages:
             story=shown,
             span=views.time_span(shown),
             text=text or StoryText(title=shown.title),
-            openings={opening.article_id: opening.text for opening in text.openings} if text else {},
+            openings={opening.article_id: opening.text for opening in text.openings}
+            if text
+            else {},
             summarised=summarised if summarised and summarised.sentences else None,
             articles={article.id: article for article in shown.articles},
             with_pictures=self._site.shows_pictures(request),
@@ -299,7 +379,9 @@ class Pages:
             for article in story.articles
             if article.evidence is not None and article.evidence.runner_up is not None
         )
-        return self._site.reader.list_stories(tuple(one for one in ids if one != story.id)[:5])
+        return self._site.reader.list_stories(
+            tuple(one for one in ids if one != story.id)[:5]
+        )
 
     def explain(self, editor: EditorService, request: Request) -> Response:
         """Answer why an article is in its story, compared with another one (`other`: an id or address)."""
@@ -314,12 +396,20 @@ class Pages:
         language = None
         if isinstance(assigned, StoryView):
             shown = self._site.bounded(request, assigned).articles
-            others = [one for one in shown if one.id != explained.article][:OTHERS_SHOWN]
-            language = next((one.language for one in shown if one.id == explained.article), None)
+            others = [one for one in shown if one.id != explained.article][
+                :OTHERS_SHOWN
+            ]
+            language = next(
+                (one.language for one in shown if one.id == explained.article), None
+            )
         explained = excerpts.bounded_explanation(
             explained, self._site.access(request), self._site.settings.excerpt_words
         )
-        own, other_story, two = explained.evidence, explained.evidence.runner_up, explained.pair
+        own, other_story, two = (
+            explained.evidence,
+            explained.evidence.runner_up,
+            explained.pair,
+        )
         return self.page(
             request,
             "explain.html",
@@ -330,7 +420,13 @@ class Pages:
             not_counted=not_counted(own),
             breakdown=None
             if own.score is None
-            else views.breakdown(own.score, own.need, own.bias, own.reasons, is_of_day=explained.is_of_day),
+            else views.breakdown(
+                own.score,
+                own.need,
+                own.bias,
+                own.reasons,
+                is_of_day=explained.is_of_day,
+            ),
             runner_up=other_story
             and views.breakdown(
                 other_story.score,
@@ -339,7 +435,10 @@ class Pages:
                 other_story.reasons,
                 is_of_day=explained.is_of_day,
             ),
-            pair=two and views.breakdown(two.score, None, two.bias, two.reasons, is_of_day=two.is_of_day),
+            pair=two
+            and views.breakdown(
+                two.score, None, two.bias, two.reasons, is_of_day=two.is_of_day
+            ),
             log=[(line.at, log_words(line)) for line in explained.log],
             others=others,
         )
@@ -349,9 +448,14 @@ class Pages:
     def search(self, request: Request) -> Response:
         """Answer with stories whose articles match the query."""
         text, is_more = _typed(request, "q"), request.query_params.get("more") == "1"
-        filters = {name: _typed(request, name) for name in ("since", "until", "outlet", "language")}
+        filters = {
+            name: _typed(request, name)
+            for name in ("since", "until", "outlet", "language")
+        }
         try:
-            chosen = parse_filter(filters.items(), self._site.clock(), default_limit=1).filter
+            chosen = parse_filter(
+                filters.items(), self._site.clock(), default_limit=1
+            ).filter
             results = SearchResults()
             if text:
                 limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
@@ -371,13 +475,19 @@ class Pages:
             has_more=results.more and not is_more,
             stories=stories,
             marks=self.marks_of(request, ids),
-            undated={one.id: one.undated_seen for one in self._site.reader.list_stories(ids)},
+            undated={
+                one.id: one.undated_seen for one in self._site.reader.list_stories(ids)
+            },
         )
 
     def sources(self, request: Request) -> Response:
         """Answer with the sources and their health; addresses are for the owner only."""
         access = self._site.access(request)
-        text, after, asked = _typed(request, "q"), request.query_params.get("after", ""), request.query_params
+        text, after, asked = (
+            _typed(request, "q"),
+            request.query_params.get("after", ""),
+            request.query_params,
+        )
         reader = self._site.reader
         page = excerpts.bounded_sources(
             reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
@@ -390,7 +500,10 @@ class Pages:
             listed=page,
             owner=access == "owner",
             text=text,
-            done={name: whole_number(asked.get(name, "")) for name in ("imported", "known", "removed")},
+            done={
+                name: whole_number(asked.get(name, ""))
+                for name in ("imported", "known", "removed")
+            },
             added=excerpts.bounded_source(added, access).name if added else None,
         )
 
@@ -399,10 +512,14 @@ class Pages:
         settings = self._site.settings
         if not settings.digest_stories:
             return self.not_found(request)
-        last = self._site.reader.digests(partial(settings.digest_filter, mutes=self._site.mutes(request)), 1)
+        last = self._site.reader.digests(
+            partial(settings.digest_filter, mutes=self._site.mutes(request)), 1
+        )
         heading = digest_title(last[0], settings) if last else "Digest"
         html = Markup(digest_html(last[0], settings)) if last else ""  # noqa: S704 - escaped by the feed
-        return self.page(request, "digest.html", here="/digest", heading=heading, html=html)
+        return self.page(
+            request, "digest.html", here="/digest", heading=heading, html=html
+        )
 
     def api(self, request: Request) -> Response:
         """Answer with the routes of the API, from the description that programs read."""
@@ -417,17 +534,24 @@ class Pages:
     def robots(self, _request: Request) -> Response:
         """Answer with robots.txt, which excludes all pages unless `publish.index` is true."""
         disallowed = "/search" if self._site.settings.index else "/"
-        return PlainTextResponse(f"User-agent: *\nDisallow: {self._site.settings.base_path}{disallowed}\n")
+        return PlainTextResponse(
+            f"User-agent: *\nDisallow: {self._site.settings.base_path}{disallowed}\n"
+        )
 
     # --- common to all pages --------------------------------------------------------------------------------
 
     def not_found(self, request: Request) -> Response:
         """Return the page for an unknown address."""
         return self.problem(
-            request, 404, "Page not found", "The address may be misspelled, or the story no longer exists."
+            request,
+            404,
+            "Page not found",
+            "The address may be misspelled, or the story no longer exists.",
         )
 
-    def problem(self, request: Request, status: int, title: str, detail: str) -> Response:
+    def problem(
+        self, request: Request, status: int, title: str, detail: str
+    ) -> Response:
         """Return a page with an error. Its links never contain a token."""
         values = {
             "prefix": self._site.settings.base_path,
@@ -435,7 +559,15 @@ class Pages:
             "may_correct": False,
             "may_change": False,
         }
-        return self.page(request, "problem.html", status, here="", heading=title, detail=detail, **values)
+        return self.page(
+            request,
+            "problem.html",
+            status,
+            here="",
+            heading=title,
+            detail=detail,
+            **values,
+        )
 
     def view_of(self, request: Request) -> View | None:
         """Return which marks the stories of a list must have; None for all stories, as strangers get."""
@@ -444,7 +576,9 @@ class Pages:
             return None
         return cast("View", view)
 
-    def marks_of(self, request: Request, ids: Collection[str]) -> dict[str, ReaderItem] | None:
+    def marks_of(
+        self, request: Request, ids: Collection[str]
+    ) -> dict[str, ReaderItem] | None:
         """Return which of these stories the owner has read and saved; None for strangers."""
         seen_by = self._site.reader_of_pages(request)
         if seen_by is None:
@@ -456,7 +590,9 @@ class Pages:
         """Return whether the request may make corrections."""
         return self._site.editor is not None and may_edit(request)
 
-    def tag(self, request: Request, query_string: str, story_id: str = "") -> str | None:
+    def tag(
+        self, request: Request, query_string: str, story_id: str = ""
+    ) -> str | None:
         """Return the ETag of a page; None if it has marks, or forms with the CSRF value of a token."""
         if self._site.marks is not None and may_edit(request):
             return None
@@ -465,7 +601,9 @@ class Pages:
         key = f"{prefix_of(request)}\n{form_value(request)}\n{query_string}"
         return self._site.tag(request, key, story_id)
 
-    def page(self, request: Request, template: str, status: int = 200, /, **values: object) -> Response:
+    def page(
+        self, request: Request, template: str, status: int = 200, /, **values: object
+    ) -> Response:
         """Render a template with `values` and the values that every page needs."""
         settings = self._site.settings
         signed_in = token_of(request) is not None and not prefix_of(request)
@@ -482,9 +620,12 @@ class Pages:
             "may_change": self._site.sources is not None and may_edit(request),
             "form": form_value(request),
             "marks": None,
-            "place": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            "place": request.url.path
+            + (f"?{request.url.query}" if request.url.query else ""),
         }
-        return HTMLResponse(self._site.jinja.get_template(template).render(common | values), status)
+        return HTMLResponse(
+            self._site.jinja.get_template(template).render(common | values), status
+        )
 
 
 def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
@@ -498,7 +639,10 @@ def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
     ]
     if settings.digest_stories:
         links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
-    return links + [(query.title or query.name, f"/feeds/{query.name}.atom") for query in settings.queries]
+    return links + [
+        (query.title or query.name, f"/feeds/{query.name}.atom")
+        for query in settings.queries
+    ]
 
 
 def _article_id(text: str) -> str:
@@ -513,4 +657,6 @@ def _typed(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:
 
 
 def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:
-    return [(key, value) for key, value in parse_qsl(wanted.query_string) if key != "after"]
+    return [
+        (key, value) for key, value in parse_qsl(wanted.query_string) if key != "after"
+    ]

@@ -22,7 +22,9 @@ ENTRIES_A_PAGE = 50
 
 def routes(site: Site) -> list[Route]:
     """Return the route of the pages of sources."""
-    return [Route("/sources/{id}", partial(show_source, site, Pages(site)), methods=["GET"])]
+    return [
+        Route("/sources/{id}", partial(show_source, site, Pages(site)), methods=["GET"])
+    ]
 
 
 def show_source(site: Site, pages: Pages, request: Request) -> Response:
@@ -36,7 +38,10 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     number = max(1, whole_number(request.query_params.get("page", "")) or 1)
     entries = _read_entries(site, request, source.id, number, view)
     words = site.settings.excerpt_words
-    shown = [excerpts.bounded_article(entry, access, words) for entry in entries[:ENTRIES_A_PAGE]]
+    shown = [
+        excerpts.bounded_article(entry, access, words)
+        for entry in entries[:ENTRIES_A_PAGE]
+    ]
     return pages.page(
         request,
         "source.html",

@@ -38,11 +38,19 @@ def section_tabs(
     queries: Iterable[SavedQuery],
 ) -> list[Tab]:
     """Return "All", folders, topics and saved queries; each keeps the other filters."""
-    found = [("folder", one, one) for one in folders] + [("topic", one, one) for one in topics]
-    found = found[:SECTIONS_SHOWN] + [("saved", one.name, one.title or one.name) for one in queries]
+    found = [("folder", one, one) for one in folders] + [
+        ("topic", one, one) for one in topics
+    ]
+    found = found[:SECTIONS_SHOWN] + [
+        ("saved", one.name, one.title or one.name) for one in queries
+    ]
     none = {"folder": "", "topic": "", "saved": ""}
     tabs = [
-        Tab(label, _href(parameters, **{**none, name: value}), parameters.get(name) == value)
+        Tab(
+            label,
+            _href(parameters, **{**none, name: value}),
+            parameters.get(name) == value,
+        )
         for name, value, label in found
     ]
     is_all = not any(parameters.get(name) for name in none)
@@ -56,13 +64,21 @@ def depth_tabs(parameters: Mapping[str, str], chosen: int) -> list[Tab]:
     """
     every = "1" if "saved" in parameters else ""
     tabs = [
-        Tab(f"{least}+ reports", _href(parameters, min_reports=str(least)), chosen == least)
+        Tab(
+            f"{least}+ reports",
+            _href(parameters, min_reports=str(least)),
+            chosen == least,
+        )
         for least in DEPTHS
     ]
-    return [Tab("All stories", _href(parameters, min_reports=every), chosen == 1), *tabs]
+    return [
+        Tab("All stories", _href(parameters, min_reports=every), chosen == 1),
+        *tabs,
+    ]
 
 
-LINES_SHOWN = 24  # of a group, the newest; the others are folded: more than two screens are not read
+# Of a group, the newest; the others are folded: more than two screens are not read
+LINES_SHOWN = 24
 
 
 class ReportLine(msgspec.Struct, frozen=True):
@@ -87,17 +103,24 @@ class ReportGroup(msgspec.Struct, frozen=True):
         return self.heading == UNCONFIRMED
 
 
-def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) -> list[ReportGroup]:
+def report_groups(
+    articles: Sequence[ArticleView], since: dt.datetime | None
+) -> list[ReportGroup]:
     """Return the reports, then opinion, then live blogs and roundups; no empty group.
 
     Of sources without standing that nobody confirms the newest line is shown, last.
     """
     originals = originals_with_copies(articles)
     has_standing = any(not article.is_little_known for article in articles)
-    headings = {article.id: _heading(article, has_standing=has_standing) for article, _ in originals}
+    headings = {
+        article.id: _heading(article, has_standing=has_standing)
+        for article, _ in originals
+    }
     first = _first([article for article, _ in originals if headings[article.id] == ""])
     groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
-    for article, same in sorted(originals, key=lambda one: (-one[0].effective_at.timestamp(), one[0].id)):
+    for article, same in sorted(
+        originals, key=lambda one: (-one[0].effective_at.timestamp(), one[0].id)
+    ):
         is_new = since is not None and any(one.seen > since for one in (article, *same))
         line = ReportLine(
             article,
@@ -109,7 +132,9 @@ def report_groups(articles: Sequence[ArticleView], since: dt.datetime | None) ->
         groups[headings[article.id]].append(line)
     if len(originals) > len(groups[UNCONFIRMED]):
         del groups[UNCONFIRMED][1:]
-    return [ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines]
+    return [
+        ReportGroup(heading, tuple(lines)) for heading, lines in groups.items() if lines
+    ]
 
 
 def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
@@ -130,13 +155,21 @@ def _heading(article: ArticleView, *, has_standing: bool) -> str:
         return UNCONFIRMED
     if has_standing and is_unconfirmed(article):
         return UNCONFIRMED
-    return _HEADINGS[2 if article.role == "container" else article.kind in OPINION_KINDS]
+    return _HEADINGS[
+        2 if article.role == "container" else article.kind in OPINION_KINDS
+    ]
 
 
 def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
     """Return the earliest of several reports; None if a date without a time leaves it open."""
-    dated = sorted((one for one in reports if one.is_dated), key=lambda one: one.effective_at)
-    if len(reports) < 2 or len(dated) < 2 or dated[0].effective_at == dated[1].effective_at:
+    dated = sorted(
+        (one for one in reports if one.is_dated), key=lambda one: one.effective_at
+    )
+    if (
+        len(reports) < 2
+        or len(dated) < 2
+        or dated[0].effective_at == dated[1].effective_at
+    ):
         return None
     if "day" in (dated[0].published_precision, dated[1].published_precision):
         is_earlier_day = dated[0].effective_at.date() < dated[1].effective_at.date()
@@ -174,19 +207,27 @@ def arranged(
     """
     rest = list(stories)
     lead = rest.pop(0) if is_first and rest else None
-    recent = [story for story in rest if _day_heading(story.updated, today) != "Earlier"]
-    several = (one for one in recent or rest if one.report_count > 1 and one.id not in undated)
+    recent = [
+        story for story in rest if _day_heading(story.updated, today) != "Earlier"
+    ]
+    several = (
+        one for one in recent or rest if one.report_count > 1 and one.id not in undated
+    )
     beside = tuple(several)[:BESIDE] if lead is not None else ()
     shown = {story.id for story in beside}
     left = [story for story in rest if story.id not in shown]
     order = _folders_in_order(stories, folders)
     if len(order) < 2:
         order, folders = ["Today", "Yesterday", "Earlier"], _day_headings(left, today)
-    groups: dict[str, list[StoryListItem]] = {heading: [] for heading in (*order, OTHERS, UNDATED)}
+    groups: dict[str, list[StoryListItem]] = {
+        heading: [] for heading in (*order, OTHERS, UNDATED)
+    }
     for story in left:
         heading = UNDATED if story.id in undated else folders.get(story.id, OTHERS)
         groups[heading].append(story)
-    filled = tuple((heading, tuple(group)) for heading, group in groups.items() if group)
+    filled = tuple(
+        (heading, tuple(group)) for heading, group in groups.items() if group
+    )
     return FrontPage(lead, beside, filled)
 
 
@@ -194,13 +235,17 @@ def _day_headings(stories: Sequence[StoryListItem], today: dt.date) -> dict[str,
     return {story.id: _day_heading(story.updated, today) for story in stories}
 
 
-def _folders_in_order(stories: Sequence[StoryListItem], folders: Mapping[str, str]) -> list[str]:
+def _folders_in_order(
+    stories: Sequence[StoryListItem], folders: Mapping[str, str]
+) -> list[str]:
     """Return the folders of these stories: news first, which is what several outlets report."""
     reported: dict[str, int] = {}
     for story in stories:
         if story.id in folders:
             folder = folders[story.id]
-            reported[folder] = reported.get(folder, 0) + (1 if story.report_count > 1 else 0)
+            reported[folder] = reported.get(folder, 0) + (
+                1 if story.report_count > 1 else 0
+            )
     return sorted(reported, key=lambda folder: -reported[folder])
 
 
@@ -210,7 +255,9 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
     A date without a time is a day; a story without any date shows when it was seen.
     """
     if story.undated_seen is not None:
-        return [(iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")]
+        return [
+            (iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")
+        ]
     dated = [one for one in story.articles if one.is_dated]
     ends = [dated[0], dated[-1]] if dated else []
     first_and_last = [one.effective_at for one in ends]
@@ -223,14 +270,18 @@ def time_span(story: StoryView) -> list[tuple[str, str]]:
     return times
 
 
-def by_day(stories: Sequence[StoryListItem]) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
+def by_day(
+    stories: Sequence[StoryListItem],
+) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
     """Group stories by day, in the given order."""
     days = groupby(stories, key=lambda story: day(story.updated))
     return tuple((title, tuple(group)) for title, group in days)
 
 
 def first_old_story(
-    stories: Sequence[StoryListItem], since: dt.datetime | None, above: dt.datetime | None
+    stories: Sequence[StoryListItem],
+    since: dt.datetime | None,
+    above: dt.datetime | None,
 ) -> str | None:
     """Return the id of the story above which what is new since the last visit ends; None if not on this page.
 
@@ -249,7 +300,8 @@ def _day_heading(moment: dt.datetime, today: dt.date) -> str:
     return "Today" if days_ago <= 0 else "Yesterday" if days_ago == 1 else "Earlier"
 
 
-BAR_STEPS = 20  # the classes .w0 to .w20; the Content-Security-Policy forbids style attributes
+# The classes .w0 to .w20; the Content-Security-Policy forbids style attributes
+BAR_STEPS = 20
 
 
 class ScorePart(msgspec.Struct, frozen=True):
@@ -270,7 +322,12 @@ class ScoreBreakdown(msgspec.Struct, frozen=True):
 
 
 def breakdown(
-    score: float, need: float | None, bias: float, reasons: Sequence[Reason], *, is_of_day: bool
+    score: float,
+    need: float | None,
+    bias: float,
+    reasons: Sequence[Reason],
+    *,
+    is_of_day: bool,
 ) -> ScoreBreakdown:
     """Return a score and its parts; none if they are not stored. `is_of_day`: see `reason_value`."""
     longest = max([abs(bias), 1.0, *(abs(reason.share) for reason in reasons)])
@@ -280,9 +337,16 @@ def breakdown(
 
     parts = [
         ScorePart(
-            reason_name(reason), reason_value(reason, is_of_day=is_of_day), reason.share, bar(reason.share)
+            reason_name(reason),
+            reason_value(reason, is_of_day=is_of_day),
+            reason.share,
+            bar(reason.share),
         )
-        for reason in sorted(reasons, key=lambda reason: (-abs(reason.share), reason.name))
+        for reason in sorted(
+            reasons, key=lambda reason: (-abs(reason.share), reason.name)
+        )
     ]
-    start = [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
+    start = (
+        [ScorePart("start value of two articles", "", bias, bar(bias))] if bias else []
+    )
     return ScoreBreakdown(score, need, (*start, *parts))

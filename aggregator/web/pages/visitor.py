@@ -14,8 +14,10 @@ from aggregator.web.dependencies import Site
 
 COOKIE = "aggregator_visitor"
 KEPT_SECONDS = 180 * 86400
-VISIT_GAP = dt.timedelta(minutes=30)  # without a request between two visits, as in web analytics
-_NOTED_EVERY = dt.timedelta(minutes=1)  # within a visit; a cookie with every response would be noise
+# Without a request between two visits, as in web analytics
+VISIT_GAP = dt.timedelta(minutes=30)
+# Within a visit; a cookie with every response would be noise
+_NOTED_EVERY = dt.timedelta(minutes=1)
 _WRITTEN = re.compile(r"([0-9]{10})?:([0-9]{10})?", re.ASCII)
 
 
@@ -33,23 +35,39 @@ class Visitor(msgspec.Struct, frozen=True):
 
     def written(self) -> str:
         """Return the value of the cookie."""
-        return ":".join(str(int(time.timestamp())) if time else "" for time in (self.since, self.seen))
+        return ":".join(
+            str(int(time.timestamp())) if time else ""
+            for time in (self.since, self.seen)
+        )
 
 
 def visitor_of(request: Request) -> Visitor:
     """Return what the cookie of a request says; a damaged one says nothing."""
     found = _WRITTEN.fullmatch(request.cookies.get(COOKIE, ""))
     parts = found.groups() if found else ("", "")
-    return Visitor(*(dt.datetime.fromtimestamp(int(part), dt.UTC) if part else None for part in parts))
+    return Visitor(
+        *(
+            dt.datetime.fromtimestamp(int(part), dt.UTC) if part else None
+            for part in parts
+        )
+    )
 
 
-def set_cookie(request: Request, response: Response, site: Site, name: str, **content: Any) -> None:
+def set_cookie(
+    request: Request, response: Response, site: Site, name: str, **content: Any
+) -> None:
     """Set a cookie that scripts cannot read and forms of other sites do not send."""
     secure = "https" in (request.url.scheme, urlsplit(site.settings.public_url).scheme)
     path = site.settings.base_path or "/"
-    response.set_cookie(name, **content, path=path, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(
+        name, **content, path=path, httponly=True, samesite="lax", secure=secure
+    )
 
 
-def remember(request: Request, response: Response, visitor: Visitor, site: Site) -> None:
+def remember(
+    request: Request, response: Response, visitor: Visitor, site: Site
+) -> None:
     """Set the cookie of a visitor."""
-    set_cookie(request, response, site, COOKIE, value=visitor.written(), max_age=KEPT_SECONDS)
+    set_cookie(
+        request, response, site, COOKIE, value=visitor.written(), max_age=KEPT_SECONDS
+    )

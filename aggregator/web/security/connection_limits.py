@@ -30,10 +30,13 @@ from aggregator.model.errors import TooManyFilesError
 from aggregator.web.security.middleware import PROBES
 from aggregator.web.security.token_auth import CAME_BY_PROXY
 
-CONNECTIONS = 512  # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
-REQUEST_SECONDS = 10.0  # for the head of a request; the code that reads a body sets its deadline
+# simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
+CONNECTIONS = 512
+# For the head of a request; the code that reads a body sets its deadline
+REQUEST_SECONDS = 10.0
 BACKLOG = 128  # connections that wait to be accepted
-UNREAD_SECONDS = 60  # a connection is closed if the client reads nothing of a response for so long
+# A connection is closed if the client reads nothing of a response for so long
+UNREAD_SECONDS = 60
 NOTE_SECONDS = 60.0  # between two log lines
 
 _log = logging.getLogger(__name__)
@@ -55,7 +58,8 @@ class ConnectionLimiter:
         self._most = most_connections()
         self._active = 0  # requests, also of clients that disconnected
         self._open: set[TimeoutProtocol] = set()
-        self._idle: dict[TimeoutProtocol, None] = {}  # in the order in which they became idle
+        # In the order in which they became idle
+        self._idle: dict[TimeoutProtocol, None] = {}
         self._quiet_until = 0.0
 
     def note(self, message: str) -> None:
@@ -78,7 +82,9 @@ class ConnectionLimiter:
     def enter(self, connection: "TimeoutProtocol") -> None:
         """Count a new connection; over the limit, close the oldest idle ones."""
         excess = max(0, len(self._open) + 1 - self._most - self._most // 4)
-        for oldest in list(islice((one for one in self._idle if not one.has_unread_bytes), excess)):
+        for oldest in list(
+            islice((one for one in self._idle if not one.has_unread_bytes), excess)
+        ):
             self.note("too many connections: one without a request was closed")
             self.leave(oldest)
             oldest.transport.abort()
@@ -100,7 +106,9 @@ class ConnectionLimiter:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application; answer 503 if too many requests are active, except to probes."""
         if self._active >= self._most and scope["path"] not in PROBES:
-            self.note(f"{self._most} requests are active; another one was answered with 503")
+            self.note(
+                f"{self._most} requests are active; another one was answered with 503"
+            )
             await service_unavailable(scope, receive, send)  # type: ignore[arg-type]
             return
         self._active += 1
@@ -128,7 +136,8 @@ class TimeoutProtocol(H11Protocol):
         if file < 0:
             return False
         poll = select.poll()
-        poll.register(file, select.POLLIN | getattr(select, "POLLRDHUP", 0))  # the latter: Linux
+        # The latter: Linux
+        poll.register(file, select.POLLIN | getattr(select, "POLLRDHUP", 0))
         return poll.poll(0) == [(file, select.POLLIN)]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -140,7 +149,9 @@ class TimeoutProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle bytes; an incomplete request head does not extend the deadline."""
         # The time of responses, which uvicorn itself sets by a timer, though nobody asks.
-        self.server_state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self.server_state.default_headers = [
+            (b"date", formatdate(usegmt=True).encode())
+        ]
         super().data_received(data)
         self._update_deadline()
 
@@ -206,7 +217,9 @@ def log_lack_of_files(loop: asyncio.AbstractEventLoop) -> None:
         elif loop.time() >= quiet_until:
             quiet_until = loop.time() + NOTE_SECONDS
             _log.error(
-                "no connection is accepted: %s", TooManyFilesError(), extra={"event": "open_files_exhausted"}
+                "no connection is accepted: %s",
+                TooManyFilesError(),
+                extra={"event": "open_files_exhausted"},
             )
 
     loop.set_exception_handler(handle)

@@ -43,15 +43,21 @@ async def read_body(request: Request, max_bytes: int, deadline_seconds: float) -
                     raise too_large(max_bytes)
                 body += part
     except TimeoutError as error:
-        raise RefusedError(408, f"the body did not arrive within {deadline_seconds:.0f} s") from error
+        raise RefusedError(
+            408, f"the body did not arrive within {deadline_seconds:.0f} s"
+        ) from error
     except ClientDisconnect as error:
-        raise RefusedError(400, "the connection was closed before the end of the body") from error
+        raise RefusedError(
+            400, "the connection was closed before the end of the body"
+        ) from error
     return bytes(body)
 
 
 def too_large(max_bytes: int) -> RefusedError:
     """Return the error for a body that is too long."""
-    return RefusedError(413, f"the body is longer than {max_bytes} bytes; send it in several requests")
+    return RefusedError(
+        413, f"the body is longer than {max_bytes} bytes; send it in several requests"
+    )
 
 
 _BEARER = 'Bearer realm="aggregator"'
@@ -70,7 +76,8 @@ def require_scope(request: Request, scope: api_tokens.Scope) -> ApiToken:
 
 
 _BAD_TOKENS_A_MINUTE = 10  # from one address; further ones are answered with 429
-_REQUESTS_A_MINUTE = 300  # of one address of another machine, without a token (chosen: slow ones leave room)
+# Of one address of another machine, without a token (chosen: slow ones leave room)
+_REQUESTS_A_MINUTE = 300
 
 # Scripts, styles, images and form targets of this server only; no frames, nothing inline.
 _PICTURES = "img-src 'self'"
@@ -137,7 +144,8 @@ class Visit(msgspec.Struct):
     guard: "RequestGuard | None" = None
     bearer: token_auth.Bearer | None = None
     prefix: str = ""  # "/t/TOKEN" if the path began with it
-    local_form: str = ""  # the CSRF value of the owner on loopback without a token; "" for others
+    # The CSRF value of the owner on loopback without a token; "" for others
+    local_form: str = ""
     may_not_read: bool = False
     other_origin: str = ""  # of `server.cors`, or "*", if its pages may read the answer
     has_old_cookie: bool = False  # of a revoked token
@@ -211,7 +219,10 @@ class RequestGuard:
             inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
         elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
             inner["path"] = rest
-        request, guarded = Request(inner, receive), self._guarded(inner, send, scope["method"] == "HEAD")
+        request, guarded = (
+            Request(inner, receive),
+            self._guarded(inner, send, scope["method"] == "HEAD"),
+        )
         try:
             await self._checked(request, in_path, guarded)
             return
@@ -235,23 +246,37 @@ class RequestGuard:
         if rest == path or rest[:1] not in ("", "/"):
             return path
         if token_auth.first_name(base) in self._first_names:
-            is_removed = not rest or token_auth.first_name(rest) not in self._first_names
+            is_removed = (
+                not rest or token_auth.first_name(rest) not in self._first_names
+            )
             return path if is_removed else rest
         return rest or "/"
 
-    async def _checked(self, request: Request, in_path: token_auth.TokenPath | None, send: Send) -> None:
+    async def _checked(
+        self, request: Request, in_path: token_auth.TokenPath | None, send: Send
+    ) -> None:
         """Check the request, then let the application answer it."""
-        path, host, visit = request.scope["path"], request.headers.get("host", ""), _visit(request)
+        path, host, visit = (
+            request.scope["path"],
+            request.headers.get("host", ""),
+            _visit(request),
+        )
         # Probes that use HTTP/1.0 send no Host header; browsers always send one.
-        if not token_auth.host_is_allowed(host, self._names) and (host or path not in PROBES):
+        if not token_auth.host_is_allowed(host, self._names) and (
+            host or path not in PROBES
+        ):
             raise RefusedError(
                 421,
                 "This server is not configured for this host name. Use its IP address, or set `public_url` "
                 "in config.yaml to the address that readers use.",
             )
         visit.other_origin = self._other_origin(request)
-        is_preflight = visit.other_origin and "access-control-request-method" in request.headers
-        if request.method == "OPTIONS" and (is_preflight or path.startswith(READER_API)):
+        is_preflight = (
+            visit.other_origin and "access-control-request-method" in request.headers
+        )
+        if request.method == "OPTIONS" and (
+            is_preflight or path.startswith(READER_API)
+        ):
             await Response(status_code=204)(request.scope, request.receive, send)
             return
         if "upgrade" in request.headers or not path.startswith(_OPEN_FOLDER):
@@ -269,7 +294,9 @@ class RequestGuard:
             return origin
         return "*" if "*" in self._origins else ""
 
-    async def _let_in(self, request: Request, visit: Visit, in_path: token_auth.TokenPath | None) -> None:
+    async def _let_in(
+        self, request: Request, visit: Visit, in_path: token_auth.TokenPath | None
+    ) -> None:
         """Find out who asks.
 
         Raises RefusedError, or another AggregatorError if the database does not answer.
@@ -279,20 +306,36 @@ class RequestGuard:
         path = request.scope["path"]
         by_reader = path.startswith(READER_API)
         # No browser adds these by itself, unlike a cookie or Basic; a token in the path only reads.
-        has_own = request.headers.get("authorization", "").lower().startswith(("bearer ", "googlelogin "))
+        has_own = (
+            request.headers.get("authorization", "")
+            .lower()
+            .startswith(("bearer ", "googlelogin "))
+        )
         is_open = by_reader or bool(visit.other_origin)
         by_form = not path.startswith(API) and not by_reader
-        by_others = token_auth.is_sent_by_another_site(request.headers, self._settings, by_form=by_form)
-        may_write = by_reader or (visit.other_origin in self._origins - {"*"} and has_own)
+        by_others = token_auth.is_sent_by_another_site(
+            request.headers, self._settings, by_form=by_form
+        )
+        may_write = by_reader or (
+            visit.other_origin in self._origins - {"*"} and has_own
+        )
         if request.method not in _SAFE and by_others and not may_write:
             raise RefusedError(403, "the request was sent by a page of another site")
-        is_local = self._settings.is_owner_on_loopback and token_auth.is_at_this_machine(request)
-        if is_local and not (is_open and by_others):  # a page of another site needs a token
+        is_local = (
+            self._settings.is_owner_on_loopback
+            and token_auth.is_at_this_machine(request)
+        )
+        # A page of another site needs a token
+        if is_local and not (is_open and by_others):
             visit.local_form = self._local_form
-        visit.may_not_read = not is_loopback(self._settings.host) and not visit.local_form
+        visit.may_not_read = (
+            not is_loopback(self._settings.host) and not visit.local_form
+        )
         if self.tokens is not None and path not in PROBES:  # these wait for no database
             bearer = await self._bearer(request, visit, self.tokens, in_path)
-            is_foreign = (is_open and by_others and not has_own) or (by_reader and bearer and not bearer.form)
+            is_foreign = (is_open and by_others and not has_own) or (
+                by_reader and bearer and not bearer.form
+            )
             if bearer is not None and not is_foreign:
                 visit.bearer = bearer
                 visit.may_not_read &= not bearer.token.may("read")
@@ -312,7 +355,8 @@ class RequestGuard:
             return None
         bearer = await to_thread.run_sync(tokens.bearer, given)
         if bearer is None:
-            visit.has_old_cookie = given.way == "cookie"  # the browser is treated as signed out
+            # The browser is treated as signed out
+            visit.has_old_cookie = given.way == "cookie"
             self.count_wrong_token(request)
             if not visit.has_old_cookie:
                 detail = "this token is unknown or was revoked"
@@ -323,7 +367,9 @@ class RequestGuard:
 
     def count_wrong_token(self, request: Request) -> None:
         """Count a wrong token of this address. Raises RefusedError (429) over the limit."""
-        self._wrong_tokens.take(_address(request), "too many wrong tokens from this address")
+        self._wrong_tokens.take(
+            _address(request), "too many wrong tokens from this address"
+        )
 
     def _limit_rate(self, request: Request, bearer: token_auth.Bearer | None) -> None:
         """Refuse too frequent requests of one address without a token. Raises RefusedError (429).
@@ -333,15 +379,23 @@ class RequestGuard:
         """
         if bearer is not None:
             return
-        is_counted = token_auth.CAME_BY_PROXY in request.scope or not token_auth.is_from_loopback(request)
+        is_counted = (
+            token_auth.CAME_BY_PROXY in request.scope
+            or not token_auth.is_from_loopback(request)
+        )
         if is_counted and request.scope["path"] not in PROBES:
-            self._requests.take(_address(request), "too many requests from this address")
+            self._requests.take(
+                _address(request), "too many requests from this address"
+            )
 
-    def _require_token(self, request: Request, bearer: token_auth.Bearer | None) -> None:
+    def _require_token(
+        self, request: Request, bearer: token_auth.Bearer | None
+    ) -> None:
         """Refuse a client that may not read. Only pushing is possible without it."""
         if bearer is None:
             if self.tokens is not None and "authorization" in request.headers:
-                self.count_wrong_token(request)  # a password without the prefix of a token
+                # A password without the prefix of a token
+                self.count_wrong_token(request)
             detail = "this server requires a token: as the password with any user name, or as Bearer"
             raise RefusedError(401, detail, headers=_challenge(request, "header"))
         if request.scope["path"] != PUSH:
@@ -358,13 +412,17 @@ class RequestGuard:
                 if self._settings.images == "direct" and is_owner(Request(scope)):
                     # Pictures of articles; over plain HTTP only where the page is read so.
                     others = "https:" if scope["scheme"] == "https" else "https: http:"
-                    policy = CONTENT_SECURITY_POLICY.replace(_PICTURES, f"{_PICTURES} {others}")
+                    policy = CONTENT_SECURITY_POLICY.replace(
+                        _PICTURES, f"{_PICTURES} {others}"
+                    )
                     headers["Content-Security-Policy"] = policy
                 headers.setdefault("Cache-Control", REVALIDATE)
                 if scope["path"].startswith(READER_API):
                     headers.update(_OTHER_ORIGINS)
                 elif visit.other_origin:
-                    headers.update(_ANY_ORIGIN if visit.other_origin == "*" else _NAMED_ORIGIN)
+                    headers.update(
+                        _ANY_ORIGIN if visit.other_origin == "*" else _NAMED_ORIGIN
+                    )
                     headers["Access-Control-Allow-Origin"] = visit.other_origin
                 if self._origins and scope["path"].startswith(_FOR_PROGRAMS):
                     headers.add_vary_header("Origin")
@@ -372,7 +430,8 @@ class RequestGuard:
                 if place.startswith("/") and not place.startswith("//"):
                     headers["Location"] = self._base + visit.prefix + place
                 is_set = any(
-                    value.startswith(f"{token_auth.COOKIE}=") for value in headers.getlist("set-cookie")
+                    value.startswith(f"{token_auth.COOKIE}=")
+                    for value in headers.getlist("set-cookie")
                 )
                 if visit.has_old_cookie and not is_set:
                     headers.append(

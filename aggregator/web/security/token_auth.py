@@ -34,7 +34,8 @@ _FORWARDING = (
     *("forwarded", "x-forwarded-", "via", "x-real-ip", "x-client-ip"),
     *("true-client-ip", "cf-", "cdn-loop"),
 )
-CAME_BY_PROXY = "aggregator.came_by_proxy"  # key of a scope: a trusted proxy forwarded the request
+# Key of a scope: a trusted proxy forwarded the request
+CAME_BY_PROXY = "aggregator.came_by_proxy"
 
 
 def allowed_names(settings: PublishSettings) -> frozenset[str]:
@@ -61,7 +62,9 @@ def is_at_this_machine(request: HTTPConnection) -> bool:
     is_forwarded = (
         bool(request.scope.get(CAME_BY_PROXY))
         or request.scope.get("http_version") != "1.1"
-        or any(name.replace("_", "-").startswith(_FORWARDING) for name in request.headers)
+        or any(
+            name.replace("_", "-").startswith(_FORWARDING) for name in request.headers
+        )
     )
     host = _host_name(request.headers.get("host", ""))
     return is_from_loopback(request) and is_loopback(host) and not is_forwarded
@@ -72,7 +75,9 @@ def is_from_loopback(request: HTTPConnection) -> bool:
     return request.client is not None and is_loopback(request.client.host)
 
 
-def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_form: bool) -> bool:
+def is_sent_by_another_site(
+    headers: Headers, settings: PublishSettings, *, by_form: bool
+) -> bool:
     """Return whether the headers of a browser show another site, or hide the site.
 
     Forms of this server send `Origin: null` because of the Referrer-Policy of its pages. `by_form` accepts
@@ -88,8 +93,13 @@ def is_sent_by_another_site(headers: Headers, settings: PublishSettings, *, by_f
         name, place = urlsplit(origin).hostname, urlsplit(origin).netloc
     except ValueError:
         return True
-    ours = {headers.get("host", "").lower(), urlsplit(settings.public_url.lower()).netloc}
-    return not name or not (place in ours or name in {host.lower() for host in settings.allowed_hosts})
+    ours = {
+        headers.get("host", "").lower(),
+        urlsplit(settings.public_url.lower()).netloc,
+    }
+    return not name or not (
+        place in ours or name in {host.lower() for host in settings.allowed_hosts}
+    )
 
 
 def network_of(address: str) -> str:
@@ -156,7 +166,8 @@ class TokenStore:
         """Return whether a valid token has the scope read."""
         with self._database.read() as connection:
             return any(
-                one.may("read") and one.revoked_at is None for one in api_tokens.all_tokens(connection)
+                one.may("read") and one.revoked_at is None
+                for one in api_tokens.all_tokens(connection)
             )
 
     def note_use(self, token: ApiToken) -> None:
@@ -232,10 +243,13 @@ class AddressLimiter:
     Safe to use from many threads.
     """
 
-    def __init__(self, a_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, a_minute: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._most = a_minute
         self._clock = clock
-        self._buckets: dict[str, tuple[float, float]] = {}  # tokens left, and the time of that count
+        # Tokens left, and the time of that count
+        self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def take(self, address: str, refusal: str) -> None:
@@ -245,7 +259,8 @@ class AddressLimiter:
             left, at = self._buckets.pop(network, (float(self._most), now))
             left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
             taken = left >= 1
-            self._buckets[network] = (left - taken, now)  # at the end, to be removed last
+            # At the end, to be removed last
+            self._buckets[network] = (left - taken, now)
             if len(self._buckets) > _ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]
         if not taken:

@@ -75,10 +75,16 @@ class _Guard:
             self._refuse("another program")
         elif event in _CONNECTIONS and len(arguments) > 1 and arguments[1] is not None:
             place = arguments[1]
-            host = str(place[0]) if isinstance(place, tuple) else "a socket of this machine"
+            host = (
+                str(place[0])
+                if isinstance(place, tuple)
+                else "a socket of this machine"
+            )
             address = ssrf_guard.address_of(host)
             nat64 = _nat64() if ":" in host and address is not None else ()
-            if address is None or not ssrf_guard.is_permitted(address, self._exceptions, nat64):
+            if address is None or not ssrf_guard.is_permitted(
+                address, self._exceptions, nat64
+            ):
                 self._refuse(host)
 
     def _refuse(self, what: str) -> None:
@@ -99,7 +105,8 @@ def send(job: NotificationJob) -> NotificationReply:
     """Send one notification."""
     import apprise
 
-    with contextlib.suppress(ImportError):  # the authorities of the system beside those of certifi
+    # The authorities of the system beside those of certifi
+    with contextlib.suppress(ImportError):
         import truststore
 
         truststore.inject_into_ssl()
@@ -112,14 +119,20 @@ def send(job: NotificationJob) -> NotificationReply:
     if target is None:
         return NotificationReply(ok=False, problem="Apprise does not know this address")
     sys.addaudithook(guard)
-    if target.notify(title=job.title, body=job.text, body_format=apprise.NotifyFormat.TEXT):
+    if target.notify(
+        title=job.title, body=job.text, body_format=apprise.NotifyFormat.TEXT
+    ):
         return NotificationReply(ok=True)
     if guard.refused:
         advice = "if it is yours, name its network under fetch.allow_private"
-        return NotificationReply(ok=False, problem=f"{guard.refused} is not on the public internet; {advice}")
+        return NotificationReply(
+            ok=False, problem=f"{guard.refused} is not on the public internet; {advice}"
+        )
     if problems.status:
         return NotificationReply(ok=False, problem=f"http {problems.status}")
-    return NotificationReply(ok=False, problem="the service could not be reached, or refused it")
+    return NotificationReply(
+        ok=False, problem="the service could not be reached, or refused it"
+    )
 
 
 def main() -> None:

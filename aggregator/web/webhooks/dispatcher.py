@@ -37,12 +37,18 @@ from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import WebhookSender, delivery_body, delivery_id, digest_id
+from aggregator.web.webhooks.sender import (
+    WebhookSender,
+    delivery_body,
+    delivery_id,
+    digest_id,
+)
 from aggregator.web.webhooks.summaries import Summariser
 from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning, outgoing_client
 
 _BATCH_CHANGES = 100  # changes handled in one step
-_OUTBOX_DAYS = 14.0  # days that finished deliveries are stored: events.window_days, in which merges happen
+# Days that finished deliveries are stored: events.window_days, in which merges happen
+_OUTBOX_DAYS = 14.0
 
 _ALL_INDEXED = 2**62
 
@@ -63,20 +69,34 @@ class WebhookDispatcher:
         self._database = database
         self._reader = reader
         self._places = {one.name: one.place for one in recipients}
-        self._digest_readers = [one for one in recipients if isinstance(one, webhooks.DigestReader)]
-        self._webhooks = {one.name: one for one in recipients if not isinstance(one, webhooks.DigestReader)}
+        self._digest_readers = [
+            one for one in recipients if isinstance(one, webhooks.DigestReader)
+        ]
+        self._webhooks = {
+            one.name: one
+            for one in recipients
+            if not isinstance(one, webhooks.DigestReader)
+        }
         self._settings = settings
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
-        self._quiet_version: int | str | None = None  # of the database, when no change waited
+        # Of the database, when no change waited
+        self._quiet_version: int | str | None = None
         # A query reads the full-text index, which is updated shortly after an article was placed.
-        self._uses_index = any(one.query is not None and one.query.query for one in recipients)
+        self._uses_index = any(
+            one.query is not None and one.query.query for one in recipients
+        )
 
     def sync_webhooks(self) -> None:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            outbox.sync_webhooks(connection, self._places, story_list.last_number(connection), self._now())
+            outbox.sync_webhooks(
+                connection,
+                self._places,
+                story_list.last_number(connection),
+                self._now(),
+            )
 
     def step(self) -> list[str] | None:
         """Process the next changes; return the webhooks with new deliveries, None if there was no change."""
@@ -94,16 +114,24 @@ class WebhookDispatcher:
             if not last_change_no:
                 self._quiet_version = version
                 return None
-            indexed_to = progress.indexed_to(connection) if self._uses_index else _ALL_INDEXED
+            indexed_to = (
+                progress.indexed_to(connection) if self._uses_index else _ALL_INDEXED
+            )
             new = story_list.following(
-                connection, min(last_change_no.values()), _BATCH_CHANGES, indexed_to=indexed_to
+                connection,
+                min(last_change_no.values()),
+                _BATCH_CHANGES,
+                indexed_to=indexed_to,
             )
             if not new:
                 self._quiet_version = version
                 return None
             selected = {
                 name: self._changes_for(
-                    connection, self._webhooks[name], [one for one in new if one.n > last], now
+                    connection,
+                    self._webhooks[name],
+                    [one for one in new if one.n > last],
+                    now,
                 )
                 for name, last in last_change_no.items()
             }
@@ -111,9 +139,13 @@ class WebhookDispatcher:
         last = new[-1].n
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
-                return []  # a story that was read may have been erased since: the next step reads it again
+                # A story that was read may have been erased since: the next step reads it again
+                return []
             outbox.add(
-                connection, new_deliveries, {name: max(last, n) for name, n in last_change_no.items()}, now
+                connection,
+                new_deliveries,
+                {name: max(last, n) for name, n in last_change_no.items()},
+                now,
             )
             for name in {one.webhook for one in new_deliveries}:
                 outbox.keep_within(connection, name, self._tuning.waiting_max, now)
@@ -127,7 +159,9 @@ class WebhookDispatcher:
         """
         with self._database.write() as connection:
             story_list.lock_digests(connection)
-            if (whole := story_list.next_span(connection, webhooks.DIGEST, until)) is None:
+            if (
+                whole := story_list.next_span(connection, webhooks.DIGEST, until)
+            ) is None:
                 return []
             if self._uses_index and not story_list.is_span_indexed(connection, whole):
                 return None
@@ -137,10 +171,14 @@ class WebhookDispatcher:
                 wanted = one.story_filter(until) or StoryFilter()
                 if one.address:  # the list of digests is for everybody
                     wanted = replace(wanted, mutes=in_force(connection))
-                if span is None or not story_list.ranked_for_digest(connection, span, wanted):
+                if span is None or not story_list.ranked_for_digest(
+                    connection, span, wanted
+                ):
                     continue
                 body, id_ = encode_json(span), digest_id(one.name, span.to)
-                new = NewDelivery(webhook=one.name, change=span.to, id=id_, story="", body=body)
+                new = NewDelivery(
+                    webhook=one.name, change=span.to, id=id_, story="", body=body
+                )
                 outbox.add(connection, [new], {one.name: span.to}, until)
                 filled.append(one.name)
         return [name for name in filled if name != webhooks.DIGEST]
@@ -153,7 +191,11 @@ class WebhookDispatcher:
                 outbox.prune(connection, now - dt.timedelta(days=_OUTBOX_DAYS))
 
     def _changes_for(
-        self, connection: Connection, hook: webhooks.Recipient, new: Sequence[Change], now: dt.datetime
+        self,
+        connection: Connection,
+        hook: webhooks.Recipient,
+        new: Sequence[Change],
+        now: dt.datetime,
     ) -> list[Change]:
         """Return the changes that the webhook receives.
 
@@ -161,17 +203,34 @@ class WebhookDispatcher:
         """
         story_filter = hook.story_filter(now)
         if isinstance(hook, webhooks.Notification):
-            story_filter = replace(story_filter or StoryFilter(), mutes=in_force(connection))
+            story_filter = replace(
+                story_filter or StoryFilter(), mutes=in_force(connection)
+            )
         ids = {one.story for one in new}
         if story_filter is not None:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)
-        fitting = [one for one in new if one.story in ids and one.at - one.updated <= story_list.OLD_NEWS]
+        fitting = [
+            one
+            for one in new
+            if one.story in ids and one.at - one.updated <= story_list.OLD_NEWS
+        ]
         if not isinstance(hook, webhooks.Notification):
-            merged = {other for one in new if one.kind != "split" for other in one.others}
+            merged = {
+                other for one in new if one.kind != "split" for other in one.others
+            }
             sent = outbox.already_sent(connection, hook.name, merged)
-            merges = [one for one in new if one.kind != "split" and sent.intersection(one.others)]
-            return sorted({one.n: one for one in (*fitting, *merges)}.values(), key=lambda one: one.n)
-        announced = outbox.announced(connection, hook.name, {one.story for one in fitting})
+            merges = [
+                one
+                for one in new
+                if one.kind != "split" and sent.intersection(one.others)
+            ]
+            return sorted(
+                {one.n: one for one in (*fitting, *merges)}.values(),
+                key=lambda one: one.n,
+            )
+        announced = outbox.announced(
+            connection, hook.name, {one.story for one in fitting}
+        )
         chosen = []
         for one in fitting:
             adds_report = hook.each == "report" and one.kind in ("created", "report")
@@ -180,8 +239,12 @@ class WebhookDispatcher:
                 chosen.append(one)
         return chosen
 
-    def _new_deliveries(self, selected: dict[str, list[Change]]) -> Iterable[NewDelivery]:
-        stories = self._stories({one.story for changes in selected.values() for one in changes})
+    def _new_deliveries(
+        self, selected: dict[str, list[Change]]
+    ) -> Iterable[NewDelivery]:
+        stories = self._stories(
+            {one.story for changes in selected.values() for one in changes}
+        )
         for name, changes in selected.items():
             for one in changes:
                 if one.story in stories:
@@ -191,13 +254,19 @@ class WebhookDispatcher:
                         id=delivery_id(name, one),
                         story=one.was,
                         body=delivery_body(
-                            self._webhooks[name], one, stories[one.story], self._settings, self._tuning
+                            self._webhooks[name],
+                            one,
+                            stories[one.story],
+                            self._settings,
+                            self._tuning,
                         ),
                     )
 
     def _stories(self, ids: set[str]) -> dict[str, StoryView]:
         """Return the stories by id; for a story that was merged meanwhile, its successor."""
-        found = {story.id: story for story in self._reader.stories_by_id(tuple(sorted(ids)))}
+        found = {
+            story.id: story for story in self._reader.stories_by_id(tuple(sorted(ids)))
+        }
         for id_ in ids - set(found):
             story = self._reader.story(id_)
             if isinstance(story, StoryRedirect):
@@ -210,11 +279,13 @@ class WebhookDispatcher:
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = (
-    1.0  # between two reads of the change stream, unless woken; another process may have placed articles
+    # Between two reads of the change stream, unless woken; another process may have placed articles
+    1.0
 )
 REST_SECONDS = 10.0  # back-off after an error of the database
 SUMMARIES = "summaries:"  # the name of the thread of `summarise:`
-IDLE_SECONDS = 30.0  # the longest time between two reads of an outbox; `webhooks resume` wakes no thread
+# The longest time between two reads of an outbox; `webhooks resume` wakes no thread
+IDLE_SECONDS = 30.0
 
 
 class WebhookThreads:
@@ -243,9 +314,14 @@ class WebhookThreads:
         self._stopping = threading.Event()
         self._changed = threading.Event()
         self._filled = {name: threading.Event() for name in senders}
-        self._threads = [threading.Thread(target=self._fill, name="webhooks", daemon=True)] + [
+        self._threads = [
+            threading.Thread(target=self._fill, name="webhooks", daemon=True)
+        ] + [
             threading.Thread(
-                target=self._send, args=(name,), name=webhooks.recipient_words(name).strip(), daemon=True
+                target=self._send,
+                args=(name,),
+                name=webhooks.recipient_words(name).strip(),
+                daemon=True,
             )
             for name in senders
         ]
@@ -278,7 +354,10 @@ class WebhookThreads:
     def join(self, seconds: float) -> int:
         """Wait up to `seconds` for the threads; return how many did not end."""
         deadline = time.monotonic() + seconds
-        return sum(is_left_behind(thread, deadline - time.monotonic()) for thread in self._threads)
+        return sum(
+            is_left_behind(thread, deadline - time.monotonic())
+            for thread in self._threads
+        )
 
     def _fill(self) -> None:
         def step() -> float:
@@ -296,7 +375,12 @@ class WebhookThreads:
 
         self._run(step, self._filled[name], lambda: None)
 
-    def _run(self, step: Callable[[], float], event: threading.Event, heartbeat: Callable[[], None]) -> None:
+    def _run(
+        self,
+        step: Callable[[], float],
+        event: threading.Event,
+        heartbeat: Callable[[], None],
+    ) -> None:
         """Call `step` repeatedly; between calls wait for `event` or for the seconds that it returned."""
         try:
             while not self._stopping.is_set():
@@ -314,7 +398,8 @@ class WebhookThreads:
                     )  # fmt: skip
                     until = time.monotonic() + REST_SECONDS
                     while time.monotonic() < until and not self._stopping.wait(1.0):
-                        heartbeat()  # a thread that waits for the database does not hang
+                        # A thread that waits for the database does not hang
+                        heartbeat()
         except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
             self._failed(error)
 
@@ -333,7 +418,9 @@ def webhook_threads(
     """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
     recipients, all_tuning = webhooks.recipients_from(config), config.effective_tuning
     reader = StoryReader(database, all_tuning)
-    transmitter = Transmitter(outgoing_client(config), settings, all_tuning, now, reader)
+    transmitter = Transmitter(
+        outgoing_client(config), settings, all_tuning, now, reader
+    )
     senders: dict[str, WebhookSender | Summariser] = {
         one.name: WebhookSender(database, one, transmitter, all_tuning, now)
         for one in recipients

@@ -34,7 +34,16 @@ _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 
 
 # What a delivery has of a change and of a new article; `lead` is within the excerpt limit.
-_OF_CHANGE = ("n", "kind", "at", "updated", "title", "title_before", "report_count", "others")
+_OF_CHANGE = (
+    "n",
+    "kind",
+    "at",
+    "updated",
+    "title",
+    "title_before",
+    "report_count",
+    "others",
+)
 _OF_ARTICLE = ("id", "outlet", "url", "title", "lead", "published", "language")
 
 
@@ -57,7 +66,11 @@ def _id_of(identity: str) -> str:
 
 
 def delivery_body(
-    hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, tuning: WebhookTuning
+    hook: Recipient,
+    change: Change,
+    story: StoryView,
+    settings: PublishSettings,
+    tuning: WebhookTuning,
 ) -> bytes:
     """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
     bounded_change, shown = _bounded(change, story, settings.excerpt_words)
@@ -69,14 +82,17 @@ def delivery_body(
         listed //= 2
 
 
-LISTED_TOGETHER = 10  # stories listed in a message about several: 1,600 characters (Discord: 2,000)
+# Stories listed in a message about several: 1,600 characters (Discord: 2,000)
+LISTED_TOGETHER = 10
 
 
 def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
     """Return the body of one notification about `number` deliveries, of which the first ones are listed."""
     listed = [msgspec.json.decode(one)["data"] for one in bodies]
     stories = [{"title": one["story"]["title"], "url": one["url"]} for one in listed]
-    return encode_json({"type": "several", "each": each, "number": number, "stories": stories})
+    return encode_json(
+        {"type": "several", "each": each, "number": number, "stories": stories}
+    )
 
 
 def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
@@ -92,7 +108,9 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
     for all.
     """
     current_titles = {article.title for article in story.articles}
-    headlines = dict.fromkeys(filter(None, (story.title, change.title, change.title_before)))
+    headlines = dict.fromkeys(
+        filter(None, (story.title, change.title, change.title_before))
+    )
     left, cut = words, {}
     for title in headlines:
         if title not in current_titles:
@@ -101,18 +119,32 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
     for title in headlines:
         cut.setdefault(title, first_words(title, left) if left else "")
     bounded_change = replace(
-        change, title=cut.get(change.title, ""), title_before=cut.get(change.title_before or "")
+        change,
+        title=cut.get(change.title, ""),
+        title_before=cut.get(change.title_before or ""),
     )
     bounded = for_reader(replace(story, title=""), None, "excerpt", left)[0]
     return bounded_change, replace(bounded, title=cut.get(story.title, ""))
 
 
 def _delivery(
-    hook: Recipient, change: Change, story: StoryView, settings: PublishSettings, listed: int
+    hook: Recipient,
+    change: Change,
+    story: StoryView,
+    settings: PublishSettings,
+    listed: int,
 ) -> dict[str, object]:
     """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
-    newest = sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:] if listed else []
-    new = None if change.article is None else {one.id: one for one in story.articles}.get(change.article.id)
+    newest = (
+        sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:]
+        if listed
+        else []
+    )
+    new = (
+        None
+        if change.article is None
+        else {one.id: one for one in story.articles}.get(change.article.id)
+    )
     return {
         "type": f"story.{change.kind}",
         "timestamp": in_utc(change.at),
@@ -131,14 +163,19 @@ def _delivery(
 def _members(source: object, names: Sequence[str]) -> dict[str, object]:
     """Return attributes by name, times in UTC."""
     values = {name: getattr(source, name) for name in names}
-    return {name: in_utc(one) if isinstance(one, dt.datetime) else one for name, one in values.items()}
+    return {
+        name: in_utc(one) if isinstance(one, dt.datetime) else one
+        for name, one in values.items()
+    }
 
 
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
 _GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
 
 
-def gap_seconds(tries: int, tuning: WebhookTuning, longest: float, chance: float) -> float:
+def gap_seconds(
+    tries: int, tuning: WebhookTuning, longest: float, chance: float
+) -> float:
     """Return the seconds until the next attempt after `tries` failures of a delivery (1 or more).
 
     The gap grows exponentially up to `longest`; `chance`, from 0 to 1, is the random part.
@@ -179,14 +216,23 @@ class WebhookSender:
         self._now = now
         self._chance = chance
         self._last: dt.datetime | None = None  # the time of the last step
-        self._unstored: tuple[Delivery, PostResult] | None = None  # the database did not store this result
+        # The database did not store this result
+        self._unstored: tuple[Delivery, PostResult] | None = None
 
     def step(self) -> float | None:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
         if self._last is None or is_overdue_by_jump(self._last, now):
-            latest = now + 2 * dt.timedelta(seconds=self._longest) if self._last is None else now
-            self._database.transact(lambda connection: outbox.pull_in(connection, self._webhook.name, latest))
+            latest = (
+                now + 2 * dt.timedelta(seconds=self._longest)
+                if self._last is None
+                else now
+            )
+            self._database.transact(
+                lambda connection: outbox.pull_in(
+                    connection, self._webhook.name, latest
+                )
+            )
         self._last = now
         if self._unstored is None:
             with self._database.read() as connection:
@@ -195,15 +241,21 @@ class WebhookSender:
                 return None
             if isinstance(next_one, dt.datetime):
                 return max(0.0, (next_one - self._now()).total_seconds())
-            sent = self._transmitter.send(self._webhook, next_one.id, next_one.body, self._now())
+            sent = self._transmitter.send(
+                self._webhook, next_one.id, next_one.body, self._now()
+            )
             if sent.is_stopped:
-                return None  # the daemon is stopping; the delivery is sent after the next start
+                # The daemon is stopping; the delivery is sent after the next start
+                return None
             self._unstored = next_one, sent
         due, posted = self._unstored
-        result = self._database.transact(lambda connection: self._settle(connection, due, posted))
+        result = self._database.transact(
+            lambda connection: self._settle(connection, due, posted)
+        )
         self._unstored = None
         where = recipient_words(self._webhook.name)
-        if isinstance(self._webhook, Webhook):  # in other addresses the host may be the secret
+        # In other addresses the host may be the secret
+        if isinstance(self._webhook, Webhook):
             where += f" ({host_of(self._webhook.url)})"
         log.log(
             logging.INFO if posted.is_accepted else logging.WARNING,
@@ -213,7 +265,9 @@ class WebhookSender:
         )  # fmt: skip
         return 0.0
 
-    def _next_due(self, connection: Connection, now: dt.datetime) -> Delivery | dt.datetime | None:
+    def _next_due(
+        self, connection: Connection, now: dt.datetime
+    ) -> Delivery | dt.datetime | None:
         """Return the next delivery as `outbox.next_due`.
 
         The last message of an hour that a limit allows contains everything that waits.
@@ -228,7 +282,9 @@ class WebhookSender:
         if len(sent) == hook.messages_an_hour - 1:
             due, bodies = outbox.waiting_with(connection, due, LISTED_TOGETHER)
             if due.others:
-                return replace(due, body=several_body(hook.each, bodies, 1 + len(due.others)))
+                return replace(
+                    due, body=several_body(hook.each, bodies, 1 + len(due.others))
+                )
         return due
 
     def _settle(self, connection: Connection, due: Delivery, posted: PostResult) -> str:
@@ -241,12 +297,18 @@ class WebhookSender:
             outbox.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
         tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
-        gap = max(gap_seconds(due.attempts + 1, tuning, self._longest, self._chance()), asked)
-        is_final = now - (due.first_attempt_at or now) >= dt.timedelta(hours=_GIVE_UP_HOURS)
+        gap = max(
+            gap_seconds(due.attempts + 1, tuning, self._longest, self._chance()), asked
+        )
+        is_final = now - (due.first_attempt_at or now) >= dt.timedelta(
+            hours=_GIVE_UP_HOURS
+        )
         is_final = is_final and steady_clock.is_steady(connection, now, self._steady)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
         gap_of_all = gap_seconds(failures, tuning, self._longest, self._chance())
-        pause = max(min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest))
+        pause = max(
+            min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest)
+        )
         outbox.mark_failed(
             connection,
             due,
@@ -255,4 +317,8 @@ class WebhookSender:
             next_at=None if is_final else now + dt.timedelta(seconds=gap),
             resumes_at=now + dt.timedelta(seconds=pause),
         )
-        return f"{posted.problem}; given up" if is_final else f"{posted.problem}; retry in {gap:.0f} s"
+        return (
+            f"{posted.problem}; given up"
+            if is_final
+            else f"{posted.problem}; retry in {gap:.0f} s"
+        )

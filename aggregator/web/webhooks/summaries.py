@@ -36,7 +36,8 @@ from aggregator.web.webhooks.transmit import outgoing_client
 
 # --- what goes out and comes back --------------------------------------------------------------------------
 
-INPUT_CAP_BYTES = 64 * 2**10  # of the facts: what models with 16,000 tokens take; the last parts are left out
+# Of the facts: what models with 16,000 tokens take; the last parts are left out
+INPUT_CAP_BYTES = 64 * 2**10
 ANSWER_CAP_BYTES = 256 * 2**10  # of an answer (limit)
 _MOST_SENTENCES = 20
 _MOST_CHARS = 600  # of a sentence
@@ -57,7 +58,11 @@ def input_of(
     shown, bounded = for_reader(story, text, access, words)
     if bounded is None:
         return None
-    usable = {one.id: one.outlet for one in shown.articles if not (one.nosnippet or one.tdm_reserved)}
+    usable = {
+        one.id: one.outlet
+        for one in shown.articles
+        if not (one.nosnippet or one.tdm_reserved)
+    }
     lead = [passage for passage in bounded.lead if passage.article_id in usable]
     openings = [opening for opening in bounded.openings if opening.article_id in usable]
     quotations = []
@@ -76,7 +81,9 @@ def input_of(
         facts = {
             "version": 2,
             "story": story.id,
-            "title": shown.title if story.title in titles else next(iter(titles.values())),
+            "title": shown.title
+            if story.title in titles
+            else next(iter(titles.values())),
             "language": story.language,
             "articles": [{"id": id_, "outlet": usable[id_]} for id_ in sorted(named)],
             "lead": lead,
@@ -106,13 +113,21 @@ def sentences_of(answer: bytes, ids: Collection[str]) -> tuple[MachineSentence, 
         )
     found: list[MachineSentence] = []
     for one in listed[: 10 * _MOST_SENTENCES]:
-        text, named = (one.get("text"), one.get("article_ids")) if isinstance(one, dict) else (None, None)
+        text, named = (
+            (one.get("text"), one.get("article_ids"))
+            if isinstance(one, dict)
+            else (None, None)
+        )
         if not isinstance(text, str) or not isinstance(named, list):
             continue
-        valid = dict.fromkeys(id_ for id_ in named if isinstance(id_, str) and id_ in ids)
+        valid = dict.fromkeys(
+            id_ for id_ in named if isinstance(id_, str) and id_ in ids
+        )
         plain = plain_sentence(text)
         if valid and plain and all(plain != other.text for other in found):
-            found.append(MachineSentence(text=plain, article_ids=tuple(valid)[:_MOST_IDS]))
+            found.append(
+                MachineSentence(text=plain, article_ids=tuple(valid)[:_MOST_IDS])
+            )
     return tuple(found[:_MOST_SENTENCES])
 
 
@@ -123,14 +138,18 @@ def plain_sentence(text: str) -> str:
     plain = unescape(text)
     while (stripped := _TAG.sub(" ", plain)) != plain:
         plain = stripped
-    plain = one_line("".join(char if char.isprintable() else " " for char in plain.replace("<", "‹")))
+    plain = one_line(
+        "".join(char if char.isprintable() else " " for char in plain.replace("<", "‹"))
+    )
     return "" if len(plain) > _MOST_CHARS or _LINK.search(plain) else plain
 
 
 def in_prose(answer: str) -> bytes:
     """Return the JSON in the message of a model, which may stand between words or in a block of code."""
     start, end = answer.find("{"), answer.rfind("}")
-    return answer[start : end + 1].encode("utf-8", "replace") if 0 <= start < end else b""
+    return (
+        answer[start : end + 1].encode("utf-8", "replace") if 0 <= start < end else b""
+    )
 
 
 # --- the address -------------------------------------------------------------------------------------------
@@ -165,12 +184,17 @@ class _Completion(msgspec.Struct):
 class ChatHook:
     """Asks an address of the form of OpenAI's chat completions. The SSRF guard applies as for webhooks."""
 
-    def __init__(self, poster: WebhookPoster, url: str, model: str, api_key: str) -> None:
+    def __init__(
+        self, poster: WebhookPoster, url: str, model: str, api_key: str
+    ) -> None:
         """`poster` has the limits of time and size; it is closed with this."""
         self._poster = poster
         self._url = url
         self._model = model
-        self._headers = {"content-type": "application/json", "accept": "application/json"}
+        self._headers = {
+            "content-type": "application/json",
+            "accept": "application/json",
+        }
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"
         self.name = one_line(model)[:_NAME_CHARS]  # shown to readers
@@ -181,7 +205,9 @@ class ChatHook:
             {"role": "system", "content": _INSTRUCTIONS},
             {"role": "user", "content": facts.decode()},
         ]
-        body = msgspec.json.encode({"model": self._model, "messages": messages, "stream": False})
+        body = msgspec.json.encode(
+            {"model": self._model, "messages": messages, "stream": False}
+        )
         result = self._poster.post(self._url, body, self._headers, reads=True)
         if not result.is_accepted:
             raise HookError(result.problem or "no answer")
@@ -210,7 +236,9 @@ def hook_of(config: Config, now: Clock) -> ChatHook | None:
         response_cap_bytes=ANSWER_CAP_BYTES,
         now=now,
     )
-    return ChatHook(poster, chosen.url.get_secret_value(), chosen.model or "", summary_key(config))
+    return ChatHook(
+        poster, chosen.url.get_secret_value(), chosen.model or "", summary_key(config)
+    )
 
 
 # --- who asks ----------------------------------------------------------------------------------------------
@@ -218,7 +246,8 @@ def hook_of(config: Config, now: Clock) -> ChatHook | None:
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 10.0  # between two looks for a story that needs a text
-_FAILED_SECONDS = 60.0  # pause after a failed call, doubled after each further one, whatever the story ...
+# Pause after a failed call, doubled after each further one, whatever the story ...
+_FAILED_SECONDS = 60.0
 _FAILED_MAX_SECONDS = 3600.0  # ... up to this
 
 
@@ -246,7 +275,8 @@ class Summariser:
         self._now = now
         self._failures = 0  # calls in a row
         self._failing_since: dt.datetime | None = None
-        self.problem: str | None = None  # why the last call gave no text, and since when calls fail
+        # Why the last call gave no text, and since when calls fail
+        self.problem: str | None = None
 
     def step(self) -> float:
         """Have one text written if a story needs it; return the seconds until the next step."""
@@ -277,7 +307,9 @@ class Summariser:
             self._failures += 1
             self._failing_since = self._failing_since or now
             since = f"{self._failing_since:%Y-%m-%d %H:%M} UTC"
-            self.problem = f"summarise: {self._hook.name} gives no texts since {since}: {error}"
+            self.problem = (
+                f"summarise: {self._hook.name} gives no texts since {since}: {error}"
+            )
             log.warning(
                 "summarise: %s gave no text for story %s: %s",
                 self._hook.name,
@@ -285,7 +317,12 @@ class Summariser:
                 error,
                 extra={"event": "summary_failed", "story": task.id},
             )
-            return float(min(_FAILED_SECONDS * 2 ** min(self._failures - 1, 10), _FAILED_MAX_SECONDS))
+            return float(
+                min(
+                    _FAILED_SECONDS * 2 ** min(self._failures - 1, 10),
+                    _FAILED_MAX_SECONDS,
+                )
+            )
         self._failures, self._failing_since, self.problem = 0, None, None
         self._store(task, found)
         log.info(
@@ -302,7 +339,9 @@ class Summariser:
         self._hook.close()
 
     def _store(self, task: SummaryTask, sentences: tuple[MachineSentence, ...]) -> None:
-        summary = MachineSummary(written_by=self._hook.name, written_at=self._now(), sentences=sentences)
+        summary = MachineSummary(
+            written_by=self._hook.name, written_at=self._now(), sentences=sentences
+        )
         with self._database.write() as connection:
             summaries.store(connection, task, summary)
 

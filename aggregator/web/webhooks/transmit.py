@@ -36,11 +36,13 @@ from aggregator.web.sanitise import one_line
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
 
-_START_SECONDS = 15.0  # for the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
+# For the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
+_START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
 _LISTED_CHARS = 100  # of a headline in a list
 _MODULE = "aggregator.web.webhooks.apprise_process"
-_MENTION = re.compile(r"@(?=\S)")  # "@everyone" in a title would call all people of a chat
+# "@everyone" in a title would call all people of a chat
+_MENTION = re.compile(r"@(?=\S)")
 
 
 def notification_text(body: bytes) -> tuple[str, str]:
@@ -50,22 +52,38 @@ def notification_text(body: bytes) -> tuple[str, str]:
         return "Test", "This is a test of aggregator."
     if delivery["type"] == "several":
         number, stories = delivery["number"], delivery["stories"]
-        lines = [f"{_shortened(_plain(one['title']) or 'Untitled')}\n{one['url']}" for one in stories]
+        lines = [
+            f"{_shortened(_plain(one['title']) or 'Untitled')}\n{one['url']}"
+            for one in stories
+        ]
         if left := number - len(stories):
-            lines.append(f"and {left:,} more: {stories[0]['url'].rpartition('/stories/')[0]}/")
-        return f"{number:,} {'stories' if delivery['each'] == 'story' else 'reports'}", "\n".join(lines)
+            lines.append(
+                f"and {left:,} more: {stories[0]['url'].rpartition('/stories/')[0]}/"
+            )
+        return (
+            f"{number:,} {'stories' if delivery['each'] == 'story' else 'reports'}",
+            "\n".join(lines),
+        )
     data = delivery["data"]
     story, article = data["story"], data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
     lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
     if article is not None:
-        named = ": ".join(_plain(text) for text in (article["outlet"], article["title"]) if text)
+        named = ": ".join(
+            _plain(text) for text in (article["outlet"], article["title"]) if text
+        )
         lines += [line for line in (named, article["url"]) if line]
-    return _plain(story["title"]) or "Untitled", "\n".join([*lines, f"Story: {data['url']}"])
+    return _plain(story["title"]) or "Untitled", "\n".join(
+        [*lines, f"Story: {data['url']}"]
+    )
 
 
 def _shortened(title: str) -> str:
-    return title if len(title) <= _LISTED_CHARS else title[: _LISTED_CHARS - 1].rstrip() + "…"
+    return (
+        title
+        if len(title) <= _LISTED_CHARS
+        else title[: _LISTED_CHARS - 1].rstrip() + "…"
+    )
 
 
 def _plain(text: str) -> str:
@@ -101,16 +119,24 @@ class AppriseRunner:
         except OSError as error:  # no files, processes or memory left
             if TooManyFilesError.is_behind(error):
                 raise TooManyFilesError from error
-            return PostResult(status=None, problem=f"Apprise cannot be started: {error.strerror}")
+            return PostResult(
+                status=None, problem=f"Apprise cannot be started: {error.strerror}"
+            )
         if process is None:
             return PostResult(status=None, problem="stopped", is_stopped=True)
         try:
-            said, _ = process.communicate(msgspec.json.encode(job), timeout=self._seconds)
+            said, _ = process.communicate(
+                msgspec.json.encode(job), timeout=self._seconds
+            )
             reply = msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=NotificationReply)
         except subprocess.TimeoutExpired:
-            reply = NotificationReply(ok=False, problem=f"not sent within {self._seconds:.0f} s")
+            reply = NotificationReply(
+                ok=False, problem=f"not sent within {self._seconds:.0f} s"
+            )
         except (OSError, msgspec.DecodeError):
-            reply = NotificationReply(ok=False, problem="Apprise ended without an answer")
+            reply = NotificationReply(
+                ok=False, problem="Apprise ended without an answer"
+            )
         finally:
             process.kill()
             process.communicate()
@@ -131,7 +157,11 @@ class AppriseRunner:
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         # Behind a proxy the guard would not see where a connection leads.
-        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.lower().endswith("_proxy")
+        }
         with self._lock:
             if self._stopped:
                 return None
@@ -141,7 +171,8 @@ class AppriseRunner:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=kept,
-                start_new_session=True,  # Ctrl-C at the terminal goes to the daemon only
+                # Ctrl-C at the terminal goes to the daemon only
+                start_new_session=True,
             )
             self._running.add(process)
             return process
@@ -168,13 +199,21 @@ def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str,
     that the receiver recognizes repeated deliveries.
     """
     signed = f"{id_}.{seconds}.".encode() + body
-    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode("ascii")
-    return {"webhook-id": id_, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
+    digest = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode(
+        "ascii"
+    )
+    return {
+        "webhook-id": id_,
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": f"v1,{digest}",
+    }
 
 
 def outgoing_client(config: Config) -> ClientSettings:
     """Return who sends, and the private networks that may be reached."""
-    return ClientSettings(contact=config.fetch.contact, allow_private=config.fetch.allow_private)
+    return ClientSettings(
+        contact=config.fetch.contact, allow_private=config.fetch.allow_private
+    )
 
 
 class Transmitter:
@@ -203,7 +242,9 @@ class Transmitter:
         self._apprise = AppriseRunner(client.allow_private, seconds)
         self._mails = MailPoster(client, deadline_seconds=seconds)
 
-    def send(self, recipient: Recipient, id_: str, body: bytes, now: dt.datetime) -> PostResult:
+    def send(
+        self, recipient: Recipient, id_: str, body: bytes, now: dt.datetime
+    ) -> PostResult:
         """Send the delivery with this id and body. Errors are in the result."""
         match recipient:
             case Webhook():
@@ -212,7 +253,11 @@ class Transmitter:
                 return self._apprise.send(recipient.url, *notification_text(body))
             case DigestReader() if recipient.mail is not None:
                 mail = self._mail(recipient, recipient.mail.sender, id_, body, now)
-                return PostResult(status=204) if mail is None else self._mails.send(recipient.mail, mail)
+                return (
+                    PostResult(status=204)
+                    if mail is None
+                    else self._mails.send(recipient.mail, mail)
+                )
         raise AssertionError(recipient)
 
     def close(self) -> None:
@@ -220,7 +265,9 @@ class Transmitter:
         for part in (self._poster, self._apprise, self._mails):
             part.close()
 
-    def _post(self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime) -> PostResult:
+    def _post(
+        self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime
+    ) -> PostResult:
         own = {name.lower(): text for name, text in webhook.headers}
         signature = signed_headers(webhook.key, id_, int(now.timestamp()), body)
         return self._poster.post(webhook.url, body, _JSON | own | signature)
@@ -236,10 +283,15 @@ class Transmitter:
         else:
             assert self._reader is not None
             span = msgspec.json.decode(body, type=DigestSpan)
-            digest = self._reader.digest(span, settings.digest_filter(span.until, self._reader.mutes()))
+            digest = self._reader.digest(
+                span, settings.digest_filter(span.until, self._reader.mutes())
+            )
             if not digest.stories:
                 return None
-            subject, date = f"{one_line(settings.title)}: {digest_title(digest, settings)}", digest.until
+            subject, date = (
+                f"{one_line(settings.title)}: {digest_title(digest, settings)}",
+                digest.until,
+            )
             mail.set_content(digest_text(digest, settings))
             page = f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>"
             mail.add_alternative(page, subtype="html")

@@ -71,7 +71,9 @@ def quietly(_unit: str, _total: int | None) -> Iterator[Advance]:
     yield lambda _count: None
 
 
-def busy(database: Database, took: list[PlacementResult], at: str | None = None) -> Progress:
+def busy(
+    database: Database, took: list[PlacementResult], at: str | None = None
+) -> Progress:
     """Progress during which, at its first step (of this unit), a daemon places what comes later."""
     rig = rig_at(database)
 
@@ -94,7 +96,10 @@ def installation(database: Database) -> dict[str, list[tuple[object, ...]]]:
     """What an export leaves out."""
     names = row_stream.LEFT_OUT - row_stream.PASSING
     kept = [table for table in metadata.sorted_tables if table.name in names]
-    return {table.name: [tuple(row) for row in queried(database, select(table))] for table in kept}
+    return {
+        table.name: [tuple(row) for row in queried(database, select(table))]
+        for table in kept
+    }
 
 
 def assert_same(one: Database, other: Database) -> None:
@@ -116,7 +121,11 @@ def assert_goes_on(one: Database, other: Database) -> None:
     assert export(one) == export(other)
     words = "levee OR strike OR goat OR ferry"
     found = [StoryReader(database).search(words, 20) for database in (one, other)]
-    assert [hit.article for hit in found[0].hits] == [hit.article for hit in found[1].hits] != []
+    assert (
+        [hit.article for hit in found[0].hits]
+        == [hit.article for hit in found[1].hits]
+        != []
+    )
 
 
 @pytest.fixture
@@ -167,7 +176,9 @@ def test_copied_from_either_kind_to_either_kind_not_a_byte_changes(
 
 
 @pytest.mark.later
-def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, database: Database) -> None:
+def test_a_copy_wants_an_empty_target_that_nobody_works_on(
+    full: Database, database: Database
+) -> None:
     lock = open_process_lock(database)
     assert lock.acquire()
     with pytest.raises(AnotherDaemonError) as caught:
@@ -182,16 +193,22 @@ def test_a_copy_wants_an_empty_target_that_nobody_works_on(full: Database, datab
 
 
 @pytest.mark.later
-def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(full: Database, server: Database) -> None:
+def test_a_copy_is_one_state_though_a_daemon_works_on_the_source(
+    full: Database, server: Database
+) -> None:
     before, took = export(full), list[PlacementResult]()
     lock = open_process_lock(full)
     assert lock.acquire()
-    assert copy(full, server, busy(full, took)) is False, "it says that somebody works on the source"
+    assert copy(full, server, busy(full, took)) is False, (
+        "it says that somebody works on the source"
+    )
     assert took
     assert export(full) != before == export(server)
 
 
-def test_a_source_of_another_version_is_named(database: Database, tmp_path: Path) -> None:
+def test_a_source_of_another_version_is_named(
+    database: Database, tmp_path: Path
+) -> None:
     with later_version(), pytest.raises(DatabaseOutdatedError, match="db upgrade"):
         copy(database, Database(f"sqlite:///{tmp_path / 'new.db'}"), quietly)
 
@@ -230,7 +247,9 @@ def test_backed_up_from_either_kind_and_restored_into_either_kind(
 
 
 @pytest.mark.later
-def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: Path) -> None:
+def test_a_backup_is_one_state_and_holds_up_no_writer(
+    full: Database, tmp_path: Path
+) -> None:
     before, took = export(full), list[PlacementResult]()
     back_up(full, tmp_path / "kept.db.zst", busy(full, took, "pages"))
     assert took
@@ -239,11 +258,15 @@ def test_a_backup_is_one_state_and_holds_up_no_writer(full: Database, tmp_path: 
         assert export(new) == before != export(full)
 
 
-def test_a_backup_is_only_for_who_made_it(kept: Path, full: Database, tmp_path: Path) -> None:
+def test_a_backup_is_only_for_who_made_it(
+    kept: Path, full: Database, tmp_path: Path
+) -> None:
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     back_up(full, tmp_path / "backups" / "one.db.zst", quietly)
     assert stat.S_IMODE((tmp_path / "backups").stat().st_mode) == 0o700
-    assert [one.name for one in (tmp_path / "backups").iterdir()] == ["one.db.zst"], "nothing beside it"
+    assert [one.name for one in (tmp_path / "backups").iterdir()] == ["one.db.zst"], (
+        "nothing beside it"
+    )
 
 
 def test_a_restore_replaces_only_when_asked_and_when_nobody_works_there(
@@ -270,7 +293,9 @@ def _flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path: Path) -> None:
+def test_a_backup_does_not_take_the_place_of_a_database(
+    full: Database, tmp_path: Path
+) -> None:
     before = full.file.read_bytes()
     link = tmp_path / "another.db"
     link.symlink_to(full.file)
@@ -283,7 +308,9 @@ def test_a_backup_does_not_take_the_place_of_a_database(full: Database, tmp_path
     assert full.file.read_bytes() == before
 
 
-def test_what_another_user_left_beside_it_stays_and_is_no_trouble(tmp_path: Path) -> None:
+def test_what_another_user_left_beside_it_stays_and_is_no_trouble(
+    tmp_path: Path,
+) -> None:
     left = tmp_path / ".aggregator-left"
     left.write_text("no folder at all")
     with backup.scratch_in(tmp_path) as scratch:
@@ -343,18 +370,27 @@ def test_damage_in_an_unpacked_backup_is_found(kept: Path, tmp_path: Path) -> No
     [("9999", 4, "9999"), ("0031", 2, r"kept\.db\.zst is at revision 0031 ")],
 )
 def test_a_backup_of_a_newer_or_unreleased_program_is_refused(
-    full: Database, database: Database, tmp_path: Path, revision: str, code: int, words: str
+    full: Database,
+    database: Database,
+    tmp_path: Path,
+    revision: str,
+    code: int,
+    words: str,
 ) -> None:
     executed(full, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
     back_up(full, tmp_path / "kept.db.zst", quietly)
     before = export(database)
-    with pytest.raises(DatabaseTooNewError if code == 4 else ConfigError, match=words) as caught:
+    with pytest.raises(
+        DatabaseTooNewError if code == 4 else ConfigError, match=words
+    ) as caught:
         restore(tmp_path / "kept.db.zst", database, quietly, replace=True)
     assert caught.value.exit_code == code
     assert export(database) == before
 
 
-def test_an_older_backup_is_upgraded_on_the_way(full: Database, database_url: str, tmp_path: Path) -> None:
+def test_an_older_backup_is_upgraded_on_the_way(
+    full: Database, database_url: str, tmp_path: Path
+) -> None:
     back_up(full, tmp_path / "old.db.zst", quietly)
     revision, target = newest_revision(), Database(database_url)
     with later_version():
@@ -366,7 +402,9 @@ def test_an_older_backup_is_upgraded_on_the_way(full: Database, database_url: st
     target.close()
 
 
-def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(full: Database, tmp_path: Path) -> None:
+def test_a_backup_from_before_an_upgrade_takes_back_the_upgrade(
+    full: Database, tmp_path: Path
+) -> None:
     """What a newer program left is replaced by the older one's backup."""
     back_up(full, tmp_path / "before.db.zst", quietly)
     before = export(full)
@@ -442,14 +480,21 @@ def killed(work: Callable[[Progress], object], unit: str, after: int) -> int:
 @pytest.mark.later
 @pytest.mark.parametrize(("unit", "after"), [("pages", 2), ("MiB", 1), ("MiB", 2)])
 def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
-    full: Database, tmp_path: Path, unit: str, after: int, monkeypatch: pytest.MonkeyPatch
+    full: Database,
+    tmp_path: Path,
+    unit: str,
+    after: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(page_copy, "_PAGES_A_STEP", 50)
     full.close()
     folder = tmp_path / "backups"
     file = folder / "one.db.zst"
     url = full.url
-    assert killed(lambda deadly: back_up(Database(url), file, deadly), unit, after) == -signal.SIGKILL
+    assert (
+        killed(lambda deadly: back_up(Database(url), file, deadly), unit, after)
+        == -signal.SIGKILL
+    )
     assert list(folder.glob("*.db*")) == []
     assert [one.name[:12] for one in folder.iterdir()] == [".aggregator-"]
     back_up(full, file, quietly)
@@ -459,15 +504,23 @@ def test_a_backup_that_was_killed_leaves_nothing_that_looks_like_one(
 @pytest.mark.later
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_restore_that_was_killed_leaves_the_old_content(
-    full: Database, kept: Path, database: Database, after: int, monkeypatch: pytest.MonkeyPatch
+    full: Database,
+    kept: Path,
+    database: Database,
+    after: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(page_copy, "_PAGES_A_STEP", 50)
     full.close()
-    Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    Rig(database, Clock()).take(
+        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
+    )
     before, url = export(database), database.url
     unit = "pages" if database.is_sqlite else "rows"
     database.close()
-    ended = killed(lambda deadly: restore(kept, Database(url), deadly, replace=True), unit, after)
+    ended = killed(
+        lambda deadly: restore(kept, Database(url), deadly, replace=True), unit, after
+    )
     assert ended == -signal.SIGKILL
     assert export(database) == before
     assert list(faults(database)) == []
@@ -475,7 +528,9 @@ def test_a_restore_that_was_killed_leaves_the_old_content(
     assert_same(full, database)
 
 
-def test_a_daemon_that_stops_leaves_no_backup(full: Database, config: Config, tmp_path: Path) -> None:
+def test_a_daemon_that_stops_leaves_no_backup(
+    full: Database, config: Config, tmp_path: Path
+) -> None:
     asked: list[None] = []
 
     def stop() -> bool:
@@ -489,7 +544,9 @@ def test_a_daemon_that_stops_leaves_no_backup(full: Database, config: Config, tm
     assert [one.made_at for one in backups(config)] == [LATER.replace(microsecond=0)]
 
 
-def test_where_the_disk_is_full_nothing_is_left_and_it_is_said(full: Database, tmp_path: Path) -> None:
+def test_where_the_disk_is_full_nothing_is_left_and_it_is_said(
+    full: Database, tmp_path: Path
+) -> None:
     """Files may not grow beyond half of what a backup takes."""
     full.close()
 
@@ -523,16 +580,22 @@ def test_room_is_asked_for_first(
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    (tmp_path / "config.yaml").write_text("database: full.db\nbackup: {every: 1d, keep: 3}\n")
+    (tmp_path / "config.yaml").write_text(
+        "database: full.db\nbackup: {every: 1d, keep: 3}\n"
+    )
     return load(tmp_path / "config.yaml")
 
 
-def test_the_oldest_go_but_what_others_made_stays(full: Database, config: Config) -> None:
+def test_the_oldest_go_but_what_others_made_stays(
+    full: Database, config: Config
+) -> None:
     folder = backup_folder(config)
     folder.mkdir()
     (folder / "other-20200101T000000Z.db.zst").write_bytes(b"of another database")
     (folder / "full-by-hand.db.zst").write_bytes(b"named by a person")
-    before = back_up_as_configured(config, full, LATER - dt.timedelta(days=9), quietly, before="0033")
+    before = back_up_as_configured(
+        config, full, LATER - dt.timedelta(days=9), quietly, before="0033"
+    )
     for day in range(5):
         back_up_as_configured(config, full, LATER + dt.timedelta(days=day), quietly)
     found = backups(config)
@@ -543,13 +606,17 @@ def test_the_oldest_go_but_what_others_made_stays(full: Database, config: Config
     assert len(list(folder.iterdir())) == 3 + 1 + 2
 
 
-def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config: Config) -> None:
+def test_two_at_once_into_one_folder_leave_the_newer_one(
+    full: Database, config: Config
+) -> None:
     """One keeps a single backup, so each would remove the other's as soon as it is there."""
     config = config.model_copy(update={"backup": BackupConfig(keep=1)})
     made: list[str] = []
 
     def make(seconds: int) -> None:
-        file = back_up_as_configured(config, full, LATER + dt.timedelta(seconds=seconds), quietly)
+        file = back_up_as_configured(
+            config, full, LATER + dt.timedelta(seconds=seconds), quietly
+        )
         made.append(described(file))
 
     threads = [threading.Thread(target=make, args=(seconds,)) for seconds in (0, 0, 1)]
@@ -558,7 +625,9 @@ def test_two_at_once_into_one_folder_leave_the_newer_one(full: Database, config:
     for thread in threads:
         thread.join()
     assert len(made) == 3, "none of them fails"
-    assert backups(config)[0].made_at == LATER.replace(microsecond=0) + dt.timedelta(seconds=1)
+    assert backups(config)[0].made_at == LATER.replace(microsecond=0) + dt.timedelta(
+        seconds=1
+    )
     assert not list(backup_folder(config).glob(".aggregator-*"))
     file = backups(config)[0].path
     file.unlink()
@@ -583,32 +652,49 @@ def test_no_process_deletes_the_temporary_folder_of_another(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_when_the_next_is_due_and_whether_it_is_late(full: Database, config: Config) -> None:
+def test_when_the_next_is_due_and_whether_it_is_late(
+    full: Database, config: Config
+) -> None:
     day = dt.timedelta(days=1)
     first = queried(full, select(func.min(entry.c.accepted_at))).scalar_one()
-    assert due_at(config, full, LATER) == first + day, "the first when a day's work is there"
-    assert backup_state(config, full, first + 3 * day).words == "a backup is overdue: there is none yet"
+    assert due_at(config, full, LATER) == first + day, (
+        "the first when a day's work is there"
+    )
+    assert (
+        backup_state(config, full, first + 3 * day).words
+        == "a backup is overdue: there is none yet"
+    )
     file = back_up_as_configured(config, full, first + day, quietly)
     made = backups(config)[0].made_at
     now = backup_state(config, full, made + day)
     assert (now.last, now.size_bytes, now.words) == (made, file.stat().st_size, None)
     assert due_at(config, full, made + day) == made + day
-    assert "the last one is from" in (backup_state(config, full, made + 2 * day).words or "")
+    assert "the last one is from" in (
+        backup_state(config, full, made + 2 * day).words or ""
+    )
     back_up_as_configured(config, full, made + 900 * day, quietly)
     assert due_at(config, full, made + day) == made + day, (
         "one of the future, from a wrong clock, counts for nothing"
     )
-    never = config.model_copy(update={"backup": BackupConfig.model_validate({"every": "never"})})
+    never = config.model_copy(
+        update={"backup": BackupConfig.model_validate({"every": "never"})}
+    )
     assert due_at(never, full, LATER) is None
     assert backup_state(never, full, LATER + 900 * day).words is None
 
 
-def test_nothing_is_due_of_an_empty_database(config: Config, database: Database) -> None:
+def test_nothing_is_due_of_an_empty_database(
+    config: Config, database: Database
+) -> None:
     assert due_at(config, database, LATER) is None
 
 
 def test_what_the_system_refuses_is_said(
-    full: Database, kept: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full: Database,
+    kept: Path,
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Root may write everywhere: the kernel's own folder takes no files of anybody."""
     target = Database(f"sqlite:///{tmp_path / 'new.db'}")
@@ -617,7 +703,9 @@ def test_what_the_system_refuses_is_said(
     for place in ("/proc", "/proc/1/task", str(kept)):
         monkeypatch.setattr("tempfile.tempdir", place)
         with pytest.raises(NotWritableError, match=f"{place} cannot be written"):
-            restore(kept, Database("postgresql+psycopg://nobody@127.0.0.1/none"), quietly)
+            restore(
+                kept, Database("postgresql+psycopg://nobody@127.0.0.1/none"), quietly
+            )
     with pytest.raises(NotWritableError):
         restore(kept, Database("sqlite:////proc/here/new.db"), quietly)
     there = config.model_copy(update={"backup": BackupConfig(folder="/proc")})
@@ -625,10 +713,17 @@ def test_what_the_system_refuses_is_said(
         back_up_as_configured(there, full, LATER, quietly)
 
 
-def test_an_older_database_is_kept_before_its_upgrade(full: Database, config: Config, tmp_path: Path) -> None:
+def test_an_older_database_is_kept_before_its_upgrade(
+    full: Database, config: Config, tmp_path: Path
+) -> None:
     revision, said = newest_revision(), list[str]()
     with later_version() as later:
-        upgrade(full, keep=lambda new: said.append(keep_before_upgrade(config, full, new, LATER, quietly)[1]))
+        upgrade(
+            full,
+            keep=lambda new: said.append(
+                keep_before_upgrade(config, full, new, LATER, quietly)[1]
+            ),
+        )
     (kept,) = backups(config)
     assert (kept.before, str(kept.path) in said[0]) == (later.revisions[-1], True)
     with closing(Database(f"sqlite:///{tmp_path / 'new.db'}")) as new:
@@ -645,18 +740,31 @@ def test_upgrades_that_fail_again_and_again_leave_no_backups(
             with pytest.raises(NotWritableError, match="full"):
                 bring_up(old, config)
             assert backups(config) == []
-            assert "the upgrade failed, and the database is unchanged" in capsys.readouterr().err
+            assert (
+                "the upgrade failed, and the database is unchanged"
+                in capsys.readouterr().err
+            )
         old.close()
         bring_up(full, config)
     assert len(backups(config)) == 1
 
 
 @pytest.mark.later
-def test_the_words_of_an_upgrade_are_json_where_the_log_is(full: Database, config: Config) -> None:
+def test_the_words_of_an_upgrade_are_json_where_the_log_is(
+    full: Database, config: Config
+) -> None:
     full.close()
     with later_version() as later:
         ended = subprocess.run(
-            [sys.executable, "-m", "aggregator", "db", "upgrade", "--log-format", "json"],
+            [
+                sys.executable,
+                "-m",
+                "aggregator",
+                "db",
+                "upgrade",
+                "--log-format",
+                "json",
+            ],
             cwd=config.file.parent,
             env={**os.environ, "PYTHONPATH": str(later.folder)},
             capture_output=True,
@@ -673,7 +781,12 @@ def test_an_upgrade_goes_on_where_no_copy_can_be_kept(
     monkeypatch.setattr(backup, "SPARE_BYTES", 1 << 60)
     said: list[str] = []
     with later_version():
-        upgrade(full, keep=lambda new: said.append(keep_before_upgrade(config, full, new, LATER, quietly)[1]))
+        upgrade(
+            full,
+            keep=lambda new: said.append(
+                keep_before_upgrade(config, full, new, LATER, quietly)[1]
+            ),
+        )
         check(full)
     assert "no backup before the upgrade" in said[0]
     assert "MiB free" in said[0]

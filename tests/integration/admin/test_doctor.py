@@ -49,9 +49,15 @@ class Patient(NamedTuple):
     folder: Path
     database: Database
 
-    def findings(self, *, tuning: dict[str, Any] | None = None, **settings: Any) -> list[Finding]:
+    def findings(
+        self, *, tuning: dict[str, Any] | None = None, **settings: Any
+    ) -> list[Finding]:
         """What the doctor says with these settings and constants."""
-        given = {"database": "stories.db", "server": {"port": 0}, "backup": {"every": "never"}} | settings
+        given = {
+            "database": "stories.db",
+            "server": {"port": 0},
+            "backup": {"every": "never"},
+        } | settings
         file = self.folder / "config.yaml"
         file.write_text(yaml.safe_dump(given), encoding="utf-8")
         with pytest.MonkeyPatch.context() as patch:
@@ -65,7 +71,11 @@ class Patient(NamedTuple):
     def the_one(self, level: str, what: str, advice: str, **settings: Any) -> Finding:
         """The right answer, and no other."""
         (found,) = self.ill(**settings)
-        assert (found.level, what in found.what, advice in found.advice) == (level, True, True), found
+        assert (found.level, what in found.what, advice in found.advice) == (
+            level,
+            True,
+            True,
+        ), found
         return found
 
     def put(self, **values: Any) -> str:
@@ -131,7 +141,9 @@ def test_where_all_is_well_nothing_is_said(patient: Patient) -> None:
         ),
     ],
 )
-def test_what_a_reload_refuses_is_no_correct_configuration(tmp_path: Path, settings: str, where: str) -> None:
+def test_what_a_reload_refuses_is_no_correct_configuration(
+    tmp_path: Path, settings: str, where: str
+) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(settings + "\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=where):
@@ -140,7 +152,8 @@ def test_what_a_reload_refuses_is_no_correct_configuration(tmp_path: Path, setti
 
 def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
     (found,) = patient.ill(
-        work={"executor": "dask://127.0.0.1:1"}, tuning={"work": {"parse_deadline_seconds": 0.3}}
+        work={"executor": "dask://127.0.0.1:1"},
+        tuning={"work": {"parse_deadline_seconds": 0.3}},
     )
     assert found.level == "problem"
     assert "dask" in (found.what + found.advice).lower()
@@ -154,9 +167,15 @@ def test_a_scheduler_that_nobody_answers_at(patient: Patient) -> None:
         ("dask://[::ffff:127.0.0.1]:1", False), ("dask://0.0.0.0:1", True), ("dask://w.invalid:1", True),
     ],
 )  # fmt: skip
-def test_a_scheduler_without_tls_on_a_network(patient: Patient, executor: str, is_reported: bool) -> None:
-    found = patient.ill(work={"executor": executor}, tuning={"work": {"parse_deadline_seconds": 0.3}})
-    reported = [one for one in found if one.level == "warning" and "dask+tls" in one.advice]
+def test_a_scheduler_without_tls_on_a_network(
+    patient: Patient, executor: str, is_reported: bool
+) -> None:
+    found = patient.ill(
+        work={"executor": executor}, tuning={"work": {"parse_deadline_seconds": 0.3}}
+    )
+    reported = [
+        one for one in found if one.level == "warning" and "dask+tls" in one.advice
+    ]
     assert len(reported) == is_reported, found
 
 
@@ -165,7 +184,9 @@ def test_secrets_that_others_may_read(patient: Patient) -> None:
     key = "whsec_" + "TUFSS0VS" * 4
     hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret": key}]
     (patient.folder / "config.yaml").touch(mode=0o644)
-    found = patient.the_one("warning", "is readable by other users", "chmod 600", webhooks=hooks)
+    found = patient.the_one(
+        "warning", "is readable by other users", "chmod 600", webhooks=hooks
+    )
     assert key not in found.what
     feed = {"feed": "https://news.example/rss"}
     for own in (
@@ -173,8 +194,15 @@ def test_secrets_that_others_may_read(patient: Patient) -> None:
         {"headers": {"X-Key": "1"}},
         {"auth": {"user": "anna", "password": "1"}},
     ):
-        patient.the_one("warning", "is readable by other users", "chmod 600", sources=[feed | own])
-    patient.the_one("warning", "is readable by", "chmod 600", fetch={"proxy": "http://a:b@127.0.0.1:1"})
+        patient.the_one(
+            "warning", "is readable by other users", "chmod 600", sources=[feed | own]
+        )
+    patient.the_one(
+        "warning",
+        "is readable by",
+        "chmod 600",
+        fetch={"proxy": "http://a:b@127.0.0.1:1"},
+    )
     (patient.folder / "config.yaml").chmod(0o600)
     assert patient.ill(webhooks=hooks) == []
 
@@ -187,17 +215,27 @@ def test_backups_that_others_may_read(patient: Patient) -> None:
     patient.the_one("warning", reported, f"chmod 600 {backup}")
     other = backup.with_name("stories-20261120T195149Z.db.zst")
     other.touch(mode=0o644)
-    patient.the_one("warning", "and 1 more file are readable by other users and contain full texts", "chmod")
+    patient.the_one(
+        "warning",
+        "and 1 more file are readable by other users and contain full texts",
+        "chmod",
+    )
 
 
 def test_a_secret_file_that_others_may_read(patient: Patient) -> None:
     secret = patient.folder / "desk.secret"
     secret.write_text("whsec_" + "TUFSS0VS" * 4)
     secret.chmod(0o644)
-    hooks = [{"name": "desk", "url": "https://hooks.example/x", "secret_file": "desk.secret"}]
+    hooks = [
+        {"name": "desk", "url": "https://hooks.example/x", "secret_file": "desk.secret"}
+    ]
     feed = {"feed": "https://news.example/rss", "cookie_file": "desk.secret"}
-    patient.the_one("warning", "desk.secret contains secrets", f"chmod 600 {secret}", sources=[feed])
-    patient.the_one("warning", "desk.secret contains secrets", f"chmod 600 {secret}", webhooks=hooks)
+    patient.the_one(
+        "warning", "desk.secret contains secrets", f"chmod 600 {secret}", sources=[feed]
+    )
+    patient.the_one(
+        "warning", "desk.secret contains secrets", f"chmod 600 {secret}", webhooks=hooks
+    )
     secret.chmod(0o600)
     assert patient.ill(webhooks=hooks) == []
 
@@ -211,7 +249,12 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
     from aggregator.store.stories import api_tokens
 
     written_by(patient.database, api_tokens.create, "reader", ("read",), NOW)
-    patient.the_one("warning", "links point to 0.0.0.0", "public_url", server={"host": "0.0.0.0", "port": 0})
+    patient.the_one(
+        "warning",
+        "links point to 0.0.0.0",
+        "public_url",
+        server={"host": "0.0.0.0", "port": 0},
+    )
 
 
 @pytest.mark.parametrize(
@@ -221,10 +264,18 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
         ({"server": {"owner_on_loopback": False}}, False),
         ({"server": {"trusted_proxies": ["127.0.0.1/32"]}}, False),
         ({"public_url": "http://news.invalid"}, False),
-        ({"public_url": "http://news.invalid", "server": {"owner_on_loopback": True}}, True),
+        (
+            {
+                "public_url": "http://news.invalid",
+                "server": {"owner_on_loopback": True},
+            },
+            True,
+        ),
     ],
 )
-def test_who_owns_loopback_is_said(patient: Patient, settings: dict[str, Any], is_owner: bool) -> None:
+def test_who_owns_loopback_is_said(
+    patient: Patient, settings: dict[str, Any], is_owner: bool
+) -> None:
     server = {"port": 0} | settings.get("server", {})
     said = patient.findings(**settings | {"server": server})
     notices = [one for one in said if "including through a reverse proxy" in one.what]
@@ -255,7 +306,9 @@ def test_a_folder_and_a_file_that_cannot_be_written(open_folder: Path) -> None:
     for one in (*place.iterdir(), place):
         one.chmod(stat.S_IMODE(one.stat().st_mode) & ~0o222 | 0o444)
     file = open_folder / "given.yaml"
-    file.write_text(f"database: {place}/stories.db\nserver: {{port: 0}}\nbackup: {{every: never}}\n")
+    file.write_text(
+        f"database: {place}/stories.db\nserver: {{port: 0}}\nbackup: {{every: never}}\n"
+    )
     with as_somebody_in(open_folder, file) as config:
         said = [one for one in examine(config) if one.level == "problem"]
     assert said[0].what == f"this user may not write to {place}"
@@ -285,7 +338,9 @@ def test_a_network_file_system_is_known_by_its_mount() -> None:
     assert file_system(Path("/home/me/far"), MOUNTS) == "fuse.sshfs"
 
 
-def test_a_database_on_a_network_file_system(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_on_a_network_file_system(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mounts = patient.folder / "mountinfo"
     mounts.write_text(f"{MOUNTS}40 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n")
     monkeypatch.setattr("aggregator.admin.doctor._MOUNTS", mounts)
@@ -304,7 +359,10 @@ def test_a_log_that_a_long_reader_keeps_large(patient: Patient) -> None:
 def test_a_backup_that_was_not_made(patient: Patient) -> None:
     Rig(patient.database, Clock()).take(LEVEE)
     patient.the_one(
-        "warning", "a backup is overdue: there is none yet", "aggregator db backup", backup={"every": "1h"}
+        "warning",
+        "a backup is overdue: there is none yet",
+        "aggregator db backup",
+        backup={"every": "1h"},
     )
 
 
@@ -312,7 +370,9 @@ def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> Non
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"postgresql://me@127.0.0.1:{taken.getsockname()[1]}/x"
-        folder, server = patient.ill(database=address, backup={"folder": "~nobody-of-this-name/x"})
+        folder, server = patient.ill(
+            database=address, backup={"folder": "~nobody-of-this-name/x"}
+        )
     assert (folder.level, "config check" in folder.advice) == ("problem", True)
     assert "backup.folder: ~nobody-of-this-name" in folder.what
     assert "pg_isready" in server.advice
@@ -321,14 +381,21 @@ def test_a_mistake_beside_a_server_that_does_not_answer(patient: Patient) -> Non
 def test_a_database_to_come_without_its_folder(tmp_path: Path) -> None:
     nowhere = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'no' / 'stories.db'}"))
     advice = f"mkdir -p {tmp_path / 'no'}"
-    nowhere.the_one("problem", "the folder of the database", advice, database="no/stories.db")
+    nowhere.the_one(
+        "problem", "the folder of the database", advice, database="no/stories.db"
+    )
 
 
 def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
     """No database is there to be asked, and none is made."""
     empty = Patient(tmp_path, Database(f"sqlite:///{tmp_path / 'stories.db'}"))
-    (token,) = empty.ill(server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example")
-    assert ("no token has the scope read" in token.what, "token create" in token.advice) == (True, True)
+    (token,) = empty.ill(
+        server={"host": "0.0.0.0", "port": 0}, public_url="http://a.example"
+    )
+    assert (
+        "no token has the scope read" in token.what,
+        "token create" in token.advice,
+    ) == (True, True)
     assert not (tmp_path / "stories.db").exists()
 
 
@@ -337,10 +404,19 @@ def test_what_a_database_to_come_will_lack(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("revision", "what", "advice"),
-    [("9999", "newer", "install that version"), ("0031", "revision 0031", "aggregator export")],
+    [
+        ("9999", "newer", "install that version"),
+        ("0031", "revision 0031", "aggregator export"),
+    ],
 )
-def test_a_newer_or_unreleased_database(patient: Patient, revision: str, what: str, advice: str) -> None:
-    executed(patient.database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+def test_a_newer_or_unreleased_database(
+    patient: Patient, revision: str, what: str, advice: str
+) -> None:
+    executed(
+        patient.database,
+        text("UPDATE alembic_version SET version_num = :n"),
+        {"n": revision},
+    )
     patient.the_one("problem", what, advice)
 
 
@@ -367,7 +443,9 @@ def test_a_server_that_does_not_run(patient: Patient) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]  # bound, and nobody listens
-        patient.the_one("problem", "", "pg_isready", database=f"postgresql://me@127.0.0.1:{port}/x")
+        patient.the_one(
+            "problem", "", "pg_isready", database=f"postgresql://me@127.0.0.1:{port}/x"
+        )
 
 
 def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
@@ -381,8 +459,15 @@ def test_a_server_that_hangs_is_not_waited_for(patient: Patient) -> None:
 
 
 @pytest.mark.later
-def test_a_database_that_is_not_there(patient: Patient, own_postgres: OwnPostgres) -> None:
-    patient.the_one("problem", "does not exist", "createdb", database=f"{own_postgres.server}/no_such")
+def test_a_database_that_is_not_there(
+    patient: Patient, own_postgres: OwnPostgres
+) -> None:
+    patient.the_one(
+        "problem",
+        "does not exist",
+        "createdb",
+        database=f"{own_postgres.server}/no_such",
+    )
 
 
 def test_a_wrong_password(patient: Patient, own_postgres: OwnPostgres) -> None:
@@ -395,7 +480,10 @@ def test_a_wrong_password(patient: Patient, own_postgres: OwnPostgres) -> None:
         address = own_postgres.server.replace("postgres@", "reader:MARKER@")
         (patient.folder / "config.yaml").touch(mode=0o600)
         found = patient.the_one(
-            "problem", "password authentication failed", "~/.pgpass", database=f"{address}/postgres"
+            "problem",
+            "password authentication failed",
+            "~/.pgpass",
+            database=f"{address}/postgres",
         )
         assert "MARKER" not in found.what + found.advice
     finally:
@@ -404,10 +492,14 @@ def test_a_wrong_password(patient: Patient, own_postgres: OwnPostgres) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it mounts a file system, which root may")
-def test_a_file_system_that_can_only_be_read_is_no_matter_of_owners(patient: Patient, tmp_path: Path) -> None:
+def test_a_file_system_that_can_only_be_read_is_no_matter_of_owners(
+    patient: Patient, tmp_path: Path
+) -> None:
     place = tmp_path / "worn"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(place)], check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(place)], check=False
+    )
     if mounted.returncode:
         pytest.skip("nothing may be mounted here")
     try:
@@ -422,7 +514,10 @@ def test_a_file_system_that_can_only_be_read_is_no_matter_of_owners(patient: Pat
 def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     patient.the_one(
-        "problem", "psycopg", "pip install 'psycopg[binary]'", database="postgresql://me@127.0.0.1/x"
+        "problem",
+        "psycopg",
+        "pip install 'psycopg[binary]'",
+        database="postgresql://me@127.0.0.1/x",
     )
 
 
@@ -431,12 +526,18 @@ def test_no_driver(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_articles_that_wait_for_hours(patient: Patient) -> None:
     Rig(patient.database, Clock()).take(LEVEE)
-    executed(patient.database, update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)))
+    executed(
+        patient.database,
+        update(entry).values(state="ready", accepted_at=NOW - dt.timedelta(hours=5)),
+    )
     waits, overdue = patient.ill()
     assert "1 article waits, the oldest for 5 hours" in waits.what
     assert "systemctl restart aggregator" in waits.advice
     assert (waits.level, overdue.level) == ("problem", "warning")
-    assert overdue.what == f"1 entry of {LEVEE.source} waited for more than 5 minutes to be placed"
+    assert (
+        overdue.what
+        == f"1 entry of {LEVEE.source} waited for more than 5 minutes to be placed"
+    )
 
 
 def test_a_source_that_fails(patient: Patient) -> None:
@@ -445,24 +546,43 @@ def test_a_source_that_fails(patient: Patient) -> None:
         address="https://b.example/feed", name="Ill", health="failing", failures=9,
         health_cause="dns: no such name", failing_since=NOW - dt.timedelta(days=9),
     )  # fmt: skip
-    patient.the_one("warning", "source Ill: DNS lookup failed", "aggregator sources check https://b.example")
+    patient.the_one(
+        "warning",
+        "source Ill: DNS lookup failed",
+        "aggregator sources check https://b.example",
+    )
 
 
 def test_a_source_that_is_gone(patient: Patient) -> None:
-    gone = patient.put(address="https://b.example/feed", name="Over", health="gone", gone_since=NOW)
+    gone = patient.put(
+        address="https://b.example/feed", name="Over", health="gone", gone_since=NOW
+    )
     patient.put(address="https://c.example/f", health="ok")
     patient.the_one("warning", "gone permanently", f"aggregator sources remove {gone}")
 
 
 def test_a_source_that_fell_silent(patient: Patient) -> None:
     old = NOW - dt.timedelta(days=60)
-    patient.put(address="https://b.example/f", name="Quiet", per_day=5.0, per_day_at=old, last_new_at=old)
-    patient.the_one("warning", "source Quiet: nothing new for 60 days", "aggregator sources check")
+    patient.put(
+        address="https://b.example/f",
+        name="Quiet",
+        per_day=5.0,
+        per_day_at=old,
+        last_new_at=old,
+    )
+    patient.the_one(
+        "warning", "source Quiet: nothing new for 60 days", "aggregator sources check"
+    )
 
 
 def test_all_sources_fail(patient: Patient) -> None:
     for one in "abc":
-        patient.put(address=f"https://{one}.example/f", health="failing", health_cause="dns: x", failures=3)
+        patient.put(
+            address=f"https://{one}.example/f",
+            health="failing",
+            health_cause="dns: x",
+            failures=3,
+        )
     first, *others = patient.ill()
     assert (first.level, first.what.startswith("all 3 feeds fail")) == ("problem", True)
     assert first.advice == "aggregator sources list --failing"
@@ -471,7 +591,12 @@ def test_all_sources_fail(patient: Patient) -> None:
 
 def test_the_only_source_fails(patient: Patient) -> None:
     address = "https://a.example/f"
-    patient.put(address=address, health="failing", health_cause="http 404: Not Found", failures=3)
+    patient.put(
+        address=address,
+        health="failing",
+        health_cause="http 404: Not Found",
+        failures=3,
+    )
     first, other = patient.ill()
     assert first.what == "the only feed fails"
     assert "http 404: Not Found" in other.what
@@ -481,9 +606,13 @@ def test_the_only_source_fails(patient: Patient) -> None:
 def test_no_secret_of_an_address_is_said(patient: Patient) -> None:
     """One without a name is called by its address."""
     address = "https://me:MARKER@b.example/feed?apikey=MARKER"
-    patient.put(address=address, health="failing", failures=9, health_cause="dns: b.example")
+    patient.put(
+        address=address, health="failing", failures=9, health_cause="dns: b.example"
+    )
     patient.put(address="https://c.example/f", health="ok")
-    found = patient.the_one("warning", "source https://***@b.example", "aggregator sources show ")
+    found = patient.the_one(
+        "warning", "source https://***@b.example", "aggregator sources show "
+    )
     assert "MARKER" not in found.what + found.advice
 
 
@@ -494,7 +623,9 @@ def test_a_webhook_that_fails(patient: Patient) -> None:
             problem="http 500", failures=5, failing_since=NOW - dt.timedelta(hours=2),
         )
     )  # fmt: skip
-    patient.the_one("warning", "webhook desk: failing since", "aggregator webhooks test")
+    patient.the_one(
+        "warning", "webhook desk: failing since", "aggregator webhooks test"
+    )
 
 
 # --- the daemon --------------------------------------------------------------------------------------------
@@ -511,16 +642,27 @@ def test_a_port_that_another_program_has(patient: Patient) -> None:
     with HTTPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         port = server.server_port
-        patient.the_one("problem", f"port {port} is in use", f"sport = :{port}", server={"port": port})
+        patient.the_one(
+            "problem",
+            f"port {port} is in use",
+            f"sport = :{port}",
+            server={"port": port},
+        )
         server.shutdown()
 
 
-def test_a_service_that_does_not_run(patient: Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_run(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     units = patient.folder / "systemd" / "user"
     units.mkdir(parents=True)
     (units / "aggregator.service").write_text("[Service]\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(patient.folder))
-    patient.the_one("problem", "is installed, and no daemon runs", "systemctl --user status aggregator")
+    patient.the_one(
+        "problem",
+        "is installed, and no daemon runs",
+        "systemctl --user status aggregator",
+    )
     with (patient.folder / "stories.db.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert patient.ill() == []
@@ -548,11 +690,15 @@ def watched_without_owner(patient: Patient) -> Watched:
 
 def test_a_daemon_that_tells_its_problems_to_tokens_alone(patient: Patient) -> None:
     watched = watched_without_owner(patient)
-    watched.process = ProcessState(role="writer", started_at=NOW, placing_started=True, trouble="a test")
+    watched.process = ProcessState(
+        role="writer", started_at=NOW, placing_started=True, trouble="a test"
+    )
     try:
         with (patient.folder / "stories.db.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             port = httpx.URL(watched.server.url).port
-            patient.the_one("warning", "reports 1 problem", "with a token", server={"port": port})
+            patient.the_one(
+                "warning", "reports 1 problem", "with a token", server={"port": port}
+            )
     finally:
         watched.close()

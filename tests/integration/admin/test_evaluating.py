@@ -28,7 +28,12 @@ DAY = "2026-10-12T12:00:00Z"
 TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 
 
-def one(id: str | None, text: str = FLOOD, title: str = "Levee breaks at Pennmouth", **more: Any) -> str:  # noqa: A002
+def one(
+    id: str | None,
+    text: str = FLOOD,
+    title: str = "Levee breaks at Pennmouth",
+    **more: Any,
+) -> str:
     record = {"title": title, "text": text, "published": DAY, **more}
     return json.dumps(record | ({} if id is None else {"id": id}))
 
@@ -42,7 +47,9 @@ def written(folder: Path, *lines: str) -> Path:
 def ran(
     path: Path, all_tuning: Tuning | None = None, executor: str = "inline", **more: Any
 ) -> tuple[Evaluation, list[Assignment]]:
-    return evaluate(read_dataset(path), all_tuning or Tuning(), executor=executor, workers=1, **more)
+    return evaluate(
+        read_dataset(path), all_tuning or Tuning(), executor=executor, workers=1, **more
+    )
 
 
 # --- what is in a dataset ----------------------------------------------------------------------------------
@@ -57,19 +64,38 @@ def test_a_dataset_of_one_record(tmp_path):
 def test_no_labels_and_labels_for_some(tmp_path):
     none, _ = ran(written(tmp_path, one("1"), one("2", STRIKE, "Dockers walk out")))
     assert none.labelled is None
-    some, _ = ran(written(tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out")))
+    some, _ = ran(
+        written(
+            tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out")
+        )
+    )
     assert (some.articles, some.labelled.articles) == (2, 1)
 
 
-def test_months_are_measured_with_and_without_what_is_no_sure_report(tmp_path, capsysbinary):
+def test_months_are_measured_with_and_without_what_is_no_sure_report(
+    tmp_path, capsysbinary
+):
     told = one("1", cluster="flood", saga="water", kind="report", sure=1)
-    comment = one("2", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="blame", kind="opinion", sure=1)
-    arguable = one("3", STRIKE, "Dockers walk out", cluster="strike", kind="report", sure=0)
+    comment = one(
+        "2",
+        FLOOD_ELSEWHERE,
+        "Pennmouth under water",
+        cluster="blame",
+        kind="opinion",
+        sure=1,
+    )
+    arguable = one(
+        "3", STRIKE, "Dockers walk out", cluster="strike", kind="report", sure=0
+    )
     path = written(tmp_path, told, comment, arguable)
     result, assigned = ran(path)
     assert assigned[0].story == assigned[1].story, "a comment is attached to the event"
     (month,) = result.months
-    assert (month.metrics.report.articles, month.metrics.several, month.metrics.pure) == (3, 1, 0)
+    assert (
+        month.metrics.report.articles,
+        month.metrics.several,
+        month.metrics.pure,
+    ) == (3, 1, 0)
     reports = month.sure_reports
     assert (reports.report.articles, reports.several, reports.wrong_pairs) == (1, 0, 0)
     assert b"sure reports" in main_said(capsysbinary, "eval", str(path))
@@ -77,7 +103,9 @@ def test_months_are_measured_with_and_without_what_is_no_sure_report(tmp_path, c
 
 def test_intervals_and_wrong_stories_are_printed_and_in_json(folder, capsysbinary):
     told = one("told", cluster="flood")
-    elsewhere = one("else\u202ewhere", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="blame")
+    elsewhere = one(
+        "else\u202ewhere", FLOOD_ELSEWHERE, "Pennmouth under water", cluster="blame"
+    )
     far = one("far", STRIKE, "Dockers walk out", cluster="flood")
     written(folder, told, elsewhere, far, one("unlabelled", FLOOD))
     text = main_said(capsysbinary, "eval", "set.jsonl").decode()
@@ -86,12 +114,23 @@ def test_intervals_and_wrong_stories_are_printed_and_in_json(folder, capsysbinar
     assert "events in several stories: 1" in text
     assert "told  Levee breaks at Pennmouth" in text
     assert "\u202e" not in text
-    result = json.loads(main_said(capsysbinary, "eval", "set.jsonl", "--format", "json"))
-    assert set(result["labelled"]["intervals"]) == {"precision", "recall", "f1", "over_merge", "split"}
+    result = json.loads(
+        main_said(capsysbinary, "eval", "set.jsonl", "--format", "json")
+    )
+    assert set(result["labelled"]["intervals"]) == {
+        "precision",
+        "recall",
+        "f1",
+        "over_merge",
+        "split",
+    }
     (mixed,), (split,) = result["mixed_stories"], result["split_events"]
     assert mixed["parts"]["flood"] == {"told": "Levee breaks at Pennmouth"}
     assert set(mixed["parts"]) == {"flood", "blame"}
-    assert (split["name"], split["parts"][mixed["name"]]) == ("flood", {"told": "Levee breaks at Pennmouth"})
+    assert (split["name"], split["parts"][mixed["name"]]) == (
+        "flood",
+        {"told": "Levee breaks at Pennmouth"},
+    )
     again = json.loads(main_said(capsysbinary, "eval", "set.jsonl", "--format", "json"))
     assert again["labelled"] == result["labelled"]
 
@@ -108,7 +147,9 @@ def test_records_of_one_id_are_measured_each(tmp_path):
     )
     assert result.repeated_ids == 2
     assert [item.id for item in assigned] == ["same", "same", "same", "copy"]
-    assert assigned[0].story == assigned[1].story == assigned[3].story != assigned[2].story
+    assert (
+        assigned[0].story == assigned[1].story == assigned[3].story != assigned[2].story
+    )
     assert (result.labelled.articles, result.labelled.bcubed.f1) == (4, 1.0)
     assert result.copies.f1 == 1.0
 
@@ -136,12 +177,18 @@ def test_what_cannot_be_read_is_alone_and_reported_with_its_reason(tmp_path):
 @pytest.mark.later
 def test_a_huge_text_and_a_line_without_end(tmp_path):
     endless = '{"id": "endless", "text": "' + "water " * 2_000_000
-    result, _ = ran(written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless))
+    result, _ = ran(
+        written(tmp_path, one("huge", FLOOD * 3_000, cluster="flood"), endless)
+    )
     assert result.not_read == {"the line is longer than 10 MiB": 1}
 
 
-def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(folder, capsysbinary):
-    unknown = json.dumps({"id": "u", "title": "Levee breaks", "volltext": FLOOD, "cluster": "flood"})
+def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(
+    folder, capsysbinary
+):
+    unknown = json.dumps(
+        {"id": "u", "title": "Levee breaks", "volltext": FLOOD, "cluster": "flood"}
+    )
     path = str(written(folder, one("1", cluster="flood"), unknown))
     result = json.loads(main_said(capsysbinary, "eval", path, "--format", "json"))
     ((reason, articles),) = result["not_read"].items()
@@ -152,17 +199,31 @@ def test_a_text_under_an_unknown_key_is_a_problem_and_map_reads_it(folder, capsy
 
 
 def test_a_table_is_read_like_lines(folder, capsysbinary):
-    rows = [("a", "Levee breaks", FLOOD, "flood"), ("b", "Levee breaks", FLOOD, "flood")]
+    rows = [
+        ("a", "Levee breaks", FLOOD, "flood"),
+        ("b", "Levee breaks", FLOOD, "flood"),
+    ]
     with (folder / "set.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["nr", "kopf", "text", "cluster"])
         table.writerows([*rows, ("c", "too", "few")])
-    asked = ("eval", "set.csv", "--map", "id=nr,title=kopf", "--assignments", "out.jsonl", "--format", "json")
+    asked = (
+        "eval",
+        "set.csv",
+        "--map",
+        "id=nr,title=kopf",
+        "--assignments",
+        "out.jsonl",
+        "--format",
+        "json",
+    )
     result = json.loads(main_said(capsysbinary, *asked))
     assert result["articles"] == 3
     assert result["not_read"] == {"the row has 3 cells, and the header 4": 1}
     assert result["labelled"]["bcubed"]["f1"] == 1.0
-    lines = [json.loads(line) for line in (folder / "out.jsonl").read_bytes().splitlines()]
+    lines = [
+        json.loads(line) for line in (folder / "out.jsonl").read_bytes().splitlines()
+    ]
     assert [line["id"] for line in lines] == ["a", "b", "set.csv:18"], "by the line"
     assert lines[1]["copy_of"] == "a"
 
@@ -170,13 +231,27 @@ def test_a_table_is_read_like_lines(folder, capsysbinary):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("set.txt", "id,title\n1,Dam\n", "none of its records can be read; the first: not JSON"),
-        ("set.jsonl", json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}), "`inhalt` has"),
+        (
+            "set.txt",
+            "id,title\n1,Dam\n",
+            "none of its records can be read; the first: not JSON",
+        ),
+        (
+            "set.jsonl",
+            json.dumps({"id": 1, "title": "T", "inhalt": FLOOD}),
+            "`inhalt` has",
+        ),
         ("set.csv", "a;b\n1;2\n", "the first line of a table must name its columns"),
-        ("set.tsv", "id\ttitle\n1\n", "none of its records can be read; the first: the row has 1 cell"),
+        (
+            "set.tsv",
+            "id\ttitle\n1\n",
+            "none of its records can be read; the first: the row has 1 cell",
+        ),
     ],
 )
-def test_a_file_of_which_nothing_can_be_read_is_refused(folder, capsysbinary, name, content, words):
+def test_a_file_of_which_nothing_can_be_read_is_refused(
+    folder, capsysbinary, name, content, words
+):
     (folder / name).write_text(content, encoding="utf-8")
     with pytest.raises(SystemExit) as ended:
         main(["eval", name])
@@ -189,16 +264,27 @@ def test_a_file_of_which_nothing_can_be_read_is_refused(folder, capsysbinary, na
 
 
 @pytest.mark.later
-def test_articles_whose_job_failed_are_counted_aloud(tmp_path, capsysbinary, monkeypatch):
-    path = written(tmp_path, one("1", cluster="flood"), one("2", STRIKE, "Dock strike", cluster="strike"))
+def test_articles_whose_job_failed_are_counted_aloud(
+    tmp_path, capsysbinary, monkeypatch
+):
+    path = written(
+        tmp_path,
+        one("1", cluster="flood"),
+        one("2", STRIKE, "Dock strike", cluster="strike"),
+    )
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.yaml").write_text("work:\n  executor: processes\n  workers: 1\n")
+    (tmp_path / "config.yaml").write_text(
+        "work:\n  executor: processes\n  workers: 1\n"
+    )
     tune(monkeypatch, {"work": {"parse_deadline_seconds": 0.001}})
     result = json.loads(main_said(capsysbinary, "eval", str(path), "--format", "json"))
     assert result["failed_jobs"] == 2
     ((reason, articles),) = result["not_read"].items()
     assert ("no answer within" in reason, articles) == (True, 2)
-    assert "2 of 2 articles were NOT READ" in main_said(capsysbinary, "eval", str(path)).decode()
+    assert (
+        "2 of 2 articles were NOT READ"
+        in main_said(capsysbinary, "eval", str(path)).decode()
+    )
 
 
 def test_corrections_are_measured_against_what_the_program_decides_alone():
@@ -232,21 +318,33 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.later
 def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
-    titles = {"1": "Levee breaks at Pennmouth", "2": "Pennmouth under water", "3": "Dockers walk out"}
+    titles = {
+        "1": "Levee breaks at Pennmouth",
+        "2": "Pennmouth under water",
+        "3": "Dockers walk out",
+    }
     texts = {"1": FLOOD, "2": FLOOD_ELSEWHERE, "3": STRIKE}
     written(folder, *(one(id_, texts[id_], titles[id_]) for id_ in titles))
     main_said(capsysbinary, "ingest", "set.jsonl")
     with pytest.raises(SystemExit) as ended:
         main(["eval", "--from-corrections"])
-    assert (ended.value.code, b"no corrections" in capsysbinary.readouterr().err) == (2, True)
+    assert (ended.value.code, b"no corrections" in capsysbinary.readouterr().err) == (
+        2,
+        True,
+    )
     said = main_said(capsysbinary, "stories", "--format", "jsonl")
     stories = [json.loads(line)["id"] for line in said.splitlines()]
     assert len(stories) == 2
     main_said(capsysbinary, "correct", "merge", *stories)
-    result = json.loads(main_said(capsysbinary, "eval", "--from-corrections", "--format", "json"))
+    result = json.loads(
+        main_said(capsysbinary, "eval", "--from-corrections", "--format", "json")
+    )
     report = result["labelled"]
     assert (report["articles"], report["clusters"], report["stories"]) == (3, 1, 2)
-    assert (report["pairs"]["precision"], report["pairs"]["recall"]) == (1.0, pytest.approx(1 / 3))
+    assert (report["pairs"]["precision"], report["pairs"]["recall"]) == (
+        1.0,
+        pytest.approx(1 / 3),
+    )
     text = main_said(capsysbinary, "eval", "--from-corrections").decode()
     assert "3 corrected articles, grouped without the corrections" in text
 
@@ -254,11 +352,22 @@ def test_the_persons_own_corrections_are_measured(folder, capsysbinary):
 @pytest.mark.later
 def test_packed_files_give_the_same(folder, capsysbinary):
     plain = b"".join(TRIPWIRE.read_bytes().splitlines(keepends=True)[:20])
-    files = {"plain": plain, "gz": gzip.compress(plain), "zst": zstandard.compress(plain)}
+    files = {
+        "plain": plain,
+        "gz": gzip.compress(plain),
+        "zst": zstandard.compress(plain),
+    }
     figures = []
     for name, packed in files.items():
         (folder / f"set.jsonl.{name}").write_bytes(packed)
-        asked = ("eval", f"set.jsonl.{name}", "--format", "json", "--assignments", "out.jsonl")
+        asked = (
+            "eval",
+            f"set.jsonl.{name}",
+            "--format",
+            "json",
+            "--assignments",
+            "out.jsonl",
+        )
         result = json.loads(main_said(capsysbinary, *asked))
         figures.append((result["labelled"], Path("out.jsonl").read_bytes()))
     assert figures[0] == figures[1] == figures[2]
@@ -327,7 +436,11 @@ def test_texts_that_come_after_the_leads(folder, capsysbinary):
     texts_first, _ = ran(TRIPWIRE)
     assert result.labelled.bcubed.f1 >= texts_first.labelled.bcubed.f1 - 0.005
     assert len(assigned) == result.articles == 63
-    few = written(folder, one("1", cluster="flood"), one("2", STRIKE, "Dockers walk out", cluster="strike"))
+    few = written(
+        folder,
+        one("1", cluster="flood"),
+        one("2", STRIKE, "Dockers walk out", cluster="strike"),
+    )
     told = main_said(capsysbinary, "eval", str(few), "--pages-late").decode()
     assert "BCubed" in told
     with pytest.raises(SystemExit):

@@ -12,7 +12,12 @@ import zstandard
 from sqlalchemy import delete, select, update
 
 from aggregator.admin.export import exported, import_into, opened, written
-from aggregator.model.errors import AggregatorError, AnotherDaemonError, ReadError, UsageError
+from aggregator.model.errors import (
+    AggregatorError,
+    AnotherDaemonError,
+    ReadError,
+    UsageError,
+)
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance import row_stream
@@ -69,13 +74,18 @@ def test_from_one_kind_to_the_other_and_back_not_a_byte_changes(
 
 
 @pytest.mark.later
-def test_a_daemon_goes_on_where_the_export_ended(filled: Database, database: Database) -> None:
+def test_a_daemon_goes_on_where_the_export_ended(
+    filled: Database, database: Database
+) -> None:
     """What waited is placed, running numbers go on, the correction binds and can be undone."""
     import_into(database, _export(filled), _ignore)
     rigs = [Rig(one, Clock()) for one in (filled, database)]
     placed = [rig.place() for rig in rigs]
     assert [one.story for one in placed[0]] == [one.story for one in placed[1]] != []
-    taken = [rig.take(record("New", "n", "Ferry late", FLOOD[::-1], published=NOON)) for rig in rigs]
+    taken = [
+        rig.take(record("New", "n", "Ferry late", FLOOD[::-1], published=NOON))
+        for rig in rigs
+    ]
     assert taken[0] == taken[1]
     undone = [undo(one) for one in (filled, database)]
     assert undone[0] == undone[1]
@@ -83,7 +93,9 @@ def test_a_daemon_goes_on_where_the_export_ended(filled: Database, database: Dat
 
 
 def test_every_table_is_in_an_export_or_left_out_by_name() -> None:
-    assert {table.name for table in row_stream.tables()} | row_stream.LEFT_OUT == set(metadata.tables)
+    assert {table.name for table in row_stream.tables()} | row_stream.LEFT_OUT == set(
+        metadata.tables
+    )
     assert not {table.name for table in row_stream.tables()} & row_stream.LEFT_OUT
 
 
@@ -98,19 +110,36 @@ BROKEN: list[tuple[str, Callable[[list[bytes]], list[bytes]], str]] = [
     ("another file", lambda _: [b'{"title": "an article"}\n'], "not an export"),
     ("nothing", lambda _: [], "not an export"),
     ("more at the end", lambda lines: [*lines, lines[3]], "more lines after"),
-    ("another table", lambda lines: [lines[0], b'{"table": "users", "row": {}}\n', *lines[1:]], "declares"),
-    ("a row twice", lambda lines: [*lines[:-1], lines[-2], _one_more(lines[-1])], "duplicate"),
+    (
+        "another table",
+        lambda lines: [lines[0], b'{"table": "users", "row": {}}\n', *lines[1:]],
+        "declares",
+    ),
+    (
+        "a row twice",
+        lambda lines: [*lines[:-1], lines[-2], _one_more(lines[-1])],
+        "duplicate",
+    ),
     (
         "a wrong column",
-        lambda lines: [*lines[:-1], b'{"table": "counter", "row": {"name": "x", "value": "y"}}\n', lines[-1]],
+        lambda lines: [
+            *lines[:-1],
+            b'{"table": "counter", "row": {"name": "x", "value": "y"}}\n',
+            lines[-1],
+        ],
         "Expected `int`",
     ),
 ]
 
 
-@pytest.mark.parametrize(("how", "words"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN])
+@pytest.mark.parametrize(
+    ("how", "words"), [one[1:] for one in BROKEN], ids=[one[0] for one in BROKEN]
+)
 def test_a_broken_export_is_said_and_leaves_nothing(
-    filled: Database, empty: Database, how: Callable[[list[bytes]], list[bytes]], words: str
+    filled: Database,
+    empty: Database,
+    how: Callable[[list[bytes]], list[bytes]],
+    words: str,
 ) -> None:
     before = _export(empty)
     with pytest.raises(AggregatorError, match=words):
@@ -118,7 +147,9 @@ def test_a_broken_export_is_said_and_leaves_nothing(
     assert _export(empty) == before
 
 
-def test_an_export_of_another_version_is_imported_if_its_rows_fit(filled: Database, empty: Database) -> None:
+def test_an_export_of_another_version_is_imported_if_its_rows_fit(
+    filled: Database, empty: Database
+) -> None:
     """Its stories are rendered again, and their machine-written summaries are written again."""
     executed(filled, update(story).values(text=None, rendered=None))
     executed(filled, delete(story_summary))
@@ -136,7 +167,12 @@ def test_an_export_of_another_version_is_imported_if_its_rows_fit(filled: Databa
     count = json.loads(end)["rows"]
     with_more = [
         older,
-        *(line.replace(b'"unknown_outlet_count":', b'"gone":1,"unknown_outlet_count":') for line in rows),
+        *(
+            line.replace(
+                b'"unknown_outlet_count":', b'"gone":1,"unknown_outlet_count":'
+            )
+            for line in rows
+        ),
         b'{"table":"gone","row":{"a":1}}\n',
         json.dumps({"rows": count + 1}).encode() + b"\n",
     ]
@@ -149,7 +185,10 @@ def test_an_export_of_revision_0034_says_what_is_compared_and_has_centroids(
 ) -> None:
     executed(filled, update(story).values(text=None, rendered=None))
     executed(filled, delete(story_summary))
-    executed(filled, update(article).where(article.c.inbox_no % 3 == 0).values(is_compared=False))
+    executed(
+        filled,
+        update(article).where(article.c.inbox_no % 3 == 0).values(is_compared=False),
+    )
     expected = _export(filled)
     lines = [json.loads(line) for line in expected]
     lines[0]["revision"] = "0034"
@@ -178,25 +217,35 @@ def test_what_an_older_version_stored_in_another_way_is_imported_as_it_was(
     for line in lines[1:-1]:
         row = line["row"] if line.get("table") in ("article", "story") else {}
         if "lead" in row:
-            packed = zstandard.compress(row["text"].encode()) if row["text"] is not None else b""
+            packed = (
+                zstandard.compress(row["text"].encode())
+                if row["text"] is not None
+                else b""
+            )
             row |= {"text": "", "compressed_text": base64.b64encode(packed).decode()}
         elif row:
             row["text"] = ""
         if "is_polled" in row:
             row["is_polled"] = None
-        for column in ("has_own_interval", "is_little_known"):  # which later programs have
+        # Which later programs have
+        for column in ("has_own_interval", "is_little_known"):
             line.get("row", {}).pop(column, None)
         if line.get("table") == "intake_count" and line["row"]["outcome"] == "known":
             line["row"]["outcome"] = "earlier"
     older = [json.dumps(line).encode() + b"\n" for line in lines]
-    damaged = [line.replace(b'"compressed_text": "K', b'"compressed_text": "Q') for line in older]
+    damaged = [
+        line.replace(b'"compressed_text": "K', b'"compressed_text": "Q')
+        for line in older
+    ]
     with pytest.raises(ReadError, match="a row of article does not fit"):
         import_into(empty, damaged, _ignore)
     import_into(empty, older, _ignore)
     assert _export(empty) == expected
 
 
-def test_only_an_empty_database_that_nobody_writes_takes_one(filled: Database, empty: Database) -> None:
+def test_only_an_empty_database_that_nobody_writes_takes_one(
+    filled: Database, empty: Database
+) -> None:
     lines = _export(filled)
     with pytest.raises(UsageError, match="not empty"):
         import_into(filled, lines, _ignore)
@@ -240,7 +289,10 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == [file.name]
     (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b"{" * 99)[:-9])
     for broken in ("cut.jsonl.gz", "nowhere.jsonl"):
-        with pytest.raises(UsageError, match="cannot be read"), opened(str(tmp_path / broken)) as lines:
+        with (
+            pytest.raises(UsageError, match="cannot be read"),
+            opened(str(tmp_path / broken)) as lines,
+        ):
             list(lines)
     with pytest.raises(ReadError, match="not an export"), opened(str(file)) as lines:
         list(lines)

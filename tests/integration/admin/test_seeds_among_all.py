@@ -20,22 +20,36 @@ ORDERS = ("first", "last", "shuffled 1", "shuffled 2")
 
 
 def seeds(data: Path) -> list[LabelledRecord]:
-    texts = [path.read_text(encoding="utf-8") for path in sorted((data / "seeds").glob("*.txt"))]
-    entries = [
-        Entry(source="seeds", guid=str(n), text=text, is_saved_text=True) for n, text in enumerate(texts)
+    texts = [
+        path.read_text(encoding="utf-8")
+        for path in sorted((data / "seeds").glob("*.txt"))
     ]
-    return [LabelledRecord(entry=entry, id=f"seed {n}") for n, entry in enumerate(entries)]
+    entries = [
+        Entry(source="seeds", guid=str(n), text=text, is_saved_text=True)
+        for n, text in enumerate(texts)
+    ]
+    return [
+        LabelledRecord(entry=entry, id=f"seed {n}") for n, entry in enumerate(entries)
+    ]
 
 
 def all_articles(data: Path) -> list[LabelledRecord]:
-    return [one for name in SETS for one in read_dataset(data / f"events-{name}.jsonl.gz")]
+    return [
+        one for name in SETS for one in read_dataset(data / f"events-{name}.jsonl.gz")
+    ]
 
 
 def of_syria(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     """Every article that names Syria or a Syrian, all dates removed."""
-    naming = [one for one in records if "syria" in f"{one.entry.title} {one.entry.text}".casefold()]
+    naming = [
+        one
+        for one in records
+        if "syria" in f"{one.entry.title} {one.entry.text}".casefold()
+    ]
     return [
-        msgspec.structs.replace(one, entry=msgspec.structs.replace(one.entry, published=None))
+        msgspec.structs.replace(
+            one, entry=msgspec.structs.replace(one.entry, published=None)
+        )
         for one in naming
     ]
 
@@ -60,7 +74,11 @@ def assert_one_story_of_four(records: Sequence[LabelledRecord]) -> None:
     home = {one.id: one.story for one in assigned}
     homes = {home[f"seed {n}"] for n in range(4)}
     assert len(homes) == 1, "the seeds are in several stories"
-    beside = [one.id for one in assigned if one.story in homes and not one.id.startswith("seed ")]
+    beside = [
+        one.id
+        for one in assigned
+        if one.story in homes and not one.id.startswith("seed ")
+    ]
     assert beside == [], "others are in the seeds' story"
 
 
@@ -71,7 +89,15 @@ def test_among_every_twentieth_article(data: Path) -> None:
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    "order", ["last", *(pytest.param(one, marks=pytest.mark.torture) for one in ORDERS if one != "last")]
+    "order",
+    [
+        "last",
+        *(
+            pytest.param(one, marks=pytest.mark.torture)
+            for one in ORDERS
+            if one != "last"
+        ),
+    ],
 )
 def test_among_those_of_syria_without_dates(data: Path, order: str) -> None:
     others = of_syria(all_articles(data))

@@ -25,7 +25,14 @@ from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.opml import read_opml
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import Source, all_sources, pause, save, source_id, sync_config
+from aggregator.store.intake.sources import (
+    Source,
+    all_sources,
+    pause,
+    save,
+    source_id,
+    sync_config,
+)
 from aggregator.store.tables import entry
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.polling import feed_source, poller_on
@@ -36,7 +43,9 @@ from tests.support.rss import item, rss
 class Desk:
     """A server on loopback, a database, and the commands that add sources to it."""
 
-    def __init__(self, folder: Path, server: LoopbackServer, database: Database) -> None:
+    def __init__(
+        self, folder: Path, server: LoopbackServer, database: Database
+    ) -> None:
         self.folder, self.server, self.database = folder, server, database
         self.list = folder / "feeds.opml"
         file = folder / "config.yaml"
@@ -50,7 +59,9 @@ class Desk:
         address = self.server.url(typed) if typed.startswith("/") else typed
         return add(self.config, self.database, address, SourceOptions(**options))
 
-    def import_list(self, text: str | bytes | None = None, **options: bool) -> OpmlImportResult:
+    def import_list(
+        self, text: str | bytes | None = None, **options: bool
+    ) -> OpmlImportResult:
         """The file as it is, or with this text."""
         if text is not None:
             self.list.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -64,7 +75,11 @@ class Desk:
 
     def asked(self) -> set[tuple[str, str | None]]:
         """Addresses and names of what is polled."""
-        return {(one.address, one.name) for one in self.stored() if not one.paused and one.health != "merged"}
+        return {
+            (one.address, one.name)
+            for one in self.stored()
+            if not one.paused and one.health != "merged"
+        }
 
     def follow(self, *wanted: Source) -> None:
         """What config.yaml names from now on."""
@@ -90,7 +105,8 @@ def feed(title: str, entries: int = 1) -> Response:
 
 def page(*links: str, body: str = "") -> Response:
     return Response(
-        body=f"<html><head>{''.join(links)}</head><body>{body}</body></html>", content_type="text/html"
+        body=f"<html><head>{''.join(links)}</head><body>{body}</body></html>",
+        content_type="text/html",
     )
 
 
@@ -154,7 +170,10 @@ def test_the_feed_of_a_site(
 ) -> None:
     desk.server.routes.update(routes)
     added = desk.add(path)
-    assert (added.source.address.removeprefix(desk.server.url("")), added.found.origin) == (feed_path, origin)
+    assert (
+        added.source.address.removeprefix(desk.server.url("")),
+        added.found.origin,
+    ) == (feed_path, origin)
     assert [one.address for one in desk.stored()] == [added.source.address]
 
 
@@ -182,7 +201,15 @@ def test_a_host_without_a_scheme_is_enough(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["ftp://a.example/", "news", "file:///etc/passwd", "javascript:alert(1)", "", "./x.y"]
+    "typed",
+    [
+        "ftp://a.example/",
+        "news",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "",
+        "./x.y",
+    ],
 )
 def test_what_is_no_address_is_refused(typed: str, desk: Desk) -> None:
     with pytest.raises(UsageError, match="give the address"):
@@ -191,10 +218,15 @@ def test_what_is_no_address_is_refused(typed: str, desk: Desk) -> None:
 
 def test_what_went_wrong_is_said_with_what_to_do(desk: Desk) -> None:
     desk.server.routes["/wall"] = Response(403, body="no", content_type="text/html")
-    with pytest.raises(AggregatorError, match=r"403.*give the address of the feed itself"):
+    with pytest.raises(
+        AggregatorError, match=r"403.*give the address of the feed itself"
+    ):
         desk.add("/wall")
     desk.server.routes["/"] = page(body="nothing here")
-    with pytest.raises(UsageError, match=r"a web page, not a feed; tried .*/feed, .*aggregator ingest http"):
+    with pytest.raises(
+        UsageError,
+        match=r"a web page, not a feed; tried .*/feed, .*aggregator ingest http",
+    ):
         desk.add("/")
 
 
@@ -209,25 +241,46 @@ def test_a_feed_is_added_with_what_was_said_and_not_polled(either: Desk) -> None
     assert (kept.name, kept.outlet, kept.folder, kept.language, kept.interval_seconds, kept.origin) == (
         "post", "The Post", "Ports", "en", 900, "user",
     )  # fmt: skip
-    assert (kept.id, kept.health, kept.first_poll_done) == (added.source.id, "new", False)
+    assert (kept.id, kept.health, kept.first_poll_done) == (
+        added.source.id,
+        "new",
+        False,
+    )
     assert abs(kept.next_due_at - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
 
 
-def test_the_configured_interval_holds_for_every_source_without_its_own(either: Desk) -> None:
+def test_the_configured_interval_holds_for_every_source_without_its_own(
+    either: Desk,
+) -> None:
     either.server.routes |= {"/rss": MAIN, "/sport": SPORT}
-    usual, own = either.add("/rss").source, either.add("/sport", interval_seconds=3600).source
+    usual, own = (
+        either.add("/rss").source,
+        either.add("/sport", interval_seconds=3600).source,
+    )
     now = dt.datetime.now(dt.UTC)
     for seconds in (900, 3600, 7200):
         fetch = either.config.fetch.model_copy(update={"interval": seconds})
-        written_by(either.database, follow_config, either.config.model_copy(update={"fetch": fetch}), now)
+        written_by(
+            either.database,
+            follow_config,
+            either.config.model_copy(update={"fetch": fetch}),
+            now,
+        )
         kept = {one.id: one for one in either.stored()}
-        assert (kept[usual.id].interval_seconds, kept[own.id].interval_seconds) == (seconds, 3600)
+        assert (kept[usual.id].interval_seconds, kept[own.id].interval_seconds) == (
+            seconds,
+            3600,
+        )
         assert kept[usual.id].next_due_at <= now + dt.timedelta(seconds=seconds)
     assert counted(either.database, entry) == 0
 
 
 def test_a_feed_is_added_once(desk: Desk) -> None:
-    desk.server.routes |= {"/": page(link("/rss")), "/rss": feed("Post"), "/two": feed("Two")}
+    desk.server.routes |= {
+        "/": page(link("/rss")),
+        "/rss": feed("Post"),
+        "/two": feed("Two"),
+    }
     kept = desk.add("/", name="post").source
     asked = len(desk.server.requests)
     with pytest.raises(UsageError, match="is a source already"):
@@ -243,7 +296,11 @@ def test_a_feed_is_added_once(desk: Desk) -> None:
 
 
 def test_a_feed_that_moved_for_ever_is_added_where_it_is_now(desk: Desk) -> None:
-    desk.server.routes |= {"/old": redirect("/new", 301), "/new": feed("Post"), "/now": redirect("/new", 302)}
+    desk.server.routes |= {
+        "/old": redirect("/new", 301),
+        "/new": feed("Post"),
+        "/now": redirect("/new", 302),
+    }
     assert desk.add("/old").source.address == desk.server.url("/new")
     for leads_there in ("/old", "/now"):
         with pytest.raises(UsageError, match="is a source already"):
@@ -256,12 +313,26 @@ def test_a_feed_that_moved_for_ever_is_added_where_it_is_now(desk: Desk) -> None
 def test_many_are_checked_in_their_order(desk: Desk) -> None:
     desk.server.routes["/rss"] = feed("Post", 2)
     file = desk.folder / "ok.xml"
-    file.write_text("<rss version='2.0'><channel><item/></channel></rss>", encoding="utf-8")
-    what = [str(file), desk.server.url("/rss"), str(desk.folder), "\0", desk.server.url("/no")] * 3
+    file.write_text(
+        "<rss version='2.0'><channel><item/></channel></rss>", encoding="utf-8"
+    )
+    what = [
+        str(file),
+        desk.server.url("/rss"),
+        str(desk.folder),
+        "\0",
+        desk.server.url("/no"),
+    ] * 3
     checked = list(check(desk.config, what))
     assert [one.what for one in checked] == what
     assert [one.entries for one in checked[:5]] == [1, 2, 0, 0, 0]
-    assert [one.problem is None for one in checked[:5]] == [True, True, False, False, False]
+    assert [one.problem is None for one in checked[:5]] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 # --- OPML --------------------------------------------------------------------------------------------------
@@ -272,8 +343,12 @@ LIST = """<opml version="1.0"><body>
 <outline type="rss" text="Herald" xmlUrl="https://herald.example/feed"/></body></opml>"""
 
 
-@pytest.mark.parametrize("with_login", ["https://me:x@bücher.example/f", "https://@bücher.example/f"])
-def test_spellings_of_one_address_in_a_list_are_one_source(either: Desk, with_login: str) -> None:
+@pytest.mark.parametrize(
+    "with_login", ["https://me:x@bücher.example/f", "https://@bücher.example/f"]
+)
+def test_spellings_of_one_address_in_a_list_are_one_source(
+    either: Desk, with_login: str
+) -> None:
     """A user name or password is none of them: it is refused, and not silently left out."""
     spellings = (
         "https://bücher.example/f", "HTTPS://BÜCHER.example/f", "https://bücher.example:443/f",
@@ -281,14 +356,22 @@ def test_spellings_of_one_address_in_a_list_are_one_source(either: Desk, with_lo
     )  # fmt: skip
     lines = "".join(f'<outline xmlUrl="{one}"/>' for one in spellings)
     done = either.import_list(f"<opml>{lines}</opml>")
-    assert (done.added, done.known, len(done.refused), len(either.stored())) == (1, 4, 1, 1)
+    assert (done.added, done.known, len(done.refused), len(either.stored())) == (
+        1,
+        4,
+        1,
+        1,
+    )
 
 
 def test_lists_of_feeds_go_in_once_and_come_out_the_same(either: Desk) -> None:
     first = either.import_list(LIST)
     before = either.stored()
     again = either.import_list()
-    assert ((first.added, first.known), (again.added, again.known, again.filed)) == ((3, 0), (0, 3, 0))
+    assert ((first.added, first.known), (again.added, again.known, again.filed)) == (
+        (3, 0),
+        (0, 3, 0),
+    )
     assert either.stored() == before
     assert {one.name: one.folder for one in before} == {
         "Gazette": "Ports/Harbours", "Tide": "World / Asia", "Herald": None,
@@ -298,7 +381,9 @@ def test_lists_of_feeds_go_in_once_and_come_out_the_same(either: Desk) -> None:
     assert either.export_list() == either.list.read_bytes()
 
 
-def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(either: Desk) -> None:
+def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(
+    either: Desk,
+) -> None:
     either.server.routes |= {"/one": feed("One"), "/two": feed("Two")}
     one, two = either.server.url("/one"), either.server.url("/two")
     listed = f"""<opml><body><outline text="World">
@@ -316,18 +401,31 @@ def test_the_readers_names_and_home_pages_survive_polls_and_come_out_again(eithe
         ("Two", (), None),
     }
     known = either.stored()[0]
-    either.follow(msgspec.structs.replace(known, id="other", address=one, origin="config", name=None))
-    assert {item.id for item in either.stored()} == {source_id("feed", None, url) for url in (one, two)}
+    either.follow(
+        msgspec.structs.replace(
+            known, id="other", address=one, origin="config", name=None
+        )
+    )
+    assert {item.id for item in either.stored()} == {
+        source_id("feed", None, url) for url in (one, two)
+    }
 
 
 def test_a_list_files_what_had_no_folder_and_leaves_what_had_one(desk: Desk) -> None:
     desk.server.routes |= {"/one": feed("One"), "/two": feed("Two")}
     desk.add("/one")
     desk.add("/two", folder="Mine")
-    outlines = "".join(f'<outline xmlUrl="{desk.server.url(name)}"/>' for name in ("/one", "/two"))
-    done = desk.import_list(f'<opml><body><outline text="Theirs">{outlines}</outline></body></opml>')
+    outlines = "".join(
+        f'<outline xmlUrl="{desk.server.url(name)}"/>' for name in ("/one", "/two")
+    )
+    done = desk.import_list(
+        f'<opml><body><outline text="Theirs">{outlines}</outline></body></opml>'
+    )
     assert (done.added, done.known, done.filed) == (0, 2, 1)
-    assert {one.title: one.folder for one in desk.stored()} == {"One": "Theirs", "Two": "Mine"}
+    assert {one.title: one.folder for one in desk.stored()} == {
+        "One": "Theirs",
+        "Two": "Mine",
+    }
 
 
 def test_an_old_list_names_a_feed_by_the_address_that_it_had(desk: Desk) -> None:
@@ -338,7 +436,10 @@ def test_an_old_list_names_a_feed_by_the_address_that_it_had(desk: Desk) -> None
     new = "https://gazette.example/feed"
     with desk.database.write() as connection:
         save(connection, msgspec.structs.replace(before, redirected_url=new))
-        sync_config(connection, [msgspec.structs.replace(before, id="other", address=new, origin="config")])
+        sync_config(
+            connection,
+            [msgspec.structs.replace(before, id="other", address=new, origin="config")],
+        )
     assert [(one.id, one.address) for one in desk.stored()] == [(before.id, new)]
     done = desk.import_list()
     assert (done.added, done.known) == (0, 1)
@@ -360,10 +461,14 @@ def test_a_feed_that_the_file_names_too_is_asked_once(either: Desk) -> None:
     either.follow(of_file(address))
     assert either.asked() == {(address, None)}
     either.follow()
-    assert either.asked() == {(address, "mine")}, "what was added by command is asked again"
+    assert either.asked() == {(address, "mine")}, (
+        "what was added by command is asked again"
+    )
 
 
-def test_a_name_that_the_file_gives_to_another_feed_takes_nothing_away(either: Desk) -> None:
+def test_a_name_that_the_file_gives_to_another_feed_takes_nothing_away(
+    either: Desk,
+) -> None:
     either.server.routes |= {"/one": feed("One"), "/two": feed("Two")}
     one, two = either.server.url("/one"), either.server.url("/two")
     either.add(one, name="News")
@@ -396,24 +501,38 @@ def test_addresses_with_passwords_are_refused_by_name(desk: Desk) -> None:
     assert [one.address for one in desk.stored()] == ["https://tide.example/rss"]
 
 
-@pytest.mark.parametrize("feeds", [1_000, pytest.param(50_000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "feeds", [1_000, pytest.param(50_000, marks=pytest.mark.torture)]
+)
 def test_a_long_list_does_not_ask_all_at_once(feeds: int, desk: Desk) -> None:
-    outlines = "".join(f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>' for n in range(feeds))
+    outlines = "".join(
+        f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>'
+        for n in range(feeds)
+    )
     assert desk.import_list(f"<opml><body>{outlines}</body></opml>").added == feeds
     due = sorted(one.next_due_at for one in desk.stored())
     seconds = (due[-1] - due[0]).total_seconds()
-    assert min(feeds / 5, desk.config.fetch.interval) * 0.9 < seconds <= desk.config.fetch.interval + 60
+    assert (
+        min(feeds / 5, desk.config.fetch.interval) * 0.9
+        < seconds
+        <= desk.config.fetch.interval + 60
+    )
     assert len(read_opml(desk.export_list()).feeds) == feeds
 
 
 def test_a_list_is_stored_in_few_statements(either: Desk) -> None:
     """The writer waits meanwhile. A second spelling of an address adds what the first one does not have."""
     first = "".join(f'<outline xmlUrl="https://f{n}.example/rss"/>' for n in range(200))
-    second = "".join(f'<outline text="F{n}" xmlUrl="https://F{n}.example:443/rss"/>' for n in range(200))
+    second = "".join(
+        f'<outline text="F{n}" xmlUrl="https://F{n}.example:443/rss"/>'
+        for n in range(200)
+    )
     listed = f'<opml>{first}<outline text="Ports">{second}</outline></opml>'
     for added in (200, 0):
         with overheard(either.database) as sent:
             done = either.import_list(listed)
         assert (done.added, done.known, done.filed) == (added, 400 - added, added)
         assert len(sent) < 10
-    assert {(one.name, one.folder) for one in either.stored()} == {(f"F{n}", "Ports") for n in range(200)}
+    assert {(one.name, one.folder) for one in either.stored()} == {
+        (f"F{n}", "Ports") for n in range(200)
+    }

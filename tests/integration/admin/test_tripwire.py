@@ -50,7 +50,10 @@ def test_the_grouping_holds_its_figures():
 
 @pytest.mark.parametrize(
     ("tuning", "figure"),
-    [({"events": {"threshold": 1000.0}}, "recall"), ({"events": {"threshold": -1000.0}}, "precision")],
+    [
+        ({"events": {"threshold": 1000.0}}, "recall"),
+        ({"events": {"threshold": -1000.0}}, "precision"),
+    ],
     ids=["nothing joins", "everything joins"],
 )
 def test_the_wire_can_trip(tuning, figure):

@@ -45,7 +45,12 @@ HOUR = 3600.0
 
 
 def rounds_of(
-    database: Database, client: Client, all_tuning: Tuning, now: Any, threads: int = 0, **more: Any
+    database: Database,
+    client: Client,
+    all_tuning: Tuning,
+    now: Any,
+    threads: int = 0,
+    **more: Any,
 ) -> PollScheduler:
     services = PollServices(database, client, InlineExecutor(), all_tuning, now, **more)
     poller = Poller(services, robots=False, pages="never")
@@ -55,7 +60,9 @@ def rounds_of(
 def source_of(address: str, **more: Any) -> Source:
     values = {"interval_seconds": 3600, "next_due_at": NOON, "pages": "never"} | more
     kind = "feed" if address.startswith("http") else "folder"
-    return Source(id=source_id(kind, None, address), kind=kind, address=address, **values)
+    return Source(
+        id=source_id(kind, None, address), kind=kind, address=address, **values
+    )
 
 
 def fill(database: Database, sources: list[Source]) -> None:
@@ -65,7 +72,10 @@ def fill(database: Database, sources: list[Source]) -> None:
 
 
 def reports(*numbers: int, feed: str = "a") -> str:
-    items = (item(f"Report {n} of {feed}", f"Words of {n} in {feed}.", guid=f"{feed}-{n}") for n in numbers)
+    items = (
+        item(f"Report {n} of {feed}", f"Words of {n} in {feed}.", guid=f"{feed}-{n}")
+        for n in numbers
+    )
     return rss(*items, title=feed)
 
 
@@ -84,7 +94,10 @@ def test_a_host_with_a_thousand_feeds_does_not_keep_the_others_waiting(
 ) -> None:
     early = NOON - dt.timedelta(hours=5)
     world.sites["big.example"] = {"*": reports(1)}
-    fill(database, [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)])
+    fill(
+        database,
+        [source_of(f"http://big.example/{n}", next_due_at=early) for n in range(1000)],
+    )
     for number in range(20):
         world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
     fill(database, [source_of(f"http://h{n}.example/feed") for n in range(20)])
@@ -105,7 +118,9 @@ def times_of(database: Database) -> tuple[Any, ...]:
 class QuietDays:
     """A feed or a folder without news, looked at every ten minutes."""
 
-    def __init__(self, database: Database, world: World, client: Client, address: str) -> None:
+    def __init__(
+        self, database: Database, world: World, client: Client, address: str
+    ) -> None:
         self.database, self.world, self.client = database, world, client
         world.sites["quiet.example"] = {"/feed": reports(1)}
         fill(database, [source_of(address, interval_seconds=600)])
@@ -113,7 +128,9 @@ class QuietDays:
 
     def start(self) -> None:
         quiet_polls, time = QuietPolls(UNWRITTEN), self.world.time
-        self.rounds = rounds_of(self.database, self.client, Tuning(), time, quiet_polls=quiet_polls)
+        self.rounds = rounds_of(
+            self.database, self.client, Tuning(), time, quiet_polls=quiet_polls
+        )
 
     def pass_by(self, seconds: float) -> int:
         """Tick each minute; return how many ticks wrote something."""
@@ -132,9 +149,17 @@ class QuietDays:
 
 @pytest.fixture(params=["feed", "folder"])
 def quiet(
-    sqlite: Database, world: World, client: Client, tmp_path: Path, request: pytest.FixtureRequest
+    sqlite: Database,
+    world: World,
+    client: Client,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> QuietDays:
-    address = "http://quiet.example/feed" if request.param == "feed" else str(tmp_path / "articles")
+    address = (
+        "http://quiet.example/feed"
+        if request.param == "feed"
+        else str(tmp_path / "articles")
+    )
     (tmp_path / "articles").mkdir()
     return QuietDays(sqlite, world, client, address)
 
@@ -188,7 +213,9 @@ def test_what_a_command_writes_last_outlives_the_end_of_the_daemon(
     assert times_of(sqlite)[0] == world.time() - dt.timedelta(hours=3)
 
 
-def test_no_row_seems_to_be_overdue_for_hours(sqlite: Database, world: World, client: Client) -> None:
+def test_no_row_seems_to_be_overdue_for_hours(
+    sqlite: Database, world: World, client: Client
+) -> None:
     """A source that became slow is asked early by a command, and answers that nothing is new."""
     quiet = QuietDays(sqlite, world, client, "http://quiet.example/feed")
     quiet.pass_by(DAY)
@@ -215,7 +242,9 @@ def test_after_the_clock_went_back_a_quiet_source_is_polled(
 # --- hosts that are held -----------------------------------------------------------------------------------
 
 
-def test_a_held_host_is_not_asked_and_holds_no_other(sqlite: Database, world: World, client: Client) -> None:
+def test_a_held_host_is_not_asked_and_holds_no_other(
+    sqlite: Database, world: World, client: Client
+) -> None:
     for number in range(4):
         world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
     world.sites["big.example"] = {"*": reports(1)}
@@ -238,7 +267,10 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(
 ) -> None:
     world.sites = {"big.example": {"*": "a page"}, "other.example": {"/1": "a page"}}
     rig = Rig(sqlite, world.time, Tuning())
-    crowd = [record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}") for n in range(1100)]
+    crowd = [
+        record("big", str(n), f"Title {n}", "", url=f"http://big.example/{n}")
+        for n in range(1100)
+    ]
     last = record("other", "1", "Title", "", url="http://other.example/1")
     rig.accept(*crowd, wants_page=[True] * len(crowd))
     rig.accept(last, wants_page=[True])
@@ -251,11 +283,16 @@ def test_a_thousand_pages_of_a_held_host_do_not_hide_the_others(
     assert [host for _, host, _ in world.asked] == ["other.example"]
 
 
-def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(database: Database) -> None:
+def test_the_answer_to_a_daemon_that_was_suspended_meanwhile_changes_nothing(
+    database: Database,
+) -> None:
     written_by(database, add, source_of("http://a.example/0"))
     [before] = read_by(database, all_sources)
     executed(database, update(source).values(last_polled_at=NOON, etag="newer"))
-    with pytest.raises(AggregatorError, match="another process"), database.write() as connection:
+    with (
+        pytest.raises(AggregatorError, match="another process"),
+        database.write() as connection,
+    ):
         save(connection, before, before)
     assert read_by(database, all_sources)[0].etag == "newer"
 
@@ -320,7 +357,13 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(
     for number in range(count):
         world.sites[f"h{number}.example"] = {"/feed": reports(1, feed=str(number))}
     moments = [NOON + dt.timedelta(minutes=5 * n) for n in range(count)]
-    fill(sqlite, [source_of(f"http://h{n}.example/feed", next_due_at=moments[n]) for n in range(count)])
+    fill(
+        sqlite,
+        [
+            source_of(f"http://h{n}.example/feed", next_due_at=moments[n])
+            for n in range(count)
+        ],
+    )
     rounds = rounds_of(sqlite, client, Tuning(), world.time)
     live(rounds, world.time, sqlite, 3 * HOUR)
     jumped = world.time.monotonic()
@@ -332,20 +375,29 @@ def test_a_clock_that_jumps_starves_nobody_and_brings_nobody_twice(
         assert after[0] - jumped <= 5.5 * HOUR
         gaps = [later - earlier for earlier, later in itertools.pairwise(after)]
         assert all(HOUR <= gap <= 4.5 * HOUR for gap in gaps)
-    minutes = Counter(int((moment - jumped) // 60) for moment, _, _ in world.asked if moment > jumped + 60)
+    minutes = Counter(
+        int((moment - jumped) // 60)
+        for moment, _, _ in world.asked
+        if moment > jumped + 60
+    )
     assert max(minutes.values()) <= 6, "not all at once"
 
 
 def test_after_the_clock_went_back_no_source_sleeps_for_years(
     database: Database, world: World, client: Client
 ) -> None:
-    fill(database, [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))])
+    fill(
+        database,
+        [source_of("http://a.example/feed", next_due_at=NOON + dt.timedelta(days=400))],
+    )
     rounds_of(database, client, Tuning(), world.time).cap_due_times(NOON)
     (only,) = read_by(database, schedule)
     assert only.next_due_at <= NOON + dt.timedelta(hours=5)
 
 
-def drips_beside_good(database: Database, deadline: float, count: int) -> tuple[float, int]:
+def drips_beside_good(
+    database: Database, deadline: float, count: int
+) -> tuple[float, int]:
     """Seconds until all good feeds are read, on real threads and a real clock; how many bad ones ended."""
     all_tuning = Tuning({"net": {"fetch_deadline_seconds": deadline}})
     drip = Response(body=b"x" * 100_000, drip_seconds=0.2)
@@ -403,13 +455,18 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
 ) -> None:
     """Single pages and repeats are at debug."""
     caplog.set_level("DEBUG", "aggregator")
-    items = (item(f"Report {n}", guid=n, link=f"http://asia.example/page{n}") for n in range(5))
+    items = (
+        item(f"Report {n}", guid=n, link=f"http://asia.example/page{n}")
+        for n in range(5)
+    )
     feed = rss(*items, title="Asia")
     all_tuning = Tuning({"polling": {"page_attempts": 1}})
     client = world.client(all_tuning)
     fill(sqlite, [source_of("http://asia.example/feed", pages="always")])
     rounds = rounds_of(sqlite, client, all_tuning, world.time)
-    pages: dict[str, Any] = {f"/page{n}": Response(403 if n < 2 else 404) for n in range(5)}
+    pages: dict[str, Any] = {
+        f"/page{n}": Response(403 if n < 2 else 404) for n in range(5)
+    }
 
     def poll(answer: Any) -> list[tuple[str, str]]:
         """Level and message of the lines of one poll, without its duration."""
@@ -422,9 +479,20 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
         for _ in range(20):  # its pages, one after the other
             rounds.tick()
             world.time.run(5)
-        assert not [one for one in caplog.records if one.levelname != "DEBUG" and "/page" in one.message]
-        polls = [one for one in caplog.records if one.name == "aggregator.daemon.poll_scheduler"]
-        return [(one.levelname, one.message.rpartition(" (")[0] or one.message) for one in polls]
+        assert not [
+            one
+            for one in caplog.records
+            if one.levelname != "DEBUG" and "/page" in one.message
+        ]
+        polls = [
+            one
+            for one in caplog.records
+            if one.name == "aggregator.daemon.poll_scheduler"
+        ]
+        return [
+            (one.levelname, one.message.rpartition(" (")[0] or one.message)
+            for one in polls
+        ]
 
     assert poll(feed) == [("INFO", "Asia: 5 new")]
     assert poll(feed) == [("DEBUG", "Asia: nothing new")]
@@ -437,11 +505,20 @@ def test_a_round_is_one_line_and_a_failing_source_is_logged_twice(
 
 
 def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
-    sqlite: Database, world: World, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sqlite: Database,
+    world: World,
+    client: Client,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
-    for name, text in [("a.txt", "Words of a report."), ("b.txt", ""), ("c.json", " \n"), ("d.xml", "\n")]:
+    for name, text in [
+        ("a.txt", "Words of a report."),
+        ("b.txt", ""),
+        ("c.json", " \n"),
+        ("d.xml", "\n"),
+    ]:
         (folder / name).write_text(text)
         os.utime(folder / name, (NOON.timestamp() - HOUR,) * 2)
     fill(sqlite, [source_of(str(folder), interval_seconds=10)])
@@ -451,14 +528,22 @@ def test_an_empty_file_does_not_make_the_poll_of_its_folder_a_failure(
         for _ in range(3):
             rounds.tick()
             world.time.run(60)
-    logged = [(record.__dict__["event"], record.levelname, record.message) for record in caplog.records]
+    logged = [
+        (record.__dict__["event"], record.levelname, record.message)
+        for record in caplog.records
+    ]
     (rejected, polled) = logged
     assert rejected[:2] == ("input_rejected", "WARNING")
     assert rejected[2].endswith("d.xml: there is nothing in it (and 2 more)")
     assert polled[:2] == ("source_polled", "INFO")
     assert ": 1 new" in polled[2]
     (source,) = read_by(sqlite, all_sources)
-    assert (source.health, source.failures, source.entries_new, source.entries_rejected) == ("ok", 0, 1, 3)
+    assert (
+        source.health,
+        source.failures,
+        source.entries_new,
+        source.entries_rejected,
+    ) == ("ok", 0, 1, 3)
 
 
 # --- a week ------------------------------------------------------------------------------------------------
@@ -470,7 +555,13 @@ class Feed:
     """One of the many: when it breaks, in which way, and when it has news. Times by the monotonic clock."""
 
     def __init__(
-        self, number: int, host: str, way: str | None, chance: random.Random, start: float, days: float
+        self,
+        number: int,
+        host: str,
+        way: str | None,
+        chance: random.Random,
+        start: float,
+        days: float,
     ) -> None:
         self.number, self.host, self.path, self.way = number, host, f"/{number}", way
         self.broken: list[tuple[float, float]] = []
@@ -489,14 +580,18 @@ class Feed:
         return any(begin <= now < end for begin, end in self.broken)
 
     def answer(self, now: float, request: Request) -> Response:
-        if self.is_broken(now) and self.way not in ("dns", "refused"):  # these two are not even asked
+        # These two are not even asked
+        if self.is_broken(now) and self.way not in ("dns", "refused"):
             return self._fault()
         newest = sum(moment <= now for moment in self.news)
         etag = f'"{newest}"'
         if request.headers.get("if-none-match") == etag:
             return Response(304, {"ETag": etag})
         numbers = range(max(0, newest - 12), newest)
-        return Response(body=reports(*reversed(numbers), feed=str(self.number)), headers={"ETag": etag})
+        return Response(
+            body=reports(*reversed(numbers), feed=str(self.number)),
+            headers={"ETag": etag},
+        )
 
     def _fault(self) -> Response:
         faults = {
@@ -504,7 +599,9 @@ class Feed:
             "429": Response(429, {"Retry-After": "900"}),
             "404": Response(404),
             "410": Response(410),
-            "page": Response(body="<html><body><p>We are working on it.</p></body></html>"),
+            "page": Response(
+                body="<html><body><p>We are working on it.</p></body></html>"
+            ),
             "loop": redirect(self.path),
             "endless": Response(body=b"x" * 200_000),
         }
@@ -515,7 +612,15 @@ class Many:
     """So many feeds for so many days, and what must be true of them afterwards."""
 
     def __init__(
-        self, database: Database, world: World, feeds: int, days: float, seed: int, *, each: int, hours: int
+        self,
+        database: Database,
+        world: World,
+        feeds: int,
+        days: float,
+        seed: int,
+        *,
+        each: int,
+        hours: int,
     ) -> None:
         """One in `each` feeds is broken; all are to be asked every so many `hours`."""
         self.hours = hours
@@ -526,8 +631,16 @@ class Many:
         for number in range(feeds):
             # The broken are alone on their hosts; the others share: one host has a twentieth of all.
             way = WAYS[number // each % len(WAYS)] if number % each == 0 else None
-            host = f"h{number}" if way else "big" if number % 20 == 1 else f"s{number % (feeds // 8)}"
-            self.feeds.append(Feed(number, f"{host}.example", way, chance, self.start, days))
+            host = (
+                f"h{number}"
+                if way
+                else "big"
+                if number % 20 == 1
+                else f"s{number % (feeds // 8)}"
+            )
+            self.feeds.append(
+                Feed(number, f"{host}.example", way, chance, self.start, days)
+            )
         self.at = {(one.host, one.path): one for one in self.feeds}
         for one in self.feeds:
             world.sites[one.host] = {"*": self._answer}
@@ -539,7 +652,8 @@ class Many:
                 source_of(
                     f"http://{one.host}{one.path}",
                     interval_seconds=hours * 3600,
-                    next_due_at=NOON + dt.timedelta(seconds=chance.uniform(0, hours * HOUR)),
+                    next_due_at=NOON
+                    + dt.timedelta(seconds=chance.uniform(0, hours * HOUR)),
                 )
                 for one in self.feeds
             ],
@@ -562,7 +676,12 @@ class Many:
             end = self.world.time.monotonic() + share * self.days * DAY
             while self.world.time.monotonic() < end:
                 self._go_along()
-                live(rounds, self.world.time, self.database, min(HOUR, end - self.world.time.monotonic()))
+                live(
+                    rounds,
+                    self.world.time,
+                    self.database,
+                    min(HOUR, end - self.world.time.monotonic()),
+                )
             self.world.time.jump(jump)
 
     def _go_along(self) -> None:
@@ -585,12 +704,17 @@ class Many:
             for _, end in one.broken:
                 latest = self._read_again(end)
                 if latest < now and not one.is_broken(latest):
-                    assert any(end <= moment <= latest for moment in moments), (one.way, end)
+                    assert any(end <= moment <= latest for moment in moments), (
+                        one.way,
+                        end,
+                    )
             if one.way is None:
                 assert row.health == "ok", (one.host, row.health_cause)
                 for earlier, later in itertools.pairwise(moments):
                     assert later - earlier <= self._longest(earlier, later), "stalled"
-                assert len(moments) <= self.days * 24 / self.hours + 2, "asked more often than it may be"
+                assert len(moments) <= self.days * 24 / self.hours + 2, (
+                    "asked more often than it may be"
+                )
                 seen = sum(moment <= moments[-1] for moment in one.news)
                 assert row.entries_new == seen, "news were missed"
 
@@ -630,10 +754,20 @@ class Many:
     def busiest_minute(self) -> int:
         """The most requests in one minute after the night without a network."""
         since = [moment - self.online_again for moment, _, _ in self.world.asked]
-        return max(Counter(int(moment // 60) for moment in since if moment >= 0).values())
+        return max(
+            Counter(int(moment // 60) for moment in since if moment >= 0).values()
+        )
 
 
-def week(database: Database, feeds: int, days: float, seed: int, *, each: int = 10, hours: int = 1) -> None:
+def week(
+    database: Database,
+    feeds: int,
+    days: float,
+    seed: int,
+    *,
+    each: int = 10,
+    hours: int = 1,
+) -> None:
     with World() as world:
         many = Many(database, world, feeds, days, seed, each=each, hours=hours)
         began = time.monotonic()

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as read_openmetrics,
+)
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 from sqlalchemy import insert, text, update
 
@@ -52,7 +54,11 @@ class Watched:
 
     def __init__(self, folder: Path, database: Database, **settings: Any) -> None:
         file = folder / "watched.yaml"
-        given = {"database": database.url, "server": {"port": 0}, "backup": {"every": "never"}}
+        given = {
+            "database": database.url,
+            "server": {"port": 0},
+            "backup": {"every": "never"},
+        }
         file.write_text(yaml.safe_dump(given | settings))
         config = self.config = load(file)
         self.clock = Clock()
@@ -73,9 +79,13 @@ class Watched:
         self.server = Server(
             StoryReader(database, all_tuning),
             publish_settings(config),
-            Services(letterbox, EditorService(database, all_tuning, self.clock), self.vitals),
+            Services(
+                letterbox, EditorService(database, all_tuning, self.clock), self.vitals
+            ),
         )
-        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
+        self.client = httpx.Client(
+            base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS
+        )
 
     def says(self, **more: Any) -> None:
         """What the daemon says of itself from now on: that it is well, but for `more`."""
@@ -98,7 +108,9 @@ class Watched:
 
 
 def _key(name: str, labels: dict[str, str]) -> str:
-    return name + "".join(f"{{{label}={value}}}" for label, value in sorted(labels.items()))
+    return name + "".join(
+        f"{{{label}={value}}}" for label, value in sorted(labels.items())
+    )
 
 
 @pytest.fixture
@@ -118,11 +130,23 @@ def either(database: Database, tmp_path: Path) -> Iterator[Watched]:
 
 def test_all_is_well(watched: Watched) -> None:
     health = watched.client.get("/healthz")
-    assert (health.status_code, health.json()["status"], health.json()["problems"]) == (200, "ok", [])
+    assert (health.status_code, health.json()["status"], health.json()["problems"]) == (
+        200,
+        "ok",
+        [],
+    )
     ready = watched.client.get("/readyz")
-    assert (ready.status_code, ready.json()["ready"], ready.json()["role"]) == (200, True, "writer")
+    assert (ready.status_code, ready.json()["ready"], ready.json()["role"]) == (
+        200,
+        True,
+        "writer",
+    )
     status = watched.client.get("/status")
-    assert (status.status_code, status.json()["status"], status.json()["problems"]) == (200, "ok", [])
+    assert (status.status_code, status.json()["status"], status.json()["problems"]) == (
+        200,
+        "ok",
+        [],
+    )
     page = watched.client.get("/status", headers={"Accept": "text/html,*/*"})
     assert page.status_code == 200
     assert "No problems" in page.text
@@ -134,10 +158,25 @@ def test_all_is_well(watched: Watched) -> None:
         ({"role": "standby", "placing_started": False}, "", 200, 200),
         ({"placing_started": False}, "", 200, 503),
         ({"stalled": ("placing",)}, "no progress in: placing", 503, 503),
-        ({"trouble": "the disk is full"}, "placing is paused: the disk is full", 200, 200),
+        (
+            {"trouble": "the disk is full"},
+            "placing is paused: the disk is full",
+            200,
+            200,
+        ),
         ({"failed_tasks": ("backup: no room",)}, "backup: no room", 200, 200),
-        ({"summaries": "summarise: m gives no texts"}, "summarise: m gives no texts", 200, 200),
-        ({"workers": "the Dask scheduler has no workers"}, "the Dask scheduler has no workers", 200, 200),
+        (
+            {"summaries": "summarise: m gives no texts"},
+            "summarise: m gives no texts",
+            200,
+            200,
+        ),
+        (
+            {"workers": "the Dask scheduler has no workers"},
+            "the Dask scheduler has no workers",
+            200,
+            200,
+        ),
     ],
 )
 def test_what_the_daemon_says_of_itself(
@@ -155,7 +194,10 @@ def test_settings_that_were_not_taken_up_are_a_problem(watched: Watched) -> None
     failed = Reload(at=watched.clock(), ok=False, words="line 3")
     watched.says(last_reload=failed)
     reported = watched.client.get("/status").json()
-    assert (reported["status"], reported["problems"]) == ("degraded", ["config.yaml was not applied: line 3"])
+    assert (reported["status"], reported["problems"]) == (
+        "degraded",
+        ["config.yaml was not applied: line 3"],
+    )
     assert watched.metrics()["aggregator_reload_failed"] == 1
 
 
@@ -169,13 +211,32 @@ def test_tables_of_another_version_are_not_served(watched: Watched) -> None:
 def test_gauges_follow_the_database(either: Watched) -> None:
     watched = either
     before = watched.metrics()
-    assert before["aggregator_inbox_oldest_seconds"] == before["aggregator_article_number"] == 0
+    assert (
+        before["aggregator_inbox_oldest_seconds"]
+        == before["aggregator_article_number"]
+        == 0
+    )
     watched.rig.take(
-        record("Echo", "1", "Levee breaks in Pennmouth", "Water came over the levee. " * 20, published=NOON),
-        record("Post", "2", "Strike at the harbour", "Dockers stopped work at noon. " * 20, published=NOON),
+        record(
+            "Echo",
+            "1",
+            "Levee breaks in Pennmouth",
+            "Water came over the levee. " * 20,
+            published=NOON,
+        ),
+        record(
+            "Post",
+            "2",
+            "Strike at the harbour",
+            "Dockers stopped work at noon. " * 20,
+            published=NOON,
+        ),
     )
     watched.clock.time += dt.timedelta(hours=3)
-    executed(watched.database, update(entry).where(entry.c.entry_no == 2).values(state="ready"))
+    executed(
+        watched.database,
+        update(entry).where(entry.c.entry_no == 2).values(state="ready"),
+    )
     found = watched.metrics()
     assert found["aggregator_article_number"] == 2
     assert found["aggregator_inbox_entries{waits_for=ready}"] == 1
@@ -183,12 +244,17 @@ def test_gauges_follow_the_database(either: Watched) -> None:
     assert found["aggregator_unrendered_stories"] == 2
     assert found["aggregator_database_bytes"] > 0
     reported = watched.client.get("/status").json()
-    assert any("1 article waits, the oldest for 3 hours" in one for one in reported["problems"])
+    assert any(
+        "1 article waits, the oldest for 3 hours" in one for one in reported["problems"]
+    )
     overdue = "1 entry of Post waited for more than 5 minutes to be placed"
     assert overdue in reported["problems"]
     watched.says(slow_sources=("Post",))
     reported = watched.client.get("/status").json()
-    assert any(one.startswith("pages of Post take too long to read") for one in reported["problems"])
+    assert any(
+        one.startswith("pages of Post take too long to read")
+        for one in reported["problems"]
+    )
 
 
 @pytest.mark.later
@@ -200,15 +266,21 @@ def test_a_window_that_memory_cuts_short_is_a_problem(
     hours, problems = [], []
     for number in range(24):
         words = " ".join(f"w{number}x{i}" for i in range(40))
-        short.rig.take(record("Echo", str(number), f"Note {number}", words, published=NOON))
+        short.rig.take(
+            record("Echo", str(number), f"Note {number}", words, published=NOON)
+        )
         short.clock.time += dt.timedelta(hours=1)
         found = short.vitals.snapshot()
         hours.append(found.stored.window_hours)
         problems.append(short.vitals.condition(found).problems)
     assert hours[0] is None, "one article has no rate"
-    assert hours[-1] == pytest.approx(30, rel=0.01), "two articles in the last three hours"
+    assert hours[-1] == pytest.approx(30, rel=0.01), (
+        "two articles in the last three hours"
+    )
     assert problems[19] == ()
-    assert problems[20] == ("stories accept articles for 30 hours only: memory is full",)
+    assert problems[20] == (
+        "stories accept articles for 30 hours only: memory is full",
+    )
     short.close()
 
 
@@ -239,7 +311,9 @@ def test_labels_of_a_flood_are_bounded() -> None:
     metrics_registry = Metrics()
     for number in range(5000):
         metrics_registry.count(PLACED, f"outcome {number}")
-    samples = (one for family in metrics_registry.registry.collect() for one in family.samples)
+    samples = (
+        one for family in metrics_registry.registry.collect() for one in family.samples
+    )
     series = [one for one in samples if one.name == f"{PLACED.name}_total"]
     assert len(series) <= 201
     assert sum(one.value for one in series) == 5000
@@ -249,7 +323,10 @@ def test_labels_of_a_flood_are_bounded() -> None:
     ("feeds", "words"),
     [
         ({"failing": 1}, "the only feed fails"),
-        ({"failing": 2, "gone": 1, "new": 1, "merged": 1}, "all 3 feeds asked so far fail"),
+        (
+            {"failing": 2, "gone": 1, "new": 1, "merged": 1},
+            "all 3 feeds asked so far fail",
+        ),
         ({"failing": 1, "new": 71}, "the only feed asked so far fails"),
         ({"failing": 3, "gone": 1}, "all 4 feeds fail"),
         ({"failing": 2, "ok": 1}, ""),
@@ -267,13 +344,28 @@ def test_status_probes_and_doctor_agree_that_every_feed_fails(
         "health_cause": "http 500: x",
     }  # fmt: skip
     rows = [
-        {"id": f"s{n}", "kind": "feed", "address": f"http://h{n}.example/f", "health": state} | given
+        {
+            "id": f"s{n}",
+            "kind": "feed",
+            "address": f"http://h{n}.example/f",
+            "health": state,
+        }
+        | given
         for n, state in enumerate(states)
     ]
-    rows.append({"id": "p", "kind": "feed", "address": "http://p.example/f", "health": "ok"} | given)
+    rows.append(
+        {"id": "p", "kind": "feed", "address": "http://p.example/f", "health": "ok"}
+        | given
+    )
     rows[-1]["paused"] = True
-    rows.append({"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given)
-    executed(sqlite, insert(source), [{**row, "host": host_of(row["address"])} for row in rows])
+    rows.append(
+        {"id": "f", "kind": "folder", "address": str(tmp_path), "health": "ok"} | given
+    )
+    executed(
+        sqlite,
+        insert(source),
+        [{**row, "host": host_of(row["address"])} for row in rows],
+    )
     wanted = ([words] if words else [], "degraded" if words else "ok")
     for path in (*PROBES, "/status"):
         reported = watched.client.get(path)
@@ -305,20 +397,32 @@ def test_sources_are_counted_and_not_named(database: Database, tmp_path: Path) -
     assert "MARKER" not in answer.text
     found = watched.metrics()
     assert found["aggregator_sources{state=failing}"] == 12
-    assert found["aggregator_sources_due"] == 18, "one of the last hour may have been polled without news"
+    assert found["aggregator_sources_due"] == 18, (
+        "one of the last hour may have been polled without news"
+    )
     assert found["aggregator_sources_late_seconds"] == pytest.approx(24 * 3600, abs=120)
     watched.close()
 
 
 def test_openmetrics_where_it_is_asked_for(watched: Watched) -> None:
     watched.metrics_registry.series(FETCH_SECONDS, "feed").observe(0.2)
-    answer = watched.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    answer = watched.client.get(
+        "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    families = {family.name: family.documentation for family in read_openmetrics(answer.text)}
-    assert {"aggregator_fetch_seconds", "aggregator_sources", "aggregator_build"} <= set(families)
+    families = {
+        family.name: family.documentation for family in read_openmetrics(answer.text)
+    }
+    assert {
+        "aggregator_fetch_seconds",
+        "aggregator_sources",
+        "aggregator_build",
+    } <= set(families)
     assert [name for name, explained in families.items() if not explained] == []
     plain = watched.client.get("/metrics")
-    assert re.match(r"text/plain; version=(0\.0\.4|1\.0\.0)", plain.headers["content-type"])
+    assert re.match(
+        r"text/plain; version=(0\.0\.4|1\.0\.0)", plain.headers["content-type"]
+    )
 
 
 def test_details_are_for_the_owner(watched: Watched) -> None:
@@ -333,41 +437,60 @@ def test_details_are_for_the_owner(watched: Watched) -> None:
         assert watched.client.get(path, headers=STRANGER).status_code == 403
         wrong = STRANGER | {"Authorization": "Bearer agg_x"}
         assert watched.client.get(path, headers=wrong).status_code == 401
-    _, secret = written_by(watched.database, api_tokens.create, "prometheus", ("read",), watched.clock())
+    _, secret = written_by(
+        watched.database, api_tokens.create, "prometheus", ("read",), watched.clock()
+    )
     key = {"Authorization": f"Bearer {secret}"}
     for path in OWNERS:
         assert watched.client.get(path, headers=STRANGER | key).status_code == 200
 
 
 @pytest.mark.later
-def test_a_database_that_hangs_keeps_no_probe_waiting(own_postgres: OwnPostgres, tmp_path: Path) -> None:
+def test_a_database_that_hangs_keeps_no_probe_waiting(
+    own_postgres: OwnPostgres, tmp_path: Path
+) -> None:
     """All its processes stand still: it takes connections and never answers."""
     database = with_tables(Database(own_postgres.make()))
     watched = Watched(tmp_path, database)
-    _, secret = written_by(database, api_tokens.create, "probe", ("read",), watched.clock())
+    _, secret = written_by(
+        database, api_tokens.create, "probe", ("read",), watched.clock()
+    )
     key = {"Authorization": f"Bearer {secret}"}
     assert watched.client.get("/readyz").status_code == 200
-    stopped = _family(int((own_postgres.data / "postmaster.pid").read_text().split()[0]))
+    stopped = _family(
+        int((own_postgres.data / "postmaster.pid").read_text().split()[0])
+    )
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
-        asked: list[tuple[str, dict[str, str]]] = [("/healthz", {}), ("/readyz", {}), ("/healthz", key)]
+        asked: list[tuple[str, dict[str, str]]] = [
+            ("/healthz", {}),
+            ("/readyz", {}),
+            ("/healthz", key),
+        ]
         for path, headers in asked:
             assert watched.client.get(path, headers=headers).status_code == 503
         reported = watched.client.get("/status")
         assert (reported.status_code, reported.json()["status"]) == (503, "down")
-        assert "did not answer within 2 s" in reported.json()["problems"][0], "as long as it may take"
+        assert "did not answer within 2 s" in reported.json()["problems"][0], (
+            "as long as it may take"
+        )
         assert watched.metrics()["aggregator_database_up"] == 0
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    wait_until(lambda: watched.client.get("/readyz").status_code == 200, "us to answer again, as it does")
+    wait_until(
+        lambda: watched.client.get("/readyz").status_code == 200,
+        "us to answer again, as it does",
+    )
     watched.close()
     database.close()
 
 
 @pytest.mark.later
-def test_a_backup_folder_that_hangs_is_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_folder_that_hangs_is_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
     folder = tmp_path / "far"
     watched = Watched(tmp_path, database, backup={"every": "1d", "folder": str(folder)})
@@ -397,7 +520,9 @@ def _family(root: int) -> list[int]:
 
 def names() -> set[str]:
     """The names of all samples, which alert rules may use."""
-    found = {gauge.name for gauge in (*metrics.OF_THE_PROCESS, *metrics.OF_THE_DATABASE)}
+    found = {
+        gauge.name for gauge in (*metrics.OF_THE_PROCESS, *metrics.OF_THE_DATABASE)
+    }
     found |= {metrics.DATABASE_UP, metrics.INBOX, metrics.SOURCES}
     found |= {f"{metrics.BUILD}_info"}
     for metric in COUNTED:
@@ -423,14 +548,21 @@ def test_alerts_name_only_metrics_that_there_are() -> None:
 def test_the_dashboard_names_only_metrics_that_there_are() -> None:
     board = json.loads((REPOSITORY / "examples" / "grafana.json").read_text())
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    variables = {f"${one['name']}" for one in board["templating"]["list"]} | {"$__rate_interval"}
+    variables = {f"${one['name']}" for one in board["templating"]["list"]} | {
+        "$__rate_interval"
+    }
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"]) >= 10
-    for expression in (*asked, *(str(one["query"]) for one in board["templating"]["list"][1:])):
+    for expression in (
+        *asked,
+        *(str(one["query"]) for one in board["templating"]["list"][1:]),
+    ):
         used = set(re.findall(r"\baggregator_\w+", expression))
         assert used, expression
         assert used <= names(), used - names()
         assert set(re.findall(r"\$\w+", expression)) <= variables
-        assert all(expression.count(a) == expression.count(b) for a, b in ("()", "[]", "{}"))
+        assert all(
+            expression.count(a) == expression.count(b) for a, b in ("()", "[]", "{}")
+        )
 
 
 def test_the_docs_name_only_metrics_that_there_are() -> None:

@@ -17,7 +17,12 @@ from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_article import PairArticle
-from aggregator.grouping.pairs.pair_model import PairModel, PairTuning, compare_pairs, stream_shift
+from aggregator.grouping.pairs.pair_model import (
+    PairModel,
+    PairTuning,
+    compare_pairs,
+    stream_shift,
+)
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
@@ -59,19 +64,37 @@ class Rig:
         self._reports: dict[int, list[PairArticle]] = {}
 
     def place(self, record: dict[str, str], language: str, inbox: int) -> str:
-        terms, words = self._packer.pack_counted(record["title"], record["text"], language)
+        terms, words = self._packer.pack_counted(
+            record["title"], record["text"], language
+        )
         minutes = int(dt.datetime.fromisoformat(record["published"]).timestamp()) // 60
         title, outlet = record["title"], record["outlet"]
-        article = article_of(terms, minutes, words, inbox_no=inbox, title=title, outlet=outlet, source=outlet)
+        article = article_of(
+            terms,
+            minutes,
+            words,
+            inbox_no=inbox,
+            title=title,
+            outlet=outlet,
+            source=outlet,
+        )
         own = PairArticle(article)
-        candidates = [one for one in self._window.candidates(article) if is_open(article, one, MODEL.tuning)]
+        candidates = [
+            one
+            for one in self._window.candidates(article)
+            if is_open(article, one, MODEL.tuning)
+        ]
         reports = [pair for one in candidates for pair in self._reports[one.number]]
         pairs, own.nearest = compare_pairs(TREES, own, reports, EMPTY, has_come=True)
-        logit = {one.inbox: pair.logit for one, pair in zip(reports, pairs, strict=True)}
+        logit = {
+            one.inbox: pair.logit for one, pair in zip(reports, pairs, strict=True)
+        }
         scored = []
         for one in candidates:
             members = self._reports[one.number]
-            score = sum(logit[pair.inbox] for pair in members) / len(members) + stream_shift(0, 0, PAIRS)
+            score = sum(logit[pair.inbox] for pair in members) / len(
+                members
+            ) + stream_shift(0, 0, PAIRS)
             scored.append(ScoredCandidate(one, score, ()))
         decision = decide(article, scored, MODEL, TREES.bias)
         number = inbox if decision.story is None else int(decision.story)
@@ -92,7 +115,9 @@ def outcomes() -> list[Outcome]:
             rig.place(record, case["language"], inbox)
             for inbox, record in enumerate(case["articles"], start=1)
         ]
-        found.append(Outcome(case, stories, _partition(stories) == _partition(case["events"])))
+        found.append(
+            Outcome(case, stories, _partition(stories) == _partition(case["events"]))
+        )
     return found
 
 
@@ -107,7 +132,11 @@ def _report(outcomes: list[Outcome]) -> str:
     total: Counter[str] = Counter()
     for one in outcomes:
         answer = "same event" if len(set(one.case["events"])) == 1 else "apart"
-        for name in (answer, f"kind {one.case['kind']}", f"language {one.case['language']}"):
+        for name in (
+            answer,
+            f"kind {one.case['kind']}",
+            f"language {one.case['language']}",
+        ):
             total[name] += 1
             right[name] += one.is_right
     lines = [f"{name}: {right[name]}/{total[name]}" for name in sorted(total)]
@@ -123,18 +152,24 @@ def _share(outcomes: list[Outcome]) -> float:
 
 
 @pytest.mark.later
-def test_lookalikes_stay_apart_and_tellings_of_one_event_come_together(outcomes: list[Outcome]) -> None:
+def test_lookalikes_stay_apart_and_tellings_of_one_event_come_together(
+    outcomes: list[Outcome],
+) -> None:
     print(_report(outcomes))
     assert _share(outcomes) >= 0.95, _report(outcomes)
 
 
 @pytest.mark.parametrize("is_same", [True, False])
-def test_neither_answer_is_bought_with_the_other(outcomes: list[Outcome], is_same: bool) -> None:
+def test_neither_answer_is_bought_with_the_other(
+    outcomes: list[Outcome], is_same: bool
+) -> None:
     some = [one for one in outcomes if (len(set(one.case["events"])) == 1) is is_same]
     assert _share(some) >= 0.92, _report(some)
 
 
-def test_cases_that_nobody_looked_at_fare_nearly_as_well(outcomes: list[Outcome]) -> None:
+def test_cases_that_nobody_looked_at_fare_nearly_as_well(
+    outcomes: list[Outcome],
+) -> None:
     late = [one for one in outcomes if one.case["id"].startswith("late-")]
     assert len(late) >= 50
     assert _share(late) >= 0.9, _report(late)
@@ -142,11 +177,20 @@ def test_cases_that_nobody_looked_at_fare_nearly_as_well(outcomes: list[Outcome]
 
 def test_undated_lookalikes_in_russian_are_mostly_apart(database: Database) -> None:
     """Daily counts, rates, storms and party news without dates, read at one moment (docs/evaluation.md)."""
-    records = [json.loads(line) for line in RUSSIAN.read_text(encoding="utf-8").splitlines()]
-    entries = [record(one["outlet"], one["id"], one["title"], one["text"], language="ru") for one in records]
+    records = [
+        json.loads(line) for line in RUSSIAN.read_text(encoding="utf-8").splitlines()
+    ]
+    entries = [
+        record(one["outlet"], one["id"], one["title"], one["text"], language="ru")
+        for one in records
+    ]
     placed = articles.Rig(database, Clock()).take(*entries)
-    today = dict(queried(database, text("SELECT id, story FROM article")).all())  # after second looks
-    stories = {one["id"]: today[result.article] for one, result in zip(records, placed, strict=True)}
+    # After second looks
+    today = dict(queried(database, text("SELECT id, story FROM article")).all())
+    stories = {
+        one["id"]: today[result.article]
+        for one, result in zip(records, placed, strict=True)
+    }
     events = {one["id"]: one["cluster"] for one in records}
     same = different = 0
     for one, other in itertools.combinations(sorted(events), 2):

@@ -16,7 +16,16 @@ from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.story_checks import correct, partition, reclustering, what_is_wrong
 
 _HOUR = dt.timedelta(hours=1)
-_PLACES = ["Lindmar", "Tellin", "Bersk", "Kestrow", "Orm", "Arrelmouth", "Sennick", "Calmouth"]
+_PLACES = [
+    "Lindmar",
+    "Tellin",
+    "Bersk",
+    "Kestrow",
+    "Orm",
+    "Arrelmouth",
+    "Sennick",
+    "Calmouth",
+]
 
 # By subject: the headline and the text of a form, and what fills it.
 _FORMS: dict[str, tuple[str, str, Sequence[tuple[str, ...]]]] = {
@@ -42,7 +51,12 @@ _FORMS: dict[str, tuple[str, str, Sequence[tuple[str, ...]]]] = {
         "used "
         "by attackers. LV-2026-{1} {0} flaw. Flaws of this type are a frequent way into networks and a "
         "considerable risk to public bodies. Directive 26-04 established the list as a living catalogue.",
-        [("Kestrel Mail", "2000"), ("Larkdesk", "2037"), ("Ostra Gateway", "2074"), ("Pellworm DB", "2111")],
+        [
+            ("Kestrel Mail", "2000"),
+            ("Larkdesk", "2037"),
+            ("Ostra Gateway", "2074"),
+            ("Pellworm DB", "2111"),
+        ],
     ),
     "wind warnings": (
         "Wind Advisory issued February 18 at 3:1{1}AM until February 18 at 6:00PM by the Weather Office",
@@ -98,14 +112,24 @@ _FORMS: dict[str, tuple[str, str, Sequence[tuple[str, ...]]]] = {
         "wage, "
         "30 days of leave and a team that looks forward to you. Please send your application with the usual "
         "documents by mail.",
-        [("Electrician", "Lindmar"), ("Nurse", "Tellin"), ("Baker", "Bersk"), ("Plumber", "Kestrow")],
+        [
+            ("Electrician", "Lindmar"),
+            ("Nurse", "Tellin"),
+            ("Baker", "Bersk"),
+            ("Plumber", "Kestrow"),
+        ],
     ),
     "power cuts in Russian": (
         "Отключение электроэнергии: {0}",
         "В связи с ремонтом сетей во вторник с 8 до 12 часов будет отключена электроэнергия по адресу {0}. "
         "Приносим извинения за неудобства. О ходе работ можно узнать по телефону диспетчерской службы. "
         "Просим выключить приборы до начала работ.",
-        [("улица Мельничная",), ("улица Портовая",), ("переулок Ткачей",), ("улица Садовая",)],
+        [
+            ("улица Мельничная",),
+            ("улица Портовая",),
+            ("переулок Ткачей",),
+            ("улица Садовая",),
+        ],
     ),
     "recalls in Chinese": (
         "{0}召回公告",
@@ -138,7 +162,10 @@ _FORMS: dict[str, tuple[str, str, Sequence[tuple[str, ...]]]] = {
         "M 4.{1} - {2} km N of {0}",
         "A quake of magnitude 4.{1} was measured {2} km north of {0} at a depth of 1{1} km. The network has "
         "received no reports of damage. The solution was reviewed by a seismologist.",
-        [(place, str(number), str(10 + 3 * number)) for number, place in enumerate(_PLACES)],
+        [
+            (place, str(number), str(10 + 3 * number))
+            for number, place in enumerate(_PLACES)
+        ],
     ),
 }
 
@@ -164,7 +191,9 @@ def _stories(database: Database) -> list[list[str]]:
     """Return the headlines of the articles of each story."""
     stories = defaultdict(list)
     with database.read() as connection:
-        for row in connection.execute(select(article.c.story, article.c.title).order_by(article.c.inbox_no)):
+        for row in connection.execute(
+            select(article.c.story, article.c.title).order_by(article.c.inbox_no)
+        ):
             stories[row.story].append(row.title)
     return list(stories.values())
 
@@ -177,7 +206,9 @@ def test_each_entry_of_a_series_is_a_story(database: Database, form: str) -> Non
 
 
 @pytest.mark.parametrize("form", ["one headline", "planning notices"])
-def test_two_entries_with_other_references_are_two_stories(database: Database, form: str) -> None:
+def test_two_entries_with_other_references_are_two_stories(
+    database: Database, form: str
+) -> None:
     Rig(database, Clock(NOON + 24 * _HOUR)).take(*_series(form)[:2])
     assert [len(story) for story in _stories(database)] == [1, 1]
 
@@ -201,7 +232,9 @@ _BULLETINS = {
 }
 
 
-def _bulletins(form: str, apart: dt.timedelta, first: dt.datetime = NOON) -> list[Entry]:
+def _bulletins(
+    form: str, apart: dt.timedelta, first: dt.datetime = NOON
+) -> list[Entry]:
     title, text = _BULLETINS[form]
     entries = []
     for number in range(4):
@@ -221,24 +254,34 @@ def _bulletins(form: str, apart: dt.timedelta, first: dt.datetime = NOON) -> lis
 
 @pytest.mark.parametrize("form", _BULLETINS)
 @pytest.mark.parametrize("days", [1, 7])
-def test_bulletins_that_differ_in_numbers_are_a_story_a_day(database: Database, form: str, days: int) -> None:
+def test_bulletins_that_differ_in_numbers_are_a_story_a_day(
+    database: Database, form: str, days: int
+) -> None:
     bulletins = _bulletins(form, days * 24 * _HOUR + dt.timedelta(minutes=2))
     Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*bulletins)
     assert [len(story) for story in _stories(database)] == [1] * 4
 
 
-def test_versions_of_one_day_and_of_other_times_of_day_are_no_bulletins(database: Database) -> None:
+def test_versions_of_one_day_and_of_other_times_of_day_are_no_bulletins(
+    database: Database,
+) -> None:
     Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*_bulletins("river", 5 * _HOUR))
     assert [len(story) for story in _stories(database)] == [4]
 
 
-def test_versions_that_are_dated_to_the_day_are_no_bulletins(database: Database) -> None:
+def test_versions_that_are_dated_to_the_day_are_no_bulletins(
+    database: Database,
+) -> None:
     midnight = NOON.replace(hour=0, minute=0, second=0)
-    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(*_bulletins("river", 24 * _HOUR, midnight))
+    Rig(database, Clock(NOON + 60 * 24 * _HOUR)).take(
+        *_bulletins("river", 24 * _HOUR, midnight)
+    )
     assert [len(story) for story in _stories(database)] == [4]
 
 
-def test_a_series_of_more_than_a_shingle_is_searched_for_stays_apart(database: Database) -> None:
+def test_a_series_of_more_than_a_shingle_is_searched_for_stays_apart(
+    database: Database,
+) -> None:
     title, text, fillings = _FORMS["advisories in German"]
     names = [
         f"{first}{second} {kind}"
@@ -394,9 +437,16 @@ _TOLL = (
 
 
 @pytest.mark.parametrize(
-    "tolls", [("3", "5", "7"), ("three", "five", "seven"), ("3", "at least five", "as many as nine")]
+    "tolls",
+    [
+        ("3", "5", "7"),
+        ("three", "five", "seven"),
+        ("3", "at least five", "as many as nine"),
+    ],
 )
-def test_versions_of_a_text_stay_one_story(database: Database, tolls: tuple[str, ...]) -> None:
+def test_versions_of_a_text_stay_one_story(
+    database: Database, tolls: tuple[str, ...]
+) -> None:
     entries = [
         record(
             "Kite Daily",
@@ -427,8 +477,16 @@ def test_what_a_person_put_together_stays_together(database: Database) -> None:
 
 def test_the_same_notice_again_is_a_copy_of_its_own_entry(database: Database) -> None:
     series = _series("road works")
-    again = msgspec.structs.replace(series[1], guid="again", url="https://office.example/again")
-    reprint = record("Lantern", "reprint", series[2].title, series[2].text, published=NOON + 9 * _HOUR)
+    again = msgspec.structs.replace(
+        series[1], guid="again", url="https://office.example/again"
+    )
+    reprint = record(
+        "Lantern",
+        "reprint",
+        series[2].title,
+        series[2].text,
+        published=NOON + 9 * _HOUR,
+    )
     Rig(database, Clock(NOON + 24 * _HOUR)).take(*series, again, reprint)
     titles = [entry.title for entry in series]
     expected = [[titles[0]], [titles[1]] * 2, [titles[2]] * 2, [titles[3]]]

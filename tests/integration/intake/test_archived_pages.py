@@ -52,10 +52,10 @@ def archive(tmp_path: Path) -> Path:
     path = tmp_path / "pages.warc.gz"
     with path.open("wb") as file:
         for number, (title, text) in enumerate(TEXTS.items()):
-            page = (
-                f"<html><head><title>{title}</title></head><article><h1>{title}</h1><p>{text}</p></article>"
+            page = f"<html><head><title>{title}</title></head><article><h1>{title}</h1><p>{text}</p></article>"
+            record = warc_record(
+                "response", answer(page.encode()), f"https://n.example/{number}"
             )
-            record = warc_record("response", answer(page.encode()), f"https://n.example/{number}")
             file.write(gzip.compress(record))
     return path
 
@@ -68,7 +68,9 @@ def left_in(archive: Path | str) -> list[Entry]:
 
 
 def texts(database: Database) -> list[str]:
-    return list(queried(database, select(article.c.text).order_by(article.c.inbox_no)).scalars())
+    return list(
+        queried(database, select(article.c.text).order_by(article.c.inbox_no)).scalars()
+    )
 
 
 def outcomes(placed: list[PlacementResult]) -> list[str]:
@@ -81,12 +83,16 @@ def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) 
     whole = open_source(archive, tuning=source_tuning(Tuning()))
     assert [one.outcome for one in accepted] == ["new", "new"]
     assert outcomes(rig.place()) == ["founded", "founded"]
-    assert [text.split()[:4] for text in texts(rig.database)] == [one.split()[:4] for one in TEXTS.values()]
+    assert [text.split()[:4] for text in texts(rig.database)] == [
+        one.split()[:4] for one in TEXTS.values()
+    ]
     stored = [
         codecs.decompress_struct(one, Entry)
         for one in queried(rig.database, select(entry.c.payload)).scalars()
     ]
-    assert [one.record for one in stored] == [None, None], "no path of this machine stays"
+    assert [one.record for one in stored] == [None, None], (
+        "no path of this machine stays"
+    )
     known = rig.accept(*(one.entry for one in whole if isinstance(one, InputEntry)))
     assert [one.outcome for one in known] == ["known", "known"]
 
@@ -96,7 +102,9 @@ def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) 
 def test_a_worker_reads_pages_at_an_address_in_parts(
     rig: Rig, archive: Path, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with LoopbackServer({"/news/pages.warc.gz": Ranged(archive.read_bytes())}) as server:
+    with LoopbackServer(
+        {"/news/pages.warc.gz": Ranged(archive.read_bytes())}
+    ) as server:
         address = server.url("/news/pages.warc.gz")
         if kind == "s3":
             address = "s3://news/pages.warc.gz"
@@ -105,14 +113,20 @@ def test_a_worker_reads_pages_at_an_address_in_parts(
                 "client_options": {"allow_http": True},
             }
             (tmp_path / ".config" / "fsspec").mkdir(parents=True)
-            (tmp_path / ".config" / "fsspec" / "conf.json").write_text(json.dumps({"s3": settings}))
+            (tmp_path / ".config" / "fsspec" / "conf.json").write_text(
+                json.dumps({"s3": settings})
+            )
             monkeypatch.setenv("HOME", str(tmp_path))  # of the worker
             monkeypatch.setitem(fsspec.config.conf, "s3", settings)
         entries = left_in(address)
         assert {one.record.path for one in entries if one.record} == {address}
         assert outcomes(rig.take(*entries)) == ["founded", "founded"]
-        assert [one.split()[:4] for one in texts(rig.database)] == [one.split()[:4] for one in TEXTS.values()]
-        assert {one.method for one in server.requests if "range" not in one.headers} <= {"HEAD"}
+        assert [one.split()[:4] for one in texts(rig.database)] == [
+            one.split()[:4] for one in TEXTS.values()
+        ]
+        assert {
+            one.method for one in server.requests if "range" not in one.headers
+        } <= {"HEAD"}
 
 
 def test_the_writer_reads_an_archive_that_workers_cannot(
@@ -123,17 +137,26 @@ def test_the_writer_reads_an_archive_that_workers_cannot(
         ours.symlink_to(f"/proc/self/fd/{file.fileno()}")  # a worker has another self
         assert outcomes(rig.take(*left_in(ours))) == ["founded", "founded"]
     assert [len(text) > 500 for text in texts(rig.database)] == [True, True]
-    warned = [one for one in caplog.records if getattr(one, "event", "") == "archive_not_readable_by_worker"]
+    warned = [
+        one
+        for one in caplog.records
+        if getattr(one, "event", "") == "archive_not_readable_by_worker"
+    ]
     assert len(warned) == 1
 
 
 @pytest.mark.later
-def test_pages_of_an_archive_that_is_away_wait_in_quarantine(rig: Rig, archive: Path, tmp_path: Path) -> None:
+def test_pages_of_an_archive_that_is_away_wait_in_quarantine(
+    rig: Rig, archive: Path, tmp_path: Path
+) -> None:
     rig.accept(*left_in(archive))
     away = archive.rename(tmp_path / "away")
     assert rig.place() == []
     reasons = queried(rig.database, select(entry.c.reason)).scalars().all()
-    assert reasons == [f"{REASON} ({archive} cannot be opened (No such file or directory))"] * 2
+    assert (
+        reasons
+        == [f"{REASON} ({archive} cannot be opened (No such file or directory))"] * 2
+    )
     away.rename(archive)
     assert sum("in quarantine" in what for what in repaired(rig.database)) > 0
     assert outcomes(rig.place()) == ["founded", "founded"]
@@ -158,7 +181,10 @@ class Late(InlineExecutor):
     """A machine on which every job that must read an archive ends at its deadline."""
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
-        if all(item.entry.record is None for item in msgspec.msgpack.decode(job, type=PrepareJob).items):
+        if all(
+            item.entry.record is None
+            for item in msgspec.msgpack.decode(job, type=PrepareJob).items
+        ):
             return super().submit(function, job)
         late: Future[bytes] = Future()
         late.set_exception(WorkError("timeout", "no answer within 10 s"))
@@ -166,7 +192,9 @@ class Late(InlineExecutor):
 
 
 @pytest.mark.later
-def test_a_page_of_a_slow_archive_is_read_here_or_waits(rig: Rig, archive: Path, tmp_path: Path) -> None:
+def test_a_page_of_a_slow_archive_is_read_here_or_waits(
+    rig: Rig, archive: Path, tmp_path: Path
+) -> None:
     """The time that an archive takes is not the fault of its pages, which would be rejected for good."""
     rig.pipeline = Pipeline(rig.database, Late(), rig.all_tuning, rig.clock)
     first, second = left_in(archive)

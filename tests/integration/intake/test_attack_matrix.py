@@ -38,29 +38,54 @@ def attack(way: str, story: BigStory) -> list[Item]:
     """What a source publishes."""
     title, said = story.last.title, story.last.text
     sentences = [one for paragraph in sentences_of(said) for one in paragraph]
-    all_sentences = [one for row in story.reports for part in sentences_of(row.text) for one in part]
-    names = " and ".join(dict.fromkeys(re.findall(r"[A-Z][a-z]{3,} [A-Z][a-z]{3,}", said))) or "They"
-    between = [f"{one} {ADVERTISEMENTS[n % len(ADVERTISEMENTS)]}" for n, one in enumerate(sentences)]
-    negated = [f"It is not true that {one[0].lower()}{one[1:]}" for one in sentences[:3]]
+    all_sentences = [
+        one for row in story.reports for part in sentences_of(row.text) for one in part
+    ]
+    names = (
+        " and ".join(dict.fromkeys(re.findall(r"[A-Z][a-z]{3,} [A-Z][a-z]{3,}", said)))
+        or "They"
+    )
+    between = [
+        f"{one} {ADVERTISEMENTS[n % len(ADVERTISEMENTS)]}"
+        for n, one in enumerate(sentences)
+    ]
+    negated = [
+        f"It is not true that {one[0].lower()}{one[1:]}" for one in sentences[:3]
+    ]
     mixed = [
-        " ".join((*random.Random(n).sample(all_sentences, 5), ADVERTISEMENTS[n % len(ADVERTISEMENTS)]))
+        " ".join(
+            (
+                *random.Random(n).sample(all_sentences, 5),
+                ADVERTISEMENTS[n % len(ADVERTISEMENTS)],
+            )
+        )
         for n in range(40)
     ]
     earlier = NOON - timedelta(hours=2)
     ways: dict[str, list[Item]] = {
         "headline": [(title, ADVERTISED, LATER)],
         "first sentence": [(title, f"{sentences[0]} {ADVERTISED}", LATER)],
-        "changed headline": [(f"{title}, Slimona says", f"{' '.join(sentences[:2])} {ADVERTISED}", LATER)],
+        "changed headline": [
+            (f"{title}, Slimona says", f"{' '.join(sentences[:2])} {ADVERTISED}", LATER)
+        ],
         "whole text": [(title, "\n".join((said, *ADVERTISEMENTS)), LATER)],
-        "lead under an advertisement": [(ADVERTISEMENTS[0], f"{sentences[0]} {ADVERTISED}", LATER)],
+        "lead under an advertisement": [
+            (ADVERTISEMENTS[0], f"{sentences[0]} {ADVERTISED}", LATER)
+        ],
         "denial": [(f"{title}: not true", f"{' '.join(negated)} {ADVERTISED}", LATER)],
         "forty mixed": [(title, one, LATER) for one in mixed],
-        "earlier date": [(title, "\n".join((sentences[0], ADVERTISED, *sentences[1:])), earlier)],
+        "earlier date": [
+            (title, "\n".join((sentences[0], ADVERTISED, *sentences[1:])), earlier)
+        ],
         "between": [(title, " ".join(between), LATER)],
         "own words": [(title, f"{names} take Slimona. {ADVERTISED}", LATER)],
         "predated copies": [(row.title, row.text, earlier) for row in story.reports],
-        "another number": [(title, f"REUTERS - {re.sub(r'[0-9]+', '977', said)} {ADVERTISED}", LATER)],
-        "correction": [(f"Correction: {title}", f"Correction: {said} {ADVERTISED}", LATER)],
+        "another number": [
+            (title, f"REUTERS - {re.sub(r'[0-9]+', '977', said)} {ADVERTISED}", LATER)
+        ],
+        "correction": [
+            (f"Correction: {title}", f"Correction: {said} {ADVERTISED}", LATER)
+        ],
     }
     return ways[way]
 
@@ -95,9 +120,16 @@ def linking(items: Sequence[Item]) -> list[Entry]:
     entries = by_feed(items)
     for n in range(40):
         site = f"site{n}.example"
-        one = replace(entries[n % len(items)], guid=f"link {n}", url=f"https://{site}/{n}", outlet=None)
+        one = replace(
+            entries[n % len(items)],
+            guid=f"link {n}",
+            url=f"https://{site}/{n}",
+            outlet=None,
+        )
         own = Outlet(key=SPAM, name=SPAM)
-        entries.append(replace(one, resolved_outlet=Outlet(key=site, name=site), feed_outlet=own))
+        entries.append(
+            replace(one, resolved_outlet=Outlet(key=site, name=site), feed_outlet=own)
+        )
     return entries
 
 
@@ -109,7 +141,12 @@ def of_forty_outlets(items: Sequence[Item]) -> list[Entry]:
     """As a push or a file has them that names forty outlets."""
     entries = by_file(items)
     return [
-        replace(entries[n % len(items)], guid=f"outlet {n}", outlet=f"Outlet {n}", source="token")
+        replace(
+            entries[n % len(items)],
+            guid=f"outlet {n}",
+            outlet=f"Outlet {n}",
+            source="token",
+        )
         for n in range(40)
     ]
 
@@ -136,7 +173,13 @@ CHANNELS = {
 
 def honest(story: BigStory) -> list[tuple[Any, ...]]:
     """What is stored of the reports of others, with what they are shown as copies of."""
-    columns = select(article.c.id, article.c.story, article.c.title, article.c.role, article.c.copy_of)
+    columns = select(
+        article.c.id,
+        article.c.story,
+        article.c.title,
+        article.c.role,
+        article.c.copy_of,
+    )
     columns = columns.add_columns(article.c.original, article.c.counts_as_report)
     ids = [
         row.id
@@ -150,17 +193,26 @@ def honest(story: BigStory) -> list[tuple[Any, ...]]:
 def subjects(story: BigStory) -> str:
     topics = "SELECT topic FROM v_story_topics WHERE story_id = :id"
     named = f"SELECT name FROM v_story_names WHERE story_id = :id UNION {topics}"
-    return " ".join(queried(story.rig.database, text(named).bindparams(id=story.id)).scalars())
+    return " ".join(
+        queried(story.rig.database, text(named).bindparams(id=story.id)).scalars()
+    )
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("event", STORIES)
-def test_nothing_of_it_is_shown_or_counted(sqlite: Database, event: str, way: str, channel: str) -> None:
+def test_nothing_of_it_is_shown_or_counted(
+    sqlite: Database, event: str, way: str, channel: str
+) -> None:
     story = BigStory(sqlite, event)
     if channel == "feed of the day before":
-        harmless = [(f"Item {n} of ours", f"Nothing of note happened at place {n}.", NOON) for n in range(12)]
-        story.rig.take(*by_feed([(f"{title} today", said, when) for title, said, when in harmless]))
+        harmless = [
+            (f"Item {n} of ours", f"Nothing of note happened at place {n}.", NOON)
+            for n in range(12)
+        ]
+        story.rig.take(
+            *by_feed([(f"{title} today", said, when) for title, said, when in harmless])
+        )
         story.rig.clock.time += timedelta(days=1)  # type: ignore[attr-defined]
     before = story.shown()
     kept = honest(story)

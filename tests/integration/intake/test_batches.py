@@ -103,14 +103,18 @@ NEEDY: dict[str, Sequence[Entry]] = {
 
 def placed_in_batches(database: Database, entries: Sequence[Entry], size: int) -> Rig:
     """Accept all entries, and place them in batches of this size."""
-    rig = Rig(database, Clock(NOON + 3 * DAY), Tuning({"placing": {"batch_articles": size}}))
+    rig = Rig(
+        database, Clock(NOON + 3 * DAY), Tuning({"placing": {"batch_articles": size}})
+    )
     rig.accept(*entries)
     rig.place()
     return rig
 
 
 @pytest.mark.parametrize("needs", NEEDY)
-def test_an_article_finds_what_came_before_it_in_its_batch(database: Database, needs: str) -> None:
+def test_an_article_finds_what_came_before_it_in_its_batch(
+    database: Database, needs: str
+) -> None:
     one_by_one = placed_in_batches(database, NEEDY[needs], 1)
     alone = rows_of_grouping(database)
     assert what_is_wrong(database, one_by_one.pipeline.placer) == []
@@ -120,11 +124,16 @@ def test_an_article_finds_what_came_before_it_in_its_batch(database: Database, n
     assert what_is_wrong(database, together.pipeline.placer) == []
 
 
-def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(database: Database) -> None:
+def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(
+    database: Database,
+) -> None:
     strike = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
     placed = Rig(database, Clock(NOON + 3 * DAY)).take(LEVEE, strike)
     correct(database, "merge", *(one.story for one in placed))
-    made = {table: rows_with_names(database, table) for table in (correction, link_constraint)}
+    made = {
+        table: rows_with_names(database, table)
+        for table in (correction, link_constraint)
+    }
     found = []
     for size in (1, 100):
         emptied(database)
@@ -132,7 +141,10 @@ def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(database: Dat
             for table, rows in made.items():
                 connection.execute(insert(table), rows)
         rig = placed_in_batches(database, (LEVEE, strike), size)
-        assert [row.article_count for row in queried(database, select(story.c.article_count))] == [2]
+        assert [
+            row.article_count
+            for row in queried(database, select(story.c.article_count))
+        ] == [2]
         assert what_is_wrong(database, rig.pipeline.placer) == []
         found.append(rows_of_grouping(database))
     assert found[0] == found[1]
@@ -151,7 +163,11 @@ def test_an_article_is_put_beside_one_of_its_batch_by_a_correction(database: Dat
         max_size=8,
     )
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_the_same_articles_give_the_same_rows_in_batches_of_any_size(
     sqlite: Database, told: list[tuple[tuple[str, str], str, str, dt.datetime | None]]
 ) -> None:
@@ -168,7 +184,9 @@ def test_the_same_articles_give_the_same_rows_in_batches_of_any_size(
     assert found[0] == found[1]
 
 
-def test_the_small_set_gives_the_same_rows_in_batches_of_any_size(database: Database) -> None:
+def test_the_small_set_gives_the_same_rows_in_batches_of_any_size(
+    database: Database,
+) -> None:
     found = []
     for size in (1, 5, 100):
         emptied(database)
@@ -181,11 +199,21 @@ def test_the_small_set_gives_the_same_rows_in_batches_of_any_size(database: Data
 def rows_of_grouping(database: Database) -> dict[str, object]:
     """All rows that placing writes, without its times and the version of the tuning, which differs."""
     rows: dict[str, object] = {**settled(database)}
-    columns = [column for column in article.c if column.name not in {"placed_at", "seen_at", "evidence"}]
-    rows["articles"] = queried(database, select(*columns).order_by(article.c.inbox_no)).all()
-    packed = queried(database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars()
+    columns = [
+        column
+        for column in article.c
+        if column.name not in {"placed_at", "seen_at", "evidence"}
+    ]
+    rows["articles"] = queried(
+        database, select(*columns).order_by(article.c.inbox_no)
+    ).all()
+    packed = queried(
+        database, select(article.c.evidence).order_by(article.c.inbox_no)
+    ).scalars()
     reasons = [codecs.unpack(blob, Evidence) for blob in packed]
-    rows["reasons"] = [msgspec.structs.replace(one, rules_version="") for one in reasons]
+    rows["reasons"] = [
+        msgspec.structs.replace(one, rules_version="") for one in reasons
+    ]
     rows["whole stories"] = rows_of(database, story)
     for table in (sketch, source_history, story_log):
         rows[table.name] = rows_of(database, table, "at")
@@ -200,7 +228,9 @@ def rows_with_names(database: Database, table: Table) -> list[dict[str, Any]]:
 # --- long stories ------------------------------------------------------------------------------------------
 
 
-def test_a_story_of_thousands_of_copies_stays_small_in_memory(database: Database) -> None:
+def test_a_story_of_thousands_of_copies_stays_small_in_memory(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock(NOON + 3 * DAY))
     copy = record("Echo", "1", "Levee breaks", FLOOD, published=NOON)
     assert [one.outcome for one in rig.take(LEVEE, copy)] == ["founded", "copy"]
@@ -215,11 +245,15 @@ def test_a_story_of_thousands_of_copies_stays_small_in_memory(database: Database
     assert (live.compared_count, len(live.reports)) == (1, 1)
 
 
-def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(database: Database) -> None:
+def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock(NOON + 3 * DAY))
     rig.take(LEVEE, record("Echo", "1", "Levee breaks", FLOOD, published=NOON))
     add_copies(database, 100)
-    executed(database, update(article).values(is_compared=True, role="report", copy_of=None))
+    executed(
+        database, update(article).values(is_compared=True, role="report", copy_of=None)
+    )
     with database.read() as connection:
         (rows,) = live_stories.grown_since(connection, 0)
         read = live_story(rows)
@@ -234,8 +268,17 @@ def test_of_many_reports_the_newest_are_read_and_the_story_is_that_of_all(databa
 def add_copies(database: Database, count: int) -> None:
     """Add rows like that of the second article, and count them in its story."""
     with database.write() as connection:
-        row = dict(connection.execute(select(article).where(article.c.inbox_no == 2)).mappings().one())
+        row = dict(
+            connection.execute(select(article).where(article.c.inbox_no == 2))
+            .mappings()
+            .one()
+        )
         numbers = range(1_000, 1_000 + count)
-        copies = [row | {"inbox_no": n, "id": f"copy{n}", "root_article": f"copy{n}"} for n in numbers]
+        copies = [
+            row | {"inbox_no": n, "id": f"copy{n}", "root_article": f"copy{n}"}
+            for n in numbers
+        ]
         connection.execute(insert(article), copies)
-        connection.execute(update(story).values(article_count=2 + count, last_inbox_no=numbers[-1]))
+        connection.execute(
+            update(story).values(article_count=2 + count, last_inbox_no=numbers[-1])
+        )

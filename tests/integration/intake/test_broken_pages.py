@@ -37,25 +37,63 @@ class Breaking(InlineExecutor):
 
 @pytest.mark.parametrize(
     ("broken", "verdict"),
-    [("timeout", "timeout"), ("memory", "memory"), ("died", "not_article"), ("failed", "not_article")],
+    [
+        ("timeout", "timeout"),
+        ("memory", "memory"),
+        ("died", "not_article"),
+        ("failed", "not_article"),
+    ],
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_page_that_breaks_its_worker(database: Database, broken: str, verdict: str) -> None:
+def test_a_page_that_breaks_its_worker(
+    database: Database, broken: str, verdict: str
+) -> None:
     entries = [
-        Entry(source="feed", guid="both", url="https://a.example/1", title="Quay sold", html=f"<p>{OWN}</p>"),
-        Entry(source="feed", guid="headline", url="https://a.example/2", title="Mill burns in Orrin"),
-        Entry(source="feed", guid="bad", url="https://a.example/3", title="Whale below lighthouse"),
+        Entry(
+            source="feed",
+            guid="both",
+            url="https://a.example/1",
+            title="Quay sold",
+            html=f"<p>{OWN}</p>",
+        ),
+        Entry(
+            source="feed",
+            guid="headline",
+            url="https://a.example/2",
+            title="Mill burns in Orrin",
+        ),
+        Entry(
+            source="feed",
+            guid="bad",
+            url="https://a.example/3",
+            title="Whale below lighthouse",
+        ),
     ]
     with database.write() as connection:
-        for one in inbox.accept(connection, entries, seen=[NOON] * 3, wants_page=[True] * 3).accepted:
+        for one in inbox.accept(
+            connection, entries, seen=[NOON] * 3, wants_page=[True] * 3
+        ).accepted:
             assert one.entry_no is not None
-            pending_pages.store_page(connection, one.entry_no, page=b"<p>x</p>", url=None, charset="utf-8")
+            pending_pages.store_page(
+                connection, one.entry_no, page=b"<p>x</p>", url=None, charset="utf-8"
+            )
     list(Pipeline(database, Breaking(broken), Tuning(), Clock()).place_waiting())
     with database.read() as connection:
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.outcome)
-        said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
+        said = [
+            tuple(row)
+            for row in connection.execute(select(*columns).order_by(entry.c.entry_no))
+        ]
         reasons = connection.execute(select(entry.c.reason)).scalars().all()
-        texts = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
+        texts = (
+            connection.execute(select(article.c.text).order_by(article.c.inbox_no))
+            .scalars()
+            .all()
+        )
     assert texts == [OWN, ""]
-    assert said == [("ok", verdict, "founded"), ("stub", verdict, "founded"), (verdict, None, "refused")]
+    assert said == [
+        ("ok", verdict, "founded"),
+        ("stub", verdict, "founded"),
+        (verdict, None, "refused"),
+    ]
     assert all("as the test wants it" in (reason or "") for reason in reasons)

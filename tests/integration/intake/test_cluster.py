@@ -20,18 +20,37 @@ import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, list_pages, prepare
+from aggregator.intake.jobs import (
+    PrepareItem,
+    PrepareJob,
+    PrepareResult,
+    list_pages,
+    prepare,
+)
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import ArchiveSpan, InputEntry, PageList, open_source
+from aggregator.sources.parse.files import (
+    ArchiveSpan,
+    InputEntry,
+    PageList,
+    open_source,
+)
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from tests.support import fault_jobs
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record, settled
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    Clock,
+    Rig,
+    record,
+    settled,
+)
 from tests.support.cluster import Cluster, children_of
 from tests.support.fresh import with_tables
 from tests.support.kill_records import invented
@@ -63,7 +82,9 @@ class Running(Cluster):
         """Until the scheduler knows so many."""
         from distributed import Client
 
-        with Client(self.executor.replace("dask", "tcp"), set_as_default=False) as client:
+        with Client(
+            self.executor.replace("dask", "tcp"), set_as_default=False
+        ) as client:
             client.wait_for_workers(wanted, timeout=PATIENCE_SECONDS)
 
 
@@ -85,7 +106,10 @@ def executor(cluster: Running) -> Iterator[Executor]:
 
 
 def entries() -> list[Entry]:
-    return [record(one["source"], one["id"], one["title"], one["text"]) for one in invented(ARTICLES)]
+    return [
+        record(one["source"], one["id"], one["title"], one["text"])
+        for one in invented(ARTICLES)
+    ]
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
@@ -98,7 +122,10 @@ def _kill_at_work(worker: "subprocess.Popen[bytes]") -> None:
     before = set(children_of(worker))
     begun = wait_until(lambda: set(children_of(worker)) - before, "a process for a job")
     kill(worker)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun), "its processes to end")
+    wait_until(
+        lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun),
+        "its processes to end",
+    )
 
 
 @pytest.mark.later
@@ -112,41 +139,68 @@ def test_a_job_that_breaks_its_process_is_named_and_the_dask_worker_lives(
     ):
         error = executor.submit(function, job).exception(timeout=PATIENCE_SECONDS)
         assert error.verdict == verdict
-    assert executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS) == b"next"
+    assert (
+        executor.submit(fault_jobs.echo, b"next").result(timeout=PATIENCE_SECONDS)
+        == b"next"
+    )
     own = {str(process.pid).encode() for process in cluster.workers}
-    worker = executor.submit(fault_jobs.process_id, b"").result(timeout=PATIENCE_SECONDS)
+    worker = executor.submit(fault_jobs.process_id, b"").result(
+        timeout=PATIENCE_SECONDS
+    )
     assert worker not in own, "strangers' bytes stay out"
 
 
-def test_a_dask_worker_reads_an_archive_at_an_address_itself(executor: Executor) -> None:
+def test_a_dask_worker_reads_an_archive_at_an_address_itself(
+    executor: Executor,
+) -> None:
     pages = (
-        answer(f"<html><head><title>{title}</title></head><article><p>{text}</p></article>".encode())
-        for title, text in (("Levee breaks", FLOOD), ("Pennmouth under water", FLOOD_ELSEWHERE))
+        answer(
+            f"<html><head><title>{title}</title></head><article><p>{text}</p></article>".encode()
+        )
+        for title, text in (
+            ("Levee breaks", FLOOD),
+            ("Pennmouth under water", FLOOD_ELSEWHERE),
+        )
     )
-    records = [warc_record("response", page, f"https://n.example/{n}") for n, page in enumerate(pages)]
+    records = [
+        warc_record("response", page, f"https://n.example/{n}")
+        for n, page in enumerate(pages)
+    ]
     body = b"".join(map(gzip.compress, records))
     tuning = Tuning()
 
     def listed(span: ArchiveSpan) -> PageList:
         job = executor.submit(list_pages, msgspec.msgpack.encode(span))
-        return msgspec.msgpack.decode(job.result(timeout=PATIENCE_SECONDS), type=PageList)
+        return msgspec.msgpack.decode(
+            job.result(timeout=PATIENCE_SECONDS), type=PageList
+        )
 
     with LoopbackServer({"/pages.warc.gz": Ranged(body)}) as server:
         found = open_source(
-            server.url("/pages.warc.gz"), tuning=source_tuning(tuning), list_pages=listed, seen=NOON
+            server.url("/pages.warc.gz"),
+            tuning=source_tuning(tuning),
+            list_pages=listed,
+            seen=NOON,
         )
-        items = tuple(PrepareItem(entry=one.entry, seen=NOON) for one in found if isinstance(one, InputEntry))
+        items = tuple(
+            PrepareItem(entry=one.entry, seen=NOON)
+            for one in found
+            if isinstance(one, InputEntry)
+        )
         assert [one.entry.html for one in items] == [None, None]
         job = msgspec.msgpack.encode(PrepareJob(items=items, tuning=tuning.to_json()))
         result = msgspec.msgpack.decode(
-            executor.submit(prepare, job).result(timeout=PATIENCE_SECONDS), type=PrepareResult
+            executor.submit(prepare, job).result(timeout=PATIENCE_SECONDS),
+            type=PrepareResult,
         )
     assert [one.article.verdict for one in result.prepared] == ["ok", "ok"]
     assert [FLOOD[:40] in one.article.text for one in result.prepared] == [True, False]
 
 
 def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -> None:
-    all_tuning = Tuning({"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}})
+    all_tuning = Tuning(
+        {"work": {"parse_deadline_seconds": 0.3, "result_cap_bytes": 1000}}
+    )
     with closing(open_executor(cluster.executor, 0, all_tuning)) as limited:
         for function, job, verdict in (
             (fault_jobs.spin, b"", "timeout"),
@@ -156,8 +210,12 @@ def test_a_late_job_and_an_answer_that_is_too_long_are_named(cluster: Running) -
             assert error.verdict == verdict
 
 
-def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Running) -> None:
-    executor = open_executor(cluster.executor, 0, Tuning({"work": {"queued_jobs_per_worker": 1}}))
+def test_submit_waits_while_enough_is_under_way_and_close_ends_all(
+    cluster: Running,
+) -> None:
+    executor = open_executor(
+        cluster.executor, 0, Tuning({"work": {"queued_jobs_per_worker": 1}})
+    )
     assert executor.workers == 2
     handed_out = []
 
@@ -176,25 +234,35 @@ def test_submit_waits_while_enough_is_under_way_and_close_ends_all(cluster: Runn
     executor.close()
     feeder.join(timeout=PATIENCE_SECONDS)
     assert not feeder.is_alive()
-    errors = [future.exception(timeout=PATIENCE_SECONDS) for future in handed_out if not future.cancelled()]
+    errors = [
+        future.exception(timeout=PATIENCE_SECONDS)
+        for future in handed_out
+        if not future.cancelled()
+    ]
     assert {type(error) for error in errors} == {WorkError}
     with pytest.raises(WorkError):
         executor.submit(fault_jobs.echo, b"late")
 
 
 @pytest.mark.later
-def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(cluster: Running) -> None:
+def test_an_executor_that_is_closed_leaves_no_thread_and_no_file(
+    cluster: Running,
+) -> None:
     """A daemon opens another one at each reload."""
 
     def files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    opened = [open_executor(cluster.executor, 0, Tuning())]  # kept: nobody is to tidy up by chance
+    # kept: nobody is to tidy up by chance
+    opened = [open_executor(cluster.executor, 0, Tuning())]
     opened[0].close()
     before = files(), threading.active_count()
     for _ in range(2):
         opened.append(open_executor(cluster.executor, 0, Tuning()))
-        assert opened[-1].submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        assert (
+            opened[-1].submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS)
+            == b"one"
+        )
         opened[-1].close()
     assert (files(), threading.active_count()) == before
 
@@ -209,7 +277,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
     database = with_tables(Database(f"sqlite:///{tmp_path}/cluster.db"))
     Rig(database, Clock()).accept(*given[:FIRST])
     with caplog.at_level(logging.WARNING):
-        executor = open_executor(cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}}))
+        executor = open_executor(
+            cluster.executor, 0, Tuning({"work": {"parse_deadline_seconds": 2.5}})
+        )
     assert "it runs another version: code" in caplog.text
     pipeline = Pipeline(database, executor, Tuning(), Clock())
     killer = threading.Thread(target=_kill_at_work, args=(cluster.workers[0],))
@@ -231,11 +301,16 @@ def test_a_worker_killed_in_the_middle_loses_nothing_and_where_all_are_gone_entr
         one.close()
 
 
-def test_workers_of_another_version_are_reported_with_the_difference(cluster: Running) -> None:
+def test_workers_of_another_version_are_reported_with_the_difference(
+    cluster: Running,
+) -> None:
     for worker in cluster.workers:
         if worker.poll() is None:
             kill(worker)
-    with pytest.raises(NoWorkersError, match=r"no Dask worker has the program that runs here; .* code \w+"):
+    with pytest.raises(
+        NoWorkersError,
+        match=r"no Dask worker has the program that runs here; .* code \w+",
+    ):
         open_executor(cluster.executor, 0, Tuning())
 
 
@@ -248,7 +323,10 @@ def test_a_scheduler_without_workers_is_reported_until_there_is_one(
     kill(cluster.unknown_entry)
     with closing(open_executor(cluster.executor, 0, Tuning())) as executor:
         wait_until(lambda: executor.trouble, "the trouble to be told")
-        assert "has no workers; start some with: dask worker tcp://127.0.0.1" in executor.trouble
+        assert (
+            "has no workers; start some with: dask worker tcp://127.0.0.1"
+            in executor.trouble
+        )
         assert caplog.text.count("has no workers") == 1, "told once"
         cluster.start_worker()
         wait_until(lambda: executor.trouble is None, "a worker to be seen")
@@ -261,7 +339,9 @@ def test_a_scheduler_that_is_not_there_is_named() -> None:
         open_executor("dask://127.0.0.1:1", 0, all_tuning)
 
 
-def test_without_the_library_it_is_said_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_it_is_said_what_to_type(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError, match=r"pip install 'distributed"):
         open_executor("dask://127.0.0.1:8786", 0, Tuning())
@@ -273,7 +353,10 @@ def test_a_scheduler_that_is_started_again_costs_time_alone(tmp_path: Path) -> N
     try:
         cluster.start_worker()
         executor = open_executor(cluster.executor, 0, Tuning())
-        assert executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS) == b"one"
+        assert (
+            executor.submit(fault_jobs.echo, b"one").result(timeout=PATIENCE_SECONDS)
+            == b"one"
+        )
         futures = [executor.submit(fault_jobs.sleep, b"0.3") for _ in range(4)]
         kill(cluster.scheduler)
         cluster.start_scheduler()
@@ -293,7 +376,9 @@ def _run_by_a_stranger(address: str, security: Security | None) -> int:
         return int(client.submit(os.getpid, pure=False).result(timeout=30))
 
 
-def test_without_tls_whoever_reaches_the_scheduler_runs_programs(cluster: Running) -> None:
+def test_without_tls_whoever_reaches_the_scheduler_runs_programs(
+    cluster: Running,
+) -> None:
     """Why `config check` warns."""
     at = cluster.executor.replace("dask://", "tcp://")
     assert _run_by_a_stranger(at, None) != os.getpid()
@@ -327,7 +412,10 @@ def _certificate(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.later
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command to make certificates")
+@pytest.mark.skipif(
+    shutil.which("openssl") is None,
+    reason="needs the openssl command to make certificates",
+)
 def test_with_tls_only_those_with_a_certificate_do(tmp_path: Path) -> None:
     ours, others = _certificate(tmp_path, "ours"), _certificate(tmp_path, "others")
     running = Cluster(tmp_path, ours)
@@ -357,7 +445,10 @@ def test_with_tls_only_those_with_a_certificate_do(tmp_path: Path) -> None:
         assert _is_refused_without_a_certificate(int(at.rpartition(":")[2]))
         with pytest.raises(ConfigError, match="certificates"):
             open_executor(running.executor, 0, Tuning())
-        tls = {f"distributed.comm.tls.{name}": str(ours) for name in ("ca-file", "client.cert", "client.key")}
+        tls = {
+            f"distributed.comm.tls.{name}": str(ours)
+            for name in ("ca-file", "client.cert", "client.key")
+        }
         with dask.config.set(tls):
             opened = open_executor(running.executor, 0, Tuning())
         try:

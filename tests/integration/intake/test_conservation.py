@@ -77,7 +77,10 @@ class Life:
         self.rig.accept(*self.some())
 
     def be_polled(self) -> None:
-        entries = [msgspec.structs.replace(one, source="feed", authority="own") for one in self.some()]
+        entries = [
+            msgspec.structs.replace(one, source="feed", authority="own")
+            for one in self.some()
+        ]
         tuning = Tuning().section("identity", IdentityTuning)
         poll = PollContext(outlet=None, is_first=False, tuning=tuning)
         written_by(
@@ -96,15 +99,23 @@ class Life:
 
     def have_pages(self) -> None:
         with self.database.write() as connection:
-            due_pages: list[PendingPage] = pending_pages.due_pages(connection, self.clock(), 3)
+            due_pages: list[PendingPage] = pending_pages.due_pages(
+                connection, self.clock(), 3
+            )
             for one in due_pages:
-                pending_pages.give_up(connection, one.entry_no, verdict=None, reason="it does not answer")
+                pending_pages.give_up(
+                    connection, one.entry_no, verdict=None, reason="it does not answer"
+                )
 
     def be_empty(self) -> None:
         self.rig.take(record("Void", str(self.rng.randrange(1000)), "", ""))
 
     def forget(self) -> None:
-        ids = queried(self.database, select(article.c.id).order_by(article.c.inbox_no)).scalars().all()
+        ids = (
+            queried(self.database, select(article.c.id).order_by(article.c.inbox_no))
+            .scalars()
+            .all()
+        )
         if ids:
             placing_of(self.database).erase(ForgetCommand(name=self.rng.choice(ids)))
             self.rig.restart()
@@ -126,8 +137,14 @@ def test_what_came_is_stored_known_or_refused_at_any_moment(database: Database) 
         life.step()
         assert list(conservation_faults(database)) == []
         reported = balance(database)
-        assert reported.seen == reported.stored + reported.known + reported.refused_as_forgotten
-        assert reported.stored == reported.placed + reported.waiting + reported.refused + reported.deleted
+        assert (
+            reported.seen
+            == reported.stored + reported.known + reported.refused_as_forgotten
+        )
+        assert (
+            reported.stored
+            == reported.placed + reported.waiting + reported.refused + reported.deleted
+        )
     now = max(life.clock(), dt.datetime.now(dt.UTC))
     assert [one.what for one in faults(database, now=now) if not one.is_note] == []
 

@@ -23,7 +23,17 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision
 from aggregator.store.tables import article, sketch, story
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    page_of,
+    record,
+    settled,
+)
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.rows import executed, queried, rename
@@ -58,21 +68,35 @@ def prose(seed: str, words: int) -> str:
 
 def piece(outlet: str, name: str, text: str, title: str = "", **more: Any) -> Entry:
     words = random.Random(name).sample(WORDS, 6)
-    return record(outlet, name, title or " ".join(words).capitalize(), text, published=NOON, **more)
+    return record(
+        outlet,
+        name,
+        title or " ".join(words).capitalize(),
+        text,
+        published=NOON,
+        **more,
+    )
 
 
 def links(database: Database) -> dict[str, tuple[str, str | None]]:
     """By title: role, and the title of what it is linked to."""
-    rows = queried(database, select(article.c.id, article.c.title, article.c.role, article.c.copy_of))
+    rows = queried(
+        database,
+        select(article.c.id, article.c.title, article.c.role, article.c.copy_of),
+    )
     held_rows = [tuple(row) for row in rows]
     title_of = {id_: title for id_, title, _, _ in held_rows}
-    return {title: (role, title_of[copy_of] if copy_of else None) for _, title, role, copy_of in held_rows}
+    return {
+        title: (role, title_of[copy_of] if copy_of else None)
+        for _, title, role, copy_of in held_rows
+    }
 
 
 def sketches(database: Database) -> dict[int, bytes]:
     """The rows by which articles are found."""
     return {
-        row.article: bytes(row.hashes) for row in queried(database, select(sketch).order_by(sketch.c.article))
+        row.article: bytes(row.hashes)
+        for row in queried(database, select(sketch).order_by(sketch.c.article))
     }
 
 
@@ -91,11 +115,15 @@ def test_an_excerpt_is_linked_to_its_whole_whichever_came_first(rig: Rig) -> Non
     assert found["Excerpt that came later"] == ("excerpt", "Whole that came first")
     # What came first keeps its word: the whole says what it holds, and may be a page stuffed with it.
     assert found["Excerpt that came first"] == ("report", None)
-    rows = queried(rig.database, select(article.c.title, article.c.id, article.c.evidence)).all()
+    rows = queried(
+        rig.database, select(article.c.title, article.c.id, article.c.evidence)
+    ).all()
     id_of = {row.title: row.id for row in rows}
     evidence = {row.title: codecs.unpack(row.evidence, Evidence) for row in rows}
     held = evidence["Whole that came later"].excerpts
-    assert [(one.other, one.kind) for one in held] == [(id_of["Excerpt that came first"], "excerpt")]
+    assert [(one.other, one.kind) for one in held] == [
+        (id_of["Excerpt that came first"], "excerpt")
+    ]
     assert found["Whole that came later"][0] == "report", "linked, never merged"
 
 
@@ -109,7 +137,9 @@ def test_a_cut_to_two_fifths_is_a_copy(rig: Rig) -> None:
         )
     )
     found = links(rig.database)
-    assert [found[f"{at} cut"] for at in range(8)] == [("copy", f"Long report {at}") for at in range(8)]
+    assert [found[f"{at} cut"] for at in range(8)] == [
+        ("copy", f"Long report {at}") for at in range(8)
+    ]
 
 
 def mixture(seed: int, count: int) -> list[Entry]:
@@ -120,9 +150,15 @@ def mixture(seed: int, count: int) -> list[Entry]:
     for at in range(count):
         text = rng.choice(texts)
         start = rng.randrange(max(1, len(text.split()) - 70))
-        changed = rng.choice([text, text + " " + prose(f"more {at}", 60), part(text, start, 70), text])
+        changed = rng.choice(
+            [text, text + " " + prose(f"more {at}", 60), part(text, start, 70), text]
+        )
         entries.append(
-            piece(rng.choice(["Gazette", "Courier", "Herald"]), f"{rng.randrange(count)}", changed)
+            piece(
+                rng.choice(["Gazette", "Courier", "Herald"]),
+                f"{rng.randrange(count)}",
+                changed,
+            )
         )
     return entries
 
@@ -135,14 +171,18 @@ def test_rows_and_memory_answer_alike(fresh: Callable[[], Rig]) -> None:
         going.take(one)
         forgetting.take(one)
         forgetting.restart()
-    assert settled(going.database)["articles"] == settled(forgetting.database)["articles"]
+    assert (
+        settled(going.database)["articles"] == settled(forgetting.database)["articles"]
+    )
     assert sketches(going.database) == sketches(forgetting.database)
     roles = {row[3] for row in settled(going.database)["articles"]}
     assert {"report", "copy", "excerpt"} <= roles
 
 
 @pytest.mark.later
-def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig]) -> None:
+def test_memory_is_as_before_after_a_batch_that_failed(
+    fresh: Callable[[], Rig],
+) -> None:
     entries = mixture(7, 40)
     disturbed, straight = fresh(), fresh()
     straight.take(*entries[:24])
@@ -155,11 +195,16 @@ def test_memory_is_as_before_after_a_batch_that_failed(fresh: Callable[[], Rig])
     rename(disturbed.database, "away", "story_log")
     disturbed.place()
     assert sketches(disturbed.database) == sketches(straight.database)
-    assert settled(disturbed.database)["articles"] == settled(straight.database)["articles"]
+    assert (
+        settled(disturbed.database)["articles"]
+        == settled(straight.database)["articles"]
+    )
 
 
 @pytest.mark.later
-def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callable[[], Rig]) -> None:
+def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(
+    fresh: Callable[[], Rig],
+) -> None:
     """More members than a shingle may have: the first of a family hold its shingles."""
     rig = fresh()
     wire = prose("wire", 400)
@@ -168,30 +213,50 @@ def test_a_wire_family_of_seventy_finds_its_copy_and_its_excerpts(fresh: Callabl
         framed = f"{prose(f'before {at}', 20)}\n{wire}\n{prose(f'after {at}', 40)}"
         rig.take(piece(f"Outlet {at}", f"{at}", framed))
     rig.take(piece("Last", "excerpt", part(wire, 150, 60), "An excerpt after all"))
-    roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
+    roles = (
+        queried(rig.database, select(article.c.role).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     stored = sketches(rig.database)
     assert roles[1:71] == ["copy"] * 70
     assert links(rig.database)["An excerpt after all"][1] is not None
     assert [*stored][:9] == [*range(1, 10)]
-    assert {*stored} <= {*range(1, 10), 72}, "the first eight copies and the excerpt; a flood adds nothing"
+    assert {*stored} <= {*range(1, 10), 72}, (
+        "the first eight copies and the excerpt; a flood adds nothing"
+    )
 
 
 @pytest.mark.later
-def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(fresh: Callable[[], Rig]) -> None:
+def test_a_form_filled_in_again_and_again_holds_little_and_hides_nobody(
+    fresh: Callable[[], Rig],
+) -> None:
     """The weather of one outlet, every day: no copies, and no key or shingle grows without end."""
     rig = fresh()
     form = prose("form", 120).split()
     days = []
     for at in range(120):
         rng = random.Random(at)
-        filled = [str(rng.randrange(100, 999)) if place % 9 == 4 else word for place, word in enumerate(form)]
+        filled = [
+            str(rng.randrange(100, 999)) if place % 9 == 4 else word
+            for place, word in enumerate(form)
+        ]
         days.append(f"{' '.join(filled)} {prose(f'day {at}', 60)}")
-    rig.take(*(piece("Weather", f"{at}", day, f"The weather on day {at}") for at, day in enumerate(days)))
+    rig.take(
+        *(
+            piece("Weather", f"{at}", day, f"The weather on day {at}")
+            for at, day in enumerate(days)
+        )
+    )
     rig.take(piece("Courier", "reprint", days[-1], "Tomorrow's weather"))
     found = links(rig.database)
     assert {found[f"The weather on day {at}"][0] for at in range(120)} <= {"report"}
     assert found["Tomorrow's weather"] == ("copy", "The weather on day 119")
-    shingles = Counter(hash_ for blob in sketches(rig.database).values() for hash_ in held(blob).tolist())
+    shingles = Counter(
+        hash_
+        for blob in sketches(rig.database).values()
+        for hash_ in held(blob).tolist()
+    )
     assert max(shingles.values()) == TUNING.key_cap
 
 
@@ -204,33 +269,54 @@ def changed(text: str, words: int, seed: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("length", "words"), [(24, 1), (32, 2), (40, 3), (50, 3), (60, 3), (90, 3), (400, 3)]
+    ("length", "words"),
+    [(24, 1), (32, 2), (40, 3), (50, 3), (60, 3), (90, 3), (400, 3)],
 )
-def test_a_copy_with_some_changed_words_is_found(rig: Rig, length: int, words: int) -> None:
+def test_a_copy_with_some_changed_words_is_found(
+    rig: Rig, length: int, words: int
+) -> None:
     """In a short text, too, of which hardly a run of words is as it was."""
     texts = {f"The {at} report": prose(f"{length} {at}", length) for at in range(6)}
     rig.take(*(piece("Gazette", title, text, title) for title, text in texts.items()))
     for count in range(words + 1):
         outlet = f"Courier {count}"
-        copies = [piece(outlet, title, changed(text, count, title), title) for title, text in texts.items()]
-        assert [one.outcome for one in rig.take(*copies)] == ["copy"] * len(texts), count
+        copies = [
+            piece(outlet, title, changed(text, count, title), title)
+            for title, text in texts.items()
+        ]
+        assert [one.outcome for one in rig.take(*copies)] == ["copy"] * len(texts), (
+            count
+        )
 
 
-def test_what_a_copy_and_an_excerpt_have_of_their_own_is_copied_in_turn(rig: Rig) -> None:
+def test_what_a_copy_and_an_excerpt_have_of_their_own_is_copied_in_turn(
+    rig: Rig,
+) -> None:
     whole, own = prose("whole", 420), prose("own", 170)
     version, cut = f"{part(whole, 0, 260)} {own}", part(whole, 300, 100)
     rig.take(
         piece("Agency", "1", whole, "Storm closes harbour bridge"),
         piece("Herald", "2", version, "Storm closes harbour bridge, says mayor"),
         piece("Courier", "3", cut, "What the harbour master saw"),
-        piece("Post", "4", f"{part(whole, 200, 60)} {own}", "Storm closes bridge, says mayor"),
+        piece(
+            "Post",
+            "4",
+            f"{part(whole, 200, 60)} {own}",
+            "Storm closes bridge, says mayor",
+        ),
         piece("Lantern", "5", changed(cut, 2, "cut"), "The harbour master saw it"),
     )
     assert links(rig.database) == {
         "Storm closes harbour bridge": ("report", None),
-        "Storm closes harbour bridge, says mayor": ("copy", "Storm closes harbour bridge"),
+        "Storm closes harbour bridge, says mayor": (
+            "copy",
+            "Storm closes harbour bridge",
+        ),
         "What the harbour master saw": ("excerpt", "Storm closes harbour bridge"),
-        "Storm closes bridge, says mayor": ("copy", "Storm closes harbour bridge, says mayor"),
+        "Storm closes bridge, says mayor": (
+            "copy",
+            "Storm closes harbour bridge, says mayor",
+        ),
         "The harbour master saw it": ("copy", "What the harbour master saw"),
     }
 
@@ -241,12 +327,20 @@ def test_a_flood_of_excerpts_hides_nobody(fresh: Callable[[], Rig]) -> None:
     speech = prose("speech", 500)
     rig.take(piece("Agency", "whole", speech, "The whole speech"))
     for at in range(60):
-        rig.take(piece(f"Outlet {at}", f"{at}", part(speech, 100 + at, 100), f"Excerpt {at}"))
+        rig.take(
+            piece(f"Outlet {at}", f"{at}", part(speech, 100 + at, 100), f"Excerpt {at}")
+        )
     rig.take(piece("Last", "last", part(speech, 120, 90), "The last excerpt"))
     found = links(rig.database)
     assert found["The last excerpt"][1] is not None
-    assert {role for title, (role, _) in found.items() if title != "The whole speech"} <= {"excerpt", "copy"}
-    stored = Counter(hash_ for blob in sketches(rig.database).values() for hash_ in held(blob).tolist())
+    assert {
+        role for title, (role, _) in found.items() if title != "The whole speech"
+    } <= {"excerpt", "copy"}
+    stored = Counter(
+        hash_
+        for blob in sketches(rig.database).values()
+        for hash_ in held(blob).tolist()
+    )
     assert max(stored.values()) <= TUNING.exact_checks + 1
 
 
@@ -257,7 +351,11 @@ def test_copies_are_found_though_all_that_could_be_found_was_erased(rig: Rig) ->
     for at in range(12):
         (twelfth,) = rig.take(piece(f"Outlet {at}", f"{at}", text))
     assert [*sketches(rig.database)] == [*range(1, 10)]
-    ids = queried(rig.database, select(article.c.id).order_by(article.c.inbox_no)).scalars().all()
+    ids = (
+        queried(rig.database, select(article.c.id).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     for id_ in ids[:-1]:
         rig.pipeline.placer.erase(ForgetCommand(name=id_))
     assert [*sketches(rig.database)] == [13]
@@ -273,7 +371,11 @@ def test_a_revised_copy_that_is_a_report_now_is_found_by_its_copies(rig: Rig) ->
     text, page = prose("wire", 60), prose("page", 260)
     for at in range(10):
         rig.take(piece(f"Outlet {at}", f"{at}", text, "Ferry runs aground off Sennick"))
-    number = rig.waits(piece("Herald", "own", text, "Ferry runs aground", url="https://herald.example/f"))
+    number = rig.waits(
+        piece(
+            "Herald", "own", text, "Ferry runs aground", url="https://herald.example/f"
+        )
+    )
     rig.place()
     rig.comes(number, page_of(page, "Ferry runs aground"), "https://herald.example/f")
     assert links(rig.database)["Ferry runs aground"] == ("report", None)
@@ -288,17 +390,23 @@ def test_the_same_page_again_is_found_by_its_address_after_copies(rig: Rig) -> N
         rig.take(piece(f"Outlet {at}", f"{at}", text))
 
     def listed(source: str, **more: Any) -> Entry:
-        given = piece(source, "1", text + " Read on.", f"Bridge, {source}", url=url, **more)
+        given = piece(
+            source, "1", text + " Read on.", f"Bridge, {source}", url=url, **more
+        )
         return msgspec.structs.replace(given, outlet=None)
 
-    placed = rig.take(listed("bridge", authority="foreign"), listed("planet", authority="foreign"))
+    placed = rig.take(
+        listed("bridge", authority="foreign"), listed("planet", authority="foreign")
+    )
     assert [one.outcome for one in placed] == ["copy", "unchanged"]
     (own,) = rig.take(listed("gazette", authority="own"))
     assert own.outcome in ("revised", "unchanged")
     assert len(queried(rig.database, select(article.c.id)).all()) == 12
 
 
-def test_what_is_stored_is_the_same_whatever_computes_it(rig: Rig, tmp_path: Path) -> None:
+def test_what_is_stored_is_the_same_whatever_computes_it(
+    rig: Rig, tmp_path: Path
+) -> None:
     """At placing, in another grouping, by a repair, after an export of a former program."""
     rig.take(*mixture(3, 40))
     for at in range(12):
@@ -331,10 +439,14 @@ def test_reuse_of_an_agencys_words_is_one_origin_with_its_evidence(rig: Rig) -> 
     whole = prose("agency", 420)
     rewritten = f"{prose('own', 180)} {part(whole, 0, 140)}"
     title = "Harbour bridge of Pennmouth closed after storm"
-    rig.take(piece("Reuters", "wire", whole, title), piece("Lantern", "rewritten", rewritten, title))
+    rig.take(
+        piece("Reuters", "wire", whole, title),
+        piece("Lantern", "rewritten", rewritten, title),
+    )
     rows = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
     counted = queried(
-        rig.database, select(story.c.article_count, story.c.outlet_count, story.c.report_count)
+        rig.database,
+        select(story.c.article_count, story.c.outlet_count, story.c.report_count),
     ).all()
     agency, reuse = rows
     assert [tuple(row) for row in counted] == [(2, 2, 1)]

@@ -15,7 +15,14 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.tables import article, correction, counter, link_constraint, story, story_log
+from aggregator.store.tables import (
+    article,
+    correction,
+    counter,
+    link_constraint,
+    story,
+    story_log,
+)
 from tests.support.articles import (
     BLOG,
     FLOOD_ELSEWHERE,
@@ -62,14 +69,19 @@ def blog() -> object:
 
 
 def logged(database: Database, id_: str) -> list[tuple[str, dict[str, object]]]:
-    rows = queried(database, select(story_log).where(story_log.c.story == id_).order_by(story_log.c.log_no))
+    rows = queried(
+        database,
+        select(story_log).where(story_log.c.story == id_).order_by(story_log.c.log_no),
+    )
     return [(row.kind, json.loads(row.detail or "{}")) for row in rows]
 
 
 # --- merge -------------------------------------------------------------------------------------------------
 
 
-def test_the_story_with_more_reports_keeps_its_id_and_the_other_one_leads_to_it(grouped: Database) -> None:
+def test_the_story_with_more_reports_keeps_its_id_and_the_other_one_leads_to_it(
+    grouped: Database,
+) -> None:
     bridge, goat = by_title(grouped, "Hollin Bridge", "goat cheese")
     both = set(members(grouped, bridge)) | set(members(grouped, goat))
     done = correct(grouped, "merge", goat, bridge)
@@ -77,9 +89,10 @@ def test_the_story_with_more_reports_keeps_its_id_and_the_other_one_leads_to_it(
     assert partition(grouped)[bridge] == both
     assert StoryReader(grouped).story(goat) == StoryRedirect(to=bridge)
     assert redirects(grouped)[goat] == bridge
-    assert ("corrected", {"correction": 1, "words": f"merged {goat} into {bridge}"}) in logged(
-        grouped, bridge
-    )
+    assert (
+        "corrected",
+        {"correction": 1, "words": f"merged {goat} into {bridge}"},
+    ) in logged(grouped, bridge)
     assert ("merged", {"into": bridge, "reason": "correction"}) in logged(grouped, goat)
     assert what_is_wrong(grouped) == []
 
@@ -91,12 +104,18 @@ def test_of_two_equals_the_older_keeps_its_id(grouped: Database) -> None:
 
 def test_the_story_of_a_live_blog_gives_way_even_to_a_younger_one(rig: Rig) -> None:
     opened, walkout = rig.take(blog(), strike())
-    assert correct(rig.database, "merge", opened.story, walkout.story).stories == (walkout.story,)
+    assert correct(rig.database, "merge", opened.story, walkout.story).stories == (
+        walkout.story,
+    )
     assert what_is_wrong(rig.database) == []
 
 
-def test_an_address_that_led_to_a_story_leads_there_again_when_that_lives_again(grouped: Database) -> None:
-    goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
+def test_an_address_that_led_to_a_story_leads_there_again_when_that_lives_again(
+    grouped: Database,
+) -> None:
+    goat, marathon, bridge = by_title(
+        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
+    )
     correct(grouped, "merge", goat, marathon)
     correct(grouped, "merge", marathon, bridge)
     assert redirects(grouped)[goat] == bridge
@@ -108,7 +127,9 @@ def test_an_address_that_led_to_a_story_leads_there_again_when_that_lives_again(
 # --- split and move ----------------------------------------------------------------------------------------
 
 
-def test_what_is_split_off_is_a_story_of_its_own_and_undo_gives_the_id_back(grouped: Database) -> None:
+def test_what_is_split_off_is_a_story_of_its_own_and_undo_gives_the_id_back(
+    grouped: Database,
+) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)
     leaving = members(grouped, bridge)[1]
@@ -140,7 +161,10 @@ def test_the_founder_may_leave_and_the_story_keeps_its_id(grouped: Database) -> 
 def test_a_story_may_be_left_with_a_live_blog_alone(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     reports = queried(
-        grouped, select(article.c.id).where(article.c.story == bridge, article.c.role == "report")
+        grouped,
+        select(article.c.id).where(
+            article.c.story == bridge, article.c.role == "report"
+        ),
     )
     leaving = tuple(reports.scalars())
     correct(grouped, "split", bridge, articles=leaving)
@@ -163,7 +187,9 @@ def test_what_was_wrongly_found_to_be_a_copy_leaves_alone(grouped: Database) -> 
     done = correct(grouped, "split", ferry, articles=(copy,))
     assert partition(grouped)[done.stories[1]] == {copy}
     assert what_is_wrong(grouped) == []
-    assert reclustering(grouped).difference(None).changed_stories == 0, "a copy's twin does not pull it back"
+    assert reclustering(grouped).difference(None).changed_stories == 0, (
+        "a copy's twin does not pull it back"
+    )
 
 
 def test_a_story_whose_last_article_moves_away_gives_way(grouped: Database) -> None:
@@ -201,20 +227,29 @@ def _goat(database: Database) -> str:
             "there is no story nowhere",
             lambda _: CorrectionCommand(kind="merge", stories=("nowhere", "else")),
         ),
-        refused("one story already", lambda d: CorrectionCommand(kind="merge", stories=(_goat(d), _goat(d)))),
+        refused(
+            "one story already",
+            lambda d: CorrectionCommand(kind="merge", stories=(_goat(d), _goat(d))),
+        ),
         refused(
             "is not in story",
-            lambda d: CorrectionCommand(kind="split", stories=(_goat(d),), articles=("no such one",)),
+            lambda d: CorrectionCommand(
+                kind="split", stories=(_goat(d),), articles=("no such one",)
+            ),
         ),
         refused(
             "nothing would be left",
             lambda d: CorrectionCommand(
-                kind="split", stories=(_bridge(d),), articles=tuple(members(d, _bridge(d)))
+                kind="split",
+                stories=(_bridge(d),),
+                articles=tuple(members(d, _bridge(d))),
             ),
         ),
         refused(
             "there is no article",
-            lambda d: CorrectionCommand(kind="move", stories=(_goat(d),), articles=("no such one",)),
+            lambda d: CorrectionCommand(
+                kind="move", stories=(_goat(d),), articles=("no such one",)
+            ),
         ),
         refused(
             "is in story",
@@ -225,7 +260,9 @@ def _goat(database: Database) -> str:
         refused("no correction to undo", lambda _: CorrectionCommand()),
     ],
 )
-def test_what_cannot_be_done_is_said_and_changes_nothing(grouped: Database, words: str, asked: Asked) -> None:
+def test_what_cannot_be_done_is_said_and_changes_nothing(
+    grouped: Database, words: str, asked: Asked
+) -> None:
     preference = asked(grouped)
     before = everything(grouped)
     placing = placing_of(grouped)
@@ -240,7 +277,8 @@ def test_an_undo_shows_the_headline_of_before(rig: Rig) -> None:
     titles = (
         "In Pennmouth dockers strike at harbour over pay",
         "Over pay dockers strike at Pennmouth harbour",
-        "Dockers strike at Pennmouth harbour over pay",  # too little better to replace the one before
+        # Too little better to replace the one before
+        "Dockers strike at Pennmouth harbour over pay",
     )
     told = [
         record(f"Outlet {number}", str(number), title, text, published=NOON)
@@ -265,7 +303,9 @@ def test_an_undo_shows_the_headline_of_before(rig: Rig) -> None:
     assert titled() == {before}
 
 
-def test_an_undone_correction_is_not_undone_twice_and_an_unknown_one_never(grouped: Database) -> None:
+def test_an_undone_correction_is_not_undone_twice_and_an_unknown_one_never(
+    grouped: Database,
+) -> None:
     correct(grouped, "merge", *by_title(grouped, "Lund marathon", "goat cheese"))
     with pytest.raises(UsageError, match="there is no correction 7"):
         undo(grouped, 7)
@@ -274,13 +314,22 @@ def test_an_undone_correction_is_not_undone_twice_and_an_unknown_one_never(group
         undo(grouped, 1)
 
 
-def test_an_id_that_gave_way_means_the_story_that_it_leads_to(grouped: Database) -> None:
-    goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
+def test_an_id_that_gave_way_means_the_story_that_it_leads_to(
+    grouped: Database,
+) -> None:
+    goat, marathon, bridge = by_title(
+        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
+    )
     correct(grouped, "merge", goat, marathon)
     with pytest.raises(UsageError, match="one story already"):
         correct(grouped, "merge", goat, marathon)
     assert correct(grouped, "merge", goat, bridge).stories == (bridge,)
-    assert correct(grouped, "split", goat, articles=(members(grouped, bridge)[0],)).stories[0] == bridge
+    assert (
+        correct(
+            grouped, "split", goat, articles=(members(grouped, bridge)[0],)
+        ).stories[0]
+        == bridge
+    )
 
 
 # --- one correction on top of another ----------------------------------------------------------------------
@@ -290,7 +339,9 @@ def test_an_id_that_gave_way_means_the_story_that_it_leads_to(grouped: Database)
 def test_a_merge_after_a_split_counts(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)[bridge]
-    new = correct(grouped, "split", bridge, articles=(members(grouped, bridge)[1],)).stories[1]
+    new = correct(
+        grouped, "split", bridge, articles=(members(grouped, bridge)[1],)
+    ).stories[1]
     correct(grouped, "merge", bridge, new)
     assert partition(grouped)[bridge] == before
     assert reclustering(grouped).difference(None).changed_stories == 0
@@ -299,8 +350,12 @@ def test_a_merge_after_a_split_counts(grouped: Database) -> None:
     assert reclustering(grouped).difference(None).changed_stories == 0
 
 
-def test_an_older_correction_is_undone_where_no_later_one_says_otherwise(grouped: Database) -> None:
-    goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
+def test_an_older_correction_is_undone_where_no_later_one_says_otherwise(
+    grouped: Database,
+) -> None:
+    goat, marathon, bridge = by_title(
+        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
+    )
     correct(grouped, "merge", goat, marathon)
     one = members(grouped, bridge)[1]
     new = correct(grouped, "split", bridge, articles=(one,)).stories[1]
@@ -309,8 +364,12 @@ def test_an_older_correction_is_undone_where_no_later_one_says_otherwise(grouped
     assert assigned(grouped)[one] == new
 
 
-def test_what_a_later_correction_holds_is_not_torn_by_undoing_an_older_one(grouped: Database) -> None:
-    goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
+def test_what_a_later_correction_holds_is_not_torn_by_undoing_an_older_one(
+    grouped: Database,
+) -> None:
+    goat, marathon, bridge = by_title(
+        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
+    )
     start = partition(grouped), redirects(grouped)
     correct(grouped, "merge", goat, marathon)
     correct(grouped, "merge", marathon, bridge)
@@ -323,21 +382,29 @@ def test_what_a_later_correction_holds_is_not_torn_by_undoing_an_older_one(group
     assert (partition(grouped), redirects(grouped)) == start
 
 
-def test_a_split_is_undone_where_its_story_gave_way_meanwhile(grouped: Database) -> None:
-    goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
+def test_a_split_is_undone_where_its_story_gave_way_meanwhile(
+    grouped: Database,
+) -> None:
+    goat, marathon, bridge = by_title(
+        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
+    )
     (talmir,) = by_title(grouped, "Talmir valley")
     one = members(grouped, talmir)[1]
     new = correct(grouped, "split", talmir, articles=(one,)).stories[1]
     correct(grouped, "merge", talmir, bridge)
     done = undo(grouped, 1)
     assert done.stories == (bridge,)
-    assert assigned(grouped)[one] == redirects(grouped)[new] == bridge, "where those are that it was with"
+    assert assigned(grouped)[one] == redirects(grouped)[new] == bridge, (
+        "where those are that it was with"
+    )
     assert what_is_wrong(grouped) == []
     assert redirects(grouped)[goat] is redirects(grouped)[marathon] is None
 
 
 def test_an_article_that_went_elsewhere_since_stays_there(grouped: Database) -> None:
-    goat, marathon, bridge = by_title(grouped, "goat cheese", "Lund marathon", "Hollin Bridge")
+    goat, marathon, bridge = by_title(
+        grouped, "goat cheese", "Lund marathon", "Hollin Bridge"
+    )
     (only,) = members(grouped, goat)
     correct(grouped, "merge", goat, marathon)
     correct(grouped, "move", bridge, articles=(only,))
@@ -349,7 +416,9 @@ def test_an_article_that_went_elsewhere_since_stays_there(grouped: Database) -> 
 # --- it binds ----------------------------------------------------------------------------------------------
 
 
-def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(rig: Rig) -> None:
+def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(
+    rig: Rig,
+) -> None:
     first, silent = rig.take(flood(), blog())
     assert first.story == silent.story
     correct(rig.database, "split", first.story, articles=(silent.article,))
@@ -363,17 +432,25 @@ def test_a_live_blog_that_was_taken_out_is_not_taken_in_again_by_a_later_report(
 def test_a_copy_of_what_was_split_off_goes_with_it_and_not_back(rig: Rig) -> None:
     first, second = rig.take(flood(), flood_elsewhere())
     assert first.story == second.story
-    new = correct(rig.database, "split", first.story, articles=(second.article,)).stories[1]
+    new = correct(
+        rig.database, "split", first.story, articles=(second.article,)
+    ).stories[1]
     rig.restart()
-    copy = rig.take(record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
+    copy = rig.take(
+        record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    )
     assert copy[0].story == new
     assert assigned(rig.database)[second.article] == new
 
 
-def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(grouped: Database) -> None:
+def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(
+    grouped: Database,
+) -> None:
     def look_again(database: Database) -> None:
         junk = [record("Junk", f"{turn}-{n}", "", "...") for n in range(64)]
-        Rig(database, Clock(NOON + 9 * DAY)).take(*junk, record("Late", turn, "Heron", STRIKE + turn))
+        Rig(database, Clock(NOON + 9 * DAY)).take(
+            *junk, record("Late", turn, "Heron", STRIKE + turn)
+        )
 
     (bridge,) = by_title(grouped, "Hollin Bridge")
     one = members(grouped, bridge)[1]
@@ -383,8 +460,14 @@ def test_what_was_split_off_keeps_apart_where_the_second_look_would_join_it(grou
     assert assigned(grouped)[one] != bridge
     with grouped.write() as connection:
         connection.execute(delete(link_constraint))
-        connection.execute(story.update().where(story.c.id == bridge).values(membership_changed_no=10_000))
-        connection.execute(counter.update().where(counter.c.name == "inbox").values(value=10_020))
+        connection.execute(
+            story.update()
+            .where(story.c.id == bridge)
+            .values(membership_changed_no=10_000)
+        )
+        connection.execute(
+            counter.update().where(counter.c.name == "inbox").values(value=10_020)
+        )
     turn = "second"
     look_again(grouped)
     assert assigned(grouped)[one] == bridge, "without the bond the look does join it"
@@ -425,7 +508,9 @@ def test_without_them_all_would_be_as_before(corrected: Database) -> None:
 
 
 @pytest.fixture
-def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def other_kind(
+    database: Database, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Database]:
     """An empty database of the other kind."""
     server = request.getfixturevalue("postgres") if database.is_sqlite else None
     address = server.lend() if server else f"sqlite:///{tmp_path / 'other.db'}"
@@ -436,7 +521,9 @@ def other_kind(database: Database, request: pytest.FixtureRequest, tmp_path: Pat
 
 
 @pytest.mark.later
-def test_a_copy_in_a_database_of_the_other_kind_is_bound(corrected: Database, other_kind: Database) -> None:
+def test_a_copy_in_a_database_of_the_other_kind_is_bound(
+    corrected: Database, other_kind: Database
+) -> None:
     copied(corrected, other_kind)
     assert what_is_wrong(other_kind) == []
     reclustering(other_kind).take_over(placing_of(other_kind), None)
@@ -466,12 +553,23 @@ def test_the_same_input_again_with_the_corrections_gives_the_same_groups(
 
 def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
     """The report comes to the blog's story by a correction made elsewhere; then the blog gets new words."""
-    other = record("Live Desk", "1", "Live blog: council of Sennick votes on budget", BLOG, published=NOON)
+    other = record(
+        "Live Desk",
+        "1",
+        "Live blog: council of Sennick votes on budget",
+        BLOG,
+        published=NOON,
+    )
     (opened,) = rig.take(other)
     assert queried(rig.database, select(story.c.container_only)).scalar_one()
     ids = [one.article for one in rig.accept(strike())]
     with rig.database.write() as connection:
-        detail = {"correction_no": 1, "at": NOON, "kind": "merge", "detail": '{"words":"elsewhere"}'}
+        detail = {
+            "correction_no": 1,
+            "at": NOON,
+            "kind": "merge",
+            "detail": '{"words":"elsewhere"}',
+        }
         connection.execute(insert(correction), [detail])
         rows = [
             {"correction": 1, "article": one, "relation": "together", "side": 0}
@@ -482,7 +580,13 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
     (joined,) = rig.place()
     assert joined.story == opened.story
     assert what_is_wrong(rig.database) == []
-    longer = record("Live Desk", "1", other.title, "10 p.m.: All is quiet now.\n\n" + BLOG, published=NOON)
+    longer = record(
+        "Live Desk",
+        "1",
+        other.title,
+        "10 p.m.: All is quiet now.\n\n" + BLOG,
+        published=NOON,
+    )
     assert [one.outcome for one in rig.take(longer)] == ["revised"]
     assert what_is_wrong(rig.database) == []
 
@@ -490,10 +594,14 @@ def test_a_report_that_belongs_to_a_live_blog_silences_it(rig: Rig) -> None:
 # --- labels ------------------------------------------------------------------------------------------------
 
 
-def test_labels_name_the_articles_of_corrections_in_force_and_where_they_are(corrected: Database) -> None:
+def test_labels_name_the_articles_of_corrections_in_force_and_where_they_are(
+    corrected: Database,
+) -> None:
     named = labels(corrected)
     assert named
-    assert named == {one: home for one, home in assigned(corrected).items() if one in named}
+    assert named == {
+        one: home for one, home in assigned(corrected).items() if one in named
+    }
     while True:
         try:
             undo(corrected)

@@ -34,7 +34,11 @@ SETS = ("fulltext", "leads", "lookalikes", "headlines")
 
 
 def evidence_of_all(database: Database) -> list[Evidence]:
-    rows = queried(database, select(article.c.evidence).order_by(article.c.inbox_no)).scalars().all()
+    rows = (
+        queried(database, select(article.c.evidence).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     return [codecs.unpack(row, Evidence) for row in rows]
 
 
@@ -59,7 +63,9 @@ def _rival_adds_up(evidence: Evidence) -> bool:
 def placed(rig: Rig, path: Path, most: int | None) -> None:
     records = read_dataset(path)[:most]
     entries = [
-        msgspec.structs.replace(one.entry, source="set", guid=str(number), authority="handed")
+        msgspec.structs.replace(
+            one.entry, source="set", guid=str(number), authority="handed"
+        )
         for number, one in enumerate(records)
     ]
     for start in range(0, len(entries), 400):
@@ -67,19 +73,25 @@ def placed(rig: Rig, path: Path, most: int | None) -> None:
 
 
 @pytest.mark.parametrize("name", ["fulltext", "headlines"])
-def test_shares_add_up_to_the_score_on_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
+def test_shares_add_up_to_the_score_on_the_dev_data(
+    sqlite: Database, data: Path, name: str
+) -> None:
     rig = Rig(sqlite, Clock())
     placed(rig, data / f"events-{name}.jsonl.gz", 120)
     found = evidence_of_all(sqlite)
     assert len(found) > 100
-    assert sum(one.score is not None for one in found) > 10, "too few decisions by score to say anything"
+    assert sum(one.score is not None for one in found) > 10, (
+        "too few decisions by score to say anything"
+    )
     assert {one.rules_version for one in found} == {rig.all_tuning.version}
     assert wrong_sums(found) == []
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("name", SETS)
-def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, data: Path, name: str) -> None:
+def test_shares_add_up_to_the_score_on_all_of_the_dev_data(
+    sqlite: Database, data: Path, name: str
+) -> None:
     rig = Rig(sqlite, Clock())
     placed(rig, data / f"events-{name}.jsonl.gz", None)
     assert wrong_sums(evidence_of_all(sqlite)) == []
@@ -89,9 +101,19 @@ def test_shares_add_up_to_the_score_on_all_of_the_dev_data(sqlite: Database, dat
 def three(database: Database) -> tuple[StoryReader, list[str], Rig]:
     rig = Rig(database, Clock())
     done = rig.take(
-        record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
-        record("Courier", "2", "Four dead as river Arrel floods Pennmouth", FLOOD_ELSEWHERE, published=NOON),
-        record("Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON),
+        record(
+            "Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
+        ),
+        record(
+            "Courier",
+            "2",
+            "Four dead as river Arrel floods Pennmouth",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
+        record(
+            "Herald", "3", "Dock workers in Sennick walk out", STRIKE, published=NOON
+        ),
     )
     return StoryReader(database), [one.article for one in done], rig
 
@@ -102,14 +124,27 @@ def test_an_article_tells_how_it_came(
     reading, (first, second, _), rig = three
     reported = explanation(reading, second, None, rig.all_tuning)
     assert reported.evidence.stage == "event"
-    assert "Ilse Brandt" in " ".join((*reported.shared.names, *reported.shared.words)).title()
+    assert (
+        "Ilse Brandt"
+        in " ".join((*reported.shared.names, *reported.shared.words)).title()
+    )
     text = explanation_text(reported)
     assert re.search(r"time between the reports +0 min +gives +\+", text)
-    words = text.split("shared with the story at that time, words: ")[1].splitlines()[0].split(", ")
-    assert tuple(words) == tuple(dict.fromkeys(map(str.casefold, words))) == tuple(reported.shared.words)
+    words = (
+        text.split("shared with the story at that time, words: ")[1]
+        .splitlines()[0]
+        .split(", ")
+    )
+    assert (
+        tuple(words)
+        == tuple(dict.fromkeys(map(str.casefold, words)))
+        == tuple(reported.shared.words)
+    )
     for words in ("It joined this story: score", "words of the whole text", "sum"):
         assert words in text
-    assert "It founded this story" in explanation_text(explanation(reading, first, None, rig.all_tuning))
+    assert "It founded this story" in explanation_text(
+        explanation(reading, first, None, rig.all_tuning)
+    )
 
 
 def test_two_articles_say_why_they_are_together_or_apart(
@@ -119,17 +154,23 @@ def test_two_articles_say_why_they_are_together_or_apart(
     together = explanation(reading, first, second, rig.all_tuning).pair
     assert together is not None
     assert together.same_story
-    assert math.isclose(together.score, together.bias + math.fsum(r.share for r in together.reasons))
+    assert math.isclose(
+        together.score, together.bias + math.fsum(r.share for r in together.reasons)
+    )
     apart = explanation(reading, first, third, rig.all_tuning).pair
     assert apart is not None
     assert not apart.same_story
     assert apart.score < together.score
-    assert math.isclose(apart.score, apart.bias + math.fsum(r.share for r in apart.reasons))
+    assert math.isclose(
+        apart.score, apart.bias + math.fsum(r.share for r in apart.reasons)
+    )
 
 
 def test_a_copy_shows_the_passages(three: tuple[StoryReader, list[str], Rig]) -> None:
     reading, (first, _, _), rig = three
-    (copy,) = rig.take(record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON))
+    (copy,) = rig.take(
+        record("Mirror", "9", "Pennmouth under water", FLOOD, published=NOON)
+    )
     reported = explanation(reading, copy.article, first, rig.all_tuning)
     assert reported.evidence.stage == "copy"
     assert reported.passages
@@ -147,15 +188,25 @@ def test_an_article_that_is_not_there_is_said_in_words(
 
 
 @pytest.mark.parametrize(
-    ("days", "words"), [(-1.0, "unknown"), (0.0, "0 min"), (0.5, "12.0 h"), (3.0, "3.0 d")]
+    ("days", "words"),
+    [(-1.0, "unknown"), (0.0, "0 min"), (0.5, "12.0 h"), (3.0, "3.0 d")],
 )
-def test_the_time_between_reports_is_in_a_suitable_unit(days: float, words: str) -> None:
+def test_the_time_between_reports_is_in_a_suitable_unit(
+    days: float, words: str
+) -> None:
     assert reason_value(Reason(name="days", value=days, share=0.0)) == words
 
 
-@pytest.mark.parametrize(("days", "words"), [(-1.0, "unknown"), (0.0, "0 days"), (1.0, "1 day")])
-def test_articles_of_a_day_have_no_minutes_between_them(days: float, words: str) -> None:
-    assert reason_value(Reason(name="days", value=days, share=0.0), is_of_day=True) == words
+@pytest.mark.parametrize(
+    ("days", "words"), [(-1.0, "unknown"), (0.0, "0 days"), (1.0, "1 day")]
+)
+def test_articles_of_a_day_have_no_minutes_between_them(
+    days: float, words: str
+) -> None:
+    assert (
+        reason_value(Reason(name="days", value=days, share=0.0), is_of_day=True)
+        == words
+    )
 
 
 def test_explain_says_that_a_date_is_known_to_the_day(database: Database) -> None:
@@ -163,9 +214,17 @@ def test_explain_says_that_a_date_is_known_to_the_day(database: Database) -> Non
     day = Published(time=NOON.replace(hour=0), precision="day")
     first, second = rig.take(
         record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=day),
-        record("Sennick Echo", "2", "Levee on the Arrel breaks at night", FLOOD_ELSEWHERE, published=day),
+        record(
+            "Sennick Echo",
+            "2",
+            "Levee on the Arrel breaks at night",
+            FLOOD_ELSEWHERE,
+            published=day,
+        ),
     )
-    explained = explanation(StoryReader(rig.database), second.article, first.article, rig.all_tuning)
+    explained = explanation(
+        StoryReader(rig.database), second.article, first.article, rig.all_tuning
+    )
     assert explained.is_of_day
     assert explained.pair is not None
     assert explained.pair.is_of_day

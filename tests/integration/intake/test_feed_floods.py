@@ -14,7 +14,16 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from tests.support import feed_rules
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    render_all,
+)
 from tests.support.feeds import NOW, channel_of, feed_of
 from tests.support.story_checks import (
     by_title,
@@ -27,7 +36,11 @@ from tests.support.story_checks import (
 )
 
 FORMATS: tuple[Literal["rss", "atom", "jsonfeed"], ...] = ("rss", "atom", "jsonfeed")
-RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_rules.of_jsonfeed}
+RULES = {
+    "rss": feed_rules.of_rss,
+    "atom": feed_rules.of_atom,
+    "jsonfeed": feed_rules.of_jsonfeed,
+}
 
 
 class Reader:
@@ -41,7 +54,11 @@ class Reader:
         """What it shows as new, and what it puts first again."""
         items = channel_of(self.database).items
         new = [item.id for item in items if item.id not in self.seen]
-        moved = [item.id for item in items if self.seen.get(item.id, item.updated) != item.updated]
+        moved = [
+            item.id
+            for item in items
+            if self.seen.get(item.id, item.updated) != item.updated
+        ]
         self.seen |= {item.id: item.updated for item in items}
         return new, moved
 
@@ -97,32 +114,52 @@ def test_only_what_is_chosen_bumps_and_nothing_else_depends_on_it(
 ) -> None:
     assert set(bumps) <= BUMPS
     rig = Rig(database, Clock(NOON))
-    rig.pipeline = Pipeline(database, InlineExecutor(), Tuning(), rig.clock, StoryOptions(bumps=bumps))
-    rig.take(flood(), record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON))
+    rig.pipeline = Pipeline(
+        database, InlineExecutor(), Tuning(), rig.clock, StoryOptions(bumps=bumps)
+    )
+    rig.take(
+        flood(),
+        record(
+            "Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON
+        ),
+    )
     reader = Reader(database)
     new, _ = reader.look()
     titles = {item.title for item in channel_of(database).items}
-    rig.take(flood("Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"))
+    rig.take(
+        flood(
+            "Herald", FLOOD_ELSEWHERE, title="Pennmouth under water after levee fails"
+        )
+    )
     items = channel_of(database).items
     assert {item.id for item in items} == set(new)
     assert any("2 independent reports" in item.html for item in items)
     _, bumped = reader.look()
     has_new_title = {item.title for item in items} != titles
-    assert bool(bumped) == ("report" in bumps or ("headline" in bumps and has_new_title))
+    assert bool(bumped) == (
+        "report" in bumps or ("headline" in bumps and has_new_title)
+    )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("bumps", [("report", "headline"), ("correction",)])
-def test_a_correction_bumps_where_that_is_chosen(database: Database, bumps: tuple[str, ...]) -> None:
+def test_a_correction_bumps_where_that_is_chosen(
+    database: Database, bumps: tuple[str, ...]
+) -> None:
     rig = Rig(database, Clock(NOON))
-    rig.take(flood(), flood("Mirror", FLOOD, title="Levee breaks at Pennmouth, four dead, again"))
+    rig.take(
+        flood(),
+        flood("Mirror", FLOOD, title="Levee breaks at Pennmouth, four dead, again"),
+    )
     reader = Reader(database)
     (whole,), _ = reader.look()
     later = Clock(NOON + dt.timedelta(days=9))
     placing = Placer(database, Tuning(), later, StoryOptions(bumps=bumps))
     story = whole.rsplit("/", 1)[1]
     placing.correct(
-        CorrectionCommand(kind="split", stories=(story,), articles=(members(database, story)[-1],))
+        CorrectionCommand(
+            kind="split", stories=(story,), articles=(members(database, story)[-1],)
+        )
     )
     new, bumped = reader.look()
     assert len(new) == 1

@@ -25,7 +25,15 @@ from aggregator.store.tables import (
     set_counter,
     story,
 )
-from tests.support.articles import NOON, Clock, Rig, flood, flood_elsewhere, record, strike
+from tests.support.articles import (
+    NOON,
+    Clock,
+    Rig,
+    flood,
+    flood_elsewhere,
+    record,
+    strike,
+)
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
 from tests.support.outgoing import Post
@@ -59,7 +67,9 @@ def by_outlet() -> list[list[Entry]]:
     return [feeds[name] for name in random.Random(4).sample(sorted(feeds), len(feeds))]
 
 
-def read_first(database: Database, feeds: list[list[Entry]], *, together: bool = False) -> Rig:
+def read_first(
+    database: Database, feeds: list[list[Entry]], *, together: bool = False
+) -> Rig:
     """A rig that has placed the feeds one by one, or all of them in order of time."""
     rig = Rig(database, Clock(NOON + DAYS))
     for items in feeds:
@@ -80,11 +90,16 @@ def groups(database: Database) -> set[frozenset[str]]:
 
 
 def order(database: Database) -> list[str]:
-    return list(queried(database, select(article.c.id).order_by(article.c.inbox_no)).scalars())
+    return list(
+        queried(database, select(article.c.id).order_by(article.c.inbox_no)).scalars()
+    )
 
 
 def bumps(database: Database) -> dict[str, dt.datetime]:
-    rows = queried(database, select(story.c.id, story.c.bumped_at).where(story.c.redirect_to.is_(None)))
+    rows = queried(
+        database,
+        select(story.c.id, story.c.bumped_at).where(story.c.redirect_to.is_(None)),
+    )
     return {row.id: row.bumped_at for row in rows}
 
 
@@ -109,7 +124,9 @@ def test_afterwards_all_is_as_if_it_had_been_placed_in_order_of_time(
     assert what_is_wrong(database, rig.pipeline.placer) == []
     assert list(faults(database)) == []
     founding = select(article.c.id).join(entry, entry.c.inbox_no == article.c.inbox_no)
-    assert set(queried(database, founding.where(entry.c.article == article.c.id)).scalars()) == set(ordered)
+    assert set(
+        queried(database, founding.where(entry.c.article == article.c.id)).scalars()
+    ) == set(ordered)
 
 
 def test_the_new_order_is_stored(database: Database) -> None:
@@ -126,7 +143,9 @@ def test_what_is_placed_next_is_decided_as_after_a_reading_in_order_of_time(
 ) -> None:
     feeds = by_outlet()
     with sqlite_at(tmp_path / "together.db") as together:
-        read_first(together, feeds[4:], together=True).take(*feeds[0], *feeds[1], *feeds[2], *feeds[3])
+        read_first(together, feeds[4:], together=True).take(
+            *feeds[0], *feeds[1], *feeds[2], *feeds[3]
+        )
         in_order = groups(together)
     rig = read_first(database, feeds[4:])
     decide_again(rig)
@@ -180,25 +199,45 @@ def test_texts_are_found_afterwards(database: Database) -> None:
     decide_again(rig)
     rig.pipeline.index_text()
     rig.pipeline.index_older()
-    assert {hit.article for hit in StoryReader(database).search("Hollin", 50).hits} == before
+    assert {
+        hit.article for hit in StoryReader(database).search("Hollin", 50).hits
+    } == before
 
 
 def test_nobody_is_notified_and_no_story_moves_up(database: Database) -> None:
     """One story is merged into another one, and one is divided: both had been announced."""
     receiver = Receiver()
-    post = Post(database, Webhook(name="hook", url=receiver.url(), key=signing_key(SECRET), query=None))
+    post = Post(
+        database,
+        Webhook(name="hook", url=receiver.url(), key=signing_key(SECRET), query=None),
+    )
     rig = post.rig
-    for item in (flood_elsewhere(), flood(published=NOON - dt.timedelta(hours=1)), strike()):
+    for item in (
+        flood_elsewhere(),
+        flood(published=NOON - dt.timedelta(hours=1)),
+        strike(),
+    ):
         rig.accept(item, gathers=True)
         rig.place()
     levee, dock = by_title(database, "evee", "Dock")
     mistake(database, "split", levee, articles=(members(database, levee)[1],))
-    mistake(database, "merge", dock, *[id_ for id_ in partition(database) if id_ not in (levee, dock)])
+    mistake(
+        database,
+        "merge",
+        dock,
+        *[id_ for id_ in partition(database) if id_ not in (levee, dock)],
+    )
     assert len(partition(database)) == 2
     rig.restart()
-    assert not rig.pipeline.end_first_reading(), "the dispatcher has not seen all changes"
+    assert not rig.pipeline.end_first_reading(), (
+        "the dispatcher has not seen all changes"
+    )
     post.run()
-    sent, deliveries, bumped = len(receiver.ids()), rows_of(database, outbox), bumps(database)
+    sent, deliveries, bumped = (
+        len(receiver.ids()),
+        rows_of(database, outbox),
+        bumps(database),
+    )
     changes = counted(database, change, change.c.kind == "created")
     of_article = assigned(database)
     decide_again(rig)
@@ -208,9 +247,14 @@ def test_nobody_is_notified_and_no_story_moves_up(database: Database) -> None:
     assert sorted(map(len, groups(database))) == [1, 2]
     for id_, moment in bumps(database).items():
         former = {of_article[one] for one in partition(database)[id_]}
-        assert moment.replace(microsecond=0) in {bumped[one].replace(microsecond=0) for one in former}
+        assert moment.replace(microsecond=0) in {
+            bumped[one].replace(microsecond=0) for one in former
+        }
     assert what_is_wrong(database) == []
-    rig.accept(record("Post", "3", "Ferry aground near Calmouth", "A ferry ran aground."), gathers=True)
+    rig.accept(
+        record("Post", "3", "Ferry aground near Calmouth", "A ferry ran aground."),
+        gathers=True,
+    )
     rig.place()
     post.run()
     assert len(receiver.ids()) == sent + 1, "what comes next is sent"
@@ -218,7 +262,9 @@ def test_nobody_is_notified_and_no_story_moves_up(database: Database) -> None:
 
 
 def test_a_merged_story_redirects(sqlite: Database) -> None:
-    rig = read_first(sqlite, [[flood_elsewhere()], [flood(published=NOON - dt.timedelta(hours=1))]])
+    rig = read_first(
+        sqlite, [[flood_elsewhere()], [flood(published=NOON - dt.timedelta(hours=1))]]
+    )
     (levee,) = partition(sqlite)
     _, other = mistake(sqlite, "split", levee, articles=(members(sqlite, levee)[1],))
     rig.restart()
@@ -234,10 +280,16 @@ def test_a_merged_story_redirects(sqlite: Database) -> None:
 def test_it_is_not_over_before_every_source_was_asked(sqlite: Database) -> None:
     rig = read_first(sqlite, by_outlet())
     due = feed_source("https://gazette.example/feed", next_due_at=rig.clock())
-    later = feed_source("https://herald.example/feed", next_due_at=rig.clock() + dt.timedelta(hours=2))
+    later = feed_source(
+        "https://herald.example/feed", next_due_at=rig.clock() + dt.timedelta(hours=2)
+    )
     written_by(sqlite, sources.add, due, later)
     assert not rig.pipeline.end_first_reading()
-    asked = update(sources.source).where(sources.source.c.id == due.id).values(last_polled_at=NOON)
+    asked = (
+        update(sources.source)
+        .where(sources.source.c.id == due.id)
+        .values(last_polled_at=NOON)
+    )
     with sqlite.write() as connection:
         connection.execute(asked)
     assert rig.pipeline.end_first_reading()
@@ -245,7 +297,9 @@ def test_it_is_not_over_before_every_source_was_asked(sqlite: Database) -> None:
 
 def test_it_is_not_over_while_entries_wait(sqlite: Database) -> None:
     rig = read_first(sqlite, by_outlet())
-    number = rig.waits(flood(url="https://gazette.example/flood", authority="own"), gathers=True)
+    number = rig.waits(
+        flood(url="https://gazette.example/flood", authority="own"), gathers=True
+    )
     assert not rig.pipeline.end_first_reading(), "for its page"
     rig.accept(strike(), gathers=True)
     assert not rig.pipeline.end_first_reading()
@@ -291,7 +345,9 @@ def test_a_database_that_began_otherwise_has_no_first_reading(sqlite: Database) 
     assert read_by(sqlite, counter_value, "first_reading") == 0
 
 
-def test_too_many_entries_keep_their_order(sqlite: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_too_many_entries_keep_their_order(
+    sqlite: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     rig = read_first(sqlite, by_outlet())
     written_by(sqlite, set_counter, "inbox", 20_001)
     with caplog.at_level(logging.WARNING):

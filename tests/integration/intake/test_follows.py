@@ -9,10 +9,21 @@ from aggregator.config.tuning import Tuning
 from aggregator.store.engine.database import Database
 from tests.support.articles import DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record
 from tests.support.rows import executed, queried
-from tests.support.story_checks import by_title, correct, members, placing_of, reclustering, undo
+from tests.support.story_checks import (
+    by_title,
+    correct,
+    members,
+    placing_of,
+    reclustering,
+    undo,
+)
 
 DAY = dt.timedelta(days=1)
-BROKEN, VOTED, STRUCK = "Levee breaks at Pennmouth, four dead", "Parliament votes for dykes", "Dock strike"
+BROKEN, VOTED, STRUCK = (
+    "Levee breaks at Pennmouth, four dead",
+    "Parliament votes for dykes",
+    "Dock strike",
+)
 
 
 @pytest.fixture
@@ -89,8 +100,13 @@ def test_what_follows_a_story_is_found_by_its_id(rig: Rig) -> None:
     with rig.database.read() as connection:
         if not rig.database.is_sqlite:
             connection.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = " ".join(str(row) for row in connection.execute(text(explain + asked), {"levee": levee}))
-    assert [row.title for row in queried(rig.database, text(asked), {"levee": levee})] == [VOTED]
+        plan = " ".join(
+            str(row)
+            for row in connection.execute(text(explain + asked), {"levee": levee})
+        )
+    assert [
+        row.title for row in queried(rig.database, text(asked), {"levee": levee})
+    ] == [VOTED]
     assert "ix_article_follows" in plan
     assert "ix_story_redirect_to" in plan
     assert "SCAN " not in plan

@@ -17,7 +17,11 @@ from aggregator.admin.export import exported, import_into
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
-from aggregator.grouping.deletion.erase import ForgetCommand, ForgetHandler, ForgetResult
+from aggregator.grouping.deletion.erase import (
+    ForgetCommand,
+    ForgetHandler,
+    ForgetResult,
+)
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
 from aggregator.intake.recluster.regrouping import GroupingDifference, RegroupedStory
@@ -37,7 +41,15 @@ from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from tests.integration.intake.test_repeating import FOOTERS, articles_of, taken_out
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.fresh import sqlite_at
 from tests.support.passages import entries
 from tests.support.rows import counted, executed, queried, read_by, written_by
@@ -63,7 +75,9 @@ ALL_TUNING = Tuning()
 TOWN = record("Echo", "2", "Town under water", FLOOD_ELSEWHERE, published=NOON)
 
 
-def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0) -> Entry:
+def marked(
+    guid: str, body: str, *, title: str = "levee breaks", days_before: int = 0
+) -> Entry:
     """An article with the word in all that it says of itself."""
     return record(
         "Herald",
@@ -78,15 +92,24 @@ def marked(guid: str, body: str, *, title: str = "levee breaks", days_before: in
 
 def alone(guid: str, body: str = STRIKE) -> Entry:
     """One that is a story of its own."""
-    return marked(guid, body, title=f"dockers walk out, {guid}", days_before=60 * int(guid))
+    return marked(
+        guid, body, title=f"dockers walk out, {guid}", days_before=60 * int(guid)
+    )
 
 
 def words_in(database: Database) -> list[str]:
     """Each column in which the word stands, packed or not."""
     found = []
-    words = ("article_search_data", ["block"]) if database.is_sqlite else ("article_search", ["words"])
+    words = (
+        ("article_search_data", ["block"])
+        if database.is_sqlite
+        else ("article_search", ["words"])
+    )
     with database.read() as connection:
-        tables = [(str(table.name), [column.name for column in table.c]) for table in metadata.sorted_tables]
+        tables = [
+            (str(table.name), [column.name for column in table.c])
+            for table in metadata.sorted_tables
+        ]
         for name, columns in [*tables, words]:
             rows = connection.execute(text(f"SELECT {', '.join(columns)} FROM {name}"))
             for row in rows:
@@ -115,7 +138,9 @@ def in_files(database: Database) -> bool:
     """Whether the word stands in SQLite's files."""
     file = database.file
     every = (file, file.with_name(f"{file.name}-wal")) if file else ()
-    return any(MARK.encode() in one.read_bytes().lower() for one in every if one.exists())
+    return any(
+        MARK.encode() in one.read_bytes().lower() for one in every if one.exists()
+    )
 
 
 def settle(rig: Rig) -> None:
@@ -145,11 +170,15 @@ def answered(rig: Rig, number: int) -> ForgetResult:
 def filling_of(rig: Rig, reading: StoryReader | None = None) -> WebhookDispatcher:
     hook = Webhook(name="desk", url="https://hooks.example/x", key=b"k" * 32)
     reading = reading or StoryReader(rig.database, ALL_TUNING)
-    return WebhookDispatcher(rig.database, reading, [hook], PublishSettings(), ALL_TUNING, rig.clock)
+    return WebhookDispatcher(
+        rig.database, reading, [hook], PublishSettings(), ALL_TUNING, rig.clock
+    )
 
 
 def the_article(database: Database, guid: str = "1") -> str:
-    chosen = select(article.c.id).where(article.c.url == f"https://herald.example/{MARK}-{guid}")
+    chosen = select(article.c.id).where(
+        article.c.url == f"https://herald.example/{MARK}-{guid}"
+    )
     return str(queried(database, chosen).scalar_one())
 
 
@@ -163,12 +192,19 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
     filling.sync_webhooks()
     rig.take(record("Herald", "0", "Libraries stay open", COUNCIL, published=NOON))
     rig.take(marked("1", FLOOD), TOWN)
-    rig.take(marked("1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth"))  # a revision
+    # A revision
+    rig.take(
+        marked(
+            "1", f"{FLOOD} Later {MARK}s came.", title="levee gives way at Pennmouth"
+        )
+    )
     rig.take(alone("3"), alone("5", STRIKE[::-1]))  # one will be empty, one gives way
     settle(rig)
     while filling.step() is not None:
         pass
-    flood, ended = (assigned(database)[the_article(database, guid)] for guid in ("1", "3"))
+    flood, ended = (
+        assigned(database)[the_article(database, guid)] for guid in ("1", "3")
+    )
     correct(database, "merge", flood, ended)
     undo(database)
     gave_way = assigned(database)[the_article(database, "5")]
@@ -183,20 +219,35 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
             reason="y",
             at=NOON,
         )
-        regrouped = RegroupedStory(story=ended, title=f"{MARK.title()} again", before=0, after=1)
+        regrouped = RegroupedStory(
+            story=ended, title=f"{MARK.title()} again", before=0, after=1
+        )
         answer = GroupingDifference(
-            articles=1, moved=1, stories_before=1, stories_after=1, pairs_kept=1, changes=(regrouped,)
+            articles=1,
+            moved=1,
+            stories_before=1,
+            stories_after=1,
+            pairs_kept=1,
+            changes=(regrouped,),
         )
         number = commands.enqueue(connection, NOON, "recluster", "{}")
-        commands.answer(connection, number, NOON, "done", msgspec.json.encode(answer).decode())
+        commands.answer(
+            connection, number, NOON, "done", msgspec.json.encode(answer).decode()
+        )
     rig.accept(marked("1", f"{FLOOD_ELSEWHERE} Still {MARK}."))  # waits to be placed
     places = words_in(database)
     rows = {"article.text", "entry.payload", "story.rendered", "outbox.body"}
     rows |= {"story_log.detail", "change.title", "rejected_input.item"}
-    assert {*rows, "article_search_data.block" if database.is_sqlite else "article_search.words"} <= {*places}
+    assert {
+        *rows,
+        "article_search_data.block" if database.is_sqlite else "article_search.words",
+    } <= {*places}
     assert in_files(database) == database.is_sqlite
 
-    named = (f"https://herald.example/{MARK}-1", *(the_article(database, guid) for guid in "35"))
+    named = (
+        f"https://herald.example/{MARK}-1",
+        *(the_article(database, guid) for guid in "35"),
+    )
     done = [forget(rig, name) for name in named]
 
     assert [one.summary.articles for one in done] == [1, 1, 1]
@@ -208,15 +259,26 @@ def test_no_word_of_it_is_left(rig: Rig, tmp_path: Path) -> None:
         assert database.checkpoint_log()
         assert not in_files(database)
     left = StoryReader(database).stories(StoryFilter(limit=9)).stories
-    assert sorted(one.title for one in left) == ["Libraries stay open", "Town under water"]
+    assert sorted(one.title for one in left) == [
+        "Libraries stay open",
+        "Town under water",
+    ]
     assert StoryReader(database).story(ended) is None
-    waiting = queried(database, select(func.count()).where(outbox_table.c.body.is_not(None)))
+    waiting = queried(
+        database, select(func.count()).where(outbox_table.c.body.is_not(None))
+    )
     assert waiting.scalar_one() == 1, "only of what nobody asked to forget"
-    assert all(MARK not in line.decode().lower() for line in exported(database, lambda _: None))
+    assert all(
+        MARK not in line.decode().lower() for line in exported(database, lambda _: None)
+    )
 
 
 def _in_order(database: Database) -> list[str]:
-    return list(queried(database, select(article.c.id).order_by(article.c.inbox_no).limit(3)).scalars())
+    return list(
+        queried(
+            database, select(article.c.id).order_by(article.c.inbox_no).limit(3)
+        ).scalars()
+    )
 
 
 @pytest.mark.later
@@ -245,11 +307,25 @@ def test_no_page_feed_or_answer_has_it(rig: Rig) -> None:
         settle(rig)
         again = client.get("/feeds/stories.rss", headers={"If-None-Match": tag})
         assert again.status_code == 200, "readers that ask whether it changed are told"
-        reported = {path: client.get(path).text.lower().replace(f"q={MARK}", "") for path in paths}
-        inside = [path for path, page in reported.items() if MARK in page and not path.startswith("/search")]
+        reported = {
+            path: client.get(path).text.lower().replace(f"q={MARK}", "")
+            for path in paths
+        }
+        inside = [
+            path
+            for path, page in reported.items()
+            if MARK in page and not path.startswith("/search")
+        ]
         assert inside == []
-        assert "nothing" in reported[f"/search?q={MARK}"] or "no story" in reported[f"/search?q={MARK}"]
-        for path in (f"/stories/{ended}", f"/api/v1/stories/{ended}", f"/api/v1/articles/{gone}"):
+        assert (
+            "nothing" in reported[f"/search?q={MARK}"]
+            or "no story" in reported[f"/search?q={MARK}"]
+        )
+        for path in (
+            f"/stories/{ended}",
+            f"/api/v1/stories/{ended}",
+            f"/api/v1/articles/{gone}",
+        ):
             assert client.get(path).status_code == 410
     server.stop()
 
@@ -269,12 +345,17 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
         msgspec.structs.replace(marked("1", FLOOD), guid="another"),
         msgspec.structs.replace(marked("1", FLOOD), url=None),
     )
-    assert [(one.outcome, one.article, one.entry_no) for one in again] == [("forgotten", id_, None)] * 4
-    assert [one.outcome for one in rig.accept(msgspec.structs.replace(marked("1", ""), guid="another"))] == [
-        "forgotten"
-    ], "it is known by the keys that it came under since"
+    assert [(one.outcome, one.article, one.entry_no) for one in again] == [
+        ("forgotten", id_, None)
+    ] * 4
+    assert [
+        one.outcome
+        for one in rig.accept(msgspec.structs.replace(marked("1", ""), guid="another"))
+    ] == ["forgotten"], "it is known by the keys that it came under since"
 
-    _, secret = written_by(database, api_tokens.create, "newsroom", ("push",), rig.clock())
+    _, secret = written_by(
+        database, api_tokens.create, "newsroom", ("push",), rig.clock()
+    )
     letterbox = PushEndpoint(database, ALL_TUNING, rig.clock)
     holder = read_by(database, api_tokens.holder, secret)
     assert holder is not None
@@ -294,7 +375,9 @@ def test_it_does_not_come_back_by_any_door(rig: Rig, tmp_path: Path) -> None:
     assert rig.place() == []
     assert words_in(database) == []
     newest_tombstones = read_by(database, tombstones.newest_tombstones, 9)
-    assert [(one.article, one.rejected_count) for one in newest_tombstones] == [(id_, 6)]
+    assert [(one.article, one.rejected_count) for one in newest_tombstones] == [
+        (id_, 6)
+    ]
     assert all(one != id_ for one in assigned(database))
 
 
@@ -307,7 +390,9 @@ def test_what_was_accepted_meanwhile_is_refused_in_its_place(rig: Rig) -> None:
     assert rig.accept(marked("1", f"{FLOOD_ELSEWHERE} {MARK}"))[0].outcome == "revision"
     written_by(rig.database, tombstones.add_tombstones, [id_], NOON)
     placed = rig.place()
-    assert [(one.outcome, one.reason) for one in placed] == [("refused", tombstones.REASON)]
+    assert [(one.outcome, one.reason) for one in placed] == [
+        ("refused", tombstones.REASON)
+    ]
     assert words_in(rig.database) == []
 
 
@@ -326,22 +411,46 @@ def test_an_export_carries_tombstones(rig: Rig, tmp_path: Path) -> None:
 def test_copies_stay_and_the_first_of_them_is_the_original(rig: Rig) -> None:
     database = rig.database
     for number, outlet in enumerate(("Herald", "Echo", "Gazette")):
-        rig.take(record(outlet, "1", f"Levee breaks, {outlet}", FLOOD, published=NOON + number * HOUR))
+        rig.take(
+            record(
+                outlet,
+                "1",
+                f"Levee breaks, {outlet}",
+                FLOOD,
+                published=NOON + number * HOUR,
+            )
+        )
     first, second, third = _in_order(database)
     sketches = _sketches(database)
     assert sketches.keys() == {1, 2, 3}
     assert forget(rig, first).summary.copies == 2
-    assert _sketches(database) == {2: sketches[1], 3: sketches[1]}, "copies to come find the next original"
-    rows = queried(
-        database, select(article.c.id, article.c.copy_of, article.c.role).order_by(article.c.inbox_no)
+    assert _sketches(database) == {2: sketches[1], 3: sketches[1]}, (
+        "copies to come find the next original"
     )
-    assert [tuple(row) for row in rows] == [(second, None, "report"), (third, second, "copy")]
+    rows = queried(
+        database,
+        select(article.c.id, article.c.copy_of, article.c.role).order_by(
+            article.c.inbox_no
+        ),
+    )
+    assert [tuple(row) for row in rows] == [
+        (second, None, "report"),
+        (third, second, "copy"),
+    ]
     assert what_is_wrong(database) == []
-    assert [one.outcome for one in rig.take(record("Post", "1", "Levee", FLOOD, published=NOON))] == ["copy"]
-    before, reported = StoryReader(database).last_change(), by_title(database, "Levee breaks")
+    assert [
+        one.outcome
+        for one in rig.take(record("Post", "1", "Levee", FLOOD, published=NOON))
+    ] == ["copy"]
+    before, reported = (
+        StoryReader(database).last_change(),
+        by_title(database, "Levee breaks"),
+    )
     forget(rig, next(id_ for id_ in assigned(database) if id_ not in (second, third)))
     assert by_title(database, "Levee breaks") == reported
-    assert StoryReader(database).last_change() != before, "readers are told, though the headline stayed"
+    assert StoryReader(database).last_change() != before, (
+        "readers are told, though the headline stayed"
+    )
     forget(rig, second)
     assert forget(rig, third).summary.articles == 1
     assert assigned(database) == {}
@@ -370,7 +479,9 @@ def test_an_outlet_goes_with_all_that_waits(rig: Rig) -> None:
     assert (done.named, done.summary.articles, done.summary.entries) == (2, 1, 2)
     assert [one.outcome for one in rig.place()] == []
     assert words_in(rig.database) == []
-    assert rig.accept(marked("10", STRIKE))[0].outcome == "new", "what it publishes later is other news"
+    assert rig.accept(marked("10", STRIKE))[0].outcome == "new", (
+        "what it publishes later is other news"
+    )
 
 
 def stopped_while_it_forgets(rig: Rig) -> int:
@@ -389,12 +500,18 @@ def stopped_while_it_forgets(rig: Rig) -> int:
 @pytest.mark.later
 def test_what_a_stop_left_over_goes_at_the_next_start(rig: Rig) -> None:
     for number in range(45):
-        rig.accept(record("Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"))
+        rig.accept(
+            record(
+                "Herald", str(number), f"{MARK} {number}", f"{STRIKE} {MARK} {number}"
+            )
+        )
     rig.place()
     assert 0 < stopped_while_it_forgets(rig) < 45
 
 
-def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(rig: Rig) -> None:
+def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(
+    rig: Rig,
+) -> None:
     """Its articles are gone by then, so that its name means none."""
     rig.take(marked("1", FLOOD))
     assert stopped_while_it_forgets(rig) == 0
@@ -403,8 +520,12 @@ def test_an_outlet_whose_index_was_not_finished_is_forgotten_at_the_next_start(r
 
 
 def test_an_outlet_is_named_in_any_case(rig: Rig) -> None:
-    rig.take(record("Gießener Anzeiger", "1", "Town under water", FLOOD, published=NOON))
-    rig.accept(record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE, published=NOON))
+    rig.take(
+        record("Gießener Anzeiger", "1", "Town under water", FLOOD, published=NOON)
+    )
+    rig.accept(
+        record("Gießener Anzeiger", "2", "Dockers walk out", STRIKE, published=NOON)
+    )
     assert forget(rig, "gießener ANZEIGER").summary.entries == 2
 
 
@@ -427,7 +548,9 @@ def test_what_a_killed_recluster_left_goes_too(rig: Rig) -> None:
 
     def as_if_killed(*_: int) -> None:
         (running,) = scratch_files(folder)
-        shutil.copytree(folder / running, folder / f"{running}-killed", dirs_exist_ok=True)
+        shutil.copytree(
+            folder / running, folder / f"{running}-killed", dirs_exist_ok=True
+        )
 
     rig.take(marked("1", FLOOD), TOWN)
     reclustering(database).difference(None, as_if_killed)
@@ -469,7 +592,11 @@ def test_an_address_of_any_length_is_stored_and_forgotten(rig: Rig) -> None:
     long = f"https://herald.example/{''.join(seldom)}"  # no database packs it
     (placed,) = rig.take(record("Herald", "1", "Dockers walk out", STRIKE, url=long))
     forgotten = forget(rig, long)
-    assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == ("founded", 1, 1)
+    assert (placed.outcome, forgotten.summary.articles, forgotten.summary.entries) == (
+        "founded",
+        1,
+        1,
+    )
 
 
 def test_undoing_a_split_brings_an_ended_story_back(rig: Rig) -> None:
@@ -489,7 +616,9 @@ def test_undoing_a_split_brings_an_ended_story_back(rig: Rig) -> None:
 
 @pytest.mark.later
 @pytest.mark.parametrize("seed", range(2))
-def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed: int) -> None:
+def test_whatever_is_forgotten_the_rest_holds_together(
+    database: Database, seed: int
+) -> None:
     """Rows agree with each other, and what is in memory with them, on both databases."""
     fill(database)
     chance = random.Random(seed)
@@ -507,7 +636,9 @@ def test_whatever_is_forgotten_the_rest_holds_together(database: Database, seed:
     assert queried(database, dangling).all() == []
 
 
-def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(database: Database) -> None:
+def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock())
     first, copy, *_ = rig.take(
         record("Herald", "1", "Levee breaks", FLOOD, published=NOON),
@@ -522,7 +653,9 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     def go(article_id: str, story_id: str) -> None:
         with placer.unit_of_work() as open_rig:
             former = {article_id: [story_id]}
-            ForgetHandler(placer.parts).carry_out(open_rig, [article_id], former, "retention")
+            ForgetHandler(placer.parts).carry_out(
+                open_rig, [article_id], former, "retention"
+            )
             if article_id == copy.article:
                 raise ZeroDivisionError
 
@@ -538,4 +671,6 @@ def test_the_index_of_passages_in_memory_follows_what_goes_and_what_inherits_it(
     assert entries(index, 4) != before
     with pytest.raises(ZeroDivisionError):
         go(copy.article, first.story)
-    assert placer.parts.copy_finder._index is None, "it is built again from the rows, which were rolled back"
+    assert placer.parts.copy_finder._index is None, (
+        "it is built again from the rows, which were rolled back"
+    )

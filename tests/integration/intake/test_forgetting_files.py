@@ -7,7 +7,14 @@ from sqlalchemy import create_engine, text
 
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade
-from tests.integration.intake.test_forgetting import MARK, alone, forget, settle, the_article, words_in
+from tests.integration.intake.test_forgetting import (
+    MARK,
+    alone,
+    forget,
+    settle,
+    the_article,
+    words_in,
+)
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.own_postgres import OwnPostgres
 from tests.support.story_checks import fill
@@ -15,7 +22,9 @@ from tests.support.story_checks import fill
 pytestmark = pytest.mark.torture
 
 
-def test_after_vacuum_full_and_a_new_log_no_file_of_the_server_holds_it(own_postgres: OwnPostgres) -> None:
+def test_after_vacuum_full_and_a_new_log_no_file_of_the_server_holds_it(
+    own_postgres: OwnPostgres,
+) -> None:
     address = own_postgres.make()
     database = Database(address)
     upgrade(database)
@@ -31,7 +40,8 @@ def test_after_vacuum_full_and_a_new_log_no_file_of_the_server_holds_it(own_post
     engine = create_engine(address, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM (FULL, ANALYZE)"))
-        connection.execute(text("VACUUM FULL pg_statistic"))  # which ANALYZE has just written
+        # Which ANALYZE has just written
+        connection.execute(text("VACUUM FULL pg_statistic"))
     engine.dispose()
     assert _holding(own_postgres) <= {"pg_wal"}
 
@@ -39,7 +49,11 @@ def test_after_vacuum_full_and_a_new_log_no_file_of_the_server_holds_it(own_post
 def _holding(server: OwnPostgres) -> set[str]:
     """The folders of the server's files in which the word stands; it is stopped for that."""
     server.stop()
-    found = {file.relative_to(server.data).parts[0] for file in _files(server.data) if _has(file)}
+    found = {
+        file.relative_to(server.data).parts[0]
+        for file in _files(server.data)
+        if _has(file)
+    }
     server.start()
     return found
 

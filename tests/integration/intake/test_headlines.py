@@ -14,7 +14,15 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 
@@ -34,7 +42,13 @@ FLOOD_BY_BOAT = (
 
 
 def report(outlet: str, title: str, text: str, hours: int) -> Entry:
-    return record(outlet, f"{outlet} {hours}", title, text, published=NOON + dt.timedelta(hours=hours))
+    return record(
+        outlet,
+        f"{outlet} {hours}",
+        title,
+        text,
+        published=NOON + dt.timedelta(hours=hours),
+    )
 
 
 class Newsroom(Rig):
@@ -46,7 +60,11 @@ class Newsroom(Rig):
 
     def restart(self) -> None:
         self.pipeline = Pipeline(
-            self.database, InlineExecutor(), self.all_tuning, self.clock, StoryOptions(prefer=self.prefer)
+            self.database,
+            InlineExecutor(),
+            self.all_tuning,
+            self.clock,
+            StoryOptions(prefer=self.prefer),
         )
 
     def titles(self) -> list[tuple[str, str | None]]:
@@ -55,13 +73,16 @@ class Newsroom(Rig):
             article, article.c.id == story.c.title_article
         )
         return [
-            (row.title, row.outlet) for row in queried(self.database, statement.order_by(story.c.story_no))
+            (row.title, row.outlet)
+            for row in queried(self.database, statement.order_by(story.c.story_no))
         ]
 
     def changes(self) -> list[dict[str, Any]]:
         rows = queried(
             self.database,
-            select(story_log.c.detail).where(story_log.c.kind == "headline").order_by(story_log.c.log_no),
+            select(story_log.c.detail)
+            .where(story_log.c.kind == "headline")
+            .order_by(story_log.c.log_no),
         )
         return [json.loads(row.detail) for row in rows]
 
@@ -78,7 +99,9 @@ def test_a_title_changes_for_a_reason_that_is_logged(database: Database) -> None
     assert len(rig.changes()) == 1
 
 
-def test_a_title_is_chosen_afresh_each_time_the_reports_have_doubled(database: Database) -> None:
+def test_a_title_is_chosen_afresh_each_time_the_reports_have_doubled(
+    database: Database,
+) -> None:
     rig = Newsroom(database)
     shown = []
     for hour, (title, text) in enumerate(
@@ -92,16 +115,28 @@ def test_a_title_is_chosen_afresh_each_time_the_reports_have_doubled(database: D
         rig.take(report(f"Paper {hour}", title, text, hour))
         shown += rig.titles()
         rig.restart()
-    assert [outlet for _, outlet in shown] == ["Paper 0", "Paper 1", "Paper 1", "Paper 2"]
+    assert [outlet for _, outlet in shown] == [
+        "Paper 0",
+        "Paper 1",
+        "Paper 1",
+        "Paper 2",
+    ]
 
 
-def test_copies_in_a_large_story_name_it_the_same_after_a_restart(database: Database, tmp_path: Path) -> None:
+def test_copies_in_a_large_story_name_it_the_same_after_a_restart(
+    database: Database, tmp_path: Path
+) -> None:
     """Only its originals are read again, so copies must not stay in memory."""
     steady = Newsroom(with_tables(Database(f"sqlite:///{tmp_path / 'steady.db'}")))
     restarted = Newsroom(database)
-    copies = [report(f"Paper {number}", "Pennmouth after the flood", FLOOD, 0) for number in range(80)]
+    copies = [
+        report(f"Paper {number}", "Pennmouth after the flood", FLOOD, 0)
+        for number in range(80)
+    ]
     own = report("Gazette", "Levee on the Arrel broke at Pennmouth", FLOOD_ELSEWHERE, 1)
-    later = report("Herald", "Levee on the Arrel broke at Pennmouth on Sunday", FLOOD_ON_ROOFS, 2)
+    later = report(
+        "Herald", "Levee on the Arrel broke at Pennmouth on Sunday", FLOOD_ON_ROOFS, 2
+    )
     for batch in (copies[:66], [own], copies[66:], [later]):
         for rig in (steady, restarted):
             rig.take(*batch)
@@ -111,7 +146,9 @@ def test_copies_in_a_large_story_name_it_the_same_after_a_restart(database: Data
     steady.database.close()
 
 
-def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database: Database) -> None:
+def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(
+    database: Database,
+) -> None:
     rig = Newsroom(database, prefer=("Herald", "Gazette"))
     rig.take(report("Echo", PLAIN, FLOOD, 0))
     rig.take(report("Gazette", OTHER, FLOOD_ELSEWHERE, 1))
@@ -122,7 +159,9 @@ def test_the_outlet_that_is_preferred_names_the_story_whenever_it_comes(database
     assert len(rig.titles()) == 2
 
 
-def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(database: Database) -> None:
+def test_the_title_of_a_large_story_is_not_forgotten_when_newer_articles_came(
+    database: Database,
+) -> None:
     rig = Newsroom(database)
     rig.take(report("Gazette", PLAIN, FLOOD, 0))
     with database.write() as connection:

@@ -15,11 +15,18 @@ from aggregator.store.tables import article, story
 from tests.support import articles
 from tests.support.articles import NOON, Clock, Rig, page_of, record, trust
 from tests.support.rows import queried, written_by
-from tests.support.story_checks import correct, placing_of, reclustering, undo, what_is_wrong
+from tests.support.story_checks import (
+    correct,
+    placing_of,
+    reclustering,
+    undo,
+    what_is_wrong,
+)
 
 HEADLINE = "Levee on the Arrel breaks, Pennmouth under water"
 FLOOD, FLOOD_ELSEWHERE, STRIKE = (
-    " ".join(text.split()) for text in (articles.FLOOD, articles.FLOOD_ELSEWHERE, articles.STRIKE)
+    " ".join(text.split())
+    for text in (articles.FLOOD, articles.FLOOD_ELSEWHERE, articles.STRIKE)
 )
 ADVERTISEMENTS = (
     """Slimona drops helped me lose twelve kilos in a month, and my doctor could not believe it. Order
@@ -44,7 +51,13 @@ def rig(sqlite: Database) -> Rig:
     rig = Rig(sqlite, Clock(NOON))
     rig.take(
         record("Herald", "1", HEADLINE, FLOOD, published=NOON),
-        record("Post", "2", "Four dead as Pennmouth is flooded", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Post",
+            "2",
+            "Four dead as Pennmouth is flooded",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
         record("Echo", "3", "Pennmouth levee gives way", FLOOD, published=NOON),
     )
     return rig
@@ -56,16 +69,29 @@ def test_an_advertisement_under_the_headline_and_minute_of_a_report_stays_out(
     rig: Rig, title: str, body: str
 ) -> None:
     (placed,) = rig.take(
-        record("Unknown", "x", title, " ".join(body.split()), url="https://spam.example/x", published=NOON)
+        record(
+            "Unknown",
+            "x",
+            title,
+            " ".join(body.split()),
+            url="https://spam.example/x",
+            published=NOON,
+        )
     )
     assert placed.outcome == "founded"
 
 
 @pytest.mark.parametrize("body", ADVERTISEMENTS)
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_body_that_begins_with_its_headline_does_not_join_by_it(rig: Rig, body: str, times: int) -> None:
+def test_a_body_that_begins_with_its_headline_does_not_join_by_it(
+    rig: Rig, body: str, times: int
+) -> None:
     text = f"{HEADLINE}. " * times + " ".join(body.split())
-    (placed,) = rig.take(record("Unknown", "x", HEADLINE, text, url="https://spam.example/x", published=NOON))
+    (placed,) = rig.take(
+        record(
+            "Unknown", "x", HEADLINE, text, url="https://spam.example/x", published=NOON
+        )
+    )
     assert placed.outcome == "founded"
 
 
@@ -74,13 +100,31 @@ def test_the_second_look_leaves_it_out_too(sqlite: Database) -> None:
     rig = Rig(sqlite, Clock(NOON), tuning)
     (_, spam, _) = rig.take(
         record("Herald", "1", HEADLINE, FLOOD, published=NOON),
-        record("Unknown", "x", HEADLINE, " ".join(ADVERTISEMENTS[0].split()), published=NOON),
-        record("Post", "2", "Four dead as Pennmouth is flooded", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Unknown",
+            "x",
+            HEADLINE,
+            " ".join(ADVERTISEMENTS[0].split()),
+            published=NOON,
+        ),
+        record(
+            "Post",
+            "2",
+            "Four dead as Pennmouth is flooded",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
     )
-    (flood,) = rig.take(record("Echo", "3", HEADLINE, " ".join(OWN_REPORT.split()), published=NOON))
-    rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))
+    (flood,) = rig.take(
+        record("Echo", "3", HEADLINE, " ".join(OWN_REPORT.split()), published=NOON)
+    )
+    rig.take(
+        record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON)
+    )
     assert reports(sqlite) == [3, 1, 1]
-    words = explanation_text(explanation(StoryReader(sqlite), spam.article, flood.article, tuning))
+    words = explanation_text(
+        explanation(StoryReader(sqlite), spam.article, flood.article, tuning)
+    )
     assert "it has the headline of a report" in words
 
 
@@ -96,13 +140,28 @@ SPAM = "https://spam.example/feed"
 ADVERTISEMENT = "Pennmouth levee: Golden Harbour casino gives two hundred free spins."
 
 
-def of_feed(guid: str, title: str, text: str, source: str = SPAM, **more: object) -> Entry:
-    return record(source, guid, title, text, published=NOON, authority="foreign", outlet=source, **more)
+def of_feed(
+    guid: str, title: str, text: str, source: str = SPAM, **more: object
+) -> Entry:
+    return record(
+        source,
+        guid,
+        title,
+        text,
+        published=NOON,
+        authority="foreign",
+        outlet=source,
+        **more,
+    )
 
 
 def reports(database: Database) -> list[int]:
     """The reports that each story counts, in the order of stories."""
-    live = select(story.c.report_count).where(story.c.redirect_to.is_(None)).order_by(story.c.story_no)
+    live = (
+        select(story.c.report_count)
+        .where(story.c.redirect_to.is_(None))
+        .order_by(story.c.story_no)
+    )
     return list(queried(database, live).scalars())
 
 
@@ -116,18 +175,27 @@ def test_an_advertisement_under_a_headline_does_not_count_whoever_prints_it(
     rig: Rig, authority: Authority, is_trusted: bool
 ) -> None:
     assert reports(rig.database) == [2]
-    entry = msgspec.structs.replace(of_feed("x", HEADLINE, ADVERTISEMENT), authority=authority)
-    trust(rig.database, [SPAM if authority == "foreign" else f"{SPAM} {SPAM}"] if is_trusted else [])
+    entry = msgspec.structs.replace(
+        of_feed("x", HEADLINE, ADVERTISEMENT), authority=authority
+    )
+    trust(
+        rig.database,
+        [SPAM if authority == "foreign" else f"{SPAM} {SPAM}"] if is_trusted else [],
+    )
     rig.restart()
     (placed,) = rig.take(entry)
     assert placed.outcome == "joined"
     assert reports(rig.database) == [2]
-    words = explanation_text(explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning))
+    words = explanation_text(
+        explanation(StoryReader(rig.database), placed.article, None, rig.all_tuning)
+    )
     assert "not counted as a report: its text shares too little" in words
     assert is_sound(rig)
 
 
-def test_a_report_of_an_unknown_source_counts_if_it_tells_what_others_tell(rig: Rig) -> None:
+def test_a_report_of_an_unknown_source_counts_if_it_tells_what_others_tell(
+    rig: Rig,
+) -> None:
     text = """We spent the night on the roof. The Arrel came over the levee near the market square, and the
 firefighters fetched us with their boat towards morning. Mayor Ilse Brandt had told everybody to leave. The
 pump station stood still, and no train goes to Calmouth."""
@@ -143,7 +211,9 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
         other = ADVERTISEMENT.replace("today", f"until {number}")
         rig.take(of_feed("x", HEADLINE, other.replace("hundred ", ""), source=name))
     roles = [
-        rig.take(of_feed(str(n), HEADLINE, ADVERTISEMENT, source=f"https://copy{n}.example"))[0]
+        rig.take(
+            of_feed(str(n), HEADLINE, ADVERTISEMENT, source=f"https://copy{n}.example")
+        )[0]
         for n in (1, 2)
     ]
     assert {one.outcome for one in roles} <= {"joined", "copy"}
@@ -151,7 +221,9 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
     assert is_sound(rig)
     trust(rig.database, ["Times Times"])
     rig.restart()
-    strike = rig.take(record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))[0]
+    strike = rig.take(
+        record("Times", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON)
+    )[0]
     assert strike.story is not None
     assert roles[0].story is not None
     assert reports(rig.database) == [2, 1]
@@ -163,7 +235,9 @@ def test_advertisements_do_not_vouch_for_each_other(rig: Rig) -> None:
 
 def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) -> None:
     (placed,) = rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
-    strike = rig.take(record("Echo", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON))[0]
+    strike = rig.take(
+        record("Echo", "9", "Dock workers walk out in Sennick", STRIKE, published=NOON)
+    )[0]
     assert strike.story is not None
     assert reports(rig.database) == [2, 1]
     correct(rig.database, "move", strike.story, articles=(placed.article,))
@@ -177,18 +251,27 @@ def test_who_moves_it_by_hand_makes_it_count_and_undo_takes_it_back(rig: Rig) ->
 def test_reclustering_counts_alike(rig: Rig) -> None:
     rig.take(of_feed("x", HEADLINE, ADVERTISEMENT))
     before = queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
-    assert reclustering(rig.database).take_over(placing_of(rig.database), None).moved == 0
-    assert queried(rig.database, select(article).order_by(article.c.inbox_no)).all() == before
+    assert (
+        reclustering(rig.database).take_over(placing_of(rig.database), None).moved == 0
+    )
+    assert (
+        queried(rig.database, select(article).order_by(article.c.inbox_no)).all()
+        == before
+    )
     assert reports(rig.database) == [2]
 
 
 @pytest.mark.parametrize(("text", "counted"), [(OWN_REPORT, 3), (ADVERTISEMENT, 2)])
-def test_a_late_page_decides_whether_its_headline_counts(rig: Rig, text: str, counted: int) -> None:
+def test_a_late_page_decides_whether_its_headline_counts(
+    rig: Rig, text: str, counted: int
+) -> None:
     n = rig.waits(of_feed("x", HEADLINE, "", url="https://spam.example/x"))
     written_by(rig.database, pending_pages.place_without, [n])
     assert [one.outcome for one in rig.place()] == ["joined"]
     assert reports(rig.database) == [2]
-    rig.comes(n, page_of(" ".join(text.split()[-60:]), HEADLINE), "https://spam.example/x")
+    rig.comes(
+        n, page_of(" ".join(text.split()[-60:]), HEADLINE), "https://spam.example/x"
+    )
     assert reports(rig.database) == [counted]
     assert is_sound(rig)
 
@@ -197,7 +280,9 @@ def test_a_page_that_comes_with_a_revision_decides_it_too(rig: Rig) -> None:
     rig.take(of_feed("x", HEADLINE, "", url="https://spam.example/x"))
     assert reports(rig.database) == [2]
     own = " ".join(OWN_REPORT.split())
-    (placed,) = rig.take(of_feed("x", f"{HEADLINE} again", own, url="https://spam.example/x"))
+    (placed,) = rig.take(
+        of_feed("x", f"{HEADLINE} again", own, url="https://spam.example/x")
+    )
     assert (placed.outcome, reports(rig.database)) == ("revised", [3])
     assert is_sound(rig)
 
@@ -207,24 +292,47 @@ def test_an_advertisement_behind_a_copied_teaser_does_not_count(rig: Rig) -> Non
     written_by(rig.database, pending_pages.place_without, [n])
     rig.place()
     placed = rig.comes(
-        n, page_of(f"{ADVERTISEMENT} Sign up with this code.", HEADLINE), "https://spam.example/x"
+        n,
+        page_of(f"{ADVERTISEMENT} Sign up with this code.", HEADLINE),
+        "https://spam.example/x",
     )
     assert [one.outcome for one in placed] == ["revised"]
     assert reports(rig.database) == [2]
     assert is_sound(rig)
 
 
-def test_a_flood_of_reports_that_do_not_count_keeps_no_other_from_counting(rig: Rig) -> None:
+def test_a_flood_of_reports_that_do_not_count_keeps_no_other_from_counting(
+    rig: Rig,
+) -> None:
     for number in range(rig.all_tuning.values("pairs")["compared_reports"] + 3):
-        rig.take(of_feed(f"x{number}", HEADLINE, f"Prize {number} waits for {number + 7} players."))
+        rig.take(
+            of_feed(
+                f"x{number}",
+                HEADLINE,
+                f"Prize {number} waits for {number + 7} players.",
+            )
+        )
     assert reports(rig.database) == [2]
-    rig.take(of_feed("y", HEADLINE, " ".join(OWN_REPORT.split()), source="https://honest.example/feed"))
+    rig.take(
+        of_feed(
+            "y",
+            HEADLINE,
+            " ".join(OWN_REPORT.split()),
+            source="https://honest.example/feed",
+        )
+    )
     assert reports(rig.database) == [3]
 
 
 def test_bare_headlines_can_neither_confirm_nor_deny(database: Database) -> None:
     """On the first day no source is known."""
     rig = Rig(database, Clock(NOON))
-    for number, text in enumerate(("", FLOOD, FLOOD_ELSEWHERE, " ".join(OWN_REPORT.split()))):
-        rig.take(of_feed(str(number), HEADLINE, text, source=f"https://{number}.example/feed"))
+    for number, text in enumerate(
+        ("", FLOOD, FLOOD_ELSEWHERE, " ".join(OWN_REPORT.split()))
+    ):
+        rig.take(
+            of_feed(
+                str(number), HEADLINE, text, source=f"https://{number}.example/feed"
+            )
+        )
     assert reports(rig.database) == [4]

@@ -32,7 +32,8 @@ from tests.support.story_checks import (
 # What to do, and numbers that choose among the stories and articles there are.
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["merge", "split", "move"]), st.lists(st.integers(0, 10_000), min_size=4, max_size=4)
+        st.sampled_from(["merge", "split", "move"]),
+        st.lists(st.integers(0, 10_000), min_size=4, max_size=4),
     ),
     min_size=1,
     max_size=5,
@@ -73,7 +74,8 @@ def command(database: Database, kind: str, numbers: list[int]) -> CorrectionComm
     now = partition(database)
     if kind == "merge":
         return CorrectionCommand(
-            kind="merge", stories=tuple(known[number % len(known)] for number in numbers[:3])
+            kind="merge",
+            stories=tuple(known[number % len(known)] for number in numbers[:3]),
         )
     if kind == "move":
         return CorrectionCommand(
@@ -83,8 +85,12 @@ def command(database: Database, kind: str, numbers: list[int]) -> CorrectionComm
         )
     home = assigned(database)[placed[numbers[0] % len(placed)]]
     members = sorted(now[home])
-    chosen = {members[number % len(members)] for number in numbers[: 1 + len(members) // 3]}
-    return CorrectionCommand(kind="split", stories=(home,), articles=tuple(sorted(chosen)))
+    chosen = {
+        members[number % len(members)] for number in numbers[: 1 + len(members) // 3]
+    }
+    return CorrectionCommand(
+        kind="split", stories=(home,), articles=tuple(sorted(chosen))
+    )
 
 
 def carried_out(placing: Placer, asked: CorrectionCommand) -> int | None:
@@ -101,13 +107,20 @@ def in_memory(database: Database) -> Placer:
     return placing
 
 
-SLOW = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+SLOW = settings(
+    max_examples=5,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
 
 
 @pytest.mark.later
 @SLOW
 @given(steps=STEPS)
-def test_undone_in_reverse_all_is_as_it_was(template: Path, steps: list[tuple[str, list[int]]]) -> None:
+def test_undone_in_reverse_all_is_as_it_was(
+    template: Path, steps: list[tuple[str, list[int]]]
+) -> None:
     with Fresh(template) as database:
         placing = in_memory(database)
         before, led = partition(database), redirects(database)
@@ -135,10 +148,15 @@ def test_undone_in_any_order_all_is_taken_back_in_the_end(
 ) -> None:
     with Fresh(template) as database:
         placing = in_memory(database)
-        done = [carried_out(placing, command(database, kind, numbers)) for kind, numbers in steps]
+        done = [
+            carried_out(placing, command(database, kind, numbers))
+            for kind, numbers in steps
+        ]
         left = [number for number in done if number is not None]
         while left:
-            taken_back = [number for number in _by(order, left) if _undone(placing, number)]
+            taken_back = [
+                number for number in _by(order, left) if _undone(placing, number)
+            ]
             assert taken_back, "the last one is never held by a later one"
             left = [number for number in left if number not in taken_back]
             assert what_is_wrong(database, placing) == []
@@ -156,7 +174,9 @@ def _undone(placing: Placer, number: int) -> bool:
 @pytest.mark.later
 @settings(SLOW, max_examples=3)
 @given(steps=STEPS)
-def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[str, list[int]]]) -> None:
+def test_deciding_again_keeps_to_every_word(
+    template: Path, steps: list[tuple[str, list[int]]]
+) -> None:
     with Fresh(template) as database:
         placing = placing_of(database)
         for kind, numbers in steps:
@@ -166,7 +186,10 @@ def test_deciding_again_keeps_to_every_word(template: Path, steps: list[tuple[st
         assert what_is_wrong(database) == []
         kept_to(database)
         before = partition(database)
-        assert reclustering(database).take_over(placing_of(database), None).changed_stories == 0
+        assert (
+            reclustering(database).take_over(placing_of(database), None).changed_stories
+            == 0
+        )
         assert partition(database) == before
 
 

@@ -37,7 +37,9 @@ _PIECES = (*_ESCAPES, "]]>", "<![CDATA[", "<!--", "<b>", "\r\n")
 
 def read(data: bytes, source: str = "feed-1") -> tuple[Entry, ...]:
     url = "https://news.example.org/rss.xml"
-    feed = read_feed(data, FeedContext(source=source, url=url, seen=NOON, tuning=TUNING))
+    feed = read_feed(
+        data, FeedContext(source=source, url=url, seen=NOON, tuning=TUNING)
+    )
     assert feed.problem is None
     return feed.entries
 
@@ -46,7 +48,11 @@ def chance_text(rng: random.Random, length: int) -> str:
     parts = []
     for _ in range(length):
         low, high = rng.choice(_RANGES)
-        parts.append(rng.choice(_PIECES) if rng.random() < 0.05 else chr(rng.randrange(low, high)))
+        parts.append(
+            rng.choice(_PIECES)
+            if rng.random() < 0.05
+            else chr(rng.randrange(low, high))
+        )
     return "".join(parts)
 
 
@@ -63,8 +69,12 @@ def chance_feed(rng: random.Random, count: int) -> bytes:
 
 
 @pytest.mark.later
-@pytest.mark.parametrize("strings", [200, pytest.param(20_000, marks=pytest.mark.torture)])
-def test_chance_strings_go_through_feed_database_and_output(strings: int, database: Database) -> None:
+@pytest.mark.parametrize(
+    "strings", [200, pytest.param(20_000, marks=pytest.mark.torture)]
+)
+def test_chance_strings_go_through_feed_database_and_output(
+    strings: int, database: Database
+) -> None:
     rng = drawn("hostile entries")
     rig, placed, fields = Rig(database, Clock()), 0, 6
     while placed * fields < strings:
@@ -72,21 +82,32 @@ def test_chance_strings_go_through_feed_database_and_output(strings: int, databa
         assert entries
         rig.take(*entries)
         placed += len(entries)
-    kept = [codecs.decompress_struct(one, Entry) for (one,) in queried(database, select(entry.c.payload))]
+    kept = [
+        codecs.decompress_struct(one, Entry)
+        for (one,) in queried(database, select(entry.c.payload))
+    ]
     lengths = queried(
         database,
-        select(article.c.title, func.length(article.c.title), article.c.text, func.length(article.c.text)),
+        select(
+            article.c.title,
+            func.length(article.c.title),
+            article.c.text,
+            func.length(article.c.text),
+        ),
     ).all()
     for one in kept:
         msgspec.json.encode(one).decode()
-    assert all(len(title) == n and len(text) == m for title, n, text, m in lengths)  # no NUL ends a string
+    # No NUL ends a string
+    assert all(len(title) == n and len(text) == m for title, n, text, m in lengths)
     stories = StoryReader(database).stories(StoryFilter(limit=strings)).stories
     assert stories
     written = feed_of(database, limit=strings)
     assert len(etree.fromstring(written).findall(".//item")) == len(stories)
 
 
-def test_the_same_three_times_is_no_news_whatever_an_entry_lacks(database: Database) -> None:
+def test_the_same_three_times_is_no_news_whatever_an_entry_lacks(
+    database: Database,
+) -> None:
     """Entries without guid, link, title or date are known by what they have; empty ones are dropped."""
     body = "The ferry came back into the harbour on Friday morning with all of its passengers on board."
     feed = rss(
@@ -116,11 +137,19 @@ def test_all_that_an_entry_declares_is_kept_in_the_database(database: Database) 
     payload = queried(database, select(entry.c.payload)).scalar_one()
     kept = codecs.decompress_struct(payload, Entry)
     assert kept.enclosures == (
-        Enclosure(url="https://news.example.org/1.mp3", type="audio/mpeg", length_bytes=77),
-        Enclosure(url="https://news.example.org/1.mp4", type="video/mp4", length_bytes=99),
+        Enclosure(
+            url="https://news.example.org/1.mp3", type="audio/mpeg", length_bytes=77
+        ),
+        Enclosure(
+            url="https://news.example.org/1.mp4", type="video/mp4", length_bytes=99
+        ),
         Enclosure(url="https://news.example.org/1.jpg", type="image"),
     )
-    assert (kept.author, kept.categories, kept.outlet) == ("Ada Quill", ("Harbour", "Ships"), "Wire")
+    assert (kept.author, kept.categories, kept.outlet) == (
+        "Ada Quill",
+        ("Harbour", "Ships"),
+        "Wire",
+    )
     assert kept.html is None  # its words are in the article by then
 
 
@@ -130,10 +159,15 @@ def test_a_date_in_the_future_orders_nothing(database: Database) -> None:
     future, today = "Fri, 31 Dec 9999 23:59:59 GMT", "Sun, 08 Dec 2024 11:00:00 GMT"
     items = "".join(
         f"<item><guid>{title}</guid><title>{title}</title><pubDate>{raw}</pubDate></item>"
-        for title, raw in (("Ferry returns to harbour", future), ("Parliament passes budget law", today))
+        for title, raw in (
+            ("Ferry returns to harbour", future),
+            ("Parliament passes budget law", today),
+        )
     )
     rig.take(*read(rss(items).encode()))
-    rows = queried(database, select(article.c.title, article.c.published, article.c.effective_at)).all()
+    rows = queried(
+        database, select(article.c.title, article.c.published, article.c.effective_at)
+    ).all()
     assert {row.title: row.published is None for row in rows} == {
         "Ferry returns to harbour": True,
         "Parliament passes budget law": False,

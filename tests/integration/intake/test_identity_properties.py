@@ -66,7 +66,9 @@ class Keys:
             guid=f"{poll if self.are_fresh else 0}/{self.guids}/{reported.number}"
             if self.has_guids
             else None,
-            url=f"https://{host}/{source}/{self.urls}/{reported.number}" if self.has_urls else None,
+            url=f"https://{host}/{source}/{self.urls}/{reported.number}"
+            if self.has_urls
+            else None,
             title=reported.title,
             html=f"<p class='{self.urls}'>{reported.text}</p>",
             published=Published(time=reported.minute)
@@ -77,7 +79,19 @@ class Keys:
 
 
 STEPS = st.sampled_from(
-    ["news", "news", "edit", "retitle", "both, edit", "guids", "urls", "both", "drop", "order", "fresh"]
+    [
+        "news",
+        "news",
+        "edit",
+        "retitle",
+        "both, edit",
+        "guids",
+        "urls",
+        "both",
+        "drop",
+        "order",
+        "fresh",
+    ]
 )
 
 
@@ -94,7 +108,9 @@ FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @pytest.mark.later
 @settings(max_examples=15, deadline=None, suppress_health_check=FIXTURES)
 @given(**STREAMS)
-def test_whatever_happens_to_keys_each_article_stays_itself(database: Database, **stream: Any) -> None:
+def test_whatever_happens_to_keys_each_article_stays_itself(
+    database: Database, **stream: Any
+) -> None:
     follow(database, **stream)
 
 
@@ -106,10 +122,17 @@ def test_whatever_happens_in_many_streams(database: Database, **stream: Any) -> 
 
 
 def follow(
-    database: Database, steps: list[str], titles: list[str], is_dated: bool, window: int, data: st.DataObject
+    database: Database,
+    steps: list[str],
+    titles: list[str],
+    is_dated: bool,
+    window: int,
+    data: st.DataObject,
 ) -> None:
     source = f"s{next(NUMBERS)}"
-    shown = [mentions(number, titles, source, is_dated=is_dated) for number in range(window)]
+    shown = [
+        mentions(number, titles, source, is_dated=is_dated) for number in range(window)
+    ]
     keys, count = Keys(), window
     ids: dict[int, str] = {}
     for polls, step in enumerate(["begin", *steps]):
@@ -123,7 +146,11 @@ def follow(
             place = data.draw(st.integers(0, window - 1), label="place")
             old = shown[place]
             new = replace(old, text=f"{old.text} Later {polls}.", title=old.title)
-            shown[place] = replace(old, title=f"{old.title} ({polls})") if step == "retitle" else new
+            shown[place] = (
+                replace(old, title=f"{old.title} ({polls})")
+                if step == "retitle"
+                else new
+            )
             keys, expected = changed(keys, "both" if step == "both, edit" else ""), 1
         elif step == "order":
             shown = data.draw(st.permutations(shown), label="order")
@@ -132,12 +159,17 @@ def follow(
         given_now = [keys.entry(one, source, polls) for one in shown]
         accepted = poll(database, given_now, is_first=step == "begin")
         for one, result in zip(shown, accepted, strict=True):
-            assert ids.setdefault(one.number, result.article) == result.article, (step, one.number)
+            assert ids.setdefault(one.number, result.article) == result.article, (
+                step,
+                one.number,
+            )
         assert len(set(ids.values())) == len(ids), "two articles became one"
         fresh = sum(result.outcome != "known" for result in accepted)
         assert fresh == (window if step == "begin" else expected), step
         before = rows(database, source)
-        assert all(one.outcome == "known" for one in poll(database, given_now, is_first=False))
+        assert all(
+            one.outcome == "known" for one in poll(database, given_now, is_first=False)
+        )
         assert rows(database, source) == before, "the same poll again changes nothing"
 
 
@@ -165,7 +197,9 @@ def changed(keys: Keys, step: str) -> Keys:
     return keys
 
 
-def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[inbox.AcceptResult]:
+def poll(
+    database: Database, entries: list[Entry], *, is_first: bool
+) -> list[inbox.AcceptResult]:
     taken = written_by(
         database,
         inbox.accept,
@@ -181,6 +215,8 @@ def poll(database: Database, entries: list[Entry], *, is_first: bool) -> list[in
 def rows(database: Database, source: str) -> tuple[Any, ...]:
     return (
         counted(database, identity_key),
-        queried(database, select(observation).where(observation.c.source == source)).all(),
+        queried(
+            database, select(observation).where(observation.c.source == source)
+        ).all(),
         counted(database, entry),
     )

@@ -16,7 +16,16 @@ from aggregator.store.intake import inbox
 from aggregator.store.intake.sources import known_as, known_folder
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, identity_key
-from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, page_of, record, settled
+from tests.support.articles import (
+    FLOOD,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    page_of,
+    record,
+    settled,
+)
 from tests.support.fresh import sqlite_at
 from tests.support.rows import queried
 
@@ -29,19 +38,36 @@ def rig(sqlite: Database) -> Rig:
 
 
 def texts(rig: Rig) -> list[tuple[str, str | None]]:
-    rows = queried(rig.database, select(article.c.text, article.c.outlet).order_by(article.c.inbox_no))
+    rows = queried(
+        rig.database,
+        select(article.c.text, article.c.outlet).order_by(article.c.inbox_no),
+    )
     return [(row.text, row.outlet) for row in rows]
 
 
 def own(text: str = FLOOD) -> Entry:
     return record(
-        "own", "1", "Levee breaks", text, url=ADDRESS, authority="own", outlet="Gazette", published=NOON
+        "own",
+        "1",
+        "Levee breaks",
+        text,
+        url=ADDRESS,
+        authority="own",
+        outlet="Gazette",
+        published=NOON,
     )
 
 
 def linked(text: str, guid: str = "x") -> Entry:
     return record(
-        "rival", guid, "Levee, they say", text, url=ADDRESS, authority="foreign", outlet="Agg", published=NOON
+        "rival",
+        guid,
+        "Levee, they say",
+        text,
+        url=ADDRESS,
+        authority="foreign",
+        outlet="Agg",
+        published=NOON,
     )
 
 
@@ -49,7 +75,12 @@ def test_a_record_of_another_source_never_changes_an_articles_words(rig: Rig) ->
     rig.take(record("B", "1", "Levee breaks", FLOOD, url=ADDRESS, published=NOON))
     before = texts(rig)
     for text in (STRIKE, FLOOD + " Changed."):
-        assert rig.take(record("C", "9", "Something else", text, url=ADDRESS, published=NOON)) == []
+        assert (
+            rig.take(
+                record("C", "9", "Something else", text, url=ADDRESS, published=NOON)
+            )
+            == []
+        )
     assert texts(rig) == before
 
 
@@ -57,15 +88,23 @@ def test_the_site_itself_may_change_what_its_other_feed_gave(rig: Rig) -> None:
     rig.take(own())
     section = msgspec.structs.replace(own(), source="section", guid="s1")
     assert rig.take(section) == []
-    changed = msgspec.structs.replace(section, text=FLOOD.replace("Four people", "Five people"))
+    changed = msgspec.structs.replace(
+        section, text=FLOOD.replace("Four people", "Five people")
+    )
     assert [one.outcome for one in rig.take(changed)] == ["revised"]
 
 
-def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(rig: Rig) -> None:
+def test_a_link_whose_page_is_known_meanwhile_is_that_article_for_ever(
+    rig: Rig,
+) -> None:
     n = rig.waits(linked("", "x"))
     rig.take(own())
-    assert [one.outcome for one in rig.comes(n, page_of(FLOOD, "Levee"), ADDRESS)] == ["unchanged"]
-    assert rig.take(linked(STRIKE, "x")) == [], "its GUID means the site's own article now"
+    assert [one.outcome for one in rig.comes(n, page_of(FLOOD, "Levee"), ADDRESS)] == [
+        "unchanged"
+    ]
+    assert rig.take(linked(STRIKE, "x")) == [], (
+        "its GUID means the site's own article now"
+    )
     assert len(texts(rig)) == 1
 
 
@@ -73,17 +112,30 @@ def test_an_address_claimed_by_two_at_once_belongs_to_the_first(rig: Rig) -> Non
     with rig.database.write() as connection:
         assert inbox.claim(connection, b"k" * 16, "first") == "first"
         assert inbox.claim(connection, b"k" * 16, "second") == "first"
-    assert queried(rig.database, select(identity_key.c.article)).scalars().all() == ["first"]
+    assert queried(rig.database, select(identity_key.c.article)).scalars().all() == [
+        "first"
+    ]
 
 
-def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(rig: Rig, tmp_path: Path) -> None:
+def test_a_copy_of_a_dead_story_is_decided_alike_before_and_after_a_restart(
+    rig: Rig, tmp_path: Path
+) -> None:
     all_tuning = Tuning({"events": {"live_reach": 3}})
-    entries = [record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON)]
+    entries = [
+        record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    ]
     entries += [
-        record("Post", str(n), f"Note {n}", f"Number {n}: " + " ".join(f"w{n}x{i}" for i in range(60)))
+        record(
+            "Post",
+            str(n),
+            f"Note {n}",
+            f"Number {n}: " + " ".join(f"w{n}x{i}" for i in range(60)),
+        )
         for n in range(8)
     ]
-    entries.append(record("Courier", "copy", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    entries.append(
+        record("Courier", "copy", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    )
     small = Rig(rig.database, rig.clock, all_tuning)
     for entry in entries:
         small.take(entry)
@@ -102,8 +154,12 @@ def test_stories_that_leave_before_the_window_is_over_are_logged(
     small = Rig(rig.database, rig.clock, Tuning(overrides))
     for n in range(8):
         words = " ".join(f"w{n}x{i}" for i in range(60))
-        small.take(record("Post", str(n), f"Note {n}", f"Number {n}: {words}", published=NOON))
-    logged = [one for one in caplog.records if getattr(one, "event", "") == "window_short"]
+        small.take(
+            record("Post", str(n), f"Note {n}", f"Number {n}: {words}", published=NOON)
+        )
+    logged = [
+        one for one in caplog.records if getattr(one, "event", "") == "window_short"
+    ]
     assert len(logged) == 1, "once a day"
     assert "those of 3 articles" in logged[0].getMessage()
 
@@ -111,7 +167,11 @@ def test_stories_that_leave_before_the_window_is_over_are_logged(
 def test_two_folders_of_one_name_are_two_and_a_moved_one_is_the_same(
     database: Database, tmp_path: Path
 ) -> None:
-    first, second, moved = tmp_path / "a" / "news", tmp_path / "b" / "news", tmp_path / "c" / "news"
+    first, second, moved = (
+        tmp_path / "a" / "news",
+        tmp_path / "b" / "news",
+        tmp_path / "c" / "news",
+    )
     first.mkdir(parents=True)
     second.mkdir(parents=True)
     with database.write() as connection:
@@ -132,13 +192,28 @@ def test_the_site_of_an_address_goes_before_what_a_page_calls_itself(rig: Rig) -
         '<html><head><meta property="og:site_name" content="The Gazette Online"></head>'
         f"<body><article><h1>Levee breaks at Pennmouth</h1><p>{FLOOD}</p></article></body></html>"
     )
-    n = rig.waits(record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None))
+    n = rig.waits(
+        record("feed", "1", "Levee", "", url=ADDRESS, authority="own", outlet=None)
+    )
     rig.comes(n, page.encode(), ADDRESS)
-    rig.take(record("feed", "2", "Strike", STRIKE, url=ADDRESS + "/2", authority="own", outlet=None))
+    rig.take(
+        record(
+            "feed",
+            "2",
+            "Strike",
+            STRIKE,
+            url=ADDRESS + "/2",
+            authority="own",
+            outlet=None,
+        )
+    )
     assert {outlet for _, outlet in texts(rig)} == {"gazette.example"}
 
 
 def test_stories_are_found_by_an_outlet_whatever_its_case(rig: Rig) -> None:
     rig.take(record("Écho du Nord", "1", "Strike", STRIKE, published=NOON))
     for asked in ("Écho du Nord", "écho du nord", "ÉCHO DU NORD"):
-        assert len(StoryReader(rig.database).stories(StoryFilter(outlet=asked)).stories) == 1
+        assert (
+            len(StoryReader(rig.database).stories(StoryFilter(outlet=asked)).stories)
+            == 1
+        )

@@ -45,7 +45,10 @@ THINGS = (
         "Ferry to Lind runs aground",
         "The ferry lay on the sandbank until the evening tide lifted it off again.",
     ),
-    ("Mill in Hollen gets a new owner", "The paper mill goes to three of its engineers, who keep all jobs."),
+    (
+        "Mill in Hollen gets a new owner",
+        "The paper mill goes to three of its engineers, who keep all jobs.",
+    ),
     (
         "Court stops the bypass of Arnsby",
         "The judges missed a count of the bats that live under the old bridge.",
@@ -96,7 +99,9 @@ class Paper:
 
     reports: list[Report]
     guid: Callable[[Report], str | None] = lambda one: f"tag:{one.number}"
-    url: Callable[[Report], str | None] = lambda one: f"http://gazette.example/news/{one.number}"
+    url: Callable[[Report], str | None] = lambda one: (
+        f"http://gazette.example/news/{one.number}"
+    )
     body: Callable[[Report], str] = lambda one: f"<p>{one.text}</p>"
     more: str = ""  # in each item
     polls: int = 0
@@ -143,7 +148,9 @@ class Office:
         """Serve the paper as it is now, ask for it, and place what came."""
         paper.polls += 1
         self.server.routes[path] = Resource(paper.feed(), etag=None)
-        (source,) = [one for one in read_by(self.database, all_sources) if one.id == id_]
+        (source,) = [
+            one for one in read_by(self.database, all_sources) if one.id == id_
+        ]
         polled = self.polling.poll(source)
         assert polled.problem is None
         self.rig.place()
@@ -153,13 +160,21 @@ class Office:
         """The items of our feed as a reader sees them; links follow an article that moved."""
         feed = feedparser.parse(feed_of(self.database))
         return [
-            (one.id, one.title, one.published, re.sub(r'href="[^"]*"', "", one.description))
+            (
+                one.id,
+                one.title,
+                one.published,
+                re.sub(r'href="[^"]*"', "", one.description),
+            )
             for one in feed.entries
         ]
 
     def left(self) -> dict[str, Any]:
         """What must stay as it is: articles, stories, output; and nothing was even accepted."""
-        counts = {table.name: counted(self.database, table) for table in (article, entry, story_log)}
+        counts = {
+            table.name: counted(self.database, table)
+            for table in (article, entry, story_log)
+        }
         placed = settled(self.database)
         return {
             "counts": counts,
@@ -178,7 +193,9 @@ class Office:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     settings = ClientSettings(allow_private=("127.0.0.0/8",))
-    made = Client(settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
+    made = Client(
+        settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"]
+    )
     yield made
     made.close()
 
@@ -202,19 +219,27 @@ def fresh(paper: Paper) -> Callable[[Report], str]:
 
 def at(form: str) -> Callable[[Report], str]:
     """Addresses of one form."""
-    return lambda one: form.format(n=one.number, slug=re.sub(r"\W+", "-", one.title.lower()))
+    return lambda one: form.format(
+        n=one.number, slug=re.sub(r"\W+", "-", one.title.lower())
+    )
 
 
 STRESSES: dict[str, Callable[[Paper], Any]] = {
-    "another scheme of GUIDs": lambda paper: {"guid": lambda one: f"https://gazette.example/?p={one.number}"},
+    "another scheme of GUIDs": lambda paper: {
+        "guid": lambda one: f"https://gazette.example/?p={one.number}"
+    },
     "https": lambda paper: {"url": at("https://gazette.example/news/{n}")},
     "www": lambda paper: {"url": at("https://www.gazette.example/news/{n}")},
     "a trailing slash": lambda paper: {"url": at("https://gazette.example/news/{n}/")},
     "AMP": lambda paper: {"url": at("https://gazette.example/amp/news/{n}")},
     "the mobile site": lambda paper: {"url": at("https://m.gazette.example/news/{n}")},
-    "trackers": lambda paper: {"url": at("https://gazette.example/news/{n}?utm_source=rss&fbclid=x{n}")},
+    "trackers": lambda paper: {
+        "url": at("https://gazette.example/news/{n}?utm_source=rss&fbclid=x{n}")
+    },
     "a suffix": lambda paper: {"url": at("https://gazette.example/news/{n}.html")},
-    "from ?id= to a slug": lambda paper: {"url": at("https://gazette.example/story/{slug}")},
+    "from ?id= to a slug": lambda paper: {
+        "url": at("https://gazette.example/story/{slug}")
+    },
     "a new system": lambda paper: {
         "guid": lambda one: f"node/{one.number}",
         "url": at("https://gazette.example/node/{n}/{slug}"),
@@ -245,7 +270,9 @@ STRESSES: dict[str, Callable[[Paper], Any]] = {
 
 @pytest.mark.later
 @pytest.mark.parametrize("dated", [True, False], ids=["dated", "undated"])
-def test_nothing_comes_back_whatever_changes_about_the_keys(everywhere: Office, *, dated: bool) -> None:
+def test_nothing_comes_back_whatever_changes_about_the_keys(
+    everywhere: Office, *, dated: bool
+) -> None:
     paper, source = Paper(reports(dated=dated)), everywhere.source(outlet="Gazette")
     assert len(everywhere.poll(paper, source).accepted) == 6
     before = everywhere.left()
@@ -261,7 +288,9 @@ def test_nothing_comes_back_whatever_changes_about_the_keys(everywhere: Office, 
 NEVER_THE_SAME: dict[str, Callable[[Paper], Callable[[Report], str | None]]] = {
     "addresses": lambda paper: paper.url,
     "no addresses": lambda paper: lambda one: None,
-    "new addresses": lambda paper: lambda one: f"http://gazette.example/s{paper.polls}/{one.number}",
+    "new addresses": lambda paper: (
+        lambda one: f"http://gazette.example/s{paper.polls}/{one.number}"
+    ),
 }
 
 
@@ -285,17 +314,24 @@ def test_guids_and_addresses_that_are_new_at_every_poll_are_not_believed(
     assert "they are ignored from now on" in caplog.text
     distrusted = read_by(everywhere.database, identify.distrusted)
     assert list(distrusted) == [source]
-    assert urls == "new addresses" or distrusted[source] == "the GUIDs of its entries are unstable"
+    assert (
+        urls == "new addresses"
+        or distrusted[source] == "the GUIDs of its entries are unstable"
+    )
 
 
-def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: Office) -> None:
+def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(
+    office: Office,
+) -> None:
     paper = Paper(reports(), url=lambda one: None)
     paper.guid = fresh(paper)
     source = office.source()
     for _ in range(5):
         office.poll(paper, source)
     edited = replace(paper.reports[0], text=FLOOD.replace("Four people", "Five people"))
-    retitled = replace(paper.reports[1], title="Ferry to Lind runs aground, nobody hurt")
+    retitled = replace(
+        paper.reports[1], title="Ferry to Lind runs aground, nobody hurt"
+    )
     news = Report(9, "Dock workers strike in Sennick", STRIKE, NOON)
     paper.reports = [news, edited, retitled, *paper.reports[2:]]
     polled = office.poll(paper, source)
@@ -304,30 +340,55 @@ def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(office: 
     assert office.column(entry.c.outcome).count("revised") == 2
 
 
-def test_a_new_system_is_logged_and_links_follow(office: Office, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_system_is_logged_and_links_follow(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "aggregator.intake.poll")
     paper, source = Paper(reports()), office.source()
     office.poll(paper, source)
-    paper.guid, paper.url = (lambda one: f"n{one.number}"), at("https://gazette.test/{slug}")
+    paper.guid, paper.url = (
+        (lambda one: f"n{one.number}"),
+        at("https://gazette.test/{slug}"),
+    )
     office.poll(paper, source)
-    assert caplog.text.count("6 entries are known articles under new GUIDs or addresses") == 1
-    assert "https://gazette.test" not in "".join(office.column(article.c.url)), "that is another site"
-    paper.guid, paper.url = (lambda one: f"m{one.number}"), at("https://gazette.example/{slug}")
+    assert (
+        caplog.text.count("6 entries are known articles under new GUIDs or addresses")
+        == 1
+    )
+    assert "https://gazette.test" not in "".join(office.column(article.c.url)), (
+        "that is another site"
+    )
+    paper.guid, paper.url = (
+        (lambda one: f"m{one.number}"),
+        at("https://gazette.example/{slug}"),
+    )
     office.poll(paper, source)
-    assert set(office.column(article.c.url)) == {paper.url(one) for one in paper.reports}
+    assert set(office.column(article.c.url)) == {
+        paper.url(one) for one in paper.reports
+    }
 
 
-def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get(everywhere: Office) -> None:
+def test_a_new_address_leaves_the_database_sound_and_is_the_one_that_readers_get(
+    everywhere: Office,
+) -> None:
     """Two outlets move to https and other paths; one of them prints what the other wrote."""
-    papers = {"gazette": Paper(reports()), "herald": Paper([replace(reports()[0], published=NOON)])}
-    ids = {host: everywhere.source(f"/{host}", host=f"{host}.example") for host in papers}
+    papers = {
+        "gazette": Paper(reports()),
+        "herald": Paper([replace(reports()[0], published=NOON)]),
+    }
+    ids = {
+        host: everywhere.source(f"/{host}", host=f"{host}.example") for host in papers
+    }
     for start in ("http://{host}.example/news/", "https://{host}.example/archive/"):
         for host, paper in papers.items():
             paper.url = at(start.format(host=host) + "{n}")
             everywhere.poll(paper, ids[host], f"/{host}")
         render_all(everywhere.database, ALL_TUNING)
         assert [
-            fault.what for fault in faults(everywhere.database, ALL_TUNING, now=dt.datetime.now(dt.UTC))
+            fault.what
+            for fault in faults(
+                everywhere.database, ALL_TUNING, now=dt.datetime.now(dt.UTC)
+            )
         ] == []
     moved = {paper.url(one) for paper in papers.values() for one in paper.reports}
     assert set(everywhere.column(article.c.url)) == moved
@@ -345,15 +406,22 @@ def test_a_new_system_that_dates_all_articles_anew_is_no_news(office: Office) ->
     office.poll(paper, source)
     before = office.left()
     paper.reports = [replace(one, published=NOON) for one in paper.reports]
-    paper.guid, paper.url = (lambda one: f"n{one.number}"), at("http://gazette.example/{slug}")
+    paper.guid, paper.url = (
+        (lambda one: f"n{one.number}"),
+        at("http://gazette.example/{slug}"),
+    )
     for _ in range(2):
         assert office.poll(paper, source).accepted == ()
     assert office.left() == before
 
 
-def test_a_section_feed_that_only_repeats_the_main_one_is_believed(office: Office) -> None:
+def test_a_section_feed_that_only_repeats_the_main_one_is_believed(
+    office: Office,
+) -> None:
     """Its GUIDs are new and their articles known, at every poll; they came by another feed first."""
-    reported = [Report(n, f"Notice {n} of the harbour", tail(n), NOON) for n in range(20)]
+    reported = [
+        Report(n, f"Notice {n} of the harbour", tail(n), NOON) for n in range(20)
+    ]
     main, section = office.source("/main"), office.source("/section")
     for first in range(0, 20, 4):
         paper = Paper(reported[first : first + 4])
@@ -380,7 +448,10 @@ def test_a_feed_that_is_entered_at_its_new_address_is_the_same(
             connection.execute(sources.update().values(health="failing"))
         else:
             remove(connection, old)
-    paper.guid, paper.url = (lambda one: f"n{one.number}"), at("https://herald.test/{slug}")
+    paper.guid, paper.url = (
+        (lambda one: f"n{one.number}"),
+        at("https://herald.test/{slug}"),
+    )
     new = office.source("/moved", host="herald.test", **more)
     for _ in range(2):
         assert office.poll(paper, new, "/moved").accepted == ()
@@ -398,13 +469,16 @@ def test_two_outlets_that_print_the_same_are_two(office: Office) -> None:
 def test_one_entry_in_three_section_feeds_is_one_article(office: Office) -> None:
     for section in ("top", "world", "local"):
         paper = Paper(reports(), guid=lambda one, at=section: f"{at}/{one.number}")
-        if section == "local":  # another address too: told by its words, within one outlet
+        # Another address too: told by its words, within one outlet
+        if section == "local":
             paper.url = at("http://gazette.example/local/{n}")
         source = office.source(f"/{section}", outlet="Gazette")
         office.poll(paper, source, f"/{section}")
         office.poll(paper, source, f"/{section}")
     assert office.count(article) == 6
-    assert all("/news/" in url for url in office.column(article.c.url)), "the link is the first feed's"
+    assert all("/news/" in url for url in office.column(article.c.url)), (
+        "the link is the first feed's"
+    )
 
 
 # --- what must not be taken for the same -------------------------------------------------------------------
@@ -438,7 +512,9 @@ def test_a_column_that_comes_back_daily_is_new_every_day(
     office.poll(paper, source)
     for day in range(1, 5):
         paper.reports = [weather(day, text(day), dated=dated), *others]
-        paper.guid = lambda one, day=day: f"w{day}" if one.title.startswith("Weather") else f"o{one.number}"
+        paper.guid = lambda one, day=day: (
+            f"w{day}" if one.title.startswith("Weather") else f"o{one.number}"
+        )
         paper.url = lambda one, day=day: (
             f"http://gazette.example/weather/{day}"
             if one.title.startswith("Weather")
@@ -450,7 +526,10 @@ def test_a_column_that_comes_back_daily_is_new_every_day(
 
 def test_many_notices_under_one_title_and_one_minute_stay_many(office: Office) -> None:
     """Police reports: the title says nothing, the date is that of the day."""
-    reported = [Report(n, "Report of the police", "", NOON - dt.timedelta(hours=9)) for n in range(12)]
+    reported = [
+        Report(n, "Report of the police", "", NOON - dt.timedelta(hours=9))
+        for n in range(12)
+    ]
     paper, source = Paper(reported[:1]), office.source()
     for last in range(1, 13):
         paper.reports = reported[max(0, last - 4) : last]
@@ -473,11 +552,21 @@ def test_entries_that_share_one_address_are_identified_by_their_guids(
     everywhere: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "aggregator.intake.poll")
-    for path, address in (("/a", "http://gazette.example/"), ("/b", "http://gazette.example/all?x=1")):
-        paper = Paper([replace(one, number=one.number) for one in reports()], url=lambda one, to=address: to)
+    for path, address in (
+        ("/a", "http://gazette.example/"),
+        ("/b", "http://gazette.example/all?x=1"),
+    ):
+        paper = Paper(
+            [replace(one, number=one.number) for one in reports()],
+            url=lambda one, to=address: to,
+        )
         if path == "/b":
             paper.reports = [
-                replace(one, title=f"B {one.title}", text=f"{one.title} {tail(90 + one.number)}")
+                replace(
+                    one,
+                    title=f"B {one.title}",
+                    text=f"{one.title} {tail(90 + one.number)}",
+                )
                 for one in paper.reports
             ]
         source = everywhere.source(path)
@@ -489,14 +578,19 @@ def test_entries_that_share_one_address_are_identified_by_their_guids(
 
 def test_the_home_page_is_the_address_of_no_article(office: Office) -> None:
     """One entry at a time, so that no poll shows that they share it; the texts are of one build."""
-    paper, source = Paper([], url=lambda one: "http://www.gazette.example/?utm_source=rss"), office.source()
+    paper, source = (
+        Paper([], url=lambda one: "http://www.gazette.example/?utm_source=rss"),
+        office.source(),
+    )
     for one in reports(dated=False):
         paper.reports = [replace(one, text=f"{FLOOD} It is number {one.number}.")]
         assert len(office.poll(paper, source).accepted) == 1
     assert len(set(office.column(entry.c.article))) == 6
 
 
-def test_a_key_that_says_nothing_is_nobodys_when_a_page_claims_it(office: Office) -> None:
+def test_a_key_that_says_nothing_is_nobodys_when_a_page_claims_it(
+    office: Office,
+) -> None:
     paper = Paper(reports()[:3], url=lambda one: "http://gazette.example/all?x=1")
     office.poll(paper, office.source())
     with office.database.write() as connection:
@@ -508,7 +602,10 @@ def test_a_key_that_says_nothing_is_nobodys_when_a_page_claims_it(office: Office
 
 def test_guids_that_are_all_the_same_are_no_guids(office: Office) -> None:
     short = [replace(one, text="") for one in reports()]
-    daily = [Report(10 + day, "Weather today", "", NOON - dt.timedelta(days=day)) for day in range(4)]
+    daily = [
+        Report(10 + day, "Weather today", "", NOON - dt.timedelta(days=day))
+        for day in range(4)
+    ]
     paper, source = Paper([*short, *daily], guid=lambda one: "0"), office.source()
     for _ in range(3):
         office.poll(paper, source)
@@ -519,8 +616,13 @@ def test_guids_that_are_all_the_same_are_no_guids(office: Office) -> None:
     assert len(office.poll(other, office.source("/other"), "/other").accepted) == 4
 
 
-def test_a_guid_that_is_used_again_for_other_news_is_another_article(everywhere: Office) -> None:
-    paper, source = Paper(reports()[:1], guid=lambda one: "top", url=lambda one: None), everywhere.source()
+def test_a_guid_that_is_used_again_for_other_news_is_another_article(
+    everywhere: Office,
+) -> None:
+    paper, source = (
+        Paper(reports()[:1], guid=lambda one: "top", url=lambda one: None),
+        everywhere.source(),
+    )
     everywhere.poll(paper, source)
     former = paper.reports
     paper.reports = [Report(1, "Dock workers strike in Sennick", STRIKE, NOON)]
@@ -539,15 +641,26 @@ def test_a_guid_that_is_used_again_for_other_news_is_another_article(everywhere:
 
 @pytest.mark.parametrize("has_keys", [True, False])
 @pytest.mark.parametrize("outlet", [None, "Rival"])
-def test_a_rival_cannot_change_what_it_claims(office: Office, outlet: str | None, *, has_keys: bool) -> None:
+def test_a_rival_cannot_change_what_it_claims(
+    office: Office, outlet: str | None, *, has_keys: bool
+) -> None:
     """At once, or, without GUIDs and addresses, once it has repeated all; it says that it is the Gazette."""
-    paper = Paper(reports()) if has_keys else Paper(reports(), lambda one: None, lambda one: None)
+    paper = (
+        Paper(reports())
+        if has_keys
+        else Paper(reports(), lambda one: None, lambda one: None)
+    )
     office.poll(paper, office.source(outlet="Gazette"))
-    before = queried(office.database, select(article).order_by(article.c.inbox_no)).all()
+    before = queried(
+        office.database, select(article).order_by(article.c.inbox_no)
+    ).all()
     rival = replace(paper, more="<source url='x'>Gazette</source>")
     source = office.source("/rival", host="rival.test", outlet=outlet)
     if has_keys:
-        rival.reports = [replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports]
+        rival.reports = [
+            replace(one, text=f"A lie. {tail(50 + one.number)}")
+            for one in paper.reports
+        ]
     for body in (rival.body, lambda one: f"<p>{one.text} More.</p>"):
         rival.body = body
         office.poll(rival, source, "/rival")
@@ -559,9 +672,14 @@ def test_an_address_that_unwraps_to_another_site_is_no_claim(office: Office) -> 
     """A search engine's feed: read from its site, with its addresses, about everybody's articles."""
     paper = Paper(reports())
     office.poll(paper, office.source(outlet="Gazette"))
-    lie = [replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports]
+    lie = [
+        replace(one, text=f"A lie. {tail(50 + one.number)}") for one in paper.reports
+    ]
     wrapped = Paper(
-        lie, url=lambda one: f"https://www.google.com/url?url=http://gazette.example/news/{one.number}"
+        lie,
+        url=lambda one: (
+            f"https://www.google.com/url?url=http://gazette.example/news/{one.number}"
+        ),
     )
     source = office.source("/alerts", host="www.google.com")
     for more in ("", " More."):
@@ -598,7 +716,9 @@ def test_a_canonical_link_to_another_site_is_only_a_hint(office: Office) -> None
 # --- words that change -------------------------------------------------------------------------------------
 
 
-def test_going_back_to_former_words_is_followed_but_not_for_ever(everywhere: Office) -> None:
+def test_going_back_to_former_words_is_followed_but_not_for_ever(
+    everywhere: Office,
+) -> None:
     first = reports()[0]
     second = replace(first, text=FLOOD.replace("Four people", "Five people"))
     paper, source = Paper([first]), everywhere.source()
@@ -610,7 +730,9 @@ def test_going_back_to_former_words_is_followed_but_not_for_ever(everywhere: Off
             now = "Five" if turn % 2 else "Four"
             assert now in everywhere.column(article.c.text)[0]
     assert outcomes[:4] == [0, 1, 1, 1]
-    assert sum(outcomes) == 1 + 2 * ALL_TUNING.values("identity")["repeats"], "two servers that disagree"
+    assert sum(outcomes) == 1 + 2 * ALL_TUNING.values("identity")["repeats"], (
+        "two servers that disagree"
+    )
     assert everywhere.count(article) == 1
 
 
@@ -625,14 +747,22 @@ def test_both_words_in_one_feed_are_no_going_back(office: Office) -> None:
 
 def rewritten(office: Office, count: int) -> None:
     reported = [
-        Report(n, f"Item{n} of the council{n}", f"Decision {n}. {tail(n)}", NOON - dt.timedelta(minutes=n))
+        Report(
+            n,
+            f"Item{n} of the council{n}",
+            f"Decision {n}. {tail(n)}",
+            NOON - dt.timedelta(minutes=n),
+        )
         for n in range(count)
     ]
     paper, source = Paper(reported), office.source()
     office.poll(paper, source)
     ids = office.column(article.c.story, article.c.inbox_no)
     items = [one[0] for one in office.output()]
-    paper.reports = [replace(one, text=one.text.replace("Decision", "Final decision")) for one in reported]
+    paper.reports = [
+        replace(one, text=one.text.replace("Decision", "Final decision"))
+        for one in reported
+    ]
     polled = office.poll(paper, source)
     assert polled.revised == count
     assert office.column(article.c.story, article.c.inbox_no) == ids
@@ -641,7 +771,9 @@ def rewritten(office: Office, count: int) -> None:
 
 
 @pytest.mark.later
-def test_a_feed_that_rewrites_all_its_entries_keeps_their_stories(everywhere: Office) -> None:
+def test_a_feed_that_rewrites_all_its_entries_keeps_their_stories(
+    everywhere: Office,
+) -> None:
     rewritten(everywhere, 30)
 
 
@@ -655,29 +787,47 @@ def test_an_archive_under_new_keys_is_matched_before_it_is_a_flood(
 ) -> None:
     caplog.set_level(logging.INFO, "aggregator.intake.poll")
     reported = [
-        Report(n, f"Item{n} of the council{n}", f"Decision {n}. {tail(n)}", NOON - dt.timedelta(days=30 + n))
+        Report(
+            n,
+            f"Item{n} of the council{n}",
+            f"Decision {n}. {tail(n)}",
+            NOON - dt.timedelta(days=30 + n),
+        )
         for n in range(40)
     ]
     paper, source = Paper(reported[:15]), office.source()
     office.poll(paper, source)
     before = office.output()
     paper.reports = reported
-    paper.guid, paper.url = (lambda one: f"n{one.number}"), at("http://gazette.example/archive/{n}")
+    paper.guid, paper.url = (
+        (lambda one: f"n{one.number}"),
+        at("http://gazette.example/archive/{n}"),
+    )
     polled = office.poll(paper, source)
     assert (len(polled.accepted), polled.known) == (25, 15)
     after = {one[0]: one for one in office.output()}
     assert all(after[one[0]] == one for one in before), "what was there is as it was"
     newest = max(parsedate_to_datetime(one[2]) for one in before)
-    assert all(parsedate_to_datetime(one[2]) <= newest for one in after.values()), "nothing is announced"
+    assert all(parsedate_to_datetime(one[2]) <= newest for one in after.values()), (
+        "nothing is announced"
+    )
     assert "15 entries are known articles" in caplog.text
     assert "25 old entries at once; stored, not announced" in caplog.text
 
 
-@pytest.mark.parametrize("when", ["Tue, 13 Oct 2026 20:00:00 GMT", "Sat, 01 Jan 0001 00:00:00 GMT"])
-def test_a_date_that_cannot_be_changes_nothing_but_itself(office: Office, when: str) -> None:
+@pytest.mark.parametrize(
+    "when", ["Tue, 13 Oct 2026 20:00:00 GMT", "Sat, 01 Jan 0001 00:00:00 GMT"]
+)
+def test_a_date_that_cannot_be_changes_nothing_but_itself(
+    office: Office, when: str
+) -> None:
     class Wrong(Paper):
         def item(self, one: Report) -> str:
-            return re.sub("<pubDate>.*?</pubDate>", f"<pubDate>{when}</pubDate>", super().item(one))
+            return re.sub(
+                "<pubDate>.*?</pubDate>",
+                f"<pubDate>{when}</pubDate>",
+                super().item(one),
+            )
 
     paper, source = Wrong(reports()[:2]), office.source()
     office.poll(paper, source)
@@ -696,15 +846,22 @@ def test_pages_are_not_fetched_again_when_only_keys_changed(office: Office) -> N
     assert len(office.poll(paper, source).accepted) == 6
     for guid, path in (("a", "q"), ("b", "q"), ("b", "r"), ("c", "s")):
         paper.guid = lambda one, guid=guid: f"{guid}{one.number}"
-        paper.url = lambda one, path=path: office.server.url(f"/{path}/{one.number}", "gazette.example")
+        paper.url = lambda one, path=path: office.server.url(
+            f"/{path}/{one.number}", "gazette.example"
+        )
         assert office.poll(paper, source).accepted == (), (guid, path)
 
 
-def test_killed_before_the_end_of_the_transaction_nothing_of_a_migration_is_left(everywhere: Office) -> None:
+def test_killed_before_the_end_of_the_transaction_nothing_of_a_migration_is_left(
+    everywhere: Office,
+) -> None:
     paper, source = Paper(reports()), everywhere.source()
     everywhere.poll(paper, source)
     before = settled(everywhere.database)
-    paper.guid, paper.url = (lambda one: f"n{one.number}"), at("http://gazette.example/{slug}")
+    paper.guid, paper.url = (
+        (lambda one: f"n{one.number}"),
+        at("http://gazette.example/{slug}"),
+    )
     broken = everywhere.database.write
 
     class KilledError(Exception):
@@ -725,15 +882,23 @@ def test_killed_before_the_end_of_the_transaction_nothing_of_a_migration_is_left
     assert len(everywhere.column(article.c.id)) == 6
 
 
-def test_what_was_known_before_there_were_marks_is_known_when_its_keys_change(everywhere: Office) -> None:
+def test_what_was_known_before_there_were_marks_is_known_when_its_keys_change(
+    everywhere: Office,
+) -> None:
     """A database of an older program, and entries that first came by `ingest`, have looks without marks."""
     paper, source = Paper(reports()), everywhere.source(outlet="Gazette")
     everywhere.poll(paper, source)
     before = everywhere.left()
     with everywhere.database.write() as connection:
-        none = {"title_hash": None, "title_key": None, "text_key": None, "declared_at": None}
+        none = {
+            "title_hash": None,
+            "title_key": None,
+            "text_key": None,
+            "declared_at": None,
+        }
         connection.execute(sightings.update().values(**none))
-    assert everywhere.poll(paper, source).accepted == ()  # as they were: their looks get marks
+    # As they were: their looks get marks
+    assert everywhere.poll(paper, source).accepted == ()
     paper = replace(paper, **STRESSES["a new system"](paper))
     polled = everywhere.poll(paper, source)
     assert (polled.accepted, polled.known) == ((), 6)

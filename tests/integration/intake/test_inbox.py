@@ -28,15 +28,23 @@ def test_the_same_entry_again_is_known_and_leaves_no_row(rig: Rig) -> None:
 
 def test_entries_without_guid_and_address_are_known_by_their_words(rig: Rig) -> None:
     plain = Entry(source="x.jsonl", title="Levee breaks", text=FLOOD, outlet="Gazette")
-    spaced = msgspec.structs.replace(plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks")
+    spaced = msgspec.structs.replace(
+        plain, text=FLOOD.replace(" ", "  "), title="LEVEE  breaks"
+    )
     elsewhere = msgspec.structs.replace(plain, outlet="Herald")
-    assert [one.outcome for one in rig.accept(plain, spaced, elsewhere)] == ["new", "known", "new"]
+    assert [one.outcome for one in rig.accept(plain, spaced, elsewhere)] == [
+        "new",
+        "known",
+        "new",
+    ]
 
 
 def test_a_stop_while_texts_are_prepared_blames_no_text(
     rig: Rig, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rig.accept(record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE))
+    rig.accept(
+        record("feed", "1", "Levee", FLOOD), record("feed", "2", "Strike", STRIKE)
+    )
     waiting = read_by(database, inbox.ready, 10)
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     dispatcher = PrepareDispatcher(executor, Tuning())
@@ -48,8 +56,13 @@ def test_a_stop_while_texts_are_prepared_blames_no_text(
 
 
 @pytest.mark.later
-def test_texts_without_markup_are_prepared_without_workers(rig: Rig, database: Database) -> None:
-    texts = [record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.") for n in range(5)]
+def test_texts_without_markup_are_prepared_without_workers(
+    rig: Rig, database: Database
+) -> None:
+    texts = [
+        record(f"feed {n}", str(n), f"Levee {n}", f"{FLOOD} Number {n}.")
+        for n in range(5)
+    ]
     page = record("feed", "page", "Strike", "", html=f"<p>{STRIKE}</p>")
     executor = ProcessExecutor(1, Tuning().section("work", WorkerTuning))
     rig.pipeline = Pipeline(database, executor, Tuning(), rig.clock, texts_here=True)
@@ -63,7 +76,10 @@ def test_texts_without_markup_are_prepared_without_workers(rig: Rig, database: D
 
 
 def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None:
-    flood, strike = record("Gazette", "1", "Levee", FLOOD), record("Gazette", "2", "Strike", STRIKE)
+    flood, strike = (
+        record("Gazette", "1", "Levee", FLOOD),
+        record("Gazette", "2", "Strike", STRIKE),
+    )
 
     def accept_and_fail() -> None:
         with rig.database.write() as connection:
@@ -76,10 +92,19 @@ def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None
     assert [one.entry_no for one in rig.accept(flood, strike)] == [1, 2]
 
 
-def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(rig: Rig) -> None:
+def test_a_refusal_is_noted_once_and_forgotten_when_it_comes_in_after_all(
+    rig: Rig,
+) -> None:
     with rig.database.write() as connection:
         for reason in ("the file is empty", "the file is still empty"):
-            rejected.note(connection, source="ingest", item="x.txt", verdict="empty", reason=reason, at=NOON)
+            rejected.note(
+                connection,
+                source="ingest",
+                item="x.txt",
+                verdict="empty",
+                reason=reason,
+                at=NOON,
+            )
     rows = queried(rig.database, select(rejected_input.c.reason)).scalars().all()
     assert rows == ["the file is still empty"]
     written_by(rig.database, rejected.clear_files, files=["x.txt"])

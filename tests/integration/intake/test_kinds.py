@@ -16,7 +16,16 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.articles import by_number, members
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import story_in_list, whole_story
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, STRIKE_ELSEWHERE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    STRIKE_ELSEWHERE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.rows import executed, queried
 from tests.support.story_checks import correct, placing_of, reclustering
 
@@ -29,8 +38,12 @@ PAGE = """<html><head><title>Levee breaks</title><meta property="article:section
 </head><body><article><h1>Levee breaks at Pennmouth</h1><p>{text}</p></article></body></html>"""
 
 
-def page(type_: str = "NewsArticle", section: str = "Region", *entry: str) -> CleanArticle:
-    html = PAGE.format(type=type_, section=section, text=FLOOD.replace(".", ".</p><p>", 3))
+def page(
+    type_: str = "NewsArticle", section: str = "Region", *entry: str
+) -> CleanArticle:
+    html = PAGE.format(
+        type=type_, section=section, text=FLOOD.replace(".", ".</p><p>", 3)
+    )
     one = Entry(source="s", url="https://herald.example/1", categories=entry)
     return clean_entry(
         one,
@@ -54,7 +67,13 @@ def rig(database: Database) -> Rig:
     made = Rig(database, Clock())
     made.take(
         record("Herald", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON),
-        record("Echo", "1", "Opinion: Pennmouth deserves a levee", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Echo",
+            "1",
+            "Opinion: Pennmouth deserves a levee",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
     )
     stories = list(StoryReader(database).stories(StoryFilter()).stories)
     if len(stories) > 1:
@@ -85,28 +104,53 @@ def test_a_live_blog_is_one_by_its_kind_too() -> None:
 
 
 def test_the_kind_is_stored_with_its_evidence(rig: Rig) -> None:
-    assert rows(rig.database, KINDS) == [("Herald", "report", None), ("Echo", "opinion", "label: Opinion:")]
+    assert rows(rig.database, KINDS) == [
+        ("Herald", "report", None),
+        ("Echo", "opinion", "label: Opinion:"),
+    ]
     shown = "SELECT kind FROM v_story_articles ORDER BY outlet"
     assert rows(rig.database, shown) == [("opinion",), ("report",)]
 
 
 @pytest.mark.parametrize(("label", "stories"), [("", 1), ("Opinion: ", 2)])
-def test_a_report_never_joins_a_story_of_opinions(database: Database, label: str, stories: int) -> None:
-    first = record("Echo", "1", f"{label}Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
-    report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
+def test_a_report_never_joins_a_story_of_opinions(
+    database: Database, label: str, stories: int
+) -> None:
+    first = record(
+        "Echo", "1", f"{label}Pennmouth under water", FLOOD_ELSEWHERE, published=NOON
+    )
+    report = record(
+        "Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON
+    )
     Rig(database, Clock()).take(first, report)
     assert len(set(rows(database, "SELECT story FROM article"))) == stories
 
 
 def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
     """What joins is like the report; it need not be like the opinion, which a person put beside it."""
-    strike = record("Mirror", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON)
+    strike = record(
+        "Mirror", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON
+    )
     rig.take(strike)
-    flood, roster = (row[0] for row in rows(rig.database, "SELECT DISTINCT story FROM article ORDER BY 1"))
+    flood, roster = (
+        row[0]
+        for row in rows(rig.database, "SELECT DISTINCT story FROM article ORDER BY 1")
+    )
     correct(rig.database, "merge", flood, roster)
     rig.restart()
-    later = record("Courier", "1", "Pennmouth: levee on the Arrel gives way", FLOOD_LATER, published=NOON)
-    rig.take(later, record("Post", "1", "Dockers in Sennick walk out", STRIKE_ELSEWHERE, published=NOON))
+    later = record(
+        "Courier",
+        "1",
+        "Pennmouth: levee on the Arrel gives way",
+        FLOOD_LATER,
+        published=NOON,
+    )
+    rig.take(
+        later,
+        record(
+            "Post", "1", "Dockers in Sennick walk out", STRIKE_ELSEWHERE, published=NOON
+        ),
+    )
     together = rows(rig.database, "SELECT outlet FROM article WHERE story = (SELECT story FROM article"
                     " WHERE outlet = 'Herald') ORDER BY inbox_no")  # fmt: skip
     assert [outlet for (outlet,) in together] == ["Herald", "Echo", "Mirror", "Courier"]
@@ -116,12 +160,23 @@ def test_reports_alone_decide_what_joins_their_story(rig: Rig) -> None:
 def test_a_report_stays_with_the_opinion_that_joined_it(database: Database) -> None:
     """The second look compares a report with the rest of its own story, which is an opinion."""
     rig = Rig(database, Clock())
-    report = record("Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON)
-    opinion = record("Echo", "1", "Opinion: Pennmouth under water", FLOOD_ELSEWHERE, published=NOON)
+    report = record(
+        "Herald", "1", "Levee breaks: Pennmouth under water", FLOOD, published=NOON
+    )
+    opinion = record(
+        "Echo", "1", "Opinion: Pennmouth under water", FLOOD_ELSEWHERE, published=NOON
+    )
     rig.take(report, opinion)
-    together = "SELECT count(DISTINCT story) FROM article WHERE outlet IN ('Herald', 'Echo')"
+    together = (
+        "SELECT count(DISTINCT story) FROM article WHERE outlet IN ('Herald', 'Echo')"
+    )
     assert rows(database, together) == [(1,)]
-    rig.take(*(record("Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}") for n in range(70)))
+    rig.take(
+        *(
+            record("Other", str(n), f"Number {n}", f"{n} {STRIKE[::-1]}")
+            for n in range(70)
+        )
+    )
     assert rows(database, together) == [(1,)]
     moved = "SELECT count(*) FROM story_log WHERE kind = 'moved'"
     assert rows(database, moved) == [(0,)]
@@ -144,7 +199,9 @@ def test_json_and_explanation_name_the_kind(rig: Rig) -> None:
     explained = explanation(reader, articles[1]["id"], None, TUNING)
     assert (explained.kind, explained.kind_evidence) == ("opinion", "label: Opinion:")
     assert "kind: opinion (label: Opinion:)" in explanation_text(explained)
-    assert "kind:" not in explanation_text(explanation(reader, articles[0]["id"], None, TUNING))
+    assert "kind:" not in explanation_text(
+        explanation(reader, articles[0]["id"], None, TUNING)
+    )
 
 
 def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
@@ -155,13 +212,23 @@ def test_grouping_knows_a_stored_and_an_incoming_opinion(rig: Rig) -> None:
     assert [one.is_opinion for one in stored_members] == [False, True]
 
 
-def test_after_a_recluster_the_stories_agree_with_their_articles(each_kind: Database) -> None:
+def test_after_a_recluster_the_stories_agree_with_their_articles(
+    each_kind: Database,
+) -> None:
     """Imported rows may count dates that were read in a text; those that were decided again do not."""
     database = each_kind
     rig = Rig(database, Clock())
     for number, body in enumerate((FLOOD, FLOOD_ELSEWHERE)):
         dated = f"Monday 12 October 2026, 10:0{number}\n\n{body}"
-        rig.take(record("Herald", str(number), f"Levee breaks {number}", dated, is_saved_text=True))
+        rig.take(
+            record(
+                "Herald",
+                str(number),
+                f"Levee breaks {number}",
+                dated,
+                is_saved_text=True,
+            )
+        )
     dates = "SELECT published_origin, date_counts FROM article ORDER BY inbox_no"
     assert [bool(row[1]) for row in rows(database, dates)] == [
         row[0] != "text" for row in rows(database, dates)

@@ -46,13 +46,18 @@ from tests.support.rows import counted, executed, queried, read_by, written_by
 from tests.support.rss import item, rss
 
 NUMBERS = itertools.count()
-LONG = "The council decided on Friday that the ferry to the islands runs again from the first of May. " * 4
+LONG = (
+    "The council decided on Friday that the ferry to the islands runs again from the first of May. "
+    * 4
+)
 
 
 class Newspaper:
     """A feed, and a poller of it that reads it whole or leaves known items out."""
 
-    def __init__(self, database: Database, client: Client, server: LoopbackServer, path: str) -> None:
+    def __init__(
+        self, database: Database, client: Client, server: LoopbackServer, path: str
+    ) -> None:
         self.database, self.client = database, client
         self.clock = Clock()
         self.poller = poller_on(database, client, Tuning(), self.clock)
@@ -74,27 +79,54 @@ class Newspaper:
 
     def rows(self) -> list[Any]:
         """What readers could see of the polls; numbers, which known entries take too, aside."""
-        names = ["article", "is_revision", "url", "payload", "state", "bump_by_clock", "accepted_at"]
-        entries = select(*(entry.c[name] for name in names)).where(entry.c.source == self.id)
+        names = [
+            "article",
+            "is_revision",
+            "url",
+            "payload",
+            "state",
+            "bump_by_clock",
+            "accepted_at",
+        ]
+        entries = select(*(entry.c[name] for name in names)).where(
+            entry.c.source == self.id
+        )
         observed = select(observation).where(observation.c.source == self.id)
         articles = select(observation.c.article).where(observation.c.source == self.id)
-        keys = select(identity_key.c.key, identity_key.c.article).where(identity_key.c.article.in_(articles))
-        unstable = select(unstable_identifier).where(unstable_identifier.c.source == self.id)
+        keys = select(identity_key.c.key, identity_key.c.article).where(
+            identity_key.c.article.in_(articles)
+        )
+        unstable = select(unstable_identifier).where(
+            unstable_identifier.c.source == self.id
+        )
         state = self.source
         return [
             list(queried(self.database, entries.order_by(entry.c.entry_no))),
             sorted(map(repr, queried(self.database, observed))),
             sorted(map(repr, queried(self.database, keys))),
             list(queried(self.database, unstable)),
-            (state.health, state.health_cause, state.entries_new, state.per_day, state.last_new_at),
-            (state.flood_entries, state.adaptive_interval_seconds, state.next_due_at, state.title),
+            (
+                state.health,
+                state.health_cause,
+                state.entries_new,
+                state.per_day,
+                state.last_new_at,
+            ),
+            (
+                state.flood_entries,
+                state.adaptive_interval_seconds,
+                state.next_due_at,
+                state.title,
+            ),
         ]
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     tuning = Tuning({"net": {"interval_floor_seconds": 0.0}})
-    with closing(Client(ClientSettings(allow_private=("127.0.0.0/8",)), tuning)) as made:
+    with closing(
+        Client(ClientSettings(allow_private=("127.0.0.0/8",)), tuning)
+    ) as made:
         yield made
 
 
@@ -118,18 +150,36 @@ class Report:
         link = f"https://gazette.example{self.outlet}/{self.number}"
         words = f"{self.outlet} {self.text}"
         return item(
-            f"Report {self.number}", words, guid=self.guid or None, link=link, published=self.published
+            f"Report {self.number}",
+            words,
+            guid=self.guid or None,
+            link=link,
+            published=self.published,
         )
 
 
 def report(number: int, *, has_guid: bool, time: str) -> Report:
     hour = NOON.replace(hour=0) if time == "midnight" else NOON
     published = None if time == "none" else hour - dt.timedelta(days=number % 7)
-    return Report(number, f"g{number}" if has_guid else "", f"{number}: {LONG}", published)
+    return Report(
+        number, f"g{number}" if has_guid else "", f"{number}: {LONG}", published
+    )
 
 
 STEPS = [
-    *("news", "news", "two", "edit", "revert", "drop", "return", "order", "twice", "both words", "same guid"),
+    *(
+        "news",
+        "news",
+        "two",
+        "edit",
+        "revert",
+        "drop",
+        "return",
+        "order",
+        "twice",
+        "both words",
+        "same guid",
+    ),
     *("guids", "same words", "title", "archive"),
 ]
 STREAM = {
@@ -144,7 +194,11 @@ SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @settings(max_examples=10, suppress_health_check=SLOW)
 @given(**STREAM)
 def test_known_items_change_nothing(
-    of_module: Database, whole: Database, client: Client, server: LoopbackServer, **stream: Any
+    of_module: Database,
+    whole: Database,
+    client: Client,
+    server: LoopbackServer,
+    **stream: Any,
 ) -> None:
     follow(of_module, whole, client, server, **stream)
 
@@ -153,7 +207,11 @@ def test_known_items_change_nothing(
 @settings(max_examples=1000, suppress_health_check=SLOW)
 @given(**STREAM)
 def test_known_items_change_nothing_in_many_streams(
-    of_module: Database, whole: Database, client: Client, server: LoopbackServer, **stream: Any
+    of_module: Database,
+    whole: Database,
+    client: Client,
+    server: LoopbackServer,
+    **stream: Any,
 ) -> None:
     follow(of_module, whole, client, server, **stream)
 
@@ -176,7 +234,11 @@ def follow(
     former: list[Report] = []
     title = "Gazette"
     for count, step in enumerate(["begin", *steps]):
-        new = report(10 + 2 * count, has_guid=has_guids, time=draw.choice([time, "noon", "midnight"]))
+        new = report(
+            10 + 2 * count,
+            has_guid=has_guids,
+            time=draw.choice([time, "noon", "midnight"]),
+        )
         place = draw.randrange(len(shown))
         old = shown[place]
         edited = replace(old, text=f"{old.text} Later {count}.")
@@ -185,7 +247,11 @@ def follow(
                 former.append(shown.pop())
                 shown.insert(0, new)
             case "two":
-                shown = [new, replace(new, number=new.number + 1, guid=f"other{count}"), *shown]
+                shown = [
+                    new,
+                    replace(new, number=new.number + 1, guid=f"other{count}"),
+                    *shown,
+                ]
             case "edit":
                 former.append(old)
                 shown[place] = edited
@@ -205,7 +271,10 @@ def follow(
             case "same guid":
                 shown.insert(0, replace(new, guid=old.guid))
             case "guids":
-                shown = [replace(one, guid=f"{one.guid}/{count}" if one.guid else "") for one in shown]
+                shown = [
+                    replace(one, guid=f"{one.guid}/{count}" if one.guid else "")
+                    for one in shown
+                ]
             case "same words":
                 shown.insert(0, replace(new, text=old.text, published=old.published))
             case "title":
@@ -213,10 +282,15 @@ def follow(
             case "archive":
                 long_ago = NOON - dt.timedelta(days=400)
                 shown += [
-                    replace(report(number, has_guid=has_guids, time="noon"), published=long_ago)
+                    replace(
+                        report(number, has_guid=has_guids, time="noon"),
+                        published=long_ago,
+                    )
                     for number in range(100 * count + 100, 100 * count + 125)
                 ]
-        server.routes[path] = Resource(rss(*(replace(one, outlet=path).item() for one in shown), title=title))
+        server.routes[path] = Resource(
+            rss(*(replace(one, outlet=path).item() for one in shown), title=title)
+        )
         for paper, is_whole in zip(papers, (False, True), strict=True):
             paper.clock.time = NOON + dt.timedelta(minutes=30 * count)
             paper.poll(whole=is_whole)
@@ -230,7 +304,9 @@ class Watched(InlineExecutor):
 
     def submit(self, function: Any, job: bytes) -> Any:
         answer = super().submit(function, job)
-        self.entries += len(msgspec.msgpack.decode(answer.result(), type=ParsedFeed).entries)
+        self.entries += len(
+            msgspec.msgpack.decode(answer.result(), type=ParsedFeed).entries
+        )
         return answer
 
 
@@ -239,7 +315,9 @@ def test_a_poll_with_one_new_item_reads_one(
 ) -> None:
     paper = Newspaper(database, client, server, "/feed")
     executor = Watched()
-    paper.poller = Poller(paper.poller.services._replace(executor=executor), robots=False, pages="never")
+    paper.poller = Poller(
+        paper.poller.services._replace(executor=executor), robots=False, pages="never"
+    )
     items = [report(number, has_guid=True, time="noon").item() for number in range(6)]
     for count, entries in ((4, 4), (5, 1), (6, 1)):
         server.routes["/feed"] = Resource(rss(*items[:count]))
@@ -267,11 +345,20 @@ def test_items_of_an_article_that_gave_up_its_keys_are_read_again(
     items = [report(number, has_guid=True, time="noon").item() for number in range(4)]
     server.routes["/feed"] = Resource(rss(*items[:3]))
     paper.poll()
-    old, new, _ = queried(database, select(observation.c.article).order_by(observation.c.article)).scalars()
-    written_by(database, lambda connection: article_writes.rekey(connection, old, new, is_authoritative=True))
+    old, new, _ = queried(
+        database, select(observation.c.article).order_by(observation.c.article)
+    ).scalars()
+    written_by(
+        database,
+        lambda connection: article_writes.rekey(
+            connection, old, new, is_authoritative=True
+        ),
+    )
     assert counted(database, known_items) == 0
     executor = Watched()
-    paper.poller = Poller(paper.poller.services._replace(executor=executor), robots=False, pages="never")
+    paper.poller = Poller(
+        paper.poller.services._replace(executor=executor), robots=False, pages="never"
+    )
     server.routes["/feed"] = Resource(rss(*items))
     paper.poll()
     assert executor.entries == len(items)
@@ -281,9 +368,13 @@ def test_items_of_an_article_that_gave_up_its_keys_are_read_again(
 def test_only_the_feeds_that_had_a_forgotten_article_are_read_again(
     database: Database, client: Client, server: LoopbackServer
 ) -> None:
-    with_it, without_it = (Newspaper(database, client, server, path) for path in ("/with", "/without"))
+    with_it, without_it = (
+        Newspaper(database, client, server, path) for path in ("/with", "/without")
+    )
     for paper, numbers in ((with_it, (1, 2)), (without_it, (3, 4))):
-        items = [report(number, has_guid=True, time="noon").item() for number in numbers]
+        items = [
+            report(number, has_guid=True, time="noon").item() for number in numbers
+        ]
         server.routes[urlsplit(paper.url).path] = Resource(rss(*items))
         paper.poll()
     rig = Rig(database, Clock())
@@ -291,11 +382,15 @@ def test_only_the_feeds_that_had_a_forgotten_article_are_read_again(
     payload = msgspec.json.encode(ForgetCommand(name="https://gazette.example/1"))
     command_handlers.enqueue(database, NOON, "forget", payload)
     rig.pipeline.run_commands()
-    assert list(queried(database, select(known_items.c.source)).scalars()) == [without_it.id]
+    assert list(queried(database, select(known_items.c.source)).scalars()) == [
+        without_it.id
+    ]
     items = [report(number, has_guid=True, time="noon").item() for number in (1, 5)]
     server.routes["/with"] = Resource(rss(*items))
     with_it.poll()
-    assert [one.rejected_count for one in read_by(database, tombstones.newest_tombstones, 9)] == [1]
+    assert [
+        one.rejected_count for one in read_by(database, tombstones.newest_tombstones, 9)
+    ] == [1]
 
 
 def test_a_feed_brings_articles_that_were_lost(
@@ -332,11 +427,17 @@ poller.poll(source)
 
 @pytest.mark.later
 def test_after_kills_between_and_in_polls_nothing_is_lost(
-    database_url: str, each_kind: Database, whole: Database, client: Client, server: LoopbackServer
+    database_url: str,
+    each_kind: Database,
+    whole: Database,
+    client: Client,
+    server: LoopbackServer,
 ) -> None:
     """The items and their entries are stored together, or neither is."""
     path = f"/{next(NUMBERS)}"
-    killed, control = (Newspaper(one, client, server, path) for one in (each_kind, whole))
+    killed, control = (
+        Newspaper(one, client, server, path) for one in (each_kind, whole)
+    )
     reports = [report(number, has_guid=True, time="noon") for number in range(40)]
     items = [replace(one, outlet=path).item() for one in reports]
     draw = random.Random(7)
@@ -351,7 +452,11 @@ def test_after_kills_between_and_in_polls_nothing_is_lost(
         killed.poll()
         control.poll(whole=True)
     articles = [
-        sorted(queried(one.database, select(entry.c.article).where(entry.c.source == one.id)).scalars())
+        sorted(
+            queried(
+                one.database, select(entry.c.article).where(entry.c.source == one.id)
+            ).scalars()
+        )
         for one in (killed, control)
     ]
     assert articles[0] == articles[1]

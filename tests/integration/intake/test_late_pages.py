@@ -24,7 +24,17 @@ from aggregator.store.intake.sources import add
 from aggregator.store.maintenance.integrity_check import conservation_faults
 from aggregator.store.tables import article, entry, story, story_log
 from tests.conftest import REPOSITORY
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, page_of, record, settled
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    page_of,
+    record,
+    settled,
+)
 from tests.support.deep_checks import faults
 from tests.support.fresh import sqlite_at
 from tests.support.kills import in_a_child
@@ -44,10 +54,15 @@ LEAD = "The river Arrel broke through the levee at Pennmouth on Sunday evening."
 
 
 def teaser(
-    title: str = "Levee breaks at Pennmouth", text: str = LEAD, number: int = 1, **more: object
+    title: str = "Levee breaks at Pennmouth",
+    text: str = LEAD,
+    number: int = 1,
+    **more: object,
 ) -> Entry:
     address = URL.replace("/1", f"/{number}")
-    return record("Gazette", str(number), title, text, url=address, authority="own", **more)
+    return record(
+        "Gazette", str(number), title, text, url=address, authority="own", **more
+    )
 
 
 def placed_without(rig: Rig, item: Entry) -> int:
@@ -65,7 +80,9 @@ def comes(rig: Rig, n: int, page: bytes | None) -> PlacementResult:
 
 def rows(database: Database, of: Table = story) -> list:
     number = of.c.get("inbox_no", of.c.get("story_no"))
-    return list(queried(database, select(of).order_by(*([] if number is None else [number]))))
+    return list(
+        queried(database, select(of).order_by(*([] if number is None else [number])))
+    )
 
 
 def is_sound(rig: Rig) -> None:
@@ -78,7 +95,9 @@ def is_sound(rig: Rig) -> None:
 
 def overdue(rig: Rig, after: dt.timedelta) -> list[int]:
     with rig.database.read() as connection:
-        (accepted,) = connection.execute(select(entry.c.accepted_at).where(entry.c.state == "page")).scalars()
+        (accepted,) = connection.execute(
+            select(entry.c.accepted_at).where(entry.c.state == "page")
+        ).scalars()
         return pending_pages.overdue(connection, accepted + after, WAIT)
 
 
@@ -92,7 +111,10 @@ def test_an_entry_waits_a_minute_for_its_page(rig: Rig) -> None:
         assert pending_pages.place_without(connection, [n]) == 0, "once"
     assert overdue(rig, 9 * WAIT) == []
     assert [one.outcome for one in rig.place()] == ["founded"]
-    assert [one.entry_no for one in read_by(rig.database, pending_pages.due_pages, NOON + WAIT, 9)] == [n]
+    assert [
+        one.entry_no
+        for one in read_by(rig.database, pending_pages.due_pages, NOON + WAIT, 9)
+    ] == [n]
     is_sound(rig)
 
 
@@ -121,7 +143,13 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
     most = TUNING.values("polling")["first_poll_pages"]
     moments = [NOON - dt.timedelta(hours=n) for n in range(most + 20)]
     items = (
-        item(f"Title {n}", "Some words.", guid=n, link=f"http://old.example/{n}", published=moment)
+        item(
+            f"Title {n}",
+            "Some words.",
+            guid=n,
+            link=f"http://old.example/{n}",
+            published=moment,
+        )
         for n, moment in enumerate(moments)
     )
     world.sites["old.example"] = {"/feed": Resource(rss(*items))}
@@ -133,7 +161,9 @@ def test_the_pages_of_a_first_poll_come_last_and_only_of_its_newest_entries(
     rig.accept(teaser(), wants_page=[True], bump_by_clock=True)
     due = read_by(database, pending_pages.due_pages, world.time(), 1000)
     assert due[0].url == URL, "news comes first"
-    assert {one.url for one in due[1:]} == {f"http://old.example/{n}" for n in range(most)}
+    assert {one.url for one in due[1:]} == {
+        f"http://old.example/{n}" for n in range(most)
+    }
     assert len(rig.place()) == 20, "the older ones wait for nothing"
 
 
@@ -157,7 +187,10 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
 ) -> None:
     world, client = world_client
     rig = Rig(database, world.time)
-    world.sites["gazette.example"] = {"/feed": Resource(rss()), "*": Response(status, {"Retry-After": "900"})}
+    world.sites["gazette.example"] = {
+        "/feed": Resource(rss()),
+        "*": Response(status, {"Retry-After": "900"}),
+    }
     poller = poller_of(database, world, client)
     numbers = [rig.waits(teaser(f"Title {n}", number=n)) for n in (1, 2, 3)]
     for wanted in due_now(rig, world):
@@ -167,15 +200,22 @@ def test_a_server_that_refuses_pages_delays_no_news_and_not_the_feed(
     assert len(rig.place()) == 3
     assert not poller.place_without_pages(world.time())
     is_held = status == 429
-    assert client.rate_limiter.ready_in("gazette.example", is_page=True) > 600 or not is_held
+    assert (
+        client.rate_limiter.ready_in("gazette.example", is_page=True) > 600
+        or not is_held
+    )
     assert client.fetch("http://gazette.example/feed").status == 200
     for _ in range(6):
         world.time.run(3600)
         for wanted in due_now(rig, world):
             poller.fetch_page(wanted)
-    assert [one.outcome for one in rig.place()] == ["unchanged"] * len(numbers), "given up"
+    assert [one.outcome for one in rig.place()] == ["unchanged"] * len(numbers), (
+        "given up"
+    )
     with database.read() as connection:
-        failed = connection.execute(select(entry.c.entry_no).where(entry.c.page_verdict.is_not(None))).all()
+        failed = connection.execute(
+            select(entry.c.entry_no).where(entry.c.page_verdict.is_not(None))
+        ).all()
     assert len(failed) == 3
     is_sound(rig)
 
@@ -201,7 +241,9 @@ def test_the_page_replaces_the_words_of_the_feed(rig: Rig) -> None:
     is_sound(rig)
 
 
-@pytest.mark.parametrize("page", [None, b"", page_of("A consent notice.")], ids=["none", "empty", "short"])
+@pytest.mark.parametrize(
+    "page", [None, b"", page_of("A consent notice.")], ids=["none", "empty", "short"]
+)
 def test_a_page_without_a_text_changes_nothing(rig: Rig, page: bytes | None) -> None:
     n = placed_without(rig, teaser())
     before = settled(rig.database)
@@ -211,29 +253,49 @@ def test_a_page_without_a_text_changes_nothing(rig: Rig, page: bytes | None) -> 
 
 
 def test_a_page_that_is_a_copy_joins_its_original_without_a_bump(rig: Rig) -> None:
-    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
+    (report,) = rig.take(
+        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    )
+    n = placed_without(
+        rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
+    )
     first, alone = rows(rig.database)
     assert alone.redirect_to is None
     placed = comes(rig, n, page_of(FLOOD))
     kept, gone = rows(rig.database)
     assert (placed.story, gone.redirect_to) == (report.story, kept.id)
-    assert (kept.bumped_at, kept.report_count, kept.article_count) == (first.bumped_at, 1, 2)
+    assert (kept.bumped_at, kept.report_count, kept.article_count) == (
+        first.bumped_at,
+        1,
+        2,
+    )
     copy = rows(rig.database, article)[1]
-    assert (copy.role, copy.copy_of, copy.is_compared) == ("copy", report.article, False)
+    assert (copy.role, copy.copy_of, copy.is_compared) == (
+        "copy",
+        report.article,
+        False,
+    )
     is_sound(rig)
 
 
-def test_a_page_that_is_another_report_merges_the_stories_without_a_bump(rig: Rig) -> None:
-    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    n = placed_without(rig, teaser("Monday morning", "The paper of today in short.", published=NOON))
+def test_a_page_that_is_another_report_merges_the_stories_without_a_bump(
+    rig: Rig,
+) -> None:
+    (report,) = rig.take(
+        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    )
+    n = placed_without(
+        rig, teaser("Monday morning", "The paper of today in short.", published=NOON)
+    )
     first, _ = rows(rig.database)
     placed = comes(rig, n, page_of(FLOOD_ELSEWHERE))
     kept, gone = rows(rig.database)
     assert (placed.story, gone.redirect_to) == (report.story, kept.id)
     assert (kept.bumped_at, kept.report_count) == (first.bumped_at, 2)
     (merged,) = [
-        one for one in rows(rig.database, story_log) if one.kind == "merged" and one.story == kept.id
+        one
+        for one in rows(rig.database, story_log)
+        if one.kind == "merged" and one.story == kept.id
     ]
     assert "second look" in merged.detail
     is_sound(rig)
@@ -246,12 +308,16 @@ def test_a_copy_by_its_lead_that_is_a_report_of_its_own_is_counted(rig: Rig) -> 
     assert [one.report_count for one in rows(rig.database)] == [1]
     comes(rig, n, page_of(FLOOD_ELSEWHERE))
     assert rows(rig.database, article)[1].role == "report"
-    assert [one.report_count for one in rows(rig.database) if one.redirect_to is None] == [2]
+    assert [
+        one.report_count for one in rows(rig.database) if one.redirect_to is None
+    ] == [2]
     is_sound(rig)
 
 
 def test_a_page_with_many_words_of_an_agency_is_of_its_origin(rig: Rig) -> None:
-    (agency,) = rig.take(record("Reuters", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    (agency,) = rig.take(
+        record("Reuters", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    )
     n = placed_without(rig, teaser(published=NOON))
     words = FLOOD_ELSEWHERE.split()
     comes(rig, n, page_of(f"{FLOOD} {' '.join(words)} {' '.join(words[::-1])}"))
@@ -267,7 +333,9 @@ def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
     """What the feed said was copied; the page has a little more."""
     lead = " ".join(FLOOD.split()[:60])
     n = placed_without(rig, teaser(text=lead, published=NOON))
-    (copy,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON))
+    (copy,) = rig.take(
+        record("Courier", "1", "Levee breaks at Pennmouth", lead, published=NOON)
+    )
     assert copy.outcome == "copy"
     comes(rig, n, page_of(" ".join(FLOOD.split()[:75])))
     assert [(one.role, one.copy_of is None) for one in rows(rig.database, article)] == [
@@ -280,16 +348,24 @@ def test_a_page_is_no_copy_of_its_own_copy(rig: Rig) -> None:
 
 
 def test_a_page_that_is_a_copy_of_a_later_article_is_no_fault(rig: Rig) -> None:
-    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
-    (report,) = rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
+    n = placed_without(
+        rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
+    )
+    (report,) = rig.take(
+        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON)
+    )
     comes(rig, n, page_of(FLOOD))
     assert rows(rig.database, article)[0].copy_of == report.article
     assert list(faults(rig.database)) == []
     with rig.database.write() as connection:
         values = {"copy_of": rows(rig.database, article)[0].id, "role": "copy"}
-        connection.execute(update(article).where(article.c.id == report.article).values(values))
+        connection.execute(
+            update(article).where(article.c.id == report.article).values(values)
+        )
     found = [one.what for one in faults(rig.database)]
-    assert "articles are copies of an article that was placed later" in found, "a circle"
+    assert "articles are copies of an article that was placed later" in found, (
+        "a circle"
+    )
 
 
 def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
@@ -308,14 +384,20 @@ def test_a_late_page_that_its_own_site_delivers_meanwhile(rig: Rig) -> None:
     comes(rig, n, page_of(FLOOD))
     (live,) = [one for one in rows(rig.database) if one.redirect_to is None]
     assert (live.article_count, live.outlet_count, live.report_count) == (2, 1, 1)
-    assert all("pump station" in one.text.lower() for one in rows(rig.database, article))
-    assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], "no authority"
+    assert all(
+        "pump station" in one.text.lower() for one in rows(rig.database, article)
+    )
+    assert rig.take(msgspec.structs.replace(link, text="Buy this now.")) == [], (
+        "no authority"
+    )
     assert list(faults(rig.database)) == []
     is_sound(rig)
 
 
 @pytest.mark.parametrize("is_changed", [True, False], ids=["words", "date"])
-def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_changed: bool) -> None:
+def test_the_first_page_of_an_article_is_no_article_of_its_own(
+    rig: Rig, is_changed: bool
+) -> None:
     """It was placed without; its feed changes a date or some words, and now the page is read."""
     rig.take(teaser(text=SUMMARY, published=NOON))
     before = rows(rig.database)
@@ -332,21 +414,37 @@ def test_the_first_page_of_an_article_is_no_article_of_its_own(rig: Rig, is_chan
     (row,) = rows(rig.database, article)
     assert "pump station" in row.text.lower()
     again = rig.waits(teaser(text=SUMMARY, published=NOON + dt.timedelta(days=1)))
-    assert comes(rig, again, page_of(STRIKE)).outcome == "founded", "the address is used again"
+    assert comes(rig, again, page_of(STRIKE)).outcome == "founded", (
+        "the address is used again"
+    )
     is_sound(rig)
 
 
-@pytest.mark.parametrize("page", [None, page_of("A consent notice.")], ids=["failed", "unusable"])
-def test_without_its_page_a_changed_title_changes_nothing(rig: Rig, page: bytes | None) -> None:
-    comes(rig, rig.waits(teaser(text=SUMMARY, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+@pytest.mark.parametrize(
+    "page", [None, page_of("A consent notice.")], ids=["failed", "unusable"]
+)
+def test_without_its_page_a_changed_title_changes_nothing(
+    rig: Rig, page: bytes | None
+) -> None:
+    comes(
+        rig,
+        rig.waits(teaser(text=SUMMARY, published=NOON)),
+        page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"),
+    )
     before = settled(rig.database)
-    (again,) = rig.accept(teaser("Levee broke", SUMMARY, published=NOON), wants_page=[True])
+    (again,) = rig.accept(
+        teaser("Levee broke", SUMMARY, published=NOON), wants_page=[True]
+    )
     assert (again.outcome, again.entry_no) == ("revision", 2)
     with rig.database.write() as connection:
         if page is None:
-            pending_pages.give_up(connection, again.entry_no, verdict="block", reason="its page: http 429")
+            pending_pages.give_up(
+                connection, again.entry_no, verdict="block", reason="its page: http 429"
+            )
         else:
-            pending_pages.store_page(connection, again.entry_no, page=page, url=URL, charset="utf-8")
+            pending_pages.store_page(
+                connection, again.entry_no, page=page, url=URL, charset="utf-8"
+            )
     assert [one.outcome for one in rig.place()] == ["unchanged"]
     assert settled(rig.database)["stories"] == before["stories"]
     is_sound(rig)
@@ -363,8 +461,12 @@ def test_a_revision_that_came_meanwhile_stays(rig: Rig) -> None:
 
 def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
     rig.take(record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON))
-    rig.take(record("Harbour", "1", "Dock workers strike in Sennick", STRIKE, published=NOON))
-    n = placed_without(rig, teaser("Notes from the river", "Our reporter looks back at a long night."))
+    rig.take(
+        record("Harbour", "1", "Dock workers strike in Sennick", STRIKE, published=NOON)
+    )
+    n = placed_without(
+        rig, teaser("Notes from the river", "Our reporter looks back at a long night.")
+    )
     _, strike, own = rows(rig.database)
     correct(rig.database, "merge", strike.id, own.id)
     rig.restart()
@@ -376,7 +478,9 @@ def test_what_a_correction_holds_is_not_moved_by_its_page(rig: Rig) -> None:
 # --- the same stories after any interruption ---------------------------------------------------------------
 
 
-def placing(database: Database, *, batches: int | None = None, restarts: bool = False) -> None:
+def placing(
+    database: Database, *, batches: int | None = None, restarts: bool = False
+) -> None:
     """Place the leads of a dataset and then its texts; die after so many batches of texts."""
     records = read_dataset(TRIPWIRE)
     leads = leads_of(records, TUNING)
@@ -407,13 +511,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    ("database_url", "batches"), [("sqlite", 0), ("sqlite", 3), ("postgres", 3)], indirect=["database_url"]
+    ("database_url", "batches"),
+    [("sqlite", 0), ("sqlite", 3), ("postgres", 3)],
+    indirect=["database_url"],
 )
 def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
     database: Database, whole: Database, batches: int
 ) -> None:
     database.close()
-    assert in_a_child(lambda: placing(Database(database.url), batches=batches)) == -signal.SIGKILL
+    assert (
+        in_a_child(lambda: placing(Database(database.url), batches=batches))
+        == -signal.SIGKILL
+    )
     for _ in Pipeline(
         database, InlineExecutor(), Tuning({"placing": {"batch_articles": 7}}), Clock(),
         keep_all=True,
@@ -423,7 +532,9 @@ def test_the_partition_is_the_same_after_kill_9_between_leads_and_texts(
 
 
 @pytest.mark.later
-def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Database, sqlite: Database) -> None:
+def test_deciding_again_gives_the_stories_of_texts_that_came_first(
+    whole: Database, sqlite: Database
+) -> None:
     pipeline = Pipeline(sqlite, InlineExecutor(), TUNING, Clock(), keep_all=True)
     place_records(read_dataset(TRIPWIRE), sqlite, pipeline, lambda _: None)
     found = []
@@ -431,14 +542,17 @@ def test_deciding_again_gives_the_stories_of_texts_that_came_first(whole: Databa
         for _ in range(2):
             assigned = reclustering(database).assignments(corrected=True)
             together = {
-                frozenset(one for one in assigned if assigned[one] == its) for its in assigned.values()
+                frozenset(one for one in assigned if assigned[one] == its)
+                for its in assigned.values()
             }
             found.append(together)
     assert all(one == found[0] for one in found)
 
 
 @pytest.mark.later
-def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Database) -> None:
+def test_the_partition_is_the_same_after_a_restart(
+    whole: Database, sqlite: Database
+) -> None:
     placing(sqlite, restarts=True)
     assert settled(sqlite) == settled(whole)
     assert read_by(sqlite, inbox.waiting_count) == 0
@@ -446,8 +560,14 @@ def test_the_partition_is_the_same_after_a_restart(whole: Database, sqlite: Data
 
 def test_a_page_that_leads_to_another_site_takes_no_text_away(rig: Rig) -> None:
     words = "Levee breaks. " + " ".join(FLOOD.split()[:40])
-    comes(rig, rig.waits(teaser(text=words, published=NOON)), page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"))
+    comes(
+        rig,
+        rig.waits(teaser(text=words, published=NOON)),
+        page_of(f"{FLOOD} {FLOOD_ELSEWHERE}"),
+    )
     (whole,) = (row.text for row in rows(rig.database, article))
     again = rig.waits(teaser("Levee broke", words, published=NOON))
-    assert [one.outcome for one in rig.comes(again, None, "https://consent.example/x")] == ["unchanged"]
+    assert [
+        one.outcome for one in rig.comes(again, None, "https://consent.example/x")
+    ] == ["unchanged"]
     assert [row.text for row in rows(rig.database, article)] == [whole]

@@ -30,11 +30,20 @@ FLOOD_LIVE = """The Arrel has broken through the levee at Pennmouth, and the low
 
 
 def flood_live(text: str = FLOOD_LIVE, **more: object) -> Entry:
-    return record("Vessaly Now", "live", "Flood in Pennmouth: live blog", text, language="en", **more)
+    return record(
+        "Vessaly Now",
+        "live",
+        "Flood in Pennmouth: live blog",
+        text,
+        language="en",
+        **more,
+    )
 
 
 def flood_report() -> Entry:
-    return record("Gazette", "a", "Levee on the Arrel breaks at Pennmouth", FLOOD, published=NOON)
+    return record(
+        "Gazette", "a", "Levee on the Arrel breaks at Pennmouth", FLOOD, published=NOON
+    )
 
 
 @pytest.fixture
@@ -46,7 +55,9 @@ def database(sqlite: Database) -> Database:
 # --- one home ----------------------------------------------------------------------------------------------
 
 
-def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database) -> None:
+def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(
+    each_kind: Database,
+) -> None:
     """It is counted where there is nothing else, and counts nothing beside a report, which brings it up."""
     database = each_kind
     rig = Rig(database, Clock())
@@ -60,13 +71,20 @@ def test_a_live_blog_founds_a_home_and_gives_way_to_a_report(each_kind: Database
     assert reported.updated > alone.updated
     assert (reported.title, reported.report_count) == (reported.articles[1].title, 1)
     (second,) = rig.take(
-        record("Observer", "b", "Pennmouth under water after levee break", FLOOD_ELSEWHERE, published=NOON)
+        record(
+            "Observer",
+            "b",
+            "Pennmouth under water after levee break",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        )
     )
     assert second.story == first.story
     together = reading.story(first.story or "")
     assert (together.article_count, together.report_count) == (3, 2)
     is_compared = {
-        row.role: row.is_compared for row in queried(database, select(article.c.role, article.c.is_compared))
+        row.role: row.is_compared
+        for row in queried(database, select(article.c.role, article.c.is_compared))
     }
     assert is_compared == {"container": False, "report": True}
     assert what_is_wrong(database) == []
@@ -86,7 +104,9 @@ def test_the_order_of_arrival_makes_no_difference_to_the_sums(sqlite: Database) 
 class Office:
     """A feed with one live blog, polled."""
 
-    def __init__(self, database: Database, server: LoopbackServer, client: Client) -> None:
+    def __init__(
+        self, database: Database, server: LoopbackServer, client: Client
+    ) -> None:
         self.clock = Clock()
         self.server = server
         self.database = database
@@ -94,7 +114,9 @@ class Office:
         self.polling = poller_on(database, client, ALL_TUNING, self.clock, pages="auto")
         written_by(database, add, feed_source(server.url("/feed"), pages="auto"))
 
-    def serve(self, *entries: str, summary: str = "All news of the flood.", updated: str = "") -> None:
+    def serve(
+        self, *entries: str, summary: str = "All news of the flood.", updated: str = ""
+    ) -> None:
         """The page has these entries now, newest first."""
         blocks = "".join(
             f"<section><time datetime='2026-10-12T{clock}:00Z'>{clock}</time><p>{text}</p></section>"
@@ -105,9 +127,19 @@ class Office:
             body=f"<html><head><title>Flood in Pennmouth: live blog</title></head><body><article>"
             f"<h1>Flood in Pennmouth: live blog</h1><p>{intro}</p>{blocks}</article></body></html>"
         )
-        changed = f"<modified xmlns='http://purl.org/dc/terms/'>{updated}</modified>" if updated else ""
+        changed = (
+            f"<modified xmlns='http://purl.org/dc/terms/'>{updated}</modified>"
+            if updated
+            else ""
+        )
         page = self.server.url("/live")
-        blog = item("Flood in Pennmouth: live blog", summary, guid="live", link=page, more=changed)
+        blog = item(
+            "Flood in Pennmouth: live blog",
+            summary,
+            guid="live",
+            link=page,
+            more=changed,
+        )
         self.server.routes["/feed"] = Resource(rss(blog))
 
     def poll(self) -> int:
@@ -126,7 +158,11 @@ class Office:
         reading = StoryReader(self.database)
         (home,) = queried(self.database, select(article.c.story)).scalars()
         story = reading.story(home)
-        return [line for line in story.articles[0].text.split("\n") if not line.startswith("The Arrel")]
+        return [
+            line
+            for line in story.articles[0].text.split("\n")
+            if not line.startswith("The Arrel")
+        ]
 
 
 @pytest.fixture
@@ -138,7 +174,9 @@ def office(database: Database) -> Iterator[Office]:
 
 
 FIRST = "09:10 The levee at Pennmouth has given way in the night, says the district."
-SECOND = "10:25 Three hundred people were taken off their roofs by boat in the lower town."
+SECOND = (
+    "10:25 Three hundred people were taken off their roofs by boat in the lower town."
+)
 THIRD = "11:40 The railway to Calmouth is cut, and buses do not run either today."
 
 
@@ -174,12 +212,20 @@ def test_six_times_in_two_days_and_again_after_them(office: Office) -> None:
         reads.append(office.poll())
     assert reads == [1] * 6 + [0] * 3
     office.clock.time += dt.timedelta(hours=48)
-    office.serve(THIRD, SECOND, FIRST, summary="Summary number 8.", updated="2026-10-15T13:30:00Z")
+    office.serve(
+        THIRD,
+        SECOND,
+        FIRST,
+        summary="Summary number 8.",
+        updated="2026-10-15T13:30:00Z",
+    )
     assert office.poll() == 1, "the change that was not taken is one still"
     assert len(office.reported()) == 3
 
 
-def test_an_article_that_is_no_live_blog_is_read_again_twelve_times_in_two_days(office: Office) -> None:
+def test_an_article_that_is_no_live_blog_is_read_again_twelve_times_in_two_days(
+    office: Office,
+) -> None:
     """A counter in the feed's text makes every poll a change; that may not go on without end."""
     office.serve()
     office.server.routes["/live"] = Response(

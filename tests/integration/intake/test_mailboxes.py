@@ -71,7 +71,9 @@ class Desk:
         )
         return load(self.folder / "config.yaml")
 
-    def poll(self, config: Config | None = None, executor: Executor | None = None) -> PollResult:
+    def poll(
+        self, config: Config | None = None, executor: Executor | None = None
+    ) -> PollResult:
         config = config or self.config()
         client = client_of(config)
         services = PollServices(
@@ -94,7 +96,11 @@ class Desk:
         return read_by(self.database, all_sources)[0]
 
     def titles(self) -> list[str]:
-        return list(queried(self.database, select(article.c.title).order_by(article.c.inbox_no)).scalars())
+        return list(
+            queried(
+                self.database, select(article.c.title).order_by(article.c.inbox_no)
+            ).scalars()
+        )
 
     def rejected(self) -> list[tuple[str, str]]:
         chosen = select(rejected_input.c.item, rejected_input.c.reason)
@@ -107,17 +113,26 @@ def desk(database: Database, tmp_path: Path, imap: ImapServer) -> Desk:
 
 
 def test_newsletters_become_articles_once(desk: Desk) -> None:
-    desk.imap.add(mail(1, FLOOD), mail(2, STRIKE, more="Archived-At: <https://harbour.example/l/2>\r\n"))
+    desk.imap.add(
+        mail(1, FLOOD),
+        mail(2, STRIKE, more="Archived-At: <https://harbour.example/l/2>\r\n"),
+    )
     assert len(desk.poll().accepted) == 2
     desk.rig.place()
     assert desk.titles() == ["Briefing 1", "Briefing 2"]
-    rows = queried(desk.database, select(article.c.title, article.c.url, article.c.outlet)).all()
+    rows = queried(
+        desk.database, select(article.c.title, article.c.url, article.c.outlet)
+    ).all()
     assert {(row.title, row.url, row.outlet) for row in rows} == {
         ("Briefing 1", None, "news@harbour.example"),
         ("Briefing 2", "https://harbour.example/l/2", "news@harbour.example"),
     }
     assert desk.source.etag == "7/2"
-    assert (desk.source.health, desk.source.title, desk.source.entries_new) == ("ok", "INBOX", 2)
+    assert (desk.source.health, desk.source.title, desk.source.entries_new) == (
+        "ok",
+        "INBOX",
+        2,
+    )
     assert desk.poll().unchanged
     desk.imap.validity = 8  # the server numbers the folder anew
     again = desk.poll()
@@ -136,15 +151,22 @@ def test_one_subject_every_day_is_several_articles(desk: Desk) -> None:
 def test_what_is_left_is_read_soon_and_refusals_are_listed(desk: Desk) -> None:
     desk.tuning = Tuning({"sources": {"max_entries": 100}})
     desk.poll()
-    desk.imap.add(*(mail(n, f"{FLOOD} {n}") for n in range(1, 103)), b"\xff" * 30 + b"\r\n")
+    desk.imap.add(
+        *(mail(n, f"{FLOOD} {n}") for n in range(1, 103)), b"\xff" * 30 + b"\r\n"
+    )
     result = desk.poll()
     assert len(result.accepted) == 100
     assert (desk.source.next_due_at - desk.clock.time).total_seconds() <= 60
     result = desk.poll()
     assert len(result.accepted) == 2
     assert (desk.source.next_due_at - desk.clock.time).total_seconds() > 1000
-    assert desk.rejected() == [("message 103", "this is not a message: it has no header")]
-    assert desk.source.health_cause == "message 103: this is not a message: it has no header"
+    assert desk.rejected() == [
+        ("message 103", "this is not a message: it has no header")
+    ]
+    assert (
+        desk.source.health_cause
+        == "message 103: this is not a message: it has no header"
+    )
     assert (desk.source.entries_new, desk.source.entries_rejected) == (102, 1)
 
 
@@ -157,7 +179,9 @@ def test_messages_are_parsed_by_workers(desk: Desk) -> None:
     desk.imap.add(mail(4, FLOOD))
     workers.is_closed = True
     assert not desk.poll(executor=workers).succeeded
-    assert (len(desk.rejected()), desk.source.etag) == (1, "7/3"), "a stop refuses nothing"
+    assert (len(desk.rejected()), desk.source.etag) == (1, "7/3"), (
+        "a stop refuses nothing"
+    )
 
 
 def test_messages_in_a_folder_are_parsed_by_workers(desk: Desk) -> None:
@@ -165,9 +189,14 @@ def test_messages_in_a_folder_are_parsed_by_workers(desk: Desk) -> None:
     letters.mkdir()
     (letters / "1.eml").write_bytes(mail(1, FLOOD))
     (letters / "2.mbox").write_bytes(
-        b"".join(b"From a@b.example Fri Nov 20 08:00:00 2026\n" + mail(n, text) + b"\n" for n, text in BOX)
+        b"".join(
+            b"From a@b.example Fri Nov 20 08:00:00 2026\n" + mail(n, text) + b"\n"
+            for n, text in BOX
+        )
     )
-    (desk.folder / "config.yaml").write_text(f"{HEAD}sources:\n  - folder: letters\n", encoding="utf-8")
+    (desk.folder / "config.yaml").write_text(
+        f"{HEAD}sources:\n  - folder: letters\n", encoding="utf-8"
+    )
     old = desk.clock.time.timestamp() - 3600
     for one in letters.iterdir():
         os.utime(one, (old, old))
@@ -179,7 +208,9 @@ def test_messages_in_a_folder_are_parsed_by_workers(desk: Desk) -> None:
     )
 
 
-def test_failures_have_a_cause_and_keep_the_position(desk: Desk, imap: ImapServer) -> None:
+def test_failures_have_a_cause_and_keep_the_position(
+    desk: Desk, imap: ImapServer
+) -> None:
     imap.add(mail(1, FLOOD))
     desk.poll()
     imap.add(mail(2, STRIKE))
@@ -197,24 +228,34 @@ def test_failures_have_a_cause_and_keep_the_position(desk: Desk, imap: ImapServe
     assert desk.source.health == "ok"
 
 
-def test_a_message_that_cannot_be_read_is_listed_and_the_next_are_read(desk: Desk) -> None:
+def test_a_message_that_cannot_be_read_is_listed_and_the_next_are_read(
+    desk: Desk,
+) -> None:
     desk.imap.add(mail(1, FLOOD))
     desk.poll()
     desk.imap.add(mail(2, STRIKE), mail(3, FLOOD + STRIKE))
     desk.imap.hostile = lambda said: b"" if said.startswith("UID FETCH 2 ") else None
     waits = []
     for attempt in (1, 2):
-        assert f"at message 2 (attempt {attempt} of 3)" in str(desk.poll().problem)  # each in a new process
+        # Each in a new process
+        assert f"at message 2 (attempt {attempt} of 3)" in str(desk.poll().problem)
         waits.append((desk.source.next_due_at - desk.clock.time).total_seconds())
     assert desk.source.health == "failing"
     assert waits[0] < waits[1], "a server gets time to recover"
     result = desk.poll()
     assert (result.succeeded, result.accepted) == (True, ())
     words = "reading it failed 3 times (connect: the server closed the connection)"
-    assert (result.problem, desk.rejected()) == (f"message 2: {words}", [("message 2", words)])
+    assert (result.problem, desk.rejected()) == (
+        f"message 2: {words}",
+        [("message 2", words)],
+    )
     assert (desk.source.next_due_at - desk.clock.time).total_seconds() <= 60
     assert len(desk.poll().accepted) == 1
-    assert (desk.source.health, desk.source.etag, desk.source.entries_rejected) == ("ok", "7/3", 1)
+    assert (desk.source.health, desk.source.etag, desk.source.entries_rejected) == (
+        "ok",
+        "7/3",
+        1,
+    )
 
 
 def test_mutes_apply(desk: Desk) -> None:
@@ -224,16 +265,25 @@ def test_mutes_apply(desk: Desk) -> None:
     assert desk.titles() == ["Briefing 2"]
 
 
-def test_check_previews_and_changes_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_previews_and_changes_nothing(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
     desk.imap.add(*(mail(n, FLOOD) for n in range(1, 9)))
     config = desk.config()
     for what in ("letters", desk.imap.url()):
         (checked,) = check(config, [what])
-        assert (checked.format, checked.title, checked.entries) == ("mailbox", "INBOX", 8)
+        assert (checked.format, checked.title, checked.entries) == (
+            "mailbox",
+            "INBOX",
+            8,
+        )
         assert checked.newest == tuple(f"Briefing {n}" for n in range(8, 3, -1))
         assert checked.problem is None
     (unknown,) = check(config, ["imaps://mail.example/INBOX"])
-    assert unknown.problem == "login: list the mailbox in config.yaml, with its user and password"
+    assert (
+        unknown.problem
+        == "login: list the mailbox in config.yaml, with its user and password"
+    )
     assert read_by(desk.database, all_sources) == []
 
 
@@ -255,11 +305,26 @@ def test_the_user_is_part_of_the_source_and_the_secret_of_nothing(
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("imap: imaps://mail.example/INBOX", "`imap:` needs `auth:` with `user:` and a password"),
-        ("{imap: imaps://mail.example, auth: {token: abc}}", "`imap:` needs `auth:` with `user:`"),
-        ("{imap: 'imaps://anna:s3cret@mail.example', auth: {user: a, password: b}}", "belong in `auth:`"),
-        ("{imap: mail.example, auth: {user: a, password: b}}", "imaps://mail.example.org/INBOX"),
-        ("{imap: 'imaps://mail.example:x/', auth: {user: a, password: b}}", "not a valid address"),
+        (
+            "imap: imaps://mail.example/INBOX",
+            "`imap:` needs `auth:` with `user:` and a password",
+        ),
+        (
+            "{imap: imaps://mail.example, auth: {token: abc}}",
+            "`imap:` needs `auth:` with `user:`",
+        ),
+        (
+            "{imap: 'imaps://anna:s3cret@mail.example', auth: {user: a, password: b}}",
+            "belong in `auth:`",
+        ),
+        (
+            "{imap: mail.example, auth: {user: a, password: b}}",
+            "imaps://mail.example.org/INBOX",
+        ),
+        (
+            "{imap: 'imaps://mail.example:x/', auth: {user: a, password: b}}",
+            "not a valid address",
+        ),
         ("{imap: 'imaps://mail.example/?x', auth: {user: a, password: b}}", ""),
         (
             '{imap: "imaps://mail.example/a%0d%0ab", auth: {user: a, password: b}}',
@@ -275,7 +340,10 @@ def test_what_cannot_be_a_mailbox(tmp_path: Path, lines: str, words: str) -> Non
     file = tmp_path / "config.yaml"
     file.write_text(f"sources:\n  - {lines}\n", encoding="utf-8")
     if not words:  # a question mark may be part of the name of a folder
-        assert configured_sources(load(file), Clock()())[0].address == "imaps://a@mail.example/%3Fx"
+        assert (
+            configured_sources(load(file), Clock()())[0].address
+            == "imaps://a@mail.example/%3Fx"
+        )
         return
     with pytest.raises(ConfigError) as caught:
         configured_sources(load(file), Clock()())

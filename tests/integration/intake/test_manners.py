@@ -53,7 +53,10 @@ class Week:
 
     def begun(self, *addresses: str) -> list[str]:
         """Two sites serve the same; after two hours with these sources, their ids."""
-        self.world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
+        self.world.sites = {
+            "old.example": {"/feed": Resource(TWO)},
+            "new.example": {"/feed": Resource(TWO)},
+        }
         ids = [self.add(one) for one in addresses]
         self.live(2)
         return ids
@@ -108,7 +111,9 @@ OTHER = rss(item("Casino", "Win big today. " * 30, guid="x"))
 # --- moved for ever ----------------------------------------------------------------------------------------
 
 
-def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week, world: World) -> None:
+def test_a_move_is_believed_after_days_and_the_articles_stay_known(
+    either: Week, world: World
+) -> None:
     week = either
     (id_,) = week.begun(OLD)
     world.sites["old.example"] = {"/feed": redirect(NEW, 301)}
@@ -117,7 +122,12 @@ def test_a_move_is_believed_after_days_and_the_articles_stay_known(either: Week,
     assert (week.source(id_).polled_url, week.source(id_).moved_to) == (OLD, NEW)
     week.live(10)
     moved = week.source(id_)
-    assert (moved.id, moved.address, moved.polled_url, moved.host) == (id_, OLD, NEW, "new.example")
+    assert (moved.id, moved.address, moved.polled_url, moved.host) == (
+        id_,
+        OLD,
+        NEW,
+        "new.example",
+    )
     assert world.time() - moved_at < dt.timedelta(days=5)
     before = len(world.paths("old.example"))
     week.live(24)
@@ -135,13 +145,19 @@ def hijacked(status: int) -> dict[str, Any]:
     ("old", "new"),
     [
         (hijacked(302), {"/feed": Resource(TWO)}),  # for now
-        (hijacked(301), {"/feed": Resource(OTHER)}),  # a parked domain with a feed of its own
-        (hijacked(301), {"/feed": Response(body="<html><p>This domain is for sale.</p></html>")}),
+        # A parked domain with a feed of its own
+        (hijacked(301), {"/feed": Resource(OTHER)}),
+        (
+            hijacked(301),
+            {"/feed": Response(body="<html><p>This domain is for sale.</p></html>")},
+        ),
         (hijacked(301), {"/feed": Response(404)}),
         ({"/feed": redirect("http://mid.example/", 302)}, {"/feed": Resource(TWO)}),
     ],
 )
-def test_what_is_no_move_is_never_believed(week: Week, world: World, old: Any, new: Any) -> None:
+def test_what_is_no_move_is_never_believed(
+    week: Week, world: World, old: Any, new: Any
+) -> None:
     world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": new}
     world.sites["mid.example"] = {"/": redirect(NEW, 301)}
     id_ = week.add(OLD)
@@ -158,24 +174,37 @@ def test_a_parked_domain_cannot_prove_itself_by_a_304(week: Week, world: World) 
 
     def sly(request: Request) -> Response:
         is_conditional = "if-none-match" in request.headers
-        return Response(304) if is_conditional else Response(body=OTHER, headers={"ETag": '"1"'})
+        return (
+            Response(304)
+            if is_conditional
+            else Response(body=OTHER, headers={"ETag": '"1"'})
+        )
 
     world.sites["new.example"] = {"/feed": sly}
     id_ = week.add(OLD)
     week.live(2)
     world.sites["old.example"] = hijacked(301)
     week.live(24 * 7)
-    assert (week.source(id_).polled_url, week.source(id_).move_confirmed) == (OLD, False)
+    assert (week.source(id_).polled_url, week.source(id_).move_confirmed) == (
+        OLD,
+        False,
+    )
 
 
-def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: World) -> None:
+def test_a_new_address_that_is_a_source_already_takes_over(
+    either: Week, world: World
+) -> None:
     week = either
     first, second = week.begun(OLD, NEW)
     before = week.entries()
     world.sites["old.example"] = hijacked(301)
     week.live(72)
     gave_way = week.source(first)
-    assert (gave_way.health, gave_way.merged_into, gave_way.entries_new) == ("merged", second, 2)
+    assert (gave_way.health, gave_way.merged_into, gave_way.entries_new) == (
+        "merged",
+        second,
+        2,
+    )
     health = health_of(gave_way, world.time())
     assert (health.state, health.cause) == ("merged", "moved")
     asked = len(world.paths("old.example"))
@@ -184,20 +213,29 @@ def test_a_new_address_that_is_a_source_already_takes_over(either: Week, world: 
     assert week.entries() == before
     written_by(week.database, remove, second)
     week.live(24)
-    assert week.source(first).health == "ok", "with the other one gone it is asked again"
+    assert week.source(first).health == "ok", (
+        "with the other one gone it is asked again"
+    )
 
 
-def test_a_source_that_gave_way_is_asked_again_when_the_other_one_is_gone(week: Week, world: World) -> None:
+def test_a_source_that_gave_way_is_asked_again_when_the_other_one_is_gone(
+    week: Week, world: World
+) -> None:
     first, second = week.begun(OLD, NEW)
     world.sites["old.example"] = hijacked(301)
     week.live(72)
     assert week.source(first).health == "merged"
-    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Response(410)}}
+    world.sites = {
+        "old.example": {"/feed": Resource(TWO)},
+        "new.example": {"/feed": Response(410)},
+    }
     week.live(24 * 4)
     assert (week.source(first).health, week.source(second).health) == ("ok", "gone")
 
 
-def test_two_sources_that_move_to_one_another_do_not_both_give_way(week: Week, world: World) -> None:
+def test_two_sources_that_move_to_one_another_do_not_both_give_way(
+    week: Week, world: World
+) -> None:
     first, second = week.begun(OLD, NEW)
     pages = dict(world.sites)
     for host, target in (("old.example", NEW), ("new.example", OLD)):
@@ -208,9 +246,14 @@ def test_two_sources_that_move_to_one_another_do_not_both_give_way(week: Week, w
     assert sorted(states) == ["merged", "ok"]
 
 
-def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: World) -> None:
+def test_who_types_the_new_address_himself_keeps_the_source(
+    week: Week, world: World
+) -> None:
     """Its id is made of the old address; articles would be new under another id."""
-    world.sites = {"old.example": {"/feed": Resource(TWO)}, "new.example": {"/feed": Resource(TWO)}}
+    world.sites = {
+        "old.example": {"/feed": Resource(TWO)},
+        "new.example": {"/feed": Resource(TWO)},
+    }
     written_by(week.database, sync_config, [feed_of(OLD, origin="config")])
     id_ = source_id("feed", None, OLD)
     week.live(2)
@@ -218,11 +261,18 @@ def test_who_types_the_new_address_himself_keeps_the_source(week: Week, world: W
     week.live(72)
     for _ in range(2):
         written_by(week.database, sync_config, [feed_of(OLD, origin="config")])
-        assert week.source(id_).polled_url == NEW, "a restart does not forget where it moved"
+        assert week.source(id_).polled_url == NEW, (
+            "a restart does not forget where it moved"
+        )
     for _ in range(2):
         written_by(week.database, sync_config, [feed_of(NEW, origin="config")])
         (only,) = read_by(week.database, all_sources)
-        assert (only.id, only.address, only.redirected_url, only.paused) == (id_, NEW, None, False)
+        assert (only.id, only.address, only.redirected_url, only.paused) == (
+            id_,
+            NEW,
+            None,
+            False,
+        )
         assert only.health == "ok"
     week.live(24)
     assert week.entries() == 2
@@ -239,9 +289,13 @@ def test_https_is_never_left_for_http(week: Week, world: World) -> None:
 # --- asked to wait -----------------------------------------------------------------------------------------
 
 
-def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(week: Week, world: World) -> None:
+def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(
+    week: Week, world: World
+) -> None:
     world.sites = {
-        "big.example": {f"/{n}": Resource(rss(item(f"Title {n}", STRIKE, guid=n))) for n in range(5)},
+        "big.example": {
+            f"/{n}": Resource(rss(item(f"Title {n}", STRIKE, guid=n))) for n in range(5)
+        },
         "other.example": {"/feed": Resource(TWO)},
     }
     angry = Response(429, {"Retry-After": "86400"})
@@ -252,7 +306,9 @@ def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(week: Week, world
     assert len(world.paths("other.example")) == 1
     first = [path for path in world.paths("big.example") if path != "/0"]
     week.live(0.9)
-    assert [path for path in world.paths("big.example") if path != "/0"] == first, "held"
+    assert [path for path in world.paths("big.example") if path != "/0"] == first, (
+        "held"
+    )
     assert week.client.rate_limiter.not_ready(0.0) == ["big.example"]
     week.live(3)
     assert all(week.source(one).health == "ok" for one in ids[1:])
@@ -262,10 +318,14 @@ def test_a_429_holds_the_hosts_other_feeds_for_an_hour_at_most(week: Week, world
     assert waiting.next_due_at - NOON >= dt.timedelta(hours=24)
 
 
-def test_redirects_take_their_turn_at_the_host_they_lead_to(week: Week, world: World) -> None:
+def test_redirects_take_their_turn_at_the_host_they_lead_to(
+    week: Week, world: World
+) -> None:
     world.sites["big.example"] = {"*": Resource(TWO)}
     for number in range(6):
-        world.sites[f"h{number}.example"] = {"/feed": redirect(f"http://big.example/{number}")}
+        world.sites[f"h{number}.example"] = {
+            "/feed": redirect(f"http://big.example/{number}")
+        }
         week.add(f"http://h{number}.example/feed")
     week.live(0.5)
     moments = [moment for moment, host, _ in world.asked if host == "big.example"]
@@ -273,8 +333,13 @@ def test_redirects_take_their_turn_at_the_host_they_lead_to(week: Week, world: W
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(moments))
 
 
-def test_a_redirect_to_a_held_host_is_no_failure_of_the_source(week: Week, world: World) -> None:
-    world.sites["big.example"] = {"/": Response(429, {"Retry-After": "1800"}), "/1": Resource(TWO)}
+def test_a_redirect_to_a_held_host_is_no_failure_of_the_source(
+    week: Week, world: World
+) -> None:
+    world.sites["big.example"] = {
+        "/": Response(429, {"Retry-After": "1800"}),
+        "/1": Resource(TWO),
+    }
     world.sites["old.example"] = {"/feed": redirect("http://big.example/1")}
     week.add("http://big.example/")
     id_ = week.add(OLD, next_due_at=NOON + dt.timedelta(seconds=60))
@@ -286,11 +351,17 @@ def test_a_redirect_to_a_held_host_is_no_failure_of_the_source(week: Week, world
     assert week.source(id_).health == "ok"
 
 
-def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World) -> None:
+def test_a_page_waits_until_its_robots_txt_can_be_read(
+    week: Week, world: World
+) -> None:
     world.sites["old.example"] = {"/robots.txt": Response(503), "/1": "a page"}
     rig = Rig(week.database, world.time, ALL_TUNING)
-    rig.accept(record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True])
-    polling = poller_on(week.database, week.client, ALL_TUNING, world.time, robots=True, pages="always")
+    rig.accept(
+        record("g", "1", "Flood", "", url="http://old.example/1"), wants_page=[True]
+    )
+    polling = poller_on(
+        week.database, week.client, ALL_TUNING, world.time, robots=True, pages="always"
+    )
 
     def due_pages() -> list[pending_pages.PendingPage]:
         return read_by(week.database, pending_pages.due_pages, world.time(), 10)
@@ -300,26 +371,42 @@ def test_a_page_waits_until_its_robots_txt_can_be_read(week: Week, world: World)
     assert world.paths("old.example") == ["/robots.txt"]
     world.sites["old.example"] = {"/robots.txt": Response(404), "/1": "a page"}
     world.time.run(700)
-    polling = poller_on(week.database, week.client, ALL_TUNING, world.time, robots=True, pages="always")
+    polling = poller_on(
+        week.database, week.client, ALL_TUNING, world.time, robots=True, pages="always"
+    )
     assert polling.fetch_page(due_pages()[0])
     assert world.paths("old.example") == ["/robots.txt", "/robots.txt", "/1"]
 
 
 def test_a_page_whose_host_holds_us_uses_up_no_try(week: Week, world: World) -> None:
-    world.sites["big.example"] = {"/feed": Response(429, {"Retry-After": "3600"}), "/1": "a page"}
+    world.sites["big.example"] = {
+        "/feed": Response(429, {"Retry-After": "3600"}),
+        "/1": "a page",
+    }
     week.add("http://big.example/feed")
     week.live(0.01)
     rig = Rig(week.database, world.time, ALL_TUNING)
-    rig.accept(record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True])
-    polling = poller_on(week.database, week.client, ALL_TUNING, world.time, pages="always")
+    rig.accept(
+        record("g", "1", "Flood", "", url="http://big.example/1"), wants_page=[True]
+    )
+    polling = poller_on(
+        week.database, week.client, ALL_TUNING, world.time, pages="always"
+    )
     for _ in range(4):
-        due_pages = read_by(week.database, pending_pages.due_pages, world.time() + dt.timedelta(days=1), 10)
+        due_pages = read_by(
+            week.database,
+            pending_pages.due_pages,
+            world.time() + dt.timedelta(days=1),
+            10,
+        )
         assert [one.attempts for one in due_pages] == [0]
         assert not polling.fetch_page(due_pages[0])
     assert world.paths("big.example") == ["/feed"], "nothing was sent"
 
 
-def test_a_host_that_holds_our_pages_still_sends_its_feeds(week: Week, world: World) -> None:
+def test_a_host_that_holds_our_pages_still_sends_its_feeds(
+    week: Week, world: World
+) -> None:
     angry = Response(429, {"Retry-After": "3600"})
     world.sites["big.example"] = {"/feed": Resource(TWO), "/1": angry, "/2": "a page"}
     with pytest.raises(FetchError):
@@ -360,7 +447,12 @@ def daily(count: int) -> str:
     """A feed whose first five entries are of the last five days."""
     return rss(
         *(
-            item(f"Report {n}", f"Words of {n}.", guid=n, published=NOON - dt.timedelta(days=n % 5))
+            item(
+                f"Report {n}",
+                f"Words of {n}.",
+                guid=n,
+                published=NOON - dt.timedelta(days=n % 5),
+            )
             for n in range(count)
         )
     )
@@ -368,7 +460,9 @@ def daily(count: int) -> str:
 
 def test_a_new_building_date_is_no_change(week: Week, world: World) -> None:
     def built(_request: Request) -> Response:
-        stamp = f"<lastBuildDate>{world.time():%a, %d %b %Y %H:%M:%S GMT}</lastBuildDate>"
+        stamp = (
+            f"<lastBuildDate>{world.time():%a, %d %b %Y %H:%M:%S GMT}</lastBuildDate>"
+        )
         return Response(body=rss(item("Flood", FLOOD, guid=1), more=stamp))
 
     world.sites = {"old.example": {"/feed": built}}
@@ -392,7 +486,9 @@ def test_a_feed_that_asks_for_more_time_gets_it_within_bounds(
     assert hours <= wait <= hours * 1.1 + 0.01
 
 
-def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(week: Week, world: World) -> None:
+def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(
+    week: Week, world: World
+) -> None:
     def dated(number: int, days: float) -> str:
         when = NOON - dt.timedelta(days=days)
         words = " ".join(f"word{number}x{n}" for n in range(40))
@@ -409,5 +505,8 @@ def test_an_archive_in_a_feed_is_logged_and_does_not_count_as_a_busy_day(week: W
     feed.body = rss(*old, *daily)
     week.live(6)
     health = health_of(week.source(id_), world.time())
-    assert (health.state, health.words[:30]) == ("flood", "40 old entries came at once on")
+    assert (health.state, health.words[:30]) == (
+        "flood",
+        "40 old entries came at once on",
+    )
     assert health.per_day < 2

@@ -36,7 +36,9 @@ NEWS = {  # path: title and category
     "lock": ("Lock gate repaired at Sennick", ""),
     "advert": ("Advertorials are no word of their own", ""),
 }
-MUTES = MuteConfig(words=("advertorial", "dredg*"), categories=("Sport",), kinds=("opinion",))
+MUTES = MuteConfig(
+    words=("advertorial", "dredg*"), categories=("Sport",), kinds=("opinion",)
+)
 
 
 class Reading:
@@ -46,7 +48,10 @@ class Reading:
         self.database, self.clock = database, Clock()
         text = "The engineers of the harbour said on {0} that they would come back after {0}. "
         self.server = LoopbackServer(
-            {f"/{path}": PAGE.format(title, text.format(path) * 5) for path, (title, _) in NEWS.items()}
+            {
+                f"/{path}": PAGE.format(title, text.format(path) * 5)
+                for path, (title, _) in NEWS.items()
+            }
             | {"/a": self.feed("A", *NEWS), "/b": self.feed("B", "ferry")}
         )
         self.client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
@@ -54,16 +59,24 @@ class Reading:
 
     def feed(self, name: str, *paths: str) -> str:
         items = "".join(map(self.item, paths))
-        return f"<rss version='2.0'><channel><title>{name}</title>{items}</channel></rss>"
+        return (
+            f"<rss version='2.0'><channel><title>{name}</title>{items}</channel></rss>"
+        )
 
     def item(self, path: str) -> str:
         return ITEM.format(path, f"/{path}", *NEWS[path])
 
     def place_with(self, config: Config) -> None:
         options = story_options(config)
-        services = PollServices(self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock)
-        self.poller = Poller(services, robots=False, pages="always", mutes=options.mutes)
-        self.pipeline = Pipeline(self.database, InlineExecutor(), ALL_TUNING, self.clock, options)
+        services = PollServices(
+            self.database, self.client, InlineExecutor(), ALL_TUNING, self.clock
+        )
+        self.poller = Poller(
+            services, robots=False, pages="always", mutes=options.mutes
+        )
+        self.pipeline = Pipeline(
+            self.database, InlineExecutor(), ALL_TUNING, self.clock, options
+        )
 
     def round(self) -> None:
         sources = read_by(self.database, all_sources)
@@ -106,7 +119,11 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
     with reading.database.write() as connection:
         for id_, one in zip(ids, (first, second), strict=True):
             source = Source(
-                id=id_, kind="feed", address=one.feed or "", interval_seconds=600, next_due_at=NOON
+                id=id_,
+                kind="feed",
+                address=one.feed or "",
+                interval_seconds=600,
+                next_due_at=NOON,
             )
             add(connection, source)
     wanted = {NEWS[path][0] for path in ("lock", "advert", "ferry")}
@@ -114,7 +131,9 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
         reading.server.routes |= {"/b": reading.feed(f"B{again}", "ferry")}
         reading.server.routes |= {"/a": reading.feed(f"A{again}", *NEWS)}
         reading.round()
-        assert reading.titles() == wanted, "the ferry is from the second feed, which has no mute"
+        assert reading.titles() == wanted, (
+            "the ferry is from the second feed, which has no mute"
+        )
         assert reading.reasons(ids[0]) == {
             "muted: word 'advertorial'",
             "muted: word 'dredg*'",
@@ -126,30 +145,49 @@ def test_muted_entries_are_counted_listed_and_come_back(reading: Reading) -> Non
         assert total.refused_as == (("muted", 4),)
         assert list(faults(reading.database)) == []
     asked = {request.path for request in reading.server.requests}
-    assert asked == {"/a", "/b", "/lock", "/advert", "/ferry"}, "no muted page is fetched"
+    assert asked == {"/a", "/b", "/lock", "/advert", "/ferry"}, (
+        "no muted page is fetched"
+    )
 
     left = Config(mute=MuteConfig(kinds=("opinion",)), sources=(second,))
     reading.place_with(left)
     holds = mutes_of(left).holds
     queued = 0
-    while step := reading.database.transact(lambda writing: rejected.unmute(writing, holds)):
+    while step := reading.database.transact(
+        lambda writing: rejected.unmute(writing, holds)
+    ):
         queued += step
     assert queued == 4
     reading.read_pages()
     assert reading.titles() == {title for title, _ in NEWS.values()} - {NEWS["view"][0]}
-    assert reading.reasons(ids[0]) == {"muted: kind 'opinion'"}, "known only after its page was read"
+    assert reading.reasons(ids[0]) == {"muted: kind 'opinion'"}, (
+        "known only after its page was read"
+    )
     assert "/car" in {request.path for request in reading.server.requests}
     assert list(faults(reading.database)) == []
 
 
 def test_what_is_muted_by_outlet_folder_and_opening() -> None:
     """Whole words, whatever their case and accents; `Mueller` is Müller."""
-    mutes = Mutes(everywhere=(("outlets", "harbour post"), ("folders", "Sport"), ("words", "Mueller")))
+    mutes = Mutes(
+        everywhere=(
+            ("outlets", "harbour post"),
+            ("folders", "Sport"),
+            ("words", "Mueller"),
+        )
+    )
     entry = record("s", "1", "Ferry aground", "A ferry.", outlet="Harbour Post")
     assert mutes.why(entry, None) == "muted: outlet 'harbour post'"
     other = record("s", "1", "Frau Müller wins", "A ferry.", outlet="Echo")
     assert mutes.why(other, None) == "muted: word 'Mueller'"
-    source = Source(id="s", kind="feed", address="", folder="sport", interval_seconds=1, next_due_at=NOON)
+    source = Source(
+        id="s",
+        kind="feed",
+        address="",
+        folder="sport",
+        interval_seconds=1,
+        next_due_at=NOON,
+    )
     plain = record("s", "1", "Muellers wins", "Mueller.", outlet="Echo")
     assert mutes.why(plain, source) == "muted: folder 'Sport'"
     assert mutes.why(plain, None) is None

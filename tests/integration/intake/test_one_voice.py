@@ -41,9 +41,16 @@ def wording(number: int) -> str:
     return f"PENNMOUTH ({agency}) - {'. '.join(moved)}. Witness {number} saw {number + 2} boats on the Arrel."
 
 
-def test_forty_items_in_forty_wordings_for_forty_sites_are_one_report(world: PolledWorld) -> None:
+def test_forty_items_in_forty_wordings_for_forty_sites_are_one_report(
+    world: PolledWorld,
+) -> None:
     for number in range(40):
-        world.publish("planet.example", TITLE, wording(number), link=f"http://site{number}.example/flood")
+        world.publish(
+            "planet.example",
+            TITLE,
+            wording(number),
+            link=f"http://site{number}.example/flood",
+        )
     world.poll("planet.example")
     shown = world.shown(world.story_of(TITLE))
     assert shown.articles > 20
@@ -58,13 +65,22 @@ def front_page(world: PolledWorld) -> list[str]:
     return [one.title for one in reader.list_stories(tuple(one.id for one in ranking))]
 
 
-def test_a_story_that_one_feed_tells_for_many_sites_is_below_all_others(world: PolledWorld) -> None:
+def test_a_story_that_one_feed_tells_for_many_sites_is_below_all_others(
+    world: PolledWorld,
+) -> None:
     world.add("blog.example")
-    world.publish("blog.example", "Notes on bread", "Rye wants a longer rest than wheat.")
+    world.publish(
+        "blog.example", "Notes on bread", "Rye wants a longer rest than wheat."
+    )
     world.poll("blog.example")
     world.run(2)
     for number in range(40):
-        world.publish("planet.example", TITLE, wording(number), link=f"http://site{number}.example/flood")
+        world.publish(
+            "planet.example",
+            TITLE,
+            wording(number),
+            link=f"http://site{number}.example/flood",
+        )
     world.poll("planet.example")
     assert front_page(world) == ["Notes on bread", TITLE]
     world.publish("blog.example", "Levee breaks at Pennmouth", wording(50))
@@ -72,9 +88,13 @@ def test_a_story_that_one_feed_tells_for_many_sites_is_below_all_others(world: P
     assert front_page(world) == [TITLE, "Notes on bread"], "a blog tells it, too"
 
 
-def test_single_items_of_a_list_of_links_stay_where_they_are(world: PolledWorld) -> None:
+def test_single_items_of_a_list_of_links_stay_where_they_are(
+    world: PolledWorld,
+) -> None:
     world.add("blog.example")
-    world.publish("blog.example", "Notes on bread", "Rye wants a longer rest than wheat.")
+    world.publish(
+        "blog.example", "Notes on bread", "Rye wants a longer rest than wheat."
+    )
     world.poll("blog.example")
     world.run(2)
     world.publish("planet.example", TITLE, FLOOD, link="http://gazette.example/flood")
@@ -82,21 +102,36 @@ def test_single_items_of_a_list_of_links_stay_where_they_are(world: PolledWorld)
     assert front_page(world) == [TITLE, "Notes on bread"]
 
 
-def test_what_a_feed_says_for_a_site_is_shown_as_by_way_of_it(world: PolledWorld) -> None:
+def test_what_a_feed_says_for_a_site_is_shown_as_by_way_of_it(
+    world: PolledWorld,
+) -> None:
     world.publish("planet.example", TITLE, FLOOD, link="http://gazette.example/flood")
-    world.serve_page("herald.example", "/strike", page_of(FLOOD_ELSEWHERE, "Floods elsewhere"))
-    world.publish("planet.example", "Strike", "A teaser.", link="http://herald.example/strike")
+    world.serve_page(
+        "herald.example", "/strike", page_of(FLOOD_ELSEWHERE, "Floods elsewhere")
+    )
+    world.publish(
+        "planet.example", "Strike", "A teaser.", link="http://herald.example/strike"
+    )
     world.poll("planet.example")
     world.rig.render()
     written = feed_of(world.database).decode()
     assert "via planet.example" in written
     assert "via herald.example" not in written
     stories = StoryReader(world.database, ALL_TUNING).stories(StoryFilter())
-    shown = {article.outlet_key: article.outlet for one in stories.stories for article in one.articles}
-    assert shown == {"planet.example": "via planet.example", "herald.example": "herald.example"}
+    shown = {
+        article.outlet_key: article.outlet
+        for one in stories.stories
+        for article in one.articles
+    }
+    assert shown == {
+        "planet.example": "via planet.example",
+        "herald.example": "herald.example",
+    }
 
 
-def test_with_their_pages_read_entries_are_of_their_sites_and_in_their_words(world: PolledWorld) -> None:
+def test_with_their_pages_read_entries_are_of_their_sites_and_in_their_words(
+    world: PolledWorld,
+) -> None:
     for number, said in enumerate((FLOOD, FLOOD_ELSEWHERE)):
         site = f"site{number}.example"
         world.serve_page(site, "/flood", page_of(said, "Pennmouth under water"))
@@ -116,27 +151,46 @@ def test_with_their_pages_read_entries_are_of_their_sites_and_in_their_words(wor
     assert (shown.outlets, shown.reports) == (2, 2)
 
 
-def test_words_of_a_feed_are_its_own_while_the_page_is_not_read(world: PolledWorld) -> None:
-    world.publish("planet.example", "Lucky Casino opens", FLOOD, link="http://gazette.example/casino")
+def test_words_of_a_feed_are_its_own_while_the_page_is_not_read(
+    world: PolledWorld,
+) -> None:
+    world.publish(
+        "planet.example",
+        "Lucky Casino opens",
+        FLOOD,
+        link="http://gazette.example/casino",
+    )
     world.poll("planet.example")
     assert articles(world) == [("planet.example", "Lucky Casino opens")]
 
 
 @pytest.mark.parametrize("headline", ["", "Gazette", "Loading..."])
-def test_a_page_without_a_headline_leaves_the_feed_its_words(world: PolledWorld, headline: str) -> None:
-    page = page_of(FLOOD, "").replace(b"<body>", f"<title>{headline}</title><body>".encode())
+def test_a_page_without_a_headline_leaves_the_feed_its_words(
+    world: PolledWorld, headline: str
+) -> None:
+    page = page_of(FLOOD, "").replace(
+        b"<body>", f"<title>{headline}</title><body>".encode()
+    )
     world.serve_page("gazette.example", "/flood", page)
-    world.publish("planet.example", TITLE, "A levee broke.", link="http://gazette.example/flood")
+    world.publish(
+        "planet.example", TITLE, "A levee broke.", link="http://gazette.example/flood"
+    )
     world.poll("planet.example")
     assert articles(world) == [("planet.example", TITLE)]
 
 
-def test_a_page_to_which_another_channel_of_the_site_leads_is_not_of_that_channel(world: PolledWorld) -> None:
+def test_a_page_to_which_another_channel_of_the_site_leads_is_not_of_that_channel(
+    world: PolledWorld,
+) -> None:
     world.serve_page("medium.com", "/@ada/flood", redirect("/@spam/flood"))
     world.serve_page("medium.com", "/@spam/flood", page_of(FLOOD, TITLE))
-    world.serve_page("medium.com", "/@ada/own", page_of(FLOOD_ELSEWHERE, "Floods elsewhere"))
+    world.serve_page(
+        "medium.com", "/@ada/own", page_of(FLOOD_ELSEWHERE, "Floods elsewhere")
+    )
     for path in ("flood", "own"):
-        world.publish("planet.example", path, "A teaser.", link=f"http://medium.com/@ada/{path}")
+        world.publish(
+            "planet.example", path, "A teaser.", link=f"http://medium.com/@ada/{path}"
+        )
     world.poll("planet.example")
     assert {title: outlet for outlet, title in articles(world)} == {
         TITLE: "planet.example",
@@ -144,23 +198,42 @@ def test_a_page_to_which_another_channel_of_the_site_leads_is_not_of_that_channe
     }
 
 
-def test_a_page_to_which_another_site_of_its_publisher_leads_is_its_own(world: PolledWorld) -> None:
-    for number, (place, text) in enumerate((("bbc.com", FLOOD), ("spam.example", FLOOD_ELSEWHERE))):
+def test_a_page_to_which_another_site_of_its_publisher_leads_is_its_own(
+    world: PolledWorld,
+) -> None:
+    for number, (place, text) in enumerate(
+        (("bbc.com", FLOOD), ("spam.example", FLOOD_ELSEWHERE))
+    ):
         world.serve_page("bbc.co.uk", f"/{number}", redirect(f"http://{place}/flood"))
         world.serve_page(place, "/flood", page_of(text, f"Pennmouth floods {number}"))
-        world.publish("planet.example", f"Feed {number}", "A teaser.", link=f"http://bbc.co.uk/{number}")
+        world.publish(
+            "planet.example",
+            f"Feed {number}",
+            "A teaser.",
+            link=f"http://bbc.co.uk/{number}",
+        )
     world.poll("planet.example")
-    assert sorted(articles(world)) == [("bbc.co.uk", "Pennmouth floods 0"), ("planet.example", "Feed 1")]
+    assert sorted(articles(world)) == [
+        ("bbc.co.uk", "Pennmouth floods 0"),
+        ("planet.example", "Feed 1"),
+    ]
 
 
 def test_a_feed_that_declares_another_site_is_not_that_site(world: PolledWorld) -> None:
     world.declare("planet.example", "http://gazette.example/")
-    world.publish("planet.example", "Lucky Casino opens", FLOOD, link="http://gazette.example/casino")
+    world.publish(
+        "planet.example",
+        "Lucky Casino opens",
+        FLOOD,
+        link="http://gazette.example/casino",
+    )
     world.poll("planet.example")
     assert articles(world) == [("planet.example", "Lucky Casino opens")]
 
 
-def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(world: PolledWorld) -> None:
+def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(
+    world: PolledWorld,
+) -> None:
     link = "http://gazette.example/flood"
     world.world.down.add("gazette.example")
     world.publish("planet.example", TITLE, "A levee broke.", link=link, guid="1")
@@ -173,14 +246,22 @@ def test_a_later_page_gives_the_article_to_its_site_and_a_revision_never_back(wo
     assert articles(world) == [("gazette.example", TITLE)]
     world.serve_page("gazette.example", "/flood", b"")
     world.withdraw("planet.example")
-    world.publish("planet.example", "Lucky Casino opens", f"{FLOOD} Lucky Casino.", link=link, guid="1")
+    world.publish(
+        "planet.example",
+        "Lucky Casino opens",
+        f"{FLOOD} Lucky Casino.",
+        link=link,
+        guid="1",
+    )
     world.run(1)
     world.poll("planet.example")
     assert articles(world) == [("gazette.example", TITLE)]
 
 
 @pytest.mark.parametrize("planet", ["planet.example", "planet.xn--p1ai"])
-def test_the_feed_of_the_site_itself_takes_its_article(world: PolledWorld, planet: str) -> None:
+def test_the_feed_of_the_site_itself_takes_its_article(
+    world: PolledWorld, planet: str
+) -> None:
     link = "http://gazette.example/flood"
     if planet != "planet.example":
         world.add(planet)

@@ -15,10 +15,14 @@ from tests.support.rows import queried, written_by
 from tests.support.story_checks import placing_of, reclustering, what_is_wrong
 
 
-def news(feed: str, number: int, hours: float | None, text: str = "Two boats sail.") -> Entry:
+def news(
+    feed: str, number: int, hours: float | None, text: str = "Two boats sail."
+) -> Entry:
     published = None if hours is None else NOON + dt.timedelta(hours=hours)
     title = f"{feed} reports {number} of the harbour"
-    return record(feed, str(number), title, f"{text} {feed} {number}.", published=published)
+    return record(
+        feed, str(number), title, f"{text} {feed} {number}.", published=published
+    )
 
 
 FEEDS = (
@@ -34,11 +38,15 @@ def gather(rig: Rig, *feeds: list[Entry]) -> None:
 
 
 def placing_order(database: Database) -> list[str]:
-    rows = queried(database, select(article.c.source, article.c.title).order_by(article.c.inbox_no))
+    rows = queried(
+        database, select(article.c.source, article.c.title).order_by(article.c.inbox_no)
+    )
     return [f"{row.source} {row.title.split()[2]}" for row in rows]
 
 
-def test_feeds_that_wait_together_are_placed_in_order_of_time(database: Database) -> None:
+def test_feeds_that_wait_together_are_placed_in_order_of_time(
+    database: Database,
+) -> None:
     """An undated entry and one of the future are of the time at which they were accepted."""
     rig = Rig(database, Clock(NOON))
     gather(rig, *FEEDS)
@@ -55,14 +63,23 @@ def test_the_order_of_the_polls_does_not_matter(sqlite: Database) -> None:
     assert placing_order(sqlite)[:4] == IN_ORDER[:4]
 
 
-def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(sqlite: Database) -> None:
+def test_the_order_is_kept_where_more_comes_between_a_stop_and_the_next_start(
+    sqlite: Database,
+) -> None:
     rig = Rig(sqlite, Clock(NOON))
     gather(rig, FEEDS[0])
     written_by(sqlite, inbox.put_in_order)
     gather(rig, FEEDS[1])
     rig.restart()  # killed after the order was stored, before anything was placed
     rig.place()
-    assert placing_order(sqlite) == ["Herald 1", "Herald 2", "Herald 3", "Post 1", "Post 3", "Post 2"]
+    assert placing_order(sqlite) == [
+        "Herald 1",
+        "Herald 2",
+        "Herald 3",
+        "Post 1",
+        "Post 3",
+        "Post 2",
+    ]
 
 
 def test_a_replay_follows_the_stored_order(sqlite: Database) -> None:
@@ -74,7 +91,9 @@ def test_a_replay_follows_the_stored_order(sqlite: Database) -> None:
     assert settled(sqlite) == before
 
 
-def test_a_revision_that_names_an_earlier_time_is_placed_after_its_first_version(sqlite: Database) -> None:
+def test_a_revision_that_names_an_earlier_time_is_placed_after_its_first_version(
+    sqlite: Database,
+) -> None:
     rig = Rig(sqlite, Clock(NOON))
     first = news("Herald", 1, -2, FLOOD)
     earlier = news("Herald", 1, -8, FLOOD.replace("Four people", "Five people"))
@@ -82,11 +101,17 @@ def test_a_revision_that_names_an_earlier_time_is_placed_after_its_first_version
     outcomes = {result.entry_no: result.outcome for result in rig.place()}
     assert outcomes[1] in ("founded", "joined")
     assert outcomes[3] == "revised"
-    numbers = queried(sqlite, select(entry.c.entry_no).order_by(entry.c.inbox_no)).scalars().all()
+    numbers = (
+        queried(sqlite, select(entry.c.entry_no).order_by(entry.c.inbox_no))
+        .scalars()
+        .all()
+    )
     assert numbers == [2, 1, 3]
 
 
-def test_what_is_handed_in_is_placed_at_once_after_all_that_waits(sqlite: Database) -> None:
+def test_what_is_handed_in_is_placed_at_once_after_all_that_waits(
+    sqlite: Database,
+) -> None:
     rig = Rig(sqlite, Clock(NOON))
     gather(rig, FEEDS[0])
     rig.accept(news("Post", 1, -12))
@@ -95,18 +120,26 @@ def test_what_is_handed_in_is_placed_at_once_after_all_that_waits(sqlite: Databa
 
 
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
-def test_a_daemon_lets_what_polls_bring_gather_for_some_seconds(sqlite: Database, seconds: float) -> None:
+def test_a_daemon_lets_what_polls_bring_gather_for_some_seconds(
+    sqlite: Database, seconds: float
+) -> None:
     tuning = Tuning({"placing": {"gathering_seconds": seconds}})
     rig = Rig(sqlite, Clock(NOON), tuning)
     gather(rig, FEEDS[0])
-    placed = [result for batch in rig.pipeline.place_waiting(gathers=True) for result in batch]
+    placed = [
+        result for batch in rig.pipeline.place_waiting(gathers=True) for result in batch
+    ]
     assert len(placed) == (0 if seconds else 3)
 
 
-def test_an_entry_that_cannot_be_read_is_put_in_order_and_refused(sqlite: Database) -> None:
+def test_an_entry_that_cannot_be_read_is_put_in_order_and_refused(
+    sqlite: Database,
+) -> None:
     rig = Rig(sqlite, Clock(NOON))
     gather(rig, FEEDS[0])
     with sqlite.write() as connection:
-        connection.execute(entry.update().where(entry.c.entry_no == 2).values(payload=b"?"))
+        connection.execute(
+            entry.update().where(entry.c.entry_no == 2).values(payload=b"?")
+        )
     rig.place()
     assert placing_order(sqlite) == ["Herald 1", "Herald 3"]

@@ -16,7 +16,17 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article
-from tests.support.articles import COLUMN, DYKES, FLOOD, NOON, STRIKE, Clock, Rig, record, render_all
+from tests.support.articles import (
+    COLUMN,
+    DYKES,
+    FLOOD,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    render_all,
+)
 from tests.support.rows import queried
 from tests.support.story_checks import assigned, correct, placing_of, reclustering, undo
 
@@ -41,8 +51,16 @@ def rows(seed: int = 5, edits: int = 0) -> list[dict[str, str]]:
     listed = []
     for name, (title, text) in TEXTS.items():
         for number, paper in enumerate(PAPERS):
-            own = f" {paper} has a desk of {number + 3} people on it in the square." * min(number, edits)
-            row = {"id": f"{name}-{paper}", "title": title, "text": text + own, "outlet": paper}
+            own = (
+                f" {paper} has a desk of {number + 3} people on it in the square."
+                * min(number, edits)
+            )
+            row = {
+                "id": f"{name}-{paper}",
+                "title": title,
+                "text": text + own,
+                "outlet": paper,
+            }
             listed.append(row | {"published": DAY})
     mixed.shuffle(listed)
     return listed
@@ -59,7 +77,14 @@ def first_of(listed: list[dict[str, str]]) -> dict[str, str]:
 def entries(listed: list[dict[str, str]]) -> list[Entry]:
     day = Published(time=dt.datetime.fromisoformat(f"{DAY}T00:00Z"), precision="day")
     return [
-        record(row["outlet"], row["id"], row["title"], row["text"], published=day, record_id=row["id"])
+        record(
+            row["outlet"],
+            row["id"],
+            row["title"],
+            row["text"],
+            published=day,
+            record_id=row["id"],
+        )
         for row in listed
     ]
 
@@ -82,8 +107,16 @@ def shown(database: Database) -> list[ArticleView]:
 
 def contradictions(database: Database) -> list[tuple[str, str | None]]:
     """The articles with the current text of which one of `role` and `copy_of` says copy and the other not."""
-    told = [one for one in shown(database) if one.role in ("report", "copy") and one.version is None]
-    return [(one.role, one.copy_of) for one in told if (one.role == "copy") != (one.copy_of is not None)]
+    told = [
+        one
+        for one in shown(database)
+        if one.role in ("report", "copy") and one.version is None
+    ]
+    return [
+        (one.role, one.copy_of)
+        for one in told
+        if (one.role == "copy") != (one.copy_of is not None)
+    ]
 
 
 def typed(*words: str) -> None:
@@ -105,13 +138,17 @@ def test_of_one_day_the_first_that_came_is_the_original(rig: Rig, seed: int) -> 
     articles = shown(rig.database)
     assert originals(articles) == first_of(listed)
     assert contradictions(rig.database) == []
-    stored = queried(rig.database, select(article.c.id, article.c.role, article.c.copy_of)).all()
+    stored = queried(
+        rig.database, select(article.c.id, article.c.role, article.c.copy_of)
+    ).all()
     assert {row.id: (row.role, row.copy_of) for row in stored} == {
         one.id: (one.role, one.copy_of) for one in articles
     }, "as it was placed"
     render_all(rig.database)
     stored = queried(rig.database, select(article.c.id, article.c.original)).all()
-    assert {row.id: row.original for row in stored} == {one.id: one.copy_of for one in articles}
+    assert {row.id: row.original for row in stored} == {
+        one.id: one.copy_of for one in articles
+    }
 
 
 def test_it_holds_after_corrections_and_recluster(rig: Rig) -> None:
@@ -119,7 +156,9 @@ def test_it_holds_after_corrections_and_recluster(rig: Rig) -> None:
     rig.take(*entries(listed))
     copies = [one for one in shown(rig.database) if one.copy_of is not None]
     story = assigned(rig.database)
-    split = correct(rig.database, "split", story[copies[0].id], articles=(copies[0].id,))
+    split = correct(
+        rig.database, "split", story[copies[0].id], articles=(copies[0].id,)
+    )
     assert contradictions(rig.database) == []
     original = copies[1].copy_of
     assert original is not None
@@ -140,7 +179,9 @@ def test_it_holds_after_corrections_and_recluster(rig: Rig) -> None:
 def test_a_text_that_came_later_and_is_older_is_the_report(rig: Rig) -> None:
     late, early = NOON, NOON - dt.timedelta(hours=5)
     rig.take(record("Echo", "1", "Levee breaks at Pennmouth", FLOOD, published=late))
-    rig.take(record("Courier", "2", "Levee breaks at Pennmouth", FLOOD, published=early))
+    rig.take(
+        record("Courier", "2", "Levee breaks at Pennmouth", FLOOD, published=early)
+    )
     rig.take(record("Reuters", "3", "Levee breaks at Pennmouth", FLOOD, published=late))
     by_outlet = {one.outlet: one for one in shown(rig.database)}
     assert {outlet: one.role for outlet, one in by_outlet.items()} == {
@@ -168,12 +209,16 @@ def test_of_the_rows_of_a_table_the_first_is_the_original(
     typed("ingest", "articles.csv", *option)
     capsysbinary.readouterr()
     typed("stories", "--articles", "--format", "jsonl")
-    lines = [msgspec.json.decode(line) for line in capsysbinary.readouterr().out.splitlines()]
+    lines = [
+        msgspec.json.decode(line) for line in capsysbinary.readouterr().out.splitlines()
+    ]
     record_ids = {line["id"]: line["record_id"] for line in lines}
-    assert {line["record_id"]: record_ids[line["copy_of"] or line["id"]] for line in lines} == first_of(
-        listed
+    assert {
+        line["record_id"]: record_ids[line["copy_of"] or line["id"]] for line in lines
+    } == first_of(listed)
+    assert all(
+        (line["role"] == "copy") == (line["copy_of"] is not None) for line in lines
     )
-    assert all((line["role"] == "copy") == (line["copy_of"] is not None) for line in lines)
 
 
 @pytest.mark.parametrize("edits", [0, 1])

@@ -6,7 +6,15 @@ from aggregator.model.core import Entry, Outlet
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, page_of, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    STRIKE,
+    Clock,
+    Rig,
+    page_of,
+    record,
+)
 from tests.support.deep_checks import faults
 
 TEXTS = (FLOOD, STRIKE, FLOOD_ELSEWHERE)
@@ -22,13 +30,25 @@ def an_entry(number: int, name: str = "", *, is_own: bool = False) -> Entry:
     outlet = Outlet(key="quay.example", name=name or "quay.example", is_own=is_own)
     url = f"https://quay.example/{number}"
     title = f"Report number {number}"
-    return record("links", str(number), title, TEXTS[number], url=url, outlet=None, resolved_outlet=outlet)
+    return record(
+        "links",
+        str(number),
+        title,
+        TEXTS[number],
+        url=url,
+        outlet=None,
+        resolved_outlet=outlet,
+    )
 
 
-def comes(rig: Rig, number: int, site_name: str, *, at: str = "https://quay.example") -> None:
+def comes(
+    rig: Rig, number: int, site_name: str, *, at: str = "https://quay.example"
+) -> None:
     """The page of an entry has come, from a site that names itself so."""
     head = f"<head><meta property='og:site_name' content='{site_name}'></head><body>"
-    page = page_of(TEXTS[number], f"Report number {number}").replace(b"<body>", head.encode())
+    page = page_of(TEXTS[number], f"Report number {number}").replace(
+        b"<body>", head.encode()
+    )
     rig.comes(rig.waits(an_entry(number)), page, f"{at}/{number}")
 
 
@@ -38,13 +58,22 @@ def names(rig: Rig) -> list[str | None]:
     rig.pipeline.index_text()
     assert list(faults(rig.database)) == []
     reader = StoryReader(rig.database)
-    articles = [article for story in reader.stories(StoryFilter()).stories for article in story.articles]
+    articles = [
+        article
+        for story in reader.stories(StoryFilter()).stories
+        for article in story.articles
+    ]
     assert {article.outlet_key for article in articles} == {"quay.example"}
-    return [article.outlet for article in sorted(articles, key=lambda article: article.title)]
+    return [
+        article.outlet
+        for article in sorted(articles, key=lambda article: article.title)
+    ]
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_a_page_names_its_site_for_all_articles_before_and_after(rig: Rig, *, is_restarted: bool) -> None:
+def test_a_page_names_its_site_for_all_articles_before_and_after(
+    rig: Rig, *, is_restarted: bool
+) -> None:
     rig.take(an_entry(0))
     assert names(rig) == ["quay.example"]
     comes(rig, 1, "The Quay")
@@ -53,7 +82,11 @@ def test_a_page_names_its_site_for_all_articles_before_and_after(rig: Rig, *, is
         rig.restart()
     rig.take(an_entry(2))
     assert names(rig) == ["The Quay"] * 3
-    found = StoryReader(rig.database).stories(StoryFilter(query="outlet:quay", outlet="the quay")).stories
+    found = (
+        StoryReader(rig.database)
+        .stories(StoryFilter(query="outlet:quay", outlet="the quay"))
+        .stories
+    )
     assert sum(story.article_count for story in found) == 3
 
 
@@ -78,7 +111,9 @@ def test_no_feed_names_the_site_of_others(rig: Rig) -> None:
         ("Home", "https://quay.example"),
     ],
 )
-def test_a_page_of_another_site_and_an_address_give_no_name(rig: Rig, site_name: str, at: str) -> None:
+def test_a_page_of_another_site_and_an_address_give_no_name(
+    rig: Rig, site_name: str, at: str
+) -> None:
     rig.take(an_entry(0))
     comes(rig, 1, site_name, at=at)
     assert set(names(rig)) == {"quay.example"}

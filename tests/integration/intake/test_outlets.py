@@ -40,7 +40,9 @@ class Newsroom:
     def __init__(self, database: Database, server: LoopbackServer) -> None:
         self.database, self.server, self.clock = database, server, Clock()
         settings = ClientSettings(allow_private=("127.0.0.0/8",))
-        self.client = Client(settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"])
+        self.client = Client(
+            settings, ALL_TUNING, resolve=lambda _name, _port, _seconds: ["127.0.0.1"]
+        )
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.poller = poller_on(database, self.client, ALL_TUNING, self.clock)
 
@@ -49,7 +51,13 @@ class Newsroom:
         written_by(self.database, add, added)
         return added
 
-    def poll(self, source: Source, *items: tuple[str, str], link: str = "", title: str = "Gazette") -> None:
+    def poll(
+        self,
+        source: Source,
+        *items: tuple[str, str],
+        link: str = "",
+        title: str = "Gazette",
+    ) -> None:
         """Serve and poll a feed of these titles and texts, and place its articles."""
         moments = (NOON - n * dt.timedelta(minutes=1) for n in range(len(items)))
         made = (
@@ -58,7 +66,9 @@ class Newsroom:
         )
         path = "/" + source.address.partition("://")[2].partition("/")[2]
         self.server.routes[path] = Resource(rss(*made, title=title), etag=None)
-        (now,) = [one for one in read_by(self.database, all_sources) if one.id == source.id]
+        (now,) = [
+            one for one in read_by(self.database, all_sources) if one.id == source.id
+        ]
         assert self.poller.poll(now).problem is None
         self.rig.place()
 
@@ -68,7 +78,12 @@ class Newsroom:
 
     def counts(self) -> list[tuple[int, int, int, int]]:
         return [
-            (one.article_count, one.outlet_count, one.unknown_outlet_count, one.report_count)
+            (
+                one.article_count,
+                one.outlet_count,
+                one.unknown_outlet_count,
+                one.report_count,
+            )
             for one in self.stories()
         ]
 
@@ -80,13 +95,17 @@ def newsroom(database: Database, server: LoopbackServer) -> Iterator[Newsroom]:
     made.client.close()
 
 
-def test_entries_without_links_are_one_outlet_and_one_report(newsroom: Newsroom) -> None:
+def test_entries_without_links_are_one_outlet_and_one_report(
+    newsroom: Newsroom,
+) -> None:
     feed = newsroom.add("gazette.example")
     titles = [(f"{LEVEE[0]}, update {n}", f"{FLOOD} Update {n}.") for n in range(12)]
     newsroom.poll(feed, *titles)
     found = newsroom.stories()
     assert sum(one.article_count for one in found) == 12
-    assert {(one.outlet_count, one.unknown_outlet_count, one.report_count) for one in found} == {(1, 0, 1)}
+    assert {
+        (one.outlet_count, one.unknown_outlet_count, one.report_count) for one in found
+    } == {(1, 0, 1)}
     assert {one.outlet for story in found for one in story.articles} == {"Gazette"}
 
 
@@ -95,12 +114,16 @@ def test_an_outlet_has_the_name_in_the_list_that_its_feed_was_imported_from(
 ) -> None:
     address = newsroom.server.url("/feed", "gazette.example")
     listed = tmp_path / "feeds.opml"
-    listed.write_text(f"<opml><body><outline text='Our Gazette' xmlUrl='{address}'/></body></opml>")
+    listed.write_text(
+        f"<opml><body><outline text='Our Gazette' xmlUrl='{address}'/></body></opml>"
+    )
     import_opml(load(None), newsroom.database, listed, allow_private=True)
     (feed,) = read_by(newsroom.database, all_sources)
     newsroom.poll(feed, LEVEE, title="RSS")
     assert [one.outlet for one in newsroom.stories()[0].articles] == ["Our Gazette"]
-    assert read_opml(export_opml(load(None), newsroom.database)).feeds[0].title == ("Our Gazette")
+    assert read_opml(export_opml(load(None), newsroom.database)).feeds[0].title == (
+        "Our Gazette"
+    )
 
 
 def test_two_local_feeds_without_links_are_two_outlets(newsroom: Newsroom) -> None:
@@ -112,15 +135,23 @@ def test_two_local_feeds_without_links_are_two_outlets(newsroom: Newsroom) -> No
 
 def test_articles_without_a_source_are_counted_apart(newsroom: Newsroom) -> None:
     newsroom.poll(newsroom.add("gazette.example"), LEVEE)
-    pushed = msgspec.structs.replace(record("x", "1", *AGAIN, published=NOON), outlet=None)
+    pushed = msgspec.structs.replace(
+        record("x", "1", *AGAIN, published=NOON), outlet=None
+    )
     newsroom.rig.take(pushed)
     assert newsroom.counts() == [(2, 1, 1, 2)]
     (shown,) = newsroom.stories()
-    assert b'"outlet_count":1,"unknown_outlet_count":1,"report_count":2' in encode_json(story_in_list(shown))
+    assert b'"outlet_count":1,"unknown_outlet_count":1,"report_count":2' in encode_json(
+        story_in_list(shown)
+    )
     assert newsroom.stories(min_outlets=2) == []
     with newsroom.database.read() as connection:
-        row = connection.exec_driver_sql("SELECT outlet_count, unknown_outlet_count FROM v_stories").one()
-        named = connection.exec_driver_sql("SELECT outlet FROM v_story_articles").scalars()
+        row = connection.exec_driver_sql(
+            "SELECT outlet_count, unknown_outlet_count FROM v_stories"
+        ).one()
+        named = connection.exec_driver_sql(
+            "SELECT outlet FROM v_story_articles"
+        ).scalars()
         assert (tuple(row), set(named)) == ((1, 1), {"Gazette", None})
 
 
@@ -130,19 +161,26 @@ def test_a_renamed_source_changes_no_story_count_or_filter(newsroom: Newsroom) -
     newsroom.poll(feed, LEVEE)
     before = newsroom.stories()[0]
     executed(
-        newsroom.database, update(sources).where(sources.c.id == feed.id).values(name="Gazette of Pennmouth")
+        newsroom.database,
+        update(sources)
+        .where(sources.c.id == feed.id)
+        .values(name="Gazette of Pennmouth"),
     )
     newsroom.poll(feed, LEVEE, AGAIN)
     articles = [one for story in newsroom.stories() for one in story.articles]
     assert {one.outlet for one in articles} == {"Gazette", "Gazette of Pennmouth"}
     assert {one.outlet_key for one in articles} == {"gazette.example"}
-    assert all((one.outlet_count, one.report_count) == (1, 1) for one in newsroom.stories())
+    assert all(
+        (one.outlet_count, one.report_count) == (1, 1) for one in newsroom.stories()
+    )
     for name in ("gazette", "Gazette of Pennmouth", "gazette.example"):
         assert newsroom.stories(outlet=name) == newsroom.stories(), name
     assert newsroom.stories(outlet="Pennmouth") == []
     kept = next(one for one in newsroom.stories() if one.id == before.id)
     assert kept.title == before.title
-    assert set(queried(newsroom.database, select(source_history.c.source)).scalars()) == {feed.id}
+    assert set(
+        queried(newsroom.database, select(source_history.c.source)).scalars()
+    ) == {feed.id}
     assert set(queried(newsroom.database, select(outlet_line.c.outlet)).scalars()) == {
         f"gazette.example {feed.id}"
     }

@@ -48,11 +48,15 @@ def rig(database: Database) -> Rig:
     return Rig(database, Clock(NOON + 3 * DAY))
 
 
-def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig: Rig) -> None:
+def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(
+    rig: Rig,
+) -> None:
     placed = rig.take(flood(), flood_elsewhere(), strike())
     assert [one.outcome for one in placed] == ["founded", "joined", "founded"]
     stories = StoryReader(rig.database).stories(StoryFilter()).stories
-    assert sorted((one.article_count, one.outlet_count, one.report_count) for one in stories) == [
+    assert sorted(
+        (one.article_count, one.outlet_count, one.report_count) for one in stories
+    ) == [
         (1, 1, 1),
         (2, 2, 2),
     ]
@@ -61,20 +65,27 @@ def test_two_reports_of_one_event_are_one_story_and_another_event_is_another(rig
 def test_a_story_that_grows_several_times_in_a_batch_is_written_once(rig: Rig) -> None:
     first, *others = (
         record(outlet, "1", title, text, published=NOON)
-        for outlet, (title, text) in zip(("Gazette", "Herald", "Courier"), GRAIN, strict=True)
+        for outlet, (title, text) in zip(
+            ("Gazette", "Herald", "Courier"), GRAIN, strict=True
+        )
     )
-    rig.take(flood(), strike(), first)  # from the third on, texts are sought in memory and not in rows
+    # From the third on, texts are sought in memory and not in rows
+    rig.take(flood(), strike(), first)
     with overheard(rig.database, "UPDATE story SET title") as sent:
         placed = rig.take(*others)
     assert [one.outcome for one in placed] == ["joined", "joined"]
     assert len(sent) == 1
 
 
-def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not_weigh(rig: Rig) -> None:
+def test_a_reprint_is_a_copy_and_no_further_report_it_does_not_bump_and_does_not_weigh(
+    rig: Rig,
+) -> None:
     rig.take(flood())
     (before,) = StoryReader(rig.database).stories(StoryFilter()).stories
     text = FLOOD + " Subscribers read more."
-    placed = rig.take(record("Courier", "9", "Four die in flood", text, published=NOON + DAY))
+    placed = rig.take(
+        record("Courier", "9", "Four die in flood", text, published=NOON + DAY)
+    )
     assert [one.outcome for one in placed] == ["copy"]
     (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.outlet_count, found.report_count) == (2, 2, 1)
@@ -89,7 +100,11 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
     rig.take(record("Live Desk", "1", title, BLOG, published=NOON))
     rig.take(record("Courier", "1", title, BLOG, published=NOON))
     rig.take(flood())
-    roles = queried(rig.database, select(article.c.role).order_by(article.c.inbox_no)).scalars().all()
+    roles = (
+        queried(rig.database, select(article.c.role).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     assert roles == ["container", "container", "report"]
     (found,) = StoryReader(rig.database).stories(StoryFilter()).stories
     assert (found.article_count, found.report_count) == (3, 1)
@@ -97,9 +112,15 @@ def test_a_reprint_of_a_live_blog_is_a_live_blog(rig: Rig) -> None:
 
 def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
     (first,) = rig.take(flood())
-    changed = msgspec.structs.replace(flood(), text=FLOOD.replace("Four people", "Five people"))
+    changed = msgspec.structs.replace(
+        flood(), text=FLOOD.replace("Four people", "Five people")
+    )
     (second,) = rig.take(changed)
-    assert (second.outcome, second.article, second.story) == ("revised", first.article, first.story)
+    assert (second.outcome, second.article, second.story) == (
+        "revised",
+        first.article,
+        first.story,
+    )
     assert [one.outcome for one in rig.take(changed)] == []
     assert "Five people" in queried(rig.database, select(article.c.text)).scalar_one()
 
@@ -107,17 +128,23 @@ def test_a_revision_keeps_id_and_home_and_is_logged(rig: Rig) -> None:
 def test_another_text_under_a_reused_address_is_a_new_article(rig: Rig) -> None:
     live = record("Gazette", "live", "Levee breaks at Pennmouth", FLOOD, published=NOON)
     (first,) = rig.take(live)
-    (second,) = rig.take(msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE))
+    (second,) = rig.take(
+        msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE)
+    )
     assert second.outcome == "founded"
     assert second.article != first.article
-    changed = msgspec.structs.replace(live, title="Dock workers strike", text=STRIKE + " Talks go on.")
+    changed = msgspec.structs.replace(
+        live, title="Dock workers strike", text=STRIKE + " Talks go on."
+    )
     rig.accept(changed)
     third = msgspec.structs.replace(changed, text=STRIKE + " Talks have failed.")
     (revised,) = rig.take(third)[-1:]
     assert revised.article == second.article
 
 
-def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(rig: Rig) -> None:
+def test_several_texts_under_one_address_are_taken_once_each_however_often_they_come(
+    rig: Rig,
+) -> None:
     address = "https://gazette.example/live"
     texts = {"a": FLOOD, "b": STRIKE, "c": FLOOD_ELSEWHERE[:400] + STRIKE[:100]}
     entries = [
@@ -147,15 +174,38 @@ def test_placing_at_once_or_one_by_one_gives_the_same(rig: Rig, tmp_path: Path) 
         assert settled(fresh) == settled(rig.database)
 
 
-def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(rig: Rig) -> None:
-    for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE, STRIKE)):  # reads what a process reads once
-        rig.take(record("Gazette", str(number), "Levee breaks at Pennmouth", text, published=NOON))
+def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(
+    rig: Rig,
+) -> None:
+    # Reads what a process reads once
+    for number, text in enumerate((FLOOD, FLOOD_ELSEWHERE, STRIKE)):
+        rig.take(
+            record(
+                "Gazette",
+                str(number),
+                "Levee breaks at Pennmouth",
+                text,
+                published=NOON,
+            )
+        )
     fair = "Bakers from nine towns met at the autumn fair in Orsk and showed bread from old kinds of rye. "
     chess = "Mirela Dodan won the open chess title of Vantra after a draw in the last round on Sunday night. "
     with overheard(rig.database) as sent:
         placed = rig.take(
-            record("Gazette", "fair", "Bakers meet at the fair in Orsk", fair * 3, published=NOON),
-            record("Gazette", "chess", "Mirela Dodan wins chess title of Vantra", chess * 3, published=NOON),
+            record(
+                "Gazette",
+                "fair",
+                "Bakers meet at the fair in Orsk",
+                fair * 3,
+                published=NOON,
+            ),
+            record(
+                "Gazette",
+                "chess",
+                "Mirela Dodan wins chess title of Vantra",
+                chess * 3,
+                published=NOON,
+            ),
         )
     statements = [" ".join(statement.split()[:3]) for statement, _ in sent]
     assert [one.outcome for one in placed] == ["founded"] * 2
@@ -164,14 +214,18 @@ def test_new_articles_of_a_batch_are_written_by_one_statement_for_each_table(rig
 
 
 def test_text_of_nothing_is_refused_with_its_reason(rig: Rig) -> None:
-    placed = rig.take(record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE))
+    placed = rig.take(
+        record("Gazette", "1", "", "..."), record("Gazette", "2", "Strike", STRIKE)
+    )
     assert [one.outcome for one in placed] == ["refused", "founded"]
     assert placed[0].reason
 
 
 @pytest.mark.later
 @pytest.mark.parametrize("pause", ["restart", "rest"])
-def test_memory_is_derived_a_restart_and_a_rest_decide_alike(rig: Rig, data: Path, pause: str) -> None:
+def test_memory_is_derived_a_restart_and_a_rest_decide_alike(
+    rig: Rig, data: Path, pause: str
+) -> None:
     entries = shuffled_records(data, 120)
     half = len(entries) // 2
     rig.take(*entries[:half])
@@ -182,7 +236,14 @@ def test_memory_is_derived_a_restart_and_a_rest_decide_alike(rig: Rig, data: Pat
     rig.take(*entries[half:])
     restarted = settled(rig.database)
     with rig.database.write() as connection:
-        above = ("change", "story_log", "observation", "identity_key", "entry", "sketch")
+        above = (
+            "change",
+            "story_log",
+            "observation",
+            "identity_key",
+            "entry",
+            "sketch",
+        )
         for table in (*above, "article", "story"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
         connection.exec_driver_sql("UPDATE counter SET value = 0")
@@ -198,11 +259,15 @@ def test_a_failed_transaction_leaves_no_trace_in_memory(rig: Rig) -> None:
     with pytest.raises((SQLAlchemyError, AggregatorError)):
         rig.place()
     rename(rig.database, "away", "story_log")
-    assert [one.outcome for one in rig.place()] == ["joined", "founded"], "the very same pipeline goes on"
+    assert [one.outcome for one in rig.place()] == ["joined", "founded"], (
+        "the very same pipeline goes on"
+    )
 
 
 @pytest.mark.later
-def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: Path, data: Path) -> None:
+def test_two_databases_hold_the_same_after_the_same(
+    postgres: object, tmp_path: Path, data: Path
+) -> None:
     entries = shuffled_records(data, 80)
     held = []
     for url in (f"sqlite:///{tmp_path / 'a.db'}", postgres.make()):  # type: ignore[attr-defined]
@@ -215,12 +280,15 @@ def test_two_databases_hold_the_same_after_the_same(postgres: object, tmp_path: 
 def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
     (placed,) = rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON))
     assert len(placed.article) == len(placed.story) == 16
-    executed(rig.database, update(article).values(url=None))  # nothing of the id is read from the row again
+    # Nothing of the id is read from the row again
+    executed(rig.database, update(article).values(url=None))
     assert rig.take(record("Gazette", "1", "Levee breaks", FLOOD, published=NOON)) == []
 
 
 def shuffled_records(data: Path, count: int) -> list:
-    found = open_source(data / "events-fulltext.jsonl.gz", tuning=source_tuning(Tuning()), seen=NOON)
+    found = open_source(
+        data / "events-fulltext.jsonl.gz", tuning=source_tuning(Tuning()), seen=NOON
+    )
     entries = [item.entry for item in found if isinstance(item, InputEntry)]
     return random.Random(11).sample(entries, count)
 
@@ -230,15 +298,28 @@ def seeds(data: Path) -> list:
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 
-def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database: Database) -> None:
+def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock())
     (first,) = rig.accept(
-        record("Port", "1", "Strike", STRIKE, url="https://port.example/1"), wants_page=[True]
+        record("Port", "1", "Strike", STRIKE, url="https://port.example/1"),
+        wants_page=[True],
     )
-    (later,) = rig.take(record("Port", "1", "Strike", f"{STRIKE} Ferries ran.", url="https://port.example/1"))
+    (later,) = rig.take(
+        record(
+            "Port",
+            "1",
+            "Strike",
+            f"{STRIKE} Ferries ran.",
+            url="https://port.example/1",
+        )
+    )
     with database.write() as connection:
         assert first.entry_no is not None
-        pending_pages.give_up(connection, first.entry_no, verdict=None, reason="it does not answer")
+        pending_pages.give_up(
+            connection, first.entry_no, verdict=None, reason="it does not answer"
+        )
     (waited,) = rig.place()
     assert (later.outcome, waited.outcome) == ("founded", "unchanged")
     assert waited.article == later.article
@@ -249,8 +330,12 @@ def test_an_entry_whose_article_was_placed_while_it_waited_adds_nothing(database
 
 
 @pytest.mark.parametrize("undated_first", [True, False])
-def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(rig: Rig, undated_first: bool) -> None:
-    undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
+def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(
+    rig: Rig, undated_first: bool
+) -> None:
+    undated = record(
+        "Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE
+    )
     for one in [undated, flood()] if undated_first else [flood(), undated]:
         rig.take(one)
     row = queried(rig.database, select(story)).one()
@@ -261,7 +346,9 @@ def test_a_story_of_files_is_as_old_as_its_articles_with_a_date(rig: Rig, undate
 
 
 def test_an_undated_push_is_news_and_stays_where_it_is_listed(rig: Rig) -> None:
-    undated = record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE)
+    undated = record(
+        "Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE
+    )
     rig.accept(undated, bump_by_clock=True)
     rig.place()
     rig.take(flood())
@@ -281,9 +368,11 @@ def test_the_seeds_are_one_story_in_every_order_of_the_day_of_the_one_with_a_dat
     assert what_is_wrong(sqlite, rig.pipeline.placer) == []
     (only,) = StoryReader(sqlite).stories(StoryFilter()).stories
     assert only.article_count == 4
-    assert {only.first_published.date(), only.last_published.date(), only.updated.date()} == {
-        dt.date(2024, 12, 6)
-    }
+    assert {
+        only.first_published.date(),
+        only.last_published.date(),
+        only.updated.date(),
+    } == {dt.date(2024, 12, 6)}
 
 
 def test_a_wrong_declared_language_keeps_no_reports_apart(rig: Rig) -> None:

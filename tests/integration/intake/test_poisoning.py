@@ -16,12 +16,35 @@ from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, sketch, story, story_log
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 
 _STEPS = 20  # of SQLite's machine, to one count
-_LITTLE = ("the", "of", "and", "in", "to", "a", "that", "was", "for", "on", "with", "by", "at", "from")
+_LITTLE = (
+    "the",
+    "of",
+    "and",
+    "in",
+    "to",
+    "a",
+    "that",
+    "was",
+    "for",
+    "on",
+    "with",
+    "by",
+    "at",
+    "from",
+)
 
 
 class Work(NamedTuple):
@@ -107,12 +130,22 @@ def _filled_in(number: int) -> Entry:
     )
     when = NOON + timedelta(minutes=number % 600)
     return record(
-        "flood.example", f"filled {number}", f"Copper at {price} crowns", text, published=when, language="en"
+        "flood.example",
+        f"filled {number}",
+        f"Copper at {price} crowns",
+        text,
+        published=when,
+        language="en",
     )
 
 
 def _growth(
-    database: Database, meter: Meter, rig: Rig, post: Callable[[int], Entry], early: int, late: int
+    database: Database,
+    meter: Meter,
+    rig: Rig,
+    post: Callable[[int], Entry],
+    early: int,
+    late: int,
 ) -> tuple[Work, Work]:
     """What 32 posts took (so one second look is among them) from number `early` and from number `late`."""
     taken = []
@@ -127,11 +160,15 @@ def _growth(
 
 
 def _is_flat(early: Work, late: Work, most: float = 1.2) -> bool:
-    return all(after <= most * before for before, after in zip(early, late, strict=True))
+    return all(
+        after <= most * before for before, after in zip(early, late, strict=True)
+    )
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    ("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)]
+)
 def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
     database: Database, early: int, late: int
 ) -> None:
@@ -143,7 +180,9 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
         counts = connection.execute(
             select(story.c.article_count, story.c.outlet_count, story.c.report_count)
         ).all()
-        found_by_sketch = connection.execute(select(func.count()).select_from(sketch)).scalar_one()
+        found_by_sketch = connection.execute(
+            select(func.count()).select_from(sketch)
+        ).scalar_one()
         sums = connection.execute(select(func.length(story.c.count_state))).scalar_one()
     assert [tuple(row) for row in counts] == [(late + 32, 1, 1)]
     # Each has another number, so nearly all are versions of the first one.
@@ -152,20 +191,32 @@ def test_a_flood_of_copies_is_one_report_and_costs_no_more_and_more(
 
 
 @pytest.mark.later
-@pytest.mark.parametrize(("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)])
-def test_a_flood_from_one_template_costs_no_more_and_more(database: Database, early: int, late: int) -> None:
+@pytest.mark.parametrize(
+    ("early", "late"), [(72, 136), pytest.param(1000, 9960, marks=pytest.mark.torture)]
+)
+def test_a_flood_from_one_template_costs_no_more_and_more(
+    database: Database, early: int, late: int
+) -> None:
     meter = Meter(database)
     rig = _rig(database)
     before, after = _growth(database, meter, rig, _filled_in, early, late)
     # The newest reports of a story are found by going through its members, of which there are at most
     # `story_cap`: the machine's steps may grow with them, by a few dozen for each.
     # Late in the long run several stories are full of the template, and all of them are candidates.
-    assert _is_flat(before._replace(steps=0), after._replace(steps=0), 1.5), (before, after)
+    assert _is_flat(before._replace(steps=0), after._replace(steps=0), 1.5), (
+        before,
+        after,
+    )
     members = min(late, Tuning().section("events", EventTuning).story_cap) - early
-    assert _STEPS * (after.steps - before.steps) <= 60 * 32 * max(members, 32), (before, after)
+    assert _STEPS * (after.steps - before.steps) <= 60 * 32 * max(members, 32), (
+        before,
+        after,
+    )
     outlets = queried(database, select(func.max(story.c.outlet_count))).scalar_one()
     reports = queried(database, select(func.max(story.c.report_count))).scalar_one()
-    assert (outlets, reports) == (1, 1), "one outlet is one voice, however often it speaks"
+    assert (outlets, reports) == (1, 1), (
+        "one outlet is one voice, however often it speaks"
+    )
 
 
 def _others() -> list[Entry]:
@@ -185,7 +236,14 @@ def _others() -> list[Entry]:
         ("f.example", "Dock workers strike in Sennick", STRIKE),
     ]
     return [
-        record(outlet, outlet, title, text, published=NOON + timedelta(minutes=30 * at), language="en")
+        record(
+            outlet,
+            outlet,
+            title,
+            text,
+            published=NOON + timedelta(minutes=30 * at),
+            language="en",
+        )
         for at, (outlet, title, text) in enumerate(texts)
     ]
 
@@ -207,12 +265,16 @@ def test_a_flood_changes_nothing_for_others(tmp_path: Path) -> None:
         rig = _rig(database)
         for at, entry in enumerate(_others()):
             if floods:
-                rig.take(*(_filled_in(number) for number in range(12 * at, 12 * at + 12)))
+                rig.take(
+                    *(_filled_in(number) for number in range(12 * at, 12 * at + 12))
+                )
             rig.take(entry)
         partitions.append(_partition_of_others(database))
         database.close()
     assert partitions[0] == partitions[1]
-    assert frozenset({"a.example", "d.example"}) in partitions[0], "the two reports of the flood"
+    assert frozenset({"a.example", "d.example"}) in partitions[0], (
+        "the two reports of the flood"
+    )
 
 
 def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
@@ -222,25 +284,45 @@ def test_a_story_stops_at_its_cap_and_says_so(database: Database) -> None:
     words = [_word(random_) for _ in range(60)]
     title = _sentence(random.Random(1), words[:20], 7)
     reports = [
-        record(f"o{at}.example", str(at), title, _text(random_, words, 10), published=NOON, language="en")
+        record(
+            f"o{at}.example",
+            str(at),
+            title,
+            _text(random_, words, 10),
+            published=NOON,
+            language="en",
+        )
         for at in range(30)
     ]
     rig.take(*reports)
     largest = _stories(database)[0]
     assert len(largest) == cap
-    again = record("late.example", "again", title, reports[0].text or "", published=NOON, language="en")
+    again = record(
+        "late.example",
+        "again",
+        title,
+        reports[0].text or "",
+        published=NOON,
+        language="en",
+    )
     placed = rig.take(again)
     assert placed[0].outcome == "copy", "a copy of a member always comes in"
     assert placed[0].story is not None
-    size = queried(database, select(story.c.article_count).where(story.c.id == placed[0].story)).scalar_one()
-    full = queried(database, select(func.count()).where(story_log.c.kind == "full")).scalar_one()
+    size = queried(
+        database, select(story.c.article_count).where(story.c.id == placed[0].story)
+    ).scalar_one()
+    full = queried(
+        database, select(func.count()).where(story_log.c.kind == "full")
+    ).scalar_one()
     assert size == cap + 1
     assert full >= 1
 
 
 @pytest.mark.torture
 @pytest.mark.parametrize("dated", [True, False])
-def test_a_drift_does_not_take_a_story_along_for_ever(database: Database, dated: bool) -> None:
+def test_a_drift_does_not_take_a_story_along_for_ever(
+    database: Database, dated: bool
+) -> None:
     """Each text has four words of a hundred anew: those that are 25 texts apart have none in common."""
     length = 600
     clock = Clock()
@@ -267,7 +349,8 @@ def test_a_drift_does_not_take_a_story_along_for_ever(database: Database, dated:
 
 def _word(random_: random.Random) -> str:
     return "".join(
-        random_.choice("bdfgklmnprstv") + random_.choice("aeiou") for _ in range(random_.randint(2, 4))
+        random_.choice("bdfgklmnprstv") + random_.choice("aeiou")
+        for _ in range(random_.randint(2, 4))
     )
 
 
@@ -284,18 +367,38 @@ def _text(random_: random.Random, words: Sequence[str], sentences: int) -> str:
     return "\n".join(_sentence(random_, words, 14) for _ in range(sentences))
 
 
-def test_a_round_up_of_two_events_is_no_bridge_between_their_stories(database: Database) -> None:
+def test_a_round_up_of_two_events_is_no_bridge_between_their_stories(
+    database: Database,
+) -> None:
     rig = _rig(database)
-    sentences = [line for text in (FLOOD, STRIKE) for line in text.replace("\n", " ").split(". ")]
+    sentences = [
+        line for text in (FLOOD, STRIKE) for line in text.replace("\n", " ").split(". ")
+    ]
     random.Random(3).shuffle(sentences)
     title = "Pennmouth levee breaks, Sennick dock workers strike"
     rig.take(
-        record("a.example", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
-        record("b.example", "2", "Pennmouth under water after levee breach", FLOOD_ELSEWHERE, published=NOON),
-        record("c.example", "3", "Dock workers strike in Sennick", STRIKE, published=NOON),
+        record(
+            "a.example",
+            "1",
+            "Levee breaks at Pennmouth, four dead",
+            FLOOD,
+            published=NOON,
+        ),
+        record(
+            "b.example",
+            "2",
+            "Pennmouth under water after levee breach",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
+        record(
+            "c.example", "3", "Dock workers strike in Sennick", STRIKE, published=NOON
+        ),
         record("spam.example", "4", title, ". ".join(sentences), published=NOON),
     )
-    fillers = [record("later.example", str(at), "", "", published=NOON) for at in range(40)]
+    fillers = [
+        record("later.example", str(at), "", "", published=NOON) for at in range(40)
+    ]
     rig.take(*fillers, *_others()[2:3])
     homes = {n: members for members in _stories(database) for n in members}
     assert homes[1] != homes[3]

@@ -43,13 +43,17 @@ def client() -> Iterator[Client]:
 class Office:
     """Polling on a database, with a source to be asked."""
 
-    def __init__(self, database: Database, client: Client, source: Source, **more: Any) -> None:
+    def __init__(
+        self, database: Database, client: Client, source: Source, **more: Any
+    ) -> None:
         self.clock = Clock()
         self.stopped = threading.Event()
         self.rig = Rig(database, self.clock, ALL_TUNING)
         self.database = database
         more = {"pages": "auto"} | more
-        self.polling = poller_on(database, client, ALL_TUNING, self.clock, self.stopped.is_set, **more)
+        self.polling = poller_on(
+            database, client, ALL_TUNING, self.clock, self.stopped.is_set, **more
+        )
         self.watching = FolderWatcher(self.polling.services)
         written_by(database, add, source)
 
@@ -79,7 +83,9 @@ class CopyKeys:
 
     def __init__(self, database: Database) -> None:
         self._has, self._ends = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._hold, args=(database,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._hold, args=(database,), daemon=True
+        )
         self._thread.start()
         assert self._has.wait(timeout=30)
 
@@ -95,7 +101,11 @@ class CopyKeys:
 
 @pytest.mark.parametrize("what", ["its entries", "nothing new", "a failure", "a page"])
 def test_an_answer_waits_for_a_database_that_is_busy(
-    database: Database, client: Client, server: LoopbackServer, caplog: pytest.LogCaptureFixture, what: str
+    database: Database,
+    client: Client,
+    server: LoopbackServer,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
 ) -> None:
     """Longer than a transaction waits: it is stored then, and neither lost nor asked for again."""
     caplog.set_level("INFO", "aggregator.intake.poll")
@@ -118,19 +128,27 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     assert "is postponed" in caplog.text
     assert len(server.requests) == asked + 1
     after = office.source
-    assert (after.health, after.failures) == (("failing", 1) if what == "a failure" else ("ok", 0))
+    assert (after.health, after.failures) == (
+        ("failing", 1) if what == "a failure" else ("ok", 0)
+    )
     assert len(office.entries()) == (0 if what == "a failure" else 1)
     if what == "a page":
-        assert not read_by(database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10)
+        assert not read_by(
+            database, pending_pages.due_pages, NOON + dt.timedelta(hours=1), 10
+        )
     impatient.close()
 
 
 def test_an_answer_that_waits_does_not_hold_up_a_stop(
     database: Database, client: Client, server: LoopbackServer
 ) -> None:
-    impatient = Database(database.url, msgspec.structs.replace(database.tuning, lock_seconds=0.2))
+    impatient = Database(
+        database.url, msgspec.structs.replace(database.tuning, lock_seconds=0.2)
+    )
     feed = feed_of(server.url("/feed"))
-    office = Office(impatient, client, feed, pause=lambda _seconds: office.stopped.set())
+    office = Office(
+        impatient, client, feed, pause=lambda _seconds: office.stopped.set()
+    )
     server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="g1")))
     held = CopyKeys(impatient)
     with pytest.raises(DatabaseBusyError):
@@ -143,16 +161,26 @@ def test_an_answer_that_waits_does_not_hold_up_a_stop(
 # --- feeds -------------------------------------------------------------------------------------------------
 
 
-def test_the_oldest_entry_of_a_feed_comes_in_first(office: Office, server: LoopbackServer) -> None:
-    server.routes["/feed"] = Resource(rss(item("Strike", STRIKE, guid="2"), item("Flood", FLOOD, guid="1")))
+def test_the_oldest_entry_of_a_feed_comes_in_first(
+    office: Office, server: LoopbackServer
+) -> None:
+    server.routes["/feed"] = Resource(
+        rss(item("Strike", STRIKE, guid="2"), item("Flood", FLOOD, guid="1"))
+    )
     polled = office.polling.poll(office.source)
     assert (len(polled.accepted), polled.known, polled.revised) == (2, 0, 0)
     office.rig.place()
     assert [row.title for row in office.stories()] == ["Flood", "Strike"]
-    assert (office.source.title, office.source.health, office.source.entries_new) == ("Gazette", "ok", 2)
+    assert (office.source.title, office.source.health, office.source.entries_new) == (
+        "Gazette",
+        "ok",
+        2,
+    )
 
 
-def test_a_failure_is_health_and_the_next_success_ends_it(office: Office, server: LoopbackServer) -> None:
+def test_a_failure_is_health_and_the_next_success_ends_it(
+    office: Office, server: LoopbackServer
+) -> None:
     good = Resource(rss(item("Flood", FLOOD, guid="1")))
     server.routes["/feed"] = good
     office.polling.poll(office.source)
@@ -162,19 +190,31 @@ def test_a_failure_is_health_and_the_next_success_ends_it(office: Office, server
     assert (failing.health, failing.failures) == ("failing", 1)
     assert failing.next_due_at >= office.clock.time + dt.timedelta(seconds=7000)
     server.routes["/feed"] = good
-    assert office.polling.poll(failing).unchanged, "it still knows the version from before"
-    assert (office.source.health, office.source.health_cause, office.source.failures) == ("ok", None, 0)
+    assert office.polling.poll(failing).unchanged, (
+        "it still knows the version from before"
+    )
+    assert (
+        office.source.health,
+        office.source.health_cause,
+        office.source.failures,
+    ) == ("ok", None, 0)
 
 
-def test_a_network_that_comes_a_minute_late_costs_minutes(database: Database, client: Client) -> None:
+def test_a_network_that_comes_a_minute_late_costs_minutes(
+    database: Database, client: Client
+) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        feed = feed_of(f"http://127.0.0.1:{unused.getsockname()[1]}/feed", interval_seconds=3600)
+        feed = feed_of(
+            f"http://127.0.0.1:{unused.getsockname()[1]}/feed", interval_seconds=3600
+        )
         office = Office(database, client, feed)
         waits = []
         for _ in range(9):
             office.polling.poll(office.source)
-            waits.append((office.source.next_due_at - office.clock.time).total_seconds() / 60)
+            waits.append(
+                (office.source.next_due_at - office.clock.time).total_seconds() / 60
+            )
             office.clock.time = office.source.next_due_at
     assert [wait < 3 for wait in waits[:2]] == [True, True]
     assert all(60 <= wait <= 66 for wait in waits[-2:]), "no longer than the interval"
@@ -184,7 +224,9 @@ def all_of(database: Database) -> list[Source]:
     return read_by(database, all_sources)
 
 
-def test_a_stop_is_nobodys_failure(office: Office, server: LoopbackServer, client: Client) -> None:
+def test_a_stop_is_nobodys_failure(
+    office: Office, server: LoopbackServer, client: Client
+) -> None:
     server.routes["/feed"] = Response(200, delay_seconds=10 * PATIENCE_SECONDS)
     before = office.source
     thread = threading.Thread(target=office.polling.poll, args=(before,))
@@ -205,9 +247,15 @@ def test_an_entry_gets_its_number_with_its_page(
 ) -> None:
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
     links = [server.url(path) for path in ("/slow", "/quick")]
-    items = [item(f"Teaser {n}", "A few words only.", guid=n, link=link) for n, link in enumerate(links)]
+    items = [
+        item(f"Teaser {n}", "A few words only.", guid=n, link=link)
+        for n, link in enumerate(links)
+    ]
     page = f"<html><body><article><h1>Flood</h1><p>{FLOOD}</p></article></body></html>"
-    server.routes |= {"/feed": Resource(rss(*reversed(items))), "/quick": Response(body=page)}
+    server.routes |= {
+        "/feed": Resource(rss(*reversed(items))),
+        "/quick": Response(body=page),
+    }
     office.polling.poll(office.source)
     assert [row.inbox_no for row in office.entries()] == [None, None]
     slow, quick = read_by(database, pending_pages.due_pages, office.clock(), 10)
@@ -218,17 +266,27 @@ def test_an_entry_gets_its_number_with_its_page(
     server.routes["/slow"] = Response(500)
     assert office.polling.fetch_page(slow), "its words are placed"
     written_by(database, inbox.put_in_order)
-    rows = [(row.inbox_no, row.page is None, row.page_attempts) for row in office.entries()]
-    assert rows == [(None, True, 1), (1, False, 0), (2, True, 0)], "and its page is asked for later again"
+    rows = [
+        (row.inbox_no, row.page is None, row.page_attempts) for row in office.entries()
+    ]
+    assert rows == [(None, True, 1), (1, False, 0), (2, True, 0)], (
+        "and its page is asked for later again"
+    )
     assert not office.polling.fetch_page(msgspec.structs.replace(slow, attempts=1))
-    assert office.polling.fetch_page(msgspec.structs.replace(slow, attempts=2)), "now without"
+    assert office.polling.fetch_page(msgspec.structs.replace(slow, attempts=2)), (
+        "now without"
+    )
     written_by(database, inbox.put_in_order)
     assert [row.inbox_no for row in office.entries()] == [3, 1, 2]
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(403, "block"), (503, "not_article")])
 def test_a_page_that_cannot_be_had_has_a_verdict_too(
-    status: int, verdict: str, database: Database, client: Client, server: LoopbackServer
+    status: int,
+    verdict: str,
+    database: Database,
+    client: Client,
+    server: LoopbackServer,
 ) -> None:
     office = Office(database, client, feed_of(server.url("/feed"), pages="auto"))
     entry = item("Teaser", "A few words only.", guid="1", link=server.url("/away"))
@@ -242,7 +300,9 @@ def test_a_page_that_cannot_be_had_has_a_verdict_too(
     assert str(status) in row.reason
 
 
-@pytest.mark.parametrize("by", ["a push", "a feed that was removed", "a feed that moved to the internet"])
+@pytest.mark.parametrize(
+    "by", ["a push", "a feed that was removed", "a feed that moved to the internet"]
+)
 def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
     by: str, database: Database, client: Client, server: LoopbackServer
 ) -> None:
@@ -253,11 +313,15 @@ def test_only_a_source_of_the_operators_own_leads_to_pages_in_his_network(
     server.routes |= {"/feed": Resource(feed), "/off": Response(body=page)}
     if by == "a push":
         pushed = Entry(source="127.0.0.1", url=server.url("/off"), authority="page")
-        written_by(database, inbox.accept, [pushed], seen=[office.clock()], wants_page=[True])
+        written_by(
+            database, inbox.accept, [pushed], seen=[office.clock()], wants_page=[True]
+        )
     else:
         office.polling.poll(office.source)
         moved = sources.update().values(redirected_url="http://192.0.2.1/feed")
-        executed(database, sources.delete() if by == "a feed that was removed" else moved)
+        executed(
+            database, sources.delete() if by == "a feed that was removed" else moved
+        )
     (due_pages,) = read_by(database, pending_pages.due_pages, office.clock(), 10)
     assert office.polling.fetch_page(due_pages), "it is done without"
     assert "/off" not in server.paths()
@@ -315,13 +379,22 @@ def test_a_new_address_forgets_what_the_old_one_said(database: Database) -> None
     with database.write() as connection:
         sync_config(connection, [named("https://a.example/feed")])
         connection.execute(
-            sources.update().values(etag='"1"', body_hash=b"x", next_due_at=later, health="failing")
+            sources.update().values(
+                etag='"1"', body_hash=b"x", next_due_at=later, health="failing"
+            )
         )
         sync_config(connection, [named("https://a.example/feed")])
-        assert all_sources(connection)[0].next_due_at == later, "a restart alone changes nothing"
+        assert all_sources(connection)[0].next_due_at == later, (
+            "a restart alone changes nothing"
+        )
         sync_config(connection, [named("https://b.example/feed")])
         moved = all_sources(connection)[0]
-        assert (moved.etag, moved.body_hash, moved.health, moved.next_due_at) == (None, None, "new", NOON)
+        assert (moved.etag, moved.body_hash, moved.health, moved.next_due_at) == (
+            None,
+            None,
+            "new",
+            NOON,
+        )
 
 
 def dated(guid: str, days_ago: float) -> str:
@@ -348,7 +421,9 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     server.routes["/feed"] = feed
     office.polling.poll(office.source)
     office.rig.place()
-    bumps = {row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()}
+    bumps = {
+        row.title: row.bumped_at.replace(microsecond=0) for row in office.stories()
+    }
     day = dt.timedelta(days=1)
     assert bumps == {
         "Titlenew ofnew": NOON - day,
@@ -364,7 +439,9 @@ def test_undated_entries_of_a_first_poll_are_as_old_as_the_oldest_dated_one(
     office.rig.place()
     after = office.stories()
     assert [row.bumped_at for row in after] == [row.bumped_at for row in before]
-    assert [row.last_published for row in after] == [row.last_published for row in before]
+    assert [row.last_published for row in after] == [
+        row.last_published for row in before
+    ]
 
 
 def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news(
@@ -373,7 +450,9 @@ def test_a_first_poll_without_any_date_is_a_month_old_and_later_entries_are_news
     feed = Resource(rss(item("About", FLOOD, guid="about")))
     server.routes["/feed"] = feed
     office.polling.poll(office.source)
-    feed.body = rss(item("Strike", STRIKE, guid="strike"), item("About", FLOOD, guid="about"))
+    feed.body = rss(
+        item("Strike", STRIKE, guid="strike"), item("About", FLOOD, guid="about")
+    )
     office.polling.poll(office.source)
     office.rig.place()
     about, strike = office.stories()
@@ -403,10 +482,14 @@ def test_a_changed_title_of_an_old_post_bumps_nothing(
     assert (moved_at >= NOON) == bumps
 
 
-def test_a_short_title_is_in_the_language_of_its_feed(office: Office, server: LoopbackServer) -> None:
+def test_a_short_title_is_in_the_language_of_its_feed(
+    office: Office, server: LoopbackServer
+) -> None:
     server.routes["/feed"] = Resource(
         rss(item("Flood", FLOOD), item("Strike", STRIKE), item("The AI Paradox"))
     )
     office.polling.poll(office.source)
     office.rig.place()
-    assert {row.title: row.language for row in office.stories()}["The AI Paradox"] == "en"
+    assert {row.title: row.language for row in office.stories()}[
+        "The AI Paradox"
+    ] == "en"

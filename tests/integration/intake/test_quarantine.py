@@ -26,7 +26,9 @@ DOCKS = record("Port", "1", "Dock workers strike", STRIKE, published=NOON)
 def states(database: Database) -> dict[int, str]:
     return {
         row.entry_no: row.state
-        for row in queried(database, select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no))
+        for row in queried(
+            database, select(entry.c.entry_no, entry.c.state).order_by(entry.c.entry_no)
+        )
     }
 
 
@@ -52,14 +54,21 @@ def memory_is_that_of_the_rows(rig: Rig) -> bool:
 def read_windows() -> dict[int, Window]:
     """The windows in memory that have stories, by identity."""
     gc.collect()
-    return {id(one): one for one in gc.get_objects() if isinstance(one, Window) and len(one)}
+    return {
+        id(one): one for one in gc.get_objects() if isinstance(one, Window) and len(one)
+    }
 
 
 def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")
     rig, of_others = Rig(database, Clock()), read_windows()
-    rig.accept(*(msgspec.structs.replace(REPRINT, source=str(n), guid=str(n)) for n in range(4)))
+    rig.accept(
+        *(
+            msgspec.structs.replace(REPRINT, source=str(n), guid=str(n))
+            for n in range(4)
+        )
+    )
     with pytest.raises(DamagedError) as failed:
         rig.place()
     assert failed.value.__cause__ is not None
@@ -67,7 +76,9 @@ def test_entries_that_fail_keep_no_window_in_memory(database: Database) -> None:
 
 
 @pytest.mark.later
-def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database: Database) -> None:
+def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(
+    database: Database,
+) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")
     rig = Rig(database, Clock())
@@ -82,27 +93,45 @@ def test_what_cannot_be_placed_is_set_aside_and_waits_again_once_it_can(database
     assert any("in quarantine" in what for what in found)
     assert states(database)[2] == "ready"
     assert [one.outcome for one in Rig(database, Clock()).place()] == ["copy"]
-    assert not [one.what for one in faults(database, now=NOON) if "quarantine" in one.what]
+    assert not [
+        one.what for one in faults(database, now=NOON) if "quarantine" in one.what
+    ]
 
 
-def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(database: Database) -> None:
+def test_a_batch_that_fails_is_halved_until_its_culprit_is_alone(
+    database: Database,
+) -> None:
     Rig(database, Clock()).take(LEVEE)
     damage(database, count_state=b"\xc1")
     rig = Rig(database, Clock())
     for number in range(11):
         words = f"{STRIKE} Quay {number} was empty."
-        rig.accept(record(f"Port {number}", "1", f"Dock workers strike, day {number}", words, published=NOON))
+        rig.accept(
+            record(
+                f"Port {number}",
+                "1",
+                f"Dock workers strike, day {number}",
+                words,
+                published=NOON,
+            )
+        )
         if number == 6:
             rig.accept(REPRINT)
     outcomes = [one.outcome for one in rig.place()]
-    assert (len(outcomes), outcomes.index("refused"), outcomes.count("refused")) == (12, 7, 1)
+    assert (len(outcomes), outcomes.index("refused"), outcomes.count("refused")) == (
+        12,
+        7,
+        1,
+    )
     assert [no for no, state in states(database).items() if state != "done"] == [9]
     assert memory_is_that_of_the_rows(rig)
     found = [one.what for one in faults(database, now=NOON)]
     assert all("count states" in what or "quarantine" in what for what in found)
     log = [
         row.article
-        for row in queried(database, text("SELECT article FROM story_log WHERE kind <> 'headline'"))
+        for row in queried(
+            database, text("SELECT article FROM story_log WHERE kind <> 'headline'")
+        )
     ]
     assert len(log) == len(set(log)) == 12
 
@@ -113,8 +142,20 @@ def test_many_entries_of_one_feed_that_fail_hold_up_nobody(database: Database) -
     rig = Rig(database, Clock(), Tuning({"placing": {"batch_articles": 3}}))
     rig.take(DOCKS)
     for number in range(7):
-        rig.accept(record("Post", str(number), f"Levee breaks, part {number}", FLOOD, published=NOON))
-    rig.accept(record("Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON))
+        rig.accept(
+            record(
+                "Post",
+                str(number),
+                f"Levee breaks, part {number}",
+                FLOOD,
+                published=NOON,
+            )
+        )
+    rig.accept(
+        record(
+            "Wharf", "1", "Ships wait", f"{STRIKE} Cranes stood still.", published=NOON
+        )
+    )
     assert {one.outcome for one in rig.place()[:-1]} == {"refused"}
     assert set(list(states(database).values())[-8:-1]) == {"refused"}
     assert list(states(database).values())[-1] == "done"
@@ -125,12 +166,19 @@ def test_an_entry_whose_words_are_damaged_is_refused(database: Database) -> None
     rig = Rig(database, Clock())
     rig.accept(LEVEE)
     rig.accept(DOCKS)
-    executed(database, update(entry).where(entry.c.entry_no == 1).values(payload=b"\x28\xb5\x2f\xfdnonsense"))
+    executed(
+        database,
+        update(entry)
+        .where(entry.c.entry_no == 1)
+        .values(payload=b"\x28\xb5\x2f\xfdnonsense"),
+    )
     assert [one.outcome for one in rig.place()] == ["founded"]
     assert states(database) == {1: "refused", 2: "done"}
 
 
-def test_damaged_terms_of_a_report_pause_placing_until_they_are_computed_again(database: Database) -> None:
+def test_damaged_terms_of_a_report_pause_placing_until_they_are_computed_again(
+    database: Database,
+) -> None:
     Rig(database, Clock()).take(LEVEE)
     executed(database, update(article).values(terms=b"nonsense!"))
     rig = Rig(database, Clock())
@@ -145,9 +193,15 @@ def test_damaged_terms_of_a_report_pause_placing_until_they_are_computed_again(d
 def test_a_damaged_rendering_is_repeated(database: Database) -> None:
     Rig(database, Clock()).take(LEVEE, DOCKS)
     render_all(database)
-    executed(database, text("UPDATE story SET rendered = :junk WHERE story_no = 1"), {"junk": b"nonsense"})
+    executed(
+        database,
+        text("UPDATE story SET rendered = :junk WHERE story_no = 1"),
+        {"junk": b"nonsense"},
+    )
     reading = StoryReader(database)
-    damaged, sound = queried(database, select(story.c.id).order_by(story.c.story_no)).scalars()
+    damaged, sound = queried(
+        database, select(story.c.id).order_by(story.c.story_no)
+    ).scalars()
     assert list(reading.rendered((damaged, sound))) == [sound]
     shown = reading.text(damaged)
     assert shown.lead

@@ -29,7 +29,16 @@ from aggregator.store.stories import stream_history
 from aggregator.store.stories.commands import Command, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
-from tests.support.articles import COLUMN, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    COLUMN,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.fresh import sqlite_at, with_tables
 from tests.support.polling import feed_source
 from tests.support.rows import executed, queried, read_by, written_by
@@ -61,37 +70,52 @@ def _command(connection: Connection, number: int) -> Command:
     return command
 
 
-STRICT = {"events": {"threshold": 30.0}}  # logits: only what is nearly one text is one event
+# logits: only what is nearly one text is one event
+STRICT = {"events": {"threshold": 30.0}}
 
 
 def of_files(*paths: Path) -> list[Entry]:
-    found = [item for path in paths for item in open_source(path, tuning=source_tuning(Tuning()), seen=NOON)]
+    found = [
+        item
+        for path in paths
+        for item in open_source(path, tuning=source_tuning(Tuning()), seen=NOON)
+    ]
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 
 def is_the_same(difference: GroupingDifference) -> bool:
     figures = (difference.moved, difference.changed_stories, difference.pairs_kept)
-    return figures == (0, 0, 1.0) and difference.stories_before == difference.stories_after
+    return (
+        figures == (0, 0, 1.0) and difference.stories_before == difference.stories_after
+    )
 
 
 def came_in(database: Database, n: int) -> dt.datetime:
     """When the article of this inbox number was accepted."""
-    return queried(database, select(article.c.seen_at).where(article.c.inbox_no == n)).scalar_one()
+    return queried(
+        database, select(article.c.seen_at).where(article.c.inbox_no == n)
+    ).scalar_one()
 
 
 # --- the same again ----------------------------------------------------------------------------------------
 
 
-def test_right_after_ingest_nothing_changes_and_nothing_is_written(grouped: Database) -> None:
+def test_right_after_ingest_nothing_changes_and_nothing_is_written(
+    grouped: Database,
+) -> None:
     before = everything(grouped)
     assert is_the_same(reclustering(grouped).difference(None))
     assert everything(grouped) == before
     assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), None))
-    assert everything(grouped) == before, "byte for byte, and nothing rendered is dropped"
+    assert everything(grouped) == before, (
+        "byte for byte, and nothing rendered is dropped"
+    )
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("name", ["events-fulltext.jsonl.gz", "events-headlines.jsonl.gz"])
+@pytest.mark.parametrize(
+    "name", ["events-fulltext.jsonl.gz", "events-headlines.jsonl.gz"]
+)
 def test_real_articles_are_decided_alike_with_the_second_looks_in_between(
     tmp_path: Path, data: Path, name: str
 ) -> None:
@@ -112,7 +136,12 @@ def test_refused_entries_in_between_change_nothing(database: Database) -> None:
     junk = [record("Junk", str(n), "", "...") for n in range(150)]
     rig = Rig(database, Clock(NOON + 9 * DAY), QUICK_LOOKS)
     rig.take(*small_set()[:30], *junk[:40])
-    mistake(database, "split", *by_title(database, "Hollin Bridge"), articles=_second(database))
+    mistake(
+        database,
+        "split",
+        *by_title(database, "Hollin Bridge"),
+        articles=_second(database),
+    )
     rig.restart()
     rig.take(*small_set()[30:], *junk[40:])
     before = partition(database)
@@ -128,7 +157,9 @@ def of_days(database: Database) -> Database:
     entries = small_set()
     for day in range(5):
         junk = [record("Junk", f"{day} {n}", "", "...") for n in range(3 * (day % 2))]
-        rig.take(*junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5])
+        rig.take(
+            *junk, *entries[day * len(entries) // 5 : (day + 1) * len(entries) // 5]
+        )
         clock.time += DAY
     with database.read() as connection:
         assert len(stream_history.periods_from(connection, 0, 1_000_000)) == 5
@@ -145,14 +176,18 @@ def test_articles_of_several_days_are_decided_alike(of_days: Database) -> None:
     before = everything(of_days)
     placing = placing_of(of_days, QUICK_LOOKS)
     for since in (None, *(came_in(of_days, n) for n in (18, 31, 62))):
-        assert is_the_same(reclustering(of_days, QUICK_LOOKS).take_over(placing, since)), since
+        assert is_the_same(
+            reclustering(of_days, QUICK_LOOKS).take_over(placing, since)
+        ), since
         assert everything(of_days) == before, since
     later = reclustering(of_days, QUICK_LOOKS).take_over(placing, NOON + 99 * DAY)
     assert (later.articles, everything(of_days)) == (0, before), "the future"
 
 
 @pytest.mark.later
-def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_path: Path) -> None:
+def test_since_a_time_sources_are_known_as_they_were(
+    database: Database, tmp_path: Path
+) -> None:
     """What a source reports changes from day to day: nothing is spread over its articles."""
     clock = Clock()
     rig = Rig(database, clock)
@@ -160,11 +195,18 @@ def test_since_a_time_sources_are_known_as_they_were(database: Database, tmp_pat
     for day in range(4):
         clock.time = NOON + dt.timedelta(days=day)
         for number in range(6):
-            of_herald = number - number % 2 if day % 2 else number  # Echo copies it every other day
+            # Echo copies it every other day
+            of_herald = number - number % 2 if day % 2 else number
             words = " ".join(f"w{day}x{of_herald}y{at}" for at in range(60))
-            rig.take(record(("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words))
+            rig.take(
+                record(
+                    ("Herald", "Echo")[number % 2], f"{day}-{number}", words[:20], words
+                )
+            )
             with database.read() as connection:
-                known[retention.newest_article(connection)] = stream_history.closed_sources(connection)
+                known[retention.newest_article(connection)] = (
+                    stream_history.closed_sources(connection)
+                )
     assert known[24]["Echo"] == (9, 3)
     for n, sources in known.items():
         with (
@@ -191,7 +233,9 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
         '<link rel="canonical" href="https://gazette.example/levee"></head>'
         f"<body><article><h1>Levee breaks at Pennmouth, four dead</h1><p>{FLOOD}</p></article></body></html>"
     )
-    Rig(database, Clock()).take(Entry(source="files", guid="a.html", html=page, is_page=True))
+    Rig(database, Clock()).take(
+        Entry(source="files", guid="a.html", html=page, is_page=True)
+    )
     assert queried(database, select(article.c.outlet)).scalar_one() is None
     before = everything(database)
     reclustering(database).take_over(placing_of(database), None)
@@ -201,37 +245,72 @@ def test_an_outlet_that_was_unknown_stays_unknown(database: Database) -> None:
 def test_the_words_of_today_are_decided_about(database: Database) -> None:
     rig = Rig(database, Clock(NOON + 3 * DAY))
     rig.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
+        record(
+            "Gazette",
+            "1",
+            "Levee breaks at Pennmouth, four dead",
+            FLOOD,
+            published=NOON,
+        ),
         record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON),
     )
-    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, five dead", FLOOD + " A fifth was found."))
+    rig.take(
+        record(
+            "Gazette",
+            "1",
+            "Levee breaks at Pennmouth, five dead",
+            FLOOD + " A fifth was found.",
+        )
+    )
     reclustering(database).take_over(placing_of(database), None)
-    titles = queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars().all()
+    titles = (
+        queried(database, select(article.c.title).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     assert titles[0].endswith("five dead")
     assert what_is_wrong(database) == []
 
 
-def test_a_mute_leaves_articles_that_are_placed_where_they_are(grouped: Database) -> None:
+def test_a_mute_leaves_articles_that_are_placed_where_they_are(
+    grouped: Database,
+) -> None:
     """It applies to new entries. An article that is not decided again would have no story."""
     before = everything(grouped)
-    options = StoryOptions(mutes=Mutes(everywhere=(("words", "Pennmouth"), ("words", "bridge"))))
+    options = StoryOptions(
+        mutes=Mutes(everywhere=(("words", "Pennmouth"), ("words", "bridge")))
+    )
     run = Reclusterer(grouped, InlineExecutor(), Tuning(), options, now=Clock())
     assert is_the_same(run.take_over(placing_of(grouped), None))
     assert everything(grouped) == before
 
 
 def test_what_is_read_from_texts_is_restored(database: Database) -> None:
-    entries = [record("Gazette", text[:9], "The dock", text) for text in (FLOOD, STRIKE, COLUMN)]
+    entries = [
+        record("Gazette", text[:9], "The dock", text)
+        for text in (FLOOD, STRIKE, COLUMN)
+    ]
     Rig(database, Clock()).take(*entries)
     before = rows_of(database, article)
-    assert set(queried(database, select(article.c.kind)).scalars()) == {"report", "opinion"}
-    damaged = {"kind": "report", "kind_evidence": None, "lead": "", "language": None, "terms": b"\x90"}
+    assert set(queried(database, select(article.c.kind)).scalars()) == {
+        "report",
+        "opinion",
+    }
+    damaged = {
+        "kind": "report",
+        "kind_evidence": None,
+        "lead": "",
+        "language": None,
+        "terms": b"\x90",
+    }
     executed(database, update(article).values(damaged))
     reclustering(database).take_over(placing_of(database), None)
     assert rows_of(database, article) == before
 
 
-def test_the_language_that_the_user_set_for_a_source_is_kept(database: Database) -> None:
+def test_the_language_that_the_user_set_for_a_source_is_kept(
+    database: Database,
+) -> None:
     source = feed_source("https://gazette.example/feed", language="de-AT")
     written_by(database, add_source, source)
     entry = record(source.id, "1", "Levee breaks at Pennmouth, four dead", FLOOD)
@@ -243,26 +322,42 @@ def test_the_language_that_the_user_set_for_a_source_is_kept(database: Database)
 # --- other rules -------------------------------------------------------------------------------------------
 
 
-def test_other_rules_give_other_stories_and_a_second_run_none(grouped: Database) -> None:
+def test_other_rules_give_other_stories_and_a_second_run_none(
+    grouped: Database,
+) -> None:
     all_tuning = Tuning(STRICT)
     before = partition(grouped)
     dry = reclustering(grouped, all_tuning).difference(None)
     assert partition(grouped) == before
-    real = reclustering(grouped, all_tuning).take_over(placing_of(grouped, all_tuning), None)
-    assert (dry.moved, dry.changed_stories, dry.changes) == (real.moved, real.changed_stories, real.changes)
+    real = reclustering(grouped, all_tuning).take_over(
+        placing_of(grouped, all_tuning), None
+    )
+    assert (dry.moved, dry.changed_stories, dry.changes) == (
+        real.moved,
+        real.changed_stories,
+        real.changes,
+    )
     assert real.stories_after > real.stories_before
     assert real.pairs_kept < 1.0
     after = partition(grouped)
-    assert set(before) <= set(after), "every old id lives on with a part of its articles"
+    assert set(before) <= set(after), (
+        "every old id lives on with a part of its articles"
+    )
     assert all(after[one] & before[one] for one in before)
     assert what_is_wrong(grouped) == []
     rows = everything(grouped)
-    assert is_the_same(reclustering(grouped, all_tuning).take_over(placing_of(grouped, all_tuning), None))
+    assert is_the_same(
+        reclustering(grouped, all_tuning).take_over(
+            placing_of(grouped, all_tuning), None
+        )
+    )
     assert everything(grouped) == rows
 
 
 @pytest.mark.later
-def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: Database) -> None:
+def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(
+    grouped: Database,
+) -> None:
     before = partition(grouped)
     strict = Tuning(STRICT)
     reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
@@ -270,7 +365,9 @@ def test_back_under_the_old_rules_the_old_stories_have_their_ids_again(grouped: 
     reclustering(grouped).take_over(placing_of(grouped), None)
     assert partition(grouped) == before
     assert torn
-    assert all(redirects(grouped)[one] in before for one in torn), "the ids in between lead on"
+    assert all(redirects(grouped)[one] in before for one in torn), (
+        "the ids in between lead on"
+    )
     assert what_is_wrong(grouped) == []
 
 
@@ -295,7 +392,9 @@ def test_stories_that_stay_the_same_keep_title_time_and_text(grouped: Database) 
     kept = [row for row in rows_of(grouped, story) if row[1] != bridge]
     mistake(grouped, "split", bridge, articles=(members(grouped, bridge)[1],))
     reclustering(grouped).take_over(placing_of(grouped), None)
-    assert [row for row in rows_of(grouped, story) if row[0] in {old[0] for old in kept}] == kept
+    assert [
+        row for row in rows_of(grouped, story) if row[0] in {old[0] for old in kept}
+    ] == kept
 
 
 # --- only what came in since -------------------------------------------------------------------------------
@@ -318,7 +417,15 @@ def test_the_stream_history_is_that_of_the_new_grouping(database: Database) -> N
         clock.time = NOON + dt.timedelta(days=day)
         for number in range(4):
             words = " ".join(f"w{day}x{number}y{at}" for at in range(60))
-            rig.take(record("Blog", f"{day}-{number}", f"Entry{day}x{number}", words, published=NOON))
+            rig.take(
+                record(
+                    "Blog",
+                    f"{day}-{number}",
+                    f"Entry{day}x{number}",
+                    words,
+                    published=NOON,
+                )
+            )
     before = history_of(database)
     with database.write() as connection:
         connection.execute(delete(stream_period))
@@ -331,8 +438,12 @@ def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
     strict = Tuning(STRICT)
     since = came_in(grouped, 29)
     before = partition(grouped)
-    difference = reclustering(grouped, strict).take_over(placing_of(grouped, strict), since)
-    rows = queried(grouped, select(article.c.id, article.c.inbox_no, article.c.seen_at)).all()
+    difference = reclustering(grouped, strict).take_over(
+        placing_of(grouped, strict), since
+    )
+    rows = queried(
+        grouped, select(article.c.id, article.c.inbox_no, article.c.seen_at)
+    ).all()
     later = {row.id for row in rows if row.seen_at >= since}
     assert difference.articles == len(later) < len(rows)
     assert difference.changed_stories > 0
@@ -344,16 +455,22 @@ def test_since_touches_only_what_came_in_since(grouped: Database) -> None:
 @pytest.mark.later
 def test_since_with_corrections_and_older_foundings_in_it(grouped: Database) -> None:
     """An article may have founded before: a story that gave way counts, too."""
-    bridge, goat, marathon = by_title(grouped, "Hollin Bridge", "goat cheese", "Lund marathon")
+    bridge, goat, marathon = by_title(
+        grouped, "Hollin Bridge", "goat cheese", "Lund marathon"
+    )
     founder = members(grouped, bridge)[0]
     correct(grouped, "split", bridge, articles=(founder,))
     undo(grouped)
     correct(grouped, "split", bridge, articles=(founder,))
     correct(grouped, "merge", goat, marathon)
     for n in (4, 40):
-        assert is_the_same(reclustering(grouped).take_over(placing_of(grouped), came_in(grouped, n)))
+        assert is_the_same(
+            reclustering(grouped).take_over(placing_of(grouped), came_in(grouped, n))
+        )
     strict = Tuning(STRICT)
-    reclustering(grouped, strict).take_over(placing_of(grouped, strict), came_in(grouped, 4))
+    reclustering(grouped, strict).take_over(
+        placing_of(grouped, strict), came_in(grouped, 4)
+    )
     assert what_is_wrong(grouped) == []
 
 
@@ -376,7 +493,9 @@ def test_a_stopped_run_leaves_nothing_and_gives_the_same_when_it_is_repeated(
     strict = Tuning(STRICT)
     expected = reclustering(grouped, strict).difference(None)
     with pytest.raises(StoppedError):
-        reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, stops)
+        reclustering(grouped, strict).take_over(
+            placing_of(grouped, strict), None, stops
+        )
     assert scratch_files(grouped.file.parent) == []
     done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None)
     assert done == msgspec.structs.replace(expected, written=True)
@@ -404,16 +523,22 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
         run = Reclusterer(database, executor, strict, StoryOptions(), now=Clock())
         spread = run.take_over(placing_of(database, strict), None)
     rows = everything(database)
-    assert is_the_same(reclustering(database, strict).take_over(placing_of(database, strict), None))
+    assert is_the_same(
+        reclustering(database, strict).take_over(placing_of(database, strict), None)
+    )
     assert everything(database) == rows
     assert spread.changed_stories > 0
     database.close()
 
 
-def test_a_request_is_answered_with_the_difference_in_its_transaction(grouped: Database) -> None:
+def test_a_request_is_answered_with_the_difference_in_its_transaction(
+    grouped: Database,
+) -> None:
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     strict = Tuning(STRICT)
-    done = reclustering(grouped, strict).take_over(placing_of(grouped, strict), None, request=number)
+    done = reclustering(grouped, strict).take_over(
+        placing_of(grouped, strict), None, request=number
+    )
     request = read_by(grouped, _command, number)
     assert request.state == "done"
     assert f'"changed_stories":{done.changed_stories}' in str(request.result)
@@ -428,12 +553,17 @@ def test_a_request_without_a_folder_for_its_files_is_refused_and_placing_goes_on
         number = written_by(database, enqueue, NOON, "recluster", "{}")
         assert Rig(database, Clock(NOON)).pipeline.run_commands() == 1
         answer = read_by(database, _command, number)
-        assert (answer.state, "missing cannot be written" in str(answer.result)) == ("refused", True)
+        assert (answer.state, "missing cannot be written" in str(answer.result)) == (
+            "refused",
+            True,
+        )
     postgres.take_back(address)
 
 
 @pytest.mark.later
-def test_a_request_whose_workers_ended_with_the_daemon_goes_on_at_the_next_start(grouped: Database) -> None:
+def test_a_request_whose_workers_ended_with_the_daemon_goes_on_at_the_next_start(
+    grouped: Database,
+) -> None:
     number = written_by(grouped, enqueue, NOON, "recluster", "{}")
     executor = open_executor("processes", 1, Tuning())
     executor.close()
@@ -445,10 +575,20 @@ def test_a_request_whose_workers_ended_with_the_daemon_goes_on_at_the_next_start
     assert read_by(grouped, _command, number).state == "done"
 
 
-def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(grouped: Database) -> None:
+def test_articles_that_come_in_during_a_dry_run_do_not_disturb_it(
+    grouped: Database,
+) -> None:
     rig = Rig(grouped, Clock(NOON + 20 * DAY))
 
     def step(*_: int) -> None:
-        rig.take(record("Herald", "late", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON))
+        rig.take(
+            record(
+                "Herald",
+                "late",
+                "Pennmouth under water",
+                FLOOD_ELSEWHERE,
+                published=NOON,
+            )
+        )
 
     assert is_the_same(reclustering(grouped).difference(None, step))

@@ -31,23 +31,56 @@ from tests.support.fresh import with_tables
 from tests.support.rows import queried, read_by
 from tests.support.story_checks import placing_of, reclustering
 
-ARTICLES = 75  # of three outlets: two of them have a footer that is learnt after twenty of theirs
+# Of three outlets: two of them have a footer that is learnt after twenty of theirs
+ARTICLES = 75
 FOOTERS = {
     "Lantern": "The Lantern has been read on this coast since the year 1871.",
     "Beacon": "The Beacon is printed in Orrin on paper from its own forests.",
 }
-NOUNS = ("ferry", "mill", "harbour", "tramway", "library", "orchard", "quarry", "tower", "market", "archive")
-DEEDS = ("opens again", "is sold", "burns down", "gets a new roof", "closes early", "wins a prize", "floods")
-PLACES = ("Pennmouth", "Sennick", "Calmouth", "Orrin", "Tavelle", "Brask", "Isk", "Lower Hume")
+NOUNS = (
+    "ferry",
+    "mill",
+    "harbour",
+    "tramway",
+    "library",
+    "orchard",
+    "quarry",
+    "tower",
+    "market",
+    "archive",
+)
+DEEDS = (
+    "opens again",
+    "is sold",
+    "burns down",
+    "gets a new roof",
+    "closes early",
+    "wins a prize",
+    "floods",
+)
+PLACES = (
+    "Pennmouth",
+    "Sennick",
+    "Calmouth",
+    "Orrin",
+    "Tavelle",
+    "Brask",
+    "Isk",
+    "Lower Hume",
+)
 
 
 def mentions(rng: random.Random) -> tuple[str, list[str]]:
     """An invented event: a headline and its sentences."""
     noun, deed, place = rng.choice(NOUNS), rng.choice(DEEDS), rng.choice(PLACES)
     words = [f"{rng.choice(NOUNS)} {rng.randint(100, 9999)}" for _ in range(6)]
-    said = [f"The {noun} of {place} {deed}, the council said on day {rng.randint(1, 99)} of its session."]
+    said = [
+        f"The {noun} of {place} {deed}, the council said on day {rng.randint(1, 99)} of its session."
+    ]
     for n, word in enumerate(words):
-        said.append(f"A {word} was named by {rng.choice(PLACES)} as the reason number {n}.")
+        said.append(
+            f"A {word} was named by {rng.choice(PLACES)} as the reason number {n}."
+        )
     return f"The {noun} of {place} {deed}", said
 
 
@@ -65,8 +98,14 @@ def articles_of(count: int, seed: int = 11) -> list[Entry]:
 
 def texts(database: Database) -> list[tuple[Any, ...]]:
     """Texts, what was taken out of them, and what the outlets' windows hold."""
-    columns = [article.c[name] for name in ("inbox_no", "id", "text", "lead", "details", "verdict")]
-    held = [tuple(row) for row in queried(database, select(*columns).order_by(article.c.inbox_no))]
+    columns = [
+        article.c[name]
+        for name in ("inbox_no", "id", "text", "lead", "details", "verdict")
+    ]
+    held = [
+        tuple(row)
+        for row in queried(database, select(*columns).order_by(article.c.inbox_no))
+    ]
     window = select(outlet_line).order_by(outlet_line.c.outlet, outlet_line.c.article)
     return held + [tuple(row) for row in queried(database, window)]
 
@@ -75,7 +114,10 @@ def taken_out(database: Database, outlet: str) -> list[tuple[str, ...]]:
     """The lines taken out of the outlet's articles, in the order of their placing."""
     details = select(article.c.details).where(article.c.outlet == outlet)
     rows = queried(database, details.order_by(article.c.inbox_no))
-    return [tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
+    return [
+        tuple(one.text for one in codecs.unpack(row.details, ArticleDetails).repeated)
+        for row in rows
+    ]
 
 
 def fresh(folder: Path, name: str) -> Database:
@@ -83,14 +125,21 @@ def fresh(folder: Path, name: str) -> Database:
 
 
 @pytest.mark.later
-def test_a_footer_is_learnt_and_taken_out_of_the_next_article(database: Database) -> None:
+def test_a_footer_is_learnt_and_taken_out_of_the_next_article(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock())
     rig.take(*articles_of(75))
     for outlet, footer in FOOTERS.items():
         assert taken_out(database, outlet) == [()] * 20 + [(footer,)] * 5
     assert taken_out(database, "Courier") == [()] * 25
-    rows = queried(database, select(article.c.text, article.c.details).order_by(article.c.inbox_no)).all()
-    whole = [restore_lines(row.text, codecs.unpack(row.details, ArticleDetails).repeated) for row in rows]
+    rows = queried(
+        database, select(article.c.text, article.c.details).order_by(article.c.inbox_no)
+    ).all()
+    whole = [
+        restore_lines(row.text, codecs.unpack(row.details, ArticleDetails).repeated)
+        for row in rows
+    ]
     assert whole == [one.text for one in articles_of(75)], "nothing is lost"
     assert not any(row.text.endswith(FOOTERS["Lantern"]) for row in rows[60:])
 
@@ -152,7 +201,9 @@ def test_neither_workers_nor_portions_nor_restarts_change_a_text(
 
 
 @pytest.mark.later
-def test_deciding_again_leaves_texts_and_stories_as_they_are(database: Database) -> None:
+def test_deciding_again_leaves_texts_and_stories_as_they_are(
+    database: Database,
+) -> None:
     Rig(database, Clock()).take(*articles_of(75))
     before = texts(database), settled(database)
     difference = reclustering(database).take_over(placing_of(database), None)
@@ -161,7 +212,9 @@ def test_deciding_again_leaves_texts_and_stories_as_they_are(database: Database)
 
 
 @pytest.mark.later
-def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(database: Database) -> None:
+def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(
+    database: Database,
+) -> None:
     rig, entries = Rig(database, Clock()), articles_of(75)
     rig.take(*entries[:60])
     before = texts(database)[:60]
@@ -172,17 +225,30 @@ def test_lines_that_are_learnt_later_leave_earlier_texts_as_they_are(database: D
     assert settled(database) == stories
 
 
-def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(database: Database) -> None:
+def test_a_new_footer_in_all_entries_of_a_feed_moves_nothing(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock())
-    days = [(own(n, title, "\n".join(said)), FOOTERS["Beacon"]) for n, (title, said) in enumerate(events(30))]
+    days = [
+        (own(n, title, "\n".join(said)), FOOTERS["Beacon"])
+        for n, (title, said) in enumerate(events(30))
+    ]
     rig.take(*(first for first, _ in days))
-    shown = select(story.c.id, story.c.bumped_at, story.c.title, story.c.article_count).order_by(story.c.id)
+    shown = select(
+        story.c.id, story.c.bumped_at, story.c.title, story.c.article_count
+    ).order_by(story.c.id)
     placed = select(article.c.id, article.c.story).order_by(article.c.id)
     before = queried(database, shown).all(), queried(database, placed).all()
-    rig.take(*(msgspec.structs.replace(first, text=f"{first.text}\n{footer}") for first, footer in days))
+    rig.take(
+        *(
+            msgspec.structs.replace(first, text=f"{first.text}\n{footer}")
+            for first, footer in days
+        )
+    )
     assert (queried(database, shown).all(), queried(database, placed).all()) == before
     assert all(
-        text.endswith(FOOTERS["Beacon"]) for text in queried(database, select(article.c.text)).scalars()
+        text.endswith(FOOTERS["Beacon"])
+        for text in queried(database, select(article.c.text)).scalars()
     )
 
 
@@ -216,12 +282,21 @@ WALL = [
 
 
 @pytest.mark.later
-def test_texts_of_nothing_but_learnt_lines_count_with_their_headlines(database: Database) -> None:
+def test_texts_of_nothing_but_learnt_lines_count_with_their_headlines(
+    database: Database,
+) -> None:
     rig = Rig(database, Clock())
-    rig.take(*(own(n, title, "\n".join([*said, *WALL])) for n, (title, said) in enumerate(events(25))))
+    rig.take(
+        *(
+            own(n, title, "\n".join([*said, *WALL]))
+            for n, (title, said) in enumerate(events(25))
+        )
+    )
     only = rig.take(*(own(100 + n, HEADLINES[n], "\n".join(WALL)) for n in range(5)))
     assert len({placed.story for placed in only}) == 5
-    found = select(article.c.verdict, article.c.text).where(article.c.id.in_([one.article for one in only]))
+    found = select(article.c.verdict, article.c.text).where(
+        article.c.id.in_([one.article for one in only])
+    )
     assert set(map(tuple, queried(database, found))) == {("stub", "")}
     before = texts(database), settled(database)
     assert reclustering(database).take_over(placing_of(database), None).moved == 0
@@ -293,20 +368,33 @@ def test_twenty_pages_with_one_unknown_notice_make_no_story(database: Database) 
     with_pages(Rig(database, Clock()), given)
     with database.read() as connection:
         counts = connection.execute(select(story.c.article_count)).scalars().all()
-        held = connection.execute(select(article.c.text).order_by(article.c.inbox_no)).scalars().all()
+        held = (
+            connection.execute(select(article.c.text).order_by(article.c.inbox_no))
+            .scalars()
+            .all()
+        )
         columns = (entry.c.verdict, entry.c.page_verdict, entry.c.reason)
-        said = [tuple(row) for row in connection.execute(select(*columns).order_by(entry.c.entry_no))]
+        said = [
+            tuple(row)
+            for row in connection.execute(select(*columns).order_by(entry.c.entry_no))
+        ]
     assert counts == [1] * 20
     assert ["certain small files" in text for text in held] == [True] + [False] * 19
-    assert all("more about it" in text for text in held[1:]), "the feed's own words are taken"
+    assert all("more about it" in text for text in held[1:]), (
+        "the feed's own words are taken"
+    )
     assert said[0] == ("ok", None, None)
-    assert all(page == "consent" and "a notice" in reason for _, page, reason in said[1:])
+    assert all(
+        page == "consent" and "a notice" in reason for _, page, reason in said[1:]
+    )
     assert {verdict for verdict, _, _ in said[1:]} <= {"ok", "stub"}
     assert len(said) == 20
 
 
 @pytest.mark.later
-def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_path: Path) -> None:
+def test_the_same_notices_one_by_one_and_after_restarts(
+    database: Database, tmp_path: Path
+) -> None:
     with_pages(Rig(database, Clock()), pages())
     other = fresh(tmp_path, "other")
     for one in pages():
@@ -315,14 +403,19 @@ def test_the_same_notices_one_by_one_and_after_restarts(database: Database, tmp_
     other.close()
 
 
-@pytest.mark.parametrize(("outlet", "headline"), [("Lantern", "Update: {}"), ("Beacon", "Nobody saw it")])
+@pytest.mark.parametrize(
+    ("outlet", "headline"), [("Lantern", "Update: {}"), ("Beacon", "Nobody saw it")]
+)
 def test_a_brief_printed_again_under_a_like_headline_or_by_another_outlet_is_no_wall(
     database: Database, outlet: str, headline: str
 ) -> None:
     rig = Rig(database, Clock())
     title, said = mentions(random.Random(5))
     text = "\n".join(said)
-    rig.take(record("Lantern", "1", title, text), record(outlet, "2", headline.format(title), text))
+    rig.take(
+        record("Lantern", "1", title, text),
+        record(outlet, "2", headline.format(title), text),
+    )
     assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
@@ -333,7 +426,9 @@ def test_a_text_that_tells_of_its_new_headline_is_no_wall(database: Database) ->
         "Engineers had found rust in both of its engines and waited long for spare parts from abroad.",
     ])  # fmt: skip
     titles = ("Ferry of Isk sails again", "Engineers waited long for spare parts")
-    rig.take(*(record("Lantern", str(n), title, text) for n, title in enumerate(titles)))
+    rig.take(
+        *(record("Lantern", str(n), title, text) for n, title in enumerate(titles))
+    )
     assert queried(database, select(article.c.text)).scalars().all() == [text, text]
 
 
@@ -342,9 +437,16 @@ def test_only_the_last_articles_of_an_outlet_count(tmp_path: Path) -> None:
     database = fresh(tmp_path, "window")
     all_tuning = Tuning({"boilerplate": {"window": 24}})
     entries = [one for one in articles_of(ARTICLES * 2) if one.outlet == "Lantern"]
-    plain = [record("Lantern", f"p {n}", *map("\n".join, ([t], s))) for n, (t, s) in enumerate(events(20))]
+    plain = [
+        record("Lantern", f"p {n}", *map("\n".join, ([t], s)))
+        for n, (t, s) in enumerate(events(20))
+    ]
     Rig(database, Clock(), all_tuning).take(*entries[:30], *plain, *entries[30:32])
-    held = queried(database, select(outlet_line.c.article).order_by(outlet_line.c.article)).scalars().all()
+    held = (
+        queried(database, select(outlet_line.c.article).order_by(outlet_line.c.article))
+        .scalars()
+        .all()
+    )
     taken = taken_out(database, "Lantern")
     database.close()
     assert held == list(range(29, 53))
@@ -363,25 +465,45 @@ def events(count: int) -> list[tuple[str, list[str]]]:
 def own(number: int, title: str, text: str) -> Entry:
     """An entry of the Lantern's own feed."""
     url = f"https://lantern.example/{number}"
-    return record("lantern feed", str(number), title, text, url=url, outlet="Lantern", authority="own")
+    return record(
+        "lantern feed",
+        str(number),
+        title,
+        text,
+        url=url,
+        outlet="Lantern",
+        authority="own",
+    )
 
 
 def forged(number: int, title: str, text: str, *, at: str = "rogue.example") -> Entry:
     """An entry of another feed that calls itself the Lantern in its <source>."""
     authority = "own" if at == "rogue.example" else "foreign"
     url = f"https://{at}/{number}"
-    return record("rogue feed", str(number), title, text, url=url, outlet="Lantern", authority=authority)
+    return record(
+        "rogue feed",
+        str(number),
+        title,
+        text,
+        url=url,
+        outlet="Lantern",
+        authority=authority,
+    )
 
 
 @pytest.mark.parametrize("at", ["rogue.example", "lantern.example"])
-def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(database: Database, at: str) -> None:
+def test_a_feed_cannot_teach_lines_in_the_name_of_an_outlet(
+    database: Database, at: str
+) -> None:
     rig = Rig(database, Clock())
     true = "The levee of Pennmouth broke at four in the morning, the mayor said."
     fakes = [(title, "\n".join([true, *said])) for title, said in events(30)]
     rig.take(*(forged(number, *fake, at=at) for number, fake in enumerate(fakes)))
     (title, said), *_ = events(31)[30:]
     (placed,) = rig.take(own(99, title, "\n".join([true, *said])))
-    text = queried(database, select(article.c.text).where(article.c.id == placed.article)).scalar_one()
+    text = queried(
+        database, select(article.c.text).where(article.c.id == placed.article)
+    ).scalar_one()
     assert text.startswith(true)
 
 
@@ -391,5 +513,7 @@ def test_a_feed_cannot_make_a_wall_of_an_outlets_article(database: Database) -> 
     text = "\n".join(said)
     rig.take(forged(1, HEADLINES[2], text))
     (placed,) = rig.take(own(2, HEADLINES[7], text))
-    held = queried(database, select(article.c.text).where(article.c.id == placed.article)).scalar_one()
+    held = queried(
+        database, select(article.c.text).where(article.c.id == placed.article)
+    ).scalar_one()
     assert held == text

@@ -33,11 +33,27 @@ from aggregator.store.tables import (
 )
 from aggregator.stories.tuning import StoryTuning
 from tests.integration.intake.test_forgetting import forget, plain, settle
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, trust
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    trust,
+)
 from tests.support.deep_checks import faults
 from tests.support.fresh import with_tables
 from tests.support.rows import executed, queried, read_by
-from tests.support.story_checks import correct, differences, fill, placing_of, undo, what_is_wrong
+from tests.support.story_checks import (
+    correct,
+    differences,
+    fill,
+    placing_of,
+    undo,
+    what_is_wrong,
+)
 
 DAY = 86_400
 YEAR = NOON + dt.timedelta(days=400)
@@ -67,15 +83,21 @@ def kept(
     retention_job = rig.pipeline.retention_job(RetentionPlan(**ages))
     if steady:  # the clock has gone on for a day without a jump
         with rig.database.write() as connection:
-            steady_clock.record_time(connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1))
-            steady_clock.record_time(connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1))
+            steady_clock.record_time(
+                connection, at - dt.timedelta(days=1.5), dt.timedelta(days=1)
+            )
+            steady_clock.record_time(
+                connection, at - dt.timedelta(days=0.6), dt.timedelta(days=1)
+            )
     while retention_job.step():
         pass
     return retention_job
 
 
 def stored(database: Database, *columns: Any) -> list[Any]:
-    return [tuple(row) for row in queried(database, select(*columns).order_by(columns[0]))]
+    return [
+        tuple(row) for row in queried(database, select(*columns).order_by(columns[0]))
+    ]
 
 
 def bytes_of(database: Database, table: Any) -> int:
@@ -93,7 +115,9 @@ def wrong(database: Database) -> list[str]:
 
 def checked(database: Database) -> list[str]:
     """What the deep checks find, but that these tests live in the future."""
-    return [fault.what for fault in faults(database) if "in the future" not in fault.what]
+    return [
+        fault.what for fault in faults(database) if "in the future" not in fault.what
+    ]
 
 
 # --- texts -------------------------------------------------------------------------------------------------
@@ -107,19 +131,30 @@ def test_what_is_not_old_enough_is_left_alone(rig: Rig) -> None:
     before = stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
     at = NOON + dt.timedelta(days=38)
     kept(rig, at=at, text_after=30 * DAY, stories_after=90 * DAY)
-    assert stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms) == before
+    assert (
+        stored(rig.database, article.c.inbox_no, article.c.text, article.c.terms)
+        == before
+    )
     kept(rig, at=at + dt.timedelta(days=2, minutes=1), text_after=30 * DAY)
     assert {*texts_of(rig)} == {None}
 
 
 def test_the_html_of_an_article_goes_with_its_text(rig: Rig) -> None:
     rig.take(
-        record("Blog", "html", "A post", "", html="<h2>Head</h2><p>Some words below it.</p>", published=NOON)
+        record(
+            "Blog",
+            "html",
+            "A post",
+            "",
+            html="<h2>Head</h2><p>Some words below it.</p>",
+            published=NOON,
+        )
     )
     html = select(article.c.html).where(article.c.source == "Blog")
     (before,) = queried(rig.database, html)
     assert (
-        codecs.decompress_struct(before.html, ArticleHtml).html == "<h2>Head</h2><p>Some words below it.</p>"
+        codecs.decompress_struct(before.html, ArticleHtml).html
+        == "<h2>Head</h2><p>Some words below it.</p>"
     )
     kept(rig, text_after=30 * DAY)
     (after,) = queried(rig.database, html)
@@ -127,7 +162,10 @@ def test_the_html_of_an_article_goes_with_its_text(rig: Rig) -> None:
 
 
 def test_texts_stay_as_they_are_where_no_age_is_given(rig: Rig) -> None:
-    whole = [article.c.inbox_no, *(column for column in article.c if column is not article.c.inbox_no)]
+    whole = [
+        article.c.inbox_no,
+        *(column for column in article.c if column is not article.c.inbox_no),
+    ]
     before = stored(rig.database, *whole)
     told = stored(rig.database, story.c.story_no, story.c.text, story.c.rendered)
     sketches = stored(rig.database, sketch.c.article, sketch.c.hashes)
@@ -148,17 +186,29 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
         return len(StoryReader(rig.database).search(words, 10, SearchBounds()).hits)
 
     def shown() -> str | None:
-        of_article = text("SELECT text FROM v_story_articles WHERE article_id = :id").bindparams(
-            id=placed.article
-        )
+        of_article = text(
+            "SELECT text FROM v_story_articles WHERE article_id = :id"
+        ).bindparams(id=placed.article)
         return queried(rig.database, of_article).scalar_one()
 
-    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [1, 1, 1]
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [
+        1,
+        1,
+        1,
+    ]
     kept(rig, text_after=500 * DAY)
-    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [1, 1, 1]
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [
+        1,
+        1,
+        1,
+    ]
     assert "zyzzogeton" in (shown() or "")
     kept(rig, text_after=30 * DAY)
-    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [0, 1, 0]
+    assert [found("zyzzogeton"), found("levee gives way"), found("quiet evening")] == [
+        0,
+        1,
+        0,
+    ]
     assert shown() is None
     with rig.database.write() as connection:  # made anew it holds the same
         index.take_out(connection, retention.newest_article(connection))
@@ -171,27 +221,51 @@ def test_search_and_the_views_have_the_texts_until_they_are_deleted(rig: Rig) ->
 def test_words_that_were_taken_out_leave_the_index_when_they_are_many(rig: Rig) -> None:
     if not rig.database.is_sqlite:
         pytest.skip("Postgres drops them by VACUUM")
-    rig.take(record("Herald", "x", "Levee gives way", f"A quiet evening.\n\n{FLOOD} Then zyzzogeton came."))
+    rig.take(
+        record(
+            "Herald",
+            "x",
+            "Levee gives way",
+            f"A quiet evening.\n\n{FLOOD} Then zyzzogeton came.",
+        )
+    )
     settle(rig)
 
     def holds() -> bool:
-        blocks = queried(rig.database, text("SELECT block FROM article_search_data")).scalars()
-        return any(b"yzzog" in bytes(block) for block in blocks)  # without its first letters
+        blocks = queried(
+            rig.database, text("SELECT block FROM article_search_data")
+        ).scalars()
+        # Without its first letters
+        return any(b"yzzog" in bytes(block) for block in blocks)
 
     with rig.database.write() as connection:  # else SQLite merges some of it by itself
         for option, value in (("automerge", 0), ("crisismerge", 1_000)):
-            put = text("INSERT INTO article_search(article_search, rank) VALUES (:option, :value)")
+            put = text(
+                "INSERT INTO article_search(article_search, rank) VALUES (:option, :value)"
+            )
             connection.execute(put, {"option": option, "value": value})
     assert holds()
-    kept(rig, text_after=30 * DAY, all_tuning=Tuning({"retention": {"merge_min_rows": 10_000}}))
+    kept(
+        rig,
+        text_after=30 * DAY,
+        all_tuning=Tuning({"retention": {"merge_min_rows": 10_000}}),
+    )
     assert holds()
-    kept(rig, text_after=30 * DAY, all_tuning=Tuning({"retention": {"merge_min_rows": 20}}))
+    kept(
+        rig,
+        text_after=30 * DAY,
+        all_tuning=Tuning({"retention": {"merge_min_rows": 20}}),
+    )
     assert not holds()
     assert wrong(rig.database) == []
 
 
 def test_corrections_work_on_stories_without_texts(rig: Rig) -> None:
-    live = select(story.c.id).where(story.c.redirect_to.is_(None)).order_by(story.c.story_no)
+    live = (
+        select(story.c.id)
+        .where(story.c.redirect_to.is_(None))
+        .order_by(story.c.story_no)
+    )
     first, second, *_ = queried(rig.database, live).scalars()
     kept(rig, text_after=30 * DAY)
     correct(rig.database, "merge", first, second)
@@ -208,29 +282,44 @@ def test_texts_go_and_the_beginnings_of_stories_stay(rig: Rig) -> None:
     kept(rig, text_after=180 * DAY)
     assert {*texts_of(rig)} == {None}
     words = article.c.lead, article.c.terms, article.c.signature
-    assert {row[1:] for row in stored(rig.database, article.c.inbox_no, *words)} == {("", b"", b"")}
+    assert {row[1:] for row in stored(rig.database, article.c.inbox_no, *words)} == {
+        ("", b"", b"")
+    }
     assert bytes_of(rig.database, sketch) == 0
     with rig.database.read() as connection:
         window = placing_of(rig.database).parts.window.current(connection)
-        assert [window.neighbours(number) for number in window.numbers()] == [[]] * len(window)
-        assert differences(rig.pipeline.placer.parts.window.current(connection), window) == []
+        assert [window.neighbours(number) for number in window.numbers()] == [[]] * len(
+            window
+        )
+        assert (
+            differences(rig.pipeline.placer.parts.window.current(connection), window)
+            == []
+        )
     counts = dict(stored(rig.database, story.c.id, story.c.article_count))
-    assert all(window.story(n).article_count == counts[window.story(n).id] for n in window.numbers())
+    assert all(
+        window.story(n).article_count == counts[window.story(n).id]
+        for n in window.numbers()
+    )
     assert {one.id: reading.text(one.id) for one in stories} == {
         key: stays(text) for key, text in shown.items()
     }
-    assert any(text is not None and text.openings for text in shown.values()), "and one had such"
+    assert any(text is not None and text.openings for text in shown.values()), (
+        "and one had such"
+    )
     after = reading.stories(StoryFilter(limit=100)).stories
     assert [(s.id, s.title, s.report_count, s.article_count) for s in after] == [
         (s.id, s.title, s.report_count, s.article_count) for s in stories
     ]
     whole = [reading.story(one.id) for one in stories]
-    assert all(isinstance(one, StoryView) and one.texts_gone for one in whole), "which its page says"
+    assert all(isinstance(one, StoryView) and one.texts_gone for one in whole), (
+        "which its page says"
+    )
     one = stories[0].articles[0]
     assert reading.explained_article(one.id) is not None
-    assert render_next(rig.database, 5, rig.all_tuning.section("stories", StoryTuning)) == 0, (
-        "and not told again"
-    )
+    assert (
+        render_next(rig.database, 5, rig.all_tuning.section("stories", StoryTuning))
+        == 0
+    ), "and not told again"
     assert wrong(rig.database) == []
 
 
@@ -242,20 +331,30 @@ def test_what_stays_of_a_story_is_kept_when_it_ages_later(rig: Rig) -> None:
     at = NOON + dt.timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY)
     kept(rig, text_after=1_000 * DAY)
-    assert {row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)} == {b""}
-    assert {id_: reading.text(id_) for id_ in ids} == {id_: stays(text) for id_, text in shown.items()}
+    assert {
+        row[1] for row in stored(rig.database, article.c.inbox_no, article.c.terms)
+    } == {b""}
+    assert {id_: reading.text(id_) for id_ in ids} == {
+        id_: stays(text) for id_, text in shown.items()
+    }
     assert wrong(rig.database) == []
 
 
 def stays(shown: StoryText | None) -> StoryText | None:
     """The title and the first paragraph of the lead stay; all else goes with the texts of the articles."""
-    return None if shown is None else StoryText(title=shown.title, lead=shown.lead[:1], version=shown.version)
+    return (
+        None
+        if shown is None
+        else StoryText(title=shown.title, lead=shown.lead[:1], version=shown.version)
+    )
 
 
 @pytest.mark.later
 def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
     def given(body: str) -> Any:
-        return record("Herald", "x", "Levee gives way", body, url="https://herald.example/x")
+        return record(
+            "Herald", "x", "Levee gives way", body, url="https://herald.example/x"
+        )
 
     (placed,) = rig.take(given(FLOOD))
     kept(rig, text_after=180 * DAY)
@@ -267,12 +366,16 @@ def test_a_text_that_went_does_not_come_back(rig: Rig) -> None:
 
 
 @pytest.mark.later
-def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(rig: Rig) -> None:
+def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(
+    rig: Rig,
+) -> None:
     at = NOON + dt.timedelta(days=20)
     kept(rig, at=at, text_after=7 * DAY)
     assert {*texts_of(rig)} == {None}
     after = rig.take(record("Herald", "x", "Levee gives way", FLOOD, published=NOON))
-    assert [one.outcome for one in after] == ["founded"], "what has no words is like nothing"
+    assert [one.outcome for one in after] == ["founded"], (
+        "what has no words is like nothing"
+    )
     before = homes_of(rig)
     rig.restart()
     rig.take(record("Echo", "y", "Dockers walk out", STRIKE, published=NOON))
@@ -281,7 +384,9 @@ def test_texts_go_from_stories_that_are_still_live_where_a_person_says_so(rig: R
 
 
 def homes_of(rig: Rig) -> dict[str, str]:
-    return {row[0]: row[1] for row in stored(rig.database, article.c.id, article.c.story)}
+    return {
+        row[0]: row[1] for row in stored(rig.database, article.c.id, article.c.story)
+    }
 
 
 # --- stories -----------------------------------------------------------------------------------------------
@@ -289,7 +394,9 @@ def homes_of(rig: Rig) -> dict[str, str]:
 
 @pytest.mark.later
 def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> None:
-    given = record("Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x")
+    given = record(
+        "Herald", "x", "Levee gives way", FLOOD, url="https://herald.example/x"
+    )
     (placed,) = rig.take(given)
     assert placed.story is not None
     ids = [row[1] for row in stored(rig.database, story.c.story_no, story.c.id)]
@@ -298,15 +405,29 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> Non
     assert stored(rig.database, article.c.inbox_no) == []
     assert reading.stories(StoryFilter(limit=10)).stories == ()
     assert reading.story(placed.story) is None
-    assert [reading.gone(placed.story), reading.gone(placed.article), reading.gone("a" * 16)] == [
+    assert [
+        reading.gone(placed.story),
+        reading.gone(placed.article),
+        reading.gone("a" * 16),
+    ] == [
         True,
         True,
         False,
     ]
-    assert {row[1] for row in stored(rig.database, tombstone.c.article, tombstone.c.kind)} == {"retention"}
+    assert {
+        row[1] for row in stored(rig.database, tombstone.c.article, tombstone.c.kind)
+    } == {"retention"}
     assert [one.outcome for one in rig.accept(given)] == ["known"]
-    changed = record("Herald", "x", "Levee gives way", f"{FLOOD} Late.", url="https://herald.example/x")
-    moved = record("Echo", "9", "Levee gives way", FLOOD_ELSEWHERE, url="https://echo.example/9")
+    changed = record(
+        "Herald",
+        "x",
+        "Levee gives way",
+        f"{FLOOD} Late.",
+        url="https://herald.example/x",
+    )
+    moved = record(
+        "Echo", "9", "Levee gives way", FLOOD_ELSEWHERE, url="https://echo.example/9"
+    )
     assert [one.outcome for one in rig.accept(changed, moved)] == ["known", "new"]
     rig.place()
     fresh = {row[1] for row in stored(rig.database, story.c.story_no, story.c.id)}
@@ -315,8 +436,12 @@ def test_stories_go_for_good_and_are_known_when_they_come_again(rig: Rig) -> Non
 
 
 @pytest.mark.later
-def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig) -> None:
-    largest = select(story.c.id, story.c.title, story.c.article_count).order_by(story.c.article_count.desc())
+def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(
+    rig: Rig,
+) -> None:
+    largest = select(story.c.id, story.c.title, story.c.article_count).order_by(
+        story.c.article_count.desc()
+    )
     old = queried(rig.database, largest.limit(1)).one()
     assert old.article_count > 4
     rig.clock = Clock(YEAR)
@@ -324,7 +449,9 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
     rig.restart()
     with rig.database.write() as connection:
         for days in (1.5, 0.6):
-            steady_clock.record_time(connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1))
+            steady_clock.record_time(
+                connection, YEAR - dt.timedelta(days=days), dt.timedelta(days=1)
+            )
     retention_job = rig.pipeline.retention_job(RetentionPlan(stories_after=300 * DAY))
     seen = set()
     state = select(story.c.title, story.c.article_count).where(story.c.id == old.id)
@@ -344,13 +471,21 @@ def test_a_large_story_goes_in_parts_and_keeps_its_headline_to_the_last(rig: Rig
 def test_a_story_that_goes_in_equal_parts_leaves_no_history(rig: Rig) -> None:
     late = YEAR + dt.timedelta(days=30)
     paired_copies = [
-        record(name, "x", "Levee gives way", FLOOD, published=late) for name in ("Herald", "Echo")
+        record(name, "x", "Levee gives way", FLOOD, published=late)
+        for name in ("Herald", "Echo")
     ]
     rig.clock = Clock(late)
     assert len({placed.story for placed in rig.take(*paired_copies)}) == 1
     all_tuning = Tuning({"retention": {"rows_a_step": 2}})
-    kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
-    assert set(stored(rig.database, story_log.c.kind)) == {("forgotten",)}, "only that they are gone"
+    kept(
+        rig,
+        at=late + dt.timedelta(days=400),
+        all_tuning=all_tuning,
+        stories_after=300 * DAY,
+    )
+    assert set(stored(rig.database, story_log.c.kind)) == {("forgotten",)}, (
+        "only that they are gone"
+    )
 
 
 @pytest.mark.later
@@ -358,15 +493,25 @@ def test_a_large_story_goes_wholly_though_others_grew_beside_it(rig: Rig) -> Non
     late = YEAR + dt.timedelta(days=30)
     rig.clock = Clock(late)
     names = ("Herald", "Echo", "Lantern", "Courier", "Gazette")
-    flood = [record(name, "x", "Levee gives way", FLOOD, published=late) for name in names]
+    flood = [
+        record(name, "x", "Levee gives way", FLOOD, published=late) for name in names
+    ]
     strike = record("Post", "y", "Dock workers strike", STRIKE, published=late)
     placed = rig.take(*flood[:4], strike, flood[4])
-    assert [len({one.story for one in placed}), placed[3].story == placed[5].story] == [2, True]
+    assert [len({one.story for one in placed}), placed[3].story == placed[5].story] == [
+        2,
+        True,
+    ]
     with rig.database.write() as connection:  # the newest ones go first
         of_first = update(story).where(story.c.id == placed[0].story)
         connection.execute(of_first.values(title_article=placed[0].article))
     all_tuning = Tuning({"retention": {"rows_a_step": 2}})
-    kept(rig, at=late + dt.timedelta(days=400), all_tuning=all_tuning, stories_after=300 * DAY)
+    kept(
+        rig,
+        at=late + dt.timedelta(days=400),
+        all_tuning=all_tuning,
+        stories_after=300 * DAY,
+    )
     assert stored(rig.database, article.c.inbox_no, article.c.title) == []
     assert checked(rig.database) == []
 
@@ -377,13 +522,33 @@ def test_texts_go_from_a_story_whose_newest_article_was_forgotten(rig: Rig) -> N
     rig.clock = Clock(later)
     rig.restart()
     names = ("Herald", "Echo", "Lantern")
-    old = rig.take(*(record(name, "x", "Levee gives way", FLOOD, published=later) for name in names))
-    strike = rig.take(record("Post", "y", "Dock workers strike", STRIKE, published=later))
-    newest = record("Courier", "z", "Levee gives way", FLOOD, url="https://c.example/z", published=later)
+    old = rig.take(
+        *(
+            record(name, "x", "Levee gives way", FLOOD, published=later)
+            for name in names
+        )
+    )
+    strike = rig.take(
+        record("Post", "y", "Dock workers strike", STRIKE, published=later)
+    )
+    newest = record(
+        "Courier",
+        "z",
+        "Levee gives way",
+        FLOOD,
+        url="https://c.example/z",
+        published=later,
+    )
     assert rig.take(newest)[0].story == old[0].story
     with rig.database.write() as connection:  # all but the newest is so old
-        last = select(article.c.inbox_no).where(article.c.id == strike[0].article).scalar_subquery()
-        connection.execute(update(article).where(article.c.inbox_no <= last).values(placed_at=NOON))
+        last = (
+            select(article.c.inbox_no)
+            .where(article.c.id == strike[0].article)
+            .scalar_subquery()
+        )
+        connection.execute(
+            update(article).where(article.c.inbox_no <= last).values(placed_at=NOON)
+        )
     kept(rig, at=later + dt.timedelta(days=20), text_after=100 * DAY)
     assert None not in texts_in(rig, old[0].story)
     forget(rig, "https://c.example/z")
@@ -411,15 +576,25 @@ def test_a_copy_of_what_went_is_an_original(rig: Rig) -> None:
     rig.take(old)
     rig.clock = Clock(YEAR)
     rig.restart()
-    copy = record("Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1))
+    copy = record(
+        "Echo", "y", "Levee gives way", FLOOD, published=YEAR - dt.timedelta(hours=1)
+    )
     (placed,) = rig.take(copy)
     kept(rig, at=YEAR + dt.timedelta(days=1), stories_after=100 * DAY)
-    assert stored(rig.database, article.c.id, article.c.copy_of) == [(placed.article, None)]
+    assert stored(rig.database, article.c.id, article.c.copy_of) == [
+        (placed.article, None)
+    ]
     assert what_is_wrong(rig.database) == []
 
 
 def test_with_its_last_article_the_standing_of_a_sender_goes(rig: Rig) -> None:
-    letter = record("letters", "1", "Ferry aground near Calmouth", "A ferry ran aground.", outlet="Anna Holm")
+    letter = record(
+        "letters",
+        "1",
+        "Ferry aground near Calmouth",
+        "A ferry ran aground.",
+        outlet="Anna Holm",
+    )
     rig.take(letter)
     trust(rig.database, ["letters Anna Holm"])
     kept(rig, at=YEAR + dt.timedelta(days=400), stories_after=300 * DAY)
@@ -480,39 +655,69 @@ def test_what_could_not_be_read_is_noted_for_some_time(rig: Rig) -> None:
     with rig.database.write() as connection:
         for days, item in ((0, "old.html"), (350, "new.html")):
             at = NOON + dt.timedelta(days=days)
-            rejected.note(connection, source="f", item=item, verdict="empty", reason="no words", at=at)
+            rejected.note(
+                connection,
+                source="f",
+                item=item,
+                verdict="empty",
+                reason="no words",
+                at=at,
+            )
     kept(rig)
-    assert [row[0] for row in stored(rig.database, rejected_input.c.item)] == ["new.html"]
+    assert [row[0] for row in stored(rig.database, rejected_input.c.item)] == [
+        "new.html"
+    ]
 
 
 def test_what_was_placed_while_the_clock_ran_ahead_holds_up_nothing(rig: Rig) -> None:
-    rig.take(*(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6)))
+    rig.take(
+        *(record("Herald", str(n), f"Report {n}", f"{FLOOD} {n}") for n in range(6))
+    )
     now = NOON + dt.timedelta(days=400)
     with rig.database.write() as connection:
-        numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
+        numbers = list(
+            connection.execute(
+                select(article.c.inbox_no).order_by(article.c.inbox_no)
+            ).scalars()
+        )
         wrong = update(article).where(article.c.inbox_no.in_(numbers[2:4]))
         connection.execute(wrong.values(placed_at=now + dt.timedelta(days=300)))
-        assert retention.placed_before(connection, now - dt.timedelta(days=30), now) == numbers[-1]
+        assert (
+            retention.placed_before(connection, now - dt.timedelta(days=30), now)
+            == numbers[-1]
+        )
 
 
-def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(rig: Rig) -> None:
+def test_what_was_placed_while_the_clock_was_behind_takes_nothing_young_along(
+    rig: Rig,
+) -> None:
     begin = NOON + dt.timedelta(days=10)
     with rig.database.write() as connection:
-        numbers = list(connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no)).scalars())
+        numbers = list(
+            connection.execute(
+                select(article.c.inbox_no).order_by(article.c.inbox_no)
+            ).scalars()
+        )
         for place, n in enumerate(numbers):
             at = begin + dt.timedelta(days=place)
-            connection.execute(update(article).where(article.c.inbox_no == n).values(placed_at=at))
+            connection.execute(
+                update(article).where(article.c.inbox_no == n).values(placed_at=at)
+            )
         now = begin + dt.timedelta(days=len(numbers))
         for wrong in range(len(numbers) - 2):
             stretch = article.c.inbox_no.in_(numbers[wrong : wrong + 2])
             connection.execute(update(article).where(stretch).values(placed_at=NOON))
             bound = numbers[len(numbers) - 31]
-            found = retention.placed_before(connection, now - dt.timedelta(days=30), now)
+            found = retention.placed_before(
+                connection, now - dt.timedelta(days=30), now
+            )
             assert bound - 2 <= found <= bound + 2, wrong
             for place in (wrong, wrong + 1):
                 at = begin + dt.timedelta(days=place)
                 connection.execute(
-                    update(article).where(article.c.inbox_no == numbers[place]).values(placed_at=at)
+                    update(article)
+                    .where(article.c.inbox_no == numbers[place])
+                    .values(placed_at=at)
                 )
 
 
@@ -521,7 +726,12 @@ def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
     for moment in [*(placed for _, placed in rows), YEAR, NOON]:
         expected = max((n for n, placed in rows if placed < moment), default=0)
         assert (
-            read_by(rig.database, retention.placed_before, moment, NOON + dt.timedelta(days=9_999))
+            read_by(
+                rig.database,
+                retention.placed_before,
+                moment,
+                NOON + dt.timedelta(days=9_999),
+            )
             == expected
         )
 
@@ -532,7 +742,13 @@ def test_placed_before_finds_the_same_as_reading_all(rig: Rig) -> None:
 @pytest.mark.later
 def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) -> None:
     mark = "zyzzogeton"
-    given = record("Herald", "x", f"{mark} gives way", f"{FLOOD} {mark}", url=f"https://h.example/{mark}")
+    given = record(
+        "Herald",
+        "x",
+        f"{mark} gives way",
+        f"{FLOOD} {mark}",
+        url=f"https://h.example/{mark}",
+    )
     (placed,) = rig.take(given)
     settle(rig)
     kept(rig, at=rig.clock() + dt.timedelta(days=200), text_after=30 * DAY)
@@ -541,11 +757,15 @@ def test_forgetting_reaches_what_is_left_of_an_article_without_text(rig: Rig) ->
     with rig.database.read() as connection:
         for table in article.metadata.sorted_tables:
             for row in connection.execute(text(f"SELECT * FROM {table.name}")):
-                assert not any(mark in plain(value).lower() for value in row), table.name
+                assert not any(mark in plain(value).lower() for value in row), (
+                    table.name
+                )
 
 
 @pytest.mark.later
-def test_an_export_says_which_texts_are_deleted(rig: Rig, database: Database, tmp_path: Any) -> None:
+def test_an_export_says_which_texts_are_deleted(
+    rig: Rig, database: Database, tmp_path: Any
+) -> None:
     kept(rig, at=NOON + dt.timedelta(days=60), text_after=30 * DAY)
     first = b"".join(exported(database, no_progress))
     assert b'"text":null' in first
@@ -557,11 +777,19 @@ def test_an_export_says_which_texts_are_deleted(rig: Rig, database: Database, tm
 
 
 @pytest.mark.later
-def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(rig: Rig) -> None:
+def test_an_entry_keeps_nothing_that_its_article_has_and_is_forgotten_all_the_same(
+    rig: Rig,
+) -> None:
     address = "https://herald.example/x"
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD, url=address))
-    kept(rig, at=NOON + dt.timedelta(days=11), all_tuning=Tuning({"retention": {"rows_a_step": 1}}))
-    rows = stored(rig.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url)
+    kept(
+        rig,
+        at=NOON + dt.timedelta(days=11),
+        all_tuning=Tuning({"retention": {"rows_a_step": 1}}),
+    )
+    rows = stored(
+        rig.database, entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.url
+    )
     assert rows[-1][1:] == (placed.article, b"", None)
     assert [one.url for one in results_of(rig.database)][-1] == address
     placing_of(rig.database).erase(ForgetCommand(name=address))
@@ -575,7 +803,9 @@ def results_of(database: Database) -> list[inbox.EntryResult]:
 
 
 def test_entries_that_were_refused_are_settled_as_they_are(rig: Rig) -> None:
-    rig.accept(record("Herald", "y", "Levee gives way", FLOOD, url="https://herald.example/y"))
+    rig.accept(
+        record("Herald", "y", "Levee gives way", FLOOD, url="https://herald.example/y")
+    )
     with rig.database.write() as connection:
         waiting = entry.c.state == "ready"
         refused = {"state": "refused", "outcome": "refused", "verdict": "paywall"}
@@ -592,6 +822,7 @@ def stored_last(connection: Any) -> int:
 def test_each_entry_that_was_placed_holds_no_words_but_its_headline(rig: Rig) -> None:
     (placed,) = rig.take(record("Herald", "x", "Levee gives way", FLOOD))
     size = queried(
-        rig.database, select(func.length(entry.c.payload)).where(entry.c.article == placed.article)
+        rig.database,
+        select(func.length(entry.c.payload)).where(entry.c.article == placed.article),
     ).scalar_one()
     assert size < 200 < len(FLOOD) // 2

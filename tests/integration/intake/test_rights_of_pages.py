@@ -33,7 +33,10 @@ DEEP = 9  # a sentence so far down that no excerpt reaches it
 PAGES: dict[str, tuple[dict[str, str], str]] = {
     "/open": ({}, ""),
     "/archived": ({}, '<meta name="robots" content="index, noarchive">'),
-    "/archived-below": ({}, '<meta name="robots" content="index"><meta name="robots" content="noarchive">'),
+    "/archived-below": (
+        {},
+        '<meta name="robots" content="index"><meta name="robots" content="noarchive">',
+    ),
     "/archived-by-header": ({"X-Robots-Tag": "noarchive"}, ""),
     "/mined": ({}, '<meta name="tdm-reservation" content="1">'),
     "/mined-by-header": ({"tdm-reservation": "1"}, ""),
@@ -41,7 +44,17 @@ PAGES: dict[str, tuple[dict[str, str], str]] = {
     "/unquoted-by-header": ({"X-Robots-Tag": "max-snippet:0"}, ""),
     "/for-another": ({"X-Robots-Tag": "otherbot: noarchive, nosnippet"}, ""),
 }
-_NAMES = ("harbour", "orchard", "tramway", "library", "quarry", "vineyard", "aqueduct", "lighthouse", "mill")
+_NAMES = (
+    "harbour",
+    "orchard",
+    "tramway",
+    "library",
+    "quarry",
+    "vineyard",
+    "aqueduct",
+    "lighthouse",
+    "mill",
+)
 TOPICS = dict(zip(PAGES, _NAMES, strict=True))
 WHOLE = {"/open", "/for-another"}
 UNQUOTED = {"/unquoted", "/unquoted-by-header"}
@@ -74,9 +87,13 @@ def outlet() -> Iterator[LoopbackServer]:
             f"<link>{server.url(path)}</link><pubDate>Mon, 12 Oct 2026 09:0{number}:00 GMT</pubDate></item>"
             for number, path in enumerate(PAGES)
         )
-        server.routes["/feed"] = f"<rss version='2.0'><channel><title>Gazette</title>{items}</channel></rss>"
+        server.routes["/feed"] = (
+            f"<rss version='2.0'><channel><title>Gazette</title>{items}</channel></rss>"
+        )
         for path, (headers, head) in PAGES.items():
-            server.routes[path] = Response(200, headers, page(path, head), "text/html; charset=utf-8")
+            server.routes[path] = Response(
+                200, headers, page(path, head), "text/html; charset=utf-8"
+            )
         yield server
 
 
@@ -85,11 +102,15 @@ def polled(database: Database, outlet: LoopbackServer) -> StoryReader:
     """A reader with the articles of the outlet's feed, pages and all."""
     clock = Clock(NOON)
     client = Client(ClientSettings(allow_private=("127.0.0.0/8",)), ALL_TUNING)
-    polling = poller_on(database, client, ALL_TUNING, clock, lambda: False, pages="always")
+    polling = poller_on(
+        database, client, ALL_TUNING, clock, lambda: False, pages="always"
+    )
     written_by(database, add, feed_source(outlet.url("/feed"), pages="always"))
     (source,) = read_by(database, all_sources)
     polling.poll(source)
-    due_pages = read_by(database, pending_pages.due_pages, clock() + dt.timedelta(hours=1), 100)
+    due_pages = read_by(
+        database, pending_pages.due_pages, clock() + dt.timedelta(hours=1), 100
+    )
     for one in due_pages:
         assert polling.fetch_page(one)
     client.close()
@@ -112,11 +133,17 @@ def by_page(story_reader: StoryReader) -> dict[str, tuple[str, ArticleView]]:
 def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: StoryReader) -> None:
     found = by_page(polled)
     assert found.keys() == PAGES.keys()
-    assert all(sentence(path, DEEP) in article.text for path, (_, article) in found.items())
+    assert all(
+        sentence(path, DEEP) in article.text for path, (_, article) in found.items()
+    )
     settings = PublishSettings(port=0, full_text="all", excerpt_words=WORDS)
     server = Server(polled, settings)
-    with httpx.Client(base_url=server.start(), headers=STRANGER, trust_env=False, timeout=30) as client:
-        feeds = client.get("/feeds/stories.rss").text + client.get("/api/v1/stories").text
+    with httpx.Client(
+        base_url=server.start(), headers=STRANGER, trust_env=False, timeout=30
+    ) as client:
+        feeds = (
+            client.get("/feeds/stories.rss").text + client.get("/api/v1/stories").text
+        )
         for path, (story, article) in found.items():
             answers = [
                 client.get(f"/stories/{story}").text,
@@ -128,7 +155,9 @@ def test_nobody_else_gets_more_of_a_page_than_it_allows(polled: StoryReader) -> 
             ]
             reported = re.sub(r"</?mark>", "", " ".join(answers))
             assert (sentence(path, DEEP) in reported) == (path in WHOLE), path
-            assert (f"by {TOPICS[path]} engineer" in reported) == (path not in UNQUOTED), path
+            assert (f"by {TOPICS[path]} engineer" in reported) == (
+                path not in UNQUOTED
+            ), path
             assert f"The {TOPICS[path]} is measured anew" in reported
             assert "<img" not in answers[0]  # pages link to pictures and load none
     server.stop()
@@ -138,5 +167,7 @@ def test_pictures_are_kept_by_reference_and_never_fetched(
     polled: StoryReader, outlet: LoopbackServer
 ) -> None:
     for path, (_, article) in by_page(polled).items():
-        assert [one.url for one in article.media] == [f"https://pictures.example/{TOPICS[path]}.jpg"]
+        assert [one.url for one in article.media] == [
+            f"https://pictures.example/{TOPICS[path]}.jpg"
+        ]
     assert not any(request.path.startswith("/pictures") for request in outlet.requests)

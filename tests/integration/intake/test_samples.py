@@ -44,15 +44,24 @@ def samples(rig: Rig) -> list[Entry]:
 
 def labels() -> dict[str, dict[str, str]]:
     """The true grouping, by file below the folder."""
-    lines = (REPOSITORY / "examples" / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (REPOSITORY / "examples" / "labels.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     return {line["file"]: line for line in map(json.loads, lines)}
 
 
 def assigned(rig: Rig) -> dict[str, str]:
     """The story of each file."""
-    statement = select(entry.c.payload, article.c.story).join(article, article.c.id == entry.c.article)
+    statement = select(entry.c.payload, article.c.story).join(
+        article, article.c.id == entry.c.article
+    )
     rows = queried(rig.database, statement).all()
-    return {str(codecs.decompress_struct(row.payload, Entry).guid): row.story for row in rows}
+    return {
+        str(codecs.decompress_struct(row.payload, Entry).guid): row.story
+        for row in rows
+    }
 
 
 @pytest.mark.later
@@ -69,7 +78,11 @@ def test_every_event_is_one_story_and_no_story_holds_two(rig: Rig) -> None:
 def reprints_of_one_agency_text_are_one_report(rig: Rig) -> None:
     reading = StoryReader(rig.database)
     home = assigned(rig)
-    (story,) = {home[file] for file, line in labels().items() if line["event"] == "chemical-fire"}
+    (story,) = {
+        home[file]
+        for file, line in labels().items()
+        if line["event"] == "chemical-fire"
+    }
     fire = reading.story(story)
     assert isinstance(fire, StoryView)
     assert (fire.article_count, fire.outlet_count, fire.report_count) == (6, 6, 3)
@@ -86,17 +99,31 @@ def test_samples_come_after_every_real_story_and_go_at_once(database: Database) 
     rig.take(*given[:6])
     alone = [one.id for one in reading.stories(StoryFilter()).stories]
     assert reading.samples() == "articles"
-    rig.take(record("Courier", "old", "Dock workers strike", STRIKE, published=rig.clock() - 400 * DAY))
+    rig.take(
+        record(
+            "Courier",
+            "old",
+            "Dock workers strike",
+            STRIKE,
+            published=rig.clock() - 400 * DAY,
+        )
+    )
     (real, *rest) = [one.id for one in reading.stories(StoryFilter()).stories]
     assert rest == alone, "in their own order"
     rig.take(*given[6:])
     shown = [one.id for one in reading.stories(StoryFilter()).stories]
     assert [shown[0], reading.rank_front_page(StoryFilter())[0].id] == [real, real]
-    changes = queried(rig.database, select(change.c.story).order_by(change.c.bumped_at)).scalars().all()
+    changes = (
+        queried(rig.database, select(change.c.story).order_by(change.c.bumped_at))
+        .scalars()
+        .all()
+    )
     assert changes[-1] == real
     assert what_is_wrong(rig.database) == []
     rig.accept(*samples(rig)[12:14])
-    forgotten = rig.pipeline.placer.erase(ForgetCommand(name="articles", is_source=True))
+    forgotten = rig.pipeline.placer.erase(
+        ForgetCommand(name="articles", is_source=True)
+    )
     assert (forgotten.named, reading.samples()) == (14, None)
     assert [one.id for one in reading.stories(StoryFilter()).stories] == [real]
     assert {one.outcome for one in rig.take(*given)} <= {"refused"}

@@ -33,10 +33,18 @@ OLD_ITEMS = 25
 
 Change = Callable[[str], str]
 
-_GUID = re.compile(r"(<(guid|id)(?:\s[^>]*)?>(?:<!\[CDATA\[)?\s*)(.*?)(\s*(?:\]\]>)?</\2>)", re.DOTALL)
-_LINK = re.compile(r"(<link>(?:<!\[CDATA\[)?\s*|<link\s[^>]*?href=[\"'])(https?://[^<\"'\]\s]+)")
-_TITLE = re.compile(r"(<title(?:\s[^>]*)?>(?:<!\[CDATA\[)?)(.*?)((?:\]\]>)?</title>)", re.DOTALL)
-_DATE = re.compile(r"(<(pubDate|published|updated|dc:date)>\s*)(.*?)(\s*</\2>)", re.DOTALL)
+_GUID = re.compile(
+    r"(<(guid|id)(?:\s[^>]*)?>(?:<!\[CDATA\[)?\s*)(.*?)(\s*(?:\]\]>)?</\2>)", re.DOTALL
+)
+_LINK = re.compile(
+    r"(<link>(?:<!\[CDATA\[)?\s*|<link\s[^>]*?href=[\"'])(https?://[^<\"'\]\s]+)"
+)
+_TITLE = re.compile(
+    r"(<title(?:\s[^>]*)?>(?:<!\[CDATA\[)?)(.*?)((?:\]\]>)?</title>)", re.DOTALL
+)
+_DATE = re.compile(
+    r"(<(pubDate|published|updated|dc:date)>\s*)(.*?)(\s*</\2>)", re.DOTALL
+)
 _BODY_END = re.compile(r"(\]\]>)?(</(?:description|content|summary|content:encoded)>)")
 
 
@@ -71,7 +79,11 @@ def dated_now(item: str) -> str:
 
     def now(match: re.Match[str]) -> str:
         is_iso = match[3][:4].isdigit()
-        return match[1] + (moment.isoformat() if is_iso else format_datetime(moment)) + match[4]
+        return (
+            match[1]
+            + (moment.isoformat() if is_iso else format_datetime(moment))
+            + match[4]
+        )
 
     return _DATE.sub(now, item)
 
@@ -99,14 +111,23 @@ LATER = ("GUIDs", "links", "tracking")
 
 def small_feeds(data: Path) -> list[Feed]:
     """XML feeds with dated items, the most different ones first."""
-    feeds = [feed for feed in real_feeds(data) if not feed.is_json and 5 <= len(feed.items) <= MOST_ITEMS]
+    feeds = [
+        feed
+        for feed in real_feeds(data)
+        if not feed.is_json and 5 <= len(feed.items) <= MOST_ITEMS
+    ]
     return feeds[:: max(1, len(feeds) // FEEDS)][:FEEDS]
 
 
 def changed(feed: Feed, change: Change) -> bytes:
     """The feed with each item changed; in the order of the items."""
     items = [change(item.decode("utf-8", "surrogateescape")) for item in feed.items]
-    return feed.shown({place: item.encode("utf-8", "surrogateescape") for place, item in enumerate(items)})
+    return feed.shown(
+        {
+            place: item.encode("utf-8", "surrogateescape")
+            for place, item in enumerate(items)
+        }
+    )
 
 
 class Reading:
@@ -123,7 +144,11 @@ class Reading:
 
     def subscribe(self) -> None:
         for feed in self.feeds:
-            written_by(self.database, add, feed_source(feed.address, name=feed.name, pages="never"))
+            written_by(
+                self.database,
+                add,
+                feed_source(feed.address, name=feed.name, pages="never"),
+            )
 
     def poll(self, body_of: Callable[[Feed], bytes]) -> int:
         """Serve the feeds, poll all of them, and place what came: how many entries were accepted."""
@@ -131,7 +156,10 @@ class Reading:
             parts = urlsplit(feed.address)
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
             others = self.world.sites.get(parts.netloc, {})
-            self.world.sites[parts.netloc] = {**others, path: Resource(body_of(feed), etag=None)}
+            self.world.sites[parts.netloc] = {
+                **others,
+                path: Resource(body_of(feed), etag=None),
+            }
         accepted = 0
         for source in read_by(self.database, all_sources):
             polled = self._poller.poll(source)
@@ -179,9 +207,15 @@ def second_day(first_day: Path, data: Path, tmp_path: Path) -> Iterator[Reading]
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[pytest.mark.later] if kind in LATER else []) for kind in CHANGES]
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.later] if kind in LATER else [])
+        for kind in CHANGES
+    ],
 )
-def test_what_is_served_again_with_other_words_around_it_is_no_news(second_day: Reading, kind: str) -> None:
+def test_what_is_served_again_with_other_words_around_it_is_no_news(
+    second_day: Reading, kind: str
+) -> None:
     articles, bumps = second_day.articles(), second_day.bumps()
     second_day.poll(lambda feed: changed(feed, CHANGES[kind]))
     assert second_day.articles() == articles
@@ -207,7 +241,9 @@ def test_old_entries_that_a_feed_shows_again_are_stored_and_not_announced(
     reading = Reading(sqlite, [feed])
     reading.subscribe()
     newest = sorted(range(len(feed.items)), key=feed.date_of, reverse=True)[:-OLD_ITEMS]
-    reading.poll(lambda feed: feed.shown({place: feed.items[place] for place in newest}))
+    reading.poll(
+        lambda feed: feed.shown({place: feed.items[place] for place in newest})
+    )
     before = reading.bumps()
     reading.time.run(24 * 3600)
     assert reading.poll(lambda feed: feed.body) == OLD_ITEMS
@@ -222,5 +258,9 @@ def is_archive(feed: Feed) -> bool:
     if feed.is_json or not 2 * OLD_ITEMS <= len(feed.items) <= 4 * OLD_ITEMS:
         return False
     dates = [feed.date_of(place) for place in range(len(feed.items))]
-    old = [date for date in dates if date is not None and date < FETCHED - dt.timedelta(days=3)]
+    old = [
+        date
+        for date in dates
+        if date is not None and date < FETCHED - dt.timedelta(days=3)
+    ]
     return len(old) >= OLD_ITEMS and None not in dates

@@ -12,8 +12,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
-from aggregator.store.tables import article, correction, link_constraint, story, story_log
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, settled
+from aggregator.store.tables import (
+    article,
+    correction,
+    link_constraint,
+    story,
+    story_log,
+)
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    settled,
+)
 from tests.support.rows import queried, rename
 from tests.support.story_checks import (
     assigned,
@@ -47,27 +62,39 @@ def log_of(database: Database, id_: str, kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.later
-def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(grouped: Database) -> None:
+def test_two_stories_of_one_event_become_one_again_with_the_reason_in_both_logs(
+    grouped: Database,
+) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
     before = partition(grouped)
-    new = mistake(grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2]))[1]
+    new = mistake(
+        grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2])
+    )[1]
     rig = look(grouped)
-    assert {home: ids for home, ids in partition(grouped).items() if home in before} == before
+    assert {
+        home: ids for home, ids in partition(grouped).items() if home in before
+    } == before
     assert redirects(grouped)[new] == bridge
-    (merged,) = [line for line in log_of(grouped, bridge, "merged") if line.get("other") == new]
+    (merged,) = [
+        line for line in log_of(grouped, bridge, "merged") if line.get("other") == new
+    ]
     assert merged["reason"] == "second look"
     assert merged["score"] >= merged["need"]
     assert log_of(grouped, new, "merged")[-1]["into"] == bridge
     assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
-def test_an_undated_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(grouped: Database) -> None:
+def test_an_undated_article_in_the_wrong_story_goes_where_it_belongs_and_says_why(
+    grouped: Database,
+) -> None:
     halden, goat = by_title(grouped, "Ostby ends", "goat cheese")
     before = partition(grouped)
     *_, moved = members(grouped, halden)
     mistake(grouped, "move", goat, articles=(moved,))
     rig = look(grouped)
-    assert {home: ids for home, ids in partition(grouped).items() if home in before} == before
+    assert {
+        home: ids for home, ids in partition(grouped).items() if home in before
+    } == before
     why = evidence_of(grouped, moved)
     assert why.stage == "second look"
     assert why.score is not None
@@ -89,29 +116,50 @@ def misplaced(database: Database) -> list[str]:
     placed = Rig(database, Clock(NOON)).take(
         record("Gazette", "1", title, FLOOD),
         record("Mirror", "1", title, FLOOD),
-        record("Herald", "1", "Pennmouth under water after levee breaks", FLOOD_ELSEWHERE),
-        record("Post", "1", "Prizes for bakers", "A jury in Oresk gave prizes to nine bakers of rye bread."),
+        record(
+            "Herald", "1", "Pennmouth under water after levee breaks", FLOOD_ELSEWHERE
+        ),
+        record(
+            "Post",
+            "1",
+            "Prizes for bakers",
+            "A jury in Oresk gave prizes to nine bakers of rye bread.",
+        ),
     )
     first, _, event, other = ids = [one.article for one in placed]
-    assert assigned(database)[first] == assigned(database)[event] != assigned(database)[other]
+    assert (
+        assigned(database)[first]
+        == assigned(database)[event]
+        != assigned(database)[other]
+    )
     mistake(database, "move", assigned(database)[other], articles=(first,))
     return ids
 
 
 def test_silent_copies_go_along(database: Database) -> None:
     first, copy, event, other = misplaced(database)
-    assert assigned(database)[first] == assigned(database)[copy] == assigned(database)[other]
+    assert (
+        assigned(database)[first]
+        == assigned(database)[copy]
+        == assigned(database)[other]
+    )
     look(database, every=5)
     home = assigned(database)[event]
     assert partition(database)[home] == {first, copy, event}
-    assert {line["article"] for line in log_of(database, home, "moved")} == {first, copy}
+    assert {line["article"] for line in log_of(database, home, "moved")} == {
+        first,
+        copy,
+    }
     assert what_is_wrong(database) == []
 
 
 def test_a_live_blog_stays_when_its_reports_go(grouped: Database) -> None:
     bridge, norvale = by_title(grouped, "Hollin Bridge", "Bank of Norvale")
     blog = queried(
-        grouped, select(article.c.id).where(article.c.story == bridge, article.c.role == "container")
+        grouped,
+        select(article.c.id).where(
+            article.c.story == bridge, article.c.role == "container"
+        ),
     ).scalar_one()
     mistake(grouped, "move", norvale, articles=(blog,))
     look(grouped)
@@ -123,12 +171,20 @@ def test_a_copy_that_is_bound_holds_its_report_back(database: Database) -> None:
     first, copy, _, other = misplaced(database)
     with database.write() as connection:
         connection.execute(
-            insert(correction), [{"correction_no": 1, "at": NOON, "kind": "merge", "detail": "{}"}]
+            insert(correction),
+            [{"correction_no": 1, "at": NOON, "kind": "merge", "detail": "{}"}],
         )
-        rows = [{"correction": 1, "article": id_, "relation": "together", "side": 0} for id_ in (copy, other)]
+        rows = [
+            {"correction": 1, "article": id_, "relation": "together", "side": 0}
+            for id_ in (copy, other)
+        ]
         connection.execute(insert(link_constraint), rows)
     look(database, every=5)
-    assert assigned(database)[first] == assigned(database)[copy] == assigned(database)[other]
+    assert (
+        assigned(database)[first]
+        == assigned(database)[copy]
+        == assigned(database)[other]
+    )
     assert what_is_wrong(database) == []
 
 
@@ -145,19 +201,31 @@ def test_looks_are_due_by_numbers_and_once(grouped: Database) -> None:
 
 def test_a_revision_does_not_put_a_look_off(grouped: Database) -> None:
     (bridge,) = by_title(grouped, "Hollin Bridge")
-    new = mistake(grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2]))[1]
+    new = mistake(
+        grouped, "split", bridge, articles=tuple(members(grouped, bridge)[:2])
+    )[1]
     old = next(one for one in small_set() if one.text and "Norvale" in one.title)
     rig = Rig(grouped, Clock(NOON + dt.timedelta(days=9)))
-    placed = rig.take(msgspec.structs.replace(old, text=f"{old.text} The bank had no more to say."))
+    placed = rig.take(
+        msgspec.structs.replace(old, text=f"{old.text} The bank had no more to say.")
+    )
     assert [one.outcome for one in placed] == ["revised"]
     assert redirects(grouped)[new] == bridge
     assert what_is_wrong(grouped, rig.pipeline.placer) == []
 
 
 @pytest.mark.later
-def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Database) -> None:
+def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(
+    database: Database,
+) -> None:
     late = [
-        record("Late", str(n), f"Sennick {n}", f"{STRIKE} That was day {n}.", published=NOON)
+        record(
+            "Late",
+            str(n),
+            f"Sennick {n}",
+            f"{STRIKE} That was day {n}.",
+            published=NOON,
+        )
         for n in range(34)
     ]
     held = []
@@ -165,7 +233,9 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Databas
         fill(database)
         (bridge,) = by_title(database, "Hollin Bridge")
         (norvale,) = by_title(database, "Bank of Norvale")
-        mistake(database, "split", bridge, articles=tuple(members(database, bridge)[:2]))
+        mistake(
+            database, "split", bridge, articles=tuple(members(database, bridge)[:2])
+        )
         mistake(database, "move", norvale, articles=(members(database, bridge)[0],))
         rig = Rig(database, Clock(NOON + dt.timedelta(days=9)))
         if way == "through":
@@ -175,7 +245,8 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Databas
             rig.restart()
         if way == "crashed":
             rig.accept(*late)
-            rename(database, "sketch", "away")  # the first article of the batch fails, after the look
+            # The first article of the batch fails, after the look
+            rename(database, "sketch", "away")
             with pytest.raises((SQLAlchemyError, AggregatorError)):
                 rig.place()
             rename(database, "away", "sketch")
@@ -190,7 +261,9 @@ def test_a_look_after_a_restart_or_a_crash_gives_the_same_rows(database: Databas
 
 
 @pytest.mark.later
-def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database) -> None:
+def test_deciding_again_takes_the_moves_of_the_second_look_too(
+    grouped: Database,
+) -> None:
     """Both ways end alike here: a mistake that a look puts right, and one that deciding again puts right."""
     halden, norvale = by_title(grouped, "Ostby ends", "Bank of Norvale")
     before = partition(grouped)
@@ -198,6 +271,8 @@ def test_deciding_again_takes_the_moves_of_the_second_look_too(grouped: Database
     difference = reclustering(grouped).take_over(placing_of(grouped), None)
     assert difference.moved == 1
     assert partition(grouped) == before
-    touched = dict(queried(grouped, select(story.c.id, story.c.membership_changed_no)).all())
+    touched = dict(
+        queried(grouped, select(story.c.id, story.c.membership_changed_no)).all()
+    )
     assert touched[halden] <= 63
     assert what_is_wrong(grouped) == []

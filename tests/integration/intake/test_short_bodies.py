@@ -7,7 +7,15 @@ import pytest
 from aggregator.model.core import Authority
 from aggregator.store.engine.database import Database
 from tests.integration.intake.test_hijacks import HEADLINE
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record, trust
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    Clock,
+    Rig,
+    record,
+    trust,
+)
 
 # (language, title and body of the first outlet, then of the second)
 SHORT_BODIES = {
@@ -50,8 +58,14 @@ def test_two_short_bodies_of_few_words_in_common_under_nearly_one_headline_are_o
 ) -> None:
     language, title, body, other_title, other_body = SHORT_BODIES[name]
     rig = Rig(sqlite, Clock(NOON))
-    (first,) = rig.take(record("Herald", "1", title, body, language=language, published=at(0)))
-    (second,) = rig.take(record("Post", "2", other_title, other_body, language=language, published=at(120)))
+    (first,) = rig.take(
+        record("Herald", "1", title, body, language=language, published=at(0))
+    )
+    (second,) = rig.take(
+        record(
+            "Post", "2", other_title, other_body, language=language, published=at(120)
+        )
+    )
     assert (second.outcome, second.story) == ("joined", first.story)
 
 
@@ -74,12 +88,22 @@ SENTENCES = (
     ],
 )
 def test_an_advertisement_of_one_sentence_under_the_headline_of_a_report_stays_out(
-    sqlite: Database, authority: Authority, is_known: bool, repeats_headline: bool, sentence: str
+    sqlite: Database,
+    authority: Authority,
+    is_known: bool,
+    repeats_headline: bool,
+    sentence: str,
 ) -> None:
     rig = Rig(sqlite, Clock(NOON))
     rig.take(
         record("Herald", "1", HEADLINE, FLOOD, published=NOON),
-        record("Post", "2", "Four dead as Pennmouth is flooded", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Post",
+            "2",
+            "Four dead as Pennmouth is flooded",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
     )
     source = "https://spam.example/feed"
     if is_known:

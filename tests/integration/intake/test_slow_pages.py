@@ -24,7 +24,10 @@ from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock
 from tests.support.rows import queried
 
-PAGE = b"<html><body><article><h1>Quay sold</h1><p>" + b"The board sold the eastern quay. " * 40
+PAGE = (
+    b"<html><body><article><h1>Quay sold</h1><p>"
+    + b"The board sold the eastern quay. " * 40
+)
 OWN = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million crowns."
 DEADLINE = 10.0
 
@@ -48,33 +51,57 @@ class Late(InlineExecutor):
 
 def accept_with_pages(database: Database, source: str, count: int) -> None:
     entries = [
-        Entry(source=source, guid=str(number), title=f"Quay {number} of {source} sold", html=f"<p>{OWN}</p>")
+        Entry(
+            source=source,
+            guid=str(number),
+            title=f"Quay {number} of {source} sold",
+            html=f"<p>{OWN}</p>",
+        )
         for number in range(count)
     ]
-    entries = [msgspec.structs.replace(one, url=f"https://{source}.example/{one.guid}") for one in entries]
+    entries = [
+        msgspec.structs.replace(one, url=f"https://{source}.example/{one.guid}")
+        for one in entries
+    ]
     with database.write() as connection:
-        accepted = inbox.accept(connection, entries, seen=[NOON] * count, wants_page=[True] * count).accepted
+        accepted = inbox.accept(
+            connection, entries, seen=[NOON] * count, wants_page=[True] * count
+        ).accepted
         for one in accepted:
             assert one.entry_no is not None
-            pending_pages.store_page(connection, one.entry_no, page=PAGE, url=None, charset="utf-8")
+            pending_pages.store_page(
+                connection, one.entry_no, page=PAGE, url=None, charset="utf-8"
+            )
 
 
-def test_three_pages_that_meet_the_deadline_are_the_last_of_their_source(database: Database) -> None:
+def test_three_pages_that_meet_the_deadline_are_the_last_of_their_source(
+    database: Database,
+) -> None:
     accept_with_pages(database, "slow", 40)
     accept_with_pages(database, "good", 20)
     executor = Late()
     pipeline = Pipeline(database, executor, Tuning(), Clock())
     list(pipeline.place_waiting())
     with database.read() as connection:
-        rows = connection.execute(select(entry.c.source, entry.c.page_verdict, entry.c.reason)).all()
-        texts = {row.url: row.text for row in connection.execute(select(article.c.url, article.c.text))}
+        rows = connection.execute(
+            select(entry.c.source, entry.c.page_verdict, entry.c.reason)
+        ).all()
+        texts = {
+            row.url: row.text
+            for row in connection.execute(select(article.c.url, article.c.text))
+        }
     slow = [row for row in rows if row.source == "slow"]
     assert len(slow) == 40
     assert {row.page_verdict for row in slow} == {"timeout"}
     assert sum("pages of this source take too long" in row.reason for row in slow) == 37
     assert all(texts[f"https://slow.example/{number}"] == OWN for number in range(40))
-    assert all("eastern quay. The board" in texts[f"https://good.example/{number}"] for number in range(20))
-    assert executor.asked["slow"] <= 3 + 4, "three alone, and the jobs that were under way"
+    assert all(
+        "eastern quay. The board" in texts[f"https://good.example/{number}"]
+        for number in range(20)
+    )
+    assert executor.asked["slow"] <= 3 + 4, (
+        "three alone, and the jobs that were under way"
+    )
     assert pipeline.slow_pages.resting() == ["slow"]
 
 
@@ -120,12 +147,21 @@ def test_twice_the_paragraphs_take_no_more_than_thrice_the_time(part: str) -> No
         return time.process_time() - began
 
     seconds(10)  # loads the library
-    assert min(seconds(6_000) for _ in range(2)) <= 3 * min(seconds(3_000) for _ in range(2)) + 0.5
+    assert (
+        min(seconds(6_000) for _ in range(2))
+        <= 3 * min(seconds(3_000) for _ in range(2)) + 0.5
+    )
 
 
-def test_what_waits_of_a_removed_source_waits_for_the_source(database: Database) -> None:
+def test_what_waits_of_a_removed_source_waits_for_the_source(
+    database: Database,
+) -> None:
     paper = sources.Source(
-        id="good", kind="feed", address="https://good.example/feed", interval_seconds=60, next_due_at=NOON
+        id="good",
+        kind="feed",
+        address="https://good.example/feed",
+        interval_seconds=60,
+        next_due_at=NOON,
     )
     with database.write() as connection:
         sources.add(connection, paper)
@@ -133,16 +169,23 @@ def test_what_waits_of_a_removed_source_waits_for_the_source(database: Database)
     with database.write() as connection:
         sources.remove(connection, "good")
         rejected.mute_of_removed_source(connection, "good", at=NOON)
-    pipeline = Pipeline(database, InlineExecutor(), Tuning(), Clock(NOON + dt.timedelta(hours=1)))
+    pipeline = Pipeline(
+        database, InlineExecutor(), Tuning(), Clock(NOON + dt.timedelta(hours=1))
+    )
     assert list(pipeline.place_waiting()) == []
-    assert database.transact(lambda writing: rejected.unmute(writing, lambda *_: False)) == 0
+    assert (
+        database.transact(lambda writing: rejected.unmute(writing, lambda *_: False))
+        == 0
+    )
     with database.write() as connection:
         sources.add(connection, paper)
         assert rejected.unmute(connection, lambda *_: True) == 3
     assert [len(batch) for batch in pipeline.place_waiting()] == [3]
 
 
-def test_many_pages_of_a_source_keep_none_of_another_waiting(database: Database) -> None:
+def test_many_pages_of_a_source_keep_none_of_another_waiting(
+    database: Database,
+) -> None:
     accept_with_pages(database, "many", 100)
     accept_with_pages(database, "few", 2)
     turns = []
@@ -150,7 +193,9 @@ def test_many_pages_of_a_source_keep_none_of_another_waiting(database: Database)
         while count := inbox.put_in_order(connection):
             turns.append(count)
     assert turns == [12, *[10] * 9]
-    rows = queried(database, select(entry.c.source, entry.c.inbox_no).order_by(entry.c.entry_no)).all()
+    rows = queried(
+        database, select(entry.c.source, entry.c.inbox_no).order_by(entry.c.entry_no)
+    ).all()
     assert max(row.inbox_no for row in rows if row.source == "few") <= 12
     many = [row.inbox_no for row in rows if row.source == "many"]
     assert many == sorted(many)

@@ -52,7 +52,8 @@ class Sources:
 
     def load(self, sources: str) -> Config:
         if "page: " in sources:
-            pytest.importorskip("cssselect")  # an environment made before it became a dependency
+            # An environment made before it became a dependency
+            pytest.importorskip("cssselect")
         self.file.write_text(HEAD + sources, encoding="utf-8")
         return load(self.file)
 
@@ -60,13 +61,20 @@ class Sources:
         config = self.load(sources)
         client = client_of(config)
         services = PollServices(
-            self.database, client, InlineExecutor(), Tuning(), utc_now, extras=source_extras(config)
+            self.database,
+            client,
+            InlineExecutor(),
+            Tuning(),
+            utc_now,
+            extras=source_extras(config),
         )
         poller = Poller(services, robots=False, pages="always")
         with self.database.write() as connection:
             sync_config(connection, configured_sources(config, utc_now()))
             stored = all_sources(connection)
-        polled = {one.shown_name: source_kind(one.kind).poller(poller)(one) for one in stored}
+        polled = {
+            one.shown_name: source_kind(one.kind).poller(poller)(one) for one in stored
+        }
         pages = read_by(self.database, pending_pages.due_pages, utc_now(), 100)
         for page in pages:
             poller.fetch_page(page)
@@ -74,7 +82,9 @@ class Sources:
         return polled
 
     def paths(self) -> set[str]:
-        return {urlsplit(row.url)[2] for row in queried(self.database, select(entry.c.url))}
+        return {
+            urlsplit(row.url)[2] for row in queried(self.database, select(entry.c.url))
+        }
 
 
 @pytest.fixture
@@ -90,12 +100,21 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     def feed(request: Request) -> Response:
-        items = ITEM.format(n=1, link=server.url("/page")) + ITEM.format(n=2, link=other.url("/page"))
+        items = ITEM.format(n=1, link=server.url("/page")) + ITEM.format(
+            n=2, link=other.url("/page")
+        )
         return Response(body=f"<rss><channel><title>T</title>{items}</channel></rss>")
 
-    server.routes |= {"/feed": feed, "/away": redirect(other.url("/feed")), "/on": redirect("/feed")}
+    server.routes |= {
+        "/feed": feed,
+        "/away": redirect(other.url("/feed")),
+        "/on": redirect("/feed"),
+    }
     server.routes["/page"] = Response(body="<p>x", content_type="text/html")
-    other.routes |= {"/feed": feed, "/page": Response(body="<p>x", content_type="text/html")}
+    other.routes |= {
+        "/feed": feed,
+        "/page": Response(body="<p>x", content_type="text/html"),
+    }
     (sources.file.parent / "cookie").write_text("session=Kek5\n", encoding="utf-8")
     monkeypatch.setenv("PAPER_TOKEN", "t0ken5ecret")
     typed = server.url("/feed").replace("//", "//anna:s3cr%40t@")
@@ -112,11 +131,20 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     }
     asked = [(one.path, one.headers) for one in server.requests]
     basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"
-    a, b, c = (next(headers for path, headers in asked if path == one) for one in ("/feed", "/on", "/away"))
-    assert (a["authorization"], a["cookie"], a["x-key"]) == (basic, "session=Kek5", "key5ecret")
+    a, b, c = (
+        next(headers for path, headers in asked if path == one)
+        for one in ("/feed", "/on", "/away")
+    )
+    assert (a["authorization"], a["cookie"], a["x-key"]) == (
+        basic,
+        "session=Kek5",
+        "key5ecret",
+    )
     assert (b["authorization"], "cookie" in b) == ("Bearer t0ken5ecret", False)
     assert c["authorization"] == f"Basic {base64.b64encode(b'anna:pas5word').decode()}"
-    assert [headers["authorization"] for path, headers in asked if path == "/page"] == [basic]
+    assert [headers["authorization"] for path, headers in asked if path == "/page"] == [
+        basic
+    ]
     assert "authorization" in asked[[path for path, _ in asked].index("/on") + 1][1]
     for request in other.requests:
         assert not {"authorization", "cookie", "x-key"} & set(request.headers)
@@ -137,17 +165,31 @@ def test_secrets_go_to_the_origin_of_the_source_alone(
     ("line", "problem"),
     [
         ("feed: https://a.example/, auth: {user: anna}", "give `user:` and one of"),
-        ("feed: https://a.example/, auth: {token: x, token_env: Y}", "give `user:` and one of"),
-        ("feed: https://a.example/, cookie_env: NO_SUCH_VARIABLE", "NO_SUCH_VARIABLE is not set"),
+        (
+            "feed: https://a.example/, auth: {token: x, token_env: Y}",
+            "give `user:` and one of",
+        ),
+        (
+            "feed: https://a.example/, cookie_env: NO_SUCH_VARIABLE",
+            "NO_SUCH_VARIABLE is not set",
+        ),
         ("feed: https://a.example/, cookie_file: no-such-file", "cannot be read"),
-        ("feed: https://a.example/, headers: {Host: b.example}", "'Host' cannot be set"),
+        (
+            "feed: https://a.example/, headers: {Host: b.example}",
+            "'Host' cannot be set",
+        ),
         ("feed: 'https://u:5ecret@a.example:0/'", "there is no port 0"),
         ("page: https://a.example/", "belong together"),
         ("page: https://a.example/, list: 'li['", "'li[' is not a CSS selector"),
-        (f"page: https://a.example/, list: '{':is(' * 500}a{')' * 500}'", "is not a CSS selector"),
+        (
+            f"page: https://a.example/, list: '{':is(' * 500}a{')' * 500}'",
+            "is not a CSS selector",
+        ),
     ],
 )
-def test_what_cannot_be_used_is_named(sources: Sources, line: str, problem: str) -> None:
+def test_what_cannot_be_used_is_named(
+    sources: Sources, line: str, problem: str
+) -> None:
     def read() -> None:
         config = sources.load(f"- {{{line}}}\n")
         configured_sources(config, utc_now())
@@ -159,12 +201,21 @@ def test_what_cannot_be_used_is_named(sources: Sources, line: str, problem: str)
     assert "5ecret" not in str(refused.value)
 
 
-def test_an_index_of_sitemaps_is_followed_at_each_poll(sources: Sources, server: LoopbackServer) -> None:
+def test_an_index_of_sitemaps_is_followed_at_each_poll(
+    sources: Sources, server: LoopbackServer
+) -> None:
     def sitemap(*names: str) -> Response:
-        urls = "".join(f"<url><loc>{server.url('/' + name)}</loc></url>" for name in names)
+        urls = "".join(
+            f"<url><loc>{server.url('/' + name)}</loc></url>" for name in names
+        )
         return Response(body=f"<urlset>{urls}</urlset>", content_type="application/xml")
 
-    places = [server.url("/1.xml"), server.url("/2.xml"), server.url("/gone.xml"), "http://169.254.169.254/x"]
+    places = [
+        server.url("/1.xml"),
+        server.url("/2.xml"),
+        server.url("/gone.xml"),
+        "http://169.254.169.254/x",
+    ]
     server.routes |= {
         "/index.xml": Response(
             body="<sitemapindex>"
@@ -182,19 +233,35 @@ def test_an_index_of_sitemaps_is_followed_at_each_poll(sources: Sources, server:
     server.routes["/2.xml"] = sitemap("c", "d")
     assert len(sources.poll(listed)["index"].accepted) == 1
     (checked,) = check(sources.load(listed), [server.url("/index.xml")])
-    assert (checked.format, checked.entries, checked.problem) == ("sitemap index", 4, None)
-    server.routes |= dict.fromkeys(("/1.xml", "/2.xml", "/gone.xml"), server.routes["/index.xml"])
+    assert (checked.format, checked.entries, checked.problem) == (
+        "sitemap index",
+        4,
+        None,
+    )
+    server.routes |= dict.fromkeys(
+        ("/1.xml", "/2.xml", "/gone.xml"), server.routes["/index.xml"]
+    )
     asked = len(server.requests)
     (checked,) = check(sources.load(listed), [server.url("/index.xml")])
     polled = sources.poll(listed)["index"]
-    assert all("an index of sitemaps, too" in str(one.problem) for one in (checked, polled))
-    assert len(server.requests) - asked == 2 * 4, "an index is not followed from another one"
+    assert all(
+        "an index of sitemaps, too" in str(one.problem) for one in (checked, polled)
+    )
+    assert len(server.requests) - asked == 2 * 4, (
+        "an index is not followed from another one"
+    )
 
 
-def test_the_login_goes_to_the_sitemaps_of_an_index(sources: Sources, server: LoopbackServer) -> None:
+def test_the_login_goes_to_the_sitemaps_of_an_index(
+    sources: Sources, server: LoopbackServer
+) -> None:
     def index(request: Request) -> Response:
         place = f"<sitemap><loc>{server.url('/1.xml')}</loc></sitemap>"
-        body = f"<sitemapindex>{place}</sitemapindex>" if request.path == "/index.xml" else "<urlset/>"
+        body = (
+            f"<sitemapindex>{place}</sitemapindex>"
+            if request.path == "/index.xml"
+            else "<urlset/>"
+        )
         return Response(200 if "authorization" in request.headers else 401, body=body)
 
     server.routes["*"] = index
@@ -225,7 +292,9 @@ def test_a_password_with_a_slash_is_not_quoted(sources: Sources, typed: str) -> 
         assert "5ec" not in str(read.value)
         assert "%2F" in str(read.value)
         listed = f'<opml><outline text="{typed}" xmlUrl="{typed}"/></opml>'.encode()
-        result = import_feeds(sources.load("- {folder: articles}\n"), sources.database, listed, "it")
+        result = import_feeds(
+            sources.load("- {folder: articles}\n"), sources.database, listed, "it"
+        )
         assert (result.added, result.refused) == (0, ("anna",))
 
 
@@ -239,12 +308,16 @@ def test_an_imported_address_leads_into_no_private_network(
 
     def polled(allow_private: bool) -> PollResult:
         listed = f'<opml><outline xmlUrl="{server.url("/feed")}"/></opml>'.encode()
-        import_feeds(config, sources.database, listed, "list", allow_private=allow_private)
+        import_feeds(
+            config, sources.database, listed, "list", allow_private=allow_private
+        )
         (result,) = sources.poll(" []\n").values()
         return result
 
     refused = polled(allow_private=False)
-    assert "one of an imported list after `aggregator sources add`" in str(refused.problem)
+    assert "one of an imported list after `aggregator sources add`" in str(
+        refused.problem
+    )
     assert server.requests == []
     if by == "add":
         asked = SourceOptions(name="Mine", folder="News", interval_seconds=60)
@@ -261,13 +334,21 @@ def test_an_imported_address_leads_into_no_private_network(
     assert polled(allow_private=by == "import").succeeded
 
 
-@pytest.mark.parametrize("path", ["@user.rss", "acct/user@a.example", "?by=u@a.example", "x?by=u@a.example"])
-def test_an_address_with_a_port_may_have_the_sign_of_mail(sources: Sources, path: str) -> None:
-    (listed,) = configured_sources(sources.load(f"- {{feed: 'http://nas:8080/{path}'}}\n"), utc_now())
+@pytest.mark.parametrize(
+    "path", ["@user.rss", "acct/user@a.example", "?by=u@a.example", "x?by=u@a.example"]
+)
+def test_an_address_with_a_port_may_have_the_sign_of_mail(
+    sources: Sources, path: str
+) -> None:
+    (listed,) = configured_sources(
+        sources.load(f"- {{feed: 'http://nas:8080/{path}'}}\n"), utc_now()
+    )
     assert listed.address == f"http://nas:8080/{path}"
 
 
-def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: LoopbackServer) -> None:
+def test_a_page_without_a_feed_is_read_by_selectors(
+    sources: Sources, server: LoopbackServer
+) -> None:
     server.routes["/news"] = Response(
         body="""<title>Sennick &amp; Port</title><nav><a href=/x>Menu</a></nav><div class=all>
         <article class=item><h3>Dockers <b>strike</b></h3><a href="/1?x=1&amp;y=2">read on</a>
@@ -278,22 +359,24 @@ def test_a_page_without_a_feed_is_read_by_selectors(sources: Sources, server: Lo
         <article class=item><a href=/3>Without a heading</a></article></div>""",
         content_type="text/html",
     )
-    listed = (
-        f"- {{page: '{server.url('/news')}', name: port, list: 'div.all > .item', title: h3, pages: never}}\n"
-    )
+    listed = f"- {{page: '{server.url('/news')}', name: port, list: 'div.all > .item', title: h3, pages: never}}\n"
     polled = sources.poll(listed)["port"]
     assert (polled.succeeded, polled.read, sources.paths()) == (True, 2, {"/1", "/2"})
     (checked,) = check(sources.load(listed), ["port"])
     assert (checked.format, checked.title) == ("page", "Sennick & Port")
     assert checked.newest == ("Dockers strike", "Again <script>")
     wrong = listed.replace(".item", ".none")
-    assert "no element matches `list:`" in str(next(check(sources.load(wrong), ["port"])).problem)
+    assert "no element matches `list:`" in str(
+        next(check(sources.load(wrong), ["port"])).problem
+    )
     assert "no element matches `list:`" in str(
         sources.poll(wrong.replace("name: port", "name: p2"))["p2"].problem
     )
 
 
-def test_other_selectors_apply_to_an_unchanged_page(sources: Sources, server: LoopbackServer) -> None:
+def test_other_selectors_apply_to_an_unchanged_page(
+    sources: Sources, server: LoopbackServer
+) -> None:
     def page(request: Request) -> Response:
         if request.headers.get("if-none-match") == '"1"':
             return Response(304)
@@ -301,7 +384,9 @@ def test_other_selectors_apply_to_an_unchanged_page(sources: Sources, server: Lo
         return Response(body=body, content_type="text/html", headers={"ETag": '"1"'})
 
     server.routes["/news"] = page
-    listed = f"- {{page: '{server.url('/news')}', name: port, list: li.top, pages: never}}\n"
+    listed = (
+        f"- {{page: '{server.url('/news')}', name: port, list: li.top, pages: never}}\n"
+    )
     sources.poll(listed)
     assert sources.paths() == {"/1"}
     assert sources.poll(listed)["port"].unchanged
@@ -309,10 +394,14 @@ def test_other_selectors_apply_to_an_unchanged_page(sources: Sources, server: Lo
     assert sources.paths() == {"/1", "/2"}
     assert sources.poll(listed.replace("li.top", "li"))["port"].unchanged
     conditions = [request.headers.get("if-none-match") for request in server.requests]
-    assert conditions == [None, '"1"', None, '"1"'], "a condition only if the selectors are the same"
+    assert conditions == [None, '"1"', None, '"1"'], (
+        "a condition only if the selectors are the same"
+    )
 
 
-@pytest.mark.parametrize(("base", "found"), [("/archive/", "/archive/1"), ("javascript:x", "/in/1")])
+@pytest.mark.parametrize(
+    ("base", "found"), [("/archive/", "/archive/1"), ("javascript:x", "/in/1")]
+)
 def test_relative_links_of_a_page_are_relative_to_its_base(
     sources: Sources, server: LoopbackServer, base: str, found: str
 ) -> None:
@@ -320,7 +409,9 @@ def test_relative_links_of_a_page_are_relative_to_its_base(
         body=f"<head><base target=_top><base href='{base}'></head><ul><li><a href=1>Dockers strike</a></ul>",
         content_type="text/html",
     )
-    listed = f"- {{page: '{server.url('/in/news')}', name: port, list: li, pages: never}}\n"
+    listed = (
+        f"- {{page: '{server.url('/in/news')}', name: port, list: li, pages: never}}\n"
+    )
     sources.poll(listed)
     assert sources.paths() == {found}
 
@@ -334,20 +425,30 @@ def test_the_link_of_an_item_of_a_page_leads_to_another_page_and_has_a_text(
         <li><a href=/news>All news</a></li><li><a href=/2><img src=y></a></li></ul>""",
         content_type="text/html",
     )
-    listed = f"- {{page: '{server.url('/news')}', name: port, list: li, pages: never}}\n"
+    listed = (
+        f"- {{page: '{server.url('/news')}', name: port, list: li, pages: never}}\n"
+    )
     (checked,) = check(sources.load(listed), ["port"])
     assert checked.newest == ("Dockers strike",)
-    (checked,) = check(sources.load(listed.replace("list: li", "list: 'li + li'")), ["port"])
-    assert "`list:` matches 2 elements, none with a link and a title" in str(checked.problem)
+    (checked,) = check(
+        sources.load(listed.replace("list: li", "list: 'li + li'")), ["port"]
+    )
+    assert "`list:` matches 2 elements, none with a link and a title" in str(
+        checked.problem
+    )
 
 
 def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(
     database: Database, tmp_path: Path, server: LoopbackServer
 ) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(f"fetch: {{proxy: 'http://anna:s3cr%40t@127.0.0.1:{server.port}', host_gap: 0s}}\n")
+    file.write_text(
+        f"fetch: {{proxy: 'http://anna:s3cr%40t@127.0.0.1:{server.port}', host_gap: 0s}}\n"
+    )
     server.routes |= {
-        "http://news.example/feed": Response(body="<rss><channel><title>T</title></channel></rss>"),
+        "http://news.example/feed": Response(
+            body="<rss><channel><title>T</title></channel></rss>"
+        ),
         "http://news.example/away": redirect("http://127.1/secret"),
     }
     config = load(file)
@@ -357,7 +458,11 @@ def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(
     assert found[0] == "None"
     assert all("public internet" in one for one in found[1:6]), found
     assert found[6].startswith("connect:")
-    assert {request.path for request in server.requests if request.method == "GET"} == set(addresses[:2])
+    assert {
+        request.path for request in server.requests if request.method == "GET"
+    } == set(addresses[:2])
     basic = f"Basic {base64.b64encode(b'anna:s3cr@t').decode()}"
-    assert {request.headers["proxy-authorization"] for request in server.requests} == {basic}
+    assert {request.headers["proxy-authorization"] for request in server.requests} == {
+        basic
+    }
     assert "s3cr" not in "".join(found) + config.model_dump_json()

@@ -14,7 +14,14 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.standing import senders_with_standing
 from aggregator.store.tables import article, standing
 from aggregator.web.pages.views import report_groups
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, STRIKE_ELSEWHERE, record, trust
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    STRIKE,
+    STRIKE_ELSEWHERE,
+    record,
+    trust,
+)
 from tests.support.polled_world import PolledWorld
 from tests.support.polling import feed_source
 from tests.support.rows import queried, read_by
@@ -28,7 +35,11 @@ EVENTS = (
         "The ferry to Lind ran aground on a sandbank near Hollen with ninety passengers on Friday.",
         "Ninety passengers of the ferry to Lind waited on a sandbank near Hollen for the tide on Friday.",
     ),
-    ("Court stops the bypass of Arnsby", "The court stopped the bypass of Arnsby for its bats.", ""),
+    (
+        "Court stops the bypass of Arnsby",
+        "The court stopped the bypass of Arnsby for its bats.",
+        "",
+    ),
 )
 
 RESIGNATION = """Tove Halvard, the minister of transport of Lornum, resigned on Thursday over a loan for the
@@ -51,19 +62,27 @@ def world(database: Database) -> Iterator[PolledWorld]:
         yield world
 
 
-def test_three_days_of_agreement_give_standing_and_articles_alone_do_not(world: PolledWorld) -> None:
+def test_three_days_of_agreement_give_standing_and_articles_alone_do_not(
+    world: PolledWorld,
+) -> None:
     for title, said, said_elsewhere in EVENTS:
         world.publish("gazette.example", title, said)
         for number in range(12):
             about = f"Harmless item {number} of {title[:5]}"
-            world.publish("stranger.example", about, f"Nothing but {about.lower()} happened here today.")
+            world.publish(
+                "stranger.example",
+                about,
+                f"Nothing but {about.lower()} happened here today.",
+            )
         world.poll("gazette.example", "stranger.example")
         world.run(1)
         world.publish("herald.example", f"{title}, again", said_elsewhere or said)
         world.poll("herald.example")
         world.run(23)
     known = select(article.c.url).where(article.c.is_little_known.is_(False))
-    addresses = {url.partition("//")[2] for url in queried(world.database, known).scalars()}
+    addresses = {
+        url.partition("//")[2] for url in queried(world.database, known).scalars()
+    }
     assert addresses == {"gazette.example/3", "herald.example/3"}
 
 
@@ -78,11 +97,19 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
     for number in range(12):
         copied = " ".join((said, *[f"Golden Harbour pays {number} free spins."] * 4))
         world.publish("stranger.example", title, copied, hours=3)
-        world.publish("stranger.example", title, f"Golden Harbour pays {number} free spins for a deposit.")
+        world.publish(
+            "stranger.example",
+            title,
+            f"Golden Harbour pays {number} free spins for a deposit.",
+        )
     world.poll("stranger.example")
     after = world.shown(world.story_of(title))
     assert after.articles > before.articles
-    assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
+    assert (after.title, after.summary, after.reports) == (
+        before.title,
+        before.summary,
+        before.reports,
+    )
     assert after.outlets <= before.outlets + 1
     assert "Golden Harbour" not in after.text
     found = StoryReader(world.database).story(world.story_of(title))
@@ -91,7 +118,9 @@ def test_a_stranger_gives_no_title_beside_who_has_standing(world: PolledWorld) -
     assert (last.is_folded, len(last.lines)) == (True, 1)
 
 
-def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(world: PolledWorld) -> None:
+def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(
+    world: PolledWorld,
+) -> None:
     title, said, said_elsewhere = EVENTS[0]
     world.publish("gazette.example", title, said)
     world.publish("herald.example", f"{title}, four dead", said_elsewhere)
@@ -102,13 +131,21 @@ def test_on_the_first_day_of_feeds_a_file_is_believed_no_more_than_they_are(worl
     world.rig.take(
         *(
             record(
-                "ingest", str(n), title, f"{first}. Golden Harbour pays {n} free spins.", outlet=f"Paper {n}"
+                "ingest",
+                str(n),
+                title,
+                f"{first}. Golden Harbour pays {n} free spins.",
+                outlet=f"Paper {n}",
             )
             for n in range(12)
         )
     )
     after = world.shown(world.story_of(title))
-    assert (after.title, after.summary, after.reports) == (before.title, before.summary, before.reports)
+    assert (after.title, after.summary, after.reports) == (
+        before.title,
+        before.summary,
+        before.reports,
+    )
     assert after.outlets <= before.outlets + 1
     assert "Golden Harbour" not in after.text
 
@@ -119,12 +156,20 @@ def shown_of_copy(world: PolledWorld) -> tuple[str, str]:
     world.publish("gazette.example", title, said)
     world.poll("gazette.example")
     world.run(1)
-    world.publish("stranger.example", title, f"{said} Golden Harbour pays forty free spins for a deposit.")
+    world.publish(
+        "stranger.example",
+        title,
+        f"{said} Golden Harbour pays forty free spins for a deposit.",
+    )
     world.poll("stranger.example")
-    return world.shown(world.story_of(title)).text, str(world.originals()["stranger.example"])
+    return world.shown(world.story_of(title)).text, str(
+        world.originals()["stranger.example"]
+    )
 
 
-def test_who_copies_a_newcomer_on_three_days_is_not_believed_before_him(world: PolledWorld) -> None:
+def test_who_copies_a_newcomer_on_three_days_is_not_believed_before_him(
+    world: PolledWorld,
+) -> None:
     for title, said, _ in EVENTS[:3]:
         world.publish("gazette.example", title, said)
         world.poll("gazette.example")
@@ -137,7 +182,9 @@ def test_who_copies_a_newcomer_on_three_days_is_not_believed_before_him(world: P
     assert ("Golden Harbour" in shown, original) == (False, "gazette.example")
 
 
-def test_who_was_first_has_standing_when_others_confirm_it_in_their_words(world: PolledWorld) -> None:
+def test_who_was_first_has_standing_when_others_confirm_it_in_their_words(
+    world: PolledWorld,
+) -> None:
     for title, said, said_elsewhere in EVENTS[:3]:
         world.publish("gazette.example", title, said)
         world.poll("gazette.example")
@@ -146,12 +193,18 @@ def test_who_was_first_has_standing_when_others_confirm_it_in_their_words(world:
         world.publish("herald.example", f"{title}, again", said_elsewhere)
         world.poll("stranger.example", "herald.example")
         world.run(23)
-    world.publish("herald.example", "Nothing", "Nothing else happened in the country on this quiet day.")
+    world.publish(
+        "herald.example",
+        "Nothing",
+        "Nothing else happened in the country on this quiet day.",
+    )
     world.poll("herald.example")
     assert senders(world) == {"gazette.example", "herald.example"}
 
 
-def test_a_copy_goes_by_standing_alone_not_before_its_original(world: PolledWorld) -> None:
+def test_a_copy_goes_by_standing_alone_not_before_its_original(
+    world: PolledWorld,
+) -> None:
     world.trust("stranger.example")
     shown, original = shown_of_copy(world)
     assert ("Golden Harbour" in shown, original) == (False, "gazette.example")
@@ -167,13 +220,21 @@ def write_mails(world: PolledWorld, title: str, *senders: str) -> None:
         world.rig.take(entry_of_mail(mail, source="letters", seen=world.time.now))
 
 
-def test_mails_that_nobody_has_confirmed_are_one_outlet_and_one_report_together(world: PolledWorld) -> None:
+def test_mails_that_nobody_has_confirmed_are_one_outlet_and_one_report_together(
+    world: PolledWorld,
+) -> None:
     title, said, said_elsewhere = EVENTS[0]
     world.publish("gazette.example", title, said)
     world.publish("herald.example", f"{title}, four dead", said_elsewhere)
     world.poll("gazette.example", "herald.example")
     before = world.shown(world.story_of(title))
-    write_mails(world, title, *(f"a{n}@evil.example" for n in range(8)), "Reuters", "medium.com/@anna")
+    write_mails(
+        world,
+        title,
+        *(f"a{n}@evil.example" for n in range(8)),
+        "Reuters",
+        "medium.com/@anna",
+    )
     after = world.shown(world.story_of(title))
     assert after.articles == before.articles + 10
     assert (after.outlets, after.reports) == (before.outlets + 1, before.reports + 1)
@@ -186,12 +247,18 @@ def test_unconfirmed_mails_give_nobody_standing(world: PolledWorld) -> None:
         world.run(1)
         write_mails(world, title, "a@evil.example", "b@evil.example")
         world.run(23)
-    world.publish("herald.example", "Nothing", "Nothing else happened in the country on this quiet day.")
+    world.publish(
+        "herald.example",
+        "Nothing",
+        "Nothing else happened in the country on this quiet day.",
+    )
     world.poll("herald.example")
     assert senders(world) == set()
 
 
-def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(world: PolledWorld) -> None:
+def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(
+    world: PolledWorld,
+) -> None:
     world.trust("gazette.example", "herald.example")
     for title, said, said_elsewhere in EVENTS:
         world.publish("gazette.example", title, said)
@@ -201,17 +268,33 @@ def test_a_feed_of_headlines_has_standing_after_three_days_and_counts(world: Pol
         world.publish("stranger.example", f"{title} today", "")
         world.poll("stranger.example")
         world.run(23)
-    counted = select(article.c.counts_as_report).where(article.c.url.contains("stranger"))
-    assert [*queried(world.database, counted.order_by(article.c.inbox_no)).scalars()] == [False] * 3 + [True]
+    counted = select(article.c.counts_as_report).where(
+        article.c.url.contains("stranger")
+    )
+    assert [
+        *queried(world.database, counted.order_by(article.c.inbox_no)).scalars()
+    ] == [False] * 3 + [True]
 
 
-def test_who_is_forgotten_has_no_standing_and_is_named_nowhere(world: PolledWorld) -> None:
+def test_who_is_forgotten_has_no_standing_and_is_named_nowhere(
+    world: PolledWorld,
+) -> None:
     trust(world.database, ["letters Anna Holm", "letters Harbour Post"])
     for number, outlet in enumerate(("Anna Holm", "Anna Holm", "Harbour Post")):
         world.rig.take(
-            record("letters", str(number), f"Letter {number}", STRIKE[number * 90 :], outlet=outlet)
+            record(
+                "letters",
+                str(number),
+                f"Letter {number}",
+                STRIKE[number * 90 :],
+                outlet=outlet,
+            )
         )
-    ids = [*queried(world.database, select(article.c.id).order_by(article.c.inbox_no)).scalars()]
+    ids = [
+        *queried(
+            world.database, select(article.c.id).order_by(article.c.inbox_no)
+        ).scalars()
+    ]
     left = select(standing.c.sender).distinct()
     for name in ids[:2]:
         assert "letters Anna Holm" in queried(world.database, left).scalars().all()

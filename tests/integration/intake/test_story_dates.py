@@ -24,11 +24,24 @@ DAY = dt.timedelta(days=1)
 LATER = FLOOD.replace("Four people", "Five people")
 
 
-def told(outlet: str, text: str, days: float | None = None, read: float | None = None, **more: Any) -> Entry:
+def told(
+    outlet: str,
+    text: str,
+    days: float | None = None,
+    read: float | None = None,
+    **more: Any,
+) -> Entry:
     """A report of the flood, declared so many days after noon, or with such a date above its text."""
     text = text if read is None else f"{NOON + read * DAY:%d %B %Y}\n\n{text}"
     published = None if days is None else NOON + days * DAY
-    return record(outlet, "1", "Levee at Pennmouth breaks, four dead", text, published=published, **more)
+    return record(
+        outlet,
+        "1",
+        "Levee at Pennmouth breaks, four dead",
+        text,
+        published=published,
+        **more,
+    )
 
 
 @pytest.fixture
@@ -55,7 +68,9 @@ def test_a_date_read_in_a_text_bounds_its_story(
 
 
 def test_what_a_person_puts_together_stays_together(rig: Rig) -> None:
-    rig.take(told("Gazette", FLOOD, days=0), told("Herald", FLOOD_ELSEWHERE, read=-3_650))
+    rig.take(
+        told("Gazette", FLOOD, days=0), told("Herald", FLOOD_ELSEWHERE, read=-3_650)
+    )
     correct(rig.database, "merge", *homes(rig))
     rig.restart()
     rig.take(told("Courier", LATER, days=1))
@@ -76,9 +91,20 @@ def dev_set(data: Path, name: str) -> list[LabelledRecord]:
 @pytest.mark.torture
 @pytest.mark.parametrize(
     "name",
-    ["fulltext", "leads", "lookalikes", "headlines", "months", "reading-list", "stream", "undated, then old"],
+    [
+        "fulltext",
+        "leads",
+        "lookalikes",
+        "headlines",
+        "months",
+        "reading-list",
+        "stream",
+        "undated, then old",
+    ],
 )
-def test_no_date_of_a_dev_set_is_out_of_reach_in_its_story(data: Path, sqlite: Database, name: str) -> None:
+def test_no_date_of_a_dev_set_is_out_of_reach_in_its_story(
+    data: Path, sqlite: Database, name: str
+) -> None:
     pipeline = Pipeline(sqlite, InlineExecutor(), Tuning(), Clock(), keep_all=True)
     place_records(dev_set(data, name), sqlite, pipeline, lambda _: None)
     assert read_by(sqlite, out_of_reach) == []

@@ -18,7 +18,16 @@ from aggregator.model.core import Entry, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story, story_log
-from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    DYKES,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.events import GRAIN
 from tests.support.rows import queried
 from tests.support.story_checks import correct, members, mistake, what_is_wrong
@@ -27,7 +36,8 @@ DAY = dt.timedelta(days=1)
 NOW = NOON + 40 * DAY
 TEXTS = dict(zip(("g0", "g1", "g2"), GRAIN, strict=True))
 APART = Tuning({"events": {"threshold": 1000.0}})  # each article is a story
-WINDOW_DECIDES = {"threshold": -1.9, "reassess_gain": 0.0}  # for reports that share words
+# For reports that share words
+WINDOW_DECIDES = {"threshold": -1.9, "reassess_gain": 0.0}
 
 
 @pytest.fixture
@@ -52,17 +62,23 @@ def placed(database: Database, *keys: str, **events: Any) -> set[str]:
 def told(database: Database) -> set[str]:
     """The stories, each with its reports, of which none was out of reach for a moment."""
     assert what_is_wrong(database) == []
-    parted = select(story_log.c.story).where(story_log.c.detail.contains('"reason": "dates"'))
+    parted = select(story_log.c.story).where(
+        story_log.c.detail.contains('"reason": "dates"')
+    )
     assert queried(database, parted).all() == []
     groups = defaultdict(list)
     with database.read() as connection:
-        for row in connection.execute(select(article.c.story, article.c.outlet).order_by(article.c.outlet)):
+        for row in connection.execute(
+            select(article.c.story, article.c.outlet).order_by(article.c.outlet)
+        ):
             groups[row.story].append(row.outlet)
     return {" ".join(one) for one in groups.values()}
 
 
 def story_of(database: Database, key: str) -> str:
-    found: str = queried(database, select(article.c.story).where(article.c.outlet == key)).scalar_one()
+    found: str = queried(
+        database, select(article.c.story).where(article.c.outlet == key)
+    ).scalar_one()
     return found
 
 
@@ -73,9 +89,13 @@ def looked(database: Database, groups: str, **events: Any) -> str:
     Rig(database, Clock(NOW), APART).take(*map(report, keys))
     for first, *others in stories:
         for other in others:
-            correct(database, "merge", story_of(database, other), story_of(database, first))
+            correct(
+                database, "merge", story_of(database, other), story_of(database, first)
+            )
     tuning = Tuning({"events": {"reassess_every": len(keys) + 1, **events}})
-    Rig(database, Clock(NOW), tuning).take(record("later", "later", "Quilts", "Walrus sonnets."))
+    Rig(database, Clock(NOW), tuning).take(
+        record("later", "later", "Quilts", "Walrus sonnets.")
+    )
     return ", ".join(sorted(told(database) - {"later"}))
 
 
@@ -126,7 +146,9 @@ def test_without_a_date_a_story_is_as_old_as_its_arrival(
     assert (story_of(database, later) == both) is is_open
     mistake(database, "split", both, articles=(members(database, both)[0],))
     rig.restart()
-    rig.take(*(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2)))
+    rig.take(
+        *(record("later", str(n), "Dock strike in Sennick", STRIKE) for n in range(2))
+    )
     assert (story_of(database, "g0@-") == story_of(database, later)) is is_open
 
 
@@ -143,10 +165,19 @@ def rendered(database: Database, *days: int) -> list[StoryView]:
         said = " ".join(random.Random(number).sample(WORDS, 24))
         told_there = f"The council of Zellbrook spoke of {said}. It will meet again."
         rig.take(
-            record(str(number), "1", f"Council of Zellbrook {number}", told_there, published=NOON + day * DAY)
+            record(
+                str(number),
+                "1",
+                f"Council of Zellbrook {number}",
+                told_there,
+                published=NOON + day * DAY,
+            )
         )
     rig.render()
-    found = [StoryReader(database).story(story_of(database, str(n))) for n in range(len(days))]
+    found = [
+        StoryReader(database).story(story_of(database, str(n)))
+        for n in range(len(days))
+    ]
     return [one for one in found if isinstance(one, StoryView)]
 
 
@@ -162,30 +193,53 @@ def test_stories_are_related_within_weeks_by_a_rare_name(
 
 
 @pytest.mark.later
-def test_a_story_names_five_related_ones_and_shows_the_nearest(database: Database) -> None:
+def test_a_story_names_five_related_ones_and_shows_the_nearest(
+    database: Database,
+) -> None:
     views = rendered(database, *range(20))
     rows = queried(database, text("SELECT story_id, other_id FROM v_story_links")).all()
     assert len(rows) <= 2 * 5 * len(views), "each of five, in both directions"
-    linked = {one.id: [other for other in views if (one.id, other.id) in rows] for one in views}
+    linked = {
+        one.id: [other for other in views if (one.id, other.id) in rows]
+        for one in views
+    }
     assert max(map(len, linked.values())) > 5
     for one in views:
-        far = sorted(abs(other.first_published - one.first_published) for other in linked[one.id])
-        assert [abs(other.first_published - one.first_published) for other in one.related] == far[:5]
+        far = sorted(
+            abs(other.first_published - one.first_published) for other in linked[one.id]
+        )
+        assert [
+            abs(other.first_published - one.first_published) for other in one.related
+        ] == far[:5]
 
 
 # --- bumps -------------------------------------------------------------------------------------------------
 
-LEVEE = record("Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
-LATER = record("Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON + dt.timedelta(hours=1))
+LEVEE = record(
+    "Herald", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
+)
+LATER = record(
+    "Post",
+    "2",
+    "Pennmouth under water",
+    FLOOD_ELSEWHERE,
+    published=NOON + dt.timedelta(hours=1),
+)
 
 
-@pytest.mark.parametrize(("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)])
+@pytest.mark.parametrize(
+    ("hours", "reports", "is_bumped"), [(47, 1, True), (49, 1, False), (49, 2, True)]
+)
 def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     database: Database, hours: int, reports: int, is_bumped: bool
 ) -> None:
     rig = Rig(database, Clock(NOON))
-    options = story_options(Config.model_validate({"feeds": {"bump": ("headline",), "bump_age": "2d"}}))
-    rig.pipeline = Pipeline(database, InlineExecutor(), rig.all_tuning, rig.clock, options)
+    options = story_options(
+        Config.model_validate({"feeds": {"bump": ("headline",), "bump_age": "2d"}})
+    )
+    rig.pipeline = Pipeline(
+        database, InlineExecutor(), rig.all_tuning, rig.clock, options
+    )
     rig.accept(LEVEE, bump_by_clock=True)
     if reports > 1:
         rig.accept(LATER, bump_by_clock=True)
@@ -198,6 +252,9 @@ def test_a_headline_bumps_a_story_of_one_report_until_bump_age(
     before = bumped_at()
     rig.clock.time = NOON + hours * dt.timedelta(hours=1)
     changed = f"{FLOOD} A fifth body was found."
-    rig.accept(record("Herald", "1", "Levee breaks, five dead!", changed, published=NOON), bump_by_clock=True)
+    rig.accept(
+        record("Herald", "1", "Levee breaks, five dead!", changed, published=NOON),
+        bump_by_clock=True,
+    )
     rig.place()
     assert (bumped_at() > before) is is_bumped

@@ -14,15 +14,27 @@ def shift_of(rig: Rig) -> float:
         return stream.shift(unit_of_work.connection)
 
 
-def test_a_backlog_does_not_count_in_the_share_of_partners_of_news(sqlite: Database) -> None:
+def test_a_backlog_does_not_count_in_the_share_of_partners_of_news(
+    sqlite: Database,
+) -> None:
     rig = Rig(sqlite, Clock(NOON))
     assert shift_of(rig) == 0.0
     months_ago = NOON - dt.timedelta(days=90)
     for number in range(12):
         title, text = f"Harbour notes {number}", f"Tide table {number} of the old pier."
-        rig.take(record(f"Gazette {number}", str(number), title, text, published=months_ago))
+        rig.take(
+            record(f"Gazette {number}", str(number), title, text, published=months_ago)
+        )
     assert shift_of(rig) > 0.5, "nearly all of them have a partner"
-    rig.take(record("Herald", "today", "Ferry service resumes", "Two boats sail.", published=NOON))
+    rig.take(
+        record(
+            "Herald",
+            "today",
+            "Ferry service resumes",
+            "Two boats sail.",
+            published=NOON,
+        )
+    )
     assert -0.1 < shift_of(rig) < 0.0, "it alone is news, and has none"
     rig.restart()
     in_memory = shift_of(rig)

@@ -32,16 +32,28 @@ AFTER = BEFORE.replace("killed 3", "killed nine")
 
 
 def piece(
-    outlet: str, text: str, hours: float, title: str = "Wall of Tellin quarry falls", **more: object
+    outlet: str,
+    text: str,
+    hours: float,
+    title: str = "Wall of Tellin quarry falls",
+    **more: object,
 ) -> Entry:
     name = f"{outlet} {hours}"
     return record(
-        outlet, name, title, text, published=NOON + hours * HOUR, language=more.pop("language", "en"), **more
+        outlet,
+        name,
+        title,
+        text,
+        published=NOON + hours * HOUR,
+        language=more.pop("language", "en"),
+        **more,
     )
 
 
 def only_story(database: Database) -> StoryView:
-    (id_,) = queried(database, select(story.c.id).where(story.c.redirect_to.is_(None))).scalars()
+    (id_,) = queried(
+        database, select(story.c.id).where(story.c.redirect_to.is_(None))
+    ).scalars()
     found = StoryReader(database, Tuning()).story(id_)
     assert isinstance(found, StoryView)
     return found
@@ -130,8 +142,12 @@ RESTS = {
 }
 
 
-@pytest.mark.parametrize("is_read_first", [False, True], ids=["in order", "the later one is read first"])
-@pytest.mark.parametrize(("language", "title", "new_title", "before", "after", "news"), SIBLINGS)
+@pytest.mark.parametrize(
+    "is_read_first", [False, True], ids=["in order", "the later one is read first"]
+)
+@pytest.mark.parametrize(
+    ("language", "title", "new_title", "before", "after", "news"), SIBLINGS
+)
 def test_the_later_version_of_an_outlet_is_shown(
     sqlite: Database,
     language: str,
@@ -151,7 +167,11 @@ def test_the_later_version_of_an_outlet_is_shown(
     for entry in reversed(pair) if is_read_first else pair:
         rig.take(entry)
     shown = only_story(sqlite)
-    assert (shown.title, shown.report_count, states(shown)) == (new_title, 1, ["earlier", None])
+    assert (shown.title, shown.report_count, states(shown)) == (
+        new_title,
+        1,
+        ["earlier", None],
+    )
     assert news in shown.summary
     assert shown.updated.replace(microsecond=0) == NOON
 
@@ -160,17 +180,27 @@ def test_an_agency_text_is_replaced_by_who_names_the_agency(rig: Rig) -> None:
     rig.take(piece("Kite Daily", f"LINDMAR (NPA) - {BEFORE}", -3))
     rig.take(piece("Harbour Post", f"LINDMAR (NPA) - {AFTER}", -1))
     shown = only_story(rig.database)
-    assert (shown.report_count, states(shown), "killed nine" in shown.summary) == (1, ["earlier", None], True)
+    assert (shown.report_count, states(shown), "killed nine" in shown.summary) == (
+        1,
+        ["earlier", None],
+        True,
+    )
     rig.take(piece("Lindmar Echo", AFTER.replace("nine", "40"), 0))
     shown = only_story(rig.database)
     assert states(shown) == ["earlier", None, "other"]
     assert "killed nine" in shown.summary
 
 
-def test_anybody_could_print_another_version_until_a_second_origin_does(rig: Rig) -> None:
+def test_anybody_could_print_another_version_until_a_second_origin_does(
+    rig: Rig,
+) -> None:
     rig.take(piece("Kite Daily", BEFORE, -9))
     bumped = only_story(rig.database).updated
-    rig.take(piece("Harbour Post", AFTER, -4, "Correction: Wall of Tellin quarry falls on nine"))
+    rig.take(
+        piece(
+            "Harbour Post", AFTER, -4, "Correction: Wall of Tellin quarry falls on nine"
+        )
+    )
     shown = only_story(rig.database)
     assert (shown.title, states(shown), shown.updated) == (
         "Wall of Tellin quarry falls",
@@ -201,7 +231,13 @@ def test_a_new_feed_replaces_no_text_whatever_date_it_states(
 ) -> None:
     trust(rig.database, ["Kite Daily Kite Daily"])
     known = piece("Kite Daily", BEFORE, -3)
-    hostile = piece("Fresh Feed", AFTER, hours, "Wall of Tellin quarry falls on nine", authority="own")
+    hostile = piece(
+        "Fresh Feed",
+        AFTER,
+        hours,
+        "Wall of Tellin quarry falls on nine",
+        authority="own",
+    )
     for entry in (hostile, known) if is_read_first else (known, hostile):
         rig.take(entry)
     shown = only_story(rig.database)
@@ -209,28 +245,50 @@ def test_a_new_feed_replaces_no_text_whatever_date_it_states(
     assert "killed 3" in shown.summary
 
 
-def test_a_third_text_under_the_name_of_an_outlet_parts_none_of_its_versions(rig: Rig) -> None:
+def test_a_third_text_under_the_name_of_an_outlet_parts_none_of_its_versions(
+    rig: Rig,
+) -> None:
     _, title, new_title, before, after, _ = SIBLINGS[1]
     rig.take(piece("Kite Daily", f"{before} {REST}", -24, title))
     rig.take(piece("Kite Daily", f"{after} {REST}", -3, new_title))
     other = before.replace("Karl Dorn, 61", "Vera Pill, 30")
-    claimed = piece("Kite Daily", f"{other} {REST}", -1, "Police arrest Pill over fire at mill")
+    claimed = piece(
+        "Kite Daily", f"{other} {REST}", -1, "Police arrest Pill over fire at mill"
+    )
     rig.take(msgspec.structs.replace(claimed, source="Fresh Feed", authority="foreign"))
-    stories = queried(rig.database, select(article.c.story).order_by(article.c.inbox_no)).scalars().all()
+    stories = (
+        queried(rig.database, select(article.c.story).order_by(article.c.inbox_no))
+        .scalars()
+        .all()
+    )
     assert stories[0] == stories[1]
 
 
 def test_a_copy_that_is_revised_becomes_a_version_and_back(rig: Rig) -> None:
     first = piece("Kite Daily", f"LINDMAR (NPA) - {BEFORE}", -9)
-    copied = piece("Harbour Post", f"LINDMAR (NPA) - {BEFORE}", -8, url="https://harbour.example/quarry")
+    copied = piece(
+        "Harbour Post",
+        f"LINDMAR (NPA) - {BEFORE}",
+        -8,
+        url="https://harbour.example/quarry",
+    )
     rig.take(first, copied)
     rig.take(msgspec.structs.replace(copied, text=f"LINDMAR (NPA) - {AFTER}"))
     assert "killed nine" in only_story(rig.database).summary
-    placed = queried(rig.database, select(article.c.version_of).order_by(article.c.inbox_no)).all()
+    placed = queried(
+        rig.database, select(article.c.version_of).order_by(article.c.inbox_no)
+    ).all()
     reclustering(rig.database).take_over(placing_of(rig.database), None)
-    assert queried(rig.database, select(article.c.version_of).order_by(article.c.inbox_no)).all() == placed
+    assert (
+        queried(
+            rig.database, select(article.c.version_of).order_by(article.c.inbox_no)
+        ).all()
+        == placed
+    )
     rig.restart()
-    rig.take(msgspec.structs.replace(copied, text=f"By Ada Quill\nLINDMAR (NPA) - {BEFORE}"))
+    rig.take(
+        msgspec.structs.replace(copied, text=f"By Ada Quill\nLINDMAR (NPA) - {BEFORE}")
+    )
     assert states(only_story(rig.database)) == [None, None]
 
 
@@ -251,21 +309,29 @@ def test_the_same_text_moves_nothing(sqlite: Database, again: str, outlet: str) 
     before = only_story(sqlite)
     rig.take(piece(outlet, again, 0))
     shown = only_story(sqlite)
-    assert (shown.title, shown.summary, shown.updated) == (before.title, before.summary, before.updated)
+    assert (shown.title, shown.summary, shown.updated) == (
+        before.title,
+        before.summary,
+        before.updated,
+    )
     assert states(shown) == [None, None]
 
 
 def test_versions_bump_a_story_at_most_once_an_hour(rig: Rig) -> None:
     bumps = []
     for hours, toll in ((-9, "3"), (-8, "4"), (-7.5, "5"), (-6.9, "6")):
-        rig.take(piece("Kite Daily", BEFORE.replace("killed 3", f"killed {toll}"), hours))
+        rig.take(
+            piece("Kite Daily", BEFORE.replace("killed 3", f"killed {toll}"), hours)
+        )
         shown = only_story(rig.database)
         assert f"killed {toll}" in shown.summary
         bumps.append(shown.updated.replace(microsecond=0) - NOON)
     assert bumps == [-9 * HOUR, -8 * HOUR, -8 * HOUR, -6.9 * HOUR]
 
 
-def test_a_forgotten_first_text_leaves_its_copies_and_versions_what_they_are(rig: Rig) -> None:
+def test_a_forgotten_first_text_leaves_its_copies_and_versions_what_they_are(
+    rig: Rig,
+) -> None:
     rig.take(piece("Kite Daily", BEFORE, -9))
     rig.take(piece("Kite Daily", AFTER, 0))
     rig.take(piece("Kite Daily", BEFORE, -1))
@@ -275,9 +341,13 @@ def test_a_forgotten_first_text_leaves_its_copies_and_versions_what_they_are(rig
     assert what_is_wrong(rig.database) == []
 
 
-def test_page_text_and_explanation_show_the_older_sentence_with_its_time(sqlite: Database) -> None:
+def test_page_text_and_explanation_show_the_older_sentence_with_its_time(
+    sqlite: Database,
+) -> None:
     with Newsroom(sqlite) as newsroom:
-        newsroom.writer.take(piece("Kite Daily", BEFORE, -9), piece("Kite Daily", AFTER, 0))
+        newsroom.writer.take(
+            piece("Kite Daily", BEFORE, -9), piece("Kite Daily", AFTER, 0)
+        )
         newsroom.writer.render()
         shown = only_story(sqlite)
         page = newsroom.client.get(f"/stories/{shown.id}").text
@@ -287,10 +357,15 @@ def test_page_text_and_explanation_show_the_older_sentence_with_its_time(sqlite:
         whole = newsroom.client.get(f"/api/v1/stories/{shown.id}").json()
         assert whole["versions"] == [{"text": sentence, "article_id": older.id}]
         assert [one["version"] for one in whole["articles"]] == ["earlier", None]
-        assert f'Earlier version: Kite Daily, {older.published:%Y-%m-%d %H:%M}: "{sentence}"' in whole["text"]
+        assert (
+            f'Earlier version: Kite Daily, {older.published:%Y-%m-%d %H:%M}: "{sentence}"'
+            in whole["text"]
+        )
         assert all(passage["article_id"] != older.id for passage in whole["lead"])
         for one in shown.articles:
-            told = explanation_text(explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning()))
+            told = explanation_text(
+                explanation(StoryReader(sqlite, Tuning()), one.id, None, Tuning())
+            )
             assert f'earlier: "{sentence}"' in told
             assert f"{NOON - 9 * HOUR:%Y-%m-%d %H:%M}" in told or one.id == older.id
 
@@ -304,11 +379,15 @@ def test_an_explanation_says_what_of_a_language_is_not_read(rig: Rig) -> None:
     )
     for hours, toll in ((-9, "kolme"), (0, "9")):
         text = f"Louhoksen seinä kaatui torstaina ja tappoi {toll} miestä, sanoi palokunta kylässä. {rest}"
-        rig.take(piece("Kite Daily", text, hours, "Louhoksen seinä kaatui", language="fi"))
+        rig.take(
+            piece("Kite Daily", text, hours, "Louhoksen seinä kaatui", language="fi")
+        )
     shown = only_story(rig.database)
     assert states(shown) == [None, None]
     told = explanation_text(
-        explanation(StoryReader(rig.database, Tuning()), shown.articles[1].id, None, Tuning())
+        explanation(
+            StoryReader(rig.database, Tuning()), shown.articles[1].id, None, Tuning()
+        )
     )
     assert "numbers and negations of its language are not read" in told
 
@@ -331,10 +410,16 @@ def test_two_states_of_a_text_of_one_outlet_are_one_story(rig: Rig) -> None:
         ),
     )
     shown = only_story(rig.database)
-    assert (shown.title, states(shown)) == ("Tellin beat Orm 3-1 to win cup", ["earlier", None])
+    assert (shown.title, states(shown)) == (
+        "Tellin beat Orm 3-1 to win cup",
+        ["earlier", None],
+    )
     columns = article.c.id, article.c.story, article.c.version_of
     placed = queried(rig.database, select(*columns).order_by(article.c.inbox_no)).all()
     reclustering(rig.database).take_over(placing_of(rig.database), None)
-    assert queried(rig.database, select(*columns).order_by(article.c.inbox_no)).all() == placed
+    assert (
+        queried(rig.database, select(*columns).order_by(article.c.inbox_no)).all()
+        == placed
+    )
     assert only_story(rig.database).title == shown.title
     assert what_is_wrong(rig.database) == []

@@ -49,7 +49,9 @@ class Folder:
 
     def services(self, all_tuning: Tuning) -> PollServices:
         client = Client(ClientSettings(), all_tuning)
-        return PollServices(self.database, client, InlineExecutor(), all_tuning, self.clock)
+        return PollServices(
+            self.database, client, InlineExecutor(), all_tuning, self.clock
+        )
 
     def write(self, name: str, text: str | bytes, minute: int = 0) -> Path:
         """A file as it was written at `minute`, by somebody who has done."""
@@ -75,7 +77,9 @@ class Folder:
         services = self.services(ALL_TUNING)
         run = Ingest(
             Poller(services, robots=False, pages="never"),
-            become_writer=lambda: Pipeline(self.database, services.executor, ALL_TUNING, self.clock),
+            become_writer=lambda: Pipeline(
+                self.database, services.executor, ALL_TUNING, self.clock
+            ),
         )
         for _ in run.run([str(one) for one in what]):
             pass
@@ -107,7 +111,9 @@ def test_what_was_refused_of_a_file_goes_with_its_mending(folder: Folder) -> Non
 
 
 @pytest.mark.parametrize("way", ["deleted", "renamed"])
-def test_what_was_refused_of_a_file_goes_with_the_file(folder: Folder, way: str) -> None:
+def test_what_was_refused_of_a_file_goes_with_the_file(
+    folder: Folder, way: str
+) -> None:
     file = folder.write("a.txt", "")
     folder.write("b.txt", FLOOD)
     folder.poll()
@@ -130,11 +136,15 @@ def test_who_reads_the_mended_file_does_not_matter(folder: Folder) -> None:
     assert folder.reported() == []
 
 
-def test_ingesting_again_forgets_what_was_mended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ingesting_again_forgets_what_was_mended(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n" * 3)
     monkeypatch.chdir(folder.path)
     assert folder.ingest(Path("a.jsonl")).rejected_count == 3
-    assert folder.reported() == [f"a.jsonl, line {number}" for number in (2, 3, 4)], "by the whole path"
+    assert folder.reported() == [f"a.jsonl, line {number}" for number in (2, 3, 4)], (
+        "by the whole path"
+    )
     folder.write("a.jsonl", GOOD % (1, 1, 1) + "{broken\n", 1)
     monkeypatch.chdir(folder.path.parent)
     assert folder.ingest(file).rejected_count == 1
@@ -142,10 +152,18 @@ def test_ingesting_again_forgets_what_was_mended(folder: Folder, monkeypatch: py
 
 
 def test_a_name_that_begins_alike_is_another_file(database: Database) -> None:
-    items = ["/d/a.txt", "/d/a.txt.gz", "/d/a.txt, line 3", "/d/a.txtual, line 3", "/d/a.txt, x, line 1"]
+    items = [
+        "/d/a.txt",
+        "/d/a.txt.gz",
+        "/d/a.txt, line 3",
+        "/d/a.txtual, line 3",
+        "/d/a.txt, x, line 1",
+    ]
     with database.write() as connection:
         for item in items:
-            rejected.note(connection, source="s", item=item, verdict="v", reason="r", at=NOON)
+            rejected.note(
+                connection, source="s", item=item, verdict="v", reason="r", at=NOON
+            )
         rejected.clear_files(connection, ["/d/a.txt"])
         left = {one.item for one in rejected.latest(connection, 10)}
     assert left == {"/d/a.txt.gz", "/d/a.txtual, line 3"}
@@ -159,7 +177,11 @@ def test_of_a_million_broken_lines_the_first_are_reported(folder: Folder) -> Non
     assert "(and 2999 more)" in str(polled.problem)
     assert folder.source.entries_rejected == 3000
     summary = folder.ingest(file)
-    assert (summary.rejected_count, len(summary.rejected), summary.known) == (3000, 1000, 1)
+    assert (summary.rejected_count, len(summary.rejected), summary.known) == (
+        3000,
+        1000,
+        1,
+    )
 
 
 # --- a look ends before all is read ------------------------------------------------------------------------
@@ -216,7 +238,9 @@ def test_a_folder_of_many_files_is_read_in_several_looks(folder: Folder) -> None
 
 
 @pytest.mark.later
-def test_reading_rests_while_placing_is_far_behind(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_rests_while_placing_is_far_behind(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(folder_kind, "MOST_WAITING", 150)
     folder.write("a.jsonl", "".join(GOOD % (n, n, n) for n in range(260)))
     rig = Rig(folder.database, folder.clock, ALL_TUNING)
@@ -273,9 +297,12 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_less_often(
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=10)
     moments = iter([100.0, 103.0])
     clock = SimpleNamespace(
-        thread_time=lambda: next(moments, 103.0), monotonic=time.monotonic, sleep=time.sleep
+        thread_time=lambda: next(moments, 103.0),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
     )
-    monkeypatch.setattr(folder_kind, "time", clock)  # of the look alone: the database has a clock of its own
+    # Of the look alone: the database has a clock of its own
+    monkeypatch.setattr(folder_kind, "time", clock)
     folder.poll()
     assert folder.source.next_due_at - folder.clock.time == dt.timedelta(seconds=60)
 
@@ -296,7 +323,9 @@ def test_ingest_without_the_libraries_for_addresses_names_no_password(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    found = folder.ingest("s3://user:hidden@news/a.warc?key=hidden", folder.write("a.txt", FLOOD))
+    found = folder.ingest(
+        "s3://user:hidden@news/a.warc?key=hidden", folder.write("a.txt", FLOOD)
+    )
     (rejected,) = found.rejected
     assert rejected.where == "s3://news/a.warc"
     assert "pip install" in rejected.reason

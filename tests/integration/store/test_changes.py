@@ -12,7 +12,16 @@ from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import StoryMatcher, following
 from aggregator.store.search.index import index_next
-from tests.support.articles import NOON, STRIKE, Rig, flood, flood_copied, flood_elsewhere, record, strike
+from tests.support.articles import (
+    NOON,
+    STRIKE,
+    Rig,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
 from tests.support.rows import read_by
 from tests.support.story_checks import (
     by_title,
@@ -47,7 +56,11 @@ def filled(database: Database) -> None:
 def test_a_story_a_report_and_a_copy(rig: Rig) -> None:
     rig.take(flood())
     (created,) = stream(rig.database)
-    assert (created.kind, created.report_count, created.title_before) == ("created", 1, None)
+    assert (created.kind, created.report_count, created.title_before) == (
+        "created",
+        1,
+        None,
+    )
     assert (created.article.outlet, created.article.text) == ("Gazette", "")
     rig.take(flood_copied())
     assert kinds(stream(rig.database)) == ["created"], "a copy is no news"
@@ -88,13 +101,17 @@ def test_merge_split_move_and_undo(database: Database) -> None:
     (merged,) = stream(database, after=from_here)
     assert (merged.kind, merged.story, merged.others) == ("merged", kept, (gone,))
     undo(database)
-    split, left = sorted(stream(database, after=merged.n), key=lambda one: one.kind, reverse=True)
+    split, left = sorted(
+        stream(database, after=merged.n), key=lambda one: one.kind, reverse=True
+    )
     assert (split.kind, split.story, split.others) == ("split", gone, (kept,))
     assert (left.kind, left.story) == ("corrected", kept)
     assert merged.n < min(split.n, left.n)
 
 
-def test_a_story_that_gave_way_is_known_by_its_name_of_today(database: Database) -> None:
+def test_a_story_that_gave_way_is_known_by_its_name_of_today(
+    database: Database,
+) -> None:
     filled(database)
     two = by_title(database, "marathon", "goat cheese")
     (kept,) = correct(database, "merge", *two).stories
@@ -104,7 +121,9 @@ def test_a_story_that_gave_way_is_known_by_its_name_of_today(database: Database)
     assert {one.story for one in of_it} == {kept}
 
 
-def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(database: Database) -> None:
+def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
+    database: Database,
+) -> None:
     filled(database)
     last = max(one.n for one in stream(database, limit=500))
     strict = Tuning({"events": {"threshold": 60.0}})
@@ -116,7 +135,9 @@ def test_recluster_under_other_rules_tells_of_what_came_to_be_and_what_gave_way(
     reclustering(database).take_over(placing_of(database), None)
     merged = stream(database, after=back, limit=500)
     assert set(kinds(merged)) == {"merged"}
-    assert {gone for one in merged for gone in one.others} == {one.was for one in created}
+    assert {gone for one in merged for gone in one.others} == {
+        one.was for one in created
+    }
 
 
 def test_the_stream_is_in_order_and_bounded(database: Database) -> None:
@@ -134,7 +155,9 @@ def test_the_matcher_and_the_lists_agree_on_what_fits(database: Database) -> Non
     reading = StoryReader(database)
     listed = reading.stories(StoryFilter(limit=500)).stories
     ids = {one.id for one in listed}
-    outlets = {article.outlet for one in listed for article in one.articles if article.outlet}
+    outlets = {
+        article.outlet for one in listed for article in one.articles if article.outlet
+    }
     times = some.none() | some.integers(-40, 40).map(lambda days: NOON + days * DAY)
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -142,13 +165,23 @@ def test_the_matcher_and_the_lists_agree_on_what_fits(database: Database) -> Non
         some.builds(
             StoryFilter,
             query=some.sampled_from(
-                ["", "cheese", "the goat", '"goat cheese"', "marath*", "of", "nobodysaid"]
+                [
+                    "",
+                    "cheese",
+                    "the goat",
+                    '"goat cheese"',
+                    "marath*",
+                    "of",
+                    "nobodysaid",
+                ]
             ),
             since=times,
             until=times,
             min_outlets=some.integers(1, 3),
             min_reports=some.integers(1, 3),
-            outlet=some.sampled_from([None, *sorted(outlets), *map(str.upper, sorted(outlets))]),
+            outlet=some.sampled_from(
+                [None, *sorted(outlets), *map(str.upper, sorted(outlets))]
+            ),
             language=some.sampled_from([None, "en", "de", "xx"]),
             limit=some.just(500),
         )

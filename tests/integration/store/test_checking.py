@@ -10,7 +10,17 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from sqlalchemy import Executable, Select, delete, func, insert, literal, select, text, update
+from sqlalchemy import (
+    Executable,
+    Select,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import story_id
@@ -36,7 +46,16 @@ from aggregator.store.tables import (
     story_log,
     tombstone,
 )
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    render_all,
+)
 from tests.support.deep_checks import Fault, faults
 from tests.support.rows import executed, queried, read_by
 from tests.support.story_checks import assigned, correct
@@ -60,7 +79,15 @@ class Sound:
             record("Port", "1", "Dock workers strike", STRIKE, published=NOON),
             record("Port", "2", "", ""),
         )
-        rig.take(record("Port", "1", "Dock workers strike", f"{STRIKE} Ferries ran.", published=NOON))
+        rig.take(
+            record(
+                "Port",
+                "1",
+                "Dock workers strike",
+                f"{STRIKE} Ferries ran.",
+                published=NOON,
+            )
+        )
         rig.pipeline.index_text()
         correct(database, "merge", *sorted(set(assigned(database).values())))
         rig.accept(record("Wharf", "1", "Ships wait", STRIKE, published=NOON))
@@ -72,7 +99,9 @@ class Sound:
         return {
             table.name: [
                 dict(row._mapping)
-                for row in queried(self.database, select(table).order_by(*table.primary_key))
+                for row in queried(
+                    self.database, select(table).order_by(*table.primary_key)
+                )
             ]
             for table in metadata.sorted_tables
         }
@@ -98,8 +127,14 @@ class Sound:
                         connection.execute(insert(table), rows)
         with self.database.write() as connection:
             emptied = "INSERT INTO article_search(article_search) VALUES ('delete-all')"
-            connection.execute(text(emptied if self.database.is_sqlite else "DELETE FROM article_search"))
-            connection.execute(counter.update().where(counter.c.name == "searchable").values(value=0))
+            connection.execute(
+                text(
+                    emptied if self.database.is_sqlite else "DELETE FROM article_search"
+                )
+            )
+            connection.execute(
+                counter.update().where(counter.c.name == "searchable").values(value=0)
+            )
             index.index_next(connection, 100)
 
 
@@ -135,14 +170,24 @@ def test_forgetting_is_done_again_where_others_were_in_the_way(sound: Sound) -> 
     try:
         assert placing.erase(ForgetCommand(name="Echo")).summary.articles == 1
     finally:
-        sound.damage([text("DROP FUNCTION refuse_once CASCADE"), text("DROP SEQUENCE tries")])
+        sound.damage(
+            [text("DROP FUNCTION refuse_once CASCADE"), text("DROP SEQUENCE tries")]
+        )
 
 
 def test_a_sound_database_has_no_fault(sound: Sound) -> None:
     assert sound.found() == []
     reported = dict(statistics(sound.database))
-    assert (reported["articles"], reported["stories"], reported["merged stories"]) == (4, 1, 1)
-    assert (reported["entries done"], reported["entries ready"], reported["entries refused"]) == (5, 1, 1)
+    assert (reported["articles"], reported["stories"], reported["merged stories"]) == (
+        4,
+        1,
+        1,
+    )
+    assert (
+        reported["entries done"],
+        reported["entries ready"],
+        reported["entries refused"],
+    ) == (5, 1, 1)
     assert reported["bytes"] > 0
     where = balance(sound.database)
     assert (where.seen, where.stored, where.known) == (7, 7, 0)
@@ -164,36 +209,60 @@ NOBODY_SEEN = {
 # What is damaged, and what is said of it. Afterwards all rows are what they were, but for `ALIKE`.
 DERIVED: tuple[dict[str, tuple[Executable, str]], ...] = (
     {
-        "articles": (OF_STORY.values(article_count=9), "an article count that does not match"),
+        "articles": (
+            OF_STORY.values(article_count=9),
+            "an article count that does not match",
+        ),
         "outlets": (OF_STORY.values(outlet_count=7), "outlet counts"),
         "reports": (OF_STORY.values(report_count=9), "report counts"),
         "standing": (OF_STORY.values(count_state=b"no"), "count states"),
-        "dates": (OF_STORY.values(first_published=NOON.replace(hour=1)), "stories have times"),
+        "dates": (
+            OF_STORY.values(first_published=NOON.replace(hour=1)),
+            "stories have times",
+        ),
         "kind": (OF_STORY.values(container_only=True), "stories have kinds"),
         "text": (OF_STORY.values(text="Nothing."), "what stories show does not match"),
-        "sketch": (delete(sketch).where(sketch.c.article == 1), "lack sampled shingles"),
-        "identity": (insert(identity_key).values(key=b"0" * 16, article="nobody"), "identity keys belong to"),
+        "sketch": (
+            delete(sketch).where(sketch.c.article == 1),
+            "lack sampled shingles",
+        ),
+        "identity": (
+            insert(identity_key).values(key=b"0" * 16, article="nobody"),
+            "identity keys belong to",
+        ),
         "look": (insert(observation).values(**NOBODY_SEEN), "observations belong to"),
     },
     {
         "last article": (OF_STORY.values(last_inbox_no=1), "last inbox numbers"),
         "merged": (OF_STORY.values(rendered=b"no"), "story.rendered cannot be read"),
         "part of a sketch": (
-            update(sketch).where(sketch.c.article == 2).values(hashes=func.substr(sketch.c.hashes, 1, 12)),
+            update(sketch)
+            .where(sketch.c.article == 2)
+            .values(hashes=func.substr(sketch.c.hashes, 1, 12)),
             "lack sampled shingles",
         ),
         "other sketch": (
             update(sketch).where(sketch.c.article == 1).values(hashes=OTHER_SKETCH),
             "sampled shingles do not match",
         ),
-        "story counter": (update(counter).where(counter.c.name == "story").values(value=1), "story numbers"),
+        "story counter": (
+            update(counter).where(counter.c.name == "story").values(value=1),
+            "story numbers",
+        ),
     },
     {
-        "original": (update(article).values(original=None), "an original that does not match"),
-        "inbox counter": (update(counter).where(counter.c.name == "inbox").values(value=1), "inbox numbers"),
+        "original": (
+            update(article).values(original=None),
+            "an original that does not match",
+        ),
+        "inbox counter": (
+            update(counter).where(counter.c.name == "inbox").values(value=1),
+            "inbox numbers",
+        ),
     },
 )
-ALIKE = {"story": ("count_state",)}  # of one set of articles there are several, all of which count alike
+# Of one set of articles there are several, all of which count alike
+ALIKE = {"story": ("count_state",)}
 
 
 @pytest.mark.parametrize("damaged", DERIVED, ids=" ".join)
@@ -211,13 +280,25 @@ def test_what_follows_from_other_rows_is_found_and_repaired(
 
 def without(contents: Contents, columns: dict[str, tuple[str, ...]]) -> Contents:
     return {
-        name: [{key: value for key, value in row.items() if key not in columns.get(name, ())} for row in rows]
+        name: [
+            {
+                key: value
+                for key, value in row.items()
+                if key not in columns.get(name, ())
+            }
+            for row in rows
+        ]
         for name, rows in contents.items()
     }
 
 
-def test_a_lost_counter_of_the_index_is_no_damage_where_rows_are_missing(sound: Sound) -> None:
-    executed(sound.database, update(counter).where(counter.c.name == "searchable").values(value=99))
+def test_a_lost_counter_of_the_index_is_no_damage_where_rows_are_missing(
+    sound: Sound,
+) -> None:
+    executed(
+        sound.database,
+        update(counter).where(counter.c.name == "searchable").values(value=99),
+    )
     assert sound.found() == []
 
 
@@ -228,7 +309,14 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
         rows = [connection.execute(search_rows(n)).one() for n in (1, 2)]
         for row in rows:
             index.take_out(connection, row.inbox_no)
-        index.put(connection, [index.IndexedText(**{**rows[0]._mapping, "title": "Other words altogether"})])
+        index.put(
+            connection,
+            [
+                index.IndexedText(
+                    **{**rows[0]._mapping, "title": "Other words altogether"}
+                )
+            ],
+        )
     found = " ".join(one.what for one in sound.found())
     assert "not in the full-text index" in found
     assert "with other words" in found
@@ -240,7 +328,10 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
 def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
     if not sound.database.is_sqlite:
         pytest.skip("Postgres keeps its words in a table of its own")
-    executed(sound.database, text("UPDATE article_search_data SET block = x'0011' WHERE id > 10"))
+    executed(
+        sound.database,
+        text("UPDATE article_search_data SET block = x'0011' WHERE id > 10"),
+    )
     assert "the full-text index cannot be read" in [one.what for one in sound.found()]
     sound.repair()
     assert sound.found() == []
@@ -255,40 +346,67 @@ OF_FIRST = update(article).where(article.c.inbox_no == 1)
 OF_FOURTH = update(article).where(article.c.inbox_no == 4)
 OF_ENTRY = update(entry).where(entry.c.entry_no == 1)
 OF_RETIRED = update(story).where(RETIRED)
-ERASED = select(article.c.id, article.c.seen_at, literal("forgotten"), literal(0)).where(
-    article.c.inbox_no == 1
-)
+ERASED = select(
+    article.c.id, article.c.seen_at, literal("forgotten"), literal(0)
+).where(article.c.inbox_no == 1)
 RETIRED_ID = select(story.c.id).where(RETIRED).scalar_subquery()
 
 # What is damaged and follows from nothing that is there.
 LOST: tuple[dict[str, tuple[Executable, str]], ...] = (
     {
-        "redirect": (OF_RETIRED.values(redirect_to="nowhere"), "redirect to a story that does not exist"),
+        "redirect": (
+            OF_RETIRED.values(redirect_to="nowhere"),
+            "redirect to a story that does not exist",
+        ),
         "entry's article": (OF_ENTRY.values(article="nobody"), "have no article"),
-        "words": (OF_FIRST.values(text="Other words."), "a hash that does not match their text"),
+        "words": (
+            OF_FIRST.values(text="Other words."),
+            "a hash that does not match their text",
+        ),
         "payload": (
             update(entry).where(entry.c.state == "ready").values(payload=b"no"),
             "payload cannot be read",
         ),
-        "future": (update(entry).values(accepted_at=NOON.replace(year=2099)), "is in the future"),
-        "log": (delete(story_log).where(story_log.c.log_no == 1), "articles have no log line"),
+        "future": (
+            update(entry).values(accepted_at=NOON.replace(year=2099)),
+            "is in the future",
+        ),
+        "log": (
+            delete(story_log).where(story_log.c.log_no == 1),
+            "articles have no log line",
+        ),
         "seen": (
             update(counter).where(counter.c.name == "entry").values(value=99),
             "entries were received, but",
         ),
-        "middle change": (delete(change).where(change.c.change_no == 2), "changes are missing after"),
+        "middle change": (
+            delete(change).where(change.c.change_no == 2),
+            "changes are missing after",
+        ),
     },
     {
-        "story without articles": (OF_RETIRED.values(redirect_to=None), "have no article"),
+        "story without articles": (
+            OF_RETIRED.values(redirect_to=None),
+            "have no article",
+        ),
         "entry's state": (OF_ENTRY.values(outcome=None), "a state that contradicts"),
         "name": (OF_FOURTH.values(generation=3), "does not match their identity"),
-        "past": (update(article).values(effective_at=NOON.replace(year=1970)), "an impossible time"),
+        "past": (
+            update(article).values(effective_at=NOON.replace(year=1970)),
+            "an impossible time",
+        ),
         "stone": (
-            insert(tombstone).from_select(["article", "at", "kind", "rejected_count"], ERASED),
+            insert(tombstone).from_select(
+                ["article", "at", "kind", "rejected_count"], ERASED
+            ),
             "although they were erased",
         ),
         "later twin": (
-            OF_FIRST.values(copy_of=select(article.c.id).where(article.c.inbox_no == 3).scalar_subquery()),
+            OF_FIRST.values(
+                copy_of=select(article.c.id)
+                .where(article.c.inbox_no == 3)
+                .scalar_subquery()
+            ),
             "an article that was placed later",
         ),
         "word": (OF_FIRST.values(role="king"), "role has a value"),
@@ -296,13 +414,22 @@ LOST: tuple[dict[str, tuple[Executable, str]], ...] = (
     {
         "home": (OF_FIRST.values(story=RETIRED_ID), "in a story that was merged"),
         "evidence": (OF_FIRST.values(evidence=b"no"), "evidence cannot be read"),
-        "entry": (delete(entry).where(entry.c.inbox_no == 1), "that were stored are missing"),
+        "entry": (
+            delete(entry).where(entry.c.inbox_no == 1),
+            "that were stored are missing",
+        ),
         "terms": (OF_FIRST.values(terms=b"no"), "article.terms cannot be read"),
     },
     {
         "bond": (OF_FOURTH.values(story=RETIRED_ID), "that are in different stories"),
-        "waiting entry": (delete(entry).where(entry.c.state == "ready"), "that were stored are missing"),
-        "doubled": (update(article).values(root_article="one", generation=0), "articles are stored twice"),
+        "waiting entry": (
+            delete(entry).where(entry.c.state == "ready"),
+            "that were stored are missing",
+        ),
+        "doubled": (
+            update(article).values(root_article="one", generation=0),
+            "articles are stored twice",
+        ),
     },
 )
 
@@ -315,17 +442,23 @@ def test_what_cannot_be_repaired_is_named_again(
     for _ in range(2):
         found = sound.found()
         for name, (_, what) in damaged.items():
-            assert any(what in one.what for one in found), f"{name}: it cannot be repaired"
+            assert any(what in one.what for one in found), (
+                f"{name}: it cannot be repaired"
+            )
         sound.repair()
 
 
 # What `db check` itself names, with what to type.
 
 
-@pytest.mark.parametrize("damaged", ["entry's article", "entry", "waiting entry", "seen"])
+@pytest.mark.parametrize(
+    "damaged", ["entry's article", "entry", "waiting entry", "seen"]
+)
 def test_a_loss_is_named_with_what_to_type(sound: Sound, damaged: str) -> None:
     assert list(plain_faults(sound.database)) == []
-    statement, what = {name: one for group in LOST for name, one in group.items()}[damaged]
+    statement, what = {name: one for group in LOST for name, one in group.items()}[
+        damaged
+    ]
     sound.damage([statement])
     named = [one for one in plain_faults(sound.database) if what in one.what]
     assert named
@@ -337,7 +470,8 @@ def test_rows_that_refer_to_nothing_are_named(sound: Sound) -> None:
         pytest.skip("Postgres refuses to write such rows")
     file = sound.database.file
     assert file is not None
-    with closing(sqlite3.connect(file)) as connection:  # which does not check foreign keys
+    # Which does not check foreign keys
+    with closing(sqlite3.connect(file)) as connection:
         connection.execute("INSERT INTO sketch (article, hashes) VALUES (99, x'')")
         connection.commit()
     [found] = plain_faults(sound.database)
@@ -347,7 +481,9 @@ def test_rows_that_refer_to_nothing_are_named(sound: Sound) -> None:
     assert sound.found() == []
 
 
-def test_an_index_that_does_not_match_its_table_is_named_and_repaired(sound: Sound) -> None:
+def test_an_index_that_does_not_match_its_table_is_named_and_repaired(
+    sound: Sound,
+) -> None:
     if not sound.database.is_sqlite:
         pytest.skip("Postgres has no check of an index without an extension")
     file = sound.database.file
@@ -376,7 +512,11 @@ def test_newer_versions_of_sqlite_check_the_full_text_index_too() -> None:
         "malformed inverted index for FTS5 table main.article_search",
     )
     [found] = faults_of_lines(lines)
-    assert (found.what, found.rows, found.is_damage) == ("the full-text index is damaged", 2, False)
+    assert (found.what, found.rows, found.is_damage) == (
+        "the full-text index is damaged",
+        2,
+        False,
+    )
 
 
 def test_chained_redirects_are_named(sound: Sound) -> None:
@@ -394,8 +534,12 @@ def test_chained_redirects_are_named(sound: Sound) -> None:
                 }
             )
         )
-        connection.execute(update(counter).where(counter.c.name == "story").values(value=3))
-    assert ["redirect to a story that redirects itself" in one.what for one in sound.found()] == [True]
+        connection.execute(
+            update(counter).where(counter.c.name == "story").values(value=3)
+        )
+    assert [
+        "redirect to a story that redirects itself" in one.what for one in sound.found()
+    ] == [True]
 
 
 def test_a_rebuild_of_sound_rows_changes_none(sound: Sound) -> None:

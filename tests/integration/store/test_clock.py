@@ -17,13 +17,19 @@ YEAR = dt.timedelta(days=365)
 
 def take(rig: Rig, number: int) -> None:
     words = " ".join(f"w{number}x{at}" for at in range(60))
-    rig.accept(record("wire", str(number), f"Headline number {number}", words), bump_by_clock=True)
+    rig.accept(
+        record("wire", str(number), f"Headline number {number}", words),
+        bump_by_clock=True,
+    )
     rig.place()
 
 
 def newest_first(database: Database) -> list[str]:
     found = queried(
-        database, select(story.c.title).order_by(story.c.bumped_at.desc(), story.c.story_no.desc())
+        database,
+        select(story.c.title).order_by(
+            story.c.bumped_at.desc(), story.c.story_no.desc()
+        ),
     )
     return [title.rsplit(" ", 1)[1] for title in found.scalars()]
 
@@ -32,7 +38,9 @@ def pulled_back(database: Database, now: dt.datetime) -> int:
     return database.transact(lambda connection: pull_back(connection, now, FEW))
 
 
-def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Database) -> None:
+def test_what_a_clock_put_into_the_future_comes_back_in_its_order(
+    database: Database,
+) -> None:
     clock = Clock(NOON)
     rig = Rig(database, clock)
     take(rig, 1)
@@ -53,7 +61,9 @@ def test_what_a_clock_put_into_the_future_comes_back_in_its_order(database: Data
     assert pulled_back(database, clock.time) == 0
 
 
-def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database) -> None:
+def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(
+    database: Database,
+) -> None:
     clock = Clock(NOON)
     rig = Rig(database, clock)
     for number in range(4):
@@ -63,7 +73,9 @@ def test_a_clock_that_went_back_wrongly_takes_nothing_with_it(database: Database
     assert newest_first(database) == ["3", "2", "1", "0"]
     clock.time = wrong
     take(rig, 5)
-    assert newest_first(database) == ["3", "2", "1", "0", "5"], "until the clock is right again"
+    assert newest_first(database) == ["3", "2", "1", "0", "5"], (
+        "until the clock is right again"
+    )
     clock.time = NOON + dt.timedelta(hours=1)
     take(rig, 6)
     assert newest_first(database)[0] == "6"

@@ -93,8 +93,12 @@ def typed(database: Database, *arguments: str) -> Result:
         ("article_search_data", 0x00),
     ],
 )
-def test_a_damaged_page_is_named_and_nothing_is_written(file: Path, torn: str, filling: int) -> None:
-    with closing(without_rows(file, "INSERT INTO sketch (article, hashes) VALUES (99999, x'')")) as database:
+def test_a_damaged_page_is_named_and_nothing_is_written(
+    file: Path, torn: str, filling: int
+) -> None:
+    with closing(
+        without_rows(file, "INSERT INTO sketch (article, hashes) VALUES (99999, x'')")
+    ) as database:
         tear(file, torn, filling)
         before = file.read_bytes()
         damage = [one for one in faults(database) if one.is_damage]
@@ -103,17 +107,28 @@ def test_a_damaged_page_is_named_and_nothing_is_written(file: Path, torn: str, f
         assert re.search(r"db restore .* sqlite3 FILE \.recover", damage[0].advice)
         for command in (["db", "check"], ["db", "check", "--repair"]):
             done = typed(database, *command)
-            assert isinstance(done.exception, SystemExit | DamagedFileError), done.exception
+            assert isinstance(done.exception, SystemExit | DamagedFileError), (
+                done.exception
+            )
             said = f"{done.output}{done.exception}"
             assert damage[0].advice in said
-            assert not re.search(f"(type:|→) aggregator {' '.join(command)}$|computed", said, re.MULTILINE)
+            assert not re.search(
+                f"(type:|→) aggregator {' '.join(command)}$|computed",
+                said,
+                re.MULTILINE,
+            )
     assert file.read_bytes() == before
 
 
 def test_text_that_is_not_utf8_is_damage_though_sqlite_finds_none(file: Path) -> None:
     with closing(Database(f"sqlite:///{file}")) as database:
         assert [one for one in faults(database) if one.is_damage] == []
-        executed(database, text("UPDATE article SET root_article = CAST(x'7AFF' AS TEXT) WHERE inbox_no = 1"))
+        executed(
+            database,
+            text(
+                "UPDATE article SET root_article = CAST(x'7AFF' AS TEXT) WHERE inbox_no = 1"
+            ),
+        )
         (damage,) = [one for one in faults(database) if one.is_damage]
     assert "Could not decode to UTF-8 column 'root_article'" in damage.what
 
@@ -131,7 +146,8 @@ ROUNDS = int(os.environ.get("AGGREGATOR_DAMAGE_ROUNDS") or 24)
 
 
 @pytest.mark.parametrize(
-    "number", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.torture) for n in range(3, ROUNDS))]
+    "number",
+    [0, 1, 2, *(pytest.param(n, marks=pytest.mark.torture) for n in range(3, ROUNDS))],
 )
 def test_whatever_a_sector_holds_the_check_ends(file: Path, number: int) -> None:
     spoil(file, drawn("damage", number))
@@ -153,7 +169,9 @@ def spoil(file: Path, draw: random.Random) -> None:
     with closing(sqlite3.connect(file)) as connection:
         size = connection.execute("PRAGMA page_size").fetchone()[0]
         asked = "SELECT pageno FROM dbstat WHERE name NOT LIKE 'sqlite_%' AND name <> 'alembic_version'"
-        page = draw.choice([row[0] for row in connection.execute(f"{asked} AND pageno > 1")])
+        page = draw.choice(
+            [row[0] for row in connection.execute(f"{asked} AND pageno > 1")]
+        )
     way = draw.choice(("zeros", "noise", "bits"))
     at = (page - 1) * size + draw.randrange(size // 512) * 512
     with file.open("r+b") as written:
@@ -182,8 +200,12 @@ def without_rows(file: Path, *statements: str) -> Database:
 
 def test_an_article_whose_story_is_lost_has_one_again(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
-        lost = connection.execute("SELECT id FROM story WHERE article_count > 2").fetchone()[0]
-    with closing(without_rows(file, f"DELETE FROM story WHERE id = '{lost}'")) as database:
+        lost = connection.execute(
+            "SELECT id FROM story WHERE article_count > 2"
+        ).fetchone()[0]
+    with closing(
+        without_rows(file, f"DELETE FROM story WHERE id = '{lost}'")
+    ) as database:
         [found] = faults(database)
         assert "rows of article refer to rows of story that do not exist" in found.what
         rebuild(database, Tuning())
@@ -203,23 +225,37 @@ def test_what_follows_from_the_rows_that_are_left_is_computed(file: Path) -> Non
     )
     with closing(without_rows(file, *statements)) as database:
         rebuild(database, Tuning())
-        assert [one.what for one in faults(database)] == ["placed entries have no article"]
+        assert [one.what for one in faults(database)] == [
+            "placed entries have no article"
+        ]
         found = [one.what for one in deep_faults(database)]
         derived = "count", "sampled", "index", "what stories show", "counter", "rows of"
         assert not [what for what in found if any(word in what for word in derived)]
 
 
 def test_a_text_that_is_no_utf8_is_not_exported(file: Path) -> None:
-    changed = "UPDATE article SET title = CAST(x'4c65ff766565' AS TEXT) WHERE inbox_no = 2"
-    with closing(without_rows(file, changed)) as database, pytest.raises(DamagedFileError):
+    changed = (
+        "UPDATE article SET title = CAST(x'4c65ff766565' AS TEXT) WHERE inbox_no = 2"
+    )
+    with (
+        closing(without_rows(file, changed)) as database,
+        pytest.raises(DamagedFileError),
+    ):
         list(exported(database, ignored))
 
 
 @pytest.mark.later
 def test_a_damaged_signature_stops_no_rebuild(file: Path) -> None:
     with closing(Database(f"sqlite:///{file}")) as database:
-        executed(database, update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"))
-        named = [one for one in deep_faults(database) if one.what == "article.signature cannot be read"]
+        executed(
+            database,
+            update(article).where(article.c.inbox_no == 2).values(signature=b"\0\xff"),
+        )
+        named = [
+            one
+            for one in deep_faults(database)
+            if one.what == "article.signature cannot be read"
+        ]
         assert [one.keys for one in named] == [("2",)]
         rebuild(database, Tuning())
         assert balance(database) is not None
@@ -230,7 +266,10 @@ def test_an_upgrade_that_meets_damage_says_how_to_recover_the_rest(file: Path) -
     with (
         closing(Database(f"sqlite:///{file}")) as database,
         later_version(),
-        pytest.raises(DamagedFileError, match=r"cannot be upgraded .* restore a backup, .* \.recover"),
+        pytest.raises(
+            DamagedFileError,
+            match=r"cannot be upgraded .* restore a backup, .* \.recover",
+        ),
     ):
         upgrade(database)
 
@@ -249,7 +288,9 @@ def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
     with closing(Database(f"sqlite:///{file}")) as database:
         refused = typed(database, "db", "restore", str(kept))
         assert refused.exit_code or refused.exception
-        assert "aggregator db restore" not in f"{refused.output}{refused.exception}", "it was just typed"
+        assert "aggregator db restore" not in f"{refused.output}{refused.exception}", (
+            "it was just typed"
+        )
         assert file.read_bytes() == damaged
         done = typed(database, "db", "restore", str(kept), "--replace")
         assert done.exit_code == 0, done.output
@@ -262,14 +303,21 @@ def test_a_restore_moves_a_damaged_file_aside(file: Path, at: str) -> None:
         assert list(exported(database, ignored))[1:] == before[1:]
         assert list(faults(database)) == []
         assert typed(database, "db", "restore", str(kept), "--replace").exit_code == 0
-    assert [one.name for one in file.parent.glob("damaged-*")] == [folder.name], "the file was sound"
+    assert [one.name for one in file.parent.glob("damaged-*")] == [folder.name], (
+        "the file was sound"
+    )
 
 
-def test_a_restore_refuses_a_damaged_backup_without_sending_to_the_database(file: Path) -> None:
+def test_a_restore_refuses_a_damaged_backup_without_sending_to_the_database(
+    file: Path,
+) -> None:
     torn = Path(shutil.copy(file, file.with_name("copied.db")))
     tear(torn, "article")
     kept = file.with_name("kept.db.zst")
     kept.write_bytes(zstandard.compress(torn.read_bytes()))
     with closing(Database(f"sqlite:///{file}")) as database:
         done = typed(database, "db", "restore", str(kept), "--replace")
-    assert re.search(r"kept\.db\.zst is damaged \(.*\); use another backup", f"{done.output}{done.exception}")
+    assert re.search(
+        r"kept\.db\.zst is damaged \(.*\); use another backup",
+        f"{done.output}{done.exception}",
+    )

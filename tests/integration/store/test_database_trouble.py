@@ -33,13 +33,18 @@ from tests.support.rows import executed, queried, read_by
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
 SHIPPED = Tuning().section("database", DatabaseTuning)
-IMPATIENT = msgspec.structs.replace(SHIPPED, lock_seconds=0.3, read_seconds=0.3, idle_seconds=0.3)
+IMPATIENT = msgspec.structs.replace(
+    SHIPPED, lock_seconds=0.3, read_seconds=0.3, idle_seconds=0.3
+)
 
 
 def retries(database: Database, cause: str) -> float:
     """How many transactions were done again because of `cause`."""
     name = f"{TRANSACTION_RETRIES.name}_total"
-    return database.metrics_registry.registry.get_sample_value(name, {"cause": cause}) or 0.0
+    return (
+        database.metrics_registry.registry.get_sample_value(name, {"cause": cause})
+        or 0.0
+    )
 
 
 def rows(database: Database) -> list[int]:
@@ -78,10 +83,14 @@ def impatient(database_url: str) -> Iterator[Database]:
 
 
 @pytest.mark.later
-def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres: OwnPostgres) -> None:
+def test_transactions_that_cannot_be_put_in_an_order_are_done_again(
+    own_postgres: OwnPostgres,
+) -> None:
     """Each counts the rows and adds one of that number: 40001 where two do so at once."""
     url = own_postgres.make()
-    own_postgres.run(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_isolation=serializable")
+    own_postgres.run(
+        f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_isolation=serializable"
+    )
     with closing(prepared(url)) as one, closing(Database(url)) as other:
         meet = threading.Barrier(2)
 
@@ -90,8 +99,11 @@ def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres
 
             def work(connection: Connection) -> None:
                 nonlocal first
-                known = connection.execute(text("SELECT count(*) FROM noted")).scalar_one()
-                if first:  # both have read by now, and each is about to write what the other one counted
+                known = connection.execute(
+                    text("SELECT count(*) FROM noted")
+                ).scalar_one()
+                # Both have read by now, and each is about to write what the other one counted
+                if first:
                     first = False
                     meet.wait(10)
                 connection.execute(text("INSERT INTO noted VALUES (:n)"), {"n": known})
@@ -104,7 +116,9 @@ def test_transactions_that_cannot_be_put_in_an_order_are_done_again(own_postgres
         assert retries(one, "busy") + retries(other, "busy") > 0
 
 
-def test_a_dead_lock_ends_one_of_two_which_is_done_again(own_postgres: OwnPostgres) -> None:
+def test_a_dead_lock_ends_one_of_two_which_is_done_again(
+    own_postgres: OwnPostgres,
+) -> None:
     url = own_postgres.make()
     with closing(prepared(url)) as one, closing(Database(url)) as other:
         for n in (1, 2):
@@ -117,7 +131,9 @@ def test_a_dead_lock_ends_one_of_two_which_is_done_again(own_postgres: OwnPostgr
             def work(connection: Connection) -> None:
                 nonlocal first
                 for n in order:
-                    connection.execute(text("UPDATE noted SET n = n + 10 WHERE n % 10 = :n"), {"n": n})
+                    connection.execute(
+                        text("UPDATE noted SET n = n + 10 WHERE n % 10 = :n"), {"n": n}
+                    )
                     if first:
                         first = False
                         meet.wait(10)
@@ -133,7 +149,10 @@ def test_a_dead_lock_ends_one_of_two_which_is_done_again(own_postgres: OwnPostgr
 def test_a_lock_timeout_is_reported_in_our_own_words(impatient: Database) -> None:
     with closing(Database(impatient.url)) as other, other.write() as held:
         held.execute(text("INSERT INTO noted VALUES (1)"))
-        with pytest.raises(DatabaseBusyError, match="try again") as refused, impatient.write() as connection:
+        with (
+            pytest.raises(DatabaseBusyError, match="try again") as refused,
+            impatient.write() as connection,
+        ):
             connection.execute(text("INSERT INTO noted VALUES (1)"))
         assert "database is locked" not in str(refused.value)
     impatient.transact(note(2))
@@ -161,22 +180,31 @@ def test_writers_of_one_process_are_served_in_the_order_in_which_they_came() -> 
     with ThreadPoolExecutor(8) as pool:
         for number in range(8):
             pool.submit(write, number)
-            wait_until(lambda number=number: lock.waiting == number + 1, "the thread to wait")
+            wait_until(
+                lambda number=number: lock.waiting == number + 1, "the thread to wait"
+            )
         lock.release()
     assert served == [*range(8)]
 
 
-def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_path: Path) -> None:
+def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(
+    tmp_path: Path,
+) -> None:
     """As somebody in sqlite3 who typed BEGIN IMMEDIATE and went to lunch."""
-    tuning = msgspec.structs.replace(SHIPPED, lock_seconds=1000.0, read_seconds=0.2, short_wait_seconds=0.05)
+    tuning = msgspec.structs.replace(
+        SHIPPED, lock_seconds=1000.0, read_seconds=0.2, short_wait_seconds=0.05
+    )
     with closing(prepared(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
-        with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as somebody:
+        with closing(
+            sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+        ) as somebody:
             somebody.execute("BEGIN IMMEDIATE")
             with pytest.raises(DatabaseLockedError, match="another program"):
                 database.with_read_timeout().transact(note(1))
             assert "another program" in database.trouble
             with pytest.raises(DatabaseLockedError, match="another program"):
-                database.transact(note(1))  # now that it is known, not for a thousand seconds
+                # Now that it is known, not for a thousand seconds
+                database.transact(note(1))
             assert read_by(database, database.why_not_writable) == database.trouble
             assert retries(database, "busy") == 0
         database.transact(note(2))
@@ -185,7 +213,9 @@ def test_another_program_that_keeps_a_file_is_waited_for_once_and_then_said(tmp_
 
 
 @pytest.mark.later
-def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(impatient: Database) -> None:
+def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(
+    impatient: Database,
+) -> None:
     slow = "SELECT pg_sleep(0.6)"
     if impatient.is_sqlite:
         slow = (
@@ -200,12 +230,16 @@ def test_a_reader_in_a_hurry_is_not_kept_for_ever_and_others_are(impatient: Data
     with impatient.read() as connection:
         began = time.monotonic()
         connection.execute(text(slow)).all()
-        assert time.monotonic() - began > IMPATIENT.read_seconds, "the statement above proves nothing"
+        assert time.monotonic() - began > IMPATIENT.read_seconds, (
+            "the statement above proves nothing"
+        )
     with impatient.with_read_timeout().read() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
-def test_a_full_connection_pool_is_reported_in_our_own_words(impatient: Database) -> None:
+def test_a_full_connection_pool_is_reported_in_our_own_words(
+    impatient: Database,
+) -> None:
     def take_all(taken: ExitStack) -> None:
         for _ in range(100):
             taken.enter_context(impatient.read())
@@ -244,7 +278,9 @@ def test_a_transaction_whose_connection_breaks_is_done_again_and_once(
     assert retries(server, "away") == 1
 
 
-def test_a_commit_that_nobody_knows_of_is_not_done_again(own_postgres: OwnPostgres, server: Database) -> None:
+def test_a_commit_that_nobody_knows_of_is_not_done_again(
+    own_postgres: OwnPostgres, server: Database
+) -> None:
     """The server is made to take its time with a commit, and ended in the middle of it."""
     with server.write() as connection:
         connection.execute(
@@ -286,13 +322,17 @@ def test_a_commit_that_nobody_knows_of_is_not_done_again(own_postgres: OwnPostgr
     assert server.trouble is None
 
 
-def test_a_writer_that_says_nothing_loses_what_it_holds_unless_it_may(own_postgres: OwnPostgres) -> None:
+def test_a_writer_that_says_nothing_loses_what_it_holds_unless_it_may(
+    own_postgres: OwnPostgres,
+) -> None:
     def write_after_the_end(database: Database) -> None:
         with database.write() as connection:
             note(1)(connection)
             session = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
             alive = f"SELECT 1 FROM pg_stat_activity WHERE pid = {session}"
-            wait_until(lambda: not own_postgres.run(alive), "the server to end the session")
+            wait_until(
+                lambda: not own_postgres.run(alive), "the server to end the session"
+            )
             note(2)(connection)
 
     with closing(prepared(own_postgres.make(), IMPATIENT)) as database:
@@ -305,7 +345,9 @@ def test_a_writer_that_says_nothing_loses_what_it_holds_unless_it_may(own_postgr
         assert rows(database) == [3, 4]
 
 
-def test_a_server_that_restarted_is_noticed_by_nobody(own_postgres: OwnPostgres, server: Database) -> None:
+def test_a_server_that_restarted_is_noticed_by_nobody(
+    own_postgres: OwnPostgres, server: Database
+) -> None:
     server.transact(note(1))
     own_postgres.restart("immediate")
     assert rows(server) == [1]
@@ -348,7 +390,9 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.later
 @pytest.mark.usefixtures("hasty")
-def test_a_server_that_hangs_is_given_up_and_one_that_is_slow_is_not(own_postgres: OwnPostgres) -> None:
+def test_a_server_that_hangs_is_given_up_and_one_that_is_slow_is_not(
+    own_postgres: OwnPostgres,
+) -> None:
     with closing(prepared(own_postgres.make())) as server:
         queried(server, text("SELECT pg_sleep(0.8)")).all()
         own_postgres.suspend()
@@ -376,7 +420,9 @@ def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_
 
         def ask() -> None:
             with server.with_read_timeout().read() as connection:
-                process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+                process = connection.execute(
+                    text("SELECT pg_backend_pid()")
+                ).scalar_one()
                 os.kill(process, signal.SIGSTOP)
                 try:
                     connection.execute(text("SELECT 1"))
@@ -404,11 +450,17 @@ def test_a_log_that_a_long_reader_made_grow_shrinks_again(tmp_path: Path) -> Non
     tuning = msgspec.structs.replace(SHIPPED, wal_mib=1, short_wait_seconds=0.1)
     with closing(Database(f"sqlite:///{tmp_path / 'a.db'}", tuning)) as database:
         make_file(database)
-        executed(database, text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)"))
+        executed(
+            database, text("CREATE TABLE noted (n INTEGER PRIMARY KEY, words BLOB)")
+        )
         with database.read() as reader:
             reader.execute(text("SELECT count(*) FROM noted")).scalar()
             for n in range(30):
-                executed(database, text("INSERT INTO noted VALUES (:n, zeroblob(100000))"), {"n": n})
+                executed(
+                    database,
+                    text("INSERT INTO noted VALUES (:n, zeroblob(100000))"),
+                    {"n": n},
+                )
             assert database.log_bytes() > 2 * 2**20
             assert not database.truncate_log(), "the reader is in the way"
         usual = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -435,10 +487,14 @@ def test_a_disk_without_room_is_refused_at_the_start(tmp_path: Path) -> None:
         database.check_free_disk()
 
 
-def test_a_read_only_database_says_so_and_is_read(own_postgres: OwnPostgres, tmp_path: Path) -> None:
+def test_a_read_only_database_says_so_and_is_read(
+    own_postgres: OwnPostgres, tmp_path: Path
+) -> None:
     url = own_postgres.make()
     prepared(url).close()
-    own_postgres.run(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_read_only=on")
+    own_postgres.run(
+        f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET default_transaction_read_only=on"
+    )
     file = tmp_path / "a.db"
     # As where a disk becomes read-only under a daemon: its log is there already.
     with closing(prepared(f"sqlite:///{file}")), ExitStack() as opened:

@@ -70,11 +70,17 @@ def one_more(database: Database) -> int:
     return stored(database)
 
 
-_ONE_MORE = update(counter).where(counter.c.name == "story").values(value=counter.c.value + 1)
+_ONE_MORE = (
+    update(counter).where(counter.c.name == "story").values(value=counter.c.value + 1)
+)
 
 
 def stored(database: Database) -> int:
-    return int(queried(database, select(counter.c.value).where(counter.c.name == "story")).scalar_one())
+    return int(
+        queried(
+            database, select(counter.c.value).where(counter.c.name == "story")
+        ).scalar_one()
+    )
 
 
 def taken_over(lock: WriterLease) -> None:
@@ -84,7 +90,9 @@ def taken_over(lock: WriterLease) -> None:
 # --- one at a time -----------------------------------------------------------------------------------------
 
 
-def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Database, other: Database) -> None:
+def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(
+    database: Database, other: Database
+) -> None:
     first, second = WriterLease(database), WriterLease(other)
     with pytest.raises(LeaseLostError):
         one_more(first.fenced)
@@ -104,7 +112,9 @@ def test_one_writer_at_a_time_and_each_with_an_epoch_of_its_own(database: Databa
     second.release()
 
 
-def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: Database) -> None:
+def test_the_lock_without_an_epoch_keeps_writers_out(
+    database: Database, other: Database
+) -> None:
     with database.write() as connection:  # of a writer that is long gone
         connection.execute(writer_lease.insert().values(epoch=7, holder="somebody"))
     migrating, waiting = open_process_lock(database), WriterLease(other)
@@ -116,7 +126,9 @@ def test_the_lock_without_an_epoch_keeps_writers_out(database: Database, other: 
     waiting.release()
 
 
-def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(database: Database, other: Database) -> None:
+def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
+    database: Database, other: Database
+) -> None:
     """As after a network file system that forgot the lock, or a server that took a session for dead."""
     first, second = WriterLease(database), WriterLease(other)
     assert first.become_writer()
@@ -131,13 +143,20 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(database: Databas
         before.place()
     assert titles(other) == ["Levee breaks at Pennmouth"]
     Rig(second.fenced, Clock()).place()
-    assert titles(other) == ["Levee breaks at Pennmouth", "Dock workers strike in Sennick"]
+    assert titles(other) == [
+        "Levee breaks at Pennmouth",
+        "Dock workers strike in Sennick",
+    ]
     first.release()
     second.release()
 
 
 def titles(database: Database) -> list[str]:
-    return list(queried(database, select(article.c.title).order_by(article.c.inbox_no)).scalars())
+    return list(
+        queried(
+            database, select(article.c.title).order_by(article.c.inbox_no)
+        ).scalars()
+    )
 
 
 def lose(lock: WriterLease, database: Database) -> None:
@@ -199,15 +218,19 @@ def process(shared: Database) -> Iterator[Process]:
 
 
 @pytest.mark.later
-def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Database, process: Process) -> None:
+def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(
+    shared: Database, process: Process
+) -> None:
     process.tell("now")
     assert process.says() == "wrote"
     process.tell("slowly")
-    assert process.says() == "in the middle"  # of a transaction that holds the row of the epoch
+    # Of a transaction that holds the row of the epoch
+    assert process.says() == "in the middle"
     process.signal(signal.SIGSTOP)
     lock = WriterLease(shared)
     assert not lock.become_writer(), "its session is still there"
-    executed(shared, _END_OF_OTHERS)  # as the server does when it takes the machine for gone
+    # As the server does when it takes the machine for gone
+    executed(shared, _END_OF_OTHERS)
     taken_over(lock)
     assert stored(shared) == 1, "its open transaction was broken off"
     assert one_more(lock.fenced) == 2
@@ -220,7 +243,9 @@ def test_a_writer_that_was_suspended_writes_nothing_when_it_wakes(shared: Databa
     lock.release()
 
 
-def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: Database) -> None:
+def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(
+    shared: Database,
+) -> None:
     other = Database(shared.url)
     first, second = WriterLease(shared), WriterLease(other)
     assert first.become_writer()
@@ -231,7 +256,9 @@ def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: D
             with closing(Database(shared.url)) as third:
                 lose(first, third)
             waiting.start()
-            wait_until(lambda: waits_for_a_row(shared, other), "the next writer to wait")
+            wait_until(
+                lambda: waits_for_a_row(shared, other), "the next writer to wait"
+            )
             assert waiting.is_alive()
         waiting.join(PATIENCE_SECONDS)
         assert second.is_held
@@ -242,11 +269,15 @@ def test_a_transaction_that_began_in_an_epoch_ends_before_the_next_one(shared: D
 
 
 def waits_for_a_row(database: Database, who: Database) -> bool:
-    asked = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
+    asked = text(
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'"
+    )
     return queried(database, asked, {"name": who.session_name}).first() is not None
 
 
-def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, process: Process) -> None:
+def test_a_writer_that_is_killed_leaves_the_lock_at_once(
+    shared: Database, process: Process
+) -> None:
     lock = WriterLease(shared)
     assert not lock.become_writer()
     process.signal(signal.SIGKILL)
@@ -255,7 +286,9 @@ def test_a_writer_that_is_killed_leaves_the_lock_at_once(shared: Database, proce
 
 
 @pytest.mark.later
-def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgres) -> None:
+def test_a_session_that_hangs_is_given_back_all_the_same(
+    own_postgres: OwnPostgres,
+) -> None:
     with closing(with_tables(Database(own_postgres.make()))) as database:
         lock = WriterLease(database)
         assert lock.become_writer()
@@ -267,11 +300,16 @@ def test_a_session_that_hangs_is_given_back_all_the_same(own_postgres: OwnPostgr
             own_postgres.resume()
         taken_over(lock)
         lock.release()
-    wait_until(lambda: all(one.name != "lease" for one in threading.enumerate()), "the thread to end")
+    wait_until(
+        lambda: all(one.name != "lease" for one in threading.enumerate()),
+        "the thread to end",
+    )
     gc.collect()
 
 
-def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Database) -> None:
+def test_a_writer_notices_that_its_session_broke_and_can_begin_again(
+    shared: Database,
+) -> None:
     lock = WriterLease(shared)
     assert lock.become_writer()
     time.sleep(3 * shared.tuning.short_wait_seconds)
@@ -285,8 +323,12 @@ def test_a_writer_notices_that_its_session_broke_and_can_begin_again(shared: Dat
     lock.release()
 
 
-def test_a_standby_without_a_free_connection_reports_it_and_tries_again(own_postgres: OwnPostgres) -> None:
-    tuning = msgspec.structs.replace(Tuning().section("database", DatabaseTuning), read_seconds=0.2)
+def test_a_standby_without_a_free_connection_reports_it_and_tries_again(
+    own_postgres: OwnPostgres,
+) -> None:
+    tuning = msgspec.structs.replace(
+        Tuning().section("database", DatabaseTuning), read_seconds=0.2
+    )
     with closing(Database(own_postgres.make(), tuning)) as busy, ExitStack() as taken:
         lock = open_process_lock(busy)
 
@@ -319,7 +361,9 @@ def test_a_server_that_restarts_has_one_writer_again(own_postgres: OwnPostgres) 
         one.close()
 
 
-def test_a_commit_of_any_connection_changes_the_version_and_a_look_does_not(database: Database) -> None:
+def test_a_commit_of_any_connection_changes_the_version_and_a_look_does_not(
+    database: Database,
+) -> None:
     """By it a process that rests sees whether there is something to do."""
     seen = {database.data_version()}
     if database.is_sqlite:  # a server has one version for all its databases

@@ -28,15 +28,24 @@ from tests.support.rows import read_by, written_by
 from tests.support.rss import item, rss
 
 ALL_TUNING = Tuning({"net": {"fetch_deadline_seconds": 2.0, "host_gap_seconds": 0.0}})
-LONG = "The ferry came back into the harbour on Friday morning with all of its passengers on board. " * 3
+LONG = (
+    "The ferry came back into the harbour on Friday morning with all of its passengers on board. "
+    * 3
+)
 FERRY = item("Ferry back in harbour", LONG, guid=1)
-FEED = rss(FERRY, item("Only a headline about the lock gate", guid=2), title="Harbour Post")
+FEED = rss(
+    FERRY, item("Only a headline about the lock gate", guid=2), title="Harbour Post"
+)
 
 
 @pytest.fixture
 def server() -> Iterator[LoopbackServer]:
     with LoopbackServer(
-        {"/ok": Resource(FEED), "/gone": Response(410), "/page": "<html><body>x</body></html>"}
+        {
+            "/ok": Resource(FEED),
+            "/gone": Response(410),
+            "/page": "<html><body>x</body></html>",
+        }
     ) as made:
         yield made
 
@@ -96,10 +105,15 @@ def test_the_list_says_how_each_does(room: Newsroom) -> None:
     assert (shown["missing"].cause, shown["page"].cause) == ("http 404", "no feed")
     assert "a web page, not a feed" in (shown["page"].problem or "")
     assert (shown["resting"].next_due, shown["missing"].last_success) == (None, None)
-    assert [name for name, one in sorted(shown.items()) if one.is_in_trouble] == ["missing", "page"]
+    assert [name for name, one in sorted(shown.items()) if one.is_in_trouble] == [
+        "missing",
+        "page",
+    ]
 
 
-def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(quick_room: Newsroom) -> None:
+def test_a_source_that_is_gone_is_not_due_until_it_is_resumed(
+    quick_room: Newsroom,
+) -> None:
     quick_room.has("gone")
     for _ in range(4):
         quick_room.ask_all()
@@ -120,10 +134,14 @@ def test_sources_are_named_by_what_people_know_of_them(quick_room: Newsroom) -> 
         assert sources_named(connection, "o") == []
 
 
-def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroom) -> None:
+def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(
+    room: Newsroom,
+) -> None:
     room.has("ok")
     room.ask_all()
-    room.server.routes["/ok"] = Resource(FEED.replace("all of its passengers", "every passenger"))
+    room.server.routes["/ok"] = Resource(
+        FEED.replace("all of its passengers", "every passenger")
+    )
     room.clock.time += dt.timedelta(hours=1)
     room.ask_all()
     written_by(
@@ -141,7 +159,12 @@ def test_a_text_that_was_not_simply_taken_is_shown_with_its_reason(room: Newsroo
         (refused,) = problem_texts(connection, "a folder", 10)
     assert (stub.title, stub.verdict) == ("Only a headline about the lock gate", "stub")
     assert "headline" in (stub.reason or "")
-    assert (refused.title, refused.verdict, refused.reason) == ("x.txt", "empty", "no bytes")
+    assert (refused.title, refused.verdict, refused.reason) == (
+        "x.txt",
+        "empty",
+        "no bytes",
+    )
     with room.database.write() as connection:
-        connection.execute(update(entry).values(payload=b""))  # as retention leaves those of deleted articles
+        # As retention leaves those of deleted articles
+        connection.execute(update(entry).values(payload=b""))
         assert [one.title for one in problem_texts(connection, ok, 10)] == [""]

@@ -61,7 +61,10 @@ def test_an_empty_database_is_brought_up_once(empty: Database) -> None:
 def test_files_of_migrations_are_called_by_their_revisions() -> None:
     script = ScriptDirectory(str(migrations_folder()))
     assert script.get_heads() == [newest_revision()]
-    assert all(Path(one.path).name.startswith(f"{one.revision}_") for one in script.walk_revisions())
+    assert all(
+        Path(one.path).name.startswith(f"{one.revision}_")
+        for one in script.walk_revisions()
+    )
 
 
 def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
@@ -74,9 +77,13 @@ def test_two_that_upgrade_at_once_do_not_meet(database_url: str) -> None:
 
 
 def test_upgrading_again_keeps_what_is_there(database: Database) -> None:
-    Rig(database, Clock()).take(record("Herald", "1", "Dock workers strike", STRIKE, published=NOON))
+    Rig(database, Clock()).take(
+        record("Herald", "1", "Dock workers strike", STRIKE, published=NOON)
+    )
     upgrade(database)
-    assert queried(database, select(story.c.title)).scalars().all() == ["Dock workers strike"]
+    assert queried(database, select(story.c.title)).scalars().all() == [
+        "Dock workers strike"
+    ]
 
 
 # Everything that SQLAlchemy creates for a model; on SQLite the statements themselves.
@@ -109,17 +116,24 @@ def _made(connection: Connection) -> set[tuple[str, ...]]:
     return {tuple(" ".join(str(value).split()) for value in row) for row in rows}
 
 
-def test_the_migrations_make_exactly_the_tables_of_the_program(database: Database) -> None:
+def test_the_migrations_make_exactly_the_tables_of_the_program(
+    database: Database,
+) -> None:
     """Columns in their order, types, defaults, indexes with their conditions, constraints; no triggers."""
     declared = MetaData(naming_convention=metadata.naming_convention)
     for table in metadata.sorted_tables:
-        for index in table.to_metadata(declared).indexes:  # tables.py gives the conditions for SQLite only
-            index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+        # tables.py gives the conditions for SQLite only
+        for index in table.to_metadata(declared).indexes:
+            index.dialect_options["postgresql"]["where"] = index.dialect_options[
+                "sqlite"
+            ]["where"]
     with database.write() as connection:
         migrated = _made(connection)
         assert set(inspect(connection).get_view_names()) == VIEWS
         for view in VIEWS:
-            drop = f"DROP VIEW IF EXISTS {view}" + ("" if database.is_sqlite else " CASCADE")
+            drop = f"DROP VIEW IF EXISTS {view}" + (
+                "" if database.is_sqlite else " CASCADE"
+            )
             connection.execute(text(drop))
         declared.drop_all(connection)
         assert not _made(connection)
@@ -149,7 +163,9 @@ def test_what_sqlalchemy_does_not_declare_is_made_too(database: Database) -> Non
 def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
     database: Database, revision: str
 ) -> None:
-    executed(database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision})
+    executed(
+        database, text("UPDATE alembic_version SET version_num = :n"), {"n": revision}
+    )
     error, code, words = ConfigError, 2, f"revision {revision} of an unreleased"
     if revision == "9999":
         error, code, words = DatabaseTooNewError, 4, revision
@@ -161,13 +177,18 @@ def test_a_database_of_a_newer_or_unreleased_program_is_refused_and_left_alone(
 
 
 @pytest.mark.parametrize(
-    ("revision", "commit"), [("0001", "8ae9f040"), ("0019", "8f83297e"), ("0032", "5facc768"), ("a1b2", None)]
+    ("revision", "commit"),
+    [("0001", "8ae9f040"), ("0019", "8f83297e"), ("0032", "5facc768"), ("a1b2", None)],
 )
-def test_the_commit_that_can_export_a_refused_database_is_named(revision: str, commit: str | None) -> None:
+def test_the_commit_that_can_export_a_refused_database_is_named(
+    revision: str, commit: str | None
+) -> None:
     with pytest.raises(ConfigError) as caught:
         refuse_unknown("the database x.db", revision)
     said = str(caught.value)
-    assert (f"the program of commit {commit} " if commit else "the program that wrote it") in said
+    assert (
+        f"the program of commit {commit} " if commit else "the program that wrote it"
+    ) in said
     assert "aggregator export" in said
 
 
@@ -192,7 +213,9 @@ def test_a_view_with_a_name_of_ours_is_named(empty: Database, name: str) -> None
 
 
 @pytest.mark.parametrize("path", ["news", "news,public"])
-def test_tables_are_created_in_the_first_schema_of_the_search_path(postgres: Postgres, path: str) -> None:
+def test_tables_are_created_in_the_first_schema_of_the_search_path(
+    postgres: Postgres, path: str
+) -> None:
     address = postgres.make()
     server = Database(address)
     with server.write() as connection:
@@ -207,7 +230,9 @@ def test_tables_are_created_in_the_first_schema_of_the_search_path(postgres: Pos
     with server.read() as connection:
         schema = inspect(connection)
         assert set(metadata.tables) < set(schema.get_table_names("news"))
-        assert not set(metadata.tables) & (set(schema.get_table_names("public")) - {"story"})
+        assert not set(metadata.tables) & (
+            set(schema.get_table_names("public")) - {"story"}
+        )
     database.close()
     server.close()
 
@@ -218,7 +243,10 @@ def test_an_older_database_is_named_with_what_to_type(empty: Database) -> None:
 
 
 def test_every_counter_of_the_program_is_there(database: Database) -> None:
-    counters = {row.name: row.value for row in queried(database, select(counter.c.name, counter.c.value))}
+    counters = {
+        row.name: row.value
+        for row in queried(database, select(counter.c.name, counter.c.value))
+    }
     assert {"entry", "inbox", "story", "bump", "searchable"} <= set(counters)
     assert set(counters.values()) == {0}
 
@@ -253,7 +281,9 @@ def later(old: Database) -> Iterator[LaterVersion]:
 
 
 @pytest.mark.later
-def test_an_upgrade_takes_each_step_and_keeps_every_value(old: Database, later: LaterVersion) -> None:
+def test_an_upgrade_takes_each_step_and_keeps_every_value(
+    old: Database, later: LaterVersion
+) -> None:
     before = rows_of_all_tables(old)
     revision = revision_of(old)
     with pytest.raises(DatabaseOutdatedError, match="aggregator db upgrade"):
@@ -275,16 +305,26 @@ def test_an_upgrade_takes_each_step_and_keeps_every_value(old: Database, later: 
 @pytest.mark.usefixtures("later")
 def test_views_and_indexes_of_users_survive_the_upgrade(old: Database) -> None:
     with old.write() as connection:
-        connection.execute(text("CREATE VIEW v_mine AS SELECT id, title, updated FROM v_stories"))
+        connection.execute(
+            text("CREATE VIEW v_mine AS SELECT id, title, updated FROM v_stories")
+        )
         connection.execute(text("CREATE INDEX my_index ON story (title)"))
         before = connection.execute(text("SELECT * FROM v_mine ORDER BY id")).all()
         if not old.is_sqlite:
             connection.execute(text("GRANT SELECT ON v_stories TO PUBLIC"))
     upgrade(old)
     with old.write() as connection:
-        assert connection.execute(text("SELECT * FROM v_mine ORDER BY id")).all() == before != []
-        assert "later_note" in {one["name"] for one in inspect(connection).get_columns("v_stories")}
-        assert "my_index" in {one["name"] for one in inspect(connection).get_indexes("story")}
+        assert (
+            connection.execute(text("SELECT * FROM v_mine ORDER BY id")).all()
+            == before
+            != []
+        )
+        assert "later_note" in {
+            one["name"] for one in inspect(connection).get_columns("v_stories")
+        }
+        assert "my_index" in {
+            one["name"] for one in inspect(connection).get_indexes("story")
+        }
         if not old.is_sqlite:
             rights = "SELECT has_table_privilege('public', 'v_stories', 'SELECT')"
             assert connection.execute(text(rights)).scalar_one() is True
@@ -299,9 +339,13 @@ def rows_of_all_tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     found: dict[str, list[tuple[Any, ...]]] = {}
     with database.read() as connection:
         tables = MetaData()
-        tables.reflect(connection, only=lambda name, _: not name.startswith("article_search"))
+        tables.reflect(
+            connection, only=lambda name, _: not name.startswith("article_search")
+        )
         for name, table in tables.tables.items():
-            rows = connection.execute(select(table).order_by(*(table.primary_key.columns or table.columns)))
+            rows = connection.execute(
+                select(table).order_by(*(table.primary_key.columns or table.columns))
+            )
             found[name] = [tuple(row) for row in rows]
     return found
 
@@ -310,7 +354,9 @@ def _state(database: Database) -> tuple[object, ...]:
     """The revision, all tables, columns, indexes and views, and all rows."""
     if not database.is_sqlite:
         return revision_of(database), shape(database), rows_of_all_tables(database)
-    made = queried(database, text("SELECT type, name, sql FROM sqlite_master ORDER BY type, name"))
+    made = queried(
+        database, text("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")
+    )
     return revision_of(database), made.all(), rows_of_all_tables(database)
 
 
@@ -361,7 +407,9 @@ def kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) 
     for statement in (None, *chosen(total)):
         if statement is not None:
             assert _killed_before(database.url, statement) == statement
-        assert _state(database) == before, f"killed before statement {statement} of {total}"
+        assert _state(database) == before, (
+            f"killed before statement {statement} of {total}"
+        )
         database.close()
     assert _killed_before(database.url, total + 1000) == 0
     assert revision_of(database) == newest_revision()
@@ -372,7 +420,12 @@ def kill_on_the_way(database: Database, chosen: Callable[[int], Iterable[int]]) 
 @pytest.mark.usefixtures("later")
 def test_killed_on_the_way_all_is_as_it_was(old: Database) -> None:
     chance = random.Random(printed_seed())
-    assert kill_on_the_way(old, lambda total: sorted(chance.sample(range(1, total + 1), 3))) > 10
+    assert (
+        kill_on_the_way(
+            old, lambda total: sorted(chance.sample(range(1, total + 1), 3))
+        )
+        > 10
+    )
     check(old)
 
 
@@ -395,7 +448,9 @@ def test_a_new_database_is_made_whole_or_not_at_all(empty: Database) -> None:
 
 
 @pytest.mark.later
-def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database, later: LaterVersion) -> None:
+def test_several_that_upgrade_an_older_one_at_once_do_not_meet(
+    old: Database, later: LaterVersion
+) -> None:
     databases = [Database(old.url) for _ in range(4)]
     kept: list[str] = []
     with ThreadPoolExecutor(4) as threads:
@@ -408,19 +463,25 @@ def test_several_that_upgrade_an_older_one_at_once_do_not_meet(old: Database, la
 
 @pytest.mark.later
 @pytest.mark.usefixtures("later")
-def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(old: Database) -> None:
+def test_while_an_older_program_works_on_it_an_older_database_is_left_alone(
+    old: Database,
+) -> None:
     kept: list[str] = []
     with closing(Database(old.url)) as other:
         lock = open_process_lock(other)
         assert lock.acquire()
         before = _state(old)
-        with pytest.raises(AnotherDaemonError, match="stop that program first") as caught:
+        with pytest.raises(
+            AnotherDaemonError, match="stop that program first"
+        ) as caught:
             upgrade(old, keep=kept.append)
         assert caught.value.exit_code == 6
         assert (_state(old), kept) == (before, [])
         lock.release()
     upgrade(old, keep=kept.append)
-    assert kept == [newest_revision()], "what keeps a copy is asked once, before the first step"
+    assert kept == [newest_revision()], (
+        "what keeps a copy is asked once, before the first step"
+    )
     upgrade(old, keep=kept.append)
     assert len(kept) == 1
     lock = open_process_lock(old)

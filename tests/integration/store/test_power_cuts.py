@@ -59,7 +59,9 @@ def all_rows(database: Database) -> str:
     sum_ = hashlib.blake2b(digest_size=16)
     with database.read() as connection:
         for table in metadata.sorted_tables:
-            rows = connection.execute(select(table).order_by(*table.primary_key.columns))
+            rows = connection.execute(
+                select(table).order_by(*table.primary_key.columns)
+            )
             sum_.update(repr([table.name, *map(tuple, rows)]).encode())
     return sum_.hexdigest()
 
@@ -70,9 +72,13 @@ def hand_in(rig: Rig, seed: int) -> None:
     for number in range(ARTICLES):
         said = random.Random(f"{seed} {chance.randrange(number + 1)}")
         length = chance.choice((90, 120))
-        words = [f"{said.choice('bdfglmnprst')}{said.randrange(5000)}" for _ in range(length)]
+        words = [
+            f"{said.choice('bdfglmnprst')}{said.randrange(5000)}" for _ in range(length)
+        ]
         guid = str(chance.randrange(ARTICLES))
-        rig.take(record(f"wire{number % 3}", guid, " ".join(words[:6]), " ".join(words)))
+        rig.take(
+            record(f"wire{number % 3}", guid, " ".join(words[:6]), " ".join(words))
+        )
         rig.pipeline.index_text()
 
 
@@ -117,29 +123,45 @@ def garbled(log: bytes, place: int, chance: random.Random) -> bytes:
 
 
 def cut(written: Written, tmp_path: Path, times: int) -> None:
-    print(f"AGGREGATOR_SEED={SEED}, {len(written.states)} commits, a log of {len(written.log)} bytes")
-    assert len({state for _, state in written.states}) > ARTICLES, "there is little to tell apart"
+    print(
+        f"AGGREGATOR_SEED={SEED}, {len(written.states)} commits, a log of {len(written.log)} bytes"
+    )
+    assert len({state for _, state in written.states}) > ARTICLES, (
+        "there is little to tell apart"
+    )
     chance = random.Random(SEED)
     for number in range(times):
         place = chance.randrange(len(written.log))
         spoil = cut_short if number % 2 else garbled
         log = spoil(written.log, place, chance)
-        kept = next((at for at, (a, b) in enumerate(zip(log, written.log, strict=False)) if a != b), len(log))
+        kept = next(
+            (
+                at
+                for at, (a, b) in enumerate(zip(log, written.log, strict=False))
+                if a != b
+            ),
+            len(log),
+        )
         folder = tmp_path / str(number)
         with closing(opened(folder, written, log)) as database:
-            assert queried(database, text("PRAGMA integrity_check")).scalars().all() == ["ok"]
+            assert queried(
+                database, text("PRAGMA integrity_check")
+            ).scalars().all() == ["ok"]
             assert all_rows(database) == committed_by(written, kept), (
                 f"{spoil.__name__} at {place} of {len(written.log)} is no state that there was"
             )
-            if number % 20 == 0:  # what was lost is read again, and it comes to the same
+            # What was lost is read again, and it comes to the same
+            if number % 20 == 0:
                 hand_in(Rig(database, Clock()), SEED)
-                assert {key: settled(database)[key] for key in ("articles", "keys")} == {
-                    key: written.end[key] for key in ("articles", "keys")
-                }
+                assert {
+                    key: settled(database)[key] for key in ("articles", "keys")
+                } == {key: written.end[key] for key in ("articles", "keys")}
         shutil.rmtree(folder)
 
 
-def test_a_log_that_breaks_off_is_a_prefix_of_what_was_committed(written: Written, tmp_path: Path) -> None:
+def test_a_log_that_breaks_off_is_a_prefix_of_what_was_committed(
+    written: Written, tmp_path: Path
+) -> None:
     cut(written, tmp_path, 10)
 
 

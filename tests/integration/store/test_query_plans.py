@@ -33,7 +33,15 @@ from tests.support.rows import overheard, read_by, written_by
 
 DAY = dt.timedelta(days=1)
 STORIES = 3_000  # so many that no planner prefers to read all of them
-LARGE = {"story", "story_log", "story_subject", "story_link", "article", "article_search", "sketch"}
+LARGE = {
+    "story",
+    "story_log",
+    "story_subject",
+    "story_link",
+    "article",
+    "article_search",
+    "sketch",
+}
 LARGE |= {"entry", "change"}
 
 
@@ -42,7 +50,15 @@ def fill(database: Database) -> None:
     rig = Rig(database, Clock())
     feed = feed_source("https://ports.example/feed", folder="Ports")
     written_by(database, sources.add, feed)
-    rig.take(record(feed.id, "1", "Ferry runs aground", "The ferry ran aground off Lind.", published=NOON))
+    rig.take(
+        record(
+            feed.id,
+            "1",
+            "Ferry runs aground",
+            "The ferry ran aground off Lind.",
+            published=NOON,
+        )
+    )
     with database.write() as connection:
         one = connection.execute(select(story)).one()._asdict()
         report = connection.execute(select(article)).one()._asdict()
@@ -50,20 +66,37 @@ def fill(database: Database) -> None:
         for n in range(2, STORIES):
             at = NOON - n * dt.timedelta(minutes=7)
             many = 1 if n % 100 else n // 100
-            own = {"story_no": n, "id": f"story{n}", "founding_article": f"article{n}", "last_inbox_no": n}
+            own = {
+                "story_no": n,
+                "id": f"story{n}",
+                "founding_article": f"article{n}",
+                "last_inbox_no": n,
+            }
             times = {"first_published": at, "last_published": at, "bumped_at": at}
             counts = {"article_count": many, "report_count": many, "outlet_count": many}
             stories.append(one | own | times | counts)
-            names = {"inbox_no": n, "id": f"article{n}", "root_article": f"article{n}", "story": f"story{n}"}
-            which = {"outlet": f"Outlet {n % 40}", "language": "de" if n % 30 == 0 else "en"}
+            names = {
+                "inbox_no": n,
+                "id": f"article{n}",
+                "root_article": f"article{n}",
+                "story": f"story{n}",
+            }
+            which = {
+                "outlet": f"Outlet {n % 40}",
+                "language": "de" if n % 30 == 0 else "en",
+            }
             which["source"] = feed.id if n % 60 == 0 else f"source {n % 20}"
             which["kind"] = "opinion" if n % 300 == 0 else "report"
             when = {"effective_at": at, "seen_at": at}
-            articles.append(report | names | which | when | {"text": f"Ferry {n % 50} sails."})
+            articles.append(
+                report | names | which | when | {"text": f"Ferry {n % 50} sails."}
+            )
         connection.execute(insert(story), stories)
         connection.execute(insert(article), articles)
         last = {"n": STORIES}
-        connection.execute(text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), last)
+        connection.execute(
+            text("UPDATE counter SET value = :n WHERE name IN ('entry', 'inbox')"), last
+        )
     rig.pipeline.index_text()
     rig.render()
     with database.write() as connection:
@@ -72,7 +105,14 @@ def fill(database: Database) -> None:
         connection.execute(
             insert(story_subject),
             [
-                {"story_no": n, "kind": kind, "position": 9, "key": key, "label": key.title(), "outlets": 2}
+                {
+                    "story_no": n,
+                    "kind": kind,
+                    "position": 9,
+                    "key": key,
+                    "label": key.title(),
+                    "outlets": 2,
+                }
                 for n in range(2, STORIES)
                 for kind, key in (("name", f"skipper {n // 3}"), ("topic", "ports"))
             ],
@@ -91,7 +131,10 @@ ASKING = ("SELECT", "WITH", "DELETE FROM sketch")
 
 def plans(connection: Connection, sent: list[Any]) -> list[Any]:
     """How SQLite goes about each statement."""
-    return [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all() for one, values in sent]
+    return [
+        connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}", values).all()
+        for one, values in sent
+    ]
 
 
 def scanned(connection: Connection, statement: str, values: Any) -> set[str]:
@@ -99,11 +142,15 @@ def scanned(connection: Connection, statement: str, values: Any) -> set[str]:
     if connection.dialect.name == "sqlite":
         (rows,) = plans(connection, [(statement, values)])
         # Through an index in its order is no scan of the table; a virtual table says of itself what it does.
-        scans = [re.match(r"SCAN (\w+)(?! .*(USING|VIRTUAL TABLE))", row[-1]) for row in rows]
+        scans = [
+            re.match(r"SCAN (\w+)(?! .*(USING|VIRTUAL TABLE))", row[-1]) for row in rows
+        ]
         return {found[1] for found in scans if found} & LARGE
     # So few rows are read whole, whatever the indexes; this asks whether there is another way.
     connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-    plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    plan = connection.exec_driver_sql(
+        f"EXPLAIN (FORMAT JSON) {statement}", values
+    ).scalar_one()
     read = json.loads(plan) if isinstance(plan, str) else plan
     whole = [one for one in _nodes(read[0]["Plan"]) if one["Node Type"] == "Seq Scan"]
     return {one["Relation Name"] for one in whole} & LARGE
@@ -126,7 +173,9 @@ def asked(filter_: StoryFilter) -> Callable[[Database], object]:
 def matching_some(database: Database) -> set[str]:
     with database.read() as connection:
         wanted = StoryFilter(query="ferry", language="en", outlet="Outlet 7")
-        return StoryMatcher(connection, wanted).matching(connection, [f"story{n}" for n in range(2, 300)])
+        return StoryMatcher(connection, wanted).matching(
+            connection, [f"story{n}" for n in range(2, 300)]
+        )
 
 
 def to_forget_by_address(database: Database) -> erase_target.EraseTarget:
@@ -163,23 +212,35 @@ CASES: dict[str, Callable[[Database], object]] = {
     "query": asked(StoryFilter(query="ferry")),
     "query, few": asked(StoryFilter(query='"ferry 17"')),
     "query, none": asked(StoryFilter(query="zeppelin")),
-    "all at once": asked(StoryFilter(query="ferry", language="en", min_reports=2, since=NOON - 10 * DAY)),
+    "all at once": asked(
+        StoryFilter(query="ferry", language="en", min_reports=2, since=NOON - 10 * DAY)
+    ),
     "search": reading(lambda reader: reader.search("ferry sails", 20)),
     "search, a phrase": reading(lambda reader: reader.search('"ferry 17"', 20)),
     "search, within": reading(lambda reader: reader.search("ferry", 20, BOUNDS)),
     "the front page": reading(lambda reader: reader.rank_front_page(StoryFilter(), ())),
-    "the front page, min_reports": reading(lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())),
+    "the front page, min_reports": reading(
+        lambda one: one.rank_front_page(StoryFilter(min_reports=2), ())
+    ),
     "one story": reading(lambda reader: reader.story("story7")),
     "what it shows": reading(lambda reader: reader.text_with_summary("story7")),
     "one article": reading(lambda reader: reader.article("article7")),
     "explained": reading(lambda reader: reader.explained_article("article7")),
-    "explained by address": reading(lambda reader: reader.explained_article("https://ports.example/7")),
+    "explained by address": reading(
+        lambda reader: reader.explained_article("https://ports.example/7")
+    ),
     "what is forgotten by address": to_forget_by_address,
     "the last change": reading(lambda reader: reader.last_change()),
     "the last change of a story": reading(lambda reader: reader.last_change("story7")),
-    "those that are unrendered": lambda database: render_next(database, 5, shipped_tuning()),
-    "the oldest text": lambda database: read_by(database, retention.next_story, "text", 10_000),
-    "the oldest story": lambda database: read_by(database, retention.next_story, "all", 10_000),
+    "those that are unrendered": lambda database: render_next(
+        database, 5, shipped_tuning()
+    ),
+    "the oldest text": lambda database: read_by(
+        database, retention.next_story, "text", 10_000
+    ),
+    "the oldest story": lambda database: read_by(
+        database, retention.next_story, "all", 10_000
+    ),
     "among some": matching_some,
     "how it does": what_probes_ask,
 }
@@ -196,7 +257,9 @@ def test_no_whole_table_is_read(database: Database, case: str) -> None:
             assert not tables, f"{tables} read from end to end by: {statement[:2000]}"
 
 
-def test_entries_of_an_article_are_not_sought_among_all_of_one_state(database: Database) -> None:
+def test_entries_of_an_article_are_not_sought_among_all_of_one_state(
+    database: Database,
+) -> None:
     """SQLite prefers the index of the state where it has no statistics: .15 s at a million."""
     if not database.is_sqlite:
         pytest.skip("a server has statistics")
@@ -206,7 +269,9 @@ def test_entries_of_an_article_are_not_sought_among_all_of_one_state(database: D
     assert "ix_entry_article" in plan[0][-1]
 
 
-def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path) -> None:
+def test_the_oldest_text_is_found_without_those_that_are_deleted(
+    tmp_path: Path,
+) -> None:
     """Without statistics, as a daemon's file is; with them either index does while all have texts."""
     file = Database(f"sqlite:///{tmp_path / 'new.db'}")
     with closing(with_tables(file)) as fresh, fresh.read() as connection:
@@ -219,7 +284,9 @@ def test_the_oldest_text_is_found_without_those_that_are_deleted(tmp_path: Path)
         assert any("ix_article_with_text (inbox_no<?)" in row[-1] for row in plan)
 
 
-def test_machine_written_texts_cost_no_statement_of_their_own(database: Database) -> None:
+def test_machine_written_texts_cost_no_statement_of_their_own(
+    database: Database,
+) -> None:
     """Neither the ETag of a story page nor the page, whether there are such texts or not."""
     for case in ("the last change", "the last change of a story", "what it shows"):
         with overheard(database, *ASKING) as sent:
@@ -227,7 +294,9 @@ def test_machine_written_texts_cost_no_statement_of_their_own(database: Database
         assert len(sent) == 1, case
 
 
-def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches(database: Database) -> None:
+def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches(
+    database: Database,
+) -> None:
     source = source_id("feed", None, "https://ports.example/feed")
     words = "The ferry ran aground off Lind island. Two tugs from Isk harbour pulled it free at noon."
     rig = Rig(database, Clock())
@@ -240,8 +309,12 @@ def test_new_words_of_an_article_replace_its_sketch_without_reading_all_sketches
             assert not scanned(connection, statement, values), statement
 
 
-@pytest.mark.parametrize("case", ["the list", "min_reports 2", "language", "query, few", "the front page"])
-def test_lists_leave_texts_and_terms_where_they_are(database: Database, case: str) -> None:
+@pytest.mark.parametrize(
+    "case", ["the list", "min_reports 2", "language", "query, few", "the front page"]
+)
+def test_lists_leave_texts_and_terms_where_they_are(
+    database: Database, case: str
+) -> None:
     with overheard(database, *ASKING) as sent:
         CASES[case](database)
     for statement, _ in sent:
@@ -264,7 +337,9 @@ def test_lists_leave_texts_and_terms_where_they_are(database: Database, case: st
         ("those that are unrendered", "ix_story_unrendered"),
     ],
 )
-def test_the_index_that_was_made_for_it_is_used(database: Database, case: str, index: str) -> None:
+def test_the_index_that_was_made_for_it_is_used(
+    database: Database, case: str, index: str
+) -> None:
     if not database.is_sqlite:
         pytest.skip("with so few rows Postgres may take another one")
     with overheard(database, *ASKING) as sent:
@@ -274,7 +349,9 @@ def test_the_index_that_was_made_for_it_is_used(database: Database, case: str, i
 
 
 def test_the_check_tells_a_scan(database: Database) -> None:
-    assert read_by(database, scanned, "SELECT inbox_no FROM article WHERE url = 'x'", ()) == {"article"}
+    assert read_by(
+        database, scanned, "SELECT inbox_no FROM article WHERE url = 'x'", ()
+    ) == {"article"}
 
 
 # --- in steps ----------------------------------------------------------------------------------------------
@@ -293,7 +370,10 @@ def test_a_page_that_has_to_look_too_far_is_short_and_goes_on(
         after, pages = page.next, pages + 1
     assert pages == 3, "a thousand stories were looked at for each"
     monkeypatch.undo()
-    whole = [one.id for one in reader.stories(StoryFilter(query='"ferry 17"', limit=1000)).stories]
+    whole = [
+        one.id
+        for one in reader.stories(StoryFilter(query='"ferry 17"', limit=1000)).stories
+    ]
     assert found == whole == [f"story{n}" for n in range(17, STORIES, 50)]
     assert len(reader.stories(StoryFilter(query='"ferry 17"', limit=30)).stories) == 30
 
@@ -308,7 +388,11 @@ def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
 
     def numbers(**wanted: Any) -> list[int]:
         page = reader.stories(StoryFilter(limit=1000, **wanted))
-        return [int(one.id.removeprefix("story")) for one in page.stories if one.id.startswith("story")]
+        return [
+            int(one.id.removeprefix("story"))
+            for one in page.stories
+            if one.id.startswith("story")
+        ]
 
     assert numbers(language="de") == list(range(30, STORIES, 30))
     assert numbers(query='"ferry 17"') == list(range(17, STORIES, 50))
@@ -316,8 +400,14 @@ def test_by_its_own_index_or_on_the_way_the_answer_is_the_same(
     assert numbers(min_outlets=7) == list(range(700, STORIES, 100))
     assert numbers(min_reports=2, language="de") == list(range(300, STORIES, 300))
     assert numbers(until=NOON - 14 * DAY) == list(range(2880, STORIES))
-    assert numbers(since=NOON - 14 * DAY, until=NOON - 13.5 * DAY) == list(range(2778, 2881))
+    assert numbers(since=NOON - 14 * DAY, until=NOON - 13.5 * DAY) == list(
+        range(2778, 2881)
+    )
     assert numbers(until=NOON - 13 * DAY, min_reports=28) == [2800, 2900]
-    assert numbers(until=NOON - 14 * DAY, language="de") == list(range(2880, STORIES, 30))
+    assert numbers(until=NOON - 14 * DAY, language="de") == list(
+        range(2880, STORIES, 30)
+    )
     assert numbers(query="ferry -17 -18", outlet="Outlet 7")[:3] == [7, 47, 87]
-    assert numbers(query="ferry -20", language="de") == [n for n in range(30, STORIES, 30) if n % 50 != 20]
+    assert numbers(query="ferry -20", language="de") == [
+        n for n in range(30, STORIES, 30) if n % 50 != 20
+    ]

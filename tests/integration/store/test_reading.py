@@ -13,7 +13,15 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, source
 from aggregator.stories.tuning import shipped_tuning
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.polling import feed_source
 from tests.support.rows import executed, written_by
 
@@ -29,11 +37,34 @@ nehmen. Der Bürgermeister von Tavelle dankte den Busfahrern."""
 def rig(database: Database) -> Rig:
     rig = Rig(database, Clock(NOON + 10 * DAY))
     rig.take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON),
-        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
-        record("Herald", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + 2 * DAY),
         record(
-            "Bote", "3", "Fähre nach Tavelle fährt wieder", FERRY, published=NOON + 4 * DAY, language="de"
+            "Gazette",
+            "1",
+            "Levee breaks at Pennmouth, four dead",
+            FLOOD,
+            published=NOON,
+        ),
+        record(
+            "Herald",
+            "1",
+            "Pennmouth under water after levee fails",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
+        record(
+            "Herald",
+            "2",
+            "Dock workers strike in Sennick",
+            STRIKE,
+            published=NOON + 2 * DAY,
+        ),
+        record(
+            "Bote",
+            "3",
+            "Fähre nach Tavelle fährt wieder",
+            FERRY,
+            published=NOON + 4 * DAY,
+            language="de",
         ),
     )
     rig.pipeline.index_text()
@@ -81,14 +112,27 @@ def test_both_ends_of_a_time_are_included(rig: Rig) -> None:
 def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     feed = feed_source("https://a.example/feed", folder="Ports")
     written_by(rig.database, sources.add, feed)
-    rig.take(record(feed.id, "9", "Harbour pilots join", FERRY[::-1].replace(".", " "), published=NOON))
+    rig.take(
+        record(
+            feed.id,
+            "9",
+            "Harbour pilots join",
+            FERRY[::-1].replace(".", " "),
+            published=NOON,
+        )
+    )
     assert titles(rig, folder="Ports") == {"Harbour"}
     assert titles(rig, folder="Hills") == set()
     with rig.database.write() as connection:
         row = connection.execute(select(source)).mappings().one()
-        others = [dict(row) | {"id": f"other{n}", "address": f"https://o{n}.example/"} for n in range(66_000)]
+        others = [
+            dict(row) | {"id": f"other{n}", "address": f"https://o{n}.example/"}
+            for n in range(66_000)
+        ]
         connection.execute(insert(source), others)
-    assert titles(rig, folder="Ports") == {"Harbour"}, "also of more feeds than a list of SQL may have"
+    assert titles(rig, folder="Ports") == {"Harbour"}, (
+        "also of more feeds than a list of SQL may have"
+    )
 
 
 # --- pages -------------------------------------------------------------------------------------------------
@@ -99,7 +143,9 @@ def test_a_folder_is_that_of_the_source(rig: Rig) -> None:
     ["x", "", "ä", "!!!!", "٣-١", "1-1\n", "999999999999999999-1"]
     + [f"63931000000000000{end}" for end in ("", "-9999999999999999999", "--1")],
 )
-def test_a_cursor_that_is_none_of_ours_is_refused_in_words(rig: Rig, cursor: str) -> None:
+def test_a_cursor_that_is_none_of_ours_is_refused_in_words(
+    rig: Rig, cursor: str
+) -> None:
     with pytest.raises(UsageError, match="invalid cursor"):
         StoryReader(rig.database).stories(StoryFilter(after=cursor))
 
@@ -108,7 +154,10 @@ def test_a_list_that_is_read_again_has_what_was_written_meanwhile(rig: Rig) -> N
     reader = StoryReader(rig.database)
     before = reader.stories(StoryFilter()).stories
     changed = before[0].articles[0].id
-    executed(rig.database, update(article).where(article.c.id == changed).values(outlet_name="New Name"))
+    executed(
+        rig.database,
+        update(article).where(article.c.id == changed).values(outlet_name="New Name"),
+    )
     after = reader.stories(StoryFilter()).stories
     named = {one.id: one.outlet for story in after for one in story.articles}
     assert [id_ for id_, outlet in named.items() if outlet == "New Name"] == [changed]
@@ -116,7 +165,9 @@ def test_a_list_that_is_read_again_has_what_was_written_meanwhile(rig: Rig) -> N
 
 
 def test_any_number_may_be_asked_for(rig: Rig) -> None:
-    assert len(StoryReader(rig.database).stories(StoryFilter(limit=10**30)).stories) == 3
+    assert (
+        len(StoryReader(rig.database).stories(StoryFilter(limit=10**30)).stories) == 3
+    )
 
 
 # --- one story ---------------------------------------------------------------------------------------------
@@ -140,7 +191,14 @@ def test_one_story_is_whole_and_one_that_never_was_is_none(rig: Rig) -> None:
 def test_an_article_is_explained_by_id_and_by_address(rig: Rig) -> None:
     reading = StoryReader(rig.database)
     rig.take(
-        record("Post", "a", "Wholly new matter", STRIKE[::-1], url="https://post.example/a", published=NOON)
+        record(
+            "Post",
+            "a",
+            "Wholly new matter",
+            STRIKE[::-1],
+            url="https://post.example/a",
+            published=NOON,
+        )
     )
     by_address = reading.explained_article("https://post.example/a")
     by_id = reading.explained_article(by_address.article.id)
@@ -153,7 +211,15 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> 
     reading = StoryReader(rig.database)
     before = reading.last_change()
     assert reading.last_change() == before
-    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    rig.take(
+        record(
+            "Gazette",
+            "1",
+            "Levee breaks at Pennmouth, four dead",
+            FLOOD,
+            published=NOON,
+        )
+    )
     assert reading.last_change() == before, "the same again changes nothing"
     rig.take(record("Post", "n", "Wholly new matter", FERRY[::-1], published=NOON))
     assert reading.last_change() != before
@@ -162,7 +228,9 @@ def test_the_word_of_change_changes_with_every_story_and_only_then(rig: Rig) -> 
         rig.pipeline.index_text()
         if story_id:
             assert render_next(rig.database, 50, shipped_tuning())
-        assert reading.last_change(story_id) != before, "its words can be found, its topics are known"
+        assert reading.last_change(story_id) != before, (
+            "its words can be found, its topics are known"
+        )
 
 
 def test_health_counts_what_waits(rig: Rig) -> None:

@@ -17,7 +17,15 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index, search
 from aggregator.store.search.match import Phrase, parse_query
 from aggregator.store.search.search import snippet
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.rows import read_by
 
 TAIPEI = "台北發生地震,多棟建築物倒塌。消防局說,有三百人被疏散。" * 3
@@ -42,13 +50,19 @@ def filled(database: Database) -> Rig:
     rig = Rig(database, Clock())
     rig.take(
         record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD, published=NOON),
-        record("Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON),
+        record(
+            "Herald", "strike", "Dock workers strike in Sennick", STRIKE, published=NOON
+        ),
         record("Daily", "quake", "台北地震", TAIPEI, published=NOON),
         record("Journal", "vote", "Élection à Besançon", LYON, published=NOON),
         record("Nile", "budget", "الميزانية", CAIRO, published=NOON),
         record("Han", "metro", "서울 지하철", SEOUL, published=NOON),
         record(
-            "Courier", "mayor", "Mayor asks for calm", STRIKE.replace("Sennick", "Pennmouth"), published=NOON
+            "Courier",
+            "mayor",
+            "Mayor asks for calm",
+            STRIKE.replace("Sennick", "Pennmouth"),
+            published=NOON,
         ),
     )
     rig.pipeline.index_text()
@@ -71,7 +85,8 @@ def found(rig: Rig, query: str, limit: int = 50) -> list[str]:
         ("LEVEE Arrel", ["Gazette"]),
         ("levee sennick", []),
         ("union", ["Courier", "Herald"]),  # none has it in the title: the newest first
-        ("pennmouth", ["Gazette", "Courier"]),  # the one with the word in its title goes first
+        # The one with the word in its title goes first
+        ("pennmouth", ["Gazette", "Courier"]),
         ("dock", ["Herald", "Courier"]),
         ('"river Arrel broke"', ["Gazette"]),
         ('"Arrel river broke"', []),
@@ -98,7 +113,10 @@ def found(rig: Rig, query: str, limit: int = 50) -> list[str]:
         ("AND", ["Courier", "Herald", "Gazette"]),
         ("-pennmouth", ["Han", "Nile", "Journal", "Daily", "Herald"]),
         ("-union -地震 -besancon -서울", ["Nile", "Gazette"]),
-        ('-"river Arrel" -"Arrel river" -outlet:han', ["Courier", "Nile", "Journal", "Daily", "Herald"]),
+        (
+            '-"river Arrel" -"Arrel river" -outlet:han',
+            ["Courier", "Nile", "Journal", "Daily", "Herald"],
+        ),
         ("union -outlet:herald", ["Courier"]),
         ("-title:mayor -author:nobody union", ["Herald"]),
         ("-lang:en -lang:ar -lang:fr", ["Han", "Daily"]),
@@ -123,7 +141,9 @@ def test_what_is_found(story_reader: Rig, query: str, outlets: list[str]) -> Non
 
 
 @pytest.mark.parametrize("query", ["", '"', "***", "- _ !", "\x00"])
-def test_a_search_for_no_word_is_refused_in_words(story_reader: Rig, query: str) -> None:
+def test_a_search_for_no_word_is_refused_in_words(
+    story_reader: Rig, query: str
+) -> None:
     results = StoryReader(story_reader.database).search(query, 10)
     assert results.hits == ()
     assert "at least one word" in (results.problem or "")
@@ -156,8 +176,14 @@ def test_a_search_that_finds_nothing_names_the_nearest_known_words(
     assert StoryReader(story_reader.database).nearest_search(query) == results.nearest
 
 
-def test_a_search_of_many_words_with_all_their_forms_is_answered(story_reader: Rig) -> None:
-    words = [f"{first}{second}ating" for first in "bcdfghklmnprst" for second in ("a", "e", "i", "o", "ou")]
+def test_a_search_of_many_words_with_all_their_forms_is_answered(
+    story_reader: Rig,
+) -> None:
+    words = [
+        f"{first}{second}ating"
+        for first in "bcdfghklmnprst"
+        for second in ("a", "e", "i", "o", "ou")
+    ]
     either = " OR ".join([*words, *(f"x{word}" for word in words), "levees"])
     assert found(story_reader, either) == ["Gazette"]
     assert found(story_reader, " ".join(words[:32])) == []
@@ -177,7 +203,14 @@ def test_a_limit_cuts_and_says_that_there_is_more(story_reader: Rig) -> None:
 
 def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
     assert read_by(rig.database, index.unindexed_count) == 0
-    rig.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
+    rig.take(
+        record(
+            "Post",
+            "1",
+            "Ferries resume",
+            "The ferry Quillon sails again from Isk harbour today.",
+        )
+    )
     assert read_by(rig.database, index.unindexed_count) == 1
     assert found(rig, "quillon") == []
     assert rig.pipeline.index_text() == 1
@@ -187,14 +220,25 @@ def test_indexing_follows_the_articles_and_can_be_done_again(rig: Rig) -> None:
 
 def test_a_very_long_text_is_indexed_to_its_bound_and_breaks_nothing(rig: Rig) -> None:
     words = " ".join(f"word{number}" for number in range(30_000))
-    rig.take(record("Long", "1", "A long list of words", f"{words} " + "again and again " * 20_000))
+    rig.take(
+        record(
+            "Long",
+            "1",
+            "A long list of words",
+            f"{words} " + "again and again " * 20_000,
+        )
+    )
     rig.pipeline.index_text()
     assert found(rig, "word17") == ["Long"]
     assert found(rig, '"word17 word18"') == ["Long"]
-    assert found(rig, "word19000") == ["Long"]  # past the last position that Postgres keeps
+    # Past the last position that Postgres keeps
+    assert found(rig, "word19000") == ["Long"]
 
 
-LATE = "filler and more " * 9_000 + "then the bridge of Sennick opened its second span at dawn "
+LATE = (
+    "filler and more " * 9_000
+    + "then the bridge of Sennick opened its second span at dawn "
+)
 
 
 @pytest.mark.later
@@ -209,13 +253,20 @@ def test_a_phrase_is_found_wherever_it_stands_in_a_long_text(rig: Rig) -> None:
     assert found(rig, 'title:"bridge of sennick"') == []
     assert found(rig, 'filler -"bridge of sennick"') == []
     reading = StoryReader(rig.database)
-    assert len(reading.stories(StoryFilter(query='"bridge of sennick opened"')).stories) == 1
+    assert (
+        len(reading.stories(StoryFilter(query='"bridge of sennick opened"')).stories)
+        == 1
+    )
 
 
 @pytest.mark.later
 def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(rig: Rig) -> None:
     every = [chr(0x4E00 + number) for number in range(20_000)]
-    pairs = ((at, (at * 7919 + turn * 31 + 13) % 20_000) for turn in range(5) for at in range(20_000))
+    pairs = (
+        (at, (at * 7919 + turn * 31 + 13) % 20_000)
+        for turn in range(5)
+        for at in range(20_000)
+    )
     text = "".join(every[first] + every[second] for first, second in pairs)
     rig.take(record("Long", "1", "All characters", text))
     rig.pipeline.index_text()
@@ -226,13 +277,29 @@ def test_a_text_of_more_words_than_postgres_takes_is_indexed_in_part(rig: Rig) -
 def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> None:
     with rig.database.write() as connection:
         empty_index(connection)
-        connection.execute(text("UPDATE counter SET value = 7 WHERE name = 'unindexed'"))
+        connection.execute(
+            text("UPDATE counter SET value = 7 WHERE name = 'unindexed'")
+        )
     assert found(rig, "the") == []
     assert StoryReader(rig.database).search("the", 5).partial, "and says so"
-    rig.take(record("Post", "1", "Ferries resume", "The ferry Quillon sails again from Isk harbour today."))
+    rig.take(
+        record(
+            "Post",
+            "1",
+            "Ferries resume",
+            "The ferry Quillon sails again from Isk harbour today.",
+        )
+    )
     rig.pipeline.index_text()
     assert found(rig, "the") == ["Post"], "what is new does not wait for what is old"
-    rig.take(record("Gazette", "flood", "Levee breaks at Pennmouth", FLOOD.replace("Brandt", "Quill")))
+    rig.take(
+        record(
+            "Gazette",
+            "flood",
+            "Levee breaks at Pennmouth",
+            FLOOD.replace("Brandt", "Quill"),
+        )
+    )
     assert found(rig, "quill") == [], "not indexed yet, and so not taken out"
     with rig.database.write() as connection:
         assert index.unindexed_count(connection) == 7
@@ -249,7 +316,9 @@ def test_an_index_that_is_made_anew_answers_meanwhile_newest_first(rig: Rig) -> 
 def empty_index(connection: Connection) -> None:
     """As the migration leaves it."""
     if connection.dialect.name == "sqlite":
-        connection.execute(text("INSERT INTO article_search(article_search) VALUES ('delete-all')"))
+        connection.execute(
+            text("INSERT INTO article_search(article_search) VALUES ('delete-all')")
+        )
     else:
         connection.execute(text("DELETE FROM article_search"))
 
@@ -258,7 +327,9 @@ def test_words_and_marks_follow_a_revision(rig: Rig) -> None:
     changed = FLOOD.replace("Mayor Ilse Brandt", "Governor Ada Quill")
     assert found(rig, "levee author:nobody") == []
     title = "Levee breaks at Pennmouth"
-    rig.take(record("Gazette", "flood", title, changed, published=NOON, author="Ada Nobody"))
+    rig.take(
+        record("Gazette", "flood", title, changed, published=NOON, author="Ada Nobody")
+    )
     assert [found(rig, word) for word in ("quill", "brandt")] == [["Gazette"], []]
     assert found(rig, "levee author:nobody") == ["Gazette"]
     assert found(rig, "title:levee outlet:gazette") == ["Gazette"]
@@ -266,7 +337,15 @@ def test_words_and_marks_follow_a_revision(rig: Rig) -> None:
 
 
 def test_results_are_stories_with_their_best_articles(rig: Rig) -> None:
-    rig.take(record("Echo", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON))
+    rig.take(
+        record(
+            "Echo",
+            "1",
+            "Pennmouth under water after levee fails",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        )
+    )
     rig.pipeline.index_text()
     results = StoryReader(rig.database).search("levee", 10)
     (flood,) = results.stories
@@ -285,13 +364,34 @@ def test_only_so_many_articles_are_ranked_and_titles_beside_them(
     rig.take(record("Echo", "1", "Under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
     hits = StoryReader(rig.database).search("pennmouth", 1).hits
-    assert [hit.outlet for hit in hits] == ["Gazette"], "none of the newest two, but it has it as headline"
+    assert [hit.outlet for hit in hits] == ["Gazette"], (
+        "none of the newest two, but it has it as headline"
+    )
     beyond = StoryReader(rig.database).search("the", 50).hits
     assert len(beyond) == 4, "a longer list than is ranked by rule is ranked whole"
 
 
-WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-POINTS = ("TITLE_POINTS", "LEAD_POINTS", "PHRASE_POINTS", "REPORT_POINTS", "RECENT_POINTS")
+WORDS = (
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+POINTS = (
+    "TITLE_POINTS",
+    "LEAD_POINTS",
+    "PHRASE_POINTS",
+    "REPORT_POINTS",
+    "RECENT_POINTS",
+)
 
 
 @pytest.mark.parametrize(
@@ -308,15 +408,48 @@ def test_each_ground_for_being_better_counts(
     rig: Rig, points: str, query: str, best: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the points for all else at 0; without any, what was placed last goes first."""
-    text = "".join(f"Line {one} tells nothing of either, nor does it end soon or well.\n" for one in WORDS)
+    text = "".join(
+        f"Line {one} tells nothing of either, nor does it end soon or well.\n"
+        for one in WORDS
+    )
     day = dt.timedelta(days=1)
     rig.take(
-        record("Old", "o", "A mill of Isk", f"{text} One mill stands.", published=NOON - 9 * day),
-        record("Phrase", "p", "Two", f"This is a mill: Isk has none.\n{text}", published=NOON - 9 * day),
-        record("Lead", "l", "One", f"The Isk council sold a mill at last.\n{text}", published=NOON - 9 * day),
+        record(
+            "Old",
+            "o",
+            "A mill of Isk",
+            f"{text} One mill stands.",
+            published=NOON - 9 * day,
+        ),
+        record(
+            "Phrase",
+            "p",
+            "Two",
+            f"This is a mill: Isk has none.\n{text}",
+            published=NOON - 9 * day,
+        ),
+        record(
+            "Lead",
+            "l",
+            "One",
+            f"The Isk council sold a mill at last.\n{text}",
+            published=NOON - 9 * day,
+        ),
         record("Recent", "r", "Three", f"{text}A mill at Isk.", published=NOON + day),
-        record("Echo", "e", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
-        record("Last", "z", "Nothing", f"{text}No mill at Isk, no levee.", published=NOON - 9 * day),
+        record(
+            "Echo",
+            "e",
+            "Pennmouth under water after levee fails",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
+        record(
+            "Last",
+            "z",
+            "Nothing",
+            f"{text}No mill at Isk, no levee.",
+            published=NOON - 9 * day,
+        ),
     )
     rig.pipeline.index_text()
     for one in POINTS:
@@ -328,7 +461,9 @@ def test_each_ground_for_being_better_counts(
 
 def test_stories_can_be_asked_for_by_words(rig: Rig) -> None:
     reading = StoryReader(rig.database)
-    titles = [one.title for one in reading.stories(StoryFilter(query='"river arrel"')).stories]
+    titles = [
+        one.title for one in reading.stories(StoryFilter(query='"river arrel"')).stories
+    ]
     assert titles == ["Levee breaks at Pennmouth"]
     for empty in ("!!", 'outlet:"', 'author:"!"', "outlet:_", 'lang:" "'):
         with pytest.raises(UsageError, match="at least one word"):
@@ -342,22 +477,36 @@ def test_words_are_excluded_from_lists_of_stories(rig: Rig) -> None:
     """An article that is not indexed yet may have them, so its story is not shown."""
     rig.take(record("Echo", "1", "Town under water", FLOOD_ELSEWHERE, published=NOON))
     rig.pipeline.index_text()
-    rig.take(record("Last", "1", "A kite festival", "Kites flew over the hills.", published=NOON))
+    rig.take(
+        record(
+            "Last", "1", "A kite festival", "Kites flew over the hills.", published=NOON
+        )
+    )
     reading = StoryReader(rig.database)
 
     def shown(query: str) -> set[str]:
         wanted = StoryFilter(query=query, limit=50)
         titles = {one.title for one in reading.stories(wanted).stories}
-        front = reading.list_stories(tuple(one.id for one in reading.rank_front_page(wanted)))
-        assert titles == {one.title for one in front}, "a list and the front page are the same stories"
+        front = reading.list_stories(
+            tuple(one.id for one in reading.rank_front_page(wanted))
+        )
+        assert titles == {one.title for one in front}, (
+            "a list and the front page are the same stories"
+        )
         return titles
 
     everything = shown("-nobody")
     assert len(everything) == 6
-    assert everything - shown("-breaks") == {"Levee breaks at Pennmouth"}, "one of its articles has it not"
+    assert everything - shown("-breaks") == {"Levee breaks at Pennmouth"}, (
+        "one of its articles has it not"
+    )
     assert everything - shown("-firefighters") == set(), "nor has its headline"
-    assert everything - shown("-outlet:gazette") == set(), "another outlet has the story, too"
-    assert everything - shown("-outlet:gazette -outlet:echo") == {"Levee breaks at Pennmouth"}
+    assert everything - shown("-outlet:gazette") == set(), (
+        "another outlet has the story, too"
+    )
+    assert everything - shown("-outlet:gazette -outlet:echo") == {
+        "Levee breaks at Pennmouth"
+    }
     assert everything - shown("-union") == {"Dock workers strike in Sennick"}
 
 
@@ -367,7 +516,10 @@ def test_words_are_excluded_from_lists_of_stories(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("query", "phrases"),
     [
-        ("homs rebel*", [Phrase(words=("homs",)), Phrase(words=("rebel",), prefix=True)]),
+        (
+            "homs rebel*",
+            [Phrase(words=("homs",)), Phrase(words=("rebel",), prefix=True)],
+        ),
         ('"central prison"', [Phrase(words=("central", "prison"))]),
         ('a "b c', [Phrase(words=("a",)), Phrase(words=("b", "c"))]),
         ("co-operate", [Phrase(words=("co", "operate"))]),
@@ -425,4 +577,6 @@ def test_an_outlet_is_found_by_its_key_and_its_name(rig: Rig, name: str) -> None
     (placed,) = rig.take(msgspec.structs.replace(entry, resolved_outlet=outlet))
     rig.pipeline.index_text()
     reading = StoryReader(rig.database)
-    assert [one.id for one in reading.stories(StoryFilter(query=f"outlet:{name}")).stories] == [placed.story]
+    assert [
+        one.id for one in reading.stories(StoryFilter(query=f"outlet:{name}")).stories
+    ] == [placed.story]

@@ -20,8 +20,12 @@ from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables
 
 DATA = REPOSITORY / "tests" / "data" / "search"
-ARTICLES = [json.loads(line) for line in (DATA / "articles.jsonl").read_text().splitlines()]
-QUERIES = [json.loads(line) for line in (DATA / "queries.jsonl").read_text().splitlines()]
+ARTICLES = [
+    json.loads(line) for line in (DATA / "articles.jsonl").read_text().splitlines()
+]
+QUERIES = [
+    json.loads(line) for line in (DATA / "queries.jsonl").read_text().splitlines()
+]
 
 
 def filled(address: str) -> Database:
@@ -47,14 +51,21 @@ def filled(address: str) -> Database:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> list[Database]:
+def both(
+    tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
+) -> list[Database]:
     file = tmp_path_factory.mktemp("search") / "search.db"
     return [filled(f"sqlite:///{file}"), filled(postgres.make())]
 
 
-def answers(both: list[Database], query: str, bounds: SearchBounds | None = None) -> list[str | None]:
+def answers(
+    both: list[Database], query: str, bounds: SearchBounds | None = None
+) -> list[str | None]:
     """The outlets of what is found; each article has one of its own."""
-    first, second = (StoryReader(database).search(query, 50, bounds or SearchBounds()) for database in both)
+    first, second = (
+        StoryReader(database).search(query, 50, bounds or SearchBounds())
+        for database in both
+    )
     assert first.problem is None
     assert first == second
     return [hit.outlet for hit in first.hits]
@@ -67,9 +78,16 @@ def test_known_answers(both: list[Database], asked: dict[str, object]) -> None:
 
 def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
     tenth = dt.datetime(2026, 10, 10, 4, 0, tzinfo=dt.UTC)
-    assert answers(both, "الأجور", SearchBounds(until=tenth)) == ["ar-strike"], "both ends are included"
-    assert answers(both, "الأجور", SearchBounds(since=tenth)) == ["ar-budget", "ar-strike"]
-    assert answers(both, "الأجور", SearchBounds(since=tenth + dt.timedelta(seconds=1))) == ["ar-budget"]
+    assert answers(both, "الأجور", SearchBounds(until=tenth)) == ["ar-strike"], (
+        "both ends are included"
+    )
+    assert answers(both, "الأجور", SearchBounds(since=tenth)) == [
+        "ar-budget",
+        "ar-strike",
+    ]
+    assert answers(
+        both, "الأجور", SearchBounds(since=tenth + dt.timedelta(seconds=1))
+    ) == ["ar-budget"]
     assert answers(both, "地震", SearchBounds(language="ja")) == ["ja-quake"]
     assert answers(both, "地震", SearchBounds(outlet="zh-quake")) == ["zh-quake"]
     assert answers(both, "outlet:zh-quake") == ["zh-quake"]
@@ -78,7 +96,9 @@ def test_bounds_say_the_same_as_words(both: list[Database]) -> None:
     assert answers(both, "after:2027", None) == []
 
 
-def test_marks_show_what_was_found_in_scripts_without_spaces(both: list[Database]) -> None:
+def test_marks_show_what_was_found_in_scripts_without_spaces(
+    both: list[Database],
+) -> None:
     (hit,) = StoryReader(both[0]).search("台北地震", 5).hits
     assert [hit.snippet[a:b] for a, b in hit.marks] == ["台北", "地震"]
     (hit,) = StoryReader(both[0]).search("aerzte", 5).hits
@@ -92,13 +112,30 @@ def test_marks_show_what_was_found_in_scripts_without_spaces(both: list[Database
 _TYPED = st.lists(
     st.one_of(
         st.sampled_from(
-            [piece for one in ARTICLES for piece in (*one["title"].split(), *one["text"].split()[:12])]
-            + ["地震", "台", "OR", "-", '"', "title:", "lang:de", "after:2026-10-11", "*", "Köln*"]
+            [
+                piece
+                for one in ARTICLES
+                for piece in (*one["title"].split(), *one["text"].split()[:12])
+            ]
+            + [
+                "地震",
+                "台",
+                "OR",
+                "-",
+                '"',
+                "title:",
+                "lang:de",
+                "after:2026-10-11",
+                "*",
+                "Köln*",
+            ]
         ),
         st.text(max_size=8),
     ),
     max_size=6,
-).flatmap(lambda parts: st.sampled_from(["", " "]).map(lambda between: between.join(parts)))
+).flatmap(
+    lambda parts: st.sampled_from(["", " "]).map(lambda between: between.join(parts))
+)
 
 
 @settings(
@@ -107,7 +144,9 @@ _TYPED = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(typed=_TYPED)
-def test_any_text_is_answered_alike_and_as_the_texts_say(both: list[Database], typed: str) -> None:
+def test_any_text_is_answered_alike_and_as_the_texts_say(
+    both: list[Database], typed: str
+) -> None:
     results = [StoryReader(database).search(typed, 50) for database in both]
     assert results[0] == results[1]
     if results[0].problem is not None:
@@ -115,7 +154,9 @@ def test_any_text_is_answered_alike_and_as_the_texts_say(both: list[Database], t
             parse_query(typed)
         return
     query = parse_query(typed)
-    assert {hit.outlet for hit in results[0].hits} == {one["id"] for one in ARTICLES if _fits(query, one)}
+    assert {hit.outlet for hit in results[0].hits} == {
+        one["id"] for one in ARTICLES if _fits(query, one)
+    }
 
 
 def _fits(query: Query, one: dict[str, str]) -> bool:
@@ -131,8 +172,12 @@ def _fits(query: Query, one: dict[str, str]) -> bool:
     )
 
 
-@pytest.mark.parametrize("typed", ["地震", '"台北市" -xyz', "köln OR 台北", "lang:ar", "أطفال", "title:köln"])
-def test_matches_among_a_few_articles_are_found(both: list[Database], typed: str) -> None:
+@pytest.mark.parametrize(
+    "typed", ["地震", '"台北市" -xyz', "köln OR 台北", "lang:ar", "أطفال", "title:köln"]
+)
+def test_matches_among_a_few_articles_are_found(
+    both: list[Database], typed: str
+) -> None:
     query = parse_query(typed)
     for database in both:
         with database.read() as connection:
@@ -147,8 +192,11 @@ def test_matches_among_a_few_articles_are_found(both: list[Database], typed: str
             assert match.among(connection, query, around) == set()
 
 
-def test_phrases_are_looked_for_among_the_newest_with_their_words(both: list[Database]) -> None:
-    query = parse_query('"في المئة" OR "في شرق" OR "في ميناء"')  # articles 9 to 12 hold في somewhere
+def test_phrases_are_looked_for_among_the_newest_with_their_words(
+    both: list[Database],
+) -> None:
+    # Articles 9 to 12 hold في somewhere
+    query = parse_query('"في المئة" OR "في شرق" OR "في ميناء"')
     for database in both:
         with database.read() as connection:
             assert match.newest(connection, query, 10, reach=100) == [11, 10, 9]

@@ -22,13 +22,26 @@ from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.story_json import whole_article
 from tests.conftest import REPOSITORY, Postgres
-from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE, Clock, Rig, record, render_all
+from tests.support.articles import (
+    DYKES,
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    render_all,
+)
 from tests.support.fresh import with_tables
 from tests.support.rows import queried
 from tests.support.story_checks import copied, correct, small_set
 
 DOCUMENT = (REPOSITORY / "docs" / "sql.md").read_text(encoding="utf-8")
-QUESTIONS = dict(re.findall(r"^### (\S[^\n]*\?)\n.*?^```sql\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
+QUESTIONS = dict(
+    re.findall(
+        r"^### (\S[^\n]*\?)\n.*?^```sql\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL
+    )
+)
 TYPES = {
     "id": {"text"},
     "text": {"text"},
@@ -40,7 +53,9 @@ TYPES = {
 }
 VIEWS = {
     name: re.findall(rf"`(\w+)` ({'|'.join(TYPES)})(?=[:,\n])", columns)
-    for name, columns in re.findall(r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    for name, columns in re.findall(
+        r"^### `(v_\w+)`\n(.*?)(?=^##)", DOCUMENT, re.MULTILINE | re.DOTALL
+    )
 }
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 HOUR = dt.timedelta(hours=1)
@@ -56,11 +71,24 @@ warned of the flood on Saturday. No train reaches Calmouth, and schools are shut
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """Events, copies; what waits, was refused, was corrected; a source that fails."""
-    database = with_tables(Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}"))
+    database = with_tables(
+        Database(f"sqlite:///{tmp_path_factory.mktemp('sql') / 'aggregator.db'}")
+    )
     rig = Rig(database, Clock(NOW))
     rig.take(*small_set())
-    rig.take(record("Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 130 * HOUR))
-    early = record("Arrel Courier", "1", "Pennmouth", FLOOD, published=NOW - 9 * HOUR, categories=("Floods",))
+    rig.take(
+        record(
+            "Echo", "0", "Parliament votes for dykes", DYKES, published=NOW - 130 * HOUR
+        )
+    )
+    early = record(
+        "Arrel Courier",
+        "1",
+        "Pennmouth",
+        FLOOD,
+        published=NOW - 9 * HOUR,
+        categories=("Floods",),
+    )
     rig.take(early)
     rig.take(
         record("Calmouth Post", "2", "Levee on the Arrel breaks, Pennmouth under water", FLOOD_ELSEWHERE,
@@ -74,7 +102,10 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
                published=NOW - 5 * HOUR),
     )  # fmt: skip
     rig.accept(record("Sennick Echo", "6", "Waiting", STRIKE + " More."))
-    rig.accept(record("Sennick Echo", "7", "", "", url="https://news.example/7"), wants_page=[True])
+    rig.accept(
+        record("Sennick Echo", "7", "", "", url="https://news.example/7"),
+        wants_page=[True],
+    )
     source = Source(
         id="s", kind="feed", address="https://news.example/feed", interval_seconds=3600, next_due_at=NOW,
         health="failing", health_cause="http 503: Service Unavailable", failures=2, name="Echo",
@@ -82,11 +113,17 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with database.write() as connection:
         add(connection, source)
         rejected.note(
-            connection, source="s", item="broken.jsonl, line 3", verdict="empty", reason="no text", at=NOW
+            connection,
+            source="s",
+            item="broken.jsonl, line 3",
+            verdict="empty",
+            reason="no text",
+            at=NOW,
         )
     render_all(database)
     alone = queried(
-        database, text("SELECT id FROM v_stories WHERE article_count = 1 ORDER BY id LIMIT 2")
+        database,
+        text("SELECT id FROM v_stories WHERE article_count = 1 ORDER BY id LIMIT 2"),
     ).scalars()
     correct(database, "merge", *alone)
     render_all(database)
@@ -110,12 +147,18 @@ def _asked(database: Database, sql: str) -> tuple[list[str], list[tuple[Any, ...
         if not database.is_sqlite:
             connection.execute(text("SET TIME ZONE 'UTC'"))
         result = connection.exec_driver_sql(sql)
-        return list(result.keys()), [tuple(_plain(value) for value in row) for row in result]
+        return list(result.keys()), [
+            tuple(_plain(value) for value in row) for row in result
+        ]
 
 
 def _plain(value: Any) -> Any:
     """A time as SQLite writes it."""
-    return value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, dt.datetime) else value
+    return (
+        value.strftime("%Y-%m-%d %H:%M:%S.%f")
+        if isinstance(value, dt.datetime)
+        else value
+    )
 
 
 def test_the_questions_are_all_read() -> None:
@@ -124,7 +167,9 @@ def test_the_questions_are_all_read() -> None:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_has_one_answer_on_both_databases(both: tuple[Database, Database], question: str) -> None:
+def test_a_question_has_one_answer_on_both_databases(
+    both: tuple[Database, Database], question: str
+) -> None:
     answers = [_asked(database, QUESTIONS[question]) for database in both]
     assert answers[0] == answers[1]
     assert answers[0][1], "an answer that is empty proves nothing"
@@ -135,44 +180,77 @@ def test_a_question_has_one_answer_on_both_databases(both: tuple[Database, Datab
 
 def test_no_view_is_left_out(both: tuple[Database, Database]) -> None:
     lite, server = both
-    _, here = _asked(lite, "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")
-    _, there = _asked(server, "SELECT viewname FROM pg_views WHERE schemaname = 'public' ORDER BY viewname")
+    _, here = _asked(
+        lite, "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name"
+    )
+    _, there = _asked(
+        server,
+        "SELECT viewname FROM pg_views WHERE schemaname = 'public' ORDER BY viewname",
+    )
     assert [name for (name,) in here] == [name for (name,) in there] == sorted(VIEWS)
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_has_the_columns_and_kinds_that_are_named(both: tuple[Database, Database], view: str) -> None:
+def test_a_view_has_the_columns_and_kinds_that_are_named(
+    both: tuple[Database, Database], view: str
+) -> None:
     lite, server = both
     columns, rows = _asked(server, f"SELECT * FROM {view}")
-    assert columns == _asked(lite, f"SELECT * FROM {view} LIMIT 0")[0] == [name for name, _ in VIEWS[view]]
+    assert (
+        columns
+        == _asked(lite, f"SELECT * FROM {view} LIMIT 0")[0]
+        == [name for name, _ in VIEWS[view]]
+    )
     assert rows, "so that its kinds are seen"
     _, types = _asked(
-        server, f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = '{view}'"
+        server,
+        f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = '{view}'",
     )
     kinds = dict(VIEWS[view])
-    assert {name: TYPES[kinds[name]] & {type_} for name, type_ in types} == {n: {t} for n, t in types}
+    assert {name: TYPES[kinds[name]] & {type_} for name, type_ in types} == {
+        n: {t} for n, t in types
+    }
     stored = {"number": {"integer"}, "yes or no": {"integer"}, "real": {"real"}}
     for name, kind in VIEWS[view]:
         _, found = _asked(lite, f"SELECT DISTINCT typeof({name}) FROM {view}")
-        assert {type_ for (type_,) in found} <= stored.get(kind, {"text"}) | {"null"}, name
+        assert {type_ for (type_,) in found} <= stored.get(kind, {"text"}) | {"null"}, (
+            name
+        )
 
 
 @pytest.mark.parametrize("view", [name for name in VIEWS if name != "v_now"])
-def test_a_view_holds_the_same_on_both(both: tuple[Database, Database], view: str) -> None:
-    answers = [sorted(_asked(database, f"SELECT * FROM {view}")[1], key=repr) for database in both]
+def test_a_view_holds_the_same_on_both(
+    both: tuple[Database, Database], view: str
+) -> None:
+    answers = [
+        sorted(_asked(database, f"SELECT * FROM {view}")[1], key=repr)
+        for database in both
+    ]
     assert answers[0] == answers[1]
 
 
 def test_copies_are_those_of_the_json(filled: Database) -> None:
-    _, rows = _asked(filled, "SELECT article_id, original FROM v_story_articles WHERE original IS NOT NULL")
+    _, rows = _asked(
+        filled,
+        "SELECT article_id, original FROM v_story_articles WHERE original IS NOT NULL",
+    )
     reading = StoryReader(filled)
     _, ids = _asked(filled, "SELECT id FROM v_stories")
     shown = [
-        one for (id_,) in ids if isinstance(found := reading.story(id_), StoryView) for one in found.articles
+        one
+        for (id_,) in ids
+        if isinstance(found := reading.story(id_), StoryView)
+        for one in found.articles
     ]
-    reported = {(one.id, one.copy_of) for one in shown if one.copy_of is not None and one.version is None}
+    reported = {
+        (one.id, one.copy_of)
+        for one in shown
+        if one.copy_of is not None and one.version is None
+    }
     versions = {one.id for one in shown if one.version is not None}
-    assert {(copy, original) for copy, original in rows if copy not in versions} == reported
+    assert {
+        (copy, original) for copy, original in rows if copy not in versions
+    } == reported
     assert len(reported) >= 5
     _, late = _asked(
         filled,
@@ -186,41 +264,71 @@ def test_an_original_that_goes_takes_its_copies_names_along(tmp_path: Path) -> N
     database = with_tables(Database(f"sqlite:///{tmp_path / 'a.db'}"))
     rig = Rig(database, Clock(NOW))
     first, copy = rig.take(
-        record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=NOW - 2 * HOUR),
+        record(
+            "Arrel Courier",
+            "1",
+            "Levee on the Arrel breaks",
+            FLOOD,
+            published=NOW - 2 * HOUR,
+        ),
         record("Sennick Echo", "2", "Levee breaks", FLOOD, published=NOW - HOUR),
     )
     render_all(database)
     assert _asked(database, "SELECT original_id FROM v_copies")[1] == [(first.article,)]
-    earlier = record("Calmouth Post", "3", "Levee gives way", FLOOD, published=NOW - 3 * HOUR)
+    earlier = record(
+        "Calmouth Post", "3", "Levee gives way", FLOOD, published=NOW - 3 * HOUR
+    )
     (third,) = rig.take(earlier)
     render_all(database)
-    _, rows = _asked(database, "SELECT article_id, original_id FROM v_copies ORDER BY minutes_late")
+    _, rows = _asked(
+        database, "SELECT article_id, original_id FROM v_copies ORDER BY minutes_late"
+    )
     assert rows == [(first.article, third.article), (copy.article, third.article)]
     database.close()
 
 
 def test_an_outlet_does_not_copy_itself(database: Database) -> None:
     Rig(database, Clock(NOW)).take(
-        record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=NOW - 2 * HOUR),
-        record("Arrel Courier", "2", "Levee on the Arrel breaks", FLOOD, published=NOW - HOUR),
+        record(
+            "Arrel Courier",
+            "1",
+            "Levee on the Arrel breaks",
+            FLOOD,
+            published=NOW - 2 * HOUR,
+        ),
+        record(
+            "Arrel Courier",
+            "2",
+            "Levee on the Arrel breaks",
+            FLOOD,
+            published=NOW - HOUR,
+        ),
         record("Sennick Echo", "3", "Levee on the Arrel breaks", FLOOD, published=NOW),
     )
     render_all(database)
-    assert _asked(database, "SELECT COUNT(*) FROM v_story_articles WHERE original IS NOT NULL")[1] == [(2,)]
+    assert _asked(
+        database, "SELECT COUNT(*) FROM v_story_articles WHERE original IS NOT NULL"
+    )[1] == [(2,)]
     assert _asked(database, "SELECT outlet, original_outlet FROM v_copies")[1] == [
         ("Sennick Echo", "Arrel Courier")
     ]
 
 
-def test_a_story_without_a_date_has_no_time_of_a_first_publication(database: Database) -> None:
+def test_a_story_without_a_date_has_no_time_of_a_first_publication(
+    database: Database,
+) -> None:
     dated = NOW - 2 * HOUR
     rig = Rig(database, Clock(NOW))
     rig.take(
-        record("Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=dated),
+        record(
+            "Arrel Courier", "1", "Levee on the Arrel breaks", FLOOD, published=dated
+        ),
         record("Sennick Echo", "2", "Levee on the Arrel breaks", FLOOD),
         record("Harbour Post", "3", "Dockers strike in Sennick", STRIKE),
     )
-    _, rows = _asked(database, "SELECT article_count, first_published, day FROM v_stories ORDER BY 1")
+    _, rows = _asked(
+        database, "SELECT article_count, first_published, day FROM v_stories ORDER BY 1"
+    )
     written = dated.strftime("%Y-%m-%d %H:%M:%S.%f")
     assert rows == [(1, None, f"{NOW:%Y-%m-%d}"), (2, written, f"{dated:%Y-%m-%d}")]
 
@@ -228,12 +336,21 @@ def test_a_story_without_a_date_has_no_time_of_a_first_publication(database: Dat
 def test_an_article_keeps_the_id_of_its_record(database: Database) -> None:
     rig = Rig(database, Clock(NOW))
     url = "https://harbour.example/strike"
-    first = record("Harbour Post", "a", "Dockers strike in Sennick", STRIKE, url=url, record_id="r-7")
+    first = record(
+        "Harbour Post",
+        "a",
+        "Dockers strike in Sennick",
+        STRIKE,
+        url=url,
+        record_id="r-7",
+    )
     (placed,) = rig.take(first)
     rig.take(record("Other Post", "b", "Levee on the Arrel breaks", FLOOD))
     asked = "SELECT record_id FROM v_story_articles ORDER BY record_id IS NULL"
     assert _asked(database, asked)[1] == [("r-7",), (None,)]
-    revised = record("Harbour Post", "a", "Dockers strike in Sennick", STRIKE + " It ended.", url=url)
+    revised = record(
+        "Harbour Post", "a", "Dockers strike in Sennick", STRIKE + " It ended.", url=url
+    )
     (again,) = rig.take(revised)
     assert (again.article, again.outcome) == (placed.article, "revised")
     assert _asked(database, asked)[1][0] == ("r-7",), "a feed that revises it has none"
@@ -244,14 +361,23 @@ def test_an_article_keeps_the_id_of_its_record(database: Database) -> None:
 
 def test_moments_are_moments(both: tuple[Database, Database]) -> None:
     for database in both:
-        _, (moments,) = _asked(database, "SELECT now, hour_ago, day_ago, week_ago, month_ago FROM v_now")
+        _, (moments,) = _asked(
+            database, "SELECT now, hour_ago, day_ago, week_ago, month_ago FROM v_now"
+        )
         now, *before = (dt.datetime.fromisoformat(one) for one in moments)
-        assert [now - one for one in before] == [HOUR, 24 * HOUR, 168 * HOUR, 720 * HOUR]
+        assert [now - one for one in before] == [
+            HOUR,
+            24 * HOUR,
+            168 * HOUR,
+            720 * HOUR,
+        ]
         _, reported = _asked(
-            database, "SELECT COUNT(*) FROM v_stories WHERE last_published < (SELECT week_ago FROM v_now)"
+            database,
+            "SELECT COUNT(*) FROM v_stories WHERE last_published < (SELECT week_ago FROM v_now)",
         )
         _, fresh = _asked(
-            database, "SELECT COUNT(*) FROM v_stories WHERE last_published > (SELECT day_ago FROM v_now)"
+            database,
+            "SELECT COUNT(*) FROM v_stories WHERE last_published > (SELECT day_ago FROM v_now)",
         )
         assert reported[0][0] > fresh[0][0] > 0
 
@@ -274,10 +400,14 @@ BY_INDEX = [
 
 
 @pytest.mark.parametrize("sql", BY_INDEX)
-def test_no_table_is_read_from_end_to_end(both: tuple[Database, Database], sql: str) -> None:
+def test_no_table_is_read_from_end_to_end(
+    both: tuple[Database, Database], sql: str
+) -> None:
     lite, server = both
     plan = " | ".join(row[3] for row in _asked(lite, f"EXPLAIN QUERY PLAN {sql}")[1])
-    assert not re.search(r"SCAN (article|story|story_log|entry)\b(?! USING)", plan), plan
+    assert not re.search(r"SCAN (article|story|story_log|entry)\b(?! USING)", plan), (
+        plan
+    )
     with server.read() as connection:
         connection.exec_driver_sql("SET enable_seqscan = off")
         plan = "\n".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {sql}"))
@@ -288,8 +418,12 @@ def test_no_table_is_read_from_end_to_end(both: tuple[Database, Database], sql: 
 def test_the_longest_names_fit_into_the_indexes(database: Database) -> None:
     """Rows of an index on Postgres are bounded, and what is read has names of at most 300 characters."""
     name = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(300))
-    (placed,) = Rig(database, Clock(NOW)).take(record(name, "1", "Levee breaks", FLOOD, language="en"))
-    assert _asked(database, "SELECT article_id, outlet FROM v_story_articles")[1] == [(placed.article, name)]
+    (placed,) = Rig(database, Clock(NOW)).take(
+        record(name, "1", "Levee breaks", FLOOD, language="en")
+    )
+    assert _asked(database, "SELECT article_id, outlet FROM v_story_articles")[1] == [
+        (placed.article, name)
+    ]
 
 
 # --- other programs ----------------------------------------------------------------------------------------
@@ -300,7 +434,9 @@ def test_a_reader_may_open_the_file_while_it_is_written(filled: Database) -> Non
     before = reader.execute("SELECT COUNT(*) FROM v_sources").fetchone()
     with filled.write() as connection:
         connection.exec_driver_sql("UPDATE source SET failures = failures + 1")
-        during = reader.execute("SELECT COUNT(*), SUM(failures) FROM v_sources").fetchone()
+        during = reader.execute(
+            "SELECT COUNT(*), SUM(failures) FROM v_sources"
+        ).fetchone()
     after = reader.execute("SELECT COUNT(*), SUM(failures) FROM v_sources").fetchone()
     assert before == during[:1]
     assert after[1] == during[1] + 1
@@ -310,11 +446,16 @@ def test_a_reader_may_open_the_file_while_it_is_written(filled: Database) -> Non
 
 
 def test_datasette_opens_the_file_and_shows_the_views(filled: Database) -> None:
-    async def looked_at() -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]], str]:
+    async def looked_at() -> tuple[
+        dict[str, Any], dict[str, Any], list[dict[str, Any]], str
+    ]:
         shown = Datasette([str(filled.file)])
         listed = (await shown.client.get("/aggregator.json")).json()
         counts = {
-            view: (await shown.client.get(f"/aggregator/{view}.json?_shape=objects")).json() for view in VIEWS
+            view: (
+                await shown.client.get(f"/aggregator/{view}.json?_shape=objects")
+            ).json()
+            for view in VIEWS
         }
         asked = [
             (await shown.client.get("/aggregator.json", params={"sql": sql})).json()
@@ -330,5 +471,7 @@ def test_datasette_opens_the_file_and_shows_the_views(filled: Database) -> None:
         assert found["rows"], view
         assert list(found["rows"][0]) == [name for name, _ in VIEWS[view]]
     assert [bool(one["ok"] and one["rows"]) for one in asked] == [True] * len(QUESTIONS)
-    _, ((title,),) = _asked(filled, "SELECT title FROM v_stories ORDER BY report_count DESC, id LIMIT 1")
+    _, ((title,),) = _asked(
+        filled, "SELECT title FROM v_stories ORDER BY report_count DESC, id LIMIT 1"
+    )
     assert title in html.unescape(page)

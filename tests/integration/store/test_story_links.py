@@ -32,9 +32,25 @@ authority in Calmouth had put them off. A court is to hear those who signed the 
 def rig(database: Database) -> Rig:
     rig = Rig(database, Clock(NOON + 20 * DAY))
     rig.take(
-        record("Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")),
-        record("Echo", "2", VOTED, DYKES, published=NOON + 5 * DAY, categories=("Politics",)),
-        record("Post", "3", STRUCK, STRIKE, published=NOON + 8 * DAY, categories=("Economy", "Floods")),
+        record(
+            "Herald", "1", LEVEE, FLOOD, published=NOON, categories=("Floods", "News")
+        ),
+        record(
+            "Echo",
+            "2",
+            VOTED,
+            DYKES,
+            published=NOON + 5 * DAY,
+            categories=("Politics",),
+        ),
+        record(
+            "Post",
+            "3",
+            STRUCK,
+            STRIKE,
+            published=NOON + 8 * DAY,
+            categories=("Economy", "Floods"),
+        ),
         record("Mail", "4", PUMPS, INQUIRY, published=NOON - 18 * DAY),
     )
     rig.render()
@@ -50,11 +66,18 @@ def _story(rig: Rig, title: str) -> StoryView:
 
 def _links(view: StoryView) -> dict[str, list[str]]:
     linked = {"earlier": view.earlier, "later": view.later, "related": view.related}
-    return {relation: [one.title for one in others] for relation, others in linked.items() if others}
+    return {
+        relation: [one.title for one in others]
+        for relation, others in linked.items()
+        if others
+    }
 
 
 def _titles(rig: Rig, **wanted: str) -> set[str]:
-    return {one.title for one in StoryReader(rig.database).stories(StoryFilter(**wanted)).stories}
+    return {
+        one.title
+        for one in StoryReader(rig.database).stories(StoryFilter(**wanted)).stories
+    }
 
 
 def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) -> None:
@@ -66,7 +89,9 @@ def test_a_story_names_what_came_before_and_after_and_what_is_related(rig: Rig) 
 
 def test_what_comes_before_or_after_is_not_related_besides(rig: Rig) -> None:
     """It was related while nobody knew the order, or before a merge."""
-    both = [story_link.insert().values(story_no=a, other_no=b) for a, b in ((1, 2), (2, 1))]
+    both = [
+        story_link.insert().values(story_no=a, other_no=b) for a, b in ((1, 2), (2, 1))
+    ]
     for statement in both:
         executed(rig.database, statement)
     assert _links(_story(rig, "Levee")) == {"later": [VOTED], "related": [PUMPS]}
@@ -75,11 +100,25 @@ def test_what_comes_before_or_after_is_not_related_besides(rig: Rig) -> None:
 
 def test_the_views_have_the_same_rows(rig: Rig) -> None:
     with rig.database.read() as connection:
-        links = connection.execute(text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation"))
-        assert dict(tuple(row) for row in links) == {"earlier": 1, "later": 1, "related": 2}
-        topics = connection.execute(text("SELECT topic, COUNT(*) FROM v_story_topics GROUP BY topic"))
-        assert dict(tuple(row) for row in topics) == {"Floods": 2, "Politics": 1, "Economy": 1}
-        names = connection.execute(text("SELECT name, outlets FROM v_story_names WHERE name = 'Pennmouth'"))
+        links = connection.execute(
+            text("SELECT relation, COUNT(*) FROM v_story_links GROUP BY relation")
+        )
+        assert dict(tuple(row) for row in links) == {
+            "earlier": 1,
+            "later": 1,
+            "related": 2,
+        }
+        topics = connection.execute(
+            text("SELECT topic, COUNT(*) FROM v_story_topics GROUP BY topic")
+        )
+        assert dict(tuple(row) for row in topics) == {
+            "Floods": 2,
+            "Politics": 1,
+            "Economy": 1,
+        }
+        names = connection.execute(
+            text("SELECT name, outlets FROM v_story_names WHERE name = 'Pennmouth'")
+        )
         assert [tuple(row) for row in names] == [("Pennmouth", 1), ("Pennmouth", 1)]
 
 
@@ -89,23 +128,46 @@ def test_names_topics_and_kinds_are_filters(rig: Rig) -> None:
     assert _titles(rig, topic="FLOODS") == {LEVEE, STRUCK}
     assert _titles(rig, topic="Floods", name="Pennmouth") == {LEVEE}
     assert _titles(rig, topic="Flood") == set()
-    rig.take(record("Herald", "9", "Opinion: the port must open", STRIKE[::-1], published=NOON + 9 * DAY))
+    rig.take(
+        record(
+            "Herald",
+            "9",
+            "Opinion: the port must open",
+            STRIKE[::-1],
+            published=NOON + 9 * DAY,
+        )
+    )
     assert _titles(rig, kind="opinion") == {"Opinion: the port must open"}
     assert len(_titles(rig, kind="report")) == 4
     rig.pipeline.index_text()
-    parsed = parse_filter([("topic", "Floods"), ("kind", "report")], NOON, default_limit=10)
+    parsed = parse_filter(
+        [("topic", "Floods"), ("kind", "report")], NOON, default_limit=10
+    )
     assert len(StoryReader(rig.database).stories(parsed.filter).stories) == 2
 
 
 def test_lists_have_names_and_topics(rig: Rig) -> None:
-    (levee,) = StoryReader(rig.database).stories(StoryFilter(name="Pennmouth", topic="floods")).stories
+    (levee,) = (
+        StoryReader(rig.database)
+        .stories(StoryFilter(name="Pennmouth", topic="floods"))
+        .stories
+    )
     assert levee.topics == ("Floods",)
     assert "Pennmouth" in [one.name for one in levee.names]
 
 
 def test_a_topic_is_listed_that_three_outlets_share(rig: Rig) -> None:
-    assert StoryReader(rig.database).topics() == (), "Herald and Post alone write of floods"
-    again = record("Mail", "5", PUMPS, INQUIRY[::-1], published=NOON + 15 * DAY, categories=("Floods",))
+    assert StoryReader(rig.database).topics() == (), (
+        "Herald and Post alone write of floods"
+    )
+    again = record(
+        "Mail",
+        "5",
+        PUMPS,
+        INQUIRY[::-1],
+        published=NOON + 15 * DAY,
+        categories=("Floods",),
+    )
     rig.take(again)
     rig.render()
     assert StoryReader(rig.database).topics() == ("Floods",)
@@ -115,7 +177,9 @@ def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
     levee, strike = by_title(rig.database, "Levee", "Dock")
     correct(rig.database, "merge", strike, levee)
     rig.render()
-    merged = StoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
+    merged = (
+        StoryReader(rig.database).stories(StoryFilter(outlet="Herald")).stories[0].id
+    )
     view = StoryReader(rig.database).story(merged)
     assert isinstance(view, StoryView)
     assert _links(view) == {"later": [VOTED], "related": [PUMPS]}
@@ -128,9 +192,16 @@ def test_a_merge_and_its_undoing_keep_the_links(rig: Rig) -> None:
 def test_a_merge_of_linked_stories_leaves_no_link_to_itself(rig: Rig) -> None:
     levee, pumps = by_title(rig.database, "Levee", "Pump")
     correct(rig.database, "merge", pumps, levee)
-    links = queried(rig.database, text("SELECT * FROM v_story_links WHERE story_id = other_id"))
+    links = queried(
+        rig.database, text("SELECT * FROM v_story_links WHERE story_id = other_id")
+    )
     assert links.all() == []
-    assert queried(rig.database, text("SELECT * FROM v_story_links WHERE relation = 'related'")).all() == []
+    assert (
+        queried(
+            rig.database, text("SELECT * FROM v_story_links WHERE relation = 'related'")
+        ).all()
+        == []
+    )
 
 
 def test_forgetting_removes_names_at_once(rig: Rig) -> None:

@@ -10,7 +10,15 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import stream_history
 from aggregator.store.stories.stream_history import StreamPeriod
 from aggregator.store.tables import article, source_history, stream_period
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.deep_checks import faults
 from tests.support.rows import queried, read_by, written_by
 
@@ -41,11 +49,16 @@ def test_periods_are_read_as_they_were_closed(database: Database) -> None:
     close(database, period(1), period(2, b"\0\xff"), period(3))
     with database.read() as connection:
         assert stream_history.latest(connection) == period(3)
-        assert stream_history.periods_from(connection, DAY + 2, DAY + 3) == [period(2, b"\0\xff"), period(3)]
+        assert stream_history.periods_from(connection, DAY + 2, DAY + 3) == [
+            period(2, b"\0\xff"),
+            period(3),
+        ]
         assert stream_history.periods_from(connection, DAY + 4, DAY + 9) == []
 
 
-def test_two_periods_of_one_day_are_in_the_order_of_their_numbers(database: Database) -> None:
+def test_two_periods_of_one_day_are_in_the_order_of_their_numbers(
+    database: Database,
+) -> None:
     both = [StreamPeriod(number, DAY, number, 1, b"t") for number in (1, 2)]
     close(database, *both)
     assert read_by(database, stream_history.periods_from, DAY, DAY) == both
@@ -58,7 +71,9 @@ def test_a_period_is_closed_once(database: Database) -> None:
     assert read_by(database, stream_history.latest) == period(1)
 
 
-def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(database: Database) -> None:
+def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(
+    database: Database,
+) -> None:
     close(database, period(1), period(2))
     close(database, period(3), keep=1)
     with database.read() as connection:
@@ -66,7 +81,9 @@ def test_terms_of_old_periods_are_dropped_and_their_numbers_stay(database: Datab
         assert stream_history.periods_from(connection, 0, DAY + 3) == expected
 
 
-def test_counts_of_sources_add_up_and_are_read_when_a_period_is_closed(database: Database) -> None:
+def test_counts_of_sources_add_up_and_are_read_when_a_period_is_closed(
+    database: Database,
+) -> None:
     count(database, Herald=(2, 1), Echo=(1, 0))
     count(database, Herald=(3, 0), Gazette=(0, 1))
     count(database)
@@ -77,7 +94,9 @@ def test_counts_of_sources_add_up_and_are_read_when_a_period_is_closed(database:
     assert closed(database) == {"Herald": (5, 1), "Echo": (1, 0)}
     close(database, period(2))
     assert closed(database) == {"Herald": (5, 2), "Echo": (1, 0), "New": (1, 1)}
-    rows = queried(database, select(source_history).order_by(source_history.c.source)).all()
+    rows = queried(
+        database, select(source_history).order_by(source_history.c.source)
+    ).all()
     assert [tuple(row) for row in rows] == [
         ("Echo", 1, 0, 1, 0),
         ("Gazette", 0, 1, 0, 1),
@@ -94,24 +113,34 @@ def test_counts_grow_beyond_32_bits(database: Database) -> None:
 
 
 def test_the_first_number_of_a_day(database: Database) -> None:
-    close(database, period(1), period(2), period(3))  # the last numbers are 10, 20 and 30
+    # The last numbers are 10, 20 and 30
+    close(database, period(1), period(2), period(3))
     with database.read() as connection:
-        found = [stream_history.first_accepted(connection, DAY + day) for day in range(1, 5)]
+        found = [
+            stream_history.first_accepted(connection, DAY + day) for day in range(1, 5)
+        ]
     assert found == [0, 0, 21, 31]  # the days of the first period are not known
 
 
 def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> None:
     texts = (FLOOD, STRIKE, FLOOD[::-1], STRIKE[::-1])
     Rig(database, Clock()).take(
-        *(record("Herald", str(n), f"Number {n}", body, published=NOON) for n, body in enumerate(texts))
+        *(
+            record("Herald", str(n), f"Number {n}", body, published=NOON)
+            for n, body in enumerate(texts)
+        )
     )
     with database.write() as connection:
-        rows = connection.execute(select(article.c.inbox_no).order_by(article.c.inbox_no.desc())).scalars()
+        rows = connection.execute(
+            select(article.c.inbox_no).order_by(article.c.inbox_no.desc())
+        ).scalars()
         numbers = sorted(rows.all())
         for n in reversed(numbers):  # rows of a server move when they are updated
             statement = update(article).where(article.c.inbox_no == n)
             connection.execute(statement.values(terms=f"terms {n}".encode()))
-        connection.execute(update(article).where(article.c.inbox_no == numbers[2]).values(terms=b""))
+        connection.execute(
+            update(article).where(article.c.inbox_no == numbers[2]).values(terms=b"")
+        )
     assert len(numbers) == 4
     first, second, _, last = numbers
     with database.read() as connection:
@@ -119,7 +148,9 @@ def test_terms_are_read_in_the_order_of_inbox_numbers(database: Database) -> Non
         assert between == [f"terms {second}".encode(), b"", f"terms {last}".encode()]
         before = list(stream_history.terms_between(connection, 0, second - 1, 20))
         assert before == [f"terms {first}".encode()]
-        assert list(stream_history.terms_between(connection, last, last + 100, 20)) == []
+        assert (
+            list(stream_history.terms_between(connection, last, last + 100, 20)) == []
+        )
 
 
 def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
@@ -127,7 +158,10 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
     rig.take(record("Herald", "1", "Levee breaks", FLOOD, published=NOON))
     with database.write() as connection:
         row = connection.execute(select(article)).one()._asdict()
-        more = [row | {"inbox_no": n, "id": str(n), "terms": str(n).encode()} for n in range(2, 1_502)]
+        more = [
+            row | {"inbox_no": n, "id": str(n), "terms": str(n).encode()}
+            for n in range(2, 1_502)
+        ]
         connection.execute(article.insert(), more)
         seen = []
         for terms in stream_history.terms_between(connection, 1, 1_501, 2_000):
@@ -139,7 +173,9 @@ def test_terms_are_streamed_beside_other_statements(database: Database) -> None:
     assert closed(database) == {"Herald": (1_401, 2)}
 
 
-def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(database: Database) -> None:
+def test_placing_ends_a_period_with_each_day_and_after_a_clock_that_was_wrong(
+    database: Database,
+) -> None:
     first = (NOON - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)).days
     place_on(database, [0, 0, 1, 4000, 4000, 2, 1, 3])
     periods = read_by(database, stream_history.periods_from, 0, first + 9_999)
@@ -159,23 +195,40 @@ def place_on(database: Database, days: list[int]) -> None:
     rig = Rig(database, clock)
     for number, day in enumerate(days):
         clock.time = NOON + dt.timedelta(days=day, minutes=number)
-        rig.take(record("Herald", str(number), f"Number {number}", unlike(number), published=NOON))
+        rig.take(
+            record(
+                "Herald",
+                str(number),
+                f"Number {number}",
+                unlike(number),
+                published=NOON,
+            )
+        )
 
 
-@pytest.mark.parametrize("other", [4_000, -20])  # a clock that jumps; an entry that was queued again
-def test_one_entry_of_another_time_leaves_the_frequencies_of_the_week(database: Database, other: int) -> None:
+# A clock that jumps; an entry that was queued again
+@pytest.mark.parametrize("other", [4_000, -20])
+def test_one_entry_of_another_time_leaves_the_frequencies_of_the_week(
+    database: Database, other: int
+) -> None:
     place_on(database, [0, 1, 2, 3, 4, 5, other, 5, 6])
     periods = read_by(database, stream_history.snapshot, 8).periods
-    assert sum(count for count, _ in periods) >= 7, "all but the one of the jump and the present day"
+    assert sum(count for count, _ in periods) >= 7, (
+        "all but the one of the jump and the present day"
+    )
 
 
 def test_dropped_terms_can_be_counted_again(database: Database) -> None:
-    close(database, period(1), StreamPeriod(2, DAY + 2, 20, 0, b""), period(3), period(4))
+    close(
+        database, period(1), StreamPeriod(2, DAY + 2, 20, 0, b""), period(3), period(4)
+    )
     close(database, period(5), keep=1)
     with database.read() as connection:
         dropped = stream_history.dropped_from(connection, DAY + 1)
         assert [(after, one.number) for after, one in dropped] == [(-1, 1), (20, 3)]
-        assert [one.number for _, one in stream_history.dropped_from(connection, DAY + 3)] == [3]
+        assert [
+            one.number for _, one in stream_history.dropped_from(connection, DAY + 3)
+        ] == [3]
     written_by(database, stream_history.restore_terms, 3, b"again")
     assert read_by(database, stream_history.periods_from, DAY + 3, DAY + 5) == [
         period(3, b"again"),
@@ -191,9 +244,17 @@ def unlike(number: int) -> str:
 def test_one_source_cannot_make_words_frequent(database: Database) -> None:
     """Copies do not count, and of each source only so many articles of a period."""
     rig = Rig(database, Clock())
-    rig.take(*(record("Blog", str(n), f"Number {n}", unlike(n), published=NOON) for n in range(5)))
     rig.take(
-        *(record(name, "1", "Levee breaks", FLOOD, published=NOON) for name in ("Herald", "Echo", "Post"))
+        *(
+            record("Blog", str(n), f"Number {n}", unlike(n), published=NOON)
+            for n in range(5)
+        )
+    )
+    rig.take(
+        *(
+            record(name, "1", "Levee breaks", FLOOD, published=NOON)
+            for name in ("Herald", "Echo", "Post")
+        )
     )
     with database.read() as connection:
         assert len(list(stream_history.terms_between(connection, 0, 100, 3))) == 4
@@ -203,7 +264,12 @@ def test_one_source_cannot_make_words_frequent(database: Database) -> None:
 @pytest.mark.later
 def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) -> None:
     rig = Rig(database, Clock())
-    rig.take(*(record("junk", str(n), f"Number {n}", unlike(n), outlet="Post") for n in range(40)))
+    rig.take(
+        *(
+            record("junk", str(n), f"Number {n}", unlike(n), outlet="Post")
+            for n in range(40)
+        )
+    )
     close(database, StreamPeriod(9, DAY, 10_000, 0, b""))
     assert closed(database) == {"junk": (40, 0)}
 
@@ -211,19 +277,34 @@ def test_a_feed_that_names_another_outlet_counts_for_itself(database: Database) 
 def test_a_copy_had_a_partner_and_its_original_had_none_yet(database: Database) -> None:
     rig = Rig(database, Clock())
     for n in range(3):
-        rig.take(record("agency", str(n), f"Word {n} is said", unlike(n), published=NOON))
-        rig.take(record("daily", str(n), f"Word {n} is said", unlike(n), published=NOON))
+        rig.take(
+            record("agency", str(n), f"Word {n} is said", unlike(n), published=NOON)
+        )
+        rig.take(
+            record("daily", str(n), f"Word {n} is said", unlike(n), published=NOON)
+        )
     close(database, StreamPeriod(9, DAY, 10_000, 0, b""))
     assert closed(database) == {"agency": (3, 0), "daily": (3, 3)}
 
 
-def test_a_period_of_the_far_future_has_no_effect_on_the_present(database: Database) -> None:
+def test_a_period_of_the_far_future_has_no_effect_on_the_present(
+    database: Database,
+) -> None:
     close(database, period(1), period(2))
     close(database, StreamPeriod(3, DAY + 4_000, 30, 10, b"wrong"))
-    close(database, StreamPeriod(4, DAY + 3, 40, 10, b"t"), StreamPeriod(5, DAY + 4, 50, 10, b"t"))
+    close(
+        database,
+        StreamPeriod(4, DAY + 3, 40, 10, b"t"),
+        StreamPeriod(5, DAY + 4, 50, 10, b"t"),
+    )
     with database.read() as connection:
-        assert stream_history.snapshot(connection, 8).periods == [(10, b"terms")] * 2 + [(10, b"t")] * 2
-        assert stream_history.latest(connection) == StreamPeriod(5, DAY + 4, 50, 10, b"t")
+        assert (
+            stream_history.snapshot(connection, 8).periods
+            == [(10, b"terms")] * 2 + [(10, b"t")] * 2
+        )
+        assert stream_history.latest(connection) == StreamPeriod(
+            5, DAY + 4, 50, 10, b"t"
+        )
 
 
 def test_damaged_frequencies_are_reported_and_counted_again(database: Database) -> None:
@@ -231,15 +312,33 @@ def test_damaged_frequencies_are_reported_and_counted_again(database: Database) 
     rig = Rig(database, clock)
     for days in (0, 1):
         clock.time = NOON + dt.timedelta(days=days)
-        rig.take(record("Herald", str(days), f"Number {days}", unlike(days), published=clock.time))
+        rig.take(
+            record(
+                "Herald",
+                str(days),
+                f"Number {days}",
+                unlike(days),
+                published=clock.time,
+            )
+        )
     clock.time = NOON + dt.timedelta(days=2)
     rig.take(record("Herald", "l", "Levee breaks", FLOOD, published=clock.time))
     with database.write() as connection:
         before = stream_history.snapshot(connection, 8)
         connection.execute(update(stream_period).values(terms=b"\0"))
-    assert any("stream_period.terms cannot be read" in one.what for one in faults(database))
+    assert any(
+        "stream_period.terms cannot be read" in one.what for one in faults(database)
+    )
     rig.restart()
-    rig.take(record("Echo", "1", "Levee breaks in Pennmouth", FLOOD_ELSEWHERE, published=clock.time))
+    rig.take(
+        record(
+            "Echo",
+            "1",
+            "Levee breaks in Pennmouth",
+            FLOOD_ELSEWHERE,
+            published=clock.time,
+        )
+    )
     with database.read() as connection:
         counted = [one for one in before.periods if one[0]]
         assert stream_history.snapshot(connection, 8).periods == counted != []
@@ -268,11 +367,23 @@ def test_a_lost_period_stops_nothing(database: Database) -> None:
     clock = Clock(NOON)
     rig = Rig(database, clock)
     for number in range(3):
-        rig.take(record("Herald", str(number), f"Levee breaks {number}", FLOOD, published=clock()))
+        rig.take(
+            record(
+                "Herald",
+                str(number),
+                f"Levee breaks {number}",
+                FLOOD,
+                published=clock(),
+            )
+        )
         clock.time += dt.timedelta(days=1)
     with database.write() as connection:
         newest = stream_history.latest(connection)
-        connection.execute(delete(stream_period).where(stream_period.c.number == newest.number))
+        connection.execute(
+            delete(stream_period).where(stream_period.c.number == newest.number)
+        )
     rig.restart()
-    (placed,) = rig.take(record("Herald", "9", "Dock workers walk out", STRIKE, published=clock()))
+    (placed,) = rig.take(
+        record("Herald", "9", "Dock workers walk out", STRIKE, published=clock())
+    )
     assert placed.outcome == "founded"

@@ -46,7 +46,9 @@ def former(database_url: str) -> Iterator[Database]:
         else:
             address = make_url(database_url).set(drivername="postgresql")
             dump = zstandard.decompress(POSTGRES_FILE.read_bytes())
-            with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
+            with psycopg.connect(
+                address.render_as_string(hide_password=False)
+            ) as connection:
                 connection.execute(dump)
         yield database
 
@@ -57,7 +59,9 @@ def test_the_former_database_holds_what_an_upgrade_could_lose(former: Database) 
     stories, articles = rows["story"], rows["article"]
     live = [row for row in stories if row["redirect_to"] is None]
     assert (len(stories), len(live)) == (_STORIES, _LIVE)
-    assert len([row for row in stories if row["redirect_to"]]) == 1, "a story was merged into another"
+    assert len([row for row in stories if row["redirect_to"]]) == 1, (
+        "a story was merged into another"
+    )
     assert max(row["outlet_count"] for row in live) == 4
     assert len(_stories_without_texts(rows)) == _WITHOUT_TEXTS
     assert {row["role"] for row in articles} == {"report", "copy", "container"}
@@ -85,21 +89,34 @@ def test_an_upgrade_keeps_every_row(former: Database) -> None:
     assert after.keys() == before.keys()
     for article in before["article"]:
         article["is_compared"] = article.pop("counts_in_centroid")
-        article["version_of"] = article["claimed_outlet"] = article["html"] = article["record_id"] = None
+        article["version_of"] = article["claimed_outlet"] = article["html"] = article[
+            "record_id"
+        ] = None
     assert {article["is_compared"] for article in before["article"]} == {True, False}
     for mark in before["read_mark"]:
         mark["labels"] = None
-    for table in before.keys() - {"alembic_version", "story", "story_summary", "sketch"}:
+    for table in before.keys() - {
+        "alembic_version",
+        "story",
+        "story_summary",
+        "sketch",
+    }:
         assert after[table] == before[table], table
     assert after["story_summary"] == []
-    with_texts = {row["inbox_no"] for row in before["article"] if row["text"] is not None}
+    with_texts = {
+        row["inbox_no"] for row in before["article"] if row["text"] is not None
+    }
     assert {row["article"] for row in after["sketch"]} == with_texts
-    copies = {row["inbox_no"] for row in before["article"] if row["copy_of"]} & with_texts
+    copies = {
+        row["inbox_no"] for row in before["article"] if row["copy_of"]
+    } & with_texts
     lengths = [
         sum(len(row["hashes"]) for row in rows["sketch"] if row["article"] in copies)
         for rows in (before, after)
     ]
-    assert lengths[0] < lengths[1] / 2, "of copies only what their originals had not was stored"
+    assert lengths[0] < lengths[1] / 2, (
+        "of copies only what their originals had not was stored"
+    )
     kept = _stories_without_texts(before)
     for story, former_story in zip(after["story"], before["story"], strict=True):
         rendered, merged = story.pop("rendered"), former_story.pop("merged_story")
@@ -131,7 +148,9 @@ def _check_plain_form(plain: Row, merged: Row) -> None:
     }
 
 
-def test_afterwards_stories_are_rendered_and_the_database_is_sound(former: Database) -> None:
+def test_afterwards_stories_are_rendered_and_the_database_is_sound(
+    former: Database,
+) -> None:
     upgrade(former)
     assert read_by(former, count_unrendered) == _LIVE - _WITHOUT_TEXTS
     _render(former)
@@ -140,7 +159,9 @@ def test_afterwards_stories_are_rendered_and_the_database_is_sound(former: Datab
     assert len(live) == _LIVE
     assert all(row["rendered"] is not None and row["text"] is not None for row in live)
     of_several = [
-        row for row in live if row["article_count"] > 1 and row["id"] not in _stories_without_texts(rows)
+        row
+        for row in live
+        if row["article_count"] > 1 and row["id"] not in _stories_without_texts(rows)
     ]
     assert len(of_several) == 4
     assert all(row["text"] for row in of_several)
@@ -148,7 +169,11 @@ def test_afterwards_stories_are_rendered_and_the_database_is_sound(former: Datab
 
 
 def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
-    executed(former, text("UPDATE story SET merged_story = :junk WHERE story_no <= 5"), {"junk": b"junk"})
+    executed(
+        former,
+        text("UPDATE story SET merged_story = :junk WHERE story_no <= 5"),
+        {"junk": b"junk"},
+    )
     upgrade(former)
     stories = _rows(former)["story"]
     for row in stories[:_WITHOUT_TEXTS]:
@@ -158,12 +183,17 @@ def test_a_damaged_merged_text_leaves_the_headline(former: Database) -> None:
 
 
 def test_views_of_users_survive_even_broken_ones(former: Database) -> None:
-    executed(former, text("CREATE VIEW v_mine AS SELECT id, merged_story AS shown FROM story"))
+    executed(
+        former,
+        text("CREATE VIEW v_mine AS SELECT id, merged_story AS shown FROM story"),
+    )
     if former.is_sqlite:  # which lets a view stay whose column is no more
         executed(former, text("CREATE VIEW v_broken AS SELECT gone FROM story"))
     upgrade(former)
     assert len(queried(former, text("SELECT id, shown FROM v_mine")).all()) == _STORIES
-    names = set(read_by(former, lambda connection: inspect(connection).get_view_names()))
+    names = set(
+        read_by(former, lambda connection: inspect(connection).get_view_names())
+    )
     assert names - VIEWS == {"v_mine", *(["v_broken"] if former.is_sqlite else [])}
 
 
@@ -171,15 +201,24 @@ def test_a_view_of_all_columns_survives(former: Database) -> None:
     """PostgreSQL drops no column that a view shows: there it stays without values, and placing goes on."""
     executed(former, text("CREATE VIEW v_mine AS SELECT * FROM story"))
     upgrade(former)
-    shown = [dict(row) for row in queried(former, text("SELECT * FROM v_mine")).mappings()]
+    shown = [
+        dict(row) for row in queried(former, text("SELECT * FROM v_mine")).mappings()
+    ]
     assert len(shown) == _STORIES
     assert {row.get("centroid") for row in shown} == {None}
     check(former)
-    report = record("Harbour Post", "1", "Grain ship runs aground off Sennick", f"{STRIKE} It lay on a bank.")
+    report = record(
+        "Harbour Post",
+        "1",
+        "Grain ship runs aground off Sennick",
+        f"{STRIKE} It lay on a bank.",
+    )
     assert [one.outcome for one in Rig(former, Clock()).take(report)] == ["founded"]
 
 
-def test_after_the_upgrade_copies_of_the_former_articles_are_found(former: Database) -> None:
+def test_after_the_upgrade_copies_of_the_former_articles_are_found(
+    former: Database,
+) -> None:
     """Of originals, of copies, and of short texts; with up to three words changed."""
     upgrade(former)
     stored = [row for row in _rows(former)["article"] if row["text"] is not None]
@@ -199,7 +238,11 @@ def test_after_the_upgrade_copies_of_the_former_articles_are_found(former: Datab
 
 def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> None:
     upgrade(former)
-    stories = {row["story_no"]: row for row in _rows(former)["story"] if row["redirect_to"] is None}
+    stories = {
+        row["story_no"]: row
+        for row in _rows(former)["story"]
+        if row["redirect_to"] is None
+    }
     with former.read() as connection:
         window = placing_of(former).parts.window.current(connection)
     assert {*window.numbers()} <= {*stories}
@@ -212,11 +255,18 @@ def test_after_the_upgrade_the_window_has_the_live_stories(former: Database) -> 
 
 def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) -> None:
     chance = random.Random(printed_seed())
-    assert kill_on_the_way(former, lambda total: sorted(chance.sample(range(1, total + 1), 3))) > 5
+    assert (
+        kill_on_the_way(
+            former, lambda total: sorted(chance.sample(range(1, total + 1), 3))
+        )
+        > 5
+    )
     check(former)
 
 
-def test_the_former_export_becomes_the_same_stories(database: Database, former_sqlite: Database) -> None:
+def test_the_former_export_becomes_the_same_stories(
+    database: Database, former_sqlite: Database
+) -> None:
     with opened(str(EXPORT_FILE)) as lines:
         import_into(database, lines, lambda _count: None)
     upgrade(former_sqlite)
@@ -250,9 +300,13 @@ def _rows(database: Database) -> dict[str, list[Row]]:
     rows: dict[str, list[Row]] = {}
     with database.read() as connection:
         tables = MetaData()
-        tables.reflect(connection, only=lambda name, _: not name.startswith("article_search"))
+        tables.reflect(
+            connection, only=lambda name, _: not name.startswith("article_search")
+        )
         for name, table in tables.tables.items():
-            chosen = select(table).order_by(*(table.primary_key.columns or table.columns))
+            chosen = select(table).order_by(
+                *(table.primary_key.columns or table.columns)
+            )
             rows[name] = [dict(row) for row in connection.execute(chosen).mappings()]
     return rows
 

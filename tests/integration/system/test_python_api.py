@@ -19,7 +19,16 @@ import aggregator
 from aggregator import python_api
 from aggregator.store.engine.database import Database
 from tests.conftest import REPOSITORY
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record, render_all
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+    render_all,
+)
 from tests.support.fresh import with_tables
 
 RECORDS: list[dict[str, Any]] = [
@@ -29,9 +38,24 @@ RECORDS: list[dict[str, Any]] = [
         "text": FLOOD_ELSEWHERE,
         "published": "2026-10-12T09:00Z",
     },
-    {"id": "first", "title": "Levee breaks at Pennmouth", "text": FLOOD, "published": "2026-10-12T06:00Z"},
-    {"id": "copy", "title": "Levee breaks at Pennmouth", "text": FLOOD, "published": "2026-10-12T10:00Z"},
-    {"id": "strike", "title": "Dockers walk out", "text": STRIKE, "published": "2026-10-12T07:00Z"},
+    {
+        "id": "first",
+        "title": "Levee breaks at Pennmouth",
+        "text": FLOOD,
+        "published": "2026-10-12T06:00Z",
+    },
+    {
+        "id": "copy",
+        "title": "Levee breaks at Pennmouth",
+        "text": FLOOD,
+        "published": "2026-10-12T10:00Z",
+    },
+    {
+        "id": "strike",
+        "title": "Dockers walk out",
+        "text": STRIKE,
+        "published": "2026-10-12T07:00Z",
+    },
 ]
 PAGE = f"""<html lang="en"><head><title>Levee breaks at Pennmouth</title>
 <meta property="article:published_time" content="2026-10-12T06:00:00+02:00"></head>
@@ -42,9 +66,27 @@ PAGE = f"""<html lang="en"><head><title>Levee breaks at Pennmouth</title>
 def filled(database: Database) -> Database:
     rig = Rig(database, Clock(NOON))
     rig.take(
-        record("Courier", "1", "Levee breaks at Pennmouth", FLOOD, published=NOON - dt.timedelta(hours=5)),
-        record("Echo", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON - dt.timedelta(hours=4)),
-        record("Post", "3", "Dockers walk out", STRIKE, published=NOON - dt.timedelta(hours=3)),
+        record(
+            "Courier",
+            "1",
+            "Levee breaks at Pennmouth",
+            FLOOD,
+            published=NOON - dt.timedelta(hours=5),
+        ),
+        record(
+            "Echo",
+            "2",
+            "Pennmouth under water",
+            FLOOD_ELSEWHERE,
+            published=NOON - dt.timedelta(hours=4),
+        ),
+        record(
+            "Post",
+            "3",
+            "Dockers walk out",
+            STRIKE,
+            published=NOON - dt.timedelta(hours=3),
+        ),
     )
     render_all(database)
     return database
@@ -58,17 +100,25 @@ def test_the_examples_of_the_docstrings_hold() -> None:
     assert (result.failed, result.attempted > 8) == (0, True)
 
 
-def test_the_examples_of_the_document_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_document_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with_tables(Database("sqlite:///aggregator.db")).close()
-    result = doctest.testfile(str(REPOSITORY / "docs" / "research.md"), module_relative=False)
+    result = doctest.testfile(
+        str(REPOSITORY / "docs" / "research.md"), module_relative=False
+    )
     assert (result.failed, result.attempted > 3) == (0, True)
 
 
 def test_to_import_the_package_loads_none_of_it() -> None:
     code = "import aggregator, sys; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert [name for name in done.stdout.split() if name.startswith("aggregator.")] == []
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert [
+        name for name in done.stdout.split() if name.startswith("aggregator.")
+    ] == []
     assert "msgspec" not in done.stdout.split()
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         aggregator.nothing_of_the_kind  # noqa: B018
@@ -79,7 +129,9 @@ def test_to_import_the_package_loads_none_of_it() -> None:
 
 def test_records_are_grouped_in_time_and_returned_in_their_order() -> None:
     later, first, copy, strike = aggregator.group_records(iter(RECORDS))
-    assert [one.id for one in (later, first, copy, strike)] == [one["id"] for one in RECORDS]
+    assert [one.id for one in (later, first, copy, strike)] == [
+        one["id"] for one in RECORDS
+    ]
     assert later.story == first.story == copy.story != strike.story
     assert (later.copy_of, first.copy_of, copy.copy_of) == (None, None, "first")
     assert later.score is not None
@@ -89,10 +141,23 @@ def test_records_are_grouped_in_time_and_returned_in_their_order() -> None:
 def test_it_is_what_eval_assigns(tmp_path: Path) -> None:
     lines = "".join(json.dumps(one) + "\n" for one in RECORDS)
     (tmp_path / "set.jsonl").write_text(lines, encoding="utf-8")
-    words = [sys.executable, "-m", "aggregator", "eval", "set.jsonl", "--assignments", "out.jsonl"]
+    words = [
+        sys.executable,
+        "-m",
+        "aggregator",
+        "eval",
+        "set.jsonl",
+        "--assignments",
+        "out.jsonl",
+    ]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, check=True)
-    written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, check=True
+    )
+    written = [
+        json.loads(line)
+        for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    ]
     by_id = {one.id: one for one in aggregator.group_records(RECORDS)}
     for line in written:
         own = by_id[line["id"]]
@@ -106,9 +171,25 @@ def test_it_is_what_eval_assigns(tmp_path: Path) -> None:
 def test_values_may_be_those_of_python_and_of_data_frames() -> None:
     own_id = uuid.uuid4()
     dates: list[dict[str, Any]] = [
-        {"id": own_id, "title": "Dockers walk out", "text": STRIKE, "published": dt.datetime.now(dt.UTC)},
-        {"id": 7, "title": "Dockers walk out", "text": STRIKE, "published": dt.date(2020, 1, 2)},
-        {"id": 8.0, "title": "Levee breaks", "text": FLOOD, "published": float("nan"), "outlet": None},
+        {
+            "id": own_id,
+            "title": "Dockers walk out",
+            "text": STRIKE,
+            "published": dt.datetime.now(dt.UTC),
+        },
+        {
+            "id": 7,
+            "title": "Dockers walk out",
+            "text": STRIKE,
+            "published": dt.date(2020, 1, 2),
+        },
+        {
+            "id": 8.0,
+            "title": "Levee breaks",
+            "text": FLOOD,
+            "published": float("nan"),
+            "outlet": None,
+        },
         {"id": "\ud800", "title": "Lone surrogate", "text": FLOOD_ELSEWHERE},
     ]
     assigned = aggregator.group_records(dates)
@@ -144,16 +225,26 @@ def test_what_cannot_be_grouped_is_named(records: Any, words: str) -> None:
 
 def test_keys_of_other_names_are_mapped() -> None:
     own = [
-        {"nr": one["id"], "title": one["title"], "volltext": one["text"], "tag": one["published"]}
+        {
+            "nr": one["id"],
+            "title": one["title"],
+            "volltext": one["text"],
+            "tag": one["published"],
+        }
         for one in RECORDS
     ]
-    assigned = aggregator.group_records(own, map={"id": "nr", "text": "volltext", "published": "tag"})
+    assigned = aggregator.group_records(
+        own, map={"id": "nr", "text": "volltext", "published": "tag"}
+    )
     assert assigned == aggregator.group_records(RECORDS)
-    titles = aggregator.group_records([{"id": 1, "title": "Dam", "volltext": FLOOD}], map={"text": ""})
+    titles = aggregator.group_records(
+        [{"id": 1, "title": "Dam", "volltext": FLOOD}], map={"text": ""}
+    )
     assert [one.id for one in titles] == ["1"]
     with pytest.raises(aggregator.AggregatorError, match="`tag` is no date"):
         aggregator.group_records(
-            [own[0] | {"tag": "soonish"}], map={"id": "nr", "text": "volltext", "published": "tag"}
+            [own[0] | {"tag": "soonish"}],
+            map={"id": "nr", "text": "volltext", "published": "tag"},
         )
     with pytest.raises(aggregator.AggregatorError, match="FIELD is one of id, url"):
         aggregator.group_records(own, map={"body": "volltext"})
@@ -172,7 +263,9 @@ def test_a_data_frame_itself_is_refused_with_what_to_give() -> None:
     class Frame(list[str]):
         def to_dict(self) -> None: ...
 
-    with pytest.raises(aggregator.AggregatorError, match=r"frame\.to_dict\('records'\)"):
+    with pytest.raises(
+        aggregator.AggregatorError, match=r"frame\.to_dict\('records'\)"
+    ):
         aggregator.group_records(Frame(["id", "title"]))  # type: ignore[arg-type]
 
 
@@ -186,13 +279,18 @@ def test_the_package_lists_its_names() -> None:
 @pytest.mark.parametrize("page", [PAGE, PAGE.encode(), PAGE.encode("utf-16")])
 def test_a_page_is_extracted(page: str | bytes) -> None:
     article = aggregator.extract_article(page, url="https://courier.example/levee")
-    assert (article.verdict, article.title, article.language) == ("ok", "Levee breaks at Pennmouth", "en")
+    assert (article.verdict, article.title, article.language) == (
+        "ok",
+        "Levee breaks at Pennmouth",
+        "en",
+    )
     assert article.published == "2026-10-12T04:00:00Z"
     assert " ".join(FLOOD.split()) in article.text
 
 
 @pytest.mark.parametrize(
-    "page", ["", b"", b"\x00\x01\x02\xff" * 40, "no markup", "<" * 100_000, "\ud800<p>x"]
+    "page",
+    ["", b"", b"\x00\x01\x02\xff" * 40, "no markup", "<" * 100_000, "\ud800<p>x"],
 )
 def test_any_page_has_a_verdict(page: str | bytes) -> None:
     article = aggregator.extract_article(page)
@@ -208,12 +306,16 @@ def test_an_address_that_is_none_is_refused() -> None:
 # --- reading a database ------------------------------------------------------------------------------------
 
 
-def test_stories_and_articles_of_a_database_are_read_with_filters(filled: Database) -> None:
+def test_stories_and_articles_of_a_database_are_read_with_filters(
+    filled: Database,
+) -> None:
     with aggregator.open_database(filled.url) as database:
         stories = list(database.stories())
         articles = list(database.articles())
         (flood,) = database.stories(min_reports=2)
-        by_time = [one.title for one in database.stories(since=NOON - dt.timedelta(hours=3))]
+        by_time = [
+            one.title for one in database.stories(since=NOON - dt.timedelta(hours=3))
+        ]
         assert len(list(database.stories(limit=1))) == 1
         assert list(database.stories(query="zeppelin", until=dt.date(1999, 1, 1))) == []
     assert len(stories) == 2
@@ -234,7 +336,9 @@ def test_a_path_opens_a_file_that_is_never_written(sqlite: Database) -> None:
     assert sqlite.data_version() == before
 
 
-def test_a_restored_backup_opens_and_stays_as_it_is(sqlite: Database, tmp_path: Path) -> None:
+def test_a_restored_backup_opens_and_stays_as_it_is(
+    sqlite: Database, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy.db"
     with closing(sqlite3.connect(str(sqlite.file))) as connection:
         connection.execute("VACUUM INTO ?", (str(copy),))
@@ -255,9 +359,12 @@ def no_databases(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("missing", "no database at"), ("text", "text.db"), ("empty", "db upgrade")]
+    ("name", "words"),
+    [("missing", "no database at"), ("text", "text.db"), ("empty", "db upgrade")],
 )
-def test_what_is_no_database_is_named(no_databases: dict[str, str], name: str, words: str) -> None:
+def test_what_is_no_database_is_named(
+    no_databases: dict[str, str], name: str, words: str
+) -> None:
     with pytest.raises(aggregator.AggregatorError, match=words):
         aggregator.open_database(no_databases[name])
 
@@ -266,5 +373,7 @@ def test_filters_that_cannot_be_read_are_named_at_once(filled: Database) -> None
     with aggregator.open_database(filled.url) as database:
         with pytest.raises(aggregator.AggregatorError, match="since must be like"):
             database.stories(since="lately")
-        with pytest.raises(aggregator.AggregatorError, match="unknown parameter 'outlets'"):
+        with pytest.raises(
+            aggregator.AggregatorError, match="unknown parameter 'outlets'"
+        ):
             database.stories(outlets="Courier")

@@ -73,10 +73,24 @@ class Scale(NamedTuple):
 
 
 YEAR = Scale(
-    feeds=300, days=365, articles_a_day=20, interval="1d", texts=45, stories=90, backup_hours=24, restarts=12
+    feeds=300,
+    days=365,
+    articles_a_day=20,
+    interval="1d",
+    texts=45,
+    stories=90,
+    backup_hours=24,
+    restarts=12,
 )
 SLICE = Scale(
-    feeds=6, days=6, articles_a_day=10, interval="6h", texts=1, stories=2, backup_hours=12, restarts=3
+    feeds=6,
+    days=6,
+    articles_a_day=10,
+    interval="6h",
+    texts=1,
+    stories=2,
+    backup_hours=12,
+    restarts=3,
 )
 
 
@@ -95,8 +109,16 @@ class Month(NamedTuple):
 class Installation:
     """A folder with config.yaml and a database, and the parts of the daemon, on one thread."""
 
-    def __init__(self, folder: Path, database_url: str, world: World, wire: Wire, scale: Scale) -> None:
-        self.folder, self.url, self.world, self.wire, self.scale = folder, database_url, world, wire, scale
+    def __init__(
+        self, folder: Path, database_url: str, world: World, wire: Wire, scale: Scale
+    ) -> None:
+        self.folder, self.url, self.world, self.wire, self.scale = (
+            folder,
+            database_url,
+            world,
+            wire,
+            scale,
+        )
         self.dropped: list[Feed] = []
         self.asked: dict[str, float] = {}  # hosts → when they were asked last
         self.problems: list[str] = []
@@ -111,7 +133,11 @@ class Installation:
             "database": self.url,
             "server": {"port": 0},
             "fetch": {"interval": scale.interval, "pages": "never", "robots": False},
-            "backup": {"every": f"{scale.backup_hours}h", "keep": KEPT, "folder": "backups"},
+            "backup": {
+                "every": f"{scale.backup_hours}h",
+                "keep": KEPT,
+                "folder": "backups",
+            },
             "retention": {name: f"{int(age * 24)}h" for name, age in days.items()},
             "sources": [
                 {"feed": one.address, "outlet": one.host}
@@ -154,7 +180,9 @@ class Installation:
         services = PollServices(database, self.client, executor, all_tuning, now)
         poller = Poller(services, robots=False, pages="never")
         self.rounds = PollScheduler(poller, threads=0, arrived=lambda: None)
-        self.pipeline = Pipeline(database, executor, all_tuning, now, story_options(config))
+        self.pipeline = Pipeline(
+            database, executor, all_tuning, now, story_options(config)
+        )
         retention_job = self.pipeline.retention_job(retention_plan(config))
         self.maintenance = Maintenance(
             [MaintenanceTask("retention", 0.0, retention_job.step)],
@@ -164,7 +192,9 @@ class Installation:
         )
         written_by(database, sync_config, configured_sources(config, now()))
         self.rounds.cap_due_times(now())
-        self.server = Server(StoryReader(self.database, all_tuning), publish_settings(config))
+        self.server = Server(
+            StoryReader(self.database, all_tuning), publish_settings(config)
+        )
         self.server.start()
 
     def _end(self) -> None:
@@ -175,7 +205,9 @@ class Installation:
 
     def _keep_before_upgrade(self, revision: str) -> None:
         now = self.world.time()
-        _, said = backup.keep_before_upgrade(self.config, self.database, revision, now, unseen)
+        _, said = backup.keep_before_upgrade(
+            self.config, self.database, revision, now, unseen
+        )
         assert "backed up the database" in said or not self.database.is_sqlite, said
 
     # --- its life -----------------------------------------------------------------------------------------
@@ -189,7 +221,11 @@ class Installation:
             while clock.monotonic() < turn:
                 self.rounds.tick()
                 waiting = read_by(self.database, schedule)
-                wait = (waiting[0].next_due_at - clock()).total_seconds() if waiting else HOUR
+                wait = (
+                    (waiting[0].next_due_at - clock()).total_seconds()
+                    if waiting
+                    else HOUR
+                )
                 clock.run(min(max(1.0, wait), max(1.0, turn - clock.monotonic())))
             self.write()
 
@@ -213,14 +249,22 @@ class Installation:
     def month(self, log: "Log") -> Month:
         """What it holds now; and it serves."""
         for path in ("/", "/feeds/stories.rss", "/api/v1/stories"):
-            assert httpx.get(self.server.url + path, trust_env=False, timeout=60).status_code == 200, path
+            assert (
+                httpx.get(
+                    self.server.url + path, trust_env=False, timeout=60
+                ).status_code
+                == 200
+            ), path
         self.database.checkpoint_log(1.0)
         articles = counted(self.database, article)
         purged = counted(self.database, tombstone)
         kept = backup.backups(self.config)
         return Month(
             memory_mib=process_tree().own_bytes / 2**20,
-            database_mib=sum(file.stat().st_size for file in self.folder.glob("year.db*")) / 2**20,
+            database_mib=sum(
+                file.stat().st_size for file in self.folder.glob("year.db*")
+            )
+            / 2**20,
             backups=len([one for one in kept if one.before is None]),
             backups_mib=sum(one.size_bytes for one in kept) / 2**20,
             log_mib=log.bytes / 2**20,
@@ -251,12 +295,19 @@ class Log:
 
     @property
     def bytes(self) -> int:
-        return sum(one.stat().st_size for one in self.file.parent.glob("aggregator.log*"))
+        return sum(
+            one.stat().st_size for one in self.file.parent.glob("aggregator.log*")
+        )
 
     def lines(self, level: str) -> list[str]:
         """Of all files, those of a level."""
         files = self.file.parent.glob("aggregator.log*")
-        return [line for one in files for line in one.read_text().splitlines() if line.startswith(level)]
+        return [
+            line
+            for one in files
+            for line in one.read_text().splitlines()
+            if line.startswith(level)
+        ]
 
     def rotate(self) -> None:
         for number in range(LOGS_KEPT - 1, 0, -1):
@@ -275,7 +326,9 @@ class Log:
 class Year:
     """The calendar of an installation, and what must be true at its end."""
 
-    def __init__(self, folder: Path, database_url: str, world: World, scale: Scale, seed: int) -> None:
+    def __init__(
+        self, folder: Path, database_url: str, world: World, scale: Scale, seed: int
+    ) -> None:
         self.world, self.scale, self.start = world, scale, world.time.monotonic()
         self.wire = Wire(
             feeds=scale.feeds,
@@ -290,7 +343,8 @@ class Year:
         self.at.dropped = self.wire.feeds[: scale.feeds // 10]  # these begin later
         self.log = Log(folder)
         self.months: list[Month] = []
-        self.later = self.wire.feeds[scale.feeds // 10 : scale.feeds // 5]  # dropped for a while
+        # Dropped for a while
+        self.later = self.wire.feeds[scale.feeds // 10 : scale.feeds // 5]
 
     def _answering(self, feed: Feed) -> Callable[[Request], Response]:
         return lambda request: feed.answer(self._now(), request)
@@ -311,7 +365,9 @@ class Year:
         ]
         happens += [(week / 52, self.log.rotate) for week in range(1, 53)]
         restarts = self.scale.restarts
-        happens += [((number + 0.5) / restarts, self.at.restart) for number in range(restarts)]
+        happens += [
+            ((number + 0.5) / restarts, self.at.restart) for number in range(restarts)
+        ]
         happens += [(number / 12, self._end_of_month) for number in range(1, 13)]
         for share, what in sorted(happens, key=lambda one: one[0]):
             left = self.start + share * self.scale.days * DAY - self._now()
@@ -321,7 +377,10 @@ class Year:
 
     def _end_of_month(self) -> None:
         self.months.append(self.at.month(self.log))
-        print(f"{len(self.months):2}/12 {time.process_time():6.0f} s {self.months[-1]}", flush=True)
+        print(
+            f"{len(self.months):2}/12 {time.process_time():6.0f} s {self.months[-1]}",
+            flush=True,
+        )
 
     def _other_feeds(self) -> None:
         self.at.dropped = self.later
@@ -337,7 +396,9 @@ class Year:
         self.at.live(self.scale.days * DAY / 100)
         self.world.offline = False
         problems = Counter(self.log.lines("WARNING"))
-        assert sum(problems.values()) <= 2 * self.scale.feeds, "told once, not at each try"
+        assert sum(problems.values()) <= 2 * self.scale.feeds, (
+            "told once, not at each try"
+        )
 
     def _clock_far_ahead(self) -> None:
         """A dead battery: for six hours it is more than a year later, and nothing may go for that."""
@@ -345,7 +406,9 @@ class Year:
         self.world.time.jump(CLOCK_AHEAD)
         self.at.live(min(6 * HOUR, self.scale.stories * DAY / 16))
         self.world.time.jump(-CLOCK_AHEAD)
-        assert self._counts()[1] == before[1], "nothing is purged because a clock jumped"
+        assert self._counts()[1] == before[1], (
+            "nothing is purged because a clock jumped"
+        )
 
     def _counts(self) -> tuple[int, int]:
         month = self.at.month(self.log)
@@ -357,26 +420,41 @@ class Year:
         at, scale = self.at, self.scale
         now = at.world.time()
         found = faults(at.database, at.config.effective_tuning, now=now)
-        wrong = [one for one in found if not one.is_note]  # notes: what came while the clock ran ahead
+        # notes: what came while the clock ran ahead
+        wrong = [one for one in found if not one.is_note]
         assert wrong == []
         reported = balance(at.database)
         print(reported)
-        assert reported.seen == reported.stored + reported.known + reported.refused_as_forgotten
-        assert reported.stored == reported.placed + reported.waiting + reported.refused + reported.deleted
+        assert (
+            reported.seen
+            == reported.stored + reported.known + reported.refused_as_forgotten
+        )
+        assert (
+            reported.stored
+            == reported.placed + reported.waiting + reported.refused + reported.deleted
+        )
         assert reported.waiting == 0
         assert at.problems == []
         assert self.log.lines("ERROR") == []
         self._check_that_each_came_once()
         self._check_what_is_kept(now)
-        assert sorted(one.name for one in at.folder.iterdir() if not one.name.startswith("year.db")) == [
+        assert sorted(
+            one.name
+            for one in at.folder.iterdir()
+            if not one.name.startswith("year.db")
+        ) == [
             "aggregator.log",
             *(f"aggregator.log.{number}" for number in range(1, LOGS_KEPT + 1)),
             "backups",
             "config.yaml",
         ]
-        assert all(one.name.endswith(".db.zst") for one in (at.folder / "backups").iterdir())
+        assert all(
+            one.name.endswith(".db.zst") for one in (at.folder / "backups").iterdir()
+        )
         assert all(one.backups <= KEPT for one in self.months)
-        assert self.months[-1].purged > 0.1 * scale.days * scale.articles_a_day, "both ages were reached"
+        assert self.months[-1].purged > 0.1 * scale.days * scale.articles_a_day, (
+            "both ages were reached"
+        )
 
     def check_that_it_is_flat(self) -> None:
         """After the first half: both ages have been reached by then, and the caches are full.
@@ -393,25 +471,38 @@ class Year:
         """What a feed had when it was asked last is one entry each: none lost, none back."""
         rows = queried(
             self.at.database,
-            select(intake_count.c.source, intake_count.c.count).where(intake_count.c.outcome == "new"),
+            select(intake_count.c.source, intake_count.c.count).where(
+                intake_count.c.outcome == "new"
+            ),
         )
         new: dict[str, int] = {source: int(count) for source, count in rows}
-        revised = queried(self.at.database, select(func.count()).where(entry.c.is_revision)).scalar_one()
+        revised = queried(
+            self.at.database, select(func.count()).where(entry.c.is_revision)
+        ).scalar_one()
         assert revised == 0
         listed = {one: self.at.asked[one.host] for one in self.wire.feeds}
-        should = {source_id("feed", None, one.address): one.published(last) for one, last in listed.items()}
+        should = {
+            source_id("feed", None, one.address): one.published(last)
+            for one, last in listed.items()
+        }
         assert {key: count for key, count in should.items() if count} == new
 
     def _check_what_is_kept(self, now: dt.datetime) -> None:
         """Retention kept pace: nothing is much older than it may be, what is young is all there."""
-        oldest = queried(self.at.database, select(func.min(article.c.placed_at))).scalar_one()
+        oldest = queried(
+            self.at.database, select(func.min(article.c.placed_at))
+        ).scalar_one()
         shown = counted(self.at.database, story, story.c.redirect_to.is_(None))
         age = (now - oldest.replace(tzinfo=dt.UTC)).total_seconds() / DAY
         print(f"the oldest article is {age:.1f} days old; {shown} stories")
-        assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, "those grow for two weeks at most"
+        assert age <= self.scale.stories + 0.15 * self.scale.stories + 16, (
+            "those grow for two weeks at most"
+        )
         since = self._now() - 0.8 * self.scale.stories * DAY
         asked = [(one, self.at.asked[one.host]) for one in self.wire.feeds]
-        young = sum(one.published(last) - one.published(min(since, last)) for one, last in asked)
+        young = sum(
+            one.published(last) - one.published(min(since, last)) for one, last in asked
+        )
         assert self.months[-1].articles >= young > 0
 
 

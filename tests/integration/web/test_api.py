@@ -52,14 +52,18 @@ def test_one_article_with_its_story_its_copies_and_the_reason(room: Newsroom) ->
 
 def test_an_article_counts_its_former_texts(room: Newsroom) -> None:
     text = STRIKE + " On Friday the court will hear both sides of the matter again."
-    room.writer.take(record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON))
+    room.writer.take(
+        record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON)
+    )
     article = strike_of(room)["articles"][0]["id"]
     assert room.get(f"/api/v1/articles/{article}").json()["revisions"] == 1
 
 
 def test_a_search_finds_articles_and_their_stories(either: Newsroom) -> None:
     room = either
-    found = msgspec.convert(room.get("/api/v1/search?query=levee+pump").json(), SearchResults)
+    found = msgspec.convert(
+        room.get("/api/v1/search?query=levee+pump").json(), SearchResults
+    )
     assert {one.story for one in found.stories} == {flood_of(room)["id"]}
     assert len(found.hits) >= 2
     first = found.hits[0]
@@ -75,7 +79,9 @@ def test_a_search_keeps_to_its_bounds(room: Newsroom) -> None:
     assert every["more"]
     one = room.get("/api/v1/search?query=levee&outlet=Sennick+Echo").json()
     assert {article["outlet"] for article in one["articles"]} == {"Sennick Echo"}
-    assert not room.get("/api/v1/search?query=levee&until=2020-01-01").json()["articles"]
+    assert not room.get("/api/v1/search?query=levee&until=2020-01-01").json()[
+        "articles"
+    ]
 
 
 def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
@@ -83,14 +89,19 @@ def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
 
     def since(number: int) -> dict[str, dict[str, Any]]:
         answer = room.get(f"/api/v1/changes?since={number}").json()
-        assert [one["n"] for one in answer["changes"]] == sorted(one["n"] for one in answer["changes"])
+        assert [one["n"] for one in answer["changes"]] == sorted(
+            one["n"] for one in answer["changes"]
+        )
         return {one["story"]: one for one in answer["changes"]}
 
     begin = room.get("/api/v1/changes").json()
     assert begin["changes"] == []
     flood, strike = flood_of(room)["id"], strike_of(room)["id"]
     everything = since(0)
-    assert {id_: one["kind"] for id_, one in everything.items()} == {flood: "created", strike: "created"}
+    assert {id_: one["kind"] for id_, one in everything.items()} == {
+        flood: "created",
+        strike: "created",
+    }
     assert everything[flood]["updated"] == flood_of(room)["updated"]
     assert since(begin["next"]) == {}
     paged, number = [], 0
@@ -100,19 +111,31 @@ def test_changes_lead_a_copy_of_all_stories_along(either: Newsroom) -> None:
     assert len(paged) > len(everything), "a line of each decision"
     assert number == begin["next"]
     text = STRIKE + " On Friday the court will hear both sides of the matter again."
-    room.writer.take(record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON))
-    assert {id_: one["kind"] for id_, one in since(begin["next"]).items()} == {strike: "changed"}
+    room.writer.take(
+        record("Sennick Echo", "4", "Dockers strike in Sennick", text, published=NOON)
+    )
+    assert {id_: one["kind"] for id_, one in since(begin["next"]).items()} == {
+        strike: "changed"
+    }
     correct(room.database, "merge", flood, strike)
     merged = since(begin["next"])
-    assert (merged[strike]["kind"], merged[strike]["into"], merged[strike]["updated"]) == (
+    assert (
+        merged[strike]["kind"],
+        merged[strike]["into"],
+        merged[strike]["updated"],
+    ) == (
         "merged",
         flood,
         None,
     )
     assert merged[flood]["kind"] == "changed"
     assert merged[flood]["updated"] > everything[flood]["updated"], "a bump"
-    placing_of(room.database).erase(ForgetCommand(name=flood_of(room)["articles"][0]["outlet"]))
-    for article in [one["id"] for story in room.stories().values() for one in story["articles"]]:
+    placing_of(room.database).erase(
+        ForgetCommand(name=flood_of(room)["articles"][0]["outlet"])
+    )
+    for article in [
+        one["id"] for story in room.stories().values() for one in story["articles"]
+    ]:
         placing_of(room.database).erase(ForgetCommand(name=article))
     assert since(merged[flood]["n"])[flood]["kind"] == "removed"
     for wrong in ("since=", "since=x", "since=-1", "limit=0", "limit=501", "after=3"):
@@ -148,13 +171,18 @@ def test_sources_hide_their_addresses_from_others(room: Newsroom) -> None:
     unknown_entry = room.get("/api/v1/sources", **STRANGER)
     assert "hunter2" not in unknown_entry.text
     assert "k3y" not in unknown_entry.text
-    assert {one["name"] for one in unknown_entry.json()["sources"]} >= {"Coast", "feeds.example"}
+    assert {one["name"] for one in unknown_entry.json()["sources"]} >= {
+        "Coast",
+        "feeds.example",
+    }
 
 
 def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
     report = next(one["id"] for one in flood_of(room)["articles"] if not one["copy_of"])
     reported = room.get(f"/api/v1/explain?article={report}")
-    assert msgspec.json.decode(reported.content, type=Explanation) == room.explained(report)
+    assert msgspec.json.decode(reported.content, type=Explanation) == room.explained(
+        report
+    )
     other = strike_of(room)["articles"][0]["id"]
     pair = room.get(f"/api/v1/explain?article={report}&other={other}").json()["pair"]
     assert pair["article"] == other
@@ -163,14 +191,18 @@ def test_an_explanation_is_that_of_the_command_line(room: Newsroom) -> None:
     assert problem_of(room.get("/api/v1/explain"), 400).startswith("article")
 
 
-def test_explaining_holds_up_nobody_on_pages_either(monkeypatch: pytest.MonkeyPatch, room: Newsroom) -> None:
+def test_explaining_holds_up_nobody_on_pages_either(
+    monkeypatch: pytest.MonkeyPatch, room: Newsroom
+) -> None:
     article = next(iter(room.stories().values()))["articles"][0]["id"]
     monkeypatch.setattr(editor, "EXPLAINING_AT_ONCE", 0)
     monkeypatch.setattr(editor, "EXPLAINING_PATIENCE_SECONDS", 0.01)
     with Newsroom(room.database) as busy:
         for path in (f"/api/v1/explain?article={article}", f"/explain/{article}"):
             answer = busy.get(path)
-            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), path
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5"), (
+                path
+            )
             assert "too many explanations" in answer.text
 
 
@@ -180,23 +212,35 @@ def test_explaining_holds_up_nobody_on_pages_either(monkeypatch: pytest.MonkeyPa
 def test_merge_list_and_undo(room: Newsroom) -> None:
     secret = room.token("editor", "admin")
     flood, strike = flood_of(room)["id"], strike_of(room)["id"]
-    done = room.ask("POST", "/api/v1/corrections", secret, json={"kind": "merge", "stories": [flood, strike]})
+    done = room.ask(
+        "POST",
+        "/api/v1/corrections",
+        secret,
+        json={"kind": "merge", "stories": [flood, strike]},
+    )
     assert done.status_code == 200
     reported = done.json()
     assert reported["state"] == "done"
     assert reported["corrected"]["stories"] == [flood]
     moved = room.get(f"/api/v1/stories/{strike}")
-    assert (moved.status_code, moved.headers["location"]) == (301, f"/api/v1/stories/{flood}")
+    assert (moved.status_code, moved.headers["location"]) == (
+        301,
+        f"/api/v1/stories/{flood}",
+    )
     listed = room.get("/api/v1/corrections", secret).json()["corrections"]
     assert [(one["n"], one["kind"], one["undone_at"]) for one in listed] == [
         (reported["corrected"]["n"], "merge", None)
     ]
     assert set(listed[0]["stories"]) == {flood, strike}
-    undone = room.ask("POST", f"/api/v1/corrections/{reported['corrected']['n']}/undo", secret)
+    undone = room.ask(
+        "POST", f"/api/v1/corrections/{reported['corrected']['n']}/undo", secret
+    )
     assert undone.json()["state"] == "done"
     assert room.get(f"/api/v1/stories/{strike}").status_code == 200
     assert room.get("/api/v1/corrections", secret).json()["corrections"][0]["undone_at"]
-    again = room.ask("DELETE", f"/api/v1/corrections/{reported['corrected']['n']}", secret)
+    again = room.ask(
+        "DELETE", f"/api/v1/corrections/{reported['corrected']['n']}", secret
+    )
     assert "already undone" in problem_of(again, 409)
 
 
@@ -204,16 +248,24 @@ def test_split_and_move(either: Newsroom) -> None:
     room = either
     secret = room.token("editor", "admin")
     flood, strike = flood_of(room), strike_of(room)["id"]
-    leaving = next(one["id"] for one in flood["articles"] if one["outlet"] == "Calmouth Post")
+    leaving = next(
+        one["id"] for one in flood["articles"] if one["outlet"] == "Calmouth Post"
+    )
     split = {"kind": "split", "story": flood["id"], "articles": [leaving]}
-    new = room.ask("POST", "/api/v1/corrections", secret, json=split).json()["corrected"]["stories"][1]
+    new = room.ask("POST", "/api/v1/corrections", secret, json=split).json()[
+        "corrected"
+    ]["stories"][1]
     assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == new
     move = {"kind": "move", "article": leaving, "story": strike}
     room.ask("POST", "/api/v1/corrections", secret, json=move)
     assert room.get(f"/api/v1/articles/{leaving}").json()["story"] == strike
     pages = room.get("/api/v1/corrections?limit=1", secret).json()
-    assert [one["kind"] for one in pages["corrections"]] == ["merge"], "the rest of its story went with it"
-    older = room.get(f"/api/v1/corrections?limit=1&before={pages['next']}", secret).json()
+    assert [one["kind"] for one in pages["corrections"]] == ["merge"], (
+        "the rest of its story went with it"
+    )
+    older = room.get(
+        f"/api/v1/corrections?limit=1&before={pages['next']}", secret
+    ).json()
     assert [one["kind"] for one in older["corrections"]] == ["split"]
     assert older["next"] is None
     problem_of(room.get("/api/v1/corrections?before=", secret), 400)
@@ -223,13 +275,26 @@ def test_what_cannot_be_corrected_is_said_in_the_writers_words(room: Newsroom) -
     secret = room.token("editor", "admin")
     flood = flood_of(room)["id"]
     same = {"kind": "merge", "stories": [flood, flood]}
-    assert "one story already" in problem_of(room.ask("POST", "/api/v1/corrections", secret, json=same), 409)
+    assert "one story already" in problem_of(
+        room.ask("POST", "/api/v1/corrections", secret, json=same), 409
+    )
     strange = {"kind": "move", "article": "nosuch", "story": flood}
-    assert "no article" in problem_of(room.ask("POST", "/api/v1/corrections", secret, json=strange), 409)
-    for body in ({}, [], 7, {"kind": "burn"}, {"kind": "merge", "stories": [flood]}, {"kind": "move"}):
+    assert "no article" in problem_of(
+        room.ask("POST", "/api/v1/corrections", secret, json=strange), 409
+    )
+    for body in (
+        {},
+        [],
+        7,
+        {"kind": "burn"},
+        {"kind": "merge", "stories": [flood]},
+        {"kind": "move"},
+    ):
         problem_of(room.ask("POST", "/api/v1/corrections", secret, json=body), 422)
     surplus = {"kind": "merge", "stories": [flood, "x"], "more": 1}
-    assert "more" in problem_of(room.ask("POST", "/api/v1/corrections", secret, json=surplus), 422)
+    assert "more" in problem_of(
+        room.ask("POST", "/api/v1/corrections", secret, json=surplus), 422
+    )
     problem_of(room.ask("POST", "/api/v1/corrections/99/undo", secret), 404)
     problem_of(room.ask("POST", "/api/v1/corrections/0/undo", secret), 404)
     assert not room.get("/api/v1/corrections", secret).json()["corrections"]
@@ -237,7 +302,13 @@ def test_what_cannot_be_corrected_is_said_in_the_writers_words(room: Newsroom) -
 
 def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
     body = {"kind": "merge", "stories": ["a", "b"]}
-    paths = [("POST", ""), ("GET", ""), ("DELETE", "/1"), ("POST", "/1/undo"), ("GET", "/requests/1")]
+    paths = [
+        ("POST", ""),
+        ("GET", ""),
+        ("DELETE", "/1"),
+        ("POST", "/1/undo"),
+        ("GET", "/requests/1"),
+    ]
     reader, pusher = room.token("reader", "read"), room.token("pusher", "push")
     for method, path in paths:
         given = body if (method, path) == ("POST", "") else None
@@ -251,9 +322,14 @@ def test_corrections_need_a_token_that_may(room: Newsroom) -> None:
 
 
 def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> None:
-    with Newsroom(database, tuning={"editor": {"response_wait_seconds": 0.1}}).fill() as room:
+    with Newsroom(
+        database, tuning={"editor": {"response_wait_seconds": 0.1}}
+    ).fill() as room:
         secret = room.token("editor", "admin")
-        merge = {"kind": "merge", "stories": [flood_of(room)["id"], strike_of(room)["id"]]}
+        merge = {
+            "kind": "merge",
+            "stories": [flood_of(room)["id"], strike_of(room)["id"]],
+        }
         waits = room.ask("POST", "/api/v1/corrections", secret, json=merge)
         assert waits.status_code == 202
         assert waits.json()["state"] == "waiting"
@@ -263,7 +339,9 @@ def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> N
         done = room.get(place, secret)
         assert (done.status_code, done.json()["state"]) == (200, "done")
         assert len(room.stories()) == 1
-        refused = room.ask("POST", "/api/v1/corrections", secret, json=merge).headers["location"]
+        refused = room.ask("POST", "/api/v1/corrections", secret, json=merge).headers[
+            "location"
+        ]
         room.writer.pipeline.run_commands()
         assert "one story already" in room.get(refused, secret).json()["reason"]
         problem_of(room.get("/api/v1/corrections/requests/999", secret), 404)
@@ -272,12 +350,21 @@ def test_a_correction_that_must_wait_says_where_to_look(database: Database) -> N
 def test_a_body_that_is_too_large_or_no_json(room: Newsroom) -> None:
     secret = room.token("editor", "admin")
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-    for content, status in ((b"x" * 70_000, 413), (b"{", 400), (b"\xff\xfe{}", 400), (b'"\\ud800"', 400)):
-        answer = room.client.post("/api/v1/corrections", content=content, headers=headers)
+    for content, status in (
+        (b"x" * 70_000, 413),
+        (b"{", 400),
+        (b"\xff\xfe{}", 400),
+        (b'"\\ud800"', 400),
+    ):
+        answer = room.client.post(
+            "/api/v1/corrections", content=content, headers=headers
+        )
         assert answer.status_code in {status, 422}, content[:20]
         problem_of(answer, answer.status_code)
     form = room.client.post(
-        "/api/v1/corrections", data={"kind": "merge"}, headers={"Authorization": headers["Authorization"]}
+        "/api/v1/corrections",
+        data={"kind": "merge"},
+        headers={"Authorization": headers["Authorization"]},
     )
     problem_of(form, 415)
 
@@ -314,7 +401,9 @@ def test_what_is_not_there_is_a_problem(room_once: Newsroom, path: str) -> None:
     problem_of(room_once.get(path), 404)
 
 
-def test_another_method_is_a_problem_that_names_the_right_one(room_once: Newsroom) -> None:
+def test_another_method_is_a_problem_that_names_the_right_one(
+    room_once: Newsroom,
+) -> None:
     answer = room_once.ask("PUT", "/api/v1/stories")
     problem_of(answer, 405)
     assert "GET" in answer.headers["allow"]
@@ -338,18 +427,23 @@ def test_all_routes_below_api_are_described(room_once: Newsroom) -> None:
             method for method in ("get", "post", "put", "delete", "patch")
             if room_once.ask(method.upper(), place).status_code != 405
         }  # fmt: skip
-        of_ids = reported["paths"].get(path.rpartition("/")[0] + "/{id}", {})  # of which opml could be one
+        # Of which opml could be one
+        of_ids = reported["paths"].get(path.rpartition("/")[0] + "/{id}", {})
         assert set(operations) == allowed - (of_ids.keys() - operations), path
 
 
 def test_saved_queries_are_described_by_their_names() -> None:
     def schema(*saved: str) -> Any:
-        settings = PublishSettings(queries=tuple(SavedQuery().named(name) for name in saved))
+        settings = PublishSettings(
+            queries=tuple(SavedQuery().named(name) for name in saved)
+        )
         described = create_app(WrittenStories(), settings).openapi()
         parameters = described["paths"]["/api/v1/stories"]["get"]["parameters"]
         return [one["schema"] for one in parameters if one["name"] == "saved"]
 
-    assert schema("floods", "ports") == [{"type": "string", "enum": ["floods", "ports"]}]
+    assert schema("floods", "ports") == [
+        {"type": "string", "enum": ["floods", "ports"]}
+    ]
     assert schema() == []
 
 
@@ -366,15 +460,21 @@ def test_answers_are_what_the_description_says(room_once: Newsroom) -> None:
     }
     checked = 0
     for path, operations in described["paths"].items():
-        content = operations.get("get", {"responses": {"200": {}}})["responses"]["200"].get("content", {})
+        content = operations.get("get", {"responses": {"200": {}}})["responses"][
+            "200"
+        ].get("content", {})
         if "application/json" in content and "/requests/" not in path:
             answer = room_once.get(places.get(path, path), secret)
-            schema = content["application/json"]["schema"] | {"components": described["components"]}
+            schema = content["application/json"]["schema"] | {
+                "components": described["components"]
+            }
             Draft202012Validator(schema).validate(answer.json())
             assert operations["get"]["summary"]
             checked += 1
     assert checked == 12
-    body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"]["application/json"]
+    body = described["paths"]["/api/v1/corrections"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]
     for example in body["examples"].values():
         msgspec.convert(example["value"], MergeRequest | SplitRequest | MoveRequest)
 

@@ -20,10 +20,14 @@ CALLS = [
 
 
 @pytest.mark.later
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+@pytest.mark.skipif(
+    shutil.which("curl") is None, reason="there is no curl on this machine"
+)
 def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
     assert len(CALLS) >= 12
-    flood, strike = sorted(room.stories().values(), key=lambda one: -one["article_count"])
+    flood, strike = sorted(
+        room.stories().values(), key=lambda one: -one["article_count"]
+    )
     names = {
         "STORY": flood["id"],
         "ANOTHER": strike["id"],
@@ -34,7 +38,9 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
         "TOKEN": room.token("docs", "admin"),
     }
     for call in CALLS:
-        command = call.replace("http://127.0.0.1:8080", str(room.client.base_url).rstrip("/"))
+        command = call.replace(
+            "http://127.0.0.1:8080", str(room.client.base_url).rstrip("/")
+        )
         done = subprocess.run(
             ["sh", "-c", command.replace("curl ", "curl --silent --fail ", 1)],
             env={**os.environ, **names}, capture_output=True, text=True, timeout=30, check=False,
@@ -44,7 +50,9 @@ def test_every_call_of_curl_is_answered(room: Newsroom) -> None:
 
 
 def test_its_tables_are_those_of_the_program(room: Newsroom) -> None:
-    reported = dict(re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE))
+    reported = dict(
+        re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", DOCUMENT, re.MULTILINE)
+    )
     assert reported == {str(status): kind.name for status, kind in PROBLEMS.items()}
     routes = re.findall(r"`(GET|POST|PATCH|DELETE) (/api/v1/\S+?)`", DOCUMENT)
     described = {
@@ -53,6 +61,6 @@ def test_its_tables_are_those_of_the_program(room: Newsroom) -> None:
         for method in operations
         if path.startswith("/api/")
     }
-    assert {(method, re.sub(r"/(ID|N)\b", "/X", path)) for method, path in routes} == described - {
-        ("GET", "/api/v1/corrections/requests/X")
-    }
+    assert {
+        (method, re.sub(r"/(ID|N)\b", "/X", path)) for method, path in routes
+    } == described - {("GET", "/api/v1/corrections/requests/X")}

@@ -16,14 +16,27 @@ from tests.support.rows import read_by, written_by
 
 def test_folders_topics_and_saved_queries_are_listed(database: Database) -> None:
     queries = (
-        SavedQuery(title="Harbours", query="dock", min_reports=2, name="Arrel").named("ports"),
+        SavedQuery(title="Harbours", query="dock", min_reports=2, name="Arrel").named(
+            "ports"
+        ),
         SavedQuery(since="24h", items=7).named("today"),
     )
     with Newsroom(database, queries=queries) as room:
-        for name, folder in (("a", "Ports"), ("b", "Arts"), ("c", None), ("d", "Ports")):
-            written_by(database, add, feed_source(f"https://{name}.example/f", name=name, folder=folder))
+        for name, folder in (
+            ("a", "Ports"),
+            ("b", "Arts"),
+            ("c", None),
+            ("d", "Ports"),
+        ):
+            written_by(
+                database,
+                add,
+                feed_source(f"https://{name}.example/f", name=name, folder=folder),
+            )
         assert room.get("/api/v1/folders").json() == {"folders": ["Arts", "Ports"]}
-        assert room.get("/api/v1/topics").json() == {"topics": list(room.reading.topics())}
+        assert room.get("/api/v1/topics").json() == {
+            "topics": list(room.reading.topics())
+        }
         listed = room.get("/api/v1/queries").json()
         first = {"query": "dock", "min_reports": 2, "name": "Arrel"}
         assert listed == {
@@ -33,7 +46,9 @@ def test_folders_topics_and_saved_queries_are_listed(database: Database) -> None
             ]
         }
         for query in listed["queries"]:
-            room.client.get("/api/v1/stories", params=query["parameters"]).raise_for_status()
+            room.client.get(
+                "/api/v1/stories", params=query["parameters"]
+            ).raise_for_status()
 
 
 def _ids_of_page(room: Newsroom, address: str) -> set[str]:
@@ -45,7 +60,9 @@ def _ids_of_page(room: Newsroom, address: str) -> set[str]:
 def _take_story(room: Newsroom, number: int) -> None:
     """Place an article that is like no other one."""
     text = " ".join(f"{word}{number}" for word in FLOOD.split()[:60])
-    room.writer.take(record(f"Paper {number}", f"u{number}", f"Pump{number} of lock{number}", text))
+    room.writer.take(
+        record(f"Paper {number}", f"u{number}", f"Pump{number} of lock{number}", text)
+    )
 
 
 def test_stories_come_in_the_order_of_the_front_page(either: Newsroom) -> None:
@@ -57,8 +74,13 @@ def test_stories_come_in_the_order_of_the_front_page(either: Newsroom) -> None:
     assert len(ranking) >= 4
     assert set(ranking) == set(newest)
     assert ranking != newest, "the story of several reports is above newer ones"
-    assert [one["id"] for one in either.get("/api/v1/stories?order=front").json()["stories"]] == ranking
-    assert [one["id"] for one in either.get("/api/v1/stories?order=newest").json()["stories"]] == newest
+    assert [
+        one["id"] for one in either.get("/api/v1/stories?order=front").json()["stories"]
+    ] == ranking
+    assert [
+        one["id"]
+        for one in either.get("/api/v1/stories?order=newest").json()["stories"]
+    ] == newest
 
     read: list[str] = []
     address, number = "/api/v1/stories?order=front&limit=2", 1
@@ -69,9 +91,14 @@ def test_stories_come_in_the_order_of_the_front_page(either: Newsroom) -> None:
         read += ids
         if page["next"] is None:
             break
-        address, number = f"/api/v1/stories?order=front&limit=2&after={page['next']}", number + 1
+        address, number = (
+            f"/api/v1/stories?order=front&limit=2&after={page['next']}",
+            number + 1,
+        )
     assert read == ranking
-    assert "order must be one of newest, front" in problem_of(either.get("/api/v1/stories?order=x"), 400)
+    assert "order must be one of newest, front" in problem_of(
+        either.get("/api/v1/stories?order=x"), 400
+    )
 
 
 def test_stories_of_one_weight_are_all_listed(sqlite: Database) -> None:
@@ -80,7 +107,9 @@ def test_stories_of_one_weight_are_all_listed(sqlite: Database) -> None:
         for number in range(7):
             _take_story(room, number)
         with sqlite.write() as connection:
-            connection.exec_driver_sql("UPDATE story SET bumped_at = (SELECT min(bumped_at) FROM story)")
+            connection.exec_driver_sql(
+                "UPDATE story SET bumped_at = (SELECT min(bumped_at) FROM story)"
+            )
         ranking = [one.id for one in room.reading.rank_front_page(StoryFilter())]
         assert len(ranking) == 7
         read, after = [], ""
@@ -92,13 +121,25 @@ def test_stories_of_one_weight_are_all_listed(sqlite: Database) -> None:
 
 
 @pytest.mark.parametrize("gone", ["the last of the page", "the whole page"])
-def test_a_list_of_sources_goes_on_where_sources_were_removed(database: Database, gone: str) -> None:
+def test_a_list_of_sources_goes_on_where_sources_were_removed(
+    database: Database, gone: str
+) -> None:
     with Newsroom(database) as room:
         for name in ("Arrel", "courier", "Echo", "post", "Ünion"):
-            written_by(database, add, feed_source(f"https://{name[0]}.example/f?key=k3y", name=name))
-        written_by(database, add, feed_source("https://u:s3cret@dock.example/f?key=k3y"))
+            written_by(
+                database,
+                add,
+                feed_source(f"https://{name[0]}.example/f?key=k3y", name=name),
+            )
+        written_by(
+            database, add, feed_source("https://u:s3cret@dock.example/f?key=k3y")
+        )
         first = room.get("/api/v1/sources?limit=3", **STRANGER).json()
-        assert [one["name"] for one in first["sources"]] == ["Arrel", "courier", "dock.example"]
+        assert [one["name"] for one in first["sources"]] == [
+            "Arrel",
+            "courier",
+            "dock.example",
+        ]
         assert "://" not in bytes.fromhex(first["next"]).decode()
         listed = [one["id"] for one in first["sources"]]
         for one in read_by(database, all_sources):
@@ -129,7 +170,11 @@ METHODS = {
 @pytest.mark.parametrize("path", METHODS)
 def test_each_address_says_its_methods(room: Newsroom, path: str) -> None:
     asked = room.ask("OPTIONS", path)
-    assert (asked.status_code, asked.headers["allow"], asked.content) == (204, METHODS[path], b"")
+    assert (asked.status_code, asked.headers["allow"], asked.content) == (
+        204,
+        METHODS[path],
+        b"",
+    )
     refused = room.ask("PUT", path)
     assert (refused.status_code, refused.headers["allow"]) == (405, METHODS[path])
     assert room.ask("OPTIONS", "/api/v1/nothing").status_code == 404

@@ -36,7 +36,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newsroom]:
 
 def addresses(room: Newsroom) -> list[str]:
     stories = [one["id"] for one in room.stories().values()]
-    articles = [one["id"] for story in room.stories().values() for one in story["articles"]]
+    articles = [
+        one["id"] for story in room.stories().values() for one in story["articles"]
+    ]
     return [
         "/api/v1/stories", "/api/v1/search?query=the", "/api/v1/search?query=levee+pump",
         "/api/v1/search?query=%22water+authority%22", "/api/v1/sources",
@@ -64,7 +66,8 @@ def test_others_get_an_excerpt_of_every_article_in_every_answer(room: Newsroom) 
     asked = addresses(room)
     assert len(asked) > 20
     pages = [
-        one.replace("/api/v1/explain?article=", "/explain/").replace("&other", "?other") for one in asked
+        one.replace("/api/v1/explain?article=", "/explain/").replace("&other", "?other")
+        for one in asked
     ]
     for address in {*asked, *pages}:
         answer = room.get(address, **STRANGER)
@@ -79,7 +82,10 @@ def test_the_owner_gets_more_in_the_same_places(room: Newsroom) -> None:
     more = {
         address.partition("?")[0].split("/")[3]
         for address in addresses(room)
-        if any(len(shown_of(text, room.get(address).text)) > WORDS for text in TEXTS.values())
+        if any(
+            len(shown_of(text, room.get(address).text)) > WORDS
+            for text in TEXTS.values()
+        )
     }
     assert {"stories", "articles", "explain"} <= more
 
@@ -94,6 +100,8 @@ def test_nothing_of_a_text_that_asks_for_no_snippet(room: Newsroom) -> None:
     assert (reported["lead"], reported["text"]) == ("", None)
     explained = room.get(f"/api/v1/explain?article={quiet[0]}", **STRANGER).json()
     assert explained["passages"] == []
-    assert room.get(f"/api/v1/explain?article={quiet[0]}").json()["passages"], "there is something to hide"
+    assert room.get(f"/api/v1/explain?article={quiet[0]}").json()["passages"], (
+        "there is something to hide"
+    )
     for hit in room.get("/api/v1/search?query=levee", **STRANGER).json()["articles"]:
         assert (hit["id"] != quiet[0]) or hit["snippet"] == ""

@@ -37,10 +37,14 @@ def page_of(room: Newsroom, **headers: str) -> str:
 
 def test_a_post_is_read_as_it_was_written(room: Newsroom) -> None:
     page = page_of(room)
-    assert "<pre><code>pg_dump --format=custom old\npg_restore new\n</code></pre>" in page
+    assert (
+        "<pre><code>pg_dump --format=custom old\npg_restore new\n</code></pre>" in page
+    )
     assert "<ul><li>no downtime</li></ul>" in page
     assert 'href="https://blog.example/db" rel="noopener noreferrer nofollow"' in page
-    assert '<img alt="A graph" src="https://blog.example/graph.png" loading="lazy"' in page
+    assert (
+        '<img alt="A graph" src="https://blog.example/graph.png" loading="lazy"' in page
+    )
     assert "steal" not in page
 
 
@@ -53,8 +57,14 @@ def test_strangers_get_the_excerpt_and_no_picture(room: Newsroom) -> None:
 def test_only_the_owners_pages_may_ask_other_sites_for_pictures(room: Newsroom) -> None:
     (story,) = room.stories().values()
     path = f"/stories/{story['id']}"
-    assert "img-src 'self' https: http:;" in room.get(path).headers["content-security-policy"]
-    assert "img-src 'self';" in room.get(path, **STRANGER).headers["content-security-policy"]
+    assert (
+        "img-src 'self' https: http:;"
+        in room.get(path).headers["content-security-policy"]
+    )
+    assert (
+        "img-src 'self';"
+        in room.get(path, **STRANGER).headers["content-security-policy"]
+    )
 
 
 def test_pictures_can_be_switched_off(database: Database) -> None:
@@ -64,7 +74,10 @@ def test_pictures_can_be_switched_off(database: Database) -> None:
         assert "graph.png" not in page
         assert "pg_restore" in page
         (story,) = room.stories().values()
-        assert "img-src 'self';" in room.get(f"/stories/{story['id']}").headers["content-security-policy"]
+        assert (
+            "img-src 'self';"
+            in room.get(f"/stories/{story['id']}").headers["content-security-policy"]
+        )
 
 
 def test_a_phone_gets_it_whole(room: Newsroom) -> None:
@@ -75,18 +88,26 @@ def test_a_phone_gets_it_whole(room: Newsroom) -> None:
     assert "https://blog.example/graph.png" in content
 
 
-SOUND = Enclosure(url="https://blog.example/talk.mp3", type="audio/mpeg", length_bytes=1234)
+SOUND = Enclosure(
+    url="https://blog.example/talk.mp3", type="audio/mpeg", length_bytes=1234
+)
 FILM = Enclosure(url="https://blog.example/talk.mp4", type="video/mp4")
 PICTURE = Enclosure(url="https://blog.example/graph.webp", type="image/webp")
 MEDIA = (SOUND, FILM, PICTURE)
 
 
 @pytest.mark.parametrize("images", ["direct", "off"])
-def test_a_phone_gets_the_media_of_a_single_article(database: Database, images: str) -> None:
+def test_a_phone_gets_the_media_of_a_single_article(
+    database: Database, images: str
+) -> None:
     with Newsroom(database, images=images) as room:
         podcast = record("Blog", "1", "A talk", STRIKE, url=ADDRESS, enclosures=MEDIA)
         flood = record("Echo", "1", "Levee breaks", FLOOD, enclosures=MEDIA)
-        room.writer.take(podcast, flood, record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE))
+        room.writer.take(
+            podcast,
+            flood,
+            record("Post", "1", "Pennmouth under water", FLOOD_ELSEWHERE),
+        )
         phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
         items = {item["title"]: item for item in phone.get("stream/contents")["items"]}
         *pictures, sound, film = items.pop("A talk")["enclosure"]
@@ -94,7 +115,9 @@ def test_a_phone_gets_the_media_of_a_single_article(database: Database, images: 
         assert film == {"href": FILM.url, "type": "video/mp4"}
         shown = [{"href": PICTURE.url, "type": "image/webp"}]
         assert pictures == (shown if images == "direct" else [])
-        assert [item["enclosure"] for item in items.values()] == [[]], "a story has reports of several"
+        assert [item["enclosure"] for item in items.values()] == [[]], (
+            "a story has reports of several"
+        )
 
 
 @pytest.mark.parametrize("images", ["direct", "off"])
@@ -103,18 +126,33 @@ def test_feeds_name_no_pictures_where_they_are_switched_off(
     database: Database, images: str, ending: str
 ) -> None:
     with Newsroom(database, images=images) as room:
-        room.writer.take(record("Blog", "1", "A talk", "", html=POST + STRIKE, url=ADDRESS, enclosures=MEDIA))
+        room.writer.take(
+            record(
+                "Blog",
+                "1",
+                "A talk",
+                "",
+                html=POST + STRIKE,
+                url=ADDRESS,
+                enclosures=MEDIA,
+            )
+        )
         feed = room.get(f"/feeds/stories.{ending}", room.token("me", "read")).text
         assert ("graph.webp" in feed) == (images == "direct")
         assert "talk.mp3" in feed
         phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
         items = str(phone.get("stream/contents"))
-        assert ("graph.png" in items, "graph.webp" in items) == (images == "direct", images == "direct")
+        assert ("graph.png" in items, "graph.webp" in items) == (
+            images == "direct",
+            images == "direct",
+        )
 
 
 def test_what_was_cut_is_said_on_pages_and_phones(database: Database) -> None:
     with Newsroom(database) as room:
-        room.writer.take(post("".join(f"<h2>{n}</h2><p>{STRIKE}</p>" for n in range(500))))
+        room.writer.take(
+            post("".join(f"<h2>{n}</h2><p>{STRIKE}</p>" for n in range(500)))
+        )
         notice = "The rest of this article is too long to be kept."
         assert notice in page_of(room)
         phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
@@ -123,6 +161,8 @@ def test_what_was_cut_is_said_on_pages_and_phones(database: Database) -> None:
 
 
 def test_a_revision_brings_its_own(room: Newsroom) -> None:
-    room.writer.take(post(POST.replace("no downtime", "an hour of downtime, in the end")))
+    room.writer.take(
+        post(POST.replace("no downtime", "an hour of downtime, in the end"))
+    )
     assert "an hour of downtime" in page_of(room)
     assert "no downtime" not in page_of(room)

@@ -23,7 +23,9 @@ from tests.support.newsroom import Newsroom, problem_of
 from tests.support.waiting import PATIENCE_SECONDS
 
 SITE = "http://example.org"  # of https, cookies would not be sent to loopback
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/bin")
+NGINX = shutil.which(
+    "nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/bin"
+)
 CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ }}
@@ -54,12 +56,16 @@ class _AsBehindAProxy(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path = request.url.raw_path.decode()
         assert path.startswith(f"{self._path}/"), f"this is at another program: {path}"
-        request.url = request.url.copy_with(raw_path=path.removeprefix(self._path).encode())
+        request.url = request.url.copy_with(
+            raw_path=path.removeprefix(self._path).encode()
+        )
         return super().handle_request(request)
 
 
 @contextmanager
-def _nginx(room: Newsroom, folder: Path, path: str, *, strips: bool) -> Iterator[httpx.Client]:
+def _nginx(
+    room: Newsroom, folder: Path, path: str, *, strips: bool
+) -> Iterator[httpx.Client]:
     assert NGINX is not None
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -68,7 +74,9 @@ def _nginx(room: Newsroom, folder: Path, path: str, *, strips: bool) -> Iterator
         folder=folder, port=port, path=path, server=server, end="/" if strips else ""
     )
     (folder / "nginx.conf").write_text(words)
-    with subprocess.Popen([NGINX, "-p", folder, "-e", "error.log", "-c", folder / "nginx.conf"]) as process:
+    with subprocess.Popen(
+        [NGINX, "-p", folder, "-e", "error.log", "-c", folder / "nginx.conf"]
+    ) as process:
         try:
             until = time.monotonic() + PATIENCE_SECONDS
             while True:
@@ -79,14 +87,18 @@ def _nginx(room: Newsroom, folder: Path, path: str, *, strips: bool) -> Iterator
                     assert process.poll() is None, "nginx did not start"
                     assert time.monotonic() < until, "nginx does not answer"
                     time.sleep(0.05)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
+            ) as client:
                 yield client
         finally:
             process.terminate()
 
 
 Behind = Callable[[str], httpx.Client]
-with_nginx = pytest.mark.skipif(NGINX is None, reason="there is no nginx on this machine")
+with_nginx = pytest.mark.skipif(
+    NGINX is None, reason="there is no nginx on this machine"
+)
 
 
 @pytest.fixture(
@@ -102,19 +114,25 @@ def proxy(request: pytest.FixtureRequest) -> str:
 
 
 @contextmanager
-def _behind(proxy: str, room: Newsroom, path: str, folder: Path) -> Iterator[httpx.Client]:
+def _behind(
+    proxy: str, room: Newsroom, path: str, folder: Path
+) -> Iterator[httpx.Client]:
     if proxy.startswith("nginx"):
         with _nginx(room, folder, path, strips="strips" in proxy) as client:
             yield client
         return
     transport = _AsBehindAProxy(path) if proxy == "strips" else None
     address = room.client.base_url
-    with httpx.Client(base_url=address, trust_env=False, timeout=30, transport=transport) as client:
+    with httpx.Client(
+        base_url=address, trust_env=False, timeout=30, transport=transport
+    ) as client:
         yield client
 
 
 @pytest.fixture
-def below(sqlite: Database, proxy: str, tmp_path: Path) -> Iterator[tuple[Newsroom, httpx.Client]]:
+def below(
+    sqlite: Database, proxy: str, tmp_path: Path
+) -> Iterator[tuple[Newsroom, httpx.Client]]:
     with (
         Newsroom(sqlite, public_url=f"{SITE}/news/").fill().start_writing() as room,
         _behind(proxy, room, "/news", tmp_path) as client,
@@ -130,16 +148,25 @@ def _sign_in(client: httpx.Client, secret: str, path: str = "/news") -> None:
 
 def _links(page: html.HtmlElement, address: str) -> set[str]:
     """Return the addresses below this site that a page leads to, and what it loads."""
-    written = page.xpath("//@href | //img/@src | //script/@src | //form[@method='get']/@action")
+    written = page.xpath(
+        "//@href | //img/@src | //script/@src | //form[@method='get']/@action"
+    )
     whole = {urljoin(f"{SITE}{address}", str(one)).partition("#")[0] for one in written}
     return {one.removeprefix(SITE) for one in whole if one.startswith(SITE)}
 
 
-def test_all_links_and_forms_of_pages_stay_below_the_path(below: tuple[Newsroom, httpx.Client]) -> None:
+def test_all_links_and_forms_of_pages_stay_below_the_path(
+    below: tuple[Newsroom, httpx.Client],
+) -> None:
     room, client = below
     _sign_in(client, room.token("reader", "admin"))
     article = next(iter(room.stories().values()))["articles"][0]["id"]
-    waiting = ["/news/", "/news/search?q=levee", f"/news/explain/{article}", "/news/?view=newest&limit=1"]
+    waiting = [
+        "/news/",
+        "/news/search?q=levee",
+        f"/news/explain/{article}",
+        "/news/?view=newest&limit=1",
+    ]
     seen: set[str] = set()
     posts: set[str] = set()
     while waiting:
@@ -156,8 +183,17 @@ def test_all_links_and_forms_of_pages_stay_below_the_path(below: tuple[Newsroom,
         waiting += sorted(_links(page, address))
         posts |= {str(one) for one in page.xpath("//form[@method='post']/@action")}
     paths = {urlsplit(one).path for one in seen}
-    assert {"/news/static/style.css", "/news/static/pages.js", "/news/sources", "/news/mutes"} <= paths
-    assert {"/news/feeds/stories.atom", "/news/api", "/news/api/v1/openapi.json"} <= paths
+    assert {
+        "/news/static/style.css",
+        "/news/static/pages.js",
+        "/news/sources",
+        "/news/mutes",
+    } <= paths
+    assert {
+        "/news/feeds/stories.atom",
+        "/news/api",
+        "/news/api/v1/openapi.json",
+    } <= paths
     assert any(one.startswith("/news/stories/") for one in paths)
     assert {"/news/marks", "/news/correct", "/news/mutes", "/news/sign-out"} <= posts
     for action in posts:
@@ -168,21 +204,32 @@ def test_forms_lead_back_below_the_path(below: tuple[Newsroom, httpx.Client]) ->
     room, client = below
     _sign_in(client, room.token("reader", "admin"))
     page = html.fromstring(client.get("/news/?view=newest").text)
-    fields = {str(one.get("name")): str(one.get("value")) for one in page.xpath("//form[@id='marks']/input")}
+    fields = {
+        str(one.get("name")): str(one.get("value"))
+        for one in page.xpath("//form[@id='marks']/input")
+    }
     story = next(iter(room.stories().values()))["id"]
     marked = client.post("/news/marks", data=fields | {"save": story})
     assert marked.headers["location"] == f"/news/?view=newest#s-{story}"
     saved = client.get("/news/?view=saved")
     assert f'href="/news/stories/{story}"' in saved.text
-    muted = client.post("/news/mutes", data={"form": fields["form"], "kind": "words", "muted": "ferry"})
+    muted = client.post(
+        "/news/mutes", data={"form": fields["form"], "kind": "words", "muted": "ferry"}
+    )
     assert muted.headers["location"] == "/news/mutes"
     left = client.post("/news/sign-out", data={"form": fields["form"]})
     assert left.headers["location"] == "/news/"
-    assert not client.cookies.jar._cookies.get("127.0.0.1", {}).get("/news", {}).get("aggregator_token")
+    assert (
+        not client.cookies.jar._cookies.get("127.0.0.1", {})
+        .get("/news", {})
+        .get("aggregator_token")
+    )
     assert "/news/sign-in" in client.get("/news/").text
 
 
-def test_all_links_of_feeds_stay_below_the_path(below: tuple[Newsroom, httpx.Client]) -> None:
+def test_all_links_of_feeds_stay_below_the_path(
+    below: tuple[Newsroom, httpx.Client],
+) -> None:
     room, client = below
     secret = room.token("reader", "read")
     for ending in ("rss", "atom", "json"):
@@ -200,13 +247,19 @@ def test_all_links_of_feeds_stay_below_the_path(below: tuple[Newsroom, httpx.Cli
     assert 'href="/news/static/style.css"' in page.text
 
 
-def test_programs_and_phones_work_below_the_path(below: tuple[Newsroom, httpx.Client]) -> None:
+def test_programs_and_phones_work_below_the_path(
+    below: tuple[Newsroom, httpx.Client],
+) -> None:
     room, client = below
     secret = room.token("program", "admin")
     bearer = {"Authorization": f"Bearer {secret}"}
-    assert client.get("/news/api/v1/openapi.json").json()["servers"] == [{"url": "/news"}]
+    assert client.get("/news/api/v1/openapi.json").json()["servers"] == [
+        {"url": "/news"}
+    ]
     first, second = client.get("/news/api/v1/stories").json()["stories"]
-    assert "no story with this id" in problem_of(client.get("/news/api/v1/stories/nobody"), 404)
+    assert "no story with this id" in problem_of(
+        client.get("/news/api/v1/stories/nobody"), 404
+    )
     problem_of(client.get("/news/api/v1/nothing"), 404)
     merge = {"kind": "merge", "stories": [first["id"], second["id"]]}
     done = client.post("/news/api/v1/corrections", json=merge, headers=bearer)
@@ -217,7 +270,10 @@ def test_programs_and_phones_work_below_the_path(below: tuple[Newsroom, httpx.Cl
     gone = next(one["id"] for one in (first, second) if one["id"] != kept)
     for place in ("/news/api/v1/stories", "/news/stories"):
         answer = client.get(f"{place}/{gone}")
-        assert (answer.status_code, answer.headers["location"]) == (301, f"{place}/{kept}")
+        assert (answer.status_code, answer.headers["location"]) == (
+            301,
+            f"{place}/{kept}",
+        )
 
     sent = {"Email": "me", "Passwd": secret}
     for begin in ("/news", "/news/api/greader.php"):
@@ -229,7 +285,9 @@ def test_programs_and_phones_work_below_the_path(below: tuple[Newsroom, httpx.Cl
         assert items[0]["canonical"][0]["href"].startswith(f"{SITE}/news/stories/")
 
 
-@pytest.mark.parametrize("path", ["/stories", "/sources", "/feeds", "/api", "/t", "/a/b/c", "/n%C3%A4he"])
+@pytest.mark.parametrize(
+    "path", ["/stories", "/sources", "/feeds", "/api", "/t", "/a/b/c", "/n%C3%A4he"]
+)
 @pytest.mark.parametrize("proxy", ["strips", "keeps"], indirect=True)
 def test_paths_that_look_like_those_of_the_program(
     sqlite: Database, proxy: str, path: str, tmp_path: Path

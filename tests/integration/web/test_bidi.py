@@ -55,7 +55,9 @@ def room(database: Database) -> Iterator[Newsroom]:
 @pytest.mark.later
 def test_no_answer_holds_one(room: Newsroom) -> None:
     stories = [str(one["id"]) for one in room.stories().values()]
-    articles = [str(one["id"]) for story in room.stories().values() for one in story["articles"]]
+    articles = [
+        str(one["id"]) for story in room.stories().values() for one in story["articles"]
+    ]
     asked = [
         "/", "/?view=newest", "/search?q=levee", "/sources", "/api/v1/stories", "/api/v1/sources",
         "/api/v1/search?query=levee", f"/api/v1/explain?article={articles[0]}&other={articles[1]}",
@@ -89,24 +91,40 @@ def test_no_delivery_holds_one(room: Newsroom) -> None:
         assert not _SIGN.search(json.dumps(json.loads(body), ensure_ascii=False))
 
 
-def test_no_output_of_the_command_line_holds_one(room: Newsroom, database_url: str, tmp_path: Path) -> None:
+def test_no_output_of_the_command_line_holds_one(
+    room: Newsroom, database_url: str, tmp_path: Path
+) -> None:
     story = next(iter(room.stories().values()))
-    written_by(room.database, add, feed_source("http://127.0.0.1:9/feed", name=hostile("Port News")))
-    (tmp_path / "a.txt").write_text(f"{hostile('Levee breaks')}\n\n{hostile(FLOOD)}", encoding="utf-8")
+    written_by(
+        room.database,
+        add,
+        feed_source("http://127.0.0.1:9/feed", name=hostile("Port News")),
+    )
+    (tmp_path / "a.txt").write_text(
+        f"{hostile('Levee breaks')}\n\n{hostile(FLOOD)}", encoding="utf-8"
+    )
     lists = ("stories", "search levee", "sources list")
     for asked in (
         *lists,
-        *(f"{what} --format {form}" for what in lists for form in ("json", "jsonl", "csv")),
+        *(
+            f"{what} --format {form}"
+            for what in lists
+            for form in ("json", "jsonl", "csv")
+        ),
         *(f"feed --format {form}" for form in ("rss", "atom", "jsonfeed")),
         f"story {story['id']}",
         f"explain {story['articles'][0]['id']} --format json",
         "extract a.txt --format jsonl",
         "recluster --dry-run",
     ):
-        ended = forked.run(["--database", database_url, *asked.split()], tmp_path, os.environ)
+        ended = forked.run(
+            ["--database", database_url, *asked.split()], tmp_path, os.environ
+        )
         assert ended.code == 0, (asked, ended.err)
         assert ended.out
         assert not _SIGN.search(ended.out.decode()), asked
         if asked == "search levee --format jsonl":
             for hit in map(json.loads, ended.out.splitlines()):
-                assert {hit["snippet"][start:end].casefold() for start, end in hit["marks"]} == {"levee"}
+                assert {
+                    hit["snippet"][start:end].casefold() for start, end in hit["marks"]
+                } == {"levee"}

@@ -34,7 +34,9 @@ def post(room: Newsroom, path: str, **fields: str) -> int:
 def shown(room: Newsroom, title: str) -> set[bool]:
     """On which of the owner's pages and on his phone."""
     phone = ReaderClient(room.client.base_url, "Ada", "-")
-    titles = [one["title"] for one in phone.get(f"stream/contents/{LIST}", n="100")["items"]]
+    titles = [
+        one["title"] for one in phone.get(f"stream/contents/{LIST}", n="100")["items"]
+    ]
     return {title in room.get(address).text for address in OWNERS} | {title in titles}
 
 
@@ -42,7 +44,12 @@ def mute(room: Newsroom, kind: str, muted: str) -> None:
     assert post(room, "/mutes", kind=kind, muted=muted) == 303
 
 
-MUTES = [("words", "dockers"), ("words", "dock*"), ("words", "Dockers strike"), ("outlets", "sennick echo")]
+MUTES = [
+    ("words", "dockers"),
+    ("words", "dock*"),
+    ("words", "Dockers strike"),
+    ("outlets", "sennick echo"),
+]
 
 
 @pytest.mark.parametrize(("kind", "muted"), MUTES)
@@ -64,13 +71,17 @@ def test_a_mute_takes_stories_from_the_owners_lists_and_gives_them_back(
     assert shown(room, STRIKE) == {True}
 
 
-def test_a_word_in_the_headline_mutes_a_story_of_several_outlets(room: Newsroom) -> None:
+def test_a_word_in_the_headline_mutes_a_story_of_several_outlets(
+    room: Newsroom,
+) -> None:
     assert room.stories()[LEVEE]["outlet_count"] > 1
     mute(room, "words", "levee")
     assert shown(room, LEVEE) == {False}
 
 
-def test_a_story_of_several_outlets_leaves_if_each_of_its_articles_is_muted(room: Newsroom) -> None:
+def test_a_story_of_several_outlets_leaves_if_each_of_its_articles_is_muted(
+    room: Newsroom,
+) -> None:
     mute(room, "outlets", "Arrel Courier")
     mute(room, "outlets", "Sennick Echo")
     assert shown(room, LEVEE) == {True}
@@ -81,7 +92,11 @@ def test_a_story_of_several_outlets_leaves_if_each_of_its_articles_is_muted(room
 def test_a_source_and_a_kind_are_muted(room: Newsroom) -> None:
     feed = feed_source("https://ferry.example/feed")
     written_by(room.database, sources.add, feed)
-    room.writer.take(record(feed.id, "9", "Ferry to Lindmar", "The ferry sails at noon.", outlet="Ferry"))
+    room.writer.take(
+        record(
+            feed.id, "9", "Ferry to Lindmar", "The ferry sails at noon.", outlet="Ferry"
+        )
+    )
     room.writer.render()
     mute(room, "sources", feed.id)
     assert shown(room, "Ferry to Lindmar") == {False}
@@ -110,7 +125,11 @@ def test_muted_stories_are_read_when_all_are(room: Newsroom) -> None:
 
 def test_a_starred_story_stays_among_the_starred_ones(room: Newsroom) -> None:
     phone = ReaderClient(room.client.base_url, "Ada", "-")
-    (strike,) = [id_ for id_, one in phone.contents(*phone.ids()).items() if one["title"] == STRIKE]
+    (strike,) = [
+        id_
+        for id_, one in phone.contents(*phone.ids()).items()
+        if one["title"] == STRIKE
+    ]
     phone.mark(strike, add=STARRED)
     mute(room, "words", "dockers")
     assert phone.ids(STARRED) == [strike]
@@ -126,17 +145,24 @@ def test_a_starred_story_stays_among_the_starred_ones(room: Newsroom) -> None:
         ("colours", "red", "form is invalid"),
     ],
 )
-def test_what_cannot_be_muted_is_refused(room: Newsroom, kind: str, muted: str, why: str) -> None:
+def test_what_cannot_be_muted_is_refused(
+    room: Newsroom, kind: str, muted: str, why: str
+) -> None:
     form = re.search(r'name="form" value="([^"]+)"', room.get("/mutes").text)
     assert form is not None
-    answer = room.client.post("/mutes", data={"form": form[1], "kind": kind, "muted": muted})
+    answer = room.client.post(
+        "/mutes", data={"form": form[1], "kind": kind, "muted": muted}
+    )
     assert answer.status_code == 409
     assert why in answer.text
 
 
 def test_only_who_may_change_sources_mutes(room: Newsroom) -> None:
     assert room.get("/mutes", **STRANGER).headers["location"] == "/sign-in"
-    assert room.client.post("/mutes", data={"kind": "words", "muted": "levee"}).status_code == 403
+    assert (
+        room.client.post("/mutes", data={"kind": "words", "muted": "levee"}).status_code
+        == 403
+    )
     assert shown(room, LEVEE) == {True}
 
 

@@ -35,10 +35,13 @@ def server() -> Iterator[MailServer]:
         yield made
 
 
-def readers(server: MailServer, *to: str, query: SavedQuery | None = None) -> list[DigestReader]:
+def readers(
+    server: MailServer, *to: str, query: SavedQuery | None = None
+) -> list[DigestReader]:
     mail = mail_server(server.address)
     return [
-        DigestReader(name=f"digest:{one}", url=one, query=query, address=one, mail=mail) for one in ("", *to)
+        DigestReader(name=f"digest:{one}", url=one, query=query, address=one, mail=mail)
+        for one in ("", *to)
     ]
 
 
@@ -56,14 +59,21 @@ class Desk(Post):
         return made
 
 
-def test_most_new_reports_first_and_each_digest_once(database: Database, server: MailServer) -> None:
+def test_most_new_reports_first_and_each_digest_once(
+    database: Database, server: MailServer
+) -> None:
     desk = Desk(database, readers(server, "anna@b.example", "ben@b.example"))
     desk.rig.take(strike(), flood(), flood_elsewhere(), flood_copied())
     desk.clock.time += HOUR
     assert desk.digest() == ["digest:anna@b.example", "digest:ben@b.example"]
-    assert sorted(str(mail["To"]) for mail in server.taken) == ["anna@b.example", "ben@b.example"]
+    assert sorted(str(mail["To"]) for mail in server.taken) == [
+        "anna@b.example",
+        "ben@b.example",
+    ]
     text = plain_text(server.taken[0])
-    assert text.index("1. Levee breaks at Pennmouth") < text.index("2. Dock workers strike in Sennick")
+    assert text.index("1. Levee breaks at Pennmouth") < text.index(
+        "2. Dock workers strike in Sennick"
+    )
     assert "2 independent reports, 3 outlets, 3 articles (2 new)" in text
     assert "- Herald: Pennmouth under water after levee fails" in text
     assert "Mirror" not in text, "a copy is no report"
@@ -90,7 +100,9 @@ def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
     assert "Pennmouth" in text
     assert "Sennick" not in text
     (listed,) = StoryReader(database).digests(SETTINGS.digest_filter, 1)
-    assert "Dock workers strike in Sennick" in {one.story.title for one in listed.stories}
+    assert "Dock workers strike in Sennick" in {
+        one.story.title for one in listed.stories
+    }
     desk.rig.take(flood_elsewhere())
     desk.clock.time += HOUR
     BrowserMutes(database).add("words", "pennmouth")
@@ -98,7 +110,9 @@ def test_the_mail_lacks_what_the_owner_muted_in_the_browser_and_the_list_has_it(
     assert len(server.taken) == 1
 
 
-def test_the_next_digest_begins_where_the_last_one_ended(database: Database, server: MailServer) -> None:
+def test_the_next_digest_begins_where_the_last_one_ended(
+    database: Database, server: MailServer
+) -> None:
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(flood())
     desk.clock.time += HOUR
@@ -112,8 +126,15 @@ def test_the_next_digest_begins_where_the_last_one_ended(database: Database, ser
     assert "from 12 Oct 2026, 13:00 to 12 Oct 2026, 14:00 UTC" in texts[1]
 
 
-def test_a_query_chooses_and_waits_for_the_index(database: Database, server: MailServer) -> None:
-    desk = Desk(database, readers(server, "anna@b.example", query=SavedQuery(query="pennmouth").named("q")))
+def test_a_query_chooses_and_waits_for_the_index(
+    database: Database, server: MailServer
+) -> None:
+    desk = Desk(
+        database,
+        readers(
+            server, "anna@b.example", query=SavedQuery(query="pennmouth").named("q")
+        ),
+    )
     desk.rig.take(flood(), strike())
     desk.clock.time += HOUR
     assert desk.filling.make_digest(desk.clock()) is None
@@ -143,19 +164,25 @@ def test_nothing_that_was_there_before_and_nothing_to_a_server_that_refuses(
     assert "Pennmouth" in plain_text(server.taken[0])
 
 
-def test_a_merged_story_is_there_once_with_its_reports(database: Database, server: MailServer) -> None:
+def test_a_merged_story_is_there_once_with_its_reports(
+    database: Database, server: MailServer
+) -> None:
     desk = Desk(database, readers(server, "anna@b.example"))
     desk.rig.take(flood(), strike())
     page = StoryReader(database).stories(SavedQuery().story_filter(NOON, 10))
     correct(database, "merge", *(one.id for one in page.stories))
     desk.clock.time += HOUR
     desk.digest()
-    assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(server.taken[0])
+    assert "2 independent reports, 2 outlets, 2 articles (2 new)" in plain_text(
+        server.taken[0]
+    )
     (digest,) = StoryReader(database).digests(SETTINGS.digest_filter, 5)
     assert [one.new_reports for one in digest.stories] == [2]
 
 
-def test_changes_of_a_digest_are_read_once_until_the_next(database: Database, server: MailServer) -> None:
+def test_changes_of_a_digest_are_read_once_until_the_next(
+    database: Database, server: MailServer
+) -> None:
     desk = Desk(database, readers(server))
     desk.rig.take(flood())
     desk.clock.time += HOUR
@@ -168,14 +195,18 @@ def test_changes_of_a_digest_are_read_once_until_the_next(database: Database, se
     with overheard(database) as sent:
         (first,) = reader.digests(wanted, 5)
         assert reader.digests(wanted, 5) == (first,)
-        assert sum("JOIN story AS story_then" in statement for statement, _ in sent) == 1
+        assert (
+            sum("JOIN story AS story_then" in statement for statement, _ in sent) == 1
+        )
         desk.rig.take(flood_elsewhere())
         (second,) = reader.digests(wanted, 5)
     assert sum("JOIN story AS story_then" in statement for statement, _ in sent) == 2
     assert second.stories[0].story.report_count == 2
 
 
-def test_times_of_its_query_are_relative_to_the_digest(database: Database, server: MailServer) -> None:
+def test_times_of_its_query_are_relative_to_the_digest(
+    database: Database, server: MailServer
+) -> None:
     query = SavedQuery(since="24h").named("today")
     desk = Desk(database, readers(server, "anna@b.example", query=query))
     desk.rig.take(flood())
@@ -186,7 +217,9 @@ def test_times_of_its_query_are_relative_to_the_digest(database: Database, serve
         create_app(StoryReader(database), settings, lambda: NOON + 72 * HOUR),
         base_url="http://127.0.0.1:8080",
     )
-    assert "Pennmouth" in client.get("/digest").text, "the page of a digest stays as it was"
+    assert "Pennmouth" in client.get("/digest").text, (
+        "the page of a digest stays as it was"
+    )
     assert "Pennmouth" in client.get("/feeds/digest.atom").text
 
 
@@ -195,15 +228,23 @@ def test_times_of_its_query_are_relative_to_the_digest(database: Database, serve
 
 def site(*digests: Digest, settings: PublishSettings = SETTINGS) -> TestClient:
     class Made(WrittenStories):
-        def digests(self, wanted: Callable[[dt.datetime], StoryFilter], most: int) -> tuple[Digest, ...]:
+        def digests(
+            self, wanted: Callable[[dt.datetime], StoryFilter], most: int
+        ) -> tuple[Digest, ...]:
             return digests[:most]
 
-    return TestClient(create_app(Made(), settings, lambda: NOON), base_url="http://127.0.0.1:8080")
+    return TestClient(
+        create_app(Made(), settings, lambda: NOON), base_url="http://127.0.0.1:8080"
+    )
 
 
 def ferry() -> Digest:
     story, _ = the_ferry()
-    return Digest(since=NOON - 24 * HOUR, until=NOON, stories=(DigestStory(story=story, new_reports=2),))
+    return Digest(
+        since=NOON - 24 * HOUR,
+        until=NOON,
+        stories=(DigestStory(story=story, new_reports=2),),
+    )
 
 
 def test_page_and_feeds_have_the_stories() -> None:
@@ -219,12 +260,16 @@ def test_page_and_feeds_have_the_stories() -> None:
     for ending in ("rss", "atom"):
         answer = client.get(f"/feeds/digest.{ending}")
         assert "Digest of 12 Oct 2026" in answer.text
-        again = client.get(f"/feeds/digest.{ending}", headers={"If-None-Match": answer.headers["etag"]})
+        again = client.get(
+            f"/feeds/digest.{ending}", headers={"If-None-Match": answer.headers["etag"]}
+        )
         assert again.status_code == 304
     assert client.get("/feeds/digest.pdf").status_code == 404
 
 
-@pytest.mark.parametrize(("zone", "day"), [("Asia/Tokyo", 13), ("UTC", 12), ("Pacific/Honolulu", 11)])
+@pytest.mark.parametrize(
+    ("zone", "day"), [("Asia/Tokyo", 13), ("UTC", 12), ("Pacific/Honolulu", 11)]
+)
 def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
     settings = msgspec.structs.replace(SETTINGS, digest_timezone=zone)
     hours = 8 if day == 13 else -4 if day == 11 else 0
@@ -234,7 +279,10 @@ def test_a_digest_is_of_the_day_where_it_is_due(zone: str, day: int) -> None:
 
 def test_without_digests_there_is_neither() -> None:
     off = site(settings=PublishSettings())
-    assert [off.get(path).status_code for path in ("/digest", "/feeds/digest.rss")] == [404, 404]
+    assert [off.get(path).status_code for path in ("/digest", "/feeds/digest.rss")] == [
+        404,
+        404,
+    ]
     assert "/digest" not in off.get("/sources").text
     assert "There is no digest yet" in site().get("/digest").text
 
@@ -257,21 +305,29 @@ def test_titles_are_limited_to_the_words_of_an_excerpt() -> None:
         ("daily", "07:00", "2026-11-20T07:00", "2026-11-20T07:00"),
         ("weekly", "07:00", "2026-11-20T08:00", "2026-11-16T07:00"),
         ("weekly", "07:00", "2026-11-16T06:00", "2026-11-09T07:00"),
-        ("daily", "02:30", "2026-03-29T12:00", "2026-03-29T03:30"),  # clocks go forward at 02:00
-        ("daily", "02:30", "2026-10-25T12:00", "2026-10-25T02:30"),  # and back at 03:00: the first 02:30
+        # Clocks go forward at 02:00
+        ("daily", "02:30", "2026-03-29T12:00", "2026-03-29T03:30"),
+        # And back at 03:00: the first 02:30
+        ("daily", "02:30", "2026-10-25T12:00", "2026-10-25T02:30"),
     ],
 )
 def test_the_time_is_local(every: str, at: str, now: str, due: str) -> None:
     zone = ZoneInfo("Europe/Berlin")
-    digest = DigestConfig.model_validate({"every": every, "at": at, "timezone": "Europe/Berlin"})
+    digest = DigestConfig.model_validate(
+        {"every": every, "at": at, "timezone": "Europe/Berlin"}
+    )
     found = digest.last_due(dt.datetime.fromisoformat(now).replace(tzinfo=zone))
-    assert found == dt.datetime.fromisoformat(due).replace(tzinfo=zone).astimezone(dt.UTC)
+    assert found == dt.datetime.fromisoformat(due).replace(tzinfo=zone).astimezone(
+        dt.UTC
+    )
 
 
 def test_every_hour_of_a_year_has_a_digest_that_moves_only_forward() -> None:
     digest = DigestConfig(every="daily", at="02:30", timezone="America/New_York")
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    seen = [due for hour in range(365 * 24) if (due := digest.last_due(now + hour * HOUR))]
+    seen = [
+        due for hour in range(365 * 24) if (due := digest.last_due(now + hour * HOUR))
+    ]
     assert len(seen) == 365 * 24
     assert seen == sorted(seen)
     assert len(set(seen)) == 366

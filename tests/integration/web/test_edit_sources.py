@@ -32,7 +32,9 @@ def room(database: Database) -> Iterator[Newsroom]:
         yield opened
 
 
-def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackServer) -> None:
+def test_a_source_is_added_changed_and_removed(
+    room: Newsroom, server: LoopbackServer
+) -> None:
     server.routes |= {
         "/": Response(body='<a href="/f/feed">Feed</a>', content_type="text/html"),
         "/f/feed": Response(body=FEED, content_type="application/rss+xml"),
@@ -43,15 +45,33 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
     def ask(method: str, path: str = "", **body: object) -> httpx.Response:
         return room.ask(method, f"/api/v1/sources{path}", admin, json=body)
 
-    added = ask("POST", url=server.url("/"), name=" My\nCourier\x00 ", folder="Ports", interval="30m")
+    added = ask(
+        "POST",
+        url=server.url("/"),
+        name=" My\nCourier\x00 ",
+        folder="Ports",
+        interval="30m",
+    )
     assert added.status_code == 201, added.text
     source = added.json()
-    assert (source["name"], source["folder"], source["url"]) == ("My Courier", "Ports", server.url("/f/feed"))
-    assert "is a source already" in problem_of(ask("POST", url=server.url("/f/feed")), 409)
+    assert (source["name"], source["folder"], source["url"]) == (
+        "My Courier",
+        "Ports",
+        server.url("/f/feed"),
+    )
+    assert "is a source already" in problem_of(
+        ask("POST", url=server.url("/f/feed")), 409
+    )
     assert "could not be read" in problem_of(ask("POST", url="no.such.example"), 422)
-    for typed in ("https://u:hunter2@x.example", "u.v:hunter2@x.example/f", "u:hunter2@x.example"):
+    for typed in (
+        "https://u:hunter2@x.example",
+        "u.v:hunter2@x.example/f",
+        "u:hunter2@x.example",
+    ):
         assert "hunter2" not in problem_of(ask("POST", url=typed), 422)
-    assert "not on the public internet" in problem_of(ask("POST", url=server.url("/away")), 422)
+    assert "not on the public internet" in problem_of(
+        ask("POST", url=server.url("/away")), 422
+    )
     for wrong in (
         {},
         {"url": ""},
@@ -62,32 +82,56 @@ def test_a_source_is_added_changed_and_removed(room: Newsroom, server: LoopbackS
     (stored,) = read_by(room.database, all_sources)
     assert stored.interval_seconds == 1800
 
-    changed = ask("PATCH", f"/{source['id']}", name=None, folder="Rivers", interval="2h", paused=True)
+    changed = ask(
+        "PATCH",
+        f"/{source['id']}",
+        name=None,
+        folder="Rivers",
+        interval="2h",
+        paused=True,
+    )
     assert (changed.json()["name"], changed.json()["folder"], changed.json()["state"]) == (
         "Courier", "Rivers", "paused",
     )  # fmt: skip
-    assert ask("PATCH", f"/{source['id']}", paused=False, interval="0s").json()["state"] == "new"
-    assert read_by(room.database, all_sources)[0].interval_seconds > 0, "0 is the configured interval"
+    assert (
+        ask("PATCH", f"/{source['id']}", paused=False, interval="0s").json()["state"]
+        == "new"
+    )
+    assert read_by(room.database, all_sources)[0].interval_seconds > 0, (
+        "0 is the configured interval"
+    )
     assert problem_of(ask("PATCH", "/nobody", paused=True), 404)
     exported = room.get("/api/v1/sources/opml")
     assert f'xmlUrl="{server.url("/f/feed")}"' in exported.text
     written_by(room.database, choose, source["id"], origin="config")
-    for refused in (ask("PATCH", f"/{source['id']}", name="x"), ask("DELETE", f"/{source['id']}")):
+    for refused in (
+        ask("PATCH", f"/{source['id']}", name="x"),
+        ask("DELETE", f"/{source['id']}"),
+    ):
         assert "is listed in" in problem_of(refused, 409)
     written_by(room.database, choose, source["id"], origin="user")
     assert ask("DELETE", f"/{source['id']}").status_code == 204
     problem_of(ask("DELETE", f"/{source['id']}"), 404)
     for times, counts in enumerate(((1, 0), (0, 1))):
-        again = room.client.post("/api/v1/sources/opml", content=exported.content, headers=_bearer(admin))
-        assert (again.status_code, again.json()["added"], again.json()["known"]) == (200, *counts), times
-    secret = (
-        b'<opml><outline text="http://u:hunter2@x.example/f" xmlUrl="http://u:hunter2@x.example/f"/></opml>'
+        again = room.client.post(
+            "/api/v1/sources/opml", content=exported.content, headers=_bearer(admin)
+        )
+        assert (again.status_code, again.json()["added"], again.json()["known"]) == (
+            200,
+            *counts,
+        ), times
+    secret = b'<opml><outline text="http://u:hunter2@x.example/f" xmlUrl="http://u:hunter2@x.example/f"/></opml>'
+    named = room.client.post(
+        "/api/v1/sources/opml", content=secret, headers=_bearer(admin)
     )
-    named = room.client.post("/api/v1/sources/opml", content=secret, headers=_bearer(admin))
     assert named.json()["refused"] == ["x.example"]
-    broken = room.client.post("/api/v1/sources/opml", content=b"\x00no list", headers=_bearer(admin))
+    broken = room.client.post(
+        "/api/v1/sources/opml", content=b"\x00no list", headers=_bearer(admin)
+    )
     problem_of(broken, 422)
-    large = room.client.post("/api/v1/sources/opml", content=b"x" * 3_000_000, headers=_bearer(admin))
+    large = room.client.post(
+        "/api/v1/sources/opml", content=b"x" * 3_000_000, headers=_bearer(admin)
+    )
     problem_of(large, 413)
 
 
@@ -106,8 +150,14 @@ def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> 
     names = [f"{number:03}" for number in range(SOURCES_A_PAGE * 2 + 1)]
     with database.write() as connection:
         for one in names:
-            values = {"name": f"Feed {one}", "folder": "Ports" if one > "100" else None} | odd.get(one, {})
-            add(connection, feed_source(f"https://f{one}.example/feed?key=k3y", **values))
+            values = {
+                "name": f"Feed {one}",
+                "folder": "Ports" if one > "100" else None,
+            } | odd.get(one, {})
+            add(
+                connection,
+                feed_source(f"https://f{one}.example/feed?key=k3y", **values),
+            )
 
     def shown(page: str) -> list[str]:
         return re.findall(r">Feed (\d+)</bdi>", page)
@@ -117,11 +167,18 @@ def test_many_sources_are_shown_in_pages(room: Newsroom, database: Database) -> 
     wanted = [*troubled, *(one for one in names if one not in troubled)]
     assert shown(first) == wanted[:SOURCES_A_PAGE]
     assert "201 sources, 4 failing" in first
-    onward = re.findall(r'href="(/sources[^"]+)" rel="next"', first)[0].replace("&amp;", "&")
-    assert shown(room.client.get(onward).text) == wanted[SOURCES_A_PAGE : 2 * SOURCES_A_PAGE]
+    onward = re.findall(r'href="(/sources[^"]+)" rel="next"', first)[0].replace(
+        "&amp;", "&"
+    )
+    assert (
+        shown(room.client.get(onward).text)
+        == wanted[SOURCES_A_PAGE : 2 * SOURCES_A_PAGE]
+    )
     assert shown(room.client.get("/sources?q=feed+200").text) == ["200"]
     assert len(shown(room.client.get("/sources?q=PORTS").text)) == SOURCES_A_PAGE
-    assert not shown(room.client.get("/sources?q=k3y").text), "a key is not guessed by search"
+    assert not shown(room.client.get("/sources?q=k3y").text), (
+        "a key is not guessed by search"
+    )
     assert room.client.get("/sources?after=nobody").status_code == 400
 
     listed: list[str] = []
@@ -144,10 +201,14 @@ def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
     small = config.model_copy(update={"server": ServerConfig(max_sources=3)})
 
     def listing(number: int) -> bytes:
-        lines = "".join(f'<outline xmlUrl="https://f{one}.example/f"/>' for one in range(number))
+        lines = "".join(
+            f'<outline xmlUrl="https://f{one}.example/f"/>' for one in range(number)
+        )
         return f"<opml>{lines}</opml>".encode()
 
-    with pytest.raises(UsageError, match=r"4 new sources there would be 4, and .* allows 3"):
+    with pytest.raises(
+        UsageError, match=r"4 new sources there would be 4, and .* allows 3"
+    ):
         import_feeds(small, database, listing(4), "list.opml")
     assert read_by(database, all_sources) == []
     assert import_feeds(small, database, listing(3), "list.opml").added == 3
@@ -156,7 +217,9 @@ def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
         manage_sources.add(small, database, server.url("/f"), SourceOptions(), reader)
     too_many = listing(config.server.max_sources + 1)
     sent = room.client.post(
-        "/api/v1/sources/opml", content=too_many, headers=_bearer(room.token("a", "admin"))
+        "/api/v1/sources/opml",
+        content=too_many,
+        headers=_bearer(room.token("a", "admin")),
     )
     assert "would be 20,001" in problem_of(sent, 422)
     assert len(read_by(database, all_sources)) == 3
@@ -169,7 +232,9 @@ def _bearer(secret: str) -> dict[str, str]:
 def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     """A token of scope admin, and in pages the owner at this machine, whose forms no other site can send."""
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
-    reader, pusher, admin = (room.token(scope, scope) for scope in ("read", "push", "admin"))  # type: ignore[arg-type]
+    reader, pusher, admin = (
+        room.token(scope, scope) for scope in ("read", "push", "admin")
+    )  # type: ignore[arg-type]
     given = {"url": server.url("/f")}
     for secret, status in ((None, 401), (reader, 403), (pusher, 403)):
         problem_of(room.ask("POST", "/api/v1/sources", secret, json=given), status)
@@ -181,33 +246,68 @@ def test_who_may_edit(room: Newsroom, server: LoopbackServer) -> None:
     form = re.findall(r'name="form" value="(\w+)"', page)[0]
     for kept in ({}, {"form": "0" * 64}, {"form": "é"}):
         assert client.post("/sources/add", data=given | kept).status_code == 403
-    for headers in (STRANGER, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}):
-        assert client.post("/sources/add", data=given | {"form": form}, headers=headers).status_code == 403
+    for headers in (
+        STRANGER,
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://evil.example"},
+    ):
+        assert (
+            client.post(
+                "/sources/add", data=given | {"form": form}, headers=headers
+            ).status_code
+            == 403
+        )
     assert "/sources/preview" not in client.get("/sources", headers=STRANGER).text
-    assert "/sources/preview" not in client.get("/sources", headers=_bearer(reader)).text
-    assert client.post("/sources/add", data=given | {"form": form}, headers=_bearer(admin)).status_code == 403
+    assert (
+        "/sources/preview" not in client.get("/sources", headers=_bearer(reader)).text
+    )
+    assert (
+        client.post(
+            "/sources/add", data=given | {"form": form}, headers=_bearer(admin)
+        ).status_code
+        == 403
+    )
     assert client.get("/sources/x", headers=STRANGER).status_code == 404
     assert room.get("/api/v1/sources").json()["sources"] == []
 
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
-    for body in (b"", b"--x\r\n" * 2000, b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 2000):
+    for body in (
+        b"",
+        b"--x\r\n" * 2000,
+        b"--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n" * 2000,
+    ):
         sent = client.post("/sources/opml", content=body, headers=kind)
         assert sent.status_code in (403, 409)
-    slow = b'--x\r\nContent-Disposition: form-data; name="' + b"a " * 1_000_000 + b'"\r\n\r\nx\r\n--x--\r\n'
-    sent = client.post("/sources/opml", content=slow, headers=kind | STRANGER)  # minutes if it were parsed
-    assert sent.status_code == 403
-    upload = {"file": ("list.opml", f'<opml><outline xmlUrl="{given["url"]}"/></opml>'.encode())}
-    assert client.post("/sources/opml", data={"form": form}, files=upload).headers["location"] == (
-        "/sources?imported=1&known=0"
+    slow = (
+        b'--x\r\nContent-Disposition: form-data; name="'
+        + b"a " * 1_000_000
+        + b'"\r\n\r\nx\r\n--x--\r\n'
     )
+    # Minutes if it were parsed
+    sent = client.post("/sources/opml", content=slow, headers=kind | STRANGER)
+    assert sent.status_code == 403
+    upload = {
+        "file": (
+            "list.opml",
+            f'<opml><outline xmlUrl="{given["url"]}"/></opml>'.encode(),
+        )
+    }
+    assert client.post("/sources/opml", data={"form": form}, files=upload).headers[
+        "location"
+    ] == ("/sources?imported=1&known=0")
     with_more = {"file": ("list.opml", b"<opml><outline text='A &lt;b&gt;' xmlUrl='file:///x'/>"
                           b"<outline text='K' xmlUrl='" + given["url"].encode() + b"'/></opml>")}  # fmt: skip
     shown = client.post("/sources/opml", data={"form": form}, files=with_more).text
     assert "1 entry of the file not taken" in shown
     assert "its address is no web address: file:///x" in shown
     typed = client.post("/sources/add", data=given | {"form": form})
-    assert typed.status_code == 303, "imported and never read, it is the owner's from now on"
-    assert "is a source already" in client.post("/sources/add", data=given | {"form": form}).text
+    assert typed.status_code == 303, (
+        "imported and never read, it is the owner's from now on"
+    )
+    assert (
+        "is a source already"
+        in client.post("/sources/add", data=given | {"form": form}).text
+    )
 
 
 def test_the_log_says_who_changed_a_source(
@@ -216,41 +316,73 @@ def test_the_log_says_who_changed_a_source(
     """The owner in the browser, or a token by its name; what was refused, read or looked at is not logged."""
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
     admin, given = room.token("ports desk", "admin"), {"url": server.url("/f")}
-    form = {"form": re.findall(r'name="form" value="(\w+)"', room.client.get("/sources").text)[0]}
+    form = {
+        "form": re.findall(
+            r'name="form" value="(\w+)"', room.client.get("/sources").text
+        )[0]
+    }
 
     def logged() -> list[str]:
-        found = [one for one in caplog.records if getattr(one, "event", "") == "source_changed"]
+        found = [
+            one
+            for one in caplog.records
+            if getattr(one, "event", "") == "source_changed"
+        ]
         caplog.clear()
-        return [one.getMessage().removeprefix("sources were changed by ") for one in found]
+        return [
+            one.getMessage().removeprefix("sources were changed by ") for one in found
+        ]
 
     caplog.set_level("INFO")
     assert room.client.post("/sources/preview", data=given | form).status_code == 200
     assert room.client.post("/sources/add", data=given).status_code == 403
-    assert room.client.post("/sources/add", data={"url": "nothing"} | form).status_code == 409
-    problem_of(room.ask("POST", "/api/v1/sources", admin, json={"url": "no.such.example"}), 422)
+    assert (
+        room.client.post("/sources/add", data={"url": "nothing"} | form).status_code
+        == 409
+    )
+    problem_of(
+        room.ask("POST", "/api/v1/sources", admin, json={"url": "no.such.example"}), 422
+    )
     assert logged() == []
     page = room.client.post("/sources/add", data=given | form)
     assert logged() == ["the owner: save /sources/add"]
     id_ = page.headers["location"].partition("added=")[2]
     room.client.post(f"/sources/{id_}", data={"act": "pause"} | form)
-    unknown = room.client.post(f"/sources/{id_}", data={"act": "x\nevil", "name": "Pier"} | form)
+    unknown = room.client.post(
+        f"/sources/{id_}", data={"act": "x\nevil", "name": "Pier"} | form
+    )
     assert unknown.status_code == 409
     room.client.post(f"/sources/{id_}", data={"act": "save", "name": "Port"} | form)
     assert "Pier" not in room.get("/sources").text
-    assert logged() == [f"the owner: pause /sources/{id_}", f"the owner: save /sources/{id_}"]
+    assert logged() == [
+        f"the owner: pause /sources/{id_}",
+        f"the owner: save /sources/{id_}",
+    ]
     room.client.post(
-        "/api/v1/sources/opml", content=room.get("/api/v1/sources/opml").content, headers=_bearer(admin)
+        "/api/v1/sources/opml",
+        content=room.get("/api/v1/sources/opml").content,
+        headers=_bearer(admin),
     )
     room.ask("PATCH", f"/api/v1/sources/{id_}", admin, json={"name": "hunter2"})
     room.ask("DELETE", f"/api/v1/sources/{id_}", admin)
-    acts = ("post /api/v1/sources/opml", f"patch /api/v1/sources/{id_}", f"delete /api/v1/sources/{id_}")
+    acts = (
+        "post /api/v1/sources/opml",
+        f"patch /api/v1/sources/{id_}",
+        f"delete /api/v1/sources/{id_}",
+    )
     assert logged() == [f"the token 'ports desk': {act}" for act in acts]
 
 
 def test_the_interval_in_the_form(room: Newsroom, server: LoopbackServer) -> None:
     server.routes["/f"] = Response(body=FEED, content_type="application/rss+xml")
-    form = {"form": re.findall(r'name="form" value="(\w+)"', room.client.get("/sources").text)[0]}
-    page = room.client.post("/sources/add", data={"url": server.url("/f")} | form).headers["location"]
+    form = {
+        "form": re.findall(
+            r'name="form" value="(\w+)"', room.client.get("/sources").text
+        )[0]
+    }
+    page = room.client.post(
+        "/sources/add", data={"url": server.url("/f")} | form
+    ).headers["location"]
     path = f"/sources/{page.partition('added=')[2]}"
     configured = 3600
 
@@ -264,19 +396,27 @@ def test_the_interval_in_the_form(room: Newsroom, server: LoopbackServer) -> Non
         ("75s", 75, "75s"),
         ("", configured, ""),
     ):
-        saved = room.client.post(path, data={"name": "Port", "folder": "", "interval": typed} | form)
+        saved = room.client.post(
+            path, data={"name": "Port", "folder": "", "interval": typed} | form
+        )
         assert (saved.status_code, interval()) == (303, seconds)
-        assert f'placeholder="as configured" value="{shown}"' in room.client.get(path).text
+        assert (
+            f'placeholder="as configured" value="{shown}"' in room.client.get(path).text
+        )
         room.client.post(path, data={"name": "Harbour", "folder": "Ports"} | form)
         assert interval() == seconds, "a form without the field leaves it"
     for wrong in ("-1h", "soon", "1h\r\nx: y", "9999999d", "1" * 5000, '"><script>'):
-        refused = room.client.post(path, data={"name": "Lost", "interval": wrong} | form)
+        refused = room.client.post(
+            path, data={"name": "Lost", "interval": wrong} | form
+        )
         assert (refused.status_code, interval()) == (409, configured), wrong
         assert "<script>" not in refused.text
     assert "Lost" not in room.client.get(path).text, "nothing of the form is stored"
 
 
-def test_slow_sites_hold_up_no_other_change(room: Newsroom, server: LoopbackServer) -> None:
+def test_slow_sites_hold_up_no_other_change(
+    room: Newsroom, server: LoopbackServer
+) -> None:
     """Few are searched at once; what needs no search is done meanwhile."""
     is_ready = threading.Event()
 
@@ -289,12 +429,16 @@ def test_slow_sites_hold_up_no_other_change(room: Newsroom, server: LoopbackServ
     written_by(room.database, add, known := feed_source("https://known.example/feed"))
 
     def added(number: int) -> int:
-        return room.ask("POST", "/api/v1/sources", admin, json={"url": server.url(f"/{number}")}).status_code
+        return room.ask(
+            "POST", "/api/v1/sources", admin, json={"url": server.url(f"/{number}")}
+        ).status_code
 
     with ThreadPoolExecutor(5) as threads:
         asked = [threads.submit(added, number) for number in range(5)]
         wait_until(lambda: server.requests, "a search")
-        changed = room.ask("PATCH", f"/api/v1/sources/{known.id}", admin, json={"name": "Known"})
+        changed = room.ask(
+            "PATCH", f"/api/v1/sources/{known.id}", admin, json={"name": "Known"}
+        )
         assert changed.status_code == 200
         is_ready.set()
         states = [one.result() for one in asked]
@@ -309,7 +453,10 @@ def test_changes_at_the_same_moment(room: Newsroom, server: LoopbackServer) -> N
 
     def at_once(method: str, path: str, *bodies: object) -> list[int]:
         with ThreadPoolExecutor(len(bodies)) as threads:
-            asked = [threads.submit(room.ask, method, path, admin, json=one) for one in bodies]
+            asked = [
+                threads.submit(room.ask, method, path, admin, json=one)
+                for one in bodies
+            ]
             return sorted(one.result().status_code for one in asked)
 
     for _ in range(3):
@@ -317,10 +464,16 @@ def test_changes_at_the_same_moment(room: Newsroom, server: LoopbackServer) -> N
         assert (added.count(201), set(added) <= {201, 409, 503}) == (1, True)
         (stored,) = read_by(room.database, all_sources)
         path = f"/api/v1/sources/{stored.id}"
-        changed = at_once("PATCH", path, {"name": "A"}, {"folder": "B"}, {"interval": "2h"})
+        changed = at_once(
+            "PATCH", path, {"name": "A"}, {"folder": "B"}, {"interval": "2h"}
+        )
         (kept,) = read_by(room.database, all_sources)
         if changed == [200] * 3:
-            assert (kept.name, kept.folder, kept.interval_seconds) == ("A", "B", 7200), "no field is lost"
+            assert (kept.name, kept.folder, kept.interval_seconds) == (
+                "A",
+                "B",
+                7200,
+            ), "no field is lost"
         with ThreadPoolExecutor(2) as threads:
             gone = threads.submit(room.ask, "DELETE", path, admin)
             other = threads.submit(room.ask, "PATCH", path, admin, json={"name": "C"})

@@ -42,7 +42,15 @@ def rig(database: Database) -> Rig:
     """A flood of two reports, older than a strike of one."""
     rig = Rig(database, Clock(NOON + 10 * DAY))
     rig.take(flood(), flood_elsewhere())
-    rig.take(record("Courier", "2", "Dock workers strike in Sennick", STRIKE, published=NOON + DAY / 8))
+    rig.take(
+        record(
+            "Courier",
+            "2",
+            "Dock workers strike in Sennick",
+            STRIKE,
+            published=NOON + DAY / 8,
+        )
+    )
     rig.pipeline.index_text()
     return rig
 
@@ -51,13 +59,23 @@ def rank_front_page(rig: Rig, *prefer: str, **tuning: object) -> list[tuple[int,
     all_tuning = Tuning(overrides={"front_page": tuning})
     return [
         (one.report_count, one.preferred)
-        for one in StoryReader(rig.database, all_tuning).rank_front_page(StoryFilter(), tuple(prefer))
+        for one in StoryReader(rig.database, all_tuning).rank_front_page(
+            StoryFilter(), tuple(prefer)
+        )
     ]
 
 
-def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(rig: Rig) -> None:
-    assert rank_front_page(rig, "COURIER", doubling_hours=5.0) == [(1, True), (2, False)]
-    assert rank_front_page(rig, "Nobody", doubling_hours=5.0) == [(2, False), (1, False)]
+def test_an_outlet_that_is_preferred_lifts_its_stories_whatever_its_case(
+    rig: Rig,
+) -> None:
+    assert rank_front_page(rig, "COURIER", doubling_hours=5.0) == [
+        (1, True),
+        (2, False),
+    ]
+    assert rank_front_page(rig, "Nobody", doubling_hours=5.0) == [
+        (2, False),
+        (1, False),
+    ]
 
 
 def test_a_story_of_several_reports_is_found_beyond_the_newest(rig: Rig) -> None:
@@ -66,7 +84,11 @@ def test_a_story_of_several_reports_is_found_beyond_the_newest(rig: Rig) -> None
 
 
 def test_undated_stories_are_last_and_hide_no_dated_one(rig: Rig) -> None:
-    told = ("All about my garden of old roses.", "How to bake rye bread.", "Links to maps of the stars.")
+    told = (
+        "All about my garden of old roses.",
+        "How to bake rye bread.",
+        "Links to maps of the stars.",
+    )
     rig.take(*(record("Notes", text[:5], text[:12], text) for text in told))
     reading = StoryReader(rig.database, Tuning(overrides={"front_page": {"window": 2}}))
     ranking = reading.rank_front_page(StoryFilter())
@@ -81,30 +103,62 @@ def test_a_story_of_opinions_alone_is_not_on_the_front_page(database: Database) 
     """Unless it is asked for, or there is nothing else."""
     rig = Rig(database, Clock(NOON + DAY))
     reading = StoryReader(database)
-    rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON))
+    rig.take(
+        record(
+            "Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON
+        )
+    )
     [opinion] = reading.rank_front_page(StoryFilter())
-    rig.take(record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON))
+    rig.take(
+        record(
+            "Gazette",
+            "1",
+            "Levee breaks at Pennmouth, four dead",
+            FLOOD,
+            published=NOON,
+        )
+    )
     [report] = reading.rank_front_page(StoryFilter())
     assert report.id != opinion.id
     rig.pipeline.index_text()
-    for wanted in (StoryFilter(kind="opinion"), StoryFilter(outlet="Echo"), StoryFilter(query="roster")):
+    for wanted in (
+        StoryFilter(kind="opinion"),
+        StoryFilter(outlet="Echo"),
+        StoryFilter(query="roster"),
+    ):
         assert [one.id for one in reading.rank_front_page(wanted)] == [opinion.id]
-    later = record("Herald", "1", "Opinion: the roster of Sennick", STRIKE_ELSEWHERE, published=NOON + DAY)
+    later = record(
+        "Herald",
+        "1",
+        "Opinion: the roster of Sennick",
+        STRIKE_ELSEWHERE,
+        published=NOON + DAY,
+    )
     rig.take(later)
-    assert queried(database, text("SELECT DISTINCT story FROM article WHERE kind = 'opinion'")).one()
-    assert [one.updated for one in reading.rank_front_page(StoryFilter(kind="opinion"))] == [opinion.updated]
+    assert queried(
+        database, text("SELECT DISTINCT story FROM article WHERE kind = 'opinion'")
+    ).one()
+    assert [
+        one.updated for one in reading.rank_front_page(StoryFilter(kind="opinion"))
+    ] == [opinion.updated]
 
 
 def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None:
     reading = StoryReader(rig.database)
-    assert [one.report_count for one in reading.rank_front_page(StoryFilter(min_reports=2))] == [2]
-    assert [one.report_count for one in reading.rank_front_page(StoryFilter(query="strike"))] == [1]
+    assert [
+        one.report_count for one in reading.rank_front_page(StoryFilter(min_reports=2))
+    ] == [2]
+    assert [
+        one.report_count for one in reading.rank_front_page(StoryFilter(query="strike"))
+    ] == [1]
     ids = tuple(one.id for one in reading.rank_front_page(StoryFilter()))
     listed = {story.id: story for story in reading.stories(StoryFilter()).stories}
     assert reading.stories_by_id((*ids, "nosuch")) == tuple(listed[one] for one in ids)
     assert reading.stories_by_id(()) == reading.list_stories(()) == ()
     items = reading.list_stories(("nosuch", *ids))
-    assert [(one.title, one.outlets, [title.title for title in one.titles]) for one in items] == [
+    assert [
+        (one.title, one.outlets, [title.title for title in one.titles]) for one in items
+    ] == [
         (
             "Levee breaks at Pennmouth, four dead",
             ("Gazette", "Herald"),
@@ -114,39 +168,76 @@ def test_filters_hold_and_the_chosen_come_whole_in_their_order(rig: Rig) -> None
     ]
 
 
-def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(database: Database) -> None:
+def test_a_title_that_the_headline_was_made_of_is_not_listed_below_it(
+    database: Database,
+) -> None:
     Rig(database, Clock(NOON + DAY)).take(
-        record("Gazette", "1", "Levee breaks at Pennmouth, four dead » World", FLOOD, published=NOON),
-        record("Herald", "1", "Pennmouth under water after levee fails", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Gazette",
+            "1",
+            "Levee breaks at Pennmouth, four dead » World",
+            FLOOD,
+            published=NOON,
+        ),
+        record(
+            "Herald",
+            "1",
+            "Pennmouth under water after levee fails",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
     )
     reading = StoryReader(database)
-    (flood,) = reading.list_stories(tuple(one.id for one in reading.stories(StoryFilter()).stories))
+    (flood,) = reading.list_stories(
+        tuple(one.id for one in reading.stories(StoryFilter()).stories)
+    )
     assert flood.title == "Levee breaks at Pennmouth, four dead"
-    assert [one.title for one in flood.titles] == ["Pennmouth under water after levee fails"]
+    assert [one.title for one in flood.titles] == [
+        "Pennmouth under water after levee fails"
+    ]
 
 
 def test_the_summary_of_one_report_among_other_articles_is_attributed_to_its_outlet(
     database: Database,
 ) -> None:
     rig = Rig(database, Clock(NOON + DAY))
-    rig.take(record("Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON))
+    rig.take(
+        record(
+            "Echo", "1", "Opinion: Sennick deserves its roster", STRIKE, published=NOON
+        )
+    )
     rig.take(flood())
     both = [one.id for one in StoryReader(database).stories(StoryFilter()).stories]
     merged = correct(database, "merge", *both).stories[0]
     render_all(database)
     server = Server(StoryReader(database), PublishSettings(port=0))
-    page = html.fromstring(httpx.get(f"{server.start()}/stories/{merged}", trust_env=False).text)
+    page = html.fromstring(
+        httpx.get(f"{server.start()}/stories/{merged}", trust_env=False).text
+    )
     server.stop()
-    assert page.xpath("string(//div[@class='lead']//span[@class='by'])") == "Gazette 12 Oct, 12:00"
+    assert (
+        page.xpath("string(//div[@class='lead']//span[@class='by'])")
+        == "Gazette 12 Oct, 12:00"
+    )
 
 
-def test_the_first_page_says_how_samples_are_removed_while_there_are_any(rig: Rig) -> None:
+def test_the_first_page_says_how_samples_are_removed_while_there_are_any(
+    rig: Rig,
+) -> None:
     server = Server(StoryReader(rig.database), PublishSettings(port=0))
     with httpx.Client(base_url=server.start()) as client:
         assert "sources remove" not in client.get("/").text
         with rig.database.write() as connection:
             name = known_folder(connection, samples_folder(), Path.is_dir)
-        rig.take(record(name, "5", "Dock workers strike", STRIKE_ELSEWHERE, published=NOON + 9 * DAY))
+        rig.take(
+            record(
+                name,
+                "5",
+                "Dock workers strike",
+                STRIKE_ELSEWHERE,
+                published=NOON + 9 * DAY,
+            )
+        )
         assert f"aggregator sources remove {name} --articles" in client.get("/").text
         assert "sources remove" not in client.get("/?page=2").text
         rig.pipeline.placer.erase(ForgetCommand(name=name, is_source=True))
@@ -160,16 +251,33 @@ def test_a_page_that_is_asked_for_again_shows_what_changed(rig: Rig) -> None:
 
         def numbers() -> list[list[str]]:
             cards = html.fromstring(client.get("/").text).findall(".//article")
-            return [[strong.text_content() for strong in card.iter("strong")] for card in cards]
+            return [
+                [strong.text_content() for strong in card.iter("strong")]
+                for card in cards
+            ]
 
         assert numbers() == numbers() == [["2 independent reports"], []]
         rig.take(
-            record("Mail", "3", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON + DAY / 2),
-            record("Notes", "4", "All about my garden", "All about my garden of old roses.", published=NOON),
+            record(
+                "Mail",
+                "3",
+                "Levee breaks at Pennmouth, four dead",
+                FLOOD,
+                published=NOON + DAY / 2,
+            ),
+            record(
+                "Notes",
+                "4",
+                "All about my garden",
+                "All about my garden of old roses.",
+                published=NOON,
+            ),
         )
         assert len(numbers()) == 3
         assert "Mail" in client.get("/").text
-        executed(rig.database, text("UPDATE story SET report_count = 1, title = 'Corrected'"))
+        executed(
+            rig.database, text("UPDATE story SET report_count = 1, title = 'Corrected'")
+        )
         assert client.get("/").text.count(">Corrected<") == 3
         assert numbers() == [[], [], []]
     server.stop()
@@ -181,16 +289,24 @@ def test_no_text_is_read_to_weigh_stories_and_no_story_scanned(rig: Rig) -> None
     asked = [statement for statement, _ in sent]
     weighing = [statement for statement in asked if "FROM story" in statement]
     assert len(weighing) == len(CLASSES)
-    of_articles = [one for one in asked if "FROM article" in one and one not in weighing]
+    of_articles = [
+        one for one in asked if "FROM article" in one and one not in weighing
+    ]
     assert not any("count_state" in statement for statement in asked)
     assert all("LIMIT" in statement for statement in weighing)
     if rig.database.engine.dialect.name == "sqlite":
         with rig.database.read() as connection:
             for statement in of_articles:
                 values = ("",) * statement.count("?")
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-                assert all("COVERING INDEX" in row[-1] for row in plan if "SEARCH" in row[-1])
+                plan = connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", values
+                )
+                assert all(
+                    "COVERING INDEX" in row[-1] for row in plan if "SEARCH" in row[-1]
+                )
             for statement in weighing:
                 values = ("",) * statement.count("?")
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+                plan = connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN {statement}", values
+                )
                 assert not any("TEMP B-TREE" in row[-1] for row in plan)

@@ -27,7 +27,9 @@ PACKAGE = "client_of_aggregator"
 
 
 @pytest.fixture
-def call(room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def call(
+    room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
     """Generate the client; return a function that calls one of its operations with a token."""
     (tmp_path / "openapi.json").write_bytes(room.get("/api/v1/openapi.json").content)
     done = subprocess.run(
@@ -56,7 +58,9 @@ def call(room: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         del sys.modules[name]
 
 
-def test_a_validator_reads_the_description_and_python_its_patterns(room: Newsroom) -> None:
+def test_a_validator_reads_the_description_and_python_its_patterns(
+    room: Newsroom,
+) -> None:
     description = room.get("/api/v1/openapi.json").json()
     OpenAPIV31SpecValidator(description).validate()
     patterns = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(description))
@@ -70,8 +74,23 @@ def test_text_to_push_has_a_letter_of_any_alphabet(room: Newsroom) -> None:
     schemas = room.get("/api/v1/openapi.json").json()["components"]["schemas"]
     pattern = re.compile(schemas["TextOrNumber"]["pattern"])
     secret = room.token("program", "push")
-    for title in ("Dam", "堤防が決壊", "Дамба", "سد", "7", "½", "…", "—", " ", "😀", "()", "\u0301"):
-        status = room.ask("POST", "/api/v1/articles", secret, json={"title": title}).status_code
+    for title in (
+        "Dam",
+        "堤防が決壊",
+        "Дамба",
+        "سد",
+        "7",
+        "½",
+        "…",
+        "—",
+        " ",
+        "😀",
+        "()",
+        "\u0301",
+    ):
+        status = room.ask(
+            "POST", "/api/v1/articles", secret, json={"title": title}
+        ).status_code
         assert status == (202 if pattern.search(title) else 422), title
 
 
@@ -95,11 +114,16 @@ def test_a_generated_client_lists_and_reads_stories(call: Any, room: Newsroom) -
     )
 
 
-def test_a_generated_client_pushes_and_follows_changes(call: Any, room: Newsroom) -> None:
+def test_a_generated_client_pushes_and_follows_changes(
+    call: Any, room: Newsroom
+) -> None:
     before = call("stories.list_changes").parsed
     assert before.changes == []
     record = call.models.PushedRecord(
-        outlet="Harbour Post", title="Ferry runs aground off Ostrand", text=STRIKE, language="en"
+        outlet="Harbour Post",
+        title="Ferry runs aground off Ostrand",
+        text=STRIKE,
+        language="en",
     )
     pushed = call("articles.push_articles", body=record).parsed
     assert (pushed.accepted, pushed.items[0].status) == (1, "accepted")
@@ -116,10 +140,13 @@ def test_a_generated_client_pushes_and_follows_changes(call: Any, room: Newsroom
 
 
 def test_a_generated_client_manages_sources(call: Any, server: LoopbackServer) -> None:
-    server.routes["/f"] = Response(body=rss(item("Levee breaks")), content_type="application/rss+xml")
+    server.routes["/f"] = Response(
+        body=rss(item("Levee breaks")), content_type="application/rss+xml"
+    )
     models = call.models
     added = call(
-        "sources.add_source", body=models.AddSourceRequest(url=server.url("/f"), folder="Ports")
+        "sources.add_source",
+        body=models.AddSourceRequest(url=server.url("/f"), folder="Ports"),
     ).parsed
     assert (added.folder, added.url) == ("Ports", server.url("/f"))
     change = models.ChangeSourceRequest(name="Courier", paused=True)

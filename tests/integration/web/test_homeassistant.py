@@ -16,15 +16,22 @@ from tests.conftest import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import full_reader
 
-PAGE = (REPOSITORY / "docs" / "sending.md").read_text(encoding="utf-8").partition("## Home Assistant\n")[2]
+PAGE = (
+    (REPOSITORY / "docs" / "sending.md")
+    .read_text(encoding="utf-8")
+    .partition("## Home Assistant\n")[2]
+)
 SENSORS, DAEMON, AUTOMATIONS = map(
-    yaml.safe_load, re.findall(r"```yaml\n(.*?)```", PAGE.replace("!secret ", ""), re.DOTALL)
+    yaml.safe_load,
+    re.findall(r"```yaml\n(.*?)```", PAGE.replace("!secret ", ""), re.DOTALL),
 )
 
 
 def test_sensors_find_what_they_show() -> None:
     server = Server(full_reader(), PublishSettings(port=0))
-    with httpx.Client(base_url=server.start(), trust_env=False, timeout=PATIENCE_SECONDS) as client:
+    with httpx.Client(
+        base_url=server.start(), trust_env=False, timeout=PATIENCE_SECONDS
+    ) as client:
         stories, health = SENSORS["rest"]
         found = [client.get(urlsplit(one["resource"])._replace(scheme="", netloc="").geturl()).json()
                  for one in (stories, health)]  # fmt: skip
@@ -32,7 +39,11 @@ def test_sensors_find_what_they_show() -> None:
     (sensor,), (problem,) = stories["sensor"], health["binary_sensor"]
     shown = [
         jinja2.Template(one["value_template"]).render(value_json=value)
-        for one, value in ((sensor, found[0]), (sensor, {"stories": []}), (problem, found[1]))
+        for one, value in (
+            (sensor, found[0]),
+            (sensor, {"stories": []}),
+            (problem, found[1]),
+        )
     ]
     first = found[0]["stories"][0]
     assert first["report_count"] >= 2
@@ -51,7 +62,15 @@ def test_automations_find_what_the_webhook_sends(tmp_path: Path) -> None:
     assert webhook.url.endswith("/api/webhook/" + trigger["webhook_id"])
     story = {"title": 'Levee "breaks"', "report_count": 3}
     given = {
-        "trigger": {"json": {"type": "story.report", "data": {"story": story, "url": "https://n.example/s"}}}
+        "trigger": {
+            "json": {
+                "type": "story.report",
+                "data": {"story": story, "url": "https://n.example/s"},
+            }
+        }
     }
-    shown = [jinja2.Template(action["data"][name]).render(given) for name in ("title", "message")]
+    shown = [
+        jinja2.Template(action["data"][name]).render(given)
+        for name in ("title", "message")
+    ]
     assert shown == ['Levee "breaks"', "3 reports: https://n.example/s"]

@@ -60,9 +60,20 @@ QUERIES = st.sampled_from(
     ]
 )  # fmt: skip
 CURSORS = st.sampled_from(
-    ["0-0", "1.1-1", "9" * 17 + "." + "9" * 17 + "-" + "9" * 18, "0.0-0", "-", ".", "1-", "9" * 60 + "-1"]
+    [
+        "0-0",
+        "1.1-1",
+        "9" * 17 + "." + "9" * 17 + "-" + "9" * 18,
+        "0.0-0",
+        "-",
+        ".",
+        "1-",
+        "9" * 60 + "-1",
+    ]
 )
-VALUES = NUMBERS | TIMES | QUERIES | CURSORS | st.text(max_size=300) | st.just("x" * 5000)
+VALUES = (
+    NUMBERS | TIMES | QUERIES | CURSORS | st.text(max_size=300) | st.just("x" * 5000)
+)
 
 
 class Room(Newsroom):
@@ -84,7 +95,9 @@ def _addresses(draw: st.DrawFn) -> str:
     path = draw(st.sampled_from(sorted(PARAMETERS)))
     names = draw(st.lists(st.sampled_from(PARAMETERS[path]), max_size=4))
     asked = "&".join(f"{name}={_quoted(draw(VALUES))}" for name in names)
-    return path.format(_quoted(draw(VALUES))[:2000] if "{}" in path else "") + (f"?{asked}" if asked else "")
+    return path.format(_quoted(draw(VALUES))[:2000] if "{}" in path else "") + (
+        f"?{asked}" if asked else ""
+    )
 
 
 def _quoted(value: str) -> str:
@@ -112,4 +125,8 @@ def _quoted(value: str) -> str:
 def test_no_address_is_a_fault_of_the_program(room: Room, address: str) -> None:
     for headers in ({}, STRANGER, {"Authorization": f"Bearer {room.secret}"}):
         answer = room.client.get(address, headers=headers)
-        assert 200 <= answer.status_code < 500, (address, answer.status_code, answer.text[:300])
+        assert 200 <= answer.status_code < 500, (
+            address,
+            answer.status_code,
+            answer.text[:300],
+        )

@@ -23,7 +23,9 @@ def room(database: Database) -> Iterator[Newsroom]:
 
 
 @pytest.mark.later
-def test_a_query_that_only_excludes_works_wherever_stories_are_read(room: Newsroom) -> None:
+def test_a_query_that_only_excludes_works_wherever_stories_are_read(
+    room: Newsroom,
+) -> None:
     phone = ReaderClient(room.client.base_url, "ada", room.token("phone", "read"))
     (strike,) = phone.ids("user/-/label/dry")
     assert phone.contents(strike)[strike]["title"] == STRIKE
@@ -35,6 +37,10 @@ def test_a_query_that_only_excludes_works_wherever_stories_are_read(room: Newsro
             assert STRIKE in answer.text, address
             assert LEVEE not in answer.text, address
     words = "-levee+-pennmouth"
-    for address in (f"/search?q={words}", f"/api/v1/search?query={words}", "/feeds/dry.atom"):
+    for address in (
+        f"/search?q={words}",
+        f"/api/v1/search?query={words}",
+        "/feeds/dry.atom",
+    ):
         assert STRIKE in room.get(address).text
         assert LEVEE not in room.get(address).text

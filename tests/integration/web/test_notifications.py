@@ -24,7 +24,15 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
 from aggregator.web.webhooks.transmit import AppriseRunner
-from tests.support.articles import FLOOD, NOON, flood, flood_copied, flood_elsewhere, record, strike
+from tests.support.articles import (
+    FLOOD,
+    NOON,
+    flood,
+    flood_copied,
+    flood_elsewhere,
+    record,
+    strike,
+)
 from tests.support.killed_daemon import unlike_any_other
 from tests.support.loopback import LoopbackServer, Request, Response, redirect
 from tests.support.outgoing import LOOPBACK, Post
@@ -62,13 +70,23 @@ def ntfy() -> Iterator[Ntfy]:
     made.close()
 
 
-def phone(ntfy: Ntfy, each: str = "story", limit: int = 30, **query: object) -> Notification:
+def phone(
+    ntfy: Ntfy, each: str = "story", limit: int = 30, **query: object
+) -> Notification:
     saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
     kind: Any = each
-    return Notification(name="notify:phone", url=ntfy.url(), query=saved, each=kind, messages_an_hour=limit)
+    return Notification(
+        name="notify:phone",
+        url=ntfy.url(),
+        query=saved,
+        each=kind,
+        messages_an_hour=limit,
+    )
 
 
-def test_one_notification_for_each_story_that_matches(database: Database, ntfy: Ntfy) -> None:
+def test_one_notification_for_each_story_that_matches(
+    database: Database, ntfy: Ntfy
+) -> None:
     post = Post(database, phone(ntfy, min_reports=2))
     post.rig.take(flood(), strike())
     post.run()
@@ -87,7 +105,9 @@ def test_one_notification_for_each_story_that_matches(database: Database, ntfy: 
     assert post.stats().done == 1
 
 
-def test_none_of_a_story_that_the_owner_muted_in_the_browser(database: Database, ntfy: Ntfy) -> None:
+def test_none_of_a_story_that_the_owner_muted_in_the_browser(
+    database: Database, ntfy: Ntfy
+) -> None:
     BrowserMutes(database).add("words", "dock*")
     post = Post(database, phone(ntfy))
     post.rig.take(flood(), strike())
@@ -97,7 +117,9 @@ def test_none_of_a_story_that_the_owner_muted_in_the_browser(database: Database,
 
 
 @pytest.mark.later
-def test_one_for_each_report_where_that_is_asked(database: Database, ntfy: Ntfy) -> None:
+def test_one_for_each_report_where_that_is_asked(
+    database: Database, ntfy: Ntfy
+) -> None:
     post = Post(database, phone(ntfy, "report"))
     post.rig.take(flood(), strike())
     post.rig.take(flood_elsewhere(), flood_copied())
@@ -127,12 +149,23 @@ def test_a_merged_story_is_not_announced_again(database: Database, ntfy: Ntfy) -
 def test_a_title_calls_nobody(database: Database, ntfy: Ntfy) -> None:
     """Discord, Mattermost and others call all members at the text "@everyone"."""
     post = Post(database, phone(ntfy))
-    post.rig.take(record("@channel", "1", "@everyone Levee breaks <@&12> at 3 @ noon", FLOOD, published=NOON))
+    post.rig.take(
+        record(
+            "@channel",
+            "1",
+            "@everyone Levee breaks <@&12> at 3 @ noon",
+            FLOOD,
+            published=NOON,
+        )
+    )
     post.run()
     (one,) = ntfy.taken
     assert "@everyone" not in one["title"] + one["message"]
     assert "@channel" not in one["message"]
-    assert one["title"].replace("\u2060", "") == "@everyone Levee breaks <@&12> at 3 @ noon"
+    assert (
+        one["title"].replace("\u2060", "")
+        == "@everyone Levee breaks <@&12> at 3 @ noon"
+    )
     assert one["title"].count("\u2060") == 2
 
 
@@ -143,7 +176,9 @@ def _ids(database: Database) -> list[str]:
 
 
 @pytest.mark.later
-def test_a_failure_is_stored_without_the_address_and_repeated(database: Database, ntfy: Ntfy) -> None:
+def test_a_failure_is_stored_without_the_address_and_repeated(
+    database: Database, ntfy: Ntfy
+) -> None:
     ntfy.answer = Response(403, body="no")
     post = Post(database, phone(ntfy))
     post.rig.take(flood())
@@ -161,13 +196,20 @@ def test_a_failure_is_stored_without_the_address_and_repeated(database: Database
 
 
 @pytest.mark.later
-def test_what_is_above_the_limit_of_an_hour_comes_together(database: Database, ntfy: Ntfy) -> None:
+def test_what_is_above_the_limit_of_an_hour_comes_together(
+    database: Database, ntfy: Ntfy
+) -> None:
     post = Post(database, phone(ntfy, limit=2))
     rng = random.Random(1)
 
     def take(*numbers: int) -> None:
         news = [unlike_any_other(rng, number) for number in numbers]
-        post.rig.take(*(record("Echo", one["id"], one["title"], one["text"], published=NOON) for one in news))
+        post.rig.take(
+            *(
+                record("Echo", one["id"], one["title"], one["text"], published=NOON)
+                for one in news
+            )
+        )
         post.run()
 
     ntfy.answer = Response(500)
@@ -177,7 +219,9 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(database: Database, n
     post.run()
     assert [one["title"] for one in ntfy.taken][1:] == ["13 stories"]
     lines = ntfy.taken[1]["message"].splitlines()
-    assert [line[:29] for line in lines[1:20:2]] == ["https://news.example/stories/"] * 10
+    assert [line[:29] for line in lines[1:20:2]] == [
+        "https://news.example/stories/"
+    ] * 10
     assert lines[20:] == ["and 3 more: https://news.example/"]
     assert len(set(lines[1::2])) == 10
     take(14)
@@ -190,7 +234,9 @@ def test_what_is_above_the_limit_of_an_hour_comes_together(database: Database, n
 
 
 @pytest.mark.later
-def test_a_result_that_the_database_did_not_store_is_stored_later(database: Database, ntfy: Ntfy) -> None:
+def test_a_result_that_the_database_did_not_store_is_stored_later(
+    database: Database, ntfy: Ntfy
+) -> None:
     impatient = msgspec.structs.replace(database.tuning, lock_seconds=0.3)
     post = Post(Database(database.url, impatient), phone(ntfy))
     post.run()
@@ -210,9 +256,12 @@ def test_a_result_that_the_database_did_not_store_is_stored_later(database: Data
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433"]
+    "host",
+    ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "2130706433"],
 )
-def test_no_private_address_is_reached_unless_it_is_allowed(ntfy: Ntfy, host: str) -> None:
+def test_no_private_address_is_reached_unless_it_is_allowed(
+    ntfy: Ntfy, host: str
+) -> None:
     url = ntfy.url().replace("127.0.0.1", host)
     sent = AppriseRunner((), 15.0).send(url, "Title", "text")
     assert not sent.is_accepted
@@ -248,7 +297,9 @@ def test_an_unknown_service_is_told() -> None:
     assert sent.problem == "Apprise does not know this address"
 
 
-def test_without_files_or_processes_it_is_tried_again(ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_files_or_processes_it_is_tried_again(
+    ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runner = AppriseRunner(LOOPBACK, 15.0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with open(os.devnull) as highest:  # noqa: PTH123 - its number is the next free one
@@ -260,7 +311,9 @@ def test_without_files_or_processes_it_is_tried_again(ntfy: Ntfy, monkeypatch: p
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with monkeypatch.context() as gone:
         gone.setattr(sys, "executable", "/nowhere/python")
-        assert runner.send(ntfy.url(), "Title", "text").problem.startswith("Apprise cannot be started: ")
+        assert runner.send(ntfy.url(), "Title", "text").problem.startswith(
+            "Apprise cannot be started: "
+        )
     assert runner.send(ntfy.url(), "Title", "text").is_accepted
 
 
@@ -272,7 +325,9 @@ def test_a_service_that_hangs_is_given_up_and_a_stop_ends_it(ntfy: Ntfy) -> None
     assert runner.send(ntfy.url(), "Title", "text").is_stopped
 
 
-def test_proxies_of_the_environment_are_not_used(ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_environment_are_not_used(
+    ntfy: Ntfy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert AppriseRunner(LOOPBACK, 15.0).send(ntfy.url(), "Title", "text").is_accepted
 
@@ -286,7 +341,11 @@ def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
         "print([one for one in ('apprise', 'requests') if one in sys.modules])"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert (ran.stdout.strip(), ran.stderr) == ("[]", "")
 
@@ -297,7 +356,10 @@ def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
 def test_a_webhook_has_headers_of_its_own(database: Database) -> None:
     with Receiver() as receiver:
         hook = Webhook(
-            name="desk", url=receiver.url(), key=signing_key(SECRET), headers=(("Authorization", "Bearer x"),)
+            name="desk",
+            url=receiver.url(),
+            key=signing_key(SECRET),
+            headers=(("Authorization", "Bearer x"),),
         )
         post = Post(database, hook)
         post.clock.time = dt.datetime.now(dt.UTC)

@@ -35,7 +35,12 @@ def asked(room: Newsroom, path: str, *headers: str, version: str = "1.1") -> byt
     """The body that a client gets which writes its request by itself."""
     port = room.client.base_url.port or 0
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
-        lines = [f"GET {path} HTTP/{version}", f"Host: 127.0.0.1:{port}", "Connection: close", *headers]
+        lines = [
+            f"GET {path} HTTP/{version}",
+            f"Host: 127.0.0.1:{port}",
+            "Connection: close",
+            *headers,
+        ]
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         answer = HTTPResponse(connection)
         answer.begin()
@@ -64,7 +69,9 @@ def room(database: Database) -> Iterator[Newsroom]:
 def paths(room: Newsroom) -> list[str]:
     """Every route that shows something of articles."""
     stories = [str(one["id"]) for one in room.stories().values()]
-    articles = [str(one["id"]) for story in room.stories().values() for one in story["articles"]]
+    articles = [
+        str(one["id"]) for story in room.stories().values() for one in story["articles"]
+    ]
     one, other = articles[:2]
     return [
         "/", "/newest", "/search?q=levee", f"/stories/{stories[0]}", f"/explain?article={one}", "/sources",
@@ -74,12 +81,15 @@ def paths(room: Newsroom) -> list[str]:
     ]  # fmt: skip
 
 
-def differing(room: Newsroom, paths: list[str], *headers: str, version: str = "1.1") -> set[str]:
+def differing(
+    room: Newsroom, paths: list[str], *headers: str, version: str = "1.1"
+) -> set[str]:
     """The addresses at which this request gets another answer than one through a known proxy."""
     return {
         path
         for path in paths
-        if asked(room, path, *headers, version=version) != asked(room, path, "X-Forwarded-For: 203.0.113.9")
+        if asked(room, path, *headers, version=version)
+        != asked(room, path, "X-Forwarded-For: 203.0.113.9")
     }
 
 
@@ -118,7 +128,9 @@ def test_a_request_in_an_old_version_of_http_is_not_the_owners(
     assert differing(room, paths, version=version) == set()
 
 
-def test_headers_that_clients_send_take_nothing_from_the_owner(room: Newsroom, paths: list[str]) -> None:
+def test_headers_that_clients_send_take_nothing_from_the_owner(
+    room: Newsroom, paths: list[str]
+) -> None:
     article = next(path for path in paths if path.startswith("/api/v1/articles"))
     for header in OF_CLIENTS:
         assert b'"text":null' not in asked(room, article, header), header
@@ -163,20 +175,38 @@ def test_a_proxy_without_a_header_makes_owners_unless_the_settings_forbid_it(
             assert (notice in caplog.text) is (owner_on_loopback is None)
 
 
-def test_names_of_loopback_are_no_other_machines(database: Database, two_paths: list[str]) -> None:
-    with opened(database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1")) as room:
+def test_names_of_loopback_are_no_other_machines(
+    database: Database, two_paths: list[str]
+) -> None:
+    with opened(
+        database, public_url="http://localhost:8080", allowed_hosts=("127.0.0.2", "::1")
+    ) as room:
         assert differing(room, two_paths)
 
 
-def test_the_owner_corrects_as_he_changes_sources_and_a_visitor_reads_how_to_sign_in(room: Newsroom) -> None:
+def test_the_owner_corrects_as_he_changes_sources_and_a_visitor_reads_how_to_sign_in(
+    room: Newsroom,
+) -> None:
     one, other = [str(story["id"]) for story in room.stories().values()][:2]
     page = room.client.get(f"/stories/{one}").text
-    fields = {"kind": "merge", "story": one, "other": other, "form": FORM.findall(page)[0]}
+    fields = {
+        "kind": "merge",
+        "story": one,
+        "other": other,
+        "form": FORM.findall(page)[0],
+    }
     assert "Correct this story" in page
-    assert room.client.post("/correct", data=fields).status_code == 200, "it asks whether to"
-    assert room.client.post("/correct", data=fields | {"form": "0" * 64}).status_code == 403
+    assert room.client.post("/correct", data=fields).status_code == 200, (
+        "it asks whether to"
+    )
+    assert (
+        room.client.post("/correct", data=fields | {"form": "0" * 64}).status_code
+        == 403
+    )
     assert room.client.get("/corrections").status_code == 200
     visited = room.client.get(f"/stories/{one}", headers=STRANGER).text
     assert "Correct this story" not in visited
     assert f'href="/sign-in?story={one}"' in visited
-    assert room.client.post("/correct", data=fields, headers=STRANGER).status_code == 403
+    assert (
+        room.client.post("/correct", data=fields, headers=STRANGER).status_code == 403
+    )

@@ -32,7 +32,9 @@ def room(database: Database) -> Iterator[Newsroom]:
         for number in range(1, 5):
             text = f"Kiln {number} was fired for the {number}th time, and its pots are for sale in {number}."
             title, published = f"Kiln number {number}", NOON + number * HOUR
-            post = record(FEED.id, str(number), title, text, outlet="Potter", published=published)
+            post = record(
+                FEED.id, str(number), title, text, outlet="Potter", published=published
+            )
             opened.writer.take(post)
         opened.writer.pipeline.index_text(lambda: False)
         yield opened
@@ -46,7 +48,9 @@ def page_of(room: Newsroom, path: str, **headers: str) -> html.HtmlElement:
 
 def listed(room: Newsroom, path: str) -> list[str]:
     """The numbers of the posts on a page."""
-    links = page_of(room, path).xpath("//*[contains(@class, 'story')]//*[self::h2 or self::h3]/a")
+    links = page_of(room, path).xpath(
+        "//*[contains(@class, 'story')]//*[self::h2 or self::h3]/a"
+    )
     return [link.text_content().removeprefix("Kiln number ") for link in links]
 
 
@@ -60,25 +64,46 @@ def state(room: Newsroom, number: int, path: str = "/") -> set[str]:
     return {"is-read", "is-saved"} & set(shown.get("class").split())
 
 
-def press(room: Newsroom, path: str, act: str, number: int | None = None) -> httpx.Response:
+def press(
+    room: Newsroom, path: str, act: str, number: int | None = None
+) -> httpx.Response:
     """Submit the form of a page as a browser does, by a button of a story, or by that for all above."""
     page = page_of(room, path)
     (form,) = page.xpath("//form[@id='marks']")
     fields = {field.get("name"): field.get("value") for field in form.iter("input")}
-    among = f"//*[@data-story='{story_of(room, number)}']" if number else "//p[@class='all-read']"
+    among = (
+        f"//*[@data-story='{story_of(room, number)}']"
+        if number
+        else "//p[@class='all-read']"
+    )
     (button,) = page.xpath(f"{among}//button[@form='marks'][@name='{act}']")
-    return room.client.post(form.get("action"), data=fields | {act: button.get("value")})
+    return room.client.post(
+        form.get("action"), data=fields | {act: button.get("value")}
+    )
 
 
-def test_a_story_is_marked_and_unmarked_on_every_page_that_lists_it(room: Newsroom) -> None:
+def test_a_story_is_marked_and_unmarked_on_every_page_that_lists_it(
+    room: Newsroom,
+) -> None:
     story = story_of(room, 2)
-    paths = ("/", "/?view=newest", f"/sources/{FEED.id}", f"/stories/{story}", "/search?q=kiln")
+    paths = (
+        "/",
+        "/?view=newest",
+        f"/sources/{FEED.id}",
+        f"/stories/{story}",
+        "/search?q=kiln",
+    )
     for path in paths:
         assert state(room, 2, path) == set(), path
         answer = press(room, path, "read", 2)
-        assert (answer.status_code, answer.headers["location"]) == (303, f"{path}#s-{story}")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            f"{path}#s-{story}",
+        )
         press(room, path, "save", 2)
-        assert all(state(room, 2, each) == {"is-read", "is-saved"} for each in paths), path
+        assert all(state(room, 2, each) == {"is-read", "is-saved"} for each in paths), (
+            path
+        )
         assert state(room, 3, "/") == set()
         press(room, path, "unread", 2)
         press(room, path, "unsave", 2)
@@ -87,7 +112,10 @@ def test_a_story_is_marked_and_unmarked_on_every_page_that_lists_it(room: Newsro
 def test_lists_of_unread_and_saved_stories(room: Newsroom) -> None:
     press(room, "/", "read", 2)
     press(room, "/", "save", 3)
-    for place, first in (("/?", "/?view=newest"), (f"/sources/{FEED.id}?", f"/sources/{FEED.id}")):
+    for place, first in (
+        ("/?", "/?view=newest"),
+        (f"/sources/{FEED.id}?", f"/sources/{FEED.id}"),
+    ):
         assert listed(room, first) == ["4", "3", "2", "1"]
         assert listed(room, f"{place}view=unread") == ["4", "3", "1"]
         assert listed(room, f"{place}view=saved") == ["3"]
@@ -106,7 +134,9 @@ def test_all_above_are_marked_at_once_and_none_below(room: Newsroom) -> None:
 
 
 def test_a_new_report_makes_a_story_unread(room: Newsroom) -> None:
-    flood = record("Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON)
+    flood = record(
+        "Gazette", "1", "Levee breaks at Pennmouth, four dead", FLOOD, published=NOON
+    )
     room.writer.take(flood)
     room.writer.render()
     id_ = str(room.stories()["Levee breaks at Pennmouth, four dead"]["id"])
@@ -115,7 +145,9 @@ def test_a_new_report_makes_a_story_unread(room: Newsroom) -> None:
     path = "/?view=unread"
     assert id_ not in room.get(path).text
     room.clock.time += HOUR
-    entry = record("Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=room.clock())
+    entry = record(
+        "Herald", "1", "Pennmouth under water", FLOOD_ELSEWHERE, published=room.clock()
+    )
     room.writer.accept(entry, bump_by_clock=True)
     room.writer.place()
     assert f'data-story="{id_}"' in room.get(path).text
@@ -137,11 +169,25 @@ def test_strangers_see_and_set_no_marks(room: Newsroom) -> None:
     form = page_of(room, "/").xpath("//form[@id='marks']/input[@name='form']/@value")[0]
     given = {"form": form, "unread": story}
     for headers in (STRANGER, {"Authorization": f"Bearer {secret}"}):
-        for path in ("/", "/?view=saved", f"/stories/{story}", f"/sources/{FEED.id}?view=saved"):
+        for path in (
+            "/",
+            "/?view=saved",
+            f"/stories/{story}",
+            f"/sources/{FEED.id}?view=saved",
+        ):
             page = room.client.get(path, headers=headers).text
             assert not re.search("is-read|is-saved|/marks|view=unread", page), path
-        assert len(html.fromstring(room.client.get("/?view=saved", headers=headers).text).xpath("//h3")) == 4
-        assert room.client.post("/marks", data=given, headers=headers).status_code == 403
+        assert (
+            len(
+                html.fromstring(
+                    room.client.get("/?view=saved", headers=headers).text
+                ).xpath("//h3")
+            )
+            == 4
+        )
+        assert (
+            room.client.post("/marks", data=given, headers=headers).status_code == 403
+        )
     for wrong in ({"form": "0" * 64}, {"form": ""}):
         assert room.client.post("/marks", data=given | wrong).status_code == 403
     foreign = {"Sec-Fetch-Site": "cross-site"}
@@ -149,21 +195,31 @@ def test_strangers_see_and_set_no_marks(room: Newsroom) -> None:
     assert state(room, 2) == {"is-read", "is-saved"}
 
 
-def test_the_owner_has_the_same_marks_with_a_token_from_elsewhere(room: Newsroom) -> None:
+def test_the_owner_has_the_same_marks_with_a_token_from_elsewhere(
+    room: Newsroom,
+) -> None:
     press(room, "/", "read", 2)
     cookie = {"Cookie": f"aggregator_token={room.token('owner', 'admin')}"} | STRANGER
     page = html.fromstring(room.client.get("/", headers=cookie).text)
-    assert [one.get("data-story") for one in page.find_class("is-read")] == [story_of(room, 2)]
+    assert [one.get("data-story") for one in page.find_class("is-read")] == [
+        story_of(room, 2)
+    ]
     form = page.xpath("//form[@id='marks']/input[@name='form']/@value")[0]
-    sent = room.client.post("/marks", data={"form": form, "read": story_of(room, 3)}, headers=cookie)
+    sent = room.client.post(
+        "/marks", data={"form": form, "read": story_of(room, 3)}, headers=cookie
+    )
     assert sent.status_code == 303
     assert state(room, 3) == {"is-read"}
 
 
-@pytest.mark.parametrize("back", ["//evil.example/", "https://evil.example", "", "\\\\evil.example", "x"])
+@pytest.mark.parametrize(
+    "back", ["//evil.example/", "https://evil.example", "", "\\\\evil.example", "x"]
+)
 def test_the_form_leads_to_no_other_site(room: Newsroom, back: str) -> None:
     form = page_of(room, "/").xpath("//form[@id='marks']/input[@name='form']/@value")[0]
-    sent = room.client.post("/marks", data={"form": form, "back": back, "read": "nosuch../"})
+    sent = room.client.post(
+        "/marks", data={"form": form, "back": back, "read": "nosuch../"}
+    )
     assert (sent.status_code, sent.headers["location"]) == (303, "/")
     assert not queried(room.database, select(read_mark)).first()
 
@@ -193,7 +249,10 @@ def test_other_readers_keep_their_own_marks(room: Newsroom) -> None:
     ada = ReaderClient(base, "Ada", room.token("reads", "read"))
     ada.mark(ada.ids()[0], add=READ)
     press(room, "/", "read", 1)
-    for again in (ReaderClient(base, "ada", "anything"), ReaderClient(base, "ada", room.token("a", "admin"))):
+    for again in (
+        ReaderClient(base, "ada", "anything"),
+        ReaderClient(base, "ada", room.token("a", "admin")),
+    ):
         assert again.unread() == ada.unread() == ada.ids()[1:]
     assert state(room, 4) == set()
 

@@ -23,7 +23,13 @@ def flood(url: str = "https://courier.example/levee.jpg") -> tuple[Entry, ...]:
     return (
         with_picture(record("Arrel Courier", "1", LEVEE, FLOOD, published=NOON), url),
         with_picture(
-            record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+            record(
+                "Calmouth Post",
+                "2",
+                "Pennmouth under water",
+                FLOOD_ELSEWHERE,
+                published=NOON,
+            ),
             "https://post.example/boat.jpg",
         ),
     )
@@ -43,18 +49,25 @@ def take(room: Newsroom, *entries: Entry) -> str:
     return f"/stories/{story['id']}"
 
 
-def test_a_story_shows_the_picture_of_the_report_whose_title_it_has(room: Newsroom) -> None:
+def test_a_story_shows_the_picture_of_the_report_whose_title_it_has(
+    room: Newsroom,
+) -> None:
     path = take(room, *flood())
     title = next(iter(room.stories()))
     name = "levee" if title == LEVEE else "boat"
     other = "boat" if title == LEVEE else "levee"
     for address in ("/", "/?view=newest"):
         page = room.get(address).text
-        assert f'/{name}.jpg" alt="" loading="lazy" referrerpolicy="no-referrer">' in page
+        assert (
+            f'/{name}.jpg" alt="" loading="lazy" referrerpolicy="no-referrer">' in page
+        )
         assert f'src="https://post.example/{other}.jpg"' not in page
         assert page.count("<img") == 1
     page = room.get(path).text
-    assert f'/{name}.jpg" alt="The broken levee" loading="lazy" referrerpolicy="no-referrer">' in page
+    assert (
+        f'/{name}.jpg" alt="The broken levee" loading="lazy" referrerpolicy="no-referrer">'
+        in page
+    )
     assert room.stories()[title]["picture"].endswith(f"/{name}.jpg")
     assert room.get(f"/api/v1{path}").json()["picture"].endswith(f"/{name}.jpg")
     item = room.get("/feeds/stories.json").json()["items"][0]
@@ -78,12 +91,20 @@ def test_pictures_that_are_switched_off_are_on_no_page(database: Database) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["http://192.168.0.4/door.jpg", "https://nas/levee.jpg", "https://courier.example/levee.svg"]
+    "url",
+    [
+        "http://192.168.0.4/door.jpg",
+        "https://nas/levee.jpg",
+        "https://courier.example/levee.svg",
+    ],
 )
 def test_a_picture_in_the_network_of_the_reader_or_with_scripts_is_not_asked_for(
     room: Newsroom, url: str
 ) -> None:
-    path = take(room, with_picture(record("Arrel Courier", "1", LEVEE, FLOOD, published=NOON), url))
+    path = take(
+        room,
+        with_picture(record("Arrel Courier", "1", LEVEE, FLOOD, published=NOON), url),
+    )
     for address in ("/", path):
         assert "<img" not in room.get(address).text
     assert room.stories()[LEVEE]["picture"] is None
@@ -101,25 +122,42 @@ POST = "<p>The harbour, seen from the crane.</p>{}<p>It is quiet.</p><pre><code>
 
 
 def post(html: str) -> Entry:
-    return record("Blog", "1", "The harbour", "", html=html, url="https://blog.example/harbour")
+    return record(
+        "Blog", "1", "The harbour", "", html=html, url="https://blog.example/harbour"
+    )
 
 
 def test_the_first_large_picture_of_a_post_is_its_picture(room: Newsroom) -> None:
-    icons = '<img src="/face.png" width="32" height="32"><img src="/smile.png" alt="🙂">'
-    path = take(room, post(POST.format(f'{icons}<img src="/crane.jpg" width="900" alt="A crane">')))
+    icons = (
+        '<img src="/face.png" width="32" height="32"><img src="/smile.png" alt="🙂">'
+    )
+    path = take(
+        room,
+        post(POST.format(f'{icons}<img src="/crane.jpg" width="900" alt="A crane">')),
+    )
     assert room.stories()["The harbour"]["picture"] == "https://blog.example/crane.jpg"
-    assert '<img class="thumb" src="https://blog.example/crane.jpg" alt=""' in room.get("/").text
+    assert (
+        '<img class="thumb" src="https://blog.example/crane.jpg" alt=""'
+        in room.get("/").text
+    )
     page = room.get(path).text
     assert page.count("crane.jpg") == 1, "the post shows it itself"
 
 
 def test_a_post_without_a_picture_in_it_shows_that_of_its_feed(room: Newsroom) -> None:
-    path = take(room, with_picture(post(POST.format("")), "https://blog.example/cover.jpg"))
+    path = take(
+        room, with_picture(post(POST.format("")), "https://blog.example/cover.jpg")
+    )
     assert 'class="picture" src="https://blog.example/cover.jpg"' in room.get(path).text
 
 
 def test_a_story_without_a_picture_has_no_place_for_one(room: Newsroom) -> None:
-    path = take(room, record("Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON))
+    path = take(
+        room,
+        record(
+            "Sennick Echo", "4", "Dockers strike in Sennick", STRIKE, published=NOON
+        ),
+    )
     for address in ("/", path):
         assert "<img" not in room.get(address).text
         assert "pictured" not in room.get(address).text

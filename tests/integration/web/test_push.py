@@ -40,21 +40,37 @@ RECORD = {
     "title": "Dock workers strike",
     "text": " ".join(STRIKE.split()),
 }
-OTHER = {"id": "r2", "outlet": "Herald", "title": "Levee breaks", "text": FLOOD, "published": "2026-10-11"}
+OTHER = {
+    "id": "r2",
+    "outlet": "Herald",
+    "title": "Levee breaks",
+    "text": FLOOD,
+    "published": "2026-10-11",
+}
 JSONL = "application/jsonl"
 
 
 class Office(Newsroom):
     """A newsroom with a token that may push."""
 
-    def __init__(self, database: Database, *, deadline_seconds: float = 20.0, **tuning: Any) -> None:
+    def __init__(
+        self, database: Database, *, deadline_seconds: float = 20.0, **tuning: Any
+    ) -> None:
         super().__init__(
-            database, tuning={"push": tuning, "net": {"fetch_deadline_seconds": deadline_seconds}}
+            database,
+            tuning={
+                "push": tuning,
+                "net": {"fetch_deadline_seconds": deadline_seconds},
+            },
         )
         self.secret = self.token("newsroom", "push")
 
-    def push(self, body: Any, *, secret: str | None = "", **more: str) -> httpx.Response:
-        headers = {"Content-Type": "application/json"} | {k.replace("_", "-"): v for k, v in more.items()}
+    def push(
+        self, body: Any, *, secret: str | None = "", **more: str
+    ) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} | {
+            k.replace("_", "-"): v for k, v in more.items()
+        }
         if secret is not None:
             headers["Authorization"] = f"Bearer {secret or self.secret}"
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -90,7 +106,9 @@ def test_a_pushed_article_is_placed_and_bumps_by_our_clock(office: Office) -> No
     reported = answer.json()
     assert (reported["accepted"], reported["known"], reported["rejected"]) == (1, 0, 0)
     office.place()
-    row = queried(office.database, select(article.c.id, article.c.outlet, article.c.published)).one()
+    row = queried(
+        office.database, select(article.c.id, article.c.outlet, article.c.published)
+    ).one()
     bumped = queried(office.database, select(story.c.bumped_at)).scalar_one()
     assert (row.id, row.outlet) == (reported["items"][0]["article"], "Herald")
     assert row.published.date() == dt.date(2026, 10, 11)
@@ -114,7 +132,12 @@ def test_each_record_of_a_list_is_answered(office: Office) -> None:
 
 
 def test_records_may_come_a_line(office: Office) -> None:
-    body = b"\xef\xbb\xbf" + json.dumps(RECORD).encode() + b"\r\n\r\n{broken\r\n" + json.dumps(OTHER).encode()
+    body = (
+        b"\xef\xbb\xbf"
+        + json.dumps(RECORD).encode()
+        + b"\r\n\r\n{broken\r\n"
+        + json.dumps(OTHER).encode()
+    )
     reported = office.push(body, Content_Type=JSONL).json()
     assert [(one["record"], one["status"]) for one in reported["items"]] == [
         (1, "accepted"),
@@ -123,15 +146,22 @@ def test_records_may_come_a_line(office: Office) -> None:
     ]
     assert office.push(b'{"title": "x"}\n' * 201, Content_Type=JSONL).status_code == 413
     refused = office.push(body)
-    assert (refused.status_code, "application/jsonl" in refused.json()["detail"]) == (400, True)
+    assert (refused.status_code, "application/jsonl" in refused.json()["detail"]) == (
+        400,
+        True,
+    )
     below = office.push(b"\n \r\n" + body, Content_Type=JSONL).json()
-    assert [one["record"] for one in below["items"]] == [3, 5, 6], "blank lines at the beginning count, too"
+    assert [one["record"] for one in below["items"]] == [3, 5, 6], (
+        "blank lines at the beginning count, too"
+    )
 
 
 def test_the_same_again_is_known_and_another_text_a_revision(office: Office) -> None:
     first = office.push(RECORD).json()["items"][0]
     assert office.push(RECORD).json()["items"][0] == first | {"status": "known"}
-    changed = office.push(RECORD | {"text": RECORD["text"] + " A sentence was added."}).json()["items"][0]
+    changed = office.push(
+        RECORD | {"text": RECORD["text"] + " A sentence was added."}
+    ).json()["items"][0]
     assert changed == first | {"revision": True}
     assert office.entries() == 2
 
@@ -139,15 +169,25 @@ def test_the_same_again_is_known_and_another_text_a_revision(office: Office) -> 
 def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
     pushed = office.push(RECORD).json()["items"][0]["article"]
     read = entry_of_record(decoded_record(json.dumps(RECORD)), file_name="dump.jsonl")
-    assert office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed, "of the token"
+    assert (
+        office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed
+    ), "of the token"
     (known,) = written_by(office.database, inbox.accept, [read], seen=[NOON]).accepted
     assert (known.outcome, known.article) == ("known", pushed)
 
 
 def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) -> None:
-    polled = Entry(source="feed 1", guid="g", url="https://herald.example/1", text=FLOOD, authority="own")
+    polled = Entry(
+        source="feed 1",
+        guid="g",
+        url="https://herald.example/1",
+        text=FLOOD,
+        authority="own",
+    )
     (mine,) = written_by(office.database, inbox.accept, [polled], seen=[NOON]).accepted
-    item = office.push({"url": "https://herald.example/1", "title": "Nothing happened"}).json()["items"][0]
+    item = office.push(
+        {"url": "https://herald.example/1", "title": "Nothing happened"}
+    ).json()["items"][0]
     assert (item["status"], item["article"]) == ("known", mine.article)
 
 
@@ -162,7 +202,9 @@ def test_the_page_of_a_bare_address_is_fetched_by_the_daemon(office: Office) -> 
 
 def test_many_at_once_are_one_article_each(office: Office) -> None:
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: office.push([RECORD, OTHER]).json(), range(8)))
+        answers = list(
+            threads.map(lambda _: office.push([RECORD, OTHER]).json(), range(8))
+        )
     assert sum(answer["accepted"] for answer in answers) == office.entries() == 2
     assert {answer["known"] for answer in answers} == {0, 2}
 
@@ -178,11 +220,15 @@ def test_an_idempotency_key_is_ignored(local: Office) -> None:
 
 def test_pushing_needs_a_token_that_may_push(local: Office) -> None:
     assert "aggregator token create" in problem_of(local.push(RECORD, secret=None), 401)
-    assert local.push(RECORD, secret=None).headers["www-authenticate"].startswith("Bearer")
+    assert (
+        local.push(RECORD, secret=None).headers["www-authenticate"].startswith("Bearer")
+    )
     problem_of(local.push(RECORD, secret="agg_wrong"), 401)
     odd = {"Authorization": b"Bearer wr\xf6ng", "Content-Type": b"application/json"}
     problem_of(local.client.post("/api/v1/articles", content=b"{}", headers=odd), 401)
-    assert "--scope push" in problem_of(local.push(RECORD, secret=local.token("reader", "read")), 403)
+    assert "--scope push" in problem_of(
+        local.push(RECORD, secret=local.token("reader", "read")), 403
+    )
     assert local.push(RECORD, secret=local.token("boss", "admin")).status_code == 202
     written_by(local.database, api_tokens.revoke, "newsroom", local.clock())
     problem_of(local.push(RECORD), 401)
@@ -191,13 +237,20 @@ def test_pushing_needs_a_token_that_may_push(local: Office) -> None:
 
 def test_a_token_may_come_as_password(local: Office) -> None:
     auth = httpx.BasicAuth("anyone", local.secret)
-    assert local.client.post("/api/v1/articles", json=RECORD, auth=auth).status_code == 202
+    assert (
+        local.client.post("/api/v1/articles", json=RECORD, auth=auth).status_code == 202
+    )
 
 
 def test_a_password_for_the_proxy_in_front_is_none_of_ours(local: Office) -> None:
     proxy = httpx.BasicAuth("editor", "opensesame")
-    assert all(local.client.get("/healthz", auth=proxy).status_code == 200 for _ in range(12))
-    assert local.client.post("/api/v1/articles", json=RECORD, auth=proxy).status_code == 401
+    assert all(
+        local.client.get("/healthz", auth=proxy).status_code == 200 for _ in range(12)
+    )
+    assert (
+        local.client.post("/api/v1/articles", json=RECORD, auth=proxy).status_code
+        == 401
+    )
 
 
 def test_the_database_holds_no_token_but_its_hash(office: Office) -> None:
@@ -216,8 +269,16 @@ def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> 
     local.client.get("/stories", headers={"Authorization": f"Bearer {local.secret}"})
     executed(local.database, text("ALTER TABLE api_token RENAME TO gone"))
     assert local.push(RECORD).status_code == 503
-    ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
-    assert not any(word in str(record.__dict__) for record in ours for word in (local.secret, "secret-guess"))
+    ours = [
+        record
+        for record in caplog.records
+        if not record.name.startswith(("httpx", "httpcore"))
+    ]
+    assert not any(
+        word in str(record.__dict__)
+        for record in ours
+        for word in (local.secret, "secret-guess")
+    )
 
 
 # --- what is too much, too slow, or nothing ----------------------------------------------------------------
@@ -236,18 +297,27 @@ def test_no_log_has_a_token(local: Office, caplog: pytest.LogCaptureFixture) -> 
         (b'[1], "items": 5', 400, "not JSON"),
         (b'[{"title": "x"}], "more": [1]', 400, "not JSON"),
         (b'{"id": "1"}', 422, "empty"),
-        (b'{"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": []}', 422, "JSON feed"),
+        (
+            b'{"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": []}',
+            422,
+            "JSON feed",
+        ),
         (json.dumps([RECORD] * 201).encode(), 413, "more than 200 records"),
         (b'{"title": "' + b"x" * 1_048_576 + b'"}', 413, "longer than 1048576 bytes"),
     ],
 )
-def test_rejected_records_are_reported(local: Office, body: bytes, status: int, words: str) -> None:
+def test_rejected_records_are_reported(
+    local: Office, body: bytes, status: int, words: str
+) -> None:
     assert words in problem_of(local.push(body), status)
     assert local.entries() == 0
 
 
 def test_exactly_as_much_as_may_be_is_taken(local: Office) -> None:
-    assert local.push([{"title": f"Item {n}"} for n in range(200)]).json()["accepted"] == 200
+    assert (
+        local.push([{"title": f"Item {n}"} for n in range(200)]).json()["accepted"]
+        == 200
+    )
     padded = json.dumps(RECORD).encode().ljust(1_048_576)
     assert local.push(padded).status_code == 202
 
@@ -262,11 +332,15 @@ def test_no_record_keeps_the_server_busy(local: Office) -> None:
 def test_if_all_are_rejected_each_reason_is_reported(local: Office) -> None:
     answer = local.push([{}, 3])
     problem_of(answer, 422)
-    assert [item["status"] for item in answer.json()["items"]] == ["rejected", "rejected"]
+    assert [item["status"] for item in answer.json()["items"]] == [
+        "rejected",
+        "rejected",
+    ]
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
+    "kind",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""],
 )
 def test_what_a_foreign_page_could_send_is_refused(local: Office, kind: str) -> None:
     assert "Content-Type" in problem_of(local.push(RECORD, Content_Type=kind), 415)
@@ -274,8 +348,13 @@ def test_what_a_foreign_page_could_send_is_refused(local: Office, kind: str) -> 
 
 def test_a_packed_body_is_unpacked_within_the_limit(local: Office) -> None:
     plain = json.dumps(RECORD).encode()
-    assert local.push(gzip.compress(plain), Content_Encoding="gzip").json()["accepted"] == 1
-    assert local.push(gzip.compress(plain), Content_Encoding="x-gzip").json()["known"] == 1
+    assert (
+        local.push(gzip.compress(plain), Content_Encoding="gzip").json()["accepted"]
+        == 1
+    )
+    assert (
+        local.push(gzip.compress(plain), Content_Encoding="x-gzip").json()["known"] == 1
+    )
     bomb = gzip.compress(b'{"title": "' + b" " * 20_000_000)
     problem_of(local.push(bomb, Content_Encoding="gzip"), 413)
     problem_of(local.push(gzip.compress(plain)[:-9], Content_Encoding="gzip"), 400)
@@ -288,9 +367,14 @@ def test_a_body_is_counted_while_it_comes(local: Office) -> None:
         for _ in range(64):
             yield b"x" * 65_536
 
-    headers = {"Authorization": f"Bearer {local.secret}", "Content-Type": "application/json"}
+    headers = {
+        "Authorization": f"Bearer {local.secret}",
+        "Content-Type": "application/json",
+    }
     try:
-        answer = local.client.post("/api/v1/articles", content=endless(), headers=headers)
+        answer = local.client.post(
+            "/api/v1/articles", content=endless(), headers=headers
+        )
     except httpx.WriteError:
         pytest.skip("the server hung up before this client had read its answer")
     problem_of(answer, 413)
@@ -327,7 +411,9 @@ def test_slow_bodies_keep_nobody_waiting(local: Office) -> None:
     for _ in range(11):
         assert local.client.get("/healthz").status_code == 200
     assert local.push(OTHER).status_code == 202
-    assert not any(one.is_answered() for one in slow), "they all were under way meanwhile"
+    assert not any(one.is_answered() for one in slow), (
+        "they all were under way meanwhile"
+    )
     slow[15].send(body[20:])
     assert slow[15].status() == 202, "a slow one is served too, when it is done"
     for one in slow:
@@ -348,7 +434,9 @@ def test_pushes_on_their_way_have_a_bound_together(sqlite: Database) -> None:
         beginning = b'{"title": "' + b"x" * 2500
         filling = SlowClient(office, beginning, 2600)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (full := office.push({"title": "y" * 1000})).status_code != 503 and time.monotonic() < deadline:
+        while (
+            full := office.push({"title": "y" * 1000})
+        ).status_code != 503 and time.monotonic() < deadline:
             if filling.is_answered():  # it came while the other had the room: again
                 filling.close()
                 filling = SlowClient(office, beginning, 2600)
@@ -356,7 +444,9 @@ def test_pushes_on_their_way_have_a_bound_together(sqlite: Database) -> None:
         assert full.headers["retry-after"] == "5"
         filling.send(b'y"'.ljust(2600 - 2511 - 1) + b"}")
         assert filling.status() == 202
-        assert office.push({"title": "y" * 1000}).status_code == 202, "and is free again afterwards"
+        assert office.push({"title": "y" * 1000}).status_code == 202, (
+            "and is free again afterwards"
+        )
         filling.close()
 
 
@@ -387,7 +477,9 @@ def test_a_push_is_on_the_disk_before_it_is_answered(sqlite: Database) -> None:
         assert levels[-1] == 2 or 2 in levels, "FULL: the log is synced by the commit"
     levels.clear()
     with sqlite.write() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1, "others do not pay for it"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1, (
+            "others do not pay for it"
+        )
 
 
 # --- the description, and whatever else may come -----------------------------------------------------------
@@ -403,7 +495,9 @@ def test_the_description_has_examples_that_are_taken(local: Office) -> None:
     for kind, content in route["requestBody"]["content"].items():
         for example in content["examples"].values():
             value = example["value"]
-            body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+            body = (
+                value.encode() if isinstance(value, str) else json.dumps(value).encode()
+            )
             assert local.push(body, Content_Type=kind).status_code == 202
 
 
@@ -414,7 +508,9 @@ def is_accepted(record: dict[str, object]) -> bool:
 
 
 @pytest.mark.later
-def test_the_description_permits_a_text_exactly_if_it_is_accepted(local: Office) -> None:
+def test_the_description_permits_a_text_exactly_if_it_is_accepted(
+    local: Office,
+) -> None:
     """Of one character: all below U+3000, and a part of the others. Schemathesis sent ʅ as `html`."""
     whole = local.client.get("/api/v1/openapi.json").json()
     body = whole["paths"]["/api/v1/articles"]["post"]["requestBody"]
@@ -425,14 +521,27 @@ def test_the_description_permits_a_text_exactly_if_it_is_accepted(local: Office)
     assert {"\x9f", "ʅ", "!", "Σ"} <= set(known)
     for one in known:
         for key in ("title", "text", "html"):
-            permitted, accepted = described.is_valid({key: one}), is_accepted({key: one})
+            permitted, accepted = (
+                described.is_valid({key: one}),
+                is_accepted({key: one}),
+            )
             # Beyond U+FFFF the description has no letter: readers of YAML fail at their escapes.
             assert permitted == (accepted and one < "\U00010000"), (key, hex(ord(one)))
     assert described.is_valid({"html": "ʹʾʅ\U000a8d5bʺ\x12ʧ\U00059a9c"})  # what it sent
-    for record in RECORD, {"url": "https://news.example.org/2026/ferry"}, {"url": "http://example.org"}:
+    for record in (
+        RECORD,
+        {"url": "https://news.example.org/2026/ferry"},
+        {"url": "http://example.org"},
+    ):
         assert described.is_valid(record), record
         assert is_accepted(record), record
-    for record in {}, {"id": "1"}, {"url": "ferry"}, {"text": ""}, {"text": "…", "html": "<>"}:
+    for record in (
+        {},
+        {"id": "1"},
+        {"url": "ferry"},
+        {"text": ""},
+        {"text": "…", "html": "<>"},
+    ):
         assert not described.is_valid(record), record
         assert not is_accepted(record), record
 
@@ -440,7 +549,8 @@ def test_the_description_permits_a_text_exactly_if_it_is_accepted(local: Office)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from([*RECORD, "url", "html"]), inner)
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from([*RECORD, "url", "html"]), inner)
     ),
     max_leaves=12,
 )
@@ -448,7 +558,8 @@ JSON_VALUES = st.recursive(
 
 @pytest.mark.later
 @given(
-    body=st.binary(max_size=300) | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
+    body=st.binary(max_size=300)
+    | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
     lines=st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
@@ -459,4 +570,7 @@ def test_whatever_comes_is_read_or_refused(body: bytes, *, lines: bool) -> None:
         return
     assert 1 <= len(read) <= 5
     for _, found in read:
-        assert isinstance(found, str) or "\0" not in f"{found.title}{found.text}{found.html}{found.guid}"
+        assert (
+            isinstance(found, str)
+            or "\0" not in f"{found.title}{found.text}{found.html}{found.guid}"
+        )

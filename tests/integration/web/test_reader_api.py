@@ -17,11 +17,25 @@ from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import read_mark, reader, story
 from aggregator.web.reader_api import STORIES
-from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, Clock, Rig, record
+from tests.support.articles import (
+    FLOOD,
+    FLOOD_ELSEWHERE,
+    NOON,
+    STRIKE,
+    Clock,
+    Rig,
+    record,
+)
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.newsroom import STRANGER, Newsroom
 from tests.support.polling import feed_source
-from tests.support.reader_client import LIST, READ, STARRED, ReaderClient, libgreader_client
+from tests.support.reader_client import (
+    LIST,
+    READ,
+    STARRED,
+    ReaderClient,
+    libgreader_client,
+)
 from tests.support.rows import overheard, queried, read_by, whole_scans, written_by
 from tests.support.story_checks import by_title, correct, members, mistake, undo
 
@@ -32,7 +46,9 @@ FEED = "https://ports.example/feed"
 @pytest.fixture
 def room(grouped: Database) -> Iterator[Newsroom]:
     """63 articles of the small set."""
-    with Newsroom(grouped, queries=(SavedQuery(query="bridge").named("bridges"),)) as opened:
+    with Newsroom(
+        grouped, queries=(SavedQuery(query="bridge").named("bridges"),)
+    ) as opened:
         opened.clock.time = NOON + 10 * DAY
         opened.writer.pipeline.index_text(lambda: False)
         yield opened
@@ -44,15 +60,24 @@ def phone(room: Newsroom) -> ReaderClient:
 
 
 def signed_in(
-    room: Newsroom, name: str = "Ada", scope: Scope = "read", path: str = "", **headers: str
+    room: Newsroom,
+    name: str = "Ada",
+    scope: Scope = "read",
+    path: str = "",
+    **headers: str,
 ) -> ReaderClient:
     url = room.client.base_url.copy_with(path=f"{path}/")
-    return ReaderClient(url, name, room.token(f"phone of {name}{path}", scope), **headers)
+    return ReaderClient(
+        url, name, room.token(f"phone of {name}{path}", scope), **headers
+    )
 
 
 def numbers(database: Database, *ids: str) -> list[str]:
     """The decimal ids of items."""
-    rows = {row.id: row.story_no for row in queried(database, select(story.c.id, story.c.story_no))}
+    rows = {
+        row.id: row.story_no
+        for row in queried(database, select(story.c.id, story.c.story_no))
+    }
     return [str(rows[one]) for one in ids]
 
 
@@ -67,18 +92,28 @@ def report(room: Newsroom, title: str, text: str, outlet: str) -> None:
 
 
 @pytest.mark.later
-def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(room: Newsroom) -> None:
+def test_the_first_sign_in_adds_the_reader_and_no_token_is_needed_twice(
+    room: Newsroom,
+) -> None:
     secret = room.token("phone", "read")
     first = ReaderClient(room.client.base_url, " Ada  Lovelace", secret)
-    second = ReaderClient(room.client.base_url, "ada lovelace", room.token("tablet", "admin"))
+    second = ReaderClient(
+        room.client.base_url, "ada lovelace", room.token("tablet", "admin")
+    )
     assert first.get("user-info") == second.get("user-info")
     assert first.get("user-info")["userName"] == "ada lovelace"
     assert len(first.token) == 57
     first.mark(first.ids()[0], add=READ)
-    assert second.unread() == first.unread() == first.ids()[1:], "what is read belongs to the reader"
+    assert second.unread() == first.unread() == first.ids()[1:], (
+        "what is read belongs to the reader"
+    )
     other = ReaderClient(room.client.base_url, "Grace", secret)
     assert other.unread() == other.ids()
-    names = queried(room.database, select(reader.c.name).order_by(reader.c.name)).scalars().all()
+    names = (
+        queried(room.database, select(reader.c.name).order_by(reader.c.name))
+        .scalars()
+        .all()
+    )
     assert names == ["ada lovelace", "grace"]
 
 
@@ -94,40 +129,76 @@ def test_strangers_need_a_token_that_may_read(room: Newsroom, password: str) -> 
     refused = room.client.post("/accounts/ClientLogin", data=form, headers=STRANGER)
     assert (refused.status_code, refused.text) == (401, "Error=BadAuthentication\n")
     form["Passwd"] = room.token("wire", "push")
-    assert room.client.post("/accounts/ClientLogin", data=form, headers=STRANGER).status_code == 401
+    assert (
+        room.client.post(
+            "/accounts/ClientLogin", data=form, headers=STRANGER
+        ).status_code
+        == 401
+    )
     assert queried(room.database, select(reader.c.name)).first() is None
 
 
-def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_asks(room: Newsroom) -> None:
+def test_the_owner_on_this_machine_needs_no_token_unless_a_page_of_another_site_asks(
+    room: Newsroom,
+) -> None:
     here = ReaderClient(room.client.base_url, "ada", "anything")
     assert here.unread()
-    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+    for headers in (
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ):
         form = {"Email": "ada", "Passwd": "anything"}
-        assert room.client.post("/accounts/ClientLogin", data=form, headers=headers).status_code == 401
-        assert here.http.get("/reader/api/0/user-info", headers=headers).status_code == 401
+        assert (
+            room.client.post(
+                "/accounts/ClientLogin", data=form, headers=headers
+            ).status_code
+            == 401
+        )
+        assert (
+            here.http.get("/reader/api/0/user-info", headers=headers).status_code == 401
+        )
 
 
-def test_a_page_of_another_site_cannot_use_what_a_browser_adds_by_itself(room: Newsroom) -> None:
+def test_a_page_of_another_site_cannot_use_what_a_browser_adds_by_itself(
+    room: Newsroom,
+) -> None:
     secret = room.token("desk", "read")
     basic = base64.b64encode(f"anna:{secret}".encode()).decode()
-    foreign = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example", **STRANGER}
+    foreign = {
+        "Sec-Fetch-Site": "cross-site",
+        "Origin": "https://evil.example",
+        **STRANGER,
+    }
     form = {"Email": "intruder", "Passwd": "anything"}
-    for given in ({"Cookie": f"aggregator_token={secret}"}, {"Authorization": f"Basic {basic}"}):
-        answer = room.client.post("/accounts/ClientLogin", data=form, headers=foreign | given)
+    for given in (
+        {"Cookie": f"aggregator_token={secret}"},
+        {"Authorization": f"Basic {basic}"},
+    ):
+        answer = room.client.post(
+            "/accounts/ClientLogin", data=form, headers=foreign | given
+        )
         assert answer.status_code == 401
     assert queried(room.database, select(reader.c.name)).first() is None
 
 
-def test_a_name_that_no_reader_can_have_is_unknown(room: Newsroom, phone: ReaderClient) -> None:
+def test_a_name_that_no_reader_can_have_is_unknown(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     secret = phone.auth.rpartition("/")[2]
     headers = {"Authorization": f"GoogleLogin auth=a%00da/{secret}"}
-    assert room.client.get("/reader/api/0/user-info", headers=headers).status_code == 401
+    assert (
+        room.client.get("/reader/api/0/user-info", headers=headers).status_code == 401
+    )
 
 
-def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(room: Newsroom) -> None:
+def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(
+    room: Newsroom,
+) -> None:
     in_path = f"/t/{room.token('phone', 'admin')}"
     answer = room.client.post(
-        f"{in_path}/accounts/ClientLogin", data={"Email": "ada", "Passwd": "x"}, headers=STRANGER
+        f"{in_path}/accounts/ClientLogin",
+        data={"Email": "ada", "Passwd": "x"},
+        headers=STRANGER,
     )
     assert answer.status_code == 401
     assert queried(room.database, select(reader.c.name)).all() == []
@@ -135,20 +206,28 @@ def test_a_token_in_the_path_signs_nobody_in_and_changes_nothing(room: Newsroom)
     form = {"i": ada.ids()[0], "a": READ}
     for given, status in (("ada/-", 401), (ada.auth, 200)):
         headers = {"Authorization": f"GoogleLogin auth={given}"} | STRANGER
-        answer = room.client.post(f"{in_path}/reader/api/0/edit-tag", data=form, headers=headers)
+        answer = room.client.post(
+            f"{in_path}/reader/api/0/edit-tag", data=form, headers=headers
+        )
         assert answer.status_code == status
     assert ada.unread() == ada.ids()[1:]
 
 
-def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(room: Newsroom) -> None:
+def test_fluent_reader_is_of_another_origin_and_sends_no_edit_token(
+    room: Newsroom,
+) -> None:
     """yang991178/fluent-reader, greader.ts at 324c8c32e97611af37e763654946cd92d586cd71."""
-    asked = room.client.options("/reader/api/0/user-info", headers={"Origin": "null", **STRANGER})
+    asked = room.client.options(
+        "/reader/api/0/user-info", headers={"Origin": "null", **STRANGER}
+    )
     assert asked.status_code == 204
     assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
     fluent = signed_in(room, Origin="null", **{"Sec-Fetch-Site": "cross-site"})
     first = fluent.get("stream/contents", n=5)
     assert len(first["items"]) == 5
-    answer = fluent.http.post("/reader/api/0/edit-tag", data={"i": fluent.ids()[0], "a": READ})
+    answer = fluent.http.post(
+        "/reader/api/0/edit-tag", data={"i": fluent.ids()[0], "a": READ}
+    )
     assert answer.text == "OK"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert len(fluent.unread()) == len(fluent.ids()) - 1
@@ -164,23 +243,39 @@ def test_every_other_call_needs_the_reader(room: Newsroom, phone: ReaderClient) 
         f"GoogleLogin auth={phone.auth}": 200,
     }
     for header, status in tries.items():
-        answer = room.client.get("/reader/api/0/user-info", headers={"Authorization": header} | STRANGER)
+        answer = room.client.get(
+            "/reader/api/0/user-info", headers={"Authorization": header} | STRANGER
+        )
         assert answer.status_code == status, header
-        assert (answer.headers.get("X-Reader-Google-Bad-Token") == "true") == (status == 401)
+        assert (answer.headers.get("X-Reader-Google-Bad-Token") == "true") == (
+            status == 401
+        )
         assert (answer.headers.get("Google-Bad-Token") == "true") == (status == 401)
     written_by(room.database, api_tokens.revoke, "phone of Ada", NOON)
     assert phone.http.get("/reader/api/0/user-info").status_code == 401
 
 
 def test_a_link_marks_nothing(phone: ReaderClient) -> None:
-    assert phone.http.get("/reader/api/0/edit-tag", params={"i": "1", "a": READ}).status_code == 405
+    assert (
+        phone.http.get(
+            "/reader/api/0/edit-tag", params={"i": "1", "a": READ}
+        ).status_code
+        == 405
+    )
     assert phone.unread() == phone.ids()
 
 
-def test_bodies_and_calls_that_cannot_be_are_refused(room: Newsroom, phone: ReaderClient) -> None:
+def test_bodies_and_calls_that_cannot_be_are_refused(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     large = {"Email": "a" * 5000, "Passwd": "x"}
     assert room.client.post("/accounts/ClientLogin", data=large).status_code == 413
-    assert room.client.post("/accounts/ClientLogin", data={"Email": "", "Passwd": "x"}).status_code == 400
+    assert (
+        room.client.post(
+            "/accounts/ClientLogin", data={"Email": "", "Passwd": "x"}
+        ).status_code
+        == 400
+    )
     assert room.client.get("/accounts/ClientLogin?Email=a&Passwd=b").status_code == 405
     for call, status in {
         "subscription/quickadd": 405,
@@ -202,7 +297,9 @@ def test_bodies_and_calls_that_cannot_be_are_refused(room: Newsroom, phone: Read
 # --- reading -----------------------------------------------------------------------------------------------
 
 
-def test_pages_follow_each_other_and_hold_every_story_once(room: Newsroom, phone: ReaderClient) -> None:
+def test_pages_follow_each_other_and_hold_every_story_once(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     stories = room.get("/api/v1/stories?limit=100").json()["stories"]
     whole = numbers(room.database, *(one["id"] for one in stories))
     assert len(whole) > 20
@@ -210,15 +307,22 @@ def test_pages_follow_each_other_and_hold_every_story_once(room: Newsroom, phone
     page = phone.get("stream/contents/" + LIST, n=2)
     again = phone.get("stream/contents/" + LIST, n=2, c=page["continuation"])
     shown = [one["id"] for one in page["items"] + again["items"]]
-    assert shown == [f"tag:google.com,2005:reader/item/{int(one):016x}" for one in whole[:4]]
+    assert shown == [
+        f"tag:google.com,2005:reader/item/{int(one):016x}" for one in whole[:4]
+    ]
 
 
 @pytest.mark.parametrize("full_text", ["owner", "never"])
-def test_an_item_has_the_whole_texts_if_they_may_be_read(database: Database, full_text: str) -> None:
+def test_an_item_has_the_whole_texts_if_they_may_be_read(
+    database: Database, full_text: str
+) -> None:
     with Newsroom(database, full_text=full_text).fill() as opened:
         ids = by_title(database, "Levee", "Dockers")
         items = signed_in(opened).contents(*numbers(database, *ids))
-        flood, strike = (html.unescape(items[one]["summary"]["content"]) for one in numbers(database, *ids))
+        flood, strike = (
+            html.unescape(items[one]["summary"]["content"])
+            for one in numbers(database, *ids)
+        )
         shown = opened.reading.text(ids[0])
         assert shown is not None
         texts = {one.text for one in (*shown.lead, *shown.openings, *shown.quotations)}
@@ -226,13 +330,23 @@ def test_an_item_has_the_whole_texts_if_they_may_be_read(database: Database, ful
         assert shown.openings
         assert len(texts) > 1
         assert all(one in flood for one in texts) == is_whole
-        assert all(one in strike for one in STRIKE.split("\n")) == is_whole, "the text of the only report"
-        assert all("Sennick Echo" in one and "Full story" in one for one in (strike, flood))
-        feed = opened.get("/feeds/stories.json", opened.token("feeds", "read")).json()["items"]
-        assert (STRIKE.split("\n")[-1] in "".join(one["content_html"] for one in feed)) == is_whole
+        assert all(one in strike for one in STRIKE.split("\n")) == is_whole, (
+            "the text of the only report"
+        )
+        assert all(
+            "Sennick Echo" in one and "Full story" in one for one in (strike, flood)
+        )
+        feed = opened.get("/feeds/stories.json", opened.token("feeds", "read")).json()[
+            "items"
+        ]
+        assert (
+            STRIKE.split("\n")[-1] in "".join(one["content_html"] for one in feed)
+        ) == is_whole
 
 
-def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(room: Newsroom, phone: ReaderClient) -> None:
+def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     (bridge,) = by_title(room.database, "Hollin Bridge")
     (number,) = numbers(room.database, bridge)
     (item,) = phone.contents(number).values()
@@ -243,7 +357,9 @@ def test_an_item_is_that_of_the_feed_whatever_form_its_id_has(room: Newsroom, ph
     assert item["timestampUsec"][:10] == str(item["published"])
     assert {LIST, "user/-/label/bridges"} <= set(item["categories"])
     for form in (number, f"{int(number):016x}"):
-        answer = phone.http.post("/reader/api/0/stream/items/contents", data={"i": form})
+        answer = phone.http.post(
+            "/reader/api/0/stream/items/contents", data={"i": form}
+        )
         assert answer.json()["items"] == [item]
 
 
@@ -255,8 +371,14 @@ def test_the_paths_of_freshrss_lead_here(room: Newsroom) -> None:
     plain.mark(first, add=STARRED)
     other.mark(second, add=READ)
     calls: list[tuple[str, dict[str, Any]]] = [
-        *((call, {}) for call in ("user-info", "subscription/list", "tag/list", "unread-count")),
-        *(("stream/items/ids", {"s": stream, "n": 100}) for stream in (LIST, READ, STARRED)),
+        *(
+            (call, {})
+            for call in ("user-info", "subscription/list", "tag/list", "unread-count")
+        ),
+        *(
+            ("stream/items/ids", {"s": stream, "n": 100})
+            for stream in (LIST, READ, STARRED)
+        ),
         (f"stream/contents/{LIST}", {"n": 3, "xt": READ}),
         (f"stream/contents/{STORIES}", {"n": 3, "ot": 1}),
         ("stream/contents", {"n": 3, "s": STARRED}),
@@ -265,7 +387,9 @@ def test_the_paths_of_freshrss_lead_here(room: Newsroom) -> None:
     for call, fields in calls:
         answers = [client.get(call, **fields) for client in (plain, other)]
         for client in (plain, other):
-            answer = client.http.post(f"/reader/api/0/{call}", data={"output": "json"} | fields)
+            answer = client.http.post(
+                f"/reader/api/0/{call}", data={"output": "json"} | fields
+            )
             answers.append(answer.json())
         for one in answers:
             one.pop("updated", None)  # the time of the answer
@@ -276,7 +400,12 @@ def test_the_paths_of_freshrss_lead_here(room: Newsroom) -> None:
         url = f"/reader/api/0/edit-tag?a={READ}&i={long_id}&T={client.token}"
         assert client.http.post(url).text == "OK"
         assert first not in client.unread()
-        assert client.http.get("/reader/api/0/user-info", headers={"Authorization": ""}).status_code == 401
+        assert (
+            client.http.get(
+                "/reader/api/0/user-info", headers={"Authorization": ""}
+            ).status_code
+            == 401
+        )
     other.mark_all(ts=int(room.clock().timestamp()))
     assert plain.unread() == []
 
@@ -286,7 +415,9 @@ def test_the_prefix_of_freshrss_leads_nowhere_else(room: Newsroom) -> None:
         assert room.get(f"/api/greader.php{path}").status_code == 404, path
 
 
-def test_short_hexadecimal_ids_mark_the_stories_that_they_name(phone: ReaderClient) -> None:
+def test_short_hexadecimal_ids_mark_the_stories_that_they_name(
+    phone: ReaderClient,
+) -> None:
     """As FeedFlow sends them; 0000000000000010 is the story 16."""
     form = {"T": phone.token, "i": [f"{number:016x}" for number in (10, 16)], "a": READ}
     assert phone.http.post("/reader/api/0/edit-tag", data=form).text == "OK"
@@ -298,7 +429,9 @@ def test_times_bound_a_list(phone: ReaderClient) -> None:
     seconds = sorted({int(one["timestampUsec"]) // 1_000_000 for one in refs})
     middle = seconds[len(seconds) // 2]
     later = phone.ids(ot=middle)
-    assert later == [one["id"] for one in refs if int(one["timestampUsec"]) >= middle * 1_000_000]
+    assert later == [
+        one["id"] for one in refs if int(one["timestampUsec"]) >= middle * 1_000_000
+    ]
     assert later + phone.ids(nt=middle) == phone.ids()
     assert phone.ids(nt=99_999_999_999) == phone.ids()  # in the year 5138
 
@@ -319,18 +452,31 @@ def test_read_starred_and_unread_again(phone: ReaderClient) -> None:
     assert phone.ids(STARRED) == [three]
 
 
-def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: ReaderClient) -> None:
+def test_all_is_read_up_to_a_moment_and_takes_no_row(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     refs = phone.get("stream/items/ids", s=LIST, n=1000)["itemRefs"]
-    ids, times = [one["id"] for one in refs], [int(one["timestampUsec"]) for one in refs]
+    ids, times = (
+        [one["id"] for one in refs],
+        [int(one["timestampUsec"]) for one in refs],
+    )
     phone.mark(ids[0], ids[-1], add=READ)
     phone.mark(ids[-2], add=STARRED)
     until = times[len(times) // 2]
     phone.mark_all(ts=until)
-    left = [one for one, time in zip(ids, times, strict=True) if time // 10**6 > until // 10**6]
+    left = [
+        one
+        for one, time in zip(ids, times, strict=True)
+        if time // 10**6 > until // 10**6
+    ]
     assert phone.unread() == left[1:]
-    assert len(queried(room.database, select(read_mark)).all()) == 2, "one later story, one star"
+    assert len(queried(room.database, select(read_mark)).all()) == 2, (
+        "one later story, one star"
+    )
     phone.mark(ids[-1], remove=READ)
-    assert phone.unread(n=4) == [*left[1:], ids[-1]], "an old one that is kept as unread"
+    assert phone.unread(n=4) == [*left[1:], ids[-1]], (
+        "an old one that is kept as unread"
+    )
     phone.mark_all(ts=times[-1] // 10**6)
     assert phone.unread() == left[1:], "in seconds, too"
     phone.mark_all()
@@ -339,15 +485,37 @@ def test_all_is_read_up_to_a_moment_and_takes_no_row(room: Newsroom, phone: Read
     assert phone.count() == 0
 
 
-def test_sources_are_subscriptions_and_folders_and_queries_are_labels(database: Database) -> None:
-    with Newsroom(database, queries=(SavedQuery(query="levee").named("levees"),)) as opened:
+def test_sources_are_subscriptions_and_folders_and_queries_are_labels(
+    database: Database,
+) -> None:
+    with Newsroom(
+        database, queries=(SavedQuery(query="levee").named("levees"),)
+    ) as opened:
         feed = feed_source(f"{FEED}?key=k3y", folder="Ports & ships", title="Ports")
         written_by(database, sources.add, feed)
         opened.writer.take(
-            record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON, outlet="Port News"),
-            record("Arrel Courier", "1", "Levee on the Arrel breaks in Pennmouth", FLOOD, published=NOON),
             record(
-                feed.id, "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON, outlet="Port News"
+                feed.id,
+                "1",
+                "Dockers strike in Sennick",
+                STRIKE,
+                published=NOON,
+                outlet="Port News",
+            ),
+            record(
+                "Arrel Courier",
+                "1",
+                "Levee on the Arrel breaks in Pennmouth",
+                FLOOD,
+                published=NOON,
+            ),
+            record(
+                feed.id,
+                "2",
+                "Pennmouth under water",
+                FLOOD_ELSEWHERE,
+                published=NOON,
+                outlet="Port News",
             ),
         )
         opened.writer.pipeline.index_text(lambda: False)
@@ -355,19 +523,38 @@ def test_sources_are_subscriptions_and_folders_and_queries_are_labels(database: 
         flood, strike = phone.ids()
         ports, rest = phone.get("subscription/list")["subscriptions"]
         label = "user/-/label/Ports & ships"
-        assert ports["categories"] == [{"id": label, "label": "Ports & ships", "type": "folder"}]
-        assert (ports["id"], ports["title"], ports["url"]) == (f"feed/{feed.id}", "Ports", f"{FEED}?key=***")
+        assert ports["categories"] == [
+            {"id": label, "label": "Ports & ships", "type": "folder"}
+        ]
+        assert (ports["id"], ports["title"], ports["url"]) == (
+            f"feed/{feed.id}",
+            "Ports",
+            f"{FEED}?key=***",
+        )
         items = phone.contents(flood, strike)
-        assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [rest["id"], ports["id"]]
-        assert label in items[flood]["categories"], "an article of it is from the folder"
+        assert [items[one]["origin"]["streamId"] for one in (flood, strike)] == [
+            rest["id"],
+            ports["id"],
+        ]
+        assert label in items[flood]["categories"], (
+            "an article of it is from the folder"
+        )
         assert phone.ids(label) == [flood, strike]
         assert phone.ids(ports["id"]) == [strike]
         assert phone.ids(rest["id"]) == phone.ids("user/1/label/levees") == [flood]
-        assert [one["id"] for one in phone.get("tag/list")["tags"]] == [STARRED, label, "user/-/label/levees"]
+        assert [one["id"] for one in phone.get("tag/list")["tags"]] == [
+            STARRED,
+            label,
+            "user/-/label/levees",
+        ]
         phone.mark(flood, add=STARRED)
         phone.mark_all(ports["id"])
         assert phone.unread() == [flood]
-        assert (phone.count(label), phone.count(rest["id"]), phone.count(ports["id"])) == (1, 1, 0)
+        assert (
+            phone.count(label),
+            phone.count(rest["id"]),
+            phone.count(ports["id"]),
+        ) == (1, 1, 0)
         phone.mark_all("user/-/label/levees")
         assert phone.unread() == []
 
@@ -376,10 +563,16 @@ def test_a_folder_may_end_with_a_slash(database: Database) -> None:
     with Newsroom(database) as opened:
         feed = feed_source(FEED, folder="Ports/")
         written_by(database, sources.add, feed)
-        opened.writer.take(record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON))
+        opened.writer.take(
+            record(feed.id, "1", "Dockers strike in Sennick", STRIKE, published=NOON)
+        )
         phone = signed_in(opened)
         assert len(phone.ids()) == 1
-        for call in ("stream/contents/user/-/label/Ports/", "stream/contents/", "stream/contents"):
+        for call in (
+            "stream/contents/user/-/label/Ports/",
+            "stream/contents/",
+            "stream/contents",
+        ):
             assert len(phone.get(call)["items"]) == 1, call
 
 
@@ -391,19 +584,25 @@ RSS = "<rss><channel><title>Courier</title><item><title>Levee breaks</title></it
 def subscribed(phone: ReaderClient) -> dict[str, tuple[str, list[str]]]:
     """Titles and folders of the subscriptions, but for the last one, by id."""
     *found, _ = phone.get("subscription/list")["subscriptions"]
-    return {one["id"]: (one["title"], [each["label"] for each in one["categories"]]) for one in found}
+    return {
+        one["id"]: (one["title"], [each["label"] for each in one["categories"]])
+        for one in found
+    }
 
 
 def quick_add(phone: ReaderClient, typed: str) -> Any:
     answer = phone.http.post(
-        "/reader/api/0/subscription/quickadd", data={"T": phone.token, "quickadd": typed}
+        "/reader/api/0/subscription/quickadd",
+        data={"T": phone.token, "quickadd": typed},
     )
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def edit(phone: ReaderClient, **form: Any) -> tuple[int, str]:
-    answer = phone.http.post("/reader/api/0/subscription/edit", data={"T": phone.token} | form)
+    answer = phone.http.post(
+        "/reader/api/0/subscription/edit", data={"T": phone.token} | form
+    )
     return answer.status_code, answer.text.strip()
 
 
@@ -414,33 +613,56 @@ def test_a_subscription_is_added_renamed_moved_and_removed(
     server.routes |= {
         "/": Response(body='<a href="/f/feed">Feed</a>', content_type="text/html"),
         "/f/feed": Response(body=RSS, content_type="application/rss+xml"),
-        "/other": Response(body=RSS.replace("Courier", "Echo"), content_type="application/rss+xml"),
+        "/other": Response(
+            body=RSS.replace("Courier", "Echo"), content_type="application/rss+xml"
+        ),
     }
     with Newsroom(database) as opened:
         phone = signed_in(opened, scope="admin", path=path)
         typed = server.url("/")
         added = quick_add(phone, typed)
         id_ = added["streamId"]
-        assert added == {"numResults": 1, "query": typed, "streamId": id_, "streamName": "Courier"}
+        assert added == {
+            "numResults": 1,
+            "query": typed,
+            "streamId": id_,
+            "streamName": "Courier",
+        }
         assert subscribed(phone) == {id_: ("Courier", [])}
-        opened.writer.take(record(id_.removeprefix("feed/"), "1", "Strike", STRIKE, published=NOON))
+        opened.writer.take(
+            record(id_.removeprefix("feed/"), "1", "Strike", STRIKE, published=NOON)
+        )
         assert phone.ids(id_) == phone.ids()
         again = quick_add(phone, f"feed/{server.url('/f/feed')}")
-        assert (again["numResults"], "is a source already" in again["error"]) == (0, True)
+        assert (again["numResults"], "is a source already" in again["error"]) == (
+            0,
+            True,
+        )
 
         label = "user/-/label/Ports & ships"
         assert edit(phone, ac="edit", s=id_, t="My\nCourier ", a=label) == (200, "OK")
         assert subscribed(phone) == {id_: ("My Courier", ["Ports & ships"])}
         assert phone.ids("user/1/label/Ports & ships") == phone.ids()
-        assert edit(phone, ac="edit", s=id_, r="user/-/label/Other", t="") == (200, "OK")
-        assert edit(phone, ac="edit", s=id_, r=label, a="user/1/label/News") == (200, "OK")
+        assert edit(phone, ac="edit", s=id_, r="user/-/label/Other", t="") == (
+            200,
+            "OK",
+        )
+        assert edit(phone, ac="edit", s=id_, r=label, a="user/1/label/News") == (
+            200,
+            "OK",
+        )
         assert subscribed(phone) == {id_: ("My Courier", ["News"])}
         assert edit(phone, ac="edit", s=id_, r="user/-/label/News") == (200, "OK")
         assert subscribed(phone) == {id_: ("My Courier", [])}
 
         other = f"feed/{server.url('/other')}"
-        assert edit(phone, ac="subscribe", s=other, t="Sennick", a="user/-/label/News") == (200, "OK")
-        assert sorted(subscribed(phone).values()) == [("My Courier", []), ("Sennick", ["News"])]
+        assert edit(
+            phone, ac="subscribe", s=other, t="Sennick", a="user/-/label/News"
+        ) == (200, "OK")
+        assert sorted(subscribed(phone).values()) == [
+            ("My Courier", []),
+            ("Sennick", ["News"]),
+        ]
         assert edit(phone, ac="unsubscribe", s=id_) == (200, "OK")
         assert list(subscribed(phone).values()) == [("Sennick", ["News"])]
         assert phone.ids(STORIES) == phone.ids() != [], "its stories stay"
@@ -452,25 +674,41 @@ def test_subscriptions_are_changed_with_a_token_of_scope_admin(
     server.routes["/f"] = Response(body=RSS, content_type="application/rss+xml")
     feed = feed_source(FEED)
     written_by(room.database, sources.add, feed)
-    reading, owner = signed_in(room), ReaderClient(room.client.base_url, "ada", "anything")
+    reading, owner = (
+        signed_in(room),
+        ReaderClient(room.client.base_url, "ada", "anything"),
+    )
     calls = {
         "quickadd": {"quickadd": server.url("/f")},
         "edit": {"ac": "unsubscribe", "s": f"feed/{feed.id}"},
     }
     for call, form in calls.items():
-        for client, status, words in ((reading, 403, "--scope admin"), (owner, 401, "--scope admin")):
+        for client, status, words in (
+            (reading, 403, "--scope admin"),
+            (owner, 401, "--scope admin"),
+        ):
             answer = client.http.post(f"/reader/api/0/subscription/{call}", data=form)
             assert (answer.status_code, words in answer.text) == (status, True)
             assert answer.headers["content-type"].startswith("text/plain")
         admin = signed_in(room, "Grace", "admin")
-        assert admin.http.get(f"/reader/api/0/subscription/{call}", params=form).status_code == 405
+        assert (
+            admin.http.get(
+                f"/reader/api/0/subscription/{call}", params=form
+            ).status_code
+            == 405
+        )
         written_by(room.database, api_tokens.revoke, "phone of Grace", NOON)
-        assert admin.http.post(f"/reader/api/0/subscription/{call}", data=form).status_code == 401
+        assert (
+            admin.http.post(f"/reader/api/0/subscription/{call}", data=form).status_code
+            == 401
+        )
     assert [one.id for one in read_by(room.database, sources.all_sources)] == [feed.id]
     assert server.requests == []
 
 
-def test_changes_of_subscriptions_that_cannot_be_are_refused(room: Newsroom, server: LoopbackServer) -> None:
+def test_changes_of_subscriptions_that_cannot_be_are_refused(
+    room: Newsroom, server: LoopbackServer
+) -> None:
     server.routes |= {
         "/away": Response(302, {"Location": "http://169.254.169.254/latest"}),
         "/none": Response(body="<p>Nothing</p>", content_type="text/html"),
@@ -510,7 +748,10 @@ def test_changes_of_subscriptions_that_cannot_be_are_refused(room: Newsroom, ser
         assert edit(phone, **form)[0] == status, form
     assert {len(title) for title, _ in subscribed(phone).values()} == {len(FEED), 199}
     many = {"quickadd": [f"https://{one}.example" for one in range(20_000)]}
-    assert phone.http.post("/reader/api/0/subscription/quickadd", data=many).status_code == 400
+    assert (
+        phone.http.post("/reader/api/0/subscription/quickadd", data=many).status_code
+        == 400
+    )
 
 
 # --- bumps, merges, other databases ------------------------------------------------------------------------
@@ -534,7 +775,9 @@ def test_a_bump_makes_a_story_unread(database: Database) -> None:
 
 
 @pytest.mark.parametrize("read", ["both", "one", "other"])
-def test_a_merge_is_read_only_if_both_were(room: Newsroom, phone: ReaderClient, read: str) -> None:
+def test_a_merge_is_read_only_if_both_were(
+    room: Newsroom, phone: ReaderClient, read: str
+) -> None:
     ids = by_title(room.database, "Hollin Bridge", "goat cheese")
     bridge, goat = numbers(room.database, *ids)
     read_ids = {"both": [bridge, goat], "one": [bridge], "other": [goat]}[read]
@@ -550,22 +793,31 @@ def test_a_merge_is_read_only_if_both_were(room: Newsroom, phone: ReaderClient, 
 
 
 @pytest.mark.parametrize("read", ["both", "watermark", "kept", "new"])
-def test_a_merge_by_itself_is_read_only_if_both_were(room: Newsroom, phone: ReaderClient, read: str) -> None:
+def test_a_merge_by_itself_is_read_only_if_both_were(
+    room: Newsroom, phone: ReaderClient, read: str
+) -> None:
     (bridge,) = by_title(room.database, "Hollin Bridge")
     leaving = tuple(members(room.database, bridge)[:2])
-    kept, new = numbers(room.database, *mistake(room.database, "split", bridge, articles=leaving)[:2])
+    kept, new = numbers(
+        room.database, *mistake(room.database, "split", bridge, articles=leaving)[:2]
+    )
     phone.unread()
     room.clock.time = NOON + 20 * DAY
     if read == "watermark":
         phone.mark_all()
-    phone.mark(*{"both": [kept, new], "watermark": [], "kept": [kept], "new": [new]}[read], add=READ)
+    phone.mark(
+        *{"both": [kept, new], "watermark": [], "kept": [kept], "new": [new]}[read],
+        add=READ,
+    )
     rig = Rig(room.database, Clock(NOON + 9 * DAY))
     rig.take(record("Late", "1", "Dock workers strike in Sennick", STRIKE))
     assert new not in phone.ids(), "the second look has merged them"
     assert (kept in phone.unread()) == (read in ("kept", "new"))
 
 
-def test_merges_that_were_undone_leave_both_as_they_were(room: Newsroom, phone: ReaderClient) -> None:
+def test_merges_that_were_undone_leave_both_as_they_were(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     ids = by_title(room.database, "Hollin Bridge", "goat cheese")
     bridge, goat = numbers(room.database, *ids)
     phone.mark(bridge, add=READ)
@@ -582,7 +834,12 @@ def test_marks_and_readers_are_bounded(
     room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = phone.ids()
-    for name, value in {"MOST_MARKS": 6, "MOST_KEPT": 2, "MOST_READERS": 1, "FIRST_UNREAD": 5}.items():
+    for name, value in {
+        "MOST_MARKS": 6,
+        "MOST_KEPT": 2,
+        "MOST_READERS": 1,
+        "FIRST_UNREAD": 5,
+    }.items():
         monkeypatch.setattr(read_marks, name, value)
     phone.mark(*ids[:6], add=READ)
     assert phone.unread() == ids[6:]
@@ -593,7 +850,9 @@ def test_marks_and_readers_are_bounded(
     form = {"i": ids[2], "a": STARRED}
     assert phone.http.post("/reader/api/0/edit-tag", data=form).status_code == 400
     assert phone.ids(STARRED) == ids[:2]
-    refused = room.client.post("/accounts/ClientLogin", data={"Email": "grace", "Passwd": "x"})
+    refused = room.client.post(
+        "/accounts/ClientLogin", data={"Email": "grace", "Passwd": "x"}
+    )
     assert refused.status_code == 400
     monkeypatch.setattr(read_marks, "MOST_READERS", 2)
     other = signed_in(room, "Grace")
@@ -607,12 +866,18 @@ def test_no_list_reads_a_whole_table(room: Newsroom, phone: ReaderClient) -> Non
     phone.get("unread-count")
     phone.ids(STARRED)
     phone.mark_all()
-    correct(room.database, "merge", *by_title(room.database, "Hollin Bridge", "goat cheese"))
+    correct(
+        room.database, "merge", *by_title(room.database, "Hollin Bridge", "goat cheese")
+    )
     with overheard(room.database, "SELECT") as sent:
         phone.unread()
     assert sent
     scans = whole_scans(room.database, sent)
-    assert [one for one in scans if any(name in one for name in ("story", "article", "change"))] == []
+    assert [
+        one
+        for one in scans
+        if any(name in one for name in ("story", "article", "change"))
+    ] == []
 
 
 def test_a_published_library_reads_marks_and_counts(
@@ -627,7 +892,8 @@ def test_a_published_library_reads_marks_and_counts(
     feed.loadItems(excludeRead=True, loadLimit=5)
     feed.loadMoreItems(excludeRead=True, loadLimit=5)
     assert [one.id for one in feed.getItems()] == [
-        f"tag:google.com,2005:reader/item/{int(one):016x}" for one in phone.unread()[:10]
+        f"tag:google.com,2005:reader/item/{int(one):016x}"
+        for one in phone.unread()[:10]
     ]
     first = feed.getItems()[0]
     assert first.markRead()

@@ -54,7 +54,13 @@ class Manner(NamedTuple):
     unit_of_ts: int | None = 1_000_000  # of `ts` in a second; None: it sends none
 
 
-_ALL_LISTS = ("user-info", "subscription/list", "tag/list", "unread-count", "preference/stream/list")
+_ALL_LISTS = (
+    "user-info",
+    "subscription/list",
+    "tag/list",
+    "unread-count",
+    "preference/stream/list",
+)
 MANNERS = (
     Manner(
         "NetNewsWire",
@@ -66,7 +72,11 @@ MANNERS = (
     Manner(
         "Reeder",
         path="",
-        signs_in={"accountType": "HOSTED_OR_GOOGLE", "service": "reader", "client": "Reeder"},
+        signs_in={
+            "accountType": "HOSTED_OR_GOOGLE",
+            "service": "reader",
+            "client": "Reeder",
+        },
         begins_with=(*_ALL_LISTS, "preference/list"),
         id_of_mark=long_hexadecimal,
         marks={"ac": "edit-tags", "async": "true"},
@@ -80,7 +90,11 @@ MANNERS = (
     ),
     Manner(
         "Newsboat",
-        signs_in={"service": "reader", "source": "newsboat/2.41", "accountType": "HOSTED_OR_GOOGLE"},
+        signs_in={
+            "service": "reader",
+            "source": "newsboat/2.41",
+            "accountType": "HOSTED_OR_GOOGLE",
+        },
         begins_with=("subscription/list",),
         lists="stream/contents/",
         id_of_mark=long_hexadecimal,
@@ -88,10 +102,20 @@ MANNERS = (
         says_kept_unread=True,
         unit_of_ts=None,
     ),
-    Manner("Capy Reader", by_query=True, begins_with=("subscription/list", "tag/list"), unit_of_ts=None),
+    Manner(
+        "Capy Reader",
+        by_query=True,
+        begins_with=("subscription/list", "tag/list"),
+        unit_of_ts=None,
+    ),
     Manner("one that counts thousandths", begins_with=("tag/list",), unit_of_ts=1000),
     Manner("one that counts billionths", begins_with=("tag/list",), unit_of_ts=10**9),
-    Manner("Read You", path="", begins_with=("user-info", "subscription/list"), unit_of_ts=1),
+    Manner(
+        "Read You",
+        path="",
+        begins_with=("user-info", "subscription/list"),
+        unit_of_ts=1,
+    ),
 )
 
 
@@ -101,23 +125,34 @@ class Walk:
     def __init__(self, room: Newsroom, manner: Manner) -> None:
         self._manner = manner
         self._http = http_client(base_url=room.client.base_url, headers=STRANGER)
-        given = {"Email": "Ada", "Passwd": room.token(manner.name, "read")} | manner.signs_in
+        given = {
+            "Email": "Ada",
+            "Passwd": room.token(manner.name, "read"),
+        } | manner.signs_in
         address = f"{manner.path}/accounts/ClientLogin"
         if manner.by_query:
             answer = self._http.post(address, params=given)
         else:
             answer = self._http.post(address, data=given)
-        (auth,) = (line for line in answer.text.splitlines() if line.startswith("Auth="))
-        self._http.headers["Authorization"] = f"GoogleLogin auth={auth.removeprefix('Auth=')}"
+        (auth,) = (
+            line for line in answer.text.splitlines() if line.startswith("Auth=")
+        )
+        self._http.headers["Authorization"] = (
+            f"GoogleLogin auth={auth.removeprefix('Auth=')}"
+        )
         self._token = self._http.get(f"{manner.path}{_CALLS}/token").text
 
     def get(self, call: str, **query: Any) -> Any:
         given = {"output": "json"} | query
-        return self._answer(self._http.get(f"{self._manner.path}{_CALLS}/{call}", params=given)).json()
+        return self._answer(
+            self._http.get(f"{self._manner.path}{_CALLS}/{call}", params=given)
+        ).json()
 
     def post(self, call: str, **form: Any) -> httpx.Response:
         given = {"T": self._token} | form
-        return self._answer(self._http.post(f"{self._manner.path}{_CALLS}/{call}", data=given))
+        return self._answer(
+            self._http.post(f"{self._manner.path}{_CALLS}/{call}", data=given)
+        )
 
     @staticmethod
     def _answer(response: httpx.Response) -> httpx.Response:
@@ -133,7 +168,10 @@ class Walk:
         while True:
             page = self.get(call, **given, **query)
             numbers += [int(item["id"]) for item in page.get("itemRefs", ())]
-            numbers += [int(item["id"].removeprefix(_LONG), 16) for item in page.get("items", ())]
+            numbers += [
+                int(item["id"].removeprefix(_LONG), 16)
+                for item in page.get("items", ())
+            ]
             if "continuation" not in page:
                 return numbers
             query["c"] = page["continuation"]
@@ -144,7 +182,10 @@ class Walk:
 
     def mark(self, numbers: list[int], **states: Any) -> None:
         ids = [self._manner.id_of_mark(number) for number in numbers]
-        assert self.post("edit-tag", i=ids, **(self._manner.marks | states)).text.strip() == "OK"
+        assert (
+            self.post("edit-tag", i=ids, **(self._manner.marks | states)).text.strip()
+            == "OK"
+        )
 
 
 @pytest.fixture
@@ -162,7 +203,9 @@ def test_a_client_reads_marks_and_comes_back(room: Newsroom, manner: Manner) -> 
         assert answer
         if call.startswith("preference/"):
             assert answer in ({"prefs": []}, {"streamprefs": {}})
-    subscriptions = {one["id"] for one in client.get("subscription/list")["subscriptions"]}
+    subscriptions = {
+        one["id"] for one in client.get("subscription/list")["subscriptions"]
+    }
 
     everything = client.numbers()
     assert len(everything) == len({*everything}) > 20
@@ -197,7 +240,11 @@ def test_a_client_reads_marks_and_comes_back(room: Newsroom, manner: Manner) -> 
     assert client.numbers(STARRED) == []
 
     stamps = [int(item["timestampUsec"]) for item in client.contents([first])]
-    until = {} if manner.unit_of_ts is None else {"ts": stamps[0] * manner.unit_of_ts // 1_000_000}
+    until = (
+        {}
+        if manner.unit_of_ts is None
+        else {"ts": stamps[0] * manner.unit_of_ts // 1_000_000}
+    )
     assert client.post("mark-all-as-read", s=LIST, **until).text.strip() == "OK"
     assert client.numbers(xt=READ) == []
     assert client.numbers("user/-/label/read later") == [third], "what is kept stays"

@@ -27,7 +27,9 @@ BRIDGES = "user/-/label/bridges"  # of a saved query
 @pytest.fixture
 def room(grouped: Database) -> Iterator[Newsroom]:
     """63 articles of the small set."""
-    with Newsroom(grouped, queries=(SavedQuery(query="bridge").named("bridges"),)) as opened:
+    with Newsroom(
+        grouped, queries=(SavedQuery(query="bridge").named("bridges"),)
+    ) as opened:
         opened.clock.time = NOON + 10 * DAY
         opened.writer.pipeline.index_text(lambda: False)
         yield opened
@@ -39,29 +41,42 @@ def phone(room: Newsroom) -> ReaderClient:
 
 
 def signed_in(room: Newsroom, name: str = "Ada") -> ReaderClient:
-    return ReaderClient(room.client.base_url, name, room.token(f"phone of {name}", "read"))
+    return ReaderClient(
+        room.client.base_url, name, room.token(f"phone of {name}", "read")
+    )
 
 
 def tags(phone: ReaderClient) -> list[str]:
     """The labels that are no folders and no saved queries."""
     star, *listed = phone.get("tag/list")["tags"]
     assert star == {"id": STARRED}
-    return [tag["id"] for tag in listed if tag["type"] == "tag" and tag["id"] != BRIDGES]
+    return [
+        tag["id"] for tag in listed if tag["type"] == "tag" and tag["id"] != BRIDGES
+    ]
 
 
 def number_of(room: Newsroom, title: str) -> str:
     (id_,) = by_title(room.database, title)
-    return str(queried(room.database, select(story.c.story_no).where(story.c.id == id_)).scalar_one())
+    return str(
+        queried(
+            room.database, select(story.c.story_no).where(story.c.id == id_)
+        ).scalar_one()
+    )
 
 
-def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(phone: ReaderClient) -> None:
+def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(
+    phone: ReaderClient,
+) -> None:
     first, second, third, *_ = phone.ids()
     phone.mark(first, second, add=LATER)
     phone.mark(second, third, add="user/1234/label/Ports  & ships")
     assert tags(phone) == [PORTS, LATER]
     assert phone.ids(LATER) == phone.ids(LATER, n=1) == [first, second]
     assert phone.ids("user/1234/label/Ports & ships") == [second, third]
-    for item in (*phone.contents(second).values(), phone.get(f"stream/contents/{LATER}")["items"][1]):
+    for item in (
+        *phone.contents(second).values(),
+        phone.get(f"stream/contents/{LATER}")["items"][1],
+    ):
         assert {PORTS, LATER} <= set(item["categories"])
     assert (phone.count(LATER), phone.count(PORTS)) == (2, 2)
 
@@ -74,7 +89,9 @@ def test_a_label_is_kept_and_comes_back_wherever_a_client_looks(phone: ReaderCli
     assert phone.ids(PORTS, it=STARRED) == phone.ids(STARRED) == [second]
 
 
-def test_a_label_outlives_what_is_read_and_may_be_marked_as_read(room: Newsroom, phone: ReaderClient) -> None:
+def test_a_label_outlives_what_is_read_and_may_be_marked_as_read(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     first, second, *others = phone.ids()
     phone.mark(first, second, add=LATER)
     phone.mark_all(LATER)
@@ -96,7 +113,9 @@ def test_labels_belong_to_one_reader(room: Newsroom, phone: ReaderClient) -> Non
     assert tags(phone) == [LATER]
 
 
-def test_a_label_is_renamed_joined_with_another_and_removed(room: Newsroom, phone: ReaderClient) -> None:
+def test_a_label_is_renamed_joined_with_another_and_removed(
+    room: Newsroom, phone: ReaderClient
+) -> None:
     first, second, third, *_ = phone.ids()
     phone.mark(first, second, add=LATER)
     phone.mark(second, third, add=PORTS)
@@ -111,12 +130,23 @@ def test_a_label_is_renamed_joined_with_another_and_removed(room: Newsroom, phon
     assert tags(phone) == []
     assert phone.ids(STARRED) == [third], "the star stays"
     assert len(queried(room.database, select(read_mark)).all()) == 1
-    assert phone.post("disable-tag", s=PORTS)[0] == phone.post("rename-tag", s=PORTS, dest=LATER)[0] == 404
-    assert phone.http.get("/reader/api/0/disable-tag", params={"s": PORTS}).status_code == 405
+    assert (
+        phone.post("disable-tag", s=PORTS)[0]
+        == phone.post("rename-tag", s=PORTS, dest=LATER)[0]
+        == 404
+    )
+    assert (
+        phone.http.get("/reader/api/0/disable-tag", params={"s": PORTS}).status_code
+        == 405
+    )
 
 
-@pytest.mark.parametrize("name", ["", " ", "a/b", "two\nlines\x00", "state/com.google/read", "x" * 101])
-def test_a_name_that_cannot_be_is_refused_in_words(phone: ReaderClient, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["", " ", "a/b", "two\nlines\x00", "state/com.google/read", "x" * 101]
+)
+def test_a_name_that_cannot_be_is_refused_in_words(
+    phone: ReaderClient, name: str
+) -> None:
     (first, *_) = phone.ids()
     status, text = phone.post("edit-tag", i=first, a=f"user/-/label/{name}")
     assert (status, "1 to 100 printable characters" in text) == (400, True)
@@ -127,7 +157,9 @@ def test_a_name_that_cannot_be_is_refused_in_words(phone: ReaderClient, name: st
 
 
 def test_folders_and_saved_queries_come_before_labels(database: Database) -> None:
-    with Newsroom(database, queries=(SavedQuery(query="bridge").named("bridges"),)) as opened:
+    with Newsroom(
+        database, queries=(SavedQuery(query="bridge").named("bridges"),)
+    ) as opened:
         opened.fill()
         phone = signed_in(opened)
         first, second = phone.ids()
@@ -135,13 +167,20 @@ def test_folders_and_saved_queries_come_before_labels(database: Database) -> Non
         assert phone.ids(PORTS) == [first]
         feed = feed_source("https://ports.example/feed", folder="Ports & ships")
         written_by(database, sources.add, feed)
-        opened.writer.take(record(feed.id, "1", "Ferries late", STRIKE[::-1], published=NOON))
+        opened.writer.take(
+            record(feed.id, "1", "Ferries late", STRIKE[::-1], published=NOON)
+        )
         (late,) = {*phone.ids()} - {first, second}
         assert phone.ids(PORTS) == [late], "the folder, not the label of this name"
         assert PORTS not in phone.contents(first)[first]["categories"]
         assert tags(phone) == []
-        assert [tag["type"] for tag in phone.get("tag/list")["tags"] if tag["id"] == PORTS] == ["folder"]
-        for tag, words in ((PORTS, "is a folder of sources"), (BRIDGES, "is a saved query")):
+        assert [
+            tag["type"] for tag in phone.get("tag/list")["tags"] if tag["id"] == PORTS
+        ] == ["folder"]
+        for tag, words in (
+            (PORTS, "is a folder of sources"),
+            (BRIDGES, "is a saved query"),
+        ):
             for call, form in (
                 ("edit-tag", {"i": first, "a": tag}),
                 ("edit-tag", {"i": first, "r": tag}),
@@ -159,8 +198,15 @@ def test_folders_and_saved_queries_come_before_labels(database: Database) -> Non
         assert phone.ids(LATER) == [first]
 
 
-def test_labels_are_bounded(room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    bounds = {"MOST_LABELS": 3, "MOST_LABELS_OF_STORY": 2, "MOST_KEPT": 2, "MOST_MARKS": 4}
+def test_labels_are_bounded(
+    room: Newsroom, phone: ReaderClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = {
+        "MOST_LABELS": 3,
+        "MOST_LABELS_OF_STORY": 2,
+        "MOST_KEPT": 2,
+        "MOST_MARKS": 4,
+    }
     for name, value in bounds.items():
         monkeypatch.setattr(read_marks, name, value)
     ids = phone.ids()
@@ -168,7 +214,9 @@ def test_labels_are_bounded(room: Newsroom, phone: ReaderClient, monkeypatch: py
     phone.mark(ids[0], add="user/-/label/b")
     assert "at most 2 labels" in phone.post("edit-tag", i=ids[0], a="user/-/label/c")[1]
     phone.mark(ids[1], add="user/-/label/c")
-    assert "there are 3 labels" in phone.post("edit-tag", i=ids[1], a="user/-/label/d")[1]
+    assert (
+        "there are 3 labels" in phone.post("edit-tag", i=ids[1], a="user/-/label/d")[1]
+    )
     phone.mark(ids[1], add="user/-/label/a")
     for form in ({"a": "user/-/label/a"}, {"a": STARRED}):
         assert "starred or labelled" in phone.post("edit-tag", i=ids[2], **form)[1]
@@ -181,7 +229,9 @@ def test_a_merged_story_has_the_labels_of_both_until_they_are_taken_off(
     room: Newsroom, phone: ReaderClient
 ) -> None:
     ids = by_title(room.database, "Hollin Bridge", "goat cheese")
-    bridge, goat = (number_of(room, title) for title in ("Hollin Bridge", "goat cheese"))
+    bridge, goat = (
+        number_of(room, title) for title in ("Hollin Bridge", "goat cheese")
+    )
     phone.mark(bridge, add=PORTS)
     phone.mark(goat, add=LATER)
     phone.mark(goat, add=STARRED)
@@ -206,7 +256,9 @@ def test_labels_go_with_the_story(room: Newsroom, phone: ReaderClient) -> None:
     assert len(queried(room.database, select(read_mark)).all()) == 1
 
 
-def test_a_client_may_ask_to_make_a_label_before_it_gives_it(phone: ReaderClient) -> None:
+def test_a_client_may_ask_to_make_a_label_before_it_gives_it(
+    phone: ReaderClient,
+) -> None:
     """Readrops makes a folder so; it appears with its first story."""
     assert phone.post("edit-tag", a=LATER) == (200, "OK")
     assert tags(phone) == []

@@ -13,7 +13,9 @@ from tests.support.newsroom import Newsroom
 from tests.support.seeds import SEED
 
 
-def _run(room: Newsroom, folder: Path, *options: str, secret: str | None = None) -> None:
+def _run(
+    room: Newsroom, folder: Path, *options: str, secret: str | None = None
+) -> None:
     given = ["--header", f"Authorization: Bearer {secret}"] if secret else []
     # No server has the addresses that it makes up: 422 with the reason, as for a document without feeds.
     # The other statuses are those that Schemathesis accepts by itself.
@@ -33,7 +35,9 @@ def _run(room: Newsroom, folder: Path, *options: str, secret: str | None = None)
         ],
         cwd=folder, capture_output=True, text=True, timeout=1800, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, f"AGGREGATOR_SEED={SEED}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == 0, (
+        f"AGGREGATOR_SEED={SEED}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    )
     assert "22 selected" in done.stdout
     assert room.get("/healthz").json()["writable"], (
         "it still works; what was pushed waits, as nobody places it"
@@ -47,12 +51,16 @@ def test_the_description_holds(room: Newsroom, tmp_path: Path) -> None:
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_the_description_holds_whatever_is_asked(room: Newsroom, tmp_path: Path) -> None:
+def test_the_description_holds_whatever_is_asked(
+    room: Newsroom, tmp_path: Path
+) -> None:
     secret = room.token("tester", "admin")
     _run(room, tmp_path, "--max-examples=200", secret=secret)
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(3600)
-def test_the_description_holds_for_those_without_a_token(room: Newsroom, tmp_path: Path) -> None:
+def test_the_description_holds_for_those_without_a_token(
+    room: Newsroom, tmp_path: Path
+) -> None:
     _run(room, tmp_path, "--max-examples=50")

@@ -8,9 +8,13 @@ from tests.support.newsroom import STRANGER, Newsroom
 
 
 def test_a_misspelt_word_is_one_link_away_from_its_story(either: Newsroom) -> None:
-    page = either.get("/search?q=penmouth&language=&since=2020-01-01", **STRANGER | read_by(either)).text
+    page = either.get(
+        "/search?q=penmouth&language=&since=2020-01-01", **STRANGER | read_by(either)
+    ).text
     assert "Nothing found" in page
-    (link,) = re.findall(r'href="(/search\?[^"]*q=pennmouth)">“<bdi>pennmouth</bdi>”', page)
+    (link,) = re.findall(
+        r'href="(/search\?[^"]*q=pennmouth)">“<bdi>pennmouth</bdi>”', page
+    )
     assert "since=2020-01-01" in link
     assert "Pennmouth under water" in either.get(html.unescape(link)).text
 
@@ -30,7 +34,10 @@ def test_what_was_typed_is_shown_as_text(either: Newsroom) -> None:
 def test_the_best_stories_are_followed_by_more(either: Newsroom) -> None:
     letters = "abcdefghijklmnopqrstuvwxy"
     for letter in letters:
-        words = [f"{letter}{end}{letter}" for end in ("ama", "olo", "iri", "usu", "ele", "ana", "oto", "idi")]
+        words = [
+            f"{letter}{end}{letter}"
+            for end in ("ama", "olo", "iri", "usu", "ele", "ana", "oto", "idi")
+        ]
         title, text = f"Buoy {words[0]} {words[1]}", " ".join(words * 4)
         either.writer.take(record("Post", letter, title, f"{text}.", published=NOON))
     either.writer.pipeline.index_text(lambda: False)

@@ -37,9 +37,14 @@ def potter(room: Newsroom) -> Source:
 
 def post(source: Source, number: int, text: str = "", **given: Any) -> Entry:
     words = f"Kiln {number} was fired for the {number}th time, and its pots are for sale in town {number}."
-    given = {"url": f"https://potter.example/{number}", "published": NOON + number * HOUR} | given
+    given = {
+        "url": f"https://potter.example/{number}",
+        "published": NOON + number * HOUR,
+    } | given
     title = given.pop("title", f"Kiln number {number}")
-    return record(source.id, str(number), title, text or words, outlet="Potter", **given)
+    return record(
+        source.id, str(number), title, text or words, outlet="Potter", **given
+    )
 
 
 def page_of(room: Newsroom, path: str, **headers: str) -> html.HtmlElement:
@@ -52,7 +57,9 @@ def titles(page: html.HtmlElement) -> list[str]:
     return [heading.text_content().strip() for heading in page.xpath("//main//h2[a]")]
 
 
-def test_its_articles_are_listed_newest_first_fifty_a_page(room: Newsroom, potter: Source) -> None:
+def test_its_articles_are_listed_newest_first_fifty_a_page(
+    room: Newsroom, potter: Source
+) -> None:
     many = ENTRIES_A_PAGE + 2
     room.writer.take(*(post(potter, number) for number in range(many)))
     names = [f"Kiln number {number}" for number in reversed(range(many))]
@@ -64,10 +71,15 @@ def test_its_articles_are_listed_newest_first_fifty_a_page(room: Newsroom, potte
     assert second.xpath("//a[@rel='prev']/@href") == [f"/sources/{potter.id}?page=1"]
     assert not second.xpath("//a[@rel='next']")
     assert "52 articles" in first.text_content()
-    assert "There are no older articles." in page_of(room, f"/sources/{potter.id}?page=99").text_content()
+    assert (
+        "There are no older articles."
+        in page_of(room, f"/sources/{potter.id}?page=99").text_content()
+    )
 
 
-def test_a_title_leads_to_the_story_and_the_original_stands_beside_it(room: Newsroom, potter: Source) -> None:
+def test_a_title_leads_to_the_story_and_the_original_stands_beside_it(
+    room: Newsroom, potter: Source
+) -> None:
     room.writer.take(post(potter, 1), post(potter, 2, published=None))
     stories = {title: story["id"] for title, story in room.stories().items()}
     page = page_of(room, f"/sources/{potter.id}")
@@ -77,7 +89,10 @@ def test_a_title_leads_to_the_story_and_the_original_stands_beside_it(room: News
         "https://potter.example/1",
         "https://potter.example/2",
     }
-    times = {article.findtext(".//h2/a"): article.findtext(".//time") for article in page.iter("article")}
+    times = {
+        article.findtext(".//h2/a"): article.findtext(".//time")
+        for article in page.iter("article")
+    }
     assert times["Kiln number 1"] == "12 Oct, 13:00", "the time of publication"
     assert times["Kiln number 2"].startswith("undated, seen ")
 
@@ -109,48 +124,93 @@ def test_an_unknown_source_is_not_found(room: Newsroom, id_: str) -> None:
 def test_any_number_is_a_page(room: Newsroom, potter: Source, number: str) -> None:
     room.writer.take(post(potter, 1))
     for view in ("", "unread", "saved", "x"):
-        assert room.get(f"/sources/{potter.id}?page={number}&view={view}").status_code == 200
+        assert (
+            room.get(f"/sources/{potter.id}?page={number}&view={view}").status_code
+            == 200
+        )
 
 
-def test_outlets_are_linked_to_their_source_on_lists_and_stories(room: Newsroom, potter: Source) -> None:
+def test_outlets_are_linked_to_their_source_on_lists_and_stories(
+    room: Newsroom, potter: Source
+) -> None:
     room.writer.take(
         post(potter, 1, FLOOD, title="Levee on the Arrel breaks in Pennmouth"),
-        record("Calmouth Post", "2", "Pennmouth under water", FLOOD_ELSEWHERE, published=NOON),
+        record(
+            "Calmouth Post",
+            "2",
+            "Pennmouth under water",
+            FLOOD_ELSEWHERE,
+            published=NOON,
+        ),
         post(potter, 3),
     )
     address = f"/sources/{potter.id}"
-    for path in ("/", "/?view=newest", *(f"/stories/{one['id']}" for one in room.stories().values())):
+    for path in (
+        "/",
+        "/?view=newest",
+        *(f"/stories/{one['id']}" for one in room.stories().values()),
+    ):
         page = page_of(room, path)
-        names = {link.text_content() for link in page.xpath(f"//main//a[@href='{address}']")}
+        names = {
+            link.text_content() for link in page.xpath(f"//main//a[@href='{address}']")
+        }
         assert names == {"Potter"}, path
     secret = room.token("path", "read")
     page = page_of(room, f"/t/{secret}/?view=newest")
     assert page.xpath(f"//main//a[@href='/t/{secret}{address}']")
 
 
-def test_folders_are_sections_of_the_front_page_and_lead_to_their_own(room: Newsroom, potter: Source) -> None:
+def test_folders_are_sections_of_the_front_page_and_lead_to_their_own(
+    room: Newsroom, potter: Source
+) -> None:
     weaver = feed_source("https://weaver.example/feed", name="Weaver", folder="Cloth")
     written_by(room.database, add, weaver)
     room.writer.take(
         *(post(potter, number) for number in range(1, 4)),
-        record(weaver.id, "1", "Loom number 1", "The loom was threaded with flax.", published=NOON),
-        record("Nobody", "1", "Ships sail", "Four ships left the harbour of Sennick.", published=NOON),
+        record(
+            weaver.id,
+            "1",
+            "Loom number 1",
+            "The loom was threaded with flax.",
+            published=NOON,
+        ),
+        record(
+            "Nobody",
+            "1",
+            "Ships sail",
+            "Four ships left the harbour of Sennick.",
+            published=NOON,
+        ),
     )
     page = page_of(room, "/")
-    headings = [heading.text_content() for heading in page.xpath("//section[@class='group']/h2")]
+    headings = [
+        heading.text_content() for heading in page.xpath("//section[@class='group']/h2")
+    ]
     assert headings == ["Crafts", "Cloth", "Other stories"]
     (address,) = page.xpath("//section[@class='group']/h2/a[text()='Cloth']/@href")
     own = page_of(room, address)
-    assert [link.text_content() for link in own.xpath("//article//*[self::h2 or self::h3]/a")] == [
-        "Loom number 1"
-    ]
-    assert page_of(room, "/?folder=Crafts").xpath("string(//section[@class='group']/h2)") == "Earlier"
+    assert [
+        link.text_content()
+        for link in own.xpath("//article//*[self::h2 or self::h3]/a")
+    ] == ["Loom number 1"]
+    assert (
+        page_of(room, "/?folder=Crafts").xpath("string(//section[@class='group']/h2)")
+        == "Earlier"
+    )
 
 
 def test_a_story_is_in_the_folder_of_most_of_its_outlets(room: Newsroom) -> None:
-    for name, folder in (("Ada", "B"), ("Bea", "B"), ("Cid", "A"), ("Dan", "A"), ("Eva", None)):
+    for name, folder in (
+        ("Ada", "B"),
+        ("Bea", "B"),
+        ("Cid", "A"),
+        ("Dan", "A"),
+        ("Eva", None),
+    ):
         written_by(
-            room.database, add, feed_source(f"https://{name}.example/f", folder_name=name, folder=folder)
+            room.database,
+            add,
+            feed_source(f"https://{name}.example/f", folder_name=name, folder=folder),
         )
     room.writer.take(
         *(
@@ -161,21 +221,34 @@ def test_a_story_is_in_the_folder_of_most_of_its_outlets(room: Newsroom) -> None
             record(name, "2", "Dockers strike in Sennick", STRIKE, published=NOON)
             for name in ("Bea", "Dan", "Eva")
         ),
-        record("Eva", "3", "Loom number 1", "The loom was threaded with flax.", published=NOON),
+        record(
+            "Eva",
+            "3",
+            "Loom number 1",
+            "The loom was threaded with flax.",
+            published=NOON,
+        ),
     )
     ids = {title: story["id"] for title, story in room.stories().items()}
     assert len(ids) == 3
     folders = room.reading.story_sources(tuple(ids.values())).folders
-    assert folders == {ids["Levee breaks at Pennmouth"]: "B", ids["Dockers strike in Sennick"]: "A"}
+    assert folders == {
+        ids["Levee breaks at Pennmouth"]: "B",
+        ids["Dockers strike in Sennick"]: "A",
+    }
 
 
 def test_a_watched_folder_has_a_page(room: Newsroom) -> None:
     folder = replace(folder_source(Path("/srv/mail")), folder_name="mail")
     written_by(room.database, add, folder)
-    room.writer.take(record("mail", "1", "Kiln number 7", "The kiln of the potter was fired."))
+    room.writer.take(
+        record("mail", "1", "Kiln number 7", "The kiln of the potter was fired.")
+    )
     assert titles(page_of(room, f"/sources/{folder.id}")) == ["Kiln number 7"]
 
 
-def test_the_first_words_of_a_source_without_articles(room: Newsroom, potter: Source) -> None:
+def test_the_first_words_of_a_source_without_articles(
+    room: Newsroom, potter: Source
+) -> None:
     page = page_of(room, f"/sources/{potter.id}")
     assert "Nothing of this source was read yet." in page.text_content()

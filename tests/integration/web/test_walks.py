@@ -21,7 +21,17 @@ from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
 from tests.support.rows import executed, queried
 
-WORDS = ("ferry", "orchard", "council", "glacier", "opera", "harvest", "tunnel", "bakery", "comet")
+WORDS = (
+    "ferry",
+    "orchard",
+    "council",
+    "glacier",
+    "opera",
+    "harvest",
+    "tunnel",
+    "bakery",
+    "comet",
+)
 
 
 def of(subject: str) -> str:
@@ -41,9 +51,13 @@ def test_what_24h_means_is_settled_by_the_first_page(database: Database) -> None
         with served(room, lambda: now[0]) as client:
             first = client.get("/api/v1/stories?since=24h&limit=2").json()
             now[0] += dt.timedelta(minutes=20)
-            rest = client.get(f"/api/v1/stories?since=24h&limit=2&after={first['next']}").json()
+            rest = client.get(
+                f"/api/v1/stories?since=24h&limit=2&after={first['next']}"
+            ).json()
             assert len(first["stories"]) == len(rest["stories"]) == 2
-            assert not client.get("/api/v1/stories?since=24h").json()["stories"], "a walk that begins now"
+            assert not client.get("/api/v1/stories?since=24h").json()["stories"], (
+                "a walk that begins now"
+            )
 
 
 def served(room: Newsroom, clock: Any) -> Any:
@@ -53,7 +67,9 @@ def served(room: Newsroom, clock: Any) -> Any:
     from aggregator.web.server import create_app
     from aggregator.web.settings import PublishSettings
 
-    return TestClient(create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1")
+    return TestClient(
+        create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1"
+    )
 
 
 # --- any bumps, any pages ----------------------------------------------------------------------------------
@@ -83,7 +99,12 @@ def put(database: Database, count: int) -> list[int]:
             row = (
                 needed
                 | template
-                | {"story_no": n, "id": f"s{n}", "founding_article": f"a{n}", "bumped_at": moment(n)}
+                | {
+                    "story_no": n,
+                    "id": f"s{n}",
+                    "founding_article": f"a{n}",
+                    "bumped_at": moment(n),
+                }
             )
             connection.execute(insert(story).values(row))
     return list(range(1, count + 1))
@@ -113,28 +134,47 @@ def test_a_walk_shows_what_does_not_move_once(
         if page.next is None:
             break
         for n in data.draw(st.lists(st.sampled_from(numbers), max_size=3)):
-            executed(story_reader, update(story).where(story.c.story_no == n).values(bumped_at=moment(turn)))
+            executed(
+                story_reader,
+                update(story)
+                .where(story.c.story_no == n)
+                .values(bumped_at=moment(turn)),
+            )
             turn += 1
             moved.add(f"s{n}")
         page = reading.stories(StoryFilter(limit=limit, after=page.next))
     else:
         pytest.fail("the walk does not end")
     assert len(shown) == len(set(shown)), "nothing twice"
-    assert {f"s{n}" for n in numbers} - moved <= set(shown), "what has not moved is shown"
-    newest = queried(story_reader, select(story.c.id).order_by(story.c.bumped_at.desc())).scalars().all()
-    assert set(newest[: len(moved)]) == moved, "what has moved is at the top of the next walk"
+    assert {f"s{n}" for n in numbers} - moved <= set(shown), (
+        "what has not moved is shown"
+    )
+    newest = (
+        queried(story_reader, select(story.c.id).order_by(story.c.bumped_at.desc()))
+        .scalars()
+        .all()
+    )
+    assert set(newest[: len(moved)]) == moved, (
+        "what has moved is at the top of the next walk"
+    )
 
 
 # --- the cursor --------------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 10**16), st.from_regex(r"[0-9]{1,17}-[0-9]{1,18}", fullmatch=True))
+@given(
+    st.integers(0, 10**16), st.from_regex(r"[0-9]{1,17}-[0-9]{1,18}", fullmatch=True)
+)
 def test_a_cursor_says_when_its_walk_began(microseconds: int, inner: str) -> None:
-    began = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
+    began = dt.datetime(2000, 1, 1, tzinfo=dt.UTC) + dt.timedelta(
+        microseconds=microseconds
+    )
     assert cursor_time(next_of(inner, began) or "") == began
 
 
-@pytest.mark.parametrize("after", ["x.1-1", "-1.1-1", ".1-1", "1_0.1-1", "١.1-1", "9" * 18 + ".1-1"])
+@pytest.mark.parametrize(
+    "after", ["x.1-1", "-1.1-1", ".1-1", "1_0.1-1", "١.1-1", "9" * 18 + ".1-1"]
+)
 def test_a_moment_that_is_none_is_refused(after: str) -> None:
     with pytest.raises(UsageError, match="invalid cursor"):
         cursor_time(after)
@@ -146,8 +186,14 @@ def test_a_moment_that_is_none_is_refused(after: str) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_every_cursor_that_the_description_allows_is_one(story_reader: Database, data: st.DataObject) -> None:
-    after = data.draw(st.from_regex(PARAMETERS["after"].schema["pattern"], fullmatch=True))
+def test_every_cursor_that_the_description_allows_is_one(
+    story_reader: Database, data: st.DataObject
+) -> None:
+    after = data.draw(
+        st.from_regex(PARAMETERS["after"].schema["pattern"], fullmatch=True)
+    )
     if after.strip():
         cursor_time(after)
-        StoryReader(story_reader).stories(StoryFilter(after=after.strip().partition(".")[2]))
+        StoryReader(story_reader).stories(
+            StoryFilter(after=after.strip().partition(".")[2])
+        )

@@ -45,7 +45,15 @@ from tests.support.fresh import with_tables
 from tests.support.loopback import Request, Response, redirect
 from tests.support.outgoing import Post
 from tests.support.receiver import SECRET, Receiver, documented_check
-from tests.support.rows import counted, executed, overheard, queried, read_by, whole_scans, written_by
+from tests.support.rows import (
+    counted,
+    executed,
+    overheard,
+    queried,
+    read_by,
+    whole_scans,
+    written_by,
+)
 from tests.support.story_checks import correct
 from tests.support.written_stories import a_story, an_article
 
@@ -53,9 +61,13 @@ DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
 
 
-def hook(receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object) -> Webhook:
+def hook(
+    receiver: Receiver, name: str = "desk", path: str = "/hook", **query: object
+) -> Webhook:
     saved = SavedQuery(**query).named("q") if query else None  # type: ignore[arg-type]
-    return Webhook(name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved)
+    return Webhook(
+        name=name, url=receiver.url(path), key=signing_key(SECRET), query=saved
+    )
 
 
 def titles(receiver: Receiver) -> list[str]:
@@ -89,7 +101,9 @@ def either(each_kind: Database, receiver: Receiver) -> Post:
 # --- what is sent ------------------------------------------------------------------------------------------
 
 
-def test_once_for_each_change_and_never_for_what_was_there(each_kind: Database, receiver: Receiver) -> None:
+def test_once_for_each_change_and_never_for_what_was_there(
+    each_kind: Database, receiver: Receiver
+) -> None:
     database = each_kind
     Rig(database, Clock()).take(strike())
     post = Post(database, hook(receiver))
@@ -119,7 +133,9 @@ def test_what_a_delivery_says(post: Post, receiver: Receiver) -> None:
     assert body["timestamp"].endswith("Z")
 
 
-def test_signatures_hold_by_the_check_that_is_documented(post: Post, receiver: Receiver) -> None:
+def test_signatures_hold_by_the_check_that_is_documented(
+    post: Post, receiver: Receiver
+) -> None:
     post.clock.time = dt.datetime.now(dt.UTC)
     post.rig.take(flood(published=post.clock.time))
     post.run()
@@ -133,7 +149,9 @@ def test_signatures_hold_by_the_check_that_is_documented(post: Post, receiver: R
     assert not check(SECRET, headers | {"webhook-timestamp": old}, request.body)
 
 
-def test_a_query_is_asked_at_every_change(database: Database, receiver: Receiver) -> None:
+def test_a_query_is_asked_at_every_change(
+    database: Database, receiver: Receiver
+) -> None:
     post = Post(
         database,
         hook(receiver, "two", "/two", min_reports=2),
@@ -149,7 +167,9 @@ def test_a_query_is_asked_at_every_change(database: Database, receiver: Receiver
     assert {body["data"]["query"] for body in receiver.bodies()} == {"q"}
 
 
-def test_words_are_asked_when_they_can_be_found(database: Database, receiver: Receiver) -> None:
+def test_words_are_asked_when_they_can_be_found(
+    database: Database, receiver: Receiver
+) -> None:
     """The full-text index follows placing: until it has the article, the change waits."""
     post = Post(database, hook(receiver, query="pennmouth"))
     post.rig.take(flood())
@@ -167,7 +187,9 @@ def test_an_archive_is_quiet(post: Post, receiver: Receiver) -> None:
     assert titles(receiver) == ["Levee breaks at Pennmouth, four dead"]
 
 
-def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, receiver: Receiver) -> None:
+def test_a_receiver_of_a_story_is_notified_of_its_merge(
+    database: Database, receiver: Receiver
+) -> None:
     post = Post(
         database,
         hook(receiver, "strike", "/strike", query="sennick"),
@@ -177,7 +199,11 @@ def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, rece
     post.rig.take(flood(), flood_elsewhere(), strike())
     post.run()
     flood_id, strike_id = (
-        next(b["data"]["story"]["id"] for b in receiver.bodies() if b["data"]["hook"] == name)
+        next(
+            b["data"]["story"]["id"]
+            for b in receiver.bodies()
+            if b["data"]["hook"] == name
+        )
         for name in ("flood", "strike")
     )
     before = len(receiver.taken)
@@ -190,7 +216,9 @@ def test_a_receiver_of_a_story_is_notified_of_its_merge(database: Database, rece
     assert {tuple(one["data"]["change"]["others"]) for one in merged} == {(strike_id,)}
 
 
-def test_a_merge_of_old_stories_is_sent_to_who_knows_them(each_kind: Database, receiver: Receiver) -> None:
+def test_a_merge_of_old_stories_is_sent_to_who_knows_them(
+    each_kind: Database, receiver: Receiver
+) -> None:
     """The query fits no more, by its time: what was told once is told to its end."""
     database = each_kind
     post = Post(database, hook(receiver, query="sennick", since="2h"))
@@ -198,8 +226,12 @@ def test_a_merge_of_old_stories_is_sent_to_who_knows_them(each_kind: Database, r
     post.run()
     assert receiver.types() == ["story.created"]
     post.clock.time += 10 * DAY
-    stories = list(dict.fromkeys(queried(database, select(outbox_table.c.story)).scalars()))
-    others = {one.id for one in StoryReader(database).stories(StoryFilter()).stories} - set(stories)
+    stories = list(
+        dict.fromkeys(queried(database, select(outbox_table.c.story)).scalars())
+    )
+    others = {
+        one.id for one in StoryReader(database).stories(StoryFilter()).stories
+    } - set(stories)
     correct(database, "merge", *stories, *others)
     post.run()
     assert receiver.types() == ["story.created", "story.merged"]
@@ -231,16 +263,24 @@ def test_the_same_id_and_body_until_it_is_taken(
     assert len({request.headers["webhook-id"] for request in receiver.came}) == 1
     assert len({request.body for request in receiver.came}) == 1
     assert len({request.headers["webhook-timestamp"] for request in receiver.came}) == 5
-    assert (post.stats().row.state, post.stats().waiting, post.stats().done) == ("ok", 0, 1)
+    assert (post.stats().row.state, post.stats().waiting, post.stats().done) == (
+        "ok",
+        0,
+        1,
+    )
 
 
 @pytest.mark.parametrize("failing", [500, 404, 301])
-def test_whatever_is_not_2xx_is_tried_again(post: Post, receiver: Receiver, failing: int) -> None:
+def test_whatever_is_not_2xx_is_tried_again(
+    post: Post, receiver: Receiver, failing: int
+) -> None:
     elsewhere = redirect(receiver.url("/elsewhere"), failing)
     receiver.answer = lambda _request: elsewhere
     post.rig.take(flood())
     post.run()
-    assert [request.path for request in receiver.came] == ["/hook"], "redirects are not followed"
+    assert [request.path for request in receiver.came] == ["/hook"], (
+        "redirects are not followed"
+    )
     assert post.stats().waiting == 1
     assert f"http {failing}" in (post.stats().row.problem or "")
 
@@ -253,7 +293,9 @@ def test_retry_after_is_waited_for(post: Post, receiver: Receiver) -> None:
     assert len(receiver.came) == 1, "the whole hook waits, not one delivery"
 
 
-def test_after_three_days_it_is_given_up_and_that_shows(post: Post, receiver: Receiver) -> None:
+def test_after_three_days_it_is_given_up_and_that_shows(
+    post: Post, receiver: Receiver
+) -> None:
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     began = post.clock.time
@@ -267,7 +309,9 @@ def test_after_three_days_it_is_given_up_and_that_shows(post: Post, receiver: Re
     assert 8 <= len(receiver.came) <= 12
 
 
-def test_a_clock_that_was_ahead_holds_up_no_delivery(post: Post, receiver: Receiver) -> None:
+def test_a_clock_that_was_ahead_holds_up_no_delivery(
+    post: Post, receiver: Receiver
+) -> None:
     right = post.clock.time
     receiver.answer = lambda _request: Response(500)
     post.clock.time = right + 8 * HOUR
@@ -311,7 +355,9 @@ def test_a_clock_that_jumps_ahead_gives_no_delivery_up_and_forgets_none(
     assert (post.stats().waiting, post.stats().given_up) == (0, 1)
 
 
-def test_410_ends_a_hook_until_somebody_says_otherwise(either: Post, receiver: Receiver) -> None:
+def test_410_ends_a_hook_until_somebody_says_otherwise(
+    either: Post, receiver: Receiver
+) -> None:
     post = either
     database = post.database
     receiver.answer = lambda _request: Response(410)
@@ -329,13 +375,17 @@ def test_410_ends_a_hook_until_somebody_says_otherwise(either: Post, receiver: R
     post.run()
     assert len(receiver.came) == 1
     post.restart(hook(receiver, path="/moved"))
-    post.rig.take(record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE))
+    post.rig.take(
+        record("Herald", "third", "Levee: the inquiry", FLOOD_ELSEWHERE + " " + STRIKE)
+    )
     post.run()
     assert receiver.came[-1].path == "/moved"
     assert post.stats().row.state == "ok"
 
 
-def test_resume_sends_what_waits_at_once(post: Post, database: Database, receiver: Receiver) -> None:
+def test_resume_sends_what_waits_at_once(
+    post: Post, database: Database, receiver: Receiver
+) -> None:
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     for _ in range(4):
@@ -352,7 +402,9 @@ def test_resume_sends_what_waits_at_once(post: Post, database: Database, receive
     assert receiver.types() == ["story.created"]
 
 
-def test_a_story_keeps_its_order_and_holds_up_no_other(each_kind: Database, receiver: Receiver) -> None:
+def test_a_story_keeps_its_order_and_holds_up_no_other(
+    each_kind: Database, receiver: Receiver
+) -> None:
     """The flood's first delivery is refused for an hour: the strike goes by, the flood's next does not."""
     database = each_kind
 
@@ -375,7 +427,9 @@ def test_a_story_keeps_its_order_and_holds_up_no_other(each_kind: Database, rece
     assert numbers.index(1) < numbers.index(2)
 
 
-def test_a_receiver_that_is_back_gets_all_that_waits(post: Post, receiver: Receiver) -> None:
+def test_a_receiver_that_is_back_gets_all_that_waits(
+    post: Post, receiver: Receiver
+) -> None:
     receiver.answer = lambda _request: Response(503)
     post.rig.take(flood())
     post.rig.take(strike())
@@ -394,7 +448,9 @@ def test_a_receiver_that_is_back_gets_all_that_waits(post: Post, receiver: Recei
 # --- the outbox --------------------------------------------------------------------------------------------
 
 
-def test_of_too_many_the_oldest_are_given_up(each_kind: Database, receiver: Receiver) -> None:
+def test_of_too_many_the_oldest_are_given_up(
+    each_kind: Database, receiver: Receiver
+) -> None:
     database = each_kind
     post = Post(database, hook(receiver), waiting_max=2)
     receiver.answer = lambda _request: Response(500)
@@ -407,7 +463,9 @@ def test_of_too_many_the_oldest_are_given_up(each_kind: Database, receiver: Rece
     assert [body["data"]["change"]["n"] for body in receiver.bodies()] == [2, 3]
 
 
-def test_what_ended_is_forgotten_after_some_days(post: Post, database: Database) -> None:
+def test_what_ended_is_forgotten_after_some_days(
+    post: Post, database: Database
+) -> None:
     post.rig.take(flood())
     post.run()
     post.filling.prune()
@@ -417,7 +475,9 @@ def test_what_ended_is_forgotten_after_some_days(post: Post, database: Database)
     assert _count(database) == 0
 
 
-def test_a_hook_that_went_and_came_back_begins_anew(post: Post, receiver: Receiver) -> None:
+def test_a_hook_that_went_and_came_back_begins_anew(
+    post: Post, receiver: Receiver
+) -> None:
     receiver.answer = lambda _request: Response(500)
     post.rig.take(flood())
     post.run()
@@ -437,7 +497,9 @@ def test_rows_and_cursor_are_one_transaction(either: Post, receiver: Receiver) -
     database = post.database
     post.rig.take(flood())
     with database.write() as connection:
-        taken = outbox.NewDelivery(webhook="desk", change=1, id="msg_x", story="s", body=b"{}")
+        taken = outbox.NewDelivery(
+            webhook="desk", change=1, id="msg_x", story="s", body=b"{}"
+        )
         outbox.add(connection, [taken], {}, post.clock())
     with pytest.raises(Exception, match=r"(?i)unique"):
         post.filling.step()
@@ -459,15 +521,25 @@ def _count(database: Database) -> int:
 @given(
     count=some.integers(1, 30),
     excerpt_words=some.integers(0, 80),
-    titles=some.lists(some.text(alphabet="ab 地震é", min_size=1, max_size=80), min_size=4, max_size=4),
+    titles=some.lists(
+        some.text(alphabet="ab 地震é", min_size=1, max_size=80), min_size=4, max_size=4
+    ),
     cap=some.sampled_from([3000, 20_000, 262_144]),
 )
 def test_no_article_gives_more_than_its_words(
     count: int, excerpt_words: int, titles: list[str], cap: int
 ) -> None:
-    leads = [f"Reporter {n} of the Courier saw the levee break before ten. " * 6 for n in range(count)]
+    leads = [
+        f"Reporter {n} of the Courier saw the levee break before ten. " * 6
+        for n in range(count)
+    ]
     articles = [
-        an_article(title=titles[0] if n else titles[1], lead=lead, text=lead + STRIKE, nosnippet=n == 2)
+        an_article(
+            title=titles[0] if n else titles[1],
+            lead=lead,
+            text=lead + STRIKE,
+            nosnippet=n == 2,
+        )
         for n, lead in enumerate(leads)
     ]
     story = a_story(*articles, title=titles[2], summary=leads[0])
@@ -476,7 +548,9 @@ def test_no_article_gives_more_than_its_words(
         title_before=titles[3], report_count=count, article=articles[-1],
     )  # fmt: skip
     chosen = PublishSettings(excerpt_words=excerpt_words)
-    tuning = Tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
+    tuning = Tuning({"webhooks": {"body_cap_bytes": cap}}).section(
+        "webhooks", WebhookTuning
+    )
     target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
     body = delivery_body(target, change, story, chosen, tuning)
     assert len(body) <= max(cap, 6000)
@@ -484,7 +558,10 @@ def test_no_article_gives_more_than_its_words(
     assert len(data["story"]["articles"]) + data["articles_left_out"] == count
     assert data["change"]["title"] == data["story"]["title"]
     given_titles = {article.title for article in articles}
-    shown = {titles[2]: data["story"]["title"], titles[3]: data["change"]["title_before"]}
+    shown = {
+        titles[2]: data["story"]["title"],
+        titles[3]: data["change"]["title_before"],
+    }
     apart = {shown[title] for title in set(shown) - given_titles}
     new = data["change"]["article"]
     for one in data["story"]["articles"]:
@@ -494,7 +571,11 @@ def test_no_article_gives_more_than_its_words(
         if new is not None and new["id"] == one["id"]:
             said |= {new["title"], new["lead"]}
         bare = {part.removesuffix(" …") for part in said}
-        parts = [part for part in bare if not any(part != other and part in other for other in bare)]
+        parts = [
+            part
+            for part in bare
+            if not any(part != other and part in other for other in bare)
+        ]
         assert sum(count_words(part) for part in parts) <= excerpt_words, (said, titles)
 
 
@@ -505,7 +586,9 @@ def test_a_long_story_is_cut_to_size(cap: int, *, all_of_them: bool) -> None:
         n=7, story=story.id, was=story.id, kind="report", at=NOON, updated=NOON, title=story.title,
         report_count=50, article=story.articles[-1],
     )  # fmt: skip
-    tuning = Tuning({"webhooks": {"body_cap_bytes": cap}}).section("webhooks", WebhookTuning)
+    tuning = Tuning({"webhooks": {"body_cap_bytes": cap}}).section(
+        "webhooks", WebhookTuning
+    )
     target = Webhook(name="desk", url="https://desk.example/", key=b"", query=None)
     body = delivery_body(target, change, story, PublishSettings(), tuning)
     data = json.loads(body)["data"]
@@ -515,7 +598,16 @@ def test_a_long_story_is_cut_to_size(cap: int, *, all_of_them: bool) -> None:
 
 
 def test_ids_differ_by_hook_and_change_and_stay() -> None:
-    change = Change(n=7, story="s", was="s", kind="report", at=NOON, updated=NOON, title="t", report_count=2)
+    change = Change(
+        n=7,
+        story="s",
+        was="s",
+        kind="report",
+        at=NOON,
+        updated=NOON,
+        title="t",
+        report_count=2,
+    )
     other = msgspec.structs.replace(change, n=8)
     made = [delivery_id("a", change), delivery_id("b", change), delivery_id("a", other)]
     assert len(set(made)) == 3
@@ -525,7 +617,9 @@ def test_ids_differ_by_hook_and_change_and_stay() -> None:
 # --- threads -----------------------------------------------------------------------------------------------
 
 
-def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(database: Database, receiver: Receiver) -> None:
+def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(
+    database: Database, receiver: Receiver
+) -> None:
     hanging = threading.Event()
 
     def answer(request: Request) -> Response:
@@ -553,10 +647,15 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(database: Database,
     webhooks.wake()
 
     def attempts() -> set[tuple[str, int]]:
-        return {(row.webhook, row.attempts) for row in queried(database, select(outbox_table))}
+        return {
+            (row.webhook, row.attempts)
+            for row in queried(database, select(outbox_table))
+        }
 
     # the stop must not cancel a delivery to "quick" that the receiver has and the database has not
-    receiver.wait(lambda: hanging.is_set() and attempts() == {("hangs", 0), ("quick", 1)})
+    receiver.wait(
+        lambda: hanging.is_set() and attempts() == {("hangs", 0), ("quick", 1)}
+    )
     webhooks.stop()
     assert webhooks.join(8.0) == 0
     assert failed == []
@@ -565,7 +664,9 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_no_stop(database: Database,
     assert attempts() == {("hangs", 0), ("quick", 1)}, "a stop is nobody's failure"
 
 
-def test_who_is_not_the_writer_sends_nothing(post: Post, database: Database, receiver: Receiver) -> None:
+def test_who_is_not_the_writer_sends_nothing(
+    post: Post, database: Database, receiver: Receiver
+) -> None:
     is_writer = threading.Event()
     beats: list[None] = []
     webhooks = WebhookThreads(
@@ -588,7 +689,9 @@ def test_who_is_not_the_writer_sends_nothing(post: Post, database: Database, rec
 
 
 def test_what_an_import_brings_is_no_news(receiver: Receiver, tmp_path: Path) -> None:
-    one, other = (Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other"))
+    one, other = (
+        Database(f"sqlite:///{tmp_path / name}.db") for name in ("one", "other")
+    )
     with_tables(one)
     with_tables(other)
     Rig(one, Clock()).take(flood(), strike())
@@ -612,4 +715,6 @@ def test_looking_costs_what_is_new(database: Database, receiver: Receiver) -> No
         post.run()
     assert len(receiver.taken) == 2
     scans = whole_scans(database, sent)
-    assert [one for one in scans if any(name in one for name in ("change", "outbox"))] == []
+    assert [
+        one for one in scans if any(name in one for name in ("change", "outbox"))
+    ] == []

@@ -53,7 +53,8 @@ def path_of(room: Newsroom) -> str:
 def test_the_page_links_to_audio_and_video_with_their_length(room: Newsroom) -> None:
     page = room.get(path_of(room)).text
     assert (
-        f'<a href="{AUDIO}" type="audio/mpeg" rel="noopener noreferrer nofollow ugc">Audio, 24 MB</a>' in page
+        f'<a href="{AUDIO}" type="audio/mpeg" rel="noopener noreferrer nofollow ugc">Audio, 24 MB</a>'
+        in page
     )
     assert page.count(AUDIO) == 1
     assert ">Video</a>" in page
@@ -70,7 +71,12 @@ def test_programs_get_them(room: Newsroom) -> None:
     (article,) = room.get(f"/api/v1{path_of(room)}").json()["articles"]
     assert article["enclosures"] == [
         {"url": AUDIO, "type": "audio/mpeg", "length_bytes": 24_300_000, "title": ""},
-        {"url": "https://pod.example/12.mp4", "type": "video/mp4", "length_bytes": None, "title": "Filmed"},
+        {
+            "url": "https://pod.example/12.mp4",
+            "type": "video/mp4",
+            "length_bytes": None,
+            "title": "Filmed",
+        },
     ]
     assert (
         f'<enclosure url="{AUDIO}" length="24300000" type="audio/mpeg"/>'
@@ -78,7 +84,9 @@ def test_programs_get_them(room: Newsroom) -> None:
     )
     phone = ReaderClient(room.client.base_url, "Ada", room.token("phone", "read"))
     (item,) = phone.get("stream/contents/user/-/state/com.google/reading-list")["items"]
-    assert {"href": AUDIO, "type": "audio/mpeg", "length": 24_300_000} in item["enclosure"]
+    assert {"href": AUDIO, "type": "audio/mpeg", "length": 24_300_000} in item[
+        "enclosure"
+    ]
 
 
 def complaints_of(form: str, feed: bytes, address: str) -> list[str]:
@@ -101,7 +109,9 @@ def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
     secret = room.token("desk", "read")
     assert room.get(address, secret, **STRANGER).text == whole.text
     assert "make crane" in room.get(f"/t/{secret}{address}", **STRANGER).text
-    assert "make crane" not in room.get(address, **STRANGER).text, "not even after it was read whole"
+    assert "make crane" not in room.get(address, **STRANGER).text, (
+        "not even after it was read whole"
+    )
     tag = whole.headers["etag"]
     assert room.get(address, If_None_Match=tag).status_code == 304
     assert room.get(address, If_None_Match=tag, **STRANGER).status_code == 200
@@ -110,18 +120,33 @@ def test_the_owners_feeds_have_whole_articles_and_those_of_others_the_excerpt(
 def test_the_owners_json_has_the_html(room: Newsroom) -> None:
     path = f"/api/v1{path_of(room)}"
     (article,) = room.get(path).json()["articles"]
-    assert '<a href="https://pod.example/crane" rel="noopener noreferrer nofollow">' in article["html"]
-    assert room.get(f"/api/v1/articles/{article['id']}").json()["html"] == article["html"]
+    assert (
+        '<a href="https://pod.example/crane" rel="noopener noreferrer nofollow">'
+        in article["html"]
+    )
+    assert (
+        room.get(f"/api/v1/articles/{article['id']}").json()["html"] == article["html"]
+    )
     assert room.get(path, **STRANGER).json()["articles"][0]["html"] is None
 
 
-def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(database: Database) -> None:
+def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(
+    database: Database,
+) -> None:
     with Newsroom(database) as room:
         room.writer.take(
-            record("Wire", "1", "Fares", "Fares rise by 4 % & more.\nFrom May on.", published=NOON)
+            record(
+                "Wire",
+                "1",
+                "Fares",
+                "Fares rise by 4 % & more.\nFrom May on.",
+                published=NOON,
+            )
         )
         (article,) = room.get(f"/api/v1{path_of(room)}").json()["articles"]
-        assert article["html"] == "<p>Fares rise by 4 % &amp; more.</p><p>From May on.</p>"
+        assert (
+            article["html"] == "<p>Fares rise by 4 % &amp; more.</p><p>From May on.</p>"
+        )
 
 
 @pytest.mark.parametrize(
@@ -132,6 +157,8 @@ def test_html_of_an_article_that_is_plain_text_is_its_paragraphs(database: Datab
         ("application/pdf", 900, "Document, 1 kB"),
     ],
 )
-def test_a_link_says_what_it_leads_to(type_: str, length: int | None, words: str) -> None:
+def test_a_link_says_what_it_leads_to(
+    type_: str, length: int | None, words: str
+) -> None:
     reference = Enclosure(url=AUDIO, type=type_, length_bytes=length)
     assert enclosure_words(reference) == words

@@ -29,10 +29,13 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-def judged(text: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def judged(
+    text: str, folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
     file = folder / "aggregator.service"
     file.write_text(text, encoding="utf-8")
-    environment = {"XDG_RUNTIME_DIR": str(folder), **os.environ}  # verifying user units requires it
+    # Verifying user units requires it
+    environment = {"XDG_RUNTIME_DIR": str(folder), **os.environ}
     return subprocess.run(
         ["systemd-analyze", *arguments, str(file)],
         env=environment,
@@ -53,7 +56,9 @@ def test_the_unit_is_exposed_little(tmp_path: Path) -> None:
     ended = judged(shipped_unit(), tmp_path, "security", "--offline=true", threshold)
     assert ended.returncode == 0, ended.stdout.splitlines()[-2:]
     bare = "[Service]\nExecStart=/bin/true\n"
-    assert judged(bare, tmp_path, "security", "--offline=true", threshold).returncode != 0
+    assert (
+        judged(bare, tmp_path, "security", "--offline=true", threshold).returncode != 0
+    )
 
 
 @needs_systemd
@@ -64,20 +69,38 @@ def test_systemd_has_nothing_to_say_about_it(tmp_path: Path) -> None:
 
 @needs_systemd
 @pytest.mark.parametrize("user", [False, True], ids=["system", "user"])
-@pytest.mark.parametrize("name", ["config.yaml", 'a "b" 100% $HOME/c.yaml', "ünï cödé.yaml"])
-def test_any_path_of_a_configuration_can_be_written_down(name: str, user: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["config.yaml", 'a "b" 100% $HOME/c.yaml', "ünï cödé.yaml"]
+)
+def test_any_path_of_a_configuration_can_be_written_down(
+    name: str, user: bool, tmp_path: Path
+) -> None:
     text = unit_text(PROGRAM, tmp_path / name, user=user)
     ended = judged(text, tmp_path, *(["--user"] if user else []), "verify")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     line = re.search("^ExecStart=(.*)$", text, re.MULTILINE)
-    words = [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line[1])]
-    assert words == [str(PROGRAM), "run", "--config", str(tmp_path / name), "--log-format", "json"]
+    words = [
+        word.replace("%%", "%").replace("$$", "$") for word in shlex.split(line[1])
+    ]
+    assert words == [
+        str(PROGRAM),
+        "run",
+        "--config",
+        str(tmp_path / name),
+        "--log-format",
+        "json",
+    ]
 
 
 def test_the_units_lines_are_what_the_documents_promise() -> None:
     lines = shipped_unit().splitlines()
     for one in (
-        *("Type=notify", "WatchdogSec=60", "Restart=on-failure", "StartLimitIntervalSec=0"),
+        *(
+            "Type=notify",
+            "WatchdogSec=60",
+            "Restart=on-failure",
+            "StartLimitIntervalSec=0",
+        ),
         *(
             "RestartPreventExitStatus=2 4",
             "StateDirectory=aggregator",
@@ -96,10 +119,25 @@ def test_a_users_unit_asks_for_nothing_that_a_user_may_not(tmp_path: Path) -> No
     text = unit_text(PROGRAM, tmp_path / "config.yaml", user=True)
     keys = set(re.findall(r"^(\w+)=", text, re.MULTILINE))
     assert (
-        not {"DynamicUser", "StateDirectory", "ProtectSystem", "PrivateTmp", "CapabilityBoundingSet"} & keys
+        not {
+            "DynamicUser",
+            "StateDirectory",
+            "ProtectSystem",
+            "PrivateTmp",
+            "CapabilityBoundingSet",
+        }
+        & keys
     )
-    assert {"NoNewPrivileges", "SystemCallFilter", "MemoryMax", "WatchdogSec", "ExecReload"} <= keys
-    assert f"WorkingDirectory={tmp_path}" in text, "its database lies beside its configuration"
+    assert {
+        "NoNewPrivileges",
+        "SystemCallFilter",
+        "MemoryMax",
+        "WatchdogSec",
+        "ExecReload",
+    } <= keys
+    assert f"WorkingDirectory={tmp_path}" in text, (
+        "its database lies beside its configuration"
+    )
     assert "WantedBy=default.target" in text
     assert text.endswith("\n")
     assert "\n\n\n" not in text
@@ -114,13 +152,17 @@ def found(tmp_path: Path, text: str, program: Path = PROGRAM) -> str:
     return "\n".join(obstacles(program, load(file)))
 
 
-def test_what_the_service_cannot_see_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_service_cannot_see_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(systemd_unit, "_HIDDEN", (Path("/home"),))
     tmp_path.chmod(0o755)
     said = found(tmp_path, "database: news.db\nsources: [{folder: nowhere}]\n")
     assert "delete the line `database:`" in said
     assert f"the watched folder {tmp_path / 'nowhere'}" in said
-    assert "delete the line" not in found(tmp_path, "database: /var/lib/aggregator/news.db\n")
+    assert "delete the line" not in found(
+        tmp_path, "database: /var/lib/aggregator/news.db\n"
+    )
     assert "--user" in found(tmp_path, "", Path("/home/me/bin/aggregator"))
     (tmp_path / "config.yaml").chmod(0o600)
     assert "chmod o+rX" in "\n".join(obstacles(PROGRAM, load(tmp_path / "config.yaml")))
@@ -151,7 +193,9 @@ def test_links_that_lead_out_of_what_the_service_sees_are_named(
     assert "leads to" not in found(tmp_path, "", opt / "aggregator")
     # The program itself is a link, or its environment is.
     (shared / "aggregator").symlink_to(home / "env" / "aggregator")
-    assert f"leads to {home / 'env' / 'aggregator'}" in found(tmp_path, "", shared / "aggregator")
+    assert f"leads to {home / 'env' / 'aggregator'}" in found(
+        tmp_path, "", shared / "aggregator"
+    )
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -178,23 +222,40 @@ def test_a_configuration_to_begin_with_has_no_samples(tmp_path: Path) -> None:
 
 def steps() -> list[tuple[str, str]]:
     """The instructions of the container file: (name, rest), continued lines joined."""
-    text = (REPOSITORY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    text = (
+        (REPOSITORY / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    )
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines]
 
 
 def test_all_that_the_container_copies_is_there_and_let_through() -> None:
     ignored = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    copied = [rest.split()[:-1] for name, rest in steps() if name == "COPY" and "--from" not in rest]
+    copied = [
+        rest.split()[:-1]
+        for name, rest in steps()
+        if name == "COPY" and "--from" not in rest
+    ]
     sources = {source for some in copied for source in some}
-    assert sources >= {"aggregator", "migrations", "systemd", "requirements/run.txt", "pyproject.toml"}
+    assert sources >= {
+        "aggregator",
+        "migrations",
+        "systemd",
+        "requirements/run.txt",
+        "pyproject.toml",
+    }
     assert [source for source in sources if not (REPOSITORY / source).exists()] == []
     assert [source for source in sources if f"!{source}" not in ignored] == []
     packed = re.findall(
-        r'^"([^"]+)" = "aggregator/_shipped', (REPOSITORY / "pyproject.toml").read_text(), re.M
+        r'^"([^"]+)" = "aggregator/_shipped',
+        (REPOSITORY / "pyproject.toml").read_text(),
+        re.M,
     )
     assert len(packed) >= 3
-    assert all(any(one == had or one.startswith(f"{had}/") for had in sources) for one in packed)
+    assert all(
+        any(one == had or one.startswith(f"{had}/") for had in sources)
+        for one in packed
+    )
 
 
 def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
@@ -212,10 +273,15 @@ def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
     assert len(fetching) == 4
     assert all("--require-hashes" in rest or "--no-index" in rest for rest in fetching)
     (wheel,) = (rest for rest in fetching if '"wheel"' in rest)
-    assert "--no-build-isolation" in wheel, "else what builds the wheel is fetched as it comes"
+    assert "--no-build-isolation" in wheel, (
+        "else what builds the wheel is fetched as it comes"
+    )
     locked = (REPOSITORY / "requirements" / "build.txt").read_text(encoding="utf-8")
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    assert all(f"{re.split('[<>=]', one)[0]}==" in locked for one in project["build-system"]["requires"])
+    assert all(
+        f"{re.split('[<>=]', one)[0]}==" in locked
+        for one in project["build-system"]["requires"]
+    )
     health = next(rest for name, rest in reported if name == "HEALTHCHECK")
     assert json.loads(health[health.index("[") :])[1] == "-c"
     compile(json.loads(health[health.index("[") :])[2], "health", "exec")
@@ -224,28 +290,48 @@ def test_the_container_runs_without_root_shell_or_unlocked_packages() -> None:
     assert ("STOPSIGNAL", "SIGTERM") in reported
 
 
-def test_compose_runs_the_container_without_root_and_postgres_only_where_it_is_wanted() -> None:
+def test_compose_runs_the_container_without_root_and_postgres_only_where_it_is_wanted() -> (
+    None
+):
     compose = yaml.safe_load((REPOSITORY / "compose.yaml").read_text(encoding="utf-8"))
     own, postgres = compose["services"]["aggregator"], compose["services"]["postgres"]
     assert (REPOSITORY / own["build"]["dockerfile"]).is_file()
     instructions = dict(steps())
     assert own["user"] == instructions["USER"]
     health = instructions["HEALTHCHECK"]
-    assert own["healthcheck"]["test"] == ["CMD", *json.loads(health[health.index("[") :])]
-    given = {name.replace("_", "-"): str(value) for name, value in own["healthcheck"].items()}
-    assert all(f"--{name}={value} " in health for name, value in given.items() if name != "test")
-    mounts = {volume.partition("#")[0].strip().split("}")[-1].split(":")[1] for volume in own["volumes"]}
-    assert mounts == {"/etc/aggregator/config.yaml", *json.loads(instructions["VOLUME"])}
+    assert own["healthcheck"]["test"] == [
+        "CMD",
+        *json.loads(health[health.index("[") :]),
+    ]
+    given = {
+        name.replace("_", "-"): str(value) for name, value in own["healthcheck"].items()
+    }
+    assert all(
+        f"--{name}={value} " in health
+        for name, value in given.items()
+        if name != "test"
+    )
+    mounts = {
+        volume.partition("#")[0].strip().split("}")[-1].split(":")[1]
+        for volume in own["volumes"]
+    }
+    assert mounts == {
+        "/etc/aggregator/config.yaml",
+        *json.loads(instructions["VOLUME"]),
+    }
     assert own["read_only"]
     assert own["ports"] == ["${PUBLISH:-127.0.0.1:8080}:8080"], "this machine only"
-    assert own["environment"]["AGGREGATOR_DATABASE"].startswith("${POSTGRES_PASSWORD:+postgresql://"), (
-        "else ''"
-    )
+    assert own["environment"]["AGGREGATOR_DATABASE"].startswith(
+        "${POSTGRES_PASSWORD:+postgresql://"
+    ), "else ''"
     assert "profiles" not in own
     assert (postgres["profiles"], "ports" in postgres) == (["postgres"], False)
     for service in (own, postgres):
         assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])
-        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert (service["cap_drop"], service["security_opt"]) == (
+            ["ALL"],
+            ["no-new-privileges:true"],
+        )
     assert set(compose["volumes"]) == {"state", "postgres"}
 
 
@@ -253,12 +339,17 @@ def test_compose_runs_the_container_without_root_and_postgres_only_where_it_is_w
 def environment(tmp_path: Path) -> Path:
     """The packages of the lock, as far as they are for this platform, and the program itself."""
     venv.create(tmp_path / "environment", with_pip=False)
-    packages = next((tmp_path / "environment" / "lib").glob("python*")) / "site-packages"
+    packages = (
+        next((tmp_path / "environment" / "lib").glob("python*")) / "site-packages"
+    )
     locked = (REPOSITORY / "requirements" / "run.txt").read_text(encoding="utf-8")
     for name in ("aggregator", *re.findall(r"^([\w.-]+)==", locked, re.M)):
         with suppress(metadata.PackageNotFoundError):  # for another platform
             package = metadata.distribution(name)
-            for top in {one.parts[0] for one in package.files or ()} - {"..", "__pycache__"}:
+            for top in {one.parts[0] for one in package.files or ()} - {
+                "..",
+                "__pycache__",
+            }:
                 if not (packages / top).exists():
                     (packages / top).symlink_to(str(package.locate_file(top)))
     return tmp_path / "environment"
@@ -266,9 +357,17 @@ def environment(tmp_path: Path) -> Path:
 
 def write_notices(environment: Path) -> subprocess.CompletedProcess[str]:
     """The step of the container file, for this environment."""
-    (step,) = (rest for name, rest in steps() if name == "RUN" and "requirements/notices.py" in rest)
-    words = [word.replace("/opt/aggregator", str(environment)) for word in json.loads(step)]
-    return subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    (step,) = (
+        rest
+        for name, rest in steps()
+        if name == "RUN" and "requirements/notices.py" in rest
+    )
+    words = [
+        word.replace("/opt/aggregator", str(environment)) for word in json.loads(step)
+    ]
+    return subprocess.run(
+        words, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.later
@@ -287,11 +386,17 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
         assert texts, package
         assert all((packages / text).stat().st_size for text in texts)
     for package in found:
-        for library in (str(one) for one in package.files or () if ".libs/" in str(one)):
+        for library in (
+            str(one) for one in package.files or () if ".libs/" in str(one)
+        ):
             assert f"    contains {library}: " in parts[package.metadata["Name"]]
     assert re.search(r"^psycopg-binary \S+: LGPL-3.0", reported, re.M)
     assert "libquadmath" in reported
-    for name, title in (("LGPL-3", "LESSER"), ("LGPL-2.1", "LESSER"), ("GPL-3", "GNU GENERAL")):
+    for name, title in (
+        ("LGPL-3", "LESSER"),
+        ("LGPL-2.1", "LESSER"),
+        ("GPL-3", "GNU GENERAL"),
+    ):
         text = (environment / "licences" / name).read_text(encoding="utf-8")
         assert title in text.split("\n", 1)[0]
         assert len(text) > 7_000
@@ -302,16 +407,30 @@ def test_the_container_has_the_licences_of_all_that_is_in_it(environment: Path) 
     ("more", "part", "complaint"),
     [
         ("", "", "strange 1.0 has no licence, or no text of it"),
-        ("License-Expression: MIT\n", "", "strange 1.0 has no licence, or no text of it"),
-        ("", "strange-1.0.dist-info/LICENSE", "strange 1.0 has no licence, or no text of it"),
-        ("License-Expression: MIT\n", "strange.libs/libstrange.so.1", "the licence of strange.libs/"),
+        (
+            "License-Expression: MIT\n",
+            "",
+            "strange 1.0 has no licence, or no text of it",
+        ),
+        (
+            "",
+            "strange-1.0.dist-info/LICENSE",
+            "strange 1.0 has no licence, or no text of it",
+        ),
+        (
+            "License-Expression: MIT\n",
+            "strange.libs/libstrange.so.1",
+            "the licence of strange.libs/",
+        ),
     ],
 )
 def test_a_package_of_unknown_licence_stops_the_build(
     environment: Path, more: str, part: str, complaint: str
 ) -> None:
     packages = next((environment / "lib").glob("python*")) / "site-packages"
-    texts = {"strange-1.0.dist-info/METADATA": f"Metadata-Version: 2.4\nName: strange\nVersion: 1.0\n{more}"}
+    texts = {
+        "strange-1.0.dist-info/METADATA": f"Metadata-Version: 2.4\nName: strange\nVersion: 1.0\n{more}"
+    }
     if part:
         texts[part] = "words"
     if ".libs/" in part:
@@ -319,7 +438,9 @@ def test_a_package_of_unknown_licence_stops_the_build(
     for name, text in texts.items():
         (packages / name).parent.mkdir(exist_ok=True)
         (packages / name).write_text(text, encoding="utf-8")
-    (packages / "strange-1.0.dist-info" / "RECORD").write_text("".join(f"{name},,\n" for name in texts))
+    (packages / "strange-1.0.dist-info" / "RECORD").write_text(
+        "".join(f"{name},,\n" for name in texts)
+    )
     done = write_notices(environment)
     assert done.returncode == 1
     assert complaint in done.stderr

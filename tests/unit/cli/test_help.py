@@ -14,7 +14,8 @@ VERBS = re.compile(
     "Recompute|Regroup|Remove|Render|Restore|Resume|Revoke|Run|Search|Select|Send|Show|Shrink|Skip|Split|Stop|Undo|"
     r"Upgrade|Use|Write)\b"
 )
-MOST_CHARS = 58  # of the first sentence of a command's help: lists of commands cut longer ones at 80 columns
+# Of the first sentence of a command's help: lists of commands cut longer ones at 80 columns
+MOST_CHARS = 58
 
 
 def _help_texts() -> Iterator[tuple[str, str, bool]]:
@@ -24,14 +25,23 @@ def _help_texts() -> Iterator[tuple[str, str, bool]]:
         path, command = commands.pop()
         yield path, command.help or "", True
         for parameter in command.params:
-            if getattr(parameter, "hidden", False):  # a removed option that says what to type instead
+            # A removed option that says what to type instead
+            if getattr(parameter, "hidden", False):
                 continue
-            yield f"{path} {parameter.opts[0]}", getattr(parameter, "help", None) or "", False
-        commands += [(f"{path} {name}", one) for name, one in getattr(command, "commands", {}).items()]
+            yield (
+                f"{path} {parameter.opts[0]}",
+                getattr(parameter, "help", None) or "",
+                False,
+            )
+        commands += [
+            (f"{path} {name}", one)
+            for name, one in getattr(command, "commands", {}).items()
+        ]
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "is_command"), [pytest.param(*one, id=one[0]) for one in _help_texts()]
+    ("path", "text", "is_command"),
+    [pytest.param(*one, id=one[0]) for one in _help_texts()],
 )
 def test_help_begins_with_a_verb(path: str, text: str, is_command: bool) -> None:
     assert text, f"{path} has no help"

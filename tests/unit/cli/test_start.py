@@ -23,19 +23,42 @@ LIBRARIES = {
 }  # fmt: skip
 # They compile large patterns, or are of those that write.
 MODULES = {
-    *(f"aggregator.{name}" for name in ("admin", "daemon", "grouping", "intake", "sources")),
-    *("aggregator.stories.name_forms", "aggregator.stories.names", "aggregator.stories.rendering"),
-    *(f"aggregator.text.{name}" for name in ("lines", "names", "scripts", "vocabulary")),
-    *(f"aggregator.extract.{name}" for name in ("entry_identity", "language", "learned_boilerplate", "urls")),
-    *("aggregator.store.intake.sources", "aggregator.store.search.index", "aggregator.store.search.match"),
+    *(
+        f"aggregator.{name}"
+        for name in ("admin", "daemon", "grouping", "intake", "sources")
+    ),
+    *(
+        "aggregator.stories.name_forms",
+        "aggregator.stories.names",
+        "aggregator.stories.rendering",
+    ),
+    *(
+        f"aggregator.text.{name}"
+        for name in ("lines", "names", "scripts", "vocabulary")
+    ),
+    *(
+        f"aggregator.extract.{name}"
+        for name in ("entry_identity", "language", "learned_boilerplate", "urls")
+    ),
+    *(
+        "aggregator.store.intake.sources",
+        "aggregator.store.search.index",
+        "aggregator.store.search.match",
+    ),
     *("aggregator.store.read.health_probes", "aggregator.store.read.statistics"),
 }
 
 
 @pytest.mark.slow
-def test_stories_loads_nothing_that_writes_parses_or_serves(tmp_path: Path, sqlite: Database) -> None:
+def test_stories_loads_nothing_that_writes_parses_or_serves(
+    tmp_path: Path, sqlite: Database
+) -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", TYPED, sqlite.url], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", TYPED, sqlite.url],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     loaded = set(ended.stderr.split())
     assert "aggregator.store.read.reader" in loaded

@@ -17,7 +17,9 @@ def test_an_impossible_path_is_an_error_in_words(tmp_path: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", [".", "..", "/", ""])
-def test_a_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_folder_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot be written: Is a directory"):
         write_atomically(Path(name), b"x")

@@ -58,7 +58,9 @@ def test_a_former_key_with_its_default_is_a_warning(tmp_path: Path) -> None:
     assert sorted(warning.split(": ")[0] for warning in config.warnings) == [
         f"config.yaml:{line}" for line in (10, 11, 3, 5, 6, 7, 9)
     ]
-    assert config.warnings[0].startswith("config.yaml:10: fetch.allow_private_links: this key is gone")
+    assert config.warnings[0].startswith(
+        "config.yaml:10: fetch.allow_private_links: this key is gone"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,8 +74,12 @@ def test_a_former_key_with_its_default_is_a_warning(tmp_path: Path) -> None:
         ("server: {nothing: false}", "server.nothing"),
     ],
 )
-def test_a_former_key_with_another_value_is_a_mistake(tmp_path: Path, text: str, key: str) -> None:
-    assert mistakes(tmp_path, text)[0].startswith(f"config.yaml:1: {key}: there is no such key")
+def test_a_former_key_with_another_value_is_a_mistake(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    assert mistakes(tmp_path, text)[0].startswith(
+        f"config.yaml:1: {key}: there is no such key"
+    )
 
 
 def test_a_relative_folder_is_the_same_from_every_working_folder(
@@ -96,13 +102,16 @@ def test_a_relative_folder_is_the_same_from_every_working_folder(
 
 def test_every_key_of_the_shipped_file_is_the_default(tmp_path: Path) -> None:
     shipped, built_in = load(written(tmp_path, committed("config.yaml"))), Config()
-    left_out = {"sources": (), "database": None}  # the samples; and where the file itself lies
+    # The samples; and where the file itself lies
+    left_out = {"sources": (), "database": None}
     assert shipped.model_copy(update=left_out).model_dump() == built_in.model_dump()
     assert shipped.sources
 
 
 def test_the_program_carries_the_file_that_lies_there() -> None:
-    assert shipped_config_text() == (REPOSITORY / "config.yaml").read_text(encoding="utf-8")
+    assert shipped_config_text() == (REPOSITORY / "config.yaml").read_text(
+        encoding="utf-8"
+    )
 
 
 # --- mistakes ----------------------------------------------------------------------------------------------
@@ -110,7 +119,8 @@ def test_the_program_carries_the_file_that_lies_there() -> None:
 
 def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> None:
     said = mistakes(
-        tmp_path, "log:\n  level: loud\nserver:\n  port: 70000\n  prot: 1\nfetch:\n  interval: 15\nfeed: {}\n"
+        tmp_path,
+        "log:\n  level: loud\nserver:\n  port: 70000\n  prot: 1\nfetch:\n  interval: 15\nfeed: {}\n",
     )
     assert [line.split(": ")[:2] for line in said] == [
         ["config.yaml:2", "log.level"],
@@ -126,7 +136,11 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("queries:\n  stories: {query: x}", 1, "queries: 'stories' cannot name a query"),
+        (
+            "queries:\n  stories: {query: x}",
+            1,
+            "queries: 'stories' cannot name a query",
+        ),
         ("queries:\n  Stories: {query: x}", 1, "'Stories' cannot name a query"),
         ("queries:\n  a/b: {query: x}", 1, "'a/b' cannot name a query"),
         ("queries:\n  x: {since: yesterday}", 2, "queries.x.since: must be like 24h"),
@@ -137,9 +151,17 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("log: {}\nserver: {}\nlog: {}\n", 3, "log: repeated; it is first in line 1"),
         ("database: mysql://x\n", 1, "mysql:// is not supported"),
         ("log: {}\ntuning:\n  events: {nope: 1}", 2, "tuning: there is no such key"),
-        ("sources:\n  - folder: x\n    feed: https://a.example/\n", 2, "exactly one of"),
+        (
+            "sources:\n  - folder: x\n    feed: https://a.example/\n",
+            2,
+            "exactly one of",
+        ),
         ("sources:\n  - feed: ftp://a.example/\n", 2, "not an http or https address"),
-        ("sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n", 4, "Europe/Berlin"),
+        (
+            "sources:\n  - name: x\n    folder: y\n    timezone: Mars/Base\n",
+            4,
+            "Europe/Berlin",
+        ),
         (
             "fetch:\n  allow_private: [10.0.0.1/8]\n",
             2,
@@ -150,38 +172,84 @@ def test_all_mistakes_are_named_at_once_each_with_its_line(tmp_path: Path) -> No
         ("a: !!python/object:os.system x\n", 1, "could not determine a constructor"),
         ("log: &a\n  level: *a\n", 1, "recursive"),
         ("server: 5\n", 1, "server: give `key: value` lines below it"),
-        ("fetch:\n  allow_private: yes\n", 2, "a list of networks, e.g. [192.168.1.0/24]"),
+        (
+            "fetch:\n  allow_private: yes\n",
+            2,
+            "a list of networks, e.g. [192.168.1.0/24]",
+        ),
         ("sources: yes\n", 1, "sources: give a list"),
         ("fetch:\n  interval: 99999999999d\n", 2, "give at most 36500d"),
         (f"grouping:\n  memory: {'9' * 400} TB\n", 2, "a size with its unit"),
         (f"publish:\n  excerpt_words: {'9' * 300}\n", 2, "give at most 100000"),
         ("? [a]\n: b\n", 1, "put the key in quotes"),
-        ("digest:\n  to: [a@b.example]", 1, "mail needs one of `address:` (a mail server), `address_file:`"),
-        ("digest:\n  address: smtp://a.example\n", 2, "digest.address: give an address like mailtos://"),
+        (
+            "digest:\n  to: [a@b.example]",
+            1,
+            "mail needs one of `address:` (a mail server), `address_file:`",
+        ),
+        (
+            "digest:\n  address: smtp://a.example\n",
+            2,
+            "digest.address: give an address like mailtos://",
+        ),
         ('sources:\n  - folder: x\n    name: "a\\0b"\n', 3, "control character"),
         ('families:\n  "a\\ud800": [b]\n', 2, "control character"),
         ('database: ""\n', 1, "give the name of a file"),
         ("database: sqlite:///\n", 1, "give the name of a file"),
         ("database: ~nobody-of-this-name/x.db\n", 1, "there is no such home folder"),
         ("database: postgresql://me@db.example:port/x\n", 1, "its port as a number"),
-        ("sources:\n  - url: https://a.b/", 2, "sources.0.url: there is no such key; did you mean `feed`?"),
-        ("queries:\n  a: {outlets: x}", 2, "queries.a.outlets: there is no such key; did you mean `outlet`?"),
-        ("webhooks:\n  - {name: a, secret_file: x}\n", 2, "webhooks.0.url: this key is required"),
-        ("server:\n  port: null\n", 2, "server.port: it has no value: give one, or remove the key"),
+        (
+            "sources:\n  - url: https://a.b/",
+            2,
+            "sources.0.url: there is no such key; did you mean `feed`?",
+        ),
+        (
+            "queries:\n  a: {outlets: x}",
+            2,
+            "queries.a.outlets: there is no such key; did you mean `outlet`?",
+        ),
+        (
+            "webhooks:\n  - {name: a, secret_file: x}\n",
+            2,
+            "webhooks.0.url: this key is required",
+        ),
+        (
+            "server:\n  port: null\n",
+            2,
+            "server.port: it has no value: give one, or remove the key",
+        ),
         ("server:\n  port: '80'\n", 2, "server.port: give a whole number"),
         ("server:\n  port: -1\n", 2, "server.port: give at least 0"),
         ("fetch:\n  robots: maybe\n", 2, "fetch.robots: give true or false"),
-        ("publish:\n  title: 5\n", 2, "publish.title: give text: put the value in quotes"),
+        (
+            "publish:\n  title: 5\n",
+            2,
+            "publish.title: give text: put the value in quotes",
+        ),
         ("log:\n  level: loud\n", 2, "log.level: choose debug, info, warning or error"),
-        ("fetch:\n  allow_private: [home]\n", 2, "give a network such as 192.168.1.0/24"),
-        ("sources:\n  - folder: ''\n", 2, "sources.0.folder: give at least one character"),
-        (f"sources:\n  - folder: x\n    name: {'x' * 201}\n", 3, "name: give at most 200 characters"),
+        (
+            "fetch:\n  allow_private: [home]\n",
+            2,
+            "give a network such as 192.168.1.0/24",
+        ),
+        (
+            "sources:\n  - folder: ''\n",
+            2,
+            "sources.0.folder: give at least one character",
+        ),
+        (
+            f"sources:\n  - folder: x\n    name: {'x' * 201}\n",
+            3,
+            "name: give at most 200 characters",
+        ),
         ("queries:\n  a: null\n", 2, "queries.a: give `key: value` lines below it"),
         ("queries:\n  1: {query: x}\n", 2, "queries.1: put the key in quotes"),
         ("retention:\n  stories_after: 3s\n", 2, "give a day or more"),
     ],
 )
-def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, words: str) -> None:
+def test_a_mistake_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, words: str
+) -> None:
     said = mistakes(tmp_path, text)
     assert len(said) == 1
     assert said[0].startswith(f"config.yaml:{line}: ")
@@ -235,9 +303,10 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
         check(config)
     lines = str(caught.value).splitlines()
     assert len(lines) == len(said)
-    assert all(line.startswith(f"config.yaml:{words}") for line, words in zip(lines, said, strict=True)), (
-        lines
-    )
+    assert all(
+        line.startswith(f"config.yaml:{words}")
+        for line, words in zip(lines, said, strict=True)
+    ), lines
     assert "hush" not in str(caught.value)
 
 
@@ -251,7 +320,9 @@ def test_what_the_daemon_would_refuse_is_named_with_its_line(
         (b"\x00", ""),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_with_the_cause(data: bytes | None, words: str) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_the_cause(
+    data: bytes | None, words: str
+) -> None:
     file = Path("config.yaml")
     if data is not None:
         file.write_bytes(data)
@@ -264,11 +335,20 @@ def test_the_shipped_file_has_no_mistakes(tmp_path: Path) -> None:
 
 
 def test_a_query_that_only_bounds_is_no_mistake(tmp_path: Path) -> None:
-    check(load(written(tmp_path, "queries: {a: {query: 'lang:de -sport'}, b: {min_reports: 3}}\n")))
+    check(
+        load(
+            written(
+                tmp_path,
+                "queries: {a: {query: 'lang:de -sport'}, b: {min_reports: 3}}\n",
+            )
+        )
+    )
 
 
 def test_mistakes_of_one_kind_come_in_the_order_of_lines(tmp_path: Path) -> None:
-    said = mistakes(tmp_path, "server: 5\nsources: 5\nfetch:\n  allow_private: 5\nlog: 5\n")
+    said = mistakes(
+        tmp_path, "server: 5\nsources: 5\nfetch:\n  allow_private: 5\nlog: 5\n"
+    )
     assert [line.split(":")[1] for line in said] == ["1", "2", "4", "5"]
 
 
@@ -290,7 +370,9 @@ def test_whatever_the_file_holds_it_is_read_or_refused(text: str) -> None:
 # --- YAML as people mean it --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", ["no", "on", "yes", "off", "y", "1:30", "0x10", "2026-01-01", "1_000", "~x"])
+@pytest.mark.parametrize(
+    "word", ["no", "on", "yes", "off", "y", "1:30", "0x10", "2026-01-01", "1_000", "~x"]
+)
 def test_words_stay_words(tmp_path: Path, word: str) -> None:
     assert load(written(tmp_path, f"publish:\n  title: {word}\n")).publish.title == word
 
@@ -301,18 +383,25 @@ def test_numbers_are_decimal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["yes", "on", "1", "'true'"])
 def test_only_true_and_false_switch(tmp_path: Path, value: str) -> None:
-    assert mistakes(tmp_path, f"publish:\n  index: {value}\n")[0].startswith("config.yaml:2: publish.index")
+    assert mistakes(tmp_path, f"publish:\n  index: {value}\n")[0].startswith(
+        "config.yaml:2: publish.index"
+    )
 
 
 def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
-    without, empty = (load(written(tmp_path, text)) for text in ("log:\nsources:\n", ""))
+    without, empty = (
+        load(written(tmp_path, text)) for text in ("log:\nsources:\n", "")
+    )
     assert without.model_dump() == empty.model_dump()
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("log:\n\tlevel: info\n", "2: column 1: not valid YAML: found character '\\t' that cannot start"),
+        (
+            "log:\n\tlevel: info\n",
+            "2: column 1: not valid YAML: found character '\\t' that cannot start",
+        ),
         (
             "publish:\n  title: A: B\n",
             "2: column 11: not valid YAML: mapping values are not allowed here; begin",
@@ -321,15 +410,23 @@ def test_a_key_without_a_value_keeps_its_default(tmp_path: Path) -> None:
             'log:\npublish:\n  title: "News\nlog:\n',
             "5: column 1: not valid YAML: while scanning a quoted scalar",
         ),
-        ("publish:\n  title: @home\n", "2: column 10: not valid YAML: found character '@' that cannot start"),
+        (
+            "publish:\n  title: @home\n",
+            "2: column 10: not valid YAML: found character '@' that cannot start",
+        ),
         (
             'database: "C:\\news\\data"\n',
             "1: column 20: not valid YAML: while scanning a double-quoted scalar",
         ),
-        ("a: 1\n---\nb: 2\n", "2: column 1: not valid YAML: expected a single document"),
+        (
+            "a: 1\n---\nb: 2\n",
+            "2: column 1: not valid YAML: expected a single document",
+        ),
     ],
 )
-def test_a_mistake_in_the_syntax_is_explained(tmp_path: Path, text: str, message: str) -> None:
+def test_a_mistake_in_the_syntax_is_explained(
+    tmp_path: Path, text: str, message: str
+) -> None:
     (found,) = mistakes(tmp_path, text)
     assert found.startswith(f"config.yaml:{message}")
 
@@ -337,7 +434,9 @@ def test_a_mistake_in_the_syntax_is_explained(tmp_path: Path, text: str, message
 # --- durations and places ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "value"), [("90s", 90), ("15m", 900), ("6h", 21600), ("2 d", 172800)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("90s", 90), ("15m", 900), ("6h", 21600), ("2 d", 172800)]
+)
 def test_durations_carry_their_unit(text: str, value: int) -> None:
     assert seconds(text) == value
 
@@ -350,10 +449,16 @@ def test_a_duration_without_a_unit_is_refused(text: str) -> None:
 
 def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
     def reach(text: str) -> int:
-        return load(written(tmp_path, text)).effective_tuning.values("events")["live_reach"]
+        return load(written(tmp_path, text)).effective_tuning.values("events")[
+            "live_reach"
+        ]
 
-    values = load(written(tmp_path, "grouping: {memory: 1 GB}")).effective_tuning.values("copies")
-    assert values["passage_reach"] == 273_333, "a copy is found while a story may take it"
+    values = load(
+        written(tmp_path, "grouping: {memory: 1 GB}")
+    ).effective_tuning.values("copies")
+    assert values["passage_reach"] == 273_333, (
+        "a copy is found while a story may take it"
+    )
     assert reach("") == reach("grouping: {memory: 600 MB}") == 140_000
     assert reach("grouping: {memory: 1 GB}") == 273_333
     said = load(written(tmp_path, "grouping: {memory: 600 MB}")).effective_tuning
@@ -363,7 +468,8 @@ def test_memory_decides_how_many_articles_are_live(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("processors", "workers"), [(None, (1, 1)), (1, (1, 1)), (2, (2, 1)), (4, (4, 3)), (64, (4, 4))]
+    ("processors", "workers"),
+    [(None, (1, 1)), (1, (1, 1)), (2, (2, 1)), (4, (4, 3)), (64, (4, 4))],
 )
 def test_the_daemon_leaves_a_processor_to_its_writer(
     processors: int | None, workers: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -390,7 +496,10 @@ def test_the_environment_goes_before_the_file_and_the_command_line_before_both(
     assert load(file).database_url.endswith("/of-file.db")
     monkeypatch.setenv("AGGREGATOR_DATABASE", "postgresql://news@db.example/news")
     assert load(file).database_url == "postgresql+psycopg://news@db.example/news"
-    assert load(file, database="sqlite:///typed.db").database_url == f"sqlite:///{tmp_path}/typed.db"
+    assert (
+        load(file, database="sqlite:///typed.db").database_url
+        == f"sqlite:///{tmp_path}/typed.db"
+    )
 
 
 def test_without_a_file_the_state_folder_of_the_service_holds_the_database(
@@ -419,11 +528,26 @@ def test_addresses_of_databases(given: str, meant: str) -> None:
 @pytest.mark.parametrize(
     ("address", "server"),
     [
-        ("mailto://127.0.0.1:2525?from=a@b.example", MailServer("127.0.0.1", 2525, "none", "a@b.example")),
-        ("mailtos://news:p%40ss@b.c\n", MailServer("b.c", 587, "starttls", "news@b.c", "news", "p@ss")),
-        ("mailtos://a%40b.c:x@m.c?mode=ssl", MailServer("m.c", 465, "tls", "a@b.c", "a@b.c", "x")),
-        ("mailtos://m.example?from=a+b@c.example", MailServer("m.example", 587, "starttls", "a+b@c.example")),
-        ("mailtos://[2001:db8::1]:25?from=a@b.c", MailServer("2001:db8::1", 25, "starttls", "a@b.c")),
+        (
+            "mailto://127.0.0.1:2525?from=a@b.example",
+            MailServer("127.0.0.1", 2525, "none", "a@b.example"),
+        ),
+        (
+            "mailtos://news:p%40ss@b.c\n",
+            MailServer("b.c", 587, "starttls", "news@b.c", "news", "p@ss"),
+        ),
+        (
+            "mailtos://a%40b.c:x@m.c?mode=ssl",
+            MailServer("m.c", 465, "tls", "a@b.c", "a@b.c", "x"),
+        ),
+        (
+            "mailtos://m.example?from=a+b@c.example",
+            MailServer("m.example", 587, "starttls", "a+b@c.example"),
+        ),
+        (
+            "mailtos://[2001:db8::1]:25?from=a@b.c",
+            MailServer("2001:db8::1", 25, "starttls", "a@b.c"),
+        ),
     ],
 )
 def test_the_address_of_a_mail_server(address: str, server: MailServer) -> None:
@@ -447,7 +571,9 @@ def test_the_address_of_a_mail_server(address: str, server: MailServer) -> None:
         ("mailtos://a:hush@b.example?from=news", "the mail address of the sender"),
     ],
 )
-def test_a_mistake_in_the_address_of_a_mail_server_is_named_without_it(address: str, words: str) -> None:
+def test_a_mistake_in_the_address_of_a_mail_server_is_named_without_it(
+    address: str, words: str
+) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)) as error:
         mail_server(address)
     assert "hush" not in str(error.value)
@@ -469,6 +595,8 @@ def test_a_library_that_is_missing_is_named_with_the_command_and_found_once_inst
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError) as missing:
         require_library("library_of_an_extra", "notify: this needs", ">=1")
-    assert f"{sys.executable} -m pip install 'library_of_an_extra>=1'" in str(missing.value)
+    assert f"{sys.executable} -m pip install 'library_of_an_extra>=1'" in str(
+        missing.value
+    )
     (tmp_path / "library_of_an_extra.py").touch()
     require_library("library_of_an_extra", "notify: this needs", ">=1")

@@ -50,12 +50,21 @@ def test_json_is_one_record_a_line_whatever_goes_wrong() -> None:
     assert [record["level"] for record in records] == [
         *("debug", "info", "warning", "error", "warning", "critical", "critical")
     ]
-    assert all({"time", "level", "logger", "message"} <= record.keys() for record in records)
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["time"]) for record in records)
+    assert all(
+        {"time", "level", "logger", "message"} <= record.keys() for record in records
+    )
+    assert all(
+        re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["time"])
+        for record in records
+    )
     assert records[0]["message"] == "a title with  [31mlines in it"
     assert records[1]["message"] == "https://***@news.example/feed: 3 new"
     assert (records[1]["event"], records[1]["source"]) == ("source_polled", "s1")
-    assert [record.get("event") for record in records[4:]] == [None, "thread_died", "exception_uncaught"]
+    assert [record.get("event") for record in records[4:]] == [
+        None,
+        "thread_died",
+        "exception_uncaught",
+    ]
     assert "story" not in records[1], "what is not known is not there"
     assert records[1]["logger"] == "daemon.poll_scheduler"
     assert "ValueError: key=***\nsecond line" in records[3]["trace"]
@@ -72,7 +81,9 @@ def test_text_is_for_people_and_the_level_chooses() -> None:
     assert lines[2] == "Traceback (most recent call last):"
     assert not [line for line in lines if "3 new" in line or "hunter2\\n" in line]
     named = [line.partition(" event=")[2] for line in lines if " event=" in line]
-    assert named == ["thread_died", "exception_uncaught"], "records of this program have an event"
+    assert named == ["thread_died", "exception_uncaught"], (
+        "records of this program have an event"
+    )
 
 
 def test_a_line_of_text_ends_with_its_event() -> None:
@@ -106,7 +117,11 @@ def test_in_the_journal_every_line_begins_with_its_level(form: str) -> None:
 
 
 def test_another_stream_than_the_journals_gets_no_marks() -> None:
-    assert not [line for line in said("debug", "json", JOURNAL_STREAM="1:2") if line.startswith("<")]
+    assert not [
+        line
+        for line in said("debug", "json", JOURNAL_STREAM="1:2")
+        if line.startswith("<")
+    ]
 
 
 @given(st.text(max_size=200), st.text(max_size=50))
@@ -116,7 +131,9 @@ def test_any_words_make_one_line_of_json(words: str, source: str) -> None:
 
     from aggregator.config.logging import _Json
 
-    record = logging.LogRecord("aggregator.x", logging.INFO, __file__, 1, "%s", (words,), None)
+    record = logging.LogRecord(
+        "aggregator.x", logging.INFO, __file__, 1, "%s", (words,), None
+    )
     record.source = source
     line = _Json(with_priority=False).format(record)
     assert len(line.splitlines()) == 1
@@ -133,4 +150,7 @@ def test_a_configuration_with_mistakes_is_reported_as_json_too(tmp_path: Path) -
     )  # fmt: skip
     assert ended.returncode == 2
     records = [json.loads(line) for line in ended.stderr.splitlines()]
-    assert [record["message"].split(" ")[0] for record in records] == ["config.yaml:1:", "config.yaml:2:"]
+    assert [record["message"].split(" ")[0] for record in records] == [
+        "config.yaml:1:",
+        "config.yaml:2:",
+    ]

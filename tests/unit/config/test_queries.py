@@ -45,7 +45,9 @@ queries:
     )
     coast = config.saved_query("coast")
     assert (coast.title, coast.items, coast.link) == ("The coast", 5, "article")
-    assert coast.story_filter(NOW, 9) == StoryFilter(folder="Coast", outlet="Harbour Post", limit=9)
+    assert coast.story_filter(NOW, 9) == StoryFilter(
+        folder="Coast", outlet="Harbour Post", limit=9
+    )
 
 
 def test_a_name_that_no_query_has_is_said_with_those_there_are(tmp_path: Path) -> None:
@@ -64,6 +66,8 @@ def test_names_that_may_stand_in_addresses(name: str) -> None:
     assert is_query_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "-x", "x.y", "a b", "ü", "x" * 41, "stories", "DIGEST", "../x", "x\n"])
+@pytest.mark.parametrize(
+    "name", ["", "-x", "x.y", "a b", "ü", "x" * 41, "stories", "DIGEST", "../x", "x\n"]
+)
 def test_names_that_may_not(name: str) -> None:
     assert not is_query_name(name)

@@ -48,17 +48,32 @@ def test_what_is_no_secret_stays(said: str) -> None:
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
-        ("https://h.example/rss/9f8e7d6c5b4a39281706/all", "https://h.example/rss/***/all"),
-        ("https://h.example/f;jsessionid=0A1B2C3D4E5F60718293?p=ab12cd34ef56ab78", None),
-        ("https://h.example/u/6f1c2a34-0d5e-4b7a-9c8d-112233445566/rss", "https://h.example/u/***/rss"),
+        (
+            "https://h.example/rss/9f8e7d6c5b4a39281706/all",
+            "https://h.example/rss/***/all",
+        ),
+        (
+            "https://h.example/f;jsessionid=0A1B2C3D4E5F60718293?p=ab12cd34ef56ab78",
+            None,
+        ),
+        (
+            "https://h.example/u/6f1c2a34-0d5e-4b7a-9c8d-112233445566/rss",
+            "https://h.example/u/***/rss",
+        ),
         ("https://video.example/feeds?channel_id=UC16niRr50aMSBwiO3Y", "the same"),
         ("https://h.example/2026/11/26/ferry-in-fog-off-lindmar?page=2", "the same"),
         ("https://h.example/feeds/internationalnewsheadlines.xml", "the same"),
     ],
 )
-def test_long_words_of_letters_and_digits_in_an_address_may_be_keys(address: str, shown: str | None) -> None:
+def test_long_words_of_letters_and_digits_in_an_address_may_be_keys(
+    address: str, shown: str | None
+) -> None:
     hidden = redact_address(address)
-    assert hidden == (address if shown == "the same" else shown or "https://h.example/f;jsessionid=***?p=***")
+    assert hidden == (
+        address
+        if shown == "the same"
+        else shown or "https://h.example/f;jsessionid=***?p=***"
+    )
 
 
 @settings(max_examples=50)
@@ -71,7 +86,12 @@ def test_it_takes_any_text_and_a_second_time_changes_nothing(said: str) -> None:
 @settings(max_examples=50)
 @given(
     st.sampled_from(
-        ["https://u:{}@h.example/", "https://h.example/?key={}", "agg_{}", "Authorization: Bearer {}"]
+        [
+            "https://u:{}@h.example/",
+            "https://h.example/?key={}",
+            "agg_{}",
+            "Authorization: Bearer {}",
+        ]
     ),
     st.text(string.ascii_letters + string.digits + "-_", min_size=12, max_size=60),
     st.text(max_size=40),

@@ -70,7 +70,9 @@ def test_every_constant_is_read_and_every_reader_finds_its_constant(name: str) -
     idle = [
         key
         for key in SHIPPED[name]
-        if not any(re.search(rf"\.{key}\b|\[\"{key}\"\]", code) for code in CODE.values())
+        if not any(
+            re.search(rf"\.{key}\b|\[\"{key}\"\]", code) for code in CODE.values()
+        )
     ]
     assert not idle, f"constants that no code reads: {idle}"
 
@@ -84,8 +86,14 @@ def test_an_override_replaces_a_shipped_constant() -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ({"event": {"window_days": 1.0}}, "config/tuning.yaml has no event.window_days"),
-        ({"events": {"windowdays": 1.0}}, "config/tuning.yaml has no events.windowdays"),
+        (
+            {"event": {"window_days": 1.0}},
+            "config/tuning.yaml has no event.window_days",
+        ),
+        (
+            {"events": {"windowdays": 1.0}},
+            "config/tuning.yaml has no events.windowdays",
+        ),
     ],
 )
 def test_an_override_that_cannot_be_is_refused_at_once(
@@ -106,10 +114,18 @@ def test_the_version_changes_with_every_override_and_with_nothing_else() -> None
     }
     assert plain not in others
     numbers = [
-        value for section in SHIPPED.values() for value in section.values() if isinstance(value, int | float)
+        value
+        for section in SHIPPED.values()
+        for value in section.values()
+        if isinstance(value, int | float)
     ]
     assert len(others) == len(numbers)
-    assert Tuning({"events": {}, "copies": {"mutual": SHIPPED["copies"]["mutual"]}}).version == plain
+    assert (
+        Tuning(
+            {"events": {}, "copies": {"mutual": SHIPPED["copies"]["mutual"]}}
+        ).version
+        == plain
+    )
 
 
 def test_a_tuning_survives_the_way_to_a_worker() -> None:

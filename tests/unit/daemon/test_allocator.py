@@ -31,7 +31,12 @@ libc.fflush(libc.stdout)
 
 
 def arenas(how: str) -> int:
-    said = subprocess.run([sys.executable, "-c", _PROGRAM, how], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, how],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return said.stdout.count("<heap nr=")
 
 

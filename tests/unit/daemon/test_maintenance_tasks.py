@@ -7,7 +7,12 @@ import pytest
 
 from aggregator.daemon import writer_loop
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops
-from aggregator.model.errors import AggregatorError, DatabaseAwayError, DatabaseLockedError, LeaseLostError
+from aggregator.model.errors import (
+    AggregatorError,
+    DatabaseAwayError,
+    DatabaseLockedError,
+    LeaseLostError,
+)
 from tests.support.world import Time
 
 HOUR = 3600.0
@@ -17,7 +22,9 @@ def never() -> bool:
     return False
 
 
-def step(name: str, said: list[str], pieces: int, error: Exception | None = None) -> MaintenanceTask:
+def step(
+    name: str, said: list[str], pieces: int, error: Exception | None = None
+) -> MaintenanceTask:
     """One that has so many pieces, or fails at each."""
     left = [pieces]
 
@@ -31,14 +38,20 @@ def step(name: str, said: list[str], pieces: int, error: Exception | None = None
     return MaintenanceTask(name, HOUR, run)
 
 
-def steps_of(*steps: MaintenanceTask, clock: Callable[[], float] = lambda: 0.0) -> Maintenance:
+def steps_of(
+    *steps: MaintenanceTask, clock: Callable[[], float] = lambda: 0.0
+) -> Maintenance:
     return Maintenance(steps, (), is_writer=lambda: True, clock=clock)
 
 
-def test_steps_take_turns_until_none_has_more_and_wait_until_they_are_due_again() -> None:
+def test_steps_take_turns_until_none_has_more_and_wait_until_they_are_due_again() -> (
+    None
+):
     said: list[str] = []
     time = Time()
-    steps = steps_of(step("a", said, 3), step("b", said, 1), step("c", said, 2), clock=time.monotonic)
+    steps = steps_of(
+        step("a", said, 3), step("b", said, 1), step("c", said, 2), clock=time.monotonic
+    )
     while steps.run_step(never):
         pass
     assert said == ["a", "b", "c", "a", "c", "a"]
@@ -62,7 +75,11 @@ def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
 ) -> None:
     said: list[str] = []
     time = Time()
-    steps = steps_of(step("bad", said, 1, OSError("no room")), step("good", said, 10), clock=time.monotonic)
+    steps = steps_of(
+        step("bad", said, 1, OSError("no room")),
+        step("good", said, 10),
+        clock=time.monotonic,
+    )
     for _ in range(5):
         assert steps.run_step(never)
     assert said.count("bad") == 1
@@ -77,7 +94,11 @@ def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
 
 @pytest.mark.parametrize(
     "error",
-    [DatabaseAwayError("it does not answer"), DatabaseLockedError("locked"), LeaseLostError("taken over")],
+    [
+        DatabaseAwayError("it does not answer"),
+        DatabaseLockedError("locked"),
+        LeaseLostError("taken over"),
+    ],
 )
 def test_a_database_in_trouble_is_no_failure_of_a_step(error: AggregatorError) -> None:
     """Else each of them would rest for ten minutes after a moment's trouble, and be waited for in turn."""
@@ -106,7 +127,9 @@ def test_steps_come_again_and_jobs_run_in_the_writer_only() -> None:
         return MaintenanceTask(name, HOUR if name == "later" else 0.01, work)
 
     tasks = Maintenance(
-        [task("step")], [task("later"), task("broken"), task("due")], is_writer=is_writer.is_set
+        [task("step")],
+        [task("later"), task("broken"), task("due")],
+        is_writer=is_writer.is_set,
     )
     tasks.start()
     assert not ran.wait(0.1)
@@ -140,7 +163,10 @@ def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None
 
     jobs = Maintenance(
         (),
-        [MaintenanceTask("backup", 0.01, back_up), MaintenanceTask("digest", 0.01, send)],
+        [
+            MaintenanceTask("backup", 0.01, back_up),
+            MaintenanceTask("digest", 0.01, send),
+        ],
         is_writer=lambda: True,
     )
     jobs.start()

@@ -22,7 +22,9 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def reported(listening: socket.socket) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in listening.recv(4096).decode().splitlines())
+    return dict(
+        line.split("=", 1) for line in listening.recv(4096).decode().splitlines()
+    )
 
 
 def test_each_state_is_a_datagram(systemd: socket.socket) -> None:
@@ -33,7 +35,11 @@ def test_each_state_is_a_datagram(systemd: socket.socket) -> None:
     notifier.reloading()
     reloading = reported(systemd)
     assert reloading["RELOADING"] == "1"
-    assert before <= int(reloading["MONOTONIC_USEC"]) <= clock_gettime_ns(CLOCK_MONOTONIC) // 1000
+    assert (
+        before
+        <= int(reloading["MONOTONIC_USEC"])
+        <= clock_gettime_ns(CLOCK_MONOTONIC) // 1000
+    )
     notifier.watchdog()
     assert reported(systemd) == {"WATCHDOG": "1"}
     notifier.stopping()
@@ -60,7 +66,9 @@ def test_who_is_not_there_stops_nothing(tmp_path: Path) -> None:
     Notifier("").ready("x")
 
 
-def test_the_watchdog_is_asked_for_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_watchdog_is_asked_for_by_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "60000000")
     assert watchdog_interval_seconds() == 30.0
     monkeypatch.setenv("WATCHDOG_PID", "1")

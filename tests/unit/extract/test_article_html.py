@@ -11,7 +11,13 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.extract.html.article_html import MAX_CHARS, RULES, article_html, is_shown_picture, shown_html
+from aggregator.extract.html.article_html import (
+    MAX_CHARS,
+    RULES,
+    article_html,
+    is_shown_picture,
+    shown_html,
+)
 from aggregator.model.core import ArticleHtml, Entry
 
 HERE = "https://blog.example/2026/11/a-post"
@@ -53,7 +59,10 @@ def test_links_lead_where_they_led_and_send_nothing_of_the_reader() -> None:
     )
     first, second = tree_of(html).iter("a")
     assert first.get("href") == "https://blog.example/2026/10/before?x=1#note"
-    assert (first.get("title"), first.get("rel")) == ("Before", "noopener noreferrer nofollow")
+    assert (first.get("title"), first.get("rel")) == (
+        "Before",
+        "noopener noreferrer nofollow",
+    )
     assert second.get("href") == "mailto:a@b.example"
 
 
@@ -67,10 +76,15 @@ def test_links_lead_where_they_led_and_send_nothing_of_the_reader() -> None:
         ('<img data-src="/lazy.png"><noscript><img src="/lazy.png"></noscript>', "https://blog.example/lazy.png"),
     ],
 )  # fmt: skip
-def test_a_picture_is_shown_once_and_tells_its_site_nothing_of_the_page(markup: str, address: str) -> None:
+def test_a_picture_is_shown_once_and_tells_its_site_nothing_of_the_page(
+    markup: str, address: str
+) -> None:
     (picture,) = tree_of(html_of(f"<p>Words</p>{markup}")).iter("img")
     assert picture.get("src") == address
-    assert (picture.get("loading"), picture.get("referrerpolicy")) == ("lazy", "no-referrer")
+    assert (picture.get("loading"), picture.get("referrerpolicy")) == (
+        "lazy",
+        "no-referrer",
+    )
     assert picture.get("srcset") is None
 
 
@@ -92,7 +106,10 @@ def test_a_player_becomes_a_link(player: str) -> None:
 
 
 def test_paragraphs_alone_are_not_stored_twice() -> None:
-    assert article_html("<div><p>One.</p>\n<p dir='ltr'>Two.<br>Three.</p></div>", HERE) is None
+    assert (
+        article_html("<div><p>One.</p>\n<p dir='ltr'>Two.<br>Three.</p></div>", HERE)
+        is None
+    )
     assert article_html("plain &amp; simple", HERE) is None
     assert article_html("", None) is None
 
@@ -145,11 +162,21 @@ def check_harmless(html: str) -> None:
 
 @pytest.mark.parametrize("markup", HOSTILE)
 def test_nothing_of_it_runs(markup: str) -> None:
-    for whole in (f"<h2>T</h2>{markup}", f"<p>{markup}</p><h2>T</h2>", f"<ul><li>{markup}"):
+    for whole in (
+        f"<h2>T</h2>{markup}",
+        f"<p>{markup}</p><h2>T</h2>",
+        f"<ul><li>{markup}",
+    ):
         check_harmless(html_of(whole))
 
 
-@given(st.lists(st.sampled_from([*HOSTILE, "<p>", "</p>", "<a>", "<table>", "<", '"', "'", "<!--", "]]>"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [*HOSTILE, "<p>", "</p>", "<a>", "<table>", "<", '"', "'", "<!--", "]]>"]
+        )
+    )
+)
 def test_no_mixture_of_it_runs(parts: list[str]) -> None:
     check_harmless(html_of("<h2>T</h2>" + "".join(parts)))
 
@@ -170,7 +197,9 @@ def test_no_picture_asks_the_readers_own_network(address: str) -> None:
 
 
 def test_a_picture_that_counts_readers_is_left_out() -> None:
-    html = html_of('<p>Words</p><img src="/seen" width="1" height="1"><img src="/a.png" width="640">')
+    html = html_of(
+        '<p>Words</p><img src="/seen" width="1" height="1"><img src="/a.png" width="640">'
+    )
     (picture,) = tree_of(html).iter("img")
     assert picture.get("width") == "640"
 
@@ -190,7 +219,16 @@ def test_a_picture_that_counts_readers_is_left_out() -> None:
         "<!--" * 100_000 + "<h2>x</h2>",
         '<img src="data:image/png;base64,' + "A" * 5_000_000 + '">',
     ],
-    ids=["deep", "bold", "unclosed", "tables", "lists", "attributes", "comments", "inline picture"],
+    ids=[
+        "deep",
+        "bold",
+        "unclosed",
+        "tables",
+        "lists",
+        "attributes",
+        "comments",
+        "inline picture",
+    ],
 )
 def test_markup_that_is_made_to_hang_is_bounded(markup: str) -> None:
     kept = article_html(f"<p>Words of the article.</p>{markup}<h2>End</h2>", HERE)
@@ -199,7 +237,9 @@ def test_markup_that_is_made_to_hang_is_bounded(markup: str) -> None:
 
 
 def test_what_is_too_long_is_cut() -> None:
-    kept = article_html("".join(f"<h2>{n}</h2><p>{'word ' * 200}</p>" for n in range(400)), HERE)
+    kept = article_html(
+        "".join(f"<h2>{n}</h2><p>{'word ' * 200}</p>" for n in range(400)), HERE
+    )
     assert kept is not None
     assert kept.is_cut
     assert MAX_CHARS * 0.9 < len(kept.html) <= MAX_CHARS
@@ -247,27 +287,43 @@ summer and would lift in the middle of the room if it had no place to go.</p>
 
 def cleaned(entry: Entry, page: bytes | None = None) -> ArticleHtml | None:
     seen = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-    return clean_entry(entry, page=page, page_url=entry.url, seen=seen, tuning=Tuning()).html
+    return clean_entry(
+        entry, page=page, page_url=entry.url, seen=seen, tuning=Tuning()
+    ).html
 
 
 def test_the_html_is_of_the_page_where_the_text_is() -> None:
-    entry = Entry(source="s", url=HERE, title="How to lay a floor", html="<p>A <b>teaser</b> of it.</p>")
+    entry = Entry(
+        source="s",
+        url=HERE,
+        title="How to lay a floor",
+        html="<p>A <b>teaser</b> of it.</p>",
+    )
     kept = cleaned(entry, PAGE.encode())
     assert kept is not None
     page = tree_of(kept.html)
-    assert [link.get("href") for link in page.iter("a")] == ["https://blog.example/before"]
-    assert [picture.get("src") for picture in page.iter("img")] == ["https://blog.example/floor.jpg"]
+    assert [link.get("href") for link in page.iter("a")] == [
+        "https://blog.example/before"
+    ]
+    assert [picture.get("src") for picture in page.iter("img")] == [
+        "https://blog.example/floor.jpg"
+    ]
     assert [item.text_content() for item in page.iter("li")] == [
         "a saw and a level",
         "twenty boards of larch",
     ]
     assert "boards = width / 0.14\nprint(boards)" in page.text_content()
-    assert not {"Home", "All rights reserved", "teaser"} & set(page.text_content().split())
+    assert not {"Home", "All rights reserved", "teaser"} & set(
+        page.text_content().split()
+    )
 
 
 def test_the_html_is_of_the_feed_where_the_text_is() -> None:
     entry = Entry(
-        source="s", url=HERE, title="A floor", html="<p>A <b>teaser</b> of the floor in our kitchen.</p>"
+        source="s",
+        url=HERE,
+        title="A floor",
+        html="<p>A <b>teaser</b> of the floor in our kitchen.</p>",
     )
     kept = cleaned(entry)
     assert kept is not None
@@ -278,7 +334,11 @@ def test_the_html_is_of_the_feed_where_the_text_is() -> None:
 
 def test_a_publisher_who_wants_no_pictures_shown_has_none_stored() -> None:
     entry = Entry(
-        source="s", url=HERE, title="A floor", robots="noimageindex", html="<h2>A</h2><img src='/a.png'>"
+        source="s",
+        url=HERE,
+        title="A floor",
+        robots="noimageindex",
+        html="<h2>A</h2><img src='/a.png'>",
     )
     kept = cleaned(entry)
     assert kept is not None
@@ -286,4 +346,13 @@ def test_a_publisher_who_wants_no_pictures_shown_has_none_stored() -> None:
 
 
 def test_plain_text_has_no_html() -> None:
-    assert cleaned(Entry(source="s", title="A floor", text="The floor <b>of</b> our kitchen is new.")) is None
+    assert (
+        cleaned(
+            Entry(
+                source="s",
+                title="A floor",
+                text="The floor <b>of</b> our kitchen is new.",
+            )
+        )
+        is None
+    )

@@ -17,9 +17,19 @@ HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"
         ("2.4.1-rc.2", "ferryd releases", None, "ferryd 2.4.1-rc.2"),
         ("Version 3.0 LTS", "Tags from quarry", None, "quarry Version 3.0 LTS"),
         ("v2.4.1", None, HUB, "loomkit v2.4.1"),
-        ("v2.4.1", "Lab", "https://lab.example/o/quarry/-/releases/v2.4.1", "quarry v2.4.1"),
+        (
+            "v2.4.1",
+            "Lab",
+            "https://lab.example/o/quarry/-/releases/v2.4.1",
+            "quarry v2.4.1",
+        ),
         ("2026-02-17", "Owlbox", None, "Owlbox 2026-02-17"),
-        ("17 février 2026", "Bulletin de Tellin", None, "Bulletin de Tellin 17 février 2026"),
+        (
+            "17 février 2026",
+            "Bulletin de Tellin",
+            None,
+            "Bulletin de Tellin 17 février 2026",
+        ),
         ("Episode 12", "Quiet Hours", None, "Quiet Hours Episode 12"),
         ("Folge 7", "Hafenfunk", None, "Hafenfunk Folge 7"),
         ("Issue #7", "Orchard Weekly", None, "Orchard Weekly Issue #7"),
@@ -27,7 +37,12 @@ HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"
         ("v2.4.1", None, "https://hub.example/v2.4.1", "v2.4.1"),
         ("v2.4.1", None, "https://[hub.example/releases", "v2.4.1"),
         ("loomkit v2.4.1", "Release notes from loomkit", HUB, "loomkit v2.4.1"),
-        ("Loomkit 3.0 plans larger patterns", "Lantern", None, "Loomkit 3.0 plans larger patterns"),
+        (
+            "Loomkit 3.0 plans larger patterns",
+            "Lantern",
+            None,
+            "Loomkit 3.0 plans larger patterns",
+        ),
         ("Bookshelf #17", "Wednesday", None, "Bookshelf #17"),
         ("", "Lantern", HUB, ""),
         ("...", "Lantern", None, "..."),
@@ -47,7 +62,10 @@ def test_a_release_of_a_feed_is_named_when_it_is_cleaned() -> None:
         text="Fixes a crash when the pattern file is empty. Adds dark mode.",
         resolved_outlet=Outlet(key="hub.example", name="Release notes from loomkit"),
     )
-    assert clean_entry(release, seen=SEEN, tuning=ALL_TUNING).article.title == "loomkit v2.4.1"
+    assert (
+        clean_entry(release, seen=SEEN, tuning=ALL_TUNING).article.title
+        == "loomkit v2.4.1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +79,11 @@ def test_a_release_of_a_feed_is_named_when_it_is_cleaned() -> None:
         ("Announcing loomkit 3.0.0", "loomkit v3.0.0", False),
         ("Quiet Hours Episode 12", "Quiet Hours Episode 13", True),
         ("Orchard Weekly Issue #7", "Orchard Weekly Issue #8", True),
-        ("Bulletin de Tellin 17 février 2026", "Bulletin de Tellin 18 février 2026", True),
+        (
+            "Bulletin de Tellin 17 février 2026",
+            "Bulletin de Tellin 18 février 2026",
+            True,
+        ),
         ("Owlbox 2026-02-17", "Owlbox 2026-02-18", True),
         ("loomkit v2.4.1", "Loomkit 3.0 plans larger patterns", False),
         ("Flood toll reaches 12", "Flood toll reaches 14", False),
@@ -75,7 +97,9 @@ def test_a_release_of_a_feed_is_named_when_it_is_cleaned() -> None:
         ("", "loomkit v2.4.1", False),
     ],
 )
-def test_releases_differ_by_name_and_version(title: str, other: str, are_apart: bool) -> None:
+def test_releases_differ_by_name_and_version(
+    title: str, other: str, are_apart: bool
+) -> None:
     assert are_other_releases(title, other) is are_apart
     assert are_other_releases(other, title) is are_apart
     assert not are_other_releases(title, title)

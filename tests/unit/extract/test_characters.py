@@ -22,7 +22,10 @@ GERMAN = "Die Straßen in Köln waren über Nacht gesperrt – „alles gut“. 
         ("\ufdd0a\ufffeb\U0001ffff", "ab"),
         ("\ufeffsoft\u00adly", "softly"),
         ("one\u2028two", "one\ntwo"),
-        ("\u200bMos\u200bcow\u2060: \u202b\u2067in\u202c Par\u200b\u200bis\u2069", "Moscow: in Paris"),
+        (
+            "\u200bMos\u200bcow\u2060: \u202b\u2067in\u202c Par\u200b\u200bis\u2069",
+            "Moscow: in Paris",
+        ),
         ("ไทย\u200bแลนด์ x\u200bខ\u200b", "ไทย\u200bแลนด์ x\u200bខ\u200b"),
         ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
     ],
@@ -57,14 +60,29 @@ def test_decode(data: bytes, declared: str | None, text: str) -> None:
 
 
 def test_declaration_inside_the_bytes() -> None:
-    page = '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">' + RUSSIAN
+    page = (
+        '<html><head><meta http-equiv="Content-Type" content="text/html; charset=windows-1251">'
+        + RUSSIAN
+    )
     assert decode(page.encode("cp1251")) == page
     feed = '<?xml version="1.0" encoding="KOI8-R"?>' + RUSSIAN
     assert decode(feed.encode("koi8-r")) == feed
 
 
 @pytest.mark.parametrize(
-    "codec", ["punycode", "hex", "zlib", "rot13", "idna", "undefined", "utf-16", "no-such", "\0", ""]
+    "codec",
+    [
+        "punycode",
+        "hex",
+        "zlib",
+        "rot13",
+        "idna",
+        "undefined",
+        "utf-16",
+        "no-such",
+        "\0",
+        "",
+    ],
 )
 @pytest.mark.parametrize("data", [b"", b"plain words", bytes(range(256)) * 4])
 def test_no_codec_trick_raises(codec: str, data: bytes) -> None:
@@ -89,7 +107,9 @@ BAD_BYTES = {
 
 @pytest.mark.parametrize(("data", "text"), BAD_BYTES.values(), ids=BAD_BYTES)
 @pytest.mark.parametrize("declared", ["utf-8", None])
-def test_bad_bytes_do_not_change_the_charset(data: bytes, text: str, declared: str | None) -> None:
+def test_bad_bytes_do_not_change_the_charset(
+    data: bytes, text: str, declared: str | None
+) -> None:
     assert decode(data, declared) == text
 
 
@@ -115,13 +135,31 @@ def test_looks_binary() -> None:
         ("Größe", "cp1252"),
         ("“Quoted” – only", "cp1252"),
         ("25 °C, 30 m² © Lantern™", "cp1252"),
-        ("Die Brücke über den Fluss ist gesperrt, erklärte der Bürgermeister.", "cp1252"),
+        (
+            "Die Brücke über den Fluss ist gesperrt, erklärte der Bürgermeister.",
+            "cp1252",
+        ),
         ("Ülkenin güneyinde deprem oldu, can kaybı olmadığı bildirildi.", "cp1254"),
-        ("Президент сказал вчера, что переговоры начнутся на следующей неделе.", "cp1251"),
-        ("Президент сказал вчера, что переговоры начнутся на следующей неделе.", "koi8-r"),
-        ("Президент сказал вчера, что переговоры начнутся на следующей неделе.", "cp866"),
-        ("Ο πρωθυπουργός δήλωσε χθες ότι οι διαπραγματεύσεις αρχίζουν σύντομα.", "cp1253"),
-        ("le théâtre où les élèves répètent a été fermé après l'incendie de l'été", "mac-roman"),
+        (
+            "Президент сказал вчера, что переговоры начнутся на следующей неделе.",
+            "cp1251",
+        ),
+        (
+            "Президент сказал вчера, что переговоры начнутся на следующей неделе.",
+            "koi8-r",
+        ),
+        (
+            "Президент сказал вчера, что переговоры начнутся на следующей неделе.",
+            "cp866",
+        ),
+        (
+            "Ο πρωθυπουργός δήλωσε χθες ότι οι διαπραγματεύσεις αρχίζουν σύντομα.",
+            "cp1253",
+        ),
+        (
+            "le théâtre où les élèves répètent a été fermé après l'incendie de l'été",
+            "mac-roman",
+        ),
         ("台北发生地震，没有人受伤", "gb18030"),
         ("대통령은 오늘 발표했다", "cp949"),
     ],

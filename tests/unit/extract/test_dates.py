@@ -12,7 +12,11 @@ SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 @pytest.mark.parametrize(
     ("line", "time", "precision"),
     [
-        ("December 6th, 2024 – 4:30 p.mReading time: 4 minutes", "2024-12-06T16:30", "minute"),
+        (
+            "December 6th, 2024 – 4:30 p.mReading time: 4 minutes",
+            "2024-12-06T16:30",
+            "minute",
+        ),
         ("6. Dezember 2024, 16:30 Uhr", "2024-12-06T16:30", "minute"),
         ("Publié le 6 décembre 2024 à 14h05", "2024-12-06T14:05", "minute"),
         ("6 декабря 2024 года, 12:30", "2024-12-06T12:30", "minute"),
@@ -21,8 +25,16 @@ SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         ("06.12.2024 | 18:03", "2024-12-06T18:03", "minute"),
         ("25/12/2024", "2024-12-25T00:00", "day"),
         ("Dec. 6, 2024 at 4:30 PM EST", "2024-12-06T21:30", "minute"),
-        ("By Jane Doe, London, 6 December 2024 11:20 GMT", "2024-12-06T11:20", "minute"),
-        ("Updated 7 December 2024 | Published 6 December 2024", "2024-12-06T00:00", "day"),
+        (
+            "By Jane Doe, London, 6 December 2024 11:20 GMT",
+            "2024-12-06T11:20",
+            "minute",
+        ),
+        (
+            "Updated 7 December 2024 | Published 6 December 2024",
+            "2024-12-06T00:00",
+            "day",
+        ),
         ("٨ ديسمبر ٢٠٢٤ - ١٤:٣٥", "2024-12-08T14:35", "minute"),
         ("۱۸ آذر ۱۴۰۳ - ۱۴:۳۵", "2024-12-08T14:35", "minute"),
         ("8 दिसंबर 2024, 2:35 PM", "2024-12-08T14:35", "minute"),
@@ -32,7 +44,11 @@ SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         ("8 ธันวาคม 2567", "2024-12-08T00:00", "day"),
         ("11 Μαρτίου 2025, 18:30", "2025-03-11T18:30", "minute"),
         ("Stand: 08.12.24, 14:35 Uhr", "2024-12-08T14:35", "minute"),
-        ("Published: 12:04 GMT, 30 May 2025 | Updated: 15:31 GMT, 30 May 2025", "2025-05-30T12:04", "minute"),
+        (
+            "Published: 12:04 GMT, 30 May 2025 | Updated: 15:31 GMT, 30 May 2025",
+            "2025-05-30T12:04",
+            "minute",
+        ),
     ],
 )
 def test_date_lines(line: str, time: str, precision: str) -> None:
@@ -60,7 +76,9 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
     assumed = published_from_text(["6 December 2024, 16:30"], None)
     unknown = published_from_text(["6 December 2024, 16:30"], "Mars/Phobos")
     assert given.time == dt.datetime(2024, 12, 6, 15, 30, tzinfo=dt.UTC)
-    assert assumed.time == unknown.time == dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC)
+    assert (
+        assumed.time == unknown.time == dt.datetime(2024, 12, 6, 16, 30, tzinfo=dt.UTC)
+    )
     assert assumed.timezone_assumed
 
 
@@ -80,7 +98,9 @@ def test_a_zone_given_is_used_and_one_assumed_is_marked() -> None:
 )
 def test_offsets_of_hours_and_the_order_of_ctime(text: str, hour: int) -> None:
     found = parse_declared(text, None)
-    assert found.time.replace(minute=0) == dt.datetime(2026, 11, 22, hour, tzinfo=dt.UTC)
+    assert found.time.replace(minute=0) == dt.datetime(
+        2026, 11, 22, hour, tzinfo=dt.UTC
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +139,11 @@ def test_zones_are_understood(text: str, utc: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Thu, 26 Nov 2026 08:57:00 QXZT", "2026-11-26T08:57:00 QXZT", "26 Nov 2026 08:57 Mars/Phobos"],
+    [
+        "Thu, 26 Nov 2026 08:57:00 QXZT",
+        "2026-11-26T08:57:00 QXZT",
+        "26 Nov 2026 08:57 Mars/Phobos",
+    ],
 )
 def test_of_a_time_in_an_unknown_zone_the_day_is_known(text: str) -> None:
     found = parse_declared(text, None)
@@ -127,7 +151,9 @@ def test_of_a_time_in_an_unknown_zone_the_day_is_known(text: str) -> None:
     assert found.precision == "day"
 
 
-@pytest.mark.parametrize("text", ["26.11.2026 08:57 Uhr", "26.11.26, 08.57 Uhr", "2026.11.26 08:57"])
+@pytest.mark.parametrize(
+    "text", ["26.11.2026 08:57 Uhr", "26.11.26, 08.57 Uhr", "2026.11.26 08:57"]
+)
 def test_a_time_without_a_zone_is_one_of_the_source(text: str) -> None:
     found = parse_declared(text, "Europe/Berlin")
     assert found.time == dt.datetime(2026, 11, 26, 7, 57, tzinfo=dt.UTC)
@@ -151,7 +177,8 @@ def test_a_declared_day_is_midnight_of_its_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Mon, 01 Jan 0001 00:00:00 GMT", "01 Jan 0099 00:00 GMT", "0001-01-01T00:00:00Z"]
+    "text",
+    ["Mon, 01 Jan 0001 00:00:00 GMT", "01 Jan 0099 00:00 GMT", "0001-01-01T00:00:00Z"],
 )
 def test_the_year_one_is_no_date(text: str) -> None:
     assert parse_declared(text, None) is None

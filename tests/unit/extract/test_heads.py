@@ -51,7 +51,11 @@ def test_mastheads(line: str, outlet: str, is_one: bool) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "below", ["By Ada Lorne\n6 March 2025, 10:15", "Ada Lorne, harbour editor\n6 March 2025, 10:15"]
+    "below",
+    [
+        "By Ada Lorne\n6 March 2025, 10:15",
+        "Ada Lorne, harbour editor\n6 March 2025, 10:15",
+    ],
 )
 def test_what_stands_above_the_headline_goes(above: str, below: str) -> None:
     saved = read(f"{above}\n\n{TITLE}\n{below}\n\n{BODY}")
@@ -62,24 +66,33 @@ def test_what_stands_above_the_headline_goes(above: str, below: str) -> None:
 
 def test_a_standfirst_is_not_taken_for_the_headline() -> None:
     deck = "Inspectors found cracks in two of the pillars of the old bridge"
-    saved = read(f"The Tern & Plover\n\nHarbour bridge shut for repairs\n{deck}\nAda Lorne\n\n{BODY}")
+    saved = read(
+        f"The Tern & Plover\n\nHarbour bridge shut for repairs\n{deck}\nAda Lorne\n\n{BODY}"
+    )
     assert saved.title == "Harbour bridge shut for repairs"
     assert saved.paragraphs[0] == deck
 
 
 def test_a_headline_in_capitals_keeps_its_standfirst() -> None:
-    saved = read(f"CRACKS SHUT OLD BRIDGE\nInspectors find faults in two of its pillars\nAda Lorne\n\n{BODY}")
+    saved = read(
+        f"CRACKS SHUT OLD BRIDGE\nInspectors find faults in two of its pillars\nAda Lorne\n\n{BODY}"
+    )
     assert saved.title == "CRACKS SHUT OLD BRIDGE"
     assert saved.paragraphs[0] == "Inspectors find faults in two of its pillars"
 
 
 def test_the_headline_beside_the_masthead() -> None:
     assert read(f"Tern & Plover | {TITLE}\n\n{BODY}").title == TITLE
-    assert split_title(f"{TITLE} - Tern and Plover", "Tern & Plover") == (TITLE, "Tern and Plover")
+    assert split_title(f"{TITLE} - Tern and Plover", "Tern & Plover") == (
+        TITLE,
+        "Tern and Plover",
+    )
 
 
 def test_a_masthead_alone_is_no_headline() -> None:
-    assert read(f"The Tern & Plover\n\n{BODY}").title.startswith("The old harbour bridge was closed")
+    assert read(f"The Tern & Plover\n\n{BODY}").title.startswith(
+        "The old harbour bridge was closed"
+    )
 
 
 def test_rows_of_links_at_the_end_go_and_tables_stay() -> None:
@@ -104,7 +117,10 @@ def test_rows_of_links_at_the_end_go_and_tables_stay() -> None:
         ("김하늘 기자", "김하늘"),
         ("Автор: Анна Лорнова", "Анна Лорнова"),
         ("Por Redacción", ""),
-        ("Von Hauke Brennecke (Text) und Wenna Carbis (Fotos)", "Hauke Brennecke und Wenna Carbis"),
+        (
+            "Von Hauke Brennecke (Text) und Wenna Carbis (Fotos)",
+            "Hauke Brennecke und Wenna Carbis",
+        ),
         ("كتب محمد عصام", "محمد عصام"),
     ],
 )

@@ -12,10 +12,23 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry, media_of
-from aggregator.extract.html.article_html import MAX_CHARS, RULES, article_html, is_shown_picture, shown_html
+from aggregator.extract.html.article_html import (
+    MAX_CHARS,
+    RULES,
+    article_html,
+    is_shown_picture,
+    shown_html,
+)
 from aggregator.model.core import ArticleHtml, Enclosure, Entry
 from tests.support.hostile_html import vectors
-from tests.unit.extract.test_article_html import ALLOWED, HERE, PAGE, check_harmless, html_of, tree_of
+from tests.unit.extract.test_article_html import (
+    ALLOWED,
+    HERE,
+    PAGE,
+    check_harmless,
+    html_of,
+    tree_of,
+)
 from tests.unit.sources.test_feeds import read
 
 VECTORS = list(vectors())
@@ -28,14 +41,18 @@ def check_balanced(html: str) -> None:
     """HTML parsers read it as it is written: no end tag is left that would end the box around it."""
     tags = {element.tag for element in tree_of(html).iter()} | {"section", "tbody"}
     boxed = f"<section>{html}</section>"
-    assert nh3.clean(boxed, tags=tags, attributes={"*": ALLOWED}, link_rel=None) == boxed
+    assert (
+        nh3.clean(boxed, tags=tags, attributes={"*": ALLOWED}, link_rel=None) == boxed
+    )
 
 
 def test_there_are_enough_vectors() -> None:
     assert len(set(VECTORS)) >= 250
 
 
-@pytest.mark.parametrize("frame", ["<h2>T</h2>{}", "<p>{}</p><h2>T</h2>", "<ul><li>{}", "<table><tr><td>{}"])
+@pytest.mark.parametrize(
+    "frame", ["<h2>T</h2>{}", "<p>{}</p><h2>T</h2>", "<ul><li>{}", "<table><tr><td>{}"]
+)
 def test_no_vector_is_kept(frame: str) -> None:
     for vector in VECTORS:
         html = html_of(frame.replace("{}", vector))
@@ -78,11 +95,20 @@ def of_atom_xhtml(vector: str) -> str:
 
 
 def of_json(vector: str) -> str:
-    item = {"id": "1", "title": vector, "content_html": WORDS + vector, "image": f"javascript:{vector}"}
-    return json.dumps({"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": [item]})
+    item = {
+        "id": "1",
+        "title": vector,
+        "content_html": WORDS + vector,
+        "image": f"javascript:{vector}",
+    }
+    return json.dumps(
+        {"version": "https://jsonfeed.org/version/1.1", "title": "F", "items": [item]}
+    )
 
 
-@pytest.mark.parametrize("written", [of_description, of_content, of_atom_html, of_atom_xhtml, of_json])
+@pytest.mark.parametrize(
+    "written", [of_description, of_content, of_atom_html, of_atom_xhtml, of_json]
+)
 def test_no_feed_brings_it(written: Callable[[str], str]) -> None:
     count = 0
     for vector in VECTORS:
@@ -94,12 +120,18 @@ def test_no_feed_brings_it(written: Callable[[str], str]) -> None:
 
 def test_no_page_brings_it() -> None:
     for vector in VECTORS[::6]:
-        page = PAGE.replace("<h2>", f"{vector}<h2>").replace("<title>", f"<title>{escape(vector)}")
-        check_cleaned(Entry(source="s", url=HERE, title=vector), page.encode("utf-8", "replace"))
+        page = PAGE.replace("<h2>", f"{vector}<h2>").replace(
+            "<title>", f"<title>{escape(vector)}"
+        )
+        check_cleaned(
+            Entry(source="s", url=HERE, title=vector), page.encode("utf-8", "replace")
+        )
 
 
 def check_cleaned(entry: Entry, page: bytes | None = None) -> None:
-    cleaned = clean_entry(entry, page=page, page_url=entry.url, seen=SEEN, tuning=Tuning())
+    cleaned = clean_entry(
+        entry, page=page, page_url=entry.url, seen=SEEN, tuning=Tuning()
+    )
     for media in cleaned.article.media:
         assert media.url.startswith(("https://", "http://"))
     if cleaned.html is not None:
@@ -113,7 +145,8 @@ def check_cleaned(entry: Entry, page: bytes | None = None) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "https://127.0.0.1\\.ok.example/x.png",  # browsers end the host at the backslash
+        # Browsers end the host at the backslash
+        "https://127.0.0.1\\.ok.example/x.png",
         "https://ok.example\\@127.0.0.1/x.png",
         "http://printer.\uff4cocal/x.png",
         "http://printer.lo\u00adcal/x.png",
@@ -138,18 +171,24 @@ def check_cleaned(entry: Entry, page: bytes | None = None) -> None:
 def test_no_picture_has_a_disguised_address(address: str) -> None:
     assert not is_shown_picture(address)
     assert "<img" not in html_of(f'<h2>T</h2><img src="{address}">')
-    assert media_of([Enclosure(url=address, type="image/png")], (), None, no_images=False) == ()
+    assert (
+        media_of([Enclosure(url=address, type="image/png")], (), None, no_images=False)
+        == ()
+    )
 
 
 @pytest.mark.parametrize(
-    "address", ["https://xn--bcher-kva.example/x.png", "https://b\u00fccher.example/x.png"]
+    "address",
+    ["https://xn--bcher-kva.example/x.png", "https://b\u00fccher.example/x.png"],
 )
 def test_a_picture_of_a_host_in_any_alphabet_is_shown(address: str) -> None:
     assert is_shown_picture(address)
 
 
 def test_a_link_that_looks_like_another_host_leads_nowhere() -> None:
-    (link,) = tree_of(html_of("<h2>T</h2><a href='https://bank.example@evil.example/'>bank</a>")).iter("a")
+    (link,) = tree_of(
+        html_of("<h2>T</h2><a href='https://bank.example@evil.example/'>bank</a>")
+    ).iter("a")
     assert link.get("href") is None
     assert link.text == "bank"
 
@@ -167,16 +206,21 @@ LARGE = {
     "title": f"<a href='/a' title='{'x' * 900_000}'>x</a>",
     "address": f"<a href='/{'x' * 900_000}'>x</a>",
     "pictures": "".join(f"<img src='/{n}.png'>" for n in range(10_000)),
-    "hidden pictures": "".join(f"<noscript><img src=/{n}.png></noscript>" for n in range(10_000)),
+    "hidden pictures": "".join(
+        f"<noscript><img src=/{n}.png></noscript>" for n in range(10_000)
+    ),
     "one code": f"<pre>{'x = 1' * 150_000}</pre>",
     "one text": "word " * 200_000 + "<h2>x</h2>",
     "spaces": "<p>" + "\u00a0a" * 120_000,
     "references": f"<p>{'&amp;' * 150_000}</p>",
     "links": "<p>x<a>y</a></p>" * 19_000,
-    "bold in bold": "<p>" + "".join(f"<strong lang=l{n}>" for n in range(240)) + "<p>x</p>" * 19_000,
+    "bold in bold": "<p>"
+    + "".join(f"<strong lang=l{n}>" for n in range(240))
+    + "<p>x</p>" * 19_000,
     "fonts": "<p>" + "".join(f"<font a={n}>" for n in range(240)) + "<p>x</p>" * 19_000,
     "formatting": f"<p>{OPENED}" + "<p>x</p>" * 19_000,
-    "open link": f"<p><a href='/{'x' * 50_000}' title='{'y' * 50_000}'>" + "<p>x</p>" * 19_000,
+    "open link": f"<p><a href='/{'x' * 50_000}' title='{'y' * 50_000}'>"
+    + "<p>x</p>" * 19_000,
     "lists": "<ul><li>" * 120 + "<li>x" * 19_000,
 }
 
@@ -224,10 +268,12 @@ def test_paragraphs_that_are_cut_are_kept_to_say_so() -> None:
 
 
 def test_html_of_older_rules_has_its_pictures_and_its_nesting_judged_again() -> None:
-    html = (
-        "<h2>T</h2></div><img src='https://127.0.0.1\\.ok.example/x.png'><img src='https://ok.example/x.png'>"
-    )
+    html = "<h2>T</h2></div><img src='https://127.0.0.1\\.ok.example/x.png'><img src='https://ok.example/x.png'>"
     shown = shown_html(ArticleHtml(html=html, rules=RULES - 1), with_pictures=True)
-    assert [picture.get("src") for picture in tree_of(shown).iter("img")] == ["https://ok.example/x.png"]
+    assert [picture.get("src") for picture in tree_of(shown).iter("img")] == [
+        "https://ok.example/x.png"
+    ]
     assert "</div>" not in shown
-    assert "<img" not in shown_html(ArticleHtml(html=html, rules=RULES - 1), with_pictures=False)
+    assert "<img" not in shown_html(
+        ArticleHtml(html=html, rules=RULES - 1), with_pictures=False
+    )

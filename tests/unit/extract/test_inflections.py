@@ -33,26 +33,34 @@ police policy; business busy; organ organize; process processor; talk talker
 """
 
 
-@pytest.mark.parametrize("family", [line.split() for line in _FAMILIES.split("\n") if line])
+@pytest.mark.parametrize(
+    "family", [line.split() for line in _FAMILIES.split("\n") if line]
+)
 def test_each_form_of_a_word_has_the_others(family: list[str]) -> None:
     for form in family:
         assert set(family) <= set(inflections(form)), form
         assert inflections(form)[0] == form
 
 
-@pytest.mark.parametrize("pair", [pair.split() for pair in _STRANGERS.strip().replace("\n", ";").split(";")])
+@pytest.mark.parametrize(
+    "pair", [pair.split() for pair in _STRANGERS.strip().replace("\n", ";").split(";")]
+)
 def test_a_word_that_only_looks_like_a_form_is_not_asked_for(pair: list[str]) -> None:
     first, second = pair
     assert second not in inflections(first)
     assert first not in inflections(second)
 
 
-@pytest.mark.parametrize("word", ["", "a", "us", "g7", "covid19", "élection", "地震", "строй", "الميزانية"])
+@pytest.mark.parametrize(
+    "word", ["", "a", "us", "g7", "covid19", "élection", "地震", "строй", "الميزانية"]
+)
 def test_what_is_no_english_word_is_left_alone(word: str) -> None:
     assert inflections(word) == [word]
 
 
-@pytest.mark.parametrize("pair", ["estado estados", "ministre ministres", "hora horas", "iran irans"])
+@pytest.mark.parametrize(
+    "pair", ["estado estados", "ministre ministres", "hora horas", "iran irans"]
+)
 def test_the_plural_with_s_is_found_in_every_language(pair: str) -> None:
     one, many = pair.split()
     assert many in inflections(one)

@@ -147,9 +147,15 @@ def test_a_report_stays_a_report_and_has_no_evidence(title: str) -> None:
         ("report", "https://x.example/herald/status/12345"),
         ("report", "https://[bad/opinion/x"),
         ("report", "https://www.supremecourt.gov/opinions/25pdf/24-100_1abc.pdf"),
-        ("report", "https://cdn.ca9.uscourts.gov/datastore/opinions/2026/11/20/24-100.pdf"),
+        (
+            "report",
+            "https://cdn.ca9.uscourts.gov/datastore/opinions/2026/11/20/24-100.pdf",
+        ),
         ("report", "https://opinions.courts.state.example/2026/24-100"),
-        ("report", "https://www.courtlistener.com/opinion/123456/lind-v-harbour-board/"),
+        (
+            "report",
+            "https://www.courtlistener.com/opinion/123456/lind-v-harbour-board/",
+        ),
         ("report", "https://www.txcourts.gov/supreme/orders-opinions/opinions/2026/"),
         ("report", "https://law.herald.example/supreme-court/opinions/24-100"),
         ("report", "https://law.herald.example/court-of-appeals/slip-opinions/24-100"),
@@ -165,7 +171,9 @@ def test_a_folder_or_host_of_the_address_tells_the_kind(kind: Kind, url: str) ->
 
 def test_the_opinion_of_a_court_is_no_column() -> None:
     url = "https://www.supremecourt.gov/24-100"
-    assert find_kind("Opinion: Lind v. Harbour Board", urls=(url,), sections=("Opinions",)) == (
+    assert find_kind(
+        "Opinion: Lind v. Harbour Board", urls=(url,), sections=("Opinions",)
+    ) == (
         "report",
         None,
     )
@@ -186,13 +194,20 @@ def test_the_opinion_of_a_court_is_no_column() -> None:
         ("report", "News"),
     ],
 )
-def test_a_category_or_section_tells_the_kind_only_as_a_whole(kind: Kind, section: str) -> None:
+def test_a_category_or_section_tells_the_kind_only_as_a_whole(
+    kind: Kind, section: str
+) -> None:
     assert find_kind("The ferry was sold", sections=("News", section)).kind == kind
 
 
 @pytest.mark.parametrize(
     ("kind", "category"),
-    [("opinion", "Opinion"), ("opinion", "Kommentar"), ("report", "Podcasts"), ("report", "Fact-checking")],
+    [
+        ("opinion", "Opinion"),
+        ("opinion", "Kommentar"),
+        ("report", "Podcasts"),
+        ("report", "Fact-checking"),
+    ],
 )
 def test_a_category_of_an_entry_is_often_its_topic(kind: Kind, category: str) -> None:
     assert find_kind("Programme ends", categories=("News", category)).kind == kind
@@ -201,29 +216,44 @@ def test_a_category_of_an_entry_is_often_its_topic(kind: Kind, category: str) ->
 def test_the_name_of_a_paper_is_no_label() -> None:
     assert find_kind("The ferry", outlet="Tribune - Pakistan") == ("report", None)
     assert find_kind("The ferry", outlet="La Tribune | Tribune") == ("report", None)
-    assert find_kind("The ferry", urls=("https://x.example/tribune/2026/ferry",)) == ("report", None)
+    assert find_kind("The ferry", urls=("https://x.example/tribune/2026/ferry",)) == (
+        "report",
+        None,
+    )
 
 
 def test_the_type_of_the_page_comes_first() -> None:
-    by_type = find_kind("Opinion: The ferry", types=("newsarticle", "analysisnewsarticle"))
+    by_type = find_kind(
+        "Opinion: The ferry", types=("newsarticle", "analysisnewsarticle")
+    )
     assert by_type == ("explainer", "type: analysisnewsarticle")
-    assert find_kind("The ferry", types=("article", "opinionnewsarticle")).kind == "opinion"
+    assert (
+        find_kind("The ferry", types=("article", "opinionnewsarticle")).kind
+        == "opinion"
+    )
     assert find_kind("The ferry", types=("podcastepisode",)).kind == "episode"
     assert find_kind("The ferry", types=("reportagenewsarticle",)) == ("report", None)
 
 
 def test_the_source_and_the_byline_tell_an_opinion() -> None:
-    assert find_kind("The ferry", outlet="The Herald - Opinion") == ("opinion", "outlet: - Opinion")
+    assert find_kind("The ferry", outlet="The Herald - Opinion") == (
+        "opinion",
+        "outlet: - Opinion",
+    )
     assert find_kind("The ferry", outlet="Herald > Opinion").kind == "opinion"
     assert find_kind("The ferry", outlet="Opinion Research Group").kind == "report"
-    assert find_kind("The ferry", author="Ada Lind, opinion contributor").kind == "opinion"
+    assert (
+        find_kind("The ferry", author="Ada Lind, opinion contributor").kind == "opinion"
+    )
     assert find_kind("The ferry", author="The Editorial Board").kind == "opinion"
     assert find_kind("The ferry", author="Ada Lind, editor").kind == "report"
 
 
 def test_a_long_audio_file_tells_an_episode() -> None:
     def kind(length: int | None, type_: str = "audio/mpeg") -> Kind:
-        media = (Enclosure(url="https://herald.example/1", type=type_, length_bytes=length),)
+        media = (
+            Enclosure(url="https://herald.example/1", type=type_, length_bytes=length),
+        )
         return find_kind("The ferry", media=media, episode_audio_bytes=20 * MB).kind
 
     assert kind(65 * MB) == "episode"
@@ -231,12 +261,17 @@ def test_a_long_audio_file_tells_an_episode() -> None:
 
 
 def test_live_blogs_and_roundups_are_named_as_they_were_found() -> None:
-    assert find_kind("Opinion: Live updates", is_container=True, is_live=True).kind == "live_blog"
+    assert (
+        find_kind("Opinion: Live updates", is_container=True, is_live=True).kind
+        == "live_blog"
+    )
     assert find_kind("Key events, day 12", is_container=True).kind == "roundup"
     assert find_kind("Morning newsletter", is_container=True).kind == "newsletter"
 
 
-@pytest.mark.parametrize("part", ["a", "1.", "- ", "| ", "[(", "what is ", "v1.2.3", "ы", "5 "])
+@pytest.mark.parametrize(
+    "part", ["a", "1.", "- ", "| ", "[(", "what is ", "v1.2.3", "ы", "5 "]
+)
 def test_a_title_made_to_take_long_takes_no_time(part: str) -> None:
     start = time.process_time()
     find_kind(part * 100_000, outlet=part * 100_000, author=part * 100)

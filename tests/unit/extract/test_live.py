@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
-from aggregator.extract.live_text import is_container_title, looks_live, opens_with_clock
+from aggregator.extract.live_text import (
+    is_container_title,
+    looks_live,
+    opens_with_clock,
+)
 from aggregator.text.clock_times import opening
 from tests.support.live_blogs import cases, is_right
 
@@ -79,7 +83,9 @@ def test_what_is_no_sure_opening(line: str) -> None:
 @given(st.text(max_size=60))
 def test_any_line_can_be_asked(line: str) -> None:
     found = opening(line)
-    assert found is None or (0 <= found.clock_minutes < 1440 and 0 < found.end <= len(line))
+    assert found is None or (
+        0 <= found.clock_minutes < 1440 and 0 < found.end <= len(line)
+    )
 
 
 # --- by build, by title ------------------------------------------------------------------------------------

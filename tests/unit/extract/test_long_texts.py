@@ -31,7 +31,9 @@ LANGUAGES = (None, "en", "de", "fr", "ru", "zh", "ja", "ar", "ko")
 
 
 def cleaned(page: bytes | None = None, **given: str) -> object:
-    return clean_entry(Entry(source="s", **given), page=page, seen=NOON, tuning=ALL_TUNING).article
+    return clean_entry(
+        Entry(source="s", **given), page=page, seen=NOON, tuning=ALL_TUNING
+    ).article
 
 
 def an_article(words: str) -> object:
@@ -60,23 +62,44 @@ def a_feed(words: str) -> object:
         f"<author>{words}</author><pubDate>{words}</pubDate><description>{words}</description></item>"
         "</channel></rss>"
     )
-    return read_feed(feed.encode(), FeedContext(source="s", seen=NOON, tuning=source_tuning(ALL_TUNING)))
+    return read_feed(
+        feed.encode(),
+        FeedContext(source="s", seen=NOON, tuning=source_tuning(ALL_TUNING)),
+    )
 
 
 def the_terms(words: str) -> object:
     make = fingerprinter(ALL_TUNING).fingerprint
     return [
-        make(CleanArticle(verdict="ok", title="Flood", text=FLOOD + words, language=tag)) for tag in LANGUAGES
+        make(
+            CleanArticle(verdict="ok", title="Flood", text=FLOOD + words, language=tag)
+        )
+        for tag in LANGUAGES
     ]
 
 
 def a_story(words: str) -> object:
     texts = (FLOOD + words, f"{FLOOD}\n{words}", words)
-    views = [view(f"a{n}", f"o{n}", title="Flood", text=text, lead="") for n, text in enumerate(texts)]
-    return [story_text([msgspec.structs.replace(one, language=tag) for one in views]) for tag in LANGUAGES]
+    views = [
+        view(f"a{n}", f"o{n}", title="Flood", text=text, lead="")
+        for n, text in enumerate(texts)
+    ]
+    return [
+        story_text([msgspec.structs.replace(one, language=tag) for one in views])
+        for tag in LANGUAGES
+    ]
 
 
-READERS = (an_article, an_untitled_article, lines, a_page, a_feed, the_terms, a_story, split_sentences)
+READERS = (
+    an_article,
+    an_untitled_article,
+    lines,
+    a_page,
+    a_feed,
+    the_terms,
+    a_story,
+    split_sentences,
+)
 
 
 @pytest.mark.later
@@ -88,11 +111,15 @@ def test_long_texts_take_time_by_their_length(reader: Callable[[str], object]) -
 
 @pytest.mark.torture
 @pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__)
-def test_texts_of_any_word_take_time_by_their_length(reader: Callable[[str], object]) -> None:
+def test_texts_of_any_word_take_time_by_their_length(
+    reader: Callable[[str], object],
+) -> None:
     assert not growing(reader, WORDS, 50_000)
 
 
-def growing(reader: Callable[[str], object], words: tuple[str, ...], chars: int) -> list[str]:
+def growing(
+    reader: Callable[[str], object], words: tuple[str, ...], chars: int
+) -> list[str]:
     """The words of which four times as many took too long: CPU time, the least of some."""
     reader(FLOOD)  # tables are read once
     found: list[str] = []
@@ -101,9 +128,12 @@ def growing(reader: Callable[[str], object], words: tuple[str, ...], chars: int)
         limit = chars / 500  # seconds of CPU, many times what any of these takes
         for times in (2, 5, 12):  # a slow moment of the machine is asked again
             least, most = (
-                min(seconds(partial(reader, text), limit) for _ in range(times)) for text in (short, long)
+                min(seconds(partial(reader, text), limit) for _ in range(times))
+                for text in (short, long)
             )
-            is_slow = most > 0.2 and (most == math.inf or math.log(most / least, 4) > LIMIT)
+            is_slow = most > 0.2 and (
+                most == math.inf or math.log(most / least, 4) > LIMIT
+            )
             if not is_slow:
                 break
         if is_slow:

@@ -21,16 +21,25 @@ FOOTER = "The Lantern has been read on this coast since the year 1871."
 
 
 def body(
-    number: int, *, footer: str | None = FOOTER, middle: str | None = None, length: int = 12
+    number: int,
+    *,
+    footer: str | None = FOOTER,
+    middle: str | None = None,
+    length: int = 12,
 ) -> list[str]:
-    lines = [f"Sentence {n} of article {number} tells of a matter of its own." for n in range(length)]
+    lines = [
+        f"Sentence {n} of article {number} tells of a matter of its own."
+        for n in range(length)
+    ]
     if middle is not None:
         lines.insert(length // 2, middle)
     return [*lines, *([footer] if footer else [])]
 
 
 def learnt_from(texts: list[list[str]]) -> LineHashes:
-    return learn_boilerplate([pack_lines(hash_lines(text, TUNING)) for text in texts], TUNING)
+    return learn_boilerplate(
+        [pack_lines(hash_lines(text, TUNING)) for text in texts], TUNING
+    )
 
 
 def taken_from(text: list[str], repeats: LineHashes) -> list[str]:
@@ -38,7 +47,9 @@ def taken_from(text: list[str], repeats: LineHashes) -> list[str]:
     return [one.text for one in taken]
 
 
-def test_a_line_at_the_end_goes_once_twenty_articles_and_a_third_of_them_have_it() -> None:
+def test_a_line_at_the_end_goes_once_twenty_articles_and_a_third_of_them_have_it() -> (
+    None
+):
     nineteen = learnt_from([body(n) for n in range(19)])
     assert taken_from(body(99), nineteen) == []
     twenty = learnt_from([body(n) for n in range(20)])
@@ -47,13 +58,19 @@ def test_a_line_at_the_end_goes_once_twenty_articles_and_a_third_of_them_have_it
     assert taken_from(body(99), few) == [], "20 of 67 are less than 30 %"
 
 
-@pytest.mark.parametrize("closing", ["Nobody was hurt.", "“Nobody was hurt.”", "幸い、けが人はいなかった。"])
-def test_a_whole_sentence_at_the_ends_stays_until_most_articles_have_it(closing: str) -> None:
+@pytest.mark.parametrize(
+    "closing", ["Nobody was hurt.", "“Nobody was hurt.”", "幸い、けが人はいなかった。"]
+)
+def test_a_whole_sentence_at_the_ends_stays_until_most_articles_have_it(
+    closing: str,
+) -> None:
     some = learnt_from([body(n, footer=closing if n < 26 else None) for n in range(60)])
     assert taken_from(body(99, footer=closing), some) == []
     most = learnt_from([body(n, footer=closing if n < 32 else None) for n in range(60)])
     assert taken_from(body(99, footer=closing), most) == [closing]
-    label = learnt_from([body(n, footer="Harbour desk" if n < 26 else None) for n in range(60)])
+    label = learnt_from(
+        [body(n, footer="Harbour desk" if n < 26 else None) for n in range(60)]
+    )
     assert taken_from(body(99, footer="Harbour desk"), label) == ["Harbour desk"]
 
 
@@ -64,17 +81,25 @@ def test_it_is_known_again_whatever_its_marks_and_letter_case() -> None:
 
 
 def test_in_the_middle_only_short_lines_of_most_articles_go() -> None:
-    third = learnt_from([body(n, middle="ADVERTISEMENT" if n < 24 else None) for n in range(60)])
+    third = learnt_from(
+        [body(n, middle="ADVERTISEMENT" if n < 24 else None) for n in range(60)]
+    )
     assert "ADVERTISEMENT" not in taken_from(body(99, middle="ADVERTISEMENT"), third)
-    most = learnt_from([body(n, middle="ADVERTISEMENT" if n < 40 else None) for n in range(60)])
+    most = learnt_from(
+        [body(n, middle="ADVERTISEMENT" if n < 40 else None) for n in range(60)]
+    )
     assert "ADVERTISEMENT" in taken_from(body(99, middle="ADVERTISEMENT"), most)
     long = "The war began on a Thursday in February, when troops crossed the border from three sides."
     true = learnt_from([body(n, middle=long) for n in range(60)])
-    assert long not in taken_from(body(99, middle=long), true), "true content is repeated in the middle, too"
+    assert long not in taken_from(body(99, middle=long), true), (
+        "true content is repeated in the middle, too"
+    )
 
 
 def test_what_is_learnt_at_the_ends_stays_in_the_middle() -> None:
-    repeats = learnt_from([body(n, footer=FOOTER if n < 24 else None) for n in range(60)])
+    repeats = learnt_from(
+        [body(n, footer=FOOTER if n < 24 else None) for n in range(60)]
+    )
     assert taken_from(body(99, footer=None, middle=FOOTER), repeats) == []
 
 
@@ -87,16 +112,18 @@ def test_lines_without_letters_are_no_lines() -> None:
 
 
 lines = st.lists(
-    st.text(alphabet=st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1).filter(
-        str.strip
-    ),
+    st.text(
+        alphabet=st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1
+    ).filter(str.strip),
     max_size=30,
 )
 
 
 @pytest.mark.slow
 @given(lines, st.data())
-def test_what_was_taken_out_can_be_put_back(text: list[str], data: st.DataObject) -> None:
+def test_what_was_taken_out_can_be_put_back(
+    text: list[str], data: st.DataObject
+) -> None:
     found = hash_lines(text, TUNING)
     gone = data.draw(st.sets(st.sampled_from([*found.edges, *found.middles] or [0])))
     kept, taken = remove_lines(text, gone, TUNING)

@@ -30,7 +30,13 @@ def paragraphs(*texts: str) -> str:
 
 def cleaned(body: str, head: str = "", language: str = "en") -> CleanedEntry:
     html = f"<!doctype html><html lang='{language}'><head><title>{TITLE} | Kite Daily</title>{head}</head><body>{body}</body></html>"
-    return clean_entry(Entry(source="test"), page=html.encode(), page_url=None, seen=SEEN, tuning=Tuning())
+    return clean_entry(
+        Entry(source="test"),
+        page=html.encode(),
+        page_url=None,
+        seen=SEEN,
+        tuning=Tuning(),
+    )
 
 
 def read(body: str, head: str = "", language: str = "en") -> CleanArticle:
@@ -60,8 +66,12 @@ HIDING = (
 @pytest.mark.parametrize("hiding", HIDING)
 def test_what_readers_do_not_see_is_no_text(hiding: str) -> None:
     block = f"<p {hiding}>{HIDDEN}</p>"
-    assert lines_of(in_article(paragraphs(DAM[0]), block, paragraphs(*DAM[1:]))) == list(DAM)
-    fragment = f"<p><span {hiding}>Zanzibar, </span>{DAM[0]}</p>{block}{paragraphs(*DAM[1:])}"
+    assert lines_of(
+        in_article(paragraphs(DAM[0]), block, paragraphs(*DAM[1:]))
+    ) == list(DAM)
+    fragment = (
+        f"<p><span {hiding}>Zanzibar, </span>{DAM[0]}</p>{block}{paragraphs(*DAM[1:])}"
+    )
     assert html_to_text(fragment).split("\n") == list(DAM)
     shown = article_html(f"{fragment}<ul><li>One</li></ul>", None)
     assert shown is not None
@@ -87,30 +97,42 @@ def test_a_template_is_no_text_and_a_sentence_goes_on_after_hidden_words() -> No
     ],
 )  # fmt: skip
 def test_what_is_seen_stays(seen: str) -> None:
-    body = in_article(paragraphs(DAM[0]), f"<div {seen}><p>{DAM[1]}</p></div>", paragraphs(*DAM[2:]))
+    body = in_article(
+        paragraphs(DAM[0]), f"<div {seen}><p>{DAM[1]}</p></div>", paragraphs(*DAM[2:])
+    )
     assert lines_of(body) == list(DAM)
 
 
 def test_a_closed_part_of_an_article_stays() -> None:
     body = in_article(
-        paragraphs(*DAM[:3]), f"<details><summary>More</summary>{paragraphs(*DAM[3:])}</details>"
+        paragraphs(*DAM[:3]),
+        f"<details><summary>More</summary>{paragraphs(*DAM[3:])}</details>",
     )
     assert set(DAM) <= set(lines_of(body))
 
 
 @pytest.mark.parametrize(
-    "hiding", ["hidden", "style='opacity:0'", "style='display:none'", "class='invisible'"]
+    "hiding",
+    ["hidden", "style='opacity:0'", "style='display:none'", "class='invisible'"],
 )
 def test_an_article_that_waits_for_its_script_is_read(hiding: str) -> None:
-    inner = in_article(paragraphs(DAM[0]), f"<p class='sr-only'>{HIDDEN}</p>", paragraphs(*DAM[1:]))
-    assert lines_of(f"<div {hiding}>{inner}</div><footer><p>All rights reserved.</p></footer>") == list(DAM)
+    inner = in_article(
+        paragraphs(DAM[0]), f"<p class='sr-only'>{HIDDEN}</p>", paragraphs(*DAM[1:])
+    )
+    assert lines_of(
+        f"<div {hiding}>{inner}</div><footer><p>All rights reserved.</p></footer>"
+    ) == list(DAM)
     fading = "".join(f"<p {hiding}>{text}</p>" for text in DAM)
     assert lines_of(in_article(fading)) == list(DAM)
 
 
-@pytest.mark.parametrize("hiding", ["hidden", "class='print-only'", "class='d-none d-print-block'"])
+@pytest.mark.parametrize(
+    "hiding", ["hidden", "class='print-only'", "class='d-none d-print-block'"]
+)
 def test_a_hidden_copy_of_the_article_is_not_its_text_again(hiding: str) -> None:
-    assert lines_of(in_article(paragraphs(*DAM), f"<div {hiding}>{paragraphs(*DAM)}</div>")) == list(DAM)
+    assert lines_of(
+        in_article(paragraphs(*DAM), f"<div {hiding}>{paragraphs(*DAM)}</div>")
+    ) == list(DAM)
 
 
 def test_the_preview_line_of_a_letter_is_no_text() -> None:
@@ -136,8 +158,12 @@ REST = "工事は来年4月まで続き、費用は4億2000万円です。湖で
         ("<RUBY>日本<RT>にほん</RUBY>", "日本"),
     ],
 )  # fmt: skip
-def test_readings_are_no_text_and_characters_stay_joined(written: str, base: str) -> None:
-    text = PLAIN.replace(base, written).replace("東北", "<ruby>東北<rt>とうほく</rt></ruby>")
+def test_readings_are_no_text_and_characters_stay_joined(
+    written: str, base: str
+) -> None:
+    text = PLAIN.replace(base, written).replace(
+        "東北", "<ruby>東北<rt>とうほく</rt></ruby>"
+    )
     heading = f"<h1>{written}のダム</h1>"
     body = f"<main><article>{heading}{paragraphs(text, REST)}<ul><li>{written}の湖で釣りはできません。</li></ul></article></main>"
     assert lines_of(body, "ja")[:2] == [PLAIN, REST]
@@ -182,10 +208,16 @@ BODY = DAM * 2
         "<article class='related'>",
     ],
 )
-def test_an_article_with_a_linked_heading_is_no_card(body: list[str], article: str) -> None:
-    inside = "".join(part if part.startswith("<") else f"<p>{part}</p>" for part in body)
+def test_an_article_with_a_linked_heading_is_no_card(
+    body: list[str], article: str
+) -> None:
+    inside = "".join(
+        part if part.startswith("<") else f"<p>{part}</p>" for part in body
+    )
     end = "</article>" if article.startswith("<article") else "</div>"
-    text = read(f"<header><h1>{TITLE}</h1></header>{article}{inside}{end}<section>{COMMENTS}</section>").text
+    text = read(
+        f"<header><h1>{TITLE}</h1></header>{article}{inside}{end}<section>{COMMENTS}</section>"
+    ).text
     assert all(line in text for line in DAM)
     assert "Reader 3" not in text
 
@@ -195,7 +227,9 @@ def test_entries_of_a_live_blog_above_comments_are_the_article() -> None:
         f"<article id='e{n}'><h3><a href='/live/dam/entry-{n}'>At {n} o'clock the lake is lower</a></h3><p>{text}</p></article>"
         for n, text in enumerate(DAM, 7)
     )
-    text = read(f"<h1>{TITLE}</h1><main>{entries}</main><section>{COMMENTS}</section>").text
+    text = read(
+        f"<h1>{TITLE}</h1><main>{entries}</main><section>{COMMENTS}</section>"
+    ).text
     assert all(line in text for line in DAM)
 
 
@@ -242,7 +276,10 @@ LD = (
     ],
 )  # fmt: skip
 def test_json_ld_that_is_wrapped_or_broken(script: str) -> None:
-    article = read(in_article(paragraphs(*DAM)), f'<script type="application/ld+json">{script}</script>')
+    article = read(
+        in_article(paragraphs(*DAM)),
+        f'<script type="application/ld+json">{script}</script>',
+    )
     assert article.published is not None
     assert (article.published.time, article.author) == (TIME, "Ada Quill")
 
@@ -265,11 +302,17 @@ def test_json_ld_that_is_wrapped_or_broken(script: str) -> None:
         ("name='PRISM.publicationDate'", "2026-11-25", False),
     ],
 )  # fmt: skip
-def test_dates_under_the_names_of_content_systems(name: str, value: str, minute: bool) -> None:
+def test_dates_under_the_names_of_content_systems(
+    name: str, value: str, minute: bool
+) -> None:
     for place in (name, name.replace("property=", "name=").replace(" name='x'", "")):
-        article = read(in_article(paragraphs(*DAM)), f"<meta {place} content='{value}'>")
+        article = read(
+            in_article(paragraphs(*DAM)), f"<meta {place} content='{value}'>"
+        )
         assert article.published is not None, place
-        assert article.published.time == (TIME if minute else TIME.replace(hour=0, minute=0))
+        assert article.published.time == (
+            TIME if minute else TIME.replace(hour=0, minute=0)
+        )
 
 
 @pytest.mark.parametrize(

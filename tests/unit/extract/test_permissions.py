@@ -31,11 +31,15 @@ from aggregator.extract.html.robots_meta import Permissions, header_rules, permi
 )
 def test_what_a_list_of_rules_forbids(declared: str, forbidden: str) -> None:
     found = permissions(declared)
-    assert {name for name in Permissions.__struct_fields__ if getattr(found, name)} == set(forbidden.split())
+    assert {
+        name for name in Permissions.__struct_fields__ if getattr(found, name)
+    } == set(forbidden.split())
 
 
 def test_rules_of_several_places_add_up() -> None:
-    assert permissions("noarchive", "", "nosnippet") == Permissions(noarchive=True, nosnippet=True)
+    assert permissions("noarchive", "", "nosnippet") == Permissions(
+        noarchive=True, nosnippet=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,8 +49,14 @@ def test_rules_of_several_places_add_up() -> None:
         ([("X-Robots-Tag", " noarchive ")], "noarchive"),
         ([("tdm-reservation", "1")], "tdm-reservation"),
         ([("tdm-reservation", "0")], ""),
-        ([("x-robots-tag", "a: nosnippet"), ("tdm-reservation", " 1")], "tdm-reservation; a: nosnippet"),
-        ([("x-robots-tag", "a: nofollow"), ("x-robots-tag", "noarchive")], "a: nofollow; noarchive"),
+        (
+            [("x-robots-tag", "a: nosnippet"), ("tdm-reservation", " 1")],
+            "tdm-reservation; a: nosnippet",
+        ),
+        (
+            [("x-robots-tag", "a: nofollow"), ("x-robots-tag", "noarchive")],
+            "a: nofollow; noarchive",
+        ),
         ([("x-robots-tag", "noarchive\u00a0\u2014\x00")], "noarchive"),
     ],
 )
@@ -55,7 +65,9 @@ def test_what_headers_forbid(headers: list[tuple[str, str]], rules: str) -> None
     assert permissions(rules).tdm_reserved == (
         ("tdm-reservation", "1") in [(n, v.strip()) for n, v in headers]
     )
-    assert permissions(rules).noarchive == any("noarchive" in value for _, value in headers)
+    assert permissions(rules).noarchive == any(
+        "noarchive" in value for _, value in headers
+    )
 
 
 @given(st.text(max_size=200))

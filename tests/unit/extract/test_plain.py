@@ -26,8 +26,13 @@ def read(text: str) -> SavedText:
 
 
 def test_headline_byline_and_date() -> None:
-    saved = read(f"Harbour bridge closed over cracks\nBy Ada Lorne\n6 March 2025, 10:15\n\n{BODY}\n")
-    assert (saved.title, saved.author) == ("Harbour bridge closed over cracks", "Ada Lorne")
+    saved = read(
+        f"Harbour bridge closed over cracks\nBy Ada Lorne\n6 March 2025, 10:15\n\n{BODY}\n"
+    )
+    assert (saved.title, saved.author) == (
+        "Harbour bridge closed over cracks",
+        "Ada Lorne",
+    )
     assert saved.published.time == dt.datetime(2025, 3, 6, 10, 15, tzinfo=dt.UTC)
     assert "\n".join(saved.paragraphs) == BODY
 
@@ -43,7 +48,9 @@ def test_headline_byline_and_date() -> None:
           "การจราจรถูกเปลี่ยนไปใช้ถนนทางเหนือจนกว่าการซ่อมแซมจะแล้วเสร็จ ไม่มีผู้ได้รับบาดเจ็บ")),
     ],
 )  # fmt: skip
-def test_paragraphs_of_scripts_without_spaces_are_kept(headline: str, paragraphs: tuple[str, str]) -> None:
+def test_paragraphs_of_scripts_without_spaces_are_kept(
+    headline: str, paragraphs: tuple[str, str]
+) -> None:
     saved = read("\n\n".join((headline, *paragraphs)))
     assert (saved.title, saved.paragraphs) == (headline, paragraphs)
 
@@ -56,7 +63,11 @@ def test_paragraphs_of_scripts_without_spaces_are_kept(headline: str, paragraphs
         ("World News\nBridge closed over cracks", "Bridge closed over cracks", None),
         (f"{TITLE} | Lantern News", TITLE, "Lantern News"),
         (f"Home > News > Local\n{TITLE}", TITLE, None),
-        ("Is the harbour bridge still safe to cross?", "Is the harbour bridge still safe to cross?", None),
+        (
+            "Is the harbour bridge still safe to cross?",
+            "Is the harbour bridge still safe to cross?",
+            None,
+        ),
         ("港の橋が閉鎖される", "港の橋が閉鎖される", None),
     ],
 )
@@ -67,12 +78,20 @@ def test_headlines(head: str, title: str, outlet: str | None) -> None:
 
 
 def test_bare_name_under_the_headline_is_the_author() -> None:
-    assert read(f"Harbour bridge closed over cracks\n\nAda Lorne\n\n{BODY}").author == "Ada Lorne"
-    assert read(f"Harbour bridge closed over cracks\n\nMiddle East\n\n{BODY}").author is None
+    assert (
+        read(f"Harbour bridge closed over cracks\n\nAda Lorne\n\n{BODY}").author
+        == "Ada Lorne"
+    )
+    assert (
+        read(f"Harbour bridge closed over cracks\n\nMiddle East\n\n{BODY}").author
+        is None
+    )
 
 
 def test_headline_in_a_breadcrumb() -> None:
-    saved = read(f"{BODY}\nRead more\nNews/Local News/ Harbour bridge closed over cracks | Latest updates")
+    saved = read(
+        f"{BODY}\nRead more\nNews/Local News/ Harbour bridge closed over cracks | Latest updates"
+    )
     assert saved.title == "Harbour bridge closed over cracks"
     assert "\n".join(saved.paragraphs) == BODY
 
@@ -84,7 +103,9 @@ def test_without_any_headline_the_first_sentence_names_the_article() -> None:
 
 
 def test_links_at_the_end_go() -> None:
-    saved = read(f"{TITLE}\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire")
+    saved = read(
+        f"{TITLE}\n\n{BODY}\n\nRelated stories\nFerry to run all night\nMayor under fire"
+    )
     assert "\n".join(saved.paragraphs) == BODY
 
 
@@ -108,10 +129,14 @@ WRAPPED = (
 
 def test_wrapped_lines_are_joined_but_none_of_those_around_them() -> None:
     whole = " ".join(WRAPPED.split("\n"))
-    around = f"Strike at the docks\nBy Anna Berg\n{WRAPPED}\nSubscribe to our newsletter"
+    around = (
+        f"Strike at the docks\nBy Anna Berg\n{WRAPPED}\nSubscribe to our newsletter"
+    )
     saved = read_titled_text(around, "Strike at the docks")
     assert (saved.paragraphs, saved.author) == ((whole,), "Anna Berg")
-    two = read_titled_text(f"{WRAPPED}\nThe mayor spoke to both sides in the morning.", "").paragraphs
+    two = read_titled_text(
+        f"{WRAPPED}\nThe mayor spoke to both sides in the morning.", ""
+    ).paragraphs
     assert two == (whole, "The mayor spoke to both sides in the morning.")
     lines = WRAPPED.split("\n")
     apart = "\n\n".join("\n".join(lines[at : at + 2]) for at in (0, 2, 0, 2))
@@ -130,7 +155,9 @@ def test_wrapped_lines_are_joined_but_none_of_those_around_them() -> None:
          "that took his father on a summer day", "and gave back nothing but a silver key."),
     ],
 )  # fmt: skip
-def test_headlines_items_of_a_list_and_verses_are_not_joined(lines: tuple[str, ...]) -> None:
+def test_headlines_items_of_a_list_and_verses_are_not_joined(
+    lines: tuple[str, ...],
+) -> None:
     kept = tuple(line.removeprefix("- ") for line in lines)
     assert read_titled_text("\n".join(lines), "").paragraphs == kept
 
@@ -189,18 +216,24 @@ def test_short_reading_of_a_text_with_a_known_headline() -> None:
 
 def test_what_a_feed_puts_under_its_text_is_no_text() -> None:
     line = "The post Ferry in fog appeared first on Sennick Post."
-    assert read_titled_text(f"{BODY}\n{line}", TITLE).paragraphs == (*BODY.splitlines(),)
+    assert read_titled_text(f"{BODY}\n{line}", TITLE).paragraphs == (
+        *BODY.splitlines(),
+    )
     assert read_titled_text(line, TITLE).paragraphs == ()
 
 
-@pytest.mark.parametrize("notice", ["Share this article on Facebook.", "Reading time: 3 minutes."])
+@pytest.mark.parametrize(
+    "notice", ["Share this article on Facebook.", "Reading time: 3 minutes."]
+)
 def test_a_notice_run_into_a_text_of_one_line_goes_without_it(notice: str) -> None:
     told = "A ferry sank near Port Ellis on Tuesday, killing 14 people, officials said."
     assert read_titled_text(f"{notice} {told}", "Ferry sinks").paragraphs == (told,)
     assert read_titled_text(told, told).paragraphs == ()
 
 
-def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared() -> None:
+def test_a_date_above_a_text_with_a_known_headline_counts_where_none_is_declared() -> (
+    None
+):
     text = f"6 March 2025, 10:15\n{BODY}\nUpdated 7 March 2025"
     seen = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
     undated = read_titled_text(text, "Harbour bridge closed", is_dated=False, seen=seen)
@@ -217,7 +250,10 @@ def test_lists_code_and_headings_of_a_text_with_a_known_headline_stay() -> None:
 
 
 def test_a_bare_word_does_not_open_a_list_of_links() -> None:
-    text = "Flood cake\n\n" + "The cake of the flood year is baked with rye and a little salt. " * 3
+    text = (
+        "Flood cake\n\n"
+        + "The cake of the flood year is baked with rye and a little salt. " * 3
+    )
     parts = "\n\nOther\n\n200 g rye flour\n\na pinch of salt"
     saved = read(text + parts)
     assert "Other" in saved.paragraphs

@@ -41,16 +41,27 @@ def page(body: str = "", head: str = HEAD) -> bytes:
 
 
 def clean(
-    entry: Entry, fetched: bytes | None = None, url: str | None = "https://lantern.example/b"
+    entry: Entry,
+    fetched: bytes | None = None,
+    url: str | None = "https://lantern.example/b",
 ) -> CleanArticle:
-    return clean_entry(entry, page=fetched, page_url=url, seen=SEEN, tuning=ALL_TUNING).article
+    return clean_entry(
+        entry, page=fetched, page_url=url, seen=SEEN, tuning=ALL_TUNING
+    ).article
 
 
 def test_a_page() -> None:
     article = clean(Entry(source="s"), page())
-    assert (article.verdict, article.title) == ("ok", "Harbour bridge closed over cracks")
+    assert (article.verdict, article.title) == (
+        "ok",
+        "Harbour bridge closed over cracks",
+    )
     assert article.text == BODY
-    assert (article.outlet, article.author, article.language) == ("The Daily Lantern", "Ada Lorne", "en")
+    assert (article.outlet, article.author, article.language) == (
+        "The Daily Lantern",
+        "Ada Lorne",
+        "en",
+    )
     assert article.published.time == dt.datetime(2025, 3, 6, 9, 15, tzinfo=dt.UTC)
     assert article.published.origin == "page"
     assert article.modified == dt.datetime(2025, 3, 7, 8, tzinfo=dt.UTC)
@@ -61,7 +72,11 @@ def test_a_page() -> None:
 def test_what_a_page_forbids() -> None:
     rules = '<meta name="robots" content="noarchive, max-snippet:0"><meta name="tdm-reservation" content="1">'
     article = clean(Entry(source="s"), page(head=HEAD + rules))
-    assert (article.noarchive, article.nosnippet, article.tdm_reserved) == (True, True, True)
+    assert (article.noarchive, article.nosnippet, article.tdm_reserved) == (
+        True,
+        True,
+        True,
+    )
 
 
 def test_the_feeds_own_date_goes_before_the_pages() -> None:
@@ -74,9 +89,14 @@ def test_the_feeds_own_date_goes_before_the_pages() -> None:
 
 @pytest.mark.slow
 def test_fragments_stubs_and_nothing() -> None:
-    fragment = f"<p>{SENTENCES[0]}</p><script>alert(1)</script><ul><li>{SENTENCES[1]}</ul>"
+    fragment = (
+        f"<p>{SENTENCES[0]}</p><script>alert(1)</script><ul><li>{SENTENCES[1]}</ul>"
+    )
     article = clean(Entry(source="s", title="Bridge & ferry", html=fragment))
-    assert (article.title, article.text) == ("Bridge & ferry", f"{SENTENCES[0]}\n{SENTENCES[1]}")
+    assert (article.title, article.text) == (
+        "Bridge & ferry",
+        f"{SENTENCES[0]}\n{SENTENCES[1]}",
+    )
     stub = clean(Entry(source="s", title="Harbour bridge closed"))
     assert (stub.verdict, stub.text) == ("stub", "")
     assert clean(Entry(source="s")).verdict == "empty"
@@ -84,11 +104,23 @@ def test_fragments_stubs_and_nothing() -> None:
 
 
 def test_records_and_pages_given_as_entries() -> None:
-    record = clean(Entry(source="s", title="Harbour bridge closed", text=BODY, language="de"))
+    record = clean(
+        Entry(source="s", title="Harbour bridge closed", text=BODY, language="de")
+    )
     assert (record.text, record.language) == (BODY, "en")
     assert clean(Entry(source="s", html=page().decode(), is_page=True)).text == BODY
-    saved = clean(Entry(source="s", text=f"Harbour bridge closed\n\nAda Lorne\n\n{BODY}", is_saved_text=True))
-    assert (saved.title, saved.author, saved.text) == ("Harbour bridge closed", "Ada Lorne", BODY)
+    saved = clean(
+        Entry(
+            source="s",
+            text=f"Harbour bridge closed\n\nAda Lorne\n\n{BODY}",
+            is_saved_text=True,
+        )
+    )
+    assert (saved.title, saved.author, saved.text) == (
+        "Harbour bridge closed",
+        "Ada Lorne",
+        BODY,
+    )
 
 
 def test_short_texts_keep_the_declared_language() -> None:
@@ -97,7 +129,9 @@ def test_short_texts_keep_the_declared_language() -> None:
 
 
 def test_a_text_beyond_the_limit_is_cut_and_marked() -> None:
-    article = clean(Entry(source="s", title="Long", text="\n".join([SENTENCES[0]] * 4000)))
+    article = clean(
+        Entry(source="s", title="Long", text="\n".join([SENTENCES[0]] * 4000))
+    )
     assert article.truncated
     assert 100_000 < len(article.text) <= 204_800
     assert article.text.endswith("pillars.")
@@ -125,7 +159,9 @@ def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
     body = "".join(f"<p>{sentence}</p>" for sentence in SENTENCES)
     teaser = "<p><a href='/x'>Ferry runs all night while the bridge is shut</a></p>"
     linked = "<p><a href='/y'>The port published its report on Monday evening.</a></p>"
-    text = clean(Entry(source="s"), page(body + teaser + linked + body.replace("bridge", "pier"))).text
+    text = clean(
+        Entry(source="s"), page(body + teaser + linked + body.replace("bridge", "pier"))
+    ).text
     assert "Ferry runs all night" not in text
     assert "The port published its report on Monday evening." in text
 
@@ -133,8 +169,14 @@ def test_teasers_inside_the_text_go_and_linked_sentences_stay() -> None:
 @pytest.mark.parametrize(
     ("declared", "title"),
     [
-        ("Harbour | Harbour bridge closed over cracks | A.example", "Harbour bridge closed over cracks"),
-        ("Harbour bridge closed over cracks - Die Neue Zeitung", "Harbour bridge closed over cracks"),
+        (
+            "Harbour | Harbour bridge closed over cracks | A.example",
+            "Harbour bridge closed over cracks",
+        ),
+        (
+            "Harbour bridge closed over cracks - Die Neue Zeitung",
+            "Harbour bridge closed over cracks",
+        ),
         ("Why the bridge had to close", "Why the bridge had to close"),
     ],
 )
@@ -145,4 +187,6 @@ def test_the_visible_headline_inside_a_decorated_one(declared: str, title: str) 
 
 def test_the_language_that_the_user_set_for_a_source_holds() -> None:
     english = Entry(source="s", title="Harbour bridge closed", text=BODY, language="en")
-    assert clean(msgspec.structs.replace(english, source_language="de")).language == "de"
+    assert (
+        clean(msgspec.structs.replace(english, source_language="de")).language == "de"
+    )

@@ -13,13 +13,19 @@ from aggregator.extract.language.dates import plain_digits
 from aggregator.extract.phrases import words
 from aggregator.text.lines import count_words, folded, has_words
 
-_NOTICES = yaml.safe_load(files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8"))
-_PRINTED = st.text(alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’“”„…•"], max_size=120)
+_NOTICES = yaml.safe_load(
+    files("aggregator.extract").joinpath("notices.yaml").read_text(encoding="utf-8")
+)
+_PRINTED = st.text(
+    alphabet=[*map(chr, range(32, 127)), *"\t\xa0«»–—‘’“”„…•"], max_size=120
+)
 
 
 @pytest.mark.slow
 @pytest.mark.later
-@pytest.mark.parametrize("entry", _NOTICES["consent"]["contains"], ids=lambda entry: entry["keywords"])
+@pytest.mark.parametrize(
+    "entry", _NOTICES["consent"]["contains"], ids=lambda entry: entry["keywords"]
+)
 def test_a_sentence_of_a_consent_dialogue_holds_a_word_that_is_looked_for_first(
     entry: dict[str, str],
 ) -> None:
@@ -33,7 +39,8 @@ def test_a_sentence_of_a_consent_dialogue_holds_a_word_that_is_looked_for_first(
     )
     @given(st.from_regex(re.compile(entry["contains"], re.IGNORECASE)))
     def holds_one(sentence: str) -> None:
-        plain = unicodedata.normalize("NFKC", sentence).lower()  # no one writes "\u017fite" for "site"
+        # No one writes "\u017fite" for "site"
+        plain = unicodedata.normalize("NFKC", sentence).lower()
         assert any(word in plain for word in held), sentence
 
     holds_one()
@@ -41,21 +48,27 @@ def test_a_sentence_of_a_consent_dialogue_holds_a_word_that_is_looked_for_first(
 
 @given(_PRINTED)
 def test_marks_of_print_stand_between_words(line: str) -> None:
-    assert ("e", *words(line)) == words(f"é {line}"), "the same words where a letter asks for the long way"
+    assert ("e", *words(line)) == words(f"é {line}"), (
+        "the same words where a letter asks for the long way"
+    )
 
 
 @given(st.text(max_size=80))
 def test_letters_alone_lose_their_accents(line: str) -> None:
     plain = unicodedata.normalize("NFKD", line.casefold())
     kept = "".join(c for c in plain if not unicodedata.combining(c))
-    assert folded(line) == " ".join(re.findall(r"\w+", kept if not line.casefold().isascii() else plain))
+    assert folded(line) == " ".join(
+        re.findall(r"\w+", kept if not line.casefold().isascii() else plain)
+    )
 
 
 @given(st.text(alphabet="0٣۴७９：．／，،－a م", max_size=30))
 def test_digits_of_all_scripts_are_plain_ones(line: str) -> None:
     plain = plain_digits(line)
     assert len(plain) == len(line)
-    assert [int(c) for c in plain if c.isdecimal()] == [int(c) for c in line if c.isdecimal()]
+    assert [int(c) for c in plain if c.isdecimal()] == [
+        int(c) for c in line if c.isdecimal()
+    ]
     assert all(c.isascii() for c in plain if c != "م")
 
 
@@ -68,6 +81,9 @@ def test_a_long_line_has_as_many_words_as_its_halves(line: str) -> None:
     )
 
 
-@given(st.text(alphabet="aé. \n", max_size=40) | st.text(alphabet="中文。", max_size=12), st.integers(1, 8))
+@given(
+    st.text(alphabet="aé. \n", max_size=40) | st.text(alphabet="中文。", max_size=12),
+    st.integers(1, 8),
+)
 def test_the_first_words_tell_whether_there_are_so_many(text: str, least: int) -> None:
     assert has_words(text, least) == (count_words(text) >= least)

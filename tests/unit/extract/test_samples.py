@@ -21,11 +21,16 @@ ALL_TUNING = Tuning()
 # By path: headline, time of publication, byline.
 EXPECTED: dict[str, tuple[str, str, str | None]] = {
     one["file"]: (one["title"], one["published"], one["author"])
-    for one in map(json.loads, (DATA / "sample_articles.jsonl").read_text("utf-8").splitlines())
+    for one in map(
+        json.loads, (DATA / "sample_articles.jsonl").read_text("utf-8").splitlines()
+    )
 }
 # Lines that end like a sentence and are none of the article's.
 DATE_LINE = re.compile(r".{0,24}\b2026\b.{0,20}")
-FURNITURE = {"Related articles: Toe drains, a neglected art | Who pays for old dams?", "Audio | 2 Min."}
+FURNITURE = {
+    "Related articles: Toe drains, a neglected art | Who pays for old dams?",
+    "Audio | 2 Min.",
+}
 # Reprints of one agency's text; the fourth names no agency.
 REPRINTS = {
     "Daily Siren/inferno-at-the-docks.txt": "MNA",
@@ -40,18 +45,26 @@ every_sample = pytest.mark.parametrize("name", EXPECTED)
 def read(name: str) -> CleanArticle:
     path = ARTICLES / name
     entry = Entry(
-        source="sample", text=path.read_text(encoding="utf-8"), is_saved_text=True, outlet=path.parent.name
+        source="sample",
+        text=path.read_text(encoding="utf-8"),
+        is_saved_text=True,
+        outlet=path.parent.name,
     )
     return clean_entry(entry, seen=SEEN, tuning=ALL_TUNING).article
 
 
 def lines_of(name: str) -> list[str]:
-    raw = (line.strip() for line in (ARTICLES / name).read_text(encoding="utf-8").split("\n"))
+    raw = (
+        line.strip()
+        for line in (ARTICLES / name).read_text(encoding="utf-8").split("\n")
+    )
     return [line for line in raw if line]
 
 
 def test_no_sample_is_forgotten() -> None:
-    assert {f"{path.parent.name}/{path.name}" for path in ARTICLES.glob("*/*.txt")} == set(EXPECTED)
+    assert {
+        f"{path.parent.name}/{path.name}" for path in ARTICLES.glob("*/*.txt")
+    } == set(EXPECTED)
 
 
 @pytest.mark.slow
@@ -60,7 +73,9 @@ def test_headline_time_and_author(name: str) -> None:
     title, published, author = EXPECTED[name]
     article = read(name)
     assert article.title == title
-    assert article.published.time == dt.datetime.fromisoformat(published).replace(tzinfo=dt.UTC)
+    assert article.published.time == dt.datetime.fromisoformat(published).replace(
+        tzinfo=dt.UTC
+    )
     assert article.published.precision == "minute"
     assert (article.author, article.verdict) == (author, "ok")
 
@@ -93,4 +108,6 @@ def test_the_agency_of_reprints(name: str) -> None:
 
 
 def test_a_live_blog_is_recognised() -> None:
-    assert [name for name in EXPECTED if read(name).is_container] == ["Vessaly Now/live-blog-tarrowmere.txt"]
+    assert [name for name in EXPECTED if read(name).is_container] == [
+        "Vessaly Now/live-blog-tarrowmere.txt"
+    ]

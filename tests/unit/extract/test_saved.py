@@ -50,20 +50,53 @@ def test_what_is_known_of_them(name: str) -> None:
     assert reported["day"] >= 0.98
     assert reported["title"] >= (0.9 if name == "fresh" else 1.0)
     assert reported["outlet"] >= (0.75 if name == "fresh" else 1.0)
-    assert all(score.read.outlet in (score.sample.outlet, None) for score in SCORES[name])
+    assert all(
+        score.read.outlet in (score.sample.outlet, None) for score in SCORES[name]
+    )
 
 
 # Lines of each sample article that are none of its text, counted without blank lines from 0; the texts are
 # their publishers' and not held here.
 SEEDS = {
-    "000_34a33b84222234b1.txt": (19, {0, 1, 2, 4, 5, 10}, "Syria: Rebels", None, None, "Lerato Khumalo"),
-    "001_cef88682fac5d4ff.txt": (19, {7, 15, 16, 17, 18}, "Syrian rebels storm", None, None, None),
-    "002_d3689e4019bbc6d2.txt": (15, {0, 1, 2, 6}, "Rebels advance on", None, "2024-12-06T16:30", None),
-    "003_8f9cee6c14de1a90.txt": (14, {0, 1, 10, 12, 13}, "Islamist rebels claim", "DayFR Euro", None, None),
+    "000_34a33b84222234b1.txt": (
+        19,
+        {0, 1, 2, 4, 5, 10},
+        "Syria: Rebels",
+        None,
+        None,
+        "Lerato Khumalo",
+    ),
+    "001_cef88682fac5d4ff.txt": (
+        19,
+        {7, 15, 16, 17, 18},
+        "Syrian rebels storm",
+        None,
+        None,
+        None,
+    ),
+    "002_d3689e4019bbc6d2.txt": (
+        15,
+        {0, 1, 2, 6},
+        "Rebels advance on",
+        None,
+        "2024-12-06T16:30",
+        None,
+    ),
+    "003_8f9cee6c14de1a90.txt": (
+        14,
+        {0, 1, 10, 12, 13},
+        "Islamist rebels claim",
+        "DayFR Euro",
+        None,
+        None,
+    ),
 }
 
 
-@pytest.mark.skipif(not (DATA / "seeds").is_dir(), reason="the sample texts are not here (AGGREGATOR_DATA)")
+@pytest.mark.skipif(
+    not (DATA / "seeds").is_dir(),
+    reason="the sample texts are not here (AGGREGATOR_DATA)",
+)
 @pytest.mark.parametrize("name", SEEDS)
 def test_the_four_seeds_line_by_line(name: str) -> None:
     count, out, title, outlet, published, author = SEEDS[name]
@@ -71,7 +104,9 @@ def test_the_four_seeds_line_by_line(name: str) -> None:
     lines = [" ".join(line.split()) for line in raw.split("\n") if line.strip()]
     saved = read(raw)
     assert len(lines) == count
-    assert list(saved.paragraphs) == [line for number, line in enumerate(lines) if number not in out]
+    assert list(saved.paragraphs) == [
+        line for number, line in enumerate(lines) if number not in out
+    ]
     assert saved.title.startswith(title)
     assert (saved.outlet, saved.author) == (outlet, author)
     reported = saved.published.time.isoformat() if saved.published else None
@@ -101,8 +136,14 @@ def test_the_iranian_calendar_has_no_gaps(day: dt.date) -> None:
 
 
 def test_outlets_beside_menus() -> None:
-    assert outlet_names.outlet_beside("Matchday Herald > Football > League One") == "Matchday Herald"
-    assert outlet_names.outlet_beside("The Tarrow Observer - Back to home") == "The Tarrow Observer"
+    assert (
+        outlet_names.outlet_beside("Matchday Herald > Football > League One")
+        == "Matchday Herald"
+    )
+    assert (
+        outlet_names.outlet_beside("The Tarrow Observer - Back to home")
+        == "The Tarrow Observer"
+    )
     assert outlet_names.outlet_beside("Home > World > Syria") is None
     assert outlet_names.outlet_beside("Curated by: News Desk") is None
 
@@ -123,15 +164,25 @@ BODY = (
 
 def test_a_list_and_verses_at_the_end_stay() -> None:
     table = "Results:\nThornwick Rovers 2-1 Port Sennick\nMarenholt 1-3 Orrin"
-    assert "\n".join(read(f"{HEAD}\n{BODY}\n{table}\nShare").paragraphs) == f"{BODY}\n{table}"
+    assert (
+        "\n".join(read(f"{HEAD}\n{BODY}\n{table}\nShare").paragraphs)
+        == f"{BODY}\n{table}"
+    )
     verses = "The lamp goes round\nThe sea goes out\nI trim the wick\nI share the bread"
-    assert "\n".join(read(f"{HEAD}\n{BODY}\n{verses}").paragraphs) == f"{BODY}\n{verses}"
+    assert (
+        "\n".join(read(f"{HEAD}\n{BODY}\n{verses}").paragraphs) == f"{BODY}\n{verses}"
+    )
 
 
 @pytest.mark.later
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from([line for s in SCORES["check"] for _, line in s.sample.marked]), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from([line for s in SCORES["check"] for _, line in s.sample.marked]),
+        max_size=30,
+    )
+)
 def test_nothing_is_made_up(lines: list[str]) -> None:
     saved = read("\n".join(lines))
     whole = " ".join(" ".join(lines).split())
@@ -148,13 +199,20 @@ HOSTILE = (
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_hostile_repetitions_end(piece: str) -> None:
-    for text in (piece * 40_000, (piece * 90 + "\n") * 300, HEAD + (piece * 9 + "x\n") * 1_000):
+    for text in (
+        piece * 40_000,
+        (piece * 90 + "\n") * 300,
+        HEAD + (piece * 9 + "x\n") * 1_000,
+    ):
         assert isinstance(read(text), SavedText)
 
 
 def test_menus_above_the_headline_go() -> None:
     """Short lines of which the text has no word."""
-    assert read(f"Good evening, reader\nYour balance\n{HEAD}\n{BODY}").title == HEAD.strip()
+    assert (
+        read(f"Good evening, reader\nYour balance\n{HEAD}\n{BODY}").title
+        == HEAD.strip()
+    )
 
 
 def test_the_line_that_the_page_repeats_is_the_headline() -> None:
@@ -165,5 +223,7 @@ def test_the_line_that_the_page_repeats_is_the_headline() -> None:
 
 def test_a_name_that_the_page_repeats_is_no_headline() -> None:
     assert read(f"Tern Plover\n\n{HEAD}\n{BODY}").outlet is None
-    saved = read(f"Nights at the ferries\nTern Plover\n{HEAD}\n{BODY}\nSource: Tern Plover")
+    saved = read(
+        f"Nights at the ferries\nTern Plover\n{HEAD}\n{BODY}\nSource: Tern Plover"
+    )
     assert saved.title != "Tern Plover"

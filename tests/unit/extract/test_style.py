@@ -10,7 +10,10 @@ from tests.support.articles import COLUMN, DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 
 @pytest.mark.parametrize("text", [FLOOD, FLOOD_ELSEWHERE, STRIKE, DYKES])
 def test_a_report_is_one(text: str) -> None:
-    assert find_kind("Town wakes up under water", 2 * f"{text}\n", language="en") == ("report", None)
+    assert find_kind("Town wakes up under water", 2 * f"{text}\n", language="en") == (
+        "report",
+        None,
+    )
 
 
 def test_a_column_without_a_label_is_an_opinion() -> None:
@@ -32,35 +35,55 @@ def test_a_post_of_a_blog_is_no_opinion() -> None:
 
 
 def test_what_is_stated_comes_before_style() -> None:
-    assert find_kind("Analysis: The stadium trap", COLUMN, language="en").kind == "explainer"
+    assert (
+        find_kind("Analysis: The stadium trap", COLUMN, language="en").kind
+        == "explainer"
+    )
 
 
 def test_the_evidence_tells_whether_style_alone_decided() -> None:
     assert is_by_style(find_kind("The stadium trap", COLUMN, language="en").evidence)
-    assert not is_by_style(find_kind("Opinion: The stadium trap", COLUMN, language="en").evidence)
-    assert not is_by_style(find_kind("Town wakes up under water", FLOOD, language="en").evidence)
+    assert not is_by_style(
+        find_kind("Opinion: The stadium trap", COLUMN, language="en").evidence
+    )
+    assert not is_by_style(
+        find_kind("Town wakes up under water", FLOOD, language="en").evidence
+    )
 
 
 def test_a_title_that_tells_what_was_done_speaks_for_a_report() -> None:
     """The same text under titles of both kinds."""
     text = f"{COLUMN}\n" + 12 * f"{FLOOD}\n"
     assert find_kind("Why the stadium is a trap", text, language="en").kind != "report"
-    assert find_kind("Council rejects stadium plan, mayor says", text, language="en").kind == "report"
+    assert (
+        find_kind("Council rejects stadium plan, mayor says", text, language="en").kind
+        == "report"
+    )
 
 
 def test_in_doubt_it_is_a_report() -> None:
     """A short text, and one of a language without labelled texts."""
     assert find_kind("The stadium trap", COLUMN, language="de") == ("report", None)
-    assert find_kind("The stadium trap", " ".join(COLUMN.split()[:90]), language="en").kind == "report"
+    assert (
+        find_kind("The stadium trap", " ".join(COLUMN.split()[:90]), language="en").kind
+        == "report"
+    )
     assert find_kind("The stadium trap", "", language="en") == ("report", None)
 
 
 def test_what_others_said_is_not_the_style_of_the_text() -> None:
     """A report that quotes a column of twice its length."""
     quotes = " ".join(f"“{sentence}?” she said." for sentence in COLUMN.split("?"))
-    assert find_kind("Critic attacks plan", f"{2 * FLOOD} {quotes}", language="en").kind == "report"
-    unclosed = "\n".join(f"“{' '.join(one.split())}?" for one in COLUMN.split("?"))  # one quotation
-    assert find_kind("Critic attacks plan", f"{2 * FLOOD}\n{unclosed}", language="en").kind == "report"
+    assert (
+        find_kind("Critic attacks plan", f"{2 * FLOOD} {quotes}", language="en").kind
+        == "report"
+    )
+    # One quotation
+    unclosed = "\n".join(f"“{' '.join(one.split())}?" for one in COLUMN.split("?"))
+    assert (
+        find_kind("Critic attacks plan", f"{2 * FLOOD}\n{unclosed}", language="en").kind
+        == "report"
+    )
     stated = quotes.replace("“", "").replace("”", "")
     assert find_kind("Critic attacks plan", stated, language="en").kind == "opinion"
 

@@ -55,7 +55,9 @@ def test_clean_is_idempotent_and_storable(text: str) -> None:
     once = clean(text)
     assert clean(once) == once
     assert unicodedata.is_normalized("NFC", once)
-    assert not any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in once)
+    assert not any(
+        unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in once
+    )
     once.encode("utf-8")
 
 
@@ -77,10 +79,13 @@ def test_keys_are_idempotent_and_of_a_site(url: str) -> None:
 
 @given(ANY_TEXT, st.sampled_from([None, "Europe/Berlin", "../etc", "\0"]))
 def test_dates_are_plausible_or_unknown(text: str, zone: str | None) -> None:
-    for found in (parse_declared(text, zone, SEEN), published_from_text([text], zone, SEEN)):
-        assert found is None or dt.datetime(1990, 1, 1, tzinfo=dt.UTC) <= found.time <= SEEN + dt.timedelta(
-            days=1
-        )
+    for found in (
+        parse_declared(text, zone, SEEN),
+        published_from_text([text], zone, SEEN),
+    ):
+        assert found is None or dt.datetime(
+            1990, 1, 1, tzinfo=dt.UTC
+        ) <= found.time <= SEEN + dt.timedelta(days=1)
 
 
 @given(st.integers(631_238_400, 1_741_478_400))
@@ -100,20 +105,39 @@ def test_sentences_stand_in_their_paragraph(text: str) -> None:
 
 
 @given(LINES | ANY_TEXT)
-@example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")  # told above a line that is taken as headline
+# Told above a line that is taken as headline
+@example("21:30: It rained.\n(AP) — It is.\n(AP) — It is.")
 @settings(deadline=None)
 def test_saved_texts_keep_their_sentences(text: str) -> None:
     saved = read_saved_text(clean(text), TUNING)
     find_wire(saved.paragraphs, TUNING, saved.lines, saved.author)
     kept = "\n".join((saved.title, *saved.paragraphs))
-    for sentence in ("The bridge was closed on Monday, the port said.", "Nobody came.", "It rained."):
+    for sentence in (
+        "The bridge was closed on Monday, the port said.",
+        "Nobody came.",
+        "It rained.",
+    ):
         assert (sentence in kept) == (sentence in text)
 
 
 @given(
     ANY_TEXT
     | st.lists(
-        st.sampled_from(["<p>", "</p>", "<b", "a=", '"', ">", "<script>", "x", "&amp;", "<!--", "]]>"])
+        st.sampled_from(
+            [
+                "<p>",
+                "</p>",
+                "<b",
+                "a=",
+                '"',
+                ">",
+                "<script>",
+                "x",
+                "&amp;",
+                "<!--",
+                "]]>",
+            ]
+        )
     ).map("".join)
 )
 @settings(deadline=None)
@@ -123,22 +147,50 @@ def test_fragments_give_clean_lines(fragment: str) -> None:
     assert "\n\n" not in text
 
 
-@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, st.none() | st.binary(max_size=300), st.booleans(), st.booleans())
+@given(
+    ANY_TEXT,
+    ANY_TEXT,
+    ANY_TEXT,
+    st.none() | st.binary(max_size=300),
+    st.booleans(),
+    st.booleans(),
+)
 @settings(max_examples=60, deadline=None)
 def test_the_door_never_raises(
     title: str, text: str, html: str, page: bytes | None, is_page: bool, is_saved: bool
 ) -> None:
     entry = Entry(
-        source="s", title=title, text=text, html=html, is_page=is_page, is_saved_text=is_saved, author=title
+        source="s",
+        title=title,
+        text=text,
+        html=html,
+        is_page=is_page,
+        is_saved_text=is_saved,
+        author=title,
     )
     article = clean_entry(
-        entry, page=page, page_charset="utf-8", page_url="https://example.com/a", seen=SEEN, tuning=ALL_TUNING
+        entry,
+        page=page,
+        page_charset="utf-8",
+        page_url="https://example.com/a",
+        seen=SEEN,
+        tuning=ALL_TUNING,
     ).article
-    for value in (article.title, article.text, article.lead, article.author or "", article.outlet or ""):
+    for value in (
+        article.title,
+        article.text,
+        article.lead,
+        article.author or "",
+        article.outlet or "",
+    ):
         assert value == clean(value)
 
 
-@given(st.text([chr(code) for code in range(32, 127)] + list("\xa0©«»–—‘’“”„…•"), max_size=60))
+@given(
+    st.text(
+        [chr(code) for code in range(32, 127)] + list("\xa0©«»–—‘’“”„…•"), max_size=60
+    )
+)
 @example("“It’s the U.S.’s 72,000 – ‘well-known’ 3-year_plan…")
 def test_text_in_ascii_is_read_like_any_other(text: str) -> None:
     """A letter beyond ASCII takes every reader its general way."""

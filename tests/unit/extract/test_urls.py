@@ -45,11 +45,26 @@ SAME = [
     ("https://example.com/a.amp.html", "https://example.com/a.html"),
     ("https://example.com/a?amp=1", "https://example.com/a"),
     ("https://www.google.com/amp/s/www.example.com/a", "https://example.com/a"),
-    ("https://www-example-com.cdn.ampproject.org/c/s/www.example.com/a", "https://example.com/a"),
-    ("https://www.google.com/url?q=https%3A%2F%2Fexample.com%2Fa&sa=U", "https://example.com/a"),
-    ("https://www.google.com/url?rct=j&sa=t&url=https://example.com/a&ct=ga", "https://example.com/a"),
-    ("http://www.bing.com/news/apiclick.aspx?url=https%3a%2f%2fexample.com%2fa&c=1", "https://example.com/a"),
-    ("https://l.facebook.com/l.php?u=https%3A%2F%2Fexample.com%2Fa%3Ffbclid%3Dx", "https://example.com/a"),
+    (
+        "https://www-example-com.cdn.ampproject.org/c/s/www.example.com/a",
+        "https://example.com/a",
+    ),
+    (
+        "https://www.google.com/url?q=https%3A%2F%2Fexample.com%2Fa&sa=U",
+        "https://example.com/a",
+    ),
+    (
+        "https://www.google.com/url?rct=j&sa=t&url=https://example.com/a&ct=ga",
+        "https://example.com/a",
+    ),
+    (
+        "http://www.bing.com/news/apiclick.aspx?url=https%3a%2f%2fexample.com%2fa&c=1",
+        "https://example.com/a",
+    ),
+    (
+        "https://l.facebook.com/l.php?u=https%3A%2F%2Fexample.com%2Fa%3Ffbclid%3Dx",
+        "https://example.com/a",
+    ),
     ("https://example.com/a/amp.html", "https://example.com/a"),
     ("https://m.example.com/a?m=1", "https://example.com/a"),
     ("https://example.com/a?utm_source=x#xtor=RSS-3208", "https://example.com/a"),
@@ -77,7 +92,10 @@ def test_variants_have_one_key(url: str, key: str) -> None:
         ("https://example.com/q=%E9", "https://example.com/q=%E8"),
         ("https://m.com/a", "https://example.com/a"),
         ("https://amp-example.com/a", "https://example.com/a"),
-        ("https://evilgoogle.com/url?url=https://example.com/a", "https://example.com/a"),
+        (
+            "https://evilgoogle.com/url?url=https://example.com/a",
+            "https://example.com/a",
+        ),
     ],
 )
 def test_different_articles_keep_different_keys(one: str, other: str) -> None:

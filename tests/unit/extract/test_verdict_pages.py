@@ -37,7 +37,11 @@ class Sample(NamedTuple):
     page: str
 
 
-LINES = (REPOSITORY / "tests" / "data" / "verdict_pages.jsonl").read_text("utf-8").splitlines()
+LINES = (
+    (REPOSITORY / "tests" / "data" / "verdict_pages.jsonl")
+    .read_text("utf-8")
+    .splitlines()
+)
 SAMPLES = [Sample(**json.loads(line)) for line in LINES]
 EARLIER = [one for one in SAMPLES if one.set != "later"]
 
@@ -45,7 +49,8 @@ EARLIER = [one for one in SAMPLES if one.set != "later"]
 def framed(title: str, body: str, head: str = "") -> bytes:
     """A page inside the site's own frame: masthead, menu, footer."""
     menu = "".join(
-        f"<li><a href=/{word}>{word}</a></li>" for word in ("Home", "Politics", "Podcasts", "Weather")
+        f"<li><a href=/{word}>{word}</a></li>"
+        for word in ("Home", "Politics", "Podcasts", "Weather")
     )
     top = f"<header><a href=/>Lantern</a><nav><ul>{menu}</ul></nav></header>"
     end = "<footer><ul><li><a href=/terms>Terms of use</a></li><li>© 2026 Lantern Media</li></ul></footer>"
@@ -78,11 +83,15 @@ def alone(page: str) -> CleanArticle:
 
 def wrong(samples: list[Sample]) -> dict[str, str]:
     found = {one.name: alone(one.page).verdict for one in samples}
-    return {one.name: found[one.name] for one in samples if found[one.name] not in one.right}
+    return {
+        one.name: found[one.name] for one in samples if found[one.name] not in one.right
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "most_wrong"), [("dev", 0), ("check", 0), ("later", 1)])
+@pytest.mark.parametrize(
+    ("name", "most_wrong"), [("dev", 0), ("check", 0), ("later", 1)]
+)
 def test_nearly_all_verdicts_are_right(name: str, most_wrong: int) -> None:
     found = wrong([one for one in SAMPLES if one.set == name])
     assert len(found) <= most_wrong, found
@@ -103,17 +112,25 @@ def test_every_verdict_but_ok_has_a_reason() -> None:
 
 def refused(samples: list[Sample]) -> list[Sample]:
     """Without pages that hold nothing: with the feed's headline they are a stub."""
-    return [one for one in samples if not {*ACCEPTED_VERDICTS, "empty"} & set(one.right)]
+    return [
+        one for one in samples if not {*ACCEPTED_VERDICTS, "empty"} & set(one.right)
+    ]
 
 
 @pytest.mark.later
 @pytest.mark.slow
 def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
     said = "The board of Sennick harbour has agreed to sell its eastern quay to traders for 84 million."
-    own = Entry(source="s", title="Quay is sold", html=f"<p>{said}</p>", outlet="Lantern")
+    own = Entry(
+        source="s", title="Quay is sold", html=f"<p>{said}</p>", outlet="Lantern"
+    )
     for one in refused(EARLIER):
         found = read(one.page, own)
-        assert (found.verdict, found.title, found.text) == ("ok", "Quay is sold", said), one.name
+        assert (found.verdict, found.title, found.text) == (
+            "ok",
+            "Quay is sold",
+            said,
+        ), one.name
         assert found.page_verdict in one.right
         assert found.reason
         assert "its page: " in found.reason
@@ -124,22 +141,38 @@ def test_where_the_page_fails_the_feeds_own_words_are_taken() -> None:
 def test_a_headline_alone_is_left_where_the_feed_has_no_words() -> None:
     for one in refused(EARLIER):
         found = read(one.page, Entry(source="s", title="Quay is sold"))
-        assert (found.verdict, found.title, found.text) == ("stub", "Quay is sold", ""), one.name
+        assert (found.verdict, found.title, found.text) == (
+            "stub",
+            "Quay is sold",
+            "",
+        ), one.name
 
 
 def test_what_breaks_a_job_is_called_by_its_own_name() -> None:
     causes = ("timeout", "memory", "died", "failed")
     said = {cause: broken_article(WorkError(cause, "x")) for cause in causes}
-    assert [one.verdict for one in said.values()] == ["timeout", "memory", "not_article", "not_article"]
+    assert [one.verdict for one in said.values()] == [
+        "timeout",
+        "memory",
+        "not_article",
+        "not_article",
+    ]
     assert all(one.reason for one in said.values())
     assert "died" in (said["died"].reason or "")
     assert "failed" in (said["failed"].reason or "")
 
 
 def test_a_call_to_subscribe_inside_an_article_makes_no_wall() -> None:
-    lines = [f"The council of Isk spoke of matter {n} for an hour and voted at last." for n in range(8)]
+    lines = [
+        f"The council of Isk spoke of matter {n} for an hour and voted at last."
+        for n in range(8)
+    ]
     for place in (0, 3, 8):
-        text = [*lines[:place], "Subscribe now to continue reading our best stories.", *lines[place:]]
+        text = [
+            *lines[:place],
+            "Subscribe now to continue reading our best stories.",
+            *lines[place:],
+        ]
         page = framed("Council of Isk votes", article("Council of Isk votes", *text))
         assert read(page).verdict == ("paywall" if place == 8 else "ok")
 
@@ -147,25 +180,42 @@ def test_a_call_to_subscribe_inside_an_article_makes_no_wall() -> None:
 def test_a_menu_is_no_text_of_a_short_page() -> None:
     video = next(one for one in SAMPLES if one.name == "stub: video (fr)")
     assert "Podcasts" not in read(video.page).text
-    empty = framed("Wind blows roof off mill", "<h1>Wind blows roof off mill</h1>" + "<p>More soon.</p>")
+    empty = framed(
+        "Wind blows roof off mill",
+        "<h1>Wind blows roof off mill</h1>" + "<p>More soon.</p>",
+    )
     assert read(empty).text in ("", "More soon.")
 
 
-@pytest.mark.parametrize(("said", "verdict"), [("false", "paywall"), ("true", "ok"), (None, "ok")])
-def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(said: str | None, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("said", "verdict"), [("false", "paywall"), ("true", "ok"), (None, "ok")]
+)
+def test_a_page_that_says_it_is_not_free_and_shows_two_sentences(
+    said: str | None, verdict: str
+) -> None:
     title = "Harbour bridge cracks again"
     text = "Inspectors have found more cracks in the harbour bridge. It will stay closed until the autumn."
     price = "" if said is None else f',"isAccessibleForFree":{said}'
     data = f'{{"@type":"NewsArticle","headline":"{title}"{price}}}'
-    page = framed(title, article(title, text), f'<script type="application/ld+json">{data}</script>')
+    page = framed(
+        title,
+        article(title, text),
+        f'<script type="application/ld+json">{data}</script>',
+    )
     assert read(page).verdict == verdict
 
 
 def test_an_article_that_asks_for_consent_to_one_video_is_one() -> None:
-    lines = [f"The council of Isk spoke of matter {n} for an hour and voted at last." for n in range(6)]
+    lines = [
+        f"The council of Isk spoke of matter {n} for an hour and voted at last."
+        for n in range(6)
+    ]
     asked = "If you choose to accept, our partners will store cookies on your device and show you the film."
     for place in (0, 3, 6):
-        page = framed("Council of Isk votes", article("Council votes", *lines[:place], asked, *lines[place:]))
+        page = framed(
+            "Council of Isk votes",
+            article("Council votes", *lines[:place], asked, *lines[place:]),
+        )
         assert read(page).verdict == "ok"
     wall = article("Council votes", lines[0], asked, "Accept all", "Reject all")
     assert read(framed("Council of Isk votes", wall)).verdict == "consent"
@@ -173,29 +223,40 @@ def test_an_article_that_asks_for_consent_to_one_video_is_one() -> None:
 
 def test_a_table_is_no_list_of_links() -> None:
     said = "The old harbour bridge was closed on Monday after inspectors found cracks in two of its pillars."
-    rows = "".join(f"<tr><td>{n}</td><td>Ada Lorne</td><td>{90 - n}</td></tr>" for n in range(40))
-    page = framed("Council of Isk votes", f"<article><p>{said}</p><table>{rows}</table></article>")
+    rows = "".join(
+        f"<tr><td>{n}</td><td>Ada Lorne</td><td>{90 - n}</td></tr>" for n in range(40)
+    )
+    page = framed(
+        "Council of Isk votes", f"<article><p>{said}</p><table>{rows}</table></article>"
+    )
     assert read(page).verdict == "ok"
 
 
 def test_a_text_about_cookies_is_no_wall_for_only_pages_are() -> None:
     notice = "Wir verwenden Cookies. Cookies akzeptieren oder Datenschutzeinstellungen öffnen."
     said = "Die alte Hafenbrücke ist seit Montag gesperrt, weil Prüfer in zwei Pfeilern Risse gefunden haben."
-    entry = Entry(source="s", title="Bürgermeister gerät in die Kritik", text=f"{notice}\n{said}")
+    entry = Entry(
+        source="s", title="Bürgermeister gerät in die Kritik", text=f"{notice}\n{said}"
+    )
     assert clean_entry(entry, seen=SEEN, tuning=ALL_TUNING).article.verdict == "ok"
 
 
 def good_pages() -> Iterator[tuple[str, bytes, str]]:
     for name in ("pages", "pages-world"):
         folder = DATA / name
-        for page_id, truth in json.loads((folder / "ground-truth.json").read_text(encoding="utf-8")).items():
+        for page_id, truth in json.loads(
+            (folder / "ground-truth.json").read_text(encoding="utf-8")
+        ).items():
             raw = gzip.decompress((folder / "html" / f"{page_id}.html.gz").read_bytes())
             yield page_id, raw, truth.get("url")
 
 
 @pytest.mark.later
 @pytest.mark.slow
-@pytest.mark.skipif(not (DATA / "pages").is_dir(), reason="the sample pages are not here (AGGREGATOR_DATA)")
+@pytest.mark.skipif(
+    not (DATA / "pages").is_dir(),
+    reason="the sample pages are not here (AGGREGATOR_DATA)",
+)
 def test_no_good_page_is_refused() -> None:
     refused = {
         page_id: verdict

@@ -24,7 +24,10 @@ TUNING = Tuning().section("text", ExtractTuning)
 # Pages as the web builds them, of invented outlets, each with the paragraphs that are its article: menus, cards
 # of other articles, sign-ups, captions, advertisements, boxes about the author, scripts, text in ways of its own.
 WEB_PAGES = [
-    json.loads(line) for line in (REPOSITORY / "tests/data/web_pages.jsonl").read_text("utf-8").splitlines()
+    json.loads(line)
+    for line in (REPOSITORY / "tests/data/web_pages.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 FERRY = (
     "The ferry between Port Selwyn and Lower Brannock stayed in harbour on Tuesday after its captain refused to "
@@ -45,7 +48,11 @@ FERRY_TITLE = "Ferry stays in harbour after captain refuses to sail"
 def read(html: str) -> CleanArticle:
     address = "https://courier.example/islands/ferry"
     return clean_entry(
-        Entry(source="test"), page=html.encode(), page_url=address, seen=SEEN, tuning=Tuning()
+        Entry(source="test"),
+        page=html.encode(),
+        page_url=address,
+        seen=SEEN,
+        tuning=Tuning(),
     ).article
 
 
@@ -56,11 +63,16 @@ def page(html: str) -> Page:
 
 
 @pytest.mark.parametrize("web_page", WEB_PAGES, ids=lambda web_page: web_page["name"])
-def test_the_paragraphs_of_the_article_and_nothing_else(web_page: dict[str, Any]) -> None:
+def test_the_paragraphs_of_the_article_and_nothing_else(
+    web_page: dict[str, Any],
+) -> None:
     article = read(web_page["html"])
     assert article.verdict == "ok"
     assert article.text.split("\n") == web_page["paragraphs"]
-    assert (article.title, article.language) == (web_page["title"], web_page["language"])
+    assert (article.title, article.language) == (
+        web_page["title"],
+        web_page["language"],
+    )
 
 
 def paragraphs(*texts: str) -> str:
@@ -93,7 +105,9 @@ def test_a_large_box_is_the_article_whatever_its_name() -> None:
     ],
 )
 def test_a_box_is_taken_out_and_what_follows_it_stays(box: str) -> None:
-    root = lxml.html.document_fromstring(f"<article id='post-1'>{paragraphs(*FERRY)}{box}A tail.</article>")
+    root = lxml.html.document_fromstring(
+        f"<article id='post-1'>{paragraphs(*FERRY)}{box}A tail.</article>"
+    )
     take_out(root, find_boxes(root, TUNING))
     text = root.text_content()
     assert "another page" not in text
@@ -111,13 +125,16 @@ def test_entries_of_a_live_blog_with_links_to_themselves_stay() -> None:
         f"<article id='e{n}'><h3><a href='/live/ferry?entry={n}'>Entry number {n}</a></h3><p>{text}</p></article>"
         for n, text in enumerate(FERRY)
     )
-    text = page(f"<title>{FERRY_TITLE}</title><h1>{FERRY_TITLE}</h1><main>{entries}</main>").text
+    text = page(
+        f"<title>{FERRY_TITLE}</title><h1>{FERRY_TITLE}</h1><main>{entries}</main>"
+    ).text
     assert all(sentence in text for sentence in FERRY)
 
 
 def test_a_short_report_beside_many_cards_is_an_article() -> None:
     cards = "".join(
-        f"<div><a href='/{n}'><h3>A headline about matter number {n}</h3></a></div>" for n in range(40)
+        f"<div><a href='/{n}'><h3>A headline about matter number {n}</h3></a></div>"
+        for n in range(40)
     )
     html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{paragraphs(*FERRY[:3])}</article>{cards}"
     article = read(html)
@@ -143,20 +160,31 @@ LINKED = f"<a href='/1'>{FERRY[2][:60]}</a><a href='/2'>{FERRY[2][60:100]}</a>{F
         # No body is opened; then the parser leaves <article> in the head.
         paragraphs(*FERRY),
     ],
-    ids=["behind the box", "a second box of the same build", "a paragraph passed over", "no body"],
+    ids=[
+        "behind the box",
+        "a second box of the same build",
+        "a paragraph passed over",
+        "no body",
+    ],
 )
 def test_all_paragraphs_stay_in_their_places_and_nothing_else(body: str) -> None:
-    html = f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{body}</article>"
+    html = (
+        f"<title>{FERRY_TITLE}</title><article><h1>{FERRY_TITLE}</h1>{body}</article>"
+    )
     assert read(html).text.split("\n") == list(FERRY)
 
 
-def test_the_thorough_reader_has_the_stop_words_of_all_languages_and_no_second_copy() -> None:
+def test_the_thorough_reader_has_the_stop_words_of_all_languages_and_no_second_copy() -> (
+    None
+):
     assert page("<title>Ferry</title><p>The ferry stayed.</p>").text
     words = define_stoplist(external.JT_STOPLIST)
     assert not isinstance(external.JT_STOPLIST, tuple)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(external, "JT_STOPLIST", None)
-        assert words == define_stoplist(external.jt_stoplist_init()), "those that the library would take"
+        assert words == define_stoplist(external.jt_stoplist_init()), (
+            "those that the library would take"
+        )
 
 
 # --- headlines ---------------------------------------------------------------------------------------------
@@ -190,7 +218,10 @@ def test_the_headline(head: str, body: str, title: str) -> None:
 
 
 def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
-    data = "".join(f"<script type='application/ld+json'>{json.dumps(node)}</script>" for node in nodes)
+    data = "".join(
+        f"<script type='application/ld+json'>{json.dumps(node)}</script>"
+        for node in nodes
+    )
     article = f"<article><h1>{FERRY_TITLE}</h1>{body}{paragraphs(*FERRY)}</article>"
     return page(f"<html><head>{head}{data}</head><body>{article}</body></html>")
 
@@ -214,13 +245,24 @@ def with_data(*nodes: object, head: str = "", body: str = "") -> Page:
 def test_the_author_is_a_person_before_the_outlet(
     data: dict[str, object], head: str, body: str, author: str
 ) -> None:
-    assert with_data({"@type": "NewsArticle", **data}, head=head, body=body).facts.author == author
+    assert (
+        with_data({"@type": "NewsArticle", **data}, head=head, body=body).facts.author
+        == author
+    )
 
 
 def test_what_kind_of_page_it_says_it_is_and_whether_it_is_free() -> None:
-    graph = [{"@type": ["WebPage"]}, {"@type": "NewsArticle", "isAccessibleForFree": "False"}]
-    facts = with_data({"@graph": graph}, head="<meta property='og:type' content='Article'>").facts
-    assert (facts.kinds, facts.is_free) == (("article", "webpage", "newsarticle"), False)
+    graph = [
+        {"@type": ["WebPage"]},
+        {"@type": "NewsArticle", "isAccessibleForFree": "False"},
+    ]
+    facts = with_data(
+        {"@graph": graph}, head="<meta property='og:type' content='Article'>"
+    ).facts
+    assert (facts.kinds, facts.is_free) == (
+        ("article", "webpage", "newsarticle"),
+        False,
+    )
     assert with_data({"@type": "NewsArticle"}).facts.is_free is None
 
 

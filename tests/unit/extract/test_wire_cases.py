@@ -24,7 +24,9 @@ TUNING = ALL_TUNING.section("text", ExtractTuning)
 COUNTS_FROM = 0.55  # config/tuning.yaml, placing.wire_confidence
 CASES = [
     json.loads(line)
-    for line in (Path(__file__).parents[2] / "data" / "wire_cases.jsonl").read_text("utf-8").splitlines()
+    for line in (Path(__file__).parents[2] / "data" / "wire_cases.jsonl")
+    .read_text("utf-8")
+    .splitlines()
 ]
 NOON = dt.datetime(2025, 3, 6, 12, tzinfo=dt.UTC)
 TITLE = "Harbour bridge closed over cracks in two cables"
@@ -43,18 +45,29 @@ def is_right(case: dict[str, Any], wire: Wire | None) -> bool:
         return wire is None and case["where"] == "quoted"
     if case.get("several"):
         return wire.agency is None
-    return wire.agency == case["agency"] and (wire.confidence >= COUNTS_FROM) == case.get("counts", True)
+    return wire.agency == case["agency"] and (
+        wire.confidence >= COUNTS_FROM
+    ) == case.get("counts", True)
 
 
-def test_every_agency_is_found_but_the_few_we_know_of_and_no_quoted_one_is_marked() -> None:
+def test_every_agency_is_found_but_the_few_we_know_of_and_no_quoted_one_is_marked() -> (
+    None
+):
     wrong = [case for case in CASES if not is_right(case, found_in(case))]
     assert "quoted" not in {case["where"] for case in wrong}
-    marks = {mark for case in wrong for mark in (*case["lines"], case.get("author")) if len(mark or "") < 30}
+    marks = {
+        mark
+        for case in wrong
+        for mark in (*case["lines"], case.get("author"))
+        if len(mark or "") < 30
+    }
     assert marks - {None} == MISSED
     assert len(wrong) == len(MISSED)
     kinds = {"author": "byline", "meta": "metadata"}
     found = [(case["where"], wire.kind) for case in CASES if (wire := found_in(case))]
-    assert sum(kinds.get(where, where) != kind for where, kind in found) <= 4, "places that look like others"
+    assert sum(kinds.get(where, where) != kind for where, kind in found) <= 4, (
+        "places that look like others"
+    )
 
 
 @pytest.mark.slow
@@ -80,10 +93,15 @@ def test_the_evidence_is_words_of_the_text() -> None:
         wire = found_in(case)
         if wire is None or wire.kind != "credit":
             continue
-        assert any(wire.evidence.strip("()（） ")[:2] in line for line in case["lines"]), wire
+        assert any(
+            wire.evidence.strip("()（） ")[:2] in line for line in case["lines"]
+        ), wire
 
 
-TEXT = ["The harbour bridge was closed on Monday.", "Ferries will carry commuters, the port said."]
+TEXT = [
+    "The harbour bridge was closed on Monday.",
+    "Ferries will carry commuters, the port said.",
+]
 
 
 def test_what_names_one_agency_goes_before_what_names_several() -> None:
@@ -110,12 +128,17 @@ def test_a_pictures_copyright_above_the_text_is_not_the_texts() -> None:
 
 
 def test_meta_data_tell_of_an_agency_by_name_or_site() -> None:
-    wire = find_wire(TEXT, TUNING, TEXT, sources=["The Harbour Post", "www.reuters.com"])
+    wire = find_wire(
+        TEXT, TUNING, TEXT, sources=["The Harbour Post", "www.reuters.com"]
+    )
     assert wire == Wire(agency="Reuters", evidence="www.reuters.com", kind="metadata")
     address = "https://www.reuters.com/world/bridge-closed/"
     wire = find_wire(TEXT, TUNING, TEXT, sources=[address])
     assert wire == Wire(agency="Reuters", evidence=address, kind="metadata")
-    assert find_wire(TEXT, TUNING, TEXT, sources=["https://post.example/afp.com/bridge"]) is None
+    assert (
+        find_wire(TEXT, TUNING, TEXT, sources=["https://post.example/afp.com/bridge"])
+        is None
+    )
 
 
 def test_a_page_that_names_its_source_is_heard() -> None:
@@ -182,5 +205,8 @@ def test_a_code_that_is_no_agency(paragraph: str) -> None:
 
 
 def test_an_unlisted_agency_counts_in_the_first_paragraph_only() -> None:
-    paragraphs = ["The bridge was closed on Monday, the port said.", "HALVERNE (MNA) — It will open again."]
+    paragraphs = [
+        "The bridge was closed on Monday, the port said.",
+        "HALVERNE (MNA) — It will open again.",
+    ]
     assert find_wire(paragraphs, TUNING) is None

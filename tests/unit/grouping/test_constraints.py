@@ -9,7 +9,10 @@ from aggregator.store.stories.constraints import Constraint, ConstraintTable
 
 
 def together(correction: int, *articles: str) -> list[Constraint]:
-    return [Constraint(correction=correction, article=one, relation="together") for one in articles]
+    return [
+        Constraint(correction=correction, article=one, relation="together")
+        for one in articles
+    ]
 
 
 def apart(correction: int, one: str, other: str) -> list[Constraint]:
@@ -55,7 +58,9 @@ def test_one_correction_may_say_both_of_an_article():
     assert table.linked_articles("c") == (frozenset(), {"a", "b"})
 
 
-NAMES = st.sets(st.sampled_from("abcdef"), min_size=1, max_size=4).map(lambda names: "".join(sorted(names)))
+NAMES = st.sets(st.sampled_from("abcdef"), min_size=1, max_size=4).map(
+    lambda names: "".join(sorted(names))
+)
 CORRECTIONS = st.lists(st.tuples(NAMES, NAMES, st.booleans()), max_size=6)
 
 
@@ -67,7 +72,12 @@ def test_partners_are_mutual_and_no_order_of_rows_matters(corrections, seed):
         left, right = set(one), set(other) - set(one)
         if is_merge:
             constraints += together(number, *(left | right))
-            said |= {frozenset((a, b)): "together" for a in left | right for b in left | right if a != b}
+            said |= {
+                frozenset((a, b)): "together"
+                for a in left | right
+                for b in left | right
+                if a != b
+            }
         else:
             constraints += apart(number, "".join(left), "".join(right))
             said |= {frozenset((a, b)): "apart" for a in left for b in right}
@@ -75,5 +85,11 @@ def test_partners_are_mutual_and_no_order_of_rows_matters(corrections, seed):
     table = ConstraintTable(constraints)
     for name in "abcdef":
         with_, never = table.linked_articles(name)
-        assert with_ == {b for b in "abcdef" if said.get(frozenset((name, b))) == "together" and b != name}
-        assert never == {b for b in "abcdef" if said.get(frozenset((name, b))) == "apart"}
+        assert with_ == {
+            b
+            for b in "abcdef"
+            if said.get(frozenset((name, b))) == "together" and b != name
+        }
+        assert never == {
+            b for b in "abcdef" if said.get(frozenset((name, b))) == "apart"
+        }

@@ -29,8 +29,14 @@ OTHER_TITLE = "Parliament votes to lower the tax on school meals"
 
 def sentences(seed: int, count: int, words: int = 18) -> list[str]:
     rng = random.Random(seed)
-    vocabulary = ["".join(rng.choices("abdeiklmnoprstu", k=rng.randint(3, 8))) for _ in range(1500)]
-    return [" ".join(rng.choices(vocabulary, k=words)).capitalize() + "." for _ in range(count)]
+    vocabulary = [
+        "".join(rng.choices("abdeiklmnoprstu", k=rng.randint(3, 8)))
+        for _ in range(1500)
+    ]
+    return [
+        " ".join(rng.choices(vocabulary, k=words)).capitalize() + "."
+        for _ in range(count)
+    ]
 
 
 def prose(seed: int, words: int) -> str:
@@ -38,10 +44,16 @@ def prose(seed: int, words: int) -> str:
 
 
 def piece(
-    text: str, title: str = TITLE, id_: str = "a", outlet: str | None = "Herald", order: int = 1
+    text: str,
+    title: str = TITLE,
+    id_: str = "a",
+    outlet: str | None = "Herald",
+    order: int = 1,
 ) -> ComparedText:
     signature = sign(shingle_hashes(text), seed=TUNING.seed)
-    return ComparedText(id=id_, text=text, title=title, outlet=outlet, order=order, signature=signature)
+    return ComparedText(
+        id=id_, text=text, title=title, outlet=outlet, order=order, signature=signature
+    )
 
 
 def kind(
@@ -64,12 +76,21 @@ def kind(
 
 @given(st.integers(0, 10**6), st.integers(48, 400))
 @settings(max_examples=30, deadline=None)
-def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(seed: int, count: int) -> None:
+def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(
+    seed: int, count: int
+) -> None:
     text = prose(seed, count)
     for title in (TITLE, OTHER_TITLE, ""):
-        found = verdict(piece(text, title), piece(text, id_="b", outlet="Herald"), TUNING)
+        found = verdict(
+            piece(text, title), piece(text, id_="b", outlet="Herald"), TUNING
+        )
         assert found is not None
-        assert (found.kind, found.resemblance, found.containment, found.estimate) == ("copy", 1.0, 1.0, 1.0)
+        assert (found.kind, found.resemblance, found.containment, found.estimate) == (
+            "copy",
+            1.0,
+            1.0,
+            1.0,
+        )
         assert found.other == "b"
 
 
@@ -77,13 +98,18 @@ def test_the_same_text_is_a_copy_whatever_its_headline_and_outlet(seed: int, cou
 @pytest.mark.slow
 @given(st.integers(0, 10**6), st.floats(0.3, 1.0), st.integers(0, 300))
 @settings(max_examples=60, deadline=None)
-def test_resemblance_is_the_same_from_both_sides(seed: int, kept: float, added: int) -> None:
+def test_resemblance_is_the_same_from_both_sides(
+    seed: int, kept: float, added: int
+) -> None:
     text = prose(seed, 300)
     other = " ".join(text.split()[: int(300 * kept)]) + " " + prose(seed + 1, added)
     one, two = piece(text), piece(other, id_="b", outlet="Courier")
     there, back = verdict(one, two, TUNING), verdict(two, one, TUNING)
     if there and back:
-        assert (there.resemblance, there.containment) == (back.resemblance, back.containment)
+        assert (there.resemblance, there.containment) == (
+            back.resemblance,
+            back.containment,
+        )
         assert there.estimate == back.estimate
     if (there and there.kind) == "copy" and there.resemblance > TUNING.mutual:
         assert back is not None
@@ -105,7 +131,9 @@ def test_a_reprint_cut_from_its_end(share: int) -> None:
     original = prose(2, 500)
     cut = " ".join(original.split()[: 5 * share])
     assert kind(cut, original) == "copy"
-    assert kind(cut, original, OTHER_TITLE) == "copy", "the opening stands for the headline"
+    assert kind(cut, original, OTHER_TITLE) == "copy", (
+        "the opening stands for the headline"
+    )
     assert kind(cut, original, "", "") == "copy"
 
 
@@ -122,7 +150,10 @@ def test_extended_framed_and_reordered() -> None:
     shuffled = original[:]
     random.Random(1).shuffle(shuffled)
     assert kind(text + " " + prose(4, 200), text) == "copy"
-    assert kind(prose(5, 45) + "\n" + text + "\n" + prose(6, 60), text, OTHER_TITLE) == "copy"
+    assert (
+        kind(prose(5, 45) + "\n" + text + "\n" + prose(6, 60), text, OTHER_TITLE)
+        == "copy"
+    )
     assert kind("\n".join(shuffled), text, OTHER_TITLE) == "copy"
 
 
@@ -132,7 +163,10 @@ ALPHABETS = {
     "greek": ("αβγδεζηθικλμνξοπρστυφχψω", " "),
     "hindi": ("कखगघचछजझटठडढणतथदधनपफबभमयरलवशषसह", " "),
     "chinese": ("".join(chr(at) for at in range(0x4E00, 0x5200)), ""),
-    "japanese": ("".join(chr(at) for at in (*range(0x3042, 0x3090), *range(0x5200, 0x5400))), ""),
+    "japanese": (
+        "".join(chr(at) for at in (*range(0x3042, 0x3090), *range(0x5200, 0x5400))),
+        "",
+    ),
     "thai": ("กขคงจฉชซญดตถทธนบปผฝพฟภมยรลวศษสหอฮ", ""),
 }
 
@@ -141,7 +175,10 @@ def written(script: str, seed: int, count: int) -> list[str]:
     """Words, or characters where no spaces are written."""
     letters, space = ALPHABETS[script]
     rng = random.Random(f"{script} {seed}")
-    return ["".join(rng.choices(letters, k=rng.randint(3, 8) if space else 1)) for _ in range(count)]
+    return [
+        "".join(rng.choices(letters, k=rng.randint(3, 8) if space else 1))
+        for _ in range(count)
+    ]
 
 
 @pytest.mark.parametrize("script", ALPHABETS)
@@ -150,14 +187,19 @@ def test_copies_cuts_and_excerpts_in_many_scripts(script: str) -> None:
     original = written(script, 1, 600)
     text, half, fifths = (space.join(original[:count]) for count in (600, 300, 240))
     new = written(script, 2, 120)
-    edited = space.join(original[:180] + new[:60] + original[240:420] + new[60:] + original[480:])
+    edited = space.join(
+        original[:180] + new[:60] + original[240:420] + new[60:] + original[480:]
+    )
     excerpt = space.join(original[300:400])
     title, other = space.join(original[:8]), space.join(written(script, 3, 8))
     assert kind(edited, text, other, title) == "copy"
     assert kind(half, text, title, title) == kind(fifths, text, title, title) == "copy"
     assert kind(excerpt, text, other, title) == "excerpt"
     assert kind(space.join(written(script, 4, 600)), text, title, title) is None
-    mine, theirs = (set(held(sketch(shingle_sequence(one), TUNING)).tolist()) for one in (excerpt, text))
+    mine, theirs = (
+        set(held(sketch(shingle_sequence(one), TUNING)).tolist())
+        for one in (excerpt, text)
+    )
     assert len(mine & theirs) >= TUNING.passage_shared, "the index would not propose it"
 
 
@@ -171,7 +213,9 @@ def test_which_text_came_first_changes_no_copy_of_like_length(
     first = sentences(seed, 24)
     second = [
         new if random.Random(at).random() < changed else old
-        for at, (old, new) in enumerate(zip(first, sentences(seed + 1, 24), strict=True))
+        for at, (old, new) in enumerate(
+            zip(first, sentences(seed + 1, 24), strict=True)
+        )
     ]
     if shuffle:
         random.Random(seed).shuffle(second)
@@ -192,15 +236,21 @@ def test_different_texts_and_empty_ones() -> None:
 @pytest.mark.parametrize("own", [300, 900])
 @pytest.mark.parametrize("stolen", [300, 900])
 @pytest.mark.parametrize("own_first", [True, False])
-def test_a_page_stuffed_with_anothers_text_stays_apart(own: int, stolen: int, own_first: bool) -> None:
+def test_a_page_stuffed_with_anothers_text_stays_apart(
+    own: int, stolen: int, own_first: bool
+) -> None:
     """Containment is 1.0 in every case, so containment alone must not merge."""
     mine = OTHER_TITLE + ". " + prose(7, own)
     theirs = TITLE + ". " + prose(8, stolen)
     attack = f"{mine}\n{theirs}" if own_first else f"{theirs}\n{mine}"
     assert kind(attack, theirs, OTHER_TITLE, TITLE) is None
-    assert kind(theirs, attack, TITLE, OTHER_TITLE) in {"excerpt", None}, "the victim came in later"
+    assert kind(theirs, attack, TITLE, OTHER_TITLE) in {"excerpt", None}, (
+        "the victim came in later"
+    )
     if own >= stolen:
-        assert kind(attack, theirs, "", "") is None, "without headlines nothing speaks for a copy"
+        assert kind(attack, theirs, "", "") is None, (
+            "without headlines nothing speaks for a copy"
+        )
 
 
 def test_two_parts_of_a_series_of_one_outlet() -> None:
@@ -208,23 +258,38 @@ def test_two_parts_of_a_series_of_one_outlet() -> None:
     background = prose(9, 250)
     second, third = prose(10, 225) + " " + background, prose(11, 220) + " " + background
     title = "Strike at the harbour, day {}: what you need to know"
-    assert kind(third, second, title.format(3), title.format(2), ("Herald", "Herald")) is None
-    assert kind(third, second, title.format(3), title.format(2), ("Courier", "Herald")) == "copy"
+    assert (
+        kind(third, second, title.format(3), title.format(2), ("Herald", "Herald"))
+        is None
+    )
+    assert (
+        kind(third, second, title.format(3), title.format(2), ("Courier", "Herald"))
+        == "copy"
+    )
 
 
 def test_reports_that_share_two_fifths_stay_apart_under_one_headline() -> None:
     """As two outlets' reports built on one agency text; .41 is the most that was met."""
     background = prose(9, 200)
-    assert kind(prose(10, 280) + " " + background, prose(11, 280) + " " + background) is None
+    assert (
+        kind(prose(10, 280) + " " + background, prose(11, 280) + " " + background)
+        is None
+    )
 
 
 def test_headlines_agree_by_most_of_their_words() -> None:
     """Three small words in common are no agreement."""
     original = prose(2, 500)
     middle = " ".join(original.split()[200:420])
-    one, two = "The mayor of the town opens a new school for girls", "The end of a long strike at the mill"
+    one, two = (
+        "The mayor of the town opens a new school for girls",
+        "The end of a long strike at the mill",
+    )
     assert kind(middle, original, one, two) == "excerpt"
-    assert kind(middle, original, "Bridge closed: storm damages two pillars", TITLE) == "copy"
+    assert (
+        kind(middle, original, "Bridge closed: storm damages two pillars", TITLE)
+        == "copy"
+    )
 
 
 def test_a_form_of_one_outlet_filled_in_with_other_words() -> None:
@@ -233,10 +298,19 @@ def test_a_form_of_one_outlet_filled_in_with_other_words() -> None:
     form = " ".join(sentences(41, 25)).split()
     first, second = form[:], form[:]
     for at in range(5, len(form), 14):
-        first[at], second[at] = f"this{rng.randrange(10**6)}", f"that{rng.randrange(10**6)}"
+        first[at], second[at] = (
+            f"this{rng.randrange(10**6)}",
+            f"that{rng.randrange(10**6)}",
+        )
     title = "Your stars for the week"
-    assert kind(" ".join(second), " ".join(first), title, title, ("Herald", "Herald")) is None
-    assert kind(" ".join(second), " ".join(first), title, title, ("Courier", "Herald")) == "copy"
+    assert (
+        kind(" ".join(second), " ".join(first), title, title, ("Herald", "Herald"))
+        is None
+    )
+    assert (
+        kind(" ".join(second), " ".join(first), title, title, ("Courier", "Herald"))
+        == "copy"
+    )
 
 
 def test_what_shares_only_the_footer_of_its_outlet_is_no_copy() -> None:
@@ -251,11 +325,19 @@ def test_what_shares_only_the_footer_of_its_outlet_is_no_copy() -> None:
 def test_new_sentences_with_new_numbers_are_no_template() -> None:
     body = sentences(42, 16)
     figures = [
-        f"The council of {name} {sentences(at, 1)[0]} {at} boats." for at, name in enumerate("ABCDE", 50)
+        f"The council of {name} {sentences(at, 1)[0]} {at} boats."
+        for at, name in enumerate("ABCDE", 50)
     ]
-    others = [f"Later in {name} {sentences(at, 1)[0]} {at} nets." for at, name in enumerate("ABCDE", 70)]
-    first = " ".join(one for pair in zip(figures, body[:5], strict=True) for one in pair) + " ".join(body[5:])
-    second = " ".join(one for pair in zip(others, body[:5], strict=True) for one in pair) + " ".join(body[5:])
+    others = [
+        f"Later in {name} {sentences(at, 1)[0]} {at} nets."
+        for at, name in enumerate("ABCDE", 70)
+    ]
+    first = " ".join(
+        one for pair in zip(figures, body[:5], strict=True) for one in pair
+    ) + " ".join(body[5:])
+    second = " ".join(
+        one for pair in zip(others, body[:5], strict=True) for one in pair
+    ) + " ".join(body[5:])
     assert kind(second, first) == "copy"
 
 
@@ -268,10 +350,24 @@ def weather(day: str, rng: random.Random, towns: list[str]) -> str:
     return f"Here is the forecast of our weather desk for {day}. " + " ".join(lines)
 
 
-@pytest.mark.parametrize("outlets", [("Herald", "Herald"), ("Courier", "Herald"), (None, None)])
-def test_a_weather_template_filled_in_again(outlets: tuple[str | None, str | None]) -> None:
-    towns = ["Northport", "Ashford Bay", "Old Mill", "Westing", "Kilnhurst", "Sandy Point", "Elm Grove"]
-    monday, tuesday = (weather(day, random.Random(day), towns) for day in ("Monday", "Tuesday"))
+@pytest.mark.parametrize(
+    "outlets", [("Herald", "Herald"), ("Courier", "Herald"), (None, None)]
+)
+def test_a_weather_template_filled_in_again(
+    outlets: tuple[str | None, str | None],
+) -> None:
+    towns = [
+        "Northport",
+        "Ashford Bay",
+        "Old Mill",
+        "Westing",
+        "Kilnhurst",
+        "Sandy Point",
+        "Elm Grove",
+    ]
+    monday, tuesday = (
+        weather(day, random.Random(day), towns) for day in ("Monday", "Tuesday")
+    )
     title = "Weather for the coast"
     assert kind(tuesday, monday, title, title, outlets) is None
     assert kind(monday, monday, title, title, outlets) == "copy"
@@ -285,8 +381,14 @@ def test_a_form_with_other_names(outlets: tuple[str, str]) -> None:
         + " ".join(sentences(13, 14))
         + " {a} lost last week."
     )
-    first, second = form.format(a="Rovers", b="Wanderers"), form.format(a="Albion", b="Harriers")
-    titles = "How to watch Albion against Harriers", "How to watch Rovers against Wanderers"
+    first, second = (
+        form.format(a="Rovers", b="Wanderers"),
+        form.format(a="Albion", b="Harriers"),
+    )
+    titles = (
+        "How to watch Albion against Harriers",
+        "How to watch Rovers against Wanderers",
+    )
     assert kind(second, first, *titles, outlets) is None
     assert kind(first, first, titles[1], titles[1], outlets) == "copy"
 
@@ -294,7 +396,12 @@ def test_a_form_with_other_names(outlets: tuple[str, str]) -> None:
 def test_a_wire_update_with_another_toll_is_still_a_copy() -> None:
     body = sentences(14, 20)
     first = " ".join(
-        [*body[:4], "At least 12 people were hurt, police said.", *body[4:], "The bridge opened in 1961."]
+        [
+            *body[:4],
+            "At least 12 people were hurt, police said.",
+            *body[4:],
+            "The bridge opened in 1961.",
+        ]
     )
     assert kind(first.replace("12 people", "15 people"), first) == "copy"
 
@@ -303,8 +410,16 @@ def test_a_wire_update_with_another_toll_is_still_a_copy() -> None:
 @pytest.mark.parametrize(
     ("headline", "opening", "is_copy"),
     [
-        ("Bridge gives way, {} hurt", "A bridge gave way and injured {} walkers.", True),
-        ("River level: {} cm", "The water stood at {} centimetres this morning.", False),
+        (
+            "Bridge gives way, {} hurt",
+            "A bridge gave way and injured {} walkers.",
+            True,
+        ),
+        (
+            "River level: {} cm",
+            "The water stood at {} centimetres this morning.",
+            False,
+        ),
     ],
     ids=["a toll", "a number alone tells what the text is about"],
 )
@@ -325,7 +440,9 @@ def test_short_texts_need_an_agreeing_headline() -> None:
     assert kind(short, short, OTHER_TITLE) is None
     assert kind(short, short, "", TITLE) == "copy"
     assert kind(prose(15, 15), prose(15, 15), "", "") is None
-    notice = "This is a developing story. Check back for updates as we learn more about it."
+    notice = (
+        "This is a developing story. Check back for updates as we learn more about it."
+    )
     assert kind(notice, notice, OTHER_TITLE, TITLE) is None
     changed = " ".join([*short.split()[:20], *prose(16, 10).split()])
     assert kind(changed, short) is None
@@ -367,7 +484,9 @@ def test_an_excerpt_is_linked_and_not_merged(count: int) -> None:
     assert kind(excerpt, whole, OTHER_TITLE) == expected
     assert kind(whole, excerpt, TITLE, OTHER_TITLE) is None
     found = excerpts_in(
-        piece(whole), [piece(excerpt, OTHER_TITLE, "x"), piece(prose(18, 60), id_="y")], TUNING
+        piece(whole),
+        [piece(excerpt, OTHER_TITLE, "x"), piece(prose(18, 60), id_="y")],
+        TUNING,
     )
     assert [evidence.other for evidence in found] == (["x"] if expected else [])
 
@@ -396,9 +515,15 @@ def test_the_best_match_is_taken() -> None:
 
 def test_a_copy_goes_before_an_excerpt_and_the_older_match_before_the_younger() -> None:
     text = prose(22, 80)
-    inside = piece(prose(23, 500) + " " + text + " " + prose(24, 500), OTHER_TITLE, "inside", order=1)
+    inside = piece(
+        prose(23, 500) + " " + text + " " + prose(24, 500),
+        OTHER_TITLE,
+        "inside",
+        order=1,
+    )
     young, old = (
-        piece(edited(text, 8, 3), id_=name, order=order) for name, order in (("young", 9), ("old", 3))
+        piece(edited(text, 8, 3), id_=name, order=order)
+        for name, order in (("young", 9), ("old", 3))
     )
     found = best_copy(piece(text, id_="me"), [inside, young, old], TUNING)
     assert found is not None
@@ -432,22 +557,35 @@ def test_the_number_of_texts_read_is_bounded() -> None:
 def test_ranking_goes_by_estimate_then_inbox_number_and_is_capped() -> None:
     text = prose(28, 200)
     mine = piece(text, id_="me")
-    rows = [piece(edited(text, words, words), id_=f"edit{words}", order=50 + words) for words in (100, 20)]
+    rows = [
+        piece(edited(text, words, words), id_=f"edit{words}", order=50 + words)
+        for words in (100, 20)
+    ]
     rows += [piece(text, id_="second", order=2), piece(text, id_="first", order=1)]
-    rows += [piece(prose(29, 200), id_="strange", order=3), ComparedText(id="none", order=4)]
+    rows += [
+        piece(prose(29, 200), id_="strange", order=3),
+        ComparedText(id="none", order=4),
+    ]
     old_seed = sign(shingle_hashes(text), seed=TUNING.seed + 1)
     rows += [ComparedText(id="old seed", signature=old_seed, order=5)]
     found = rank_candidates(mine, rows, {}, TUNING)
     assert found == ["first", "second", "edit20", "edit100"]
     assert len(rank_candidates(mine, rows * 5, {}, TUNING)) == TUNING.exact_checks
     cut = piece(prose(29, 200), id_="cut", order=9)
-    assert rank_candidates(mine, [*rows, cut], {9: 0.9}, TUNING)[:4] == ["first", "second", "cut", "edit20"]
+    assert rank_candidates(mine, [*rows, cut], {9: 0.9}, TUNING)[:4] == [
+        "first",
+        "second",
+        "cut",
+        "edit20",
+    ]
 
 
 def test_a_forged_signature_merges_nothing() -> None:
     """The estimate is 1.0 and the texts differ: a signature can be forged."""
     victim = piece(prose(30, 300), id_="victim")
-    forged = msgspec.structs.replace(piece(prose(31, 300), id_="forger"), signature=victim.signature)
+    forged = msgspec.structs.replace(
+        piece(prose(31, 300), id_="forger"), signature=victim.signature
+    )
     assert estimate(forged.signature, victim.signature) == 1.0
     assert best_copy(forged, [victim], TUNING) is None
 
@@ -459,24 +597,44 @@ def test_a_rewritten_opening_above_a_third_of_anothers_words_is_text_reuse() -> 
     agency, own = sentences(1, 20), sentences(2, 12)
     rewritten = " ".join([*own, *agency[:6]])
     assert kind(rewritten, " ".join(agency), OTHER_TITLE) is None
-    found = text_reuse(piece(rewritten, id_="later", outlet="Courier"), [piece(" ".join(agency))], TUNING)
+    found = text_reuse(
+        piece(rewritten, id_="later", outlet="Courier"),
+        [piece(" ".join(agency))],
+        TUNING,
+    )
     assert found is not None
     assert found.other == "a"
     assert 0.25 < found.share < 0.45
 
 
 @pytest.mark.parametrize(
-    ("opening", "closing"), [("“", "”"), ('"', '"'), ("«", "»"), ("„", "“"), ("“", "\n\n")]
+    ("opening", "closing"),
+    [("“", "”"), ('"', '"'), ("«", "»"), ("„", "“"), ("“", "\n\n")],
 )
 def test_a_speech_that_both_quote_is_no_text_reuse(opening: str, closing: str) -> None:
     speech = f"{opening}{' '.join(sentences(3, 10))}{closing}"
     one, other = (" ".join([*sentences(seed, 10), speech]) for seed in (1, 2))
-    assert text_reuse(piece(one, id_="one", outlet="Courier"), [piece(other)], TUNING) is None
+    assert (
+        text_reuse(piece(one, id_="one", outlet="Courier"), [piece(other)], TUNING)
+        is None
+    )
 
 
 def test_an_outlet_may_reuse_its_own_words_and_a_short_sentence_of_others() -> None:
     agency = sentences(1, 20)
     update = " ".join([*sentences(2, 12), *agency[:8]])
-    assert text_reuse(piece(update, id_="later", outlet="Herald"), [piece(" ".join(agency))], TUNING) is None
+    assert (
+        text_reuse(
+            piece(update, id_="later", outlet="Herald"),
+            [piece(" ".join(agency))],
+            TUNING,
+        )
+        is None
+    )
     note = " ".join([*agency[:1], *sentences(4, 1)])
-    assert text_reuse(piece(note, id_="note", outlet="Courier"), [piece(" ".join(agency))], TUNING) is None
+    assert (
+        text_reuse(
+            piece(note, id_="note", outlet="Courier"), [piece(" ".join(agency))], TUNING
+        )
+        is None
+    )

@@ -12,7 +12,9 @@ import pytest
 
 from benchmarks import copies as bench
 
-DATA = Path(os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[4] / "shared" / "data")
+DATA = Path(
+    os.environ.get("AGGREGATOR_DATA") or Path(__file__).parents[4] / "shared" / "data"
+)
 SEED = 20261
 ARTICLES = 25
 # Half a text under a stranger's headline may be linked as an excerpt: that keeps a victim's text apart from a
@@ -20,7 +22,8 @@ ARTICLES = 25
 HARD = {"cut to 50 %, other headline", "30 % replaced"}
 
 pytestmark = pytest.mark.skipif(
-    not (DATA / "events-fulltext.jsonl.gz").exists(), reason=f"no events-fulltext.jsonl.gz in {DATA}"
+    not (DATA / "events-fulltext.jsonl.gz").exists(),
+    reason=f"no events-fulltext.jsonl.gz in {DATA}",
 )
 
 
@@ -30,13 +33,17 @@ def articles() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def library(articles: list[Any], tmp_path_factory: pytest.TempPathFactory) -> bench.Library:
+def library(
+    articles: list[Any], tmp_path_factory: pytest.TempPathFactory
+) -> bench.Library:
     return bench.Library(articles, tmp_path_factory.mktemp("copies"))
 
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_derived_copies_are_found_and_nothing_else(articles: list[Any], library: bench.Library) -> None:
+def test_derived_copies_are_found_and_nothing_else(
+    articles: list[Any], library: bench.Library
+) -> None:
     """By the way that the daemon goes. Margins: goal .995; one miss in 20 kinds of 25 articles is .002."""
     chosen = random.Random(SEED).sample(articles, ARTICLES)
     missed, false, total = 0, 0, 0
@@ -54,9 +61,13 @@ def test_derived_copies_are_found_and_nothing_else(articles: list[Any], library:
 
 
 @pytest.mark.slow
-def test_excerpts_are_linked_and_never_merged(articles: list[Any], library: bench.Library) -> None:
+def test_excerpts_are_linked_and_never_merged(
+    articles: list[Any], library: bench.Library
+) -> None:
     chosen = random.Random(SEED).sample(articles, 2 * ARTICLES)
-    counts = bench.measure(library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts")
+    counts = bench.measure(
+        library, chosen, bench.excerpt(60), articles, f"{SEED} excerpts"
+    )
     reported = f"seed {SEED}: {dict(counts)}"
     assert counts["linked"] >= 2 * ARTICLES - 1, reported
     assert counts["found"] == 0, reported
@@ -66,18 +77,24 @@ def test_excerpts_are_linked_and_never_merged(articles: list[Any], library: benc
 @pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("own_first", [True, False])
-def test_a_page_stuffed_with_three_times_its_words_is_no_copy(articles: list[Any], own_first: bool) -> None:
+def test_a_page_stuffed_with_three_times_its_words_is_no_copy(
+    articles: list[Any], own_first: bool
+) -> None:
     """Stuffing with real texts of one topic, which share many words; 1 % in the full count."""
     rng = random.Random(SEED)
     victims = [one for one in articles if len(one["text"].split()) >= 900]
     copies = 0
     for victim in victims:
-        attacker = rng.choice([one for one in articles if one["cluster"] != victim["cluster"]])
+        attacker = rng.choice(
+            [one for one in articles if one["cluster"] != victim["cluster"]]
+        )
         attack, target = bench.stuffed(victim, attacker, 300, 900, own_first)
         for pair in ((attack, target), (target, attack)):
             found = bench.verdict(*pair, bench.tuning())
             copies += found is not None and found.kind == "copy"
-    assert copies <= 0.03 * 2 * len(victims), f"seed {SEED}: {copies} of {2 * len(victims)}"
+    assert copies <= 0.03 * 2 * len(victims), (
+        f"seed {SEED}: {copies} of {2 * len(victims)}"
+    )
 
 
 @pytest.mark.later

@@ -10,7 +10,13 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
-from aggregator.grouping.scorer import Decision, ScoredCandidate, decide, is_open, shared_terms
+from aggregator.grouping.scorer import (
+    Decision,
+    ScoredCandidate,
+    decide,
+    is_open,
+    shared_terms,
+)
 from aggregator.grouping.window import LiveStory
 from aggregator.model.core import Article, Reason
 from tests.support.events import GRAIN, article_of
@@ -22,7 +28,11 @@ PACKER = TermPacker(MODEL)
 
 
 def article(
-    text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, container: bool = False, **more: Any
+    text: tuple[str, str],
+    minutes: int | None = NOON,
+    inbox: int = 1,
+    container: bool = False,
+    **more: Any,
 ) -> Article:
     terms, words = PACKER.pack_counted(*text, "en", is_container=container)
     more.setdefault("role", "container" if container else "report")
@@ -40,7 +50,9 @@ def live_story(number: int, *members: Article, copies: Sequence[int] = ()) -> Li
 
 
 def model_with(**tuning: float) -> EventModel:
-    return dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning))
+    return dataclasses.replace(
+        MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning)
+    )
 
 
 NEED = MODEL.tuning.threshold
@@ -48,7 +60,9 @@ REPORT = article(GRAIN[1], NOON, 9)
 BLOG = article(GRAIN[1], NOON, 9, container=True)
 
 
-def scored(number: int, score: float, *reasons: Reason, blog: bool = False, texts: float = 0.5):
+def scored(
+    number: int, score: float, *reasons: Reason, blog: bool = False, texts: float = 0.5
+):
     told = article(GRAIN[0], NOON - 60, number, container=blog)
     return ScoredCandidate(live_story(number, told), score, reasons, texts)
 
@@ -84,7 +98,9 @@ def test_the_threshold_is_inclusive(one, score, joins):
         ((), None, None),
     ],
 )
-def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(scores, best, rival):
+def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(
+    scores, best, rival
+):
     found = [scored(number, score) for number, score in enumerate(scores, start=1)]
     for order in (found, found[::-1]):
         decision = decided(REPORT, *order)
@@ -96,7 +112,10 @@ def test_the_highest_score_wins_ties_go_to_the_older_and_the_next_is_the_rival(s
 
 
 def test_the_story_and_its_rival_keep_their_reasons():
-    against, for_it = Reason(name="days", value=1.0, share=-9.0), Reason(name="texts", value=1.0, share=2.0)
+    against, for_it = (
+        Reason(name="days", value=1.0, share=-9.0),
+        Reason(name="texts", value=1.0, share=2.0),
+    )
     decision = decided(REPORT, scored(1, -7.0, for_it, against), scored(2, 2.0, for_it))
     assert (decision.story, decision.evidence.reasons) == ("s2", (for_it,))
     assert decision.evidence.runner_up.reasons == (for_it, against)
@@ -129,7 +148,9 @@ NEAR = NEED - MODEL.tuning.slack
         ({"role": "container"}, NEAR, 0.9, False),
     ],
 )
-def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(changes, score, texts, follows):
+def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(
+    changes, score, texts, follows
+):
     given = {"minutes": NOON, "body_words": MODEL.stub_words} | changes
     newcomer = article_of(REPORT.terms, inbox_no=9, **given)
     decision = decided(newcomer, scored(1, score, texts=texts))
@@ -138,16 +159,28 @@ def test_a_new_story_follows_one_that_is_nearly_the_same_and_began_earlier(chang
 
 def test_a_new_story_follows_one_that_ended_later():
     newcomer = article_of(REPORT.terms, NOON, MODEL.stub_words, inbox_no=9)
-    ended_later = live_story(1, article(GRAIN[2], NOON + 60), article(GRAIN[0], NOON - 60))
-    assert decided(newcomer, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
+    ended_later = live_story(
+        1, article(GRAIN[2], NOON + 60), article(GRAIN[0], NOON - 60)
+    )
+    assert (
+        decided(newcomer, ScoredCandidate(ended_later, NEAR, (), 0.9)).follows == "s1"
+    )
     copied_earlier = live_story(1, article(GRAIN[2], NOON + 60), copies=[NOON - 60])
-    assert decided(newcomer, ScoredCandidate(copied_earlier, NEAR, (), 0.9)).follows is None
+    assert (
+        decided(newcomer, ScoredCandidate(copied_earlier, NEAR, (), 0.9)).follows
+        is None
+    )
 
 
 def test_shared_terms_are_in_both_and_readable():
     shared = shared_terms(REPORT, live_story(1, article(GRAIN[0])), MODEL)
     words = PACKER.readable_terms(*GRAIN[1], "en")
-    assert {words[id_].lower() for id_ in shared} & {"grain", "ellory", "basin", "harbour"}
+    assert {words[id_].lower() for id_ in shared} & {
+        "grain",
+        "ellory",
+        "basin",
+        "harbour",
+    }
     assert decided(REPORT, scored(1, 3.0)).evidence.shared == shared
 
 
@@ -170,27 +203,39 @@ REACH = MODEL.tuning.undated_reach
         ((NOON, None), (None, None), 2 + REACH, False),
     ],
 )
-def test_the_window_is_of_dates_declared_or_read_else_of_inbox_numbers(own, told, inbox, admits):
+def test_the_window_is_of_dates_declared_or_read_else_of_inbox_numbers(
+    own, told, inbox, admits
+):
     one = dated(REPORT, *own, inbox)
     other = dated(article(GRAIN[0]), *told, 1)
     assert is_open(one, live_story(1, other), MODEL.tuning) is admits
 
 
-def dated(given: Article, declared: int | None, read: int | None, inbox: int) -> Article:
+def dated(
+    given: Article, declared: int | None, read: int | None, inbox: int
+) -> Article:
     """The article with a declared date, one that was read in its text, or none."""
     minutes = read if declared is None else declared
-    return article_of(given.terms, minutes, 40, inbox_no=inbox, date_counts=read is None)
+    return article_of(
+        given.terms, minutes, 40, inbox_no=inbox, date_counts=read is None
+    )
 
 
 def test_a_copy_carries_the_window():
     one = article(GRAIN[1], NOON + 20 * DAY, 9)
     assert not is_open(one, live_story(1, article(GRAIN[0])), MODEL.tuning)
-    assert is_open(one, live_story(1, article(GRAIN[0]), copies=[NOON + 10 * DAY]), MODEL.tuning)
+    assert is_open(
+        one, live_story(1, article(GRAIN[0]), copies=[NOON + 10 * DAY]), MODEL.tuning
+    )
 
 
 def test_between_two_dates_of_a_story_the_nearest_decides():
     story = live_story(1, article(GRAIN[0], NOON), copies=[NOON + 5 * WINDOW])
-    for minutes, admits in ((NOON + WINDOW, True), (NOON + 2 * WINDOW, False), (NOON + 4 * WINDOW, True)):
+    for minutes, admits in (
+        (NOON + WINDOW, True),
+        (NOON + 2 * WINDOW, False),
+        (NOON + 4 * WINDOW, True),
+    ):
         assert is_open(article(GRAIN[1], minutes, 9), story, MODEL.tuning) is admits
 
 

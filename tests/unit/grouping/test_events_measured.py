@@ -14,10 +14,14 @@ from aggregator.sources.parse.jsonl import LabelledRecord
 from training.dataset import data_folder
 
 DATA = data_folder()
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled data in {DATA} (set AGGREGATOR_DATA)")
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason=f"no labelled data in {DATA} (set AGGREGATOR_DATA)"
+)
 
 
-def measured(records: Sequence[LabelledRecord], clusters: dict[str, str]) -> GroupingMetrics:
+def measured(
+    records: Sequence[LabelledRecord], clusters: dict[str, str]
+) -> GroupingMetrics:
     _, assigned = evaluate(records, Tuning(), executor="inline", workers=1)
     return measure({one.id: one.story for one in assigned}, clusters)
 
@@ -35,7 +39,11 @@ def measured(records: Sequence[LabelledRecord], clusters: dict[str, str]) -> Gro
 )
 def test_labelled_files_keep_their_quality(name, share, least_f1, most_over_merge):
     """`share` 4: of each fourth event."""
-    records = [one for one in read_dataset(DATA / f"events-{name}.jsonl.gz") if one.cluster is not None]
+    records = [
+        one
+        for one in read_dataset(DATA / f"events-{name}.jsonl.gz")
+        if one.cluster is not None
+    ]
     chosen = set(sorted({one.cluster for one in records})[::share])
     records = [one for one in records if one.cluster in chosen]
     report = measured(records, {one.id: one.cluster for one in records})

@@ -2,7 +2,12 @@
 
 import pytest
 
-from aggregator.admin.bcubed import GroupingMetrics, measure, measure_copies, wrong_groups
+from aggregator.admin.bcubed import (
+    GroupingMetrics,
+    measure,
+    measure_copies,
+    wrong_groups,
+)
 
 CLUSTERS = {"a": "1", "b": "1", "c": "1", "d": "2", "e": "3"}
 
@@ -16,14 +21,21 @@ def test_a_mixed_grouping():
 
 
 def events_of(number: int, size: int) -> dict[str, str]:
-    return {f"{event}-{place}": str(event) for event in range(number) for place in range(size)}
+    return {
+        f"{event}-{place}": str(event)
+        for event in range(number)
+        for place in range(size)
+    }
 
 
 def test_intervals_hold_the_figure_and_shrink_with_more_events():
     def figures(number: int) -> GroupingMetrics:
         clusters = events_of(number, size=2)
         # Of four events one is split, and one holds half of the next.
-        stories = {key: f"{key}" if int(event) % 4 == 0 else event for key, event in clusters.items()}
+        stories = {
+            key: f"{key}" if int(event) % 4 == 0 else event
+            for key, event in clusters.items()
+        }
         for event in range(1, number, 4):
             stories[f"{event}-1"] = str(event + 1)
         return measure(stories, clusters)
@@ -32,7 +44,11 @@ def test_intervals_hold_the_figure_and_shrink_with_more_events():
     widths = []
     for report in (few, many):
         bcubed = report.bcubed
-        points = {"precision": bcubed.precision, "recall": bcubed.recall, "f1": bcubed.f1}
+        points = {
+            "precision": bcubed.precision,
+            "recall": bcubed.recall,
+            "f1": bcubed.f1,
+        }
         points |= {"over_merge": report.over_merge, "split": report.split}
         assert set(points) == set(report.intervals)
         for name, point in points.items():
@@ -40,7 +56,9 @@ def test_intervals_hold_the_figure_and_shrink_with_more_events():
             assert low < point < high, name
         low, high = report.intervals["f1"]
         widths.append(high - low)
-    assert widths[1] < widths[0] / 3, "five times narrower, with twenty-five times the events"
+    assert widths[1] < widths[0] / 3, (
+        "five times narrower, with twenty-five times the events"
+    )
 
 
 def test_articles_of_one_event_are_drawn_together():
@@ -48,7 +66,9 @@ def test_articles_of_one_event_are_drawn_together():
     intervals = []
     for size in (2, 40):
         clusters = events_of(20, size)
-        stories = {key: key if int(event) % 2 else event for key, event in clusters.items()}
+        stories = {
+            key: key if int(event) % 2 else event for key, event in clusters.items()
+        }
         low, high = measure(stories, clusters).intervals["recall"]
         intervals.append(high - low)
     assert intervals[1] > 1.5 * intervals[0]
@@ -57,7 +77,10 @@ def test_articles_of_one_event_are_drawn_together():
 def test_wrong_stories_and_events_are_named_with_their_articles_the_largest_first():
     stories = {"a": "x", "b": "x", "c": "y", "d": "y", "e": "y"}
     titles = {key: f"Title {key}" for key in stories}
-    mixed, split = (wrong_groups(*each, titles, ()) for each in ((stories, CLUSTERS), (CLUSTERS, stories)))
+    mixed, split = (
+        wrong_groups(*each, titles, ())
+        for each in ((stories, CLUSTERS), (CLUSTERS, stories))
+    )
     assert [(one.name, one.parts) for one in mixed] == [
         ("y", {"1": {"c": "Title c"}, "2": {"d": "Title d"}, "3": {"e": "Title e"}})
     ]

@@ -25,12 +25,18 @@ from tests.support.articles import FLOOD, NOON
 TUNING = Tuning().section("identity", IdentityTuning)
 
 
-def marked(title: str, text: str, minute: dt.datetime | None = NOON, source: str = "s") -> EntryHashes:
+def marked(
+    title: str, text: str, minute: dt.datetime | None = NOON, source: str = "s"
+) -> EntryHashes:
     published = Published(time=minute) if minute else None
-    return hash_entry(Entry(source=source, title=title, html=text, published=published), TUNING)
+    return hash_entry(
+        Entry(source=source, title=title, html=text, published=published), TUNING
+    )
 
 
-def look(article: str, entry_hashes: EntryHashes, source: str = "s", day: int = 0) -> Observation:
+def look(
+    article: str, entry_hashes: EntryHashes, source: str = "s", day: int = 0
+) -> Observation:
     return Observation(
         article=article,
         source=source,
@@ -50,24 +56,35 @@ def found(
 ) -> dict[int, EntryMatch]:
     given_now = dict(enumerate(strangers))
     return match_entries(
-        given_now, looks, source="s", related_sources=related_sources, taken=taken, tuning=TUNING
+        given_now,
+        looks,
+        source="s",
+        related_sources=related_sources,
+        taken=taken,
+        tuning=TUNING,
     )
 
 
 def test_markup_case_spaces_and_addresses_are_no_words() -> None:
     one = marked(
-        "Levee  breaks at Pennmouth", f"<p>{FLOOD}</p><a href='http://a.example/1'>more</a> http://x.example"
+        "Levee  breaks at Pennmouth",
+        f"<p>{FLOOD}</p><a href='http://a.example/1'>more</a> http://x.example",
     )
     two = marked(
-        "levee breaks at Pennmouth", f"<div class='b'>{FLOOD.upper()}\n<br>more</div> https://y.example/2"
+        "levee breaks at Pennmouth",
+        f"<div class='b'>{FLOOD.upper()}\n<br>more</div> https://y.example/2",
     )
     assert one == two
     assert one.is_long
 
 
 def test_seconds_and_the_time_of_a_poll_are_no_date() -> None:
-    assert marked("Levee breaks", FLOOD, NOON) == marked("Levee breaks", FLOOD, NOON.replace(second=30))
-    polled = Entry(source="s", title="Levee breaks", published=Published(time=NOON, origin="poll"))
+    assert marked("Levee breaks", FLOOD, NOON) == marked(
+        "Levee breaks", FLOOD, NOON.replace(second=30)
+    )
+    polled = Entry(
+        source="s", title="Levee breaks", published=Published(time=NOON, origin="poll")
+    )
     assert hash_entry(polled, TUNING).minute is None
 
 
@@ -78,7 +95,13 @@ def test_hardly_any_words_say_nothing() -> None:
 
 def test_marks_take_time_by_length_alone() -> None:
     """Markup that never closes: were it quadratic, this would take minutes (and the time-out of the test)."""
-    for hostile in ("<" * 200_000, "<a " * 70_000, "&" * 200_000, "http://" * 30_000, "\udc80" * 1000):
+    for hostile in (
+        "<" * 200_000,
+        "<a " * 70_000,
+        "&" * 200_000,
+        "http://" * 30_000,
+        "\udc80" * 1000,
+    ):
         marked(hostile[:2000], hostile)
 
 
@@ -100,28 +123,47 @@ def test_another_source_must_be_of_the_same_site_and_agree_in_the_title_too() ->
     assert found([marked("Levee breaks", FLOOD)], [known], related_sources=("t",)) == {
         0: EntryMatch(article="a", by="words")
     }
-    assert found([marked("Levee gives way", FLOOD)], [known], related_sources=("t",)) == {}
+    assert (
+        found([marked("Levee gives way", FLOOD)], [known], related_sources=("t",)) == {}
+    )
 
 
 @given(st.permutations(range(8)), st.sampled_from([None, NOON]))
-def test_the_order_of_what_is_known_decides_nothing(order: list[int], minute: dt.datetime | None) -> None:
-    reported = [marked(f"Title of number {n // 2}", f"{FLOOD} {n // 2}", minute) for n in range(8)]
-    looks = [look(f"a{n}", entry_hashes, day=n) for n, entry_hashes in enumerate(reported)]
+def test_the_order_of_what_is_known_decides_nothing(
+    order: list[int], minute: dt.datetime | None
+) -> None:
+    reported = [
+        marked(f"Title of number {n // 2}", f"{FLOOD} {n // 2}", minute)
+        for n in range(8)
+    ]
+    looks = [
+        look(f"a{n}", entry_hashes, day=n) for n, entry_hashes in enumerate(reported)
+    ]
     assert found(reported, [looks[n] for n in order]) == found(reported, looks)
 
 
 def test_a_feed_goes_on_where_one_other_ended() -> None:
     reported = [marked(f"Title of number {n}", f"{FLOOD} {n}") for n in range(5)]
     strangers = dict(enumerate(reported))
-    looks = [look(f"a{n}", entry_hashes, source="old") for n, entry_hashes in enumerate(reported)]
+    looks = [
+        look(f"a{n}", entry_hashes, source="old")
+        for n, entry_hashes in enumerate(reported)
+    ]
     assert find_moved_source(strangers, looks, {"old"}, TUNING) == "old"
     assert find_moved_source(strangers, looks, set(), TUNING) is None
-    assert find_moved_source(strangers, looks[:4], {"old"}, TUNING) is None, "one in five is other news"
+    assert find_moved_source(strangers, looks[:4], {"old"}, TUNING) is None, (
+        "one in five is other news"
+    )
     twice = [
         *looks,
-        *(look(f"b{n}", entry_hashes, source="older") for n, entry_hashes in enumerate(reported)),
+        *(
+            look(f"b{n}", entry_hashes, source="older")
+            for n, entry_hashes in enumerate(reported)
+        ),
     ]
-    assert find_moved_source(strangers, twice, {"old", "older"}, TUNING) is None, "which of the two?"
+    assert find_moved_source(strangers, twice, {"old", "older"}, TUNING) is None, (
+        "which of the two?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,11 +182,22 @@ def test_a_feed_goes_on_where_one_other_ended() -> None:
 def test_keys_that_different_entries_share_say_nothing(
     claims: list[tuple[bytes | None, bytes | None, str]], void: set[bytes]
 ) -> None:
-    assert shared_keys([EntryKeys(guid=guid, url=url, headline=said) for guid, url, said in claims]) == void
+    assert (
+        shared_keys(
+            [EntryKeys(guid=guid, url=url, headline=said) for guid, url, said in claims]
+        )
+        == void
+    )
 
 
 def test_strikes_are_polls_running() -> None:
     strikes = 0
-    for restless, settled, expected in ((50, 0, 1), (41, 9, 2), (0, 0, 2), (40, 10, 0), (50, 0, 1)):
+    for restless, settled, expected in (
+        (50, 0, 1),
+        (41, 9, 2),
+        (0, 0, 2),
+        (40, 10, 0),
+        (50, 0, 1),
+    ):
         strikes = update_strikes(strikes, restless, settled, TUNING)
         assert strikes == expected

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.extract.entry_identity import identify, next_generation_id, short_id, story_id, url_key
+from aggregator.extract.entry_identity import (
+    identify,
+    next_generation_id,
+    short_id,
+    story_id,
+    url_key,
+)
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry
 
@@ -21,7 +27,11 @@ ENTRIES = st.builds(
     outlet=st.none() | TEXTS,
     authority=st.sampled_from(["own", "page", "handed", "foreign"]),
 )
-URLS = st.none() | st.just("https://news.example/a") | TEXTS.map(lambda path: f"https://news.example/{path}")
+URLS = (
+    st.none()
+    | st.just("https://news.example/a")
+    | TEXTS.map(lambda path: f"https://news.example/{path}")
+)
 
 
 @given(ENTRIES, URLS)
@@ -39,7 +49,9 @@ def test_an_identity_is_stable_and_whole(entry: Entry, url: str | None) -> None:
 def test_words_are_no_part_of_the_id_where_there_is_an_address_or_a_guid(
     entry: Entry, url: str | None, words: str
 ) -> None:
-    other = msgspec.structs.replace(entry, title=words, text=words, author=words, outlet=words)
+    other = msgspec.structs.replace(
+        entry, title=words, text=words, author=words, outlet=words
+    )
     if entry.guid or url is not None:
         assert identify(other, url).keys == identify(entry, url).keys
 
@@ -69,8 +81,15 @@ def test_parts_cannot_run_into_each_other(one: str, two: str) -> None:
 
 
 def test_text_alone_identifies_within_its_outlet_whatever_its_spaces_and_case() -> None:
-    one = Entry(source="a.jsonl", outlet="Gazette", title="Levee  breaks", text="The river\nrose.")
-    two = Entry(source="b.jsonl", outlet="Gazette", title="LEVEE breaks", text="the river rose.")
+    one = Entry(
+        source="a.jsonl",
+        outlet="Gazette",
+        title="Levee  breaks",
+        text="The river\nrose.",
+    )
+    two = Entry(
+        source="b.jsonl", outlet="Gazette", title="LEVEE breaks", text="the river rose."
+    )
     assert identify(one, None).article == identify(two, None).article
     assert identify(one, None).content_hash == identify(two, None).content_hash
     elsewhere = msgspec.structs.replace(two, outlet="Herald")
@@ -99,9 +118,13 @@ def test_variants_of_an_address_are_one_article(copy: str) -> None:
 
 
 @given(TEXTS, st.integers(0, 50), st.integers(0, 50))
-def test_ids_of_stories_and_generations_never_meet(article: str, one: int, two: int) -> None:
+def test_ids_of_stories_and_generations_never_meet(
+    article: str, one: int, two: int
+) -> None:
     assert (story_id(article, one) == story_id(article, two)) == (one == two)
-    assert (next_generation_id(article, one) == next_generation_id(article, two)) == (one == two)
+    assert (next_generation_id(article, one) == next_generation_id(article, two)) == (
+        one == two
+    )
     assert story_id(article, one) != next_generation_id(article, one)
 
 

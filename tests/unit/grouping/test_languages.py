@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read, weights_of
+from aggregator.grouping.pairs.term_codec import (
+    FIELDS,
+    HASH_BITS,
+    ids_of,
+    read,
+    weights_of,
+)
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.text.common_words import SHARES, listed_words
@@ -98,7 +104,11 @@ def test_numbers_in_chinese_characters_are_written_out(text, written):
 
 @pytest.mark.parametrize(
     ("language", "text", "number"),
-    [("ar", "قتل ٣١٢ شخصا", "312"), ("ja", "３１２人", "312"), ("fa", "۷٫۵ درصد", "7.5")],
+    [
+        ("ar", "قتل ٣١٢ شخصا", "312"),
+        ("ja", "３１２人", "312"),
+        ("fa", "۷٫۵ درصد", "7.5"),
+    ],
 )
 def test_digits_of_other_scripts_are_numbers(language, text, number):
     lexicon = Vocabulary(language, EMPTY)
@@ -107,7 +117,12 @@ def test_digits_of_other_scripts_are_numbers(language, text, number):
 
 @pytest.mark.parametrize(
     ("language", "word", "number"),
-    [("ru", "трёх", "3"), ("ar", "ثلاثة", "3"), ("pl", "pięciu", "5"), ("de", "Zwei", "2")],
+    [
+        ("ru", "трёх", "3"),
+        ("ar", "ثلاثة", "3"),
+        ("pl", "pięciu", "5"),
+        ("de", "Zwei", "2"),
+    ],
 )
 def test_number_words(language, word, number):
     assert Vocabulary(language, EMPTY).number(word) == number
@@ -123,14 +138,26 @@ def test_a_text_without_spaces_is_read_up_to_its_bound():
 @pytest.mark.parametrize(
     ("language", "text", "found"),
     [
-        ("zh", "海岸警卫队发言人尼科斯·亚历克修说，“爱琴之星”号", ["尼科斯·亚历克修", "爱琴之星"]),
+        (
+            "zh",
+            "海岸警卫队发言人尼科斯·亚历克修说，“爱琴之星”号",
+            ["尼科斯·亚历克修", "爱琴之星"],
+        ),
         ("zh", "位于纳克索斯岛，离杭州很远", ["纳克索斯"]),
         ("zh", "行长潘功胜表示，主席罗明在会上", ["潘功胜", "罗明"]),
         ("ja", "外国為替市場と串本町", ["串本"]),
-        ("ja", "ナクソス島沖でフェリーが燃え、森下香織さんは", ["ナクソス", "森下香織"]),
+        (
+            "ja",
+            "ナクソス島沖でフェリーが燃え、森下香織さんは",
+            ["ナクソス", "森下香織"],
+        ),
         ("ar", "وقال المتحدث نيكوس أليكسيو", ["نيكوس أليكسيو"]),
         ("ko", "어제 김철수 대통령은", ["김철수"]),
-        ("de", "Der Zug nach Augsburg fuhr mit Verspätung nach Mitteilung der Bahn.", ["augsburg"]),
+        (
+            "de",
+            "Der Zug nach Augsburg fuhr mit Verspätung nach Mitteilung der Bahn.",
+            ["augsburg"],
+        ),
         ("ru", "На шахте «Осиновская» под Новокузнецком", ["осиновск", "новокузнецк"]),
         ("fr", "le navire « Aegean Star » et l'équipe", ["aegean star"]),
     ],
@@ -150,7 +177,9 @@ def test_institutions_that_are_always_named_are_no_names():
 @pytest.mark.parametrize("language", LISTED)
 def test_lists_hold_words_below_their_headings(language):
     lists = dict(listed_words(language))
-    assert [name for name in SHARES if len(lists.get(name, [])) <= 50 and name != "named"] == []
+    assert [
+        name for name in SHARES if len(lists.get(name, [])) <= 50 and name != "named"
+    ] == []
 
 
 @pytest.mark.parametrize("language", ["ar", "ja", "ru", "zh"])
@@ -158,12 +187,16 @@ def test_a_place_that_is_often_named_weighs_less_than_an_unknown_one(language):
     named = {"ar": "باريس", "ja": "ロンドン", "ru": "Казань", "zh": "杭州"}[language]
     lexicon = Vocabulary(language, shipped_background())
     unknown = {"ar": "بلانكو", "ja": "タラパカ", "ru": "Икике", "zh": "伊基"}[language]
-    assert lexicon[named] >> HASH_BITS == lexicon.named_df > lexicon[unknown] >> HASH_BITS
+    assert (
+        lexicon[named] >> HASH_BITS == lexicon.named_df > lexicon[unknown] >> HASH_BITS
+    )
 
 
 def test_traditional_characters_are_the_same_terms():
     simple, traditional = "远驰汽车召回电动车", "遠馳汽車召回電動車"
-    assert PACKER.pack(simple, simple, "zh") == PACKER.pack(traditional, traditional, "zh")
+    assert PACKER.pack(simple, simple, "zh") == PACKER.pack(
+        traditional, traditional, "zh"
+    )
 
 
 def test_a_language_without_a_list_has_no_ranks():
@@ -185,7 +218,9 @@ def test_words_that_tell_what_it_is_about_weigh_most():
 
 
 def test_a_list_is_not_asked_where_words_were_counted():
-    counted = BackgroundFrequencies(events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}})
+    counted = BackgroundFrequencies(
+        events={"*": 10, "de": 10}, counts={("w", "de"): {"polizei": 3}}
+    )
     assert not Vocabulary("de", counted).has_lists_only
     assert Vocabulary("de", shipped_background()).has_lists_only
 
@@ -205,7 +240,8 @@ SAME_AND_OTHER = {
 @pytest.mark.parametrize("language", sorted(SAME_AND_OTHER))
 def test_languages_without_a_list_still_tell_events_apart(language):
     one, same, other = (
-        set(ids_of(read(PACKER.pack(title, "", language))).tolist()) for title in SAME_AND_OTHER[language]
+        set(ids_of(read(PACKER.pack(title, "", language))).tolist())
+        for title in SAME_AND_OTHER[language]
     )
     assert len(one & same) >= 3 * max(1, len(one & other))
 
@@ -219,21 +255,36 @@ SCRAPS = [
 @pytest.mark.later
 @pytest.mark.slow
 @given(
-    st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map("".join),
+    st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=8)), max_size=30).map(
+        "".join
+    ),
     st.sampled_from([*LISTED, "en", "th", "hi", "he", "tr", "ko", "fa", None]),
 )
 @settings(max_examples=150, deadline=None)
 def test_any_mixture_of_scripts_can_be_packed(text, language):
     packed = PACKER.pack(text[:20], text, language)
     assert packed == TermPacker(MODEL).pack(text[:20], text, language)
-    assert set(ids_of(read(packed)).tolist()) <= set(PACKER.readable_terms(text[:20], text, language))
+    assert set(ids_of(read(packed)).tolist()) <= set(
+        PACKER.readable_terms(text[:20], text, language)
+    )
 
 
 @pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "text", ["1,1" * 80_000, "三" * 240_000, "ก" * 240_000, "斯" * 240_000, "「" * 240_000, "ナ・" * 99_999]
+    "text",
+    [
+        "1,1" * 80_000,
+        "三" * 240_000,
+        "ก" * 240_000,
+        "斯" * 240_000,
+        "「" * 240_000,
+        "ナ・" * 99_999,
+    ],
 )
 def test_hostile_texts_in_any_script_are_bounded(text):
-    assert len(read(PACKER.pack(text[:200], text + "中", "zh"))) <= MODEL.tuning.packed_terms
+    assert (
+        len(read(PACKER.pack(text[:200], text + "中", "zh")))
+        <= MODEL.tuning.packed_terms
+    )
     assert Vocabulary("zh", EMPTY)["中" * 1000] != STOP_WORD

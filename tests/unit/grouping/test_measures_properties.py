@@ -14,7 +14,8 @@ from aggregator.admin.bcubed import (
 
 NAMES = st.sampled_from("abcdef")
 IDS = st.text("uvwxyz", min_size=1, max_size=3)
-GROUPINGS = st.dictionaries(IDS, st.tuples(NAMES, NAMES), max_size=40)  # story and cluster of an article
+# Story and cluster of an article
+GROUPINGS = st.dictionaries(IDS, st.tuples(NAMES, NAMES), max_size=40)
 TWINS = st.dictionaries(IDS, st.none() | IDS, max_size=30)
 
 
@@ -24,7 +25,9 @@ def sides(both: dict[str, tuple[str, str]]) -> tuple[dict[str, str], dict[str, s
 
 def shares(report: GroupingMetrics) -> list[float]:
     scores = (report.bcubed, report.pairs, report.alone)
-    of_scores = [value for one in scores for value in (one.precision, one.recall, one.f1)]
+    of_scores = [
+        value for one in scores for value in (one.precision, one.recall, one.f1)
+    ]
     return [*of_scores, report.over_merge, report.split]
 
 
@@ -41,14 +44,21 @@ def test_intervals_lie_between_0_and_1_and_of_what_never_varies_are_a_point(both
         assert 0.0 <= low <= high <= 1.0 + 1e-12
     perfect = measure(sides(both)[1], sides(both)[1])
     for name, limits in perfect.intervals.items():
-        assert limits == ((0.0, 0.0) if name in ("over_merge", "split") else pytest.approx((1.0, 1.0)))
+        assert limits == (
+            (0.0, 0.0) if name in ("over_merge", "split") else pytest.approx((1.0, 1.0))
+        )
 
 
 @given(GROUPINGS)
 def test_a_perfect_grouping_has_nothing_wrong(both):
     _, clusters = sides(both)
     report = measure({k: f"story of {v}" for k, v in clusters.items()}, clusters)
-    assert (report.bcubed.f1, report.pairs.f1, report.over_merge, report.split) == (1.0, 1.0, 0.0, 0.0)
+    assert (report.bcubed.f1, report.pairs.f1, report.over_merge, report.split) == (
+        1.0,
+        1.0,
+        0.0,
+        0.0,
+    )
 
 
 @pytest.mark.slow
@@ -62,11 +72,16 @@ def test_alone_is_what_every_article_alone_gets(both):
 
 @pytest.mark.slow
 @given(GROUPINGS, st.permutations("abcdef"), st.permutations("abcdef"), st.randoms())
-def test_names_and_order_do_not_matter(both, other_stories, other_clusters, chance: random.Random):
+def test_names_and_order_do_not_matter(
+    both, other_stories, other_clusters, chance: random.Random
+):
     shuffled = list(both.items())
     chance.shuffle(shuffled)
     renamed = {
-        k: (other_stories["abcdef".index(story)], other_clusters["abcdef".index(cluster)])
+        k: (
+            other_stories["abcdef".index(story)],
+            other_clusters["abcdef".index(cluster)],
+        )
         for k, (story, cluster) in shuffled
     }
     assert measure(*sides(renamed)) == measure(*sides(both))
@@ -76,7 +91,10 @@ def test_names_and_order_do_not_matter(both, other_stories, other_clusters, chan
 def test_precision_of_one_side_is_recall_of_the_other(both):
     stories, clusters = sides(both)
     one, other = measure(stories, clusters), measure(clusters, stories)
-    assert (one.bcubed.precision, one.bcubed.recall) == (other.bcubed.recall, other.bcubed.precision)
+    assert (one.bcubed.precision, one.bcubed.recall) == (
+        other.bcubed.recall,
+        other.bcubed.precision,
+    )
     assert (one.pairs.precision, one.over_merge) == (other.pairs.recall, other.split)
 
 

@@ -2,8 +2,22 @@
 
 from aggregator.admin.bcubed import OutletMetrics, measure_outlets, measure_sagas
 
-OUTLETS = {"a": "Herald", "b": "Gazette", "c": "Herald", "d": "Herald", "e": "Post", "f": "Gazette"}
-CLUSTERS = {"a": "flood", "b": "flood", "c": "strike", "d": "fire", "e": "fair", "f": "strike"}
+OUTLETS = {
+    "a": "Herald",
+    "b": "Gazette",
+    "c": "Herald",
+    "d": "Herald",
+    "e": "Post",
+    "f": "Gazette",
+}
+CLUSTERS = {
+    "a": "flood",
+    "b": "flood",
+    "c": "strike",
+    "d": "fire",
+    "e": "fair",
+    "f": "strike",
+}
 
 
 def test_stories_of_several_outlets_and_of_one_are_counted_apart() -> None:
@@ -30,9 +44,15 @@ def test_articles_without_outlet_are_each_of_their_own() -> None:
     assert measure_outlets(stories, {"a": "flood", "b": "flood"}, {}).stories == 1
 
 
-def test_wrong_pairs_are_counted_by_saga_and_a_story_with_an_extra_article_is_whole_but_impure() -> None:
+def test_wrong_pairs_are_counted_by_saga_and_a_story_with_an_extra_article_is_whole_but_impure() -> (
+    None
+):
     stories = {"a": "1", "b": "1", "c": "1", "d": "2", "e": "2", "f": "3"}
-    found = measure_sagas(stories, CLUSTERS, {"a": "river", "b": "river", "c": "river", "d": "x", "e": "y"})
+    found = measure_sagas(
+        stories,
+        CLUSTERS,
+        {"a": "river", "b": "river", "c": "river", "d": "x", "e": "y"},
+    )
     assert (found.several, found.pure, found.events, found.whole) == (2, 0, 2, 1)
     assert (found.wrong_pairs, found.wrong_in_saga) == (3, 2)
     assert found.report.alone.f1 < 1

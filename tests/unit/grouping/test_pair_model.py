@@ -36,7 +36,11 @@ from aggregator.grouping.pairs.pair_model import (
     shift_between,
     stream_shift,
 )
-from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot, pack_frequencies
+from aggregator.grouping.pairs.snapshot import (
+    IDF_UNITS,
+    StreamSnapshot,
+    pack_frequencies,
+)
 from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, SCALE, pack
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
@@ -56,7 +60,10 @@ _NUMBERS = itertools.count(1)
 
 
 def article(
-    title: str, text: str = "", outlet: str | None = "Herald", minutes: int | None = NOON
+    title: str,
+    text: str = "",
+    outlet: str | None = "Herald",
+    minutes: int | None = NOON,
 ) -> PairArticle:
     terms, words = PACKER.pack_counted(title, text, "en")
     return stored_as(terms, title, minutes, outlet, body_words=words)
@@ -74,7 +81,15 @@ def stored_as(
     kind: Kind = "opinion" if is_opinion else "report"
     number = next(_NUMBERS)
     return PairArticle(
-        article_of(terms, minutes, body_words, inbox_no=number, title=title, outlet=outlet, kind=kind)
+        article_of(
+            terms,
+            minutes,
+            body_words,
+            inbox_no=number,
+            title=title,
+            outlet=outlet,
+            kind=kind,
+        )
     )
 
 
@@ -88,13 +103,23 @@ def made(
     is_opinion: bool = False,
 ) -> PairArticle:
     """An article of numbered words, each of weight 1."""
-    ids = [FIELDS.index(name) << HASH_BITS | word for name, words in fields.items() for word in words]
+    ids = [
+        FIELDS.index(name) << HASH_BITS | word
+        for name, words in fields.items()
+        for word in words
+    ]
     terms = pack(np.array(ids, dtype=np.int64), np.full(len(ids), SCALE)).tobytes()
-    return stored_as(terms, title, minutes, outlet, body_words=body_words, is_opinion=is_opinion)
+    return stored_as(
+        terms, title, minutes, outlet, body_words=body_words, is_opinion=is_opinion
+    )
 
 
-def features(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> dict[str, float]:
-    return dict(zip(FEATURES, pair_features(one, [other], snapshot)[0].tolist(), strict=True))
+def features(
+    one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY
+) -> dict[str, float]:
+    return dict(
+        zip(FEATURES, pair_features(one, [other], snapshot)[0].tolist(), strict=True)
+    )
 
 
 def rows_of(*rows: Mapping[str, float]) -> Floats:
@@ -102,15 +127,21 @@ def rows_of(*rows: Mapping[str, float]) -> Floats:
     return np.array([[row.get(name, 0.0) for name in FEATURES] for row in rows])
 
 
-def compared(one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY) -> ComparedPair:
+def compared(
+    one: PairArticle, other: PairArticle, snapshot: StreamSnapshot = EMPTY
+) -> ComparedPair:
     return compare_pairs(SHIPPED, one, [other], snapshot).pairs[0]
 
 
-def come(articles: Sequence[PairArticle], snapshot: StreamSnapshot = EMPTY) -> list[list[ComparedPair]]:
+def come(
+    articles: Sequence[PairArticle], snapshot: StreamSnapshot = EMPTY
+) -> list[list[ComparedPair]]:
     """Compare each with those before it, as they come in."""
     decided = []
     for place, one in enumerate(articles):
-        pairs, one.nearest = compare_pairs(SHIPPED, one, articles[:place], snapshot, has_come=True)
+        pairs, one.nearest = compare_pairs(
+            SHIPPED, one, articles[:place], snapshot, has_come=True
+        )
         decided.append(pairs)
     return decided
 
@@ -126,15 +157,30 @@ def test_features_of_two_articles_are_those_computed_by_hand() -> None:
     snapshot = StreamSnapshot(0, (), {})
     snapshot.idf = np.zeros_like(EMPTY.idf)
     snapshot.idf[1:6] = np.array([6, 5, 4, 3, 2]) * IDF_UNITS
-    snapshot.lead_idf, snapshot.factor = snapshot.idf, np.full_like(EMPTY.factor, IDF_UNITS)
+    snapshot.lead_idf, snapshot.factor = (
+        snapshot.idf,
+        np.full_like(EMPTY.factor, IDF_UNITS),
+    )
     one = made(
-        {"all": (1, 2, 3, 4), "title": (1, 2), "lead": (3, 4), "names": (1,), "num": (50,)},
+        {
+            "all": (1, 2, 3, 4),
+            "title": (1, 2),
+            "lead": (3, 4),
+            "names": (1,),
+            "num": (50,),
+        },
         "Diary, part 4",
         outlet="Herald",
         body_words=300,
     )
     other = made(
-        {"all": (1, 2, 3, 5), "title": (1, 5), "lead": (2, 3), "names": (1, 2), "num": (51, 52)},
+        {
+            "all": (1, 2, 3, 5),
+            "title": (1, 5),
+            "lead": (2, 3),
+            "names": (1, 2),
+            "num": (51, 52),
+        },
         "Diary, part 5",
         NOON + 3 * DAY // 2,
         "Herald",
@@ -157,24 +203,47 @@ def test_features_of_two_articles_are_those_computed_by_hand() -> None:
 
 
 def test_features_of_two_reports_are_exact() -> None:
-    one = article("Grain slide closes harbour", "Grain slid into the harbour of Port Ellory.")
-    other = article("Harbour closed", "A grain slide in Port Ellory.", minutes=NOON + 3 * DAY // 2)
+    one = article(
+        "Grain slide closes harbour", "Grain slid into the harbour of Port Ellory."
+    )
+    other = article(
+        "Harbour closed", "A grain slide in Port Ellory.", minutes=NOON + 3 * DAY // 2
+    )
     found = features(one, other)
     assert found["days"] == 1.5
     assert found["title_shared"] == 2  # "clos", "harbour"
-    assert found["shorter_words"] == other.body_words < found["longer_words"] == one.body_words
+    assert (
+        found["shorter_words"]
+        == other.body_words
+        < found["longer_words"]
+        == one.body_words
+    )
     assert found["shorter_title"] == 2
     assert found["title_in_lead_max"] == 1.0
     same = features(one, one)
-    for field in ("all", "title", "lead", "stream_cosine", "title_cosine", "lead_cosine"):
+    for field in (
+        "all",
+        "title",
+        "lead",
+        "stream_cosine",
+        "title_cosine",
+        "lead_cosine",
+    ):
         assert same[field] == pytest.approx(1.0, abs=0.01), field
     assert same["days"] == same["title_missing_max"] == same["lead_missing_max"] == 0
 
 
 def test_articles_without_a_common_word_share_nothing() -> None:
-    one, other = article("Quilt", "Walrus sonnet."), article("Violin", "Meadow lantern.")
+    one, other = (
+        article("Quilt", "Walrus sonnet."),
+        article("Violin", "Meadow lantern."),
+    )
     found = features(one, other)
-    nothing = [name for name in FEATURES if any(part in name for part in ("shared", "mass", "cosine"))]
+    nothing = [
+        name
+        for name in FEATURES
+        if any(part in name for part in ("shared", "mass", "cosine"))
+    ]
     assert {found[name] for name in (*FIELDS, *nothing)} == {0.0}
     assert found["title_missing_min"] == found["lead_missing_min"] == 1.0
 
@@ -196,12 +265,33 @@ FRAME = (
     [
         ("Garden diary, part 6", "Garden diary: part 17", (3 / 4, 0, 1, 1, 1, 0, 0)),
         ("花园日记 第6集", "花园日记 第7集", (6 / 7, 0, 1, 1, 1, 0, 0)),
-        ("Щоденник садівника, частина 6", "Щоденник садівника, частина 7", (3 / 4, 0, 1, 1, 1, 0, 0)),
-        ("Fire at the old school in Rowan", "Fire at the old school in Elder", (6 / 7, 0, 1, 1, 0, 1, 0)),
-        ("Stocks close higher again", "Stocks close lower again", (3 / 4, 0, 1, 1, 0, 0, 1)),
-        ("Rowan beats Elder in final", "Elder beats Rowan in final", (3 / 5, 2, 0, 0, 0, 0, 0)),
-        ("ROWAN WINS AGAIN", "Elder Wins Again", (2 / 3, 0, 1, 1, 0, 0, 1)),  # capitals tell no names
-        ("Levee breaks near Rowan", "Levee breaks near Rowan, four dead", (1, 0, 0, 2, 0, 0, 0)),
+        (
+            "Щоденник садівника, частина 6",
+            "Щоденник садівника, частина 7",
+            (3 / 4, 0, 1, 1, 1, 0, 0),
+        ),
+        (
+            "Fire at the old school in Rowan",
+            "Fire at the old school in Elder",
+            (6 / 7, 0, 1, 1, 0, 1, 0),
+        ),
+        (
+            "Stocks close higher again",
+            "Stocks close lower again",
+            (3 / 4, 0, 1, 1, 0, 0, 1),
+        ),
+        (
+            "Rowan beats Elder in final",
+            "Elder beats Rowan in final",
+            (3 / 5, 2, 0, 0, 0, 0, 0),
+        ),
+        # Capitals tell no names
+        ("ROWAN WINS AGAIN", "Elder Wins Again", (2 / 3, 0, 1, 1, 0, 0, 1)),
+        (
+            "Levee breaks near Rowan",
+            "Levee breaks near Rowan, four dead",
+            (1, 0, 0, 2, 0, 0, 0),
+        ),
         ("Levee breaks, 4 dead", "Pennmouth: 300 fetched by boat", (0,) * 7),
         ("", "Garden diary", (0,) * 7),
     ],
@@ -215,32 +305,52 @@ def test_titles_of_one_pattern_show_what_stands_in_the_place_of_what(
 
 @pytest.mark.parametrize(
     ("one", "other", "apart"),
-    [((50,), (51, 52), 1), ((50, 53), (51, 52, 54), 2), ((50, 53), (51, 52, 53), 0), ((), (51,), 0)],
+    [
+        ((50,), (51, 52), 1),
+        ((50, 53), (51, 52, 54), 2),
+        ((50, 53), (51, 52, 53), 0),
+        ((), (51,), 0),
+    ],
 )
-def test_one_shared_number_is_enough(one: tuple[int, ...], other: tuple[int, ...], apart: int) -> None:
+def test_one_shared_number_is_enough(
+    one: tuple[int, ...], other: tuple[int, ...], apart: int
+) -> None:
     assert features(made({"num": one}), made({"num": other}))["numbers_apart"] == apart
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_same"), [("Herald", "Herald", 1), ("Herald", "Echo", 0), (None, None, 0)]
+    ("one", "other", "is_same"),
+    [("Herald", "Herald", 1), ("Herald", "Echo", 0), (None, None, 0)],
 )
-def test_an_unknown_outlet_equals_no_other(one: str | None, other: str | None, is_same: int) -> None:
-    assert features(article(LEVEE, "", one), article(LEVEE, "", other))["same_outlet"] == is_same
+def test_an_unknown_outlet_equals_no_other(
+    one: str | None, other: str | None, is_same: int
+) -> None:
+    assert (
+        features(article(LEVEE, "", one), article(LEVEE, "", other))["same_outlet"]
+        == is_same
+    )
 
 
 _WORDS = st.lists(
-    st.sampled_from(["levee", "river", "Pennmouth", "dead", "4", "boat", "trains"]), max_size=12
+    st.sampled_from(["levee", "river", "Pennmouth", "dead", "4", "boat", "trains"]),
+    max_size=12,
 )
 _ARTICLES = st.tuples(
-    _WORDS.map(" ".join), _WORDS.map(" ".join), st.none() | st.integers(NOON, NOON + 9 * DAY)
+    _WORDS.map(" ".join),
+    _WORDS.map(" ".join),
+    st.none() | st.integers(NOON, NOON + 9 * DAY),
 )
 
 
 @pytest.mark.slow
 @given(_ARTICLES, _ARTICLES)
 @settings(max_examples=60, deadline=None)
-def test_features_are_symmetric(one: tuple[str, str, int | None], other: tuple[str, str, int | None]) -> None:
-    left, right = (article(title, text, minutes=minutes) for title, text, minutes in (one, other))
+def test_features_are_symmetric(
+    one: tuple[str, str, int | None], other: tuple[str, str, int | None]
+) -> None:
+    left, right = (
+        article(title, text, minutes=minutes) for title, text, minutes in (one, other)
+    )
     for snapshot in (EMPTY, FLOODED):
         assert features(left, right, snapshot) == features(right, left, snapshot)
 
@@ -248,7 +358,9 @@ def test_features_are_symmetric(one: tuple[str, str, int | None], other: tuple[s
 @pytest.mark.slow
 @given(st.permutations(range(4)), _ARTICLES)
 @settings(max_examples=30, deadline=None)
-def test_the_order_of_the_reports_changes_nothing(order: list[int], one: tuple[str, str, int | None]) -> None:
+def test_the_order_of_the_reports_changes_nothing(
+    order: list[int], one: tuple[str, str, int | None]
+) -> None:
     reports = [
         article(LEVEE, FLOOD),
         article("Pennmouth under water", FLOOD_ELSEWHERE, "Blog", NOON + DAY),
@@ -269,26 +381,45 @@ def test_the_order_of_the_reports_changes_nothing(order: list[int], one: tuple[s
 
 
 def test_shared_words_count_beside_the_title_only() -> None:
-    one = article(LEVEE, "Levee breaks at Pennmouth. Four dead, and a walrus in a quilt.")
-    others = [article("Arrel", "The walrus slept."), article("Arrel", "A quilt. A levee at Pennmouth.")]
+    one = article(
+        LEVEE, "Levee breaks at Pennmouth. Four dead, and a walrus in a quilt."
+    )
+    others = [
+        article("Arrel", "The walrus slept."),
+        article("Arrel", "A quilt. A levee at Pennmouth."),
+    ]
     own = beside_title(one)
     both = shared_beside_title(own, others, EMPTY)
-    assert 0.0 < max(shared_beside_title(own, [other], EMPTY) for other in others) < both < 1.0
-    longer = article(
-        "Arrel", "A quilt. A levee at Pennmouth. The ferries, the dredgers and the gondolas waited."
+    assert (
+        0.0
+        < max(shared_beside_title(own, [other], EMPTY) for other in others)
+        < both
+        < 1.0
     )
-    assert shared_beside_title(own, [others[0], longer], EMPTY) < both, "more words, as many shared"
-    assert shared_beside_title(own, [one], EMPTY) < 1.0, "the words of the title are in its text, too"
+    longer = article(
+        "Arrel",
+        "A quilt. A levee at Pennmouth. The ferries, the dredgers and the gondolas waited.",
+    )
+    assert shared_beside_title(own, [others[0], longer], EMPTY) < both, (
+        "more words, as many shared"
+    )
+    assert shared_beside_title(own, [one], EMPTY) < 1.0, (
+        "the words of the title are in its text, too"
+    )
     assert shared_beside_title(own, [article(LEVEE, LEVEE)], EMPTY) == 0.0
     assert shared_beside_title(own, [], EMPTY) == 0.0
 
 
 # --- neighbours --------------------------------------------------------------------------------------------
 
-_SIMILARITIES = st.fixed_dictionaries(dict.fromkeys(SCALED, st.floats(0, 4)) | {"days": st.floats(-1, 9)})
+_SIMILARITIES = st.fixed_dictionaries(
+    dict.fromkeys(SCALED, st.floats(0, 4)) | {"days": st.floats(-1, 9)}
+)
 
 
-@given(st.lists(_SIMILARITIES, min_size=1, max_size=9), st.randoms(use_true_random=False))
+@given(
+    st.lists(_SIMILARITIES, min_size=1, max_size=9), st.randoms(use_true_random=False)
+)
 @settings(max_examples=60, deadline=None)
 def test_the_nearest_are_stored_and_do_not_depend_on_the_order(
     pairs: list[dict[str, float]], random: Random
@@ -310,7 +441,9 @@ def test_an_article_without_neighbours_has_none_stored() -> None:
     assert none.shape == (len(SCALED), NEAREST)
     assert np.array_equal(none, read_nearest(b""))
     assert not none.any()
-    assert not nearest_of(rows_of({"all": 1.0, "days": -1.0}, {"all": 1.0, "days": NEAR_DAYS + 0.1})).any()
+    assert not nearest_of(
+        rows_of({"all": 1.0, "days": -1.0}, {"all": 1.0, "days": NEAR_DAYS + 0.1})
+    ).any()
 
 
 @pytest.mark.parametrize(
@@ -348,15 +481,20 @@ def test_a_pair_that_is_not_near_in_time_takes_no_neighbour_away(days: float) ->
     own.nearest = nearest_of(rows_of({"all": 0.3}, {"all": 0.1}))
     row = rows_of({"all": 0.3, "days": days})
     add_neighbours(row, own, own.nearest, [made({})])
-    assert row[0, AT["all_other_near"]] == pytest.approx(0.2)  # `own` is the earlier one
+    # `own` is the earlier one
+    assert row[0, AT["all_other_near"]] == pytest.approx(0.2)
 
 
 def test_a_pair_stands_out_less_where_both_have_many_near_neighbours() -> None:
     words = FLOOD.split()
-    crowd = [(LEVEE, " ".join(words[:place] + words[place + 9 :])) for place in range(0, 54, 9)]
+    crowd = [
+        (LEVEE, " ".join(words[:place] + words[place + 9 :]))
+        for place in range(0, 54, 9)
+    ]
     pair = [(LEVEE, FLOOD), ("Pennmouth under water", FLOOD_ELSEWHERE)]
     alone, crowded = (
-        come([article(*one) for one in texts])[-1][-1].features for texts in (pair, [*crowd, *pair])
+        come([article(*one) for one in texts])[-1][-1].features
+        for texts in (pair, [*crowd, *pair])
     )
     for name in SCALED:
         assert alone[AT[name]] == crowded[AT[name]]
@@ -425,7 +563,12 @@ def test_trees_give_the_leaves_of_a_walk_from_their_roots() -> None:
 
 @pytest.mark.later
 @pytest.mark.slow
-@given(st.lists(st.lists(st.floats(-1, 3), min_size=len(FEATURES), max_size=len(FEATURES)), min_size=1))
+@given(
+    st.lists(
+        st.lists(st.floats(-1, 3), min_size=len(FEATURES), max_size=len(FEATURES)),
+        min_size=1,
+    )
+)
 @settings(max_examples=30, deadline=None)
 def test_what_the_groups_add_sums_up_to_the_logit(rows: list[list[float]]) -> None:
     leaves = SHIPPED.leaves(np.array(rows))
@@ -446,8 +589,13 @@ def test_trees_of_other_features_are_refused() -> None:
 
 def test_reports_of_one_event_have_a_logit_above_zero() -> None:
     own = article(LEVEE, FLOOD)
-    assert compared(own, article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo")).logit > 0
-    later = compared(own, article("Parliament votes for a dyke fund", DYKES, "Echo", NOON + 4 * DAY))
+    assert (
+        compared(own, article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo")).logit
+        > 0
+    )
+    later = compared(
+        own, article("Parliament votes for a dyke fund", DYKES, "Echo", NOON + 4 * DAY)
+    )
     assert later.is_compared
     assert later.logit < 0, "a later step of the affair"
 
@@ -485,34 +633,51 @@ def test_a_stored_pair_has_one_logit_whichever_is_compared_with_the_other(
 ) -> None:
     stored = [article(*one) for one in texts]
     decided = come(stored, snapshot)
-    for (at_one, one), (at_other, other) in itertools.combinations(enumerate(stored), 2):
+    for (at_one, one), (at_other, other) in itertools.combinations(
+        enumerate(stored), 2
+    ):
         pair = compared(one, other, snapshot)
         assert are_equal(pair, compared(other, one, snapshot))
-        assert are_equal(pair, decided[at_other][at_one]), "and the one with which the later was decided"
+        assert are_equal(pair, decided[at_other][at_one]), (
+            "and the one with which the later was decided"
+        )
 
 
 @pytest.mark.parametrize("apart", [0, 1, 3])
 @pytest.mark.parametrize("late", [0, 2])
 def test_reasons_sum_up_to_the_mean_logit(apart: int, late: int) -> None:
     own = article(LEVEE, FLOOD)
-    reports = [article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo"), article("Dykes", DYKES, "Post")]
+    reports = [
+        article("Pennmouth under water", FLOOD_ELSEWHERE, "Echo"),
+        article("Dykes", DYKES, "Post"),
+    ]
     unlike = [article("Quilt", "Walrus sonnet.") for _ in range(apart)]
-    unlike += [article("Dykes", DYKES, "Post", NOON + 20 * DAY) for _ in range(late)]  # compared
+    # Compared
+    unlike += [article("Dykes", DYKES, "Post", NOON + 20 * DAY) for _ in range(late)]
     for others in ([*reports, *unlike], unlike):
         pairs, _ = compare_pairs(SHIPPED, own, others, EMPTY)
         assert sum(not pair.is_compared for pair in pairs) == apart
         assert sum(pair.logit == UNLIKE for pair in pairs) == apart + late
         reasons = {reason.name: reason for reason in reasons_of(SHIPPED, pairs)}
-        expected = {*(_GROUPS if len(pairs) > apart else ()), *(["unlike"] if apart + late else [])}
+        expected = {
+            *(_GROUPS if len(pairs) > apart else ()),
+            *(["unlike"] if apart + late else []),
+        }
         assert set(reasons) == expected
         if pairs:
             total = sum(reason.share for reason in reasons.values()) + SHIPPED.bias
-            assert total == pytest.approx(sum(pair.logit for pair in pairs) / len(pairs))
+            assert total == pytest.approx(
+                sum(pair.logit for pair in pairs) / len(pairs)
+            )
         if apart + late:
             assert reasons["unlike"].value == apart + late
     pairs, _ = compare_pairs(SHIPPED, own, reports, EMPTY)
-    value = {reason.name: reason.value for reason in reasons_of(SHIPPED, pairs)}["texts"]
-    assert value == pytest.approx(np.mean([pair.features[AT["stream_cosine"]] for pair in pairs]))
+    value = {reason.name: reason.value for reason in reasons_of(SHIPPED, pairs)}[
+        "texts"
+    ]
+    assert value == pytest.approx(
+        np.mean([pair.features[AT["stream_cosine"]] for pair in pairs])
+    )
 
 
 # --- the stream --------------------------------------------------------------------------------------------
@@ -523,7 +688,9 @@ MANY = 10**9
 
 @pytest.mark.parametrize("last", [0, 20, 100])
 def test_the_usual_share_shifts_nothing(last: int) -> None:
-    assert stream_shift(round(TUNING.stream_share * last), last, TUNING) == pytest.approx(0.0, abs=1e-9)
+    assert stream_shift(
+        round(TUNING.stream_share * last), last, TUNING
+    ) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_shift_rises_with_the_share_up_to_its_limit() -> None:
@@ -545,7 +712,11 @@ def test_a_low_share_counts_in_full_within_one_source_alone() -> None:
     low, high = stream_shift(0, 150, TUNING), stream_shift(150, 150, TUNING)
     assert shift_between(low, ["a", "a"], TUNING) == low < TUNING.stream_least
     assert shift_between(low, ["a", "b"], TUNING) == TUNING.stream_least
-    assert shift_between(high, ["a", "b"], TUNING) == shift_between(high, ["a"], TUNING) == high
+    assert (
+        shift_between(high, ["a", "b"], TUNING)
+        == shift_between(high, ["a"], TUNING)
+        == high
+    )
 
 
 def test_a_source_begins_with_the_share_of_the_stream() -> None:

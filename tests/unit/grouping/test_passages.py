@@ -30,22 +30,32 @@ REACH, CAP = 40, 5
 def stored(hashes: set[int], whole: int | None = None) -> bytes:
     """A sketch with these hashes, of a text that had `whole`."""
     values = np.array(sorted(hashes), dtype="<u4")
-    return (len(values) if whole is None else whole).to_bytes(4, "little") + values.tobytes()
+    return (len(values) if whole is None else whole).to_bytes(
+        4, "little"
+    ) + values.tobytes()
 
 
 # Few buckets and few marks, so that hashes meet, and meet in one half only.
-HASHES = st.builds(lambda bucket, mark: bucket << 12 | mark, st.integers(0, 5), st.integers(0, 3))
+HASHES = st.builds(
+    lambda bucket, mark: bucket << 12 | mark, st.integers(0, 5), st.integers(0, 3)
+)
 SKETCHES = st.builds(stored, st.sets(HASHES, max_size=8))
 ROWS = st.dictionaries(st.integers(1, 120), SKETCHES, max_size=40)
 
 
 def reported(look_up: SketchLookup) -> tuple[list[tuple[int, int, int]], list[int]]:
     """All that a look says, in an order of its own."""
-    columns = (look_up.places.tolist(), look_up.numbers.tolist(), look_up.wholes.tolist())
+    columns = (
+        look_up.places.tolist(),
+        look_up.numbers.tolist(),
+        look_up.wholes.tolist(),
+    )
     return sorted(zip(*columns, strict=True)), look_up.holders().tolist()
 
 
-def naive(rows: dict[int, bytes], number: int, blob: bytes) -> tuple[list[tuple[int, int, int]], list[int]]:
+def naive(
+    rows: dict[int, bytes], number: int, blob: bytes
+) -> tuple[list[tuple[int, int, int]], list[int]]:
     asked = held(blob).tolist()
     found = [
         (asked.index(hash_), other, int.from_bytes(theirs[:4], "little"))
@@ -74,7 +84,12 @@ def test_loaded_and_counted_by_hand_are_one(
 
 @pytest.mark.later
 @pytest.mark.slow
-@given(st.lists(st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60), SKETCHES)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["add", "undo", "revise"]), SKETCHES), max_size=60
+    ),
+    SKETCHES,
+)
 @settings(deadline=None, max_examples=40)
 def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
     index, rows, number = PassageIndex(reach=REACH), {}, 0
@@ -91,7 +106,9 @@ def test_grown_is_loaded(steps: list[tuple[str, bytes]], asked: bytes) -> None:
                 index.remove(number, rows.pop(number))
     loaded = PassageIndex(reach=REACH, rows=rows.items())
     assert entries(index, number) == entries(loaded, number)
-    assert reported(index.look_up(number + 1, asked)) == reported(loaded.look_up(number + 1, asked))
+    assert reported(index.look_up(number + 1, asked)) == reported(
+        loaded.look_up(number + 1, asked)
+    )
 
 
 def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> None:
@@ -102,7 +119,9 @@ def test_an_index_covers_so_many_new_articles_and_none_before_its_reach() -> Non
     assert not index.covers(101 + REACH + AHEAD)
 
 
-def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_other() -> None:
+def test_articles_that_an_index_cannot_tell_apart_are_not_mistaken_for_each_other() -> (
+    None
+):
     """An article has 20 bits: those before and after do not come round again."""
     index = PassageIndex(reach=REACH, after=100)
     for number in (100, 101, 99 + (1 << 20), 100 + (1 << 20), 101 + (1 << 20)):
@@ -119,7 +138,9 @@ def test_a_reach_beyond_what_a_number_can_hold_is_refused() -> None:
 
 
 def test_a_full_hash_says_nothing_of_who_shares() -> None:
-    rows = [(number, stored({1, 2, 100 + number}, whole=9)) for number in range(1, CAP + 1)]
+    rows = [
+        (number, stored({1, 2, 100 + number}, whole=9)) for number in range(1, CAP + 1)
+    ]
     index = PassageIndex(reach=REACH, rows=rows)
     look_up = index.look_up(10, stored({1, 2, 101, 777}))
     assert look_up.holders().tolist() == [CAP, CAP, 1, 0]
@@ -127,7 +148,9 @@ def test_a_full_hash_says_nothing_of_who_shares() -> None:
     assert look_up.overlaps(1, CAP) == [(1, 1 / 4, True)]
     assert look_up.overlaps(2, CAP) == []
     assert look_up.overlaps(3, CAP + 1) == [(1, 3 / 4, True)]
-    assert index.look_up(10, stored({101})).overlaps(2, CAP) == [(1, 1.0, True)], "it shares all"
+    assert index.look_up(10, stored({101})).overlaps(2, CAP) == [(1, 1.0, True)], (
+        "it shares all"
+    )
 
 
 # --- sketches ----------------------------------------------------------------------------------------------
@@ -137,13 +160,18 @@ WORDS = [f"w{at}" for at in range(400)]
 
 @given(st.integers(0, 10**6), st.integers(22, 120), st.integers(1, 25))
 @settings(deadline=None, max_examples=60)
-def test_a_shared_run_of_window_and_two_words_is_met(seed: int, length: int, window: int) -> None:
+def test_a_shared_run_of_window_and_two_words_is_met(
+    seed: int, length: int, window: int
+) -> None:
     rng = random.Random(seed)
     shared = rng.choices(WORDS, k=max(length, window + 2))
-    one, two = (rng.choices(WORDS, k=60) + shared + rng.choices(WORDS, k=60) for _ in range(2))
+    one, two = (
+        rng.choices(WORDS, k=60) + shared + rng.choices(WORDS, k=60) for _ in range(2)
+    )
     tuning = msgspec.structs.replace(TUNING, window=window)
     left, right = (
-        set(held(sketch(shingle_sequence(" ".join(words)), tuning)).tolist()) for words in (one, two)
+        set(held(sketch(shingle_sequence(" ".join(words)), tuning)).tolist())
+        for words in (one, two)
     )
     assert left & right
 
@@ -152,7 +180,11 @@ def test_a_shared_run_of_window_and_two_words_is_met(seed: int, length: int, win
 @settings(deadline=None, max_examples=100)
 def test_winnowing_takes_the_least_of_every_run(hashes: list[int], window: int) -> None:
     sequence = np.array(hashes, dtype=np.uint64)
-    runs = [hashes[at : at + window] for at in range(max(1, len(hashes) - window + 1))] if hashes else []
+    runs = (
+        [hashes[at : at + window] for at in range(max(1, len(hashes) - window + 1))]
+        if hashes
+        else []
+    )
     assert winnow(sequence, window).tolist() == sorted({min(run) for run in runs})
 
 

@@ -26,7 +26,13 @@ MERGE = TUNING.threshold + TUNING.reassess_gain
 APART = -6.0
 
 
-def report(name: str, minutes: int | None = NOON, inbox: int | None = None, *, blog: bool = False):
+def report(
+    name: str,
+    minutes: int | None = NOON,
+    inbox: int | None = None,
+    *,
+    blog: bool = False,
+):
     """A report; the first letter of its name is its event."""
     number = inbox or 10 * (ord(name[0]) - ord("a")) + int(name[1:])
     role = "container" if blog else "report"
@@ -36,9 +42,13 @@ def report(name: str, minutes: int | None = NOON, inbox: int | None = None, *, b
 class Tables:
     """A StoryLookup of stories numbered from 1; pairs that are not in `logits` are unlike."""
 
-    def __init__(self, *stories: Sequence[Article], logits: dict[str, float] | None = None) -> None:
+    def __init__(
+        self, *stories: Sequence[Article], logits: dict[str, float] | None = None
+    ) -> None:
         self.stories = dict(enumerate(stories, start=1))
-        self.logits = {frozenset(pair.split()): value for pair, value in (logits or {}).items()}
+        self.logits = {
+            frozenset(pair.split()): value for pair, value in (logits or {}).items()
+        }
         self.stream = 0.0
         self.opinions: set[int] = set()
         self.held: set[str] = set()
@@ -61,7 +71,10 @@ class Tables:
         return [self.story(other) for other in self.stories if other != number]
 
     def scores(self, reports: Sequence[Article], others: Sequence[Article]):
-        rows = [[self.logits.get(frozenset((a.id, b.id)), APART) for b in others] for a in reports]
+        rows = [
+            [self.logits.get(frozenset((a.id, b.id)), APART) for b in others]
+            for a in reports
+        ]
         return np.array(rows, dtype=np.float64)
 
     def shift(self, sources: Set[str]) -> float:
@@ -76,7 +89,9 @@ class Tables:
     def may_join(self, article: str, number: int) -> bool:
         return (article, number) not in self.barred
 
-    def are_apart(self, reports: Sequence[Article], others: Sequence[Article], number: int) -> bool:
+    def are_apart(
+        self, reports: Sequence[Article], others: Sequence[Article], number: int
+    ) -> bool:
         return False
 
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
@@ -94,8 +109,12 @@ def merges(changes) -> list[tuple[int, int]]:
     return [(one.kept, one.gone) for one in changes]
 
 
-def pair(score: float = 3.0, minutes: int | None = NOON, other: int | None = NOON) -> Tables:
-    return Tables([report("a1", minutes)], [report("a2", other)], logits={"a1 a2": score})
+def pair(
+    score: float = 3.0, minutes: int | None = NOON, other: int | None = NOON
+) -> Tables:
+    return Tables(
+        [report("a1", minutes)], [report("a2", other)], logits={"a1 a2": score}
+    )
 
 
 # --- merges ------------------------------------------------------------------------------------------------
@@ -123,16 +142,25 @@ def test_a_low_share_of_partners_keeps_the_articles_of_one_source_apart_most():
     low = PAIR_TUNING.stream_least - 1.0
     for other_source, found in (("feed", []), ("other feed", [(1, 2)])):
         other = msgspec.structs.replace(report("a2"), source=other_source)
-        tables = Tables([report("a1")], [other], logits={"a1 a2": MERGE - PAIR_TUNING.stream_least})
+        tables = Tables(
+            [report("a1")], [other], logits={"a1 a2": MERGE - PAIR_TUNING.stream_least}
+        )
         tables.stream = low
         assert merges(tables.look()) == found
 
 
 @pytest.mark.parametrize(
     ("sizes", "opinions", "expected"),
-    [((1, 1), set(), (1, 2)), ((1, 2), set(), (2, 1)), ((1, 1), {1}, (2, 1)), ((2, 1), {1}, (2, 1))],
+    [
+        ((1, 1), set(), (1, 2)),
+        ((1, 2), set(), (2, 1)),
+        ((1, 1), {1}, (2, 1)),
+        ((2, 1), {1}, (2, 1)),
+    ],
 )
-def test_a_report_survives_opinions_then_the_larger_story_then_the_older_one(sizes, opinions, expected):
+def test_a_report_survives_opinions_then_the_larger_story_then_the_older_one(
+    sizes, opinions, expected
+):
     ids = iter(("a1", "a2", "a3"))
     stories = [[report(next(ids)) for _ in range(size)] for size in sizes]
     tables = Tables(*stories, logits={"a1 a2": 3.0, "a1 a3": 3.0, "a2 a3": 3.0})
@@ -154,7 +182,9 @@ def test_more_than_half_of_the_reports_of_each_story_must_fit():
     stories = [report("a1"), report("a2"), report("a3")], [report("b1")]
     high = {"a1 b1": 30.0}
     assert Tables(*stories, logits=high).look() == ()
-    assert merges(Tables(*stories, logits=high | {"a2 b1": TUNING.threshold}).look()) == [(1, 2)]
+    assert merges(
+        Tables(*stories, logits=high | {"a2 b1": TUNING.threshold}).look()
+    ) == [(1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -174,14 +204,21 @@ def test_stories_merge_within_the_window_only(one, other, number, found):
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_nearest_dates_of_two_stories_decide(order):
     days = int(TUNING.window_days * DAY)
-    stories = [report("a1", NOON), report("a2", NOON + days)], [report("a3", NOON + 2 * days)]
-    tables = Tables(*(stories[place] for place in order), logits={"a1 a3": 9.0, "a2 a3": 9.0})
+    stories = (
+        [report("a1", NOON), report("a2", NOON + days)],
+        [report("a3", NOON + 2 * days)],
+    )
+    tables = Tables(
+        *(stories[place] for place in order), logits={"a1 a3": 9.0, "a2 a3": 9.0}
+    )
     assert len(tables.look(1)) == len(tables.look(2)) == 1
 
 
 @pytest.mark.parametrize(("cap", "found"), [(1, 0), (2, 1)])
 def test_a_full_story_takes_nothing_in(cap, found):
-    assert len(pair().look(tuning=msgspec.structs.replace(TUNING, story_cap=cap))) == found
+    assert (
+        len(pair().look(tuning=msgspec.structs.replace(TUNING, story_cap=cap))) == found
+    )
 
 
 def test_a_correction_keeps_stories_apart():
@@ -201,11 +238,16 @@ def test_a_story_of_texts_under_headlines_of_the_other_stays_apart():
 
 
 def test_containers_are_left_to_the_reports_that_take_them_in():
-    assert Tables([report("a1", blog=True)], [report("a2")], logits={"a1 a2": 9.0}).look() == ()
+    assert (
+        Tables([report("a1", blog=True)], [report("a2")], logits={"a1 a2": 9.0}).look()
+        == ()
+    )
 
 
 def test_what_did_not_change_is_not_asked():
-    tables = Tables([report("a1")], [report("a2")], [report("b1")], logits={"a1 a2": 3.0})
+    tables = Tables(
+        [report("a1")], [report("a2")], [report("b1")], logits={"a1 a2": 3.0}
+    )
     assert (tables.look(3), tables.look(99), len(tables.look(1))) == ((), (), 1)
 
 
@@ -215,7 +257,9 @@ OWN = 0.2
 NEED = max(OWN, TUNING.threshold) + TUNING.reassess_gain
 
 
-def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN, later: int = 0) -> Tables:
+def stray(
+    score: float = 9.0, minutes: int | None = None, own: float = OWN, later: int = 0
+) -> Tables:
     """Story 1 has a report, `b1`, that may belong to story 2, which came so many articles earlier."""
     stories = [report("a1"), report("b1", minutes, later + 12)], [report("b2")]
     return Tables(*stories, logits={"a1 b1": own, "b1 b2": score})
@@ -235,8 +279,12 @@ def stray(score: float = 9.0, minutes: int | None = None, own: float = OWN, late
 )
 def test_an_undated_report_moves_with_a_clear_gain_only(tables, moves):
     changes = [one for one in tables.look() if isinstance(one, ReportMove)]
-    assert [(one.article, one.source, one.target) for one in changes] == [("b1", 1, 2)] * moves
-    assert all(one.score >= one.need >= one.own + TUNING.reassess_gain for one in changes)
+    assert [(one.article, one.source, one.target) for one in changes] == [
+        ("b1", 1, 2)
+    ] * moves
+    assert all(
+        one.score >= one.need >= one.own + TUNING.reassess_gain for one in changes
+    )
 
 
 def test_a_report_moves_to_the_best_story_that_it_may_join_once_it_may_leave():
@@ -259,7 +307,9 @@ def test_a_report_moves_to_the_best_story_that_it_may_join_once_it_may_leave():
 
 
 def test_the_last_report_of_a_story_does_not_move():
-    tables = Tables([report("a1", None)], [report("a2")], logits={"a1 a2": MERGE - 0.01})
+    tables = Tables(
+        [report("a1", None)], [report("a2")], logits={"a1 a2": MERGE - 0.01}
+    )
     assert tables.look() == ()
 
 
@@ -277,17 +327,23 @@ PAIRS = [f"{one} {other}" for n, one in enumerate(NAMES) for other in NAMES[n + 
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_tables_are_looked_at_the_same_way_in_any_order_and_lose_nothing(places, dates, values, chance):
+def test_any_tables_are_looked_at_the_same_way_in_any_order_and_lose_nothing(
+    places, dates, values, chance
+):
     homes: dict[int, list[Article]] = {}
     for name, place, date in zip(NAMES, places, dates, strict=True):
-        homes.setdefault(place, []).append(report(name, None if date is None else NOON + date))
+        homes.setdefault(place, []).append(
+            report(name, None if date is None else NOON + date)
+        )
     tables = Tables(*homes.values(), logits=dict(zip(PAIRS, values, strict=True)))
     changes = tables.look()
     order = list(tables.stories)
     chance.shuffle(order)
     tables.stories = {number: tables.stories[number][::-1] for number in order}
     assert tables.look(*order) == changes
-    after = {number: {one.id for one in some} for number, some in tables.stories.items()}
+    after = {
+        number: {one.id for one in some} for number, some in tables.stories.items()
+    }
     for change in changes:
         assert change.score >= change.need
         if isinstance(change, StoryMerge):

@@ -24,13 +24,19 @@ from aggregator.grouping.copies.shingles import (
 SEED = 1
 PINNED_HASHES = "5b88d0094c72ae1246187c052339ab0a"
 texts = st.lists(
-    st.sampled_from(["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heath"]), max_size=60
+    st.sampled_from(
+        ["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heath"]
+    ),
+    max_size=60,
 ).map(" ".join)
 
 
 def prose(seed: int, count: int) -> str:
     rng = random.Random(seed)
-    return " ".join("".join(rng.choices("abdeiklmnoprstu", k=rng.randint(2, 8))) for _ in range(count))
+    return " ".join(
+        "".join(rng.choices("abdeiklmnoprstu", k=rng.randint(2, 8)))
+        for _ in range(count)
+    )
 
 
 def oracle(text: str, seed: int = SEED) -> MinHash:
@@ -49,7 +55,10 @@ def oracle(text: str, seed: int = SEED) -> MinHash:
         ("“Don’t stop—now,” she said.", '"Don\'t stop - now" she said'),
         ("Prices rose 3 %\u00a0in May", "prices rose 3%\n\nin May!"),
         ("co\u00adoperation was agreed to\u200bday", "cooperation was agreed today"),
-        (unicodedata.normalize("NFD", "Señor Núñez llegó tarde"), "señor núñez llegó tarde"),
+        (
+            unicodedata.normalize("NFD", "Señor Núñez llegó tarde"),
+            "señor núñez llegó tarde",
+        ),
         ("ＡＢＣ broadcasts news １２", "abc broadcasts news 12"),
     ],
 )
@@ -68,14 +77,21 @@ def test_words_of_many_scripts() -> None:
 
 
 def test_order_of_words_matters_and_repeats_do_not() -> None:
-    assert not shared_count(shingle_hashes("one two three"), shingle_hashes("three two one"))
-    assert np.array_equal(shingle_hashes("a b c a b c a b c a"), shingle_hashes("a b c a b c a"))
+    assert not shared_count(
+        shingle_hashes("one two three"), shingle_hashes("three two one")
+    )
+    assert np.array_equal(
+        shingle_hashes("a b c a b c a b c a"), shingle_hashes("a b c a b c a")
+    )
 
 
 def test_a_script_without_spaces_has_five_character_shingles() -> None:
     base = "昨日东京市中心举行了大型活动吸引数千人"
     assert len(shingle_sequence(base)) == len(base) - 4
-    assert shared_count(shingle_hashes(base), shingle_hashes("前缀" + base)) == len(base) - 4
+    assert (
+        shared_count(shingle_hashes(base), shingle_hashes("前缀" + base))
+        == len(base) - 4
+    )
     assert shared_count(shingle_hashes("东京市中"), shingle_hashes(base)) == 0
     assert len(shingle_hashes("东京市")) == 1
 
@@ -86,7 +102,9 @@ def test_mixed_scripts_keep_every_shingle_of_the_part_with_spaces() -> None:
     assert shared_count(shingle_hashes(plain), shingle_hashes(mixed)) == 18
 
 
-@pytest.mark.parametrize("text", ["", "one", "one two", "!!! ... ???", "中国", "\udc80 \x00"])
+@pytest.mark.parametrize(
+    "text", ["", "one", "one two", "!!! ... ???", "中国", "\udc80 \x00"]
+)
 def test_less_than_a_shingle_is_nothing(text: str) -> None:
     assert len(shingle_hashes(text)) == 0
     assert sign(shingle_hashes(text), seed=SEED) == b""
@@ -126,7 +144,9 @@ def test_passages_are_the_longest_common_runs_as_the_first_text_has_them() -> No
 
 
 def test_passages_of_a_script_without_spaces() -> None:
-    found = shared_passages("据报道昨日东京举行了大型活动。", "编者按：昨日东京举行了大型活动吗", limit=2)
+    found = shared_passages(
+        "据报道昨日东京举行了大型活动。", "编者按：昨日东京举行了大型活动吗", limit=2
+    )
     assert list(found) == ["昨日东京举行了大型活动"]
 
 
@@ -139,12 +159,19 @@ def test_passages_of_repetitive_texts_stay_linear() -> None:
 # --- signatures --------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=80),
+    st.randoms(use_true_random=False),
+)
 @settings(max_examples=60, deadline=None)
-def test_a_signature_does_not_depend_on_the_order(values: list[int], rng: random.Random) -> None:
+def test_a_signature_does_not_depend_on_the_order(
+    values: list[int], rng: random.Random
+) -> None:
     shuffled = values[:] + values[:1]
     rng.shuffle(shuffled)
-    left, right = (sign(np.array(each, dtype=np.uint64), seed=SEED) for each in (values, shuffled))
+    left, right = (
+        sign(np.array(each, dtype=np.uint64), seed=SEED) for each in (values, shuffled)
+    )
     assert left == right
     assert estimate(left, right) == 1.0
 
@@ -153,13 +180,18 @@ def test_a_signature_does_not_depend_on_the_order(values: list[int], rng: random
 def test_signatures_hold_what_datasketch_makes(seed: int) -> None:
     text = prose(8, 200)
     signature = sign(shingle_hashes(text), seed=seed)
-    assert np.frombuffer(signature[5:], "<u4").tolist() == oracle(text, seed).digest().tolist()
+    assert (
+        np.frombuffer(signature[5:], "<u4").tolist()
+        == oracle(text, seed).digest().tolist()
+    )
     assert len(signature) == 5 + 4 * PERMUTATIONS
 
 
 def test_the_stored_layout_is_pinned() -> None:
     """A change here makes every stored signature worthless: it needs a new FORMAT."""
-    signature = sign(shingle_hashes("The quick brown fox jumps over the lazy dog, 12 times"), seed=1)
+    signature = sign(
+        shingle_hashes("The quick brown fox jumps over the lazy dog, 12 times"), seed=1
+    )
     assert signature[:5].hex() == "0101000000"
     assert signature[5:21].hex() == PINNED_HASHES
 
@@ -181,7 +213,9 @@ def test_the_estimate_is_near_the_truth() -> None:
         errors = []
         for seed in range(30):
             left = prose(seed, 400)
-            right = " ".join(left.split()[: int(400 * share)] + prose(1000 + seed, 200).split())
+            right = " ".join(
+                left.split()[: int(400 * share)] + prose(1000 + seed, 200).split()
+            )
             a, b = shingle_hashes(left), shingle_hashes(right)
             truth = shared_count(a, b) / len(np.union1d(a, b))
             errors.append(estimate(sign(a, seed=SEED), sign(b, seed=SEED)) - truth)
@@ -223,4 +257,6 @@ def test_signing_loads_no_scipy_and_leaves_datasketch_whole() -> None:
 @given(st.lists(st.integers(0, 9)))
 def test_distinct_is_numpys_unique(values: list[int]) -> None:
     hashes = np.array(values, dtype=np.uint64)
-    assert distinct(hashes).tolist() == np.unique(hashes).tolist() == sorted(set(values))
+    assert (
+        distinct(hashes).tolist() == np.unique(hashes).tolist() == sorted(set(values))
+    )

@@ -9,7 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.pairs.snapshot import IDF_UNITS, StreamSnapshot, pack_frequencies
+from aggregator.grouping.pairs.snapshot import (
+    IDF_UNITS,
+    StreamSnapshot,
+    pack_frequencies,
+)
 from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
@@ -26,14 +30,18 @@ def terms(text: str) -> bytes:
 
 def hashes(packed: bytes) -> list[int]:
     ids = ids_of(read(packed))
-    return sorted((ids[ids >> HASH_BITS == 0] & np.uint32((1 << HASH_BITS) - 1)).tolist())
+    return sorted(
+        (ids[ids >> HASH_BITS == 0] & np.uint32((1 << HASH_BITS) - 1)).tolist()
+    )
 
 
 FLOOD, WALRUS = word_hash("en", "flood"), word_hash("en", "walrus")
 
 
 def of_days(*days: list[str]) -> StreamSnapshot:
-    return StreamSnapshot(len(days), [pack_frequencies(map(terms, texts)) for texts in days], {})
+    return StreamSnapshot(
+        len(days), [pack_frequencies(map(terms, texts)) for texts in days], {}
+    )
 
 
 def test_a_snapshot_needs_no_period() -> None:
@@ -46,7 +54,8 @@ def test_a_snapshot_needs_no_period() -> None:
 
 def test_a_word_that_fills_the_news_says_less() -> None:
     idf = [
-        of_days(["flood and harbour"] * count + ["quilt"] * (100 - count)).idf for count in (0, 5, 50, 100)
+        of_days(["flood and harbour"] * count + ["quilt"] * (100 - count)).idf
+        for count in (0, 5, 50, 100)
     ]
     falling = [int(each[FLOOD]) for each in idf]
     assert falling == sorted(set(falling), reverse=True)
@@ -63,14 +72,18 @@ def test_a_day_out_of_the_window_is_forgotten() -> None:
     assert both.idf[FLOOD] < last.idf[FLOOD]
 
 
-_TEXTS = st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=8)
+_TEXTS = st.lists(
+    st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=8
+)
 
 
 @pytest.mark.later
 @pytest.mark.slow
 @given(_TEXTS, _TEXTS)
 @settings(max_examples=30, deadline=None)
-def test_frequencies_are_counted_by_article_and_add_up_by_day(one: list[str], other: list[str]) -> None:
+def test_frequencies_are_counted_by_article_and_add_up_by_day(
+    one: list[str], other: list[str]
+) -> None:
     count, packed = pack_frequencies(map(terms, one))
     assert count == len(one)
     pairs = np.frombuffer(zlib.decompress(packed), dtype="<u4").reshape(-1, 2).tolist()
@@ -85,7 +98,10 @@ def test_frequencies_are_counted_by_article_and_add_up_by_day(one: list[str], ot
 
 def test_dropped_frequencies_and_articles_without_terms_are_read_as_none() -> None:
     assert pack_frequencies([b"", b""])[0] == 2
-    dropped, empty = StreamSnapshot(1, [(2, b"")], {}), StreamSnapshot(1, [pack_frequencies([b"", b""])], {})
+    dropped, empty = (
+        StreamSnapshot(1, [(2, b"")], {}),
+        StreamSnapshot(1, [pack_frequencies([b"", b""])], {}),
+    )
     assert np.array_equal(dropped.idf, empty.idf)
 
 
@@ -96,7 +112,8 @@ def test_a_snapshot_knows_how_many_articles_of_a_source_others_had_reported() ->
 
 
 @pytest.mark.parametrize(
-    "packed", [b"damaged", zlib.compress(np.array([1 << HASH_BITS, 1], dtype="<u4").tobytes())]
+    "packed",
+    [b"damaged", zlib.compress(np.array([1 << HASH_BITS, 1], dtype="<u4").tobytes())],
 )
 def test_damaged_frequencies_are_refused(packed: bytes) -> None:
     with pytest.raises(ValueError):

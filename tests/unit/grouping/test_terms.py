@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, SCALE, ids_of, read, weights_of
+from aggregator.grouping.pairs.term_codec import (
+    FIELDS,
+    HASH_BITS,
+    SCALE,
+    ids_of,
+    read,
+    weights_of,
+)
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.text.document_frequency import (
@@ -32,7 +39,9 @@ BODY = (
 def by_field(packed: bytes) -> dict[str, np.ndarray]:
     words = read(packed)
     fields = ids_of(words) >> HASH_BITS
-    return {name: weights_of(words[fields == number]) for number, name in enumerate(FIELDS)}
+    return {
+        name: weights_of(words[fields == number]) for number, name in enumerate(FIELDS)
+    }
 
 
 def test_each_field_but_rare_has_length_one():
@@ -41,7 +50,9 @@ def test_each_field_but_rare_has_length_one():
         for name, w in by_field(PACKER.pack("Grain", BODY, "en")).items()
     }
     del lengths["rare"]
-    assert all(length == pytest.approx(1.0, abs=0.02) for length in lengths.values()), lengths
+    assert all(length == pytest.approx(1.0, abs=0.02) for length in lengths.values()), (
+        lengths
+    )
 
 
 def test_heaviest_terms_come_first_and_the_rest_is_cut():
@@ -62,7 +73,9 @@ def test_heaviest_terms_come_first_and_the_rest_is_cut():
 )
 @settings(max_examples=60, deadline=None)
 def test_packing_is_the_same_with_a_fresh_memo_and_for_any_text(title, body, language):
-    assert PACKER.pack(title, body, language) == TermPacker(MODEL).pack(title, body, language)
+    assert PACKER.pack(title, body, language) == TermPacker(MODEL).pack(
+        title, body, language
+    )
 
 
 def test_a_text_without_words_has_no_terms():
@@ -78,15 +91,27 @@ def test_a_text_without_words_has_no_terms():
             "Yesterday the Northern Salvage Company met Ines Calloway’s lawyer. Divers left, Ellory waits.",
             ["northern salvage company", "ines calloway", "ellory"],
         ),
-        ("de", "Gestern hat die Regierung mit Ines Calloway gesprochen.", ["ines calloway"]),
+        (
+            "de",
+            "Gestern hat die Regierung mit Ines Calloway gesprochen.",
+            ["ines calloway"],
+        ),
     ],
 )
-def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(language, text, names):
+def test_names_are_runs_of_capitals_inside_sentences_and_german_nouns_are_none(
+    language, text, names
+):
     assert Vocabulary(language, EMPTY).names(text) == names
 
 
-def ids(title: str, body: str, language: str = "en", *, is_container: bool = False) -> set[int]:
-    return set(ids_of(read(PACKER.pack(title, body, language, is_container=is_container))).tolist())
+def ids(
+    title: str, body: str, language: str = "en", *, is_container: bool = False
+) -> set[int]:
+    return set(
+        ids_of(
+            read(PACKER.pack(title, body, language, is_container=is_container))
+        ).tolist()
+    )
 
 
 def test_names_and_numbers_match_across_languages_and_words_do_not():
@@ -96,7 +121,8 @@ def test_names_and_numbers_match_across_languages_and_words_do_not():
 
 
 @pytest.mark.parametrize(
-    ("language", "word"), [("en", "The"), ("de", "und"), ("fr", "avec"), ("pt", "não"), ("ar", "في")]
+    ("language", "word"),
+    [("en", "The"), ("de", "und"), ("fr", "avec"), ("pt", "não"), ("ar", "في")],
 )
 def test_stop_words_are_silent(language, word):
     assert Vocabulary(language, EMPTY)[word] == STOP_WORD
@@ -115,7 +141,9 @@ def test_rare_is_silent_where_no_background_was_counted():
 
 def test_a_live_blog_is_weighed_by_its_topic():
     blog = BODY + "\n" + " ".join(["Filler about harbour work."] * 20)
-    with_aside = blog + "\nElsewhere a zeppelin festival opened in Marlow with balloons."
+    with_aside = (
+        blog + "\nElsewhere a zeppelin festival opened in Marlow with balloons."
+    )
     given_text = ("Grain slides into harbour", with_aside)
     words = PACKER.readable_terms(*given_text, "en")
     asides = {id_ for id_, word in words.items() if word in {"zeppelin", "balloons"}}
@@ -131,7 +159,13 @@ def test_terms_can_be_read_back():
 
 
 def test_huge_and_hostile_texts_are_bounded():
-    words = read(PACKER.pack("x" * 100_000, "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000, "en"))
+    words = read(
+        PACKER.pack(
+            "x" * 100_000,
+            "a" * 1_000_000 + " " + "1,2" * 100_000 + " É" * 100_000,
+            "en",
+        )
+    )
     assert len(words) <= MODEL.tuning.packed_terms
 
 

@@ -35,7 +35,9 @@ AGAIN = (
 TEXTS = [*GRAIN, STRIKE, AGAIN, (GRAIN[0][0], STRIKE[1]), (STRIKE[0], GRAIN[1][1])]
 
 
-def article(text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, **more: Any) -> Article:
+def article(
+    text: tuple[str, str], minutes: int | None = NOON, inbox: int = 1, **more: Any
+) -> Article:
     terms, words = PACKER.pack_counted(*text, "en")
     return article_of(terms, minutes, words, inbox_no=inbox, **more)
 
@@ -48,7 +50,9 @@ def live_story(number: int, *members: Article) -> LiveStory:
 
 
 def model_with(**tuning: float) -> EventModel:
-    return dataclasses.replace(MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning))
+    return dataclasses.replace(
+        MODEL, tuning=msgspec.structs.replace(MODEL.tuning, **tuning)
+    )
 
 
 def fields_of(story: LiveStory) -> dict[str, object]:
@@ -73,14 +77,18 @@ MEMBERS = st.lists(
 @settings(max_examples=40, deadline=None)
 def test_a_story_is_that_of_its_articles_in_whichever_order_they_came(told, chance):
     members = [
-        article(text, minutes, inbox, kind=kind, date_counts=declared, is_compared=compared)
+        article(
+            text, minutes, inbox, kind=kind, date_counts=declared, is_compared=compared
+        )
         for inbox, (text, minutes, kind, declared, compared) in enumerate(told, start=1)
     ]
     shuffled = list(members)
     chance.shuffle(shuffled)
     one, other = live_story(1, *members), live_story(1, *shuffled)
     assert fields_of(one) == fields_of(other)
-    assert one.mean_terms(MODEL, 400).tobytes() == other.mean_terms(MODEL, 400).tobytes()
+    assert (
+        one.mean_terms(MODEL, 400).tobytes() == other.mean_terms(MODEL, 400).tobytes()
+    )
 
 
 def test_the_mean_of_one_report_has_its_terms() -> None:
@@ -92,9 +100,15 @@ def test_the_mean_of_one_report_has_its_terms() -> None:
 def test_a_copy_changes_nothing_but_count_dates_and_last_number() -> None:
     alone = live_story(1, article(GRAIN[0], NOON))
     copied = live_story(
-        1, article(GRAIN[0], NOON), article(STRIKE, NOON + DAY, 5, role="copy", is_compared=False)
+        1,
+        article(GRAIN[0], NOON),
+        article(STRIKE, NOON + DAY, 5, role="copy", is_compared=False),
     )
-    changed = {name for name, value in fields_of(copied).items() if value != fields_of(alone)[name]}
+    changed = {
+        name
+        for name, value in fields_of(copied).items()
+        if value != fields_of(alone)[name]
+    }
     assert changed == {"article_count", "dates", "last_inbox_no"}
     assert copied.dates.tolist() == [NOON, NOON + DAY]
 
@@ -110,11 +124,19 @@ def test_a_live_blog_gives_way_to_the_first_report() -> None:
     story = live_story(1, blog)
     assert story.is_container_only
     story.take(article(GRAIN[1], NOON + 60, 2))
-    assert fields_of(story) == fields_of(live_story(1, silent, article(GRAIN[1], NOON + 60, 2)))
-    assert (story.is_container_only, story.compared_count, story.began) == (False, 1, NOON + 60)
+    assert fields_of(story) == fields_of(
+        live_story(1, silent, article(GRAIN[1], NOON + 60, 2))
+    )
+    assert (story.is_container_only, story.compared_count, story.began) == (
+        False,
+        1,
+        NOON + 60,
+    )
 
 
-def test_reports_come_before_opinions_known_sources_before_others_then_the_newest() -> None:
+def test_reports_come_before_opinions_known_sources_before_others_then_the_newest() -> (
+    None
+):
     opinion = article(GRAIN[0], inbox=4, kind="opinion")
     unknown = msgspec.structs.replace(article(GRAIN[1], inbox=3), is_little_known=True)
     older, newer = article(GRAIN[2], inbox=1), article(GRAIN[0], inbox=2)
@@ -124,16 +146,28 @@ def test_reports_come_before_opinions_known_sources_before_others_then_the_newes
 
 def test_of_a_long_story_only_the_newest_reports_are_held() -> None:
     count = HELD_REPORTS + 20
-    story = live_story(1, *(article(GRAIN[0], NOON + at, at) for at in range(1, count + 1)))
-    assert [report.inbox_no for report in story.reports] == list(range(count, count - HELD_REPORTS, -1))
-    assert (story.compared_count, story.article_count, story.began) == (count, count, NOON + 1)
+    story = live_story(
+        1, *(article(GRAIN[0], NOON + at, at) for at in range(1, count + 1))
+    )
+    assert [report.inbox_no for report in story.reports] == list(
+        range(count, count - HELD_REPORTS, -1)
+    )
+    assert (story.compared_count, story.article_count, story.began) == (
+        count,
+        count,
+        NOON + 1,
+    )
 
 
 # --- what is found -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@given(st.permutations(range(len(TEXTS))), st.sets(st.integers(0, len(TEXTS) - 1)), st.none() | st.just(NOON))
+@given(
+    st.permutations(range(len(TEXTS))),
+    st.sets(st.integers(0, len(TEXTS) - 1)),
+    st.none() | st.just(NOON),
+)
 @settings(max_examples=40, deadline=None)
 def test_answers_do_not_depend_on_how_the_window_grew(order, replaced, minutes):
     def told(number: int, text: tuple[str, str]) -> LiveStory:
@@ -150,7 +184,11 @@ def test_answers_do_not_depend_on_how_the_window_grew(order, replaced, minutes):
     assert differences(grown, loaded) == []
     for text in TEXTS:
         one = article(text, minutes, 50)
-        assert numbers_of(grown.candidates(one)) == numbers_of(loaded.candidates(one)) != []
+        assert (
+            numbers_of(grown.candidates(one))
+            == numbers_of(loaded.candidates(one))
+            != []
+        )
 
 
 UNRELATED = (
@@ -160,7 +198,11 @@ UNRELATED = (
 
 def hashes_of(story: LiveStory | Article, limit: int) -> set[int]:
     """The terms by which a story or an article is found."""
-    terms = read(story.terms) if isinstance(story, Article) else story.mean_terms(MODEL, limit)
+    terms = (
+        read(story.terms)
+        if isinstance(story, Article)
+        else story.mean_terms(MODEL, limit)
+    )
     return {(id_ & ((1 << 19) - 1)) >> 1 for id_ in ids_of(terms[:limit]).tolist()}
 
 
@@ -176,21 +218,30 @@ def test_candidates_are_those_that_share_most_terms_of_those_that_are_open(words
     window, closed = Window(model), set()
     for number, some in enumerate(words):
         closed |= {number} if number % 3 == 2 else set()
-        told = article(("", " ".join(sorted(some))), late if number in closed else NOON, number)
+        told = article(
+            ("", " ".join(sorted(some))), late if number in closed else NOON, number
+        )
         window.put(live_story(number, told))
     limit = model.tuning.key_terms
     own = hashes_of(one, limit)
     shared = {n: len(own & hashes_of(window.story(n), limit)) for n in window.numbers()}
-    ranked = sorted((n for n in shared if shared[n] and n not in closed), key=lambda n: (-shared[n], -n))
+    ranked = sorted(
+        (n for n in shared if shared[n] and n not in closed),
+        key=lambda n: (-shared[n], -n),
+    )
     assert numbers_of(window.candidates(one)) == ranked[:most]
 
 
 def test_a_word_of_most_stories_finds_none() -> None:
     model = model_with(max_postings=3, max_postings_share=0.5)
     texts = [("", f"walrus {word}") for word in UNRELATED if word != "walrus"]
-    window = Window(model, [live_story(n, article(text, NOON, n)) for n, text in enumerate(texts)])
+    window = Window(
+        model, [live_story(n, article(text, NOON, n)) for n, text in enumerate(texts)]
+    )
     assert window.candidates(article(("", "walrus"), NOON, 50)) == []
-    assert numbers_of(window.candidates(article(("", "walrus kettle"), NOON, 50))) == [7]
+    assert numbers_of(window.candidates(article(("", "walrus kettle"), NOON, 50))) == [
+        7
+    ]
     for number in range(3, 9):
         window.remove(number)
     assert numbers_of(window.candidates(article(("", "walrus"), NOON, 50))) == [2, 1, 0]
@@ -212,11 +263,15 @@ def test_a_word_of_most_stories_finds_none() -> None:
 def test_the_window_is_of_dates_else_of_inbox_numbers(own, told, inbox, is_found):
     assert MODEL.tuning.window_days == 14
     window = Window(MODEL, [live_story(1, article(GRAIN[0], told, 1))])
-    assert numbers_of(window.candidates(article(GRAIN[1], own, inbox))) == ([1] if is_found else [])
+    assert numbers_of(window.candidates(article(GRAIN[1], own, inbox))) == (
+        [1] if is_found else []
+    )
 
 
 def test_without_dates_only_what_was_accepted_within_the_window_is_found() -> None:
-    window = Window(MODEL, [live_story(n, article(GRAIN[0], None, n)) for n in (1, 2, 3)])
+    window = Window(
+        MODEL, [live_story(n, article(GRAIN[0], None, n)) for n in (1, 2, 3)]
+    )
     window.undated_from = 2
     assert numbers_of(window.candidates(article(GRAIN[1], None, 9))) == [3, 2]
     assert numbers_of(window.neighbours(3)) == [2]
@@ -255,7 +310,12 @@ def test_sweeping_takes_out_what_nothing_reaches_and_changes_no_answer() -> None
     before = numbers_of(window.candidates(newcomer))
     assert window.sweep(newcomer.inbox_no) == [1, 2]
     assert window.sweep(newcomer.inbox_no) == []
-    assert (len(window), window.numbers(), 3 in window, 1 in window) == (1, [3], True, False)
+    assert (len(window), window.numbers(), 3 in window, 1 in window) == (
+        1,
+        [3],
+        True,
+        False,
+    )
     assert numbers_of(window.candidates(newcomer)) == before == [3]
     assert differences(window, Window(MODEL, grain_stories(3))) == []
 
@@ -276,7 +336,9 @@ def test_a_story_older_than_the_window_leaves_after_a_while() -> None:
     window = Window(model_with(kept_reach=10), grain_stories(1))
     window.undated_from = 2
     assert window.is_live(1, 11)
-    assert not window.is_live(1, 12), "it was accepted before the window, and 11 numbers ago"
+    assert not window.is_live(1, 12), (
+        "it was accepted before the window, and 11 numbers ago"
+    )
     window.undated_from = 1
     assert window.is_live(1, 12)
 

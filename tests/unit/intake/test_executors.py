@@ -52,7 +52,9 @@ def pool() -> Iterator[ProcessExecutor]:
         yield executor
 
 
-def answer(executor: Executor, function: Callable[[bytes], bytes], job: bytes = b"") -> bytes:
+def answer(
+    executor: Executor, function: Callable[[bytes], bytes], job: bytes = b""
+) -> bytes:
     return executor.submit(function, job).result(timeout=PATIENCE_SECONDS)
 
 
@@ -63,7 +65,12 @@ def verdict_of(future: Future[bytes]) -> str:
 
 def is_alive(process_id: int) -> bool:
     try:
-        state = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+        state = (
+            Path(f"/proc/{process_id}/stat")
+            .read_text(encoding="ascii")
+            .rsplit(")", 1)[1]
+            .split()[0]
+        )
     except OSError:
         return False
     return state != "Z"
@@ -71,7 +78,9 @@ def is_alive(process_id: int) -> bool:
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_answers_are_the_functions_and_each_goes_to_its_own_job(pool: ProcessExecutor) -> None:
+def test_answers_are_the_functions_and_each_goes_to_its_own_job(
+    pool: ProcessExecutor,
+) -> None:
     jobs = [str(number).encode() * number for number in range(100)]
     futures = [pool.submit(fault_jobs.echo, job) for job in jobs]
     assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == jobs
@@ -88,8 +97,12 @@ def test_what_a_parser_prints_never_reaches_the_answers(pool: ProcessExecutor) -
     assert answer(pool, fault_jobs.echo, b"next") == b"next"
 
 
-def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecutor) -> None:
-    error = pool.submit(fault_jobs.fail, b"no\n\x1b[31msuch \xff feed").exception(timeout=PATIENCE_SECONDS)
+def test_an_exception_is_a_verdict_with_its_words_in_one_line(
+    pool: ProcessExecutor,
+) -> None:
+    error = pool.submit(fault_jobs.fail, b"no\n\x1b[31msuch \xff feed").exception(
+        timeout=PATIENCE_SECONDS
+    )
     assert error.verdict == "failed"
     assert error.detail.startswith("ValueError: no")
     assert error.detail.isprintable()
@@ -99,7 +112,10 @@ def test_an_exception_is_a_verdict_with_its_words_in_one_line(pool: ProcessExecu
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "job", "verdict"),
-    [(fault_jobs.swell, str(1 << 30).encode(), "memory"), (fault_jobs.crash, b"", "died")],
+    [
+        (fault_jobs.swell, str(1 << 30).encode(), "memory"),
+        (fault_jobs.crash, b"", "died"),
+    ],
 )
 def test_a_job_that_breaks_its_worker_is_named_and_the_next_is_answered(
     pool: ProcessExecutor, function: object, job: bytes, verdict: str
@@ -115,7 +131,10 @@ def test_a_late_job_is_killed_alone() -> None:
         bystander = answer(executor, fault_jobs.process_id)
         assert verdict_of(executor.submit(fault_jobs.spin, b"")) == "timeout"
         answers = {answer(executor, fault_jobs.process_id) for _ in range(20)}
-        assert answers <= {bystander, *(str(number).encode() for number in executor.process_ids())}
+        assert answers <= {
+            bystander,
+            *(str(number).encode() for number in executor.process_ids()),
+        }
 
 
 @pytest.mark.later
@@ -143,7 +162,9 @@ def test_workers_retire() -> None:
 @pytest.mark.later
 @pytest.mark.slow
 def test_a_worker_that_has_grown_retires() -> None:
-    with processes(bytes_before_retiring=100 * MIB, least_jobs_before_retiring=3) as executor:
+    with processes(
+        bytes_before_retiring=100 * MIB, least_jobs_before_retiring=3
+    ) as executor:
         answer(executor, fault_jobs.keep, str(100 * MIB).encode())
         seen = [answer(executor, fault_jobs.process_id) for _ in range(4)]
     assert seen[0] == seen[1] != seen[2] == seen[3]  # it ended with its third job
@@ -152,7 +173,8 @@ def test_a_worker_that_has_grown_retires() -> None:
 @pytest.mark.later
 @pytest.mark.slow
 def test_a_worker_keeps_nothing_of_the_feeds_that_it_has_read() -> None:
-    said = "<p>" + "The harbour opens again after the storm. " * 8_000 + "</p>"  # 330 KB
+    # 330 KB
+    said = "<p>" + "The harbour opens again after the storm. " * 8_000 + "</p>"
     feed = f"<rss version='2.0'><channel><item><title>Storm</title><description>{escape(said)}</description>"
     job = FeedJob(
         data=f"{feed}</item></channel></rss>".encode(),
@@ -173,15 +195,23 @@ def test_a_worker_keeps_nothing_of_the_feeds_that_it_has_read() -> None:
 def test_workers_that_nothing_needs_end() -> None:
     with processes(3, idle_seconds=0.5, spare_seconds=0.5) as executor:
         held = [executor.submit(fault_jobs.sleep, b"0.1") for _ in range(3)]
-        assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.1"] * 3
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [
+            b"0.1"
+        ] * 3
 
         def one_is_left() -> bool:
-            return executor.process_ids() == [int(answer(executor, fault_jobs.process_id))]
+            return executor.process_ids() == [
+                int(answer(executor, fault_jobs.process_id))
+            ]
 
         wait_until(one_is_left, "all but the one that single jobs keep busy have ended")
-        wait_until(lambda: not executor.process_ids(), "it has ended, too, as no job comes")
+        wait_until(
+            lambda: not executor.process_ids(), "it has ended, too, as no job comes"
+        )
         held = [executor.submit(fault_jobs.sleep, b"0.5") for _ in range(3)]
-        assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [b"0.5"] * 3
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in held] == [
+            b"0.5"
+        ] * 3
 
 
 def test_workers_at_rest_end_and_the_next_job_starts_one() -> None:
@@ -203,14 +233,18 @@ def test_kills_from_outside_cost_no_job() -> None:
             victims = executor.process_ids()
             with suppress(ProcessLookupError):
                 os.kill(victims[done % len(victims)], signal.SIGKILL)
-        assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [b"0.02"] * 100
+        assert [future.result(timeout=PATIENCE_SECONDS) for future in futures] == [
+            b"0.02"
+        ] * 100
 
 
 @pytest.mark.later
 @pytest.mark.slow
 def test_a_job_whose_workers_are_always_killed_ends_with_a_verdict() -> None:
     with processes(outside_deaths_per_job=2) as executor:
-        error = executor.submit(fault_jobs.be_killed, b"").exception(timeout=PATIENCE_SECONDS)
+        error = executor.submit(fault_jobs.be_killed, b"").exception(
+            timeout=PATIENCE_SECONDS
+        )
         assert error.verdict == "died"
         assert "repeatedly" in error.detail
         assert answer(executor, fault_jobs.echo, b"next") == b"next"
@@ -275,7 +309,9 @@ def test_workers_end_when_their_parent_is_killed() -> None:
         "Tuning())\nprint(executor.submit(probes.process_id, b'').result().decode(), "
         "flush=True)\nexecutor.submit(probes.spin, b'')\ntime.sleep(600)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    )
     worker = int(parent.stdout.readline())
     assert is_alive(worker)
     parent.kill()
@@ -285,7 +321,9 @@ def test_workers_end_when_their_parent_is_killed() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_sees_no_secrets_of_ours(pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_sees_no_secrets_of_ours(
+    pool: ProcessExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
     with processes() as executor:
         names = answer(executor, fault_jobs.environment).decode().split("\n")
@@ -301,11 +339,15 @@ def test_parsers_are_loaded_there_and_not_here() -> None:
     assert {"feedparser", "py3langid", "datasketch.minhash"} <= set(there)
     assert not {"trafilatura", "scipy"} & set(there), "the first page loads it"
     script = "import sys, aggregator.intake.workers.process_pool; print(*sys.modules)"
-    here = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    here = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
     assert not {"trafilatura", "feedparser", "datasketch", "numpy"} & set(here.split())
 
 
-def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_beside_the_user_are_no_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "lxml.py").write_text("raise SystemExit(7)", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with processes() as executor:
@@ -315,7 +357,10 @@ def test_files_beside_the_user_are_no_modules(tmp_path: Path, monkeypatch: pytes
 def test_inline_runs_here_and_names_failures_alike() -> None:
     executor = open_executor("inline", 4, Tuning())
     assert isinstance(executor, InlineExecutor)
-    assert executor.submit(fault_jobs.process_id, b"").result() == str(os.getpid()).encode()
+    assert (
+        executor.submit(fault_jobs.process_id, b"").result()
+        == str(os.getpid()).encode()
+    )
     assert verdict_of(executor.submit(fault_jobs.fail, b"x")) == "failed"
     executor.close()
 
@@ -336,12 +381,17 @@ def test_an_unknown_executor_is_a_configuration_error() -> None:
 
 def test_a_lambda_cannot_be_submitted() -> None:
     for kind in ("inline", "processes"):
-        with closing(open_executor(kind, 1, Tuning())) as executor, pytest.raises(ValueError):
+        with (
+            closing(open_executor(kind, 1, Tuning())) as executor,
+            pytest.raises(ValueError),
+        ):
             executor.submit(lambda job: job, b"")
     assert resolve_name(name_of(fault_jobs.echo)) is fault_jobs.echo
 
 
-def test_a_worker_with_another_file_that_decides_a_result_has_another_version(tmp_path: Path) -> None:
+def test_a_worker_with_another_file_that_decides_a_result_has_another_version(
+    tmp_path: Path,
+) -> None:
     package = shutil.copytree(Path(aggregator.__file__).parent, tmp_path / "aggregator")
     hashes = [hash_of_code(package)]
     for name in ("grouping/copies", "extract", "text", "sources/parse", "web"):

@@ -53,7 +53,9 @@ def prepared(workers: Executor, page: bytes) -> CleanArticle:
         page_url="https://courier.example/1",
     )
     answer = workers.submit(prepare, msgspec.msgpack.encode(PrepareJob(items=(item,))))
-    return msgspec.msgpack.decode(answer.result(), type=PrepareResult).prepared[0].article
+    return (
+        msgspec.msgpack.decode(answer.result(), type=PrepareResult).prepared[0].article
+    )
 
 
 def own_memory() -> int:
@@ -69,7 +71,9 @@ def is_survived(workers: Executor, hostile: HostilePage) -> None:
     except WorkError as error:
         failed = error.verdict
     assert failed in {"", "timeout", "memory"}, hostile.name
-    assert hostile.promised is None or hostile.promised in text, f"{hostile.name}: {failed}"
+    assert hostile.promised is None or hostile.promised in text, (
+        f"{hostile.name}: {failed}"
+    )
     # The deadline ends what would take minutes; a busy machine needs some time more to start a worker.
     assert time.monotonic() - started <= 3 * DEADLINE, hostile.name
 
@@ -103,13 +107,20 @@ def test_an_illegal_character_cuts_nothing(workers: Executor) -> None:
 def test_the_limits_are_taken_before_a_parser_sees_the_page() -> None:
     attributes = " ".join(f"a{n}={n}" for n in range(100_000))
     few = bound_html(
-        f"<div {attributes}>x</div><p>y</p>", max_chars=3_000_000, max_elements=100, max_attributes=256
+        f"<div {attributes}>x</div><p>y</p>",
+        max_chars=3_000_000,
+        max_elements=100,
+        max_attributes=256,
     )
     assert few.html.count("=") < 256
     assert few.html.endswith(">x</div><p>y</p>")
-    many = bound_html("<br>" * 5_000, max_chars=3_000_000, max_elements=100, max_attributes=256)
+    many = bound_html(
+        "<br>" * 5_000, max_chars=3_000_000, max_elements=100, max_attributes=256
+    )
     assert (many.html.count("<br>"), many.truncated) == (100, True)
-    long = bound_html("x" * 5_000, max_chars=1_000, max_elements=100, max_attributes=256)
+    long = bound_html(
+        "x" * 5_000, max_chars=1_000, max_elements=100, max_attributes=256
+    )
     assert (len(long.html), long.truncated) == (1_000, True)
 
 
@@ -125,7 +136,9 @@ def test_all_of_them_end_in_time_and_in_memory(workers: Executor) -> None:
             before = own_memory()
             is_survived(workers, hostile)
             assert SENTENCE in prepared(workers, plain_page()).text, hostile.name
-            assert own_memory() - before <= 64 * MIB + 4 * len(hostile.page), hostile.name
+            assert own_memory() - before <= 64 * MIB + 4 * len(hostile.page), (
+                hostile.name
+            )
             survived += 1
     assert survived >= 3 * 75
 
@@ -147,14 +160,24 @@ prepare(sys.stdin.buffer.read())
 @pytest.mark.torture
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("limit", "name"), [("max_elements", "flood: short paragraphs"), ("max_attributes", "tag: attributes")]
+    ("limit", "name"),
+    [
+        ("max_elements", "flood: short paragraphs"),
+        ("max_attributes", "tag: attributes"),
+    ],
 )
-def test_without_its_limit_a_flood_breaks_the_deadline_or_the_memory(limit: str, name: str) -> None:
+def test_without_its_limit_a_flood_breaks_the_deadline_or_the_memory(
+    limit: str, name: str
+) -> None:
     """Of what a fast machine would come to the end of there is as much as a page may have."""
-    page = next(hostile_pages(SEED, {name})).page.replace(b"<p>x" * 1_000, b"<p>x" * 3_000)
+    page = next(hostile_pages(SEED, {name})).page.replace(
+        b"<p>x" * 1_000, b"<p>x" * 3_000
+    )
     more = b" ".join(b"b%d=%d" % (n, n) for n in range(100_000))
     page = page.replace(b"<div a0=0", b"<div " + more + b" a0=0")
-    item = PrepareItem(entry=Entry(source="x"), seen=dt.datetime(2025, 1, 1, tzinfo=dt.UTC), page=page)
+    item = PrepareItem(
+        entry=Entry(source="x"), seen=dt.datetime(2025, 1, 1, tzinfo=dt.UTC), page=page
+    )
     job = msgspec.msgpack.encode(PrepareJob(items=(item,)))
     memory = str(ALL_TUNING.section("work", WorkerTuning).memory_extra_bytes)
 

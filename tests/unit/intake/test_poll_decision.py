@@ -31,24 +31,50 @@ HERE, THERE = "http://a.example/feed", "http://b.example/feed"
 
 
 def source(**values: Any) -> Source:
-    given = {"id": "s", "kind": "feed", "address": HERE, "host": "a.example", "interval_seconds": HOUR}
-    polled = {"first_poll_done": True, "health": "ok", "next_due_at": NOW, "etag": '"1"', "body_hash": b"1"}
+    given = {
+        "id": "s",
+        "kind": "feed",
+        "address": HERE,
+        "host": "a.example",
+        "interval_seconds": HOUR,
+    }
+    polled = {
+        "first_poll_done": True,
+        "health": "ok",
+        "next_due_at": NOW,
+        "etag": '"1"',
+        "body_hash": b"1",
+    }
     return Source(**(given | polled | values))
 
 
 def entries(*outcomes: str, age_hours: float = 1.0) -> dict[str, Any]:
     """One entry per outcome, and the feed that lists them."""
     published = Published(time=NOW - dt.timedelta(hours=age_hours), origin="feed")
-    listed = [Entry(source="s", title=f"Report {n}", published=published) for n in range(len(outcomes))]
+    listed = [
+        Entry(source="s", title=f"Report {n}", published=published)
+        for n in range(len(outcomes))
+    ]
     stored = [
-        AcceptResult(outcome=one, article=str(n), entry_no=n if one in ("new", "revision") else None)  # type: ignore[arg-type]
+        AcceptResult(
+            outcome=one,
+            article=str(n),
+            entry_no=n if one in ("new", "revision") else None,
+        )  # type: ignore[arg-type]
         for n, one in enumerate(outcomes)
     ]
-    feed = ParsedFeed(format="rss20", title="The Post", site_url="http://a.example/", entries=tuple(listed))
+    feed = ParsedFeed(
+        format="rss20",
+        title="The Post",
+        site_url="http://a.example/",
+        entries=tuple(listed),
+    )
     return {"feed": feed, "entries": listed, "accepted": stored, "body_hash": b"2"}
 
 
-def answer(permanent_url: str | None = None, at_target: Source | None = None, **more: Any) -> PollAnswer:
+def answer(
+    permanent_url: str | None = None, at_target: Source | None = None, **more: Any
+) -> PollAnswer:
     """A response with entries, or 304."""
     has_feed = "feed" in more
     fetched = FetchResult(
@@ -62,7 +88,9 @@ def answer(permanent_url: str | None = None, at_target: Source | None = None, **
     return PollAnswer(fetched, at_target=at_target, **more)
 
 
-def failure(cause: str, status: int | None = None, wait: float | None = None) -> FetchError:
+def failure(
+    cause: str, status: int | None = None, wait: float | None = None
+) -> FetchError:
     return FetchError(cause, "x", status=status, retry_after_seconds=wait)
 
 
@@ -73,9 +101,19 @@ def decided(before: Source, response: PollAnswer | FetchError) -> PollOutcome:
 HTTP_404, HTTP_410 = failure("http", 404), failure("http", 410)
 OUT_OF_REACH = FetchError("dns", "x")
 GONE_SINCE = {"gone_count": 2, "gone_since": LONG_AGO}
-MOVING = {"moved_to": THERE, "moved_count": 2, "moved_since": LONG_AGO, "move_confirmed": True}
+MOVING = {
+    "moved_to": THERE,
+    "moved_count": 2,
+    "moved_since": LONG_AGO,
+    "move_confirmed": True,
+}
 MOVED = {"redirected_url": THERE, "host": "b.example"}
-NOT_MOVING = {"moved_to": None, "moved_count": 0, "moved_since": None, "move_confirmed": False}
+NOT_MOVING = {
+    "moved_to": None,
+    "moved_count": 0,
+    "moved_since": None,
+    "move_confirmed": False,
+}
 OTHER = source(id="t", address=THERE)
 
 
@@ -153,7 +191,11 @@ def test_many_old_entries_at_once_are_no_news() -> None:
     old = entries(*["new"] * many, age_hours=RULES.polling.flood_age_hours + 1)
     found = decided(source(), answer(**old))
     assert list(found.own_time) == list(range(many))
-    assert (found.source.flood_entries, found.source.flooded_at, found.source.last_new_at) == (
+    assert (
+        found.source.flood_entries,
+        found.source.flooded_at,
+        found.source.last_new_at,
+    ) == (
         many,
         NOW,
         None,

@@ -32,7 +32,12 @@ TUNING = Tuning()
 def feed_of(text: str) -> bytes:
     """A job that reads a feed without a declared language, whose only entry has that title."""
     seen = dt.datetime(2026, 2, 18, tzinfo=dt.UTC)
-    job = FeedJob(data=rss(item(text)).encode(), source="feed-1", seen=seen, tuning=source_tuning(TUNING))
+    job = FeedJob(
+        data=rss(item(text)).encode(),
+        source="feed-1",
+        seen=seen,
+        tuning=source_tuning(TUNING),
+    )
     return msgspec.msgpack.encode(job)
 
 
@@ -41,7 +46,9 @@ def language_in(parsed: bytes) -> str | None:
 
 
 def languages_by(executor: ProcessExecutor, texts: list[str]) -> list[str | None]:
-    futures: list[Future[bytes]] = [executor.submit(read_feed, feed_of(text)) for text in texts]
+    futures: list[Future[bytes]] = [
+        executor.submit(read_feed, feed_of(text)) for text in texts
+    ]
     return [language_in(future.result(timeout=PATIENCE_SECONDS)) for future in futures]
 
 
@@ -59,13 +66,21 @@ def two_workers(**tuning: float) -> Iterator[ProcessExecutor]:
 def mapped_kib(process_id: int) -> dict[str, int]:
     """The figures of smaps (Rss, Pss, Anonymous ...) of the model in a worker; empty without one."""
     smaps = Path(f"/proc/{process_id}/smaps").read_text(encoding="utf-8")
-    found = re.search(r"^\S+ r--\S .*memfd:language-model.*\n((?:\w+: .*\n)*)", smaps, re.MULTILINE)
-    return {name: int(kib) for name, kib in re.findall(r"(\w+): +(\d+) kB", found[1])} if found else {}
+    found = re.search(
+        r"^\S+ r--\S .*memfd:language-model.*\n((?:\w+: .*\n)*)", smaps, re.MULTILINE
+    )
+    return (
+        {name: int(kib) for name, kib in re.findall(r"(\w+): +(\d+) kB", found[1])}
+        if found
+        else {}
+    )
 
 
 def is_complete(executor: ProcessExecutor) -> bool:
     assert executor.language_model is not None
-    return bool(fcntl.fcntl(executor.language_model, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE)
+    return bool(
+        fcntl.fcntl(executor.language_model, fcntl.F_GET_SEALS) & fcntl.F_SEAL_WRITE
+    )
 
 
 def has_opened_it(process_id: int) -> bool:
@@ -83,10 +98,16 @@ def descriptors_of(process_id: int) -> list[str]:
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> None:
-    lines = b"".join(path.read_bytes() for path in sorted(TEXTS.glob("*.jsonl"))).splitlines()
+def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own() -> (
+    None
+):
+    lines = b"".join(
+        path.read_bytes() for path in sorted(TEXTS.glob("*.jsonl"))
+    ).splitlines()
     texts = [str(msgspec.json.decode(line)["text"]) for line in lines]
-    texts += [" ".join(sorted(get_stoplist(name))[::20]) for name in sorted(get_stoplists())]
+    texts += [
+        " ".join(sorted(get_stoplist(name))[::20]) for name in sorted(get_stoplists())
+    ]
     with two_workers() as executor:
         found = languages_by(executor, texts)
         assert found == [language_in(read_feed(feed_of(text))) for text in texts]
@@ -96,11 +117,14 @@ def test_workers_have_one_model_and_its_answers_are_those_of_a_model_of_ones_own
             assert languages_by(executor, [FRENCH, POLISH] * 20) == ["fr", "pl"] * 20
             mapped = [mapped_kib(process_id) for process_id in executor.process_ids()]
             return len(mapped) == 2 and all(
-                one.get("Rss", 0) > 4096 and one["Pss"] < 0.6 * one["Rss"] for one in mapped
+                one.get("Rss", 0) > 4096 and one["Pss"] < 0.6 * one["Rss"]
+                for one in mapped
             )
 
         wait_until(is_shared, "both workers to map the pages that both have read")
-        assert [mapped_kib(number)["Anonymous"] for number in executor.process_ids()] == [0, 0]
+        assert [
+            mapped_kib(number)["Anonymous"] for number in executor.process_ids()
+        ] == [0, 0]
 
 
 @pytest.mark.later
@@ -125,12 +149,15 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_the_model_to_the_next() 
 def test_what_a_killed_worker_wrote_is_written_again() -> None:
     with two_workers() as executor:
         executor.submit(read_feed, feed_of("")).result(timeout=PATIENCE_SECONDS)
-        executor.language_model.write(b"\x93NUMPY half a model" * 5_000_000)  # longer than the whole one
+        # Longer than the whole one
+        executor.language_model.write(b"\x93NUMPY half a model" * 5_000_000)
         executor.language_model.flush()
         assert languages_by(executor, [FRENCH, POLISH]) == ["fr", "pl"]
         assert is_complete(executor)
         with pytest.raises(PermissionError):
-            os.pwrite(executor.language_model.fileno(), b"a worker that was taken over", 0)
+            os.pwrite(
+                executor.language_model.fileno(), b"a worker that was taken over", 0
+            )
 
 
 @pytest.mark.later
@@ -139,7 +166,9 @@ def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
     with two_workers(idle_seconds=0.5, spare_seconds=0.5) as executor:
         assert languages_by(executor, [FRENCH]) == ["fr"]
         wait_until(lambda: executor.language_model is None, "the workers to end")
-        assert not any("memfd:language-model" in one for one in descriptors_of(os.getpid()))
+        assert not any(
+            "memfd:language-model" in one for one in descriptors_of(os.getpid())
+        )
         assert languages_by(executor, [POLISH]) == ["pl"]
 
 
@@ -148,7 +177,8 @@ def test_without_work_the_model_leaves_memory_and_comes_again() -> None:
 def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    noexec_seal, create = 0x0008, os.memfd_create  # MFD_NOEXEC_SEAL, which vm.memfd_noexec=1 adds
+    # MFD_NOEXEC_SEAL, which vm.memfd_noexec=1 adds
+    noexec_seal, create = 0x0008, os.memfd_create
 
     def hardened(name: str, flags: int) -> int:
         try:
@@ -164,7 +194,9 @@ def test_a_file_that_the_kernel_sealed_against_execution_is_still_to_be_written(
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_without_such_files_each_worker_has_a_model_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_such_files_each_worker_has_a_model_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.delattr(os, "memfd_create")  # as on other systems than Linux
     with two_workers() as executor:
         assert executor.language_model is None

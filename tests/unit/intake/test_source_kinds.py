@@ -29,7 +29,9 @@ def test_a_kind_refuses_what_it_cannot_read() -> None:
     with pytest.raises(ConfigError, match="there is no port 0"):
         source_kind("feed").address(SourceConfig(feed="https://a.example:0/"), Config())
     with pytest.raises(ConfigError, match="~nobody-of-this-name"):
-        source_kind("folder").address(SourceConfig(folder="~nobody-of-this-name/x"), Config())
+        source_kind("folder").address(
+            SourceConfig(folder="~nobody-of-this-name/x"), Config()
+        )
 
 
 def listed(page: str, selector: str) -> ParsedFeed:
@@ -42,7 +44,9 @@ def listed(page: str, selector: str) -> ParsedFeed:
         content_type="text/html; charset=utf-8",
         tuning=source_tuning(Tuning()),
     )
-    return msgspec.msgpack.decode(read_page(msgspec.msgpack.encode(job)), type=ParsedFeed)
+    return msgspec.msgpack.decode(
+        read_page(msgspec.msgpack.encode(job)), type=ParsedFeed
+    )
 
 
 def links(count: int) -> str:
@@ -51,7 +55,10 @@ def links(count: int) -> str:
 
 def test_a_page_of_countless_links_is_read_up_to_its_bound() -> None:
     found = listed(links(15_000), "p:nth-child(n + 9001)")
-    assert (found.entry_count, found.entries[-1].url) == (1000, "https://port.example/9999")
+    assert (found.entry_count, found.entries[-1].url) == (
+        1000,
+        "https://port.example/9999",
+    )
     assert found.problem == "the page is too large: its end is not read"
     assert listed(links(1000), "p").problem is None
 

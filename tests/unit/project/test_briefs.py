@@ -16,7 +16,10 @@ SENTENCES = (
 RECORD = {
     "id": "bridge",
     "articles": [
-        {"title": "Bridge in Tarnow closed after cracks are found", "text": SENTENCES[0]},
+        {
+            "title": "Bridge in Tarnow closed after cracks are found",
+            "text": SENTENCES[0],
+        },
         {"title": "Tarnow closes cracked bridge", "text": SENTENCES[1]},
     ],
     "neutral_title": "Tarnow closes its bridge",
@@ -28,20 +31,37 @@ def run(
     folder: Path, *records: dict[str, object], without_rouge: bool = False
 ) -> tuple[str, list[dict[str, str]]]:
     given, made = folder / "given.jsonl", folder / "made.jsonl"
-    given.write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+    given.write_text(
+        "".join(json.dumps(one) + "\n" for one in records), encoding="utf-8"
+    )
     environment = dict(os.environ)
     if without_rouge:  # as in an installation without the development dependencies
         (folder / "rouge_score").mkdir()
-        (folder / "rouge_score" / "__init__.py").write_text("raise ImportError", encoding="utf-8")
+        (folder / "rouge_score" / "__init__.py").write_text(
+            "raise ImportError", encoding="utf-8"
+        )
         environment["PYTHONPATH"] = str(folder)
-    command = [sys.executable, "-m", "benchmarks.briefs", str(given), "--output", str(made)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout, [json.loads(line) for line in made.read_text(encoding="utf-8").splitlines()]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.briefs",
+        str(given),
+        "--output",
+        str(made),
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout, [
+        json.loads(line) for line in made.read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(tmp_path: Path) -> None:
+def test_each_record_gets_title_summary_and_text_and_the_figures_are_printed(
+    tmp_path: Path,
+) -> None:
     title = "Ferry sinks off Port Ellis"
     bare = {"id": "bare", "articles": [{"title": title, "text": ""}]}
     printed, lines = run(tmp_path, RECORD, bare)

@@ -23,7 +23,13 @@ from benchmarks.day.feeds import (
     moved_date,
     plan_of,
 )
-from benchmarks.day.processes import memory_of, tree_of, usage_of, wake_ups_between, wake_ups_of
+from benchmarks.day.processes import (
+    memory_of,
+    tree_of,
+    usage_of,
+    wake_ups_between,
+    wake_ups_of,
+)
 from benchmarks.day.scores import Labels, events_twice, scores_of
 
 ROUNDS = 4
@@ -41,17 +47,24 @@ def feed_of(count: int, hours_between: float = 1.0) -> Feed:
 
 
 @given(count=st.integers(0, 60), rounds=st.integers(1, 6), seed=st.integers(0, 99))
-def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(count: int, rounds: int, seed: int) -> None:
+def test_a_feed_shows_its_newest_items_last_and_all_in_the_end(
+    count: int, rounds: int, seed: int
+) -> None:
     feed = feed_of(count)
     plan = plan_of(feed, rounds, random.Random(seed))
     held = [place for place, number in plan.appears.items() if number > 0]
     assert sorted(plan.appears) == list(range(count))
     assert len(held) == min(MOST_HELD, int(count * HELD_SHARE), rounds * ITEMS_A_POLL)
     assert held == list(range(len(held)))
-    assert [plan.appears[place] for place in held] == sorted(plan.appears.values(), reverse=True)[: len(held)]
+    assert [plan.appears[place] for place in held] == sorted(
+        plan.appears.values(), reverse=True
+    )[: len(held)]
     for number in range(1, rounds + 1):
         assert len(plan.new_in(number)) <= ITEMS_A_POLL
-    assert all(plan.appears[place] == 0 and 1 <= number <= rounds for place, number in plan.edited.items())
+    assert all(
+        plan.appears[place] == 0 and 1 <= number <= rounds
+        for place, number in plan.edited.items()
+    )
 
 
 def test_a_feed_without_news_of_late_stays_as_it_is() -> None:
@@ -79,7 +92,12 @@ def test_a_json_feed_is_cut_likewise() -> None:
     assert feed.date_of(0) == dt.datetime(2026, 2, 18, 1, tzinfo=dt.UTC)
     assert feed.date_of(1) is None
     shown = feed.shown({1: feed.edited(feed.items[1])})
-    assert shown == b'{"title": "Gazette", "items": [{"id": "2", "title": "B' + EDIT.encode() + b'"}]}'
+    assert (
+        shown
+        == b'{"title": "Gazette", "items": [{"id": "2", "title": "B'
+        + EDIT.encode()
+        + b'"}]}'
+    )
     assert b"2026-02-19T02:00:00" in feed.moved(dt.timedelta(days=1, hours=1)).body
 
 
@@ -104,12 +122,21 @@ def test_a_feed_that_did_not_change_is_answered_with_304() -> None:
     server = FeedServer([feed], {feed.file: plan})
     with httpx.Client(proxy=server.server.url("/"), trust_env=False) as client:
         first = client.get(feed.address)
-        again = client.get(feed.address, headers={"If-None-Match": first.headers["etag"]})
+        again = client.get(
+            feed.address, headers={"If-None-Match": first.headers["etag"]}
+        )
         server.number = appears
-        changed = client.get(feed.address, headers={"If-None-Match": first.headers["etag"]})
+        changed = client.get(
+            feed.address, headers={"If-None-Match": first.headers["etag"]}
+        )
         elsewhere = client.get("http://gazette.example/news/1")
     server.close()
-    assert [answer.status_code for answer in (first, again, changed, elsewhere)] == [200, 304, 200, 404]
+    assert [answer.status_code for answer in (first, again, changed, elsewhere)] == [
+        200,
+        304,
+        200,
+        404,
+    ]
     assert first.content.count(b"<item>") == 3
     assert changed.content.count(b"<item>") == 4
     assert server.asked_in(0) == server.asked_in(appears) == 1
@@ -117,15 +144,29 @@ def test_a_feed_that_did_not_change_is_answered_with_304() -> None:
 
 def labels(*, loose: frozenset[frozenset[str]] = frozenset()) -> Labels:
     """Three events: a flood by three outlets, a strike by two, a match by one."""
-    events = {"a1": "flood", "b1": "flood", "c1": "flood", "a2": "strike", "b2": "strike", "c3": "match"}
+    events = {
+        "a1": "flood",
+        "b1": "flood",
+        "c1": "flood",
+        "a2": "strike",
+        "b2": "strike",
+        "c3": "match",
+    }
     outlets = {entry: entry[0] for entry in events}
     return Labels(
-        events, outlets, {entry: f"{entry}: {event}" for entry, event in events.items()}, loose, {}, {}
+        events,
+        outlets,
+        {entry: f"{entry}: {event}" for entry, event in events.items()},
+        loose,
+        {},
+        {},
     )
 
 
 def test_an_event_is_whole_in_one_story_and_a_story_is_pure_of_one_event() -> None:
-    scores = scores_of(labels(), {"a1": "S", "b1": "S", "c1": "T", "a2": "U", "b2": "U", "c3": "T"})
+    scores = scores_of(
+        labels(), {"a1": "S", "b1": "S", "c1": "T", "a2": "U", "b2": "U", "c3": "T"}
+    )
     assert (scores.events, scores.whole, scores.not_whole) == (2, 1, ["a1: flood"])
     assert (scores.stories, scores.pure) == (2, 2), "the third one is of one outlet"
     assert (scores.pairs, scores.pairs_found, scores.pairs_wrong) == (4, 2, 1)
@@ -134,8 +175,12 @@ def test_an_event_is_whole_in_one_story_and_a_story_is_pure_of_one_event() -> No
 
 def test_arguable_pairs_count_neither_way() -> None:
     loose = frozenset({frozenset({"a1", "c1"}), frozenset({"a1", "a2"})})
-    scores = scores_of(labels(loose=loose), {"a1": "S", "b1": "S", "c1": "T", "a2": "S", "b2": "U"})
-    assert scores.impure == ["a1: flood"], "the second report and the strike are not arguable"
+    scores = scores_of(
+        labels(loose=loose), {"a1": "S", "b1": "S", "c1": "T", "a2": "S", "b2": "U"}
+    )
+    assert scores.impure == ["a1: flood"], (
+        "the second report and the strike are not arguable"
+    )
     assert (scores.pairs, scores.pairs_found, scores.pairs_wrong) == (3, 1, 1)
     assert (scores.arguable, scores.arguable_found) == (1, 0)
 
@@ -154,7 +199,9 @@ def test_wake_ups_are_those_of_threads_that_lived_all_the_time() -> None:
 def test_a_tree_has_the_use_of_its_children_that_run_and_that_ended() -> None:
     burning = "for n in range(3 * 10 ** 7): pass"
     program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', '''{burning}'''])\ninput()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE
+    ) as parent:
         while usage_of(parent.pid).cpu_seconds < 0.3 or len(tree_of(parent.pid)) > 1:
             time.sleep(0.01)
         assert memory_of(parent.pid) > 1

@@ -13,7 +13,13 @@ import typer
 from pydantic import BaseModel
 
 from aggregator.cli.app import make_app
-from aggregator.config.settings import Config, NotifyConfig, SavedQuery, SourceConfig, WebhookConfig
+from aggregator.config.settings import (
+    Config,
+    NotifyConfig,
+    SavedQuery,
+    SourceConfig,
+    WebhookConfig,
+)
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
 
@@ -37,10 +43,26 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _DOTTED = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)+")
 # Options of other programs that the documents call.
 _FOREIGN_OPTIONS = {
-    *("--force-reinstall", "--now", "--no-build-isolation", "--no-deps", "--require-hashes", "--wheel-dir"),
+    *(
+        "--force-reinstall",
+        "--now",
+        "--no-build-isolation",
+        "--no-deps",
+        "--require-hashes",
+        "--wheel-dir",
+    ),
     *("--tag", "--volume"),
     *("--host", "--nthreads", "--memory-limit"),
-    *("--build", "--detach", "--network", "--publish", "--read-only", "--rm", "--signal", "--tmpfs"),
+    *(
+        "--build",
+        "--detach",
+        "--network",
+        "--publish",
+        "--read-only",
+        "--rm",
+        "--signal",
+        "--tmpfs",
+    ),
 }
 _PICTURE_BYTES = 250_000
 
@@ -58,7 +80,10 @@ def _lines_of_code(text: str) -> list[str]:
     without = _FENCED.sub("", text)
     blocks = [line[4:] for line in without.splitlines() if line.startswith("    ")]
     blocks += [
-        line for kind, block in _FENCED.findall(text) if kind in ("", "sh") for line in block.splitlines()
+        line
+        for kind, block in _FENCED.findall(text)
+        if kind in ("", "sh")
+        for line in block.splitlines()
     ]
     return [*_INLINE.findall(without), *blocks]
 
@@ -75,7 +100,10 @@ def _program() -> Any:
 
 
 def _options(command: Any) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
+    return {option for parameter in command.params for option in parameter.opts} | {
+        "--help",
+        "-h",
+    }
 
 
 def _every_command(command: Any) -> Iterator[Any]:
@@ -112,15 +140,24 @@ def _refusal(arguments: str) -> str | None:
 def test_every_command_that_is_written_down_exists() -> None:
     calls = _calls()
     assert len(calls) > 20
-    assert [(name, call, _refusal(call)) for name, call in calls if _refusal(call)] == []
+    assert [
+        (name, call, _refusal(call)) for name, call in calls if _refusal(call)
+    ] == []
 
 
 def test_every_option_that_is_written_down_exists() -> None:
     known = _FOREIGN_OPTIONS | {
         option for command in _every_command(_program()) for option in _options(command)
     }
-    scripts = [*(REPOSITORY / "benchmarks").rglob("*.py"), *(REPOSITORY / "training").glob("*.py")]
-    known |= {option for path in scripts for option in _OPTION.findall(path.read_text(encoding="utf-8"))}
+    scripts = [
+        *(REPOSITORY / "benchmarks").rglob("*.py"),
+        *(REPOSITORY / "training").glob("*.py"),
+    ]
+    known |= {
+        option
+        for path in scripts
+        for option in _OPTION.findall(path.read_text(encoding="utf-8"))
+    }
     unknown = [
         (name, option)
         for name, line in _code_in_documents()
@@ -133,8 +170,13 @@ def test_every_option_that_is_written_down_exists() -> None:
 def test_every_command_is_written_down() -> None:
     """What nobody can read about is not there; groups are named by their commands."""
     said = {" ".join(call.split()[:depth]) for _, call in _calls() for depth in (1, 2)}
-    groups = {name: getattr(command, "commands", None) for name, command in _program().commands.items()}
-    wanted = {f"{group} {name}" for group, inner in groups.items() if inner for name in inner}
+    groups = {
+        name: getattr(command, "commands", None)
+        for name, command in _program().commands.items()
+    }
+    wanted = {
+        f"{group} {name}" for group, inner in groups.items() if inner for name in inner
+    }
     wanted |= {name for name, inner in groups.items() if not inner}
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
     missing = {
@@ -149,7 +191,9 @@ def test_every_make_target_that_is_written_down_exists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     asked = {
-        target for _, line in _code_in_documents() for target in re.findall(r"^make ([a-z]+)", line.strip())
+        target
+        for _, line in _code_in_documents()
+        for target in re.findall(r"^make ([a-z]+)", line.strip())
     }
     assert {"run", "test", "eval", "picture"} <= asked
     assert asked - targets == set()
@@ -171,12 +215,23 @@ def test_every_key_stands_in_config_yaml_with_a_comment() -> None:
     for key in _keys(Config):
         section, _, name = key.rpartition(".")
         start = 0 if not section else lines.index(f"{section}:")
-        at = next((n for n in range(start, len(lines)) if re.match(rf"(?:# )?\s*{name}:", lines[n])), None)
+        at = next(
+            (
+                n
+                for n in range(start, len(lines))
+                if re.match(rf"(?:# )?\s*{name}:", lines[n])
+            ),
+            None,
+        )
         assert at is not None, f"{key} does not stand in config.yaml"
-        assert "#" in lines[at] or lines[at - 1].startswith("#"), f"{key} has no comment in config.yaml"
+        assert "#" in lines[at] or lines[at - 1].startswith("#"), (
+            f"{key} has no comment in config.yaml"
+        )
 
 
-@pytest.mark.parametrize("item", [SourceConfig, SavedQuery, WebhookConfig, NotifyConfig])
+@pytest.mark.parametrize(
+    "item", [SourceConfig, SavedQuery, WebhookConfig, NotifyConfig]
+)
 def test_every_key_of_an_item_is_named_in_config_yaml(item: type[BaseModel]) -> None:
     text = committed("config.yaml")
     keys = [field.alias or name for name, field in item.model_fields.items()]
@@ -187,10 +242,18 @@ def test_names_of_code_in_the_documents_exist() -> None:
     """`grouping/place.py`, `inbox.accept`, `fetch.threads`: files, or words of code, rules or
     settings.
     """
-    sources = [*(REPOSITORY / "aggregator").rglob("*.py"), *(REPOSITORY / "training").glob("*.py")]
+    sources = [
+        *(REPOSITORY / "aggregator").rglob("*.py"),
+        *(REPOSITORY / "training").glob("*.py"),
+    ]
     texts = [path.read_text(encoding="utf-8") for path in sources]
-    texts += [committed("config.yaml"), (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")]
-    texts.append((REPOSITORY / "aggregator" / "config/tuning.yaml").read_text(encoding="utf-8"))
+    texts += [
+        committed("config.yaml"),
+        (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"),
+    ]
+    texts.append(
+        (REPOSITORY / "aggregator" / "config/tuning.yaml").read_text(encoding="utf-8")
+    )
     words = {word for text in texts for word in re.findall(r"\w+", text)}
     missing = []
     for path in (REPOSITORY / "docs").rglob("*.md"):
@@ -199,8 +262,14 @@ def test_names_of_code_in_the_documents_exist() -> None:
                 places = (REPOSITORY, REPOSITORY / "aggregator")
                 if not any((place / code).exists() for place in places):
                     missing.append((_named(path), code))
-            elif _DOTTED.fullmatch(code) and not code.endswith((".db", ".lock", ".rss")):
-                missing += [(_named(path), code) for part in code.split(".") if part not in words]
+            elif _DOTTED.fullmatch(code) and not code.endswith(
+                (".db", ".lock", ".rss")
+            ):
+                missing += [
+                    (_named(path), code)
+                    for part in code.split(".")
+                    if part not in words
+                ]
     assert missing == []
 
 
@@ -209,7 +278,8 @@ def test_every_relative_link_leads_somewhere() -> None:
         (_named(path), link)
         for path in DOCUMENTS
         for link in _LINK.findall(path.read_text(encoding="utf-8"))
-        if not re.match(r"[a-z]+:", link) and not (path.parent / link.split("#")[0]).exists()
+        if not re.match(r"[a-z]+:", link)
+        and not (path.parent / link.split("#")[0]).exists()
     ]
     assert broken == []
 
@@ -217,7 +287,10 @@ def test_every_relative_link_leads_somewhere() -> None:
 def _anchors(text: str) -> set[str]:
     """The fragments of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", _FENCED.sub("", text), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
 
 
 def test_every_fragment_of_a_link_is_a_heading() -> None:
@@ -235,14 +308,25 @@ def test_every_fragment_of_a_link_is_a_heading() -> None:
 
 def test_every_decision_can_be_reached() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
-    assert [p.name for p in (REPOSITORY / "docs" / "decisions").glob("*.md") if p.name not in text] == []
+    assert [
+        p.name
+        for p in (REPOSITORY / "docs" / "decisions").glob("*.md")
+        if p.name not in text
+    ] == []
 
 
 def test_every_decision_that_is_named_exists() -> None:
     """By its number, also in the alert rules, config.yaml and the program."""
-    there = {int(path.name[:4]) for path in (REPOSITORY / "docs" / "decisions").glob("[0-9]*.md")}
+    there = {
+        int(path.name[:4])
+        for path in (REPOSITORY / "docs" / "decisions").glob("[0-9]*.md")
+    }
     places = [*DOCUMENTS, *REPOSITORY.glob("*.*ml"), *REPOSITORY.glob("docs/*.yaml")]
-    places += [path for ending in ("py", "yaml") for path in (REPOSITORY / "aggregator").rglob(f"*.{ending}")]
+    places += [
+        path
+        for ending in ("py", "yaml")
+        for path in (REPOSITORY / "aggregator").rglob(f"*.{ending}")
+    ]
     missing = [
         (_named(path), number)
         for path in places

@@ -15,7 +15,10 @@ LOOK_ALIKES = [
     ("tariffs-sixth-package", "tariffs-seventh-package"),
     ("match-halverne-calmouth", "match-thornwick-sennick"),
 ]
-MONTHS = {10: ("October", "Oct.", "Oktober", "octobre"), 11: ("November", "Nov.", "novembre")}
+MONTHS = {
+    10: ("October", "Oct.", "Oktober", "octobre"),
+    11: ("November", "Nov.", "novembre"),
+}
 TOP_LINES = 12  # mastheads, breadcrumbs and empty lines stand above the date line
 
 
@@ -28,7 +31,8 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 LABELS = msgspec.json.decode(
-    b"[" + b",".join((EXAMPLES / "labels.jsonl").read_bytes().splitlines()) + b"]", type=list[Label]
+    b"[" + b",".join((EXAMPLES / "labels.jsonl").read_bytes().splitlines()) + b"]",
+    type=list[Label],
 )
 every_article = pytest.mark.parametrize("label", LABELS, ids=lambda label: label.file)
 
@@ -48,17 +52,29 @@ def shingles(label: Label) -> set[tuple[str, ...]]:
 
 def days_named(head: str) -> set[tuple[int, int]]:
     """(month, day) of every full date of 2026 in the given lines."""
-    days = {(int(month), int(day)) for month, day in re.findall(r"\b2026-(\d\d)-(\d\d)\b", head)}
-    days |= {(int(month), int(day)) for day, month in re.findall(r"\b(\d\d)\.(\d\d)\.2026\b", head)}
+    days = {
+        (int(month), int(day))
+        for month, day in re.findall(r"\b2026-(\d\d)-(\d\d)\b", head)
+    }
+    days |= {
+        (int(month), int(day))
+        for day, month in re.findall(r"\b(\d\d)\.(\d\d)\.2026\b", head)
+    }
     for month, names in MONTHS.items():
         name = "|".join(re.escape(spelling) for spelling in names)
-        found = re.findall(rf"\b(\d{{1,2}})\.? (?:{name}) 2026|(?:{name}) (\d{{1,2}}), 2026", head)
+        found = re.findall(
+            rf"\b(\d{{1,2}})\.? (?:{name}) 2026|(?:{name}) (\d{{1,2}}), 2026", head
+        )
         days |= {(month, int(before or after)) for before, after in found}
     return days
 
 
 def test_labels_name_every_article_once() -> None:
-    on_disk = sorted(path.relative_to(ARTICLES).as_posix() for path in ARTICLES.rglob("*") if path.is_file())
+    on_disk = sorted(
+        path.relative_to(ARTICLES).as_posix()
+        for path in ARTICLES.rglob("*")
+        if path.is_file()
+    )
     assert sorted(label.file for label in LABELS) == on_disk
     assert 34 <= len(on_disk) <= 38
 
@@ -88,7 +104,8 @@ def test_copies_repeat_their_original_and_nothing_else_repeats_anything() -> Non
     for one, other in itertools.combinations(by_file, 2):
         shared = len(sets[one] & sets[other]) / len(sets[one] | sets[other])
         if original[one] == original[other]:
-            assert shared > 0.4, (one, other)  # furniture counts here, and each printed other paragraphs
+            # Furniture counts here, and each printed other paragraphs
+            assert shared > 0.4, (one, other)
             assert by_file[one].event == by_file[other].event
         else:
             assert shared < 0.06, (one, other)
@@ -118,9 +135,18 @@ def test_agency_text_carries_its_mark_in_some_reprints_only() -> None:
 
 def test_live_blog_runs_backwards_over_midnight_and_slips_once() -> None:
     blog = next(label for label in LABELS if "live-blog" in label.file)
-    clocks = re.findall(r"^(\d{1,2}):(\d\d) ([ap])\.m\.: ", text_of(blog), flags=re.MULTILINE)
-    minutes = [int(hour) % 12 * 60 + int(minute) + 720 * (half == "p") for hour, minute, half in clocks]
-    rises = [later - earlier for earlier, later in itertools.pairwise(minutes) if later > earlier]
+    clocks = re.findall(
+        r"^(\d{1,2}):(\d\d) ([ap])\.m\.: ", text_of(blog), flags=re.MULTILINE
+    )
+    minutes = [
+        int(hour) % 12 * 60 + int(minute) + 720 * (half == "p")
+        for hour, minute, half in clocks
+    ]
+    rises = [
+        later - earlier
+        for earlier, later in itertools.pairwise(minutes)
+        if later > earlier
+    ]
     assert len(minutes) >= 8
     assert len(rises) == 2, "one step over midnight, one slip"
     assert 1 in rises
@@ -129,4 +155,8 @@ def test_live_blog_runs_backwards_over_midnight_and_slips_once() -> None:
 
 def test_readme_names_every_event() -> None:
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert [event for event in {label.event for label in LABELS} if f"`{event}`" not in readme] == []
+    assert [
+        event
+        for event in {label.event for label in LABELS}
+        if f"`{event}`" not in readme
+    ] == []

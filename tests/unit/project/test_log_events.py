@@ -30,14 +30,22 @@ def is_log_call(function: ast.expr) -> bool:
     if not isinstance(function, ast.Attribute) or function.attr not in METHODS:
         return False
     name = ast.unparse(function.value)
-    return bool(re.fullmatch(r"(\w+_|_)?log(ger)?", name)) or name.startswith("logging.getLogger(")
+    return bool(re.fullmatch(r"(\w+_|_)?log(ger)?", name)) or name.startswith(
+        "logging.getLogger("
+    )
 
 
 def event_of(call: ast.Call) -> str:
     for keyword in call.keywords:
         if keyword.arg == "extra" and isinstance(keyword.value, ast.Dict):
-            for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value == "event" and isinstance(value, ast.Constant):
+            for key, value in zip(
+                keyword.value.keys, keyword.value.values, strict=True
+            ):
+                if (
+                    isinstance(key, ast.Constant)
+                    and key.value == "event"
+                    and isinstance(value, ast.Constant)
+                ):
                     return str(value.value)
     return ""
 
@@ -49,7 +57,9 @@ def documented() -> dict[str, set[str]]:
     table: dict[str, set[str]] = {}
     for level, line in LEVEL.findall(section):
         events = re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", line))
-        assert events == sorted(set(events)), "each list is in alphabetical order, without repetitions"
+        assert events == sorted(set(events)), (
+            "each list is in alphabetical order, without repetitions"
+        )
         for event in events:
             table.setdefault(event, set()).add(level)
     return table
@@ -60,7 +70,11 @@ def documented() -> dict[str, set[str]]:
 def test_every_log_call_names_an_event() -> None:
     found = calls()
     assert len(found) > 50
-    assert [place for place, _, event in found if not re.fullmatch(r"[a-z]+(_[a-z]+)+", event)] == []
+    assert [
+        place
+        for place, _, event in found
+        if not re.fullmatch(r"[a-z]+(_[a-z]+)+", event)
+    ] == []
 
 
 @pytest.mark.slow

@@ -14,9 +14,15 @@ from tests.conftest import REPOSITORY
 
 def _requirements() -> list[Requirement]:
     """What the project and all packages of the lock that are installed here ask for."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(
+        (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     found = [*project["dependencies"], *project["optional-dependencies"]["postgres"]]
-    locked = re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements" / "run.txt").read_text("utf-8"), re.M)
+    locked = re.findall(
+        r"^([\w.-]+)==",
+        (REPOSITORY / "requirements" / "run.txt").read_text("utf-8"),
+        re.M,
+    )
     installed = {canonicalize_name(one.name) for one in metadata.distributions()}
     for name in locked:
         if canonicalize_name(name) in installed:  # some are for other systems
@@ -30,14 +36,18 @@ def test_each_extra_is_spelled_in_one_way() -> None:
     for one in _requirements():
         if one.marker is None or one.marker.evaluate({"extra": ""}):
             for extra in one.extras:
-                spellings[canonicalize_name(one.name), canonicalize_name(extra)].add(extra)
+                spellings[canonicalize_name(one.name), canonicalize_name(extra)].add(
+                    extra
+                )
     assert ("lxml", "html-clean") in spellings, "justext asks for it"
     assert {key: found for key, found in spellings.items() if len(found) > 1} == {}
 
 
 def test_the_citation_has_the_version_and_licence_of_the_project() -> None:
     cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(
+        (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    )["project"]
     assert cited["cff-version"] == "1.2.0"
     assert (cited["title"], cited["version"], cited["license"]) == (
         project["name"],

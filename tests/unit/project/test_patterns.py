@@ -12,7 +12,9 @@ from tests.support.patterns import Expression, expressions, growing
 
 
 def planted(pattern: str, method: str) -> Expression:
-    return Expression("planted", "", repr(pattern), re.compile(pattern).flags, (method,))
+    return Expression(
+        "planted", "", repr(pattern), re.compile(pattern).flags, (method,)
+    )
 
 
 @pytest.mark.slow
@@ -35,7 +37,12 @@ def test_an_expression_that_is_not_linear_is_found(pattern: str, method: str) ->
 
 @pytest.mark.parametrize(
     ("pattern", "method"),
-    [(r"(?<!\s)\s++$", "search"), (r"<a[^<>]{0,200}>", "finditer"), (r"\w+", "finditer"), (r"\s+$", "match")],
+    [
+        (r"(?<!\s)\s++$", "search"),
+        (r"<a[^<>]{0,200}>", "finditer"),
+        (r"\w+", "finditer"),
+        (r"\s+$", "match"),
+    ],
 )
 def test_a_linear_expression_is_not(pattern: str, method: str) -> None:
     assert growing(planted(pattern, method), most=24) is None
@@ -78,7 +85,12 @@ def test_no_space_follows_another_in_what_lines_are_made_of() -> None:
     page = f"<html><body><article><h1>{title}</h1><p>{text}</p></article></body></html>".encode()
     for entry, html in (
         (Entry(source="s", title=title, text=text, author=f"Ann{gap}Lee"), None),
-        (Entry(source="s", title=title, html=f"<p>{text}</p>", author=f"Ann{gap}Lee"), None),
+        (
+            Entry(
+                source="s", title=title, html=f"<p>{text}</p>", author=f"Ann{gap}Lee"
+            ),
+            None,
+        ),
         (Entry(source="s", url="https://x.example/1"), page),
     ):
         clean = clean_entry(entry, page=html, seen=NOON, tuning=Tuning()).article

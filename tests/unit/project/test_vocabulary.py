@@ -20,7 +20,15 @@ RETIRED = (
     "sightings", "habit", "habits", "glance", "teaser", "parcel", "letterbox", "manners", "tally", "voice",
     "voices", "lent", "weighs", "kin", "furniture",
 )  # fmt: skip
-PHRASES = ("gets on", "get on with", "stands by", "set aside", "sets aside", "comes by", "for ever")
+PHRASES = (
+    "gets on",
+    "get on with",
+    "stands by",
+    "set aside",
+    "sets aside",
+    "comes by",
+    "for ever",
+)
 # Names in which a retired word has its everyday sense.
 NAMES = {
     "breadcrumb_home",  # the first link of a breadcrumb path
@@ -51,7 +59,10 @@ def parts(name: str) -> set[str]:
 
 @cache
 def modules() -> list[tuple[Path, ast.Module]]:
-    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
+    return [
+        (path, ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    ]
 
 
 def names(tree: ast.Module) -> Iterator[tuple[str, int]]:
@@ -70,7 +81,11 @@ def names(tree: ast.Module) -> Iterator[tuple[str, int]]:
 def texts(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """String literals that people read: those with a blank; docstrings included."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " in node.value.strip()
+        ):
             yield node.value, node.lineno
 
 
@@ -85,17 +100,33 @@ def test_no_identifier_has_a_retired_word() -> None:
         f"{path.relative_to(REPOSITORY)}:{line}: {name}"
         for path, tree in modules()
         for name, line in names(tree)
-        if name not in NAMES and parts(name) & set(RETIRED) and (path.name, name) not in PUBLIC
+        if name not in NAMES
+        and parts(name) & set(RETIRED)
+        and (path.name, name) not in PUBLIC
     ]
-    found += [f"{path.relative_to(REPOSITORY)}" for path, _ in modules() if parts(path.stem) & set(RETIRED)]
+    found += [
+        f"{path.relative_to(REPOSITORY)}"
+        for path, _ in modules()
+        if parts(path.stem) & set(RETIRED)
+    ]
     assert found == []
 
 
 def test_no_table_column_or_key_has_a_retired_word() -> None:
     stored = [table.name for table in metadata.sorted_tables]
-    stored += [f"{table.name}.{column.name}" for table in metadata.sorted_tables for column in table.columns]
-    tuning = yaml.safe_load((PACKAGE / "config" / "tuning.yaml").read_text(encoding="utf-8"))
-    keys = [*tuning, *(key for section in tuning.values() for key in section), *_keys(Config)]
+    stored += [
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for column in table.columns
+    ]
+    tuning = yaml.safe_load(
+        (PACKAGE / "config" / "tuning.yaml").read_text(encoding="utf-8")
+    )
+    keys = [
+        *tuning,
+        *(key for section in tuning.values() for key in section),
+        *_keys(Config),
+    ]
     assert [name for name in (*stored, *keys) if parts(name) & set(RETIRED)] == []
 
 
@@ -120,11 +151,16 @@ def test_no_text_of_the_program_has_a_retired_word() -> None:
 
 @pytest.mark.parametrize("folder", ["docs", "aggregator/web/templates", "systemd", "."])
 def test_no_document_has_a_retired_word(folder: str) -> None:
-    files = (REPOSITORY / folder).glob("*.*") if folder == "." else (REPOSITORY / folder).rglob("*.*")
+    files = (
+        (REPOSITORY / folder).glob("*.*")
+        if folder == "."
+        else (REPOSITORY / folder).rglob("*.*")
+    )
     found = [
         f"{path.relative_to(REPOSITORY)}:{number}: {word}"
         for path in sorted(files)
-        if path.suffix in (".md", ".yaml", ".html", ".txt", ".service") and path.name != "CHANGELOG.md"
+        if path.suffix in (".md", ".yaml", ".html", ".txt", ".service")
+        and path.name != "CHANGELOG.md"
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         for word in retired_in(_TAG.sub(" ", line) if path.suffix == ".html" else line)
     ]
@@ -136,9 +172,21 @@ def test_every_term_of_the_glossary_is_used() -> None:
     glossary = (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8")
     rows = re.findall(r"^- \*\*(.+?)\*\*: ", glossary, re.MULTILINE)
     terms = [term.strip() for row in rows for term in row.split(",")]
-    sources = [path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".yaml", ".html")]
-    sources += [path for path in (REPOSITORY / "docs").rglob("*.md") if path.name != "glossary.md"]
-    words = re.sub(r"[_\-\s]+", " ", " ".join(path.read_text(encoding="utf-8") for path in sources))
-    everything = words.lower() + " " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words).lower()
+    sources = [
+        path for path in PACKAGE.rglob("*") if path.suffix in (".py", ".yaml", ".html")
+    ]
+    sources += [
+        path
+        for path in (REPOSITORY / "docs").rglob("*.md")
+        if path.name != "glossary.md"
+    ]
+    words = re.sub(
+        r"[_\-\s]+", " ", " ".join(path.read_text(encoding="utf-8") for path in sources)
+    )
+    everything = (
+        words.lower() + " " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", words).lower()
+    )
     assert len(terms) > 60
-    assert [one for one in terms if re.sub(r"[_\-\s]+", " ", one.lower()) not in everything] == []
+    assert [
+        one for one in terms if re.sub(r"[_\-\s]+", " ", one.lower()) not in everything
+    ] == []

@@ -57,7 +57,12 @@ def problems(results: list[InputItem]) -> list[InputProblem]:
 
 
 def record(number: int, padding: str = "") -> bytes:
-    values = {"id": str(number), "outlet": "Post", "title": f"Item {number}", "text": padding}
+    values = {
+        "id": str(number),
+        "outlet": "Post",
+        "title": f"Item {number}",
+        "text": padding,
+    }
     return json.dumps(values).encode()
 
 
@@ -72,7 +77,9 @@ def noise(rng: random.Random, length: int) -> str:
 def test_members_follow_each_other(tmp_path: Path, kind: str) -> None:
     packed = b"".join(PACKERS[kind](record(number) + b"\n") for number in range(50))
     (tmp_path / f"a.jsonl.{kind}").write_bytes(packed)
-    assert titles(found(tmp_path / f"a.jsonl.{kind}")) == [f"Item {number}" for number in range(50)]
+    assert titles(found(tmp_path / f"a.jsonl.{kind}")) == [
+        f"Item {number}" for number in range(50)
+    ]
 
 
 @pytest.mark.parametrize("kind", PACKERS)
@@ -81,21 +88,32 @@ def test_of_a_cut_file_all_is_taken_that_can_be_read(tmp_path: Path, kind: str) 
     lines = [record(number, noise(rng, 2000)) for number in range(400)]
     packed = PACKERS[kind](b"\n".join(lines))
     cut = packed[: len(packed) * 3 // 4]
-    unpacked = zstandard.ZstdDecompressor().decompressobj().decompress(cut) if kind == "zst" else b""
+    unpacked = (
+        zstandard.ZstdDecompressor().decompressobj().decompress(cut)
+        if kind == "zst"
+        else b""
+    )
     (tmp_path / f"a.jsonl.{kind}").write_bytes(cut)
     results = found(tmp_path / f"a.jsonl.{kind}")
     whole = unpacked.count(b"\n") if unpacked else 280
     assert len(titles(results)) >= whole > 200
-    assert titles(results) == [f"Item {number}" for number in range(len(titles(results)))]
+    assert titles(results) == [
+        f"Item {number}" for number in range(len(titles(results)))
+    ]
     assert "cut short" in problems(results)[-1].reason
     assert len(problems(results)) <= 2, "the line in which it ends, and the file"
 
 
 @pytest.mark.parametrize("kind", PACKERS)
 @pytest.mark.parametrize("byte", [0, 0.5], ids=["in its beginning", "in its middle"])
-def test_all_before_a_damaged_member_is_taken(tmp_path: Path, kind: str, byte: float) -> None:
+def test_all_before_a_damaged_member_is_taken(
+    tmp_path: Path, kind: str, byte: float
+) -> None:
     rng = random.Random(2)
-    members = [bytearray(PACKERS[kind](record(number, noise(rng, 500)) + b"\n")) for number in range(30)]
+    members = [
+        bytearray(PACKERS[kind](record(number, noise(rng, 500)) + b"\n"))
+        for number in range(30)
+    ]
     damaged = members[10]
     start = int(len(damaged) * byte)
     damaged[start:] = b"\xff" * (len(damaged) - start)
@@ -127,7 +145,9 @@ def test_any_damage_ends_and_is_reported(data: st.DataObject) -> None:
     plain = b"".join(record(number) + b"\n" for number in range(20))
     packed = bytearray(PACKERS[kind](plain[:600]) + PACKERS[kind](plain[600:]))
     for _ in range(data.draw(st.integers(0, 3))):
-        packed[data.draw(st.integers(4, len(packed) - 1))] = data.draw(st.integers(0, 255))
+        packed[data.draw(st.integers(4, len(packed) - 1))] = data.draw(
+            st.integers(0, 255)
+        )
     packed = packed[: data.draw(st.integers(4, len(packed)))]
     read, damaged = b"", False
     try:
@@ -158,21 +178,31 @@ def test_a_bomb_is_unpacked_in_small_steps(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("codec", ["utf-8-sig", "cp1252"])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
 @pytest.mark.parametrize("shape", ["lines", "list", "indented"])
-def test_every_encoding_in_every_shape(tmp_path: Path, codec: str, name: str, shape: str) -> None:
+def test_every_encoding_in_every_shape(
+    tmp_path: Path, codec: str, name: str, shape: str
+) -> None:
     records = [{"title": f"Café {number} – 5 €"} for number in range(3)]
     if shape == "lines":
         words = "\n".join(json.dumps(one, ensure_ascii=False) for one in records)
     else:
-        words = json.dumps(records, ensure_ascii=False, indent=1 if shape == "indented" else None)
+        words = json.dumps(
+            records, ensure_ascii=False, indent=1 if shape == "indented" else None
+        )
     (tmp_path / name).write_bytes(words.encode(codec))
     assert titles(found(tmp_path / name)) == [one["title"] for one in records]
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_records_over_many_lines_one_after_the_other(tmp_path: Path, count: int) -> None:
-    text = "\n".join(json.dumps({"title": f"Item {number}"}, indent=2) for number in range(count))
+def test_records_over_many_lines_one_after_the_other(
+    tmp_path: Path, count: int
+) -> None:
+    text = "\n".join(
+        json.dumps({"title": f"Item {number}"}, indent=2) for number in range(count)
+    )
     (tmp_path / "a.json").write_text(text + "\n")
-    assert titles(found(tmp_path / "a.json")) == [f"Item {number}" for number in range(count)]
+    assert titles(found(tmp_path / "a.json")) == [
+        f"Item {number}" for number in range(count)
+    ]
 
 
 def test_a_list_is_read_up_to_an_element_that_is_not_json(tmp_path: Path) -> None:
@@ -197,9 +227,16 @@ def test_a_list_without_its_end_is_read_to_its_last_element(tmp_path: Path) -> N
 
 
 def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
-    small = msgspec.structs.replace(TUNING, max_article_bytes=200_000, max_feed_bytes=1_000_000)
-    long = [{"title": "long", "text": "x" * 250_000}, {"title": "deep", "text": [[{"a": "z" * 90}] * 2_500]}]
-    (tmp_path / "a.json").write_text(json.dumps([{"title": "A"}, long[0], {"title": "B"}, long[1]]))
+    small = msgspec.structs.replace(
+        TUNING, max_article_bytes=200_000, max_feed_bytes=1_000_000
+    )
+    long = [
+        {"title": "long", "text": "x" * 250_000},
+        {"title": "deep", "text": [[{"a": "z" * 90}] * 2_500]},
+    ]
+    (tmp_path / "a.json").write_text(
+        json.dumps([{"title": "A"}, long[0], {"title": "B"}, long[1]])
+    )
     results = list(open_source(tmp_path / "a.json", tuning=small))
     assert titles(results) == ["A", "B"]
     assert [one.verdict for one in problems(results)] == ["too_long"] * 2
@@ -207,13 +244,26 @@ def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("a.json", "list"), ("a.jsonl", "list"), ("a.json.gz", "list"), ("a.json", "indented")],
+    [
+        ("a.json", "list"),
+        ("a.jsonl", "list"),
+        ("a.json.gz", "list"),
+        ("a.json", "indented"),
+    ],
 )
-def test_a_list_that_is_too_long_is_refused_with_the_way_out(tmp_path: Path, name: str, shape: str) -> None:
-    small = msgspec.structs.replace(TUNING, max_article_bytes=200_000, max_feed_bytes=300_000)
+def test_a_list_that_is_too_long_is_refused_with_the_way_out(
+    tmp_path: Path, name: str, shape: str
+) -> None:
+    small = msgspec.structs.replace(
+        TUNING, max_article_bytes=200_000, max_feed_bytes=300_000
+    )
     many = [{"title": "A", "text": "x" * 100_000}] * 4
-    data = json.dumps(many) if shape == "list" else json.dumps({"items": many}, indent=1)
-    (tmp_path / name).write_bytes(gzip.compress(data.encode()) if name.endswith("gz") else data.encode())
+    data = (
+        json.dumps(many) if shape == "list" else json.dumps({"items": many}, indent=1)
+    )
+    (tmp_path / name).write_bytes(
+        gzip.compress(data.encode()) if name.endswith("gz") else data.encode()
+    )
     (refused,) = open_source(tmp_path / name, tuning=small)
     assert refused.verdict == "too_long"
     assert "write each record on a line of its own" in refused.reason
@@ -222,7 +272,9 @@ def test_a_list_that_is_too_long_is_refused_with_the_way_out(tmp_path: Path, nam
 @pytest.mark.slow
 @pytest.mark.later
 @pytest.mark.parametrize("element", [b"[]", b"{}", b'{"title":"A"}'])
-def test_a_list_of_very_many_elements_is_read_one_at_a_time(tmp_path: Path, element: bytes) -> None:
+def test_a_list_of_very_many_elements_is_read_one_at_a_time(
+    tmp_path: Path, element: bytes
+) -> None:
     """Held are the text and one element: a list of empty lists would take twenty times as much."""
     small = msgspec.structs.replace(TUNING, max_feed_bytes=100_000)
     many = 90_000 // (len(element) + 1)
@@ -243,7 +295,9 @@ def test_a_list_nested_too_deeply_is_refused(tmp_path: Path) -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
+    ),
     max_leaves=10,
 )
 
@@ -252,8 +306,12 @@ VALUES = st.recursive(
 @pytest.mark.slow
 @given(st.lists(VALUES, max_size=8), st.sampled_from([None, 1]))
 @settings(max_examples=200, deadline=None)
-def test_the_values_are_the_elements(elements: list[object], indent: int | None) -> None:
-    assert [one for one, _ in values(json.dumps(elements, indent=indent).encode())] == elements
+def test_the_values_are_the_elements(
+    elements: list[object], indent: int | None
+) -> None:
+    assert [
+        one for one, _ in values(json.dumps(elements, indent=indent).encode())
+    ] == elements
     one_by_one = "\n".join(json.dumps(one, indent=indent) for one in [{}, *elements])
     assert [one for one, _ in values(one_by_one.encode())] == [{}, *elements]
 
@@ -279,7 +337,9 @@ EMPTY = {  # what comes first, what is repeated, what comes last
 
 
 @pytest.mark.parametrize("name", EMPTY)
-def test_millions_of_nothing_are_passed_over_together(tmp_path: Path, name: str) -> None:
+def test_millions_of_nothing_are_passed_over_together(
+    tmp_path: Path, name: str
+) -> None:
     """In few steps, and between them whoever reads may do something else."""
     first, empty, last = EMPTY[name]
     file = tmp_path / f"{name}.gz"
@@ -310,7 +370,10 @@ def test_what_was_found_before_is_passed_over(tmp_path: Path, name: str) -> None
     data = {
         "a.jsonl": b"\n".join([*many[:3], b"{broken", *many[3:]]),
         "a.json": b"[" + b",".join([*many[:3], b"7", *many[3:], b"{broken"]) + b"]",
-        "a.warc": b"".join(warc_record("response", answer(PAGE), f"https://a.example/{n}") for n in range(6)),
+        "a.warc": b"".join(
+            warc_record("response", answer(PAGE), f"https://a.example/{n}")
+            for n in range(6)
+        ),
     }[name]
     (tmp_path / name).write_bytes(data)
     whole = found(tmp_path / name)
@@ -329,14 +392,20 @@ def page(letter: str) -> bytes:
 
 
 def urls(results: list[InputItem]) -> str:
-    return "".join(str(one.entry.url)[-1] for one in results if isinstance(one, InputEntry))
+    return "".join(
+        str(one.entry.url)[-1] for one in results if isinstance(one, InputEntry)
+    )
 
 
 BROKEN = {
     "garbage between": b"\x00garbage \xff\r\n" * 30,
     "no length": page("x").replace(b"Content-Length", b"Content-Width"),
-    "length of words": page("x").replace(b"Content-Length: ", b"Content-Length: about "),
-    "too short a length": page("x").replace(b"Content-Length: ", b"Content-Length: 0*").replace(b"0*1", b""),
+    "length of words": page("x").replace(
+        b"Content-Length: ", b"Content-Length: about "
+    ),
+    "too short a length": page("x")
+    .replace(b"Content-Length: ", b"Content-Length: 0*")
+    .replace(b"0*1", b""),
     "too long a length": page("x").replace(b"Content-Length: ", b"Content-Length: 9"),
     "cut in its headers": page("x")[:60] + b"\r\n",
     "cut in its block": page("x")[:-40],
@@ -352,7 +421,9 @@ def test_a_broken_record_harms_no_other(tmp_path: Path, broken: str, name: str) 
     results = found(tmp_path / name)
     assert urls(results) == "abcde"
     assert problems(results)
-    assert all(one.where.rpartition(", ")[2].startswith("record ") for one in problems(results))
+    assert all(
+        one.where.rpartition(", ")[2].startswith("record ") for one in problems(results)
+    )
     assert all(one.file == str(tmp_path / name) for one in results)
 
 
@@ -406,7 +477,11 @@ def saved_page(number: int, length: int = 1000) -> bytes:
 
 def page_records(count: int, length: int = 1000) -> list[bytes]:
     found = [
-        warc_record("response", answer(saved_page(number, length)), f"https://n.example/{number}")
+        warc_record(
+            "response",
+            answer(saved_page(number, length)),
+            f"https://n.example/{number}",
+        )
         for number in range(count)
     ]
     found[1] = warc_record("metadata", b"a: b")
@@ -416,7 +491,10 @@ def page_records(count: int, length: int = 1000) -> list[bytes]:
 
 def page_lines(count: int, length: int = 1000) -> list[bytes]:
     pages = (saved_page(number, length).decode() for number in range(count))
-    lines = [json.dumps({"id": number, "html": page}).encode() for number, page in enumerate(pages)]
+    lines = [
+        json.dumps({"id": number, "html": page}).encode()
+        for number, page in enumerate(pages)
+    ]
     return [lines[0], b"", b"{cut", *lines[1:]]
 
 
@@ -425,7 +503,9 @@ def left_and_read(path: Path) -> tuple[list[InputItem], list[InputItem]]:
     listed = found(path, list_pages=list_pages)
     replace = msgspec.structs.replace
     return listed, [
-        replace(one, entry=with_page(one.entry, TUNING)) if isinstance(one, InputEntry) else one
+        replace(one, entry=with_page(one.entry, TUNING))
+        if isinstance(one, InputEntry)
+        else one
         for one in listed
     ]
 
@@ -433,15 +513,21 @@ def left_and_read(path: Path) -> tuple[list[InputItem], list[InputItem]]:
 LONG = 300_000
 KINDS = {
     "plain.warc": b"".join(page_records(90, LONG)),
-    "members.warc.gz": b"".join(gzip.compress(one, 1) for one in page_records(90, LONG)),
-    "frames.warc.zst": b"".join(zstandard.compress(one) for one in page_records(90, LONG)),
+    "members.warc.gz": b"".join(
+        gzip.compress(one, 1) for one in page_records(90, LONG)
+    ),
+    "frames.warc.zst": b"".join(
+        zstandard.compress(one) for one in page_records(90, LONG)
+    ),
     "plain.jsonl": b"\n".join(page_lines(90, LONG)),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
-def test_pages_that_workers_list_part_by_part_are_the_same(tmp_path: Path, name: str) -> None:
+def test_pages_that_workers_list_part_by_part_are_the_same(
+    tmp_path: Path, name: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(KINDS[name])
     parts = 0
@@ -463,13 +549,17 @@ def test_pages_that_workers_list_part_by_part_are_the_same(tmp_path: Path, name:
 OTHERS = {
     "one-member.warc.gz": gzip.compress(b"".join(page_records(9))),
     "cut.warc.gz": b"".join(map(gzip.compress, page_records(9)))[:-40],
-    "broken.warc": b"".join(page_records(5)).replace(b"Content-Length", b"Content-Lenght", 1),
+    "broken.warc": b"".join(page_records(5)).replace(
+        b"Content-Length", b"Content-Lenght", 1
+    ),
     "texts.jsonl": b"\n".join([*page_lines(400, 5000), record(1), *page_lines(3)]),
 }
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_cannot_be_left_in_an_archive_is_read_as_before(tmp_path: Path, name: str) -> None:
+def test_what_cannot_be_left_in_an_archive_is_read_as_before(
+    tmp_path: Path, name: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(OTHERS[name])
     assert left_and_read(path)[1] == found(path)
@@ -478,7 +568,11 @@ def test_what_cannot_be_left_in_an_archive_is_read_as_before(tmp_path: Path, nam
 def test_an_archive_that_has_changed_gives_no_page(tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     path.write_bytes(b"".join(map(gzip.compress, page_records(9))))
-    entries = [one.entry for one in found(path, list_pages=list_pages) if isinstance(one, InputEntry)]
+    entries = [
+        one.entry
+        for one in found(path, list_pages=list_pages)
+        if isinstance(one, InputEntry)
+    ]
     path.write_bytes(b"".join(gzip.compress(one + b"\r\n") for one in page_records(9)))
     assert with_page(entries[0], TUNING).html, "the first record is where it was"
     with pytest.raises(ReadError, match="has changed"):
@@ -493,20 +587,29 @@ def test_an_archive_that_has_changed_gives_no_page(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pages() -> bytes:
-    records = (warc_record("response", answer(PAGE), f"https://n.example/{n}") for n in range(3))
+    records = (
+        warc_record("response", answer(PAGE), f"https://n.example/{n}")
+        for n in range(3)
+    )
     return b"".join(gzip.compress(one) for one in records)
 
 
 def test_pages_are_left_at_an_address(pages: bytes) -> None:
     with LoopbackServer({"/a%20b.warc.gz": Ranged(pages)}) as server:
         address = server.url("/a%20b.warc.gz")
-        left = [one.entry for one in found(address, list_pages=list_pages) if isinstance(one, InputEntry)]
+        left = [
+            one.entry
+            for one in found(address, list_pages=list_pages)
+            if isinstance(one, InputEntry)
+        ]
         read = [one.entry for one in found(address) if isinstance(one, InputEntry)]
         assert [one.html for one in left] == [None] * 3
         assert [with_page(one, TUNING) for one in left] == read
 
 
-def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(pages: bytes) -> None:
+def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(
+    pages: bytes,
+) -> None:
     routes = {
         "/denied.warc": Response(403),
         "/empty.warc": Ranged(b""),
@@ -515,32 +618,53 @@ def test_an_archive_at_an_address_that_cannot_be_read_is_one_problem(pages: byte
     }
     with LoopbackServer(routes) as server:
         reasons = {
-            name: [one.reason for one in problems(found(server.url(name), list_pages=list_pages))]
+            name: [
+                one.reason
+                for one in problems(found(server.url(name), list_pages=list_pages))
+            ]
             for name in ("/none.warc", *routes)
         }
-    assert {name: len(words) for name, words in reasons.items()} == dict.fromkeys(reasons, 1)
-    assert reasons["/none.warc"] == ["the file cannot be opened (there is no such file)"]
+    assert {name: len(words) for name, words in reasons.items()} == dict.fromkeys(
+        reasons, 1
+    )
+    assert reasons["/none.warc"] == [
+        "the file cannot be opened (there is no such file)"
+    ]
     assert reasons["/empty.warc"] == ["there is nothing at this address"]
     assert "403" in reasons["/denied.warc"][0]
     assert "Range request not supported" in reasons["/whole.warc"][0]
     assert "Requested 0.." in reasons["/parts.warc"][0], "one that ends early is named"
-    assert not is_remote("https://[pages.warc"), "an address without a path is none of an archive"
+    assert not is_remote("https://[pages.warc"), (
+        "an address without a path is none of an archive"
+    )
     with pytest.raises(UsageError, match=r"^Protocol not known"):
         found("foo://a/b.warc")
 
 
-def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(pages: bytes) -> None:
+def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(
+    pages: bytes,
+) -> None:
     """One that ends early is named: a cut between two members of an archive would look like its end."""
     size, member = len(pages), pages.index(b"\x1f\x8b\x08", 1)
 
     def sent(body: bytes, *, first: int = 0) -> Callable[[Request], Response]:
         headers = {"Content-Range": f"bytes {first}-{size - 1}/{size}"}
-        return lambda it: Ranged(pages)(it) if it.method == "HEAD" else Response(206, headers, body)
+        return lambda it: (
+            Ranged(pages)(it) if it.method == "HEAD" else Response(206, headers, body)
+        )
 
-    wrong = {"/other": sent(pages, first=1), "/short": sent(pages[:member]), "/none": sent(b"")}
-    with LoopbackServer({f"{path}.warc.gz": route for path, route in wrong.items()}) as server:
+    wrong = {
+        "/other": sent(pages, first=1),
+        "/short": sent(pages[:member]),
+        "/none": sent(b""),
+    }
+    with LoopbackServer(
+        {f"{path}.warc.gz": route for path, route in wrong.items()}
+    ) as server:
         read = {path: found(server.url(f"{path}.warc.gz")) for path in wrong}
-    assert [sum(isinstance(one, InputEntry) for one in items) for items in read.values()] == [0, 1, 0]
+    assert [
+        sum(isinstance(one, InputEntry) for one in items) for items in read.values()
+    ] == [0, 1, 0]
     reasons = [[one.reason for one in problems(items)] for items in read.values()]
     assert [len(words) for words in reasons] == [1, 1, 1]
     assert all("cannot be read to its end" in one for (one,) in reasons)
@@ -569,10 +693,16 @@ def test_a_server_that_sends_too_little_is_given_up(
 
 
 @pytest.mark.parametrize("secret", ["?key=hidden", "//user:hidden@"])
-def test_an_address_with_a_secret_is_refused_without_it(pages: bytes, secret: str) -> None:
+def test_an_address_with_a_secret_is_refused_without_it(
+    pages: bytes, secret: str
+) -> None:
     with LoopbackServer({"/a.warc.gz": Ranged(pages)}) as server:
         address = server.url("/a.warc.gz")
-        typed = address + secret if secret.startswith("?") else address.replace("//", secret)
+        typed = (
+            address + secret
+            if secret.startswith("?")
+            else address.replace("//", secret)
+        )
         with pytest.raises(UsageError, match="download it") as refused:
             found(typed)
         assert server.requests == []

@@ -43,13 +43,19 @@ def server(request: pytest.FixtureRequest, house: Path) -> Iterator[LoopbackServ
 
 
 def serving(house: Path, name: str) -> LoopbackServer:
-    return LoopbackServer({"/f": Resource(FEED)}, tls=server_context(house / f"{name}.server"))
+    return LoopbackServer(
+        {"/f": Resource(FEED)}, tls=server_context(house / f"{name}.server")
+    )
 
 
-def configured(folder: Path, server: LoopbackServer, keys: str, host: str = "127.0.0.1") -> Config:
+def configured(
+    folder: Path, server: LoopbackServer, keys: str, host: str = "127.0.0.1"
+) -> Config:
     file = folder / "config.yaml"
     feed = server.url("/f", host)
-    file.write_text(f"{PRIVATE}sources:\n  - feed: {feed}\n    name: house\n{keys}", "utf-8")
+    file.write_text(
+        f"{PRIVATE}sources:\n  - feed: {feed}\n    name: house\n{keys}", "utf-8"
+    )
     return load(file)
 
 
@@ -64,13 +70,25 @@ def test_unknown_certificates_are_refused_and_the_message_names_the_remedies(
     with pytest.raises(FetchError) as caught:
         fetched(configured(tmp_path, server, ""), server.url("/f"))
     assert caught.value.cause == "tls"
-    for remedy in ("store of the system", "SSL_CERT_FILE", "ca_file", "insecure", "intermediate"):
+    for remedy in (
+        "store of the system",
+        "SSL_CERT_FILE",
+        "ca_file",
+        "insecure",
+        "intermediate",
+    ):
         assert remedy in str(caught.value)
 
 
-@pytest.mark.parametrize(("variable", "place"), [("SSL_CERT_FILE", "ca.pem"), ("SSL_CERT_DIR", "hashed")])
+@pytest.mark.parametrize(
+    ("variable", "place"), [("SSL_CERT_FILE", "ca.pem"), ("SSL_CERT_DIR", "hashed")]
+)
 def test_an_authority_of_the_system_is_known(
-    house: Path, tmp_path: Path, variable: str, place: str, monkeypatch: pytest.MonkeyPatch
+    house: Path,
+    tmp_path: Path,
+    variable: str,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(variable, str(house / place))
     with serving(house, "chain") as server:
@@ -107,10 +125,14 @@ def test_the_authorities_of_certifi_stay_known_beside_the_others(
         ("self", "self.pem"),
     ],
 )
-def test_a_ca_file_is_known_for_its_source(house: Path, tmp_path: Path, name: str, file: str) -> None:
+def test_a_ca_file_is_known_for_its_source(
+    house: Path, tmp_path: Path, name: str, file: str
+) -> None:
     (tmp_path / "own.pem").write_text((house / file).read_text())
     with serving(house, name) as server:
-        result = fetched(configured(tmp_path, server, "    ca_file: own.pem\n"), server.url("/f"))
+        result = fetched(
+            configured(tmp_path, server, "    ca_file: own.pem\n"), server.url("/f")
+        )
         assert (result.body, result.is_unchecked) == (FEED, False)
 
 
@@ -120,17 +142,29 @@ def test_an_expired_certificate_or_one_of_another_name_is_refused(
 ) -> None:
     with serving(house, name) as server:
         config = configured(tmp_path, server, f"    ca_file: {house / 'both.pem'}\n")
-        with pytest.raises(FetchError, match="expired" if name == "expired" else "not valid for '127.0.0.1'"):
+        with pytest.raises(
+            FetchError,
+            match="expired" if name == "expired" else "not valid for '127.0.0.1'",
+        ):
             fetched(config, server.url("/f"))
-        assert fetched(configured(tmp_path, server, "    insecure: true\n"), server.url("/f")).body == FEED
+        assert (
+            fetched(
+                configured(tmp_path, server, "    insecure: true\n"), server.url("/f")
+            ).body
+            == FEED
+        )
 
 
 def test_insecure_is_read_with_a_mark(tmp_path: Path, server: LoopbackServer) -> None:
-    result = fetched(configured(tmp_path, server, "    insecure: true\n"), server.url("/f"))
+    result = fetched(
+        configured(tmp_path, server, "    insecure: true\n"), server.url("/f")
+    )
     assert (result.body, result.is_unchecked) == (FEED, True)
 
 
-def test_both_keys_are_for_the_host_of_the_source_alone(house: Path, tmp_path: Path) -> None:
+def test_both_keys_are_for_the_host_of_the_source_alone(
+    house: Path, tmp_path: Path
+) -> None:
     """Also pages and robots.txt of the host; a redirect to another host is checked as any."""
     for keys in ("    insecure: true\n", f"    ca_file: {house / 'both.pem'}\n"):
         with (
@@ -140,10 +174,18 @@ def test_both_keys_are_for_the_host_of_the_source_alone(house: Path, tmp_path: P
             robots = Robots(client)
             page = server.url("/page")
             server.routes["/page"] = "text"
-            assert robots.answer(page, source_port=server.port, linked_from=server.url("/f")) == "yes"
+            assert (
+                robots.answer(
+                    page, source_port=server.port, linked_from=server.url("/f")
+                )
+                == "yes"
+            )
             linked = server.url("/f")
             assert (
-                client.fetch(page, accept="page", source_port=server.port, linked_from=linked).body == b"text"
+                client.fetch(
+                    page, accept="page", source_port=server.port, linked_from=linked
+                ).body
+                == b"text"
             )
             with pytest.raises(FetchError, match="tls"):
                 client.fetch(server.url("/f", "localhost"))
@@ -164,7 +206,11 @@ def test_a_mailbox_has_the_same_keys(house: Path, tmp_path: Path, keys: str) -> 
             file.write_text(source + more)
             with closing(client_of(load(file))) as client:
                 read = partial(
-                    read_mailbox, client, address.replace("//", f"//{quote(USER)}@"), PASSWORD, LIMITS
+                    read_mailbox,
+                    client,
+                    address.replace("//", f"//{quote(USER)}@"),
+                    PASSWORD,
+                    LIMITS,
                 )
                 if more:
                     assert len(read().messages) == 1
@@ -174,7 +220,8 @@ def test_a_mailbox_has_the_same_keys(house: Path, tmp_path: Path, keys: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file"), ("", "no certificate"), ("x", "no certificate")]
+    ("content", "words"),
+    [(None, "No such file"), ("", "no certificate"), ("x", "no certificate")],
 )
 def test_an_unusable_ca_file_is_a_mistake_of_the_configuration(
     house: Path, tmp_path: Path, content: str | None, words: str

@@ -21,10 +21,20 @@ import zstandard
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings, user_agent
-from tests.support.loopback import LoopbackServer, Request, Resource, Response, Route, redirect, slowly
+from tests.support.loopback import (
+    LoopbackServer,
+    Request,
+    Resource,
+    Response,
+    Route,
+    redirect,
+    slowly,
+)
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 
-HOME = ClientSettings(allow_private=("127.0.0.0/8",), contact="https://example.org/about")
+HOME = ClientSettings(
+    allow_private=("127.0.0.0/8",), contact="https://example.org/about"
+)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n"
 MIB = 1 << 20
 
@@ -82,21 +92,30 @@ def test_an_answer_is_described(client: Client) -> None:
         assert (got.status, got.body, got.not_modified) == (200, b"<rss/>", False)
         assert (got.content_type, got.charset) == ("application/rss+xml", "utf-8")
         assert (got.url_final, got.permanent_url) == (server.url("/feed"), None)
-        again = client.fetch(server.url("/feed"), etag=got.etag, last_modified=got.last_modified)
+        again = client.fetch(
+            server.url("/feed"), etag=got.etag, last_modified=got.last_modified
+        )
         assert (again.status, again.not_modified, again.body) == (304, True, b"")
         feed.body = "<rss><channel/></rss>"
-        assert client.fetch(server.url("/feed"), etag=got.etag).body == b"<rss><channel/></rss>"
+        assert (
+            client.fetch(server.url("/feed"), etag=got.etag).body
+            == b"<rss><channel/></rss>"
+        )
 
 
 def test_last_modified_alone_is_enough_for_a_304(client: Client) -> None:
     feed = Resource("<rss/>", etag=None, last_modified="Fri, 20 Nov 2026 08:00:00 GMT")
     with LoopbackServer({"/feed": feed}) as server:
         got = client.fetch(server.url("/feed"))
-        assert client.fetch(server.url("/feed"), last_modified=got.last_modified).not_modified
+        assert client.fetch(
+            server.url("/feed"), last_modified=got.last_modified
+        ).not_modified
 
 
 def test_we_say_who_we_are_and_keep_no_cookies(client: Client) -> None:
-    with LoopbackServer({"/": Response(headers={"Set-Cookie": "id=1; Path=/"})}) as server:
+    with LoopbackServer(
+        {"/": Response(headers={"Set-Cookie": "id=1; Path=/"})}
+    ) as server:
         client.fetch(server.url())
         client.fetch(server.url())
         headers = server.requests[1].headers
@@ -124,7 +143,9 @@ def test_a_contact_that_no_header_can_carry_is_a_configuration_error() -> None:
         ("", gzip.compress),  # a sitemap.xml.gz
     ],
 )
-def test_encodings_are_undone(client: Client, encoding: str, pack: Callable[[bytes], bytes]) -> None:
+def test_encodings_are_undone(
+    client: Client, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
     body = b"<rss>" + bytes(range(256)) * 2000 + b"</rss>"
     with LoopbackServer({"/": encoded(pack(body), encoding)}) as server:
         assert client.fetch(server.url()).body == body
@@ -154,11 +175,17 @@ def test_only_a_chain_that_says_for_ever_throughout_moves_an_address(
     client: Client, statuses: tuple[int, ...], is_permanent: bool
 ) -> None:
     hops = enumerate(statuses)
-    routes: dict[str, Route] = {f"/{hop}": redirect(f"/{hop + 1}", status) for hop, status in hops}
+    routes: dict[str, Route] = {
+        f"/{hop}": redirect(f"/{hop + 1}", status) for hop, status in hops
+    }
     end = f"/{len(statuses)}"
     with LoopbackServer({**routes, end: "here"}) as server:
         got = client.fetch(server.url("/0"))
-        assert (got.body, got.url, got.url_final) == (b"here", server.url("/0"), server.url(end))
+        assert (got.body, got.url, got.url_final) == (
+            b"here",
+            server.url("/0"),
+            server.url(end),
+        )
         assert got.permanent_url == (server.url(end) if is_permanent else None)
 
 
@@ -187,14 +214,20 @@ def test_redirects_to_nowhere(client: Client, location: str) -> None:
 # --- refusals ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [300, 400, 401, 403, 404, 410, 418, 429, 500, 503, 599, 999])
+@pytest.mark.parametrize(
+    "status", [300, 400, 401, 403, 404, 410, 418, 429, 500, 503, 599, 999]
+)
 def test_a_status_is_its_own_cause(client: Client, status: int) -> None:
-    with LoopbackServer({"/": Response(status, {"Retry-After": "120"}, "no")}) as server:
+    with LoopbackServer(
+        {"/": Response(status, {"Retry-After": "120"}, "no")}
+    ) as server:
         with pytest.raises(FetchError) as caught:
             client.fetch(server.url())
         assert caught.value.cause == f"http {status}"
         assert caught.value.status == status
-        assert caught.value.retry_after_seconds == (120.0 if status in (429, 503) else None)
+        assert caught.value.retry_after_seconds == (
+            120.0 if status in (429, 503) else None
+        )
 
 
 def test_a_304_that_nobody_asked_for_is_refused(client: Client) -> None:
@@ -203,10 +236,17 @@ def test_a_304_that_nobody_asked_for_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("poison", ["a\r\nX: y", "\x00", "é", "x" * 4097, "", " "])
-def test_a_poisoned_validator_is_neither_kept_nor_sent(client: Client, poison: str) -> None:
+def test_a_poisoned_validator_is_neither_kept_nor_sent(
+    client: Client, poison: str
+) -> None:
     with LoopbackServer({"/": "fine"}) as server:
-        assert client.fetch(server.url(), etag=poison, last_modified=poison).body == b"fine"
-        assert not {"if-none-match", "if-modified-since", "x"} & set(server.requests[0].headers)
+        assert (
+            client.fetch(server.url(), etag=poison, last_modified=poison).body
+            == b"fine"
+        )
+        assert not {"if-none-match", "if-modified-since", "x"} & set(
+            server.requests[0].headers
+        )
         bad = {"ETag": '"' + "x" * 4100 + '"', "Last-Modified": "gestern \xe9"}
         server.routes["/"] = Response(headers=bad)
         got = client.fetch(server.url())
@@ -225,29 +265,65 @@ FAULTS: dict[str, tuple[Response, set[str]]] = {
     "silent": (Response(delay_seconds=30), {"timeout"}),
     "drips the body": (Response(body=b"x" * 1000, drip_seconds=0.05), {"timeout"}),
     "drips the headers": (Response(raw=slowly(DRIPS * 9, 0.05)), {"timeout"}),
-    "drips an error page": (Response(500, body=b"x" * 1000, drip_seconds=0.05), {"http 500"}),
+    "drips an error page": (
+        Response(500, body=b"x" * 1000, drip_seconds=0.05),
+        {"http 500"},
+    ),
     "never ends": (Response(body=endless(bytes(65536))), {"too_large"}),
-    "never ends without length": (Response(raw=endless(HEAD + b"\r\n" + bytes(65536))), {"too_large"}),
+    "never ends without length": (
+        Response(raw=endless(HEAD + b"\r\n" + bytes(65536))),
+        {"too_large"},
+    ),
     "endless tiny chunks": (Response(raw=endless(CHUNKED)), {"protocol"}),
     "says more than it sends": (Response(body=b"short", length=1000), {"protocol"}),
     "huge chunk": (Response(raw=CHUNKED + b"ffffffffffff\r\nx"), {"protocol"}),
     "bad chunk": (Response(raw=CHUNKED + b"zz\r\nx"), {"protocol"}),
-    "1 MB header": (Response(raw=HEAD + b"X: " + b"y" * MIB + b"\r\n\r\n"), {"protocol"}),
-    "100,000 headers": (Response(raw=HEAD + b"X: y\r\n" * 100_000 + b"\r\n"), {"protocol"}),
-    "endless headers": (Response(raw=endless(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000)), {"protocol"}),
-    "endless early answers": (Response(raw=endless(b"HTTP/1.1 103 x\r\n\r\n")), {"too_large", "timeout"}),
+    "1 MB header": (
+        Response(raw=HEAD + b"X: " + b"y" * MIB + b"\r\n\r\n"),
+        {"protocol"},
+    ),
+    "100,000 headers": (
+        Response(raw=HEAD + b"X: y\r\n" * 100_000 + b"\r\n"),
+        {"protocol"},
+    ),
+    "endless headers": (
+        Response(raw=endless(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000)),
+        {"protocol"},
+    ),
+    "endless early answers": (
+        Response(raw=endless(b"HTTP/1.1 103 x\r\n\r\n")),
+        {"too_large", "timeout"},
+    ),
     "status that is none": (Response(raw=b"HTTP/1.1 xx OK\r\n\r\n"), {"protocol"}),
-    "switches protocols": (Response(raw=b"HTTP/1.1 101 Go\r\nUpgrade: x\r\n\r\n"), {"http 101", "protocol"}),
+    "switches protocols": (
+        Response(raw=b"HTTP/1.1 101 Go\r\nUpgrade: x\r\n\r\n"),
+        {"http 101", "protocol"},
+    ),
     "brotli": (encoded(b"\x0b\x02\x80abc", "br"), {"encoding"}),
     "compress": (encoded(b"\x1f\x9d\x90abc", "compress"), {"encoding"}),
     "too many layers": (encoded(b"x", "gzip, br, gzip, zstd"), {"encoding"}),
-    "cut zstd": (encoded(zstandard.compress(os.urandom(999))[:500], "zstd"), {"encoding"}),
-    "cut deflate": (encoded(zlib.compress(os.urandom(999))[:500], "deflate"), {"encoding"}),
-    "bomb of zstd": (encoded(zstandard.compress(bytes(64 * MIB)), "zstd"), {"too_large"}),
-    "bomb of deflate": (encoded(zlib.compress(bytes(64 * MIB)), "deflate"), {"too_large"}),
+    "cut zstd": (
+        encoded(zstandard.compress(os.urandom(999))[:500], "zstd"),
+        {"encoding"},
+    ),
+    "cut deflate": (
+        encoded(zlib.compress(os.urandom(999))[:500], "deflate"),
+        {"encoding"},
+    ),
+    "bomb of zstd": (
+        encoded(zstandard.compress(bytes(64 * MIB)), "zstd"),
+        {"too_large"},
+    ),
+    "bomb of deflate": (
+        encoded(zlib.compress(bytes(64 * MIB)), "deflate"),
+        {"too_large"},
+    ),
     "zstd": (encoded(b"\x28\xb5\x2f\xfd", "zstd"), {"encoding"}),
     "layers": (encoded(bomb(1, 2), "gzip, gzip"), {"encoding"}),
-    "broken gzip": (encoded(gzip.compress(b"x" * 999)[:12] + b"\xff" * 50, "gzip"), {"encoding"}),
+    "broken gzip": (
+        encoded(gzip.compress(b"x" * 999)[:12] + b"\xff" * 50, "gzip"),
+        {"encoding"},
+    ),
     "cut gzip": (encoded(gzip.compress(os.urandom(999))[:500], "gzip"), {"encoding"}),
     "bomb": (encoded(bomb(64), "gzip"), {"too_large"}),
     "bomb in a bomb": (encoded(bomb(64, 2), "gzip"), {"too_large"}),
@@ -311,7 +387,9 @@ def test_bombs_of_a_gigabyte_are_refused_in_bounded_memory() -> None:
     }
     with LoopbackServer(routes) as server:
         run = [sys.executable, "-c", _BOMB_RUN, *(server.url(path) for path in routes)]
-        *causes, peak_kib = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+        *causes, peak_kib = subprocess.run(
+            run, capture_output=True, text=True, check=True
+        ).stdout.split()
     assert causes == ["too_large"] * 5
     assert int(peak_kib) <= 150 * 1024
 
@@ -350,8 +428,14 @@ def test_many_threads_share_a_client() -> None:
 
     client = make_client()
     with LoopbackServer({"/": numbered}) as server, ThreadPoolExecutor(16) as threads:
-        futures = {str(n): threads.submit(client.fetch, server.url(f"/?{n}")) for n in range(300)}
-        assert all(futures[n].result(timeout=PATIENCE_SECONDS).body == n.encode() * 100 for n in futures)
+        futures = {
+            str(n): threads.submit(client.fetch, server.url(f"/?{n}"))
+            for n in range(300)
+        }
+        assert all(
+            futures[n].result(timeout=PATIENCE_SECONDS).body == n.encode() * 100
+            for n in futures
+        )
     client.close()
 
 
@@ -359,7 +443,11 @@ def test_many_threads_share_a_client() -> None:
 def test_fetching_leaves_nothing_open() -> None:
     client, hasty = make_client(), make_client(fetch_deadline_seconds=0.3)
     before = len(list(Path("/proc/self/fd").iterdir()))
-    routes = {"/": "good", "/bad": Response(body=b"x", length=9), "/slow": Response(delay_seconds=5)}
+    routes = {
+        "/": "good",
+        "/bad": Response(body=b"x", length=9),
+        "/slow": Response(delay_seconds=5),
+    }
     with LoopbackServer(routes) as server:
         for _ in range(30):
             client.fetch(server.url())
@@ -368,7 +456,10 @@ def test_fetching_leaves_nothing_open() -> None:
     client.close()
     hasty.close()
     # The threads of the server end a moment after it.
-    wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before + 3, "all to be closed")
+    wait_until(
+        lambda: len(list(Path("/proc/self/fd").iterdir())) <= before + 3,
+        "all to be closed",
+    )
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > before
 
 
@@ -380,7 +471,9 @@ def test_ten_thousand_fetches_leave_no_memory_behind() -> None:
     warming, counted = 2_000, 8_000
     client = make_client()
     with (
-        LoopbackServer({"/": Resource("<rss/>"), "/bad": Response(503, {"Retry-After": "60"})}) as server,
+        LoopbackServer(
+            {"/": Resource("<rss/>"), "/bad": Response(503, {"Retry-After": "60"})}
+        ) as server,
         traced_memory() as in_use,
     ):
         etag = client.fetch(server.url()).etag

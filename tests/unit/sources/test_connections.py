@@ -12,7 +12,12 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ssrf_guard import SsrfGuard, networks_of, system_dial, system_resolve
+from aggregator.sources.fetch.ssrf_guard import (
+    SsrfGuard,
+    networks_of,
+    system_dial,
+    system_resolve,
+)
 from aggregator.sources.fetch.transport import GuardedTransport
 from tests.support.loopback import Closing
 
@@ -29,7 +34,8 @@ class RawServer(Closing):
     def __init__(self, answer: Callable[[str], Answer]) -> None:
         """`answer` is given the path."""
         self.asked: list[tuple[int, str]] = []
-        self.written = threading.Semaphore(0)  # one for each answer that is out to its last part
+        # One for each answer that is out to its last part
+        self.written = threading.Semaphore(0)
         self._answer = answer
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -45,7 +51,9 @@ class RawServer(Closing):
                 peer, _ = self._listening.accept()
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open.append(peer)
-                threading.Thread(target=self._serve, args=(peer, len(self._open)), daemon=True).start()
+                threading.Thread(
+                    target=self._serve, args=(peer, len(self._open)), daemon=True
+                ).start()
 
     def _serve(self, peer: socket.socket, connection: int) -> None:
         with suppress(OSError), peer, peer.makefile("rb") as lines:
@@ -77,25 +85,38 @@ def client() -> Iterator[Client]:
 
 
 SURPLUS: dict[str, Answer] = {
-    "a whole answer after 200": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN],
-    "bytes that are no answer": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst and some more"],
+    "a whole answer after 200": [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN
+    ],
+    "bytes that are no answer": [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst and some more"
+    ],
     "a blank line": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst\r\n"],
     "after 204": [b"HTTP/1.1 204 No Content\r\n\r\n" + STOLEN],
     "after 304": [b"HTTP/1.1 304 Not Modified\r\n\r\n" + STOLEN],
     "after chunks": [
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n" + STOLEN
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n"
+        + STOLEN
     ],
     "after an empty body": [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" + STOLEN],
     "after 404": [b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN],
-    "after a redirect": [b"HTTP/1.1 302 Found\r\nLocation: /first-2\r\nContent-Length: 0\r\n\r\n" + STOLEN],
+    "after a redirect": [
+        b"HTTP/1.1 302 Found\r\nLocation: /first-2\r\nContent-Length: 0\r\n\r\n"
+        + STOLEN
+    ],
     "late": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst", STOLEN],
-    "half of it late": [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN[:9], STOLEN[9:]],
+    "half of it late": [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst" + STOLEN[:9],
+        STOLEN[9:],
+    ],
 }
 
 
 @pytest.mark.parametrize("name", SURPLUS)
 def test_what_follows_an_answer_is_not_the_next_one(client: Client, name: str) -> None:
-    with RawServer(lambda path: SURPLUS[name] if path == "/first" else [GOOD]) as server:
+    with RawServer(
+        lambda path: SURPLUS[name] if path == "/first" else [GOOD]
+    ) as server:
         with suppress(FetchError):  # a 404 is one
             client.fetch(server.url("/first"), etag='"known"')
         server.written.acquire(timeout=30)
@@ -112,14 +133,18 @@ def test_what_follows_the_answer_to_head_is_not_the_next_one() -> None:
         with closing(transport.handle_request(httpx.Request(method, url))) as response:
             return b"".join(response.iter_raw())
 
-    with RawServer(lambda path: [head + b"STOLEN"] if path == "/head" else [GOOD]) as server:
+    with RawServer(
+        lambda path: [head + b"STOLEN"] if path == "/head" else [GOOD]
+    ) as server:
         assert asked("HEAD", server.url("/head")) == b""
         assert asked("GET", server.url("/second")) == b"second"
     transport.close()
 
 
 @pytest.mark.parametrize("failure", [[], [b"what?\r\n\r\n"]])
-def test_each_request_has_a_connection_and_none_is_repeated(client: Client, failure: Answer) -> None:
+def test_each_request_has_a_connection_and_none_is_repeated(
+    client: Client, failure: Answer
+) -> None:
     with RawServer(lambda path: failure if path == "/bad" else [GOOD]) as server:
         for path in ("/1", "/2"):
             client.fetch(server.url(path))

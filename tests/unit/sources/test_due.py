@@ -25,11 +25,15 @@ TUNING = net_tuning(Tuning())
 NOW = dt.datetime(2026, 11, 20, 8, 0, tzinfo=dt.UTC)
 DAY = 86400.0
 
-moments = st.integers(0, 4_000_000_000).map(lambda stamp: dt.datetime.fromtimestamp(stamp, dt.UTC))
+moments = st.integers(0, 4_000_000_000).map(
+    lambda stamp: dt.datetime.fromtimestamp(stamp, dt.UTC)
+)
 seconds = st.floats(0, 1e7)
 
 
-def success(now: dt.datetime, interval: float, new: int, source: str = "feed", **more: Any) -> NextPoll:
+def success(
+    now: dt.datetime, interval: float, new: int, source: str = "feed", **more: Any
+) -> NextPoll:
     return after_success(
         source, now, **{"configured_seconds": 600.0, **more}, interval_seconds=interval, new_entries=new,
         tuning=TUNING,
@@ -37,10 +41,21 @@ def success(now: dt.datetime, interval: float, new: int, source: str = "feed", *
 
 
 def failure(
-    now: dt.datetime, failures: int, retry: float | None = None, source: str = "feed", **more: Any
+    now: dt.datetime,
+    failures: int,
+    retry: float | None = None,
+    source: str = "feed",
+    **more: Any,
 ) -> dt.datetime:
     given = {"configured_seconds": 600.0, **more}
-    return after_failure(source, now, **given, failures=failures, retry_after_seconds=retry, tuning=TUNING)
+    return after_failure(
+        source,
+        now,
+        **given,
+        failures=failures,
+        retry_after_seconds=retry,
+        tuning=TUNING,
+    )
 
 
 def wait(due: dt.datetime, now: dt.datetime = NOW) -> float:
@@ -72,17 +87,28 @@ def test_each_failure_doubles_the_wait_up_to_a_day_and_never_ends_it() -> None:
     assert wait(failure(NOW, 10**9)) == DAY
 
 
-@pytest.mark.parametrize(("retry", "least", "most"), [(60, 600, 660), (7200, 7200, 7920), (1e12, DAY, DAY)])
-def test_a_server_that_asks_for_time_gets_it(retry: float, least: float, most: float) -> None:
+@pytest.mark.parametrize(
+    ("retry", "least", "most"), [(60, 600, 660), (7200, 7200, 7920), (1e12, DAY, DAY)]
+)
+def test_a_server_that_asks_for_time_gets_it(
+    retry: float, least: float, most: float
+) -> None:
     assert least <= wait(failure(NOW, 0, retry)) <= most
 
 
 @given(st.text(), moments, seconds, seconds, st.integers(0, 1000), seconds | st.none())
 def test_every_wait_is_between_a_minute_and_a_day_or_the_interval(
-    source: str, now: dt.datetime, base: float, interval: float, count: int, asked: float | None
+    source: str,
+    now: dt.datetime,
+    base: float,
+    interval: float,
+    count: int,
+    asked: float | None,
 ) -> None:
     dues = [
-        success(now, interval, count, source, configured_seconds=base, ttl_seconds=asked).due,
+        success(
+            now, interval, count, source, configured_seconds=base, ttl_seconds=asked
+        ).due,
         failure(now, count, asked, source, configured_seconds=base),
     ]
     for due in dues:
@@ -93,15 +119,26 @@ def test_every_wait_is_between_a_minute_and_a_day_or_the_interval(
 
 def test_an_interval_of_a_week_is_kept() -> None:
     for new, asked in ((0, None), (3, 60.0), (0, 1e9)):
-        assert wait(success(NOW, 0, new, configured_seconds=7 * DAY, ttl_seconds=asked).due) == 7 * DAY
+        assert (
+            wait(
+                success(NOW, 0, new, configured_seconds=7 * DAY, ttl_seconds=asked).due
+            )
+            == 7 * DAY
+        )
     assert wait(failure(NOW, 3, configured_seconds=7 * DAY)) == 7 * DAY
 
 
-def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times() -> None:
+def test_sources_do_not_march_in_step_and_the_same_history_gives_the_same_times() -> (
+    None
+):
     dues = [success(NOW, 600, 0, source=f"feed {number}").due for number in range(1000)]
-    assert dues == [success(NOW, 600, 0, source=f"feed {number}").due for number in range(1000)]
+    assert dues == [
+        success(NOW, 600, 0, source=f"feed {number}").due for number in range(1000)
+    ]
     assert max(Counter(due.replace(microsecond=0) for due in dues).values()) < 40
-    firsts = [first_due(f"feed {number}", NOW, spread_seconds=60) for number in range(1000)]
+    firsts = [
+        first_due(f"feed {number}", NOW, spread_seconds=60) for number in range(1000)
+    ]
     assert all(NOW <= first < NOW + dt.timedelta(seconds=60) for first in firsts)
     assert max(Counter(first.replace(microsecond=0) for first in firsts).values()) < 40
 
@@ -121,10 +158,22 @@ def test_a_clock_that_was_wrong_starves_nobody_and_brings_nobody_together() -> N
 
 @given(seconds, seconds, seconds, seconds | st.none(), st.integers(0, 3), moments)
 def test_the_longest_wait_is_never_shorter_than_one_that_was_given(
-    base: float, interval: float, asked: float, gap: float | None, new: int, now: dt.datetime
+    base: float,
+    interval: float,
+    asked: float,
+    gap: float | None,
+    new: int,
+    now: dt.datetime,
 ) -> None:
     """Else a clock that goes back by a minute would move sources that wait as they should."""
-    poll = success(now, interval, new, configured_seconds=base, ttl_seconds=asked, gap_seconds=gap or None)
+    poll = success(
+        now,
+        interval,
+        new,
+        configured_seconds=base,
+        ttl_seconds=asked,
+        gap_seconds=gap or None,
+    )
     longest = longest_wait(failures=0, interval_seconds=base, tuning=TUNING)
     assert (poll.due - now).total_seconds() <= longest + 1e-3
 
@@ -136,11 +185,20 @@ def test_a_source_with_news_every_hour_is_not_left_alone_for_four() -> None:
             interval = success(NOW, interval, 0, gap_seconds=gap).interval_seconds
         return interval
 
-    assert [settled(gap) for gap in (60.0, 3600.0, 7200.0, 1e6, None)] == [600, 1800, 2400, 2400, 2400]
+    assert [settled(gap) for gap in (60.0, 3600.0, 7200.0, 1e6, None)] == [
+        600,
+        1800,
+        2400,
+        2400,
+        2400,
+    ]
 
 
 def test_a_new_source_starts_with_the_rhythm_that_its_dates_tell() -> None:
-    firsts = [success(NOW, 0, 20, gap_seconds=gap).interval_seconds for gap in (None, 60.0, 3000.0, 1e7)]
+    firsts = [
+        success(NOW, 0, 20, gap_seconds=gap).interval_seconds
+        for gap in (None, 60.0, 3000.0, 1e7)
+    ]
     assert firsts == [600, 600, 1500, 2400]
 
 

@@ -22,12 +22,25 @@ from aggregator.sources.parse.xml_repair import decode_markup, entry_starts
 
 SEEN = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 TUNING = source_tuning(Tuning())
-FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")) / "feeds"
+FEEDS = (
+    Path(
+        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
+    )
+    / "feeds"
+)
 
 
 def read(data: bytes | str, **changes: Any) -> ParsedFeed:
-    given = {"source": "feed-1", "url": "https://news.example.org/rss.xml", "seen": SEEN, "tuning": TUNING}
-    return read_feed(data.encode() if isinstance(data, str) else data, FeedContext(**{**given, **changes}))
+    given = {
+        "source": "feed-1",
+        "url": "https://news.example.org/rss.xml",
+        "seen": SEEN,
+        "tuning": TUNING,
+    }
+    return read_feed(
+        data.encode() if isinstance(data, str) else data,
+        FeedContext(**{**given, **changes}),
+    )
 
 
 def rss(items: str, head: str = "", version: str = "2.0") -> str:
@@ -54,22 +67,35 @@ FULL_ITEM = """<item>
 def test_an_rss_entry_keeps_all_that_it_declares() -> None:
     feed = read(rss(FULL_ITEM, "<language>en-GB</language>"))
     entry = feed.entries[0]
-    assert (feed.format, feed.title, feed.language, feed.problem) == ("rss20", "Harbour Post", "en", None)
+    assert (feed.format, feed.title, feed.language, feed.problem) == (
+        "rss20",
+        "Harbour Post",
+        "en",
+        None,
+    )
     assert feed.site_url == "https://www.example.org/"
     assert (entry.source, entry.guid) == ("feed-1", "hp-17")
     assert entry.url == "https://www.example.org/2026/02/ferry?x=1"
     assert entry.title == "Ferry & crew return safely"
     assert entry.html == "<p>The ferry came back on Friday with all on board.</p>"
     assert entry.published.time == dt.datetime(2026, 2, 27, 9, 30, tzinfo=dt.UTC)
-    assert (entry.author, entry.outlet, entry.language) == ("Ada Quill", "Wire Example", "en")
+    assert (entry.author, entry.outlet, entry.language) == (
+        "Ada Quill",
+        "Wire Example",
+        "en",
+    )
     assert entry.categories == ("Harbour",)
-    names = [one.url.removeprefix("https://cdn.example.org/") for one in entry.enclosures]
+    names = [
+        one.url.removeprefix("https://cdn.example.org/") for one in entry.enclosures
+    ]
     assert names == ["a.jpg", "b.mp4"]
     assert entry.enclosures[0].length_bytes == 1200
 
 
 def test_the_outlet_of_the_source_goes_before_the_entrys_own() -> None:
-    assert read(rss(FULL_ITEM), outlet="Harbour Post").entries[0].outlet == "Harbour Post"
+    assert (
+        read(rss(FULL_ITEM), outlet="Harbour Post").entries[0].outlet == "Harbour Post"
+    )
 
 
 ATOM = """<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="de"><title>Zeitblatt</title>
@@ -98,28 +124,50 @@ ATOM03 = """<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>Old</tit
 )
 def test_each_format_gives_its_entry(data: str, version: str, title: str) -> None:
     feed = read(data)
-    assert (feed.format, feed.entry_count, [entry.title for entry in feed.entries]) == (version, 1, [title])
+    assert (feed.format, feed.entry_count, [entry.title for entry in feed.entries]) == (
+        version,
+        1,
+        [title],
+    )
 
 
 def test_atom_without_published_takes_updated_and_the_fullest_text() -> None:
     entry = read(ATOM).entries[0]
-    assert entry.published.time == entry.updated == dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)
+    assert (
+        entry.published.time
+        == entry.updated
+        == dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)
+    )
     assert "Der Zug" in entry.html
     assert entry.language == "de"
 
 
 def test_a_date_that_is_none_does_not_hide_another() -> None:
-    atom = ATOM.replace("<updated>", "<published>0001-01-01T00:00:00Z</published><updated>")
+    atom = ATOM.replace(
+        "<updated>", "<published>0001-01-01T00:00:00Z</published><updated>"
+    )
     of_rss = "<title>a</title><pubDate>Invalid Date</pubDate><dc:date>2026-02-28T08:00:00Z</dc:date>"
-    item = JSON_FEED["items"][0] | {"date_published": "never", "date_modified": "2026-02-28T08:00:00Z"}
-    for feed in (atom, rss(f"<item>{of_rss}</item>"), json.dumps(JSON_FEED | {"items": [item]})):
-        assert read(feed).entries[0].published.time == dt.datetime(2026, 2, 28, 8, tzinfo=dt.UTC)
+    item = JSON_FEED["items"][0] | {
+        "date_published": "never",
+        "date_modified": "2026-02-28T08:00:00Z",
+    }
+    for feed in (
+        atom,
+        rss(f"<item>{of_rss}</item>"),
+        json.dumps(JSON_FEED | {"items": [item]}),
+    ):
+        assert read(feed).entries[0].published.time == dt.datetime(
+            2026, 2, 28, 8, tzinfo=dt.UTC
+        )
 
 
 @pytest.mark.parametrize(
-    ("guid", "url"), [("abc-123", None), ("1", None), ("/2026/a", "https://www.example.org/2026/a")]
+    ("guid", "url"),
+    [("abc-123", None), ("1", None), ("/2026/a", "https://www.example.org/2026/a")],
 )
-def test_a_guid_is_an_address_only_if_it_looks_like_one(guid: str, url: str | None) -> None:
+def test_a_guid_is_an_address_only_if_it_looks_like_one(
+    guid: str, url: str | None
+) -> None:
     (entry,) = read(rss(f"<item><title>a</title><guid>{guid}</guid></item>")).entries
     assert (entry.guid, entry.url) == (guid, url)
 
@@ -138,7 +186,13 @@ JSON_FEED = {
             "date_published": "2026-02-27T10:00:00Z",
             "authors": [{"name": "A. Plume"}],
             "tags": ["ville", 3],
-            "attachments": [{"url": "https://a.org/p.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 5}],
+            "attachments": [
+                {
+                    "url": "https://a.org/p.mp3",
+                    "mime_type": "audio/mpeg",
+                    "size_in_bytes": 5,
+                }
+            ],
         },
         "nonsense",
     ],
@@ -148,8 +202,17 @@ JSON_FEED = {
 def test_json_feed() -> None:
     feed = read(json.dumps(JSON_FEED))
     entry = feed.entries[0]
-    assert (feed.format, feed.entry_count, len(feed.entries), feed.language) == ("jsonfeed", 2, 1, "fr")
-    assert (entry.guid, entry.url, entry.author) == ("7", "https://example.org/j/7", "A. Plume")
+    assert (feed.format, feed.entry_count, len(feed.entries), feed.language) == (
+        "jsonfeed",
+        2,
+        1,
+        "fr",
+    )
+    assert (entry.guid, entry.url, entry.author) == (
+        "7",
+        "https://example.org/j/7",
+        "A. Plume",
+    )
     assert entry.html == "<p>Un texte.</p><p>Deux &lt; trois.</p>"
     assert entry.enclosures[0].length_bytes == 5
 
@@ -164,22 +227,34 @@ def test_an_entry_without_a_link_has_the_address_that_it_declares_elsewhere() ->
 
 def test_markup_that_is_escaped_twice_is_markup() -> None:
     twice = "&amp;lt;p&amp;gt;Rain &amp;amp;amp; fog.&amp;lt;/p&amp;gt;"
-    (entry,) = read(rss(f"<item><title>a</title><description>{twice}</description></item>")).entries
+    (entry,) = read(
+        rss(f"<item><title>a</title><description>{twice}</description></item>")
+    ).entries
     assert entry.html == "<p>Rain &amp; fog.</p>"
-    once = "Write &amp;lt;b&amp;gt; before and &amp;lt;/b&amp;gt; after."  # a text about markup
-    (entry,) = read(rss(f"<item><title>a</title><description>{once}</description></item>")).entries
+    # A text about markup
+    once = "Write &amp;lt;b&amp;gt; before and &amp;lt;/b&amp;gt; after."
+    (entry,) = read(
+        rss(f"<item><title>a</title><description>{once}</description></item>")
+    ).entries
     assert entry.html == "Write &lt;b&gt; before and &lt;/b&gt; after."
 
 
 def test_markup_that_a_json_feed_escapes_as_xml_does_is_markup() -> None:
-    item = {"id": "1", "content_html": "&lt;p&gt;Rain &amp;amp; &lt;b&gt;fog&lt;/b&gt;.&lt;/p&gt;"}
+    item = {
+        "id": "1",
+        "content_html": "&lt;p&gt;Rain &amp;amp; &lt;b&gt;fog&lt;/b&gt;.&lt;/p&gt;",
+    }
     (entry,) = read(json.dumps(JSON_FEED | {"items": [item, {"id": "2"}]})).entries[:1]
     assert entry.html == "<p>Rain &amp; <b>fog</b>.</p>"
 
 
 @pytest.mark.parametrize(
     ("link", "authority"),
-    [("https://www.example.org/a", "own"), ("https://elsewhere.example.com/a", "foreign"), ("", "own")],
+    [
+        ("https://www.example.org/a", "own"),
+        ("https://elsewhere.example.com/a", "foreign"),
+        ("", "own"),
+    ],
 )
 def test_a_feed_speaks_only_for_its_own_site(link: str, authority: str) -> None:
     item = f"<item><title>T</title><link>{link}</link></item>"
@@ -195,7 +270,9 @@ def test_a_feed_speaks_only_for_its_own_site(link: str, authority: str) -> None:
         (["00:00:00"], ["day"]),
     ],
 )
-def test_midnight_of_all_entries_is_a_day(times: list[str], precision: list[str]) -> None:
+def test_midnight_of_all_entries_is_a_day(
+    times: list[str], precision: list[str]
+) -> None:
     items = [
         f"<item><title>T{n}</title><pubDate>Wed, 1{n} Feb 2026 {time} +0000</pubDate></item>"
         for n, time in enumerate(times)
@@ -220,7 +297,10 @@ ITEM = '<item xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"><title>T
     [
         ("<author>a@b.org (Jo Doe)</author>", "Jo Doe"),
         ("<author>Jo Doe &lt;a@b.media&gt;</author>", "Jo Doe"),
-        ("<author>a@b.online (Jo Doe)</author><dc:creator>Ann Roe</dc:creator>", "Jo Doe, Ann Roe"),
+        (
+            "<author>a@b.online (Jo Doe)</author><dc:creator>Ann Roe</dc:creator>",
+            "Jo Doe, Ann Roe",
+        ),
         ("<author>&lt;a href='x'&gt;Jo Doe&lt;/a&gt;</author>", "Jo Doe"),
         ("<author>a@b.online</author>", None),
         ("<itunes:author>Jo Doe</itunes:author>", "Jo Doe"),
@@ -235,13 +315,21 @@ def test_an_author_is_a_name(markup: str, author: str | None) -> None:
     [
         ('<media:thumbnail url="https://a.example/t.jpg"/>', ["image"]),
         ('<media:content url="https://a.example/c.jpg" medium="image"/>', ["image"]),
-        ('<media:group><media:content url="http://a.b/c" type="video/mp4"/></media:group>', ["video/mp4"]),
+        (
+            '<media:group><media:content url="http://a.b/c" type="video/mp4"/></media:group>',
+            ["video/mp4"],
+        ),
         ('<itunes:image href="https://a.example/i.jpg"/>', ["image"]),
-        ('<enclosure url="https://a.example/e.mp3" type="audio/mpeg" length="x"/>', ["audio/mpeg"]),
+        (
+            '<enclosure url="https://a.example/e.mp3" type="audio/mpeg" length="x"/>',
+            ["audio/mpeg"],
+        ),
         ('<enclosure url="javascript:alert(1)" type="x"/>', []),
     ],
 )
-def test_pictures_and_films_are_kept_with_their_kind(markup: str, kinds: list[str]) -> None:
+def test_pictures_and_films_are_kept_with_their_kind(
+    markup: str, kinds: list[str]
+) -> None:
     entry = read(rss(ITEM.format(markup))).entries[0]
     assert [one.type for one in entry.enclosures] == kinds
     assert entry.title == "T"
@@ -259,22 +347,32 @@ def test_the_caption_of_a_picture_is_the_text_only_where_there_is_no_other() -> 
 
 
 def test_the_text_of_a_link_is_its_address_whatever_its_attributes_say() -> None:
-    item = ITEM.format('<link uri="at://did:plc:x/app.post/1">https://www.example.org/1</link>')
+    item = ITEM.format(
+        '<link uri="at://did:plc:x/app.post/1">https://www.example.org/1</link>'
+    )
     assert read(rss(item)).entries[0].url == "https://www.example.org/1"
 
 
 def test_a_feed_says_how_seldom_it_wants_to_be_asked() -> None:
     every = '<sy:updatePeriod xmlns:sy="http://purl.org/rss/1.0/modules/syndication/">daily</sy:updatePeriod>'
-    assert read(rss("<item><title>T</title></item>", "<ttl>90</ttl>")).ttl_seconds == 5400
+    assert (
+        read(rss("<item><title>T</title></item>", "<ttl>90</ttl>")).ttl_seconds == 5400
+    )
     assert read(rss("<item><title>T</title></item>", every)).ttl_seconds == 86400
     assert read(rss("<item><title>T</title></item>")).ttl_seconds is None
 
 
 @pytest.mark.parametrize("version", ["1.1", "https://jsonfeed.org/version/1"])
-def test_a_json_feed_with_a_line_break_in_a_string_or_a_wrong_version(version: str) -> None:
-    feed = read(f'{{"version": "{version}", "items": [{{"id": "1", "content_text": "One\nTwo"}}]}}')
+def test_a_json_feed_with_a_line_break_in_a_string_or_a_wrong_version(
+    version: str,
+) -> None:
+    feed = read(
+        f'{{"version": "{version}", "items": [{{"id": "1", "content_text": "One\nTwo"}}]}}'
+    )
     assert (feed.format, feed.entry_count) == ("jsonfeed", 1)
-    assert read('{"version": "1.1", "items": [{"id": 1, "price": 3}]}').problem is not None
+    assert (
+        read('{"version": "1.1", "items": [{"id": 1, "price": 3}]}').problem is not None
+    )
 
 
 def test_in_a_sitemap_the_news_goes_before_films_and_the_newest_page_first() -> None:
@@ -291,8 +389,16 @@ def test_in_a_sitemap_the_news_goes_before_films_and_the_newest_page_first() -> 
         </urlset>"""
     )
     entry = feed.entries[0]
-    assert (feed.format, feed.title, entry.authority) == ("sitemap", "Harbour Post", "own")
-    assert (entry.title, entry.outlet, entry.language) == ("Lock gate mended", "Harbour Post", "en")
+    assert (feed.format, feed.title, entry.authority) == (
+        "sitemap",
+        "Harbour Post",
+        "own",
+    )
+    assert (entry.title, entry.outlet, entry.language) == (
+        "Lock gate mended",
+        "Harbour Post",
+        "en",
+    )
     assert entry.categories == ("locks", "ports")
     assert [one.url for one in entry.enclosures] == ["https://news.example.org/s1.jpg"]
     assert entry.published.time == dt.datetime(2026, 2, 27, 8, tzinfo=dt.UTC)
@@ -307,26 +413,45 @@ def test_a_feed_without_news_today_is_no_problem() -> None:
 
 
 def test_a_doctype_that_says_html_does_not_hide_a_feed() -> None:
-    assert len(read("<!DOCTYPE html>" + rss("<item><title>T</title></item>").split("?>")[1]).entries) == 1
+    assert (
+        len(
+            read(
+                "<!DOCTYPE html>" + rss("<item><title>T</title></item>").split("?>")[1]
+            ).entries
+        )
+        == 1
+    )
 
 
-@pytest.mark.parametrize("hurt", ["&#xD800;", "&#0;", "\x00", "\x1b", "&#x1F;", "&#99999999999;", "\ufffe"])
-def test_characters_that_no_store_can_hold_cost_nothing_but_themselves(hurt: str) -> None:
+@pytest.mark.parametrize(
+    "hurt", ["&#xD800;", "&#0;", "\x00", "\x1b", "&#x1F;", "&#99999999999;", "\ufffe"]
+)
+def test_characters_that_no_store_can_hold_cost_nothing_but_themselves(
+    hurt: str,
+) -> None:
     feed = read(rss(f"<item><title>Tide{hurt} turns</title><guid>g</guid></item>"))
     assert [entry.title for entry in feed.entries] == ["Tide turns"]
 
 
 def test_a_pair_of_surrogate_references_is_one_character() -> None:
-    assert read(rss("<item><title>&#xD83D;&#xDEA2; in</title></item>")).entries[0].title == "🚢 in"
+    assert (
+        read(rss("<item><title>&#xD83D;&#xDEA2; in</title></item>")).entries[0].title
+        == "🚢 in"
+    )
 
 
 def test_html_entities_without_a_dtd() -> None:
-    entry = read(rss("<item><title>Caf&eacute;&nbsp;&ndash; open</title></item>")).entries[0]
+    entry = read(
+        rss("<item><title>Caf&eacute;&nbsp;&ndash; open</title></item>")
+    ).entries[0]
     assert entry.title == "Café – open"
 
 
 def test_gzip_bytes_are_opened() -> None:
-    assert len(read(gzip.compress(rss("<item><title>T</title></item>").encode())).entries) == 1
+    assert (
+        len(read(gzip.compress(rss("<item><title>T</title></item>").encode())).entries)
+        == 1
+    )
 
 
 # --- limits ------------------------------------------------------------------------------------------------
@@ -348,8 +473,14 @@ def test_of_too_many_entries_the_newest_are_taken_and_all_counted(days: range) -
 
 
 def test_inlined_images_do_not_eat_the_text() -> None:
-    picture = '<img src="data:image/png;base64,' + "A" * 300_000 + '"><p>The end is here.</p>'
-    html = read(rss(f"<item><description><![CDATA[{picture}]]></description></item>")).entries[0].html
+    picture = (
+        '<img src="data:image/png;base64,' + "A" * 300_000 + '"><p>The end is here.</p>'
+    )
+    html = (
+        read(rss(f"<item><description><![CDATA[{picture}]]></description></item>"))
+        .entries[0]
+        .html
+    )
     assert "The end is here." in html
 
 
@@ -359,22 +490,30 @@ def test_an_entry_that_says_nothing_is_counted_but_dropped() -> None:
 
 
 def test_a_giant_guid_stays_a_key() -> None:
-    keys = {read(rss(f"<item><guid>{'g' * 5000}{end}</guid></item>")).entries[0].guid for end in "ab"}
+    keys = {
+        read(rss(f"<item><guid>{'g' * 5000}{end}</guid></item>")).entries[0].guid
+        for end in "ab"
+    }
     assert len(keys) == 2
     assert all(key and len(key) <= KEY_CHARS for key in keys)
 
 
 @pytest.mark.parametrize(
-    "token", ["<!--", "<![CDATA[", "<item", "&#", "<!DOCTYPE", "<a ", "&amp;", "]]>", "<?xml"]
+    "token",
+    ["<!--", "<![CDATA[", "<item", "&#", "<!DOCTYPE", "<a ", "&amp;", "]]>", "<?xml"],
 )
 def test_floods_of_one_token_end_well(token: str) -> None:
-    feed = read(rss(f"<item><title>T</title><description>{token * 20_000}</description></item>"))
+    feed = read(
+        rss(f"<item><title>T</title><description>{token * 20_000}</description></item>")
+    )
     assert feed.problem is None or feed.problem.startswith("this")
 
 
 def test_a_flood_of_attributes_is_dropped_with_its_tag_kept() -> None:
     flood = " ".join(f'a{number}="x"' for number in range(50_000))
-    feed = read(rss(f"<item {flood}><title>T</title><category {flood}/><guid>g</guid></item>"))
+    feed = read(
+        rss(f"<item {flood}><title>T</title><category {flood}/><guid>g</guid></item>")
+    )
     assert [(entry.title, entry.guid) for entry in feed.entries] == [("T", "g")]
 
 
@@ -414,7 +553,9 @@ def expected_entries(path: Path, data: bytes) -> int:
 
 @pytest.mark.later
 @pytest.mark.slow
-@pytest.mark.skipif(not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds")
+@pytest.mark.skipif(
+    not FEEDS.is_dir(), reason="AGGREGATOR_DATA names no folder with feeds"
+)
 @pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.torture)])
 def test_every_feed_with_entries_yields_all_of_them(step: int) -> None:
     """Every fifth file; all of them in `make test-all`. NAME.json beside NAME.xml is an expected result."""

@@ -13,12 +13,20 @@ import zstandard
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, InputFeed, InputItem, InputProblem, open_source
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputFeed,
+    InputItem,
+    InputProblem,
+    open_source,
+)
 from aggregator.sources.parse.streams import Progress
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(Tuning())
-STORY = "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
+STORY = (
+    "Lock gate mended\n\nThe lock gate holds again, the harbour office said on Friday."
+)
 RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n'
 
 
@@ -53,20 +61,34 @@ def test_saved_texts_are_named_by_folder_and_path(folder: Path) -> None:
         ("inbox", "Harbour Post/a.txt", "Harbour Post"),
         ("inbox", "b.txt", None),
     ]
-    assert all(one.is_saved_text and one.text == STORY and one.published is None for one in entries)
+    assert all(
+        one.is_saved_text and one.text == STORY and one.published is None
+        for one in entries
+    )
 
 
-def test_a_file_alone_is_known_to_its_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_alone_is_known_to_its_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entries = [one.entry for one in found(folder) if isinstance(one, InputEntry)]
     in_folder = next(one for one in entries if one.guid == "b.txt")
     assert only_entry(folder / "b.txt").entry == in_folder
     monkeypatch.chdir(folder)
-    assert only_entry("b.txt").entry == only_entry(Path("Harbour Post/../b.txt")).entry == in_folder
+    assert (
+        only_entry("b.txt").entry
+        == only_entry(Path("Harbour Post/../b.txt")).entry
+        == in_folder
+    )
 
 
-def test_a_folder_given_as_a_dot_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_given_as_a_dot_has_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
-    assert [one.entry.source for one in found(".") if isinstance(one, InputEntry)] == ["inbox", "inbox"]
+    assert [one.entry.source for one in found(".") if isinstance(one, InputEntry)] == [
+        "inbox",
+        "inbox",
+    ]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress, lambda data: data])
@@ -76,11 +98,16 @@ def test_compression_is_seen_by_content_and_is_not_part_of_the_name(
 ) -> None:
     path = tmp_path / f"x.txt{ending}"
     path.write_bytes(pack(STORY.encode()))  # type: ignore[operator]
-    assert (only_entry(path).entry.guid, only_entry(path).entry.text) == ("x.txt", STORY)
+    assert (only_entry(path).entry.guid, only_entry(path).entry.text) == (
+        "x.txt",
+        STORY,
+    )
 
 
 def test_a_page(tmp_path: Path) -> None:
-    (tmp_path / "p.html").write_bytes('<html><meta charset="iso-8859-1"><p>Café'.encode("latin-1"))
+    (tmp_path / "p.html").write_bytes(
+        '<html><meta charset="iso-8859-1"><p>Café'.encode("latin-1")
+    )
     entry = only_entry(tmp_path / "p.html").entry
     assert (entry.is_page, entry.url, entry.text) == (True, None, None)
     assert entry.html.endswith("Café")
@@ -107,7 +134,9 @@ def test_a_feed_is_left_to_a_worker(tmp_path: Path, name: str) -> None:
         ("l.txt.gz", gzip.compress(b"a" * (TUNING.max_article_bytes + 1)), "too_long"),
     ],
 )
-def test_a_bad_file_gives_one_clear_problem(tmp_path: Path, name: str, data: bytes, verdict: str) -> None:
+def test_a_bad_file_gives_one_clear_problem(
+    tmp_path: Path, name: str, data: bytes, verdict: str
+) -> None:
     (tmp_path / name).write_bytes(data)
     problem = only_problem(tmp_path / name)
     assert (problem.verdict, problem.where) == (verdict, str(tmp_path / name))
@@ -122,7 +151,9 @@ def test_a_bad_file_gives_one_clear_problem(tmp_path: Path, name: str, data: byt
 )
 def test_a_cut_archive_is_damaged(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
-    assert "cut short" in only_problem(tmp_path / name).reason, "half an article is another article"
+    assert "cut short" in only_problem(tmp_path / name).reason, (
+        "half an article is another article"
+    )
 
 
 def test_one_bad_file_does_not_stop_the_rest(folder: Path) -> None:
@@ -139,7 +170,10 @@ def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
     assert isinstance(broken, InputProblem)
     assert (first.entry.source, first.entry.guid) == ("Harbour Post", "r1")
     assert broken.where.endswith("r.jsonl, line 3")
-    assert (second.entry.source, second.where.rpartition(", ")[2]) == ("r.jsonl", "line 4")
+    assert (second.entry.source, second.where.rpartition(", ")[2]) == (
+        "r.jsonl",
+        "line 4",
+    )
 
 
 def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
@@ -178,16 +212,28 @@ def test_text_from_standard_input_has_no_key() -> None:
     assert (entry.source, entry.guid, entry.is_saved_text) == ("stdin", None, True)
 
 
-def test_hidden_temporary_and_foreign_files_are_passed_over(folder: Path, tmp_path: Path) -> None:
+def test_hidden_temporary_and_foreign_files_are_passed_over(
+    folder: Path, tmp_path: Path
+) -> None:
     outside = tmp_path / "secret.txt"
     outside.write_text("not yours")
-    for name in (".hidden.txt", "x.txt~", ".x.txt.swp", "y.txt.part", "photo.jpg", "#z.txt#"):
+    for name in (
+        ".hidden.txt",
+        "x.txt~",
+        ".x.txt.swp",
+        "y.txt.part",
+        "photo.jpg",
+        "#z.txt#",
+    ):
         (folder / name).write_text(STORY)
     (folder / "link.txt").symlink_to(outside)
     (folder / "circle").symlink_to(folder)
     (folder / "nowhere.txt").symlink_to(tmp_path / "gone.txt")
     os.mkfifo(folder / "pipe.txt")
-    assert [one.where for one in found(folder)] == [f"{folder}/Harbour Post/a.txt", f"{folder}/b.txt"]
+    assert [one.where for one in found(folder)] == [
+        f"{folder}/Harbour Post/a.txt",
+        f"{folder}/b.txt",
+    ]
 
 
 def test_a_name_that_is_no_utf8_is_still_read(tmp_path: Path) -> None:
@@ -232,15 +278,26 @@ def test_a_warc_gives_its_pages(tmp_path: Path, name: str) -> None:
     ]
     pack = gzip.compress if name.endswith("gz") else bytes
     (tmp_path / name).write_bytes(b"".join(pack(record) for record in records))
-    results = [one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)]
-    assert [one.url for one in results] == [f"https://news.example.org/{letter}" for letter in "abc"]
+    results = [
+        one.entry for one in found(tmp_path / name) if isinstance(one, InputEntry)
+    ]
+    assert [one.url for one in results] == [
+        f"https://news.example.org/{letter}" for letter in "abc"
+    ]
     assert {one.html for one in results} == {PAGE.decode("latin-1")}
-    assert all(one.is_page and one.source == "crawl.warc" and one.published is None for one in results)
+    assert all(
+        one.is_page and one.source == "crawl.warc" and one.published is None
+        for one in results
+    )
 
 
 def test_a_warc_page_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
-    bomb = answer(gzip.compress(bytes(TUNING.max_article_bytes + 5)), "Content-Encoding: gzip\r\n")
-    (tmp_path / "c.warc").write_bytes(warc_record("response", bomb) + warc_record("response", answer(PAGE)))
+    bomb = answer(
+        gzip.compress(bytes(TUNING.max_article_bytes + 5)), "Content-Encoding: gzip\r\n"
+    )
+    (tmp_path / "c.warc").write_bytes(
+        warc_record("response", bomb) + warc_record("response", answer(PAGE))
+    )
     first, second = found(tmp_path / "c.warc")
     assert first.verdict == "too_long"
     assert isinstance(second, InputEntry)

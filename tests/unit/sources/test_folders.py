@@ -18,7 +18,9 @@ def write(path: Path, text: str, at_ns: int = START_NS) -> None:
     os.utime(path, ns=(at_ns, at_ns))
 
 
-def look(folder: Path, known: dict[str, FileStamp] | None = None, after_seconds: float = 60) -> FolderChanges:
+def look(
+    folder: Path, known: dict[str, FileStamp] | None = None, after_seconds: float = 60
+) -> FolderChanges:
     return scan(folder, known or {}, now_ns=START_NS + int(after_seconds * SECOND_NS))
 
 
@@ -46,7 +48,10 @@ def test_changed_and_removed_files_are_detected(tmp_path: Path) -> None:
     write(tmp_path / "touched.txt", "text", START_NS + 5 * SECOND_NS)
     (tmp_path / "removed.txt").unlink()
     second = look(tmp_path, first.stamps)
-    assert (second.changed, second.gone) == (("longer.txt", "touched.txt"), ("removed.txt",))
+    assert (second.changed, second.gone) == (
+        ("longer.txt", "touched.txt"),
+        ("removed.txt",),
+    )
     assert set(second.stamps) == {"same.txt", "longer.txt", "touched.txt"}
 
 
@@ -61,7 +66,13 @@ def test_a_replaced_file_is_detected_though_it_looks_the_same(tmp_path: Path) ->
 def test_files_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
     for name in ("a/z.txt", "a b/y.txt", "a-b.txt", "a.txt", "a/a/x.txt"):
         write(tmp_path / name, "text")
-    assert look(tmp_path).changed == ("a/a/x.txt", "a/z.txt", "a b/y.txt", "a-b.txt", "a.txt")
+    assert look(tmp_path).changed == (
+        "a/a/x.txt",
+        "a/z.txt",
+        "a b/y.txt",
+        "a-b.txt",
+        "a.txt",
+    )
 
 
 def test_a_file_being_written_waits_for_the_next_look(tmp_path: Path) -> None:
@@ -71,7 +82,9 @@ def test_a_file_being_written_waits_for_the_next_look(tmp_path: Path) -> None:
     assert look(tmp_path, early.stamps, after_seconds=2).changed == ("new.txt",)
 
 
-def test_a_known_file_being_rewritten_is_neither_gone_nor_changed(tmp_path: Path) -> None:
+def test_a_known_file_being_rewritten_is_neither_gone_nor_changed(
+    tmp_path: Path,
+) -> None:
     write(tmp_path / "a.txt", "text")
     first = look(tmp_path)
     write(tmp_path / "a.txt", "longer text", START_NS + 10 * SECOND_NS)

@@ -14,7 +14,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputItem,
+    InputProblem,
+    open_source,
+)
 from aggregator.sources.parse.records import RecordNotes, mapping_of
 from tests.conftest import REPOSITORY
 
@@ -65,19 +70,29 @@ def words_of(entry: Entry) -> str:
         ("freshrss-starred.json", "Ada Quill", "Kite Daily"),
     ],
 )
-def test_the_archive_of_a_program_is_read(name: str, author: str | None, outlet: str | None) -> None:
+def test_the_archive_of_a_program_is_read(
+    name: str, author: str | None, outlet: str | None
+) -> None:
     (entry,) = entries(found(FILES / name))
-    assert (entry.title, entry.url) == ("Dam repairs begin in Lindmar", "https://kite.example/dam")
+    assert (entry.title, entry.url) == (
+        "Dam repairs begin in Lindmar",
+        "https://kite.example/dam",
+    )
     assert "four months after a crack" in words_of(entry)
     assert "4.2 million crowns" in words_of(entry)
     assert entry.published is not None
     assert entry.published.time.date() == dt.date(2026, 11, 25)
-    assert (entry.author, entry.outlet) == (author, outlet), "without a name it is the site of the address"
+    assert (entry.author, entry.outlet) == (author, outlet), (
+        "without a name it is the site of the address"
+    )
 
 
 def test_a_saved_page_has_its_address_and_not_the_date_of_saving() -> None:
     (entry,) = entries(found(FILES / "saved.mhtml"))
-    assert (entry.title, entry.url) == ("Dam repairs begin in Lindmar", "https://kite.example/dam")
+    assert (entry.title, entry.url) == (
+        "Dam repairs begin in Lindmar",
+        "https://kite.example/dam",
+    )
     assert (entry.outlet, entry.published, entry.is_page) == (None, None, True)
 
 
@@ -97,7 +112,12 @@ def test_an_older_browser_has_the_address_in_the_part(tmp_path: Path) -> None:
 WEBZ = {
     "posts": [
         {
-            "thread": {"uuid": "a1", "url": ADDRESS, "site_full": "www.kite.example", "title": TITLE},
+            "thread": {
+                "uuid": "a1",
+                "url": ADDRESS,
+                "site_full": "www.kite.example",
+                "title": TITLE,
+            },
             "uuid": "a1",
             "url": ADDRESS,
             "author": "Ada Quill",
@@ -119,7 +139,11 @@ GUARDIAN = {
                 "webPublicationDate": "2026-11-23T08:00:00Z",
                 "webTitle": TITLE,
                 "webUrl": ADDRESS,
-                "fields": {"bodyText": TEXT, "byline": "By Ada Quill", "publication": "Kite Daily"},
+                "fields": {
+                    "bodyText": TEXT,
+                    "byline": "By Ada Quill",
+                    "publication": "Kite Daily",
+                },
             }
         ],
     }
@@ -136,7 +160,11 @@ MINIFLUX = {
             "content": HTML,
             "published_at": "2026-11-23T08:00:00Z",
             "created_at": "2026-11-24T08:00:00Z",
-            "feed": {"id": 42, "title": "Kite Daily", "site_url": "https://kite.example"},
+            "feed": {
+                "id": 42,
+                "title": "Kite Daily",
+                "site_url": "https://kite.example",
+            },
         }
     ],
 }
@@ -266,7 +294,17 @@ READABILITY = {
         (READABILITY, "Kite Daily"),
     ],
     ids=[
-        *("webz", "guardian", "miniflux", "newsapi", "nyt", "schema.org", "csl", "elastic", "mongo"),
+        *(
+            "webz",
+            "guardian",
+            "miniflux",
+            "newsapi",
+            "nyt",
+            "schema.org",
+            "csl",
+            "elastic",
+            "mongo",
+        ),
         *("eventregistry", "readability"),
     ],
 )
@@ -285,7 +323,12 @@ def test_the_form_of_another_service_is_read(
 
 def test_a_list_of_addresses_gives_headlines(tmp_path: Path) -> None:
     """GDELT says when it saw an article; exports of lists to read say only when it was saved."""
-    seen = {"url": ADDRESS, "title": TITLE, "seendate": "20261123T080000Z", "domain": "kite.example"}
+    seen = {
+        "url": ADDRESS,
+        "title": TITLE,
+        "seendate": "20261123T080000Z",
+        "domain": "kite.example",
+    }
     (tmp_path / "gdelt.json").write_text(json.dumps({"articles": [seen]}))
     (tmp_path / "pocket.csv").write_text(
         f"title,url,time_added,tags,status\n{TITLE},{ADDRESS},1795420800,,unread\n"
@@ -319,11 +362,15 @@ def test_a_list_of_addresses_gives_headlines(tmp_path: Path) -> None:
         {"iso": "2026-11-23T08:00:00.000Z"},
     ],
 )
-def test_a_date_is_read_in_the_forms_of_programs(tmp_path: Path, written: object) -> None:
+def test_a_date_is_read_in_the_forms_of_programs(
+    tmp_path: Path, written: object
+) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "pub_date": written}))
     (entry,) = entries(found(tmp_path / "a.jsonl"))
     assert entry.published is not None
-    assert entry.published.time.replace(microsecond=0) == dt.datetime(2026, 11, 23, 8, tzinfo=dt.UTC)
+    assert entry.published.time.replace(microsecond=0) == dt.datetime(
+        2026, 11, 23, 8, tzinfo=dt.UTC
+    )
 
 
 @pytest.mark.parametrize(
@@ -339,7 +386,9 @@ def test_a_date_is_read_in_the_forms_of_programs(tmp_path: Path, written: object
         (None, None),
     ],
 )
-def test_authors_are_a_text_a_list_or_objects(tmp_path: Path, written: object, names: str | None) -> None:
+def test_authors_are_a_text_a_list_or_objects(
+    tmp_path: Path, written: object, names: str | None
+) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"title": TITLE, "authors": written}))
     assert [entry.author for entry in entries(found(tmp_path / "a.jsonl"))] == [names]
 
@@ -352,13 +401,28 @@ def test_the_keys_of_the_program_win(tmp_path: Path) -> None:
         "published": "2026-11-23",
         "source": "Own Post",
     }
-    others = {"headline": "No", "maintext": "No", "link": "https://no.example/", "date": "2020-01-01"}
+    others = {
+        "headline": "No",
+        "maintext": "No",
+        "link": "https://no.example/",
+        "date": "2020-01-01",
+    }
     (tmp_path / "a.jsonl").write_text(
-        json.dumps({**others, **own, "publisher": "No", "lang": "en", "inLanguage": "de"})
+        json.dumps(
+            {**others, **own, "publisher": "No", "lang": "en", "inLanguage": "de"}
+        )
     )
     (entry,) = entries(found(tmp_path / "a.jsonl"))
-    assert (entry.title, entry.text, entry.url, entry.outlet) == ("Own", "Own text.", ADDRESS, "Own Post")
-    assert (entry.language, entry.published and entry.published.time.year) == ("en", 2026)
+    assert (entry.title, entry.text, entry.url, entry.outlet) == (
+        "Own",
+        "Own text.",
+        ADDRESS,
+        "Own Post",
+    )
+    assert (entry.language, entry.published and entry.published.time.year) == (
+        "en",
+        2026,
+    )
 
 
 # --- what was read, and what not ----------------------------------------------------------------------------
@@ -372,9 +436,12 @@ def test_it_says_once_what_was_read_as_what_and_what_not(tmp_path: Path) -> None
         "cluster": "c",
         "lang": "en",
     }
-    (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(record) for _ in range(1200)))
+    (tmp_path / "a.jsonl").write_text(
+        "\n".join(json.dumps(record) for _ in range(1200))
+    )
     assert (
-        notes(found(tmp_path / "a.jsonl")) == "read `maintext` as text\nnot read: `image_url` (1,200 records)"
+        notes(found(tmp_path / "a.jsonl"))
+        == "read `maintext` as text\nnot read: `image_url` (1,200 records)"
     )
 
 
@@ -410,8 +477,13 @@ def test_keys_are_named_by_hand(tmp_path: Path) -> None:
     (entry,) = entries(found(tmp_path / "a.jsonl", chosen=chosen))
     assert (entry.title, entry.text) == (TITLE, TEXT)
     assert entry.published is not None
-    (tmp_path / "b.jsonl").write_text(json.dumps({"title": TITLE, "bericht": TEXT + TEXT}))
-    assert entries(found(tmp_path / "b.jsonl", chosen=mapping_of(["text="])))[0].text is None, "titles alone"
+    (tmp_path / "b.jsonl").write_text(
+        json.dumps({"title": TITLE, "bericht": TEXT + TEXT})
+    )
+    assert (
+        entries(found(tmp_path / "b.jsonl", chosen=mapping_of(["text="])))[0].text
+        is None
+    ), "titles alone"
 
 
 @pytest.mark.parametrize("words", ["headline", "a=b", "title=", "title:headline", ""])
@@ -437,14 +509,18 @@ def test_a_mistyped_map_is_refused(words: str) -> None:
         ("x" * 1024, "x" * 1024),
     ],
 )
-def test_the_id_of_a_record_is_kept_as_text(tmp_path: Path, given: object, kept: str | None) -> None:
+def test_the_id_of_a_record_is_kept_as_text(
+    tmp_path: Path, given: object, kept: str | None
+) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"id": given, "title": TITLE}))
     assert [entry.record_id for entry in entries(found(tmp_path / "a.jsonl"))] == [kept]
 
 
 def test_an_id_that_is_too_long_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"id": "x" * 1025, "title": TITLE}))
-    assert reasons(found(tmp_path / "a.jsonl")) == ["the id of the record is longer than 1,024 characters"]
+    assert reasons(found(tmp_path / "a.jsonl")) == [
+        "the id of the record is longer than 1,024 characters"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -454,12 +530,27 @@ def test_an_id_that_is_too_long_is_refused(tmp_path: Path) -> None:
         ({"id": [4, 5]}, "`id`: 1 id not kept, e.g. `[4, 5]`"),
         ({"uuid": False}, "`uuid`: 1 id not kept, e.g. `False`"),
         ({"id": float("nan")}, "`id`: 1 id not kept, e.g. `nan`"),
-        ({"published": "05/10/2026"}, "`published`: 1 date not understood, e.g. `05/10/2026`"),
-        ({"fields": {"pubDate": "2026-03"}}, "`fields.pubDate`: 1 date not understood, e.g. `2026-03`"),
+        (
+            {"published": "05/10/2026"},
+            "`published`: 1 date not understood, e.g. `05/10/2026`",
+        ),
+        (
+            {"fields": {"pubDate": "2026-03"}},
+            "`fields.pubDate`: 1 date not understood, e.g. `2026-03`",
+        ),
         ({"published": 46085}, "`published`: 1 date not understood, e.g. `46085`"),
-        ({"published": "1899-12-31"}, "`published`: 1 date not understood, e.g. `1899-12-31`"),
-        ({"published": "2999-01-01"}, "`published`: 1 date not understood, e.g. `2999-01-01`"),
-        ({"published": "x" * 1000}, "`published`: 1 date not understood, e.g. `" + "x" * 100 + "`"),
+        (
+            {"published": "1899-12-31"},
+            "`published`: 1 date not understood, e.g. `1899-12-31`",
+        ),
+        (
+            {"published": "2999-01-01"},
+            "`published`: 1 date not understood, e.g. `2999-01-01`",
+        ),
+        (
+            {"published": "x" * 1000},
+            "`published`: 1 date not understood, e.g. `" + "x" * 100 + "`",
+        ),
     ],
 )
 def test_an_id_or_a_date_that_cannot_be_read_is_said(
@@ -471,15 +562,25 @@ def test_an_id_or_a_date_that_cannot_be_read_is_said(
 
 
 def test_only_what_no_other_key_says_is_lost(tmp_path: Path) -> None:
-    record = {"title": TITLE, "uuid": True, "id": 5, "published": "soon", "date": "2026-11-23"}
-    (tmp_path / "a.jsonl").write_text(json.dumps(record) + "\n" + json.dumps({"title": TITLE}))
+    record = {
+        "title": TITLE,
+        "uuid": True,
+        "id": 5,
+        "published": "soon",
+        "date": "2026-11-23",
+    }
+    (tmp_path / "a.jsonl").write_text(
+        json.dumps(record) + "\n" + json.dumps({"title": TITLE})
+    )
     assert "not kept" not in notes(found(tmp_path / "a.jsonl"))
     assert "not understood" not in notes(found(tmp_path / "a.jsonl"))
 
 
 def test_rows_of_two_tables_with_one_number_are_two_articles(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        (tmp_path / f"{name}.csv").write_text(f"id,title,text,source\n1,{name},Words of {name}.,Kite Daily\n")
+        (tmp_path / f"{name}.csv").write_text(
+            f"id,title,text,source\n1,{name},Words of {name}.,Kite Daily\n"
+        )
     rows = entries(found(tmp_path))
     assert [row.record_id for row in rows] == ["1", "1"]
     assert [row.guid for row in rows] == [None, None]
@@ -491,11 +592,19 @@ def test_rows_of_two_tables_with_one_number_are_two_articles(tmp_path: Path) -> 
 def test_a_table_gives_an_article_a_row() -> None:
     items = found(FILES / "table.csv")
     rows = entries(items)
-    assert [row.title for row in rows] == ["Dam repairs begin in Lindmar", "Goat fair called off"]
+    assert [row.title for row in rows] == [
+        "Dam repairs begin in Lindmar",
+        "Goat fair called off",
+    ]
     assert [row.record_id for row in rows] == ["1", "2"]
     assert {row.outlet for row in rows} == {"Kite Daily"}
-    assert [str(row.published.time.date()) for row in rows if row.published] == ["2026-11-25", "2026-11-24"]
-    assert notes(items).startswith("read `publication` as outlet, `content` as text, `date` as published")
+    assert [str(row.published.time.date()) for row in rows if row.published] == [
+        "2026-11-25",
+        "2026-11-24",
+    ]
+    assert notes(items).startswith(
+        "read `publication` as outlet, `content` as text, `date` as published"
+    )
 
 
 HEADS = "Headline;Body;Pub Date;Source"
@@ -510,14 +619,25 @@ def tables() -> Iterator[tuple[str, str, bytes]]:
     yield (
         "tabs",
         "a.tsv",
-        whole.replace("Ice; the", "Ice, the").replace(";", "\t").replace("Ice,", "Ice;").encode(),
+        whole.replace("Ice; the", "Ice, the")
+        .replace(";", "\t")
+        .replace("Ice,", "Ice;")
+        .encode(),
     )
     yield "on standard input or as text", "a.txt", whole.encode()
-    yield "blank lines and cells", "a.csv", f"{HEADS};\r\n\r\n{BODY.strip()};\r\n\r\n".encode()
+    yield (
+        "blank lines and cells",
+        "a.csv",
+        f"{HEADS};\r\n\r\n{BODY.strip()};\r\n\r\n".encode(),
+    )
 
 
-@pytest.mark.parametrize(("name", "data"), [pytest.param(*rest, id=title) for title, *rest in tables()])
-def test_separators_and_encodings_are_found(tmp_path: Path, name: str, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "data"), [pytest.param(*rest, id=title) for title, *rest in tables()]
+)
+def test_separators_and_encodings_are_found(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
     (tmp_path / name).write_bytes(data)
     (row,) = entries(found(tmp_path / name))
     assert (row.title, row.outlet) == ("Ice; the harbour", "Kite Täglich")
@@ -529,7 +649,10 @@ def test_separators_and_encodings_are_found(tmp_path: Path, name: str, data: byt
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ('1,"Ice closes",Kite Daily,2026-11-23\n2,"Goats",Kite Daily,2026-11-23\n', "must name its columns"),
+        (
+            '1,"Ice closes",Kite Daily,2026-11-23\n2,"Goats",Kite Daily,2026-11-23\n',
+            "must name its columns",
+        ),
         ('{"title": "Ice"}\n', "must name its columns"),
         ("naam;inhoud\nIce;words\n", "here it is `naam`, `inhoud`"),
         ("title,text\r" + "Ice,words\r" * 3, "must name its columns"),
@@ -537,7 +660,9 @@ def test_separators_and_encodings_are_found(tmp_path: Path, name: str, data: byt
         ("x" * 300_000, "must name its columns"),
     ],
 )
-def test_a_table_without_a_header_is_refused_whole(tmp_path: Path, data: str, words: str) -> None:
+def test_a_table_without_a_header_is_refused_whole(
+    tmp_path: Path, data: str, words: str
+) -> None:
     (tmp_path / "a.csv").write_bytes(data.encode())
     (reason,) = reasons(found(tmp_path / "a.csv"))
     assert words in reason
@@ -545,10 +670,15 @@ def test_a_table_without_a_header_is_refused_whole(tmp_path: Path, data: str, wo
 
 def test_columns_are_named_by_hand(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"naam;inhoud\n{TITLE};{TEXT}\n")
-    (row,) = entries(found(tmp_path / "a.csv", chosen=mapping_of(["title=naam,text=inhoud"])))
+    (row,) = entries(
+        found(tmp_path / "a.csv", chosen=mapping_of(["title=naam,text=inhoud"]))
+    )
     assert (row.title, row.text) == (TITLE, TEXT)
     (reason,) = reasons(found(tmp_path / "a.csv", chosen=mapping_of(["title=name"])))
-    assert reason == "there is no column `name`, which --map names; the columns are `naam`, `inhoud`"
+    assert (
+        reason
+        == "there is no column `name`, which --map names; the columns are `naam`, `inhoud`"
+    )
 
 
 def test_ragged_rows_are_refused_one_by_one(tmp_path: Path) -> None:
@@ -565,7 +695,11 @@ def test_ragged_rows_are_refused_one_by_one(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("\n".join(rows))
     items = found(tmp_path / "a.csv")
     assert [row.title for row in entries(items)] == ["C", "E"]
-    assert [item.where.rpartition(" ")[2] for item in items if isinstance(item, InputProblem)] == list("2357")
+    assert [
+        item.where.rpartition(" ")[2]
+        for item in items
+        if isinstance(item, InputProblem)
+    ] == list("2357")
     assert "the row has 4 cells, and the header 3" in reasons(items)[0]
     assert "what is behind it is not read" in reasons(items)[-1]
 
@@ -578,8 +712,13 @@ def test_a_name_that_stands_twice_keeps_the_first(tmp_path: Path) -> None:
 
 
 def test_long_cells_are_read_and_longer_lines_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(f'title,text\nLong,"{"word " * 200_000}"\nNext,words\n')
-    assert [len(row.text or "") for row in entries(found(tmp_path / "a.csv"))] == [999_999, 5]
+    (tmp_path / "a.csv").write_text(
+        f'title,text\nLong,"{"word " * 200_000}"\nNext,words\n'
+    )
+    assert [len(row.text or "") for row in entries(found(tmp_path / "a.csv"))] == [
+        999_999,
+        5,
+    ]
     small = msgspec.structs.replace(TUNING, max_article_bytes=100_000)
     (problem,) = reasons(list(open_source(tmp_path / "a.csv", tuning=small)))
     assert problem.startswith("line 2 is longer than")
@@ -589,9 +728,14 @@ def test_long_cells_are_read_and_longer_lines_refused(tmp_path: Path) -> None:
 
 
 def days(tmp_path: Path, values: list[str], **more: Any) -> list[str | None]:
-    (tmp_path / "a.csv").write_text("\n".join(["title,pubday", *(f"T{value},{value}" for value in values)]))
+    (tmp_path / "a.csv").write_text(
+        "\n".join(["title,pubday", *(f"T{value},{value}" for value in values)])
+    )
     chosen = mapping_of(["published=pubday"])
-    published = [row.published for row in entries(found(tmp_path / "a.csv", chosen=chosen, **more))]
+    published = [
+        row.published
+        for row in entries(found(tmp_path / "a.csv", chosen=chosen, **more))
+    ]
     return [None if one is None else f"{one.time:%m-%d %H}" for one in published]
 
 
@@ -613,21 +757,38 @@ def test_the_values_of_a_column_settle_the_order_of_day_and_month(
     assert days(tmp_path, values) == read
 
 
-def test_each_column_has_its_own_order_and_texts_stay_as_they_are(tmp_path: Path) -> None:
+def test_each_column_has_its_own_order_and_texts_stay_as_they_are(
+    tmp_path: Path,
+) -> None:
     text = "3/4/2026 was a good day for goats."
-    rows = ["title,text,date,datePublished", f"A,{text},3/4/2026,", f"B,31/3/2026 {text},,3/4/2026"]
-    (tmp_path / "a.csv").write_text("\n".join([*rows, "C,words,25/3/2026,", "D,words,,3/25/2026"]))
+    rows = [
+        "title,text,date,datePublished",
+        f"A,{text},3/4/2026,",
+        f"B,31/3/2026 {text},,3/4/2026",
+    ]
+    (tmp_path / "a.csv").write_text(
+        "\n".join([*rows, "C,words,25/3/2026,", "D,words,,3/25/2026"])
+    )
     rows_read = entries(found(tmp_path / "a.csv"))
-    assert [row.published and f"{row.published.time:%m-%d}" for row in rows_read[:2]] == ["04-03", "03-04"]
+    assert [
+        row.published and f"{row.published.time:%m-%d}" for row in rows_read[:2]
+    ] == ["04-03", "03-04"]
     assert rows_read[0].text == text
 
 
-def test_a_row_that_cannot_be_read_ends_neither_the_order_nor_the_table(tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_read_ends_neither_the_order_nor_the_table(
+    tmp_path: Path,
+) -> None:
     long = "w" * 300
-    (tmp_path / "a.csv").write_text(f"title,date\nA,3/4/2026\nB\nC,13/4/2026\n{long},1/1/2026\n")
+    (tmp_path / "a.csv").write_text(
+        f"title,date\nA,3/4/2026\nB\nC,13/4/2026\n{long},1/1/2026\n"
+    )
     small = msgspec.structs.replace(TUNING, max_article_bytes=200)
     items = list(open_source(tmp_path / "a.csv", tuning=small))
-    assert [row.published and row.published.time.month for row in entries(items)] == [4, 4]
+    assert [row.published and row.published.time.month for row in entries(items)] == [
+        4,
+        4,
+    ]
     assert len(reasons(items)) == 2
 
 
@@ -645,6 +806,8 @@ def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.md", "a.parquet"])
 def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(TEXT.encode() if name == "a.md" else b"PK\x03\x04" + bytes(100))
+    (tmp_path / name).write_bytes(
+        TEXT.encode() if name == "a.md" else b"PK\x03\x04" + bytes(100)
+    )
     (reason,) = reasons(found(tmp_path / name))
     assert f"files that end in .{name[2:]} are not read" in reason

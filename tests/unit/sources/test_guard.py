@@ -33,7 +33,9 @@ class Network:
     """
 
     def __init__(
-        self, names: dict[str, list[list[str]]] | None = None, server: LoopbackServer | None = None
+        self,
+        names: dict[str, list[list[str]]] | None = None,
+        server: LoopbackServer | None = None,
     ) -> None:
         self.names = names or {}
         self.server = server  # where a dialled address really leads
@@ -54,11 +56,18 @@ class Network:
         self.dialled.append(address)
         if self.server is None:
             raise httpcore.ConnectError("nobody there")
-        return httpcore.SyncBackend().connect_tcp("127.0.0.1", self.server.port, timeout=seconds)
+        return httpcore.SyncBackend().connect_tcp(
+            "127.0.0.1", self.server.port, timeout=seconds
+        )
 
     def client(self, settings: ClientSettings | None = None) -> Client:
         all_tuning = Tuning({"net": {"host_gap_seconds": 0.0}})
-        return Client(settings or ClientSettings(), all_tuning, resolve=self.resolve, dial=self.dial)
+        return Client(
+            settings or ClientSettings(),
+            all_tuning,
+            resolve=self.resolve,
+            dial=self.dial,
+        )
 
 
 AT_HOME = "192.168.7.0/24"
@@ -66,7 +75,9 @@ AT_HOME = "192.168.7.0/24"
 
 @contextmanager
 def landed(
-    routes: Mapping[str, Route], names: dict[str, list[list[str]]] | None = None, *allowed: str
+    routes: Mapping[str, Route],
+    names: dict[str, list[list[str]]] | None = None,
+    *allowed: str,
 ) -> Iterator[tuple[Network, Client]]:
     """A network in which every dialled address leads to one server, and a client there."""
     with LoopbackServer(routes) as server:
@@ -115,7 +126,13 @@ VECTORS = [
 
 LOOPBACK_NAMES = {
     name: [["127.0.0.1", "::1"]]
-    for name in ("localhost", "localhost.", "localhost.localdomain", "ip6-localhost", "127.0.0.1.")
+    for name in (
+        "localhost",
+        "localhost.",
+        "localhost.localdomain",
+        "ip6-localhost",
+        "127.0.0.1.",
+    )
 } | {"metadata.google.internal": [["169.254.169.254"]], "good.example": [[PUBLIC]]}
 
 
@@ -133,7 +150,10 @@ def test_the_list_is_as_long_as_promised_and_a_naive_client_is_fooled() -> None:
         LoopbackServer({"*": "a secret"}) as canary,
         httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS) as naive,
     ):
-        hits = sum(naive.get(f"http://{host}:{canary.port}/").text == "a secret" for host in NAIVE)
+        hits = sum(
+            naive.get(f"http://{host}:{canary.port}/").text == "a secret"
+            for host in NAIVE
+        )
         assert hits == len(NAIVE) >= 15
         assert len(canary.requests) == hits
 
@@ -142,17 +162,24 @@ def test_no_vector_is_dialled_and_a_canary_on_loopback_is_reached_by_none() -> N
     """Each vector, and with the canary's own port, dialled in earnest where it should ever come to that."""
     with LoopbackServer({"*": "a secret"}) as canary:
         network = Network(LOOPBACK_NAMES, server=canary)
-        clients = [network.client(), network.client(ClientSettings(allow_private=(AT_HOME,)))]
+        clients = [
+            network.client(),
+            network.client(ClientSettings(allow_private=(AT_HOME,))),
+        ]
         vectors = [*VECTORS, *(f"http://{host}/" for host in NAIVE)]
-        aimed = [re.sub(r"^(\w+://[^/]*?[^/:])(?::[0-9]+)?/", rf"\1:{canary.port}/", one) for one in vectors]
+        aimed = [
+            re.sub(r"^(\w+://[^/]*?[^/:])(?::[0-9]+)?/", rf"\1:{canary.port}/", one)
+            for one in vectors
+        ]
         assert sum(str(canary.port) in one for one in aimed) >= 61
         for client in clients:
             for url in [*vectors, *aimed]:
                 with pytest.raises(FetchError) as caught:
                     client.fetch(url)
-                assert (caught.value.cause in {"refused", "address", "dns"}, network.dialled) == (True, []), (
-                    url
-                )
+                assert (
+                    caught.value.cause in {"refused", "address", "dns"},
+                    network.dialled,
+                ) == (True, []), url
             client.close()
         assert canary.requests == []
 
@@ -169,7 +196,9 @@ def test_public_addresses_are_dialled(host: str) -> None:
 def test_a_refused_address_is_named_once() -> None:
     with pytest.raises(FetchError) as caught:
         Network({}).client().fetch("http://127.0.0.1/")
-    assert str(caught.value).startswith("refused: 127.0.0.1 is not on the public internet; ")
+    assert str(caught.value).startswith(
+        "refused: 127.0.0.1 is not on the public internet; "
+    )
 
 
 def test_one_bad_answer_refuses_the_whole_name() -> None:
@@ -180,11 +209,15 @@ def test_one_bad_answer_refuses_the_whole_name() -> None:
 
 
 def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
-    with landed({"/": "hello"}, {"rebind.example": [[PUBLIC], ["127.0.0.1"]]}) as (network, client):
+    with landed({"/": "hello"}, {"rebind.example": [[PUBLIC], ["127.0.0.1"]]}) as (
+        network,
+        client,
+    ):
         assert client.fetch("http://rebind.example/").body == b"hello"
         assert (network.asked, network.dialled) == (["rebind.example"], [PUBLIC])
         assert network.server.requests[0].headers["host"] == "rebind.example"
-        with pytest.raises(FetchError, match="refused"):  # another port is another connection: asked again
+        # Another port is another connection: asked again
+        with pytest.raises(FetchError, match="refused"):
             client.fetch("https://rebind.example/")
         assert network.dialled == [PUBLIC]
 
@@ -195,7 +228,10 @@ def test_a_name_is_resolved_once_and_the_checked_address_is_dialled() -> None:
      "http://0x7f.1/", "//127.0.0.1/", "http://good.example:6379/", "javascript:alert(1)", "http://[::1]/"],
 )  # fmt: skip
 def test_redirects_are_judged_like_first_addresses(target: str) -> None:
-    with landed({"/": redirect(target)}, {"good.example": [[PUBLIC]], "inner.example": [["10.1.2.3"]]}) as (
+    with landed(
+        {"/": redirect(target)},
+        {"good.example": [[PUBLIC]], "inner.example": [["10.1.2.3"]]},
+    ) as (
         network,
         client,
     ):
@@ -206,8 +242,13 @@ def test_redirects_are_judged_like_first_addresses(target: str) -> None:
         assert len(network.server.requests) == 1
 
 
-def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    with LoopbackServer({"*": "through the proxy"}) as proxy, LoopbackServer({"/": "direct"}) as server:
+def test_a_proxy_in_the_environment_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        LoopbackServer({"*": "through the proxy"}) as proxy,
+        LoopbackServer({"/": "direct"}) as server,
+    ):
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url())
         network = Network({"good.example": [[PUBLIC]]}, server=server)
@@ -228,19 +269,36 @@ def test_exceptions_are_networks_that_the_operator_names() -> None:
 HOUSE = {"lan.example": [["192.168.7.9"]], "good.example": [[PUBLIC]]}
 
 
-def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_network() -> None:
+def test_what_a_feed_on_the_internet_names_never_leads_into_the_operators_network() -> (
+    None
+):
     """He allowed it for his own feeds; a stranger's feed must not use that to press buttons at home."""
     with landed({"*": "mine"}, HOUSE, AT_HOME) as (_, client):
         unknown_entry, mine = "http://good.example/feed", "http://lan.example/feed"
-        for target in ("http://lan.example/off", "http://192.168.7.9/off", "http://192.168.7.9:8000/off"):
+        for target in (
+            "http://lan.example/off",
+            "http://192.168.7.9/off",
+            "http://192.168.7.9:8000/off",
+        ):
             for before in range(2):  # at first, then after he asked himself
                 with pytest.raises(FetchError, match="refused"):
                     client.fetch(target, accept="page", linked_from=unknown_entry)
                 assert client.fetch(target).body == b"mine", before
-        assert client.fetch("http://lan.example/off", accept="page", linked_from=mine).body == b"mine"
-        assert client.fetch("http://good.example/page", accept="page", linked_from=mine).body == b"mine"
         assert (
-            client.fetch("http://good.example/page", accept="page", linked_from=unknown_entry).body == b"mine"
+            client.fetch("http://lan.example/off", accept="page", linked_from=mine).body
+            == b"mine"
+        )
+        assert (
+            client.fetch(
+                "http://good.example/page", accept="page", linked_from=mine
+            ).body
+            == b"mine"
+        )
+        assert (
+            client.fetch(
+                "http://good.example/page", accept="page", linked_from=unknown_entry
+            ).body
+            == b"mine"
         )
 
 
@@ -255,19 +313,37 @@ ELSEWHERE_AT_HOME = (
 
 
 @pytest.mark.parametrize("target", ELSEWHERE_AT_HOME)
-def test_a_source_at_home_leads_there_to_its_own_host_and_port_only(target: str) -> None:
+def test_a_source_at_home_leads_there_to_its_own_host_and_port_only(
+    target: str,
+) -> None:
     """Whoever writes a feed there does not choose what else in the operator's network is asked."""
     names = HOUSE | {"printer.example": [["192.168.7.7"]]}
-    with landed({"/moved": redirect(target), "/page": redirect("/inner"), "*": "mine"}, names, AT_HOME) as (
+    with landed(
+        {"/moved": redirect(target), "/page": redirect("/inner"), "*": "mine"},
+        names,
+        AT_HOME,
+    ) as (
         network,
         client,
     ):
         feed = "http://lan.example/feed"
-        assert client.fetch("http://lan.example/page", accept="page", linked_from=feed).body == b"mine"
-        for address, linked_from in ((target, feed), ("http://lan.example/moved", None)):
+        assert (
+            client.fetch(
+                "http://lan.example/page", accept="page", linked_from=feed
+            ).body
+            == b"mine"
+        )
+        for address, linked_from in (
+            (target, feed),
+            ("http://lan.example/moved", None),
+        ):
             for accept in ("page", "robots", "feed"):
-                with pytest.raises(FetchError, match=r"refused: .*its own host and port only"):
-                    client.fetch(address, accept=accept, source_port=80, linked_from=linked_from)
+                with pytest.raises(
+                    FetchError, match=r"refused: .*its own host and port only"
+                ):
+                    client.fetch(
+                        address, accept=accept, source_port=80, linked_from=linked_from
+                    )
         assert "/off" not in network.server.paths()
 
 
@@ -277,21 +353,37 @@ def test_a_name_that_changes_sides_is_not_the_operators() -> None:
     sides = {"both.example": [[PUBLIC], [mine]], "mix.example": [[mine, PUBLIC]]}
     with landed({"*": "mine"}, sides, AT_HOME) as (network, client):
         client.fetch("http://both.example/feed")
-        for feed in ("http://both.example:81/feed", "http://mix.example/feed", "http://192.168.8.1/feed"):
+        for feed in (
+            "http://both.example:81/feed",
+            "http://mix.example/feed",
+            "http://192.168.8.1/feed",
+        ):
             with pytest.raises(FetchError, match="refused"):
                 client.fetch(f"http://{mine}/off", accept="page", linked_from=feed)
         assert network.server.paths() == ["/feed"]
 
 
-@pytest.mark.parametrize("second", [["192.168.7.9"], ["192.168.7.9", PUBLIC], [PUBLIC, "192.168.7.9"]])
-def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(second: list[str]) -> None:
+@pytest.mark.parametrize(
+    "second", [["192.168.7.9"], ["192.168.7.9", PUBLIC], [PUBLIC, "192.168.7.9"]]
+)
+def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(
+    second: list[str],
+) -> None:
     """Its owner changes where the name leads: neither the feed nor what it names is asked there."""
-    names = {"turned.example": [[PUBLIC], second, ["192.168.7.9"]], "lan.example": [["192.168.7.9"]]}
-    with landed({"*": Response(headers={"Connection": "close"})}, names, AT_HOME) as (network, client):
+    names = {
+        "turned.example": [[PUBLIC], second, ["192.168.7.9"]],
+        "lan.example": [["192.168.7.9"]],
+    }
+    with landed({"*": Response(headers={"Connection": "close"})}, names, AT_HOME) as (
+        network,
+        client,
+    ):
         feed = "http://turned.example/feed"
         client.fetch(feed)
         for linked_from in (None, None, feed):
-            with pytest.raises(FetchError, match=r"refused: turned\.example|refused: port 80"):
+            with pytest.raises(
+                FetchError, match=r"refused: turned\.example|refused: port 80"
+            ):
                 client.fetch(feed, linked_from=linked_from)
         assert network.dialled == [PUBLIC]
         client.fetch("http://lan.example/feed")
@@ -299,14 +391,22 @@ def test_a_source_on_the_internet_is_not_asked_in_the_operators_network(second: 
 
 
 def test_a_stranger_is_led_home_by_no_connection_that_was_open_before() -> None:
-    with landed({"*": "mine"}, {"both.example": [["192.168.7.9"], [PUBLIC]]}, AT_HOME) as (network, client):
+    with landed(
+        {"*": "mine"}, {"both.example": [["192.168.7.9"], [PUBLIC]]}, AT_HOME
+    ) as (network, client):
         client.fetch("http://both.example/feed")
-        client.fetch("http://both.example/off", accept="page", linked_from="http://good.example/feed")
+        client.fetch(
+            "http://both.example/off",
+            accept="page",
+            linked_from="http://good.example/feed",
+        )
         assert network.dialled == ["192.168.7.9", PUBLIC]
 
 
 def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -> None:
-    with landed({"/": redirect("http://lan.example/inner"), "/inner": "mine"}, HOUSE, AT_HOME) as (
+    with landed(
+        {"/": redirect("http://lan.example/inner"), "/inner": "mine"}, HOUSE, AT_HOME
+    ) as (
         network,
         client,
     ):
@@ -319,14 +419,21 @@ def test_a_redirect_from_the_internet_never_leads_into_the_operators_network() -
 
 @pytest.mark.parametrize(
     ("accept", "source_port", "is_dialled"),
-    [("feed", None, True), ("page", None, False), ("page", 8443, True), ("page", 9999, False)],
+    [
+        ("feed", None, True),
+        ("page", None, False),
+        ("page", 8443, True),
+        ("page", 9999, False),
+    ],
 )
 def test_only_a_typed_port_is_asked_besides_the_webs_own(
     accept: str, source_port: int | None, is_dialled: bool
 ) -> None:
     network = Network({"good.example": [[PUBLIC]]})
     with pytest.raises(FetchError):
-        network.client().fetch("http://good.example:8443/", accept=accept, source_port=source_port)  # type: ignore[arg-type]
+        network.client().fetch(
+            "http://good.example:8443/", accept=accept, source_port=source_port
+        )  # type: ignore[arg-type]
     assert bool(network.dialled) == is_dialled
 
 
@@ -349,16 +456,26 @@ def test_dead_addresses_of_a_name_are_passed_over() -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_known", "is_right"),
-    [("good.example", True, True), ("other.example", True, False), ("good.example", False, False)],
+    [
+        ("good.example", True, True),
+        ("other.example", True, False),
+        ("good.example", False, False),
+    ],
 )
 def test_tls_is_checked_by_name_and_authority_though_an_address_is_dialled(
-    certificate: Path, name: str, is_known: bool, is_right: bool, monkeypatch: pytest.MonkeyPatch
+    certificate: Path,
+    name: str,
+    is_known: bool,
+    is_right: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if is_known:
         trust(certificate, monkeypatch)
     context = server_context(certificate)
     seen: list[str | None] = []
-    remember: Callable[..., None] = lambda _socket, server_name, _context: seen.append(server_name)  # noqa: E731
+    remember: Callable[..., None] = lambda _socket, server_name, _context: seen.append(  # noqa: E731
+        server_name
+    )
     context.sni_callback = remember
     with LoopbackServer({"/": "hello"}, tls=context) as server:
         network = Network({name: [[PUBLIC]]}, server=server)
@@ -382,12 +499,18 @@ TRANSLATED = {
 
 def behind(length: int, inner: str) -> str:
     """The address of RFC 6052's table for another IPv4 address, under a prefix that is public."""
-    prefix = int(ipaddress.IPv6Address("2606:db8:122:344::")) >> (128 - length) << (128 - length)
+    prefix = (
+        int(ipaddress.IPv6Address("2606:db8:122:344::"))
+        >> (128 - length)
+        << (128 - length)
+    )
     four = ipaddress.IPv4Address(inner).packed
     split = max(0, min(4, 8 - length // 8))
     middle = four[:split] + b"\0" + four[split:] if length < 96 else four
     return str(
-        ipaddress.IPv6Address(prefix | int.from_bytes(middle, "big") << (128 - length - 8 * len(middle)))
+        ipaddress.IPv6Address(
+            prefix | int.from_bytes(middle, "big") << (128 - length - 8 * len(middle))
+        )
     )
 
 
@@ -398,9 +521,13 @@ def test_addresses_are_put_together_as_the_rfc_does() -> None:
 
 
 @pytest.mark.parametrize("length", TRANSLATED)
-def test_a_private_address_behind_the_networks_own_gateway_is_refused(length: int) -> None:
+def test_a_private_address_behind_the_networks_own_gateway_is_refused(
+    length: int,
+) -> None:
     """The gateway's prefix is learnt from the resolver, once; what is public behind it is dialled."""
-    network = Network({"ipv4only.arpa": [["192.0.0.170", behind(length, "192.0.0.170")]]})
+    network = Network(
+        {"ipv4only.arpa": [["192.0.0.170", behind(length, "192.0.0.170")]]}
+    )
     client = network.client(ClientSettings(allow_private=(AT_HOME,)))
     for inner in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.8.9"):
         network.names["trap.example"] = [[behind(length, inner)]]
@@ -412,17 +539,29 @@ def test_a_private_address_behind_the_networks_own_gateway_is_refused(length: in
     for inner in (behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere):
         with pytest.raises(FetchError, match="connect"):
             client.fetch(f"http://[{inner}]/")
-    with pytest.raises(FetchError, match="refused"):  # a home address by its other spelling
+    # A home address by its other spelling
+    with pytest.raises(FetchError, match="refused"):
         client.fetch(
-            f"http://[{behind(length, '192.168.7.9')}]/", accept="page", linked_from=f"http://{PUBLIC}/feed"
+            f"http://[{behind(length, '192.168.7.9')}]/",
+            accept="page",
+            linked_from=f"http://{PUBLIC}/feed",
         )
-    assert network.dialled == [behind(length, PUBLIC), behind(length, "192.168.7.9"), elsewhere]
+    assert network.dialled == [
+        behind(length, PUBLIC),
+        behind(length, "192.168.7.9"),
+        elsewhere,
+    ]
     assert network.asked.count("ipv4only.arpa") == 1
     client.close()
 
 
 def test_a_resolver_that_knows_of_no_gateway_keeps_nobody_from_ipv6() -> None:
-    for answers in ([], ["192.0.0.170", "192.0.0.171"], ["::ffff:192.0.0.170"], ["no address"]):
+    for answers in (
+        [],
+        ["192.0.0.170", "192.0.0.171"],
+        ["::ffff:192.0.0.170"],
+        ["no address"],
+    ):
         network = Network({"ipv4only.arpa": [answers]})
         with pytest.raises(FetchError, match="connect"):
             network.client().fetch("http://[2606:4700::a00:1]/")
@@ -437,8 +576,11 @@ def test_a_question_about_the_gateway_that_failed_is_asked_again_soon(
     trap, clock = behind(64, "10.1.2.3"), [1000.0]
     network = Network()
     client = network.client()
-    monkeypatch.setattr("aggregator.sources.fetch.ssrf_guard.time.monotonic", lambda: clock[0])
-    with pytest.raises(FetchError, match="connect"):  # the resolver does not answer: nothing is known
+    monkeypatch.setattr(
+        "aggregator.sources.fetch.ssrf_guard.time.monotonic", lambda: clock[0]
+    )
+    # The resolver does not answer: nothing is known
+    with pytest.raises(FetchError, match="connect"):
         client.fetch(f"http://[{trap}]/")
     network.names["ipv4only.arpa"] = [[behind(64, "192.0.0.170")]]
     clock[0] += 31.0
@@ -475,7 +617,9 @@ def test_no_request_waits_for_the_question_of_another_about_the_gateway() -> Non
 
 
 @given(st.ip_addresses(v=4))
-def test_a_mapped_or_translated_address_is_judged_as_the_one_inside(address: object) -> None:
+def test_a_mapped_or_translated_address_is_judged_as_the_one_inside(
+    address: object,
+) -> None:
     inner = address_of(str(address))
     assert inner is not None
     for spelling in (f"::ffff:{address}", f"64:ff9b::{address}"):

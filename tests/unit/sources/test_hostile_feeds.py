@@ -34,7 +34,9 @@ def worker() -> Iterator[Executor]:
 
 
 def through(worker: Executor, data: bytes) -> ParsedFeed:
-    return parse_feed(worker, FeedJob(data=data, source="feed-1", seen=SEEN, tuning=TUNING))
+    return parse_feed(
+        worker, FeedJob(data=data, source="feed-1", seen=SEEN, tuning=TUNING)
+    )
 
 
 # --- every hostile feed ------------------------------------------------------------------------------------
@@ -42,7 +44,11 @@ def through(worker: Executor, data: bytes) -> ParsedFeed:
 
 @pytest.mark.later
 @pytest.mark.parametrize(
-    "size", [pytest.param(0.01, marks=pytest.mark.slow), pytest.param(1.0, marks=pytest.mark.torture)]
+    "size",
+    [
+        pytest.param(0.01, marks=pytest.mark.slow),
+        pytest.param(1.0, marks=pytest.mark.torture),
+    ],
 )
 def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
     size: float, worker: Executor, tmp_path: Path
@@ -55,33 +61,49 @@ def test_what_is_good_in_a_hostile_feed_comes_out_and_nothing_else_happens(
         pass  # making them takes more memory than anything else here
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with LoopbackServer({"*": "the-canary-sang"}) as canary:
-        for hostile in all_hostile(size, secret_file=str(secret), canary=canary.url("/canary")):
+        for hostile in all_hostile(
+            size, secret_file=str(secret), canary=canary.url("/canary")
+        ):
             count += 1
             try:
                 found = through(worker, hostile.data)
-            except FetchError as error:  # the worker was stopped: only where nothing good could be had
+            # The worker was stopped: only where nothing good could be had
+            except FetchError as error:
                 found = ParsedFeed(problem=str(error))
             # All that a feed said, in one string.
             said = json.dumps(
-                [[str(getattr(one, f)) for f in one.__struct_fields__] for one in found.entries]
+                [
+                    [str(getattr(one, f)) for f in one.__struct_fields__]
+                    for one in found.entries
+                ]
             )
             if any(word in said for word in ("the-secret", "the-canary", "hahahaha")):
                 leaked.append(hostile.name)
-            if hostile.has_good and not any(one.title == TITLE for one in found.entries):
+            if hostile.has_good and not any(
+                one.title == TITLE for one in found.entries
+            ):
                 lost.append((hostile.name, found.problem))
         assert canary.requests == []
     assert (lost, leaked) == ([], [])
     assert count >= 75
     assert [one.guid for one in through(worker, rss(GOOD).encode()).entries] == ["good"]
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB, of this process
+    # KiB, of this process
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
 @pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["<!-- in a text", "namespaces", pytest.param("attributes", marks=pytest.mark.torture)]
+    "name",
+    [
+        "<!-- in a text",
+        "namespaces",
+        pytest.param("attributes", marks=pytest.mark.torture),
+    ],
 )
-def test_a_flood_that_took_minutes_is_read_within_the_deadline(name: str, worker: Executor) -> None:
+def test_a_flood_that_took_minutes_is_read_within_the_deadline(
+    name: str, worker: Executor
+) -> None:
     flood = next(one for one in floods(200_000) if one.name == f"flood of {name}")
     assert through(worker, flood.data).entries[0].title == TITLE
 
@@ -110,7 +132,10 @@ def test_the_time_of_a_long_name_grows_with_its_length_alone() -> None:
 @pytest.mark.slow
 def test_a_name_full_of_addresses_takes_hardly_longer_than_another() -> None:
     def seconds(author: str) -> float:
-        items = (f"<item><title>{TITLE} {n}</title><author>{author}!</author></item>" for n in range(9))
+        items = (
+            f"<item><title>{TITLE} {n}</title><author>{author}!</author></item>"
+            for n in range(9)
+        )
         feed = rss("".join(items))
         assert len(read(feed).entries) == 9
         return min(_cpu_seconds(feed) for _ in range(3))
@@ -126,7 +151,9 @@ def _cpu_seconds(data: bytes) -> float:
 
 def test_entities_and_files_of_a_dtd_are_dropped_however_small() -> None:
     """feedparser alone would keep these: they are what the quadratic bomb is made of."""
-    hostname = Path("/etc/hostname").read_text() if Path("/etc/hostname").exists() else ""
+    hostname = (
+        Path("/etc/hostname").read_text() if Path("/etc/hostname").exists() else ""
+    )
     bomb = '<!ENTITY a "swollen "><!ENTITY b "&a;&a;&a;&a;"><!ENTITY x SYSTEM "file:///etc/hostname">'
     title = "<item><title>T &a;&a;&a; &b; &x; end</title></item>"
     (entry,) = read(rss(title, f"<!DOCTYPE rss [\n{bomb}\n]>")).entries
@@ -143,7 +170,10 @@ def test_only_one_place_calls_feedparser_and_it_hands_over_bytes() -> None:
     calls = []
     for path in sorted((REPOSITORY / "aggregator").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        calls += [(path.name, call) for call in re.findall(r"\bfeedparser\.parse\([^)]*", text)]
+        calls += [
+            (path.name, call)
+            for call in re.findall(r"\bfeedparser\.parse\([^)]*", text)
+        ]
         assert not re.search(r"from feedparser import", text), path
     assert [(name, "".join(call.split())) for name, call in calls] == [
         ("feed.py", "feedparser.parse(io.BytesIO(text.encode("),
@@ -163,13 +193,21 @@ def test_a_string_is_no_feed(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_swallows_the_next_costs_neither() -> None:
-    items = "".join(f"<item><guid>{n}</guid><title>Entry {n}</title></item>" for n in range(6))
+    items = "".join(
+        f"<item><guid>{n}</guid><title>Entry {n}</title></item>" for n in range(6)
+    )
     torn = items.replace("<title>Entry 2</title></item>", "<title>Entry 2</title>")
-    feed = read(rss(torn, head="<language>de</language><link>https://www.example.org/</link>"))
+    feed = read(
+        rss(torn, head="<language>de</language><link>https://www.example.org/</link>")
+    )
     assert [(one.guid, one.title, one.language) for one in feed.entries] == [
         (str(n), f"Entry {n}", "de") for n in range(6)
     ]
-    assert (feed.entry_count, feed.title, feed.site_url) == (6, "Post", "https://www.example.org/")
+    assert (feed.entry_count, feed.title, feed.site_url) == (
+        6,
+        "Post",
+        "https://www.example.org/",
+    )
 
 
 def test_prefixes_that_nobody_declared_are_passed_over() -> None:
@@ -179,7 +217,10 @@ def test_prefixes_that_nobody_declared_are_passed_over() -> None:
         "<q:item><q:guid>2</q:guid><q:title>Two</q:title><media:thumbnail url='https://a.example/t.jpg'/>"
         "</q:item></q:channel></q:rss>"
     )
-    assert [(one.guid, one.title) for one in feed.entries] == [("1", "One"), ("2", "Two")]
+    assert [(one.guid, one.title) for one in feed.entries] == [
+        ("1", "One"),
+        ("2", "Two"),
+    ]
     assert feed.title == "Post"
     assert feed.entries[1].enclosures[0].url == "https://a.example/t.jpg"
 
@@ -190,21 +231,33 @@ def test_torn_atom_entries_are_read_one_by_one() -> None:
         '<entry><id>1</id><title>One</title><link href="one"/>'
         '<entry><id>2</id><title>Two</title><link href="two"/></entry></feed>'
     )
-    assert [(one.guid and one.guid[-1], one.title, one.url) for one in feed.entries] == [
+    assert [
+        (one.guid and one.guid[-1], one.title, one.url) for one in feed.entries
+    ] == [
         ("1", "One", "https://a.example/news/one"),
         ("2", "Two", "https://a.example/news/two"),
     ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")])
-def test_of_very_many_entries_two_thousand_are_taken_and_all_are_counted(entries: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("entries", "kind"), [(100_000, "rss"), (20_000, "json"), (5_000, "sitemap")]
+)
+def test_of_very_many_entries_two_thousand_are_taken_and_all_are_counted(
+    entries: int, kind: str
+) -> None:
     whole = {
         "rss": lambda: rss("<item><guid>n</guid></item>" * entries),
         "json": lambda: (
-            '{"version":"https://jsonfeed.org/version/1","items":[' + ",".join(['{"id":1}'] * entries) + "]}"
+            '{"version":"https://jsonfeed.org/version/1","items":['
+            + ",".join(['{"id":1}'] * entries)
+            + "]}"
         ),
-        "sitemap": lambda: "<urlset>" + "<url><loc>https://a.example/</loc></url>" * entries + "</urlset>",
+        "sitemap": lambda: (
+            "<urlset>"
+            + "<url><loc>https://a.example/</loc></url>" * entries
+            + "</urlset>"
+        ),
     }[kind]()
     feed = read(whole)
     assert (len(feed.entries), feed.entry_count) == (2_000, entries)
@@ -228,23 +281,37 @@ def test_no_name_of_a_codec_hurts(codec: str) -> None:
         ("Überfähre für Grüße", "cp1252"),
     ):
         data = rss(
-            f"<item><guid>1</guid><title>{text}</title></item>", f'<?xml version="1.0" encoding="{codec}"?>'
+            f"<item><guid>1</guid><title>{text}</title></item>",
+            f'<?xml version="1.0" encoding="{codec}"?>',
         )
         for content_type in (None, f"text/xml; charset={codec}"):
             feed = read(data.encode(real), content_type=content_type)
-            assert [one.title for one in feed.entries] == [text], (codec, content_type, feed.problem)
+            assert [one.title for one in feed.entries] == [text], (
+                codec,
+                content_type,
+                feed.problem,
+            )
 
 
 GERMAN, RUSSIAN = "Überfähre für Grüße", "Паром вернулся в гавань сегодня"
-JAPANESE, CHINESE = "フェリーが港に戻りました。乗客は無事です", "渡轮今天早上返回港口，所有乘客平安"
-KOREAN, GREEK = "여객선이 오늘 아침 항구로 돌아왔다", "Το πλοίο επέστρεψε στο λιμάνι σήμερα"
+JAPANESE, CHINESE = (
+    "フェリーが港に戻りました。乗客は無事です",
+    "渡轮今天早上返回港口，所有乘客平安",
+)
+KOREAN, GREEK = (
+    "여객선이 오늘 아침 항구로 돌아왔다",
+    "Το πλοίο επέστρεψε στο λιμάνι σήμερα",
+)
 MIXED = "Überfähre für Łódź"
 
 
 @pytest.mark.parametrize(
     ("text", "codec", "label"),
     [
-        *((MIXED, codec, None) for codec in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")),
+        *(
+            (MIXED, codec, None)
+            for codec in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
+        ),
         *((MIXED, codec, None) for codec in ("utf-32", "utf-32-be")),
         *((MIXED, codec, codec) for codec in ("utf-16", "iso-8859-2")),
         (MIXED, "utf-16", "utf-8"),
@@ -262,16 +329,27 @@ MIXED = "Überfähre für Łódź"
         (GREEK, "iso8859-7", "iso-8859-7"),
     ],
 )
-def test_every_encoding_is_read_as_it_was_meant(text: str, codec: str, label: str | None) -> None:
-    before = f'<?xml version="1.0" encoding="{label}"?>' if label else '<?xml version="1.0"?>'
+def test_every_encoding_is_read_as_it_was_meant(
+    text: str, codec: str, label: str | None
+) -> None:
+    before = (
+        f'<?xml version="1.0" encoding="{label}"?>'
+        if label
+        else '<?xml version="1.0"?>'
+    )
     data = rss(f"<item><title>{text}</title></item>", before).encode(codec)
     assert [one.title for one in read(data).entries] == [text]
 
 
-@pytest.mark.parametrize("sign", ["\x00", "\x0b", "\ufffe", "&#0;", "&#xD800;", "&nosuch;"])
+@pytest.mark.parametrize(
+    "sign", ["\x00", "\x0b", "\ufffe", "&#0;", "&#xD800;", "&nosuch;"]
+)
 def test_a_sign_that_XML_forbids_does_not_end_a_sitemap(sign: str) -> None:
     """lxml would take what stands before it for the whole."""
-    pages = "".join(f"<url><loc>https://a.example/{n}</loc><title>P{sign}</title></url>" for n in range(3))
+    pages = "".join(
+        f"<url><loc>https://a.example/{n}</loc><title>P{sign}</title></url>"
+        for n in range(3)
+    )
     assert read(f"<urlset>{pages}</urlset>").entry_count == 3
 
 
@@ -299,20 +377,32 @@ def test_a_control_character_within_a_tag_does_not_hide_it(sign: str) -> None:
         (b'{"error": "not found"}', "JSON but not a JSON Feed"),
         (random.Random(15).randbytes(5_000_000), "binary data"),
         (b"Service unavailable", "plain text"),
-        (b"<error><code>NoSuchKey</code></error>", "XML but not a feed (it begins with <error>)"),
-        (b"<soap:Envelope xmlns:soap='urn:x'><soap:Body/></soap:Envelope>", "it begins with <soap:envelope>"),
+        (
+            b"<error><code>NoSuchKey</code></error>",
+            "XML but not a feed (it begins with <error>)",
+        ),
+        (
+            b"<soap:Envelope xmlns:soap='urn:x'><soap:Body/></soap:Envelope>",
+            "it begins with <soap:envelope>",
+        ),
         (b"\x1f\x8b\x08\x00broken", "binary data"),
         (
             b"<?xml version='1.0'?><!-- a --><html xmlns='http://www.w3.org/1999/xhtml'><body/></html>",
             "a web page",
         ),
-        (b"<!doctype html><html><head><title>x</title></head><body>hi</body></html>", "a web page"),
+        (
+            b"<!doctype html><html><head><title>x</title></head><body>hi</body></html>",
+            "a web page",
+        ),
         (bytes(range(256)) * 8, "binary data"),
         (b'{"items": []}', "not a JSON Feed"),
         (b'{"items": ', "not well-formed"),
         (b"<opml version='2.0'><body><outline text='x'/></body></opml>", "OPML"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "<svg>"),
-        (b"<sitemapindex><sitemap><loc>https://example.org/s.xml</loc></sitemap></sitemapindex>", "sitemaps"),
+        (
+            b"<sitemapindex><sitemap><loc>https://example.org/s.xml</loc></sitemap></sitemapindex>",
+            "sitemaps",
+        ),
     ],
 )
 def test_each_thing_that_is_no_feed_has_its_name(data: bytes, words: str) -> None:

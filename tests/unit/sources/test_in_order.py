@@ -17,7 +17,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.model.errors import NotWritableError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputItem,
+    InputProblem,
+    open_source,
+)
 from aggregator.sources.parse.sort_by_time import in_order_of_time
 from aggregator.sources.parse.streams import Progress
 from tests.support.warc import answer, warc_record
@@ -29,7 +34,9 @@ DAY = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 def entry(number: int, day: int | None, file: str) -> InputItem:
     published = None if day is None else Published(time=DAY + dt.timedelta(days=day))
     return InputEntry(
-        entry=Entry(source="s", guid=str(number), text="x" * 10, published=published), where=file, file=file
+        entry=Entry(source="s", guid=str(number), text="x" * 10, published=published),
+        where=file,
+        file=file,
     )
 
 
@@ -40,18 +47,28 @@ def found_of(kinds: list[int | None], file: str) -> list[InputItem]:
         if kind == -1:
             made.append(InputProblem(where=f"{file} {number}", reason="no", file=file))
         elif kind == -2:
-            made.append(InputProblem(where=file, reason=str(number), verdict="empty", file=file))
+            made.append(
+                InputProblem(where=file, reason=str(number), verdict="empty", file=file)
+            )
         else:
             made.append(entry(number, kind, file))
     return made
 
 
 @pytest.mark.slow
-@given(st.lists(st.lists(st.one_of(st.none(), st.integers(-2, 9)), max_size=30), max_size=3))
+@given(
+    st.lists(
+        st.lists(st.one_of(st.none(), st.integers(-2, 9)), max_size=30), max_size=3
+    )
+)
 def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
     files: list[list[int | None]],
 ) -> None:
-    given_ = [one for name, kinds in enumerate(files) for one in found_of(kinds, f"{name}.jsonl")]
+    given_ = [
+        one
+        for name, kinds in enumerate(files)
+        for one in found_of(kinds, f"{name}.jsonl")
+    ]
     expected = []
     for name, kinds in enumerate(files):
         last, keyed = -100, []
@@ -65,12 +82,19 @@ def test_each_file_is_sorted_by_itself_and_equal_times_stay_as_they_lie(
 
 def test_files_are_sorted_as_one_if_asked_for() -> None:
     found = [
-        entry(day, day, f"{name}.jsonl") for name, days in (("a", (5, 1)), ("b", (0, 3))) for day in days
+        entry(day, day, f"{name}.jsonl")
+        for name, days in (("a", (5, 1)), ("b", (0, 3)))
+        for day in days
     ]
     progress = Progress()
     progress.read_bytes, progress.total_bytes = 100, 50
     ordered = list(in_order_of_time(iter(found), progress, as_one_file=True))
-    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == ["0", "1", "3", "5"]
+    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == [
+        "0",
+        "1",
+        "3",
+        "5",
+    ]
     assert progress.total_bytes == 100
 
 
@@ -88,22 +112,38 @@ def test_a_full_disk_is_an_error_in_words() -> None:
 def test_a_name_that_is_no_text_harms_nothing() -> None:
     found = [entry(number, 5 - number, "\udcff.jsonl") for number in range(4)]
     ordered = list(in_order_of_time(iter(found), Progress()))
-    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == ["3", "2", "1", "0"]
+    assert [one.entry.guid for one in ordered if isinstance(one, InputEntry)] == [
+        "3",
+        "2",
+        "1",
+        "0",
+    ]
 
 
 @pytest.mark.parametrize("name", ["dump.jsonl.gz", "dump.warc.gz"])
-def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: Path, name: str) -> None:
+def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
+    tmp_path: Path, name: str
+) -> None:
     days = [DAY + dt.timedelta(days=9 - number) for number in range(10)]
     if "jsonl" in name:
         lines = [
-            {"id": str(at), "title": "T", "text": "words " * 20, "published": at.isoformat()} for at in days
+            {
+                "id": str(at),
+                "title": "T",
+                "text": "words " * 20,
+                "published": at.isoformat(),
+            }
+            for at in days
         ]
-        data = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
+        data = gzip.compress(
+            "".join(json.dumps(line) + "\n" for line in lines).encode()
+        )
     else:
         page = answer(b"<html><body><p>words</p></body></html>", kind="text/html")
         dated = [
             warc_record("response", page, f"https://o.example/{number}").replace(
-                b"WARC-Record-ID", f"WARC-Date: {at:%Y-%m-%dT%H:%M:%SZ}\r\nWARC-Record-ID".encode()
+                b"WARC-Record-ID",
+                f"WARC-Date: {at:%Y-%m-%dT%H:%M:%SZ}\r\nWARC-Record-ID".encode(),
             )
             for number, at in enumerate(days)
         ]
@@ -111,8 +151,12 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(tmp_path: P
     (tmp_path / name).write_bytes(data)
     progress = Progress()
     reported, shares = [], []
-    for one in in_order_of_time(open_source(tmp_path / name, tuning=TUNING, progress=progress), progress):
-        reported.append(one.entry.published.time if one.entry.published else one.archived_at)
+    for one in in_order_of_time(
+        open_source(tmp_path / name, tuning=TUNING, progress=progress), progress
+    ):
+        reported.append(
+            one.entry.published.time if one.entry.published else one.archived_at
+        )
         shares.append(progress.read_bytes)
     assert reported == days[::-1]
     assert shares == sorted(set(shares)), "progress tells what was handed on"

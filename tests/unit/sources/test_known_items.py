@@ -19,14 +19,25 @@ from aggregator.sources.parse.entry_builder import FeedContext
 from aggregator.sources.parse.feed import read_feed
 from tests.support.rss import item, rss
 
-FEEDS = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")) / "feeds"
+FEEDS = (
+    Path(
+        os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
+    )
+    / "feeds"
+)
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 CONTEXT = FeedContext(
-    source="feed-1", url="https://news.example.org/rss.xml", seen=NOON, tuning=source_tuning(Tuning())
+    source="feed-1",
+    url="https://news.example.org/rss.xml",
+    seen=NOON,
+    tuning=source_tuning(Tuning()),
 )
 FEW = [
     item(
-        f"Report {n}", f"The ferry came back {n} times.", guid=f"g{n}", published=NOON - dt.timedelta(hours=n)
+        f"Report {n}",
+        f"The ferry came back {n} times.",
+        guid=f"g{n}",
+        published=NOON - dt.timedelta(hours=n),
     )
     for n in range(1, 5)
 ]
@@ -34,20 +45,30 @@ FEW = [
 
 def read_again(data: bytes, before: ParsedFeed, known: frozenset[bytes]) -> ParsedFeed:
     """The feed, where an earlier poll had `before`, and `known` of its items."""
-    seen = {"known_items": known, "frame": before.frame, "states_days": before.states_days}
+    seen = {
+        "known_items": known,
+        "frame": before.frame,
+        "states_days": before.states_days,
+    }
     return read_feed(data, msgspec.structs.replace(CONTEXT, **seen))
 
 
 def entries_of(feed: ParsedFeed, before: ParsedFeed) -> Counter[bytes]:
     """The entries, with those that were left out, as often as each is in the feed."""
-    known = {item: entry for item, entry in zip(before.items, before.entries, strict=False) if item}
+    known = {
+        item: entry
+        for item, entry in zip(before.items, before.entries, strict=False)
+        if item
+    }
     entries: list[Entry] = [*feed.entries, *(known[item] for item in feed.left_out)]
     # Known entries keep their precision, which all entries of a poll decide together.
     return Counter(map(_without_precision, entries))
 
 
 def _without_precision(entry: Entry) -> bytes:
-    published = entry.published and msgspec.structs.replace(entry.published, precision="minute")
+    published = entry.published and msgspec.structs.replace(
+        entry.published, precision="minute"
+    )
     return msgspec.msgpack.encode(msgspec.structs.replace(entry, published=published))
 
 
@@ -57,11 +78,14 @@ def check(data: bytes, before: ParsedFeed, known: frozenset[bytes]) -> ParsedFee
     assert entries_of(cut, before) == entries_of(whole, before)
     left_out = Counter(cut.left_out)
     kept = [entry for entry in whole.entries if entry in set(cut.entries)]
-    assert list(cut.entries) == kept or left_out.total() == 0, "in their order, and with the same precision"
+    assert list(cut.entries) == kept or left_out.total() == 0, (
+        "in their order, and with the same precision"
+    )
     assert (cut.problem is None) == (whole.problem is None)
     if cut.entries:
         of_feed = [
-            (one.format, one.title, one.language, one.site_url, one.ttl_seconds) for one in (cut, whole)
+            (one.format, one.title, one.language, one.site_url, one.ttl_seconds)
+            for one in (cut, whole)
         ]
         assert of_feed[0] == of_feed[1]
     return cut
@@ -85,8 +109,12 @@ def test_an_item_that_moved_is_known_and_a_changed_one_is_read() -> None:
     "change",
     [
         lambda feed: feed.replace("<title>Gazette", "<title>Courier"),
-        lambda feed: feed.replace("<channel>", "<channel xml:base='https://other.example/'>"),
-        lambda feed: feed.replace("</channel>", "<link>https://other.example/</link></channel>"),
+        lambda feed: feed.replace(
+            "<channel>", "<channel xml:base='https://other.example/'>"
+        ),
+        lambda feed: feed.replace(
+            "</channel>", "<link>https://other.example/</link></channel>"
+        ),
         lambda feed: feed.replace("Report 1</title>", "Report 1</titel>"),
         lambda feed: feed.replace("Report 1<", "Report <![CDATA[1 <item> ]]"),
         lambda feed: feed.replace("<item>", "<item><item/>", 1),
@@ -94,23 +122,33 @@ def test_an_item_that_moved_is_known_and_a_changed_one_is_read() -> None:
         lambda feed: f"<!DOCTYPE rss [<!ENTITY a 'b'>]>{feed}",
     ],
 )
-def test_all_is_read_again_if_the_feed_is_another_one_or_damaged(change: Callable[[str], str]) -> None:
+def test_all_is_read_again_if_the_feed_is_another_one_or_damaged(
+    change: Callable[[str], str],
+) -> None:
     before = read_feed(rss(*FEW).encode(), CONTEXT)
     data = change(rss(*FEW)).encode()
-    assert read_again(data, before, frozenset(before.items)) == read_again(data, before, frozenset())
+    assert read_again(data, before, frozenset(before.items)) == read_again(
+        data, before, frozenset()
+    )
 
 
 def test_all_is_read_again_if_the_source_is_read_otherwise() -> None:
     data = rss(*FEW).encode()
     before = read_feed(data, CONTEXT)
     elsewhere = msgspec.structs.replace(
-        CONTEXT, zone="Asia/Tokyo", known_items=frozenset(before.items), frame=before.frame
+        CONTEXT,
+        zone="Asia/Tokyo",
+        known_items=frozenset(before.items),
+        frame=before.frame,
     )
     assert read_feed(data, elsewhere).left_out == ()
 
 
 def test_the_time_of_the_feed_itself_changes_nothing() -> None:
-    before = read_feed(rss(*FEW, more="<pubDate>Fri, 20 Nov 2026 10:00:00 GMT</pubDate>").encode(), CONTEXT)
+    before = read_feed(
+        rss(*FEW, more="<pubDate>Fri, 20 Nov 2026 10:00:00 GMT</pubDate>").encode(),
+        CONTEXT,
+    )
     later = rss(*FEW, more="<pubDate>Fri, 20 Nov 2026 11:00:00 GMT</pubDate>").encode()
     assert read_again(later, before, frozenset(before.items)).left_out == before.items
 
@@ -122,29 +160,47 @@ def test_an_item_of_a_later_day_is_read_until_its_date_counts() -> None:
     assert all(before.items[1:])
 
 
-def test_a_new_entry_at_midnight_has_the_precision_that_the_whole_feed_gives_it() -> None:
+def test_a_new_entry_at_midnight_has_the_precision_that_the_whole_feed_gives_it() -> (
+    None
+):
     midnight = item("Night", guid="night", published=NOON.replace(hour=0))
     before = read_feed(rss(*FEW).encode(), CONTEXT)
-    new = read_again(rss(midnight, *FEW).encode(), before, frozenset(before.items)).entries[0]
+    new = read_again(
+        rss(midnight, *FEW).encode(), before, frozenset(before.items)
+    ).entries[0]
     assert new.published is not None
     assert new.published.precision == "minute"
 
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-DAMAGES = st.sampled_from(["none", "cut off", "a byte", "CDATA", "comment", "an end", "nested"])
+DAMAGES = st.sampled_from(
+    ["none", "cut off", "a byte", "CDATA", "comment", "an end", "nested"]
+)
 
 
 def damaged(data: bytes, damage: str, place: int) -> bytes:
     place %= len(data)
-    tags = [match.start() for match in re.finditer(rb"</?(?:\w+:)?(?:item|entry)\b", data)] or [place]
+    tags = [
+        match.start() for match in re.finditer(rb"</?(?:\w+:)?(?:item|entry)\b", data)
+    ] or [place]
     tag = tags[place % len(tags)]
     match damage:
         case "cut off":
             return data[:place]
         case "a byte":
-            return data[:place] + bytes([data[place] ^ (1 + place % 255)]) + data[place + 1 :]
+            return (
+                data[:place]
+                + bytes([data[place] ^ (1 + place % 255)])
+                + data[place + 1 :]
+            )
         case "CDATA":
-            return data[:tag] + b"<![CDATA[" + data[tag : tag + 300] + b"]]>" + data[tag + 300 :]
+            return (
+                data[:tag]
+                + b"<![CDATA["
+                + data[tag : tag + 300]
+                + b"]]>"
+                + data[tag + 300 :]
+            )
         case "comment":
             return data[:tag] + b"<!--" + data[tag:]
         case "an end":
@@ -154,9 +210,13 @@ def damaged(data: bytes, damage: str, place: int) -> bytes:
     return data
 
 
-@pytest.mark.skipif(not FEEDS.is_dir(), reason="the sample feeds are not here (AGGREGATOR_DATA)")
+@pytest.mark.skipif(
+    not FEEDS.is_dir(), reason="the sample feeds are not here (AGGREGATOR_DATA)"
+)
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=120,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.data())
 def test_real_feeds_have_the_same_new_entries_cut_or_whole(data: st.DataObject) -> None:
@@ -164,18 +224,26 @@ def test_real_feeds_have_the_same_new_entries_cut_or_whole(data: st.DataObject) 
 
 
 @pytest.mark.torture
-@pytest.mark.skipif(not FEEDS.is_dir(), reason="the sample feeds are not here (AGGREGATOR_DATA)")
+@pytest.mark.skipif(
+    not FEEDS.is_dir(), reason="the sample feeds are not here (AGGREGATOR_DATA)"
+)
 @settings(
     max_examples=5_000,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.data())
-def test_many_real_feeds_have_the_same_new_entries_cut_or_whole(data: st.DataObject) -> None:
+def test_many_real_feeds_have_the_same_new_entries_cut_or_whole(
+    data: st.DataObject,
+) -> None:
     follow(data)
 
 
-SAMPLES = sorted(path for path in FEEDS.rglob("*") if path.is_file() and path.stat().st_size < 150_000)
+SAMPLES = sorted(
+    path
+    for path in FEEDS.rglob("*")
+    if path.is_file() and path.stat().st_size < 150_000
+)
 
 
 def follow(data: st.DataObject) -> None:
@@ -184,7 +252,9 @@ def follow(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([path for path in SAMPLES if kind in path.parts]))
     whole = path.read_bytes()
     before = read_feed(whole, CONTEXT)
-    known = frozenset(item for item in before.items if item and data.draw(st.booleans()))
+    known = frozenset(
+        item for item in before.items if item and data.draw(st.booleans())
+    )
     for _ in range(2):
         shown = damaged(whole, data.draw(DAMAGES), data.draw(st.integers(0, 10**6)))
         check(shown, before, known)

@@ -62,7 +62,10 @@ def read(client: Client, response: Route) -> bytes:
         ("br", FEED),
         ("zstd", FEED),
         ("compress", FEED),
-        ("br", b'\xef\xbb\xbf\n{"version": "https://jsonfeed.org/version/1.1", "items": []}'),
+        (
+            "br",
+            b'\xef\xbb\xbf\n{"version": "https://jsonfeed.org/version/1.1", "items": []}',
+        ),
         ("identity, gzip", gzip.compress(FEED)),
         ("gzip, identity", gzip.compress(FEED)),
         ("aws-chunked, gzip", gzip.compress(FEED)),
@@ -78,7 +81,9 @@ def read(client: Client, response: Route) -> bytes:
         ("gzip", gzip.compress(FEED)[:-8]),  # whole, but for its checksum
     ],
 )
-def test_a_body_is_read_whatever_its_encoding_is_called(client: Client, encoding: str, body: bytes) -> None:
+def test_a_body_is_read_whatever_its_encoding_is_called(
+    client: Client, encoding: str, body: bytes
+) -> None:
     found = read(client, Response(200, {"Content-Encoding": encoding}, body))
     assert found in (FEED, body)
     assert found.lstrip(b"\xef\xbb\xbf\n").startswith((b"<?xml", b"{"))
@@ -87,19 +92,28 @@ def test_a_body_is_read_whatever_its_encoding_is_called(client: Client, encoding
 def test_brotli_is_read_with_its_library(client: Client) -> None:
     packed = brotli_of(FEED)
     assert read(client, Response(200, {"Content-Encoding": "br"}, packed)) == FEED
-    both = Response(200, {"Content-Encoding": "gzip, br"}, brotli_of(gzip.compress(FEED)))
+    both = Response(
+        200, {"Content-Encoding": "gzip, br"}, brotli_of(gzip.compress(FEED))
+    )
     assert read(client, both) == FEED
     for broken in (packed[:-20], packed[:9] + b"\xff" * 90):
         with pytest.raises(FetchError, match=r"^encoding: .* damaged or truncated"):
             read(client, Response(200, {"Content-Encoding": "br"}, broken))
     with pytest.raises(FetchError, match=r"^too_large"):
-        read(client, Response(200, {"Content-Encoding": "br"}, brotli_of(bytes(1 << 28))))
+        read(
+            client, Response(200, {"Content-Encoding": "br"}, brotli_of(bytes(1 << 28)))
+        )
 
 
-def test_what_cannot_be_undone_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "brotli", None)  # as if it were not installed
+def test_what_cannot_be_undone_is_named(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if it were not installed
+    monkeypatch.setitem(__import__("sys").modules, "brotli", None)
     with pytest.raises(FetchError, match=r"^encoding: .*brotli \(br\).*pip install"):
-        read(client, Response(200, {"Content-Encoding": "br"}, b"\x8b\x02\x80<rss/>\x03"))
+        read(
+            client, Response(200, {"Content-Encoding": "br"}, b"\x8b\x02\x80<rss/>\x03")
+        )
     with pytest.raises(FetchError, match="'exi'"):
         read(client, Response(200, {"Content-Encoding": "exi"}, b"\x80\x00\x01"))
 
@@ -127,7 +141,9 @@ LENGTH = b"Content-Length: %d\r\n" % len(FEED)
         b"HTTP/1.1 103 Early Hints\r\nLink </a>\r\n\r\n" + OK + LENGTH,
         OK + b"hello\r\n" + LENGTH,
         OK + b"<!-- a warning of a script -->\r\n" + LENGTH,
-        OK + b"X Powered By: me\r\nCache-Control : no-cache\r\nContent-Length : %d\r\n" % len(FEED),
+        OK
+        + b"X Powered By: me\r\nCache-Control : no-cache\r\nContent-Length : %d\r\n"
+        % len(FEED),
         OK + b": nothing\r\n" + LENGTH,
         OK + b"X: \x00\x01\x7f\x0b\r\n" + LENGTH,
         OK + b"X-Title: \xe4\xf6 \xff\r\n" + LENGTH,
@@ -155,11 +171,20 @@ def test_a_head_may_come_in_pieces(client: Client, size: int) -> None:
     assert read(client, Response(raw=pieces)) == FEED
 
 
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n\r\n%x\r\n" % len(FEED) + FEED
+CHUNKED = (
+    OK
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: Chunked\r\n\r\n%x\r\n"
+    % len(FEED)
+    + FEED
+)
 
 
-@pytest.mark.parametrize("end", [b"", b"\r\n", b"\r\n0", b"\r\n0\r\n", b"\r\n0\r\n\r\n", b"\r\nnonsense\r\n"])
-def test_a_whole_feed_is_taken_though_its_end_is_missing(client: Client, end: bytes) -> None:
+@pytest.mark.parametrize(
+    "end", [b"", b"\r\n", b"\r\n0", b"\r\n0\r\n", b"\r\n0\r\n\r\n", b"\r\nnonsense\r\n"]
+)
+def test_a_whole_feed_is_taken_though_its_end_is_missing(
+    client: Client, end: bytes
+) -> None:
     assert read(client, Response(raw=CHUNKED + end)) == FEED
 
 
@@ -173,17 +198,26 @@ def test_a_whole_feed_is_taken_though_its_end_is_missing(client: Client, end: by
         b'{"items": [1, 2]}',
     ],
 )
-def test_what_is_cut_is_torn_and_what_is_whole_is_not(client: Client, document: bytes) -> None:
+def test_what_is_cut_is_torn_and_what_is_whole_is_not(
+    client: Client, document: bytes
+) -> None:
     for body, encoding in ((document, ""), (gzip.compress(document), "gzip")):
         headers = {"Content-Encoding": encoding} if encoding else {}
-        assert read(client, Response(200, headers, body, length=len(body) + 99)) == document
+        assert (
+            read(client, Response(200, headers, body, length=len(body) + 99))
+            == document
+        )
         for cut in (len(body) // 2, len(body) - 12):
             with pytest.raises(FetchError, match=r"^protocol"):
                 read(client, Response(200, headers, body[:cut], length=len(body)))
 
 
-def test_a_chain_of_early_closes_does_not_hide_a_stop_or_a_limit(client: Client) -> None:
-    endless = Response(raw=(OK + b"strange\r\n\r\n" + b"<x>" * 1000 for _ in range(10_000)))
+def test_a_chain_of_early_closes_does_not_hide_a_stop_or_a_limit(
+    client: Client,
+) -> None:
+    endless = Response(
+        raw=(OK + b"strange\r\n\r\n" + b"<x>" * 1000 for _ in range(10_000))
+    )
     with pytest.raises(FetchError, match=r"^too_large"):
         read(client, endless)
 
@@ -209,8 +243,13 @@ def test_odd_addresses_are_followed(client: Client, location: str) -> None:
 
 
 def test_an_address_outside_of_ascii_and_a_second_one(client: Client) -> None:
-    raw = OK.replace(b"200 OK", b"302 x") + "Location: /bücher\r\nLocation: /other\r\n".encode()
-    with LoopbackServer({"/": Response(raw=raw + b"\r\n"), "/b%C3%BCcher": FEED}) as server:
+    raw = (
+        OK.replace(b"200 OK", b"302 x")
+        + "Location: /bücher\r\nLocation: /other\r\n".encode()
+    )
+    with LoopbackServer(
+        {"/": Response(raw=raw + b"\r\n"), "/b%C3%BCcher": FEED}
+    ) as server:
         assert client.fetch(server.url()).body == FEED
 
 
@@ -223,7 +262,12 @@ def test_a_redirect_without_an_address_is_what_it_brings(client: Client) -> None
 def test_a_short_page_that_refreshes_at_once_redirects(client: Client) -> None:
     page = '<html><META content="{}" HTTP-EQUIV="Refresh"></html>'
     routes: dict[str, Route] = {"/feed?a=1&b=2": FEED, "/feed": FEED}
-    for content in ("0;url=/feed", "1; URL='/feed'", "0, url=feed", "0;url=/feed?a=1&amp;b=2"):
+    for content in (
+        "0;url=/feed",
+        "1; URL='/feed'",
+        "0, url=feed",
+        "0;url=/feed?a=1&amp;b=2",
+    ):
         with LoopbackServer({**routes, "/": page.format(content)}) as server:
             assert client.fetch(server.url()).body == FEED
     for content in ("300;url=/feed", "5", "10; url=/feed", "x;url=/feed"):
@@ -232,12 +276,17 @@ def test_a_short_page_that_refreshes_at_once_redirects(client: Client) -> None:
     long = page.format("0;url=/feed") + "<p>word</p>" * 1000
     with LoopbackServer({**routes, "/": long}) as server:
         assert client.fetch(server.url()).body == long.encode()
-    with LoopbackServer({"/": page.format("0;url=/")}) as server, pytest.raises(FetchError, match="redirect"):
+    with (
+        LoopbackServer({"/": page.format("0;url=/")}) as server,
+        pytest.raises(FetchError, match="redirect"),
+    ):
         client.fetch(server.url())
 
 
 def test_a_refused_request_says_what_helps(client: Client) -> None:
-    with pytest.raises(FetchError, match=r"(?s)^http 403.*User-Agent.*cookie.*proxy.*page") as caught:
+    with pytest.raises(
+        FetchError, match=r"(?s)^http 403.*User-Agent.*cookie.*proxy.*page"
+    ) as caught:
         read(client, Response(403))
     assert caught.value.status == 403
 
@@ -252,7 +301,9 @@ def gate(cookie: str, **attributes: str) -> Any:
     def answer(request: Request) -> Response:
         if cookie in request.headers.get("cookie", "").split("; "):
             return Response(body=FEED)
-        return Response(302, {"Location": request.path, "Set-Cookie": f"{cookie}{tail}"})
+        return Response(
+            302, {"Location": request.path, "Set-Cookie": f"{cookie}{tail}"}
+        )
 
     return answer
 
@@ -284,9 +335,17 @@ def test_a_token_goes_by_a_second_address(client: Client) -> None:
     token = Response(302, {"Location": "/token", "Set-Cookie": "tok=9; Path=/"})
 
     def start(request: Request) -> Response:
-        return Response(body=FEED) if "cookie" in request.headers else redirect("/auth?back=token")
+        return (
+            Response(body=FEED)
+            if "cookie" in request.headers
+            else redirect("/auth?back=token")
+        )
 
-    routes: dict[str, Route] = {"/token?t=1": token, "/token": start, "/auth": redirect("/token?t=1")}
+    routes: dict[str, Route] = {
+        "/token?t=1": token,
+        "/token": start,
+        "/auth": redirect("/token?t=1"),
+    }
     with LoopbackServer(routes) as server:
         assert client.fetch(server.url("/token")).body == FEED
         assert cookies_of(server) == [None, None, None, "tok=9"]
@@ -295,7 +354,11 @@ def test_a_token_goes_by_a_second_address(client: Client) -> None:
 def test_a_page_that_sets_a_cookie_and_refreshes(client: Client) -> None:
     page = '<meta http-equiv="refresh" content="0; url=/feed">'
     wait = Response(302, {"Location": "/wait", "Set-Cookie": "a=1"})
-    routes = {"/": wait, "/wait": Response(200, {"Set-Cookie": "b=2; Path=/"}, page), "/feed": FEED}
+    routes = {
+        "/": wait,
+        "/wait": Response(200, {"Set-Cookie": "b=2; Path=/"}, page),
+        "/feed": FEED,
+    }
     with LoopbackServer(routes) as server:
         assert client.fetch(server.url(), accept="page").body == FEED
         assert cookies_of(server) == [None, "a=1", "a=1; b=2"]
@@ -303,7 +366,10 @@ def test_a_page_that_sets_a_cookie_and_refreshes(client: Client) -> None:
 
 def test_an_endless_chain_ends_as_without_cookies(client: Client) -> None:
     endless = Response(302, {"Location": "/", "Set-Cookie": "x=1; Path=/"})
-    with LoopbackServer({"/": endless}) as server, pytest.raises(FetchError, match=r"^redirect: more than 5"):
+    with (
+        LoopbackServer({"/": endless}) as server,
+        pytest.raises(FetchError, match=r"^redirect: more than 5"),
+    ):
         client.fetch(server.url())
     assert len(server.requests) == MAX_REDIRECTS + 1
 
@@ -311,9 +377,13 @@ def test_an_endless_chain_ends_as_without_cookies(client: Client) -> None:
 def test_cookies_that_are_not_kept(client: Client) -> None:
     steps: dict[str, Route] = {
         "/": Response(302, {"Location": "/1", "Set-Cookie": "gone=1; Path=/"}),
-        "/1": Response(302, {"Location": "/2", "Set-Cookie": "gone=; Path=/; Max-Age=0"}),
+        "/1": Response(
+            302, {"Location": "/2", "Set-Cookie": "gone=; Path=/; Max-Age=0"}
+        ),
         "/2": Response(302, {"Location": "/3", "Set-Cookie": "safe=1; Secure; Path=/"}),
-        "/3": Response(302, {"Location": "/4", "Set-Cookie": "other=1; Domain=example.org"}),
+        "/3": Response(
+            302, {"Location": "/4", "Set-Cookie": "other=1; Domain=example.org"}
+        ),
         "/4": Response(302, {"Location": "/5", "Set-Cookie": "long=" + "x" * 5000}),
         "/5": Response(200, {}, FEED),
     }
@@ -324,7 +394,9 @@ def test_cookies_that_are_not_kept(client: Client) -> None:
 
 def test_many_cookies_are_bounded(client: Client) -> None:
     many = OK.replace(b"200 OK", b"302 x") + b"Location: /feed\r\n"
-    many += b"".join(b"Set-Cookie: c%d=%s\r\n" % (number, b"v" * 1000) for number in range(90))
+    many += b"".join(
+        b"Set-Cookie: c%d=%s\r\n" % (number, b"v" * 1000) for number in range(90)
+    )
     with LoopbackServer({"/": Response(raw=many + b"\r\n"), "/feed": FEED}) as server:
         assert client.fetch(server.url()).body == FEED
         assert 0 < len(cookies_of(server)[1] or "") <= 8192
@@ -351,20 +423,32 @@ def test_a_cookie_never_goes_to_another_host_and_comes_back_to_its_own() -> None
             return Response(body=FEED)
         if host == "www.paper.example":
             to = f"http://auth.paper.example:{port}/"
-            return Response(302, {"Location": to, "Set-Cookie": "w=1; Domain=paper.example; Path=/"})
+            return Response(
+                302, {"Location": to, "Set-Cookie": "w=1; Domain=paper.example; Path=/"}
+            )
         back = f"http://www.paper.example:{port}/"
-        return Response(302, {"Location": back, "Set-Cookie": "a=2; Domain=.paper.example; Path=/"})
+        return Response(
+            302, {"Location": back, "Set-Cookie": "a=2; Domain=.paper.example; Path=/"}
+        )
 
     with LoopbackServer({"*": answer}) as server:
 
         def dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
-            return httpcore.SyncBackend().connect_tcp("127.0.0.1", server.port, timeout=seconds)
+            return httpcore.SyncBackend().connect_tcp(
+                "127.0.0.1", server.port, timeout=seconds
+            )
 
-        public = Client(ClientSettings(), TUNING, resolve=lambda *_: ["93.184.216.34"], dial=dial)
+        public = Client(
+            ClientSettings(), TUNING, resolve=lambda *_: ["93.184.216.34"], dial=dial
+        )
         found = public.fetch(f"http://www.paper.example:{server.port}/")
         public.close()
     assert found.body == FEED
-    assert seen == [("www.paper.example", None), ("auth.paper.example", None), ("www.paper.example", "w=1")]
+    assert seen == [
+        ("www.paper.example", None),
+        ("auth.paper.example", None),
+        ("www.paper.example", "w=1"),
+    ]
 
 
 def test_a_chain_that_needs_a_cookie_moves_no_address(client: Client) -> None:
@@ -377,7 +461,9 @@ def test_a_chain_that_needs_a_cookie_moves_no_address(client: Client) -> None:
         assert client.fetch(server.url()).permanent_url is None
 
 
-def test_a_redirect_with_a_cookie_is_still_refused_into_a_private_network(client: Client) -> None:
+def test_a_redirect_with_a_cookie_is_still_refused_into_a_private_network(
+    client: Client,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         to = f"http://127.0.0.1:{other.getsockname()[1]}/"
         answer = Response(302, {"Location": to, "Set-Cookie": "a=1; Path=/"})

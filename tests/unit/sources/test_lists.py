@@ -28,7 +28,12 @@ def test_folders_are_read_as_they_nest() -> None:
     </body></opml>"""
     site, nested = "https://a.example/", ("News", "World")
     assert read_opml(data).feeds == (
-        OpmlFeed(url="https://a.example/rss", title="Harbour & Post", site_url=site, folder=nested),
+        OpmlFeed(
+            url="https://a.example/rss",
+            title="Harbour & Post",
+            site_url=site,
+            folder=nested,
+        ),
         OpmlFeed(url="https://b.example/rss", title="Bare"),
         OpmlFeed(url="https://c.example/rss", title="Odd"),
     )
@@ -39,7 +44,9 @@ def test_folders_are_read_as_they_nest() -> None:
     [
         b"<opml><body><outline text='x' xmlUrl='https://a.example/rss'>",
         b"<opml><body><outline text='M & N' xmlUrl='https://a.example/rss'/></body></opml>",
-        '<opml><body><outline text="é" xmlUrl="https://a.example/rss"/></body></opml>'.encode("utf-16"),
+        '<opml><body><outline text="é" xmlUrl="https://a.example/rss"/></body></opml>'.encode(
+            "utf-16"
+        ),
         b"<!DOCTYPE opml [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><opml><body>"
         b"<outline text='&x;' xmlUrl='https://a.example/rss'/></body></opml>",
     ],
@@ -50,14 +57,18 @@ def test_broken_lists_are_read_as_far_as_they_go(data: bytes) -> None:
     assert "root:" not in feeds[0].title
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"<html><body>x</body></html>", b"\x89PNG\0\0", b"<opml/>"])
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"<html><body>x</body></html>", b"\x89PNG\0\0", b"<opml/>"]
+)
 def test_what_is_no_list_is_refused(data: bytes) -> None:
     with pytest.raises(ReadError, match="OPML"):
         read_opml(data)
 
 
 NAMES = st.text(
-    st.characters(codec="utf-8", categories=("L", "N", "P", "S"), exclude_characters="<>&"),
+    st.characters(
+        codec="utf-8", categories=("L", "N", "P", "S"), exclude_characters="<>&"
+    ),
     min_size=1,
     max_size=8,
 )
@@ -71,10 +82,14 @@ def test_what_is_written_is_read_back(named: list[tuple[str, list[str]]]) -> Non
         OpmlFeed(url=f"https://{number}.example/rss", title=name, folder=tuple(folder))
         for number, (name, folder) in enumerate(named)
     ]
-    written = write_opml([OpmlFeed(url="https://first.example/rss"), *feeds], title="All")
+    written = write_opml(
+        [OpmlFeed(url="https://first.example/rss"), *feeds], title="All"
+    )
     read = {feed.url: feed.folder for feed in read_opml(written).feeds}
     assert len(read) == len(feeds) + 1
-    assert {len(feed.folder) for feed in feeds} <= {len(folder) for folder in read.values()}
+    assert {len(feed.folder) for feed in feeds} <= {
+        len(folder) for folder in read.values()
+    }
 
 
 @settings(max_examples=100, deadline=None)
@@ -113,7 +128,10 @@ def test_declared_feeds_come_first_and_comments_last() -> None:
 
 def test_usual_places() -> None:
     places = [link.url for link in usual_places("https://example.org/blog/?page=2#top")]
-    assert places[:2] == ["https://example.org/blog/feed", "https://example.org/blog/rss"]
+    assert places[:2] == [
+        "https://example.org/blog/feed",
+        "https://example.org/blog/rss",
+    ]
     assert "https://example.org/feed" in places
     assert len(set(places)) == len(places)
     assert usual_places("ftp://example.org/") == []
@@ -124,7 +142,9 @@ def test_usual_places() -> None:
 @given(st.text(max_size=100), st.text(max_size=30))
 def test_any_page_gives_addresses_of_pages(text: str, href: str) -> None:
     page = f"{text}<link rel=alternate type=application/rss+xml href='{href}'>"
-    assert all(link.url.startswith("http") for link in feed_links(page, "https://example.org/"))
+    assert all(
+        link.url.startswith("http") for link in feed_links(page, "https://example.org/")
+    )
 
 
 # --- lists as other programs write them --------------------------------------------------------------------
@@ -193,7 +213,9 @@ ODD_ADDRESSES = {
 @pytest.mark.parametrize("written", ODD_ADDRESSES)
 def test_addresses_as_other_programs_write_them(written: str) -> None:
     data = f"<opml><outline text='F' xmlUrl='{written}'/></opml>"
-    assert [feed.url for feed in read_opml(data.encode()).feeds] == [ODD_ADDRESSES[written]]
+    assert [feed.url for feed in read_opml(data.encode()).feeds] == [
+        ODD_ADDRESSES[written]
+    ]
 
 
 SKIPPED = {
@@ -226,8 +248,12 @@ def test_an_entry_with_an_endless_address_is_not_lost_in_silence() -> None:
 
 
 def test_the_entries_of_a_list_add_up() -> None:
-    feeds = "".join(f"<outline text='F{n}' xmlUrl='https://f{n}.example/'/>" for n in (1, 2, 1, 1))
-    found = read_opml(f"<opml><outline text='A'>{feeds}<outline xmlUrl='x'/></outline></opml>".encode())
+    feeds = "".join(
+        f"<outline text='F{n}' xmlUrl='https://f{n}.example/'/>" for n in (1, 2, 1, 1)
+    )
+    found = read_opml(
+        f"<opml><outline text='A'>{feeds}<outline xmlUrl='x'/></outline></opml>".encode()
+    )
     assert (len(found.feeds), found.repeated, len(found.skipped)) == (2, 2, 1)
 
 
@@ -240,11 +266,25 @@ def test_of_a_feed_in_several_places_the_first_folder_counts() -> None:
 
 @pytest.mark.parametrize(
     ("feeds", "folders"),
-    [(5_000, 0), pytest.param(50_000, 0, marks=pytest.mark.torture), (1_000, 200), (10, 100_000)],
+    [
+        (5_000, 0),
+        pytest.param(50_000, 0, marks=pytest.mark.torture),
+        (1_000, 200),
+        (10, 100_000),
+    ],
 )
 def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
-    body = "".join(f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>' for n in range(feeds))
-    data = "<opml><body>" + '<outline text="a">' * folders + body + "</outline>" * folders + "</body></opml>"
+    body = "".join(
+        f'<outline text="F{n}" xmlUrl="https://f{n}.example/rss"/>'
+        for n in range(feeds)
+    )
+    data = (
+        "<opml><body>"
+        + '<outline text="a">' * folders
+        + body
+        + "</outline>" * folders
+        + "</body></opml>"
+    )
     found = read_opml(data.encode()).feeds
     assert len(found) == (feeds if folders < 100_000 else 0)
     assert all(len(feed.folder) <= 20 for feed in found)
@@ -254,24 +294,48 @@ def test_a_long_or_deep_list_is_read(feeds: int, folders: int) -> None:
 
 
 def links_of(page_url: str, *hrefs: str) -> list[str]:
-    page = "".join(f'<link rel="alternate" type="application/rss+xml" href="{href}">' for href in hrefs)
-    return [link.url.removeprefix("https://example.org") for link in feed_links(page, page_url)]
+    page = "".join(
+        f'<link rel="alternate" type="application/rss+xml" href="{href}">'
+        for href in hrefs
+    )
+    return [
+        link.url.removeprefix("https://example.org")
+        for link in feed_links(page, page_url)
+    ]
 
 
 @pytest.mark.parametrize(
     ("page", "hrefs", "first"),
     [
         ("https://example.org/", ["/comments/feed/", "/feed/"], "/feed/"),
-        ("https://example.org/", ["/feed.xml?type=comments", "/sport.xml"], "/sport.xml"),
-        ("https://example.org/", ["/rss/sport.xml", "/rss/culture.xml", "/rss/news.xml"], "/rss/news.xml"),
+        (
+            "https://example.org/",
+            ["/feed.xml?type=comments", "/sport.xml"],
+            "/sport.xml",
+        ),
+        (
+            "https://example.org/",
+            ["/rss/sport.xml", "/rss/culture.xml", "/rss/news.xml"],
+            "/rss/news.xml",
+        ),
         ("https://example.org/", ["/sport/atom.xml", "/atom.xml"], "/atom.xml"),
         ("https://example.org/", ["/rss/a.xml", "/rss/b.xml"], "/rss/a.xml"),
-        ("https://example.org/sport", ["/rss.xml", "/sport/rss.xml", "/sports/rss.xml"], "/sport/rss.xml"),
+        (
+            "https://example.org/sport",
+            ["/rss.xml", "/sport/rss.xml", "/sports/rss.xml"],
+            "/sport/rss.xml",
+        ),
         ("https://example.org/culture/", ["/rss.xml", "/sport/rss.xml"], "/rss.xml"),
-        ("https://example.org/", ["/podcast.xml", "/video/feed", "/rss/world.xml"], "/rss/world.xml"),
+        (
+            "https://example.org/",
+            ["/podcast.xml", "/video/feed", "/rss/world.xml"],
+            "/rss/world.xml",
+        ),
     ],
 )
-def test_the_likeliest_feed_comes_first(page: str, hrefs: list[str], first: str) -> None:
+def test_the_likeliest_feed_comes_first(
+    page: str, hrefs: list[str], first: str
+) -> None:
     assert links_of(page, *hrefs)[0] == first
 
 
@@ -282,7 +346,8 @@ def discovered(page: str, url: str = "https://example.org/") -> list[FeedCandida
 
 def test_a_page_in_a_folder_of_feeds_lends_its_links_no_likeness() -> None:
     links = "".join(
-        f'<a href="{one}">x</a>' for one in ("#top", "?page=2", "a.html", "http://[/rss", "all.rss")
+        f'<a href="{one}">x</a>'
+        for one in ("#top", "?page=2", "a.html", "http://[/rss", "all.rss")
     )
     assert [one.url for one in discovered(links, "https://example.org/rss/")] == [
         "https://example.org/rss/all.rss"
@@ -290,7 +355,8 @@ def test_a_page_in_a_folder_of_feeds_lends_its_links_no_likeness() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["<link ", "<a href='", "<!--", "<meta content='0;url=", "<base ", "href=", "<"]
+    "token",
+    ["<link ", "<a href='", "<!--", "<meta content='0;url=", "<base ", "href=", "<"],
 )
 def test_floods_in_a_page_end_well(token: str) -> None:
     assert discovered(token * 200_000) == []

@@ -11,7 +11,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, InputItem, InputProblem, open_source
+from aggregator.sources.parse.files import (
+    InputEntry,
+    InputItem,
+    InputProblem,
+    open_source,
+)
 from aggregator.sources.parse.mail import entry_of_mail
 
 TUNING = source_tuning(Tuning())
@@ -92,7 +97,9 @@ def entries(items: list[InputItem]) -> list[Entry]:
     return [one.entry for one in items if isinstance(one, InputEntry)]
 
 
-def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path) -> None:
+def test_a_newsletter_is_an_article_with_address_outlet_and_date(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "a.eml").write_bytes(NEWSLETTER.replace(b"\n", b"\r\n"))
     (entry,) = entries(found(tmp_path))
     assert (entry.guid, entry.outlet) == ("n1@bote.example", "anna@post.example")
@@ -108,8 +115,13 @@ def test_a_newsletter_is_an_article_with_address_outlet_and_date(tmp_path: Path)
 def test_without_html_the_text_of_a_signed_message_is_read(tmp_path: Path) -> None:
     (tmp_path / "message").write_bytes(SIGNED)  # recognised without an extension
     (entry,) = entries(found(tmp_path / "message"))
-    assert (entry.outlet, entry.url) == ("desk@gazette.example", "https://gazette.example/lock")
-    assert "<p>The lock gate holds again,\nthe harbour office said.</p>" in (entry.html or "")
+    assert (entry.outlet, entry.url) == (
+        "desk@gazette.example",
+        "https://gazette.example/lock",
+    )
+    assert "<p>The lock gate holds again,\nthe harbour office said.</p>" in (
+        entry.html or ""
+    )
     assert "SIGNATURE" not in (entry.html or "")
 
 
@@ -123,7 +135,9 @@ def test_an_mbox_is_read_message_by_message(tmp_path: Path, name: str) -> None:
     data = b"\n".join(line + one for one in messages)
     (tmp_path / "news.mbox").write_bytes(data)
     (tmp_path / "news.mbox.gz").write_bytes(gzip.compress(data))
-    items = found(Path(name) if name == "-" else tmp_path / name, stdin=io.BytesIO(data))
+    items = found(
+        Path(name) if name == "-" else tmp_path / name, stdin=io.BytesIO(data)
+    )
     guids = [one.guid for one in entries(items)]
     assert guids == ["n1@bote.example", "s1@gazette.example", "s2@gazette.example"]
     assert "<p>From here on ships pass.</p>" in (entries(items)[1].html or "")
@@ -150,7 +164,10 @@ def test_a_maildir_keeps_its_identities_when_a_message_is_seen(tmp_path: Path) -
 
 
 def nested(levels: int, end: bytes) -> bytes:
-    parts = (b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(levels))
+    parts = (
+        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n)
+        for n in range(levels)
+    )
     return b"".join(parts) + end
 
 
@@ -191,7 +208,10 @@ def test_broken_headers_leave_the_rest(tmp_path: Path) -> None:
     ("link", "kept"),
     [
         ("https://news.example/2026/11/lock-gate-mended-20261120", True),
-        ("https://mailchi.example/gazette/november-2026?utm_source=mail&utm_campaign=w47#top", True),
+        (
+            "https://mailchi.example/gazette/november-2026?utm_source=mail&utm_campaign=w47#top",
+            True,
+        ),
         ("https://news.example/v?id=1", False),
         ("https://news.example/v?e=9f1c2d3a4b", False),
         ("https://news.example/view/9f1c2d3a4b5c", False),
@@ -201,8 +221,12 @@ def test_broken_headers_leave_the_rest(tmp_path: Path) -> None:
         ("https://news.example/?" + "utm_x=1&" * 60, False),
     ],
 )
-def test_an_address_with_a_key_of_the_subscriber_is_not_kept(tmp_path: Path, link: str, kept: bool) -> None:
-    (tmp_path / "a.eml").write_bytes(SIGNED.replace(b"https://gazette.example/lock", link.encode()))
+def test_an_address_with_a_key_of_the_subscriber_is_not_kept(
+    tmp_path: Path, link: str, kept: bool
+) -> None:
+    (tmp_path / "a.eml").write_bytes(
+        SIGNED.replace(b"https://gazette.example/lock", link.encode())
+    )
     (entry,) = entries(found(tmp_path))
     assert entry.url == (link.partition("?")[0].partition("#")[0] if kept else None)
 
@@ -230,20 +254,22 @@ def test_an_address_with_a_key_of_the_subscriber_is_not_kept(tmp_path: Path, lin
     ],
 )
 @pytest.mark.parametrize("place", ["archived", "html", "plain"])
-def test_an_address_that_is_not_of_the_web_is_not_kept(tmp_path: Path, link: str, place: str) -> None:
+def test_an_address_that_is_not_of_the_web_is_not_kept(
+    tmp_path: Path, link: str, place: str
+) -> None:
     words = {
         "archived": f"Archived-At: <{link}>\n\nThe lock gate holds.",
         "html": f"Content-Type: text/html\n\n<p>Holds.<a href='{link}'>View in browser</a>",
         "plain": f"\nView in browser: {link}\n\nThe lock gate holds.",
     }
-    (tmp_path / "a.eml").write_text(f"Subject: Lock\nMIME-Version: 1.0\n{words[place]}", encoding="utf-8")
+    (tmp_path / "a.eml").write_text(
+        f"Subject: Lock\nMIME-Version: 1.0\n{words[place]}", encoding="utf-8"
+    )
     (entry,) = entries(found(tmp_path))
     assert entry.url is None
 
 
-OWN_SERVER = (
-    "Received: by 2002:a05:6214 with SMTP id 7\nReceived: from x by mx.own.example with ESMTPS id 8\n"
-)
+OWN_SERVER = "Received: by 2002:a05:6214 with SMTP id 7\nReceived: from x by mx.own.example with ESMTPS id 8\n"
 SIGNED_BY = "Authentication-Results: mx.own.example; spf=pass; dkim=pass header.i=@{} header.s=k header.b=x\n"
 WITH_POLICY = "Authentication-Results: mx.own.example 1;\n dmarc=pass (p=REJECT; {1}) header.from={0}\n"
 
@@ -256,21 +282,43 @@ WITH_POLICY = "Authentication-Results: mx.own.example 1;\n dmarc=pass (p=REJECT;
             OWN_SERVER + SIGNED_BY.format("gazette.example"),
             "gazette.example",
         ),
-        ("desk@gazette.example", OWN_SERVER + WITH_POLICY.format("gazette.example", "x"), "gazette.example"),
-        # What follows does not come from where it says.
-        ("Gazette <desk@gazette.example>", "", "desk@gazette.example"),
-        ("Gazette <desk@gazette.example>", "List-Id: Gazette <gazette.example>\n", "desk@gazette.example"),
-        ("Gazette <desk@spam.example>", OWN_SERVER + SIGNED_BY.format("spam.example"), "spam.example"),
-        ("desk@gazette.example", OWN_SERVER + SIGNED_BY.format("spam.example"), "desk@gazette.example"),
-        ("desk@gazette.example", SIGNED_BY.format("gazette.example"), "desk@gazette.example"),
         (
             "desk@gazette.example",
-            OWN_SERVER + SIGNED_BY.format("gazette.example").replace("mx.own", "mx.other-server"),
+            OWN_SERVER + WITH_POLICY.format("gazette.example", "x"),
+            "gazette.example",
+        ),
+        # What follows does not come from where it says.
+        ("Gazette <desk@gazette.example>", "", "desk@gazette.example"),
+        (
+            "Gazette <desk@gazette.example>",
+            "List-Id: Gazette <gazette.example>\n",
+            "desk@gazette.example",
+        ),
+        (
+            "Gazette <desk@spam.example>",
+            OWN_SERVER + SIGNED_BY.format("spam.example"),
+            "spam.example",
+        ),
+        (
+            "desk@gazette.example",
+            OWN_SERVER + SIGNED_BY.format("spam.example"),
             "desk@gazette.example",
         ),
         (
             "desk@gazette.example",
-            OWN_SERVER + WITH_POLICY.format("spam.example", "header.from=gazette.example"),
+            SIGNED_BY.format("gazette.example"),
+            "desk@gazette.example",
+        ),
+        (
+            "desk@gazette.example",
+            OWN_SERVER
+            + SIGNED_BY.format("gazette.example").replace("mx.own", "mx.other-server"),
+            "desk@gazette.example",
+        ),
+        (
+            "desk@gazette.example",
+            OWN_SERVER
+            + WITH_POLICY.format("spam.example", "header.from=gazette.example"),
             "desk@gazette.example",
         ),
         (
@@ -278,7 +326,11 @@ WITH_POLICY = "Authentication-Results: mx.own.example 1;\n dmarc=pass (p=REJECT;
             OWN_SERVER + SIGNED_BY.format("gazette.example").replace("=pass", "=fail"),
             "desk@gazette.example",
         ),
-        ("x@substack.com", OWN_SERVER + SIGNED_BY.format("substack.com"), "x@substack.com"),
+        (
+            "x@substack.com",
+            OWN_SERVER + SIGNED_BY.format("substack.com"),
+            "x@substack.com",
+        ),
     ],
 )
 def test_a_mail_is_of_the_site_that_its_server_has_confirmed(
@@ -306,7 +358,9 @@ def test_a_mail_is_of_the_site_that_its_server_has_confirmed(
         "x-dkim=pass header.d=gazette.example",
     ],
 )
-def test_an_address_in_the_results_of_a_server_confirms_nothing(tmp_path: Path, result: str) -> None:
+def test_an_address_in_the_results_of_a_server_confirms_nothing(
+    tmp_path: Path, result: str
+) -> None:
     results = f"{OWN_SERVER}Authentication-Results: mx.own.example; {result}\n"
     mail = f"{results}From: desk@gazette.example\nSubject: Lock\nMIME-Version: 1.0\n\nThe lock holds."
     (tmp_path / "a.eml").write_text(mail)
@@ -322,7 +376,9 @@ def test_an_address_in_the_results_of_a_server_confirms_nothing(tmp_path: Path, 
         "dkim=pass header.i=desk@Gazette.example",
     ],
 )
-def test_results_are_read_in_the_forms_that_servers_write(tmp_path: Path, result: str) -> None:
+def test_results_are_read_in_the_forms_that_servers_write(
+    tmp_path: Path, result: str
+) -> None:
     results = f"{OWN_SERVER}Authentication-Results: mx.own.example; {result}\n"
     mail = f"{results}From: desk@gazette.example\nSubject: Lock\nMIME-Version: 1.0\n\nThe lock holds."
     (tmp_path / "a.eml").write_text(mail)
@@ -375,13 +431,23 @@ def test_a_footer_of_a_newsletter_in_html_is_no_text() -> None:
     body = "".join(f"<p>{one}</p>" for one in ABOVE.split("\n\n"))
     footer = "<p>You receive this because you subscribed. <a href='https://b.example/u'>Unsubscribe</a></p>"
     signature = "<div class='moz-signature'>-- <br>Ada Lorne<br>Lindauer Bote</div>"
-    for below in (footer, signature, f"{signature}<div>{footer}</div><p>Lindau, Seestraße 1</p>"):
-        assert "Unsubscribe" not in text_of_mail(f"<html><body>{body}{below}</body></html>", "html")
-        assert "Ada Lorne" not in text_of_mail(f"<html><body>{body}{below}</body></html>", "html")
+    for below in (
+        footer,
+        signature,
+        f"{signature}<div>{footer}</div><p>Lindau, Seestraße 1</p>",
+    ):
+        assert "Unsubscribe" not in text_of_mail(
+            f"<html><body>{body}{below}</body></html>", "html"
+        )
+        assert "Ada Lorne" not in text_of_mail(
+            f"<html><body>{body}{below}</body></html>", "html"
+        )
 
 
 def test_sentences_before_that_about_the_subscription_stay() -> None:
-    assert text_of_mail(f"{ABOVE} Unsubscribe: https://bote.example/u/1\n") == text_of_mail(ABOVE)
+    assert text_of_mail(
+        f"{ABOVE} Unsubscribe: https://bote.example/u/1\n"
+    ) == text_of_mail(ABOVE)
     link = "<a href='https://b.example/u'>Unsubscribe</a>"
     assert text_of_mail(f"<div>{STORY}<br><br>{link}</div>", "html") == text_of_mail(
         f"<p>{STORY}</p>", "html"

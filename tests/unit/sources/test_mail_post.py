@@ -20,7 +20,11 @@ LOOPBACK = ("127.0.0.0/8",)
 
 def mail() -> EmailMessage:
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = SENDER, "anna@b.example", "Übersicht"
+    message["From"], message["To"], message["Subject"] = (
+        SENDER,
+        "anna@b.example",
+        "Übersicht",
+    )
     message["Message-ID"] = "<msg_1@a.example>"
     message.set_content("Grüße")
     return message
@@ -28,7 +32,9 @@ def mail() -> EmailMessage:
 
 def at(port: int, security: MailSecurity = "none", **login: str) -> Server:
     """A server on loopback."""
-    return Server(host="127.0.0.1", port=port, security=security, sender=SENDER, **login)
+    return Server(
+        host="127.0.0.1", port=port, security=security, sender=SENDER, **login
+    )
 
 
 def poster(*networks: str, seconds: float = 5.0) -> MailPoster:
@@ -47,7 +53,10 @@ def test_mail_arrives_whole() -> None:
 def test_a_private_address_is_refused_unless_it_is_allowed() -> None:
     with MailServer() as server:
         for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1"):
-            sent = poster().send(Server(host=host, port=server.port, security="none", sender=SENDER), mail())
+            sent = poster().send(
+                Server(host=host, port=server.port, security="none", sender=SENDER),
+                mail(),
+            )
             assert not sent.is_accepted
             assert "fetch.allow_private" in sent.problem
         assert server.came == 0
@@ -61,7 +70,9 @@ def test_a_name_is_resolved_once_and_every_address_of_it_is_checked() -> None:
         return ["93.184.216.34", "127.0.0.1"]
 
     guarded = MailPoster(ClientSettings(), deadline_seconds=5.0, resolve=resolve)
-    sent = guarded.send(Server(host="mail.example", port=25, security="none", sender=SENDER), mail())
+    sent = guarded.send(
+        Server(host="mail.example", port=25, security="none", sender=SENDER), mail()
+    )
     assert "127.0.0.1" in sent.problem
     assert asked == ["mail.example"]
 
@@ -73,7 +84,9 @@ def test_a_name_is_resolved_once_and_every_address_of_it_is_checked() -> None:
         ("554 no anna@b.example", "smtp 554: the server refuses the mail"),
     ],
 )
-def test_a_refusal_is_told_without_the_words_of_the_server(answer: str, words: str) -> None:
+def test_a_refusal_is_told_without_the_words_of_the_server(
+    answer: str, words: str
+) -> None:
     with MailServer() as server:
         server.answer = lambda: answer
         sent = poster(*LOOPBACK).send(at(server.port), mail())
@@ -91,7 +104,9 @@ def test_a_server_that_is_no_mail_server_or_away() -> None:
 
 def test_without_encryption_no_password_is_sent() -> None:
     with MailServer() as server:
-        sent = poster(*LOOPBACK).send(at(server.port, "starttls", user=USER, password=PASSWORD), mail())
+        sent = poster(*LOOPBACK).send(
+            at(server.port, "starttls", user=USER, password=PASSWORD), mail()
+        )
         assert (
             sent.problem
             == "the mail server does not offer the encryption or the login that its address asks for"
@@ -111,7 +126,9 @@ def test_login_after_starttls_with_a_certificate_that_is_checked(
         assert poster(*LOOPBACK).send(given, mail()).is_accepted
         wrong = at(server.port, "starttls", user=USER, password="no")
         refused = poster(*LOOPBACK).send(wrong, mail())
-        assert refused.problem == "smtp 535: the server refuses the user or the password"
+        assert (
+            refused.problem == "smtp 535: the server refuses the user or the password"
+        )
         assert len(server.taken) == 1
 
 
@@ -127,7 +144,9 @@ def test_a_stop_ends_a_connection_that_hangs() -> None:
         server.answer = hang
         sending = poster(*LOOPBACK, seconds=60.0)
         results = []
-        thread = threading.Thread(target=lambda: results.append(sending.send(at(server.port), mail())))
+        thread = threading.Thread(
+            target=lambda: results.append(sending.send(at(server.port), mail()))
+        )
         thread.start()
         assert entered.wait(20.0)
         sending.close()

@@ -21,7 +21,9 @@ from tests.support.imap_server import PASSWORD, USER, ImapServer, mail
 from tests.support.waiting import wait_until
 from tests.support.world import Time
 
-TUNING = msgspec.structs.replace(source_tuning(Tuning()), max_entries=5, max_article_bytes=20_000)
+TUNING = msgspec.structs.replace(
+    source_tuning(Tuning()), max_entries=5, max_article_bytes=20_000
+)
 DEADLINE_SECONDS = 5.0
 LOOPBACK = ("127.0.0.0/8",)
 
@@ -33,7 +35,12 @@ def imap() -> Iterator[ImapServer]:
 
 
 def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMailbox:
-    options = {"folder": "INBOX", "host": "127.0.0.1", "user": USER, "password": PASSWORD}
+    options = {
+        "folder": "INBOX",
+        "host": "127.0.0.1",
+        "user": USER,
+        "password": PASSWORD,
+    }
     options |= {"networks": LOOPBACK, "tuning": TUNING, "time": Time()} | more
     time: Time = options["time"]  # type: ignore[assignment]
     client = Client(
@@ -45,7 +52,9 @@ def read(server: ImapServer, state: str | None = None, **more: object) -> ReadMa
     address = server.url(quote(str(options["folder"])), str(options["host"]))
     try:
         address = address.replace("://", f"://{quote(str(options['user']), safe='')}@")
-        return read_mailbox(client, address, str(options["password"]), options["tuning"], state)  # type: ignore[arg-type]
+        return read_mailbox(
+            client, address, str(options["password"]), options["tuning"], state
+        )  # type: ignore[arg-type]
     finally:
         client.close()
 
@@ -64,13 +73,22 @@ def fails(server: ImapServer, **more: object) -> str:
 def test_the_newest_messages_first_then_those_that_arrive(imap: ImapServer) -> None:
     imap.add(*(mail(n, "x") for n in range(1, 9)))
     first = read(imap)
-    assert (numbers(first), first.state, first.count, first.has_more) == ([4, 5, 6, 7, 8], "7/8", 8, False)
+    assert (numbers(first), first.state, first.count, first.has_more) == (
+        [4, 5, 6, 7, 8],
+        "7/8",
+        8,
+        False,
+    )
     assert first.messages[0].data == imap.messages[4]
     again = read(imap, first.state)
     assert (numbers(again), again.state, again.has_more) == ([], "7/8", False)
     imap.add(*(mail(n, "y") for n in range(9, 16)))
     second = read(imap, again.state)
-    assert (numbers(second), second.state, second.has_more) == ([9, 10, 11, 12, 13], "7/13", True)
+    assert (numbers(second), second.state, second.has_more) == (
+        [9, 10, 11, 12, 13],
+        "7/13",
+        True,
+    )
     third = read(imap, second.state)
     assert (numbers(third), third.has_more) == ([14, 15], False)
 
@@ -96,7 +114,9 @@ def test_a_renumbered_folder_is_read_as_at_first(imap: ImapServer) -> None:
 def test_an_empty_folder_and_a_message_that_is_gone(imap: ImapServer) -> None:
     assert (read(imap).state, read(imap).messages) == ("7/0", ())
     imap.add(mail(1, "x"), mail(2, "x"))
-    imap.hostile = lambda said: b"$ OK done\r\n" if said.startswith("UID FETCH 1 ") else None
+    imap.hostile = lambda said: (
+        b"$ OK done\r\n" if said.startswith("UID FETCH 1 ") else None
+    )
     found = read(imap, "7/0")
     assert (numbers(found), found.state, found.has_more) == ([2], "7/2", False)
 
@@ -104,13 +124,18 @@ def test_an_empty_folder_and_a_message_that_is_gone(imap: ImapServer) -> None:
 def test_a_long_message_is_left_out_and_the_others_are_read(imap: ImapServer) -> None:
     imap.add(mail(1, "x"), mail(2, "x" * 30_000), mail(3, "x"))
     found = read(imap, "7/0")
-    assert [(one.number, one.data is None) for one in found.messages] == [(1, False), (2, True)]
+    assert [(one.number, one.data is None) for one in found.messages] == [
+        (1, False),
+        (2, True),
+    ]
     assert found.has_more
     assert numbers(read(imap, found.state)) == [3]
 
 
 @pytest.mark.parametrize("state", [None, "7/0"])
-def test_long_messages_are_read_in_several_polls(imap: ImapServer, state: str | None) -> None:
+def test_long_messages_are_read_in_several_polls(
+    imap: ImapServer, state: str | None
+) -> None:
     imap.add(*(mail(n, "x" * 16_000) for n in range(1, 6)))
     first = read(imap, state)
     assert first.has_more
@@ -144,15 +169,27 @@ def test_a_server_without_sasl_gets_a_login(imap: ImapServer) -> None:
     assert fails(imap, password="s3cret") == "login: the server takes no passwords"
 
 
-def test_refusals_have_a_cause_without_the_words_of_the_server(imap: ImapServer) -> None:
-    assert fails(imap, password="s3cret!") == "login: the server refuses the user or the password"
-    assert fails(imap, folder="Spam") == "folder: the server has no folder 'Spam', or does not open it"
+def test_refusals_have_a_cause_without_the_words_of_the_server(
+    imap: ImapServer,
+) -> None:
+    assert (
+        fails(imap, password="s3cret!")
+        == "login: the server refuses the user or the password"
+    )
+    assert (
+        fails(imap, folder="Spam")
+        == "folder: the server has no folder 'Spam', or does not open it"
+    )
     imap.greeting = b"* BYE s3cret\r\n"
     assert fails(imap) == "protocol: 127.0.0.1 does not answer as an IMAP server"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "127.1", "2130706433"])
-def test_private_addresses_are_refused_unless_allowed(imap: ImapServer, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]", "127.1", "2130706433"]
+)
+def test_private_addresses_are_refused_unless_allowed(
+    imap: ImapServer, host: str
+) -> None:
     assert fails(imap, host=host, networks=()).startswith("refused: ")
     assert imap.commands == []
 
@@ -169,13 +206,19 @@ def test_tls_with_a_certificate_that_is_checked(
         trust(certificate, monkeypatch)
         assert numbers(read(server)) == [1]
         if kind == "starttls":
-            assert server.commands.index("STARTTLS") < server.commands.index("AUTHENTICATE PLAIN")
+            assert server.commands.index("STARTTLS") < server.commands.index(
+                "AUTHENTICATE PLAIN"
+            )
 
 
 def test_no_password_in_the_clear_but_on_this_machine(imap: ImapServer) -> None:
     imap.add(mail(1, "x"))
     assert numbers(read(imap)) == [1]
-    client = Client(ClientSettings(allow_private=LOOPBACK), Tuning(), resolve=lambda *_: ["127.0.0.1"])
+    client = Client(
+        ClientSettings(allow_private=LOOPBACK),
+        Tuning(),
+        resolve=lambda *_: ["127.0.0.1"],
+    )
     address = imap.url(host="mail.example").replace("://", "://anna@")
     with pytest.raises(FetchError, match="offers no STARTTLS"):
         read_mailbox(client, address, PASSWORD, TUNING)
@@ -185,26 +228,51 @@ def test_no_password_in_the_clear_but_on_this_machine(imap: ImapServer) -> None:
 
 def test_what_is_injected_before_the_encryption_is_refused(certificate: Path) -> None:
     with ImapServer(starttls=server_context(certificate)) as server:
-        server.hostile = lambda said: b"$ OK go\r\n* CAPABILITY X\r\n" if said == "STARTTLS" else None
-        assert fails(server) == "tls: the server does not begin the encryption that it offers"
+        server.hostile = lambda said: (
+            b"$ OK go\r\n* CAPABILITY X\r\n" if said == "STARTTLS" else None
+        )
+        assert (
+            fails(server)
+            == "tls: the server does not begin the encryption that it offers"
+        )
 
 
 ENDLESS = {
-    "a line without an end": lambda said: b"* " + b"x" * 3_000_000 if said.startswith("EXAMINE") else None,
-    "lines without an end": lambda said: b"* 1 EXISTS\r\n" * 20_000 if said.startswith("EXAMINE") else None,
+    "a line without an end": lambda said: (
+        b"* " + b"x" * 3_000_000 if said.startswith("EXAMINE") else None
+    ),
+    "lines without an end": lambda said: (
+        b"* 1 EXISTS\r\n" * 20_000 if said.startswith("EXAMINE") else None
+    ),
     "a literal of a gigabyte": lambda said: (
-        b"* 1 FETCH (UID 1 BODY[] {1000000000}\r\n" if said.startswith("UID FETCH 1 ") else None
+        b"* 1 FETCH (UID 1 BODY[] {1000000000}\r\n"
+        if said.startswith("UID FETCH 1 ")
+        else None
     ),
     "a size of many digits": lambda said: (
-        b"* 1 FETCH (UID 1 BODY[] {" + b"9" * 4500 + b"}\r\n" if said.startswith("UID FETCH 1 ") else None
+        b"* 1 FETCH (UID 1 BODY[] {" + b"9" * 4500 + b"}\r\n"
+        if said.startswith("UID FETCH 1 ")
+        else None
     ),
-    "continuations": lambda said: b"+ \r\n" * 30_000 if said.startswith("AUTH") else None,
-    "no such command": lambda said: b"$ BAD s3cret\r\n" if said.startswith("UID SEARCH") else None,
-    "no list": lambda said: b"$ NO s3cret\r\n" if said.startswith("UID SEARCH") else None,
-    "no message": lambda said: b"$ NO s3cret\r\n" if said.startswith("UID FETCH 1 ") else None,
-    "binary": lambda said: bytes(range(256)) * 10 + b"\r\n" if said.startswith("EXAMINE") else None,
+    "continuations": lambda said: (
+        b"+ \r\n" * 30_000 if said.startswith("AUTH") else None
+    ),
+    "no such command": lambda said: (
+        b"$ BAD s3cret\r\n" if said.startswith("UID SEARCH") else None
+    ),
+    "no list": lambda said: (
+        b"$ NO s3cret\r\n" if said.startswith("UID SEARCH") else None
+    ),
+    "no message": lambda said: (
+        b"$ NO s3cret\r\n" if said.startswith("UID FETCH 1 ") else None
+    ),
+    "binary": lambda said: (
+        bytes(range(256)) * 10 + b"\r\n" if said.startswith("EXAMINE") else None
+    ),
     "nothing": lambda said: b"" if said.startswith("EXAMINE") else None,
-    "another tag": lambda said: b"ZZZZ99 OK\r\n" if said.startswith("EXAMINE") else None,
+    "another tag": lambda said: (
+        b"ZZZZ99 OK\r\n" if said.startswith("EXAMINE") else None
+    ),
     "no capability": lambda said: b"$ OK\r\n" if said == "CAPABILITY" else None,
 }
 
@@ -239,7 +307,9 @@ FRAGMENTS = [
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
-    parts=st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=5), min_size=1, max_size=4),
+    parts=st.lists(
+        st.lists(st.sampled_from(FRAGMENTS), max_size=5), min_size=1, max_size=4
+    ),
     at=st.integers(0, 9),
     is_ended=st.booleans(),
     state=st.sampled_from([None, "7/0", "7/1", "7/2/3/2", "8/1", ""]),
@@ -288,7 +358,9 @@ FATAL = {
     "an announced length that is too short": lambda _: (
         b"* 1 FETCH (UID 3 BODY[] {4}\r\nSubject: a\r\n\r\nb\r\n)\r\n$ OK\r\n"
     ),
-    "a length of many digits": lambda _: b"* 1 FETCH (UID 3 BODY[] {" + b"9" * 4500 + b"}\r\n",
+    "a length of many digits": lambda _: (
+        b"* 1 FETCH (UID 3 BODY[] {" + b"9" * 4500 + b"}\r\n"
+    ),
 }
 
 
@@ -301,7 +373,9 @@ def test_a_message_at_which_the_connection_always_fails_is_left_out(
     imap.add(*(mail(n, "x") for n in range(1, 6)))
     if start is None:
         imap.messages = {n: one for n, one in imap.messages.items() if n > 2}
-    imap.hostile = lambda said: FATAL[what](imap) if said.startswith("UID FETCH 3") else None
+    imap.hostile = lambda said: (
+        FATAL[what](imap) if said.startswith("UID FETCH 3") else None
+    )
     state, taken, failed = start, [], []
     while state != "7/5":
         try:
@@ -313,23 +387,31 @@ def test_a_message_at_which_the_connection_always_fails_is_left_out(
         state = found.state
         taken += [one if one.data is None else one.number for one in found.messages]
     (aside,) = [one for one in taken if not isinstance(one, int)]
-    assert [one for one in taken if isinstance(one, int)] == ([4, 5] if start is None else [1, 2, 4, 5])
+    assert [one for one in taken if isinstance(one, int)] == (
+        [4, 5] if start is None else [1, 2, 4, 5]
+    )
     assert failed == ["message 3 (attempt 1 of 3)", "message 3 (attempt 2 of 3)"]
     assert aside.number == 3
     assert aside.problem.startswith("reading it failed 3 times (")
     assert "s3cret" not in aside.problem
 
 
-def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(imap: ImapServer) -> None:
+def test_attempts_at_a_message_that_is_gone_do_not_count_for_the_next(
+    imap: ImapServer,
+) -> None:
     imap.add(mail(1, "x"), mail(2, "x"))
     imap.hostile = lambda said: b"" if "BODY" in said else None
     assert "message 2 (attempt 1 of 3)" in fails(imap, state="7/1/1/2")
     one_message = msgspec.structs.replace(TUNING, max_entries=1)
-    assert "message 2 (attempt 1 of 3)" in fails(imap, state="6/1/2/2", tuning=one_message)
+    assert "message 2 (attempt 1 of 3)" in fails(
+        imap, state="6/1/2/2", tuning=one_message
+    )
     assert "message 2 (attempt 2 of 3)" in fails(imap, state="7/1/2/1")
 
 
-@pytest.mark.parametrize("said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), ()])
+@pytest.mark.parametrize(
+    "said", [(b"* X {" + b"9" * 4500 + b"}\r\n",), (b"\xff" * 1000 + b"\r\n",), ()]
+)
 def test_what_was_read_is_kept_however_the_server_takes_leave(
     imap: ImapServer, said: tuple[bytes, ...]
 ) -> None:
@@ -344,14 +426,18 @@ def test_what_was_read_is_kept_however_the_server_takes_leave(
 def test_numbers_that_lie_do_not_move_the_state_back(imap: ImapServer) -> None:
     imap.add(mail(1, "x"))
     imap.hostile = lambda said: (
-        b"* SEARCH 3 2 x 99999999999999 -4 7\r\n$ OK done\r\n" if said.startswith("UID SEARCH") else None
+        b"* SEARCH 3 2 x 99999999999999 -4 7\r\n$ OK done\r\n"
+        if said.startswith("UID SEARCH")
+        else None
     )
     found = read(imap, "7/5")
     assert (numbers(found), found.state) == ([], "7/7")
 
 
 @pytest.mark.parametrize("sent", [(), b"*" * 10_000])
-def test_a_server_that_hangs_or_drips_is_cut_at_the_deadline(imap: ImapServer, sent: Iterable[int]) -> None:
+def test_a_server_that_hangs_or_drips_is_cut_at_the_deadline(
+    imap: ImapServer, sent: Iterable[int]
+) -> None:
     time = Time()
     began = time.monotonic()
 
@@ -381,4 +467,5 @@ def test_a_stop_ends_a_connection_that_hangs(imap: ImapServer) -> None:
     wait_until(lambda: imap.commands, "a command")
     client.close()
     thread.join(30)
-    assert ended in (["stopped"], ["connect"])  # the poller asks whether the program ends
+    # The poller asks whether the program ends
+    assert ended in (["stopped"], ["connect"])

@@ -50,7 +50,10 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
 @pytest.mark.later
 @pytest.mark.slow
 @given(
-    st.text() | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [A-Z+0-9]*")
+    st.text()
+    | st.from_regex(
+        r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,6} [0-9:]{1,9} [A-Z+0-9]*"
+    )
 )
 def test_any_retry_after_is_within_the_clamp_or_nothing(value: str) -> None:
     seconds = parse_retry_after(value, NOW, TUNING)
@@ -126,9 +129,15 @@ def test_a_server_at_home_needs_no_gap() -> None:
 def test_closing_turns_away_who_waits() -> None:
     rate_limiter = gate_of(60.0, 1)
     with rate_limiter.turn("a.example"), ThreadPoolExecutor(3) as threads:
-        waiting = [threads.submit(lambda: rate_limiter.turn("a.example").__enter__()) for _ in range(3)]
+        waiting = [
+            threads.submit(lambda: rate_limiter.turn("a.example").__enter__())
+            for _ in range(3)
+        ]
         rate_limiter.close()
-        assert all(isinstance(future.exception(timeout=PATIENCE_SECONDS), FetchError) for future in waiting)
+        assert all(
+            isinstance(future.exception(timeout=PATIENCE_SECONDS), FetchError)
+            for future in waiting
+        )
 
 
 @pytest.fixture
@@ -150,7 +159,9 @@ def turned_away(gate: RateLimiter, host: str) -> float | None:
         return error.retry_after_seconds if error.cause == "asked to wait" else -1.0
 
 
-def test_a_429_holds_all_feeds_of_the_host_and_of_no_other(gate: RateLimiter, clock: Time) -> None:
+def test_a_429_holds_all_feeds_of_the_host_and_of_no_other(
+    gate: RateLimiter, clock: Time
+) -> None:
     gate.asked_to_wait("a.example", "http://a.example/1", 429, 600.0)
     assert turned_away(gate, "a.example") == 600.0
     assert turned_away(gate, "b.example") is None
@@ -160,7 +171,9 @@ def test_a_429_holds_all_feeds_of_the_host_and_of_no_other(gate: RateLimiter, cl
     assert turned_away(gate, "a.example") is None
 
 
-@pytest.mark.parametrize(("seconds", "held"), [(60.0, 60.0), (DAY, 3600.0), (None, 300.0)])
+@pytest.mark.parametrize(
+    ("seconds", "held"), [(60.0, 60.0), (DAY, 3600.0), (None, 300.0)]
+)
 def test_a_platform_never_stands_still_for_a_day(
     seconds: float | None, held: float, gate: RateLimiter
 ) -> None:
@@ -168,24 +181,32 @@ def test_a_platform_never_stands_still_for_a_day(
     assert turned_away(gate, "a.example") == held
 
 
-def test_one_bad_route_of_a_platform_holds_nobody_else_but_two_do(gate: RateLimiter) -> None:
+def test_one_bad_route_of_a_platform_holds_nobody_else_but_two_do(
+    gate: RateLimiter,
+) -> None:
     for _ in range(3):
         gate.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
     assert turned_away(gate, "a.example") is None
     gate.asked_to_wait("a.example", "http://a.example/2", 503, None)
-    assert turned_away(gate, "a.example") is None, "a 503 that names no time is a plain failure"
+    assert turned_away(gate, "a.example") is None, (
+        "a 503 that names no time is a plain failure"
+    )
     gate.asked_to_wait("a.example", "http://a.example/2", 503, 600.0)
     assert turned_away(gate, "a.example") == 600.0, "the shorter of both"
 
 
-def test_two_bad_routes_at_different_times_hold_nobody(gate: RateLimiter, clock: Time) -> None:
+def test_two_bad_routes_at_different_times_hold_nobody(
+    gate: RateLimiter, clock: Time
+) -> None:
     gate.asked_to_wait("a.example", "http://a.example/1", 503, 900.0)
     clock.run(901.0)
     gate.asked_to_wait("a.example", "http://a.example/2", 503, 900.0)
     assert turned_away(gate, "a.example") is None
 
 
-def test_each_429_doubles_the_gap_and_good_answers_halve_it_again(gate: RateLimiter, clock: Time) -> None:
+def test_each_429_doubles_the_gap_and_good_answers_halve_it_again(
+    gate: RateLimiter, clock: Time
+) -> None:
 
     def gap() -> float:
         with gate.turn("a.example"):
@@ -194,7 +215,8 @@ def test_each_429_doubles_the_gap_and_good_answers_halve_it_again(gate: RateLimi
 
     for doubled in (2.0, 4.0, 8.0, 16.0, 32.0, 32.0):
         gate.asked_to_wait("a.example", "u", 429, 60.0)
-        gate.asked_to_wait("a.example", "u", 429, 60.0)  # came back together: counts once
+        # Came back together: counts once
+        gate.asked_to_wait("a.example", "u", 429, 60.0)
         clock.run(3600.0)
         assert gap() == doubled
     for halved in (16.0, 8.0, 4.0, 2.0, 1.0, 1.0):
@@ -204,7 +226,9 @@ def test_each_429_doubles_the_gap_and_good_answers_halve_it_again(gate: RateLimi
         assert gap() == halved
 
 
-def test_no_feed_waits_for_the_wide_gaps_of_the_pages_of_its_host(gate: RateLimiter, clock: Time) -> None:
+def test_no_feed_waits_for_the_wide_gaps_of_the_pages_of_its_host(
+    gate: RateLimiter, clock: Time
+) -> None:
     for _ in range(6):
         gate.asked_to_wait("a.example", "u", 429, 60.0, is_page=True)
         clock.run(3600.0)
@@ -231,8 +255,15 @@ def test_the_step_of_a_redirect_waits_for_nobody_and_is_paid_for_afterwards(
     assert gate.ready_in("a.example") == 3.0
 
 
-@given(st.lists(st.tuples(st.sampled_from(["ask", "429", "503", "ok"]), st.integers(0, 100)), max_size=60))
-def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(steps: list[tuple[str, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["ask", "429", "503", "ok"]), st.integers(0, 100)),
+        max_size=60,
+    )
+)
+def test_starts_at_a_host_lie_a_gap_apart_whatever_it_answers(
+    steps: list[tuple[str, int]],
+) -> None:
     clock = Time()
     gate = RateLimiter(TUNING, clock.monotonic, clock.run)
     starts: list[float] = []

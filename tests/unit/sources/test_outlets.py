@@ -16,10 +16,13 @@ def outlets(
 ) -> list[tuple[str, str] | None]:
     """The key and the name of the outlet of each item."""
     listed = "".join(
-        f"<item><guid>{n}</guid><title>Title {n}</title>{item}</item>" for n, item in enumerate(items)
+        f"<item><guid>{n}</guid><title>Title {n}</title>{item}</item>"
+        for n, item in enumerate(items)
     )
     head = f"<title>{title}</title><link>{site}</link>"
-    feed = read(f"<rss version='2.0'><channel>{head}{listed}</channel></rss>", url=url, **more)
+    feed = read(
+        f"<rss version='2.0'><channel>{head}{listed}</channel></rss>", url=url, **more
+    )
     assert len(feed.entries) == len(items)
     found = [entry.resolved_outlet for entry in feed.entries]
     return [(one.key, one.name) if one else None for one in found]
@@ -42,7 +45,10 @@ def link(url: str) -> str:
         ("Example Times - Latest", "Example Times"),
         ("EX > World", "EX > World"),
         ("Harbour Post RSS Feed", "Harbour Post"),
-        ("Science &amp;amp; technology - experiments", "Science & technology - experiments"),
+        (
+            "Science &amp;amp; technology - experiments",
+            "Science & technology - experiments",
+        ),
         ("(Ada|Ann)'s notes", "(Ada|Ann)'s notes"),
         ("RSS", "example.org"),
         ("World", "example.org"),
@@ -55,13 +61,20 @@ def link(url: str) -> str:
         ("每日港報 | 國際", "每日港報 | 國際"),
     ],
 )
-def test_the_name_is_the_title_of_the_feed_without_section_and_format(title: str, name: str) -> None:
+def test_the_name_is_the_title_of_the_feed_without_section_and_format(
+    title: str, name: str
+) -> None:
     assert outlet(title=title) == ("example.org", name)
 
 
-def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_name() -> None:
+def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_name() -> (
+    None
+):
     assert outlet(name="My harbour") == ("example.org", "My harbour")
-    assert outlet(title="NYT > World", url="https://www.nytimes.com/feed")[1] == "The New York Times"
+    assert (
+        outlet(title="NYT > World", url="https://www.nytimes.com/feed")[1]
+        == "The New York Times"
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,35 +85,61 @@ def test_the_name_of_the_source_goes_before_the_title_and_a_common_host_has_a_na
         ("The Harbour Science Monitor | All stories", "The Harbour Science Monitor"),
     ],
 )
-def test_a_name_that_a_list_took_from_the_feed_is_no_name_of_the_source(title: str, name: str) -> None:
+def test_a_name_that_a_list_took_from_the_feed_is_no_name_of_the_source(
+    title: str, name: str
+) -> None:
     assert outlet(name=title, title=title)[1] == name
 
 
 @pytest.mark.parametrize(
-    "site", ["", "http://localhost:4000/", "http://10.0.0.7/", "https://example.org/blog"]
+    "site",
+    ["", "http://localhost:4000/", "http://10.0.0.7/", "https://example.org/blog"],
 )
 @pytest.mark.parametrize(
     "item",
-    ["", link("http://localhost:4000/a"), link("http://nas.local/a"), link("https://www.example.org/a")],
+    [
+        "",
+        link("http://localhost:4000/a"),
+        link("http://nas.local/a"),
+        link("https://www.example.org/a"),
+    ],
 )
-def test_an_entry_of_the_feeds_own_has_the_outlet_of_the_feed(site: str, item: str) -> None:
+def test_an_entry_of_the_feeds_own_has_the_outlet_of_the_feed(
+    site: str, item: str
+) -> None:
     assert outlet(item, site=site) == ("example.org", "Harbour Post")
 
 
 @pytest.mark.parametrize(
     "item",
-    [link("https://t.co/x"), link("https://feedproxy.google.com/~r/HarbourPost/x"), link("https://bit.ly/x")],
+    [
+        link("https://t.co/x"),
+        link("https://feedproxy.google.com/~r/HarbourPost/x"),
+        link("https://bit.ly/x"),
+    ],
 )
 def test_a_redirector_is_no_outlet(item: str) -> None:
     assert outlet(item) == ("example.org", "Harbour Post")
 
 
 def test_a_feed_at_another_host_has_the_outlet_of_its_site() -> None:
-    here = {"url": "https://feeds.feedburner.com/HarbourPost", "site": "https://example.org/"}
-    assert outlet(**here) == outlet(link("https://example.org/a"), **here) == ("example.org", "Harbour Post")
+    here = {
+        "url": "https://feeds.feedburner.com/HarbourPost",
+        "site": "https://example.org/",
+    }
+    assert (
+        outlet(**here)
+        == outlet(link("https://example.org/a"), **here)
+        == ("example.org", "Harbour Post")
+    )
     assert outlet(url=here["url"]) == ("feedburner.com/HarbourPost", "Harbour Post")
-    bbc = {"url": "https://feeds.bbci.co.uk/news/rss.xml", "site": "https://www.bbc.co.uk/news"}
-    assert outlet(link("https://www.bbc.com/news/1"), title="BBC News - World", **bbc) == (
+    bbc = {
+        "url": "https://feeds.bbci.co.uk/news/rss.xml",
+        "site": "https://www.bbc.co.uk/news",
+    }
+    assert outlet(
+        link("https://www.bbc.com/news/1"), title="BBC News - World", **bbc
+    ) == (
         "bbc.com",
         "BBC",
     )
@@ -112,8 +151,10 @@ SOURCE = "<source url='{}'>The Lantern</source>"
 def test_another_sites_page_has_that_site_as_outlet() -> None:
     assert outlets(
         link("https://lantern.example/a"),
-        link("https://lantern.example/a") + SOURCE.format("https://lantern.example/rss"),
-        link("https://news.google.com/rss/articles/x") + SOURCE.format("https://lantern.example"),
+        link("https://lantern.example/a")
+        + SOURCE.format("https://lantern.example/rss"),
+        link("https://news.google.com/rss/articles/x")
+        + SOURCE.format("https://lantern.example"),
         link("https://example.org/a") + SOURCE.format("https://lantern.example"),
         link("https://example.org/a") + SOURCE.format("https://example.org/rss"),
         SOURCE.format("https://example.org/rss"),
@@ -135,25 +176,57 @@ YOUTUBE = "https://www.youtube.com/feeds/videos.xml?"
 @pytest.mark.parametrize(
     ("url", "item", "key"),
     [
-        (YOUTUBE + "channel_id=UC1", link("https://www.youtube.com/watch?v=1"), "youtube.com/channel/UC1"),
-        (YOUTUBE + "playlist_id=PL1", link("https://youtube.com/shorts/1"), "youtube.com/playlist/PL1"),
+        (
+            YOUTUBE + "channel_id=UC1",
+            link("https://www.youtube.com/watch?v=1"),
+            "youtube.com/channel/UC1",
+        ),
+        (
+            YOUTUBE + "playlist_id=PL1",
+            link("https://youtube.com/shorts/1"),
+            "youtube.com/playlist/PL1",
+        ),
         (YOUTUBE + "user=ann", "", "youtube.com/user/ann"),
-        ("https://ann.wordpress.com/feed/", link("https://ann.wordpress.com/1"), "ann.wordpress.com"),
-        ("https://medium.com/feed/@ann", link("https://medium.com/@ann/a-1?source=rss"), "medium.com/@ann"),
-        ("https://medium.com/feed/harbour", link("https://medium.com/p/1"), "medium.com/harbour"),
-        ("https://ann.substack.com/feed", link("https://open.substack.com/pub/ann/p/1"), "ann.substack.com"),
+        (
+            "https://ann.wordpress.com/feed/",
+            link("https://ann.wordpress.com/1"),
+            "ann.wordpress.com",
+        ),
+        (
+            "https://medium.com/feed/@ann",
+            link("https://medium.com/@ann/a-1?source=rss"),
+            "medium.com/@ann",
+        ),
+        (
+            "https://medium.com/feed/harbour",
+            link("https://medium.com/p/1"),
+            "medium.com/harbour",
+        ),
+        (
+            "https://ann.substack.com/feed",
+            link("https://open.substack.com/pub/ann/p/1"),
+            "ann.substack.com",
+        ),
         ("https://www.blogger.com/feeds/77/posts/default", "", "blogger.com/77"),
         ("https://rsshub.app/gazette/news?limit=9", "", "rsshub.app/gazette/news"),
         ("https://rss.app/feeds/Ab1.xml", "", "rss.app/Ab1.xml"),
     ],
 )
-def test_channels_of_one_site_are_different_outlets(url: str, item: str, key: str) -> None:
+def test_channels_of_one_site_are_different_outlets(
+    url: str, item: str, key: str
+) -> None:
     assert outlet(item, url=url) == (key, "Harbour Post")
 
 
 def test_a_link_to_a_channel_is_of_this_channel() -> None:
-    assert outlet(link("https://www.youtube.com/@bob/live")) == ("youtube.com/@bob", "youtube.com/@bob")
-    assert outlet(link("https://www.youtube.com/watch?v=1")) == ("youtube.com", "YouTube")
+    assert outlet(link("https://www.youtube.com/@bob/live")) == (
+        "youtube.com/@bob",
+        "youtube.com/@bob",
+    )
+    assert outlet(link("https://www.youtube.com/watch?v=1")) == (
+        "youtube.com",
+        "YouTube",
+    )
 
 
 def test_feeds_of_a_private_network_are_different_outlets() -> None:
@@ -162,18 +235,29 @@ def test_feeds_of_a_private_network_are_different_outlets() -> None:
         "192.168.1.9:1200/bbc/world",
         "Harbour Post",
     )
-    assert outlet(url=here, site="https://lantern.example") == ("lantern.example", "Harbour Post")
+    assert outlet(url=here, site="https://lantern.example") == (
+        "lantern.example",
+        "Harbour Post",
+    )
 
 
 def test_a_feed_in_a_file_has_its_site_or_its_title_for_an_outlet() -> None:
-    assert outlet(url=None, site="https://example.org") == ("example.org", "Harbour Post")
+    assert outlet(url=None, site="https://example.org") == (
+        "example.org",
+        "Harbour Post",
+    )
     assert outlet(url=None) == ("Harbour Post", "Harbour Post")
     assert outlet(url=None, title="RSS") is None
 
 
 def test_a_configured_outlet_is_name_and_key() -> None:
-    feed = read("<rss><channel><item><title>a</title></item></channel></rss>", outlet="Gazette")
-    assert (feed.entries[0].outlet, feed.entries[0].resolved_outlet) == ("Gazette", None)
+    feed = read(
+        "<rss><channel><item><title>a</title></item></channel></rss>", outlet="Gazette"
+    )
+    assert (feed.entries[0].outlet, feed.entries[0].resolved_outlet) == (
+        "Gazette",
+        None,
+    )
 
 
 def test_json_feeds_and_sitemaps_have_outlets() -> None:
@@ -199,8 +283,13 @@ def test_json_feeds_and_sitemaps_have_outlets() -> None:
         ("https://ucla.edu", "Causal Analysis in Theory and Practice", "ucla.edu"),
     ],
 )  # fmt: skip
-def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(site: str, title: str, name: str) -> None:
-    assert outlet(link(f"{site}/1"), title=title, site=site, url=f"{site}/feed") == (site[8:], name)
+def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(
+    site: str, title: str, name: str
+) -> None:
+    assert outlet(link(f"{site}/1"), title=title, site=site, url=f"{site}/feed") == (
+        site[8:],
+        name,
+    )
 
 
 @pytest.mark.parametrize(
@@ -213,7 +302,9 @@ def test_the_words_of_a_long_title_that_spell_the_site_are_its_name(site: str, t
         ("", "<source url='https://victim.org/feed'>Victim</source>", False),
     ],
 )
-def test_only_the_feed_at_the_address_of_a_site_names_it(site: str, item: str, *, is_own: bool) -> None:
+def test_only_the_feed_at_the_address_of_a_site_names_it(
+    site: str, item: str, *, is_own: bool
+) -> None:
     head = f"<title>Harbour Post</title><link>{site}</link>"
     text = f"<rss version='2.0'><channel>{head}<item><title>Title</title>{item}</item></channel></rss>"
     (entry,) = read(text, url="https://example.org/feed").entries
@@ -241,7 +332,9 @@ def test_the_key_of_a_feed_is_known_as_its_address(url: str) -> None:
     assert is_address(found[0])
 
 
-@pytest.mark.parametrize("name", ["Harbour Post", "Heute", "Web 2.0", "v1.25", "AC/DC", "24", "Post: 10"])
+@pytest.mark.parametrize(
+    "name", ["Harbour Post", "Heute", "Web 2.0", "v1.25", "AC/DC", "24", "Post: 10"]
+)
 def test_a_name_is_no_address(name: str) -> None:
     assert not is_address(name)
 
@@ -251,14 +344,36 @@ def test_a_name_is_no_address(name: str) -> None:
     [
         ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.co.uk/news/1", None),
         ("https://feeds.bbci.co.uk/news/rss.xml", "https://www.bbc.com/news/1", None),
-        ("https://feeds.content.dowjones.io/public/rss/x", "https://www.marketwatch.com/story/1", None),
-        ("https://feeds.skynews.com/feeds/rss/home.xml", "https://news.sky.com/story/1", None),
-        ("https://abcnews.go.com/abcnews/topstories", "https://abcnews.com/story/1", None),
-        ("https://feeds.skynews.com/feeds/rss/home.xml", "https://www.bbc.com/news/1", "skynews.com"),
-        ("https://rsshub.app/bbc/news", "https://www.bbc.com/news/1", "rsshub.app/bbc/news"),
+        (
+            "https://feeds.content.dowjones.io/public/rss/x",
+            "https://www.marketwatch.com/story/1",
+            None,
+        ),
+        (
+            "https://feeds.skynews.com/feeds/rss/home.xml",
+            "https://news.sky.com/story/1",
+            None,
+        ),
+        (
+            "https://abcnews.go.com/abcnews/topstories",
+            "https://abcnews.com/story/1",
+            None,
+        ),
+        (
+            "https://feeds.skynews.com/feeds/rss/home.xml",
+            "https://www.bbc.com/news/1",
+            "skynews.com",
+        ),
+        (
+            "https://rsshub.app/bbc/news",
+            "https://www.bbc.com/news/1",
+            "rsshub.app/bbc/news",
+        ),
     ],
 )
-def test_a_feed_speaks_for_the_sites_of_its_publisher_only(url: str, page: str, behind: str | None) -> None:
+def test_a_feed_speaks_for_the_sites_of_its_publisher_only(
+    url: str, page: str, behind: str | None
+) -> None:
     feed = f"<rss version='2.0'><channel><title>News</title><item>{link(page)}</item></channel></rss>"
     (entry,) = read(feed, url=url).entries
     assert (entry.feed_outlet.key if entry.feed_outlet else None) == behind

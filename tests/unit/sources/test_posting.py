@@ -39,14 +39,20 @@ def poster() -> Iterator[WebhookPoster]:
 
 def posted_to(poster: WebhookPoster, route: Route) -> tuple[PostResult, list[Request]]:
     with LoopbackServer({"/hook": route}) as server:
-        return poster.post(server.url("/hook"), BODY, {"webhook-id": "msg_1"}), server.requests
+        return poster.post(
+            server.url("/hook"), BODY, {"webhook-id": "msg_1"}
+        ), server.requests
 
 
 def test_one_request_with_what_was_given(poster: WebhookPoster) -> None:
     posted, (request,) = posted_to(poster, Response(202, body="thanks"))
     assert posted == PostResult(status=202)
     assert posted.is_accepted
-    assert (request.method, request.body, request.headers["webhook-id"]) == ("POST", BODY, "msg_1")
+    assert (request.method, request.body, request.headers["webhook-id"]) == (
+        "POST",
+        BODY,
+        "msg_1",
+    )
     assert request.headers["user-agent"].startswith("aggregator/")
     assert request.headers["content-length"] == str(len(BODY))
 
@@ -63,20 +69,27 @@ def test_only_2xx_is_taken(poster: WebhookPoster, status: int) -> None:
 @pytest.mark.slow
 def test_a_receiver_that_never_answers_is_left(poster: WebhookPoster) -> None:
     hasty = make_poster("127.0.0.0/8", deadline_seconds=0.2)
-    for answer in (Response(200, delay_seconds=30), Response(raw=slowly([b"HT", b"TP"] * 200, 0.1))):
+    for answer in (
+        Response(200, delay_seconds=30),
+        Response(raw=slowly([b"HT", b"TP"] * 200, 0.1)),
+    ):
         posted, _ = posted_to(hasty, answer)
         assert posted.status is None
         assert posted.problem.startswith("timeout")
 
 
-@pytest.mark.parametrize("raw", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"\x00" * 4096])
+@pytest.mark.parametrize(
+    "raw", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"\x00" * 4096]
+)
 def test_what_is_no_answer_is_a_failure(poster: WebhookPoster, raw: bytes) -> None:
     posted, _ = posted_to(poster, Response(raw=raw))
     assert posted.status is None
     assert posted.problem
 
 
-def test_an_endless_head_is_cut_and_an_endless_body_is_not_read(poster: WebhookPoster) -> None:
+def test_an_endless_head_is_cut_and_an_endless_body_is_not_read(
+    poster: WebhookPoster,
+) -> None:
     filler = itertools.repeat(b"X-Filler: " + b"x" * 8000 + b"\r\n")
     cut, _ = posted_to(poster, Response(raw=itertools.chain([HEAD], filler)))
     assert cut.status is None
@@ -114,7 +127,9 @@ def test_a_stop_ends_what_is_under_way(poster: WebhookPoster) -> None:
     posted: list[PostResult] = []
     with LoopbackServer({"/hook": Response(200, delay_seconds=60)}) as server:
         url = server.url("/hook")
-        thread = threading.Thread(target=lambda: posted.append(poster.post(url, BODY, {})))
+        thread = threading.Thread(
+            target=lambda: posted.append(poster.post(url, BODY, {}))
+        )
         thread.start()
         wait_until(lambda: server.requests, "the receiver to be asked")
         poster.close()
@@ -126,7 +141,9 @@ def test_a_stop_ends_what_is_under_way(poster: WebhookPoster) -> None:
 def test_the_signature_is_that_of_the_scheme() -> None:
     """The figures were made with the scheme's own library (standardwebhooks 1.1.0)."""
     key = signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n")
-    signed = signed_headers(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    signed = signed_headers(
+        key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+    )
     assert signed == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
         "webhook-timestamp": "1614265330",
@@ -136,7 +153,14 @@ def test_the_signature_is_that_of_the_scheme() -> None:
 
 @pytest.mark.parametrize(
     "secret",
-    ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_short", "whsec_*" * 9, "whsec_" + "A" * 92],
+    [
+        "",
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_",
+        "whsec_short",
+        "whsec_*" * 9,
+        "whsec_" + "A" * 92,
+    ],
 )
 def test_what_is_no_secret_is_refused_and_not_repeated(secret: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -144,9 +168,13 @@ def test_what_is_no_secret_is_refused_and_not_repeated(secret: str) -> None:
     assert not secret or secret == "whsec_" or secret not in str(caught.value)
 
 
-def test_a_request_whose_answer_is_lost_is_not_sent_again(poster: WebhookPoster) -> None:
+def test_a_request_whose_answer_is_lost_is_not_sent_again(
+    poster: WebhookPoster,
+) -> None:
     for raw in (b"", b"what?\r\n\r\n"):
-        with LoopbackServer({"/first": Response(204), "/hook": Response(raw=raw)}) as server:
+        with LoopbackServer(
+            {"/first": Response(204), "/hook": Response(raw=raw)}
+        ) as server:
             assert poster.post(server.url("/first"), BODY, {}).is_accepted
             assert poster.post(server.url("/hook"), BODY, {}).status is None
             assert server.paths() == ["/first", "/hook"]

@@ -22,23 +22,57 @@ def read_line(line: bytes | str, **more: object) -> Entry:
 
 
 def test_a_full_record() -> None:
-    where = {"id": "a1", "url": "https://example.org/a1", "published": "2026-02-27T10:00:00+01:00"}
-    who = {"outlet": "Harbour Post", "source": "ignored beside outlet", "author": "Ada Quill"}
-    words = {"title": "Lock &amp; gate", "text": "The lock gate was mended.\r\nIt holds.", "lang": "en-GB"}
+    where = {
+        "id": "a1",
+        "url": "https://example.org/a1",
+        "published": "2026-02-27T10:00:00+01:00",
+    }
+    who = {
+        "outlet": "Harbour Post",
+        "source": "ignored beside outlet",
+        "author": "Ada Quill",
+    }
+    words = {
+        "title": "Lock &amp; gate",
+        "text": "The lock gate was mended.\r\nIt holds.",
+        "lang": "en-GB",
+    }
     entry = read(where | who | words | {"cluster": "c9", "whatever": [1, 2]})
-    assert (entry.source, entry.outlet, entry.guid) == ("Harbour Post", "Harbour Post", "a1")
-    assert (entry.title, entry.text) == ("Lock & gate", "The lock gate was mended.\nIt holds.")
+    assert (entry.source, entry.outlet, entry.guid) == (
+        "Harbour Post",
+        "Harbour Post",
+        "a1",
+    )
+    assert (entry.title, entry.text) == (
+        "Lock & gate",
+        "The lock gate was mended.\nIt holds.",
+    )
     assert entry.published.time == dt.datetime(2026, 2, 27, 9, tzinfo=dt.UTC)
-    assert (entry.language, entry.author, entry.authority) == ("en", "Ada Quill", "handed")
+    assert (entry.language, entry.author, entry.authority) == (
+        "en",
+        "Ada Quill",
+        "handed",
+    )
 
 
 def test_without_an_outlet_the_file_is_the_source() -> None:
     entry = read({"title": "T", "source": None})
-    assert (entry.source, entry.outlet, entry.guid, entry.published) == ("batch.jsonl", None, None, None)
+    assert (entry.source, entry.outlet, entry.guid, entry.published) == (
+        "batch.jsonl",
+        None,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
-    "record", [{"title": "T"}, {"text": "x"}, {"html": "<p>x</p>"}, {"url": "https://a.example/"}]
+    "record",
+    [
+        {"title": "T"},
+        {"text": "x"},
+        {"html": "<p>x</p>"},
+        {"url": "https://a.example/"},
+    ],
 )
 def test_any_one_of_them_is_enough(record: dict[str, str]) -> None:
     assert read(record).source == "batch.jsonl"
@@ -60,7 +94,9 @@ def test_what_is_no_record_is_refused(line: str, words: str) -> None:
         read_line(line)
 
 
-@pytest.mark.parametrize("published", ["1712-01-01", "never", "99999-01-01T00:00:00Z", {"at": 1}, True, None])
+@pytest.mark.parametrize(
+    "published", ["1712-01-01", "never", "99999-01-01T00:00:00Z", {"at": 1}, True, None]
+)
 def test_absurd_times_are_unknown(published: object) -> None:
     assert read({"title": "T", "published": published}).published is None
 
@@ -96,21 +132,31 @@ def test_a_record_in_an_older_encoding_is_still_a_record() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["-6.0e307", "1e30", "1" + "0" * 30, "NaN", "-Infinity", "true", '"::"', '"— !"']
+    "value",
+    ["-6.0e307", "1e30", "1" + "0" * 30, "NaN", "-Infinity", "true", '"::"', '"— !"'],
 )
-def test_signs_alone_and_what_is_no_number_of_anybodys_are_as_good_as_missing(value: str) -> None:
+def test_signs_alone_and_what_is_no_number_of_anybodys_are_as_good_as_missing(
+    value: str,
+) -> None:
     with pytest.raises(ReadError, match="empty"):
         read_line(f'{{"html": {value}}}')
 
 
 def test_whole_numbers_are_ids() -> None:
-    assert [read({"id": given, "title": "T"}).guid for given in (7, 7.0, "7", True)] == ["7", "7", "7", None]
+    assert [
+        read({"id": given, "title": "T"}).guid for given in (7, 7.0, "7", True)
+    ] == ["7", "7", "7", None]
 
 
 def test_labels_for_eval() -> None:
     line = json.dumps({"id": "x1", "title": "T", "cluster": "c1", "copy_of": "x0"})
     labelled = read_labelled(line, file_name="gold", line_number=1, chosen={})
-    assert (labelled.id, labelled.cluster, labelled.copy_of, labelled.problem) == ("x1", "c1", "x0", None)
+    assert (labelled.id, labelled.cluster, labelled.copy_of, labelled.problem) == (
+        "x1",
+        "c1",
+        "x0",
+        None,
+    )
     assert labelled.entry.title == "T"
 
 
@@ -136,7 +182,19 @@ VALUES = st.recursive(
     max_leaves=4,
 )
 NAMES = st.sampled_from(
-    ["id", "url", "outlet", "source", "title", "text", "html", "published", "lang", "author", "copy_of"]
+    [
+        "id",
+        "url",
+        "outlet",
+        "source",
+        "title",
+        "text",
+        "html",
+        "published",
+        "lang",
+        "author",
+        "copy_of",
+    ]
 )
 RECORDS = st.dictionaries(NAMES, VALUES).map(lambda record: json.dumps(record).encode())
 
@@ -154,5 +212,7 @@ def test_any_line_gives_an_entry_or_a_read_error(line: bytes | str) -> None:
         assert labelled.problem is not None
     else:
         assert labelled.entry == entry
-        assert (entry.title + (entry.text or "") + (entry.guid or "") + entry.source).encode()
+        assert (
+            entry.title + (entry.text or "") + (entry.guid or "") + entry.source
+        ).encode()
         assert "\0" not in entry.title + (entry.text or "")

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.health_report import decay_rate, expected_gap_seconds, initial_rate, update_rate
+from aggregator.model.health_report import (
+    decay_rate,
+    expected_gap_seconds,
+    initial_rate,
+    update_rate,
+)
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feed import ttl_seconds
@@ -33,20 +38,26 @@ def ago(days: float) -> dt.datetime:
         ([], 0, 0),
         ([n / 24 for n in range(20)], 24, 26),  # hourly, all of the last day
         ([n / 10 for n in range(200)], 10, 10.2),  # ten a day, for weeks
-        ([0.001 * n for n in range(15)], 200, 361),  # all of the last minutes: not thousands
+        # All of the last minutes: not thousands
+        ([0.001 * n for n in range(15)], 200, 361),
         ([30 * n for n in range(1, 11)], 0.02, 0.04),  # monthly
-        ([0.1, 0.2, 0.3, 900], 0.4, 0.5),  # a pinned one says nothing about the others' span
+        # A pinned one says nothing about the others' span
+        ([0.1, 0.2, 0.3, 900], 0.4, 0.5),
         ([-5, -1], 0, 0),  # tomorrow's dates tell nothing
         ([3], 0.1, 0.2),
     ],
 )
-def test_the_dates_of_a_new_feed_tell_its_rate(ages: list[float], least: float, most: float) -> None:
+def test_the_dates_of_a_new_feed_tell_its_rate(
+    ages: list[float], least: float, most: float
+) -> None:
     assert least <= initial_rate([ago(age) for age in ages], NOW) <= most
 
 
 @pytest.mark.slow
 @given(st.floats(0.2, 200), st.floats(0, 500))
-def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: float) -> None:
+def test_the_rate_that_is_kept_becomes_the_rate_that_is(
+    true: float, start: float
+) -> None:
     rate, at = start, NOW
     for step in range(1, 1001):
         now = NOW + dt.timedelta(days=step / true)
@@ -60,7 +71,9 @@ def test_the_rate_that_is_kept_becomes_the_rate_that_is(true: float, start: floa
 
 def test_a_rate_fades_while_nothing_comes() -> None:
     assert decay_rate(10.0, ago(7), NOW) == pytest.approx(3.68, abs=0.01)
-    assert decay_rate(10.0, NOW, ago(1)) == 10.0, "a clock that went back makes nothing more"
+    assert decay_rate(10.0, NOW, ago(1)) == 10.0, (
+        "a clock that went back makes nothing more"
+    )
     assert decay_rate(10.0, None, NOW) == 0.0
     assert (expected_gap_seconds(24.0), expected_gap_seconds(0.0)) == (3600.0, None)
 
@@ -118,11 +131,17 @@ LATER = "Fri, 20 Nov 2026 09:00:00 GMT"
         ({}, None),
     ],
 )
-def test_how_long_an_answer_is_fresh(headers: dict[str, str], seconds: float | None) -> None:
+def test_how_long_an_answer_is_fresh(
+    headers: dict[str, str], seconds: float | None
+) -> None:
     assert fresh_seconds(headers) == seconds
 
 
-@given(st.dictionaries(st.sampled_from(["cache-control", "expires", "date", "age"]), st.text()))
+@given(
+    st.dictionaries(
+        st.sampled_from(["cache-control", "expires", "date", "age"]), st.text()
+    )
+)
 def test_any_headers_are_read(headers: dict[str, str]) -> None:
     found = fresh_seconds(headers)
     assert found is None or found >= 0
@@ -155,8 +174,15 @@ def reported(**more: object) -> tuple[str, str, str]:
         ("http 418: I'm a Teapot", "http 418", "http 418: I'm a Teapot"),
     ],
 )  # fmt: skip
-def test_a_failure_is_shown_with_its_cause(health_cause: str, cause: str, words: str) -> None:
-    failing = {"health": "failing", "health_cause": health_cause, "failures": 5, "failing_since": ago(2)}
+def test_a_failure_is_shown_with_its_cause(
+    health_cause: str, cause: str, words: str
+) -> None:
+    failing = {
+        "health": "failing",
+        "health_cause": health_cause,
+        "failures": 5,
+        "failing_since": ago(2),
+    }
     assert reported(**failing) == (
         "failing", cause, f"{words}; 5 times since 2026-11-18 08:00; next try in 3 hours",
     )  # fmt: skip
@@ -173,18 +199,25 @@ def test_a_source_that_is_well_says_nothing() -> None:
     [(24, 2.9, False), (24, 3.1, True), (1, 9, False), (1, 11, True), (0.1, 90, False), (0.1, 110, True),
      (0, 1000, False)],
 )  # fmt: skip
-def test_silence_is_measured_by_a_sources_own_rhythm(per_day: float, days: float, is_silent: bool) -> None:
-    state, cause, words = reported(per_day=per_day, per_day_at=ago(days), last_new_at=ago(days))
+def test_silence_is_measured_by_a_sources_own_rhythm(
+    per_day: float, days: float, is_silent: bool
+) -> None:
+    state, cause, words = reported(
+        per_day=per_day, per_day_at=ago(days), last_new_at=ago(days)
+    )
     assert (state == "silent") == is_silent
-    assert ("nothing new for" in words, cause) == (is_silent, "silent" if is_silent else "")
+    assert ("nothing new for" in words, cause) == (
+        is_silent,
+        "silent" if is_silent else "",
+    )
 
 
 def test_a_source_that_was_silent_before_it_was_added_is_well() -> None:
     """Its last entry is of long ago, its rate is that of the first poll."""
     assert reported(per_day=24.0, per_day_at=ago(1), last_new_at=ago(400))[0] == "ok"
-    assert reported(per_day=24.0, per_day_at=ago(4), last_new_at=ago(400))[2].startswith(
-        "nothing new for 400 days"
-    )
+    assert reported(per_day=24.0, per_day_at=ago(4), last_new_at=ago(400))[
+        2
+    ].startswith("nothing new for 400 days")
 
 
 def test_a_silent_source_says_what_it_used_to_have() -> None:
@@ -200,8 +233,12 @@ def test_a_flood_is_shown_for_a_week() -> None:
 
 
 def test_what_is_not_asked_any_more_says_why() -> None:
-    assert reported(health="gone", gone_since=ago(3))[2].startswith("gone permanently (410) since")
-    assert "same feed as source other" in reported(health="merged", merged_into="other")[2]
+    assert reported(health="gone", gone_since=ago(3))[2].startswith(
+        "gone permanently (410) since"
+    )
+    assert (
+        "same feed as source other" in reported(health="merged", merged_into="other")[2]
+    )
 
 
 def test_articles_a_day_are_known_after_the_first_answer() -> None:

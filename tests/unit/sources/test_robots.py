@@ -49,9 +49,14 @@ def allows(robots: Robots, url: str, **given: Any) -> bool:
         ("<html>no such page</html>", "/", True),
     ],
 )
-def test_rules_are_honoured(client: Client, text: str, path: str, is_allowed: bool) -> None:
+def test_rules_are_honoured(
+    client: Client, text: str, path: str, is_allowed: bool
+) -> None:
     with LoopbackServer({"/robots.txt": text}) as server:
-        assert allows(Robots(client), server.url(path), source_port=server.port) == is_allowed
+        assert (
+            allows(Robots(client), server.url(path), source_port=server.port)
+            == is_allowed
+        )
 
 
 @pytest.mark.parametrize(
@@ -68,22 +73,38 @@ def test_rules_are_honoured(client: Client, text: str, path: str, is_allowed: bo
         (redirect("/elsewhere"), False),
     ],
 )
-def test_a_site_that_cannot_be_asked(client: Client, response: Response, is_allowed: bool) -> None:
+def test_a_site_that_cannot_be_asked(
+    client: Client, response: Response, is_allowed: bool
+) -> None:
     routes = {"/robots.txt": response, "/elsewhere": "User-agent: *\nDisallow: /"}
     with LoopbackServer(routes) as server:
-        assert allows(Robots(client), server.url("/a"), source_port=server.port) == is_allowed
+        assert (
+            allows(Robots(client), server.url("/a"), source_port=server.port)
+            == is_allowed
+        )
 
 
-def test_what_strangers_name_in_our_network_does_not_keep_us_from_our_own_pages(client: Client) -> None:
+def test_what_strangers_name_in_our_network_does_not_keep_us_from_our_own_pages(
+    client: Client,
+) -> None:
     with LoopbackServer({"/robots.txt": "User-agent: *\nDisallow: /a"}) as server:
         robots, own = Robots(client), server.url("/feed")
         with pytest.raises(FetchError, match="refused"):
-            allows(robots, server.url("/b"), source_port=server.port, linked_from="http://192.0.2.1/feed")
+            allows(
+                robots,
+                server.url("/b"),
+                source_port=server.port,
+                linked_from="http://192.0.2.1/feed",
+            )
         assert server.requests == []
-        assert allows(robots, server.url("/b"), source_port=server.port, linked_from=own)
+        assert allows(
+            robots, server.url("/b"), source_port=server.port, linked_from=own
+        )
 
 
-def test_a_site_is_asked_once_a_day_and_its_last_rules_outlive_an_outage(client: Client) -> None:
+def test_a_site_is_asked_once_a_day_and_its_last_rules_outlive_an_outage(
+    client: Client,
+) -> None:
     time = Time()
     robots = Robots(client, time.monotonic)
     with LoopbackServer({"/robots.txt": "User-agent: *\nDisallow: /a"}) as server:
@@ -107,9 +128,15 @@ def test_a_site_is_asked_once_a_day_and_its_last_rules_outlive_an_outage(client:
 def test_many_threads_ask_once(client: Client) -> None:
     robots = Robots(client)
     slow = Response(body="User-agent: *\nDisallow: /a", delay_seconds=0.2)
-    with LoopbackServer({"/robots.txt": slow}) as server, ThreadPoolExecutor(16) as threads:
+    with (
+        LoopbackServer({"/robots.txt": slow}) as server,
+        ThreadPoolExecutor(16) as threads,
+    ):
         answers = list(
-            threads.map(lambda _: allows(robots, server.url("/a"), source_port=server.port), range(32))
+            threads.map(
+                lambda _: allows(robots, server.url("/a"), source_port=server.port),
+                range(32),
+            )
         )
         assert answers == [False] * 32
         assert len(server.requests) == 1
@@ -135,7 +162,8 @@ def test_a_crawl_delay_becomes_the_hosts_gap(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://a.example/", "http://", "http://[::1", "http://u:p@127.0.0.1/", "x"]
+    "url",
+    ["", "ftp://a.example/", "http://", "http://[::1", "http://u:p@127.0.0.1/", "x"],
 )
 def test_what_is_no_web_address_is_not_allowed(client: Client, url: str) -> None:
     assert not allows(Robots(client), url)
@@ -145,8 +173,18 @@ def test_a_flood_of_names_and_rules_is_read_in_bounded_time(client: Client) -> N
     names = "".join(f"User-agent: bot{number}\n" for number in range(12_000))
     tuning = "".join(f"Disallow: /x{number}*y\n" for number in range(12_000))
     body = names + tuning + "User-agent: *\nDisallow: /a"
-    assert len({line for line in relevant_lines(body.encode()).splitlines() if line.startswith("User")}) == 2
-    with LoopbackServer({"/robots.txt": body}) as server:  # protego alone would make 144 million rules of it
+    assert (
+        len(
+            {
+                line
+                for line in relevant_lines(body.encode()).splitlines()
+                if line.startswith("User")
+            }
+        )
+        == 2
+    )
+    # Protego alone would make 144 million rules of it
+    with LoopbackServer({"/robots.txt": body}) as server:
         robots = Robots(client)
         assert not allows(robots, server.url("/a"), source_port=server.port)
         assert allows(robots, server.url("/b"), source_port=server.port)

@@ -11,6 +11,10 @@ def test_stored_evidence_stays_readable() -> None:
         "0a9c351dc401dc355410670b883c540be5154036ac2b"
     )
     copy = CopyEvidence(
-        kind="copy", other="0123456789abcdef", resemblance=0.75, containment=0.9, estimate=0.7
+        kind="copy",
+        other="0123456789abcdef",
+        resemblance=0.75,
+        containment=0.9,
+        estimate=0.7,
     )
     assert codecs.unpack(stored, Evidence) == Evidence(stage="copy", copy=copy)

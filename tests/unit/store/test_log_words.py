@@ -13,7 +13,9 @@ from aggregator.store.stories.placement_batch import LogKind
 
 def line(kind: str, **detail: object) -> LogLine:
     at = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-    return LogLine(at=at, story="s", kind=kind, detail=json.dumps(detail) if detail else None)
+    return LogLine(
+        at=at, story="s", kind=kind, detail=json.dumps(detail) if detail else None
+    )
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,10 @@ def line(kind: str, **detail: object) -> LogLine:
             line("moved", to="there", reason="second look", score=1.5),
             "moved to there (second look, score +1.50)",
         ),
-        (line("moved", **{"from": "here"}, reason="correction"), "came from here (correction)"),
+        (
+            line("moved", **{"from": "here"}, reason="correction"),
+            "came from here (correction)",
+        ),
         (
             line("regrouped", came=2, went=1, reason="recluster"),
             "regrouped: 2 articles added, 1 removed (all decisions were repeated)",
@@ -39,4 +44,6 @@ def test_a_line_says_what_happened_and_why(logged: LogLine, words: str) -> None:
 @pytest.mark.parametrize("kind", get_args(LogKind))
 def test_every_kind_has_words_without_names_of_keys(kind: str) -> None:
     assert " " in log_words(line(kind))
-    assert "None" not in log_words(line(kind)), "readers who are not the owner see no details"
+    assert "None" not in log_words(line(kind)), (
+        "readers who are not the owner see no details"
+    )

@@ -19,12 +19,24 @@ def _unpacked(blob: bytes) -> Any:
 
 
 def _sentence(text: str, article: str) -> dict[str, object]:
-    return {"text": text, "article": article, "outlet": "Herald", "time": None, "also": []}
+    return {
+        "text": text,
+        "article": article,
+        "outlet": "Herald",
+        "time": None,
+        "also": [],
+    }
 
 
 def test_the_opening_of_a_merged_text_becomes_the_lead() -> None:
     opening = [_sentence("The levee broke.", "a"), _sentence("Four died.", "a")]
-    merged = {"title": "Levee breaks", "lead": opening[0], "summary": opening, "facts": [], "only": opening}
+    merged = {
+        "title": "Levee breaks",
+        "lead": opening[0],
+        "summary": opening,
+        "facts": [],
+        "only": opening,
+    }
     assert _unpacked(plain_rendering("Headline", _packed(merged))) == {
         "title": "Levee breaks",
         "lead": [{"text": "The levee broke. Four died.", "article_id": "a"}],
@@ -35,8 +47,14 @@ def test_the_opening_of_a_merged_text_becomes_the_lead() -> None:
 
 
 def test_no_sentence_is_attributed_to_another_article() -> None:
-    opening = [_sentence("The levee broke.", "a"), _sentence("Four died.", "b"), _sentence("Two lived.", "b")]
-    rendered = _unpacked(plain_rendering("", _packed({"title": "Levee breaks", "summary": opening})))
+    opening = [
+        _sentence("The levee broke.", "a"),
+        _sentence("Four died.", "b"),
+        _sentence("Two lived.", "b"),
+    ]
+    rendered = _unpacked(
+        plain_rendering("", _packed({"title": "Levee breaks", "summary": opening}))
+    )
     assert rendered["lead"] == [
         {"text": "The levee broke.", "article_id": "a"},
         {"text": "Four died. Two lived.", "article_id": "b"},
@@ -45,7 +63,13 @@ def test_no_sentence_is_attributed_to_another_article() -> None:
 
 @pytest.mark.parametrize(
     "blob",
-    [b"", b"no", _packed([1]), _packed({"title": "Levee"}), _packed({"title": "Levee", "summary": [3]})],
+    [
+        b"",
+        b"no",
+        _packed([1]),
+        _packed({"title": "Levee"}),
+        _packed({"title": "Levee", "summary": [3]}),
+    ],
 )
 def test_a_damaged_merged_text_leaves_the_headline(blob: bytes) -> None:
     rendered = _unpacked(plain_rendering("Levee breaks", blob))
@@ -54,9 +78,17 @@ def test_a_damaged_merged_text_leaves_the_headline(blob: bytes) -> None:
 
 def test_rows_of_an_export_are_converted_once() -> None:
     blob = _packed({"title": "Levee breaks", "summary": []})
-    row = {"title": "Levee breaks", "text": "", "merged_story": base64.b64encode(blob).decode()}
+    row = {
+        "title": "Levee breaks",
+        "text": "",
+        "merged_story": base64.b64encode(blob).decode(),
+    }
     converted = as_of_today("story", row, "0033")
-    assert converted == {"title": "Levee breaks", "text": "", "rendered": plain_rendering("", blob)}
+    assert converted == {
+        "title": "Levee breaks",
+        "text": "",
+        "rendered": plain_rendering("", blob),
+    }
     assert as_of_today("story", converted, "0034") == converted
     assert as_of_today("story", {"merged_story": None}, "0033") == {"rendered": None}
     assert as_of_today("article", row, "0033") == row
@@ -67,5 +99,10 @@ def test_rows_of_an_export_are_converted_once() -> None:
 def test_whether_an_article_is_compared_had_another_name(is_compared: bool) -> None:
     row = {"id": "a", "counts_in_centroid": is_compared}
     for revision in ("0033", "0034"):
-        assert as_of_today("article", row, revision) == {"id": "a", "is_compared": is_compared}
-    assert as_of_today("article", {"is_compared": is_compared}, "0035") == {"is_compared": is_compared}
+        assert as_of_today("article", row, revision) == {
+            "id": "a",
+            "is_compared": is_compared,
+        }
+    assert as_of_today("article", {"is_compared": is_compared}, "0035") == {
+        "is_compared": is_compared
+    }

@@ -26,16 +26,25 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_sqlite_needs_no_postgres_driver(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("work: {executor: inline}\n")
-    (tmp_path / "a.txt").write_text("Mayor opens bridge\n\n" + "The bridge is open again. " * 30)
+    (tmp_path / "a.txt").write_text(
+        "Mayor opens bridge\n\n" + "The bridge is open again. " * 30
+    )
     for words in (["ingest", "a.txt"], ["stories"]):
         ended = typed(tmp_path, *words)
-        assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (words, ended.stderr)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (0, False), (
+            words,
+            ended.stderr,
+        )
 
 
 @pytest.mark.later
 @pytest.mark.slow
-def test_postgres_without_its_driver_is_refused_with_what_to_type(tmp_path: Path) -> None:
-    ended = typed(tmp_path, "--database", "postgresql://postgres@127.0.0.1/none", "stories")
+def test_postgres_without_its_driver_is_refused_with_what_to_type(
+    tmp_path: Path,
+) -> None:
+    ended = typed(
+        tmp_path, "--database", "postgresql://postgres@127.0.0.1/none", "stories"
+    )
     assert ended.returncode != 0
     assert "pip install 'psycopg[binary]" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -71,7 +71,9 @@ def test_articles_outlets_and_reports_are_counted(name: str) -> None:
     assert count(articles) == counted
 
 
-def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_copy() -> None:
+def test_an_outlet_that_reuses_many_words_of_another_is_no_second_origin_and_no_copy() -> (
+    None
+):
     articles = [
         view("agency", "Reuters", wire="Reuters"),
         view("rewritten", "Daily Lantern", hours=1, reuses="agency"),
@@ -87,17 +89,27 @@ def test_containers_and_excerpts_count_only_when_there_is_nothing_else() -> None
     excerpt = view("cut", "North Courier", role="excerpt", copy_of="a")
     assert count([view("a"), blog, excerpt]) == Counts(3, 3, 1)
     assert count([blog]) == Counts(1, 1, 1)
-    assert count([view("cut", "North Courier", role="excerpt", copy_of="elsewhere")]).report_count == 1
+    assert (
+        count(
+            [view("cut", "North Courier", role="excerpt", copy_of="elsewhere")]
+        ).report_count
+        == 1
+    )
 
 
 def test_opinions_and_explainers_count_only_when_there_is_nothing_else() -> None:
     column = view("column", "Daily Lantern", kind="opinion")
     background = view("background", "North Courier", kind="explainer")
     assert count([view("a"), column, background]) == Counts(3, 3, 1)
-    assert count([view("a"), view("b", "Daily Lantern", kind="list"), column]) == Counts(3, 2, 2)
+    assert count(
+        [view("a"), view("b", "Daily Lantern", kind="list"), column]
+    ) == Counts(3, 2, 2)
     assert count([column]) == Counts(1, 1, 1)
     assert count([column, background]) == Counts(2, 2, 2)
-    assert count([column, view("blog", "Sennick Echo", role="container")]).report_count == 2
+    assert (
+        count([column, view("blog", "Sennick Echo", role="container")]).report_count
+        == 2
+    )
 
 
 def test_a_copy_that_is_not_labelled_as_opinion_counts_with_its_text() -> None:
@@ -109,19 +121,30 @@ def test_a_copy_that_is_not_labelled_as_opinion_counts_with_its_text() -> None:
 def test_a_publisher_family_is_one_origin_of_several_outlets() -> None:
     articles = [view("a", "Harbour Post"), view("b", "Harbour Post on Sunday")]
     assert count(articles) == Counts(2, 2, 2)
-    assert count(articles, family_table({"Harbour Post": ["Harbour Post on Sunday"]})) == Counts(2, 2, 1)
+    assert count(
+        articles, family_table({"Harbour Post": ["Harbour Post on Sunday"]})
+    ) == Counts(2, 2, 1)
 
 
 def test_well_known_families_are_known_and_the_users_word_goes_before() -> None:
-    articles = [view("a", "www.lvz.de"), view("b", "Ostsee-Zeitung", hours=1), view("c", "haz.de", hours=2)]
+    articles = [
+        view("a", "www.lvz.de"),
+        view("b", "Ostsee-Zeitung", hours=1),
+        view("c", "haz.de", hours=2),
+    ]
     assert count(articles) == Counts(3, 3, 1)
-    assert count(articles, family_table({"Coast": ["ostsee-zeitung"]})) == Counts(3, 3, 2)
+    assert count(articles, family_table({"Coast": ["ostsee-zeitung"]})) == Counts(
+        3, 3, 2
+    )
 
 
 def test_the_agencys_own_text_is_the_original_even_when_it_comes_later() -> None:
     group = [view("early", "Harbour Post"), view("wire", "apnews.com", hours=2)]
     assert original_of(group).id == "wire"
-    assert original_of([view("b", hours=1), view("a", hours=1), view("c", hours=2)]).id == "a"
+    assert (
+        original_of([view("b", hours=1), view("a", hours=1), view("c", hours=2)]).id
+        == "a"
+    )
 
 
 def test_links_lead_to_the_original_through_chains() -> None:
@@ -135,7 +158,10 @@ def test_links_lead_to_the_original_through_chains() -> None:
 
 
 def test_a_link_out_of_the_story_stays_with_the_groups_first() -> None:
-    articles = [view("a", copy_of="gone", role="copy"), view("b", copy_of="gone", role="copy", hours=1)]
+    articles = [
+        view("a", copy_of="gone", role="copy"),
+        view("b", copy_of="gone", role="copy", hours=1),
+    ]
     links = {article.id: article.copy_of for article in with_originals(articles)}
     assert links == {"a": "gone", "b": "a"}
 
@@ -174,7 +200,9 @@ def stories(draw: st.DrawFn) -> list[ArticleView]:
 
 @pytest.mark.slow
 @given(stories(), st.randoms(use_true_random=False))
-def test_counts_hold_their_bounds_in_any_order(articles: list[ArticleView], random: object) -> None:
+def test_counts_hold_their_bounds_in_any_order(
+    articles: list[ArticleView], random: object
+) -> None:
     found = count(articles)
     assert 1 <= found.report_count <= found.article_count
     assert 1 <= found.outlet_count + found.unknown_outlet_count <= found.article_count
@@ -204,7 +232,9 @@ def test_growing_one_by_one_in_any_order_equals_counting_all(
 
 @pytest.mark.slow
 @given(stories())
-def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleView]) -> None:
+def test_copies_that_nothing_links_to_may_be_forgotten(
+    articles: list[ArticleView],
+) -> None:
     # As placing meets them: a link leads to an article that came before, or out of the story.
     order = {article.id: n for n, article in enumerate(articles)}
     came = [
@@ -220,7 +250,9 @@ def test_copies_that_nothing_links_to_may_be_forgotten(articles: list[ArticleVie
     for article in came:
         linked = origin_link(article)
         link = linked and resolve_link(standing, linked, links.get)
-        standing = with_member(standing, msgspec.structs.replace(article, copy_of=link), linkable=False)
+        standing = with_member(
+            standing, msgspec.structs.replace(article, copy_of=link), linkable=False
+        )
     assert counts(standing) == counts(count_state_of(came)) == count(came)
 
 
@@ -246,7 +278,8 @@ def test_a_flood_of_copies_stays_small_and_counts_right() -> None:
 def test_versions_of_one_outlet_cost_the_same_each_and_the_last_is_current() -> None:
     def calls(number: int) -> int:
         articles = [view("v0")] + [
-            view(f"v{n}", role="copy", copy_of="v0", version_of="v0", hours=n) for n in range(1, number)
+            view(f"v{n}", role="copy", copy_of="v0", version_of="v0", hours=n)
+            for n in range(1, number)
         ]
         count = 0
 
@@ -259,7 +292,9 @@ def test_versions_of_one_outlet_cost_the_same_each_and_the_last_is_current() -> 
             linked = with_originals(articles)
         finally:
             sys.setprofile(None)
-        assert [article.id for article in linked if article.version is None] == [f"v{number - 1}"]
+        assert [article.id for article in linked if article.version is None] == [
+            f"v{number - 1}"
+        ]
         return count
 
     assert calls(800) < 2.2 * calls(400)
@@ -270,14 +305,24 @@ def counted_by_hand(articles: list[ArticleView]) -> Counts:
     texts: list[set[str]] = []
     for article in articles:
         link = article.copy_of or article.reuses
-        own = {article.id, link} if link is not None and article.role != "excerpt" else {article.id}
+        own = (
+            {article.id, link}
+            if link is not None and article.role != "excerpt"
+            else {article.id}
+        )
         apart = [text for text in texts if not text & own]
         texts = [*apart, own.union(*(text for text in texts if text & own))]
     origins, silent = set(), set()
     for text in texts:
         members = [a for a in articles if a.id in text]
-        first = min(members, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id))
-        wires = [a.wire for a in sorted(members, key=lambda a: (a.effective_at, a.id)) if a.wire]
+        first = min(
+            members, key=lambda a: (agency_of(a.outlet) is None, a.effective_at, a.id)
+        )
+        wires = [
+            a.wire
+            for a in sorted(members, key=lambda a: (a.effective_at, a.id))
+            if a.wire
+        ]
         agency = agency_of(first.outlet) or first.wire or next(iter(wires), None)
         outlet = (first.outlet or first.id).lower().replace("www.", "")
         family = "funke" if outlet in ("waz.de", "morgenpost.de") else outlet
@@ -286,7 +331,9 @@ def counted_by_hand(articles: list[ArticleView]) -> Counts:
         (origins if is_counted else silent).add(agency or family)
     named = [a.outlet for a in articles if a.outlet is not None]
     outlets = {agency_of(name) or name.lower().replace("www.", "") for name in named}
-    return Counts(len(articles), len(outlets), len(origins or silent), len(articles) - len(named))
+    return Counts(
+        len(articles), len(outlets), len(origins or silent), len(articles) - len(named)
+    )
 
 
 def test_copies_stand_under_their_original_and_reports_by_time() -> None:
@@ -304,13 +351,17 @@ def test_copies_stand_under_their_original_and_reports_by_time() -> None:
     ]
 
 
-def test_an_outlet_that_printed_an_agencys_text_before_it_came_here_is_still_the_copy() -> None:
+def test_an_outlet_that_printed_an_agencys_text_before_it_came_here_is_still_the_copy() -> (
+    None
+):
     articles = [view("p", "P"), view("w", "AFP", role="copy", copy_of="p", hours=1)]
     listed = originals_with_copies(with_originals(articles))
     assert [(one.id, copies[0].id) for one, copies in listed] == [("w", "p")]
 
 
-def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original() -> None:
+def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original() -> (
+    None
+):
     articles = [
         view("x", "X", copy_of="gone", role="copy", hours=1),
         view("y", "Y", copy_of="gone", role="copy"),
@@ -321,10 +372,15 @@ def test_copies_of_a_text_outside_the_story_have_their_earliest_for_an_original(
 
 @pytest.mark.slow
 @given(stories())
-def test_no_article_is_a_copy_of_itself_or_of_another_copy(articles: list[ArticleView]) -> None:
+def test_no_article_is_a_copy_of_itself_or_of_another_copy(
+    articles: list[ArticleView],
+) -> None:
     settled = {article.id: article for article in with_originals(articles)}
     for article in settled.values():
         if article.role == "excerpt" or article.copy_of not in settled:
             continue
         assert article.copy_of != article.id
-        assert settled[article.copy_of].copy_of not in settled or settled[article.copy_of].role == "excerpt"
+        assert (
+            settled[article.copy_of].copy_of not in settled
+            or settled[article.copy_of].role == "excerpt"
+        )

@@ -32,7 +32,9 @@ def later(title: str, outlet: str = "Evening Bell", **more: Any) -> ArticleView:
 
 
 def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
-    assert best(ferry(), None) == "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+    assert (
+        best(ferry(), None) == "Ferry Marlin sinks off Port Ellis, at least 14 killed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,29 +43,47 @@ def test_the_title_that_tells_most_wins_over_question_and_label() -> None:
         ("Quake shakes Tarnow | Daily Lantern", "Daily Lantern", "Quake shakes Tarnow"),
         ("Quake shakes Tarnow – The Tarnow Times", None, "Quake shakes Tarnow"),
         ("Quake shakes Tarnow » World » News", None, "Quake shakes Tarnow"),
-        ("Emrys Boll : « Nous restons » | Le Fanal", "Le Fanal", "Emrys Boll : « Nous restons »"),
+        (
+            "Emrys Boll : « Nous restons » | Le Fanal",
+            "Le Fanal",
+            "Emrys Boll : « Nous restons »",
+        ),
         ("Глава «Маяка» заявил о росте", None, "Глава «Маяка» заявил о росте"),
         ("»Absurd« nennt Boll den Plan", None, "»Absurd« nennt Boll den Plan"),
         ("Storm – the worst times are over", None, "Storm – the worst times are over"),
-        ("Quake shakes Tarnow - lantern.example", "lantern.example", "Quake shakes Tarnow"),
+        (
+            "Quake shakes Tarnow - lantern.example",
+            "lantern.example",
+            "Quake shakes Tarnow",
+        ),
         ("| Daily Lantern", "Daily Lantern", "Daily Lantern"),
         ("Quake shakes Tarnow : CNN", "CNN Online News", "Quake shakes Tarnow"),
     ],
 )
-def test_outlet_names_are_cut_from_titles(title: str, outlet: str | None, clean: str) -> None:
+def test_outlet_names_are_cut_from_titles(
+    title: str, outlet: str | None, clean: str
+) -> None:
     assert best([view(title=title, outlet=outlet)], None) == clean
 
 
 def test_the_shown_title_stays_when_the_new_one_is_hardly_better() -> None:
     time = NOON + dt.timedelta(hours=3)
-    fresher = later("Ferry Marlin sinks in the night off Port Ellis, at least 14 killed", effective_at=time)
+    fresher = later(
+        "Ferry Marlin sinks in the night off Port Ellis, at least 14 killed",
+        effective_at=time,
+    )
     articles = [*ferry(), fresher]
     assert best(articles, None) == SINKS
     assert headline(articles, fresher.title) == Headline(fresher.title, "d")
 
 
 def test_a_live_blog_names_the_story_only_when_it_is_alone() -> None:
-    blog = view("l", title="Ferry Marlin sinks off Port Ellis: rescue under way", role="container", hours=9)
+    blog = view(
+        "l",
+        title="Ferry Marlin sinks off Port Ellis: rescue under way",
+        role="container",
+        hours=9,
+    )
     assert best([*ferry(), blog], None) != blog.title
     assert best([blog], None) == blog.title
 
@@ -74,10 +94,16 @@ def test_without_titles_the_lead_speaks() -> None:
     assert best([view()], None) == ""
 
 
-def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_came_first() -> None:
+def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_came_first() -> (
+    None
+):
     lead = "The bridge in Tarnow was closed on Monday after cracks were found in two pillars."
-    original = view("a", "One", title="Bridge in Tarnow closed after cracks are found", lead=lead)
-    reprint = view("b", "Two", title="CRACKS! TARNOW BRIDGE SHUT IN SHOCK", lead=lead, hours=1)
+    original = view(
+        "a", "One", title="Bridge in Tarnow closed after cracks are found", lead=lead
+    )
+    reprint = view(
+        "b", "Two", title="CRACKS! TARNOW BRIDGE SHUT IN SHOCK", lead=lead, hours=1
+    )
     first = msgspec.structs.replace(original, role="copy", copy_of="b")
     assert best([first, reprint], None) == original.title
     second = msgspec.structs.replace(reprint, role="copy", copy_of="a")
@@ -86,18 +112,34 @@ def test_of_one_text_that_many_print_the_originals_title_is_weighed_whatever_cam
 
 def test_summary_is_of_the_report_whose_title_is_shown() -> None:
     lead = "Divers from Port Ellis reached the wreck of the ferry Marlin on Thursday morning."
-    other = view("d", "Evening Bell", title="Marlin: what divers saw", hours=3, lead=lead)
-    assert summary([*ferry(), other], 60, shown_title=other.title).startswith(other.lead)
+    other = view(
+        "d", "Evening Bell", title="Marlin: what divers saw", hours=3, lead=lead
+    )
+    assert summary([*ferry(), other], 60, shown_title=other.title).startswith(
+        other.lead
+    )
     leaning = msgspec.structs.replace(other, lead="They saw it. It lay still.")
     assert summary([*ferry(), leaning], 60, shown_title=other.title) != leaning.lead
 
 
-def test_summary_takes_a_text_of_one_line_without_a_full_stop_but_none_that_was_cut() -> None:
+def test_summary_takes_a_text_of_one_line_without_a_full_stop_but_none_that_was_cut() -> (
+    None
+):
     words = "Divers reached the wreck of the ferry Marlin off Port Ellis"
     for end, is_quoted in (("", True), (".", True), ("…", False), ("...", False)):
-        one = view("d", "Evening Bell", title="Divers reach the ferry Marlin", lead=words + end)
-        other = view("e", "Star", title="Ferry", lead="The county asked the ferry Marlin's owner for papers.")
-        assert summary([one, other], 60, shown_title=one.title).startswith(words) is is_quoted
+        one = view(
+            "d", "Evening Bell", title="Divers reach the ferry Marlin", lead=words + end
+        )
+        other = view(
+            "e",
+            "Star",
+            title="Ferry",
+            lead="The county asked the ferry Marlin's owner for papers.",
+        )
+        assert (
+            summary([one, other], 60, shown_title=one.title).startswith(words)
+            is is_quoted
+        )
 
 
 def test_summary_does_not_end_behind_an_abbreviation() -> None:
@@ -106,7 +148,9 @@ def test_summary_does_not_end_behind_an_abbreviation() -> None:
 
 
 @pytest.mark.parametrize("max_words", [60, 20, 8])
-def test_the_first_sentence_of_a_summary_does_not_depend_on_its_length(max_words: int) -> None:
+def test_the_first_sentence_of_a_summary_does_not_depend_on_its_length(
+    max_words: int,
+) -> None:
     whole = summary(ferry(), 60)
     shorter = summary(ferry(), max_words)
     assert whole.startswith(shorter.removesuffix("…"))
@@ -115,7 +159,10 @@ def test_the_first_sentence_of_a_summary_does_not_depend_on_its_length(max_words
 def test_a_summary_is_of_one_report_whose_lead_names_what_the_title_does() -> None:
     plain = "A ferry sank on Tuesday off Port Ellis in a storm that lasted until the morning."
     scene = "Fog lay over the harbour of the old town when the first boats came back with their nets."
-    told = [view("p", "One", title="A boat", lead=plain), view("s", "Two", title="Fog", lead=scene, hours=1)]
+    told = [
+        view("p", "One", title="A boat", lead=plain),
+        view("s", "Two", title="Fog", lead=scene, hours=1),
+    ]
     assert summary(told, 60, shown_title="Ferry sinks off Port Ellis") == plain
 
 
@@ -127,14 +174,36 @@ def test_a_summary_is_of_one_report_whose_lead_names_what_the_title_does() -> No
             "Bridge in Tarnow closed",
             False,
         ),
-        ("Boll said the bridge in Tarnow would be closed for good on Monday.", "Boll closes bridge", True),
-        ("Mr. Boll closed the bridge in Tarnow for good on Monday.", "Bridge in Tarnow closed", False),
-        ("Emrys Boll said the bridge in Tarnow would be closed for good.", "Bridge in Tarnow closed", True),
-        ("Police said the bridge in Tarnow had been closed for good.", "Bridge in Tarnow closed", True),
-        ("Rel said the bridge in Tarnow had been closed for good.", "Bridge in Tarnow closed", False),
+        (
+            "Boll said the bridge in Tarnow would be closed for good on Monday.",
+            "Boll closes bridge",
+            True,
+        ),
+        (
+            "Mr. Boll closed the bridge in Tarnow for good on Monday.",
+            "Bridge in Tarnow closed",
+            False,
+        ),
+        (
+            "Emrys Boll said the bridge in Tarnow would be closed for good.",
+            "Bridge in Tarnow closed",
+            True,
+        ),
+        (
+            "Police said the bridge in Tarnow had been closed for good.",
+            "Bridge in Tarnow closed",
+            True,
+        ),
+        (
+            "Rel said the bridge in Tarnow had been closed for good.",
+            "Bridge in Tarnow closed",
+            False,
+        ),
     ],
 )
-def test_a_surname_alone_opens_no_story(opening: str, title: str, is_shown: bool) -> None:
+def test_a_surname_alone_opens_no_story(
+    opening: str, title: str, is_shown: bool
+) -> None:
     further = "Mayor Emrys Boll, Ada Rel and State Police saw the pillars, police in Barrel told the county."
     report = view("a", "One", title="Bridge in Tarnow closed", lead=opening)
     other = view("b", "Two", title="Pillars", lead=further, hours=1)
@@ -144,12 +213,8 @@ def test_a_surname_alone_opens_no_story(opening: str, title: str, is_shown: bool
 
 def test_the_lead_is_what_most_reports_open_with_and_no_reaction() -> None:
     closed = "The county closed the bridge in Tarnow on Monday after engineers found cracks in two pillars."
-    again = (
-        "Engineers found cracks in two pillars of the bridge in Tarnow, which the county closed on Monday."
-    )
-    quip = (
-        "Tarnow bridge closed: Emrys Boll of the harbour party rejects what he calls a joke about his town."
-    )
+    again = "Engineers found cracks in two pillars of the bridge in Tarnow, which the county closed on Monday."
+    quip = "Tarnow bridge closed: Emrys Boll of the harbour party rejects what he calls a joke about his town."
     reports = [
         view("a", "One", title="County closes bridge", lead=closed),
         view("b", "Two", title="Cracks found in bridge", lead=again, hours=1),
@@ -162,13 +227,21 @@ def test_the_lead_is_what_most_reports_open_with_and_no_reaction() -> None:
 
 def test_a_report_a_day_newer_gives_the_lead_of_equal_ones() -> None:
     old = view(
-        "z", "One", title="Bridge closes", lead="The bridge in Tarnow will be closed on Monday, police said."
+        "z",
+        "One",
+        title="Bridge closes",
+        lead="The bridge in Tarnow will be closed on Monday, police said.",
     )
     new = view(
-        "a", "Two", title="Bridge closes", lead="The bridge in Tarnow was closed on Monday, police said."
+        "a",
+        "Two",
+        title="Bridge closes",
+        lead="The bridge in Tarnow was closed on Monday, police said.",
     )
     for hours, chosen in ((0, old), (24, new)):
-        newer = msgspec.structs.replace(new, effective_at=NOON + dt.timedelta(hours=hours))
+        newer = msgspec.structs.replace(
+            new, effective_at=NOON + dt.timedelta(hours=hours)
+        )
         lead = lead_of([old, newer], shipped_tuning(), "Police close the bridge")
         assert lead is not None
         assert lead[0].id == chosen.id
@@ -185,10 +258,11 @@ def test_the_lead_is_the_first_sentence_of_the_summary_whatever_its_length() -> 
 
 
 def test_summary_takes_whole_sentences() -> None:
-    lead = (
-        "The bridge in Tarnow was closed on Monday. It is quite old. Engineers found cracks in its pillars."
+    lead = "The bridge in Tarnow was closed on Monday. It is quite old. Engineers found cracks in its pillars."
+    assert (
+        summary([view(title="Bridge", lead=lead)], 11)
+        == "The bridge in Tarnow was closed on Monday."
     )
-    assert summary([view(title="Bridge", lead=lead)], 11) == "The bridge in Tarnow was closed on Monday."
     assert summary([view(title="Bridge", lead=lead)], 60) == lead
 
 
@@ -198,16 +272,25 @@ def test_a_first_sentence_that_is_too_long_is_cut() -> None:
 
 
 @pytest.mark.parametrize("max_words", [1, 10, 60])
-def test_summary_never_says_more_than_allowed_in_scripts_without_blanks(max_words: int) -> None:
-    lead = "塔尔诺大桥周一关闭因为工程师在两个桥墩上发现了裂缝预计维修需要几个月的时间" * 8 + "。"
+def test_summary_never_says_more_than_allowed_in_scripts_without_blanks(
+    max_words: int,
+) -> None:
+    lead = (
+        "塔尔诺大桥周一关闭因为工程师在两个桥墩上发现了裂缝预计维修需要几个月的时间" * 8
+        + "。"
+    )
     text = summary([view(lead=lead, language="zh")], max_words)
     assert 0 < len(text) <= 2 * max_words + 1
 
 
 def test_articles_that_forbid_snippets_are_not_quoted() -> None:
-    articles = [view("a", lead="The bridge in Tarnow is closed for good.", nosnippet=True)]
+    articles = [
+        view("a", lead="The bridge in Tarnow is closed for good.", nosnippet=True)
+    ]
     assert summary(articles, 60) == ""
-    second = view("b", "Two", title="Bridge", lead="Tarnow has lost its bridge, engineers said.")
+    second = view(
+        "b", "Two", title="Bridge", lead="Tarnow has lost its bridge, engineers said."
+    )
     assert summary([*articles, second], 60) == second.lead
     assert summary(articles, 0) == ""
 
@@ -220,7 +303,9 @@ def test_a_later_title_with_a_higher_toll_goes_before_the_older_one() -> None:
     chosen = headline([*ferry(), higher], SINKS, afresh=True)
     assert (chosen.title, chosen.reason) == (higher.title, "it is newer")
     before = NOON - dt.timedelta(hours=9)
-    earlier = later("Ferry Marlin sinks off Port Ellis, at least 12 killed", effective_at=before)
+    earlier = later(
+        "Ferry Marlin sinks off Port Ellis, at least 12 killed", effective_at=before
+    )
     assert best([*ferry(), earlier], None) == SINKS
     assert best([*ferry(), later("Port Ellis after the storm")], None) == SINKS
 
@@ -233,7 +318,9 @@ def talks() -> list[ArticleView]:
     lead = "Emrys Boll and Joren Hale {} in Tarnow over the Arrel dam, both governments said."
     return [
         view("a", "One", title=MEET, lead=lead.format("will meet")),
-        view("c", "Three", title=WRAP_UP, lead=lead.format("ended their talks"), hours=9),
+        view(
+            "c", "Three", title=WRAP_UP, lead=lead.format("ended their talks"), hours=9
+        ),
     ]
 
 
@@ -250,45 +337,90 @@ def test_a_title_a_few_hours_newer_is_not_preferred() -> None:
 
 
 def test_a_title_that_gave_way_to_a_newer_one_does_not_come_back() -> None:
-    fourth = view("d", "Four", title="Boll to meet Hale over dam", lead=talks()[0].lead, hours=10)
+    fourth = view(
+        "d", "Four", title="Boll to meet Hale over dam", lead=talks()[0].lead, hours=10
+    )
     assert headline([*talks(), fourth], WRAP_UP).title == WRAP_UP
 
 
-def test_what_only_its_style_makes_an_explainer_is_news_while_it_is_the_newest() -> None:
+def test_what_only_its_style_makes_an_explainer_is_news_while_it_is_the_newest() -> (
+    None
+):
     ends = "Jury ends first day over the Marlin in Port Ellis without a verdict"
     jury = {"title": ends, "lead": f"{ends}. It sank.", "kind": "explainer"}
-    opens = view("a", "One", title="Jury to open", lead="The jury over the Marlin in Port Ellis will meet.")
-    newest = view("b", "Two", hours=9, kind_evidence="style of the text, 0.54 above the limit", **jury)
+    opens = view(
+        "a",
+        "One",
+        title="Jury to open",
+        lead="The jury over the Marlin in Port Ellis will meet.",
+    )
+    newest = view(
+        "b",
+        "Two",
+        hours=9,
+        kind_evidence="style of the text, 0.54 above the limit",
+        **jury,
+    )
     assert headline([opens, newest], opens.title, afresh=True).title == ends
     labelled = view("b", "Two", hours=9, kind_evidence="section: Opinion", **jury)
     assert headline([opens, labelled], opens.title, afresh=True).title == opens.title
-    newer = view("c", "Three", title="Jury over the Marlin in Port Ellis meets", lead=opens.lead, hours=10)
+    newer = view(
+        "c",
+        "Three",
+        title="Jury over the Marlin in Port Ellis meets",
+        lead=opens.lead,
+        hours=10,
+    )
     assert best([opens, newest, newer], None) != ends
 
 
 def test_words_of_an_article_that_may_not_be_quoted_are_no_title() -> None:
-    silent = view("a", "One", title="", lead="The ferry Marlin sank off Port Ellis.", nosnippet=True)
+    silent = view(
+        "a",
+        "One",
+        title="",
+        lead="The ferry Marlin sank off Port Ellis.",
+        nosnippet=True,
+    )
     other = view("b", "Two", title="", lead="Divers look for the ferry.", hours=1)
     assert headline([silent], None).title == ""
     assert headline([silent, other], None).title == "Divers look for the ferry."
 
 
 def test_the_newest_explainer_leads_only_where_it_tells_most() -> None:
-    style = {"kind": "explainer", "kind_evidence": "style of the text, 0.54 above the limit", "hours": 30}
+    style = {
+        "kind": "explainer",
+        "kind_evidence": "style of the text, 0.54 above the limit",
+        "hours": 30,
+    }
     closed = "The county closed the bridge in Tarnow on Monday after engineers found cracks in two pillars."
     report = view("a", "One", title="Bridge in Tarnow closed", lead=closed)
     boats = "Engineers told the county on Monday to keep cars off it, and boats too."
     again = view("b", "Two", title="Bridge closed", lead=boats, hours=1)
     why = "The bridge in Tarnow was closed by the county, and boats matter more than cars in such a town."
-    explainer = view("c", "Three", title="What became of a bridge in Tarnow", lead=why, **style)
-    chosen, _ = lead_of([report, again, explainer], shipped_tuning(), report.title) or (None, "")
+    explainer = view(
+        "c", "Three", title="What became of a bridge in Tarnow", lead=why, **style
+    )
+    chosen, _ = lead_of([report, again, explainer], shipped_tuning(), report.title) or (
+        None,
+        "",
+    )
     assert chosen in (report, again)
 
 
 def test_a_whole_copy_is_asked_for_a_title_and_a_lead_that_are_cut() -> None:
     lead = "The bridge in Tarnow was closed on Monday after cracks were found in two of its pillars."
-    cut = view("a", "One", title="Bridge in Tarnow closed after…", lead="The bridge in Tarnow was closed […]")
-    whole = {"title": "Bridge in Tarnow closed after cracks are found", "lead": lead, "copy_of": "a"}
+    cut = view(
+        "a",
+        "One",
+        title="Bridge in Tarnow closed after…",
+        lead="The bridge in Tarnow was closed […]",
+    )
+    whole = {
+        "title": "Bridge in Tarnow closed after cracks are found",
+        "lead": lead,
+        "copy_of": "a",
+    }
     copy = view("b", "Two", hours=1, role="copy", **whole)
     assert headline([cut, copy], None) == Headline(copy.title, "b")
     assert lead_of([cut, copy], shipped_tuning(), copy.title) == (copy, lead)
@@ -298,10 +430,15 @@ def test_a_whole_copy_is_asked_for_a_title_and_a_lead_that_are_cut() -> None:
 
 
 def test_a_number_of_dead_is_a_title() -> None:
-    assert best([view("a", "One", title="404 dead in Arrel flood")], None) == "404 dead in Arrel flood"
+    assert (
+        best([view("a", "One", title="404 dead in Arrel flood")], None)
+        == "404 dead in Arrel flood"
+    )
 
 
-@pytest.mark.parametrize("title", ["404 Not Found", "Page not found", "News", "20.11.2026", "«»"])
+@pytest.mark.parametrize(
+    "title", ["404 Not Found", "Page not found", "News", "20.11.2026", "«»"]
+)
 def test_a_title_that_tells_nothing_gives_way_to_the_lead(title: str) -> None:
     bare = view("x", title=title, lead="A ferry sank near the harbour.")
     assert headline([bare], None).title == bare.lead
@@ -321,7 +458,10 @@ def test_titles_are_mended(raw: str, title: str) -> None:
 @pytest.mark.parametrize(
     ("shown", "reason"),
     [
-        ("Why did the Marlin sink?", "the previous title was clickbait, a label or damaged"),
+        (
+            "Why did the Marlin sink?",
+            "the previous title was clickbait, a label or damaged",
+        ),
         (
             "Five key takeaways from the Marlin's last night",
             "the previous title was clickbait, a label or damaged",
@@ -338,21 +478,32 @@ def test_the_reason_for_another_title_is_said(shown: str, reason: str) -> None:
     assert (chosen.title, chosen.article, chosen.reason) == (SINKS, "a", reason)
 
 
-def test_reports_take_the_name_of_a_story_from_a_live_blog_and_from_the_words_of_a_lead() -> None:
+def test_reports_take_the_name_of_a_story_from_a_live_blog_and_from_the_words_of_a_lead() -> (
+    None
+):
     blog = view("l", title="Ferry Marlin: the night", role="container")
     gone = "no report has the previous title any more"
     assert headline([*ferry(), blog], blog.title).reason == gone
-    bare = view("x", lead="A ferry sank near the harbour of Port Ellis on Tuesday evening.")
+    bare = view(
+        "x", lead="A ferry sank near the harbour of Port Ellis on Tuesday evening."
+    )
     shown = headline([bare], None)
     assert (shown.title, shown.article) == (bare.lead, None)
     assert headline([*ferry(), bare], shown.title).reason == gone
-    older = view("y", lead="Port Ellis, a harbour town, has seen a ferry sink.", hours=-5)
+    older = view(
+        "y", lead="Port Ellis, a harbour town, has seen a ferry sink.", hours=-5
+    )
     assert headline([bare, older], shown.title) == shown
 
 
 def test_the_shown_title_is_not_forgotten_because_of_24_newer_ones() -> None:
     newer = [
-        view(f"n{n}", f"Paper {n}", title=f"What the Marlin has to do with me, {n}", hours=9 + n)
+        view(
+            f"n{n}",
+            f"Paper {n}",
+            title=f"What the Marlin has to do with me, {n}",
+            hours=9 + n,
+        )
         for n in range(30)
     ]
     assert headline([*ferry(), *newer], None).title != SINKS
@@ -368,7 +519,13 @@ def test_over_twenty_reports_the_title_changes_rarely_and_never_back() -> None:
         "Marlin disaster: Port Ellis waits for news of the missing",
     ]
     articles = [
-        view(f"{n:02}", f"Paper {n}", title=titles[n % 5], hours=n, text=ferry()[n % 3].text)
+        view(
+            f"{n:02}",
+            f"Paper {n}",
+            title=titles[n % 5],
+            hours=n,
+            text=ferry()[n % 3].text,
+        )
         for n in range(20)
     ]
     shown: list[str] = []
@@ -389,27 +546,44 @@ def test_the_title_of_a_preferred_outlet_goes_before_a_better_one() -> None:
     articles = [*ferry(), plain]
     assert headline(articles, None).title == SINKS
     assert headline(articles, None, prefer=["evening bell"]).title == plain.title
-    chosen = headline(articles, SINKS, prefer=["Nobody", "Evening Bell", "Harbour Post"])
+    chosen = headline(
+        articles, SINKS, prefer=["Nobody", "Evening Bell", "Harbour Post"]
+    )
     assert (chosen.title, chosen.reason) == (plain.title, "it is of a preferred outlet")
     assert headline(articles, plain.title, prefer=["Evening Bell"]).reason is None
-    assert headline(articles, plain.title, prefer=["Harbour Post", "Evening Bell"]).title == SINKS
+    assert (
+        headline(articles, plain.title, prefer=["Harbour Post", "Evening Bell"]).title
+        == SINKS
+    )
 
 
 def test_among_titles_with_a_fault_the_preferred_outlets_goes_first() -> None:
     asked = view("a", "Harbour Post", title="Why did the Marlin sink?")
-    other = view("b", "Evening Bell", title="What sank the Marlin off Port Ellis?", hours=1)
+    other = view(
+        "b", "Evening Bell", title="What sank the Marlin off Port Ellis?", hours=1
+    )
     for one in (asked, other):
-        assert headline([asked, other], None, prefer=[one.outlet or ""]).title == one.title
+        assert (
+            headline([asked, other], None, prefer=[one.outlet or ""]).title == one.title
+        )
 
 
 def test_a_preferred_outlets_bait_is_bait() -> None:
-    assert headline([*ferry(), later("What sank the Marlin?")], None, prefer=["Evening Bell"]).title == SINKS
+    assert (
+        headline(
+            [*ferry(), later("What sank the Marlin?")], None, prefer=["Evening Bell"]
+        ).title
+        == SINKS
+    )
 
 
 def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
     reprint = later("Marlin lost near Port Ellis", role="copy", copy_of="a")
     assert headline([*ferry(), reprint], None).title == SINKS
-    assert headline([*ferry(), reprint], SINKS, prefer=["Evening Bell"]).title == reprint.title
+    assert (
+        headline([*ferry(), reprint], SINKS, prefer=["Evening Bell"]).title
+        == reprint.title
+    )
 
 
 # --- languages ---------------------------------------------------------------------------------------------
@@ -418,18 +592,52 @@ def test_a_preferred_outlets_own_words_on_an_agencys_text_count() -> None:
 @pytest.mark.parametrize(
     ("language", "faulty", "plain"),
     [
-        ("de", "Warum die Brücke in Tarnow gesperrt wurde", "Brücke in Tarnow nach Rissen gesperrt"),
-        ("de", "Kommentar: Brücke in Tarnow nach Rissen gesperrt", "Brücke in Tarnow gesperrt"),
-        ("fr", "Pourquoi le pont de Tarnow a été fermé lundi", "Le pont de Tarnow fermé après des fissures"),
-        ("fr", "Pont de Tarnow : ce que l’on sait de la fermeture", "Le pont de Tarnow fermé lundi"),
-        ("es", "¿Por qué se cerró el puente de Tarnow el lunes?", "Cierran el puente de Tarnow"),
-        ("it", "Perché il ponte di Tarnow è stato chiuso lunedì", "Chiuso il ponte di Tarnow per crepe"),
-        ("nl", "Waarom de brug in Tarnow maandag werd gesloten", "Brug in Tarnow gesloten na scheuren"),
-        ("pt", "Ao vivo: ponte de Tarnow é fechada por rachaduras", "Ponte de Tarnow é fechada"),
+        (
+            "de",
+            "Warum die Brücke in Tarnow gesperrt wurde",
+            "Brücke in Tarnow nach Rissen gesperrt",
+        ),
+        (
+            "de",
+            "Kommentar: Brücke in Tarnow nach Rissen gesperrt",
+            "Brücke in Tarnow gesperrt",
+        ),
+        (
+            "fr",
+            "Pourquoi le pont de Tarnow a été fermé lundi",
+            "Le pont de Tarnow fermé après des fissures",
+        ),
+        (
+            "fr",
+            "Pont de Tarnow : ce que l’on sait de la fermeture",
+            "Le pont de Tarnow fermé lundi",
+        ),
+        (
+            "es",
+            "¿Por qué se cerró el puente de Tarnow el lunes?",
+            "Cierran el puente de Tarnow",
+        ),
+        (
+            "it",
+            "Perché il ponte di Tarnow è stato chiuso lunedì",
+            "Chiuso il ponte di Tarnow per crepe",
+        ),
+        (
+            "nl",
+            "Waarom de brug in Tarnow maandag werd gesloten",
+            "Brug in Tarnow gesloten na scheuren",
+        ),
+        (
+            "pt",
+            "Ao vivo: ponte de Tarnow é fechada por rachaduras",
+            "Ponte de Tarnow é fechada",
+        ),
         ("ja", "タルノフの橋はなぜ閉鎖されたのか？", "タルノフの橋、亀裂で閉鎖"),
     ],
 )
-def test_bait_and_labels_lose_in_each_language(language: str, faulty: str, plain: str) -> None:
+def test_bait_and_labels_lose_in_each_language(
+    language: str, faulty: str, plain: str
+) -> None:
     loud = view("a", "One", title=faulty, hours=3, language=language)
     calm = view("b", "Two", title=plain, language=language)
     assert best([loud, calm], None) == plain
@@ -453,20 +661,31 @@ def test_bait_and_labels_lose_in_each_language(language: str, faulty: str, plain
         ("fr", "Un journaliste tué en direct à Tarnow"),
     ],
 )
-def test_plain_statements_have_no_fault_in_their_language(language: str, title: str) -> None:
+def test_plain_statements_have_no_fault_in_their_language(
+    language: str, title: str
+) -> None:
     assert is_fit(title, title, language)
 
 
 # --- whatever the titles are -------------------------------------------------------------------------------
 
 _TITLES = st.sampled_from(
-    [SINKS, "Why?", "LIVE: MARLIN", "Ferry sinks", "Marlin: 19 killed", "Port Ellis mourns ferry victims", ""]
+    [
+        SINKS,
+        "Why?",
+        "LIVE: MARLIN",
+        "Ferry sinks",
+        "Marlin: 19 killed",
+        "Port Ellis mourns ferry victims",
+        "",
+    ]
 )
 
 
 @st.composite
 def _stories(
-    draw: st.DrawFn, roles: tuple[str, ...] = ("report", "report", "copy", "container", "excerpt")
+    draw: st.DrawFn,
+    roles: tuple[str, ...] = ("report", "report", "copy", "container", "excerpt"),
 ) -> list[ArticleView]:
     return [
         view(
@@ -484,10 +703,18 @@ def _stories(
 
 @pytest.mark.slow
 @given(
-    _stories(), st.one_of(st.none(), _TITLES), st.randoms(use_true_random=False), st.booleans(), st.booleans()
+    _stories(),
+    st.one_of(st.none(), _TITLES),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+    st.booleans(),
 )
 def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
-    articles: list[ArticleView], shown: str | None, chance: Random, preferred: bool, afresh: bool
+    articles: list[ArticleView],
+    shown: str | None,
+    chance: Random,
+    preferred: bool,
+    afresh: bool,
 ) -> None:
     prefer = ["Two"] if preferred else []
     chosen = headline(articles, shown, prefer=prefer, afresh=afresh)
@@ -501,11 +728,22 @@ def test_order_decides_nothing_what_is_chosen_stays_and_a_change_has_its_reason(
 
 @pytest.mark.slow
 @given(_stories(roles=("report", "copy")), st.integers(0, 5))
-def test_one_more_copy_changes_no_title(articles: list[ArticleView], number: int) -> None:
+def test_one_more_copy_changes_no_title(
+    articles: list[ArticleView], number: int
+) -> None:
     shown = headline(articles, None)
     original = articles[number % len(articles)]
-    title, time = "Ferry Marlin sinks off Port Ellis: 14 killed, dozens missing", NOON + dt.timedelta(hours=9)
-    own = {"id": "zz", "title": title, "outlet": "Third", "published": time, "effective_at": time}
+    title, time = (
+        "Ferry Marlin sinks off Port Ellis: 14 killed, dozens missing",
+        NOON + dt.timedelta(hours=9),
+    )
+    own = {
+        "id": "zz",
+        "title": title,
+        "outlet": "Third",
+        "published": time,
+        "effective_at": time,
+    }
     copy = msgspec.structs.replace(original, role="copy", copy_of=original.id, **own)
     if all(article.title for article in articles):
         assert headline([*articles, copy], shown.title).title == shown.title
@@ -523,7 +761,9 @@ def test_an_opinion_leaves_the_title_when_a_report_comes() -> None:
 def test_a_title_with_wrong_characters_is_taken_last() -> None:
     text = "The ferry Marlin sank off Port Ellis on Tuesday."
     wrong = told("a", "Ferry Marlin doesnÃ¢â‚¬â„¢t arrive, sinks off Port Ellis", text)
-    assert headline([wrong, told("b", "Ferry sinks off Ellis", text)], None).article == "b"
+    assert (
+        headline([wrong, told("b", "Ferry sinks off Ellis", text)], None).article == "b"
+    )
 
 
 def test_a_plan_leaves_the_title_for_the_done_act_when_it_is_chosen_afresh() -> None:
@@ -538,5 +778,7 @@ def test_a_question_is_not_taken_because_it_tells_a_later_stage() -> None:
     text = "The mayor of Tarnow opened the bridge over the Arrel."
     before = told("a", "Mayor of Tarnow opens the bridge over the Arrel", text)
     text = "The bridge over the Arrel in Tarnow collapsed, the mayor said."
-    question = told("b", "How the bridge over the Arrel in Tarnow collapsed", text, hours=30)
+    question = told(
+        "b", "How the bridge over the Arrel in Tarnow collapsed", text, hours=30
+    )
     assert headline([before, question], None).title == before.title

@@ -39,15 +39,22 @@ def test_both_reports_are_shown_word_for_word(language: str) -> None:
     shown = story_text(articles)
     check_words(shown, articles)
     assert len(shown.lead) >= 2
-    assert {p.article_id for p in (*shown.lead, *shown.openings)} == {article.id for article in articles}
+    assert {p.article_id for p in (*shown.lead, *shown.openings)} == {
+        article.id for article in articles
+    }
     assert story_text(articles[::-1]) == shown
-    assert articles[1].title in as_text(shown, articles) or articles[0].title in as_text(shown, articles)
+    assert articles[1].title in as_text(shown, articles) or articles[
+        0
+    ].title in as_text(shown, articles)
 
 
 @pytest.mark.parametrize(
     ("language", "whole"),
     [
-        ("de", "Am 6. Dezember war der Deich zuletzt geprüft worden, sagte Dr. Ilse Harmsen vom Landesamt."),
+        (
+            "de",
+            "Am 6. Dezember war der Deich zuletzt geprüft worden, sagte Dr. Ilse Harmsen vom Landesamt.",
+        ),
         (
             "de",
             "Bei der Flut starben nach Angaben der Polizei sechs Menschen, z. B. in Kellern der Unterstadt.",
@@ -56,20 +63,29 @@ def test_both_reports_are_shown_word_for_word(language: str) -> None:
             "fr",
             "« Nous avons tout déclaré. Les contrôles le prouvent », a dit M. Jean Ardouin, le directeur.",
         ),
-        ("es", "El Sr. Ramón Otero, alcalde de Valdehierro, decretó tres días de luto."),
+        (
+            "es",
+            "El Sr. Ramón Otero, alcalde de Valdehierro, decretó tres días de luto.",
+        ),
         ("zh", "工厂负责人否认有关安全检查被推迟的说法。"),
         ("ja", "船会社は、安全点検を怠ったとの指摘を否定した。"),
         ("ar", "يقول السكان إنهم حذروا البلدية مرات عديدة."),
     ],
 )
 def test_sentences_end_where_the_language_ends_them(language: str, whole: str) -> None:
-    assert whole in {s for report in reports(language) for s in sentences_of_report(report.text, "")}
+    assert whole in {
+        s for report in reports(language) for s in sentences_of_report(report.text, "")
+    }
 
 
 @pytest.mark.parametrize(
     ("language", "text", "speaker"),
     [
-        ("pt", "“Não havia nenhum sinal de perigo na ponte”, disse Rui Antunes.", "Rui Antunes"),
+        (
+            "pt",
+            "“Não havia nenhum sinal de perigo na ponte”, disse Rui Antunes.",
+            "Rui Antunes",
+        ),
         (
             "nl",
             "“We blijven zoeken zolang er nog een kans is”, zei burgemeester Anna de Wit.",
@@ -87,7 +103,9 @@ def test_sentences_end_where_the_language_ends_them(language: str, whole: str) -
         ),
     ],
 )
-def test_a_speaker_is_found_by_the_verbs_of_the_language(language: str, text: str, speaker: str) -> None:
+def test_a_speaker_is_found_by_the_verbs_of_the_language(
+    language: str, text: str, speaker: str
+) -> None:
     assert speaker_of(text, language) == speaker
 
 

@@ -16,7 +16,9 @@ EVENTS = DATA / "events-fulltext.jsonl.gz"
 @pytest.mark.slow
 @pytest.mark.skipif(not EVENTS.exists(), reason=f"{EVENTS} is not there")
 def test_every_text_that_is_shown_stands_in_the_article_it_is_attributed_to() -> None:
-    counted = [wrong_words(articles) for articles in list(stories(EVENTS, least=3))[::4]]
+    counted = [
+        wrong_words(articles) for articles in list(stories(EVENTS, least=3))[::4]
+    ]
     assert len(counted) == 33
     assert all(texts > 0 for texts, _ in counted)
     assert [text for _, wrong in counted for text in wrong] == []

@@ -17,9 +17,16 @@ _ECHO = (
 )
 
 
-def _by(outlet: str, text: str = "", title: str = "Flood", **more: object) -> ArticleView:
+def _by(
+    outlet: str, text: str = "", title: str = "Flood", **more: object
+) -> ArticleView:
     return an_article(
-        id=f"{outlet}-{title}", outlet=outlet, outlet_key=outlet, title=title, text=text, **more
+        id=f"{outlet}-{title}",
+        outlet=outlet,
+        outlet_key=outlet,
+        title=title,
+        text=text,
+        **more,
     )
 
 
@@ -28,7 +35,10 @@ def _names(*articles: ArticleView) -> dict[str, int]:
 
 
 def test_a_name_needs_two_outlets_and_is_written_in_full() -> None:
-    assert _names(_by("Herald", _HERALD), _by("Echo", _ECHO)) == {"Ilse Brandt": 2, "Pennmouth": 2}
+    assert _names(_by("Herald", _HERALD), _by("Echo", _ECHO)) == {
+        "Ilse Brandt": 2,
+        "Pennmouth": 2,
+    }
 
 
 def test_two_articles_of_one_outlet_are_one_user() -> None:
@@ -36,7 +46,9 @@ def test_two_articles_of_one_outlet_are_one_user() -> None:
 
 
 def test_a_name_of_the_only_outlet_is_in_its_title_too() -> None:
-    assert _names(_by("Herald", _HERALD, title="Flood at Pennmouth")) == {"Pennmouth": 1}
+    assert _names(_by("Herald", _HERALD, title="Flood at Pennmouth")) == {
+        "Pennmouth": 1
+    }
 
 
 def test_titles_days_and_the_outlets_themselves_are_no_names() -> None:
@@ -45,7 +57,13 @@ def test_titles_days_and_the_outlets_themselves_are_no_names() -> None:
 
 
 def test_a_word_that_is_also_written_small_is_no_name() -> None:
-    assert _names(_by("Herald", "We know, Games are games."), _by("Echo", "We know, Games began.")) == {}
+    assert (
+        _names(
+            _by("Herald", "We know, Games are games."),
+            _by("Echo", "We know, Games began."),
+        )
+        == {}
+    )
 
 
 def test_a_name_of_the_only_outlet_is_a_whole_word_of_its_title() -> None:
@@ -66,7 +84,12 @@ def test_offices_parties_headings_and_everyday_words_are_no_names() -> None:
 
 def _names_in_both(sentences: str, language: str = "en") -> set[str]:
     """Return the names of a story in which two outlets have these sentences."""
-    return {*_names(_by("Herald", sentences, language=language), _by("Echo", sentences, language=language))}
+    return {
+        *_names(
+            _by("Herald", sentences, language=language),
+            _by("Echo", sentences, language=language),
+        )
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,24 +110,40 @@ def _names_in_both(sentences: str, language: str = "en") -> set[str]:
     ],
 )
 def test_a_name_is_not_cut_at_the_words_that_link_its_parts(name: str) -> None:
-    assert _names_in_both(f"On the day they spoke with the {name}, which gave no answer.") == {name}
+    assert _names_in_both(
+        f"On the day they spoke with the {name}, which gave no answer."
+    ) == {name}
 
 
 @pytest.mark.parametrize(
     ("language", "sentence", "name"),
     [
-        ("de", "Das sagte das {} in einer Mitteilung.", "Bundesamt für Verfassungsschutz"),
-        ("de", "So entschied es das neue {} am Abend.", "Ministerium für Verkehr und Bau"),
+        (
+            "de",
+            "Das sagte das {} in einer Mitteilung.",
+            "Bundesamt für Verfassungsschutz",
+        ),
+        (
+            "de",
+            "So entschied es das neue {} am Abend.",
+            "Ministerium für Verkehr und Bau",
+        ),
         ("de", "Er fragte die {} gestern.", "Bundesagentur für Arbeit"),
         ("fr", "Selon une note, la {} ne dit rien.", "Banque de France"),
-        ("fr", "On le sait depuis hier par les {}, qui partent.", "Médecins sans Frontières"),
+        (
+            "fr",
+            "On le sait depuis hier par les {}, qui partent.",
+            "Médecins sans Frontières",
+        ),
         ("fr", "On le sait par le {}, qui attend.", "Ministère de la Justice"),
         ("es", "Ayer lo dijo el {} en una nota.", "Banco de España"),
         ("es", "Ayer lo dijo el {} en una nota.", "Ministerio de Trabajo y Economía"),
         ("es", "Es profesora de la {} desde ayer.", "Universidad de Salamanca"),
     ],
 )
-def test_bodies_of_other_languages_are_not_cut(language: str, sentence: str, name: str) -> None:
+def test_bodies_of_other_languages_are_not_cut(
+    language: str, sentence: str, name: str
+) -> None:
     assert _names_in_both(sentence.format(name), language) == {name}
 
 
@@ -112,11 +151,20 @@ def test_bodies_of_other_languages_are_not_cut(language: str, sentence: str, nam
     ("sentence", "names"),
     [
         ("We saw Donald Trump and Joe Biden there.", {"Donald Trump", "Joe Biden"}),
-        ("They asked Tom Harrel of the Republicans twice.", {"Tom Harrel", "Republicans"}),
+        (
+            "They asked Tom Harrel of the Republicans twice.",
+            {"Tom Harrel", "Republicans"},
+        ),
         ("A sign said Berg for President in red.", {"Berg"}),
         ("They were in Iraq, Syria and Jordan before.", {"Iraq", "Syria", "Jordan"}),
-        ("It is told by the Bank of England and Congress alike.", {"Bank of England", "Congress"}),
-        ("They asked the Supreme Court on Monday and Oda Renn.", {"Supreme Court", "Oda Renn"}),
+        (
+            "It is told by the Bank of England and Congress alike.",
+            {"Bank of England", "Congress"},
+        ),
+        (
+            "They asked the Supreme Court on Monday and Oda Renn.",
+            {"Supreme Court", "Oda Renn"},
+        ),
     ],
 )
 def test_several_names_stay_apart(sentence: str, names: set[str]) -> None:
@@ -132,31 +180,53 @@ def test_a_body_in_short_is_the_one_in_full_but_its_place_is_not() -> None:
     short = "They asked the Centers for Disease Control, then left for England."
     full = "The new Centers for Disease Control and Prevention met the Bank of England in England."
     found = _names(_by("Herald", short), _by("Echo", full), _by("Post", full))
-    assert found == {"Centers for Disease Control and Prevention": 3, "Bank of England": 2, "England": 3}
+    assert found == {
+        "Centers for Disease Control and Prevention": 3,
+        "Bank of England": 2,
+        "England": 3,
+    }
 
 
 def test_accents_and_cases_are_one_name() -> None:
-    texts = ("We saw Oda Renée Jarrett. Then Jarrett left.", "We saw Oda Renee Jarrett; Jarrett left.")
-    assert _names(*(_by(f"Outlet {n}", one) for n, one in enumerate(texts))) == {"Oda Renee Jarrett": 2}
+    texts = (
+        "We saw Oda Renée Jarrett. Then Jarrett left.",
+        "We saw Oda Renee Jarrett; Jarrett left.",
+    )
+    assert _names(*(_by(f"Outlet {n}", one) for n, one in enumerate(texts))) == {
+        "Oda Renee Jarrett": 2
+    }
     cafe = "Au Café de Tarnow la foule. Un café s’ouvre et le café ferme. On aime Café."
     assert _names(_by("Outlet", cafe, title="Café ferme", language="fr")) == {}
-    texts = ("Вчера сказал Пятигорский.", "По словам Пятигорского, так.", "Он с Пятигорским говорил.")
+    texts = (
+        "Вчера сказал Пятигорский.",
+        "По словам Пятигорского, так.",
+        "Он с Пятигорским говорил.",
+    )
     russian = [_by(f"Outlet {n}", one, language="ru") for n, one in enumerate(texts)]
     assert _names(*russian) == {"Пятигорский": 3}
 
 
 def _topics(*declared: tuple[str, tuple[str, ...] | None]) -> list[tuple[str, int]]:
-    views = [_by(outlet, title=str(n), categories=found) for n, (outlet, found) in enumerate(declared)]
+    views = [
+        _by(outlet, title=str(n), categories=found)
+        for n, (outlet, found) in enumerate(declared)
+    ]
     return [(one.name, one.outlets) for one in topics_of(views)]
 
 
 def test_a_topic_needs_two_outlets_in_any_spelling() -> None:
-    found = _topics(("Herald", ("Climate", "Rivers")), ("Echo", ("climate", "Boats")), ("Post", ("Climate",)))
+    found = _topics(
+        ("Herald", ("Climate", "Rivers")),
+        ("Echo", ("climate", "Boats")),
+        ("Post", ("Climate",)),
+    )
     assert found == [("Climate", 3)]
 
 
 def test_the_only_outlet_with_categories_is_believed_and_three_are_shown() -> None:
-    found = _topics(("Herald", ("World", "Floods", "Rivers", "Boats")), ("Echo", ()), ("Post", ()))
+    found = _topics(
+        ("Herald", ("World", "Floods", "Rivers", "Boats")), ("Echo", ()), ("Post", ())
+    )
     assert found == [("World", 1), ("Floods", 1), ("Rivers", 1)]
 
 
@@ -178,8 +248,18 @@ def test_texts_with_rare_words_in_common_resemble_each_other() -> None:
 def test_a_text_of_names_alone_does_not_compare_each_with_each() -> None:
     """Compared in pairs, these 45,000 names would keep the writer busy for a minute."""
     syllables = [a + b for a in "bdfgklmnpr" for b in "aeiou"]
-    families = [f"{a}{b}{c}".title() for a in syllables for b in syllables[:30] for c in syllables[:30]]
-    texts = [" ".join(f"said Oda {name}," for name in families[start::5]) for start in range(5)]
+    families = [
+        f"{a}{b}{c}".title()
+        for a in syllables
+        for b in syllables[:30]
+        for c in syllables[:30]
+    ]
+    texts = [
+        " ".join(f"said Oda {name}," for name in families[start::5])
+        for start in range(5)
+    ]
     known = "The mayor, Ilse Brandt, spoke. Later, said Brandt, it rained."
-    found = names_of([_by(f"Herald {n}", f"{text} {known}") for n, text in enumerate(texts)])
+    found = names_of(
+        [_by(f"Herald {n}", f"{text} {known}") for n, text in enumerate(texts)]
+    )
     assert [(one.name, one.outlets) for one in found] == [("Ilse Brandt", 5)]

@@ -24,8 +24,14 @@ SAFE = f"{WORDS[:-1]},”"
         (f"On Monday Joren Hale said {SAFE}", ""),
         (f"When Joren Hale said {SAFE} many wept.", ""),
         (f"{SAFE} said H.R. Hale.", "H.R. Hale"),
-        (f"{SAFE} Anna Berg, the mayor of Port Ellis, later told reporters.", "Anna Berg"),
-        (f"{SAFE} said Bluewave press secretary Anna Berg.", "Bluewave press secretary Anna Berg"),
+        (
+            f"{SAFE} Anna Berg, the mayor of Port Ellis, later told reporters.",
+            "Anna Berg",
+        ),
+        (
+            f"{SAFE} said Bluewave press secretary Anna Berg.",
+            "Bluewave press secretary Anna Berg",
+        ),
         (f"{SAFE} the Harbour Office said in a statement.", "Harbour Office"),
         (f"Anna Berg said: {WORDS}.", "Anna Berg"),
         (f"{SAFE} the envoy to Maine Anna Berg said.", ""),
@@ -37,7 +43,10 @@ SAFE = f"{WORDS[:-1]},”"
         (f"{SAFE} he told Joren Hale.", ""),
         (f"{SAFE} the Ellis Times wrote.", ""),
         (f"{SAFE} the owner wrote on Monday said.", ""),
-        (f"Her husband, the captain Joren Hale, said the Varna Senate called it {WORDS}.", ""),
+        (
+            f"Her husband, the captain Joren Hale, said the Varna Senate called it {WORDS}.",
+            "",
+        ),
     ],
 )
 def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
@@ -45,7 +54,12 @@ def test_the_speaker_of_a_quotation(sentence: str, speaker: str) -> None:
 
 
 def test_a_term_in_quotation_marks_is_no_quotation() -> None:
-    assert quoted_share("Joren Hale called it a “safe ferry” and would sail again next week.") == 0
+    assert (
+        quoted_share(
+            "Joren Hale called it a “safe ferry” and would sail again next week."
+        )
+        == 0
+    )
     assert quoted_share(f"{SAFE} Joren Hale said.") > 0.5
 
 
@@ -64,7 +78,10 @@ def test_a_term_in_quotation_marks_is_no_quotation() -> None:
         ("Anna Berg of the Harbour Office", "Anna Berg"),
         ("Minister Ursula von der Leyen", "Ursula von der Leyen"),
         ("Senator Al Boll", "Al Boll"),
-        ("Centers for Disease Control and Prevention", "Centers for Disease Control and Prevention"),
+        (
+            "Centers for Disease Control and Prevention",
+            "Centers for Disease Control and Prevention",
+        ),
         ("University of Varna", "University of Varna"),
         ("Democratic National Committee", "Democratic National Committee"),
         ("President of Varna", "President of Varna"),
@@ -91,19 +108,30 @@ def test_titles_and_roles_are_no_part_of_a_name(name: str, person: str) -> None:
         ("Varna's Boll left with the warden Boll.", ""),
         ("Photo Berg\nBoll left with the warden Boll.", ""),
         ("Emrys Boll came. The architect Anna Boll-Meyer built it.", "Emrys Boll"),
-        ("Emrys Boll came. Anna Boll\u00adx and Anna Boll\u0301 did not.", "Emrys Boll"),
+        (
+            "Emrys Boll came. Anna Boll\u00adx and Anna Boll\u0301 did not.",
+            "Emrys Boll",
+        ),
     ],
 )
-def test_a_surname_becomes_the_full_name_that_the_article_gives(text: str, full: str) -> None:
+def test_a_surname_becomes_the_full_name_that_the_article_gives(
+    text: str, full: str
+) -> None:
     sentence = f"{SAFE} Boll said."
     report = view(text=f"{text}\n{sentence}\nHere is more of Ada Boll.")
     assert full_name("Boll", sentence, report) == full
 
 
 def test_no_other_report_gives_a_first_name() -> None:
-    mayor = view("a", "A", text="“We closed the bridge at noon and told every school,” Mayor Boll said.")
+    mayor = view(
+        "a",
+        "A",
+        text="“We closed the bridge at noon and told every school,” Mayor Boll said.",
+    )
     wife = view("b", "B", text="The mayor was seen there with Mara Boll.")
-    assert [one.speaker for one in quotations_of([mayor, wife], [mayor, wife], (), ())] == ["Mayor Boll"]
+    assert [
+        one.speaker for one in quotations_of([mayor, wife], [mayor, wife], (), ())
+    ] == ["Mayor Boll"]
 
 
 def test_a_title_stays_where_nobody_gives_a_first_name() -> None:
@@ -112,7 +140,10 @@ def test_a_title_stays_where_nobody_gives_a_first_name() -> None:
 
 
 def test_in_german_a_single_word_is_no_name_of_a_speaker() -> None:
-    report = view(text="„Wir haben das Wasser am Abend gesehen“, sagte dort Nachbar.", language="de")
+    report = view(
+        text="„Wir haben das Wasser am Abend gesehen“, sagte dort Nachbar.",
+        language="de",
+    )
     assert full_name("Nachbar", report.text, report) == ""
 
 
@@ -122,7 +153,14 @@ def test_in_german_a_single_word_is_no_name_of_a_speaker() -> None:
 def quotations(*texts: str, **changes: object) -> tuple[Quotation, ...]:
     """The quotations of a story of two reports of a ferry and one more for each text, each an hour later."""
     further = [
-        view(f"q{n}", f"Paper {n}", title="Boats", text=f"{opens}\n{text}", hours=9 + n, **changes)
+        view(
+            f"q{n}",
+            f"Paper {n}",
+            title="Boats",
+            text=f"{opens}\n{text}",
+            hours=9 + n,
+            **changes,
+        )
         for n, (opens, text) in enumerate(zip(OPENS, texts, strict=False))
     ]
     articles = [*ferry()[:2], *further]
@@ -131,7 +169,9 @@ def quotations(*texts: str, **changes: object) -> tuple[Quotation, ...]:
     return shown.quotations
 
 
-SEARCH = "“We will not stop searching for the missing passengers,” Mayor Anna Berg said."
+SEARCH = (
+    "“We will not stop searching for the missing passengers,” Mayor Anna Berg said."
+)
 FARCE = "“The inspection in October was a farce from beginning to end,” the engineer Paul Stone said."
 OPENS = (
     "Fishermen in Varna lost eleven boats and most of their nets.",
@@ -154,9 +194,21 @@ def test_one_quotation_is_shown_once_however_it_is_introduced() -> None:
 
 def test_all_articles_with_the_words_are_behind_a_quotation() -> None:
     report = view("q", "Paper", title="Boats", text=f"{OPENS[0]}\n{SEARCH}", hours=3)
-    copy = view("copy", "Mail", title="Ferry", text=report.text, role="copy", copy_of="q", hours=4)
-    cut = view("cut", "Bit", title="Ferry", text=SEARCH, role="excerpt", copy_of="q", hours=5)
-    (quotation,) = story_text([*ferry(), cut, copy, report], ferry()[0].title).quotations
+    copy = view(
+        "copy",
+        "Mail",
+        title="Ferry",
+        text=report.text,
+        role="copy",
+        copy_of="q",
+        hours=4,
+    )
+    cut = view(
+        "cut", "Bit", title="Ferry", text=SEARCH, role="excerpt", copy_of="q", hours=5
+    )
+    (quotation,) = story_text(
+        [*ferry(), cut, copy, report], ferry()[0].title
+    ).quotations
     assert quotation.article_ids[0] == "q"
     assert set(quotation.article_ids) == {"q", "copy", "cut"}
 
@@ -175,8 +227,18 @@ LATER = [
 def test_two_quotations_of_a_speaker_and_six_in_all_are_shown() -> None:
     of_berg = [f"{words[:-1]},” Anna Berg said." for words in LATER[:4]]
     assert [q.speaker for q in quotations("\n".join(of_berg))] == ["Anna Berg"] * 2
-    names = ["Anna Berg", "Paul Stone", "Emrys Boll", "Mara Ell", "Ada Lund", "Ivo Tal", "Joren Hale"]
-    of_all = [f"{words[:-1]},” {name} said." for words, name in zip(LATER, names, strict=True)]
+    names = [
+        "Anna Berg",
+        "Paul Stone",
+        "Emrys Boll",
+        "Mara Ell",
+        "Ada Lund",
+        "Ivo Tal",
+        "Joren Hale",
+    ]
+    of_all = [
+        f"{words[:-1]},” {name} said." for words, name in zip(LATER, names, strict=True)
+    ]
     shown = quotations("\n".join(of_all))
     assert len(shown) == len({q.speaker for q in shown}) == MOST == 6
 

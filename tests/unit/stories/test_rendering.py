@@ -24,7 +24,14 @@ from aggregator.stories.rendering import (
 )
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.text.lines import count_words
-from tests.support.stories_examples import FERRY_A, NOON, check_words, ferry, story_text, view
+from tests.support.stories_examples import (
+    FERRY_A,
+    NOON,
+    check_words,
+    ferry,
+    story_text,
+    view,
+)
 
 SANK = "The ferry Marlin sank off Port Ellis on Tuesday evening."
 DIVERS = "Divers from Varna will search the wreck of the ferry on Thursday."
@@ -76,23 +83,30 @@ def test_a_lead_ends_before_a_caption_a_credit_or_an_advertisement(line: str) ->
 
 
 def test_a_heading_between_two_paragraphs_is_left_out_of_a_lead() -> None:
-    assert lead_paragraphs(f"{SANK}\nPanic in the harbour\n{DIVERS}", SANK) == [SANK, DIVERS]
+    assert lead_paragraphs(f"{SANK}\nPanic in the harbour\n{DIVERS}", SANK) == [
+        SANK,
+        DIVERS,
+    ]
 
 
 @pytest.mark.parametrize(("opens", "closes"), ["“”", '""', "«»"])
 def test_a_lead_does_not_end_within_a_quotation(opens: str, closes: str) -> None:
-    quoted = " ".join(f"We closed the gate number {n} of the harbour at nine." for n in range(20))
+    quoted = " ".join(
+        f"We closed the gate number {n} of the harbour at nine." for n in range(20)
+    )
     text = f"{SANK} {opens}{quoted}{closes} Anna Berg said."
     assert lead_paragraphs(text, SANK) == [SANK]
-    over_paragraphs = (
-        f"{SANK}\n{opens}We closed the gates at nine.\n{opens}Nobody was there,{closes} she said."
-    )
+    over_paragraphs = f"{SANK}\n{opens}We closed the gates at nine.\n{opens}Nobody was there,{closes} she said."
     assert lead_paragraphs(over_paragraphs, SANK) == [SANK]
 
 
 def test_a_quotation_of_several_sentences_may_be_in_a_lead_as_a_whole() -> None:
     quotation = "“We closed the gates. The water came at nine. Nobody was there,” Anna Berg said."
-    assert lead_paragraphs(f"{SANK}\n{quotation}\n{DIVERS}", SANK) == [SANK, quotation, DIVERS]
+    assert lead_paragraphs(f"{SANK}\n{quotation}\n{DIVERS}", SANK) == [
+        SANK,
+        quotation,
+        DIVERS,
+    ]
 
 
 def test_a_lead_goes_on_over_a_sentence_of_three_words() -> None:
@@ -104,8 +118,14 @@ def test_a_lead_goes_on_over_a_sentence_of_three_words() -> None:
 
 
 def test_a_lead_begins_where_the_report_can_be_shown() -> None:
-    lines = ["When I wrote this, the dyke held.", "The dyke of Belsk broke on Sunday.", "I was wrong."]
-    report = view("a", title="The dyke broke", text="\n".join(lines), lead=" ".join(lines))
+    lines = [
+        "When I wrote this, the dyke held.",
+        "The dyke of Belsk broke on Sunday.",
+        "I was wrong.",
+    ]
+    report = view(
+        "a", title="The dyke broke", text="\n".join(lines), lead=" ".join(lines)
+    )
     bare = view("b", title="Dyke of Belsk broken", text="", lead="")
     assert [p.text for p in story_text([report, bare]).lead] == [lines[1]]
 
@@ -116,10 +136,14 @@ def test_an_article_that_is_alone_begins_as_its_author_has_it() -> None:
         "Should you use it? The old one took a minute.",
         "It is one file now.",
     ]
-    post = view("a", title="Rewriting a generator", text="\n".join(lines), lead=" ".join(lines))
+    post = view(
+        "a", title="Rewriting a generator", text="\n".join(lines), lead=" ".join(lines)
+    )
     assert story_text([post]).lead[0].text == lines[0]
     assert summary([post], 60) == " ".join(lines)
-    credited = replace(post, lead=f"A boat on the Arrel (AP Photo/Ann Lee). {post.lead}")
+    credited = replace(
+        post, lead=f"A boat on the Arrel (AP Photo/Ann Lee). {post.lead}"
+    )
     assert summary([credited], 60) == " ".join(lines)
 
 
@@ -128,15 +152,25 @@ def test_an_article_that_is_alone_begins_as_its_author_has_it() -> None:
 
 def test_an_opening_is_the_first_sentence_that_can_be_shown_alone() -> None:
     assert opening(DIVERS, PUMPS) == DIVERS
-    assert opening("They were still missing on Monday.", "Photo: Lena Moor", PUMPS, DIVERS) == PUMPS
+    assert (
+        opening("They were still missing on Monday.", "Photo: Lena Moor", PUMPS, DIVERS)
+        == PUMPS
+    )
     assert opening("A ferry sinks", "HALVERNE (MNA) — " + DIVERS) == DIVERS
     assert opening("He will search for it.", "It was found later by them.") == ""
 
 
 def test_an_opening_says_more_than_the_lead() -> None:
-    assert opening("The Marlin, a ferry, sank on Tuesday evening off Port Ellis.", DIVERS) == DIVERS
-    of_nine = "The ferry Marlin sank off Port Ellis on Tuesday evening with {} on board."
-    assert opening(of_nine.format("Joren Hale and Anna Berg"), DIVERS).startswith("The ferry Marlin sank")
+    assert (
+        opening("The Marlin, a ferry, sank on Tuesday evening off Port Ellis.", DIVERS)
+        == DIVERS
+    )
+    of_nine = (
+        "The ferry Marlin sank off Port Ellis on Tuesday evening with {} on board."
+    )
+    assert opening(of_nine.format("Joren Hale and Anna Berg"), DIVERS).startswith(
+        "The ferry Marlin sank"
+    )
     assert opening(of_nine.format("Anna"), DIVERS) == DIVERS
 
 
@@ -148,11 +182,15 @@ LONG = "The gates of the harbour were closed at nine in the evening and nobody w
 
 
 @pytest.mark.parametrize(("opens", "closes"), ["“”", '""', "«»"])
-@pytest.mark.parametrize("between", [" ", "\n"], ids=["one paragraph", "several paragraphs"])
+@pytest.mark.parametrize(
+    "between", [" ", "\n"], ids=["one paragraph", "several paragraphs"]
+)
 def test_a_sentence_inside_a_quotation_is_its_speakers_and_no_opening(
     opens: str, closes: str, between: str
 ) -> None:
-    quoted = between.join([f"{opens}{LONG}", *[LONG] * 6, f"{LONG}{closes} Anna Berg said."])
+    quoted = between.join(
+        [f"{opens}{LONG}", *[LONG] * 6, f"{LONG}{closes} Anna Berg said."]
+    )
     assert len(quoted) > 600
     assert opening(quoted) == ""
     assert opening(f"{quoted}\n{DIVERS}") in ("", DIVERS)
@@ -169,14 +207,26 @@ def test_a_mark_that_nothing_closes_hides_its_own_paragraph_only() -> None:
 
 
 def test_two_sentences_without_a_space_are_not_shown() -> None:
-    assert opening("The tower was destroyed in 2008.The analysis was published later.", DIVERS) == DIVERS
-    assert opening("“The fight has just begun,” said Boll.“We will win,” said Berg.", DIVERS) == DIVERS
+    assert (
+        opening(
+            "The tower was destroyed in 2008.The analysis was published later.", DIVERS
+        )
+        == DIVERS
+    )
+    assert (
+        opening(
+            "“The fight has just begun,” said Boll.“We will win,” said Berg.", DIVERS
+        )
+        == DIVERS
+    )
 
 
 def test_articles_that_may_not_be_quoted_are_named_and_not_quoted() -> None:
     articles = [
         *ferry()[:2],
-        view("n", "Silent", title="Ferry", text=FERRY_A + "\n" + DIVERS, nosnippet=True),
+        view(
+            "n", "Silent", title="Ferry", text=FERRY_A + "\n" + DIVERS, nosnippet=True
+        ),
     ]
     shown = story_text(articles)
     assert "n" not in {p.article_id for p in (*shown.lead, *shown.openings)}
@@ -188,28 +238,52 @@ def test_a_little_known_source_opens_no_paragraph_beside_known_ones() -> None:
     new = view("n", "New", title="Ferry", text=DIVERS, hours=9, is_little_known=True)
     beside = story_text([*ferry()[:2], new])
     assert "n" not in {p.article_id for p in (*beside.lead, *beside.openings)}
-    first_day = [msgspec.structs.replace(article, is_little_known=True) for article in ferry()[:2]]
+    first_day = [
+        msgspec.structs.replace(article, is_little_known=True)
+        for article in ferry()[:2]
+    ]
     shown = story_text([*first_day, new])
     assert "n" in {p.article_id for p in (*shown.lead, *shown.openings)}
 
 
 def test_a_copy_that_leads_stands_for_its_original_and_both_are_named() -> None:
-    cut = view("a", "Wire", title="Ferry sinks", lead="The ferry Marlin sank off [...]", text=FERRY_A)
-    copy = view("b", "Paper", title="Ferry sinks", text=FERRY_A, role="copy", copy_of="a", hours=1)
-    part = view("e", "Digest", title="Ferry", text=DIVERS, role="excerpt", copy_of="a", hours=2)
+    cut = view(
+        "a",
+        "Wire",
+        title="Ferry sinks",
+        lead="The ferry Marlin sank off [...]",
+        text=FERRY_A,
+    )
+    copy = view(
+        "b",
+        "Paper",
+        title="Ferry sinks",
+        text=FERRY_A,
+        role="copy",
+        copy_of="a",
+        hours=1,
+    )
+    part = view(
+        "e", "Digest", title="Ferry", text=DIVERS, role="excerpt", copy_of="a", hours=2
+    )
     other = view("c", "Third", title="Ferry", text=DIVERS, hours=3)
     articles = [cut, copy, part, other]
     shown = story_text(articles, "Ferry Marlin sinks off Port Ellis on Tuesday")
     assert {p.article_id for p in shown.lead} == {"b"}
     assert {p.article_id for p in shown.openings} == {"c"}
-    assert "(Paper, 2025-03-12 13:00) (printed by Wire, Digest in part, too)" in as_text(shown, articles)
+    assert (
+        "(Paper, 2025-03-12 13:00) (printed by Wire, Digest in part, too)"
+        in as_text(shown, articles)
+    )
 
 
 def test_an_opening_in_german_is_new_by_the_words_of_german() -> None:
     lead = "Die Fähre sank am Dienstag vor dem Hafen, nachdem sie einen Felsen gerammt hatte."
     again = "Nachdem sie vor dem Hafen einen Felsen gerammt hatte, sank die Fähre Marlin am Dienstag."
     assert opening_of(view(text=again, language="de"), lead) == ""
-    assert opening_of(view(text="Taucher suchen am Abend nach Booten der Insel.", language="de"), lead)
+    assert opening_of(
+        view(text="Taucher suchen am Abend nach Booten der Insel.", language="de"), lead
+    )
 
 
 # --- the whole story ---------------------------------------------------------------------------------------
@@ -217,7 +291,10 @@ def test_an_opening_in_german_is_new_by_the_words_of_german() -> None:
 
 def test_the_text_is_the_lead_and_then_the_others_the_newest_first() -> None:
     shown = story_text(ferry())
-    lead, other = "\n\n".join(p.text for p in shown.lead), {p.article_id: p.text for p in shown.openings}
+    lead, other = (
+        "\n\n".join(p.text for p in shown.lead),
+        {p.article_id: p.text for p in shown.openings},
+    )
     assert as_text(shown, ferry()) == (
         f"{lead} (Harbour Post, 2025-03-12 12:00)\n\n"
         f"North Courier, 2025-03-12 17:00: Live: Port Ellis mourns ferry victims - North Courier\n"
@@ -227,9 +304,15 @@ def test_the_text_is_the_lead_and_then_the_others_the_newest_first() -> None:
 
 
 def test_opinions_and_live_blogs_have_no_opening_and_stand_apart() -> None:
-    column = view("op", "Column", title="A disgrace", text=PUMPS, hours=6, kind="opinion")
-    why = view("why", "Guide", title="Why ferries sink", text=PUMPS, hours=7, kind="explainer")
-    blog = view("blog", "Ticker", title="Ferry live", text=DIVERS, hours=8, role="container")
+    column = view(
+        "op", "Column", title="A disgrace", text=PUMPS, hours=6, kind="opinion"
+    )
+    why = view(
+        "why", "Guide", title="Why ferries sink", text=PUMPS, hours=7, kind="explainer"
+    )
+    blog = view(
+        "blog", "Ticker", title="Ferry live", text=DIVERS, hours=8, role="container"
+    )
     articles = [*ferry(), column, why, blog]
     shown = story_text(articles)
     assert [p.article_id for p in shown.openings] == ["c", "b"]
@@ -243,14 +326,25 @@ def test_opinions_and_live_blogs_have_no_opening_and_stand_apart() -> None:
 def test_copies_are_named_under_their_original_and_say_nothing_themselves() -> None:
     second = ferry()[1]
     copies = [
-        view(f"copy{n}", outlet, title=second.title, text=second.text, role="copy", copy_of="b", hours=3 + n)
+        view(
+            f"copy{n}",
+            outlet,
+            title=second.title,
+            text=second.text,
+            role="copy",
+            copy_of="b",
+            hours=3 + n,
+        )
         for n, outlet in enumerate(("Paper", None))
     ]
     articles = [*ferry(), *copies]
     shown = story_text(articles)
     assert [p.article_id for p in shown.openings] == ["c", "b"]
     text = as_text(shown, articles)
-    assert "Why did the Marlin sink? | Daily Lantern (printed by Paper, unknown outlet, too)\n" in text
+    assert (
+        "Why did the Marlin sink? | Daily Lantern (printed by Paper, unknown outlet, too)\n"
+        in text
+    )
     assert text.count(shown.opening_of("b")) == 1
 
 
@@ -270,11 +364,18 @@ def test_a_story_of_one_article_has_a_lead_and_repeats_no_text() -> None:
     assert (rendering.shown.openings, rendering.shown.quotations) == ((), ())
 
 
-def test_of_many_reports_each_outlet_has_its_newest_first_and_known_ones_go_before() -> None:
+def test_of_many_reports_each_outlet_has_its_newest_first_and_known_ones_go_before() -> (
+    None
+):
     cap = shipped_tuning().reports_cap
-    flood = [view(f"f{n:02}", "Flooder", title=f"Ferry {n}", hours=n) for n in range(2 * cap)]
+    flood = [
+        view(f"f{n:02}", "Flooder", title=f"Ferry {n}", hours=n) for n in range(2 * cap)
+    ]
     strange = [view("s", "Stranger", title="Ferry", hours=99, is_little_known=True)]
-    chosen = [report.id for report in reports_of([*ferry(), *flood, *strange], shipped_tuning())]
+    chosen = [
+        report.id
+        for report in reports_of([*ferry(), *flood, *strange], shipped_tuning())
+    ]
     assert len(chosen) == cap
     assert {"a", "b", "c", f"f{2 * cap - 1}"} <= set(chosen)
     assert "s" not in chosen
@@ -313,12 +414,16 @@ SENTENCES = [
     '"We saw no water at all until ten," Joren Hale told us.', "Click here to subscribe to it.", "He did.",
     "\u00a0", "中文。", "It cost 5.3 million…", "A heading", "“", '"',
 ]  # fmt: skip
-TEXTS = st.lists(st.lists(st.sampled_from(SENTENCES), max_size=6).map(" ".join), max_size=6).map("\n".join)
+TEXTS = st.lists(
+    st.lists(st.sampled_from(SENTENCES), max_size=6).map(" ".join), max_size=6
+).map("\n".join)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(TEXTS, max_size=4), st.booleans())
-def test_of_any_articles_all_that_is_shown_stands_in_the_article_named(texts: list[str], dated: bool) -> None:
+def test_of_any_articles_all_that_is_shown_stands_in_the_article_named(
+    texts: list[str], dated: bool
+) -> None:
     articles: list[ArticleView] = [
         view(
             f"x{n}",

@@ -12,16 +12,24 @@ from aggregator.model.core import ArticleView, Entry, StoryText
 from aggregator.stories.plain_text import as_text
 from tests.support.stories_examples import check_words, story_text, view
 
-DATA = Path(os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data"))
+DATA = Path(
+    os.environ.get("AGGREGATOR_DATA", Path(__file__).parents[4] / "shared" / "data")
+)
 SEEDS = sorted((DATA / "seeds").glob("*.txt"))
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
-pytestmark = pytest.mark.skipif(len(SEEDS) != 4, reason=f"the four seed articles are not in {DATA}/seeds")
+pytestmark = pytest.mark.skipif(
+    len(SEEDS) != 4, reason=f"the four seed articles are not in {DATA}/seeds"
+)
 
 
 def read(path: Path) -> ArticleView:
     entry = Entry(
-        source="seeds", guid=path.name, text=path.read_text("utf-8"), is_saved_text=True, outlet=path.stem
+        source="seeds",
+        guid=path.name,
+        text=path.read_text("utf-8"),
+        is_saved_text=True,
+        outlet=path.stem,
     )
     article = clean_entry(entry, seen=SEEN, tuning=Tuning()).article
     published = article.published
@@ -51,11 +59,15 @@ def shown(articles: list[ArticleView]) -> StoryText:
     return story_text(articles)
 
 
-def test_nothing_is_shown_that_no_report_says(shown: StoryText, articles: list[ArticleView]) -> None:
+def test_nothing_is_shown_that_no_report_says(
+    shown: StoryText, articles: list[ArticleView]
+) -> None:
     check_words(shown, articles)
 
 
-def test_the_fall_of_homs_is_named_in_a_statement(shown: StoryText, articles: list[ArticleView]) -> None:
+def test_the_fall_of_homs_is_named_in_a_statement(
+    shown: StoryText, articles: list[ArticleView]
+) -> None:
     assert "Homs" in shown.title
     assert "?" not in shown.title
     assert shown.title in {article.title for article in articles}
@@ -72,4 +84,6 @@ def test_every_report_is_shown_and_the_live_blog_is_apart(
 
 
 def test_the_minister_is_quoted_by_name(shown: StoryText) -> None:
-    assert "Mohammed al-Rahmoun" in {quotation.speaker for quotation in shown.quotations}
+    assert "Mohammed al-Rahmoun" in {
+        quotation.speaker for quotation in shown.quotations
+    }

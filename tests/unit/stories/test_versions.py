@@ -21,7 +21,9 @@ REST = (
 FIRST = "A wall of the Tellin quarry fell on Thursday and killed 3 workers, the fire service said."
 
 
-def version(text: str, title: str = "Quarry wall falls", language: str = "en") -> TextVersion:
+def version(
+    text: str, title: str = "Quarry wall falls", language: str = "en"
+) -> TextVersion:
     return TextVersion(title, text, language, "Kite Daily")
 
 
@@ -33,8 +35,16 @@ CHANGED = [
         "Police arrested Karl Dorn in the harbour on Thursday.",
         "Police arrested Jon Falk in the harbour on Friday.",
     ),
-    ("en", "The jury found the banker guilty of fraud.", "The jury found the banker not guilty of fraud."),
-    ("en", "Orm beat Tellin in the final of the cup.", "Tellin beat Orm in the final of the cup."),
+    (
+        "en",
+        "The jury found the banker guilty of fraud.",
+        "The jury found the banker not guilty of fraud.",
+    ),
+    (
+        "en",
+        "Orm beat Tellin in the final of the cup.",
+        "Tellin beat Orm in the final of the cup.",
+    ),
     (
         "de",
         "Bei dem Unfall starben drei Arbeiter des Steinbruchs.",
@@ -50,7 +60,11 @@ CHANGED = [
         "Le mur de la carrière a tué trois ouvriers jeudi.",
         "Le mur de la carrière a tué sept ouvriers jeudi.",
     ),
-    ("fr", "Le maire a vendu ses parts de la société.", "Le maire n'a pas vendu ses parts de la société."),
+    (
+        "fr",
+        "Le maire a vendu ses parts de la société.",
+        "Le maire n'a pas vendu ses parts de la société.",
+    ),
     (
         "es",
         "El muro de la cantera mató a tres obreros el jueves.",
@@ -90,10 +104,13 @@ def test_a_word_of_the_new_headline_alone_makes_a_version() -> None:
     before = "Two climbers are missing on the Skarn, the rescuers said."
     after = "Two climbers who were missing on the Skarn are alive, the rescuers said."
     earlier = version(f"{before} {REST}", "Two climbers missing")
-    assert changed_sentences(version(f"{after} {REST}", "Two climbers found alive"), earlier) == [
-        (after, before)
-    ]
-    assert changed_sentences(version(f"{after} {REST}", "Two climbers missing"), earlier) == []
+    assert changed_sentences(
+        version(f"{after} {REST}", "Two climbers found alive"), earlier
+    ) == [(after, before)]
+    assert (
+        changed_sentences(version(f"{after} {REST}", "Two climbers missing"), earlier)
+        == []
+    )
 
 
 SAME = [
@@ -101,9 +118,21 @@ SAME = [
     ("en", FIRST, FIRST.replace("Thursday", "Friday")),
     ("en", FIRST, f"LINDMAR (NPA) - {FIRST}"),
     ("en", FIRST, f"LINDMAR, Feb 18 (NPA) - {FIRST}"),
-    ("en", "The wall fell at 9:15 a.m. on the workers.", "The wall fell at 10.30 p.m. on the workers."),
-    ("en", "It cost 1.2 million crowns, the owner said.", "It cost 1,200,000 crowns, the owner said."),
-    ("en", "It killed twenty-one of two hundred workers.", "It killed 21 of 200 workers."),
+    (
+        "en",
+        "The wall fell at 9:15 a.m. on the workers.",
+        "The wall fell at 10.30 p.m. on the workers.",
+    ),
+    (
+        "en",
+        "It cost 1.2 million crowns, the owner said.",
+        "It cost 1,200,000 crowns, the owner said.",
+    ),
+    (
+        "en",
+        "It killed twenty-one of two hundred workers.",
+        "It killed 21 of 200 workers.",
+    ),
     (
         "en",
         "The mayor’s brother owned the quarry and its road.",
@@ -124,8 +153,16 @@ SAME = [
         "Le mur a tué 1 200 ouvriers à 14h05, dit le maire.",
         "Le mur a tué 1.200 ouvriers à 15h10, dit le maire.",
     ),
-    ("es", "Murieron treinta y cinco obreros de la cantera.", "Murieron 35 obreros de la cantera."),
-    ("fi", "Louhoksen seinä kaatui ja tappoi kolme miestä.", "Louhoksen seinä kaatui ja tappoi 9 miestä."),
+    (
+        "es",
+        "Murieron treinta y cinco obreros de la cantera.",
+        "Murieron 35 obreros de la cantera.",
+    ),
+    (
+        "fi",
+        "Louhoksen seinä kaatui ja tappoi kolme miestä.",
+        "Louhoksen seinä kaatui ja tappoi 9 miestä.",
+    ),
 ]
 
 
@@ -133,8 +170,12 @@ SAME = [
 def test_spellings_datelines_times_and_outlets_make_no_version(
     language: str, before: str, after: str
 ) -> None:
-    earlier = TextVersion("Quarry wall falls", f"{before} {REST}", language, "kitedaily.example")
-    later = TextVersion("Quarry wall falls", f"{after} {REST}", language, "Harbour Post")
+    earlier = TextVersion(
+        "Quarry wall falls", f"{before} {REST}", language, "kitedaily.example"
+    )
+    later = TextVersion(
+        "Quarry wall falls", f"{after} {REST}", language, "Harbour Post"
+    )
     assert changed_sentences(later, earlier) == changed_sentences(earlier, later) == []
 
 
@@ -146,14 +187,26 @@ SENTENCES = [
 ]
 
 
-@given(st.lists(st.sampled_from(SENTENCES), unique=True), st.lists(st.sampled_from(SENTENCES), unique=True))
-def test_sentences_left_out_added_or_moved_make_no_version(some: list[str], others: list[str]) -> None:
+@given(
+    st.lists(st.sampled_from(SENTENCES), unique=True),
+    st.lists(st.sampled_from(SENTENCES), unique=True),
+)
+def test_sentences_left_out_added_or_moved_make_no_version(
+    some: list[str], others: list[str]
+) -> None:
     assert changed_sentences(version(" ".join(some)), version(" ".join(others))) == []
 
 
-@given(st.text(max_size=300), st.text(max_size=300), st.sampled_from(["en", "de", "zh", "ar", None]))
+@given(
+    st.text(max_size=300),
+    st.text(max_size=300),
+    st.sampled_from(["en", "de", "zh", "ar", None]),
+)
 def test_any_texts_can_be_compared(one: str, other: str, language: str | None) -> None:
-    left, right = TextVersion(one, other, language, None), TextVersion(other, one, language, "x")
+    left, right = (
+        TextVersion(one, other, language, None),
+        TextVersion(other, one, language, "x"),
+    )
     for changed in changed_sentences(left, right):
         assert changed.own in other
         assert changed.other in one
@@ -184,7 +237,9 @@ def test_an_update_repeats_sentences_and_tells_the_opening_differently() -> None
         "Bersk raises its offer for Tellin Mills to 46 crowns",
     )
     assert is_update(after, before)
-    step = after._replace(text="A court stopped the sale of a mill for a year. " + before.text)
+    step = after._replace(
+        text="A court stopped the sale of a mill for a year. " + before.text
+    )
     assert not is_update(step, before)
     numbered = after._replace(title="Bersk offers 46 crowns for Tellin Mills")
     assert not is_update(numbered, before)
@@ -192,20 +247,28 @@ def test_an_update_repeats_sentences_and_tells_the_opening_differently() -> None
 
 def test_an_update_has_grown_if_the_earlier_text_is_whole_in_it() -> None:
     added = [
-        f"Witness {name} told of the {part} of the wall." for name in "ABCDEFGH" for part in ("foot", "top")
+        f"Witness {name} told of the {part} of the wall."
+        for name in "ABCDEFGH"
+        for part in ("foot", "top")
     ]
     before = version(f"{FIRST} {REST}")
     after = version(
-        f"{FIRST.replace('3 workers', 'nine workers')} {' '.join(added)} {REST}", "Nine die in quarry"
+        f"{FIRST.replace('3 workers', 'nine workers')} {' '.join(added)} {REST}",
+        "Nine die in quarry",
     )
     assert is_update(after, before)
     assert is_update(before, after)
-    without_cranes = REST.replace("Two cranes were sent from the harbour, and the road stays closed. ", "")
-    assert not is_update(after._replace(text=after.text.replace(REST, without_cranes)), before)
+    without_cranes = REST.replace(
+        "Two cranes were sent from the harbour, and the road stays closed. ", ""
+    )
+    assert not is_update(
+        after._replace(text=after.text.replace(REST, without_cranes)), before
+    )
 
 
 @pytest.mark.parametrize(
-    "slot", [("Kestrel Mail", "Larkdesk"), ("Mill Street", "Castle Road"), ("Orm", "Tarn")]
+    "slot",
+    [("Kestrel Mail", "Larkdesk"), ("Mill Street", "Castle Road"), ("Orm", "Tarn")],
 )
 def test_a_form_about_something_else_is_no_update(slot: tuple[str, str]) -> None:
     texts = [

@@ -12,14 +12,18 @@ from aggregator.text import calendar
         ("Января", 1), ("تشرين الثاني", 11), ("फ़रवरी", 2), ("Jan", 1), ("window", None),
     ],
 )  # fmt: skip
-def test_a_month_is_known_in_any_language_and_case(word: str, number: int | None) -> None:
+def test_a_month_is_known_in_any_language_and_case(
+    word: str, number: int | None
+) -> None:
     assert calendar.number_of("months", word) == number
 
 
 def test_each_language_has_all_names() -> None:
     for cycle, count in (("months", 12), ("weekdays", 7)):
         tables = calendar._shipped()[cycle]
-        assert {language: len(forms) for language, forms in tables.items()} == dict.fromkeys(tables, count)
+        assert {
+            language: len(forms) for language, forms in tables.items()
+        } == dict.fromkeys(tables, count)
 
 
 def test_no_spelling_names_two_months() -> None:
@@ -28,5 +32,7 @@ def test_no_spelling_names_two_months() -> None:
         for forms in calendar._shipped()[cycle].values():
             for number, line in enumerate(forms, start=1):
                 for form in line.split():
-                    numbers.setdefault(calendar._key(calendar._spelt(form)), set()).add(number)
+                    numbers.setdefault(calendar._key(calendar._spelt(form)), set()).add(
+                        number
+                    )
         assert {form: found for form, found in numbers.items() if len(found) > 1} == {}

@@ -11,7 +11,13 @@ from py3langid import langid
 from aggregator.config.tuning import Tuning
 from aggregator.extract.limits import ExtractTuning
 from aggregator.grouping.fingerprint import prepared_again
-from aggregator.intake.jobs import FeedJob, FingerprintJob, PrepareResult, fingerprints, read_feed
+from aggregator.intake.jobs import (
+    FeedJob,
+    FingerprintJob,
+    PrepareResult,
+    fingerprints,
+    read_feed,
+)
 from aggregator.model.core import CleanArticle, ParsedFeed
 from aggregator.sources.limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
@@ -43,17 +49,42 @@ def test_what_is_declared_of_a_short_text_holds_unless_its_script_is_another(
 @pytest.mark.parametrize(
     ("title", "text", "declared", "language"),
     [
-        ("Hafenkran in Lindmar umgestürzt", "Verletzt wurde niemand, teilte die Polizei mit.", "en-US", "de"),
+        (
+            "Hafenkran in Lindmar umgestürzt",
+            "Verletzt wurde niemand, teilte die Polizei mit.",
+            "en-US",
+            "de",
+        ),
         ("Brot wird teurer", "", "en-US", "de"),
         ("Tödlicher Unfall auf der A7", "", "en-US", "de"),
         ("Câmara aprova orçamento da saúde", "", "en", "pt"),
         ("Grève des cheminots jeudi", "Un train sur trois circulera.", "en-US", "fr"),
-        ("Nuova tranvia per Lindmar", "I lavori cominciano a maggio, ha detto il sindaco.", "en-US", "it"),
-        ("Burza w Lindmarze", "Strażacy usuwali powalone drzewa przez całą noc.", "en", "pl"),
+        (
+            "Nuova tranvia per Lindmar",
+            "I lavori cominciano a maggio, ha detto il sindaco.",
+            "en-US",
+            "it",
+        ),
+        (
+            "Burza w Lindmarze",
+            "Strażacy usuwali powalone drzewa przez całą noc.",
+            "en",
+            "pl",
+        ),
         ("Bread is getting dearer", "", "de-DE", "en"),
         ("Rain in the west tonight and tomorrow", "", "de", "en"),
-        ("El alcalde de Lindmar dimite", "Lo anunció este lunes ante la prensa.", "ca", "es"),
-        ("Statsministeren sagde i dag, at regeringen vil sænke skatten", "", "nb", "nb"),
+        (
+            "El alcalde de Lindmar dimite",
+            "Lo anunció este lunes ante la prensa.",
+            "ca",
+            "es",
+        ),
+        (
+            "Statsministeren sagde i dag, at regeringen vil sænke skatten",
+            "",
+            "nb",
+            "nb",
+        ),
         ("Film i dag", "", "no", "no"),
         ("Restaurant", "", "de", "de"),
         ("Arsenal 2-1 Chelsea", "", "de", "de"),
@@ -92,12 +123,16 @@ def test_a_short_text_that_is_clearly_of_another_language_outweighs_the_declarat
         ),
     ],
 )
-def test_a_long_text_of_a_neighbouring_language_is_of_that(text: str, declared: str, language: str) -> None:
+def test_a_long_text_of_a_neighbouring_language_is_of_that(
+    text: str, declared: str, language: str
+) -> None:
     """Of these neighbours there are no stop words."""
     assert find_language("", text, declared, TUNING) == language
 
 
-def test_words_of_the_declared_language_need_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_of_the_declared_language_need_no_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(langid, "IDENTIFIER", None)
     assert find_language("The mayor of Lindmar resigns", "", "en-US", TUNING) == "en"
     assert langid.IDENTIFIER is None
@@ -121,9 +156,14 @@ def test_what_is_declared_needs_no_model_where_no_words_are_of_another_language(
     assert langid.IDENTIFIER is None
 
 
-def test_a_long_text_with_more_words_of_another_language_is_not_what_is_declared() -> None:
+def test_a_long_text_with_more_words_of_another_language_is_not_what_is_declared() -> (
+    None
+):
     text = "Il sindaco ha detto che il ponte sul fiume resta chiuso: lavori di notte, on e off, per mesi."
-    assert find_language("Nuovo ponte per la città di Lindmar", text, "en-US", TUNING) == "it"
+    assert (
+        find_language("Nuovo ponte per la città di Lindmar", text, "en-US", TUNING)
+        == "it"
+    )
 
 
 def test_an_article_that_lost_its_text_keeps_its_language_and_needs_no_model(
@@ -131,22 +171,39 @@ def test_an_article_that_lost_its_text_keeps_its_language_and_needs_no_model(
 ) -> None:
     """The process that places would keep the model: 80 MB. `recluster` has the language found by workers."""
     monkeypatch.setattr(langid, "IDENTIFIER", None)
-    article = CleanArticle(verdict="stub", title="Introduzione alla tranvia con Lindmar", language="en")
+    article = CleanArticle(
+        verdict="stub", title="Introduzione alla tranvia con Lindmar", language="en"
+    )
     assert prepared_again(article, Tuning()).article.language == "en"
     assert langid.IDENTIFIER is None
     job = FingerprintJob(articles=(article,))
-    again = msgspec.msgpack.decode(fingerprints(msgspec.msgpack.encode(job)), type=PrepareResult)
+    again = msgspec.msgpack.decode(
+        fingerprints(msgspec.msgpack.encode(job)), type=PrepareResult
+    )
     assert again.prepared[0].article.language == "it"
 
 
-@pytest.mark.parametrize(("head", "language"), [("", "en"), ("<language>de-AT</language>", "de")])
-def test_a_feed_without_a_language_has_that_of_its_entries(head: str, language: str) -> None:
-    titles = "The AI Paradox", "Thinking is a commodity", "Getting the day back", "Five years without a phone"
-    items = (item(title, "<p>What I have learned from all of it</p>") for title in titles)
+@pytest.mark.parametrize(
+    ("head", "language"), [("", "en"), ("<language>de-AT</language>", "de")]
+)
+def test_a_feed_without_a_language_has_that_of_its_entries(
+    head: str, language: str
+) -> None:
+    titles = (
+        "The AI Paradox",
+        "Thinking is a commodity",
+        "Getting the day back",
+        "Five years without a phone",
+    )
+    items = (
+        item(title, "<p>What I have learned from all of it</p>") for title in titles
+    )
     data = rss(*items, title="T", more=head).encode()
     seen = dt.datetime(2026, 2, 18, tzinfo=dt.UTC)
     job = FeedJob(data=data, source="feed-1", seen=seen, tuning=source_tuning(Tuning()))
-    parsed = msgspec.msgpack.decode(read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed)
+    parsed = msgspec.msgpack.decode(
+        read_feed(msgspec.msgpack.encode(job)), type=ParsedFeed
+    )
     assert parsed.language == language
 
 
@@ -161,11 +218,23 @@ def test_few_titles_together_tell_more_than_each_alone() -> None:
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        ("en", "The mayor of the town said on Monday that the bridge over the river would be closed soon."),
-        ("de", "Die Brücke über den Fluss wird nach Angaben der Stadt eine Woche gesperrt und dann saniert."),
+        (
+            "en",
+            "The mayor of the town said on Monday that the bridge over the river would be closed soon.",
+        ),
+        (
+            "de",
+            "Die Brücke über den Fluss wird nach Angaben der Stadt eine Woche gesperrt und dann saniert.",
+        ),
         # Words of Spanish that are also stop words of French.
-        ("es", "El ministro de la guerra de la región de Madrid y la jefa de la oposición de la ciudad, que"),
-        ("nl", "De burgemeester van de stad zei dat de brug in de week die komt is afgesloten en dan open."),
+        (
+            "es",
+            "El ministro de la guerra de la región de Madrid y la jefa de la oposición de la ciudad, que",
+        ),
+        (
+            "nl",
+            "De burgemeester van de stad zei dat de brug in de week die komt is afgesloten en dan open.",
+        ),
     ],
 )
 def test_stop_words_tell_only_their_own_language(language: str, text: str) -> None:
@@ -178,7 +247,9 @@ Thursday night; President Obama promised to sign it. Transportation officials sa
 York and Los Angeles would return to full strength by Sunday evening, airlines said."""
 
 
-def test_a_text_with_few_stop_words_needs_no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_with_few_stop_words_needs_no_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The model takes 80 MB and .6 s, which who reads English only is spared."""
     monkeypatch.setattr(langid, "IDENTIFIER", None)
     assert find_language("", FEW_STOP_WORDS, None, TUNING) == "en"
@@ -214,6 +285,8 @@ def test_threads_share_one_language_model(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(langid, "_load_identifier", counted)
     text = "La nave ha urtato il molo martedì mattina, undici persone sono in ospedale"
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: find_language("", text, None, TUNING), range(8)))
+        found = list(
+            threads.map(lambda _: find_language("", text, None, TUNING), range(8))
+        )
     assert found == ["it"] * 8
     assert len(loaded) == 1

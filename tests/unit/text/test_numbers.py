@@ -2,7 +2,12 @@
 
 import pytest
 
-from aggregator.text.numbers import decimal_mark, han_number, plain_number, spelt_numbers
+from aggregator.text.numbers import (
+    decimal_mark,
+    han_number,
+    plain_number,
+    spelt_numbers,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +20,9 @@ from aggregator.text.numbers import decimal_mark, han_number, plain_number, spel
         ("1.250.000", "", "1250000"), ("7,4", "", "7.4"), ("1,250.75", "", "1250.75"), ("2024", "", "2024"),
     ],
 )  # fmt: skip
-def test_a_number_loses_its_thousands_separators(token: str, language: str, number: str) -> None:
+def test_a_number_loses_its_thousands_separators(
+    token: str, language: str, number: str
+) -> None:
     assert plain_number(token, language) == number
 
 
@@ -27,6 +34,8 @@ def test_number_words_are_those_of_their_language() -> None:
     assert decimal_mark("xx") == "."
 
 
-@pytest.mark.parametrize(("numeral", "digits"), [("三百", "300"), ("12万8000", "128000"), ("十五", "15")])
+@pytest.mark.parametrize(
+    ("numeral", "digits"), [("三百", "300"), ("12万8000", "128000"), ("十五", "15")]
+)
 def test_a_chinese_numeral_becomes_digits(numeral: str, digits: str) -> None:
     assert han_number(numeral) == digits

@@ -16,9 +16,21 @@ def length_of(word: str) -> int:
 
 def test_the_words_of_title_and_text_are_in_order() -> None:
     reading = read("Dock strike", "Cease-fire at 3.5 per cent, they'd said.", "en")
-    assert reading.words == ["Dock", "strike", "Cease-fire", "at", "3.5", "per", "cent", "they'd", "said"]
+    assert reading.words == [
+        "Dock",
+        "strike",
+        "Cease-fire",
+        "at",
+        "3.5",
+        "per",
+        "cent",
+        "they'd",
+        "said",
+    ]
     assert reading.title_words == 2
-    assert [reading.lexicon.words[number] for number in reading.numbers] == reading.words
+    assert [
+        reading.lexicon.words[number] for number in reading.numbers
+    ] == reading.words
 
 
 @pytest.mark.parametrize(
@@ -31,18 +43,31 @@ def test_the_words_of_title_and_text_are_in_order() -> None:
         ("l'usine, 20km d’été", "fr", "usine 20 km été"),
     ],
 )
-def test_parts_end_where_the_script_changes_and_keep_marks(text: str, language: str, found: str) -> None:
+def test_parts_end_where_the_script_changes_and_keep_marks(
+    text: str, language: str, found: str
+) -> None:
     words_of_text = parts(text, language)
     assert [word for word, *_ in words_of_text] == found.split()
     assert all(text[start:end] == word for word, start, end, _ in words_of_text)
 
 
 @pytest.mark.parametrize(
-    "text", [FLOOD, STRIKE, DYKES, "l'année d'après — 1,000 co-op’s", "naïve café-bar", "the truth™ of 100 ½"]
+    "text",
+    [
+        FLOOD,
+        STRIKE,
+        DYKES,
+        "l'année d'après — 1,000 co-op’s",
+        "naïve café-bar",
+        "the truth™ of 100 ½",
+    ],
 )
 def test_shingles_are_those_of_folded_text(text: str) -> None:
     assert len(shingle_sequence(text)) == len(words(text)) - 2
-    assert shingle_sequence(text).tolist() == shingle_sequence(" ".join(words(text))).tolist()
+    assert (
+        shingle_sequence(text).tolist()
+        == shingle_sequence(" ".join(words(text))).tolist()
+    )
 
 
 def test_a_full_lexicon_is_replaced_and_a_reading_keeps_its_own() -> None:
@@ -65,7 +90,10 @@ def test_long_words_take_no_room() -> None:
 
 def test_threads_number_words_alike() -> None:
     lexicon = lexicon_of("eo")
-    texts = [[f"w{number % 97}x{number % 89}" for number in range(start, start + 4000)] for start in range(8)]
+    texts = [
+        [f"w{number % 97}x{number % 89}" for number in range(start, start + 4000)]
+        for start in range(8)
+    ]
     found: dict[int, list[int]] = {}
 
     def number(place: int) -> None:
@@ -76,5 +104,7 @@ def test_threads_number_words_alike() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all([lexicon.words[n] for n in found[place]] == texts[place] for place in range(8))
+    assert all(
+        [lexicon.words[n] for n in found[place]] == texts[place] for place in range(8)
+    )
     assert len(set(lexicon.words)) == len(lexicon.words)

@@ -35,7 +35,10 @@ def test_a_text_is_split_where_it_is_marked(marked: str) -> None:
             ["橋は月曜日に閉鎖された。", "けが人はいなかった。"],
         ),
         ("Panic in the harbour quarter", []),
-        ("Nobody came. The bridge stays closed until Friday.", ["The bridge stays closed until Friday."]),
+        (
+            "Nobody came. The bridge stays closed until Friday.",
+            ["The bridge stays closed until Friday."],
+        ),
         ("9:43 p.m.: The bridge was closed today.", ["The bridge was closed today."]),
     ],
 )

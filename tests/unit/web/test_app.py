@@ -43,8 +43,12 @@ class Serving(Closing):
 
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
         self.reader = reader
-        self.server = Server(reader, msgspec.convert({"port": 0} | chosen, PublishSettings))
-        self.client = httpx.Client(base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS)
+        self.server = Server(
+            reader, msgspec.convert({"port": 0} | chosen, PublishSettings)
+        )
+        self.client = httpx.Client(
+            base_url=self.server.start(), trust_env=False, timeout=PATIENCE_SECONDS
+        )
 
     def get(self, path: str, **given: str) -> httpx.Response:
         headers = {name.replace("_", "-"): value for name, value in given.items()}
@@ -87,14 +91,22 @@ def test_head_is_get_without_the_body(full: Serving, path: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"])
+@pytest.mark.parametrize(
+    "path", ["/", "/stories/lindferry", "/feeds/stories.rss", "/api/v1/stories"]
+)
 def test_what_a_reader_has_is_not_sent_again_until_it_changes(path: str) -> None:
     with Serving(filled_reader()) as serving:
         tag = serving.get(path).headers["etag"]
         again = serving.get(path, If_None_Match=f'"other", {tag}')
-        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert (again.status_code, again.content, again.headers["etag"]) == (
+            304,
+            b"",
+            tag,
+        )
         story, text = the_ferry()
-        serving.reader.put(msgspec.structs.replace(story, title="Another headline"), text)
+        serving.reader.put(
+            msgspec.structs.replace(story, title="Another headline"), text
+        )
         assert serving.get(path, If_None_Match=tag).status_code == 200
 
 
@@ -107,21 +119,32 @@ def test_owner_and_stranger_never_share_an_answer(full: Serving) -> None:
 
 
 def test_long_answers_are_compressed_for_those_who_can(full: Serving) -> None:
-    with full.client.stream("GET", "/feeds/stories.rss", headers={"Accept-Encoding": "gzip"}) as answer:
+    with full.client.stream(
+        "GET", "/feeds/stories.rss", headers={"Accept-Encoding": "gzip"}
+    ) as answer:
         raw = b"".join(answer.iter_raw())
     assert answer.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(raw) == full.get("/feeds/stories.rss", Accept_Encoding="identity").content
+    assert (
+        gzip.decompress(raw)
+        == full.get("/feeds/stories.rss", Accept_Encoding="identity").content
+    )
 
 
 @pytest.mark.parametrize("path", ["/stories/oldferry", "/api/v1/stories/oldferry"])
 def test_a_merged_story_leads_to_its_home(full: Serving, path: str) -> None:
     answer = full.get(path)
-    assert (answer.status_code, answer.headers["location"]) == (301, path.replace("oldferry", "lindferry"))
-    assert "no-cache" in answer.headers["cache-control"], "an undo gives the old id back"
+    assert (answer.status_code, answer.headers["location"]) == (
+        301,
+        path.replace("oldferry", "lindferry"),
+    )
+    assert "no-cache" in answer.headers["cache-control"], (
+        "an undo gives the old id back"
+    )
 
 
 @pytest.mark.parametrize(
-    "story_id", ["nosuch", "9" * 300, "%00", "a%0d%0ab", "..%2f..", "%E2%80%AE", "%ff%fe", "a b"]
+    "story_id",
+    ["nosuch", "9" * 300, "%00", "a%0d%0ab", "..%2f..", "%E2%80%AE", "%ff%fe", "a b"],
 )
 def test_pages_of_no_story_are_not_found(full: Serving, story_id: str) -> None:
     answer = full.get(f"/stories/{story_id}")
@@ -145,11 +168,17 @@ def test_a_request_for_the_public_name_is_no_owners() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)])
-def test_full_text_can_be_for_all_or_for_no_one(rule: str, owner: bool, stranger: bool) -> None:
+@pytest.mark.parametrize(
+    ("rule", "owner", "stranger"), [("never", False, False), ("all", True, True)]
+)
+def test_full_text_can_be_for_all_or_for_no_one(
+    rule: str, owner: bool, stranger: bool
+) -> None:
     with Serving(full_reader(), full_text=rule) as serving:
         assert ("Full text" in serving.get("/stories/lindferry").text) is owner
-        assert ("Full text" in serving.get("/stories/lindferry", **STRANGER).text) is stranger
+        assert (
+            "Full text" in serving.get("/stories/lindferry", **STRANGER).text
+        ) is stranger
 
 
 def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> None:
@@ -163,11 +192,19 @@ def test_strangers_see_no_address_of_a_source_and_no_problem(full: Serving) -> N
 @pytest.mark.slow
 def test_search_snippets_are_cut_for_strangers() -> None:
     reader = WrittenStories()
-    reader.put(a_story(an_article(text="needle " + "hay " * 40), an_article(text="needle", nosnippet=True)))
+    reader.put(
+        a_story(
+            an_article(text="needle " + "hay " * 40),
+            an_article(text="needle", nosnippet=True),
+        )
+    )
     with Serving(reader, excerpt_words=20) as serving:
         found = html.fromstring(serving.get("/search?q=needle", **STRANGER).text)
         snippets = found.xpath("//p[@class='excerpt']")
-        assert [len(snippet.text_content().removesuffix(" …").split()) for snippet in snippets] == [10]
+        assert [
+            len(snippet.text_content().removesuffix(" …").split())
+            for snippet in snippets
+        ] == [10]
 
 
 @pytest.mark.slow
@@ -175,12 +212,23 @@ def test_long_titles_are_cut_for_strangers_wherever_they_stand() -> None:
     reader = WrittenStories()
     title = " ".join(f"title{n}" for n in range(50))
     text = "needle " + " ".join(f"hay{n}" for n in range(40))
-    reader.put(a_story(an_article(title=title, lead="needle.", text=text), article_count=2))
+    reader.put(
+        a_story(an_article(title=title, lead="needle.", text=text), article_count=2)
+    )
     with Serving(reader, excerpt_words=20) as serving:
-        for path in ("/search?q=needle", "/api/v1/search?query=needle", "/", "/api/v1/stories"):
+        for path in (
+            "/search?q=needle",
+            "/api/v1/search?query=needle",
+            "/",
+            "/api/v1/stories",
+        ):
             words = re.compile(r"\b(?:title|hay)[0-9]+\b")
-            assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, path
-            assert len(set(words.findall(serving.get(path).text))) > 20, "the owner sees more"
+            assert len(set(words.findall(serving.get(path, **STRANGER).text))) <= 20, (
+                path
+            )
+            assert len(set(words.findall(serving.get(path).text))) > 20, (
+                "the owner sees more"
+            )
 
 
 def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:
@@ -188,14 +236,17 @@ def test_a_search_that_cannot_be_read_is_explained(full: Serving) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1", "a@b"]
+    "host",
+    ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1", "a@b"],
 )
 def test_a_foreign_name_in_host_is_refused(full: Serving, host: str) -> None:
     assert full.get("/", Host=host).status_code in (400, 421)
     assert "passengers" not in full.get("/", Host=host).text
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:8080", "192.168.1.5"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:8080", "192.168.1.5"]
+)
 def test_names_of_this_machine_and_numbers_are_served(full: Serving, host: str) -> None:
     assert full.get("/", Host=host).status_code == 200
 
@@ -206,7 +257,9 @@ def test_health_is_words_for_the_owner_and_a_number_for_others(full: Serving) ->
 
     class Full(WrittenStories):
         def state(self) -> Health:
-            return Health(writable=False, waiting=7, last_placed=MORNING, problems=problems)
+            return Health(
+                writable=False, waiting=7, last_placed=MORNING, problems=problems
+            )
 
     with Serving(Full()) as serving:
         own, other = serving.get("/healthz"), serving.get("/healthz", **STRANGER)
@@ -231,7 +284,9 @@ def test_the_first_run_says_what_to_type(empty: Serving) -> None:
     assert feedparser.parse(empty.get("/feeds/stories.rss").content).bozo is False
 
 
-def test_a_wrong_address_and_a_forgotten_story_have_plain_messages(full: Serving) -> None:
+def test_a_wrong_address_and_a_forgotten_story_have_plain_messages(
+    full: Serving,
+) -> None:
     wrong = full.get("/?min_reports=x")
     assert (wrong.status_code, "Invalid address" in wrong.text) == (400, True)
     assert "the story no longer exists" in full.get("/stories/nosuchstory").text
@@ -254,9 +309,13 @@ def test_front_page_leads_to_older_stories(full: Serving) -> None:
 def test_hostile_words_in_an_address_come_back_as_text(full: Serving) -> None:
     page = html.fromstring(full.get("/search").text)
     assert page.xpath("//input[@name='q']/@value") == [""]
-    answer = full.client.get("/search", params={"q": '"><script>alert(1)</script>\x00\u202e'})
+    answer = full.client.get(
+        "/search", params={"q": '"><script>alert(1)</script>\x00\u202e'}
+    )
     tree = html.fromstring(answer.text)
-    assert [script.get("src") for script in tree.xpath("//script")] == ["/static/pages.js"]
+    assert [script.get("src") for script in tree.xpath("//script")] == [
+        "/static/pages.js"
+    ]
     assert "\u202e" not in answer.text
 
 
@@ -301,8 +360,13 @@ def test_a_fault_of_ours_shows_no_insides_and_keeps_the_headers() -> None:
 
 def test_the_description_of_the_api_names_every_filter(full: Serving) -> None:
     api = json.loads(full.get("/api/v1/openapi.json").text)
-    names = [parameter["name"] for parameter in api["paths"]["/api/v1/stories"]["get"]["parameters"]]
-    assert set(names) == set(PARAMETERS) - {"saved"}, "that one where there are saved queries"
+    names = [
+        parameter["name"]
+        for parameter in api["paths"]["/api/v1/stories"]["get"]["parameters"]
+    ]
+    assert set(names) == set(PARAMETERS) - {"saved"}, (
+        "that one where there are saved queries"
+    )
     assert "/stories/{id}" not in api["paths"]
 
 

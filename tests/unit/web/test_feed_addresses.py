@@ -35,7 +35,11 @@ FEEDS = [
     for name in ("stories", "coast", "many", "day")
     for ending in ("rss", "atom", "json")
 ]
-RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "json": feed_rules.of_jsonfeed}
+RULES = {
+    "rss": feed_rules.of_rss,
+    "atom": feed_rules.of_atom,
+    "json": feed_rules.of_jsonfeed,
+}
 
 
 class Site:
@@ -44,7 +48,9 @@ class Site:
     def __init__(self, reader: WrittenStories, **chosen: object) -> None:
         self.reader, self.clock = reader, Time(MORNING + dt.timedelta(hours=2))
         settings = msgspec.convert({"queries": QUERIES} | chosen, PublishSettings)
-        self.client = TestClient(create_app(reader, settings, self.clock), base_url=BASE)
+        self.client = TestClient(
+            create_app(reader, settings, self.clock), base_url=BASE
+        )
         self.get = self.client.get
 
 
@@ -63,12 +69,22 @@ def test_every_feed_is_valid_at_its_address(site: Site, path: str) -> None:
     answer = site.get(path)
     ending = path.rsplit(".", 1)[1]
     assert RULES[ending](answer.content, BASE + path, site.clock.now) == []
-    types = {"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+    types = {
+        "rss": "application/rss+xml",
+        "atom": "application/atom+xml",
+        "json": "application/feed+json",
+    }
     assert answer.headers["content-type"] == f"{types[ending]}; charset=utf-8"
 
 
 @pytest.mark.parametrize(
-    "path", ["/feeds/nosuch.rss", "/feeds/stories.xml", "/feeds/coast/x.rss", "/feeds/Coast.rss"]
+    "path",
+    [
+        "/feeds/nosuch.rss",
+        "/feeds/stories.xml",
+        "/feeds/coast/x.rss",
+        "/feeds/Coast.rss",
+    ],
 )
 def test_there_is_no_other_feed(site: Site, path: str) -> None:
     assert site.get(path).status_code == 404
@@ -76,12 +92,22 @@ def test_there_is_no_other_feed(site: Site, path: str) -> None:
 
 def test_a_saved_query_is_a_feed_with_its_own_title_and_limits(site: Site) -> None:
     coast = site.get("/feeds/coast.json").json()
-    assert (coast["title"], [item["id"][-9:] for item in coast["items"]]) == ("The coast", ["lindferry"])
+    assert (coast["title"], [item["id"][-9:] for item in coast["items"]]) == (
+        "The coast",
+        ["lindferry"],
+    )
     many = site.get("/feeds/many.json").json()
     assert [item["id"][-6:] for item in many["items"]] == ["budget"]
     assert many["title"] == "Stories: many"
     assert not many["items"][0]["url"].startswith(BASE)
-    assert len(site.get("/feeds/stories.json?saved=many&limit=9&min_reports=1").json()["items"]) > 1
+    assert (
+        len(
+            site.get("/feeds/stories.json?saved=many&limit=9&min_reports=1").json()[
+                "items"
+            ]
+        )
+        > 1
+    )
     assert site.get("/feeds/stories.rss?saved=nosuch").status_code == 400
 
 
@@ -100,11 +126,15 @@ def test_a_feed_gathers_what_the_reader_gives_in_short_pages() -> None:
         """At most two stories a page."""
 
         def stories(self, wanted: StoryFilter) -> StoryPage:
-            return super().stories(msgspec.structs.replace(wanted, limit=min(2, wanted.limit)))
+            return super().stories(
+                msgspec.structs.replace(wanted, limit=min(2, wanted.limit))
+            )
 
     reader = Slow()
     for number in range(7):
-        reader.put(a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number)))
+        reader.put(
+            a_story(id=f"s{number}", updated=MORNING + dt.timedelta(minutes=number))
+        )
     items = Site(reader).get("/feeds/stories.json?limit=5").json()["items"]
     assert [item["id"][-2:] for item in items] == ["s6", "s5", "s4", "s3", "s2"]
 
@@ -149,7 +179,10 @@ def test_a_304_asks_for_no_story() -> None:
     first = site.get("/feeds/stories.rss")
     modified = first.headers["last-modified"]
     assert Counting.asked == 1
-    for name, value in (("If-None-Match", first.headers["etag"]), ("If-Modified-Since", modified)):
+    for name, value in (
+        ("If-None-Match", first.headers["etag"]),
+        ("If-Modified-Since", modified),
+    ):
         assert site.get("/feeds/stories.rss", headers={name: value}).status_code == 304
     assert Counting.asked == 1
 
@@ -164,10 +197,17 @@ def test_a_change_is_sent_whatever_the_reader_has(settled_site: Site) -> None:
     first = settled_site.get("/feeds/stories.rss")
     story, text = the_ferry()
     updated = settled_site.clock.now + dt.timedelta(minutes=1)
-    settled_site.reader.put(msgspec.structs.replace(story, title="Another headline", updated=updated), text)
+    settled_site.reader.put(
+        msgspec.structs.replace(story, title="Another headline", updated=updated), text
+    )
     settled_site.clock.now += dt.timedelta(days=1)
-    for name, header in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
-        again = settled_site.get("/feeds/stories.rss", headers={name: first.headers[header]})
+    for name, header in (
+        ("If-None-Match", "etag"),
+        ("If-Modified-Since", "last-modified"),
+    ):
+        again = settled_site.get(
+            "/feeds/stories.rss", headers={name: first.headers[header]}
+        )
         assert again.status_code == 200, name
         assert b"Another headline" in again.content
 
@@ -184,10 +224,21 @@ def test_no_time_is_given_while_more_may_come_within_its_second() -> None:
 
 @pytest.mark.parametrize(
     "nonsense",
-    ["", "yesterday", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 06:30:00 GMT", f"20 Nov {'9' * 20} 06:30:00 GMT"],
+    [
+        "",
+        "yesterday",
+        "Fri, 20 Nov 2026",
+        "Fri, 99 Nov 2026 06:30:00 GMT",
+        f"20 Nov {'9' * 20} 06:30:00 GMT",
+    ],
 )
 def test_a_time_that_is_none_is_passed_over(settled_site: Site, nonsense: str) -> None:
-    assert settled_site.get("/feeds/stories.rss", headers={"If-Modified-Since": nonsense}).status_code == 200
+    assert (
+        settled_site.get(
+            "/feeds/stories.rss", headers={"If-Modified-Since": nonsense}
+        ).status_code
+        == 200
+    )
 
 
 def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
@@ -196,19 +247,31 @@ def test_what_is_rendered_later_is_sent_though_no_story_changed() -> None:
     site.clock.now += dt.timedelta(minutes=1)
     first = site.get("/feeds/stories.rss")
     assert "last-modified" not in first.headers
-    assert render_next(site.reader.database, 1, Tuning().section("stories", StoryTuning)) == 1
-    later = site.get("/feeds/stories.rss", headers={"If-None-Match": first.headers["etag"]})
+    assert (
+        render_next(site.reader.database, 1, Tuning().section("stories", StoryTuning))
+        == 1
+    )
+    later = site.get(
+        "/feeds/stories.rss", headers={"If-None-Match": first.headers["etag"]}
+    )
     assert later.status_code == 200
     opening = "Families on Lind opened their homes"
     assert (opening in first.text, opening in later.text) == (False, True)
 
 
 @pytest.mark.parametrize("path", ["/feeds/day.rss", "/feeds/stories.rss?since=24h"])
-def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(settled_site: Site, path: str) -> None:
+def test_a_feed_relative_to_now_has_no_time_and_a_tag_by_its_bytes(
+    settled_site: Site, path: str
+) -> None:
     first = settled_site.get(path)
     assert b"<item>" in first.content
     assert "last-modified" not in first.headers
-    assert settled_site.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+    assert (
+        settled_site.get(
+            path, headers={"If-None-Match": first.headers["etag"]}
+        ).status_code
+        == 304
+    )
     settled_site.clock.now += dt.timedelta(days=3)
     later = settled_site.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert later.status_code == 200
@@ -220,7 +283,11 @@ def test_what_is_in_a_folder_is_looked_at_anew(settled_site: Site, path: str) ->
     """Sources are moved from folder to folder, and no story knows."""
     first = settled_site.get(f"{path}?folder=Coast")
     assert (first.status_code, "last-modified" in first.headers) == (200, False)
-    settled_site.reader.set_sources(SourceView(id="The-Harbour-Post", name="", folder="Coast"))
-    later = settled_site.get(f"{path}?folder=Coast", headers={"If-None-Match": first.headers["etag"]})
+    settled_site.reader.set_sources(
+        SourceView(id="The-Harbour-Post", name="", folder="Coast")
+    )
+    later = settled_site.get(
+        f"{path}?folder=Coast", headers={"If-None-Match": first.headers["etag"]}
+    )
     assert later.status_code == 200
     assert b"Harbour" in later.content or b"<item>" in later.content

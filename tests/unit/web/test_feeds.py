@@ -25,24 +25,44 @@ from aggregator.web.feeds.formats import (
     feed_url,
     written,
 )
-from aggregator.web.feeds.items import LISTED_REPORTS, best_article, story_guid, story_items
+from aggregator.web.feeds.items import (
+    LISTED_REPORTS,
+    best_article,
+    story_guid,
+    story_items,
+)
 from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
-from tests.support.written_stories import MORNING, a_story, an_article, full_reader, the_ferry
+from tests.support.written_stories import (
+    MORNING,
+    a_story,
+    an_article,
+    full_reader,
+    the_ferry,
+)
 
 FORMATS: tuple[Format, ...] = ("rss", "atom", "jsonfeed")
-RULES = {"rss": feed_rules.of_rss, "atom": feed_rules.of_atom, "jsonfeed": feed_rules.of_jsonfeed}
+RULES = {
+    "rss": feed_rules.of_rss,
+    "atom": feed_rules.of_atom,
+    "jsonfeed": feed_rules.of_jsonfeed,
+}
 LATER = MORNING + dt.timedelta(hours=1)
 
 
-def _wanted(*parameters: tuple[str, str], saved: SavedQuery | None = None) -> ParsedFilter:
+def _wanted(
+    *parameters: tuple[str, str], saved: SavedQuery | None = None
+) -> ParsedFilter:
     return parse_filter(parameters, MORNING, default_limit=100, saved=saved)
 
 
 def _feed(
-    form: Format, *stories: StoryView, rendered: dict[str, StoryText] | None = None, **chosen: object
+    form: Format,
+    *stories: StoryView,
+    rendered: dict[str, StoryText] | None = None,
+    **chosen: object,
 ) -> bytes:
     settings = msgspec.convert(chosen, PublishSettings)
     items = story_items(stories, rendered or {}, settings)
@@ -68,11 +88,15 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
     stories = full_reader().stories(StoryFilter()).stories
     feed = feedparser.parse(_feed(form, *stories, title="My morning"))
     assert (feed.bozo, feed.version, feed.feed.title) == (False, version, "My morning")
-    assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story in stories]
+    assert [entry.id for entry in feed.entries] == [
+        story_guid(story.id) for story in stories
+    ]
     assert [entry.title for entry in feed.entries] == [story.title for story in stories]
     links = [f"http://127.0.0.1:8080/stories/{story.id}" for story in stories]
     assert [entry.link for entry in feed.entries] == links
-    times = [dt.datetime(*entry.updated_parsed[:6], tzinfo=dt.UTC) for entry in feed.entries]
+    times = [
+        dt.datetime(*entry.updated_parsed[:6], tzinfo=dt.UTC) for entry in feed.entries
+    ]
     assert times == [story.updated.replace(microsecond=0) for story in stories]
 
 
@@ -80,7 +104,9 @@ def test_feedparser_reads_back_every_item(form: Format, version: str) -> None:
 def test_a_feed_of_the_reader_is_valid(form: Format) -> None:
     reader = full_reader()
     stories = reader.stories(StoryFilter()).stories
-    feed = _feed(form, *stories, rendered=reader.rendered(tuple(story.id for story in stories)))
+    feed = _feed(
+        form, *stories, rendered=reader.rendered(tuple(story.id for story in stories))
+    )
     assert RULES[form](feed, _here(form), LATER) == []
     assert RULES[form](_feed(form), _here(form), LATER) == []
 
@@ -109,7 +135,9 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
     assert [entry.id for entry in by_fast] == guids
     if form == "jsonfeed":
         read = json.loads(_hostile(form))["items"]
-        assert [(item["id"], item["title"]) for item in read] == list(zip(guids, titles, strict=True))
+        assert [(item["id"], item["title"]) for item in read] == list(
+            zip(guids, titles, strict=True)
+        )
     else:
         root = etree.fromstring(_hostile(form))
         tag = "{*}guid" if form == "rss" else "{*}id"
@@ -123,22 +151,35 @@ def test_a_thousand_hostile_stories_are_read_back(form: Format) -> None:
 def test_feedparser_reads_back_hostile_stories(form: Format) -> None:
     stories = hostile_stories(150, seed=9)
     rendered = {story.id: text for story, text in stories if text is not None}
-    feed = feedparser.parse(_feed(form, *(story for story, _ in stories), rendered=rendered))
+    feed = feedparser.parse(
+        _feed(form, *(story for story, _ in stories), rendered=rendered)
+    )
     assert not feed.bozo
-    assert [entry.id for entry in feed.entries] == [story_guid(story.id) for story, _ in stories]
-    assert [entry.title for entry in feed.entries] == [_shown(story) for story, _ in stories]
+    assert [entry.id for entry in feed.entries] == [
+        story_guid(story.id) for story, _ in stories
+    ]
+    assert [entry.title for entry in feed.entries] == [
+        _shown(story) for story, _ in stories
+    ]
 
 
 def _shown(story: StoryView) -> str:
-    return feed_title(first_words(story.title, PublishSettings().excerpt_words)) or "Untitled"
+    return (
+        feed_title(first_words(story.title, PublishSettings().excerpt_words))
+        or "Untitled"
+    )
 
 
-_anything = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from([*TEXTS, *ADDRESSES])
+_anything = st.text(
+    st.characters(exclude_categories=()), max_size=60
+) | st.sampled_from([*TEXTS, *ADDRESSES])
 
 
 @settings(deadline=None)
 @given(_anything, _anything, _anything)
-def test_every_feed_is_valid_whatever_strangers_write(title: str, outlet: str, summary: str) -> None:
+def test_every_feed_is_valid_whatever_strangers_write(
+    title: str, outlet: str, summary: str
+) -> None:
     article = an_article(title=title, outlet=outlet, url=title)
     story = a_story(article, title=title, summary=summary)
     for form in FORMATS:
@@ -154,7 +195,9 @@ def test_a_title_says_the_same_as_text_and_as_html(title: str) -> None:
 @given(st.text(st.characters(exclude_categories=()), max_size=40))
 def test_addresses_are_uris_or_none(rest: str) -> None:
     url = feed_url(f"https://a.example/{rest}")
-    assert url is None or (url.isascii() and url.startswith("https://a.example/") and feed_url(url) == url)
+    assert url is None or (
+        url.isascii() and url.startswith("https://a.example/") and feed_url(url) == url
+    )
 
 
 def test_an_address_of_another_alphabet_is_written_in_ascii() -> None:
@@ -173,42 +216,73 @@ def _body(entry: Any) -> html.HtmlElement:
 def test_an_item_tells_the_lead_of_one_report_and_what_each_other_says_first() -> None:
     story, text = the_ferry()
     body = _body(_entry(story, text))
-    first, second, counts = [paragraph.text_content() for paragraph in body.iter("p")][:3]
-    assert (first, second) == (text.lead[0].text, f"{text.lead[1].text} — The Harbour Post")
+    first, second, counts = [paragraph.text_content() for paragraph in body.iter("p")][
+        :3
+    ]
+    assert (first, second) == (
+        text.lead[0].text,
+        f"{text.lead[1].text} — The Harbour Post",
+    )
     assert counts == "5 articles · 5 outlets · 3 independent reports"
     live, island, wire, post = (line.text_content() for line in body.iter("li"))
     assert island.endswith(f"ferry passengers{text.opening_of('ferryisle')}")
     assert f"the same text: Eastgate Gazette{text.opening_of('ferrywire')}" in wire
     assert live == "Radio Meridian: Live: the Aurelia rescue, minute by minute"
-    assert post == "The Harbour Post: Ferry with 212 on board runs aground off Lind island in fog"
+    assert (
+        post
+        == "The Harbour Post: Ferry with 212 on board runs aground off Lind island in fog"
+    )
     links = [a.get("href") for a in body.iter("a")]
     assert f"http://127.0.0.1:8080/stories/{story.id}" in links
     assert {article.url for article in story.articles if article.url} <= set(links)
 
 
-def test_the_lead_of_an_item_ends_with_a_sentence_within_the_words_of_an_excerpt() -> None:
-    sentences = [f"Part {n} of the quay in Lind was closed on Friday." for n in range(9)]
+def test_the_lead_of_an_item_ends_with_a_sentence_within_the_words_of_an_excerpt() -> (
+    None
+):
+    sentences = [
+        f"Part {n} of the quay in Lind was closed on Friday." for n in range(9)
+    ]
     article = an_article(title="Quay closed", text="\n".join(sentences))
-    lead = tuple(Passage(text=" ".join(sentences[n : n + 3]), article_id=article.id) for n in (0, 3, 6))
+    lead = tuple(
+        Passage(text=" ".join(sentences[n : n + 3]), article_id=article.id)
+        for n in (0, 3, 6)
+    )
     body = _body(_entry(a_story(article), StoryText(title=article.title, lead=lead)))
     shown = [paragraph.text_content() for paragraph in body.iter("p")]
-    told = [*(text.removesuffix(" — The Harbour Post") for text in shown if text.startswith("Part"))]
+    told = [
+        *(
+            text.removesuffix(" — The Harbour Post")
+            for text in shown
+            if text.startswith("Part")
+        )
+    ]
     assert told == [" ".join(sentences[:3]), " ".join(sentences[3:5])]
-    assert sum(map(count_words, told)) <= PublishSettings().excerpt_words - count_words(article.title)
+    assert sum(map(count_words, told)) <= PublishSettings().excerpt_words - count_words(
+        article.title
+    )
 
 
 def test_copies_are_named_under_their_original() -> None:
     original = an_article(id="one", outlet="Gazette", title="Dam siren")
-    copies = (an_article(id=f"c{n}", outlet=f"Paper {n}", copy_of="one", role="copy") for n in range(10, 21))
+    copies = (
+        an_article(id=f"c{n}", outlet=f"Paper {n}", copy_of="one", role="copy")
+        for n in range(10, 21)
+    )
     entry = _entry(a_story(original, *copies))
     text = _body(entry)
     listed = [line.text_content() for line in text.iter("li")]
     assert len(listed) == 1
-    assert listed[0] == "Gazette: Dam siren — the same text: Paper 10, Paper 11, Paper 12, 8 more"
+    assert (
+        listed[0]
+        == "Gazette: Dam siren — the same text: Paper 10, Paper 11, Paper 12, 8 more"
+    )
 
 
 def test_an_item_shows_no_time_of_a_poll_as_a_date() -> None:
-    polled = an_article(outlet="Gazette", title="Dam siren", published=MORNING, published_origin="poll")
+    polled = an_article(
+        outlet="Gazette", title="Dam siren", published=MORNING, published_origin="poll"
+    )
     unknown = an_article(outlet="Herald", title="Siren of the dam", published=None)
     text = _body(_entry(a_story(polled, unknown)))
     listed = sorted(line.text_content() for line in text.iter("li"))
@@ -240,10 +314,19 @@ def test_a_story_of_a_thousand_articles_stays_a_readable_item() -> None:
 
 
 def test_pictures_sound_and_film_come_by_reference() -> None:
-    picture = Enclosure(url="https://a.example/a.jpg", type="image/jpeg", length_bytes=900)
+    picture = Enclosure(
+        url="https://a.example/a.jpg", type="image/jpeg", length_bytes=900
+    )
     sound = Enclosure(url="https://a.example/a.mp3", type="audio/mpeg")
-    more = Enclosure(url="https://a.example/b.mp3", type="audio/mpeg", length_bytes=7, title="Interview")
-    story = a_story(an_article(media=(picture, sound)), an_article(media=(more, picture)))
+    more = Enclosure(
+        url="https://a.example/b.mp3",
+        type="audio/mpeg",
+        length_bytes=7,
+        title="Interview",
+    )
+    story = a_story(
+        an_article(media=(picture, sound)), an_article(media=(more, picture))
+    )
     entry = _entry(story)
     assert [(one.href, one.type, one.length) for one in entry.enclosures] == [
         ("https://a.example/a.mp3", "audio/mpeg", "0")
@@ -254,13 +337,26 @@ def test_pictures_sound_and_film_come_by_reference() -> None:
     ]
     item = json.loads(_feed("jsonfeed", story))["items"][0]
     assert item["image"] == "https://a.example/a.jpg"
-    assert [one["mime_type"] for one in item["attachments"]] == ["image/jpeg", "audio/mpeg", "audio/mpeg"]
-    assert (item["attachments"][2]["url"], len(item["attachments"][2])) == ("https://a.example/b.mp3", 4)
-    assert (item["attachments"][2]["title"], item["attachments"][2]["size_in_bytes"]) == ("Interview", 7)
+    assert [one["mime_type"] for one in item["attachments"]] == [
+        "image/jpeg",
+        "audio/mpeg",
+        "audio/mpeg",
+    ]
+    assert (item["attachments"][2]["url"], len(item["attachments"][2])) == (
+        "https://a.example/b.mp3",
+        4,
+    )
+    assert (
+        item["attachments"][2]["title"],
+        item["attachments"][2]["size_in_bytes"],
+    ) == ("Interview", 7)
 
 
 def test_the_language_is_that_of_most_stories() -> None:
-    german = [a_story(language="de", updated=MORNING - dt.timedelta(minutes=n)) for n in range(2)]
+    german = [
+        a_story(language="de", updated=MORNING - dt.timedelta(minutes=n))
+        for n in range(2)
+    ]
     feed = json.loads(_feed("jsonfeed", a_story(language="en"), *german))
     assert feed["language"] == "de"
     assert json.loads(_feed("jsonfeed", a_story(language="tlh")))["language"] == "en"
@@ -271,7 +367,10 @@ def test_the_language_is_that_of_most_stories() -> None:
 
 def test_guids_hold_no_address() -> None:
     story, _ = the_ferry()
-    here, moved = _entry(story), _entry(story, public_url="https://news.example/", port=9000)
+    here, moved = (
+        _entry(story),
+        _entry(story, public_url="https://news.example/", port=9000),
+    )
     assert here.id == moved.id == "tag:aggregator,2026:story/lindferry"
     assert not here.guidislink
     assert moved.link == "https://news.example/stories/lindferry"
@@ -280,13 +379,17 @@ def test_guids_hold_no_address() -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_bytes_change_only_with_the_stories(form: Format) -> None:
     story, _ = the_ferry()
-    later = msgspec.structs.replace(story, updated=story.updated + dt.timedelta(minutes=1))
+    later = msgspec.structs.replace(
+        story, updated=story.updated + dt.timedelta(minutes=1)
+    )
     assert _feed(form, story) == _feed(form, story)
     assert _feed(form, story) != _feed(form, later)
 
 
 def test_the_channel_says_when_it_changed_last() -> None:
-    assert b"<lastBuildDate>Fri, 20 Nov 2026 00:04:11 GMT</lastBuildDate>" in _feed("rss", the_ferry()[0])
+    assert b"<lastBuildDate>Fri, 20 Nov 2026 00:04:11 GMT</lastBuildDate>" in _feed(
+        "rss", the_ferry()[0]
+    )
     assert b"lastBuildDate" not in _feed("rss")
 
 
@@ -309,6 +412,9 @@ def test_a_saved_query_has_a_title_and_an_id_of_its_own() -> None:
     assert address(query, "atom") == "/feeds/homs.atom"
     wanted = _wanted(("language", "en"), saved=query)
     head = channel(query, wanted, (), PublishSettings(), self_url="https://x.example/")
-    assert (head.title, head.id) == ("Homs: English", "tag:aggregator,2026:feeds/homs?language=en")
+    assert (head.title, head.id) == (
+        "Homs: English",
+        "tag:aggregator,2026:feeds/homs?language=en",
+    )
     assert head.home_url == "http://127.0.0.1:8080/?saved=homs&language=en"
     assert (wanted.filter.min_reports, wanted.filter.language) == (3, "en")

@@ -18,7 +18,11 @@ def _parse(*parameters: tuple[str, str]) -> ParsedFilter:
 def test_nothing_asked_for_restricts_nothing() -> None:
     wanted = _parse()
     assert (wanted.query_string, wanted.moves_with_clock) == ("", False)
-    assert (wanted.filter.limit, wanted.filter.min_reports, wanted.filter.since) == (50, 1, None)
+    assert (wanted.filter.limit, wanted.filter.min_reports, wanted.filter.since) == (
+        50,
+        1,
+        None,
+    )
 
 
 def test_empty_values_are_as_good_as_none() -> None:
@@ -60,7 +64,9 @@ def test_what_changes_without_a_story_is_known() -> None:
 def test_the_items_of_a_saved_query_are_those_of_its_feed() -> None:
     query = SavedQuery(items=7).named("x")
     for is_feed, limit in ((False, 30), (True, 7)):
-        found = parse_filter([("saved", "x")], NOW, default_limit=30, queries=[query], is_feed=is_feed)
+        found = parse_filter(
+            [("saved", "x")], NOW, default_limit=30, queries=[query], is_feed=is_feed
+        )
         assert found.filter.limit == limit
 
 

@@ -10,13 +10,24 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import FrontPageStory, StoryListItem
-from aggregator.store.read.front_page import REPORTS_CAP, FrontPageTuning, ranked, weight
+from aggregator.store.read.front_page import (
+    REPORTS_CAP,
+    FrontPageTuning,
+    ranked,
+    weight,
+)
 from aggregator.web.jinja import without_title
 from aggregator.web.pages.views import BESIDE, arranged, section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
+from tests.support.written_stories import (
+    MORNING,
+    WrittenStories,
+    a_story,
+    an_article,
+    the_ferry,
+)
 
 TUNING = Tuning().section("front_page", FrontPageTuning)
 HOUR = dt.timedelta(hours=1)
@@ -24,10 +35,17 @@ HERE = "http://127.0.0.1:8080"
 
 
 def glance(
-    name: str = "s", hours_ago: float = 0.0, reports: int = 1, *, preferred: bool = False
+    name: str = "s",
+    hours_ago: float = 0.0,
+    reports: int = 1,
+    *,
+    preferred: bool = False,
 ) -> FrontPageStory:
     return FrontPageStory(
-        id=name, updated=MORNING - hours_ago * HOUR, report_count=reports, preferred=preferred
+        id=name,
+        updated=MORNING - hours_ago * HOUR,
+        report_count=reports,
+        preferred=preferred,
     )
 
 
@@ -48,7 +66,9 @@ glances = st.builds(
 
 @pytest.mark.slow
 @given(st.lists(glances, unique_by=lambda one: one.id, max_size=12), st.randoms())
-def test_the_order_they_come_in_leaves_no_trace(stories: list[FrontPageStory], random: object) -> None:
+def test_the_order_they_come_in_leaves_no_trace(
+    stories: list[FrontPageStory], random: object
+) -> None:
     shuffled = list(stories)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert ranked(shuffled, TUNING) == ranked(stories, TUNING)
@@ -56,31 +76,49 @@ def test_the_order_they_come_in_leaves_no_trace(stories: list[FrontPageStory], r
 
 @given(st.integers(1, REPORTS_CAP // 2))
 def test_twice_the_reports_are_worth_the_hours_of_a_doubling(reports: int) -> None:
-    gained = weight(glance(reports=2 * reports), TUNING) - weight(glance(reports=reports), TUNING)
+    gained = weight(glance(reports=2 * reports), TUNING) - weight(
+        glance(reports=reports), TUNING
+    )
     assert abs(gained - TUNING.doubling_hours) < 1e-6
 
 
 def test_four_reports_of_the_evening_stand_above_one_of_the_next_morning() -> None:
     evening, morning = glance("evening", 11.9, 4), glance("morning", 0, 1)
-    assert [one.id for one in ranked([morning, evening], TUNING)] == ["evening", "morning"]
+    assert [one.id for one in ranked([morning, evening], TUNING)] == [
+        "evening",
+        "morning",
+    ]
     late = glance("evening", 12.1, 4)
     assert [one.id for one in ranked([late, morning], TUNING)] == ["morning", "evening"]
 
 
 def test_more_reports_than_the_cap_weigh_no_more() -> None:
-    assert weight(glance(reports=REPORTS_CAP), TUNING) == weight(glance(reports=5000), TUNING)
+    assert weight(glance(reports=REPORTS_CAP), TUNING) == weight(
+        glance(reports=5000), TUNING
+    )
 
 
 def test_a_preferred_outlet_lifts_a_story_by_its_hours() -> None:
-    wanted, other = glance("wanted", TUNING.doubling_hours / 2 - 0.1, preferred=True), glance("other")
+    wanted, other = (
+        glance("wanted", TUNING.doubling_hours / 2 - 0.1, preferred=True),
+        glance("other"),
+    )
     assert [one.id for one in ranked([other, wanted], TUNING)] == ["wanted", "other"]
     plain = glance("wanted", TUNING.doubling_hours / 2 - 0.1)
     assert [one.id for one in ranked([other, plain], TUNING)] == ["other", "wanted"]
 
 
-@given(st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 5)), max_size=14), st.booleans())
-def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_first: bool) -> None:
-    stories = [listed(f"s{n}", MORNING - hours * HOUR, reports) for n, (hours, reports) in enumerate(given_)]
+@given(
+    st.lists(st.tuples(st.integers(-30, 90), st.integers(1, 5)), max_size=14),
+    st.booleans(),
+)
+def test_every_story_stands_on_the_page_once(
+    given_: list[tuple[int, int]], is_first: bool
+) -> None:
+    stories = [
+        listed(f"s{n}", MORNING - hours * HOUR, reports)
+        for n, (hours, reports) in enumerate(given_)
+    ]
     page = arranged(stories, MORNING.date(), is_first=is_first)
     shown = [page.lead] if page.lead else []
     shown += [*page.beside, *(story for _, them in page.groups for story in them)]
@@ -88,14 +126,22 @@ def test_every_story_stands_on_the_page_once(given_: list[tuple[int, int]], is_f
     assert (page.lead is None) == (not is_first or not stories)
     assert len(page.beside) <= BESIDE
     headings = [heading for heading, _ in page.groups]
-    assert headings == [one for one in ("Today", "Yesterday", "Earlier") if one in headings]
+    assert headings == [
+        one for one in ("Today", "Yesterday", "Earlier") if one in headings
+    ]
     places = {story.id: n for n, story in enumerate(stories)}
     for _, them in page.groups:
-        assert [places[one.id] for one in them] == sorted(places[one.id] for one in them)
+        assert [places[one.id] for one in them] == sorted(
+            places[one.id] for one in them
+        )
 
 
-@pytest.mark.parametrize(("others", "beside"), [((26, 1), []), ((26, 2), ["other"]), ((80, 1), ["old"])])
-def test_no_older_story_is_above_those_of_these_days(others: tuple[int, int], beside: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("others", "beside"), [((26, 1), []), ((26, 2), ["other"]), ((80, 1), ["old"])]
+)
+def test_no_older_story_is_above_those_of_these_days(
+    others: tuple[int, int], beside: list[str]
+) -> None:
     hours, reports = others
     stories = [
         listed("lead", MORNING - HOUR, 1),
@@ -108,7 +154,11 @@ def test_no_older_story_is_above_those_of_these_days(others: tuple[int, int], be
 
 def test_days_are_those_of_utc() -> None:
     midnight = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
-    moments = {"a": midnight, "b": midnight - dt.timedelta(microseconds=1), "c": midnight - 24.1 * HOUR}
+    moments = {
+        "a": midnight,
+        "b": midnight - dt.timedelta(microseconds=1),
+        "c": midnight - 24.1 * HOUR,
+    }
     stories = [listed(name, moment) for name, moment in moments.items()]
     page = arranged(stories, midnight.date(), is_first=False)
     assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
@@ -118,7 +168,16 @@ def test_days_are_those_of_utc() -> None:
 
 def test_several_folders_are_sections_news_first() -> None:
     """Each keeps the order of rank; what is in no folder, and what is undated, comes last."""
-    ranking = {"lead": 5, "blog": 1, "old": 1, "budget": 2, "free": 1, "comic": 1, "late": 1, "strike": 3}
+    ranking = {
+        "lead": 5,
+        "blog": 1,
+        "old": 1,
+        "budget": 2,
+        "free": 1,
+        "comic": 1,
+        "late": 1,
+        "strike": 3,
+    }
     stories = [listed(name, MORNING, reports) for name, reports in ranking.items()]
     folders = {
         "blog": "Blogs",
@@ -128,28 +187,44 @@ def test_several_folders_are_sections_news_first() -> None:
         "lead": "News",
         "comic": "Fun",
     }
-    page = arranged(stories, MORNING.date(), is_first=False, undated={"old"}, folders=folders)
+    page = arranged(
+        stories, MORNING.date(), is_first=False, undated={"old"}, folders=folders
+    )
     assert [(heading, [one.id for one in them]) for heading, them in page.groups] == [
         ("News", ["lead", "budget", "late", "strike"]), ("Blogs", ["blog"]), ("Fun", ["comic"]),
         ("Other stories", ["free"]), ("Undated", ["old"]),
     ]  # fmt: skip
-    first = arranged(stories, MORNING.date(), is_first=True, undated={"old"}, folders=folders)
+    first = arranged(
+        stories, MORNING.date(), is_first=True, undated={"old"}, folders=folders
+    )
     assert first.lead is not None
-    assert [first.lead.id, *(one.id for one in first.beside)] == ["lead", "budget", "strike"]
+    assert [first.lead.id, *(one.id for one in first.beside)] == [
+        "lead",
+        "budget",
+        "strike",
+    ]
     assert dict(first.groups)["News"] == (stories[6],)
-    one_folder = arranged(stories, MORNING.date(), is_first=False, folders={"blog": "Blogs"})
+    one_folder = arranged(
+        stories, MORNING.date(), is_first=False, folders={"blog": "Blogs"}
+    )
     assert [heading for heading, _ in one_folder.groups] == ["Today"]
 
 
 def test_the_time_of_a_story_is_that_of_publication() -> None:
     """A date where the bump came on another day, under whose heading the story stands."""
     reader = WrittenStories()
-    reader.put(a_story(an_article(published=MORNING - 2 * HOUR), id="today", updated=MORNING))
+    reader.put(
+        a_story(an_article(published=MORNING - 2 * HOUR), id="today", updated=MORNING)
+    )
     late = an_article(published=MORNING - 26 * HOUR, title="A late post")
     reader.put(a_story(late, id="late", updated=MORNING - HOUR))
-    with TestClient(create_app(reader, PublishSettings(), lambda: MORNING), HERE) as client:
+    with TestClient(
+        create_app(reader, PublishSettings(), lambda: MORNING), HERE
+    ) as client:
         page = html.fromstring(client.get("/?view=newest").text)
-    times = {card.get("data-story"): card.find(".//time") for card in page.iter("article")}
+    times = {
+        card.get("data-story"): card.find(".//time") for card in page.iter("article")
+    }
     assert [times["today"].text, times["late"].text] == ["04:30", "19 Nov 2026"]
     assert times["late"].get("datetime") == "2026-11-19T04:30:00Z"
 
@@ -168,15 +243,22 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
     reader.put(*the_ferry(), "oldferry")
     reader.join("lindferry", "ferrywire", MORNING + HOUR)
     seen = int((MORNING + HOUR / 2).timestamp())
-    with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE) as client:
+    with TestClient(
+        create_app(reader, PublishSettings(), lambda: MORNING + 2 * HOUR), HERE
+    ) as client:
         cookie = {"Cookie": f"{COOKIE}=:{seen}"}
         front = client.get("/", headers=cookie)
         assert "+1 report since your last visit" in front.text
         assert f"{COOKIE}={seen}:" in front.headers["set-cookie"]
         assert "HttpOnly" in front.headers["set-cookie"]
         page = client.get("/stories/lindferry", headers=cookie)
-        assert f"{COOKIE}={seen}:" in page.headers["set-cookie"], "reading a story is part of a visit"
-        assert "since your last visit" not in client.get("/", headers={"Cookie": f"{COOKIE}=x:y"}).text
+        assert f"{COOKIE}={seen}:" in page.headers["set-cookie"], (
+            "reading a story is part of a visit"
+        )
+        assert (
+            "since your last visit"
+            not in client.get("/", headers={"Cookie": f"{COOKIE}=x:y"}).text
+        )
 
 
 @pytest.mark.parametrize(
@@ -184,30 +266,39 @@ def test_new_reports_since_the_last_visit_are_told() -> None:
     [
         (1, "/?view=newest&limit=3", "b"),
         (3, "/?view=newest&limit=3", None),  # the last of the page is new, too
-        (3, "/?view=newest&limit=3&after={next}", "d"),  # so the line begins the next page
+        # So the line begins the next page
+        (3, "/?view=newest&limit=3&after={next}", "d"),
         (1, "/?view=newest&limit=3&after={next}", None),  # it was on the page before
         (-1, "/?view=newest&limit=3", None),  # nothing is new
         (9, "/?view=newest", None),  # all is
         (1, "/", None),
     ],
 )
-def test_a_line_stands_where_the_last_visit_was(hours_ago: int, path: str, story_below: str | None) -> None:
+def test_a_line_stands_where_the_last_visit_was(
+    hours_ago: int, path: str, story_below: str | None
+) -> None:
     reader = WrittenStories()
     for number, id_ in enumerate("abcdefg"):
         reader.put(a_story(an_article(published=MORNING - number * HOUR), id=id_))
     seen = int((MORNING - hours_ago * HOUR).timestamp())
-    with TestClient(create_app(reader, PublishSettings(), lambda: MORNING + 9 * HOUR), HERE) as client:
+    with TestClient(
+        create_app(reader, PublishSettings(), lambda: MORNING + 9 * HOUR), HERE
+    ) as client:
         first = html.fromstring(client.get("/?view=newest&limit=3").text)
         (onward,) = first.xpath("//a[@rel='next']/@href")
         address = path.format(next=onward.partition("after=")[2])
         client.cookies.clear()
-        page = html.fromstring(client.get(address, headers={"Cookie": f"{COOKIE}=:{seen}"}).text)
+        page = html.fromstring(
+            client.get(address, headers={"Cookie": f"{COOKIE}=:{seen}"}).text
+        )
     below = page.xpath("//p[@class='last-visit']/following-sibling::*[1]/@data-story")
     assert below == ([story_below] if story_below else [])
 
 
 def test_tabs_keep_the_other_filters() -> None:
-    tabs = section_tabs({"min_reports": "2", "folder": "Coast"}, ["Coast", "Inland"], ["Space"], ())
+    tabs = section_tabs(
+        {"min_reports": "2", "folder": "Coast"}, ["Coast", "Inland"], ["Space"], ()
+    )
     assert [(tab.label, tab.href, tab.is_current) for tab in tabs] == [
         ("All", "/?min_reports=2", False),
         ("Coast", "/?min_reports=2&folder=Coast", True),

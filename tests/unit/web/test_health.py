@@ -18,7 +18,9 @@ def test_a_call_that_fails_after_its_timeout_is_no_error_of_its_own() -> None:
     logged: list[dict[str, Any]] = []
 
     async def ask() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: logged.append(context)
+        )
         released = threading.Event()
 
         def late() -> None:

@@ -9,7 +9,12 @@ import pytest
 
 from aggregator.model.core import CopyEvidence, Evidence, Reason, RunnerUp, Stage
 from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import page_of, reason_in_words, story_in_list, whole_story
+from aggregator.web.story_json import (
+    page_of,
+    reason_in_words,
+    story_in_list,
+    whole_story,
+)
 from tests.support.written_stories import a_story, an_article, the_ferry
 
 STORY_KEYS = [
@@ -27,7 +32,9 @@ def test_a_list_has_exactly_the_promised_keys_and_nothing_of_the_texts() -> None
     page = json.loads(encode_json(page_of([story], "cursor")))
     assert page["next"] == "cursor"
     assert list(page["stories"][0]) == STORY_KEYS
-    assert all(list(article) == ARTICLE_KEYS for article in page["stories"][0]["articles"])
+    assert all(
+        list(article) == ARTICLE_KEYS for article in page["stories"][0]["articles"]
+    )
 
 
 def test_what_is_unknown_is_null_and_stays_in_place() -> None:
@@ -36,7 +43,10 @@ def test_what_is_unknown_is_null_and_stays_in_place() -> None:
     assert page["next"] is None
     article = page["stories"][0]["articles"][0]
     assert list(article) == ARTICLE_KEYS
-    assert [article[k] for k in ("outlet", "url", "published", "language", "copy_of", "wire")] == [None] * 6
+    assert [
+        article[k]
+        for k in ("outlet", "url", "published", "language", "copy_of", "wire")
+    ] == [None] * 6
 
 
 def test_times_are_utc_with_a_z_whatever_zone_they_came_in() -> None:
@@ -49,18 +59,33 @@ def test_times_are_utc_with_a_z_whatever_zone_they_came_in() -> None:
 
 def test_updated_keeps_the_fraction_that_tells_bumps_apart() -> None:
     story, _ = the_ferry()
-    assert json.loads(encode_json(story_in_list(story)))["updated"] == "2026-11-20T00:04:11.250000Z"
+    assert (
+        json.loads(encode_json(story_in_list(story)))["updated"]
+        == "2026-11-20T00:04:11.250000Z"
+    )
 
 
 def test_jsonl_is_a_story_a_line_even_with_line_breaks_in_titles() -> None:
     stories = [a_story(title="one\ntwo\u2028three"), a_story(title="four")]
     lines = b"\n".join(encode_json(story_in_list(one)) for one in stories).splitlines()
-    assert [json.loads(line)["title"] for line in lines] == ["one\ntwo\u2028three", "four"]
+    assert [json.loads(line)["title"] for line in lines] == [
+        "one\ntwo\u2028three",
+        "four",
+    ]
 
 
 def test_one_story_adds_what_it_shows_and_how_each_article_came_in() -> None:
     whole = json.loads(encode_json(whole_story(*the_ferry())))
-    added = {"text", "lead", "quotations", "earlier", "later", "related", "summarised", "versions"}
+    added = {
+        "text",
+        "lead",
+        "quotations",
+        "earlier",
+        "later",
+        "related",
+        "summarised",
+        "versions",
+    }
     assert set(whole) == {*STORY_KEYS, *added}
     extra = {
         "opening", "lead", "author", "published_origin", "published_precision", "reason", "kind_reason",
@@ -77,16 +102,25 @@ def test_every_text_of_a_story_names_the_article_in_which_it_stands() -> None:
     assert [set(passage) for passage in whole["lead"]] == [{"text", "article_id"}] * 2
     for passage in whole["lead"]:
         assert passage["text"] in texts[passage["article_id"]]
-    openings = {one["id"]: one["opening"] for one in whole["articles"] if one["opening"]}
-    assert set(openings) == {"ferrywire", "ferryisle"}, "not that of the lead, no copy, no live blog"
+    openings = {
+        one["id"]: one["opening"] for one in whole["articles"] if one["opening"]
+    }
+    assert set(openings) == {"ferrywire", "ferryisle"}, (
+        "not that of the lead, no copy, no live blog"
+    )
     assert all(opening in texts[id_] for id_, opening in openings.items())
     (quotation,) = whole["quotations"]
     assert set(quotation) == {"speaker", "text", "article_ids"}
-    assert (quotation["speaker"], quotation["article_ids"]) == ("Marta Dahl", ["ferryisle"])
+    assert (quotation["speaker"], quotation["article_ids"]) == (
+        "Marta Dahl",
+        ["ferryisle"],
+    )
     assert quotation["text"] in texts["ferryisle"]
 
 
-def test_the_text_is_the_lead_with_its_source_and_then_what_the_others_say_the_newest_first() -> None:
+def test_the_text_is_the_lead_with_its_source_and_then_what_the_others_say_the_newest_first() -> (
+    None
+):
     story, shown = the_ferry()
     text = json.loads(encode_json(whole_story(story, shown)))["text"]
     first, second, *others = text.split("\n\n")
@@ -113,16 +147,22 @@ def test_a_story_that_is_not_rendered_has_its_summary_as_text() -> None:
 
 @pytest.mark.parametrize("stage", get_args(Stage))
 def test_every_stage_has_its_words(stage: Stage) -> None:
-    reported = reason_in_words(an_article(evidence=Evidence(stage=stage, score=2.0, need=1.0)))
+    reported = reason_in_words(
+        an_article(evidence=Evidence(stage=stage, score=2.0, need=1.0))
+    )
     assert reported
     assert ("2.00" in reported) == (stage in ("event", "second look"))
 
 
 def test_reasons_are_sentences_for_people() -> None:
     shares = ("lead", 0.2, 0.4), ("days_apart", 3.0, -0.9), ("own_names", 0.8, 2.0)
-    reasons = tuple(Reason(name=name, value=value, share=share) for name, value, share in shares)
+    reasons = tuple(
+        Reason(name=name, value=value, share=share) for name, value, share in shares
+    )
     runner_up = RunnerUp(story="s", score=0.1, need=1.0)
-    event = Evidence(stage="event", score=2.5, need=1.0, reasons=reasons, runner_up=runner_up)
+    event = Evidence(
+        stage="event", score=2.5, need=1.0, reasons=reasons, runner_up=runner_up
+    )
     copy = CopyEvidence(other="art9", resemblance=0.912, containment=0.99, estimate=0.9)
     excerpt = msgspec.structs.replace(copy, kind="excerpt")
     assert reason_in_words(an_article()) is None
@@ -131,5 +171,7 @@ def test_reasons_are_sentences_for_people() -> None:
     )
     as_copy = reason_in_words(an_article(evidence=Evidence(stage="copy", copy=copy)))
     assert as_copy == "the same text as art9: 91% of all three-word runs are shared"
-    as_excerpt = reason_in_words(an_article(evidence=Evidence(stage="copy", copy=excerpt)))
+    as_excerpt = reason_in_words(
+        an_article(evidence=Evidence(stage="copy", copy=excerpt))
+    )
     assert as_excerpt == "an excerpt: 99% of it is in art9"

@@ -16,7 +16,13 @@ from aggregator.web.pages.views import time_span
 from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.hostile_titles import SCRIPTS
-from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
+from tests.support.written_stories import (
+    MORNING,
+    WrittenStories,
+    a_story,
+    an_article,
+    the_ferry,
+)
 
 HOSTILE = [
     *SCRIPTS, '"><img src=x onerror=alert(1)>', '" autofocus onfocus="alert(1)',
@@ -45,7 +51,10 @@ def _ferry_page(story: dict[str, Any] | None = None, **shown: Any) -> html.HtmlE
     """The page of the ferry's story, or of one with other values, likewise of what it shows."""
     whole, text = the_ferry()
     reader = WrittenStories()
-    reader.put(msgspec.structs.replace(whole, **story or {}), msgspec.structs.replace(text, **shown))
+    reader.put(
+        msgspec.structs.replace(whole, **story or {}),
+        msgspec.structs.replace(text, **shown),
+    )
     return _pages(reader, "/stories/lindferry")[0]
 
 
@@ -53,8 +62,12 @@ def _lines(element: html.HtmlElement) -> str:
     return " ".join(element.text_content().split())
 
 
-def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, StoryText]:
-    words = dict.fromkeys(("title", "outlet", "lead", "wire", "language", "author"), evil)
+def _hostile_story(
+    story_id: str, evil: str, address: str
+) -> tuple[StoryView, StoryText]:
+    words = dict.fromkeys(
+        ("title", "outlet", "lead", "wire", "language", "author"), evil
+    )
     of_first = {"id": f"evil{story_id}", "text": f"{evil}\n{evil}"}
     first = an_article(**of_first, url=address, **words)
     second = an_article(id=f"bad{story_id}", url=address, **words)
@@ -62,7 +75,9 @@ def _hostile_story(story_id: str, evil: str, address: str) -> tuple[StoryView, S
         title=evil,
         lead=(Passage(text=evil, article_id=first.id),),
         openings=(Passage(text=evil, article_id=second.id),),
-        quotations=(Quotation(speaker=evil, text=evil, article_ids=(first.id, second.id)),),
+        quotations=(
+            Quotation(speaker=evil, text=evil, article_ids=(first.id, second.id)),
+        ),
     )
     counts = {"article_count": 9, "report_count": 9}
     of_story = {"id": story_id, "title": evil, "summary": evil, "language": evil}
@@ -89,7 +104,11 @@ def assert_tame(page: html.HtmlElement) -> None:
     scripts = [element for element in elements if element.tag == "script"]
     assert [(dict(one.attrib), one.text) for one in scripts] == [(OWN_SCRIPT, None)]
     names = {name for one in elements if one.tag != "script" for name in one.attrib}
-    assert not [name for name in names if name.startswith("on") or name in ("style", "src", "autofocus")]
+    assert not [
+        name
+        for name in names
+        if name.startswith("on") or name in ("style", "src", "autofocus")
+    ]
     targets = page.xpath("//@href | //@action")
     assert all(target.startswith(("/", "#")) for target in targets), targets
 
@@ -99,14 +118,31 @@ def assert_tame(page: html.HtmlElement) -> None:
 def test_nothing_of_strangers_runs_on_any_page() -> None:
     reader = WrittenStories()
     for number, evil in enumerate(HOSTILE):
-        reader.put(*_hostile_story(f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]))
+        reader.put(
+            *_hostile_story(
+                f"hostile{number}", evil, ADDRESSES[number % len(ADDRESSES)]
+            )
+        )
     reader.set_sources(
-        *(SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e) for e in HOSTILE),
-        SourceView(id="Evil", name=HOSTILE[0], url=ADDRESSES[0], site_url=ADDRESSES[1], folder=HOSTILE[1]),
+        *(
+            SourceView(id=e, name=e, url=ADDRESSES[0], site_url=ADDRESSES[0], folder=e)
+            for e in HOSTILE
+        ),
+        SourceView(
+            id="Evil",
+            name=HOSTILE[0],
+            url=ADDRESSES[0],
+            site_url=ADDRESSES[1],
+            folder=HOSTILE[1],
+        ),
     )
     for evil in HOSTILE:
         words = dict.fromkeys(("title", "lead", "text", "author", "language"), evil)
-        reader.put(a_story(an_article(outlet="Evil", url=ADDRESSES[0], **words), title=evil[::-1]))
+        reader.put(
+            a_story(
+                an_article(outlet="Evil", url=ADDRESSES[0], **words), title=evil[::-1]
+            )
+        )
     stories = [f"/stories/hostile{number}" for number in range(len(HOSTILE))]
     lists = (
         "/", "/?view=newest", "/?query=alert&outlet=%22%3E%3Cscript%3E", "/search?q=alert", "/sources",
@@ -119,26 +155,41 @@ def test_nothing_of_strangers_runs_on_any_page() -> None:
 def test_links_to_outlets_give_nothing_away() -> None:
     page = _ferry_page()
     outward = page.xpath("//a[starts-with(@href, 'http')]")
-    assert {link.get("href") for link in outward} >= {"https://courier.example/news/ferry"}
-    assert all({"noopener", "noreferrer"} <= set(link.get("rel", "").split()) for link in outward)
+    assert {link.get("href") for link in outward} >= {
+        "https://courier.example/news/ferry"
+    }
+    assert all(
+        {"noopener", "noreferrer"} <= set(link.get("rel", "").split())
+        for link in outward
+    )
 
 
 def test_a_story_page_marks_reprints_agencies_and_live_blogs() -> None:
     page = _ferry_page()
     items = {li.get("id"): li.find_class("mark") for li in page.xpath("//li[@id]")}
-    marks = {id_: [mark.text_content() for mark in of_it] for id_, of_it in items.items()}
+    marks = {
+        id_: [mark.text_content() for mark in of_it] for id_, of_it in items.items()
+    }
     unmarked = {"a-ferrycopy": [], "a-ferryisle": [], "a-ferrylive": []}
-    assert marks == {"a-ferrypost": ["first to report"], "a-ferrywire": ["agency: NPA"], **unmarked}
+    assert marks == {
+        "a-ferrypost": ["first to report"],
+        "a-ferrywire": ["agency: NPA"],
+        **unmarked,
+    }
     (original,) = page.xpath("//li[@id='a-ferrycopy']/ancestor::li/@id")
     assert original == "a-ferrywire"
-    assert page.xpath("//h3[.='Live blogs and roundups']/following-sibling::ol[1]/li/@id") == ["a-ferrylive"]
+    assert page.xpath(
+        "//h3[.='Live blogs and roundups']/following-sibling::ol[1]/li/@id"
+    ) == ["a-ferrylive"]
 
 
 @pytest.mark.slow
 def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
     reader = WrittenStories()
     reader.put(*the_ferry())
-    for page in _pages(reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"):
+    for page in _pages(
+        reader, "/", "/stories/lindferry", "/search", "/search?q=ferry", "/sources"
+    ):
         assert len(page.xpath("//h1")) == 1
         ids = page.xpath("//@id")
         assert len(ids) == len(set(ids))
@@ -147,7 +198,9 @@ def test_a_page_has_a_heading_of_first_rank_and_no_id_twice() -> None:
 
 def test_a_story_of_which_little_is_known_still_reads() -> None:
     reader = WrittenStories()
-    bare = an_article(outlet=None, url=None, title="", published=None, lead="", language=None)
+    bare = an_article(
+        outlet=None, url=None, title="", published=None, lead="", language=None
+    )
     reader.put(a_story(bare, id="bare", title="", summary="", language=None))
     reader.put(a_story(an_article(lead=""), id="old", texts_gone=True))
     front, story, old = _pages(reader, "/", "/stories/bare", "/stories/old")
@@ -159,11 +212,15 @@ def test_a_story_of_which_little_is_known_still_reads() -> None:
     assert "undated, seen 20 Nov 2026" in front.text_content()
 
 
-def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_date() -> None:
+def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_date() -> (
+    None
+):
     reader = WrittenStories()
     midnight = dt.datetime(2020, 2, 12, tzinfo=dt.UTC)
     text = "The ferry ran aground."
-    of_day = an_article(published=midnight, published_precision="day", text=text, lead=text)
+    of_day = an_article(
+        published=midnight, published_precision="day", text=text, lead=text
+    )
     reader.put(a_story(of_day, id="day"))
     polled = an_article(published=MORNING, published_origin="poll")
     reader.put(a_story(polled, id="polled"))
@@ -172,7 +229,10 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
     (_, newest) = lists
     assert "00:00" not in newest.text_content()
     for page in (days, found):
-        assert "12 Feb 2020" in page.text_content() or "12 February 2020" in page.text_content()
+        assert (
+            "12 Feb 2020" in page.text_content()
+            or "12 February 2020" in page.text_content()
+        )
         assert "00:00" not in page.text_content()
     for page in (seen, *lists):
         assert "undated, seen 20 Nov 2026" in page.text_content()
@@ -181,7 +241,9 @@ def test_a_date_without_a_time_is_shown_as_a_day_and_the_time_of_a_poll_as_no_da
 def test_a_story_shows_its_first_and_last_date() -> None:
     first = an_article(published=MORNING)
     later = an_article(published=MORNING + dt.timedelta(hours=1))
-    next_day = an_article(published=MORNING + dt.timedelta(days=1), published_precision="day")
+    next_day = an_article(
+        published=MORNING + dt.timedelta(days=1), published_precision="day"
+    )
     shown = [[words for _, words in time_span(a_story(*some))] for some in (
         (first,), (first, later), (first, later, next_day)
     )]  # fmt: skip
@@ -193,13 +255,20 @@ def test_a_story_shows_its_first_and_last_date() -> None:
 
 
 @pytest.mark.slow
-def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> None:
+def test_articles_of_unknown_outlet_are_distinguished_by_title_and_lead_to_their_place() -> (
+    None
+):
     story, _ = the_ferry()
     unknown = {"outlet": None, "outlet_key": None, "url": None}
-    nameless = tuple(msgspec.structs.replace(article, **unknown) for article in story.articles)
+    nameless = tuple(
+        msgspec.structs.replace(article, **unknown) for article in story.articles
+    )
     page = _ferry_page({"articles": nameless})
     who = page.xpath("//div[@class='lead']//a")[0]
-    assert (who.get("href"), who.text_content()) == ("#a-ferrypost", "“Ferry with 212 on board …”")
+    assert (who.get("href"), who.text_content()) == (
+        "#a-ferrypost",
+        "“Ferry with 212 on board …”",
+    )
 
 
 def test_saved_queries_and_feeds_are_led_to() -> None:
@@ -208,20 +277,41 @@ def test_saved_queries_and_feeds_are_led_to() -> None:
     query = SavedQuery(title="From the <isles>", query="ferry").named("isles")
     with _client(reader, queries=(query,)) as client:
         page = html.fromstring(client.get("/?saved=isles").text)
-        feeds = {link: client.get(link) for link in page.xpath("//link[@rel='alternate']/@href")}
+        feeds = {
+            link: client.get(link)
+            for link in page.xpath("//link[@rel='alternate']/@href")
+        }
     (link,) = page.xpath("//nav[@class='sections']/a[@aria-current='true']")
-    assert (link.get("href"), link.text_content()) == ("/?saved=isles", "From the <isles>")
-    found = {one.get("href"): one.get("type") for one in page.xpath("//link[@rel='alternate']")}
-    assert {link: answer.headers["content-type"].partition(";")[0] for link, answer in feeds.items()} == found
-    assert found["/feeds/stories.atom"] == found["/feeds/isles.atom"] == "application/atom+xml"
+    assert (link.get("href"), link.text_content()) == (
+        "/?saved=isles",
+        "From the <isles>",
+    )
+    found = {
+        one.get("href"): one.get("type")
+        for one in page.xpath("//link[@rel='alternate']")
+    }
+    assert {
+        link: answer.headers["content-type"].partition(";")[0]
+        for link, answer in feeds.items()
+    } == found
+    assert (
+        found["/feeds/stories.atom"]
+        == found["/feeds/isles.atom"]
+        == "application/atom+xml"
+    )
 
 
 def test_every_sentence_says_its_language() -> None:
     story, _ = the_ferry()
     of = {"ferrypost": "de", "ferrywire": "fr", "ferryisle": "nl"}
-    articles = (msgspec.structs.replace(one, language=of.get(one.id, "en")) for one in story.articles)
+    articles = (
+        msgspec.structs.replace(one, language=of.get(one.id, "en"))
+        for one in story.articles
+    )
     page = _ferry_page({"articles": tuple(articles)})
-    sentences = page.xpath("//div[@class='lead']/p | //p[@class='opening'] | //blockquote")
+    sentences = page.xpath(
+        "//div[@class='lead']/p | //p[@class='opening'] | //blockquote"
+    )
     shown = [(one.get("lang"), one.get("dir")) for one in sentences]
     assert shown == [(tag, "auto") for tag in ("de", "de", "nl", "fr", "nl")]
 
@@ -231,20 +321,33 @@ def test_a_story_shows_the_lead_of_one_report_and_what_each_other_says_first() -
     page = _ferry_page()
     (lead,) = page.find_class("lead")
     shown = [_lines(paragraph) for paragraph in lead]
-    assert shown == [text.lead[0].text, f"{text.lead[1].text} The Harbour Post 19 Nov, 21:10"]
-    assert "5 articles · 5 outlets · 3 independent reports" in _lines(page.find_class("count-line")[0])
-    openings = {one.getparent().get("id"): _lines(one) for one in page.find_class("opening")}
-    assert openings == {f"a-{id_}": text.opening_of(id_) for id_ in ("ferryisle", "ferrywire")}
+    assert shown == [
+        text.lead[0].text,
+        f"{text.lead[1].text} The Harbour Post 19 Nov, 21:10",
+    ]
+    assert "5 articles · 5 outlets · 3 independent reports" in _lines(
+        page.find_class("count-line")[0]
+    )
+    openings = {
+        one.getparent().get("id"): _lines(one) for one in page.find_class("opening")
+    }
+    assert openings == {
+        f"a-{id_}": text.opening_of(id_) for id_ in ("ferryisle", "ferrywire")
+    }
     (island,) = page.xpath("//li[@id='a-ferryisle']")
     told = [_lines(island.find_class(name)[0]) for name in ("outlet", "title", "when")]
     assert told[:2] == ["Island Weekly", story.articles[3].title]
     assert told[2].startswith("19 Nov, 23:20")
-    assert island.xpath(".//p[@class='title']//a/@href") == ["https://island-weekly.example/aurelia"]
+    assert island.xpath(".//p[@class='title']//a/@href") == [
+        "https://island-weekly.example/aurelia"
+    ]
 
 
 def test_reprints_are_folded_under_the_report_that_they_copy() -> None:
     story, _ = the_ferry()
-    excerpt = an_article(id="part", outlet="Y", role="excerpt", copy_of="ferrywire", published=None)
+    excerpt = an_article(
+        id="part", outlet="Y", role="excerpt", copy_of="ferrywire", published=None
+    )
     page = _ferry_page({"articles": (*story.articles, excerpt)})
     (folded,) = page.xpath("//li[@id='a-ferrywire']/details")
     assert folded.get("open") is None
@@ -255,11 +358,16 @@ def test_reprints_are_folded_under_the_report_that_they_copy() -> None:
 
 def test_opinions_and_live_blogs_stand_apart_from_the_reports() -> None:
     story, _ = the_ferry()
-    column = an_article(id="column", outlet="The Commons", title="Slow ferries", kind="opinion")
+    column = an_article(
+        id="column", outlet="The Commons", title="Slow ferries", kind="opinion"
+    )
     page = _ferry_page({"articles": (*story.articles, column)})
     headings = page.xpath("//section[@aria-labelledby='reports']/h3")
     listed = {one.text: one.getnext().xpath("li/@id") for one in headings}
-    assert listed == {"Opinion and background": ["a-column"], "Live blogs and roundups": ["a-ferrylive"]}
+    assert listed == {
+        "Opinion and background": ["a-column"],
+        "Live blogs and roundups": ["a-ferrylive"],
+    }
 
 
 def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
@@ -269,15 +377,20 @@ def test_a_quotation_names_its_speaker_and_links_to_where_it_stands() -> None:
     assert _lines(quotation.find("p")) == text.quotations[0].text
     assert _lines(quotation.find("footer")) == "Marta Dahl, in Island Weekly"
     assert quotation.xpath(".//a/@href") == ["https://island-weekly.example/aurelia"]
-    assert not _ferry_page(quotations=()).xpath("//section[@aria-labelledby='quotations']")
+    assert not _ferry_page(quotations=()).xpath(
+        "//section[@aria-labelledby='quotations']"
+    )
 
 
 def _single(**given: Any) -> tuple[StoryView, StoryText]:
     """A story of one article whose text has more than its lead."""
     lines = [f"Line {n} of what the pilots of Lind told the board." for n in range(4)]
-    post = an_article(id="only", text="\n".join(lines), lead=lines[0], author="Ines Karlow", **given)
+    post = an_article(
+        id="only", text="\n".join(lines), lead=lines[0], author="Ines Karlow", **given
+    )
     return a_story(post, id="single"), StoryText(
-        title=post.title, lead=tuple(Passage(text=line, article_id="only") for line in lines[:3])
+        title=post.title,
+        lead=tuple(Passage(text=line, article_id="only") for line in lines[:3]),
     )
 
 
@@ -287,11 +400,24 @@ def test_a_story_of_one_article_is_that_article_for_its_owner() -> None:
     (page,) = _pages(reader, "/stories/single")
     (text,) = page.find_class("text")
     assert len(text) == 4
-    assert not page.xpath("//article//details[.//*[@class='text']]"), "nothing is to be unfolded"
-    assert _lines(page.find_class("source")[0]) == "The Harbour Post 20 Nov, 06:30 Ines Karlow Original"
-    assert page.xpath("//p[@class='source']//a/@href")[0].startswith("https://harbour-post.example/")
+    assert not page.xpath("//article//details[.//*[@class='text']]"), (
+        "nothing is to be unfolded"
+    )
+    assert (
+        _lines(page.find_class("source")[0])
+        == "The Harbour Post 20 Nov, 06:30 Ines Karlow Original"
+    )
+    assert page.xpath("//p[@class='source']//a/@href")[0].startswith(
+        "https://harbour-post.example/"
+    )
     shown = page.xpath("//article")[0].text_content()
-    for words in ("1 article", "independent report", "Reports", "Full texts", "First sentences"):
+    for words in (
+        "1 article",
+        "independent report",
+        "Reports",
+        "Full texts",
+        "First sentences",
+    ):
         assert words not in shown
     assert page.xpath("//@id").count("a-only") == 1
 
@@ -300,7 +426,9 @@ def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> Non
     reader = WrittenStories()
     reader.put(*_single())
     app = create_app(reader, PublishSettings(excerpt_words=30))
-    with TestClient(app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)) as client:
+    with TestClient(
+        app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)
+    ) as client:
         page = html.fromstring(client.get("/stories/single").text)
     (lead,) = page.find_class("lead")
     assert _lines(lead).startswith("Line 0 of what the pilots of Lind told the board.")
@@ -312,7 +440,11 @@ def test_others_read_the_excerpt_of_a_story_of_one_article_and_its_link() -> Non
 
 def test_a_text_that_others_reprint_is_shown_at_once_and_its_reprints_below() -> None:
     story, text = _single()
-    of_copy = {"role": "copy", "copy_of": "only", "published": MORNING + dt.timedelta(hours=1)}
+    of_copy = {
+        "role": "copy",
+        "copy_of": "only",
+        "published": MORNING + dt.timedelta(hours=1),
+    }
     copy = an_article(id="copy", outlet="Eastgate Gazette", **of_copy)
     reader = WrittenStories()
     reader.put(a_story(*story.articles, copy, id="single"), text)
@@ -326,7 +458,11 @@ def test_a_text_that_others_reprint_is_shown_at_once_and_its_reprints_below() ->
 @pytest.mark.parametrize(("outlets", "end"), [(6, "O4, O5"), (7, "O4 and 2 more")])
 def test_a_sixth_outlet_is_named_rather_than_counted(outlets: int, end: str) -> None:
     reader = WrittenStories()
-    reader.put(a_story(*(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets))
+    reader.put(
+        a_story(
+            *(an_article(outlet=f"O{n}") for n in range(outlets)), report_count=outlets
+        )
+    )
     (page,) = _pages(reader, "/")
     assert page.find_class("outlets")[0].text_content().endswith(end)
 
@@ -336,7 +472,11 @@ def test_sources_tell_folders_from_feeds_in_the_words_of_the_command_line() -> N
     folder = SourceView(id="a", name="samples", kind="folder", state="ok")
     reader.set_sources(folder, SourceView(id="b", name="tide", state="new"))
     (page,) = _pages(reader, "/sources")
-    assert [mark.text_content() for mark in page.find_class("mark")] == ["folder", "ok", "new"]
+    assert [mark.text_content() for mark in page.find_class("mark")] == [
+        "folder",
+        "ok",
+        "new",
+    ]
 
 
 def test_times_are_shown_in_utc() -> None:
@@ -351,13 +491,19 @@ def test_times_are_shown_in_utc() -> None:
     ("articles", "reports", "shown"),
     [(1, 1, "x"), (4, 4, "xxxx"), (5, 1, "x...."), (1200, 1, "x" + "." * 11)],
 )
-def test_marks_show_own_reports_first_and_never_too_many(articles: int, reports: int, shown: str) -> None:
+def test_marks_show_own_reports_first_and_never_too_many(
+    articles: int, reports: int, shown: str
+) -> None:
     story = a_story(article_count=articles, report_count=reports)
     assert "".join("x" if own else "." for own in pips(story)) == shown
 
 
-@pytest.mark.parametrize("marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)])
-def test_a_snippet_keeps_all_its_text_whatever_its_marks(marks: tuple[tuple[int, int], ...]) -> None:
+@pytest.mark.parametrize(
+    "marks", [(), ((0, 3),), ((0, 3), (2, 5)), ((4, 99),), ((3, 1),), ((-2, 4),)]
+)
+def test_a_snippet_keeps_all_its_text_whatever_its_marks(
+    marks: tuple[tuple[int, int], ...],
+) -> None:
     hit = SearchHit(
         article="a", story="s", story_title="", title="", outlet=None, url=None, effective_at=MORNING,
         snippet="one two", marks=marks,

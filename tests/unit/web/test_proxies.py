@@ -22,8 +22,16 @@ PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
 
 
 def _seen(request: Request) -> JSONResponse:
-    client, host = request.client.host if request.client else None, request.headers["host"]
-    seen = {"client": client, "scheme": request.url.scheme, "host": host, "owner": is_owner(request)}
+    client, host = (
+        request.client.host if request.client else None,
+        request.headers["host"],
+    )
+    seen = {
+        "client": client,
+        "scheme": request.url.scheme,
+        "host": host,
+        "owner": is_owner(request),
+    }
     return JSONResponse(seen)
 
 
@@ -35,7 +43,9 @@ def _client(peer: str, *, requests_a_minute: int = 600, **settings: Any) -> Test
     guard = RequestGuard(
         Starlette(routes=routes),
         PublishSettings(**given),
-        error_response=lambda _request, error: PlainTextResponse(str(error), error.status, error.headers),
+        error_response=lambda _request, error: PlainTextResponse(
+            str(error), error.status, error.headers
+        ),
         requests_a_minute=requests_a_minute,
     )
     app = ConnectionLimiter(guard, given["trusted_proxies"])
@@ -51,7 +61,12 @@ def _asked(peer: str, headers: dict[str, str], **settings: Any) -> dict[str, Any
 def test_a_trusted_proxy_says_who_asks() -> None:
     headers = {"X-Forwarded-Proto": "https", "Host": "news.example"}
     seen = _asked(PROXY, {"X-Forwarded-For": STRANGER, **headers})
-    assert seen == {"client": STRANGER, "scheme": "https", "host": "news.example", "owner": False}
+    assert seen == {
+        "client": STRANGER,
+        "scheme": "https",
+        "host": "news.example",
+        "owner": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -70,15 +85,21 @@ def test_the_nearest_stranger_is_the_client(forwarded: str, client: str) -> None
     assert _asked(PROXY, {"X-Forwarded-For": forwarded})["client"] == client
 
 
-@pytest.mark.parametrize("forwarded", ["unknown", "203.0.113.9, nonsense", "127.0.0.1, localhost"])
+@pytest.mark.parametrize(
+    "forwarded", ["unknown", "203.0.113.9, nonsense", "127.0.0.1, localhost"]
+)
 def test_an_unreadable_client_is_a_stranger(forwarded: str) -> None:
-    seen = _asked(PROXY, {"X-Forwarded-For": forwarded, "X-Forwarded-Host": "127.0.0.1"})
+    seen = _asked(
+        PROXY, {"X-Forwarded-For": forwarded, "X-Forwarded-Host": "127.0.0.1"}
+    )
     assert seen["client"] == forwarded.rpartition(" ")[2]
     assert not seen["owner"]
 
 
 def test_a_proxy_is_known_where_ipv6_is_listened_on() -> None:
-    assert _asked(f"::ffff:{PROXY}", {"X-Forwarded-For": STRANGER})["client"] == STRANGER
+    assert (
+        _asked(f"::ffff:{PROXY}", {"X-Forwarded-For": STRANGER})["client"] == STRANGER
+    )
 
 
 def test_several_headers_are_one_list() -> None:
@@ -88,19 +109,33 @@ def test_several_headers_are_one_list() -> None:
 
 
 def test_nobody_else_is_believed() -> None:
-    lies = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "127.0.0.1"}
+    lies = {
+        "X-Forwarded-For": "127.0.0.1",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "127.0.0.1",
+    }
     assert _asked(STRANGER, lies)["client"] == STRANGER
     seen = _asked("127.0.0.1", lies)
-    assert (seen["client"], seen["scheme"], seen["owner"]) == ("127.0.0.1", "http", False)
+    assert (seen["client"], seen["scheme"], seen["owner"]) == (
+        "127.0.0.1",
+        "http",
+        False,
+    )
 
 
 @pytest.mark.parametrize(
-    "forwarded", ["127.0.0.1", "::1", "10.0.0.5", "", "localhost", "127.0.0.1, 127.0.0.1"]
+    "forwarded",
+    ["127.0.0.1", "::1", "10.0.0.5", "", "localhost", "127.0.0.1, 127.0.0.1"],
 )
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1", PROXY])
-def test_who_comes_by_a_trusted_proxy_is_never_the_owner(peer: str, forwarded: str) -> None:
+def test_who_comes_by_a_trusted_proxy_is_never_the_owner(
+    peer: str, forwarded: str
+) -> None:
     trusted = ("127.0.0.0/8", "::1/128", "10.0.0.0/24")
-    for headers in ({"X-Forwarded-For": forwarded, "X-Forwarded-Host": "127.0.0.1"}, {}):
+    for headers in (
+        {"X-Forwarded-For": forwarded, "X-Forwarded-Host": "127.0.0.1"},
+        {},
+    ):
         assert not _asked(peer, headers, trusted_proxies=trusted)["owner"]
 
 
@@ -120,19 +155,27 @@ def test_too_many_requests_of_one_address_have_to_wait() -> None:
 @pytest.mark.parametrize("header", ["Via", "Forwarded", "X-Forwarded-For", "X-Real-IP"])
 def test_words_about_proxies_lift_no_limit(header: str) -> None:
     client = _client(STRANGER, requests_a_minute=2)
-    codes = [client.get("/", headers={header: f"198.51.100.{number}"}).status_code for number in range(4)]
+    codes = [
+        client.get("/", headers={header: f"198.51.100.{number}"}).status_code
+        for number in range(4)
+    ]
     assert codes == [200, 200, 429, 429]
 
 
 def test_each_client_of_a_trusted_proxy_has_its_own_pace() -> None:
     client = _client(PROXY, requests_a_minute=2)
     for address in (STRANGER, "203.0.113.10"):
-        codes = [client.get("/", headers={"X-Forwarded-For": address}).status_code for _ in range(3)]
+        codes = [
+            client.get("/", headers={"X-Forwarded-For": address}).status_code
+            for _ in range(3)
+        ]
         assert codes == [200, 200, 429]
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Forwarded-For": STRANGER}])
-def test_this_machine_and_unknown_addresses_are_not_held(headers: dict[str, str]) -> None:
+def test_this_machine_and_unknown_addresses_are_not_held(
+    headers: dict[str, str],
+) -> None:
     """Behind a proxy that nobody trusts all have its address."""
     client = _client("127.0.0.1", requests_a_minute=2)
     assert {client.get("/", headers=headers).status_code for _ in range(9)} == {200}
@@ -171,4 +214,9 @@ def test_networks_are_checked(tmp_path: Any) -> None:
 
 def test_basic_authentication_of_a_proxy_is_passed_over() -> None:
     pair = base64.b64encode(b"me:password").decode()
-    assert _asked(PROXY, {"X-Forwarded-For": STRANGER, "Authorization": f"Basic {pair}"})["owner"] is False
+    assert (
+        _asked(PROXY, {"X-Forwarded-For": STRANGER, "Authorization": f"Basic {pair}"})[
+            "owner"
+        ]
+        is False
+    )

@@ -33,7 +33,13 @@ from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import delivery_body
 from aggregator.web.webhooks.transmit import WebhookTuning
-from tests.support.written_stories import MORNING, WrittenStories, a_story, an_article, the_ferry
+from tests.support.written_stories import (
+    MORNING,
+    WrittenStories,
+    a_story,
+    an_article,
+    the_ferry,
+)
 
 
 def _words_carried(story: StoryView, text: StoryText | None, article_id: str) -> int:
@@ -41,11 +47,17 @@ def _words_carried(story: StoryView, text: StoryText | None, article_id: str) ->
     article = next(article for article in story.articles if article.id == article_id)
     texts = {article.title, article.lead, article.text}
     if text:
-        texts |= {one.text for one in (*text.lead, *text.openings) if one.article_id == article_id}
+        texts |= {
+            one.text
+            for one in (*text.lead, *text.openings)
+            if one.article_id == article_id
+        }
         texts |= {one.text for one in text.quotations if article_id in one.article_ids}
     bare = {text.removesuffix(" …") for text in texts} - {""}
     return sum(
-        count_words(text) for text in bare if not any(text != other and text in other for other in bare)
+        count_words(text)
+        for text in bare
+        if not any(text != other and text in other for other in bare)
     )
 
 
@@ -82,17 +94,30 @@ def test_a_shown_sentence_may_be_shown_again_without_counting_twice() -> None:
 def test_nosnippet_leaves_title_and_link_alone() -> None:
     article = an_article(nosnippet=True, lead="A lead.", text="A lead. And more.")
     story, _ = for_reader(a_story(article, summary="A lead."), None, "all", 60)
-    assert (story.summary, story.articles[0].lead, story.articles[0].text) == ("", "", "")
-    assert (story.articles[0].title, story.articles[0].url) == (article.title, article.url)
+    assert (story.summary, story.articles[0].lead, story.articles[0].text) == (
+        "",
+        "",
+        "",
+    )
+    assert (story.articles[0].title, story.articles[0].url) == (
+        article.title,
+        article.url,
+    )
 
 
-def test_a_summary_of_unknown_origin_is_left_out_when_one_article_forbids_snippets() -> None:
-    story = a_story(an_article(), an_article(nosnippet=True), summary="Whose sentence is this?")
+def test_a_summary_of_unknown_origin_is_left_out_when_one_article_forbids_snippets() -> (
+    None
+):
+    story = a_story(
+        an_article(), an_article(nosnippet=True), summary="Whose sentence is this?"
+    )
     assert for_reader(story, None, "excerpt", 60)[0].summary == ""
 
 
 def test_noarchive_keeps_the_full_text_in_even_where_all_may_read() -> None:
-    kept = an_article(noarchive=True, lead="Short lead.", text="Short lead.\n" + "word " * 90)
+    kept = an_article(
+        noarchive=True, lead="Short lead.", text="Short lead.\n" + "word " * 90
+    )
     free = an_article(lead="Other lead.", text="Other lead.\n" + "word " * 90)
     story, _ = for_reader(a_story(kept, free), None, "all", 60)
     assert (story.articles[0].text, story.articles[0].lead) == ("", "Short lead.")
@@ -128,35 +153,70 @@ def test_a_cut_is_marked_and_an_uncut_text_is_not() -> None:
 
 
 @pytest.mark.parametrize("title", ["former " * 12, "Ferry in fog"])
-def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(title: str) -> None:
+def test_a_headline_that_no_article_carries_any_more_counts_for_all_of_them(
+    title: str,
+) -> None:
     long = " ".join(f"word{n}" for n in range(100))
-    articles = [an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n)) for n in range(2)]
+    articles = [
+        an_article(title=f"Ferry in fog {n}", lead=long, text=long + str(n))
+        for n in range(2)
+    ]
     story = a_story(*articles, title=title.strip(), summary="")
-    lines = tuple(_of(articles[0], f"s{n} is said by the harbour master.") for n in range(20))
+    lines = tuple(
+        _of(articles[0], f"s{n} is said by the harbour master.") for n in range(20)
+    )
     text = StoryText(title=title.strip(), lead=lines[:4], openings=lines[4:])
     former = count_words(title) if "former" in title else 0
-    for bounded, reported in (for_reader(story, text, "excerpt", 30), for_item(story, text, 30)):
+    for bounded, reported in (
+        for_reader(story, text, "excerpt", 30),
+        for_item(story, text, 30),
+    ):
         assert bounded.title == title.strip()
         assert reported is not None
         for article in bounded.articles:
             said = (*reported.lead, *reported.openings)
-            of_it = sum(count_words(one.text) for one in said if one.article_id == article.id)
-            shown = former + count_words(article.title) + count_words(article.lead.removesuffix(" …")) + of_it
+            of_it = sum(
+                count_words(one.text) for one in said if one.article_id == article.id
+            )
+            shown = (
+                former
+                + count_words(article.title)
+                + count_words(article.lead.removesuffix(" …"))
+                + of_it
+            )
             assert shown <= 30
-            assert shown >= 10 or article is not bounded.articles[0], "the rest may be shown"
+            assert shown >= 10 or article is not bounded.articles[0], (
+                "the rest may be shown"
+            )
 
 
-def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_together() -> None:
+def test_a_lead_and_the_title_of_any_copy_that_prints_it_stay_within_the_words_together() -> (
+    None
+):
     lead = " ".join(f"lead{n}" for n in range(100))
     article = an_article(title="Ferry in fog", lead=lead)
     copies = tuple(
-        an_article(title=" ".join(f"t{n}" for n in range(long)), nosnippet=quiet, copy_of=article.id)
+        an_article(
+            title=" ".join(f"t{n}" for n in range(long)),
+            nosnippet=quiet,
+            copy_of=article.id,
+        )
         for long, quiet in ((12, False), (20, True), (50, True))
     )
-    one = ArticleDetail(article=article, story="s", story_title=article.title, revisions=0, copies=copies)
+    one = ArticleDetail(
+        article=article,
+        story="s",
+        story_title=article.title,
+        revisions=0,
+        copies=copies,
+    )
     bounded = bounded_article(one, "excerpt", 30)
     assert count_words(bounded.article.lead.removesuffix(" …")) == 18
-    assert [count_words(copy.title.removesuffix(" …")) for copy in bounded.copies] == [12, 20, 30]
+    assert [count_words(copy.title.removesuffix(" …")) for copy in bounded.copies] == [
+        12,
+        20,
+        30,
+    ]
     assert bounded_article(one, "owner", 30) == one
 
 
@@ -175,7 +235,9 @@ def test_an_opening_and_a_quotation_are_shown_whole_or_not_at_all() -> None:
         assert (len(bounded.openings), len(bounded.quotations)) == shown, words
 
 
-def test_a_lead_is_cut_between_its_sentences_and_within_one_only_where_none_fits() -> None:
+def test_a_lead_is_cut_between_its_sentences_and_within_one_only_where_none_fits() -> (
+    None
+):
     sentences = [f"Sentence {n} says where the ferry is." for n in range(4)]
     article = an_article(title="Ferry")
     lead = tuple(_of(article, " ".join(sentences[n : n + 2])) for n in (0, 2))
@@ -198,8 +260,20 @@ Sentences = list[str]
 
 def _change(article: ArticleView, title_before: str, **given: Any) -> Change:
     """A new report of a story."""
-    values = {"n": 1, "story": "s", "was": "s", "at": MORNING, "updated": MORNING, "title": article.title}
-    told = {"kind": "report", "title_before": title_before, "report_count": 1, "article": article}
+    values = {
+        "n": 1,
+        "story": "s",
+        "was": "s",
+        "at": MORNING,
+        "updated": MORNING,
+        "title": article.title,
+    }
+    told = {
+        "kind": "report",
+        "title_before": title_before,
+        "report_count": 1,
+        "article": article,
+    }
     return Change(**values | told | given)
 
 
@@ -210,7 +284,10 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
     sentences: dict[str, Sentences] = {}
     for number in range(draw(st.integers(1, 5))):
         lengths = draw(st.lists(st.integers(1, 30), min_size=1, max_size=8))
-        own = [" ".join(f"a{number}s{place}w{word}" for word in range(n)) for place, n in enumerate(lengths)]
+        own = [
+            " ".join(f"a{number}s{place}w{word}" for word in range(n))
+            for place, n in enumerate(lengths)
+        ]
         copied = draw(st.none() | st.integers(0, number - 1)) if number else None
         if copied is not None:
             original = articles[copied]
@@ -218,12 +295,18 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
             own = sentences[root][: draw(st.integers(1, 8))]
         else:
             root = None
-        title = " ".join(f"t{number}w{word}" for word in range(draw(st.integers(1, 15))))
+        title = " ".join(
+            f"t{number}w{word}" for word in range(draw(st.integers(1, 15)))
+        )
         text = {"title": title, "lead": own[0], "text": "\n".join(own)}
         quiet = draw(st.booleans()) and number > 2
         copied_from = {"copy_of": root, "role": "copy" if root else "report"}
         article = an_article(
-            id=f"r{number}", outlet=f"Outlet {number}", **text, **copied_from, nosnippet=quiet
+            id=f"r{number}",
+            outlet=f"Outlet {number}",
+            **text,
+            **copied_from,
+            nosnippet=quiet,
         )
         articles.append(article)
         sentences[article.id] = own
@@ -231,18 +314,32 @@ def _reports(draw: st.DrawFn) -> tuple[list[ArticleView], dict[str, Sentences]]:
 
 
 @st.composite
-def _told(draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]) -> StoryText:
-    every = [_of(article, text) for article in articles for text in sentences[article.id]]
+def _told(
+    draw: st.DrawFn, articles: list[ArticleView], sentences: dict[str, Sentences]
+) -> StoryText:
+    every = [
+        _of(article, text) for article in articles for text in sentences[article.id]
+    ]
     some = st.lists(st.sampled_from(every), max_size=4).map(tuple)
-    quoted = Quotation(speaker="Q", text=every[0].text, article_ids=(every[0].article_id,))
-    return StoryText(title=articles[0].title, lead=draw(some), openings=tuple(every), quotations=(quoted,))
+    quoted = Quotation(
+        speaker="Q", text=every[0].text, article_ids=(every[0].article_id,)
+    )
+    return StoryText(
+        title=articles[0].title,
+        lead=draw(some),
+        openings=tuple(every),
+        quotations=(quoted,),
+    )
 
 
 def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
     """How many words of the article stand in what is shown."""
     words = set(shown.replace("…", " ").split())
     return sum(
-        count_words(word) for text in (article.title, *sentences) for word in text.split() if word in words
+        count_words(word)
+        for text in (article.title, *sentences)
+        for word in text.split()
+        if word in words
     )
 
 
@@ -250,18 +347,24 @@ def _given_of(article: ArticleView, sentences: Sentences, shown: str) -> int:
 @pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(st.data(), st.integers(1, 60))
-def test_no_article_gives_more_words_than_are_allowed(data: st.DataObject, allowed: int) -> None:
+def test_no_article_gives_more_words_than_are_allowed(
+    data: st.DataObject, allowed: int
+) -> None:
     articles, sentences = data.draw(_reports())
     text = data.draw(_told(articles, sentences)) if data.draw(st.booleans()) else None
     story = a_story(*articles, summary=" ".join(sentences["r0"]))
     chosen = PublishSettings(excerpt_words=allowed, full_text="all")
     reported = {story.id: text} if text else {}
     item = story_items([story], reported, chosen)[0]
-    shown = " ".join(html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext())
+    shown = " ".join(
+        html.fromstring(f"<div>{item.html.replace('<', ' <')}</div>").itertext()
+    )
     for article in articles:
         given = _given_of(article, sentences[article.id], shown)
         assert given <= allowed, (article.id, given)
-        is_copied = article.copy_of or any(one.copy_of == article.id for one in articles)
+        is_copied = article.copy_of or any(
+            one.copy_of == article.id for one in articles
+        )
         if article.nosnippet and not is_copied:
             assert given <= count_words(article.title)
 
@@ -274,17 +377,40 @@ PATHS = (
     *(f"/feeds/stories.{ending}" for ending in ("rss", "atom", "json")),
 )  # fmt: skip
 # What stands between the words: what is no word, is not seen, or is one word however long.
-FILLINGS = ('"', "—", "…", "!", "’", "|", "\u0301", "\u200b", " ", "😀", "漢", "x", "<", "&", "*", "·")
+FILLINGS = (
+    '"',
+    "—",
+    "…",
+    "!",
+    "’",
+    "|",
+    "\u0301",
+    "\u200b",
+    " ",
+    "😀",
+    "漢",
+    "x",
+    "<",
+    "&",
+    "*",
+    "·",
+)
 _UNIT = re.compile(r"a(\d)u(\d+)z")
 
 
 @st.composite
 def _texts(draw: st.DrawFn, article: int, first: int) -> list[str]:
     """Sentences of words that tell where they are from, with long fillings behind them."""
-    filling, length = draw(st.sampled_from(FILLINGS)), draw(st.sampled_from((0, 1, 5, 11, 39, 41, 300, 5000)))
+    filling, length = (
+        draw(st.sampled_from(FILLINGS)),
+        draw(st.sampled_from((0, 1, 5, 11, 39, 41, 300, 5000))),
+    )
     lengths = draw(st.lists(st.sampled_from((1, 3, 20)), min_size=1, max_size=4))
     numbers = iter(range(first, first + sum(lengths)))
-    return ["".join(f"a{article}u{next(numbers)}z{filling * length} " for _ in range(n)) for n in lengths]
+    return [
+        "".join(f"a{article}u{next(numbers)}z{filling * length} " for _ in range(n))
+        for n in lengths
+    ]
 
 
 @st.composite
@@ -305,10 +431,13 @@ def _stories(draw: st.DrawFn) -> tuple[StoryView, StoryText]:
         lead=draw(st.lists(st.sampled_from(said), max_size=3).map(tuple)),
         openings=tuple(said),
         quotations=tuple(
-            Quotation(speaker="Q", text=one.text, article_ids=(one.article_id,)) for one in said
+            Quotation(speaker="Q", text=one.text, article_ids=(one.article_id,))
+            for one in said
         ),
     )
-    return a_story(*articles, id="hostile", summary=articles[0].lead, updated=MORNING), reported
+    return a_story(
+        *articles, id="hostile", summary=articles[0].lead, updated=MORNING
+    ), reported
 
 
 def _strings(value: Any) -> list[str]:
@@ -326,7 +455,9 @@ def _given(answer: str, *, is_json: bool) -> dict[str, tuple[int, int]]:
     longest: dict[tuple[str, str], int] = {}
     found = [*_UNIT.finditer(shown)]
     for here, after in zip(found, [*found[1:], None], strict=False):
-        stretch = shown[here.start() : after.start() if after else here.start() + 20_000]
+        stretch = shown[
+            here.start() : after.start() if after else here.start() + 20_000
+        ]
         # Up to a tag of ours, the end of a value, or our ellipsis and what follows.
         stretch = re.split(r"</?[a-z]|\0| …", stretch, maxsplit=1)[0]
         filling = re.match(r"(.)\1*", stretch[len(here[0]) :], re.DOTALL)
@@ -366,9 +497,17 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
     reader = WrittenStories()
     reader.put(story, reported)
     article = story.articles[0]
-    change = _change(article, story.articles[-1].title, story=story.id, was=story.id, title=story.title)
+    change = _change(
+        article,
+        story.articles[-1].title,
+        story=story.id,
+        was=story.id,
+        title=story.title,
+    )
     app = create_app(reader, chosen, lambda: MORNING + dt.timedelta(hours=1))
-    with TestClient(app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)) as client:
+    with TestClient(
+        app, "http://127.0.0.1:8080", client=("203.0.113.9", 40_000)
+    ) as client:
         for path in PATHS:
             answer = client.get(path.format(q="a0u100z"))
             assert answer.status_code in {200, 404}, path
@@ -376,7 +515,9 @@ def test_no_route_gives_more_than_the_words_and_characters_that_are_allowed(
             _within(answer.text, allowed, is_json=is_json, where=path)
             assert len(answer.content) < 100_000, path
     desk = Webhook(name="desk", url="https://desk.example/", key=b"k")
-    body = delivery_body(desk, change, story, chosen, Tuning().section("webhooks", WebhookTuning))
+    body = delivery_body(
+        desk, change, story, chosen, Tuning().section("webhooks", WebhookTuning)
+    )
     _within(body.decode(), allowed, is_json=True, where="webhook")
 
 
@@ -386,7 +527,9 @@ def test_what_is_counted_is_there_to_be_counted() -> None:
     reader = WrittenStories()
     reader.put(story, reported)
     app = create_app(reader, PublishSettings())
-    with TestClient(app, "http://127.0.0.1:8080", client=("127.0.0.1", 40_000)) as client:
+    with TestClient(
+        app, "http://127.0.0.1:8080", client=("127.0.0.1", 40_000)
+    ) as client:
         answer = client.get("/api/v1/articles/r0")
     assert _given(answer.text, is_json=True)["0"][1] > 90_000
     assert msgspec.json.decode(answer.content)["text"]

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from aggregator.web.responses import problem
-from aggregator.web.sanitise import encode_json, one_line, plain_title, safe_url, visible
+from aggregator.web.sanitise import (
+    encode_json,
+    one_line,
+    plain_title,
+    safe_url,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,9 @@ def test_visible_text_is_always_xml_and_stays_so(text: str) -> None:
     assert visible(visible(text)) == visible(text)
 
 
-@pytest.mark.parametrize("plain", ["AT&T < 3 > 2", "日本語 العربية עברית", "tab\there", "👩‍👩‍👧 ☃", "a\nb"])
+@pytest.mark.parametrize(
+    "plain", ["AT&T < 3 > 2", "日本語 العربية עברית", "tab\there", "👩‍👩‍👧 ☃", "a\nb"]
+)
 def test_ordinary_text_of_any_script_is_left_alone(plain: str) -> None:
     assert visible(plain) == plain
 
@@ -63,6 +71,8 @@ def test_a_title_holds_no_tag_for_readers_that_take_titles_for_html() -> None:
 def test_no_json_turns_the_text_around() -> None:
     marks = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
     reported = {f"a{marks}b": [f"{marks}é€漢{marks}", "\u2013 \u2070"]}
-    assert msgspec.json.decode(encode_json(reported)) == {"ab": ["é€漢", "\u2013 \u2070"]}
+    assert msgspec.json.decode(encode_json(reported)) == {
+        "ab": ["é€漢", "\u2013 \u2070"]
+    }
     refused = problem(400, f"no such{marks} field", more=marks)
     assert not set(marks) & set(bytes(refused.body).decode())

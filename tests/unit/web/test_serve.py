@@ -50,7 +50,9 @@ def test_it_serves_until_it_is_stopped_and_can_be_started_anew() -> None:
         assert not server.is_serving
         with pytest.raises(httpx.ConnectError):
             fetched(f"{url}/healthz")
-    assert threads_before >= {thread.name for thread in threading.enumerate() if thread.name == "web"}
+    assert threads_before >= {
+        thread.name for thread in threading.enumerate() if thread.name == "web"
+    }
 
 
 def test_stopping_twice_or_unstarted_does_nothing() -> None:
@@ -61,7 +63,9 @@ def test_stopping_twice_or_unstarted_does_nothing() -> None:
     server.stop()
 
 
-def test_a_response_says_when_it_was_sent(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_says_when_it_was_sent(
+    served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for moment in (1_790_000_000.0, 1_790_000_061.0):
         monkeypatch.setattr("email.utils.time.time", lambda moment=moment: moment)
         sent = parsedate_to_datetime(fetched(f"{served.url}/healthz").headers["date"])
@@ -69,7 +73,10 @@ def test_a_response_says_when_it_was_sent(served: Server, monkeypatch: pytest.Mo
 
 
 def test_links_lead_to_the_address_that_was_bound(served: Server) -> None:
-    assert f"<link>{served.url}/stories/lindferry</link>" in fetched(f"{served.url}/feeds/stories.rss").text
+    assert (
+        f"<link>{served.url}/stories/lindferry</link>"
+        in fetched(f"{served.url}/feeds/stories.rss").text
+    )
 
 
 @pytest.mark.later
@@ -94,7 +101,9 @@ def test_a_port_that_is_taken_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         server = Server(WrittenStories(), PublishSettings(port=port))
-        with pytest.raises(AggregatorError, match=rf"127.0.0.1 port {port}: Address already in use"):
+        with pytest.raises(
+            AggregatorError, match=rf"127.0.0.1 port {port}: Address already in use"
+        ):
             server.start()
         assert not server.is_serving
 
@@ -108,7 +117,9 @@ def test_who_leaves_in_the_middle_of_a_form_is_no_fault_of_ours(
     caplog: pytest.LogCaptureFixture, served: Server
 ) -> None:
     with connected(served) as connection:
-        connection.sendall(b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\ntok")
+        connection.sendall(
+            b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\ntok"
+        )
     fetched(f"{served.url}/healthz")
     served.stop()  # what is under way has ended
     assert "a request failed" not in caplog.text
@@ -143,7 +154,9 @@ def ends_in_time(connection: socket.socket, server: Server, loop: MovedLoop) -> 
 
 def connected(server: Server) -> socket.socket:
     url = httpx.URL(server.url)
-    return socket.create_connection((url.host, url.port or 80), timeout=PATIENCE_SECONDS)
+    return socket.create_connection(
+        (url.host, url.port or 80), timeout=PATIENCE_SECONDS
+    )
 
 
 def ends(connection: socket.socket) -> bool:
@@ -167,7 +180,9 @@ def test_who_does_not_end_a_request_loses_the_connection(
         assert ends_in_time(connection, moved, loop)
 
 
-def test_nor_may_a_second_request_be_left_unfinished(moved: Server, loop: MovedLoop) -> None:
+def test_nor_may_a_second_request_be_left_unfinished(
+    moved: Server, loop: MovedLoop
+) -> None:
     with connected(moved) as connection:
         connection.sendall(HEAD + b"\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
@@ -178,7 +193,8 @@ def test_nor_may_a_second_request_be_left_unfinished(moved: Server, loop: MovedL
 def test_a_byte_now_and_then_wins_no_time(
     monkeypatch: pytest.MonkeyPatch, moved: Server, loop: MovedLoop
 ) -> None:
-    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 10 * PATIENCE_SECONDS)  # not to be waited for
+    # Not to be waited for
+    monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 10 * PATIENCE_SECONDS)
     with connected(moved) as connection:
         connection.sendall(HEAD)
         for _ in range(4):
@@ -191,7 +207,9 @@ def test_a_byte_now_and_then_wins_no_time(
 
 def test_a_connection_that_is_used_stays(moved: Server, loop: MovedLoop) -> None:
     own = set()
-    with httpx.Client(base_url=moved.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
+    with httpx.Client(
+        base_url=moved.url, trust_env=False, timeout=PATIENCE_SECONDS
+    ) as client:
         for _ in range(8):  # longer than one request may take, in all
             answer = client.get("/robots.txt")
             own.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
@@ -201,7 +219,9 @@ def test_a_connection_that_is_used_stays(moved: Server, loop: MovedLoop) -> None
 
 @pytest.mark.later
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit")
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such limit"
+)
 def test_who_does_not_read_loses_the_connection(moved: Server) -> None:
     asked = HEAD.replace(b"robots.txt", b"static/style.css") + b"\r\n"
     url = httpx.URL(moved.url)
@@ -228,7 +248,8 @@ def test_who_does_not_read_loses_the_connection(moved: Server) -> None:
 
 # --- many connections --------------------------------------------------------------------------------------
 
-SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"  # and no body
+# And no body
+SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
 
 
 @pytest.fixture
@@ -251,7 +272,9 @@ def serving(stack: ExitStack, **settings: Any) -> Server:
     return server
 
 
-def connect(stack: ExitStack, server: Server, number: int, begun: bytes, address: str) -> list[socket.socket]:
+def connect(
+    stack: ExitStack, server: Server, number: int, begun: bytes, address: str
+) -> list[socket.socket]:
     """Connections of one address on each of which the same has been sent."""
     url = httpx.URL(server.url)
     place, made = (url.host, url.port or 80), []
@@ -278,17 +301,23 @@ def get(server: Server, path: str) -> int:
 @pytest.mark.later
 @pytest.mark.slow
 @pytest.mark.parametrize("addresses", [1, 60], ids=["one address", "sixty addresses"])
-def test_requests_left_unfinished_keep_nobody_out(opened: ExitStack, addresses: int) -> None:
+def test_requests_left_unfinished_keep_nobody_out(
+    opened: ExitStack, addresses: int
+) -> None:
     server = serving(opened)
     for number in range(600 // addresses):
         for one in range(addresses):
             connect(opened, server, 1, HEAD, f"127.0.1.{one + 1}")
         if number % 10 == 0:
             assert get(server, "/healthz") == 200
-    assert [get(server, path) for path in ("/healthz", "/", "/feeds/stories.rss")] == [200] * 3
+    assert [get(server, path) for path in ("/healthz", "/", "/feeds/stories.rss")] == [
+        200
+    ] * 3
 
 
-def test_the_oldest_idle_connections_end(opened: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_idle_connections_end(
+    opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connection_limits, "CONNECTIONS", 32)  # and 8 idle ones more
     server = serving(opened)
     made = connect(opened, server, 99, HEAD, "127.0.0.2")
@@ -303,13 +332,19 @@ def test_the_oldest_idle_connections_end(opened: ExitStack, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(opened: ExitStack) -> None:
+def test_slow_clients_of_a_proxy_that_is_not_trusted_keep_nobody_out(
+    opened: ExitStack,
+) -> None:
     """They all have the address of loopback, like the browser of this machine."""
     server = serving(opened)
     slow = connect(opened, server, 200, SIGN_IN, "127.0.0.1")
-    assert [get(server, path) for path in ("/", "/static/style.css", "/feeds/stories.rss")] == [200] * 3
+    assert [
+        get(server, path) for path in ("/", "/static/style.css", "/feeds/stories.rss")
+    ] == [200] * 3
     slow[0].sendall(b"token=abc")
-    assert said_on(slow[0]).startswith(b"HTTP/1.1 403"), "the first of them is served, too"
+    assert said_on(slow[0]).startswith(b"HTTP/1.1 403"), (
+        "the first of them is served, too"
+    )
 
 
 @pytest.mark.later
@@ -319,7 +354,8 @@ def test_probes_of_this_machine_are_answered_when_all_connections_are_taken(
 ) -> None:
     server = serving(opened)
     connect(opened, server, 500, SIGN_IN, "127.0.0.1")
-    for one in range(100):  # those that come while all are taken may end before their heads are read
+    # Those that come while all are taken may end before their heads are read
+    for one in range(100):
         if get(server, "/") == 503:
             break
         connect(opened, server, 5, SIGN_IN, f"127.0.2.{one + 1}")
@@ -343,7 +379,9 @@ def test_probes_are_answered_in_a_flood_from_loopback(
         while not over.is_set():
             if len(kept) == kept.maxlen:
                 kept[0].close()
-            kept.append(socket.create_connection((url.host, url.port or 80), timeout=60))
+            kept.append(
+                socket.create_connection((url.host, url.port or 80), timeout=60)
+            )
         for one in kept:
             one.close()
 
@@ -364,11 +402,14 @@ def test_probes_are_answered_in_a_flood_from_loopback(
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 @pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
-def test_probes_in_http_1_0_name_no_host(opened: ExitStack, path: str, host: bytes) -> None:
+def test_probes_in_http_1_0_name_no_host(
+    opened: ExitStack, path: str, host: bytes
+) -> None:
     server = serving(opened)
     request = b"GET %s HTTP/1.0\r\n%s\r\n"
     (probe,) = connect(opened, server, 1, request % (path.encode(), host), "127.0.0.1")
-    expected = b"200" if path == "/healthz" else b"404"  # without a daemon there is no /readyz
+    # Without a daemon there is no /readyz
+    expected = b"200" if path == "/healthz" else b"404"
     assert said_on(probe)[9:12] == expected
     (page,) = connect(opened, server, 1, request % (b"/", host), "127.0.0.1")
     assert said_on(page)[9:12] == b"421"
@@ -378,7 +419,9 @@ def test_probes_in_http_1_0_name_no_host(opened: ExitStack, path: str, host: byt
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    return [
+        one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING
+    ]
 
 
 WEBSOCKET = (
@@ -387,7 +430,9 @@ WEBSOCKET = (
 )
 
 
-@pytest.mark.parametrize("path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"])
+@pytest.mark.parametrize(
+    "path", [b"/", b"/api/v1/stories", b"/static/style.css", b"/healthz", b"/nosuch"]
+)
 def test_a_websocket_is_refused_in_words(path: bytes, served: Server) -> None:
     with connected(served) as connection:
         connection.sendall(WEBSOCKET % path)
@@ -397,8 +442,14 @@ def test_a_websocket_is_refused_in_words(path: bytes, served: Server) -> None:
         assert b"WebSocket is not supported" in answer.read()
 
 
-def test_an_offer_of_http_2_is_passed_over(caplog: pytest.LogCaptureFixture, served: Server) -> None:
-    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": ""}
+def test_an_offer_of_http_2_is_passed_over(
+    caplog: pytest.LogCaptureFixture, served: Server
+) -> None:
+    offer = {
+        "Connection": "Upgrade, HTTP2-Settings",
+        "Upgrade": "h2c",
+        "HTTP2-Settings": "",
+    }
     assert fetched(f"{served.url}/", headers=offer).status_code == 200
     served.stop()
     assert warnings(caplog) == []

@@ -28,11 +28,22 @@ def test_invented_ids_are_dropped_and_so_are_sentences_without_others() -> None:
         ),
         IDS,
     )
-    assert [(one.text, one.article_ids) for one in found] == [("Six died.", ("two", "one"))]
+    assert [(one.text, one.article_ids) for one in found] == [
+        ("Six died.", ("two", "one"))
+    ]
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"", b"no JSON", b"\xff\xfe", b"[]", b'{"sentences": {}}', b'{"sentences": ', b"[" * 100_000]
+    "wrong",
+    [
+        b"",
+        b"no JSON",
+        b"\xff\xfe",
+        b"[]",
+        b'{"sentences": {}}',
+        b'{"sentences": ',
+        b"[" * 100_000,
+    ],
 )
 def test_an_answer_of_another_form_is_an_error(wrong: bytes) -> None:
     with pytest.raises(ValueError, match="answer"):
@@ -42,7 +53,9 @@ def test_an_answer_of_another_form_is_an_error(wrong: bytes) -> None:
 @pytest.mark.later
 @pytest.mark.slow
 def test_an_answer_has_at_most_twenty_sentences() -> None:
-    many = [{"text": f"Sentence {n}.", "article_ids": ["one"] * 1000} for n in range(5000)]
+    many = [
+        {"text": f"Sentence {n}.", "article_ids": ["one"] * 1000} for n in range(5000)
+    ]
     assert len(sentences_of(answer(*many), IDS)) == 20
 
 
@@ -75,6 +88,9 @@ def test_a_sentence_is_plain_text(given: str, kept: str) -> None:
 
 @pytest.mark.later
 def test_json_is_found_between_words_and_in_blocks_of_code() -> None:
-    assert in_prose('Here it is:\n```json\n{"sentences": []}\n```\nBye.') == b'{"sentences": []}'
+    assert (
+        in_prose('Here it is:\n```json\n{"sentences": []}\n```\nBye.')
+        == b'{"sentences": []}'
+    )
     assert in_prose("I cannot do that") == b""
     assert in_prose("} {") == b""

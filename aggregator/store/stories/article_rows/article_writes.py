@@ -14,12 +14,41 @@ from aggregator.store.stories.articles import StoredArticle, evidence_of
 from aggregator.store.tables import article, change_with, identity_key, observation
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
-_PLAIN: Final = [name for name in StoredArticle.__struct_fields__ if name in article.c and name != "evidence"]
+_PLAIN: Final = [
+    name
+    for name in StoredArticle.__struct_fields__
+    if name in article.c and name != "evidence"
+]
 _OF_TEXT: Final = (  # columns that a revision replaces
-    *("outlet", "outlet_name", "claimed_outlet", "url", "author", "effective_at", "wire", "title"),
+    *(
+        "outlet",
+        "outlet_name",
+        "claimed_outlet",
+        "url",
+        "author",
+        "effective_at",
+        "wire",
+        "title",
+    ),
     *("kind", "kind_evidence", "html"),
-    *("lead", "text", "language", "verdict", "signature", "terms", "body_words", "text_hash", "details"),
-    *("published", "published_origin", "published_precision", "timezone_assumed", "date_counts"),
+    *(
+        "lead",
+        "text",
+        "language",
+        "verdict",
+        "signature",
+        "terms",
+        "body_words",
+        "text_hash",
+        "details",
+    ),
+    *(
+        "published",
+        "published_origin",
+        "published_precision",
+        "timezone_assumed",
+        "date_counts",
+    ),
 )
 
 
@@ -30,7 +59,9 @@ def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> Non
     rows = []
     for placed in new:
         assert placed.evidence is not None, "it was just decided"
-        rows.append(_columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)})
+        rows.append(
+            _columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)}
+        )
     connection.execute(insert(article), rows)
     insert_sketches(connection, {placed.inbox_no: placed.sketch for placed in new})
 
@@ -56,12 +87,14 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Assign all articles of a story to another one."""
-    connection.execute(update(article).where(article.c.story == loser).values(story=winner))
+    connection.execute(
+        update(article).where(article.c.story == loser).values(story=winner)
+    )
 
 
 def set_role(
     connection: Connection,
-    id: str,  # noqa: A002 - the word that people type
+    id: str,
     role: Role,
     copy_of: str | None,
     *,
@@ -81,38 +114,48 @@ def set_role(
     set_evidence(connection, id, evidence)
 
 
-def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:  # noqa: A002
+def set_evidence(connection: Connection, id: str, evidence: Evidence) -> None:
     """Replace the evidence of article `id`; whether it counts as a report follows from it."""
     packed = codecs.pack_compressed(evidence)
     _set(connection, id, evidence=packed, counts_as_report=evidence.counts_as_report)
 
 
-def set_compared(connection: Connection, ids: Iterable[str], *, is_compared: bool) -> None:
+def set_compared(
+    connection: Connection, ids: Iterable[str], *, is_compared: bool
+) -> None:
     """Set whether later articles are compared with these."""
     counted = update(article).values(is_compared=is_compared)
     change_with(connection, counted, article.c.id, ids)
 
 
-def set_source(connection: Connection, id: str, source: str, *, is_little_known: bool) -> None:  # noqa: A002
+def set_source(
+    connection: Connection, id: str, source: str, *, is_little_known: bool
+) -> None:
     """Let article `id` be one of `source`, that of its own site, which others had listed before."""
     _set(connection, id, source=source, is_little_known=is_little_known)
 
 
-def set_version(connection: Connection, id: str, version_of: str | None) -> None:  # noqa: A002
+def set_version(connection: Connection, id: str, version_of: str | None) -> None:
     """Set the text of which article `id` is another version."""
     _set(connection, id, version_of=version_of)
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
-    connection.execute(update(article).where(article.c.id == article_id).values(**values))
+    connection.execute(
+        update(article).where(article.c.id == article_id).values(**values)
+    )
 
 
-def rekey(connection: Connection, old: str, new: str, *, is_authoritative: bool) -> None:
+def rekey(
+    connection: Connection, old: str, new: str, *, is_authoritative: bool
+) -> None:
     """Give the identity keys and the observations of article `old` to article `new`.
 
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
-    connection.execute(update(identity_key).where(identity_key.c.article == old).values(article=new))
+    connection.execute(
+        update(identity_key).where(identity_key.c.article == old).values(article=new)
+    )
     forget_items_of(connection, [old])  # they name it
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
@@ -128,16 +171,20 @@ def _drop_common_observations(connection: Connection, old: str, new: str) -> Non
     text = observation.c.source, observation.c.content_hash
     of_new = select(*text).where(observation.c.article == new)
     is_common = tuple_(*text).in_(of_new)
-    connection.execute(delete(observation).where(observation.c.article == old, is_common))
+    connection.execute(
+        delete(observation).where(observation.c.article == old, is_common)
+    )
 
 
-def is_observed(connection: Connection, id: str, source: str) -> bool:  # noqa: A002
+def is_observed(connection: Connection, id: str, source: str) -> bool:
     """Return whether `source` had article `id` before."""
-    seen = select(observation.c.article).where(observation.c.article == id, observation.c.source == source)
+    seen = select(observation.c.article).where(
+        observation.c.article == id, observation.c.source == source
+    )
     return connection.execute(seen.limit(1)).first() is not None
 
 
-def withdraw_authority(connection: Connection, id: str) -> None:  # noqa: A002 - the word that people type
+def withdraw_authority(connection: Connection, id: str) -> None:
     """Let no source that had article `id` so far change its text."""
     given_up = update(observation).where(observation.c.article == id)
     connection.execute(given_up.values(is_authoritative=False))

@@ -17,21 +17,32 @@ _TEXTS_AT_ONCE: Final = 500  # that are in memory: 5 MB
 _COMPARED_COLUMNS = (
     "id", "title", "outlet", "signature", "language", "copy_of", "url", "source", "published",
 )  # fmt: skip
-_COPY_CANDIDATES = select(*(article.c[name] for name in _COMPARED_COLUMNS), article.c.inbox_no.label("order"))
+_COPY_CANDIDATES = select(
+    *(article.c[name] for name in _COMPARED_COLUMNS), article.c.inbox_no.label("order")
+)
 _COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
 
 
 def copy_candidates(
-    connection: Connection, numbers: Collection[int], waiting: Iterable[StoredArticle] = ()
+    connection: Connection,
+    numbers: Collection[int],
+    waiting: Iterable[StoredArticle] = (),
 ) -> dict[int, ComparedText]:
     """Return these articles by number, without their texts; `waiting` are placed and have no row yet."""
-    candidates = {new.inbox_no: compared_text(new) for new in waiting if new.inbox_no in numbers}
-    rows = rows_with(connection, _COPY_CANDIDATES, article.c.inbox_no, {*numbers} - candidates.keys())
+    candidates = {
+        new.inbox_no: compared_text(new) for new in waiting if new.inbox_no in numbers
+    }
+    rows = rows_with(
+        connection, _COPY_CANDIDATES, article.c.inbox_no, {*numbers} - candidates.keys()
+    )
     return candidates | {row.order: ComparedText(**row._mapping) for row in rows}
 
 
 _AT_ADDRESS = (
-    _COPY_CANDIDATES.where(article.c.url.in_((bindparam("given"), bindparam("canonical"))), is_indexed("url"))
+    _COPY_CANDIDATES.where(
+        article.c.url.in_((bindparam("given"), bindparam("canonical"))),
+        is_indexed("url"),
+    )
     .where(article.c.inbox_no < bindparam("before", type_=BigInteger))
     .order_by(article.c.inbox_no.desc())
     .limit(bindparam("most", type_=Integer))
@@ -52,7 +63,9 @@ def at_address(
     Those with addresses that are too long for an index are not found.
     """
     addresses = {"given": given, "canonical": canonical}
-    rows = connection.execute(_AT_ADDRESS, {**addresses, "before": before, "most": most})
+    rows = connection.execute(
+        _AT_ADDRESS, {**addresses, "before": before, "most": most}
+    )
     candidates = {row.order: ComparedText(**row._mapping) for row in rows}
     for new in waiting:
         if new.url in (given, canonical) and new.inbox_no < before:
@@ -89,7 +102,10 @@ def compared_text(whole: StoredArticle) -> ComparedText:
 _WHOLE = "inbox_no", "role", "copy_of", "version_of", "text", "details", "evidence"
 _WHOLE_TEXTS = (
     select(*(article.c[name] for name in _WHOLE))
-    .where(article.c.text.is_not(None), article.c.inbox_no > bindparam("after", type_=BigInteger))
+    .where(
+        article.c.text.is_not(None),
+        article.c.inbox_no > bindparam("after", type_=BigInteger),
+    )
     .order_by(article.c.inbox_no)
     .limit(_TEXTS_AT_ONCE)
 )
@@ -110,7 +126,10 @@ def placed_texts(connection: Connection) -> Iterator[Sequence[PlacedText]]:
     after = 0
     while rows := connection.execute(_WHOLE_TEXTS, {"after": after}).all():
         yield [
-            PlacedText(row.inbox_no, row.role, _copied(row), row.version_of, _whole_text(row)) for row in rows
+            PlacedText(
+                row.inbox_no, row.role, _copied(row), row.version_of, _whole_text(row)
+            )
+            for row in rows
         ]
         after = rows[-1].inbox_no
 
@@ -135,7 +154,7 @@ def _whole_text(row: Row[Any]) -> str:
 _LINK = select(article.c.copy_of).where(article.c.id == bindparam("article_id"))
 
 
-def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:  # noqa: A002
+def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     """Yield the id of article `id` and, along `copy_of`, of its ancestors, each once."""
     visited: set[str] = set()
     at: str | None = id
@@ -155,7 +174,7 @@ _COPIES = (
 
 def has_copies(
     connection: Connection,
-    id: str,  # noqa: A002
+    id: str,
     count: int,
     *,
     before: int = _ANY_NUMBER,
@@ -178,6 +197,8 @@ _LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).wher
 )
 
 
-def copy_link_of(connection: Connection, id: str, story: str) -> str | None:  # noqa: A002 - the word that people type
+def copy_link_of(connection: Connection, id: str, story: str) -> str | None:
     """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
-    return connection.execute(_LINK_IN_STORY, {"article_id": id, "story_id": story}).scalar()
+    return connection.execute(
+        _LINK_IN_STORY, {"article_id": id, "story_id": story}
+    ).scalar()

@@ -12,7 +12,9 @@ from aggregator.store.tables import article, outlet_line
 def own_name_of(connection: Connection, outlet: str) -> str | None:
     """Return the name that an outlet's own site gives it, which one of its articles has; None without any."""
     is_named = article.c.outlet == outlet, article.c.outlet_name.is_not(None)
-    for row in connection.execute(select(article.c.details).where(*is_named).order_by(article.c.inbox_no)):
+    for row in connection.execute(
+        select(article.c.details).where(*is_named).order_by(article.c.inbox_no)
+    ):
         site_name = codecs.unpack(row.details, ArticleDetails).site_name
         if site_name is not None:
             return site_name
@@ -22,13 +24,17 @@ def own_name_of(connection: Connection, outlet: str) -> str | None:
 def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str]]:
     """Return number and story of the articles of an outlet of which only the key is known."""
     is_unnamed = article.c.outlet == outlet, article.c.outlet_name.is_(None)
-    rows = connection.execute(select(article.c.inbox_no, article.c.story).where(*is_unnamed))
+    rows = connection.execute(
+        select(article.c.inbox_no, article.c.story).where(*is_unnamed)
+    )
     return [(row.inbox_no, row.story) for row in rows]
 
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
     """Let article `n` show this name of its outlet."""
-    connection.execute(update(article).where(article.c.inbox_no == n).values(outlet_name=name))
+    connection.execute(
+        update(article).where(article.c.inbox_no == n).values(outlet_name=name)
+    )
 
 
 _OUTLET_LINES = (
@@ -37,24 +43,29 @@ _OUTLET_LINES = (
     .order_by(outlet_line.c.article)
 )
 _DROP_LINES = delete(outlet_line).where(
-    outlet_line.c.outlet == bindparam("outlet_key"), outlet_line.c.article == bindparam("number")
+    outlet_line.c.outlet == bindparam("outlet_key"),
+    outlet_line.c.article == bindparam("number"),
 )
 
 
 def outlet_lines(connection: Connection, outlet: str) -> list[tuple[int, bytes]]:
     """Return inbox number and line hashes of the outlet's newest articles, oldest first."""
     return [
-        (row.article, bytes(row.lines)) for row in connection.execute(_OUTLET_LINES, {"outlet_key": outlet})
+        (row.article, bytes(row.lines))
+        for row in connection.execute(_OUTLET_LINES, {"outlet_key": outlet})
     ]
 
 
 def change_outlet_lines(
-    connection: Connection, dropped: Iterable[tuple[str, int]], new: Mapping[tuple[str, int], bytes]
+    connection: Connection,
+    dropped: Iterable[tuple[str, int]],
+    new: Mapping[tuple[str, int], bytes],
 ) -> None:
     """Delete the line hashes of articles, then add others, each by outlet and inbox number."""
     if rows := [{"outlet_key": outlet, "number": number} for outlet, number in dropped]:
         connection.execute(_DROP_LINES, rows)
     if rows := [
-        {"outlet": outlet, "article": number, "lines": lines} for (outlet, number), lines in new.items()
+        {"outlet": outlet, "article": number, "lines": lines}
+        for (outlet, number), lines in new.items()
     ]:
         connection.execute(insert(outlet_line), rows)

@@ -9,7 +9,11 @@ from aggregator.store.tables import sketch
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
     """Insert the sketches of articles that have none, by inbox number; b"" is no row."""
-    rows = [{"article": number, "hashes": hashes} for number, hashes in sketches.items() if hashes]
+    rows = [
+        {"article": number, "hashes": hashes}
+        for number, hashes in sketches.items()
+        if hashes
+    ]
     if rows:
         connection.execute(insert(sketch), rows)
 
@@ -28,11 +32,18 @@ def delete_sketches(connection: Connection) -> None:
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
     """Yield number and sketch of the articles above `number`, in order."""
     above = select(sketch.c.article, sketch.c.hashes).where(sketch.c.article > number)
-    rows = connection.execute(above.order_by(sketch.c.article).execution_options(stream_results=True))
+    rows = connection.execute(
+        above.order_by(sketch.c.article).execution_options(stream_results=True)
+    )
     for part in rows.partitions(5_000):
         yield from ((row[0], row[1]) for row in part)
 
 
 def sketch_of(connection: Connection, number: int) -> bytes:
     """Return the sketch of article `number`; b"" if it has none."""
-    return connection.execute(select(sketch.c.hashes).where(sketch.c.article == number)).scalar() or b""
+    return (
+        connection.execute(
+            select(sketch.c.hashes).where(sketch.c.article == number)
+        ).scalar()
+        or b""
+    )

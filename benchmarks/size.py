@@ -37,7 +37,7 @@ PACKAGES = frozenset(
     ]
 )
 IN_ROOT = frozenset({"__init__.py", "__main__.py", "py.typed", "python_api.py"})
-MOST_FILES = 17  # in one folder, `__init__.py` counted; `cli` holds one per command
+MOST_FILES = 18  # in one folder, `__init__.py` counted; `cli` holds one per command
 TABLE_LINES = 50  # YAML and text tables above this are counted beside the code
 # Public class names that may occur twice, three at most
 SHARED_CLASS_NAMES: frozenset[str] = frozenset()

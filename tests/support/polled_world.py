@@ -129,10 +129,9 @@ class PolledWorld(Closing):
         return Shown(*queried(self.database, view).one())
 
     def originals(self) -> dict[str, str | None]:
-        """Of what each article is a copy, both by the host of their address."""
+        """Of what the newest article of each host is a copy, both by the host of their address."""
         self.rig.render()
-        rows = queried(
-            self.database, select(article.c.id, article.c.url, article.c.original)
-        ).all()
+        columns = select(article.c.id, article.c.url, article.c.original)
+        rows = queried(self.database, columns.order_by(article.c.inbox_no)).all()
         host = {row.id: row.url.split("/")[2] for row in rows}
         return {host[row.id]: host.get(row.original) for row in rows}

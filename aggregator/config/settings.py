@@ -466,7 +466,8 @@ _OWN_HEADER = re.compile(
 )
 
 
-def _header_lines(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+def checked_headers(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Return headers that a request may have. Raises ValueError, whose message omits the values."""
     for name, text in value.items():
         if not _HEADER_NAME.fullmatch(name) or _OWN_HEADER.match(name):
             raise ValueError(
@@ -477,7 +478,7 @@ def _header_lines(value: dict[str, SecretStr]) -> dict[str, SecretStr]:
     return value
 
 
-HeaderLines = Annotated[dict[str, SecretStr], AfterValidator(_header_lines)]
+HeaderLines = Annotated[dict[str, SecretStr], AfterValidator(checked_headers)]
 
 
 def _ways(part: BaseModel, key: str) -> int:

@@ -3,9 +3,10 @@
 import datetime as dt
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -34,6 +35,7 @@ from aggregator.config.source_access import (
 )
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
+from aggregator.intake.browser_access import access_of_form
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.kinds.imap_kind import preview
 from aggregator.intake.kinds.page_kind import compiled, read_page
@@ -70,6 +72,11 @@ from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake import sources as rows
+from aggregator.store.intake.source_access import (
+    TypedAccess,
+    save_access,
+    typed_access,
+)
 from aggregator.store.intake.sources import (
     Source,
     all_sources,
@@ -121,6 +128,7 @@ class FeedReader:
         self._tuning = config.effective_tuning.to_json()
         self._limits = source_tuning(config.effective_tuning)
         self._extras = source_extras(config)
+        self._typed = TypedAccess("")
         self._names = {
             one.name: one.feed or one.page for one in config.sources if one.name
         }
@@ -128,6 +136,17 @@ class FeedReader:
         self._mailboxes = {
             name: at for at, one in boxes for name in (one.name, one.imap, at)
         }
+
+    def asking_with(self, typed: TypedAccess) -> "FeedReader":
+        """Return a reader that asks with what the user typed for the address of a new source."""
+        reader = copy(self)
+        reader._typed = typed
+        return reader
+
+    @property
+    def typed(self) -> TypedAccess:
+        """What the user typed for the address of a new source; empty without."""
+        return self._typed
 
     @property
     def at_once(self) -> int:
@@ -195,7 +214,7 @@ class FeedReader:
             raise FetchError(
                 "refused", f"{url} from a page has another port than the page"
             )
-        known = self._extras_of(url).access or access
+        known = self._access_to(url, access)
         return self._client.fetch(url, linked_from=linked_from, access=known)
 
     def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
@@ -203,7 +222,7 @@ class FeedReader:
         parsed = self._parsed_page(fetched)
         if not parsed.sitemaps:
             return parsed
-        known = self._extras_of(fetched.url).access or access
+        known = self._access_to(fetched.url, access)
         return read_sitemaps(
             parsed,
             lambda url: self.fetch(url, fetched.url_final, known),
@@ -221,6 +240,12 @@ class FeedReader:
     def _extras_of(self, address: str) -> SourceExtras:
         return self._extras.get(address, SourceExtras())
 
+    def _access_to(self, address: str, access: Access | None) -> Access | None:
+        known = self._extras_of(address).access or access
+        if known is None and self._typed.headers:
+            return Access(self._typed.address, self._typed.headers)
+        return known
+
     def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
         return self._parsed(
             fetched.body, fetched.url_final, fetched.content_type or None, fetched.url
@@ -230,6 +255,8 @@ class FeedReader:
         self, data: bytes, url: str | None, content_type: str | None, asked: str = ""
     ) -> ParsedFeed:
         selectors = self._extras_of(asked).selectors
+        if self._typed.selectors and asked == self._typed.address:
+            selectors = self._typed.selectors
         job = FeedJob(
             data=data,
             selectors=selectors,
@@ -299,6 +326,7 @@ class ResolvedFeed(FrozenStruct):
     feed: ParsedFeed
     origin: Literal["typed", "declared", "linked", "usual"] = "typed"
     others: tuple[FeedCandidate, ...] = ()  # other feeds that the page declares
+    asked_with: TypedAccess = TypedAccess("")
 
 
 class AddedSource(FrozenStruct):
@@ -314,8 +342,12 @@ def add(
     typed: str,
     options: SourceOptions,
     reader: FeedReader | None = None,
+    *,
+    access: Mapping[str, str] | None = None,
 ) -> AddedSource:
     """Add the feed at the address `typed`, or the feed of that site; does not poll it.
+
+    `access`: the fields of `access_of_form`, which are stored with the source.
 
     An imported source that was never read is one of the user from then on: it may be in a private network.
     Raises ConflictError if it is another source already, UsageError if there is no feed, ReadError if no
@@ -323,10 +355,14 @@ def add(
     """
     with database.read() as connection:
         _refuse_known(connection, _addresses_typed(typed)[0])
-    found = find(config, typed, reader)
+    found = find(config, typed, reader, access)
     source = _new_source(
         config, found.address, found.feed.title or None, options, spread_seconds=0.0
     )
+    if found.asked_with.selectors:
+        source = replace(
+            source, kind="page", id=source_id("page", options.name, found.address)
+        )
     with database.write() as connection:
         unread = _refuse_known(connection, found.address, source.id)
         unread = _refuse_known(connection, found.final) or unread
@@ -339,24 +375,35 @@ def add(
             if "interval_seconds" in asked:
                 asked["has_own_interval"] = True
             _permit_private(connection, unread, **asked)
+            save_access(connection, unread.id, found.asked_with)
             return AddedSource(
                 source=replace(unread, origin="user", **asked), found=found
             )
         _refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
         rows.add(connection, source)
+        save_access(connection, source.id, found.asked_with)
     return AddedSource(source=source, found=found)
 
 
-def find(config: Config, typed: str, reader: FeedReader | None = None) -> ResolvedFeed:
-    """Return the feed at the address `typed`, or of that site, and store nothing. Raises as `add`."""
+def find(
+    config: Config,
+    typed: str,
+    reader: FeedReader | None = None,
+    access: Mapping[str, str] | None = None,
+) -> ResolvedFeed:
+    """Return the feed at the address `typed`, or of that site, and store nothing. Raises as `add`.
+
+    With selectors it is the page itself, or nothing.
+    """
     if reader is None:
         with opened_reader(config) as own:
-            return find(config, typed, own)
+            return find(config, typed, own, access)
     addresses = _addresses_typed(typed)
     _refuse_own(config, *addresses)
+    reader = reader.asking_with(access_of_form(addresses[0], access or {}))
     found = _FeedSearch(reader).find(addresses)
     _refuse_own(config, found.address, found.final)
-    return found
+    return replace(found, asked_with=reader.typed)
 
 
 def _refuse_own(config: Config, *addresses: str) -> None:
@@ -443,6 +490,8 @@ class _FeedSearch:
         )
         if parsed.format:
             return typed
+        if self._reader.typed.selectors:
+            raise UsageError(f"{page.url}: {parsed.problem or 'it lists no articles'}")
         discovered = self._reader.links_in(page)
         found = (
             self._among(discovered)
@@ -467,7 +516,7 @@ class _FeedSearch:
                 if number == len(addresses) or error.status is not None:
                     message = f"{address} could not be read: {error}"
                     if error.status in (401, 403):
-                        message += "; the site blocks programs: give the address of the feed itself"
+                        message += "; or give the address of the feed itself"
                     raise ReadError(message) from error
         raise AssertionError("there is an address")
 
@@ -579,6 +628,33 @@ def change(
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
         choose(connection, source.id, **chosen)
+
+
+def change_access(
+    config: Config, database: Database, source: Source, fields: Mapping[str, str]
+) -> None:
+    """Add the headers of a form to those that are stored for a source, and poll it now.
+
+    Raises ConflictError for one of config.yaml, UsageError for a header that cannot be set.
+    """
+    _refuse_configured(config, source, "change it there")
+    typed = access_of_form(source.address, fields)
+    with database.write() as connection:
+        before = typed_access(connection, source.id)
+        if before is not None:
+            headers = {**before.headers, **typed.headers}
+            typed = before._replace(headers=headers)
+        save_access(connection, source.id, typed)
+        rows.revive(connection, source.id, utc_now())
+
+
+def forget_headers(config: Config, database: Database, source: Source) -> None:
+    """Delete the headers that were typed for a source. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "change it there")
+    with database.write() as connection:
+        before = typed_access(connection, source.id)
+        if before is not None:
+            save_access(connection, source.id, before._replace(headers={}))
 
 
 def pause(config: Config, database: Database, source: Source) -> None:

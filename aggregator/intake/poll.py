@@ -63,6 +63,7 @@ from aggregator.store.intake.known_items import (
     save_known_items,
 )
 from aggregator.store.intake.pending_pages import PendingPage
+from aggregator.store.intake.source_access import extras_typed
 from aggregator.store.intake.sources import (
     Source,
     restart_merged_sources,
@@ -197,22 +198,21 @@ class Poller:
         self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
     ) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
-        fetched = self._fetched(source, now)
+        extras = self._extras_of(source.id, source.address)
+        fetched = self._fetched(source, now, extras)
         body_hash = (
-            None
-            if fetched.not_modified
-            else self._read_as(source) + _hash(fetched.body)
+            None if fetched.not_modified else _read_as(extras) + _hash(fetched.body)
         )
         if body_hash is None or body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
-        whole = partial(self._parsed, fetched, source, now, read)
+        whole = partial(self._parsed, fetched, source, now, read, extras=extras)
         known = self._known_items(source)
         feed = whole(known)
         if feed.sitemaps:
             body_hash, feed = read_sitemaps(
                 feed,
-                lambda url: self._fetch(url, source, linked_from=source.polled_url),
-                lambda page: self._parsed(page, source, now, read),
+                partial(self._fetch, extras=extras, linked_from=source.polled_url),
+                lambda page: self._parsed(page, source, now, read, extras=extras),
             )
             # Of the index only
             fetched = replace(fetched, etag=None, last_modified=None)
@@ -253,7 +253,9 @@ class Poller:
             self.services.pause(pause)
             pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
-    def _fetched(self, source: Source, now: dt.datetime) -> FetchResult:
+    def _fetched(
+        self, source: Source, now: dt.datetime, extras: SourceExtras
+    ) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
         A silent feed may have a server that always answers 304: once a day the request is unconditional. So
@@ -265,12 +267,10 @@ class Poller:
         fetch = partial(
             self._fetch,
             source.polled_url,
-            source,
+            extras,
             linked_from="" if source.origin == "import" else redirected_from,
         )
-        is_read_otherwise = not (source.body_hash or b"").startswith(
-            self._read_as(source)
-        )
+        is_read_otherwise = not (source.body_hash or b"").startswith(_read_as(extras))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
@@ -282,18 +282,16 @@ class Poller:
             return fetch()  # a 304 has no entries to compare
         return fetched
 
-    def _fetch(self, url: str, source: Source, **options: Any) -> FetchResult:
-        return self._client.fetch(
-            url, access=self._extras_of(source.address).access, **options
-        )
+    def _fetch(self, url: str, extras: SourceExtras, **options: Any) -> FetchResult:
+        return self._client.fetch(url, access=extras.access, **options)
 
-    def _read_as(self, source: Source) -> bytes:
-        """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
-        selectors = self._extras_of(source.address).selectors
-        return _hash(repr(selectors).encode()) if selectors else b""
-
-    def _extras_of(self, address: str | None) -> SourceExtras:
-        return self._extras.get(address or "", SourceExtras())
+    def _extras_of(self, source_id: str | None, address: str | None) -> SourceExtras:
+        """Return what config.yaml says of a source, else what was typed in the browser."""
+        configured = self._extras.get(address or "")
+        if configured is not None or source_id is None:
+            return configured or SourceExtras()
+        with self._database.read() as connection:
+            return extras_typed(connection, source_id)
 
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
         if source.last_polled_at is None or source.last_polled_at.date() == now.date():
@@ -307,12 +305,14 @@ class Poller:
         now: dt.datetime,
         read: Callable[[bytes], bytes],
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
+        *,
+        extras: SourceExtras,
     ) -> ParsedFeed:
         parsed = parse_feed(
             self._executor,
             FeedJob(
                 data=fetched.body,
-                selectors=self._extras_of(source.address).selectors,
+                selectors=extras.selectors,
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,
@@ -531,7 +531,7 @@ class Poller:
                 accept="page",
                 source_port=port,
                 linked_from=linked_from,
-                access=self._extras_of(wanted.source_address).access,
+                access=self._extras_of(wanted.source_id, wanted.source_address).access,
             )
         except FetchError as error:
             return self._without_page(wanted, error)
@@ -758,6 +758,11 @@ def _content_type(fetched: FetchResult) -> str | None:
         if fetched.charset
         else fetched.content_type
     )
+
+
+def _read_as(extras: SourceExtras) -> bytes:
+    """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
+    return _hash(repr(extras.selectors).encode()) if extras.selectors else b""
 
 
 def _hash(body: bytes) -> bytes:

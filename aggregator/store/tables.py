@@ -351,6 +351,19 @@ known_items = Table(
     sqlite_with_rowid=False,
 )
 
+source_access = Table(
+    "source_access",
+    metadata,
+    # What a source is asked with, where it was typed in the browser (store/intake/source_access.py). Secret:
+    # left out of exports.
+    Column("source", Text, primary_key=True),  # `source.id`
+    Column("address", Text, nullable=False),  # whose origin gets the headers
+    Column("headers", LargeBinary, nullable=False),  # values by name: msgpack
+    # Of a page: list, link, title, date; msgpack
+    Column("selectors", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 writer_lease = Table(
     "writer_lease",
     metadata,

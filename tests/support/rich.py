@@ -226,6 +226,12 @@ def _installation(database: Database, clock: Clock) -> None:
         tables.api_token: token,
         # Erasing forgot those of before
         tables.known_items: {"source": "f", "packed": b"i"},
+        tables.source_access: {
+            "source": "f",
+            "address": "https://f.example",
+            "headers": b"\x80",
+            "selectors": b"\x90",
+        },
         tables.command: correction | {"done_at": now},
         tables.webhook: webhook | failing,
         tables.outbox: delivery | waiting,

@@ -76,7 +76,8 @@ _ASKED_TO_WAIT = frozenset({429, 503})
 _ADVICE = {
     401: "; give its source a login: `auth:`",
     403: "; the server refuses this program or this network. What helps with many: a `User-Agent` among the "
-    "`headers:` of the source, `cookie:`, `fetch.proxy`, or its public page as `page:`",
+    "`headers:` of the source, `cookie:` (both also in the browser, on the page of the source), `fetch.proxy`, "
+    "or its public page as `page:`",
 }
 
 

@@ -23,6 +23,7 @@ class PendingPage(FrozenStruct):
     url: str
     attempts: int
     feed: str | None = None  # URL of the feed that links to it; None: unknown
+    source_id: str | None = None  # None: a push, or a feed that was removed
     source_address: str | None = None  # as configured
 
 
@@ -39,6 +40,7 @@ _DUE = (
     select(
         *_PAGE,
         func.coalesce(source.c.redirected_url, source.c.address).label("feed"),
+        source.c.id.label("source_id"),
         source.c.address.label("source_address"),
     )
     .outerjoin(source, source.c.id == entry.c.source)

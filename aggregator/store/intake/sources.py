@@ -27,6 +27,7 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError
+from aggregator.store.intake.source_access import forget_access
 from aggregator.store.tables import folder, known_items, rows_with, source
 
 _NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
@@ -288,6 +289,7 @@ def remove(connection: Connection, id: str) -> None:
     """Delete a source. Its entries and articles stay."""
     connection.execute(delete(source).where(source.c.id == id))
     connection.execute(delete(known_items).where(known_items.c.source == id))
+    forget_access(connection, id)
     restart_merged_sources(connection)
 
 

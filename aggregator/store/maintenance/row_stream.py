@@ -4,8 +4,8 @@ Between two SQLite files the pages are copied instead. Both ways copy one state 
 may write to it, in one transaction of the target.
 
 Tables come referenced tables first, rows in the order of their keys, the same on both databases. An export
-leaves out what belongs to one installation: tokens, responses to pushes, commands, webhooks and their
-deliveries. The lease of a running daemon is in no stream. The full-text index is built
+leaves out what belongs to one installation: tokens, secrets of sources, responses to pushes, commands,
+webhooks and their deliveries. The lease of a running daemon is in no stream. The full-text index is built
 again from the articles.
 """
 
@@ -36,7 +36,9 @@ from aggregator.store.tables import count_rows, counter, entry, metadata
 
 # State of the daemon that runs now, useless in a copy.
 PASSING: Final = frozenset({"writer_lease"})
-LEFT_OUT: Final = frozenset({"api_token", "command", "webhook", "outbox"}) | PASSING
+LEFT_OUT: Final = PASSING | frozenset(
+    {"api_token", "command", "webhook", "outbox", "source_access"}
+)
 AT_ONCE: Final = 500  # rows of a batch
 
 Values = dict[str, Any]

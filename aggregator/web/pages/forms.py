@@ -345,6 +345,9 @@ def _story_id(text: str) -> str:
 
 ENTRIES_SHOWN = 5  # in a preview
 _ACTS = ("pause", "resume")
+_ACCESS_ACTS = ("save headers", "forget headers")
+_HEADER_FIELDS = ("user_agent", "cookie", "headers")
+_SELECTOR_FIELDS = ("list", "link", "title", "date")
 _MOST_PARTS = 10  # of a form
 OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
 
@@ -398,16 +401,22 @@ class SourceForms:
     def preview(self, request: Request, fields: Fields) -> Response:
         """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
         config, _, reader = self._site.source_services
-        feed = manage_sources.find(config, fields.get("url", ""), reader)
-        return self._pages.page(
+        access = _access_fields(fields)
+        feed = manage_sources.find(config, fields.get("url", ""), reader, access)
+        page = self._pages.page(
             request,
             "source_preview.html",
             here="/sources",
             found=feed,
+            # What was found behind a login is added by the address that was typed with it.
+            url=fields.get("url", "") if feed.asked_with.headers else feed.address,
+            access=access,
             entries=feed.feed.entries[:ENTRIES_SHOWN],
             others=feed.others[:OTHERS_SHOWN],
             folders=self._site.reader.folders(),
         )
+        page.headers.update(NO_STORE)
+        return page
 
     def add(self, request: Request, fields: Fields) -> Response:
         """Add a feed. Raises UsageError, ReadError."""
@@ -417,7 +426,12 @@ class SourceForms:
         )
         config, database, reader = self._site.source_services
         added = manage_sources.add(
-            config, database, fields.get("url", ""), options, reader
+            config,
+            database,
+            fields.get("url", ""),
+            options,
+            reader,
+            access=_access_fields(fields),
         )
         log_change(request, "save")
         return _to_sources(added=added.source.id)
@@ -447,6 +461,10 @@ class SourceForms:
             manage_sources.remove(config, database, source)
             log_change(request, act)
             return _to_sources(removed=1)
+        if act in _ACCESS_ACTS:
+            self._change_access(source, act, fields)
+            log_change(request, act)
+            return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
         if act in _ACTS:
             asked = ChangeSourceRequest(paused=act == "pause")
         elif act not in ("save", ""):  # "": the form was sent without a button
@@ -461,6 +479,20 @@ class SourceForms:
         change(self._site, source, asked)
         log_change(request, act or "save")
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
+
+    def _change_access(self, source: Source, act: str, fields: Fields) -> None:
+        config, database, _ = self._site.source_services
+        if act == "forget headers":
+            manage_sources.forget_headers(config, database, source)
+        else:
+            headers = {name: fields.get(name, "") for name in _HEADER_FIELDS}
+            manage_sources.change_access(config, database, source, headers)
+
+
+def _access_fields(fields: Fields) -> dict[str, str]:
+    """Return the fields of a form that say how a source is asked, which are seldom filled in."""
+    names = (*_HEADER_FIELDS, *_SELECTOR_FIELDS)
+    return {name: value for name in names if (value := fields.get(name, ""))}
 
 
 def interval_as_typed(source: Source) -> str:

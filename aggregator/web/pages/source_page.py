@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.model.read_model import ArticleDetail
+from aggregator.store.intake.source_access import typed_access
 from aggregator.store.read.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web import excerpts
@@ -63,8 +64,11 @@ def _form_values(site: Site, request: Request, source_id: str) -> dict[str, obje
     if site.sources is None or not may_edit(request):
         return {"stored": None}
     stored = found(site, source_id)
+    with site.source_services.database.read() as connection:
+        access = typed_access(connection, source_id)
     return {
         "stored": stored,
+        "headers": () if access is None else sorted(access.headers),
         "interval": interval_as_typed(stored),
         "folders": site.reader.folders(),
     }

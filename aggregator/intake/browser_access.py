@@ -1,0 +1,67 @@
+"""What a source is asked with, as it is typed in the browser: headers, and the selectors of a page without feed.
+
+The same can be said in config.yaml, where it may also come from files and the environment. A source that is
+listed there has what is said there, and nothing else.
+"""
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from aggregator.config.settings import checked_headers
+from aggregator.intake.kinds.page_kind import compiled
+from aggregator.model.errors import ConfigError, UsageError
+from aggregator.store.intake.source_access import TypedAccess
+
+# Characters of a form together; a header has at most 4,000.
+_MOST_CHARS = 20_000
+
+
+def access_of_form(address: str, fields: Mapping[str, str]) -> TypedAccess:
+    """Return what the fields of a form say of the source at `address`. Raises UsageError.
+
+    They are `user_agent`, `cookie`, `headers` (lines of "Name: value"), and `list`, `link`, `title` and `date`
+    (CSS selectors); all may be missing or empty.
+    """
+    return TypedAccess(address, _headers(fields), _selectors(fields))
+
+
+def _headers(fields: Mapping[str, str]) -> dict[str, str]:
+    lines = fields.get("headers", "")
+    if len(lines) > _MOST_CHARS:
+        raise UsageError("these are too many headers")
+    headers = {}
+    for line in filter(None, map(str.strip, lines.splitlines())):
+        name, colon, value = line.partition(":")
+        if not colon:
+            # It is not quoted: it may be a secret that was typed without its name.
+            raise UsageError("give headers as lines of a name, a colon and a value")
+        headers[name.strip()] = value.strip()
+    for name, field in (("User-Agent", "user_agent"), ("Cookie", "cookie")):
+        if value := fields.get(field, "").strip():
+            headers[name] = value
+    try:
+        checked_headers({name: SecretStr(value) for name, value in headers.items()})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return headers
+
+
+def _selectors(fields: Mapping[str, str]) -> tuple[str, ...]:
+    items = fields.get("list", "")
+    if not items:
+        return ()
+    selectors = (
+        items,
+        fields.get("link", "") or "a",
+        fields.get("title", ""),
+        fields.get("date", "") or "time",
+    )
+    for selector in filter(None, selectors):
+        if len(selector) > _MOST_CHARS:
+            raise UsageError("a selector is too long")
+        try:
+            compiled(selector)
+        except ConfigError as error:
+            raise UsageError(str(error)) from error
+    return selectors

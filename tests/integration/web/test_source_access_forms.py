@@ -1,0 +1,187 @@
+"""A source whose server refuses programs, or that has no feed, is made to work in the browser."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from aggregator.config.source_access import source_extras
+from aggregator.config.tuning import Tuning
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.model.core import utc_now
+from aggregator.sources.fetch.client import client_of
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.source_access import typed_access
+from aggregator.store.intake.sources import all_sources
+from aggregator.store.maintenance import row_stream
+from tests.support.loopback import LoopbackServer, Request, Response
+from tests.support.newsroom import Newsroom
+from tests.support.rows import read_by
+
+FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title><link>/1</link></item></channel></rss>"
+LISTING = (
+    '<html><body><div class="all"><p class="item"><a href="/a">Levee breaks at Pennmouth</a></p>'
+    '<p class="item"><a href="/b">Dock workers walk out</a></p></div></body></html>'
+)
+SECRET = "session=Kek5-secret"
+
+
+@pytest.fixture
+def room(database: Database) -> Iterator[Newsroom]:
+    with Newsroom(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def other() -> Iterator[LoopbackServer]:
+    with LoopbackServer({}) as elsewhere:
+        yield elsewhere
+
+
+def form_of(room: Newsroom) -> dict[str, str]:
+    """The field that every form of this browser has."""
+    page = room.client.get("/sources").text
+    return {"form": re.findall(r'name="form" value="(\w+)"', page)[0]}
+
+
+def polled(room: Newsroom, database: Database) -> PollResult:
+    """Poll the only source, as the daemon does."""
+    config = room.services.config
+    client = client_of(config)
+    services = PollServices(
+        database,
+        client,
+        InlineExecutor(),
+        Tuning(),
+        utc_now,
+        extras=source_extras(config),
+    )
+    (source,) = read_by(database, all_sources)
+    kind = source_kind(source.kind)
+    result = kind.poller(Poller(services, robots=False, pages="never"))(source)
+    client.close()
+    return result
+
+
+def test_headers_that_a_server_asks_for_are_typed_and_never_shown(
+    room: Newsroom, server: LoopbackServer, database: Database
+) -> None:
+    def answer(request: Request) -> Response:
+        if SECRET not in request.headers.get("cookie", ""):
+            return Response(403)
+        return Response(body=FEED, content_type="application/rss+xml")
+
+    server.routes["/feed"] = answer
+    form = form_of(room)
+    typed = {"url": server.url("/feed"), "cookie": SECRET} | form
+    refused = room.client.post("/sources/preview", data=typed | {"cookie": ""})
+    assert refused.status_code == 409
+    assert "User-Agent" in refused.text
+    preview = room.client.post("/sources/preview", data=typed)
+    assert "Levee breaks" in preview.text
+    assert preview.headers["cache-control"] == "no-store"
+    fields = dict(
+        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview.text)
+    )
+    added = room.client.post("/sources/add", data=fields).headers["location"]
+    page = f"/sources/{added.partition('added=')[2]}"
+    assert polled(room, database).succeeded
+    shown = room.client.get(page).text
+    assert "Cookie" in shown
+    assert SECRET not in shown
+    assert SECRET not in room.client.get("/sources").text
+
+    assert (
+        room.client.post(page, data={"act": "forget headers"} | form).status_code == 303
+    )
+    assert polled(room, database).problem is not None
+    saved = {"act": "save headers", "headers": f"Cookie: {SECRET}"} | form
+    assert room.client.post(page, data=saved).status_code == 303
+    assert polled(room, database).succeeded
+
+
+def test_what_was_typed_goes_to_the_origin_for_which_it_was_typed(
+    room: Newsroom, server: LoopbackServer, other: LoopbackServer, database: Database
+) -> None:
+    came: list[tuple[str, str]] = []
+
+    def noted(name: str, body: str, content_type: str) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            came.append((name, request.headers.get("x-key", "")))
+            return Response(body=body, content_type=content_type)
+
+        return answer
+
+    page = (
+        f'<link rel="alternate" type="application/rss+xml" href="{other.url("/feed")}">'
+    )
+    server.routes["/"] = noted("site", page, "text/html")
+    other.routes["/feed"] = noted("elsewhere", FEED, "application/rss+xml")
+    typed = {"url": server.url("/"), "headers": "X-Key: kept"} | form_of(room)
+    room.client.post("/sources/add", data=typed)
+    assert ("site", "kept") in came
+    assert ("elsewhere", "kept") not in came
+
+
+def test_a_page_without_a_feed_is_added_by_its_selectors(
+    room: Newsroom, server: LoopbackServer, database: Database
+) -> None:
+    server.routes["/news"] = Response(body=LISTING, content_type="text/html")
+    form = form_of(room)
+    typed = {"url": server.url("/news"), "list": "div.all > .item"} | form
+    nothing = room.client.post("/sources/preview", data=typed | {"list": ".none"})
+    assert nothing.status_code == 409
+    assert "no element matches" in nothing.text
+    preview = room.client.post("/sources/preview", data=typed)
+    assert "Dock workers walk out" in preview.text
+    fields = dict(
+        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview.text)
+    )
+    fields["list"] = "div.all > .item"
+    room.client.post("/sources/add", data=fields)
+    (source,) = read_by(database, all_sources)
+    assert source.kind == "page"
+    assert polled(room, database).problem is None
+    # Its headers change, its selectors stay.
+    room.client.post(
+        f"/sources/{source.id}", data={"act": "save headers", "cookie": "a=b"} | form
+    )
+    assert polled(room, database).succeeded
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"headers": "no colon but Kek5-secret"}, "a name, a colon and a value"),
+        ({"headers": "Host: other.example"}, "cannot be set"),
+        ({"cookie": "über=1"}, "ASCII"),
+        ({"user_agent": "x" * 4001}, "one line"),
+        ({"list": "div[["}, "is not a CSS selector"),
+        ({"list": "a", "date": "::"}, "is not a CSS selector"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_in_words(
+    room: Newsroom, server: LoopbackServer, fields: dict[str, str], words: str
+) -> None:
+    server.routes["/feed"] = Response(body=FEED, content_type="application/rss+xml")
+    typed = {"url": server.url("/feed")} | fields | form_of(room)
+    answer = room.client.post("/sources/preview", data=typed)
+    assert answer.status_code == 409
+    assert words in answer.text
+    assert "Kek5-secret" not in answer.text
+
+
+def test_it_leaves_with_the_source_and_stays_out_of_exports(
+    room: Newsroom, server: LoopbackServer, database: Database
+) -> None:
+    server.routes["/feed"] = Response(body=FEED, content_type="application/rss+xml")
+    form = form_of(room)
+    typed = {"url": server.url("/feed"), "cookie": SECRET} | form
+    room.client.post("/sources/add", data=typed)
+    assert "source_access" in row_stream.LEFT_OUT
+    (source,) = read_by(database, all_sources)
+    assert read_by(database, typed_access, source.id) is not None
+    room.client.post(f"/sources/{source.id}", data={"act": "remove"} | form)
+    assert read_by(database, typed_access, source.id) is None

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aggregator.config.settings import PublishConfig
+from aggregator.config.publish_settings import PublishConfig
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.core import ArticleView, Entry

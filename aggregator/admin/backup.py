@@ -20,7 +20,8 @@ from typing import IO
 
 import zstandard
 
-from aggregator.config.settings import Config, at_key, expanded
+from aggregator.config.settings import Config
+from aggregator.config.values import at_key, expanded
 from aggregator.model.core import FrozenStruct, in_utc
 from aggregator.model.errors import (
     AggregatorError,

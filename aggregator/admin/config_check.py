@@ -16,8 +16,9 @@ from aggregator.config.hosts import (
 )
 from aggregator.config.loader import located
 from aggregator.config.messages import counted, redact
-from aggregator.config.settings import Config, at_key
+from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address
+from aggregator.config.values import at_key
 from aggregator.config.webhooks import recipients_from, summary_key
 from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of

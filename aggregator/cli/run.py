@@ -77,7 +77,7 @@ def mcp(context: Context) -> None:
       aggregator mcp
       aggregator mcp --config ~/news/config.yaml
     """
-    from aggregator.config.settings import MCP_LIBRARY, require_library
+    from aggregator.config.delivery_settings import MCP_LIBRARY, require_library
     from aggregator.store.read.reader import StoryReader
 
     require_library(*MCP_LIBRARY)

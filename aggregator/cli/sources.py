@@ -257,7 +257,7 @@ _HOW = {
 
 def _added_lines(added: "AddedSource") -> list[str]:
     """Return the lines about an added source: the feed, the alternatives, and the interval."""
-    from aggregator.config.settings import duration_as_typed
+    from aggregator.config.values import duration_as_typed
 
     source, found = added.source, added.found
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""

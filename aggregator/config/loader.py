@@ -19,10 +19,10 @@ from aggregator.config.settings import (
     DATABASE_FILE_VARIABLE,
     DATABASE_VARIABLE,
     Config,
-    KeyPath,
     absolute_database_url,
 )
 from aggregator.config.shipped import shipped
+from aggregator.config.values import KeyPath
 from aggregator.model.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from aggregator.config.settings import Config, SourceConfig, at_key, split_address
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import SourceConfig, split_address
+from aggregator.config.values import at_key
 from aggregator.config.webhooks import read_secret
 
 

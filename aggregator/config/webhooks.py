@@ -12,17 +12,16 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from aggregator.config.settings import (
-    Config,
+from aggregator.config.delivery_settings import (
     MailServer,
-    SavedQuery,
-    at_key,
     mail_server,
     notify_address,
     require_library,
     signing_key,
-    text_of,
 )
+from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.settings import Config
+from aggregator.config.values import at_key, text_of
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 

@@ -13,7 +13,7 @@ from functools import partial
 
 import msgspec
 
-from aggregator.config.settings import SOURCE_KINDS
+from aggregator.config.source_settings import SOURCE_KINDS
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.poll import Poller, PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from aggregator.config.settings import checked_headers
+from aggregator.config.source_settings import checked_headers
 from aggregator.intake.kinds.page_kind import compiled
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.store.intake.source_access import TypedAccess

@@ -1,6 +1,7 @@
 """What a configuration says about stories, as grouping reads it."""
 
-from aggregator.config.settings import Config, MuteConfig
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import MuteConfig
 from aggregator.extract.wire.agencies import family_table
 from aggregator.grouping.mutes import NOUNS, Mutes
 from aggregator.grouping.story_options import StoryOptions

@@ -17,15 +17,7 @@ from msgspec.structs import replace
 
 from aggregator.config.hosts import OWN_FEED
 from aggregator.config.messages import counted
-from aggregator.config.settings import (
-    LOGIN_ADVICE,
-    LONGEST_INTERVAL_DAYS,
-    Config,
-    SourceConfig,
-    bounded_seconds,
-    has_login,
-    split_address,
-)
+from aggregator.config.settings import Config
 from aggregator.config.source_access import (
     Access,
     SourceExtras,
@@ -33,6 +25,13 @@ from aggregator.config.source_access import (
     mailbox_address,
     source_extras,
 )
+from aggregator.config.source_settings import (
+    LOGIN_ADVICE,
+    SourceConfig,
+    has_login,
+    split_address,
+)
+from aggregator.config.values import LONGEST_INTERVAL_DAYS, bounded_seconds
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.intake.browser_access import access_of_form

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.messages import is_relative, parse_end, parse_moment
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter

@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError

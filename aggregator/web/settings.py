@@ -8,7 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.hosts import is_owner_on_loopback
-from aggregator.config.settings import Config, SavedQuery
+from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.settings import Config
 from aggregator.model.read_model import Mute, StoryFilter
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import (
     SCORED_STAGES,
     ArticleView,

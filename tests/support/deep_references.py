@@ -11,7 +11,7 @@ import msgspec
 import zstandard
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, text
 
-from aggregator.config.settings import SOURCE_KINDS
+from aggregator.config.source_settings import SOURCE_KINDS
 from aggregator.extract.language.dates import EARLIEST
 from aggregator.grouping.copies.minhash import estimate
 from aggregator.grouping.pairs import snapshot as stream

@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from aggregator.config.settings import (
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import (
     LOGIN_ADVICE,
-    Config,
     SourceConfig,
     has_login,
     split_address,

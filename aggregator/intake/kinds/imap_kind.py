@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import replace
 
-from aggregator.config.settings import Config, SourceConfig
+from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, SourceExtras, mailbox_address
+from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.poll import Poller, PollServices, parse_mail
 from aggregator.intake.poll_decision import PollAnswer

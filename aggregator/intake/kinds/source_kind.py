@@ -4,7 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Literal, NamedTuple
 
-from aggregator.config.settings import Config, SourceConfig
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.poll import Poller, PollResult
 from aggregator.store.intake.sources import Source
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from aggregator.config.settings import Config, require_library
+from aggregator.config.delivery_settings import require_library
+from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerTuning
 from aggregator.model.counters import Metrics

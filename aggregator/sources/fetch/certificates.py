@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import httpx
 
-from aggregator.config.settings import Config, at_key, split_address
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import split_address
+from aggregator.config.values import at_key
 from aggregator.model.errors import ConfigError
 
 UNCHECKED = "its certificate is not checked (`insecure: true`)"

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from msgspec.structs import replace
 
-from aggregator.config.settings import MailServer
+from aggregator.config.delivery_settings import MailServer
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, FrozenStruct
 from aggregator.sources.fetch.certificates import tls_of

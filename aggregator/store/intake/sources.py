@@ -37,7 +37,7 @@ class Source(FrozenStruct):
     """One source. `id` is a hash of its configured name, or of its address. Fields: see tables.py."""
 
     id: str
-    kind: str  # a key of config.settings.SourceAddress
+    kind: str  # a key of config.source_settings.SourceAddress
     address: str
     name: str | None = None
     folder_name: str | None = None

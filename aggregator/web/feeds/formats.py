@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 from jinja2 import Template
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import Enclosure, FrozenStruct, in_utc
 from aggregator.web.filters import SAVED, ParsedFilter, filter_words
 from aggregator.web.jinja import environment

@@ -25,7 +25,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.config.settings import duration_as_typed
+from aggregator.config.values import duration_as_typed
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import SourceOptions

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.grouping.corrections.decision_words import reason_name, reason_value
 from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView, in_utc
 from aggregator.model.read_model import StoryListItem

@@ -52,7 +52,7 @@ class ConnectionLimiter:
     """
 
     def __init__(self, app: ASGIApp, trusted_proxies: Iterable[str] = ()) -> None:
-        """`trusted_proxies`: networks (CIDR), validated by config/settings.py."""
+        """`trusted_proxies`: networks (CIDR), validated by config/publish_settings.py."""
         self._app = app
         self._forwarded = ProxyHeadersMiddleware(self._answer, [*trusted_proxies])  # type: ignore[arg-type]
         self._most = most_connections()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from aggregator.config.settings import signing_key
+from aggregator.config.delivery_settings import signing_key
 from aggregator.config.webhooks import Webhook
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.settings import Config, MuteConfig, SourceConfig
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import MuteConfig, SourceConfig
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.configured import mutes_of, story_options

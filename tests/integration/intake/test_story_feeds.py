@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.settings import Config, ServerConfig
+from aggregator.config.publish_settings import ServerConfig
+from aggregator.config.settings import Config
 from aggregator.intake.manage_sources import SourceOptions, add, import_opml
 from aggregator.model.errors import UsageError
 from aggregator.sources.fetch.client import Client

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add, all_sources, remove

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database

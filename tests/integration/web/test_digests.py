@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.config.settings import Config, DigestConfig, SavedQuery, mail_server
+from aggregator.config.delivery_settings import DigestConfig, mail_server
+from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.settings import Config
 from aggregator.config.webhooks import DigestReader
 from aggregator.model.read_model import Digest, DigestStory, StoryFilter
 from aggregator.store.engine.database import Database

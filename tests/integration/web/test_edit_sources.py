@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from aggregator.config.settings import ServerConfig
+from aggregator.config.publish_settings import ServerConfig
 from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import SourceOptions, import_feeds
 from aggregator.model.errors import UsageError

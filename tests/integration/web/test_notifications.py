@@ -15,7 +15,8 @@ import msgspec
 import pytest
 from sqlalchemy import update
 
-from aggregator.config.settings import SavedQuery, signing_key
+from aggregator.config.delivery_settings import signing_key
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.webhooks import Notification, Webhook
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.engine.database import Database

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read import read_marks

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregator.config.settings import Config, FetchConfig, SummariseConfig
+from aggregator.config.delivery_settings import SummariseConfig
+from aggregator.config.settings import Config, FetchConfig
 from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.model.core import Passage, Quotation, StoryText

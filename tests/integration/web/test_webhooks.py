@@ -15,7 +15,8 @@ from hypothesis import strategies as some
 from sqlalchemy import select, update
 
 from aggregator.admin.export import exported, import_into
-from aggregator.config.settings import SavedQuery, signing_key
+from aggregator.config.delivery_settings import signing_key
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter

@@ -10,17 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.admin.config_check import check
+from aggregator.config.delivery_settings import MailServer, mail_server, require_library
 from aggregator.config.loader import load, shipped_config_text
-from aggregator.config.settings import (
-    Config,
-    MailServer,
-    WorkConfig,
-    absolute_database_url,
-    mail_server,
-    require_library,
-    seconds,
-)
+from aggregator.config.settings import Config, WorkConfig, absolute_database_url
 from aggregator.config.tuning import Tuning
+from aggregator.config.values import seconds
 from aggregator.model.errors import ConfigError
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed

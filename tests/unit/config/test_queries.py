@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.config.loader import load
-from aggregator.config.settings import Config, SavedQuery, is_query_name
+from aggregator.config.publish_settings import SavedQuery, is_query_name
+from aggregator.config.settings import Config
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 

@@ -5,7 +5,8 @@ import datetime as dt
 import msgspec
 import pytest
 
-from aggregator.config.settings import SOURCE_KINDS, Config, SourceConfig
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import SOURCE_KINDS, SourceConfig
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.page_kind import read_page

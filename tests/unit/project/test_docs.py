@@ -13,13 +13,10 @@ import typer
 from pydantic import BaseModel
 
 from aggregator.cli.app import make_app
-from aggregator.config.settings import (
-    Config,
-    NotifyConfig,
-    SavedQuery,
-    SourceConfig,
-    WebhookConfig,
-)
+from aggregator.config.delivery_settings import NotifyConfig, WebhookConfig
+from aggregator.config.publish_settings import SavedQuery
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import SourceConfig
 from tests.conftest import REPOSITORY
 from tests.support.committed import committed
 

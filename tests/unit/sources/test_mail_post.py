@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.config.settings import MailSecurity
-from aggregator.config.settings import MailServer as Server
+from aggregator.config.delivery_settings import MailSecurity
+from aggregator.config.delivery_settings import MailServer as Server
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import MailPoster
 from tests.support.certificate import server_context, trust

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.config.settings import signing_key
+from aggregator.config.delivery_settings import signing_key
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import ClientSettings

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView, StoryFilter, StoryPage
 from aggregator.store.stories.rendered_stories import render_next

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import Enclosure, Passage, StoryText, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.web.excerpts import count_words, first_words

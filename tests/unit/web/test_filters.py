@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.web.filters import ParsedFilter, parse_filter
 

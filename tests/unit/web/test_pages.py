@@ -8,7 +8,7 @@ import pytest
 from lxml import html
 from starlette.testclient import TestClient
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import Passage, Quotation, StoryText, StoryView
 from aggregator.model.read_model import SearchHit, SourceView
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day

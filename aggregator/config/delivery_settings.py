@@ -1,0 +1,328 @@
+"""The settings of what is sent: webhooks, notifications, the digest, and requests for summaries."""
+
+import base64
+import binascii
+import datetime as dt
+import importlib
+import re
+import sys
+from importlib.util import find_spec
+from typing import Annotated, Literal, NamedTuple, get_args
+from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    Field,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
+
+from aggregator.config.source_settings import (
+    LOGIN_ADVICE,
+    HeaderLines,
+    TimeZone,
+    ways_given,
+)
+from aggregator.config.values import (
+    NAME,
+    Duration,
+    Part,
+    accepted_by,
+    list_of,
+    matching,
+)
+from aggregator.model.errors import ConfigError
+
+_KEY_PREFIX = "whsec_"
+
+_MIN_KEY_BYTES, _MAX_KEY_BYTES = 24, 64  # of a key, by the standard
+
+_WEBHOOK_ADDRESS = r"https?://[^/\s?#@]+([/?#]\S*)?"
+
+MCP_LIBRARY = "mcp", "MCP needs", ">=2.3,<3"
+
+
+def require_library(name: str, needed_by: str, versions: str) -> None:
+    """Raise ConfigError if a library of an extra is not installed; one installed since the start is found."""
+    importlib.invalidate_caches()
+    if find_spec(name) is None:
+        advice = f"type: {sys.executable} -m pip install '{name}{versions}'"
+        raise ConfigError(f"{needed_by} a library that is not installed; {advice}")
+
+
+def signing_key(secret: str) -> bytes:
+    """Decode a key given as `whsec_` and base64. Raises ConfigError, whose message omits the secret."""
+    text = secret.strip()
+    try:
+        key = base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if (
+        not text.startswith(_KEY_PREFIX)
+        or not _MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES
+    ):
+        raise ConfigError(
+            f"give {_KEY_PREFIX} and {_MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes in base64; "
+            "this makes some: echo whsec_$(openssl rand -base64 32)"
+        )
+    return key
+
+
+RecipientName = Annotated[
+    str, matching(NAME, "use letters, digits, - and _, at most 40")
+]
+
+
+def _host_only(url: SecretStr) -> str:
+    scheme, _, rest = url.get_secret_value().partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}/..."
+
+
+SecretAddress = Annotated[
+    SecretStr,
+    matching(
+        _WEBHOOK_ADDRESS,
+        "give an http or https address, without a name or password in it",
+    ),
+    PlainSerializer(_host_only, when_used="json"),
+]
+
+
+class WebhookConfig(Part):
+    """Where changes of stories are sent. Of the URL only the host is shown, of what is secret nothing."""
+
+    name: RecipientName
+    url: SecretAddress
+    query: str | None = None
+    secret: Annotated[SecretStr, accepted_by(signing_key)] | None = None
+    secret_file: str | None = None
+    headers: HeaderLines = Field(default={})
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> "WebhookConfig":
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError(
+                "give exactly one of `secret:` (whsec_...) and `secret_file:` (a path)"
+            )
+        return self
+
+
+_NOTIFY_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://\S{1,2000}")
+
+# What Apprise would do on this machine itself.
+_LOCAL_SCHEMES = frozenset(
+    {"dbus", "file", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows"}
+)
+
+
+def notify_address(text: str) -> str:
+    """Return an address for Apprise. Raises ConfigError, whose message omits the address."""
+    match = _NOTIFY_ADDRESS.fullmatch(text.strip())
+    if match is None or match[1].lower() in _LOCAL_SCHEMES:
+        raise ConfigError(
+            "give an address of Apprise, such as ntfys://ntfy.sh/TOPIC (docs/sending.md)"
+        )
+    return text.strip()
+
+
+def _scheme_only(address: SecretStr) -> str:
+    return address.get_secret_value().partition("://")[0][:30] + "://***"
+
+
+class NotifyConfig(Part):
+    """Where people are notified. Of the address only the scheme is shown."""
+
+    name: RecipientName
+    address: (
+        Annotated[SecretStr, PlainSerializer(_scheme_only, when_used="json")] | None
+    ) = None
+    address_file: str | None = None
+    address_env: str | None = None
+    query: str | None = None
+    each: Literal["story", "report"] = "story"
+    messages_an_hour: int = Field(default=30, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> "NotifyConfig":
+        if ways_given(self, "address") != 1:
+            raise ValueError(
+                "give exactly one of `address:`, `address_file:` and `address_env:`"
+            )
+        return self
+
+
+_TIME_OF_DAY = r"([01][0-9]|2[0-3]):([0-5][0-9])"
+
+Weekday = Literal[
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
+]
+
+_DAYS = get_args(Weekday)
+
+_MAIL_ADDRESS = r"[!#-'*+/-9=?A-Z^-~.-]{1,64}@[A-Za-z0-9.-]{1,190}"
+
+MailSecurity = Literal["starttls", "tls", "none"]
+
+# By scheme and `mode=`, with the usual port.
+_MAIL_WAYS: dict[tuple[str, str], tuple[MailSecurity, int]] = {
+    ("mailto", ""): ("none", 25),
+    ("mailtos", ""): ("starttls", 587),
+    ("mailtos", "starttls"): ("starttls", 587),
+    ("mailtos", "ssl"): ("tls", 465),
+}
+
+
+class MailServer(NamedTuple):
+    """A mail server, and who sends by it. Without a `user` nobody logs in."""
+
+    host: str
+    port: int
+    security: MailSecurity
+    sender: str
+    user: str | None = None
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"MailServer({self.host!r}, {self.port})"
+
+
+def mail_server(text: str) -> MailServer:
+    """Read an address of Apprise for mail: `mailtos://USER:PASSWORD@SERVER:PORT?from=SENDER`.
+
+    `mailto` is without encryption, `mailtos` with STARTTLS, and with `mode=ssl` with TLS from the beginning.
+    Raises ConfigError, whose message omits the address.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        query = parts.query.replace("+", "%2B")  # a plus in a mail address is no space
+        options = dict(
+            parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        )
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, options, host, port = urlsplit(""), {}, "", None
+    if parts.scheme not in ("mailto", "mailtos") or not re.fullmatch(
+        r"[A-Za-z0-9.:-]{1,253}", host
+    ):
+        raise ConfigError(
+            "give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/sending.md)"
+        )
+    if (
+        parts.path not in ("", "/")
+        or parts.fragment
+        or options.keys() - {"from", "mode"}
+    ):
+        raise ConfigError(
+            f"only `from=` and `mode=` can follow the server; {LOGIN_ADVICE}"
+        )
+    way = _MAIL_WAYS.get((parts.scheme, options.get("mode", "")))
+    if way is None:
+        raise ConfigError("mode: give mailtos:// with mode=starttls or mode=ssl")
+    if (parts.username is None) != (parts.password is None):
+        raise ConfigError("give a user with a password, or neither")
+    if parts.username is not None and parts.scheme == "mailto":
+        raise ConfigError("a password is not sent without encryption; give mailtos://")
+    user = None if parts.username is None else unquote(parts.username)
+    sender = options.get("from") or (
+        user if user and "@" in user else f"{user or ''}@{host}"
+    )
+    if not re.fullmatch(_MAIL_ADDRESS, sender):
+        raise ConfigError(
+            "from: give the mail address of the sender, like from=news@example.org"
+        )
+    security, usual_port = way
+    return MailServer(
+        host, port or usual_port, security, sender, user, unquote(parts.password or "")
+    )
+
+
+class DigestConfig(Part):
+    """The section `digest`. Without `to` it is a page and a feed only."""
+
+    every: Literal["never", "daily", "weekly"] = "never"
+    at: Annotated[
+        str, matching(_TIME_OF_DAY, "give a time of day, like 07:00 or 18:30")
+    ] = "07:00"
+    day: Weekday = "monday"
+    timezone: TimeZone | None = None
+    query: str | None = None
+    stories: int = Field(default=20, ge=1, le=100)
+    to: Annotated[
+        tuple[
+            Annotated[
+                str,
+                matching(
+                    _MAIL_ADDRESS,
+                    "{value} is not a mail address, like anna@example.org",
+                ),
+            ],
+            ...,
+        ],
+        list_of("addresses, e.g. [anna@example.org]"),
+    ] = Field(default=(), max_length=20)
+    address: (
+        Annotated[
+            SecretStr,
+            accepted_by(mail_server),
+            PlainSerializer(_scheme_only, when_used="json"),
+        ]
+        | None
+    ) = None
+    address_file: str | None = None
+    address_env: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "DigestConfig":
+        ways = ways_given(self, "address")
+        if ways > 1 or (self.to and not ways):
+            raise ValueError(
+                "to: mail needs one of `address:` (a mail server), `address_file:` and `address_env:`"
+            )
+        if len({one.lower() for one in self.to}) < len(self.to):
+            raise ValueError("to: one address is there twice")
+        return self
+
+    def last_due(self, now: dt.datetime) -> dt.datetime | None:
+        """Return the latest time at or before `now` at which a digest is due; None without digests.
+
+        A local time that the clocks skip is due an hour later; of one that they repeat, the first is meant.
+        """
+        if self.every == "never":
+            return None
+        zone = None if self.timezone is None else ZoneInfo(self.timezone)
+        today = now.astimezone(zone).date()
+        for days_ago in range(9):
+            date = today - dt.timedelta(days=days_ago)
+            if self.every == "weekly" and _DAYS[date.weekday()] != self.day:
+                continue
+            local = dt.datetime.combine(date, dt.time.fromisoformat(self.at), zone)
+            if (due := local.astimezone(dt.UTC)) <= now:
+                return due
+        return None
+
+
+class SummariseConfig(Part):
+    """The section `summarise`: a language model that writes a text for stories. Off by default.
+
+    `timeout` is in seconds.
+    """
+
+    url: SecretAddress | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=200)
+    api_key: SecretStr | None = None
+    api_key_file: str | None = None
+    api_key_env: str | None = None
+    stories_an_hour: int = Field(default=20, ge=1, le=3600)
+    timeout: Duration = Field(default=120, ge=1, le=3600)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "SummariseConfig":
+        keys = ways_given(self, "api_key")
+        if (self.model is None) != (self.url is None):
+            raise ValueError("give `url:` with `model:`")
+        if keys > 1 or (keys and self.url is None):
+            raise ValueError(
+                "give one of `api_key:`, `api_key_file:` and `api_key_env:`, with `url:`"
+            )
+        return self

@@ -13,9 +13,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
-from aggregator.admin.evaluate import Assignment as Assignment
-from aggregator.admin.evaluate import evaluate, in_order_of_time
+from aggregator.admin.evaluate import evaluate
+from aggregator.admin.evaluation import Assignment as Assignment
 from aggregator.admin.extract_preview import ExtractPreview, prepared_preview
+from aggregator.admin.labelled_data import in_order_of_time
 from aggregator.config.settings import absolute_database_url
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem

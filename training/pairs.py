@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import select
 
-from aggregator.admin.evaluate import place_records, read_dataset
+from aggregator.admin.evaluate import place_records
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_article import PairArticle
 from aggregator.grouping.pairs.pair_model import PairTuning, compared_rows

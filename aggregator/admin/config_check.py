@@ -237,7 +237,7 @@ def _check_public_url(config: Config) -> None:
 
 def _check_backup_folder(config: Config) -> None:
     if config.backup.folder is not None:
-        from aggregator.admin.backup import backup_folder
+        from aggregator.admin.backup_folder import backup_folder
 
         backup_folder(config)
 

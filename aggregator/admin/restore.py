@@ -7,7 +7,6 @@ from pathlib import Path
 import zstandard
 
 from aggregator.admin.backup import (
-    TIME,
     Progress,
     check_free_disk,
     content_size,
@@ -16,6 +15,7 @@ from aggregator.admin.backup import (
     scratch_in,
     unpacked,
 )
+from aggregator.admin.backup_folder import TIME
 from aggregator.model.core import FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url

@@ -121,7 +121,7 @@ def bring_up(
     backup: Path | None = None
 
     def back_up(revision: str) -> None:
-        from aggregator.admin.backup import keep_before_upgrade
+        from aggregator.admin.backup_folder import keep_before_upgrade
         from aggregator.model.core import utc_now
 
         nonlocal backup

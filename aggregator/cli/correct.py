@@ -191,7 +191,7 @@ def export(
       aggregator correct export > labels.jsonl
       aggregator correct export --output labels.jsonl
     """
-    from aggregator.admin.evaluate import labelled_records
+    from aggregator.admin.labelled_data import labelled_records
 
     with context.obj.reading() as (_, database):
         data = b"".join(labelled_records(database))
@@ -521,7 +521,7 @@ def erase_articles(
 
     Raises UsageError if there is nothing to erase, or if the answer is no.
     """
-    from aggregator.admin.backup import backups
+    from aggregator.admin.backup_folder import backups
     from aggregator.grouping.deletion.erase import ForgetResult, to_forget
 
     with database.read() as connection:

@@ -136,8 +136,8 @@ def backup(
       aggregator db backup
       aggregator db backup --to /mnt/elsewhere/news.db.zst
     """
-    from aggregator.admin.backup import (
-        back_up,
+    from aggregator.admin.backup import back_up
+    from aggregator.admin.backup_folder import (
         back_up_as_configured,
         backup_file,
         described,

@@ -15,8 +15,8 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin import evaluate as found
     from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, Score, WrongGroup
+    from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
 
 _REASONS_SHOWN = 8
 # Stories that mix events, and likewise events that are split; JSON has all
@@ -80,6 +80,7 @@ def evaluate(
       aggregator eval --from-corrections
     """
     from aggregator.admin import evaluate as measure
+    from aggregator.admin import labelled_data
     from aggregator.sources.parse.records import mapping_of
 
     if from_corrections:
@@ -99,16 +100,16 @@ def evaluate(
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
-    loose_pairs, chosen = measure.read_loose(loose), mapping_of(map_ or ())
+    loose_pairs, chosen = labelled_data.read_loose(loose), mapping_of(map_ or ())
     # A wrong name is reported now
-    names = [measure.dataset_name(one) for one in datasets]
+    names = [labelled_data.dataset_name(one) for one in datasets]
     if assignments:
         # Reports that it cannot be written now, not after half an hour
         _write(assignments, b"", "ab")
     config = context.obj.load()
-    results: list[found.Evaluation] = []
+    results: list[Evaluation] = []
     for dataset, name in zip(datasets, names, strict=True):
-        records = measure.read_dataset(dataset, chosen=chosen)
+        records = labelled_data.read_dataset(dataset, chosen=chosen)
         total = len(records) * (2 if pages_late else 1)
         with progress_bar("articles", total) as advance:
             evaluated, assigned = measure.evaluate(
@@ -137,9 +138,10 @@ def evaluate(
         output.out("\n".join(_summary(results)) + "\n")
 
 
-def _evaluate_corrections(settings: Settings) -> "found.CorrectionsEvaluation":
+def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":
     """Group all articles again without the corrections, in a temporary database, and compare."""
-    from aggregator.admin.evaluate import evaluate_corrections, labels
+    from aggregator.admin.evaluate import evaluate_corrections
+    from aggregator.admin.labelled_data import labels
     from aggregator.grouping.story_options import StoryOptions
     from aggregator.intake.recluster.recluster import Reclusterer
     from aggregator.intake.workers.factory import workers
@@ -172,7 +174,7 @@ def _write(out: str, lines: bytes, mode: Literal["ab", "wb"]) -> None:
 
 
 def _print(
-    result: "found.Evaluation | found.CorrectionsEvaluation",
+    result: "Evaluation | CorrectionsEvaluation",
     format_: str,
     lines: Iterable[str],
 ) -> None:
@@ -182,7 +184,7 @@ def _print(
         output.out("\n".join(lines) + "\n")
 
 
-def _lines(result: "found.Evaluation") -> list[str]:
+def _lines(result: "Evaluation") -> list[str]:
     stories = counted(result.stories, "story", "stories")
     lines = [
         f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"
@@ -252,7 +254,7 @@ def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
     return _table(rows, names, name)
 
 
-def _outlet_lines(result: "found.Evaluation") -> list[str]:
+def _outlet_lines(result: "Evaluation") -> list[str]:
     found = result.by_outlets
     if found is None:
         return []
@@ -263,7 +265,7 @@ def _outlet_lines(result: "found.Evaluation") -> list[str]:
     ]
 
 
-def _corrections_lines(result: "found.CorrectionsEvaluation") -> list[str]:
+def _corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
     report = result.labelled
     if report is None or not report.articles:
         return ["there is no corrected article to measure on"]
@@ -294,7 +296,7 @@ def _wrong_lines(title: str, groups: "Sequence[WrongGroup]") -> list[str]:
     return lines
 
 
-def _warnings(result: "found.Evaluation") -> list[str]:
+def _warnings(result: "Evaluation") -> list[str]:
     """Return the lines about records that change the meaning of the figures."""
     lines = []
     if result.failed_jobs:
@@ -374,7 +376,7 @@ def _score_row(name: str, score: "Score", alone: float) -> str:
     return _row(name, None, None, score.precision, score.recall, score.f1, alone)
 
 
-def _summary(results: "Sequence[found.Evaluation]") -> list[str]:
+def _summary(results: "Sequence[Evaluation]") -> list[str]:
     """Return one line per dataset."""
     named = [(one.dataset.split(".jsonl")[0], one.labelled) for one in results]
     rows = [_report_row(one_line(name), report) for name, report in named if report]

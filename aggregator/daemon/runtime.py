@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from aggregator.admin import backup
+from aggregator.admin import backup_folder
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
@@ -163,7 +163,7 @@ class Runtime:
             database,
             services.metrics_registry,
             process=self.process,
-            backups=lambda: backup.backup_state(self.config, database, now()),
+            backups=lambda: backup_folder.backup_state(self.config, database, now()),
             now=now,
         )
         return Server(
@@ -321,9 +321,9 @@ class Runtime:
     def _back_up(self, stops: Stops) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""
         config, database, now = self.config, self._services.database, self._services.now
-        due = backup.due_at(config, database, now())
+        due = backup_folder.due_at(config, database, now())
         if due is not None and due <= now():
-            backup.back_up_gently(config, database, now(), stops)
+            backup_folder.back_up_gently(config, database, now(), stops)
 
     def _make_digest(self, _stops: Stops) -> None:
         """Store the digest that is due, once: which ones were made is in the outbox."""

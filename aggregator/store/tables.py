@@ -271,7 +271,9 @@ source = Table(
     # written after each poll.
     # Hash of kind and name, or of kind and address without a name
     Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),  # a key of config.source_settings.SourceAddress
+    Column(
+        "kind", Text, nullable=False
+    ),  # a key of config.source_settings.SourceAddress
     Column("address", Text, nullable=False),  # URL, or absolute path of a folder
     Column("name", Text),  # as configured, or of an imported list
     # folders: `folder.name`, which is `entry.source` of its entries

@@ -20,9 +20,8 @@ import zstandard
 from sqlalchemy import func, select, text
 
 from aggregator.admin import backup
-from aggregator.admin.backup import (
-    Progress,
-    back_up,
+from aggregator.admin.backup import Progress, back_up
+from aggregator.admin.backup_folder import (
     back_up_as_configured,
     back_up_gently,
     backup_folder,

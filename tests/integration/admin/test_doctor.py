@@ -23,7 +23,8 @@ import yaml
 from sqlalchemy import insert, text, update
 
 from aggregator.admin.config_check import check
-from aggregator.admin.doctor import examine, file_system
+from aggregator.admin.doctor import examine
+from aggregator.admin.probes.files import file_system
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
 from aggregator.model.health_report import Finding, ProcessState

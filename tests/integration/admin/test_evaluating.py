@@ -10,13 +10,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from aggregator.admin.evaluate import (
-    Assignment,
-    Evaluation,
-    evaluate,
-    evaluate_corrections,
-    read_dataset,
-)
+from aggregator.admin.evaluate import evaluate, evaluate_corrections
+from aggregator.admin.evaluation import Assignment, Evaluation
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.app import main
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError

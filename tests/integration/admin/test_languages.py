@@ -12,7 +12,9 @@ from collections import defaultdict
 import pytest
 
 from aggregator.admin.bcubed import measure
-from aggregator.admin.evaluate import Assignment, Evaluation, evaluate, read_dataset
+from aggregator.admin.evaluate import evaluate
+from aggregator.admin.evaluation import Assignment, Evaluation
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 

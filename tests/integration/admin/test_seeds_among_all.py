@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from aggregator.admin.evaluate import evaluate, read_dataset
+from aggregator.admin.evaluate import evaluate
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.sources.parse.jsonl import LabelledRecord

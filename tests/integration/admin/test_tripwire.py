@@ -8,7 +8,9 @@ learned from it, too: docs/evaluation.md has the figures of the set left out.
 
 import pytest
 
-from aggregator.admin.evaluate import Evaluation, evaluate, read_dataset
+from aggregator.admin.evaluate import evaluate
+from aggregator.admin.evaluation import Evaluation
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from tests.conftest import REPOSITORY
 

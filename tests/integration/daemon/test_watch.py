@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as read_metrics
 from sqlalchemy import insert, text, update
 
-from aggregator.admin.backup import backup_state
+from aggregator.admin.backup_folder import backup_state
 from aggregator.admin.doctor import examine
 from aggregator.config.loader import load
 from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics

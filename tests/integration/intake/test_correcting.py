@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from aggregator.admin.evaluate import labels
+from aggregator.admin.labelled_data import labels
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.evaluate import read_dataset
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.read import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
 from aggregator.grouping.corrections.explain import explanation

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from sqlalchemy import Table, select, update
 
-from aggregator.admin.evaluate import leads_of, place_records, read_dataset
+from aggregator.admin.evaluate import leads_of, place_records
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.place_entry import PlacementResult
 from aggregator.intake.pipeline import Pipeline

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.evaluate import place_records, read_dataset
+from aggregator.admin.evaluate import place_records
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor

@@ -20,7 +20,7 @@ import pytest
 import yaml
 from sqlalchemy import func, select
 
-from aggregator.admin import backup
+from aggregator.admin import backup_folder
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.daemon.poll_scheduler import PollScheduler
@@ -205,7 +205,7 @@ class Installation:
 
     def _keep_before_upgrade(self, revision: str) -> None:
         now = self.world.time()
-        _, said = backup.keep_before_upgrade(
+        _, said = backup_folder.keep_before_upgrade(
             self.config, self.database, revision, now, unseen
         )
         assert "backed up the database" in said or not self.database.is_sqlite, said
@@ -241,9 +241,9 @@ class Installation:
         while self.maintenance.run_step(lambda: False):
             pass
         now = self.world.time()
-        due_at = backup.due_at(self.config, self.database, now)
+        due_at = backup_folder.due_at(self.config, self.database, now)
         if due_at is not None and due_at <= now:
-            backup.back_up_as_configured(self.config, self.database, now, unseen)
+            backup_folder.back_up_as_configured(self.config, self.database, now, unseen)
         self.problems += self.maintenance.failures()
 
     def month(self, log: "Log") -> Month:
@@ -258,7 +258,7 @@ class Installation:
         self.database.checkpoint_log(1.0)
         articles = counted(self.database, article)
         purged = counted(self.database, tombstone)
-        kept = backup.backups(self.config)
+        kept = backup_folder.backups(self.config)
         return Month(
             memory_mib=process_tree().own_bytes / 2**20,
             database_mib=sum(

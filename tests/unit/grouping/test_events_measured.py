@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from aggregator.admin.bcubed import GroupingMetrics, measure
-from aggregator.admin.evaluate import evaluate, read_dataset
+from aggregator.admin.evaluate import evaluate
+from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.sources.parse.jsonl import LabelledRecord
 from training.dataset import data_folder

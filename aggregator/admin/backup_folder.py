@@ -1,0 +1,231 @@
+"""The folder of backups: which there are, when the next one is due, and which are removed."""
+
+import datetime as dt
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aggregator.admin.backup import PACKED, Progress, back_up
+from aggregator.config.settings import Config
+from aggregator.config.values import at_key, expanded
+from aggregator.model.core import FrozenStruct, in_utc
+from aggregator.model.errors import (
+    AggregatorError,
+    NotWritableError,
+)
+from aggregator.model.health_report import BackupState
+from aggregator.store.engine.database import Database
+from aggregator.store.maintenance import row_stream
+from aggregator.store.maintenance.row_stream import Advance, database_name
+
+log = logging.getLogger(__name__)
+
+_KEPT_BEFORE_UPGRADES = 2
+
+# Of the interval by which a backup may be late before that is a problem
+_LATE_SHARE = 0.5
+
+# Pause after each step of the daemon's backup, per time of the step: half of one core
+_PAUSE_SHARE = 1.0
+
+_NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)(?:-before-(\w+))?\.db\.zst", re.DOTALL)
+
+TIME = "%Y%m%dT%H%M%SZ"
+
+
+class Backup(FrozenStruct):
+    """A backup in the folder of backups; `before` is the revision of the upgrade that it precedes."""
+
+    path: Path
+    made_at: dt.datetime
+    size_bytes: int
+    before: str | None = None
+
+
+def backup_folder(config: Config) -> Path:
+    """Return the folder of backups: as configured, else next to the SQLite file or in the state directory."""
+    base = Path(os.environ.get("STATE_DIRECTORY") or config.base)
+    if config.backup.folder is not None:
+        with at_key("backup.folder"):
+            return (base / expanded(config.backup.folder)).absolute()
+    file = Database(config.database_url).file
+    return (base if file is None else file.parent).absolute() / "backups"
+
+
+def backups(config: Config) -> list[Backup]:
+    """Return the backups of this database, the newest first; [] if their folder cannot be read."""
+    try:
+        paths = list(backup_folder(config).iterdir())
+    except OSError:
+        return []
+    name = database_name(config.database_url)
+    found = []
+    for path in paths:
+        match = _NAME.fullmatch(path.name)
+        if match is None or match[1] != name:
+            continue
+        try:
+            made_at = dt.datetime.strptime(match[2], TIME).replace(tzinfo=dt.UTC)
+            size = path.stat().st_size
+        except (ValueError, OSError):  # not a time, or deleted meanwhile
+            continue
+        found.append(
+            Backup(path=path, made_at=made_at, size_bytes=size, before=match[3])
+        )
+    return sorted(found, key=lambda one: (one.made_at, one.path), reverse=True)
+
+
+def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
+    """Return the state of the daemon's backups; reads at most one row of the database."""
+    every, last, due = (
+        config.backup.every,
+        _last(config, now),
+        due_at(config, database, now),
+    )
+    is_late = due is not None and now > due + dt.timedelta(
+        seconds=_LATE_SHARE * (every or 0)
+    )
+    made = (
+        "there is none yet"
+        if last is None
+        else f"the last one is from {last.made_at:%Y-%m-%d}"
+    )
+    return BackupState(
+        every_seconds=every,
+        last=None if last is None else last.made_at,
+        next=due,
+        size_bytes=None if last is None else last.size_bytes,
+        words=f"a backup is overdue: {made}" if is_late else None,
+    )
+
+
+def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime | None:
+    """Return when the daemon's next backup is due; None if it makes none or nothing is stored yet.
+
+    The first backup is due one interval after the oldest entry was accepted.
+    """
+    if config.backup.every is None:
+        return None
+    last = _last(config, now)
+    if last is not None:
+        since: dt.datetime | None = last.made_at
+    else:
+        with database.read() as connection:
+            since = row_stream.first_accepted_at(connection)
+    return None if since is None else since + dt.timedelta(seconds=config.backup.every)
+
+
+def _last(config: Config, now: dt.datetime) -> Backup | None:
+    # A backup with a future time was made while the clock was wrong; it must not delay the next one.
+    return next((one for one in backups(config) if one.made_at <= now), None)
+
+
+class _StoppedError(Exception):
+    """The daemon stops, and the unfinished backup is deleted."""
+
+
+def back_up_gently(
+    config: Config, database: Database, now: dt.datetime, stop: Callable[[], bool]
+) -> None:
+    """Make the daemon's backup, with a pause after each step. Deletes the unfinished backup on `stop()`."""
+
+    @contextmanager
+    def progress(_unit: str, _total: int | None) -> Iterator[Advance]:
+        started = time.monotonic()
+
+        def advance(_count: int) -> None:
+            nonlocal started
+            if stop():
+                raise _StoppedError
+            time.sleep(_PAUSE_SHARE * (time.monotonic() - started))
+            started = time.monotonic()
+
+        yield advance
+
+    try:
+        file = back_up_as_configured(config, database, now, progress)
+    except _StoppedError:
+        return
+    log.info(
+        "wrote the backup %s",
+        described(file),
+        extra={"event": "backup_written", "job": "backup"},
+    )
+
+
+def keep_before_upgrade(
+    config: Config,
+    database: Database,
+    revision: str,
+    now: dt.datetime,
+    progress: Progress,
+) -> tuple[Path | None, str]:
+    """Back up a SQLite database before an upgrade to `revision`, if possible; returns the file and a message.
+
+    The upgrade continues without a backup, because each step is one transaction.
+    """
+    if not database.is_sqlite:
+        return None, "no backup before the upgrade: use `pg_dump` for PostgreSQL"
+    if config.backup.every is None:
+        return (
+            None,
+            "no backup before the upgrade: config.yaml has `backup: every: never`",
+        )
+    try:
+        file = back_up_as_configured(config, database, now, progress, before=revision)
+    except AggregatorError as error:
+        return None, f"no backup before the upgrade: {error}"
+    return file, f"backed up the database before the upgrade to {file}"
+
+
+def back_up_as_configured(
+    config: Config,
+    database: Database,
+    now: dt.datetime,
+    progress: Progress,
+    *,
+    before: str | None = None,
+) -> Path:
+    """Make a backup in the folder of backups and delete the oldest. Raises AggregatorError.
+
+    `before`: the revision of the upgrade that follows; such backups are counted separately.
+    """
+    file = backup_folder(config) / _file_name(config, now, before)
+    back_up(database, file, progress)
+    keep = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
+    same_kind = [
+        one for one in backups(config) if (one.before is None) == (before is None)
+    ]
+    for old in same_kind[keep:]:
+        if old.path != file:  # which is not the newest by name if the clock went back
+            try:
+                old.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise NotWritableError(
+                    f"the old backup {old.path} cannot be deleted: {error.strerror}"
+                ) from error
+    return file
+
+
+def described(file: Path) -> str:
+    """Describe a new backup: path and size. A later backup of another process may have deleted it."""
+    try:
+        return f"{file}, {file.stat().st_size / 2**20:,.1f} MiB"
+    except FileNotFoundError:
+        return f"{file}, which a newer backup has replaced"
+
+
+def backup_file(to: Path, config: Config, now: dt.datetime) -> Path:
+    """Return the path of a backup: the file `to`, or a file with a standard name in the folder `to`."""
+    if os.path.isdir(to) or not to.suffix:  # noqa: PTH112 - Path raises below an unreadable folder
+        return to / _file_name(config, now)
+    return to
+
+
+def _file_name(config: Config, now: dt.datetime, before: str | None = None) -> str:
+    suffix = "" if before is None else f"-before-{before}"
+    return f"{database_name(config.database_url)}-{in_utc(now):{TIME}}{suffix}{PACKED}"

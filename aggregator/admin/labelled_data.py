@@ -1,0 +1,149 @@
+"""Labelled records: which of them report one event, as `eval` and training read them."""
+
+import datetime as dt
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec.structs import replace
+
+from aggregator.model.errors import ReadError, UsageError
+from aggregator.sources.parse.folder_scan import suffix_of
+from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.record_keys import Field
+from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
+from aggregator.sources.parse.table_file import Row, read_rows
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import article_views, articles, corrections
+
+
+def labels(database: Database) -> dict[str, str]:
+    """Return the story of each article that an active correction names, by article id."""
+    with database.read() as connection:
+        constrained = {one.article for one in corrections.all_constraints(connection)}
+        return articles.assigned_stories(connection, constrained)
+
+
+def labelled_records(database: Database) -> Iterator[bytes]:
+    """Yield one line of a dataset for each labelled article, with its text, in the order of the ids."""
+    assigned_stories = labels(database)
+    with database.read() as connection:
+        for view in article_views.views_with_text(connection, assigned_stories):
+            record = {
+                "id": view.id,
+                "lang": view.language,
+                "source": view.outlet,
+                "url": view.url,
+                "published": view.published,
+                "title": view.title,
+                "text": view.text,
+                "cluster": assigned_stories[view.id],
+            }
+            yield msgspec.json.encode(record) + b"\n"
+
+
+STANDARD_INPUT = "-"
+
+_LINE_BYTES = 10 * 1024 * 1024
+
+LoosePairs = frozenset[frozenset[str]]  # of ids that may be in one story or not
+
+
+def read_loose(name: str) -> LoosePairs:
+    """Read a file of loose groups, of which a line is {"ids": [...]}; "" for none.
+
+    Raises UsageError for another format or a file that cannot be read.
+    """
+    if not name:
+        return frozenset()
+    try:
+        lines = Path(name).read_bytes().splitlines()
+        groups = [
+            msgspec.json.decode(line, type=_LooseGroup).ids
+            for line in lines
+            if line.strip()
+        ]
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{name}: {error}") from error
+    return frozenset(
+        frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2)
+    )
+
+
+class _LooseGroup(msgspec.Struct):
+    ids: list[str]
+
+
+def read_dataset(
+    path: Path | str,
+    stdin: BinaryIO | None = None,
+    chosen: Mapping[Field, str] | None = None,
+) -> list[LabelledRecord]:
+    """Read a JSONL file or a table (also .gz, .zst; "-" is standard input).
+
+    Returns the records in placing order. `chosen`: keys that `--map` names, by field. Raises UsageError if
+    the file does not exist, is damaged, or has no record that can be read.
+    """
+    name, chosen = dataset_name(path), chosen or {}
+    records: list[LabelledRecord] = []
+    try:
+        is_stdin = str(path) == STANDARD_INPUT
+        source = (
+            unzipped(stdin or sys.stdin.buffer, Progress())
+            if is_stdin
+            else opened(path, Progress())
+        )
+        with source as stream:
+            rows: Iterator[tuple[int, bytes | Row | str | None]] = bounded_lines(
+                stream, _LINE_BYTES
+            )
+            if suffix_of(name) in (".csv", ".tsv"):
+                rows = read_rows(stream, _LINE_BYTES, chosen)
+            for number, row in rows:
+                given = row if isinstance(row, bytes | dict) else b""
+                record = read_labelled(
+                    given, file_name=name, line_number=number, chosen=chosen
+                )
+                if not given:
+                    problem = (
+                        row or f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                    )
+                    record = replace(record, problem=problem)
+                records.append(record)
+    except ReadError as error:
+        raise UsageError(f"{name}: {error}") from error
+    if not records:
+        raise UsageError(f"{name}: no records; write one JSON object per line")
+    if all(record.problem for record in records):
+        raise UsageError(
+            f"{name}: none of its records can be read; the first: {records[0].problem}"
+        )
+    return in_order_of_time(records)
+
+
+def dataset_name(path: Path | str) -> str:
+    """Return the name of the dataset, which is the name of its file. Raises UsageError if there is none."""
+    if str(path) == STANDARD_INPUT:
+        return "stdin"
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises for impossible names
+        raise UsageError(f"{path}: there is no such file")
+    if Path(path).is_dir():
+        raise UsageError(f"{path}: this is a folder; eval reads files")
+    return Path(path).name
+
+
+def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
+    """Return the records in the order in which they are placed."""
+    times, last = [], dt.datetime.min.replace(tzinfo=dt.UTC)
+    for record in records:
+        last = record.entry.published.time if record.entry.published else last
+        times.append(last)
+    return [
+        records[number] for number in sorted(range(len(records)), key=times.__getitem__)
+    ]

@@ -1,0 +1,99 @@
+"""What `doctor` says of what a database holds: sources that fail, what was rejected, what is open to others."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from aggregator.admin import backup_folder
+from aggregator.admin.probes.context import DoctorContext
+from aggregator.config.hosts import is_loopback
+from aggregator.config.messages import NO_SOURCES, counted, redact
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.model.health_report import Finding
+from aggregator.model.read_model import SourceView
+from aggregator.store.engine.database import shown_url
+from aggregator.store.intake import rejected
+from aggregator.store.read import health_probes
+from aggregator.store.read.health_probes import (
+    of_database,
+    ok,
+    problem,
+    waiting_words,
+    warning,
+)
+from aggregator.store.read.statistics import listed
+from aggregator.store.stories import api_tokens
+
+_REJECTED_SHOWN = 5
+
+_SOURCES_SHOWN = 20
+
+
+def content_findings(context: DoctorContext) -> Iterator[Finding]:
+    """Run all checks in one read transaction; of a database to come those that need none."""
+    if not context.has_database:
+        yield from _open_to_others(context, ())
+        return
+    all_tuning = context.config.effective_tuning
+    with context.database.read() as connection:
+        stored = health_probes.stored(connection, context.now, all_tuning)
+        failing = [one for one in listed(connection, context.now) if one.is_in_trouble]
+        yield ok(
+            f"database: {shown_url(context.database.url)}, {waiting_words(stored)}"
+        )
+        yield from _open_to_others(context, api_tokens.all_tokens(connection))
+        yield from of_database(stored=stored)
+        if not stored.sources:
+            yield ok(NO_SOURCES)
+        yield from _sources(failing)
+        for one in rejected.latest(connection, _REJECTED_SHOWN):
+            yield warning(
+                f"{one.item}: {one.reason}",
+                "correct it and ingest it again; the warning then disappears",
+            )
+    state = backup_folder.backup_state(context.config, context.database, context.now)
+    yield from of_database(backup=state)
+
+
+def _open_to_others(
+    context: DoctorContext, tokens: Iterable[api_tokens.ApiToken]
+) -> Iterator[Finding]:
+    host = context.config.server.host
+    if is_loopback(host) or any(
+        one.may("read") and one.revoked_at is None for one in tokens
+    ):
+        return
+    yield problem(
+        f"server.host {host} is reachable from other machines, and no token has the scope read: the daemon "
+        "does not start",
+        "aggregator token create NAME --scope read, or set server.host: 127.0.0.1",
+    )
+
+
+def _sources(failing: Sequence[SourceView]) -> Iterator[Finding]:
+    """Yield the sources with a problem."""
+    for one in failing[:_SOURCES_SHOWN]:
+        yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
+    if len(failing) > _SOURCES_SHOWN:
+        more = counted(
+            len(failing) - _SOURCES_SHOWN, "more source has", "more sources have"
+        )
+        yield warning(f"{more} a problem", "aggregator sources list --failing")
+
+
+def _advice(one: SourceView) -> str:
+    if source_kind(one.kind).is_local:
+        return f"ls -ld {one.url}"
+    if one.state == "gone":
+        return f"aggregator sources remove {one.id}, or if it is back: aggregator sources resume {one.id}"
+    if one.state == "flood":
+        return "nothing: the entries are stored, and not announced"
+    return _check_of(one)
+
+
+def _check_of(one: SourceView) -> str:
+    """Return the command that checks the source, without a secret from its address."""
+    has_secret = redact(one.polled_url) != one.polled_url
+    return (
+        f"aggregator sources show {one.id}"
+        if has_secret
+        else f"aggregator sources check {one.polled_url}"
+    )

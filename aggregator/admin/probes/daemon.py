@@ -1,0 +1,119 @@
+"""What `doctor` says of the daemon: whether it runs, answers, and is the program that is installed."""
+
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from aggregator.admin.probes.context import DoctorContext
+from aggregator.admin.systemd_unit import NAME as _UNIT
+from aggregator.admin.systemd_unit import unit_folder
+from aggregator.config.messages import counted
+from aggregator.model.errors import (
+    AggregatorError,
+)
+from aggregator.model.health_report import Finding
+from aggregator.store.engine.database import Database
+from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.read.health_probes import (
+    ok,
+    problem,
+    warning,
+)
+
+_REQUEST_SHARE = 0.3  # of the time of a check; the daemon has to answer within it
+
+_MOST_BYTES = 1 << 20  # of a response body
+
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - requested on this machine
+
+
+def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
+    """Check which process writes to the database, which one listens on the port, and what that reports."""
+    port = context.config.server.port
+    runs = _is_running(context.database)
+    if runs:
+        yield ok("daemon: running on this database")
+    else:
+        yield from _installed()
+    answer = _request(context, "/readyz") if port else None
+    if answer is None:
+        return
+    who = f"ss -ltnp 'sport = :{port}' shows the program"
+    if "role" not in answer and runs:
+        yield problem(
+            f"port {port} does not answer like a daemon: it hangs, or another program uses the port",
+            f"{who}; journalctl -u aggregator -n 100",
+        )
+    elif "role" not in answer:
+        yield problem(
+            f"port {port} is in use by another program",
+            f"{who}; stop it, or set server.port in {context.config_name}",
+        )
+    elif runs:
+        yield from _reported(
+            _request(context, "/status") or {}, int(answer.get("problem_count") or 0)
+        )
+
+
+def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
+    """Yield what the daemon reports of itself; `status` is {} where that is for tokens only."""
+    for one in status.get("process_findings") or ():
+        level = warning if one["level"] == "warning" else problem
+        yield level(f"the daemon reports: {one['what']}", one["advice"])
+    if "process_findings" not in status and problem_count:
+        yield warning(
+            f"the daemon reports {counted(problem_count, 'problem')}",
+            "open /status with a token to see them, or: journalctl -u aggregator -n 100",
+        )
+
+
+def _is_running(database: Database) -> bool:
+    """Return whether another process is the writer; False if the lock file cannot be opened."""
+    if database.file is not None and not Path(f"{database.file}.lock").exists():
+        # Opening the lock would create the file, maybe with the wrong owner
+        return False
+    lock = open_process_lock(database)
+    try:
+        taken = not lock.acquire()
+    except AggregatorError:
+        return False
+    lock.release()
+    return taken
+
+
+def _installed() -> Iterator[Finding]:
+    units = {
+        how: unit_folder(user=" " in how) / _UNIT
+        for how in ("systemctl", "systemctl --user")
+    }
+    installed = {how: unit for how, unit in units.items() if unit.is_file()}
+    if not installed:
+        yield ok(
+            "daemon: not running on this database",
+            "aggregator run, or: aggregator install-service",
+        )
+    for how, unit in installed.items():
+        yield problem(
+            f"the service {unit} is installed, and no daemon runs on this database",
+            f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
+        )
+
+
+def _request(context: DoctorContext, path: str) -> dict[str, Any] | None:
+    """Return the daemon's JSON object at `path`, {} for any other answer, None if it is refused."""
+    server, seconds = context.config.server, context.check_seconds * _REQUEST_SHARE
+    host = _ANY.get(server.host, server.host)
+    try:
+        with closing(
+            http.client.HTTPConnection(host, server.port, timeout=seconds)
+        ) as connection:
+            connection.request("GET", path, headers={"Accept": "application/json"})
+            value = json.loads(connection.getresponse().read(_MOST_BYTES))
+    except ConnectionRefusedError:
+        return None
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,138 @@
+"""What `doctor` says of the database file or server: whether it can be opened, is of this version and undamaged."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from aggregator.admin import backup
+from aggregator.admin.probes.context import DoctorContext
+from aggregator.model.errors import (
+    AggregatorError,
+    DatabaseOutdatedError,
+    DatabaseTooNewError,
+)
+from aggregator.model.health_report import Finding
+from aggregator.store import migrate
+from aggregator.store.engine.database import shown_url
+from aggregator.store.read.health_probes import (
+    of_database,
+    ok,
+    problem,
+)
+
+# Of the time of a check; reading the whole file may take that long
+_CHECKED_SHARE = 0.5
+
+_RUN_DOCTOR = "; run `aggregator doctor`"  # the end of errors that other commands print
+
+# Parts of the messages of servers, drivers and this program, with advice.
+_ADVICE = (
+    (
+        "password authentication failed",
+        "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD",
+    ),
+    (
+        "no password supplied",
+        "put the password into ~/.pgpass (chmod 600), or into PGPASSWORD",
+    ),
+    (
+        "does not exist",
+        "as its owner: createuser USER; createdb --owner USER --encoding UTF8 NAME",
+    ),
+    ("the role ", "type it in psql as a superuser, then: aggregator doctor"),
+    ("createdb --encoding", "set `database:` to the new one, then: aggregator doctor"),
+    ("pip install", "pip install 'psycopg[binary]'"),
+    ("no tables yet", "aggregator db upgrade"),
+    (
+        "of an unreleased aggregator",
+        "with that program: aggregator export --output all.jsonl.zst; see docs/install.md",
+    ),
+)
+
+
+def database_findings(context: DoctorContext) -> Iterator[Finding]:
+    """Check whether the database can be used; after a problem here no further check reads it."""
+    shown = shown_url(context.config.database_url)
+    try:
+        database = context.database
+        damage = _damage(context)
+        if damage:
+            yield damage  # other errors follow from the damage
+            return
+        if not context.has_database:
+            if not database.is_sqlite:
+                with database.read() as connection:
+                    migrate.refuse_unfit_server(database, connection)
+            yield _first_use(context, shown)
+            return
+        migrate.check(database)
+        with database.read() as connection:
+            why = database.why_not_writable(connection)
+    except DatabaseTooNewError as error:
+        back = f"aggregator db restore {context.newest_backup} --replace"
+        yield problem(
+            str(error), f"install that version of aggregator again, or: {back}"
+        )
+    except DatabaseOutdatedError as error:
+        yield problem(str(error), "aggregator db upgrade")
+    except AggregatorError as error:
+        message = str(error).removesuffix(_RUN_DOCTOR)
+        otherwise = (
+            "aggregator db check"
+            if context.config.database_url.startswith("sqlite")
+            else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
+        )
+        advice = next(
+            (advice for part, advice in _ADVICE if part in message), otherwise
+        )
+        yield problem(message, advice)
+    else:
+        # `disk_findings` reports a full disk and a file of another user.
+        if why is not None and not database.is_sqlite:
+            yield from of_database(why_not_writable=why)
+
+
+def _first_use(context: DoctorContext, shown: str) -> Finding:
+    folder = None if context.file is None else context.file.parent
+    if folder is not None and not folder.is_dir():
+        return problem(
+            f"the folder of the database {shown} does not exist", f"mkdir -p {folder}"
+        )
+    if (
+        context.file is not None
+        and not context.file.exists()
+        and Path(f"{context.file}.lock").exists()
+    ):
+        return problem(
+            f"the database {shown} is missing, and it was there before",
+            f"put it back, or: aggregator db restore {context.newest_backup}; to start with "
+            "an empty one: aggregator db upgrade",
+        )
+    return ok(f"database: {shown} will be created at the first use")
+
+
+def _damage(context: DoctorContext) -> Finding | None:
+    """Report damage of an SQLite file, as far as it can be read within the time limit."""
+    file = context.file
+    if file is None or not file.exists():
+        return None
+    deadline = time.monotonic() + context.check_seconds * _CHECKED_SHARE
+
+    def stop_late(_count: int) -> None:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+
+    try:
+        result = backup.damage_in(file, stop_late)
+    except (TimeoutError, sqlite3.Error):
+        # `db check` reads all of it; opening the database reports other errors more clearly
+        return None
+    if result is None:
+        return None
+    advice = f"stop the daemon; aggregator db restore {context.newest_backup} --replace"
+    if context.newest_backup == "BACKUP":
+        new = file.with_name("new.db")
+        check = f"aggregator db check --repair --database sqlite:///{new}"
+        advice += f"; or without one: sqlite3 {file} .recover | sqlite3 {new}; {check}"
+    return problem(f"the database {file} is damaged: {result}", advice)

@@ -1,6 +1,5 @@
 """The commands of `db`, and export and import: upgrade, statistics, backup, copy, check, retention."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +8,8 @@ from msgspec.structs import replace
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context, bring_up, missing_database
-from aggregator.cli.correct import WriterSession, make_pipeline, written_before
 from aggregator.cli.output import argument, flag, option, progress_bar
+from aggregator.cli.writer_session import WriterSession, make_pipeline, written_before
 from aggregator.config.messages import counted
 from aggregator.model.errors import DamagedFileError, UsageError
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aggregator.store.maintenance.integrity_check import Balance, Fault
+
 
 db = typer.Typer(
     name="db",
@@ -390,70 +390,3 @@ def prune(
                 is_done = pruned.is_done
                 advance(1)
     show.say("done")
-
-
-def export(
-    context: Context,
-    output: Annotated[
-        str,
-        option(
-            "--output",
-            "FILE",
-            "Write to this file (.gz, .zst: compressed); - is standard output.",
-        ),
-    ] = "",
-) -> None:
-    """Export the content of the database as JSON lines.
-
-    This includes articles, stories, evidence, corrections and sources. Tokens, webhooks and deliveries are
-    not exported: they belong to one installation. Addresses of sources may contain passwords: protect the
-    file.
-
-    \b
-    Examples:
-      aggregator export --output everything.jsonl.zst
-      aggregator export > everything.jsonl
-    """
-    from aggregator.admin.export import exported, row_count, written
-
-    output = "" if output == "-" else output
-    with (
-        context.obj.reading(must_exist=True) as (_, database),
-        progress_bar("rows", row_count(database)) as advance,
-        written(Path(output)) if output else nullcontext() as file,
-    ):
-        for line in exported(database, advance):
-            (file.write if file else show.out)(line)
-    if output:
-        show.say(f"wrote {output}")
-
-
-def import_(
-    context: Context,
-    file: Annotated[
-        str,
-        argument(
-            "FILE",
-            "Read this file, written by `aggregator export`; - is standard input.",
-        ),
-    ],
-) -> None:
-    """Import an export into an empty database.
-
-    The database may be SQLite or PostgreSQL. The export must be of this version, or of an earlier one
-    with the same columns. Either all of it is imported or nothing.
-
-    \b
-    Examples:
-      aggregator import everything.jsonl.zst --database sqlite:///new.db
-      aggregator import - --database postgresql://me@localhost/news < everything.jsonl
-    """
-    from aggregator.admin.export import import_into, opened
-
-    with (
-        opened(file) as lines,  # first, so that a wrong file creates no database
-        context.obj.writing() as (_, database),
-        progress_bar("rows", None) as advance,
-    ):
-        count = import_into(database, lines, advance)
-    show.say(f"imported {counted(count, 'row')}")

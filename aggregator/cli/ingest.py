@@ -7,8 +7,8 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
-from aggregator.cli.correct import make_pipeline
 from aggregator.cli.output import argument, flag, progress_bar, reading_progress
+from aggregator.cli.writer_session import make_pipeline
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from aggregator.sources.parse.record_keys import Field
     from aggregator.store.engine.database import Database
 
+
 _FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox .mhtml, each also .gz or .zst"
-_WHAT = argument(
+
+WHAT = argument(
     "WHAT",
     f"Read files, folders, - (standard input), or the address of a feed, an article or an archive; {_FILES}.",
     show_default=False,
@@ -28,7 +30,7 @@ _WHAT = argument(
 
 def ingest(
     context: Context,
-    what: Annotated[list[str] | None, _WHAT] = None,
+    what: Annotated[list[str] | None, WHAT] = None,
     map_: output.KeyMap = None,
     samples: Annotated[
         bool, flag("--samples", "Read the sample articles that come with the program.")
@@ -193,38 +195,3 @@ def _print(summary: "IngestSummary") -> None:
         output.say(f"rejected {one.where}: {one.reason}")
     if more := summary.rejected_count - len(summary.rejected):
         output.say(f"and {more:,} more")
-
-
-def extract(
-    context: Context,
-    what: Annotated[list[str], _WHAT],
-    map_: output.KeyMap = None,
-    format_: output.TextOrJsonl = "text",
-) -> None:
-    """Show what would be stored of pages or texts.
-
-    Each input gets a verdict and its reason. The exit code is 3 if an input could not be read, and 1 if none
-    could.
-
-    \b
-    Examples:
-      aggregator extract page.html
-      aggregator extract FOLDER --format jsonl
-    """
-    from aggregator.admin.extract_preview import UnreadInput
-    from aggregator.admin.extract_preview import extract as run
-    from aggregator.sources.parse.records import RecordNotes, mapping_of
-
-    config = context.obj.load()
-    chosen, notes = mapping_of(map_ or ()), RecordNotes()
-    were_read = set()
-    for one in run(config, what, chosen, notes):
-        were_read.add(not isinstance(one, UnreadInput))
-        if format_ == "jsonl":
-            output.json_line(one)
-        else:
-            output.out(one.as_text() + "\n")
-    for note in notes.notes():
-        output.say(note)
-    if False in were_read:
-        raise typer.Exit(3 if True in were_read else 1)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aggregator.daemon.watchdog import Notifier
     from aggregator.store.engine.database import Database
 
+
 log = logging.getLogger(__name__)
 
 
@@ -64,27 +65,6 @@ def run(context: Context) -> None:
     if daemon.begins_anew:
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the command that started this process
     end_with_hung_threads()
-
-
-def mcp(context: Context) -> None:
-    """Give an assistant read-only tools about the stories.
-
-    Speaks the Model Context Protocol on standard input and output, until the input ends; a program that
-    supports it starts this command. Needs the extra mcp (docs/mcp.md).
-
-    \b
-    Examples:
-      aggregator mcp
-      aggregator mcp --config ~/news/config.yaml
-    """
-    from aggregator.config.delivery_settings import MCP_LIBRARY, require_library
-    from aggregator.store.read.reader import StoryReader
-
-    require_library(*MCP_LIBRARY)
-    from aggregator.web.mcp_server import serve
-
-    with context.obj.reading(must_exist=True) as (config, database):
-        serve(StoryReader(database, config.effective_tuning), config)
 
 
 def _prepare(config: "Config", database: "Database", notifier: "Notifier") -> None:

@@ -1,13 +1,12 @@
 """The commands of `webhooks` and `notify`, the recipients in config.yaml and their deliveries; digest."""
 
-import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
-from aggregator.cli.output import argument, flag
+from aggregator.cli.output import argument
 from aggregator.config.messages import counted
 from aggregator.model.errors import AggregatorError, UsageError
 
@@ -18,14 +17,17 @@ if TYPE_CHECKING:
 webhooks = typer.Typer(
     name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True
 )
+
 notify = typer.Typer(
     name="notify",
     help="List, test and resume notifications and digest mail.",
     no_args_is_help=True,
 )
+
 _Name = Annotated[
     str, argument("NAME", "Use the webhook with this name in config.yaml.")
 ]
+
 _Recipient = Annotated[
     str, argument("NAME", "Name one of `notify:`, or an address of `digest:`.")
 ]
@@ -245,66 +247,3 @@ def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
         names = ", ".join(sorted(by_name)) or "none"
         raise UsageError(f"there is no {kind} {name[:40]!r}; config.yaml has: {names}")
     return by_name[name.removeprefix(DIGEST)]
-
-
-def digest(
-    context: Context,
-    dry_run: Annotated[bool, flag("--dry-run", "Print it, and send nothing.")] = False,
-) -> None:
-    """Create a digest now and print it as it is sent.
-
-    It contains what is new since the last one. A running daemon sends it within half a minute, and the page
-    and the feed have it. Without `digest.every` in config.yaml, --dry-run prints the last 24 hours.
-
-    \b
-    Examples:
-      aggregator digest --dry-run
-    """
-    from aggregator.config.webhooks import DIGEST, digest_readers
-    from aggregator.model.core import utc_now
-    from aggregator.store.read import story_list
-    from aggregator.store.read.reader import StoryReader
-    from aggregator.web.feeds.items import digest_text, digest_title
-    from aggregator.web.settings import publish_settings
-    from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-
-    now = utc_now()
-    with context.obj.writing() as (config, database):
-        is_off = config.digest.every == "never"
-        if is_off and not dry_run:
-            raise UsageError(
-                "there are no digests; set digest.every: daily or weekly in config.yaml"
-            )
-        settings = publish_settings(config)
-        reader = StoryReader(database, config.effective_tuning)
-        with database.read() as connection:
-            if is_off:
-                span = story_list.span_since(
-                    connection, now - dt.timedelta(days=1), now
-                )
-            else:
-                span = story_list.next_span(connection, DIGEST, now)
-        made = (
-            None
-            if span is None
-            else reader.digest(span, settings.digest_filter(now, reader.mutes()))
-        )
-        if made is None or not made.stories:
-            output.say(
-                "Nothing is new in the last 24 hours."
-                if is_off
-                else "Nothing is new since the last digest, or since the daemon started with `digest:`."
-            )
-            return
-        if not dry_run:
-            readers = digest_readers(config, with_mail=False)
-            dispatcher = WebhookDispatcher(
-                database, reader, readers, settings, config.effective_tuning, utc_now
-            )
-            if dispatcher.make_digest(now) is None:
-                raise AggregatorError(
-                    "the full-text index is being updated; try again in a moment"
-                )
-    to = "".join(f"To: {one}\n" for one in config.digest.to)
-    subject = f"Subject: {settings.title}: {digest_title(made, settings)}"
-    output.out(f"{to}{subject}\n\n{digest_text(made, settings)}")

@@ -1,0 +1,202 @@
+"""The commands of `sources` that add, remove, pause and resume one."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import output
+from aggregator.cli.context import Context
+from aggregator.cli.forget import erase_articles
+from aggregator.cli.named_source import SourceName, named_source
+from aggregator.cli.output import argument, flag, option
+from aggregator.config.logging import one_line
+from aggregator.config.messages import counted
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.intake.manage_sources import AddedSource
+
+_SHOWN_OTHERS = 5
+
+
+def add(
+    context: Context,
+    url: Annotated[
+        str,
+        argument("URL", "Add the feed with this address, or the feed of this site."),
+    ],
+    name: Annotated[
+        str,
+        option(
+            "--name",
+            "NAME",
+            "Give the source this name, which stays when its address changes.",
+        ),
+    ] = "",
+    outlet: Annotated[
+        str, option("--outlet", "NAME", "Use this name of the publisher.")
+    ] = "",
+    folder: Annotated[
+        str, option("--folder", "NAME", "Put the source in this folder.")
+    ] = "",
+    interval: Annotated[
+        str,
+        option(
+            "--interval", "15m", "Poll it at this interval (default: fetch.interval)."
+        ),
+    ] = "",
+    language: Annotated[
+        str,
+        option(
+            "--language",
+            "en",
+            "Use this language for articles that do not state theirs.",
+        ),
+    ] = "",
+) -> None:
+    """Add a feed by its address or the address of its site.
+
+    A running daemon polls it within seconds.
+
+    \b
+    Examples:
+      aggregator sources add URL
+      aggregator sources add URL --name Courier --folder Europe --interval 30m
+    """
+    from aggregator.intake.manage_sources import SourceOptions, given, interval_of
+    from aggregator.intake.manage_sources import add as run
+    from aggregator.sources.parse.entry_builder import primary_language
+
+    tag = primary_language(language)
+    if language and tag is None:
+        raise UsageError(
+            f"--language {language}: use a tag of two or three letters, such as en or pt"
+        )
+    options = SourceOptions(
+        name=given(name),
+        outlet=given(outlet),
+        folder=given(folder),
+        language=tag,
+        interval_seconds=interval_of(interval),
+    )
+    with context.obj.writing() as (config, database):
+        added = run(config, database, url, options)
+    for line in _added_lines(added):
+        output.say(line)
+
+
+_HOW = {
+    "declared": "declared by the page",
+    "linked": "linked from the page",
+    "usual": "at a usual address",
+}
+
+
+def _added_lines(added: "AddedSource") -> list[str]:
+    """Return the lines about an added source: the feed, the alternatives, and the interval."""
+    from aggregator.config.values import duration_as_typed
+
+    source, found = added.source, added.found
+    how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
+    entries = counted(found.feed.entry_count, "entry", "entries")
+    times = [entry.published.time for entry in found.feed.entries if entry.published]
+    newest = f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
+    lines = [
+        f"added {source.shown_name} ({source.id})",
+        f"  {source.address}{how}: {found.feed.format}, {entries}{newest}",
+    ]
+    others = [
+        one_line(f"    {one.url} {one.title}").rstrip()
+        for one in found.others[:_SHOWN_OTHERS]
+    ]
+    lines += ["  the page also declares:", *others] if others else []
+    interval = duration_as_typed(source.interval_seconds, "hms")
+    lines.append(
+        f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
+    )
+    return lines
+
+
+def remove(
+    context: Context,
+    source: SourceName,
+    articles: Annotated[
+        bool,
+        flag("--articles", "Erase its articles, too, as `aggregator forget` does."),
+    ] = False,
+    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
+) -> None:
+    """Remove a source but keep its articles.
+
+    With --articles they are erased permanently and refused in the future. This works also for a folder that
+    was read once, with `ingest`.
+
+    \b
+    Examples:
+      aggregator sources remove SOURCE
+      aggregator sources remove SOURCE --articles
+    """
+    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.intake.manage_sources import remove as run
+    from aggregator.store.intake.sources import sources_named
+    from aggregator.store.maintenance.erase_target import resolve_target
+
+    with context.obj.writing() as (config, database):
+        with database.read() as connection:
+            is_read_once = articles and not sources_named(connection, source)
+        found = None if is_read_once else named_source(database, source)
+
+        def remove_row() -> None:
+            if found is not None:
+                run(config, database, found)
+
+        command = ForgetCommand(
+            name=found.entry_source if found else source, is_source=True
+        )
+        has_articles = found is None
+        if articles and found is not None:
+            with database.read() as connection:
+                has_articles = bool(
+                    resolve_target(connection, command.name, is_source=True).articles
+                )
+        if articles and has_articles:
+            erase_articles(
+                config, database, command, yes=yes, once_confirmed=remove_row
+            )
+        else:
+            remove_row()
+    if found is not None:
+        kept = "" if articles else "; its articles remain"
+        output.say(f"removed {found.shown_name} ({found.polled_url}){kept}")
+
+
+def pause(context: Context, source: SourceName) -> None:
+    """Stop polling a source; its history remains.
+
+    \b
+    Examples:
+      aggregator sources pause SOURCE
+    """
+    from aggregator.intake.manage_sources import pause as run
+
+    with context.obj.writing() as (config, database):
+        found = named_source(database, source)
+        run(config, database, found)
+    output.say(
+        f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`"
+    )
+
+
+def resume(context: Context, source: SourceName) -> None:
+    """Resume a source and poll it immediately.
+
+    Use this for a source that is paused, gone, or in back-off after failures.
+
+    \b
+    Examples:
+      aggregator sources resume SOURCE
+    """
+    from aggregator.intake.manage_sources import resume as run
+
+    with context.obj.writing() as (_, database):
+        found = named_source(database, source)
+        run(database, found)
+    output.say(f"resumed {found.shown_name}; a running daemon polls it within seconds")

@@ -1,0 +1,157 @@
+"""The figures of `eval` in lines of text."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from aggregator.config.logging import one_line
+from aggregator.config.messages import counted
+
+if TYPE_CHECKING:
+    from aggregator.admin.bcubed import SagaMetrics, WrongGroup
+    from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
+from aggregator.cli.evaluation_table import report_rows, row, score_row, table_lines
+
+_REASONS_SHOWN = 8
+
+# Stories that mix events, and likewise events that are split; JSON has all
+_WRONG_SHOWN = 20
+
+_RECORDS_SHOWN = 5  # of one event in one of them
+
+
+def report_lines(result: "Evaluation") -> list[str]:
+    stories = counted(result.stories, "story", "stories")
+    lines = [
+        f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"
+    ]
+    lines += _warnings(result)
+    report = result.labelled
+    copies = [score_row("copies", result.copies, 0.0)] if result.copies else []
+    if report is None:
+        lines.append("no record has a `cluster`, so the grouping cannot be measured")
+        lines += table_lines(copies)
+    else:
+        if report.articles < result.articles:
+            lines.append(f"{report.articles:,} of them are labelled and measured")
+        lines += _month_lines(
+            "by month", {one.month: one.metrics for one in result.months}
+        )
+        lines += _month_lines(
+            "sure reports", {one.month: one.sure_reports for one in result.months}
+        )
+        lines += table_lines([*report_rows(report), *copies])
+        lines += _outlet_lines(result)
+        lines += _wrong_lines("stories that mix events", result.mixed_stories)
+        lines += _wrong_lines("events in several stories", result.split_events)
+    return [
+        *lines,
+        "",
+        f"{counted(result.copies_found, 'copy or excerpt', 'copies or excerpts')} found",
+        f"{result.seconds:.1f} s, {result.articles_per_second:.0f} articles per second "
+        f"({result.articles_per_cpu_second:.0f} per second of CPU time, including workers), "
+        f"{result.peak_memory_mib:.0f} MiB in the largest process, rules {result.rules_version}",
+    ]
+
+
+def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
+    """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
+    rows = []
+    for month, metrics in months.items():
+        report = metrics.report
+        pure, whole = (
+            metrics.pure / max(metrics.several, 1),
+            metrics.whole / max(metrics.events, 1),
+        )
+        stories, events = (metrics.several, pure), (metrics.events, whole)
+        wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
+        rows.append(
+            row(
+                month,
+                report.articles,
+                report.bcubed.f1,
+                report.alone.f1,
+                *stories,
+                *events,
+                *wrong,
+            )
+        )
+    names = (
+        "articles",
+        "F1",
+        "alone F1",
+        "stories",
+        "pure",
+        "events",
+        "whole",
+        "one saga",
+        "other wrong",
+    )
+    return table_lines(rows, names, name)
+
+
+def _outlet_lines(result: "Evaluation") -> list[str]:
+    found = result.by_outlets
+    if found is None:
+        return []
+    return [
+        f"of {found.stories} stories of several outlets {found.pure} are pure",
+        f"of {found.events} events of several outlets {found.whole} are in one story",
+        f"of {found.one_outlet} stories of one outlet {found.one_outlet_impure} are impure",
+    ]
+
+
+def corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
+    report = result.labelled
+    if report is None or not report.articles:
+        return ["there is no corrected article to measure on"]
+    lines = [
+        f"{report.articles:,} corrected articles, grouped without the corrections",
+        *(
+            [f"{result.gone:,} more have no story now and are not measured"]
+            if result.gone
+            else []
+        ),
+    ]
+    return [*lines, *table_lines(report_rows(report))]
+
+
+def _wrong_lines(title: str, groups: "Sequence[WrongGroup]") -> list[str]:
+    """Return the groups with their parts, and the id and title of each record."""
+    lines = ["", f"{title}: {len(groups):,}"]
+    for group in groups[:_WRONG_SHOWN]:
+        lines.append(f"  {one_line(group.name)}")
+        for part, titles in group.parts.items():
+            lines.append(f"    {one_line(part)}: {len(titles):,}")
+            shown = islice(titles.items(), _RECORDS_SHOWN)
+            lines += [
+                f"      {one_line(f'{record}  {title}')}" for record, title in shown
+            ]
+    if len(groups) > _WRONG_SHOWN:
+        lines.append(f"  {len(groups) - _WRONG_SHOWN:,} more; --format json has all")
+    return lines
+
+
+def _warnings(result: "Evaluation") -> list[str]:
+    """Return the lines about records that change the meaning of the figures."""
+    lines = []
+    if result.failed_jobs:
+        articles = counted(result.articles, "article")
+        lines += [
+            f"!!! {result.failed_jobs:,} of {articles} were NOT READ: a job failed",
+            "!!! Each counts as a separate story, so the figures below are not those of the program.",
+        ]
+    if result.not_read:
+        reasons = [*result.not_read.items()]
+        total = counted(sum(result.not_read.values()), "article")
+        lines.append(f"without a fingerprint, each a separate story: {total}")
+        lines += [
+            f"  {articles:6,}  {one_line(reason)}"
+            for reason, articles in reasons[:_REASONS_SHOWN]
+        ]
+        more = sum(articles for _, articles in reasons[_REASONS_SHOWN:])
+        lines += [f"  {more:6,}  for other reasons"] if more else []
+    if result.repeated_ids:
+        repeated = counted(result.repeated_ids, "record repeats", "records repeat")
+        lines.append(f"{repeated} the id of another; each is measured separately")
+    return lines

@@ -1,0 +1,72 @@
+"""The figures of `eval` as a table."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from aggregator.config.logging import one_line
+
+if TYPE_CHECKING:
+    from aggregator.admin.bcubed import GroupingMetrics, Score
+    from aggregator.admin.evaluation import Evaluation
+
+
+_COLUMNS = (
+    "articles",
+    "events",
+    "precision",
+    "recall",
+    "F1",
+    "alone F1",
+    "over-merge",
+    "split",
+)
+
+
+def table_lines(
+    rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = ""
+) -> list[str]:
+    head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
+    return ["", *(f"  {row}" for row in (head, *rows))] if rows else []
+
+
+def row(name: str, *values: float | None) -> str:
+    """Return a row of a table: counts, shares with three decimals, and blanks for None."""
+    cells = (
+        "" if one is None else f"{one:,}" if isinstance(one, int) else f"{one:.3f}"
+        for one in values
+    )
+    return f"{name[:22]:22}" + "".join(f"{cell:>12}" for cell in cells)
+
+
+def _report_row(name: str, report: "GroupingMetrics") -> str:
+    score, sizes = report.bcubed, (report.articles, report.clusters)
+    faults = report.over_merge, report.split
+    return row(
+        name, *sizes, score.precision, score.recall, score.f1, report.alone.f1, *faults
+    )
+
+
+def report_rows(report: "GroupingMetrics") -> list[str]:
+    """Return the rows of BCubed, of its intervals, and of pairs."""
+    rows = [_report_row("BCubed", report)]
+    for name, end in (("  from", 0), ("  to", 1)):
+        limits = {figure: limits[end] for figure, limits in report.intervals.items()}
+        scores = map(
+            limits.get, ("precision", "recall", "f1", "alone", "over_merge", "split")
+        )
+        rows += [row(name, None, None, *scores)] if limits else []
+    rows.append(
+        score_row("pairs", report.pairs, float(report.clusters == report.articles))
+    )
+    return rows
+
+
+def score_row(name: str, score: "Score", alone: float) -> str:
+    return row(name, None, None, score.precision, score.recall, score.f1, alone)
+
+
+def summary(results: "Sequence[Evaluation]") -> list[str]:
+    """Return one line per dataset."""
+    named = [(one.dataset.split(".jsonl")[0], one.labelled) for one in results]
+    rows = [_report_row(one_line(name), report) for name, report in named if report]
+    return ["", "BCubed of all", *table_lines(rows)[1:]]

@@ -1,0 +1,72 @@
+"""The command `explain`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import output as show
+from aggregator.cli.context import Context
+from aggregator.cli.output import argument
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.grouping.corrections.explain import Explanation
+from aggregator.cli.stories import hint
+from aggregator.cli.story import filled
+
+
+def explain(
+    context: Context,
+    article: Annotated[
+        str, argument("ARTICLE", "Explain the article with this id or address.")
+    ],
+    other: Annotated[
+        str, argument("ANOTHER", "Compare it with the article with this id or address.")
+    ] = "",
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Explain why an article is in its story.
+
+    With two articles: why they are in the same story, or why not. `aggregator story ID` and
+    `aggregator search TEXT` show the ids of articles.
+
+    \b
+    Examples:
+      aggregator explain ARTICLE
+      aggregator explain ARTICLE ANOTHER-ARTICLE
+    """
+    from aggregator.grouping.corrections.explain import explanation
+    from aggregator.store.read.reader import StoryReader
+
+    with context.obj.reading() as (config, database):
+        reader = StoryReader(database)
+        for one in filter(None, (article, other)):
+            if reader.explained_article(one) is None:
+                raise UsageError(
+                    f"there is no article {one}; {hint(reader, one, 'article')}"
+                )
+        explained = explanation(reader, article, other or None, config.effective_tuning)
+    if format_ == "json":
+        show.json_line(explained)
+    else:
+        show.out(show.wrapped(explanation_text(explained)))
+
+
+def explanation_text(explained: "Explanation") -> str:
+    """Return the lines of `aggregator explain`."""
+    from aggregator.grouping.corrections import decision_words as words
+
+    functions = (
+        words.decision_words,
+        words.log_words,
+        words.not_counted,
+        words.reason_name,
+    )
+    word_filters = {
+        function.__name__: function
+        for function in (*functions, words.reason_value, repr)
+    }
+    word_filters |= {
+        "copy_words": words.COPY_SHARES.format,
+        "minute": "{:%Y-%m-%d %H:%M}".format,
+        "score_words": words.SCORE.format,
+    }
+    return filled("explain.txt", word_filters, explained=explained)

@@ -1,0 +1,80 @@
+"""The commands `export` and `import`."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import output as show
+from aggregator.cli.context import Context
+from aggregator.cli.output import argument, option, progress_bar
+from aggregator.config.messages import counted
+
+if TYPE_CHECKING:
+    pass
+
+
+def export(
+    context: Context,
+    output: Annotated[
+        str,
+        option(
+            "--output",
+            "FILE",
+            "Write to this file (.gz, .zst: compressed); - is standard output.",
+        ),
+    ] = "",
+) -> None:
+    """Export the content of the database as JSON lines.
+
+    This includes articles, stories, evidence, corrections and sources. Tokens, webhooks and deliveries are
+    not exported: they belong to one installation. Addresses of sources may contain passwords: protect the
+    file.
+
+    \b
+    Examples:
+      aggregator export --output everything.jsonl.zst
+      aggregator export > everything.jsonl
+    """
+    from aggregator.admin.export import exported, row_count, written
+
+    output = "" if output == "-" else output
+    with (
+        context.obj.reading(must_exist=True) as (_, database),
+        progress_bar("rows", row_count(database)) as advance,
+        written(Path(output)) if output else nullcontext() as file,
+    ):
+        for line in exported(database, advance):
+            (file.write if file else show.out)(line)
+    if output:
+        show.say(f"wrote {output}")
+
+
+def import_(
+    context: Context,
+    file: Annotated[
+        str,
+        argument(
+            "FILE",
+            "Read this file, written by `aggregator export`; - is standard input.",
+        ),
+    ],
+) -> None:
+    """Import an export into an empty database.
+
+    The database may be SQLite or PostgreSQL. The export must be of this version, or of an earlier one
+    with the same columns. Either all of it is imported or nothing.
+
+    \b
+    Examples:
+      aggregator import everything.jsonl.zst --database sqlite:///new.db
+      aggregator import - --database postgresql://me@localhost/news < everything.jsonl
+    """
+    from aggregator.admin.export import import_into, opened
+
+    with (
+        opened(file) as lines,  # first, so that a wrong file creates no database
+        context.obj.writing() as (_, database),
+        progress_bar("rows", None) as advance,
+    ):
+        count = import_into(database, lines, advance)
+    show.say(f"imported {counted(count, 'row')}")

@@ -1,0 +1,47 @@
+"""The command `extract`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aggregator.cli import output
+from aggregator.cli.context import Context
+
+if TYPE_CHECKING:
+    pass
+from aggregator.cli.ingest import WHAT
+
+
+def extract(
+    context: Context,
+    what: Annotated[list[str], WHAT],
+    map_: output.KeyMap = None,
+    format_: output.TextOrJsonl = "text",
+) -> None:
+    """Show what would be stored of pages or texts.
+
+    Each input gets a verdict and its reason. The exit code is 3 if an input could not be read, and 1 if none
+    could.
+
+    \b
+    Examples:
+      aggregator extract page.html
+      aggregator extract FOLDER --format jsonl
+    """
+    from aggregator.admin.extract_preview import UnreadInput
+    from aggregator.admin.extract_preview import extract as run
+    from aggregator.sources.parse.records import RecordNotes, mapping_of
+
+    config = context.obj.load()
+    chosen, notes = mapping_of(map_ or ()), RecordNotes()
+    were_read = set()
+    for one in run(config, what, chosen, notes):
+        were_read.add(not isinstance(one, UnreadInput))
+        if format_ == "jsonl":
+            output.json_line(one)
+        else:
+            output.out(one.as_text() + "\n")
+    for note in notes.notes():
+        output.say(note)
+    if False in were_read:
+        raise typer.Exit(3 if True in were_read else 1)

@@ -1,0 +1,167 @@
+"""The command `forget`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import output as show
+from aggregator.cli.context import Context, Settings, missing_database
+from aggregator.cli.output import argument, flag
+from aggregator.config.messages import counted
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.config.settings import Config
+    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.store.engine.database import Database
+    from aggregator.store.maintenance.erase_target import EraseSummary
+from aggregator.cli.correct import NoWait
+from aggregator.cli.writer_session import WriterSession, written_before
+
+_LISTED = 1_000  # of articles that were forgotten
+
+
+def forget(
+    context: Context,
+    name: Annotated[
+        str,
+        argument(
+            "[URL|ARTICLE|OUTLET]",
+            "Erase the article with this address or id, or all articles of this outlet.",
+        ),
+    ] = "",
+    yes: Annotated[bool, flag("--yes", "Skip the confirmation.")] = False,
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show what would be erased without changing anything.")
+    ] = False,
+    list_: Annotated[
+        bool, flag("--list", "List forgotten articles, the newest first.")
+    ] = False,
+    no_wait: NoWait = False,
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Erase articles permanently and refuse them in the future.
+
+    This deletes the text, its earlier versions, its index entries and its output. Ids and hashes remain, so
+    that the article is recognised and refused. Copies printed by other outlets are separate articles: forget
+    them separately. This cannot be undone.
+
+    \b
+    Examples:
+      aggregator forget ARTICLE --dry-run
+      aggregator forget ARTICLE --yes
+      aggregator forget Herald --yes
+      aggregator forget --list
+    """
+    from aggregator.grouping.deletion.erase import ForgetCommand
+
+    if list_:
+        _print_forgotten(context.obj, format_)
+        return
+    if not name:
+        raise UsageError(
+            "give the address or id of an article, or the name of an outlet"
+        )
+    with written_before(context.obj) as (config, database):
+        kind = erase_articles(
+            config,
+            database,
+            ForgetCommand(name=name),
+            yes=yes,
+            dry_run=dry_run,
+            no_wait=no_wait,
+            format_=format_,
+        )
+    if kind == "outlet" and not dry_run:
+        show.say(
+            "new articles of this outlet are still accepted; `aggregator sources remove` stops that"
+        )
+
+
+def erase_articles(
+    config: "Config",
+    database: "Database",
+    command: "ForgetCommand",
+    *,
+    yes: bool,
+    dry_run: bool = False,
+    no_wait: bool = False,
+    format_: str = "text",
+    once_confirmed: Callable[[], None] = lambda: None,
+) -> str:
+    """Ask, call `once_confirmed`, erase, and print what was erased; return the kind of the target.
+
+    Raises UsageError if there is nothing to erase, or if the answer is no.
+    """
+    from aggregator.admin.backup_folder import backups
+    from aggregator.grouping.deletion.erase import ForgetResult, to_forget
+
+    with database.read() as connection:
+        target, summary = to_forget(connection, command)
+    if dry_run:
+        _print_summary(summary, format_, "would be forgotten")
+        return target.kind
+    if not yes:
+        _print_summary(
+            summary, "text", f"will be forgotten, for the {target.kind} {command.name}"
+        )
+        show.confirm("Erase permanently?")
+    once_confirmed()
+    with WriterSession(config, database) as writer:
+        forgotten: ForgetResult | None = writer.carry_out(
+            "forget", command, no_wait=no_wait
+        )
+    if forgotten is None:
+        show.say(
+            f"queued as command {writer.queued_as} for the process that is the writer"
+        )
+        return target.kind
+    _print_summary(forgotten.summary, format_, "forgotten")
+    if not forgotten.log_folded:
+        show.say(
+            "another process was reading: SQLite's log contains the text until the next checkpoint"
+        )
+    for backup in backups(config):  # the user decides which ones to delete
+        show.say(f"the backup {backup.path} still contains it")
+    return target.kind
+
+
+def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
+    if format_ == "json":
+        show.json_line(summary)
+        return
+    lines = [
+        (summary.articles, "articles", what),
+        (summary.entries, "entries of them", ""),
+        (
+            summary.stories,
+            "stories lose articles",
+            f"{summary.emptied:,} of them are deleted",
+        ),
+        (summary.copies, "copies of them", "remain: they are separate articles"),
+    ]
+    show.out(
+        "".join(
+            f"{count:9,}  {name:24}{more}".rstrip() + "\n"
+            for count, name, more in lines
+        )
+    )
+
+
+def _print_forgotten(settings: Settings, format_: str) -> None:
+    from aggregator.store.intake.tombstones import newest_tombstones
+
+    with settings.reading() as (config, database):
+        if missing_database(config) is not None:
+            return
+        with database.read() as connection:
+            tombstones = newest_tombstones(connection, _LISTED)
+    if format_ == "json":
+        show.json_line(tombstones)
+        return
+    if not tombstones:
+        show.say("No articles have been forgotten.")
+    for tombstone in tombstones:
+        line = f"{tombstone.article}  {tombstone.at:%Y-%m-%d %H:%M}"
+        if tombstone.rejected_count:
+            line += f"  refused {counted(tombstone.rejected_count, 'time')}"
+        show.out(f"{line}\n")

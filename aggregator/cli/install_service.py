@@ -1,0 +1,139 @@
+"""The command `install-service`."""
+
+import difflib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import output
+from aggregator.cli.context import Context, Settings
+from aggregator.cli.output import flag, option
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.config.settings import Config
+
+
+def install_service(
+    context: Context,
+    user: Annotated[
+        bool, flag("--user", "Install a user service, without root.")
+    ] = False,
+    print_: Annotated[
+        bool, flag("--print", "Print the unit without writing it.")
+    ] = False,
+    to: Annotated[
+        str,
+        option(
+            "--to",
+            "FOLDER",
+            "Write the unit to this folder, for an image without systemd.",
+        ),
+    ] = "",
+    yes: Annotated[
+        bool, flag("--yes", "Overwrite a different unit without confirmation.")
+    ] = False,
+) -> None:
+    """Install a systemd unit that runs the daemon.
+
+    Nothing is started; the next commands are printed. If a different unit exists, the differences are shown
+    and you are asked for confirmation.
+
+    \b
+    Examples:
+      aggregator install-service --print
+      sudo /opt/aggregator/bin/aggregator install-service --config /etc/aggregator/config.yaml
+      aggregator install-service --user --config ~/news/config.yaml
+    """
+    from aggregator.admin import systemd_unit
+
+    if not print_ and not to:
+        systemd_unit.refuse_without_systemd()
+    program = _program()
+    config = _configured(context.obj, user=user)
+    assert config.file is not None
+    text = systemd_unit.unit_text(program, config.file, user=user)
+    if print_:
+        output.out(text)
+    for obstacle in () if user else systemd_unit.obstacles(program, config):
+        output.say(f"the service cannot run yet: {obstacle}")
+    if print_:
+        return
+    folder = Path(to).absolute() if to else systemd_unit.unit_folder(user=user)
+    file = folder / systemd_unit.NAME
+    if _may_write(file, text, yes=yes):
+        output.say(f"wrote {systemd_unit.write_unit(folder, text)}")
+    if not to:
+        _print_next_commands(user=user)
+
+
+def _program() -> Path:
+    """Return the path of the script that was called, else of the one in the folder of the interpreter."""
+    called = Path(sys.argv[0]).absolute()
+    installed = Path(sys.executable).absolute().with_name("aggregator")
+    program = (
+        called
+        if called.name == "aggregator" and os.access(called, os.X_OK)
+        else installed
+    )
+    if not program.is_file():
+        raise UsageError(
+            f"there is no program at {program}: install the package and run its `aggregator`"
+        )
+    return program
+
+
+def _configured(settings: Settings, *, user: bool) -> "Config":
+    """Load the configuration that the service will use, which reports its mistakes now."""
+    from aggregator.admin.systemd_unit import SYSTEM_CONFIG
+    from aggregator.config.loader import load
+
+    chosen = Path(settings.config) if settings.config else None
+    if chosen is None:
+        chosen = Path("config.yaml") if user else SYSTEM_CONFIG
+        if not chosen.is_file():
+            raise UsageError(
+                f"there is no {chosen}: give another file with --config PATH, or create it with "
+                f"`aggregator config default > {chosen}`"
+            )
+    return load(chosen.expanduser().absolute(), database=settings.database)
+
+
+def _may_write(file: Path, text: str, *, yes: bool) -> bool:
+    """Whether to write the unit. If a different one exists, shows the differences and asks.
+
+    Raises UsageError if the existing unit cannot be read or the user declines.
+    """
+    try:
+        existing = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    if existing == text:
+        output.say(f"{file} is up to date")
+        return False
+    lines = difflib.unified_diff(
+        existing.splitlines(), text.splitlines(), str(file), "new", lineterm=""
+    )
+    output.out("".join(f"{line}\n" for line in lines))
+    if not yes:
+        output.say("Put your own lines in a drop-in instead: systemctl edit aggregator")
+        output.confirm(f"Overwrite {file}?")
+    return True
+
+
+def _print_next_commands(*, user: bool) -> None:
+    control = "systemctl --user" if user else "systemctl"
+    output.say("Start the service with:")
+    output.say(f"  {control} daemon-reload")
+    output.say(f"  {control} enable --now aggregator")
+    if user:
+        output.say(
+            "  loginctl enable-linger   (keeps it running while you are not logged in)"
+        )
+    output.say(
+        f"Show its state and log with: {control} status aggregator; "
+        f"journalctl {'--user ' * user}-u aggregator"
+    )

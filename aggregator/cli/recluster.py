@@ -1,0 +1,109 @@
+"""The command `recluster`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import output as show
+from aggregator.cli.context import Context
+from aggregator.cli.filters import parsed
+from aggregator.cli.output import flag, option, progress_bar
+from aggregator.config.logging import one_line
+
+if TYPE_CHECKING:
+    from aggregator.intake.recluster.regrouping import GroupingDifference
+from aggregator.cli.correct import NoWait
+from aggregator.cli.writer_session import WriterSession, written_before
+
+RECLUSTER_PATIENCE_SECONDS = 24 * 3600.0
+
+
+def recluster(
+    context: Context,
+    since: Annotated[
+        str,
+        option(
+            "--since",
+            "TIME",
+            "Regroup only articles received since then: 7d, 2026-05-01.",
+        ),
+    ] = "",
+    dry_run: Annotated[
+        bool, flag("--dry-run", "Show the differences without writing anything.")
+    ] = False,
+    no_wait: NoWait = False,
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Group all articles into stories again.
+
+    This applies the present rules. Corrections are respected, and unchanged stories keep their ids and times.
+    The new grouping is computed in a temporary database, which needs as much disk space as the database. An
+    interrupted run changes nothing.
+
+    \b
+    Examples:
+      aggregator recluster --dry-run
+      aggregator recluster --since 7d
+    """
+    from aggregator.intake.configured import story_options
+    from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
+    from aggregator.intake.workers.factory import workers
+    from aggregator.model.core import utc_now
+
+    regrouped: GroupingDifference | None
+    with (
+        written_before(context.obj) as (config, database),
+        progress_bar("articles", None) as advance,
+    ):
+        start = parsed(config, {"since": since}, 1).filter.since
+        if dry_run:
+            with workers(config) as executor:
+                options = story_options(config)
+                run = Reclusterer(
+                    database, executor, config.effective_tuning, options, now=utc_now
+                )
+                regrouped = run.difference(start, advance)
+        else:
+            with WriterSession(config, database) as writer:
+                if not (no_wait or writer.is_writer):
+                    show.say(
+                        "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
+                    )
+                command = ReclusterCommand(since=start)
+                regrouped = writer.carry_out(
+                    "recluster",
+                    command,
+                    no_wait=no_wait,
+                    patience_seconds=RECLUSTER_PATIENCE_SECONDS,
+                    advance=advance,
+                )
+    if regrouped is None:
+        show.say(
+            "queued for the process that is the writer; the log of the daemon reports when it is done"
+        )
+    else:
+        _print_difference(regrouped, format_)
+
+
+def _print_difference(difference: "GroupingDifference", format_: str) -> None:
+    if format_ == "json":
+        show.json_line(difference)
+        return
+    done = "" if difference.written else "  (nothing was written)"
+    lines = [
+        f"articles regrouped     {difference.articles:9}",
+        f"articles moved         {difference.moved:9}",
+        f"stories before         {difference.stories_before:9}",
+        f"stories after          {difference.stories_after:9}",
+        f"pairs still together   {difference.pairs_kept:9.2%}",
+        f"stories changed        {difference.changed_stories:9}{done}",
+    ]
+    for one in difference.changes:
+        lines.append(
+            f"  {one.story}  {one.before} → {one.after} articles  {one_line(one.title)}"
+        )
+        lines += [f"      + {article}" for article in one.came]
+        lines += [f"      - {article}" for article in one.went]
+    if difference.changed_stories > len(difference.changes):
+        lines.append(
+            f"  and {difference.changed_stories - len(difference.changes)} more"
+        )
+    show.out("\n".join(lines) + "\n")

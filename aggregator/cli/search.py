@@ -1,0 +1,130 @@
+"""The command `search`."""
+
+from operator import attrgetter
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import filters
+from aggregator.cli import output as show
+from aggregator.cli.context import Context, missing_database
+from aggregator.cli.output import argument, option
+from aggregator.config.logging import one_line
+from aggregator.config.messages import counted
+from aggregator.model.core import utc_now
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.model.read_model import (
+        SearchHit,
+        SearchResults,
+    )
+
+# Columns of the CSV, and the attribute of `SearchHit` in each.
+_CSV = {
+    "article": "article",
+    "story": "story",
+    "story_title": "story_title",
+    "title": "title",
+    "outlet": "outlet",
+    "url": "url",
+    "effective": "effective_at",
+    "language": "language",
+    "snippet": "snippet",
+}
+
+
+def search(
+    context: Context,
+    text: Annotated[
+        str,
+        argument(
+            "TEXT",
+            'Find articles with all these words; use "two words" for a phrase, rebel* for a prefix, '
+            "-word to exclude, a OR b, title: outlet: author: lang: after:2024-12-01 before:2024-12-31.",
+        ),
+    ],
+    since: Annotated[
+        str, option("--since", "TIME", "Find articles since then: 24h, 7d, or a date.")
+    ] = "",
+    until: Annotated[
+        str, option("--until", "TIME", "Find articles until then: 24h, 7d, or a date.")
+    ] = "",
+    outlet: Annotated[
+        str, option("--outlet", "NAME", "Find articles by this outlet.")
+    ] = "",
+    language: Annotated[
+        str, option("--language", "TAG", "Find articles in this language, such as en.")
+    ] = "",
+    limit: Annotated[
+        int, option("--limit", "N", "Show at most N articles.", min=1)
+    ] = 20,
+    format_: show.ListFormat = "table",
+) -> None:
+    """Search articles for words, best match first.
+
+    The articles are grouped by story. JSON contains both lists, as the API answers.
+
+    \b
+    Examples:
+      aggregator search 'dam siren'
+      aggregator search '"central bank" rate*' --limit 5
+      aggregator search 'title:strike -port' --since 30d --language en --format csv
+      aggregator search -- -sport
+    """
+    from aggregator.store.read.reader import StoryReader
+    from aggregator.web.filters import search_bounds
+    from aggregator.web.story_json import search_results
+
+    bounded = {"since": since, "until": until, "outlet": outlet, "language": language}
+    with context.obj.reading() as (config, database):
+        bounds = search_bounds(filters.parsed(config, bounded, limit).filter)
+        results = StoryReader(database).search(text, limit, bounds)
+    if results.problem:
+        raise UsageError(results.problem)
+    if results.partial:
+        show.say(
+            "older articles are not indexed yet; `aggregator run` rebuilds the index"
+        )
+    if format_ == "json":
+        show.json_line(search_results(results))
+    elif format_ == "jsonl":
+        for one in search_results(results).hits:
+            show.json_line(one)
+    elif format_ == "csv":
+        show.write_csv(tuple(_CSV), map(attrgetter(*_CSV.values()), results.hits))
+    elif results.hits:
+        _print_hits(results)
+        if results.more:
+            show.say(f"There are more articles. Show them with --limit {limit * 5}.")
+    elif results.nearest:
+        show.say(f"No articles found. Try: aggregator search {quote(results.nearest)}")
+    elif missing_database(config) is None:
+        show.say("No articles found. Try fewer words, or a prefix such as rebel*.")
+
+
+def _print_hits(results: "SearchResults") -> None:
+    """Print each story with its matching articles."""
+    by_story: dict[str, list[SearchHit]] = {}
+    for hit in results.hits:
+        by_story.setdefault(hit.story, []).append(hit)
+    found = {one.story: one.found for one in results.stories}
+    blocks = []
+    for story, hits in by_story.items():
+        matching = counted(max(found.get(story, 0), len(hits)), "matching article")
+        headline = one_line(hits[0].story_title) or "Untitled"
+        blocks.append(
+            show.wrapped(
+                "\n".join([headline, f"{story}, {matching}", *map(_hit_lines, hits)])
+            )
+        )
+    show.out("\n".join(blocks))
+
+
+def _hit_lines(hit: "SearchHit") -> str:
+    """Return id, time, outlet and title of a hit, and its snippet; one line if there is no terminal."""
+    now = utc_now()
+    line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
+    if hit.title and hit.title != hit.story_title:
+        line += f": {one_line(hit.title)}"
+    said = [one_line(hit.snippet)] if hit.snippet else []
+    return (" | " if show.terminal_width() is None else "\n    ").join([line, *said])

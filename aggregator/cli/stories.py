@@ -1,0 +1,216 @@
+"""The command `stories`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import attrgetter
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
+
+from aggregator.cli import filters
+from aggregator.cli import output as show
+from aggregator.cli.context import Context, missing_database
+from aggregator.cli.output import flag, option
+from aggregator.config.messages import NO_SOURCES
+
+if TYPE_CHECKING:
+    from aggregator.model.core import StoryView
+    from aggregator.model.read_model import (
+        StoryFilter,
+        StoryPage,
+    )
+    from aggregator.store.read.reader import StoryReader
+
+# Columns of the CSV, and the attribute of `StoryView` in each.
+_STORY_CSV = {
+    "id": "id",
+    "title": "title",
+    "articles": "article_count",
+    "outlets": "outlet_count",
+    "reports": "report_count",
+    "first_published": "first_published",
+    "last_published": "last_published",
+    "updated": "updated",
+    "language": "language",
+    "summary": "summary",
+}
+
+
+def stories(
+    context: Context,
+    query: filters.Query = "",
+    since: filters.Since = "",
+    until: filters.Until = "",
+    min_outlets: filters.MinOutlets = None,
+    min_reports: filters.MinReports = None,
+    outlet: filters.Outlet = "",
+    folder: filters.Folder = "",
+    language: filters.Language = "",
+    name: filters.Name = "",
+    topic: filters.Topic = "",
+    kind: filters.Kind = "",
+    saved: filters.Saved = "",
+    limit: Annotated[
+        int, option("--limit", "N", "List at most N stories.", min=1)
+    ] = 50,
+    after: Annotated[
+        str,
+        option(
+            "--next", "CURSOR", "Continue after the `next` of an earlier JSON list."
+        ),
+    ] = "",
+    by_article: Annotated[
+        bool, flag("--articles", "List the articles of the stories, one each row.")
+    ] = False,
+    format_: show.ListFormat = "table",
+) -> None:
+    """List stories, the last bumped first.
+
+    The table counts articles (art), outlets (out) and independent reports (rep).
+
+    \b
+    Examples:
+      aggregator stories --since 7d --min-reports 2
+      aggregator stories --query '"central bank" rate*' --language en
+      aggregator stories --limit 1000000 --format csv > stories.csv
+      aggregator stories --limit 1000000 --articles --format csv > articles.csv
+    """
+    from msgspec.structs import replace
+
+    from aggregator.store.read.reader import StoryReader
+
+    typed = filters.typed(
+        query,
+        since,
+        until,
+        min_outlets,
+        min_reports,
+        outlet,
+        folder,
+        language,
+        name,
+        topic,
+        kind,
+    )
+    with context.obj.reading() as (config, database):
+        wanted = filters.parsed(config, typed, limit, saved).filter
+        reader = StoryReader(database)
+        pages = reader.pages(replace(wanted, after=after or None))
+        first = next(pages)
+        if first.stories or format_ != "table":
+            listed = _with_note(chain([first], pages), reader, wanted, format_)
+            (_print_articles if by_article else _print)(listed, format_)
+            return
+        from aggregator.store.read.statistics import statistics
+
+        stored = dict(statistics(database))
+        nearest = reader.nearest_search(wanted.query) if wanted.query else None
+    if nearest:
+        show.say(
+            f"No story has these words. Try: aggregator stories --query {quote(nearest)}"
+        )
+    elif stored["stories"]:
+        show.say(f"No story matches these filters ({stored['stories']} stored).")
+    elif missing_database(config) is None:
+        todo = "`aggregator run` polls the sources" if stored["sources"] else NO_SOURCES
+        show.say(
+            f"No stories yet; {todo}. Articles in files: `aggregator ingest FOLDER`."
+        )
+
+
+def _with_note(
+    pages: "Iterable[StoryPage]",
+    reader: "StoryReader",
+    wanted: "StoryFilter",
+    format_: str,
+) -> "Iterator[StoryPage]":
+    """Yield the pages, and say at the end if stories are left out, unless a table shows as many as fit."""
+    for page in pages:
+        yield page
+    if page.next is not None and format_ != "table":
+        show.say(
+            f"{wanted.limit:,} of {reader.count(wanted):,} stories; --limit shows more"
+        )
+
+
+def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
+    """Print the stories page by page."""
+    from aggregator.web.story_json import story_in_list
+
+    stories = (story for page in pages for story in page.stories)
+    if format_ == "json":
+        _json(pages, "stories", lambda story: [story_in_list(story)])
+    elif format_ == "jsonl":
+        for one in stories:
+            show.json_line(story_in_list(one))
+    elif format_ == "csv":
+        show.write_csv(
+            tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories)
+        )
+    else:
+        columns = ("id", "last report", "art", "out", "rep", "title")
+        values = (
+            "id",
+            "last_published",
+            "article_count",
+            "outlet_count",
+            "report_count",
+            "title",
+        )
+        show.table(columns, map(attrgetter(*values), stories), wide=("title",))
+
+
+def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
+    """Print the articles of the stories page by page."""
+    from aggregator.web.story_json import ListedArticleJson, articles_in_list
+
+    articles = (
+        article
+        for page in pages
+        for story in page.stories
+        for article in articles_in_list(story)
+    )
+    if format_ == "json":
+        _json(pages, "articles", articles_in_list)
+    elif format_ == "jsonl":
+        for article in articles:
+            show.json_line(article)
+    elif format_ == "csv":
+        columns = ListedArticleJson.__struct_fields__  # as the keys of the JSON
+        show.write_csv(columns, map(attrgetter(*columns), articles))
+    else:
+        columns = ("story", "id", "published", "outlet", "title")
+        show.table(columns, map(attrgetter(*columns), articles), wide=("title",))
+
+
+def _json(
+    pages: "Iterable[StoryPage]",
+    key: str,
+    rows_of: "Callable[[StoryView], Iterable[object]]",
+) -> None:
+    """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
+    from aggregator.web.sanitise import encode_json
+
+    comma, cursor = b"", None
+    show.out(b'{"' + key.encode() + b'":[')
+    for page in pages:
+        for row in chain.from_iterable(map(rows_of, page.stories)):
+            show.out(comma + encode_json(row))
+            comma = b","
+        cursor = page.next
+    show.out(b'],"next":' + encode_json(cursor) + b"}\n")
+
+
+def hint(reader: "StoryReader", id_: str, kind: str) -> str:
+    """Return what an unknown id of this kind is, or else how to find one."""
+    from aggregator.model.core import StoryView
+
+    if reader.gone(id_):
+        return "it was removed"
+    if kind == "story" and (found := reader.article(id_)) is not None:
+        return f"this is the id of an article; show its story with: aggregator story {found.story}"
+    if kind == "article" and isinstance(reader.story(id_), StoryView):
+        return (
+            f"this is the id of a story; show its articles with: aggregator story {id_}"
+        )
+    command = "aggregator stories" if kind == "story" else "aggregator story ID"
+    return f"list them with `{command}`, or find them with `aggregator search TEXT`"

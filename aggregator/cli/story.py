@@ -1,0 +1,102 @@
+"""The command `story`."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from aggregator.cli import output as show
+from aggregator.cli.context import Context
+from aggregator.cli.output import argument
+from aggregator.model.core import utc_now
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.model.core import StoryText, StoryView
+    from aggregator.model.read_model import (
+        MachineSummary,
+    )
+from aggregator.cli.stories import hint
+
+
+def story(
+    context: Context,
+    id_: Annotated[
+        str,
+        argument("ID", "Show the story with this id (see `aggregator stories`)."),
+    ],
+    format_: show.TextOrJson = "text",
+) -> None:
+    """Show a story: what its reports say, and its articles.
+
+    The output has the lead of one report, the title and first sentence of each other one, quotations, and
+    for each article its id (for `aggregator explain`) and the original if it is a copy.
+
+    \b
+    Examples:
+      aggregator story STORY
+      aggregator story STORY --format json
+    """
+    from aggregator.model.read_model import StoryRedirect
+    from aggregator.store.read.reader import StoryReader
+    from aggregator.web import story_json
+    from aggregator.web.excerpts import for_reader_with_summary
+
+    with context.obj.reading() as (config, database):
+        reader = StoryReader(database, config.effective_tuning)
+        found = reader.story(id_)
+        if isinstance(found, StoryRedirect):
+            show.say(f"{id_} was merged into {found.to}")
+            found = reader.story(found.to)
+        if found is None or isinstance(found, StoryRedirect):
+            raise UsageError(f"there is no story {id_}; {hint(reader, id_, 'story')}")
+        text, machine_written = reader.text_with_summary(found.id)
+    _, _, summarised = for_reader_with_summary(found, text, machine_written, "owner", 0)
+    if format_ == "json":
+        show.json_line(story_json.whole_story(found, text, summarised))
+    else:
+        assert text is not None, "an existing story can be rendered"
+        show.out(show.wrapped(_story_text(found, text, summarised)))
+
+
+def _source_or_counts(story: "StoryView") -> str:
+    """Return outlet and time of the only article of a story; of several, the three counts in words."""
+    from aggregator.config.messages import story_numbers
+    from aggregator.stories.plain_text import source_of
+
+    if len(story.articles) == 1:
+        return source_of(story.articles[0])
+    outlets = story.outlet_count, story.unknown_outlet_count
+    return ", ".join(
+        reversed(story_numbers(story.report_count, *outlets, story.article_count))
+    )
+
+
+def _story_text(
+    story: "StoryView", text: "StoryText", summarised: "MachineSummary | None"
+) -> str:
+    """Return what a story shows: of one text all of it, else the lead, the openings and quotations."""
+    from aggregator.stories.plain_text import NO_OUTLET, as_text
+
+    return filled(
+        "story.txt",
+        {"cell": partial(show.cell, now=utc_now())},
+        story=story,
+        counts=_source_or_counts(story),
+        single=story.articles[0].text if len(story.articles) == 1 else "",
+        text=text,
+        reports=as_text(text, story.articles),
+        summarised=summarised,
+        outlets={article.id: article.outlet for article in story.articles},
+        no_outlet=NO_OUTLET,
+    )
+
+
+def filled(
+    template: str, own_filters: Mapping[str, Callable[..., Any]], **values: object
+) -> str:
+    """Return a text by a template, which may use `own_filters`, too; without a newline at its end."""
+    from aggregator.web.jinja import environment
+
+    templates = environment().overlay(finalize=None)
+    templates.filters |= own_filters
+    return templates.get_template(template).render(values).rstrip("\n")

@@ -1,0 +1,142 @@
+"""Commands that change stories: what a running daemon does for them, else this process."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from aggregator.cli.context import Settings, missing_database
+from aggregator.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from aggregator.config.settings import Config
+    from aggregator.intake.pipeline import Pipeline
+    from aggregator.intake.workers.executor import Executor
+    from aggregator.model.core import FrozenStruct
+    from aggregator.store.engine.database import Database
+    from aggregator.store.maintenance.row_stream import Advance
+    from aggregator.store.stories.commands import CommandKind
+
+# To wait for a running daemon, which runs commands between two batches
+PATIENCE_SECONDS = 60.0
+
+
+@contextmanager
+def written_before(settings: Settings) -> "Iterator[tuple[Config, Database]]":
+    """Yield the configuration and an existing database to write to. Raises UsageError if there is none."""
+    missing = missing_database(settings.load())
+    if missing is not None:
+        raise UsageError(
+            f"there is no database at {missing} yet; create one with `aggregator ingest FOLDER`"
+        )
+    with settings.writing() as opened:
+        yield opened
+
+
+class WriterSession:
+    """Runs commands in this process if it can become the writer; else queues them for the writer.
+
+    Commands run in the order in which they were queued: this process first runs those that were queued for a
+    writer that has ended since.
+    """
+
+    def __init__(self, config: "Config", database: "Database") -> None:
+        from aggregator.store.engine.writer_lease import WriterLease
+
+        self._config = config
+        self._database = database
+        self._lock = WriterLease(database)
+        self.is_writer = False
+        # The number of the last command that was queued
+        self.queued_as: int | None = None
+
+    def __enter__(self) -> "WriterSession":
+        self._become_writer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    @property
+    def database(self) -> "Database":
+        """The database for what only the writer may write."""
+        return self._lock.fenced
+
+    def carry_out(
+        self,
+        kind: "CommandKind",
+        command: "FrozenStruct",
+        *,
+        no_wait: bool = False,
+        patience_seconds: float = PATIENCE_SECONDS,
+        advance: "Advance" = lambda _count: None,
+    ) -> Any:
+        """Execute a command and return its answer; if another process is the writer, that process does it.
+
+        Becomes the writer if that process ends. None: no answer after `patience_seconds`, with `no_wait` at
+        once. `advance` is called with the progress in this process.
+        """
+        from aggregator.intake import command_handlers
+        from aggregator.intake.workers.executor import InlineExecutor
+        from aggregator.intake.workers.factory import workers
+        from aggregator.model.core import utc_now
+
+        handler = command_handlers.HANDLERS[kind]
+        if self.is_writer:  # only regrouping needs workers
+            with (
+                workers(self._config)
+                if kind == "recluster"
+                else nullcontext(InlineExecutor()) as executor
+            ):
+                pipeline = make_pipeline(self._config, self._lock.fenced, executor)
+                return handler.execute(pipeline.writer, command, None, advance)
+        payload = msgspec.json.encode(command)
+        number = self.queued_as = command_handlers.enqueue(
+            self._database, utc_now(), kind, payload
+        )
+        ends = time.monotonic() + (0.0 if no_wait else patience_seconds)
+        while True:
+            left = ends - time.monotonic()
+            answer = command_handlers.wait_for_answer(
+                self._database, number, patience_seconds=min(1.0, max(0.0, left))
+            )
+            if answer is not None:
+                return msgspec.json.decode(answer, type=handler.answer)
+            if left <= 0:
+                return None
+            self._become_writer()
+
+    def _become_writer(self) -> None:
+        """Become the writer if there is none; then run the commands that were queued for the last one."""
+        from aggregator.intake import command_handlers
+        from aggregator.intake.workers.factory import workers
+
+        self.is_writer = self.is_writer or self._lock.become_writer()
+        if self.is_writer and command_handlers.pending_commands(self._database):
+            with workers(self._config) as executor:
+                make_pipeline(self._config, self._lock.fenced, executor).run_commands()
+
+
+def make_pipeline(
+    config: "Config",
+    database: "Database",
+    executor: "Executor",
+    *,
+    texts_here: bool = False,
+) -> "Pipeline":
+    """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
+    from aggregator.intake.configured import story_options
+    from aggregator.intake.pipeline import Pipeline
+    from aggregator.model.core import utc_now
+
+    options = story_options(config)
+    return Pipeline(
+        database,
+        executor,
+        config.effective_tuning,
+        utc_now,
+        options,
+        texts_here=texts_here,
+    )

@@ -70,14 +70,14 @@ def extract_article(html_or_bytes: str | bytes, url: str | None = None) -> Artic
     charset, page = None, html_or_bytes
     if isinstance(page, str):
         charset, page = "utf-8", page.encode("utf-8", "replace")
-    item = PrepareItem(
+    prepared = PrepareItem(
         entry=Entry(source=url or "", url=url, authority="page"),
         seen=utc_now(),
         page=page,
         page_url=url,
         page_charset=charset,
     )
-    return prepared_preview(InlineExecutor(), Tuning(), url or "", item)
+    return prepared_preview(InlineExecutor(), Tuning(), url or "", prepared)
 
 
 def group_records(

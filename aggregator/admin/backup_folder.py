@@ -63,7 +63,7 @@ def backups(config: Config) -> list[Backup]:
     except OSError:
         return []
     name = database_name(config.database_url)
-    found = []
+    kept = []
     for path in paths:
         match = _NAME.fullmatch(path.name)
         if match is None or match[1] != name:
@@ -73,10 +73,10 @@ def backups(config: Config) -> list[Backup]:
             size = path.stat().st_size
         except (ValueError, OSError):  # not a time, or deleted meanwhile
             continue
-        found.append(
+        kept.append(
             Backup(path=path, made_at=made_at, size_bytes=size, before=match[3])
         )
-    return sorted(found, key=lambda one: (one.made_at, one.path), reverse=True)
+    return sorted(kept, key=lambda one: (one.made_at, one.path), reverse=True)
 
 
 def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
@@ -89,7 +89,7 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
     is_late = due is not None and now > due + dt.timedelta(
         seconds=_LATE_SHARE * (every or 0)
     )
-    made = (
+    newest = (
         "there is none yet"
         if last is None
         else f"the last one is from {last.made_at:%Y-%m-%d}"
@@ -99,7 +99,7 @@ def backup_state(config: Config, database: Database, now: dt.datetime) -> Backup
         last=None if last is None else last.made_at,
         next=due,
         size_bytes=None if last is None else last.size_bytes,
-        words=f"a backup is overdue: {made}" if is_late else None,
+        words=f"a backup is overdue: {newest}" if is_late else None,
     )
 
 
@@ -121,7 +121,7 @@ def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime 
 
 def _last(config: Config, now: dt.datetime) -> Backup | None:
     # A backup with a future time was made while the clock was wrong; it must not delay the next one.
-    return next((one for one in backups(config) if one.made_at <= now), None)
+    return next((backup for backup in backups(config) if backup.made_at <= now), None)
 
 
 class _StoppedError(Exception):
@@ -198,7 +198,9 @@ def back_up_as_configured(
     back_up(database, file, progress)
     keep = config.backup.keep if before is None else _KEPT_BEFORE_UPGRADES
     same_kind = [
-        one for one in backups(config) if (one.before is None) == (before is None)
+        backup
+        for backup in backups(config)
+        if (backup.before is None) == (before is None)
     ]
     for old in same_kind[keep:]:
         if old.path != file:  # which is not the newest by name if the clock went back

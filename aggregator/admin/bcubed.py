@@ -136,7 +136,7 @@ def measure_outlets(
     members, events = _members(stories, clusters)
 
     def count(group: Collection[str]) -> int:
-        return len({outlets.get(one, one) for one in group})
+        return len({outlets.get(key, key) for key in group})
 
     several = [group for group in members if count(group) > 1]
     single = [group for group in members if len(group) > 1 and count(group) == 1]
@@ -217,7 +217,7 @@ def measure_sagas(stories: Groups, clusters: Groups, sagas: Groups) -> SagaMetri
 
 def _is_in_one(group: Collection[str], others: Groups) -> bool:
     """Return whether all articles of a group are in one group of the other kind."""
-    return len({others[one] for one in group}) == 1
+    return len({others[key] for key in group}) == 1
 
 
 def _members(

@@ -73,9 +73,9 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 def _secrets(config: Config) -> Iterator[Finding]:
     named = [
-        Path(str(one))
-        for key, one in _leaves(config.model_dump())
-        if _is_secret_file(key) and one
+        Path(str(value))
+        for key, value in _leaves(config.model_dump())
+        if _is_secret_file(key) and value
     ]
     # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
     files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
@@ -105,11 +105,11 @@ def _holds_secrets(config: Config) -> bool:
     leaves = list(_leaves(config.model_dump()))
     addresses = [
         config.database or "",
-        *(str(one) for key, one in leaves if key in ("feed", "page") and one),
+        *(str(value) for key, value in leaves if key in ("feed", "page") and value),
     ]
-    named = (_USER_WITHOUT_PASSWORD.sub("://", one) for one in addresses)
-    return any(one != redact(one) for one in named) or any(
-        isinstance(one, SecretStr) for key, one in leaves if key != "url"
+    named = (_USER_WITHOUT_PASSWORD.sub("://", value) for value in addresses)
+    return any(value != redact(value) for value in named) or any(
+        isinstance(value, SecretStr) for key, value in leaves if key != "url"
     )
 
 
@@ -190,12 +190,14 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    found = [*_source_mistakes(config), *_query_mistakes(config)]
+    mistakes = [*_source_mistakes(config), *_query_mistakes(config)]
     for number, hook in enumerate(config.webhooks):
         try:
             web_address(hook.url.get_secret_value())
         except ConfigError:  # whose words may have the address, which is a secret
-            found.append(f"webhooks.{number}.url: this is not an http or https address")
+            mistakes.append(
+                f"webhooks.{number}.url: this is not an http or https address"
+            )
     checks: tuple[Callable[[], object], ...] = (
         lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
@@ -204,16 +206,16 @@ def check(config: Config) -> None:
         lambda: summary_key(config),
         lambda: _check_backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
-        lambda: found or mutes_of(config),
+        lambda: mistakes or mutes_of(config),
         lambda: recipients_from(config),
     )
     for check_one in checks:
         try:
             check_one()
         except ConfigError as error:
-            found += str(error).splitlines()
-    if found:
-        raise located(ConfigError("\n".join(found)), config)
+            mistakes += str(error).splitlines()
+    if mistakes:
+        raise located(ConfigError("\n".join(mistakes)), config)
 
 
 def _check_public_url(config: Config) -> None:
@@ -246,20 +248,25 @@ def _source_mistakes(config: Config) -> Iterator[str]:
     now = utc_now()
     # (key, value) that must be unique → index of its first source
     first: dict[tuple[str, str], int] = {}
-    for number, one in enumerate(config.sources):
+    for number, configured in enumerate(config.sources):
         at = f"sources.{number}"
-        if one.language is not None and primary_language(one.language) is None:
+        if (
+            configured.language is not None
+            and primary_language(configured.language) is None
+        ):
             yield f"{at}.language: use a tag of two or three letters, such as en or pt"
         try:
-            source = configured_source(number, one, config, now)
+            source = configured_source(number, configured, config, now)
         except ConfigError as error:
             yield str(error)
             continue
-        comparable = os.path.normpath if source_kind(one.kind).is_local else address_key
+        comparable = (
+            os.path.normpath if source_kind(configured.kind).is_local else address_key
+        )
         place = comparable(source.address)
         same = {
             what: before
-            for what, value in ((source.kind, place), ("name", one.name))
+            for what, value in ((source.kind, place), ("name", configured.name))
             if value is not None
             and (before := first.setdefault((what, value), number)) != number
         }

@@ -32,7 +32,7 @@ def examine(config: Config) -> Iterator[Finding]:
         yield from _within(context, disk_findings, "the disk of the database")
         findings = list(_within(context, database_findings, "the database"))
         yield from findings
-        if any(one.level == "problem" for one in findings):
+        if any(finding.level == "problem" for finding in findings):
             # The contents and the daemon cannot be checked without a usable database
             return
         yield from _within(context, mode_findings, "the folder of backups")

@@ -128,7 +128,9 @@ def place_records(
                 is_late_page=leads is not None,
             )
         numbers += [
-            item.entry_no for item in accepted.accepted if item.entry_no is not None
+            result.entry_no
+            for result in accepted.accepted
+            if result.entry_no is not None
         ]
         for placed in pipeline.place_waiting():
             progress(len(placed))
@@ -152,7 +154,7 @@ def leads_of(
 def _evaluated_records(
     connection: Connection, records: Sequence[LabelledRecord], numbers: Sequence[int]
 ) -> list[EvaluatedRecord]:
-    results = {one.entry_no: one for one in inbox.results(connection, numbers)}
+    results = {stored.entry_no: stored for stored in inbox.results(connection, numbers)}
     evaluated = []
     for number, (entry_no, record) in enumerate(zip(numbers, records, strict=True)):
         result, score = results[entry_no], None

@@ -105,24 +105,28 @@ def evaluation(
     cpu: float,
     loose: LoosePairs,
 ) -> Evaluation:
-    stories = {one.key: one.story for one in records}
+    stories = {evaluated.key: evaluated.story for evaluated in records}
     clusters = {
-        one.key: one.record.cluster for one in records if one.record.cluster is not None
+        evaluated.key: evaluated.record.cluster
+        for evaluated in records
+        if evaluated.record.cluster is not None
     }
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
-    unread = [one for one in records if one.result.story is None]
-    story_of_id = {one.record.id: one.story for one in records}
+    unread = [evaluated for evaluated in records if evaluated.result.story is None]
+    story_of_id = {evaluated.record.id: evaluated.story for evaluated in records}
     event_of_id = {
-        one.record.id: one.record.cluster
-        for one in records
-        if one.record.cluster is not None
+        evaluated.record.id: evaluated.record.cluster
+        for evaluated in records
+        if evaluated.record.cluster is not None
     }
     outlets = {
-        one.record.id: one.record.entry.outlet
-        for one in records
-        if one.record.entry.outlet
+        evaluated.record.id: evaluated.record.entry.outlet
+        for evaluated in records
+        if evaluated.record.entry.outlet
     }
-    titles = {one.record.id: one.record.entry.title for one in records}
+    titles = {
+        evaluated.record.id: evaluated.record.entry.title for evaluated in records
+    }
     return Evaluation(
         labelled=measure(stories, clusters) if clusters else None,
         dataset=dataset,
@@ -140,7 +144,7 @@ def evaluation(
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=dict(Counter(map(_reason, unread)).most_common()),
         failed_jobs=sum(map(_has_failed, unread)),
-        repeated_ids=len(records) - len({one.record.id for one in records}),
+        repeated_ids=len(records) - len({evaluated.record.id for evaluated in records}),
         seconds=seconds,
         articles_per_second=len(records) / seconds,
         articles_per_cpu_second=len(records) / cpu if cpu else 0.0,
@@ -151,18 +155,21 @@ def evaluation(
 
 def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
     """Measure each month by itself, if sagas are labelled."""
-    if not any(one.record.saga for one in records):
+    if not any(record.record.saga for record in records):
         return ()
     months = defaultdict(list)
-    for one in records:
-        if one.record.entry.published is not None and one.record.cluster is not None:
-            months[one.record.entry.published.time.strftime("%Y-%m")].append(one)
+    for record in records:
+        if (
+            record.record.entry.published is not None
+            and record.record.cluster is not None
+        ):
+            months[record.record.entry.published.time.strftime("%Y-%m")].append(record)
     return tuple(
         MonthEvaluation(
             month=month,
             metrics=_saga_metrics(month_records),
             sure_reports=_saga_metrics(
-                [one for one in month_records if one.record.is_sure_report]
+                [record for record in month_records if record.record.is_sure_report]
             ),
         )
         for month, month_records in sorted(months.items())
@@ -171,20 +178,27 @@ def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
 
 def _saga_metrics(records: Sequence[EvaluatedRecord]) -> SagaMetrics:
     return measure_sagas(
-        {one.key: one.story for one in records},
+        {evaluated.key: evaluated.story for evaluated in records},
         {
-            one.key: one.record.cluster
-            for one in records
-            if one.record.cluster is not None
+            evaluated.key: evaluated.record.cluster
+            for evaluated in records
+            if evaluated.record.cluster is not None
         },
-        {one.key: one.record.saga for one in records if one.record.saga is not None},
+        {
+            evaluated.key: evaluated.record.saga
+            for evaluated in records
+            if evaluated.record.saga is not None
+        },
     )
 
 
 def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
     """Return the key of the original that the program found, by key; None if it is no copy."""
-    key_of = {one.result.article: one.key for one in records}
-    return {one.key: key_of.get(one.result.copy_of or "") for one in records}
+    key_of = {evaluated.result.article: evaluated.key for evaluated in records}
+    return {
+        evaluated.key: key_of.get(evaluated.result.copy_of or "")
+        for evaluated in records
+    }
 
 
 def _labelled_copies(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
@@ -193,9 +207,9 @@ def _labelled_copies(records: Sequence[EvaluatedRecord]) -> dict[str, str | None
     An id stands for the first record with it; an original that is not in the dataset gets a key of its own.
     """
     key_of: dict[str, str] = {}
-    for one in records:
-        key_of.setdefault(one.record.id, one.key)
-    copy_links = {one.key: one.record.copy_of for one in records}
+    for evaluated in records:
+        key_of.setdefault(evaluated.record.id, evaluated.key)
+    copy_links = {evaluated.key: evaluated.record.copy_of for evaluated in records}
     return {
         key: key_of.get(original, f"?{original}") if original else None
         for key, original in copy_links.items()
@@ -221,19 +235,19 @@ def _has_failed(one: EvaluatedRecord) -> bool:
 
 
 def assignments(records: Sequence[EvaluatedRecord]) -> list[Assignment]:
-    id_of = {one.key: one.record.id for one in records}
+    id_of = {evaluated.key: evaluated.record.id for evaluated in records}
     copy_links = _copies_of(records)
     # Of a copy of a copy the original, which came earlier
     for key, original in copy_links.items():
         copy_links[key] = copy_links.get(original or "") or original
     return [
         Assignment(
-            id=one.record.id,
-            story=one.story,
-            copy_of=id_of.get(copy_links[one.key] or ""),
-            score=one.score,
+            id=evaluated.record.id,
+            story=evaluated.story,
+            copy_of=id_of.get(copy_links[evaluated.key] or ""),
+            score=evaluated.score,
         )
-        for one in records
+        for evaluated in records
     ]
 
 

@@ -76,28 +76,28 @@ def extract(
     tuning = source_tuning(config.effective_tuning)
     with workers(config) as executor:
         parsing_mail = partial(parse_mail, executor, tuning=tuning)
-        for one in what:
-            if is_address(one) and not is_remote(one):
-                yield _page(config, executor, one)
+        for path in what:
+            if is_address(path) and not is_remote(path):
+                yield _page(config, executor, path)
                 continue
             problem = "there is no file in it that can be read"
             try:
-                for found in open_source(
-                    one,
+                for entry in open_source(
+                    path,
                     tuning=tuning,
                     seen=utc_now(),
                     parse_mail=parsing_mail,
                     chosen=chosen,
                 ):
                     problem = ""
-                    if isinstance(found, InputEntry):
-                        notes.add(found.keys)
-                    yield _preview(config, executor, _name(one, found.where), found)
+                    if isinstance(entry, InputEntry):
+                        notes.add(entry.keys)
+                    yield _preview(config, executor, _name(path, entry.where), entry)
             except AggregatorError as error:
                 problem = str(error)
             if problem:
                 yield UnreadInput(
-                    what=_as_utf8(shown(one)), verdict="empty", reason=problem
+                    what=_as_utf8(shown(path)), verdict="empty", reason=problem
                 )
 
 
@@ -147,14 +147,14 @@ def _page(config: Config, executor: Executor, url: str) -> ExtractPreview:
         return UnreadInput(
             what=url, verdict=verdict_of(error) or "empty", reason=str(error)
         )
-    item = PrepareItem(
+    prepared = PrepareItem(
         entry=Entry(source=url, url=url, authority="page"),
         seen=utc_now(),
         page=fetched.body,
         page_url=fetched.url_final,
         page_charset=fetched.charset,
     )
-    return prepared_preview(executor, config.effective_tuning, url, item)
+    return prepared_preview(executor, config.effective_tuning, url, prepared)
 
 
 def prepared_preview(

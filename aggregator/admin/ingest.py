@@ -178,17 +178,17 @@ class Ingest:
 
         Raises UsageError if nothing of `what` exists; a missing part is rejected.
         """
-        missing = [one for one in what if not _exists(one)]
+        missing = [path for path in what if not _exists(path)]
         if missing and len(missing) == len(what):
-            raise UsageError("\n".join(f"{one}: {_MISSING}" for one in missing))
+            raise UsageError("\n".join(f"{path}: {_MISSING}" for path in missing))
         self._newest_before = self._read(partial(counter_value, name="story"))
-        archives = [what] if as_one else [[one] for one in what]
-        sizes = [sum(map(_size, some)) for some in archives]
+        archives = [what] if as_one else [[path] for path in what]
+        sizes = [sum(map(_size, paths)) for paths in archives]
         done = 0
-        for number, some in enumerate(archives):
+        for number, paths in enumerate(archives):
             progress = Progress()
             for _ in self._accept_all(
-                _chunks(self._items(some, progress, as_one=as_one))
+                _chunks(self._items(paths, progress, as_one=as_one))
             ):
                 total = progress.total_bytes
                 following = sum(sizes[number + 1 :])
@@ -219,16 +219,16 @@ class Ingest:
         )
         waiting = [*self._unrendered]
         while self._pipeline is not None and (waiting or time.monotonic() < ends):
-            some, waiting = (
+            rendered, waiting = (
                 waiting[:RENDERED_AT_ONCE] or None,
                 waiting[RENDERED_AT_ONCE:],
             )
             if (
-                not render_next(self._database, RENDERED_AT_ONCE, tuning, of=some)
+                not render_next(self._database, RENDERED_AT_ONCE, tuning, of=rendered)
                 and not waiting
             ):
                 break
-            yield len(some or ())
+            yield len(rendered or ())
 
     @property
     def waiting(self) -> int:
@@ -287,23 +287,23 @@ class Ingest:
         while numbers := list(itertools.islice(self._pending, _RESULTS_AT_ONCE)):
             results = self._read(partial(inbox.results, numbers=numbers))
             extended = {
-                one.story
-                for one in results
-                if one.story and one.outcome in ("joined", "copy")
+                result.story
+                for result in results
+                if result.story and result.outcome in ("joined", "copy")
             }
             extended -= self._extended
             self._extended |= self._read(
                 partial(reader.of_before, ids=extended, newest=self._newest_before)
             )
-            for one in results:
-                if one.outcome is None:
+            for result in results:
+                if result.outcome is None:
                     continue
-                where, record_id = self._pending.pop(one.entry_no)
-                if one.outcome == "refused":
-                    self._reject(where, one.reason or "refused")
+                where, record_id = self._pending.pop(result.entry_no)
+                if result.outcome == "refused":
+                    self._reject(where, result.reason or "refused")
                 else:
-                    self._counts[one.outcome] += 1
-                    self._record_ids.became(one.article, record_id, one.outcome)
+                    self._counts[result.outcome] += 1
+                    self._record_ids.became(result.article, record_id, result.outcome)
             if any(number in self._pending for number in numbers):
                 break
         return len(self._pending)
@@ -319,27 +319,27 @@ class Ingest:
         self, what: Sequence[str], progress: Progress, *, as_one: bool
     ) -> Iterator[_ReadItem]:
         """Yield the entries and problems of these arguments of the command; `as_one`: sorted together."""
-        feeds = [one for one in what if is_address(one) and not is_remote(one)]
-        for one in feeds:
-            yield from self._fetched(one)
-        files = [one for one in what if one not in feeds]
+        feeds = [path for path in what if is_address(path) and not is_remote(path)]
+        for path in feeds:
+            yield from self._fetched(path)
+        files = [path for path in what if path not in feeds]
         folders: dict[str, Path | None] = {}
         inputs = itertools.chain.from_iterable(
-            self._inputs(one, progress, folders) for one in files
+            self._inputs(path, progress, folders) for path in files
         )
-        found: Iterator[_ReadItem] = itertools.chain.from_iterable(
-            entries_of(item, self._now(), self._executor, self._all_tuning)
-            for item in inputs
+        entries: Iterator[_ReadItem] = itertools.chain.from_iterable(
+            entries_of(entry, self._now(), self._executor, self._all_tuning)
+            for entry in inputs
         )
         # A pipe may never end, so it is not sorted by itself
         if as_one or files != ["-"]:
-            found = in_order_of_time(found, progress, as_one_file=as_one)
-        for item in found:
-            folder = folders.get(_shown_name(item.file))
-            if isinstance(item, InputEntry) and folder is not None:
-                yield replace(item, entry=self._with_folder_name(item.entry, folder))
+            entries = in_order_of_time(entries, progress, as_one_file=as_one)
+        for entry in entries:
+            folder = folders.get(_shown_name(entry.file))
+            if isinstance(entry, InputEntry) and folder is not None:
+                yield replace(entry, entry=self._with_folder_name(entry.entry, folder))
             else:
-                yield item
+                yield entry
 
     def _inputs(
         self, what: str, progress: Progress, folders: dict[str, Path | None]
@@ -369,9 +369,9 @@ class Ingest:
             yield InputProblem(where=where, reason=str(error), file=where)
             return
         folder = _folder_of(what)
-        for item in inputs:
-            folders[_shown_name(item.file)] = folder
-            yield item
+        for entry in inputs:
+            folders[_shown_name(entry.file)] = folder
+            yield entry
 
     def _listed(self, span: ArchiveSpan) -> PageList:
         """Have a worker list a part of an archive."""
@@ -453,7 +453,7 @@ class Ingest:
             if chunk is None:
                 return None
             accepted = self._accept(chunk)
-            articles = [one.article for one in accepted]
+            articles = [result.article for result in accepted]
             last = self._read(lambda connection: inbox.last_ready(connection, articles))
             reached.append(max(last, reached[-1] if reached else 0))
             self._collect_results()
@@ -468,8 +468,10 @@ class Ingest:
                 yield
 
     def _accept(self, chunk: Sequence[_ReadItem]) -> Sequence[AcceptResult]:
-        read = [one for one in chunk if isinstance(one, InputEntry)]
-        entries = [one.entry for one in read]
+        read = [
+            entry_read for entry_read in chunk if isinstance(entry_read, InputEntry)
+        ]
+        entries = [entry_read.entry for entry_read in read]
         now = self._now()
         # For feeds as when they are polled, for files never.
         wants_page = [
@@ -485,30 +487,37 @@ class Ingest:
                 connection, entries, seen=seen, wants_page=wants_page
             ).accepted
             self._note_rejected(connection, chunk, now)
-            known = [one.article for one in accepted if one.outcome != "new"]
+            known = [
+                entry_read.article
+                for entry_read in accepted
+                if entry_read.outcome != "new"
+            ]
             return accepted, record_ids(connection, known)
 
         accepted, stored_ids = self._database.transact(work)
-        self._files.update(one.file for one in chunk)
+        self._files.update(entry_read.file for entry_read in chunk)
         self._counts["read"] += len(chunk)
-        for one in chunk:
-            if isinstance(one, InputProblem):
-                self._reject(one.where, one.reason)
+        for entry_read in chunk:
+            if isinstance(entry_read, InputProblem):
+                self._reject(entry_read.where, entry_read.reason)
             else:
-                self._notes.add(one.keys)
-                self._record_ids.read(one.file, one.entry)
-        for item, one in zip(accepted, read, strict=True):
-            if item.outcome == "forgotten":
-                self._reject(one.where, tombstones.REASON)
+                self._notes.add(entry_read.keys)
+                self._record_ids.read(entry_read.file, entry_read.entry)
+        for result, entry_read in zip(accepted, read, strict=True):
+            if result.outcome == "forgotten":
+                self._reject(entry_read.where, tombstones.REASON)
                 continue
-            record_id = one.entry.record_id
+            record_id = entry_read.entry.record_id
             self._record_ids.became(
-                item.article, record_id, item.outcome, stored_ids.get(item.article, ())
+                result.article,
+                record_id,
+                result.outcome,
+                stored_ids.get(result.article, ()),
             )
-            if item.entry_no is None:
+            if result.entry_no is None:
                 self._counts["known"] += 1
             else:
-                self._pending[item.entry_no] = (one.where, record_id)
+                self._pending[result.entry_no] = (entry_read.where, record_id)
         self._fetch_pages(accepted, chunk[-1].file)
         return accepted
 
@@ -516,16 +525,16 @@ class Ingest:
         self, connection: Connection, chunk: Sequence[_ReadItem], now: dt.datetime
     ) -> None:
         """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
-        started = {one.file for one in chunk} - self._files
+        started = {problem.file for problem in chunk} - self._files
         refused.clear_files(connection, [_absolute(file) for file in started])
-        problems = [one for one in chunk if isinstance(one, InputProblem)]
-        for one in problems[: max(0, REJECTED_LISTED - self._counts["refused"])]:
+        problems = [problem for problem in chunk if isinstance(problem, InputProblem)]
+        for problem in problems[: max(0, REJECTED_LISTED - self._counts["refused"])]:
             refused.note(
                 connection,
                 source="ingest",
-                item=_absolute(one.file) + one.where.removeprefix(one.file),
-                verdict=one.verdict or "unreadable",
-                reason=one.reason,
+                item=_absolute(problem.file) + problem.where.removeprefix(problem.file),
+                verdict=problem.verdict or "unreadable",
+                reason=problem.reason,
                 at=now,
             )
 
@@ -536,7 +545,7 @@ class Ingest:
         """
         if self._pipeline is None:
             return  # the writer fetches them
-        articles = [item.article for item in accepted]
+        articles = [result.article for result in accepted]
         for page in self._read(
             lambda connection: pending_pages.unfetched_pages(connection, articles)
         ):
@@ -586,10 +595,10 @@ def _size(what: str) -> int:
 def _chunks(items: Iterator[_ReadItem]) -> Iterator[list[_ReadItem]]:
     chunk: list[_ReadItem] = []
     chars = 0
-    for one in items:
-        chunk.append(one)
-        if isinstance(one, InputEntry):
-            chars += len(one.entry.html or "") + len(one.entry.text or "")
+    for entry in items:
+        chunk.append(entry)
+        if isinstance(entry, InputEntry):
+            chars += len(entry.entry.html or "") + len(entry.entry.text or "")
         if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:
             yield chunk
             chunk, chars = [], 0

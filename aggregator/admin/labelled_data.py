@@ -24,7 +24,9 @@ from aggregator.store.stories import article_views, articles, corrections
 def labels(database: Database) -> dict[str, str]:
     """Return the story of each article that an active correction names, by article id."""
     with database.read() as connection:
-        constrained = {one.article for one in corrections.all_constraints(connection)}
+        constrained = {
+            constraint.article for constraint in corrections.all_constraints(connection)
+        }
         return articles.assigned_stories(connection, constrained)
 
 

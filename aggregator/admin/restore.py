@@ -152,9 +152,9 @@ def _move_damaged(database: Database, progress: Progress) -> str | None:
         folder = file.with_name(f"damaged-{utc_now():{TIME}}")
         folder.mkdir(0o700)
         # The file last: its log and its lock must not outlive it
-        for one in reversed(files_of(file)):
-            if one.exists():
-                one.rename(folder / one.name)
+        for path in reversed(files_of(file)):
+            if path.exists():
+                path.rename(folder / path.name)
     return str(folder)
 
 

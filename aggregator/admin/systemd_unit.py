@@ -170,7 +170,7 @@ def _others_may_read(path: Path) -> bool:
     """Whether other users have permission to read the file and to traverse its folders."""
     resolved = path.resolve()
     return bool(resolved.stat().st_mode & 0o004) and all(
-        one.stat().st_mode & 0o001 for one in resolved.parents
+        folder.stat().st_mode & 0o001 for folder in resolved.parents
     )
 
 

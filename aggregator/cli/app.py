@@ -199,7 +199,11 @@ def main(arguments: list[str] | None = None) -> None:
     except UnicodeEncodeError:
         # Of what was typed only names of files need not be UTF-8.
         odd = next(
-            (one for one in typed if any("\udc80" <= sign <= "\udcff" for sign in one)),
+            (
+                word
+                for word in typed
+                if any("\udc80" <= sign <= "\udcff" for sign in word)
+            ),
             None,
         )
         if odd is None:

@@ -94,18 +94,18 @@ def _added_lines(added: "AddedSource") -> list[str]:
     """Return the lines about an added source: the feed, the alternatives, and the interval."""
     from aggregator.config.values import duration_as_typed
 
-    source, found = added.source, added.found
-    how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
-    entries = counted(found.feed.entry_count, "entry", "entries")
-    times = [entry.published.time for entry in found.feed.entries if entry.published]
+    source, feed = added.source, added.found
+    how = f" ({_HOW[feed.origin]})" if feed.origin in _HOW else ""
+    entries = counted(feed.feed.entry_count, "entry", "entries")
+    times = [entry.published.time for entry in feed.feed.entries if entry.published]
     newest = f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
     lines = [
         f"added {source.shown_name} ({source.id})",
-        f"  {source.address}{how}: {found.feed.format}, {entries}{newest}",
+        f"  {source.address}{how}: {feed.feed.format}, {entries}{newest}",
     ]
     others = [
-        one_line(f"    {one.url} {one.title}").rstrip()
-        for one in found.others[:_SHOWN_OTHERS]
+        one_line(f"    {other.url} {other.title}").rstrip()
+        for other in feed.others[:_SHOWN_OTHERS]
     ]
     lines += ["  the page also declares:", *others] if others else []
     interval = duration_as_typed(source.interval_seconds, "hms")
@@ -142,17 +142,17 @@ def remove(
     with context.obj.writing() as (config, database):
         with database.read() as connection:
             is_read_once = articles and not sources_named(connection, source)
-        found = None if is_read_once else named_source(database, source)
+        known = None if is_read_once else named_source(database, source)
 
         def remove_row() -> None:
-            if found is not None:
-                run(config, database, found)
+            if known is not None:
+                run(config, database, known)
 
         command = ForgetCommand(
-            name=found.entry_source if found else source, is_source=True
+            name=known.entry_source if known else source, is_source=True
         )
-        has_articles = found is None
-        if articles and found is not None:
+        has_articles = known is None
+        if articles and known is not None:
             with database.read() as connection:
                 has_articles = bool(
                     resolve_target(connection, command.name, is_source=True).articles
@@ -163,9 +163,9 @@ def remove(
             )
         else:
             remove_row()
-    if found is not None:
+    if known is not None:
         kept = "" if articles else "; its articles remain"
-        output.say(f"removed {found.shown_name} ({found.polled_url}){kept}")
+        output.say(f"removed {known.shown_name} ({known.polled_url}){kept}")
 
 
 def pause(context: Context, source: SourceName) -> None:
@@ -178,10 +178,10 @@ def pause(context: Context, source: SourceName) -> None:
     from aggregator.intake.manage_sources import pause as run
 
     with context.obj.writing() as (config, database):
-        found = named_source(database, source)
-        run(config, database, found)
+        known = named_source(database, source)
+        run(config, database, known)
     output.say(
-        f"paused {found.shown_name}; resume it with `aggregator sources resume {found.id}`"
+        f"paused {known.shown_name}; resume it with `aggregator sources resume {known.id}`"
     )
 
 
@@ -197,6 +197,6 @@ def resume(context: Context, source: SourceName) -> None:
     from aggregator.intake.manage_sources import resume as run
 
     with context.obj.writing() as (_, database):
-        found = named_source(database, source)
-        run(database, found)
-    output.say(f"resumed {found.shown_name}; a running daemon polls it within seconds")
+        known = named_source(database, source)
+        run(database, known)
+    output.say(f"resumed {known.shown_name}; a running daemon polls it within seconds")

@@ -39,17 +39,18 @@ def check(
 
     config = context.obj.load()
     has_problem = False
-    for one in run(config, what):
-        has_problem = has_problem or one.problem is not None
+    for result in run(config, what):
+        has_problem = has_problem or result.problem is not None
         if format_ == "jsonl":
-            output.json_line(one)
+            output.json_line(result)
         else:
             text = (
-                one.problem
-                or f"{one.format}, {counted(one.entries, 'entry', 'entries')}, {one.title!r}"
+                result.problem
+                or f"{result.format}, {counted(result.entries, 'entry', 'entries')}, {result.title!r}"
             )
             output.out(
-                "\n  ".join((f"{one.what}: {text}", *map(one_line, one.newest))) + "\n"
+                "\n  ".join((f"{result.what}: {text}", *map(one_line, result.newest)))
+                + "\n"
             )
     if has_problem:
         raise typer.Exit(3)

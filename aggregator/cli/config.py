@@ -38,8 +38,8 @@ def show_(context: Context) -> None:
         "database": shown_url(loaded.database_url)
     }
     values["sources"] = [
-        one.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
-        for one in loaded.sources
+        source.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        for source in loaded.sources
     ]
     output.out(
         redact(

@@ -147,12 +147,12 @@ def list_(context: Context, format_: show.TableOrJson = "table") -> None:
         show.say(
             "No corrections yet. Make one with `aggregator correct merge`, `split` or `move`."
         )
-    rows = [
-        f"{one.correction_no:4}  {one.at:%Y-%m-%d %H:%M}  {one.kind:6}  {'undone  ' if one.undone_at else ''}"
-        f"{one.detail.words}\n"
-        for one in corrections
-    ]
-    show.out("".join(rows))
+    for correction in corrections:
+        undone = "undone  " if correction.undone_at else ""
+        show.out(
+            f"{correction.correction_no:4}  {correction.at:%Y-%m-%d %H:%M}  "
+            f"{correction.kind:6}  {undone}{correction.detail.words}\n"
+        )
 
 
 @correct.command()

@@ -217,7 +217,7 @@ def copy(
 
     context.obj.load()
     source, target = (
-        Database(absolute_database_url(one, Path.cwd())) for one in (from_, to)
+        Database(absolute_database_url(address, Path.cwd())) for address in (from_, to)
     )
     if source.url == target.url:
         raise UsageError("FROM and TO are the same database")
@@ -271,8 +271,8 @@ def check(
 
     try:
         with context.obj.reading(must_exist=True) as (config, database):
-            found = list(faults(database))
-            is_repaired = repair and not any(fault.is_damage for fault in found)
+            problems = list(faults(database))
+            is_repaired = repair and not any(fault.is_damage for fault in problems)
             if is_repaired:
                 with (
                     exclusively(database, _BUSY),
@@ -284,16 +284,18 @@ def check(
                         family_table(config.families),
                         advance,
                     )
-                found = list(faults(database))
+                problems = list(faults(database))
             if repair:  # what was just typed is no advice
-                found = [
-                    replace(one, advice=RESTORE) if one.advice == REPAIR else one
-                    for one in found
+                problems = [
+                    replace(problem, advice=RESTORE)
+                    if problem.advice == REPAIR
+                    else problem
+                    for problem in problems
                 ]
-            _print_result(balance(database), found, format_, is_repaired=is_repaired)
+            _print_result(balance(database), problems, format_, is_repaired=is_repaired)
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
-    if found:
+    if problems:
         raise typer.Exit(1)
 
 

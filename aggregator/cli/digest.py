@@ -49,12 +49,12 @@ def digest(
                 )
             else:
                 span = story_list.next_span(connection, DIGEST, now)
-        made = (
+        mail = (
             None
             if span is None
             else reader.digest(span, settings.digest_filter(now, reader.mutes()))
         )
-        if made is None or not made.stories:
+        if mail is None or not mail.stories:
             output.say(
                 "Nothing is new in the last 24 hours."
                 if is_off
@@ -70,6 +70,6 @@ def digest(
                 raise AggregatorError(
                     "the full-text index is being updated; try again in a moment"
                 )
-    to = "".join(f"To: {one}\n" for one in config.digest.to)
-    subject = f"Subject: {settings.title}: {digest_title(made, settings)}"
-    output.out(f"{to}{subject}\n\n{digest_text(made, settings)}")
+    to = "".join(f"To: {address}\n" for address in config.digest.to)
+    subject = f"Subject: {settings.title}: {digest_title(mail, settings)}"
+    output.out(f"{to}{subject}\n\n{digest_text(mail, settings)}")

@@ -35,10 +35,10 @@ def report_lines(result: "Evaluation") -> list[str]:
         if report.articles < result.articles:
             lines.append(f"{report.articles:,} of them are labelled and measured")
         lines += _month_lines(
-            "by month", {one.month: one.metrics for one in result.months}
+            "by month", {month.month: month.metrics for month in result.months}
         )
         lines += _month_lines(
-            "sure reports", {one.month: one.sure_reports for one in result.months}
+            "sure reports", {month.month: month.sure_reports for month in result.months}
         )
         lines += table_lines([*report_rows(report), *copies])
         lines += _outlet_lines(result)
@@ -91,13 +91,13 @@ def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
 
 
 def _outlet_lines(result: "Evaluation") -> list[str]:
-    found = result.by_outlets
-    if found is None:
+    by_outlets = result.by_outlets
+    if by_outlets is None:
         return []
     return [
-        f"of {found.stories} stories of several outlets {found.pure} are pure",
-        f"of {found.events} events of several outlets {found.whole} are in one story",
-        f"of {found.one_outlet} stories of one outlet {found.one_outlet_impure} are impure",
+        f"of {by_outlets.stories} stories of several outlets {by_outlets.pure} are pure",
+        f"of {by_outlets.events} events of several outlets {by_outlets.whole} are in one story",
+        f"of {by_outlets.one_outlet} stories of one outlet {by_outlets.one_outlet_impure} are impure",
     ]
 
 

@@ -32,8 +32,12 @@ def table_lines(
 def row(name: str, *values: float | None) -> str:
     """Return a row of a table: counts, shares with three decimals, and blanks for None."""
     cells = (
-        "" if one is None else f"{one:,}" if isinstance(one, int) else f"{one:.3f}"
-        for one in values
+        ""
+        if value is None
+        else f"{value:,}"
+        if isinstance(value, int)
+        else f"{value:.3f}"
+        for value in values
     )
     return f"{name[:22]:22}" + "".join(f"{cell:>12}" for cell in cells)
 
@@ -67,6 +71,6 @@ def score_row(name: str, score: "Score", alone: float) -> str:
 
 def summary(results: "Sequence[Evaluation]") -> list[str]:
     """Return one line per dataset."""
-    named = [(one.dataset.split(".jsonl")[0], one.labelled) for one in results]
+    named = [(result.dataset.split(".jsonl")[0], result.labelled) for result in results]
     rows = [_report_row(one_line(name), report) for name, report in named if report]
     return ["", "BCubed of all", *table_lines(rows)[1:]]

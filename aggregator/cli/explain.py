@@ -38,10 +38,10 @@ def explain(
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database)
-        for one in filter(None, (article, other)):
-            if reader.explained_article(one) is None:
+        for id_ in filter(None, (article, other)):
+            if reader.explained_article(id_) is None:
                 raise UsageError(
-                    f"there is no article {one}; {hint(reader, one, 'article')}"
+                    f"there is no article {id_}; {hint(reader, id_, 'article')}"
                 )
         explained = explanation(reader, article, other or None, config.effective_tuning)
     if format_ == "json":

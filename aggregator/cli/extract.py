@@ -35,12 +35,12 @@ def extract(
     config = context.obj.load()
     chosen, notes = mapping_of(map_ or ()), RecordNotes()
     were_read = set()
-    for one in run(config, what, chosen, notes):
-        were_read.add(not isinstance(one, UnreadInput))
+    for entry in run(config, what, chosen, notes):
+        were_read.add(not isinstance(entry, UnreadInput))
         if format_ == "jsonl":
-            output.json_line(one)
+            output.json_line(entry)
         else:
-            output.out(one.as_text() + "\n")
+            output.out(entry.as_text() + "\n")
     for note in notes.notes():
         output.say(note)
     if False in were_read:

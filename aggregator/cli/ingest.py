@@ -191,7 +191,7 @@ def _print(summary: "IngestSummary") -> None:
     output.out("".join(f"{name:19}{number:10,}\n" for name, number in rows))
     for note in summary.notes:
         output.say(note)
-    for one in summary.rejected:
-        output.say(f"rejected {one.where}: {one.reason}")
+    for rejected in summary.rejected:
+        output.say(f"rejected {rejected.where}: {rejected.reason}")
     if more := summary.rejected_count - len(summary.rejected):
         output.say(f"and {more:,} more")

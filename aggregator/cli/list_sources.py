@@ -40,12 +40,12 @@ def list_(
     with context.obj.reading() as (config, database), database.read() as connection:
         all_listed = listed(connection, utc_now())
         has_database = missing_database(config) is None
-    shown = [one for one in all_listed if one.is_in_trouble or not failing]
+    shown = [source for source in all_listed if source.is_in_trouble or not failing]
     if format_ == "json":
         output.json_line({"sources": shown})
     elif format_ == "jsonl":
-        for one in shown:
-            output.json_line(one)
+        for source in shown:
+            output.json_line(source)
     elif format_ == "csv":
         names = (
             "article_count" if name == "articles" else name for name in _COLUMNS_CSV
@@ -55,9 +55,9 @@ def list_(
         _table(shown)
         states = ", ".join(
             f"{n} {state}"
-            for state, n in Counter(one.state for one in all_listed).most_common()
+            for state, n in Counter(source.state for source in all_listed).most_common()
         )
-        has_more = not failing and any(one.is_in_trouble for one in all_listed)
+        has_more = not failing and any(source.is_in_trouble for source in all_listed)
         hint = (
             "; list those with problems with `aggregator sources list --failing`"
             if has_more
@@ -98,11 +98,11 @@ def show_(
     from aggregator.store.read.statistics import listed, problem_texts
 
     with context.obj.reading() as (_, database):
-        found = named_source(database, source)
+        known = named_source(database, source)
         with database.read() as connection:
-            texts = problem_texts(connection, found.entry_source, limit)
+            texts = problem_texts(connection, known.entry_source, limit)
             (row,) = (
-                one for one in listed(connection, utc_now()) if one.id == found.id
+                view for view in listed(connection, utc_now()) if view.id == known.id
             )
     if format_ == "jsonl":
         for text in texts:
@@ -114,8 +114,8 @@ def show_(
         return
     columns = ("received", "verdict", "page", "title", "reason")
     rows = [
-        [one.at, one.verdict, one.page_verdict, one.title or one.url, one.reason]
-        for one in texts
+        [view.at, view.verdict, view.page_verdict, view.title or view.url, view.reason]
+        for view in texts
     ]
     output.table(columns, rows, wide=("title", "reason"))
 
@@ -125,21 +125,21 @@ def _table(shown: Sequence["SourceView"]) -> None:
     columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
     rows = [
         (
-            one.id,
-            one.name,
-            one.state,
-            _rate(one),
-            one.last_success,
-            one.article_count,
-            _cause(one),
+            view.id,
+            view.name,
+            view.state,
+            _rate(view),
+            view.last_success,
+            view.article_count,
+            _cause(view),
         )
-        for one in shown
+        for view in shown
     ]
     if output.terminal_width() is None:
         output.table(columns, rows)
         return
     output.table(columns[:-1], [row[:-1] for row in rows], wide=("source",))
-    if notes := [f"{one.name}: {cause}" for one in shown if (cause := _cause(one))]:
+    if notes := [f"{view.name}: {cause}" for view in shown if (cause := _cause(view))]:
         # Not wrapped: an address stays whole
         output.out("\n".join(["", *map(one_line, notes), ""]))
 

@@ -1,4 +1,4 @@
-"""The source that a command is told by name, id or address."""
+"""The source that the user names by its name, id or address."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -96,12 +96,12 @@ def _print_difference(difference: "GroupingDifference", format_: str) -> None:
         f"pairs still together   {difference.pairs_kept:9.2%}",
         f"stories changed        {difference.changed_stories:9}{done}",
     ]
-    for one in difference.changes:
+    for change in difference.changes:
         lines.append(
-            f"  {one.story}  {one.before} → {one.after} articles  {one_line(one.title)}"
+            f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
         )
-        lines += [f"      + {article}" for article in one.came]
-        lines += [f"      - {article}" for article in one.went]
+        lines += [f"      + {article}" for article in change.came]
+        lines += [f"      - {article}" for article in change.went]
     if difference.changed_stories > len(difference.changes):
         lines.append(
             f"  and {difference.changed_stories - len(difference.changes)} more"

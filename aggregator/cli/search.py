@@ -88,8 +88,8 @@ def search(
     if format_ == "json":
         show.json_line(search_results(results))
     elif format_ == "jsonl":
-        for one in search_results(results).hits:
-            show.json_line(one)
+        for hit in search_results(results).hits:
+            show.json_line(hit)
     elif format_ == "csv":
         show.write_csv(tuple(_CSV), map(attrgetter(*_CSV.values()), results.hits))
     elif results.hits:
@@ -107,10 +107,10 @@ def _print_hits(results: "SearchResults") -> None:
     by_story: dict[str, list[SearchHit]] = {}
     for hit in results.hits:
         by_story.setdefault(hit.story, []).append(hit)
-    found = {one.story: one.found for one in results.stories}
+    snippets = {one.story: one.found for one in results.stories}
     blocks = []
     for story, hits in by_story.items():
-        matching = counted(max(found.get(story, 0), len(hits)), "matching article")
+        matching = counted(max(snippets.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
         blocks.append(
             show.wrapped(

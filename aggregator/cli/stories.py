@@ -140,8 +140,8 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
     if format_ == "json":
         _json(pages, "stories", lambda story: [story_in_list(story)])
     elif format_ == "jsonl":
-        for one in stories:
-            show.json_line(story_in_list(one))
+        for listed in stories:
+            show.json_line(story_in_list(listed))
     elif format_ == "csv":
         show.write_csv(
             tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories)
@@ -206,8 +206,8 @@ def hint(reader: "StoryReader", id_: str, kind: str) -> str:
 
     if reader.gone(id_):
         return "it was removed"
-    if kind == "story" and (found := reader.article(id_)) is not None:
-        return f"this is the id of an article; show its story with: aggregator story {found.story}"
+    if kind == "story" and (article := reader.article(id_)) is not None:
+        return f"this is the id of an article; show its story with: aggregator story {article.story}"
     if kind == "article" and isinstance(reader.story(id_), StoryView):
         return (
             f"this is the id of a story; show its articles with: aggregator story {id_}"

@@ -43,19 +43,19 @@ def story(
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)
-        found = reader.story(id_)
-        if isinstance(found, StoryRedirect):
-            show.say(f"{id_} was merged into {found.to}")
-            found = reader.story(found.to)
-        if found is None or isinstance(found, StoryRedirect):
+        shown = reader.story(id_)
+        if isinstance(shown, StoryRedirect):
+            show.say(f"{id_} was merged into {shown.to}")
+            shown = reader.story(shown.to)
+        if shown is None or isinstance(shown, StoryRedirect):
             raise UsageError(f"there is no story {id_}; {hint(reader, id_, 'story')}")
-        text, machine_written = reader.text_with_summary(found.id)
-    _, _, summarised = for_reader_with_summary(found, text, machine_written, "owner", 0)
+        text, machine_written = reader.text_with_summary(shown.id)
+    _, _, summarised = for_reader_with_summary(shown, text, machine_written, "owner", 0)
     if format_ == "json":
-        show.json_line(story_json.whole_story(found, text, summarised))
+        show.json_line(story_json.whole_story(shown, text, summarised))
     else:
         assert text is not None, "an existing story can be rendered"
-        show.out(show.wrapped(_story_text(found, text, summarised)))
+        show.out(show.wrapped(_story_text(shown, text, summarised)))
 
 
 def _source_or_counts(story: "StoryView") -> str:

@@ -47,7 +47,7 @@ def create(
     from aggregator.store.stories.api_tokens import SCOPES
     from aggregator.store.stories.api_tokens import create as run
 
-    scopes = tuple(one for one in SCOPES if one in scope)
+    scopes = tuple(word for word in SCOPES if word in scope)
     if unknown := sorted(set(scope) - set(SCOPES)):
         raise UsageError(f"--scope {unknown[0]}: choose {', '.join(SCOPES)}")
     with (
@@ -75,20 +75,20 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
     with context.obj.reading() as (config, database), database.read() as connection:
         listed = all_tokens(connection)
     if format_ == "jsonl":
-        for one in listed:
-            output.json_line(one)
+        for token_view in listed:
+            output.json_line(token_view)
     elif listed:
         columns = ("id", "name", "scopes", "created", "last used", "revoked")
         rows = (
             (
-                one.id,
-                one.name,
-                ", ".join(one.scopes),
-                one.created_at,
-                one.last_used_at,
-                one.revoked_at,
+                token_view.id,
+                token_view.name,
+                ", ".join(token_view.scopes),
+                token_view.created_at,
+                token_view.last_used_at,
+                token_view.revoked_at,
             )
-            for one in listed
+            for token_view in listed
         )
         output.table(columns, rows, wide=("name",))
     elif missing_database(config) is None:

@@ -134,15 +134,17 @@ def _list(context: Context, format_: str, kind: str) -> None:
 
     with context.obj.reading() as (config, database), database.read() as connection:
         listed = [
-            one
-            for one in webhook_stats(connection)
-            if (":" in one.row.name) == (kind == "notification")
-            and one.row.name != DIGEST
+            recipient
+            for recipient in webhook_stats(connection)
+            if (":" in recipient.row.name) == (kind == "notification")
+            and recipient.row.name != DIGEST
         ]
     if format_ == "jsonl":
-        for one in listed:
-            values = msgspec.to_builtins(one)
-            row = values.pop("row") | {"name": one.row.name.removeprefix("notify:")}
+        for recipient in listed:
+            values = msgspec.to_builtins(recipient)
+            row = values.pop("row") | {
+                "name": recipient.row.name.removeprefix("notify:")
+            }
             output.json_line({name: row[name] for name in _SHOWN} | values)
     elif listed:
         columns = (
@@ -154,13 +156,12 @@ def _list(context: Context, format_: str, kind: str) -> None:
             "last success",
             "problem",
         )
-        rows = (
-            (
-                one.row.name.removeprefix("notify:"), one.row.state, one.waiting, one.done, one.given_up,
-                one.row.last_success_at, one.row.problem,
-            )
-            for one in listed
-        )  # fmt: skip
+        rows = []
+        for recipient in listed:
+            row = recipient.row
+            counts = recipient.waiting, recipient.done, recipient.given_up
+            name = row.name.removeprefix("notify:")
+            rows.append((name, row.state, *counts, row.last_success_at, row.problem))
         output.table(columns, rows, wide=("problem",))
     elif config.webhooks if kind == "webhook" else config.notify or config.digest.to:
         output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")
@@ -212,7 +213,8 @@ def _resume(context: Context, name: str, kind: str) -> None:
         with database.write() as connection:
             is_known = outbox.resume(connection, stored, utc_now())
             waiting = {
-                one.row.name: one.waiting for one in outbox.webhook_stats(connection)
+                stats.row.name: stats.waiting
+                for stats in outbox.webhook_stats(connection)
             }
     number = waiting.get(stored, 0)
     if not is_known:
@@ -233,15 +235,15 @@ def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
         webhooks_from,
     )
 
-    found: tuple[Recipient, ...] = (
+    recipients: tuple[Recipient, ...] = (
         webhooks_from(config)
         if kind == "webhook"
         else (*notifications(config), *digest_readers(config))
     )
     by_name = {
-        one.name.removeprefix(NOTIFY).removeprefix(DIGEST): one
-        for one in found
-        if one.name != DIGEST
+        recipient.name.removeprefix(NOTIFY).removeprefix(DIGEST): recipient
+        for recipient in recipients
+        if recipient.name != DIGEST
     }
     if name.removeprefix(DIGEST) not in by_name:
         names = ", ".join(sorted(by_name)) or "none"

@@ -279,7 +279,7 @@ class DigestConfig(Part):
             raise ValueError(
                 "to: mail needs one of `address:` (a mail server), `address_file:` and `address_env:`"
             )
-        if len({one.lower() for one in self.to}) < len(self.to):
+        if len({address.lower() for address in self.to}) < len(self.to):
             raise ValueError("to: one address is there twice")
         return self
 

@@ -175,8 +175,8 @@ def _parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         if loader is not None:
             loader.dispose()
     if not isinstance(values, dict):
-        found = "a list" if isinstance(values, tuple) else "a single value"
-        raise ConfigError(f"{name}:1: expected `key: value` lines, found {found}")
+        kind = "a list" if isinstance(values, tuple) else "a single value"
+        raise ConfigError(f"{name}:1: expected `key: value` lines, found {kind}")
     lines: dict[KeyPath, int] = {}
     if node is not None:
         mistakes: list[str] = []
@@ -224,8 +224,8 @@ def _note_lines(
             lines[below] = key.start_mark.line + 1
             _note_lines(value, below, lines, mistakes)
     elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            _note_lines(item, (*path, number), lines, mistakes)
+        for number, child in enumerate(node.value):
+            _note_lines(child, (*path, number), lines, mistakes)
 
 
 def _without_former_defaults(
@@ -322,8 +322,8 @@ def _known_keys(path: KeyPath) -> list[str]:
             kind = kind.model_fields[str(part)].annotation
         else:  # a list or a mapping of sections
             kind = next(
-                one
-                for one in get_args(kind)
-                if isinstance(one, type) and issubclass(one, BaseModel)
+                inner
+                for inner in get_args(kind)
+                if isinstance(inner, type) and issubclass(inner, BaseModel)
             )
     return list(kind.model_fields)

@@ -189,13 +189,13 @@ class Config(Part):
         cls, value: tuple[SourceConfig, ...], info: ValidationInfo
     ) -> tuple[SourceConfig, ...]:
         server, public_url = info.data.get("server"), info.data.get("public_url")
-        for one in value:
+        for source in value:
             if (
-                one.feed
+                source.feed
                 and server
-                and is_own_feed(one.feed, server.host, server.port, public_url)
+                and is_own_feed(source.feed, server.host, server.port, public_url)
             ):
-                raise ValueError(f"{one.feed}: {OWN_FEED}")
+                raise ValueError(f"{source.feed}: {OWN_FEED}")
         return value
 
     @field_validator("webhooks", "notify")
@@ -203,11 +203,11 @@ class Config(Part):
     def _check_recipients(
         cls, value: tuple[WebhookConfig | NotifyConfig, ...], info: ValidationInfo
     ) -> tuple[WebhookConfig | NotifyConfig, ...]:
-        names = [one.name for one in value]
-        for one in value:
-            if names.count(one.name) > 1:
-                raise ValueError(f"two have the name {one.name!r}")
-            _check_query(repr(one.name), one.query, info)
+        names = [recipient.name for recipient in value]
+        for recipient in value:
+            if names.count(recipient.name) > 1:
+                raise ValueError(f"two have the name {recipient.name!r}")
+            _check_query(repr(recipient.name), recipient.query, info)
         return value
 
     @field_validator("digest")

@@ -43,22 +43,24 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
     Raises ConfigError for a secret that cannot be read.
     """
     extras = {}
-    for number, item in enumerate(config.sources):
-        if item.imap is not None:
+    for number, source in enumerate(config.sources):
+        if source.imap is not None:
             with at_key(f"sources.{number}"):
-                password = read_secret(config, item.auth, "password")
-            extras[mailbox_address(item)] = SourceExtras(
-                Access(mailbox_address(item), password=password)
+                password = read_secret(config, source.auth, "password")
+            extras[mailbox_address(source)] = SourceExtras(
+                Access(mailbox_address(source), password=password)
             )
             continue
-        typed = item.feed or item.page
+        typed = source.feed or source.page
         if typed is None:
             continue
         address, userinfo = split_address(typed)
         with at_key(f"sources.{number}"):
-            headers = basic(userinfo) | _headers(config, item)
+            headers = basic(userinfo) | _headers(config, source)
         selectors = (
-            (item.list, item.link, item.title or "", item.date) if item.list else ()
+            (source.list, source.link, source.title or "", source.date)
+            if source.list
+            else ()
         )
         extras[address] = SourceExtras(Access(address, headers), selectors)
     return extras

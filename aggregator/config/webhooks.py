@@ -110,22 +110,22 @@ def notifications(config: Config) -> tuple[Notification, ...]:
     """Return the notifications. Raises ConfigError for an address that cannot be read, or without Apprise."""
     if config.notify:
         require_library("apprise", "notify: this needs", ">=1.9,<3")
-    found = []
-    for index, one in enumerate(config.notify):
-        with at_key(f"notify.{index}: {one.name}"):
-            url = notify_address(read_secret(config, one, "address"))
-        query = _query(config, one.query)
-        limit = one.messages_an_hour
-        found.append(
+    recipients = []
+    for index, entry in enumerate(config.notify):
+        with at_key(f"notify.{index}: {entry.name}"):
+            url = notify_address(read_secret(config, entry, "address"))
+        query = _query(config, entry.query)
+        limit = entry.messages_an_hour
+        recipients.append(
             Notification(
-                name=NOTIFY + one.name,
+                name=NOTIFY + entry.name,
                 url=url,
                 query=query,
-                each=one.each,
+                each=entry.each,
                 messages_an_hour=limit,
             )
         )
-    return tuple(found)
+    return tuple(recipients)
 
 
 def digest_readers(

@@ -62,10 +62,10 @@ def end_with_hung_threads(code: int = 0) -> None:
     """
     ends = time.monotonic() + HUNG_SECONDS
     # Daemon threads, too: Python joins those of an executor
-    for one in threading.enumerate():
-        if one is not threading.current_thread():
-            one.join(max(0.0, ends - time.monotonic()))
-            if one.is_alive():
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, ends - time.monotonic()))
+            if thread.is_alive():
                 logging.shutdown()
                 os._exit(code)
 

@@ -209,11 +209,11 @@ class PollScheduler:
             sources = sources_with_ids(connection, chosen)
         return [
             FetchJob(
-                name=f"source {one.id}",
-                url=one.host and one.polled_url,
-                run=partial(self._poll, one),
+                name=f"source {source.id}",
+                url=source.host and source.polled_url,
+                run=partial(self._poll, source),
             )
-            for one in sources
+            for source in sources
         ]
 
     def _due_pages(self, now: dt.datetime) -> list[FetchJob]:
@@ -224,9 +224,11 @@ class PollScheduler:
             pages = pending_pages.due_pages(connection, now, self._pages_read)
         return [
             FetchJob(
-                name=f"page {one.entry_no}", url=one.url, run=partial(self._page, one)
+                name=f"page {page.entry_no}",
+                url=page.url,
+                run=partial(self._page, page),
             )
-            for one in pages
+            for page in pages
         ]
 
     def _startable(
@@ -234,7 +236,7 @@ class PollScheduler:
     ) -> list[tuple[FetchJob, str]]:
         """Return jobs with their hosts that are not under way or backing off, and whose host is not busy."""
         at_host = Counter(under_way.values())
-        found: list[tuple[FetchJob, str]] = []
+        startable: list[tuple[FetchJob, str]] = []
         for job in jobs:
             host = self._client.host_of(job.url) if job.url else ""
             if (
@@ -250,8 +252,8 @@ class PollScheduler:
                 at_host[host] = JOBS_A_HOST
             if not host or at_host[host] < JOBS_A_HOST:
                 at_host[host] += 1
-                found.append((job, host))
-        return found
+                startable.append((job, host))
+        return startable
 
     def _poll(self, source: Source) -> None:
         started = time.monotonic()

@@ -35,7 +35,9 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
         stored = health_probes.stored(connection, context.now, all_tuning)
-        failing = [one for one in listed(connection, context.now) if one.is_in_trouble]
+        failing = [
+            source for source in listed(connection, context.now) if source.is_in_trouble
+        ]
         yield ok(
             f"database: {shown_url(context.database.url)}, {waiting_words(stored)}"
         )
@@ -44,9 +46,9 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
         if not stored.sources:
             yield ok(NO_SOURCES)
         yield from _sources(failing)
-        for one in rejected.latest(connection, _REJECTED_SHOWN):
+        for source in rejected.latest(connection, _REJECTED_SHOWN):
             yield warning(
-                f"{one.item}: {one.reason}",
+                f"{source.item}: {source.reason}",
                 "correct it and ingest it again; the warning then disappears",
             )
     state = backup_folder.backup_state(context.config, context.database, context.now)
@@ -58,7 +60,7 @@ def _open_to_others(
 ) -> Iterator[Finding]:
     host = context.config.server.host
     if is_loopback(host) or any(
-        one.may("read") and one.revoked_at is None for one in tokens
+        token.may("read") and token.revoked_at is None for token in tokens
     ):
         return
     yield problem(
@@ -70,8 +72,10 @@ def _open_to_others(
 
 def _sources(failing: Sequence[SourceView]) -> Iterator[Finding]:
     """Yield the sources with a problem."""
-    for one in failing[:_SOURCES_SHOWN]:
-        yield warning(f"source {one.name}: {one.problem or one.state}", _advice(one))
+    for source in failing[:_SOURCES_SHOWN]:
+        yield warning(
+            f"source {source.name}: {source.problem or source.state}", _advice(source)
+        )
     if len(failing) > _SOURCES_SHOWN:
         more = counted(
             len(failing) - _SOURCES_SHOWN, "more source has", "more sources have"

@@ -46,5 +46,5 @@ class DoctorContext:
     def newest_backup(self) -> str:
         """The path of the newest backup, else the word BACKUP."""
         return next(
-            (str(one.path) for one in backup_folder.backups(self.config)), "BACKUP"
+            (str(kept.path) for kept in backup_folder.backups(self.config)), "BACKUP"
         )

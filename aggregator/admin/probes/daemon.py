@@ -60,9 +60,9 @@ def daemon_findings(context: DoctorContext) -> Iterator[Finding]:
 
 def _reported(status: dict[str, Any], problem_count: int) -> Iterator[Finding]:
     """Yield what the daemon reports of itself; `status` is {} where that is for tokens only."""
-    for one in status.get("process_findings") or ():
-        level = warning if one["level"] == "warning" else problem
-        yield level(f"the daemon reports: {one['what']}", one["advice"])
+    for finding in status.get("process_findings") or ():
+        level = warning if finding["level"] == "warning" else problem
+        yield level(f"the daemon reports: {finding['what']}", finding["advice"])
     if "process_findings" not in status and problem_count:
         yield warning(
             f"the daemon reports {counted(problem_count, 'problem')}",
@@ -77,11 +77,11 @@ def _is_running(database: Database) -> bool:
         return False
     lock = open_process_lock(database)
     try:
-        taken = not lock.acquire()
+        is_locked = not lock.acquire()
     except AggregatorError:
         return False
     lock.release()
-    return taken
+    return is_locked
 
 
 def _installed() -> Iterator[Finding]:

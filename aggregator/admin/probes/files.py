@@ -38,9 +38,9 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
     if file is None:
         return
     folder = file.parent
-    existing = next(one for one in (folder, *folder.parents) if one.is_dir())
+    existing = next(path for path in (folder, *folder.parents) if path.is_dir())
     if os.statvfs(existing).f_flag & os.ST_RDONLY:
-        mount = next(one for one in (existing, *existing.parents) if one.is_mount())
+        mount = next(path for path in (existing, *existing.parents) if path.is_mount())
         yield problem(
             f"the file system of {existing} is read-only; Linux remounts it so when a disk fails",
             f"dmesg | tail; then: mount -o remount,rw {mount}",
@@ -53,11 +53,11 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
             f"chown {user} {existing}, or set `database:` in {context.config_name}",
         )
     log = Path(f"{file}-wal")
-    for one in files_of(file):
-        if one.exists() and not _may(one, os.R_OK | os.W_OK):
+    for path in files_of(file):
+        if path.exists() and not _may(path, os.R_OK | os.W_OK):
             yield problem(
-                f"this user may not write to {one}",
-                f"chown {user} {one}; chmod u+rw {one}",
+                f"this user may not write to {path}",
+                f"chown {user} {path}; chmod u+rw {path}",
             )
     yield from of_file(
         context.config.effective_tuning,
@@ -75,22 +75,22 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
 
 def file_system(folder: Path, mounts: str) -> str:
     """Return the file system type of `folder`; `mounts` is the text of /proc/self/mountinfo."""
-    path, found = folder.resolve(), (0, "")
+    path, longest = folder.resolve(), (0, "")
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         point = before.split()[4].replace("\\040", " ")
         # A later mount hides an earlier one
-        if path.is_relative_to(point) and len(point) >= found[0]:
-            found = (len(point), after.split()[0])
-    return found[1]
+        if path.is_relative_to(point) and len(point) >= longest[0]:
+            longest = (len(point), after.split()[0])
+    return longest[1]
 
 
 def mode_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups."""
     file = context.file
     files = [] if file is None else [*files_of(file)[:-1]]  # the lock is empty
-    files += [one.path for one in backup_folder.backups(context.config)]
-    wide = [str(one) for one in files if config_check.is_for_others(one)]
+    files += [path.path for path in backup_folder.backups(context.config)]
+    wide = [str(path) for path in files if config_check.is_for_others(path)]
     if wide:
         more = (
             f" and {counted(len(wide) - 1, 'more file')} are"

@@ -1,9 +1,10 @@
-"""How large the project is, and whether its layout keeps the rules of docs/development.md.
+"""How much there is to understand in the project, and whether its layout keeps the rules of docs/development.md.
 
     python -m benchmarks.size            the figures
-    python -m benchmarks.size --check    fails, with a line each, where a rule is broken
+    python -m benchmarks.size --check    fails, with a line each, where a rule is broken or a bar passed
 
-A code line is a line that holds a token other than a comment or a docstring.
+The measure is nodes: statements and expressions of the syntax tree, without docstrings. However code is laid out
+in lines, there are as many of them. A code line holds a token other than a comment or a docstring.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import re
 import sys
 import tokenize
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -37,10 +38,44 @@ PACKAGES = frozenset(
     ]
 )
 IN_ROOT = frozenset({"__init__.py", "__main__.py", "py.typed", "python_api.py"})
-MOST_FILES = 18  # in one folder, `__init__.py` counted; `cli` holds one per command
-TABLE_LINES = 50  # YAML and text tables above this are counted beside the code
-# Public class names that may occur twice, three at most
-SHARED_CLASS_NAMES: frozenset[str] = frozenset()
+MOST_NODES_A_FILE = 1_200
+LONG_FUNCTION = 120  # nodes
+# Names of locals that do not say what they hold.
+IDLE_NAMES = frozenset(
+    [
+        "one",
+        "found",
+        "made",
+        "held",
+        "met",
+        "told",
+        "some",
+        "taken",
+        "own",
+        "there",
+        "item",
+        "value_",
+        "thing",
+        "it",
+        "res",
+        "obj",
+        "elem",
+        "stuff",
+    ]
+)
+# What a figure may be at most; lowered when it falls.
+BARS = {
+    "nodes": 253_500,
+    "nodes a code line": 4.6,
+    "comprehensions in 1,000 lines": 34.0,
+    "nested comprehensions in 1,000 lines": 2.1,
+    "ternaries in 1,000 lines": 24.7,
+    "idle names in 1,000 locals": 35.3,
+    "files with two subjects": 46,
+    "files above 1,200 nodes": 55,
+    "functions above 120 nodes, %": 9.1,
+    "modules in the largest folder": 17,
+}
 _NO_CODE = frozenset(
     (
         tokenize.COMMENT,
@@ -51,145 +86,213 @@ _NO_CODE = frozenset(
         tokenize.ENDMARKER,
     )
 )
-_WITH_BODY = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_RULE = re.compile(r"^\s*# --- ", re.MULTILINE)
 
 
 class Source:
-    """One Python file: its tree, and the numbers of its code lines where they are asked for."""
+    """One Python file and its syntax tree."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._text = path.read_text(encoding="utf-8")
-        self.tree = ast.parse(self._text)
-
-    @cached_property
-    def code(self) -> set[int]:
-        docstrings: set[int] = set()
-        for node in ast.walk(self.tree):
-            if (
-                isinstance(node, _WITH_BODY)
-                and ast.get_docstring(node, clean=False) is not None
-            ):
-                docstrings |= set(
-                    range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
-                )
-        lines: set[int] = set()
-        for token in tokenize.generate_tokens(io.StringIO(self._text).readline):
-            if token.type not in _NO_CODE:
-                lines |= set(range(token.start[0], token.end[0] + 1))
-        return lines - docstrings
+        self.text = path.read_text(encoding="utf-8")
+        self.tree = ast.parse(self.text)
 
     @property
     def name(self) -> str:
         return str(self.path.relative_to(ROOT))
 
+    @cached_property
+    def docstrings(self) -> list[ast.Expr]:
+        """The statements that are docstrings."""
+        statements = []
+        for node in ast.walk(self.tree):
+            if not isinstance(node, (ast.Module, ast.ClassDef, *_FUNCTIONS)):
+                continue
+            if ast.get_docstring(node, clean=False) is not None:
+                statement = node.body[0]
+                assert isinstance(statement, ast.Expr)
+                statements.append(statement)
+        return statements
+
+    @cached_property
+    def nodes(self) -> int:
+        """The number of statements and expressions, without docstrings."""
+        everything = nodes_in(self.tree)
+        return everything - 2 * len(self.docstrings)
+
+    @cached_property
+    def lines(self) -> int:
+        """The number of code lines."""
+        code: set[int] = set()
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type not in _NO_CODE:
+                code.update(range(token.start[0], token.end[0] + 1))
+        for statement in self.docstrings:
+            assert statement.end_lineno is not None
+            code.difference_update(range(statement.lineno, statement.end_lineno + 1))
+        return len(code)
+
+    @property
+    def subjects(self) -> int:
+        """The number of rules that divide the file."""
+        return len(_RULE.findall(self.text))
+
+
+def nodes_in(tree: ast.AST) -> int:
+    """Return the number of statements and expressions."""
+    return sum(isinstance(node, ast.stmt | ast.expr) for node in ast.walk(tree))
+
+
+def is_nested(comprehension: ast.AST) -> bool:
+    """Return whether a comprehension has two loops, or another comprehension inside."""
+    assert isinstance(comprehension, _COMPREHENSIONS)
+    if len(comprehension.generators) > 1:
+        return True
+    inner = (node for node in ast.walk(comprehension) if node is not comprehension)
+    return any(isinstance(node, _COMPREHENSIONS) for node in inner)
+
+
+def figures(sources: Sequence[Source]) -> dict[str, float]:
+    """Return the figures that have bars, by their names."""
+    nodes = sum(source.nodes for source in sources)
+    lines = sum(source.lines for source in sources)
+    comprehensions, ternaries = [], 0
+    locals_bound, idle = 0, 0
+    functions = []
+    for source in sources:
+        for node in ast.walk(source.tree):
+            if isinstance(node, _COMPREHENSIONS):
+                comprehensions.append(node)
+            elif isinstance(node, ast.IfExp):
+                ternaries += 1
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                locals_bound += 1
+                idle += node.id in IDLE_NAMES
+            elif isinstance(node, _FUNCTIONS):
+                functions.append(nodes_in(node))
+    thousands = lines / 1_000
+    long_functions = sum(count > LONG_FUNCTION for count in functions)
+    return {
+        "nodes": nodes,
+        "nodes a code line": round(nodes / lines, 2),
+        "comprehensions in 1,000 lines": round(len(comprehensions) / thousands, 1),
+        "nested comprehensions in 1,000 lines": round(
+            sum(map(is_nested, comprehensions)) / thousands, 1
+        ),
+        "ternaries in 1,000 lines": round(ternaries / thousands, 1),
+        "idle names in 1,000 locals": round(1_000 * idle / locals_bound, 1),
+        "files with two subjects": sum(source.subjects >= 2 for source in sources),
+        "files above 1,200 nodes": sum(
+            source.nodes > MOST_NODES_A_FILE for source in sources
+        ),
+        "functions above 120 nodes, %": round(100 * long_functions / len(functions), 1),
+        "modules in the largest folder": max(files_in_folders(sources).values()),
+    }
+
+
+def files_in_folders(sources: Sequence[Source]) -> Counter[Path]:
+    """Return the number of modules in each folder but `cli`."""
+    folders: Counter[Path] = Counter()
+    for source in sources:
+        folder = source.path.parent
+        if folder.name != "cli" and not source.path.name.startswith("__"):
+            folders[folder.relative_to(ROOT)] += 1
+    return folders
+
+
+def nodes_of_packages(sources: Sequence[Source]) -> Counter[str]:
+    """Return the nodes of each package, the largest first."""
+    packages: Counter[str] = Counter()
+    for source in sources:
+        package = source.path.relative_to(PACKAGE).parts[0]
+        packages[package.removesuffix(".py")] += source.nodes
+    return packages
+
+
+def words_below(folder: Path) -> int:
+    """Return the number of words of the documents in a folder, without those of folders in it."""
+    return sum(
+        len(page.read_text(encoding="utf-8").split()) for page in folder.glob("*.md")
+    )
+
 
 def misplaced_files() -> Iterator[str]:
-    """Breaches of what a folder may hold."""
+    """Breaches of what the package may hold."""
     for path in sorted(PACKAGE.iterdir()):
-        # Of a checkout that was updated
+        allowed = PACKAGES if path.is_dir() else IN_ROOT
+        # A folder without modules is left over from a checkout that was updated.
         is_left_over = path.is_dir() and not any(path.rglob("*.py"))
-        if not is_left_over and path.name not in (
-            PACKAGES if path.is_dir() else IN_ROOT
-        ):
-            yield f"aggregator/{path.name}: the root holds thirteen packages, {' and '.join(sorted(IN_ROOT))}"
-    for folder, count in sorted(
-        Counter(path.parent for path in PACKAGE.rglob("*.py")).items()
-    ):
-        if count > MOST_FILES and folder.name != "cli":
-            yield f"{folder.relative_to(ROOT)}: {count} files, {MOST_FILES} at most"
+        if not is_left_over and path.name not in allowed:
+            names = " and ".join(sorted(IN_ROOT))
+            yield f"aggregator/{path.name}: the root holds thirteen packages, {names}"
 
 
 def misplaced_tests() -> Iterator[str]:
     """Breaches of the order of tests: by package, what is no test in tests/support."""
-    folders = {
-        "e2e",
-        *(f"{kind}/{name}" for kind in ("unit", "integration") for name in PACKAGES),
-    }
-    folders |= {"unit/project", "integration/system"}
+    folders = {"e2e", "unit/project", "integration/system"}
+    for package in PACKAGES:
+        folders.update((f"unit/{package}", f"integration/{package}"))
     for path in sorted((ROOT / "tests").rglob("*.py")):
+        if path.name in ("__init__.py", "conftest.py"):
+            continue
         folder = str(path.parent.relative_to(ROOT / "tests"))
-        if path.name not in ("__init__.py", "conftest.py") and (
-            folder not in folders
-            if path.name.startswith("test_")
-            else folder != "support"
-        ):
-            where = "of a package" if path.name.startswith("test_") else "tests/support"
-            yield f"{path.relative_to(ROOT)}: belongs into the folder {where}"
+        if path.name.startswith("test_") and folder not in folders:
+            yield f"{path.relative_to(ROOT)}: belongs into the folder of a package"
+        elif not path.name.startswith("test_") and folder != "support":
+            yield f"{path.relative_to(ROOT)}: belongs into the folder tests/support"
 
 
-def misnamed(sources: list[Source]) -> Iterator[str]:
-    """Names that stand for too many things."""
-    classes: defaultdict[str, list[str]] = defaultdict(list)
+def classes_of_one_name(sources: Sequence[Source]) -> Iterator[str]:
+    """Public classes whose name stands for two things."""
+    places: defaultdict[str, list[str]] = defaultdict(list)
     for source in sources:
         for node in ast.walk(source.tree):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                classes[node.name].append(source.name)
-    for name, places in sorted(classes.items()):
-        if len(places) > 1 and name not in SHARED_CLASS_NAMES:
-            yield f"class {name} is defined in {', '.join(places)}"
+                places[node.name].append(source.name)
+    for name, files in sorted(places.items()):
+        if len(files) > 1:
+            yield f"class {name} is defined in {', '.join(files)}"
 
 
-def figures(sources: list[Source]) -> Iterator[tuple[str, int]]:
-    """What `make size` prints, in its order."""
-    modules = [source for source in sources if source.path.name != "__init__.py"]
-    yield "code lines in aggregator/", sum(len(source.code) for source in sources)
-    tables = [
-        p
-        for p in PACKAGE.rglob("*")
-        if p.suffix in {".yaml", ".txt", ".json"} and p.is_file()
-    ]
-    long = [
-        lines
-        for p in tables
-        if (lines := len(p.read_text(encoding="utf-8").splitlines())) > TABLE_LINES
-    ]
-    yield "lines in tables (YAML, JSON, text) beside them", sum(long)
-    yield "modules", len(modules)
-    yield (
-        "most modules in one folder (without cli)",
-        max(
-            Counter(
-                s.path.parent for s in modules if s.path.parent.name != "cli"
-            ).values()
-        ),
-    )
-    tuning = (PACKAGE / "config" / "tuning.yaml").read_text(encoding="utf-8")
-    yield (
-        "tuning constants",
-        len(re.findall(r"^ {2,}\w+:[ \t]*[^\s#]", tuning, re.MULTILINE)),
-    )
-    docs = [p for p in (ROOT / "docs").rglob("*.md") if "decisions" not in p.parts]
-    yield (
-        "words in docs (without decisions)",
-        sum(len(p.read_text(encoding="utf-8").split()) for p in docs),
-    )
-    tests = (ROOT / "tests").rglob("*.py")
-    yield (
-        "test lines",
-        sum(len(p.read_text(encoding="utf-8").splitlines()) for p in tests),
-    )
+def passed_bars(measured: dict[str, float]) -> Iterator[str]:
+    """Figures above their bars."""
+    for name, most in BARS.items():
+        if measured[name] > most:
+            yield f"{name}: {measured[name]:,}, {most:,} at most"
 
 
 def main() -> int:
+    """Print the figures, or check them; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.size", description=__doc__
+        prog="python -m benchmarks.size",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--check", action="store_true", help="fail where a rule of the layout is broken"
+        "--check", action="store_true", help="fail where a rule is broken"
     )
     options = parser.parse_args()
     sources = [Source(path) for path in sorted(PACKAGE.rglob("*.py"))]
+    measured = figures(sources)
     if options.check:
         broken = [
             *misplaced_files(),
             *misplaced_tests(),
-            *misnamed(sources),
+            *classes_of_one_name(sources),
+            *passed_bars(measured),
         ]
         print("\n".join(broken) if broken else "layout: ok")
         return 1 if broken else 0
-    for what, count in figures(sources):
-        print(f"{count:>8,}  {what}")
+    for name, figure in measured.items():
+        print(f"{figure:>10,}  {name}")
+    for name, count in nodes_of_packages(sources).most_common():
+        print(f"{count:>10,}  nodes in {name}")
+    tests = [Source(path) for path in (ROOT / "tests").rglob("*.py")]
+    print(f"{sum(source.nodes for source in tests):>10,}  nodes in tests")
+    print(f"{words_below(ROOT / 'docs'):>10,}  words in docs")
+    print(f"{words_below(ROOT / 'docs' / 'decisions'):>10,}  words in decisions")
     return 0
 
 

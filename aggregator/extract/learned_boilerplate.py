@@ -80,9 +80,6 @@ def restore_lines(text: str, removed: Sequence[BoilerplateLine]) -> str:
     return "\n".join(lines)
 
 
-# --- learning ----------------------------------------------------------------------------------------------
-
-
 def pack_lines(lines: LineHashes) -> bytes:
     """Return the keys of a text's lines as they are stored."""
     keys = sorted({*lines.edges, *lines.middles})

@@ -56,9 +56,6 @@ def judge(
     return Judgement("too_short", f"{counted(words, 'word')} and no headline")
 
 
-# --- pages -------------------------------------------------------------------------------------------------
-
-
 class _PageText(msgspec.Struct, frozen=True):
     """The text of a page: its names, and its sentences with their numbers of words."""
 
@@ -233,9 +230,6 @@ def _within(lines: Sequence[str], most_words: int) -> list[str]:
     return [
         line for line, count in zip(lines, words, strict=True) if count <= most_words
     ]
-
-
-# --- phrases of notices ------------------------------------------------------------------------------------
 
 
 class _Notices(NamedTuple):

@@ -131,8 +131,6 @@ def _spelt_with_compounds(language: str) -> Mapping[str, int]:
     return spelt
 
 
-# --- Chinese numerals --------------------------------------------------------------------------------------
-
 _DIGITS: Final = "〇一二三四五六七八九"
 _DIGIT_OF: Final = {
     **{digit: n for n, digit in enumerate(_DIGITS)},

@@ -218,9 +218,6 @@ def _bounded(html: str, *, with_pictures: bool) -> str:
     return html
 
 
-# --- addresses ---------------------------------------------------------------------------------------------
-
-
 def _make_absolute(element: Any, name: str, base: str | None) -> None:
     """Make the address in an attribute absolute, or remove the attribute if it is none."""
     address = (element.attrib.pop(name, None) or "").strip()

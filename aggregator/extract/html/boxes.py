@@ -119,9 +119,6 @@ def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     return tag in ("ul", "ol") and _is_list_of_links(element, tuning)
 
 
-# --- recognition of boxes ----------------------------------------------------------------------------------
-
-
 def _is_card(link: Any, tuning: ExtractTuning) -> bool:
     """Return whether a link surrounds blocks: image, headline and lead of another article."""
     if len(link) == 0 or link.get("href") is None:
@@ -180,9 +177,6 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
         return False
     text = _text(item)
     return count_words(text) >= tuning.headline_words and not text.endswith(".")
-
-
-# --- exceptions --------------------------------------------------------------------------------------------
 
 
 def _may_go(box: Any) -> bool:

@@ -117,8 +117,6 @@ def _few_attributes(stretch: str, limit: int) -> str:
     return stretch if cut_at is None else stretch[:cut_at] + ">"
 
 
-# --- fragments ---------------------------------------------------------------------------------------------
-
 _DROPPED = word_set("""
     script style noscript template iframe object embed svg math head title form button select textarea audio
     video canvas figcaption

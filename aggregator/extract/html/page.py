@@ -245,8 +245,6 @@ def _extracted(root: Any, url: str | None, *, fast: bool, **included: bool) -> A
         return None
 
 
-# --- bodies in several elements -----------------------------------------------------------------------------
-
 _LEVELS = 3
 KEY_CHARS = 50
 

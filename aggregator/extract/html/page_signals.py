@@ -78,9 +78,6 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     )
 
 
-# --- lines -------------------------------------------------------------------------------------------------
-
-
 def _lines(root: Any) -> Iterator[VisibleLine]:
     """Yield the visible lines in document order, at most `_LINES`; not recursive, for any depth."""
     import lxml.etree

@@ -87,8 +87,6 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-# --- bytes to text -----------------------------------------------------------------------------------------
-
 # A codec, and the labels in pages and feeds that mean it, folded by `_folded`. Latin-1 and ASCII mean
 # Windows-1252, as in browsers; older East Asian charsets are decoded by their supersets.
 _CODECS = word_table("""

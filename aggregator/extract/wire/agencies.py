@@ -14,6 +14,14 @@ import msgspec
 
 from aggregator.model.core import FrozenStruct, Wire
 
+# Marks of an image and not of the text.
+PICTURE = re.compile(
+    r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
+    r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
+    r"фото|صورة|تصوير|[图圖]|摄|攝|写真|사진)",
+    re.IGNORECASE,
+)
+
 
 class Agency(FrozenStruct, forbid_unknown_fields=True):
     """One agency; agencies.yaml explains each list."""
@@ -83,9 +91,6 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
         for family, outlets in families.items():
             table.update({outlet_key(outlet): family for outlet in (family, *outlets)})
     return table
-
-
-# --- agencies by name --------------------------------------------------------------------------------------
 
 
 class NamedAgencies(NamedTuple):
@@ -191,9 +196,6 @@ def _find_agency(name: str) -> _KnownAgency | None:
         if agency is not None:
             return agency
     return None
-
-
-# --- outlets -----------------------------------------------------------------------------------------------
 
 
 def _plain(outlet: str) -> str:

@@ -113,8 +113,8 @@ def clean_entry(
         notice = replace(
             draft, article=without_text(draft.article), lines=(), markup=""
         )
-        own = with_own_text(entry, notice, seen, text_tuning)
-        cleaned = replace(cleaned, own=_finish(entry, own, seen, tuning))
+        without_page = with_own_text(entry, notice, seen, text_tuning)
+        cleaned = replace(cleaned, own=_finish(entry, without_page, seen, tuning))
     return cleaned
 
 
@@ -166,7 +166,7 @@ def _finish(
         title, text, declared, text_tuning
     )
     reading = read(title, text, language)
-    found = find_kind(
+    kind = find_kind(
         title,
         text,
         language=language,
@@ -214,8 +214,8 @@ def _finish(
             sources=draft.facts.sources,
         ),
         is_container=is_container,
-        kind=found.kind,
-        kind_evidence=found.evidence,
+        kind=kind.kind,
+        kind_evidence=kind.evidence,
         categories=tuple(dict.fromkeys((*draft.facts.sections, *entry.categories)))[
             :_CATEGORIES
         ],

@@ -145,14 +145,14 @@ def with_own_text(
     entry: Entry, of_page: Draft, seen: dt.datetime, text_tuning: ExtractTuning
 ) -> Draft:
     """Return the entry's own text instead of a page with hardly any, if it has more."""
-    own, page = draft_from_entry(entry, seen, text_tuning), of_page.article
-    if own.article.verdict not in ACCEPTED_VERDICTS:
+    draft, page = draft_from_entry(entry, seen, text_tuning), of_page.article
+    if draft.article.verdict not in ACCEPTED_VERDICTS:
         return of_page
-    if page.verdict in ACCEPTED_VERDICTS and len(own.article.text) <= len(page.text):
+    if page.verdict in ACCEPTED_VERDICTS and len(draft.article.text) <= len(page.text):
         return of_page
     return replace(
-        own,
-        article=_with_page_facts(own.article, page),
+        draft,
+        article=_with_page_facts(draft.article, page),
         facts=PageFacts(image=of_page.facts.image, forbids=of_page.facts.forbids),
         image_base=of_page.image_base,
     )

@@ -84,12 +84,12 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
         same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
     ):
         return OwnText(text="", article_url=_article_url(links, url))
-    own = text.split("\n")
-    if len(own) == len(lines):
+    text_lines = text.split("\n")
+    if len(text_lines) == len(lines):
         while len(lines) > 1 and _ends_text(lines[-1], has_sure=has_sure):
             lines.pop()
-        own = own[: len(lines)]
-    return OwnText(text="\n".join(own))
+        text_lines = text_lines[: len(lines)]
+    return OwnText(text="\n".join(text_lines))
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:

@@ -230,8 +230,8 @@ def _shared(
 def _are_different(holders: Sequence[EntryKeys], other: Literal["guid", "url"]) -> bool:
     """Return whether two of them differ in the headline and in the other key, or have no such key."""
     headlines: dict[bytes | None, set[str]] = defaultdict(set)
-    for one in holders:
-        headlines[getattr(one, other)].add(one.headline)
+    for holder in holders:
+        headlines[getattr(holder, other)].add(holder.headline)
     return len(set().union(*headlines.values())) > 1 and (
         len(headlines) > 1 or None in headlines
     )

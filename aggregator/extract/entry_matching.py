@@ -104,16 +104,16 @@ def match_entries(
     with one of them, `related_sources` the sources of the same outlet, `taken` the articles that this poll
     has under known keys.
     """
-    own: list[Observation] = []
+    of_source: list[Observation] = []
     related: list[Observation] = []
     for observation in sorted(observations, key=lambda one: (one.seen, one.article)):
         if observation.source == source:
-            own.append(observation)
+            of_source.append(observation)
         elif observation.source in related_sources:
             related.append(observation)
     texts, titles, of_related = (
-        _by(own, "text_key"),
-        _by(own, "title_key"),
+        _by(of_source, "text_key"),
+        _by(of_source, "title_key"),
         _by(related, "text_key"),
     )
     matches: Matches = {}
@@ -208,13 +208,13 @@ def _match_in_order(
     """
     undated: Matches = {}
     dated: Matches = {}
-    taken = set(used)
+    matched = set(used)
     for place, hashes in unknown_entries.items():
-        same_text = (one for one in texts[hashes.text_key] if one.title == hashes.title)
-        observation = next((one for one in same_text if one.article not in taken), None)
+        same_text = (observed for observed in texts[hashes.text_key] if observed.title == hashes.title)
+        observation = next((observed for observed in same_text if observed.article not in matched), None)
         if observation is None:
             continue
-        taken.add(observation.article)
+        matched.add(observation.article)
         disagree = hashes.minute is not None and observation.minute not in (
             None,
             hashes.minute,

@@ -78,15 +78,15 @@ def find_kind(
         _by_address(urls),
         _by_section(sections),
         (
-            found
-            for found in _by_section(categories, "category")
-            if found.kind == "opinion"
+            evident
+            for evident in _by_section(categories, "category")
+            if evident.kind == "opinion"
         ),
         # "Tribune" is also the name of papers.
         (
-            one
-            for one in _by_label(outlet or "", "outlet")
-            if "tribun" not in _folded(one.evidence or "")
+            labelled
+            for labelled in _by_label(outlet or "", "outlet")
+            if "tribun" not in _folded(labelled.evidence or "")
         ),
         (
             FoundKind("opinion", f"byline: {name[:60]}")
@@ -95,16 +95,16 @@ def find_kind(
         ),
         _by_title(title),
         (
-            FoundKind("episode", f"audio: {one.type}, {one.length_bytes} bytes")
-            for one in media
-            if one.type.startswith("audio")
-            and (one.length_bytes or 0) >= episode_audio_bytes
+            FoundKind("episode", f"audio: {labelled.type}, {labelled.length_bytes} bytes")
+            for labelled in media
+            if labelled.type.startswith("audio")
+            and (labelled.length_bytes or 0) >= episode_audio_bytes
         ),
         _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )
     found_kinds = chain.from_iterable(evidence)
     return next(
-        (found for found in found_kinds if not (is_ruling and found.kind == "opinion")),
+        (evident for evident in found_kinds if not (is_ruling and evident.kind == "opinion")),
         FoundKind(),
     )
 

@@ -95,8 +95,8 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
     if len(texts) < tuning.min_articles:
         return LineHashes()
     counted: Counter[int] = Counter()
-    for one in texts:
-        counted.update(struct.unpack(f"<{len(one) // 8}q", one))
+    for packed in texts:
+        counted.update(struct.unpack(f"<{len(packed) // 8}q", packed))
     many = {
         key: count for key, count in counted.items() if count >= tuning.min_articles
     }

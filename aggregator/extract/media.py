@@ -69,20 +69,20 @@ def media_of(
     and pictures that no page shows.
     """
     by_url: dict[str, Enclosure] = {}
-    for one in (*declared, *page):
-        url = _address(one.url, base)
-        kind = _kind(one.type, url) if url else ""
+    for reference in (*declared, *page):
+        url = _address(reference.url, base)
+        kind = _kind(reference.type, url) if url else ""
         if url and kind:
-            title = " ".join(clean(one.title[:_TITLE_CHARS]).split())
-            length = one.length_bytes or None
+            title = " ".join(clean(reference.title[:_TITLE_CHARS]).split())
+            length = reference.length_bytes or None
             by_url.setdefault(
                 url, Enclosure(url=url, type=kind, length_bytes=length, title=title)
             )
     shown = [
-        one for one in by_url.values() if one.is_image and is_shown_picture(one.url)
+        reference for reference in by_url.values() if reference.is_image and is_shown_picture(reference.url)
     ]
     pictures = [] if no_images else shown[:1]
-    others = [one for one in by_url.values() if not one.is_image]
+    others = [reference for reference in by_url.values() if not reference.is_image]
     return (*pictures, *others)
 
 

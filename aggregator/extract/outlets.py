@@ -252,11 +252,11 @@ class FeedOutlet:
         Any feed may link to any site, and may declare to be of any. A file has no address: what it declares
         is its own.
         """
-        own = self._at_address
+        address = self._at_address
         return (
             None
-            if own is None or outlet is None or _are_one(own.key, outlet.key)
-            else own
+            if address is None or outlet is None or _are_one(address.key, outlet.key)
+            else address
         )
 
     def _is_foreign(self, site: _Site) -> bool:

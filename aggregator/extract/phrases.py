@@ -84,7 +84,7 @@ def table() -> PhraseTable:
 @cache
 def phrases(kind: str) -> Phrases:
     """Return the phrases of one kind in all languages."""
-    return _phrases(word for some in table()[kind].values() for word in some)
+    return _phrases(word for listed in table()[kind].values() for word in listed)
 
 
 @cache
@@ -93,7 +93,7 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
     lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
     return frozenset(
-        word for some in chosen for phrase in some for word in words(phrase)
+        word for listed in chosen for phrase in listed for word in words(phrase)
     )
 
 
@@ -145,13 +145,13 @@ def label_of(line: str) -> tuple[Words, str]:
 def _phrases(lines: Iterable[str]) -> Phrases:
     whole = frozenset(filter(None, map(words, lines)))
     lengths: dict[str, set[int]] = {}
-    for one in whole:
-        lengths.setdefault(one[0], set()).add(len(one))
+    for phrase in whole:
+        lengths.setdefault(phrase[0], set()).add(len(phrase))
     return Phrases(
         whole=whole,
         lengths={
-            first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()
+            first: tuple(sorted(counts, reverse=True)) for first, counts in lengths.items()
         },
-        longest=frozenset(max(one, key=len) for one in whole),
+        longest=frozenset(max(phrase, key=len) for phrase in whole),
         most_words=max(map(len, whole), default=0),
     )

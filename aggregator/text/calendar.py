@@ -31,10 +31,10 @@ def names(cycle: Cycle, language: str) -> tuple[str, ...]:
 @cache
 def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]:
     """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
-    found = (
+    spellings = (
         form for line in _shipped()[cycle].get(language, ()) for form in line.split()
     )
-    return frozenset(_spelt(form) for form in found if short or not form.endswith("."))
+    return frozenset(_spelt(form) for form in spellings if short or not form.endswith("."))
 
 
 @cache

@@ -167,7 +167,7 @@ def _meaning(name: str) -> Literal["box", "leads", ""]:
 
 def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
     items = box.findall("li")
-    return len(items) >= 2 and all(_is_link_item(item, tuning) for item in items)
+    return len(items) >= 2 and all(_is_link_item(row, tuning) for row in items)
 
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:

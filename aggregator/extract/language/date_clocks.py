@@ -68,7 +68,7 @@ _ZONES_BY_SEASON = {
 
 def end_of_date_before(line: str, match: Match) -> int:
     return max(
-        (one.end() for one in date_matches(line) if one.end() <= match.start()),
+        (date.end() for date in date_matches(line) if date.end() <= match.start()),
         default=0,
     )
 
@@ -78,7 +78,7 @@ def clock_beside(
 ) -> tuple[dt.time | None, dt.timedelta | None]:
     """Return the clock time and zone after the date and before the next one, else directly before it."""
     stop = min(
-        (one.start() for one in date_matches(line) if one.start() >= match.end()),
+        (date.start() for date in date_matches(line) if date.start() >= match.end()),
         default=len(line),
     )
     after = CLOCK.search(line, match.end(), min(match.end() + 45, stop))

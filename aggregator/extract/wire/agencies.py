@@ -219,9 +219,9 @@ def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | N
 
     `wire`: the sufficiently certain agency of the original. Only for copies, not for excerpts.
     """
-    own = agency_of(outlet)
-    agency = own or wire
+    named = agency_of(outlet)
+    agency = named or wire
     if agency is None:
         return None
-    whose = f"{agency}'s own text" if own else f"a text of {agency}"
+    whose = f"{agency}'s own text" if named else f"a text of {agency}"
     return Wire(agency=agency, evidence=f"copy of {original}, {whose}", kind="copy")

@@ -187,7 +187,7 @@ def _credit_of(line: str, words: str) -> Iterator[Wire]:
     together = next(filter(None, contributed), None)  # with the outlet's own reporters
     named = together or agencies_named(words) or _labelled(words)
     named = named or next(
-        (found for form in _CREDITS if (found := _named_by(form, words))), None
+        (credited for form in _CREDITS if (credited := _named_by(form, words))), None
     )
     if named is not None and not PICTURE.match(words):
         sure = BY_LINE if named.agency and not together else SHARED

@@ -210,8 +210,15 @@ def _match_in_order(
     dated: Matches = {}
     matched = set(used)
     for place, hashes in unknown_entries.items():
-        same_text = (observed for observed in texts[hashes.text_key] if observed.title == hashes.title)
-        observation = next((observed for observed in same_text if observed.article not in matched), None)
+        same_text = (
+            observed
+            for observed in texts[hashes.text_key]
+            if observed.title == hashes.title
+        )
+        observation = next(
+            (observed for observed in same_text if observed.article not in matched),
+            None,
+        )
         if observation is None:
             continue
         matched.add(observation.article)

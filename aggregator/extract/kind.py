@@ -95,7 +95,9 @@ def find_kind(
         ),
         _by_title(title),
         (
-            FoundKind("episode", f"audio: {labelled.type}, {labelled.length_bytes} bytes")
+            FoundKind(
+                "episode", f"audio: {labelled.type}, {labelled.length_bytes} bytes"
+            )
             for labelled in media
             if labelled.type.startswith("audio")
             and (labelled.length_bytes or 0) >= episode_audio_bytes
@@ -104,7 +106,11 @@ def find_kind(
     )
     found_kinds = chain.from_iterable(evidence)
     return next(
-        (evident for evident in found_kinds if not (is_ruling and evident.kind == "opinion")),
+        (
+            evident
+            for evident in found_kinds
+            if not (is_ruling and evident.kind == "opinion")
+        ),
         FoundKind(),
     )
 

@@ -79,7 +79,9 @@ def media_of(
                 url, Enclosure(url=url, type=kind, length_bytes=length, title=title)
             )
     shown = [
-        reference for reference in by_url.values() if reference.is_image and is_shown_picture(reference.url)
+        reference
+        for reference in by_url.values()
+        if reference.is_image and is_shown_picture(reference.url)
     ]
     pictures = [] if no_images else shown[:1]
     others = [reference for reference in by_url.values() if not reference.is_image]

@@ -150,7 +150,8 @@ def _phrases(lines: Iterable[str]) -> Phrases:
     return Phrases(
         whole=whole,
         lengths={
-            first: tuple(sorted(counts, reverse=True)) for first, counts in lengths.items()
+            first: tuple(sorted(counts, reverse=True))
+            for first, counts in lengths.items()
         },
         longest=frozenset(max(phrase, key=len) for phrase in whole),
         most_words=max(map(len, whole), default=0),

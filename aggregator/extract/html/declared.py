@@ -1,37 +1,69 @@
 """The values that a page declares in <meta> and JSON-LD, each cut to a limit, and the visible text of an element."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
-from aggregator.extract.html.json_ld import Node
+from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.language.unicode import clean
 from aggregator.text.lines import word_set
 
+MAX_CHARS = 1024  # of one value; the rest is cut (limit)
+_MOST_META = 500
+
 Meta = dict[str, str]  # values by the names of <meta>
 
-ARTICLE_TYPES = re.compile(
+_ARTICLE_TYPES = re.compile(
     r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"
 )
 
 _VOCABULARY = re.compile(r"^(?:https?://schema\.org/|schema:)", re.IGNORECASE)
 
 
-def read_meta(root: Any, max_chars: int) -> Meta:
+class PageHead(NamedTuple):
+    """What a page declares: its tree, its <meta>, all nodes of its JSON-LD, and the one of its article."""
+
+    root: Any
+    meta: Meta
+    nodes: list[Node]
+    article: Node  # {} without one
+
+    def first(self, *names: str) -> str | None:
+        """Return the value of the first of these <meta> that is there."""
+        return next((self.meta[name] for name in names if self.meta.get(name)), None)
+
+    def text(self, key: str, most: int = MAX_CHARS) -> str:
+        """Return a text of the article's JSON-LD in one line; "" without it."""
+        return text_of(self.article.get(key), most)
+
+    def name(self, key: str) -> str | None:
+        """Return the name of a person or an organisation in the article's JSON-LD."""
+        return name_of(self.article.get(key))
+
+
+def read_head(root: Any) -> PageHead:
+    """Read what a parsed page (an lxml element) declares."""
+    nodes = list(json_ld(root))
+    article: Node = {}
+    for node in nodes:
+        if any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
+            article = node
+            break
+    return PageHead(root, _read_meta(root), nodes, article)
+
+
+def _read_meta(root: Any) -> Meta:
     """Return the first value of every <meta>, names in lower case; rules for robots are joined with
     semicolons.
     """
     values: Meta = {}
     for element in root.iter("meta"):
-        value = one_line(element.get("content") or "", max_chars)
-        names = dict.fromkeys(
-            (element.get(key) or "").strip().lower()[:100] for key in _META_NAMES
-        )
-        for name in names:
-            if not name or not value or len(values) >= 500:
+        value = _one_line(element.get("content") or "")
+        for key in _META_NAMES:
+            name = (element.get(key) or "").strip().lower()[:100]
+            if not name or not value or len(values) >= _MOST_META:
                 continue
-            rules = values.get(name) if name in ROBOTS_NAMES else None
-            if rules is not None:
-                values[name] = f"{rules}; {value}"[:max_chars]
+            if name in ROBOTS_NAMES and name in values:
+                values[name] = f"{values[name]}; {value}"[:MAX_CHARS]
             values.setdefault(name, value)
     return values
 
@@ -50,33 +82,33 @@ def first_value(value: Any) -> Any:
     return value
 
 
-def text_of(value: Any, max_chars: int) -> str:
+def text_of(value: Any, most: int = MAX_CHARS) -> str:
+    """Return a text of JSON-LD in one line; "" for another value."""
     value = first_value(value)
-    return one_line(value, max_chars) if isinstance(value, str) else ""
+    return _one_line(value, most) if isinstance(value, str) else ""
 
 
-def name_of(value: Any, max_chars: int) -> str | None:
+def name_of(value: Any) -> str | None:
+    """Return the name of a person or an organisation; None without one."""
     value = first_value(value)
-    if isinstance(value, dict):
-        given, family = value.get("givenName"), value.get("familyName")
-        both = (
-            f"{given} {family}"
-            if isinstance(given, str) and isinstance(family, str)
-            else None
-        )
-        value = value.get("name") or both
-    return text_of(value, max_chars) or None
+    if not isinstance(value, dict):
+        return text_of(value) or None
+    given, family = value.get("givenName"), value.get("familyName")
+    if not value.get("name") and isinstance(given, str) and isinstance(family, str):
+        return text_of(f"{given} {family}") or None
+    return text_of(value.get("name")) or None
 
 
-def one_line(value: str, max_chars: int) -> str:
-    return " ".join(clean(value[:max_chars]).split())
+def _one_line(value: str, most: int = MAX_CHARS) -> str:
+    return " ".join(clean(value[:most]).split())
 
 
-def first_meta(meta: Meta, *names: str) -> str | None:
-    return next((meta[name] for name in names if meta.get(name)), None)
+_META_NAMES = ("property", "name", "itemprop", "http-equiv")
+
+ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
 
 
-def visible_text(element: Any, max_chars: int) -> str:
+def visible_text(element: Any, most: int = MAX_CHARS) -> str:
     """Return the element's text in one line; separate parts, as a topic before a headline, get a space."""
     pieces: list[str] = []
     for part in element.iter():
@@ -85,13 +117,8 @@ def visible_text(element: Any, max_chars: int) -> str:
             pieces.extend((apart, part.text or "", apart))
         if part is not element:
             pieces.extend((" " if part.tag not in _RUN_IN else "", part.tail or ""))
-    return one_line("".join(pieces), max_chars)
+    return _one_line("".join(pieces), most)
 
 
 _RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
-
 _UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
-
-_META_NAMES = ("property", "name", "itemprop", "http-equiv")
-
-ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")

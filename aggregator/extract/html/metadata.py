@@ -8,17 +8,13 @@ import datetime as dt
 from typing import Any
 
 from aggregator.extract.html.declared import (
-    ARTICLE_TYPES,
     ROBOTS_NAMES,
-    Meta,
-    first_meta,
+    PageHead,
     first_value,
-    name_of,
-    read_meta,
+    read_head,
     text_of,
     types_of,
 )
-from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.page_author import find_author
 from aggregator.extract.html.page_times import find_times
 from aggregator.extract.html.page_title import find_headings, find_title
@@ -58,79 +54,66 @@ class PageFacts(FrozenStruct):
     is_free: bool | None = None  # isAccessibleForFree of JSON-LD; None: not declared
 
 
-def read_facts(
-    root: Any, *, zone: str | None, seen: dt.datetime | None, max_chars: int
-) -> PageFacts:
-    """Read the metadata of a parsed page (an lxml element); longer values are cut to `max_chars`."""
-    meta = read_meta(root, max_chars)
-    nodes = list(json_ld(root))
-    is_article = ARTICLE_TYPES.fullmatch
-    linked = next((node for node in nodes if any(map(is_article, types_of(node)))), {})
-    site = first_meta(meta, "og:site_name", "application-name") or name_of(
-        linked.get("publisher"), max_chars
-    )
-    published, modified = find_times(root, meta, linked, zone, seen)
-    kinds = _kinds(meta, nodes)
+def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> PageFacts:
+    """Read the metadata of a parsed page (an lxml element), with every value cut to a limit."""
+    head = read_head(root)
+    site = head.first("og:site_name", "application-name") or head.name("publisher")
+    published, modified = find_times(head, zone, seen)
+    kinds = _kinds(head)
+    robots = [head.meta.get(name, "") for name in ROBOTS_NAMES]
+    if head.meta.get(TDM_RESERVED) == "1":
+        robots.append(TDM_RESERVED)
     return PageFacts(
-        title=find_title(root, meta, linked, site, max_chars),
-        headings=find_headings(root, linked, max_chars),
-        author=find_author(root, meta, linked, site, max_chars),
-        sources=_sources(meta, linked, max_chars),
+        title=find_title(head, site),
+        headings=find_headings(head),
+        author=find_author(head, site),
+        sources=_sources(head),
         site=site,
-        canonical=_canonical(root, meta),
-        language=primary_tag(text_of(linked.get("inLanguage"), 40))
-        or _declared_language(root, meta),
+        canonical=_canonical(head),
+        language=_language(head),
         published=published,
         modified=modified,
-        forbids=permissions(
-            *(meta.get(name, "") for name in ROBOTS_NAMES),
-            TDM_RESERVED if meta.get(TDM_RESERVED) == "1" else "",
-        ),
-        image=_image(meta, linked, max_chars),
+        forbids=permissions(*robots),
+        image=_image(head),
         is_live="liveblogposting" in kinds,
         kinds=kinds,
-        types=tuple(name.lower() for name in types_of(linked)) or kinds,
-        sections=_sections(meta, linked, max_chars),
-        is_free=_is_free(linked),
+        types=tuple(name.lower() for name in types_of(head.article)) or kinds,
+        sections=_sections(head),
+        is_free=_is_free(head),
     )
 
 
-def _kinds(meta: Meta, nodes: list[Node]) -> tuple[str, ...]:
-    names = (
-        meta.get("og:type", ""),
-        *(name for node in nodes for name in types_of(node)),
-    )
+def _kinds(head: PageHead) -> tuple[str, ...]:
+    names = [head.meta.get("og:type", "")]
+    for node in head.nodes:
+        names += types_of(node)
     return tuple(dict.fromkeys(name.lower()[:40] for name in names if name))[:_KINDS]
 
 
-def _sections(meta: Meta, linked: Node, max_chars: int) -> tuple[str, ...]:
-    stated = linked.get("articleSection")
+def _sections(head: PageHead) -> tuple[str, ...]:
+    stated = head.article.get("articleSection")
     listed = stated if isinstance(stated, list) else [stated]
-    names = (
-        text_of(name, max_chars)
-        for name in (*listed[:_SECTIONS], meta.get("article:section"))
-    )
+    names = [*map(text_of, listed[:_SECTIONS]), head.meta.get("article:section")]
     return tuple(dict.fromkeys(name for name in names if name))
 
 
-def _is_free(linked: Node) -> bool | None:
-    stated = linked.get("isAccessibleForFree")
+def _is_free(head: PageHead) -> bool | None:
+    stated = head.article.get("isAccessibleForFree")
     if isinstance(stated, bool):
         return stated
-    word = text_of(stated, 10).lower()
-    return {"true": True, "false": False}.get(word)
-
-
-def _sources(meta: Meta, linked: Node, max_chars: int) -> tuple[str, ...]:
-    in_data = ("sourceOrganization", "copyrightHolder", "creditText")
-    in_head = ("source", "dc.source", "syndication-source", "original-source")
-    names = (
-        *(name_of(linked.get(key), max_chars) for key in in_data),
-        *(meta.get(name) for name in in_head),
+    return {"true": True, "false": False}.get(
+        head.text("isAccessibleForFree", 10).lower()
     )
+
+
+def _sources(head: PageHead) -> tuple[str, ...]:
+    names = [head.name(key) for key in _SOURCES_IN_DATA]
+    names += map(head.meta.get, _SOURCES_IN_META)
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 
 
+_SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")
+_SOURCES_IN_META = ("source", "dc.source", "syndication-source", "original-source")
 _IMAGE_NAMES = (
     "og:image:secure_url",
     "og:image",
@@ -140,27 +123,30 @@ _IMAGE_NAMES = (
 )
 
 
-def _image(meta: Meta, linked: Node, max_chars: int) -> Enclosure | None:
+def _image(head: PageHead) -> Enclosure | None:
     """Return the page's image for sharing."""
-    stated = first_value(linked.get("image"))
+    if shared := head.first(*_IMAGE_NAMES):
+        return Enclosure(url=shared, type=head.meta.get("og:image:type") or "image")
+    stated = first_value(head.article.get("image"))
     if isinstance(stated, dict):
         stated = stated.get("url") or stated.get("contentUrl")
-    shared = first_meta(meta, *_IMAGE_NAMES)
-    address = shared or text_of(stated, max_chars)
-    kind = meta.get("og:image:type", "") if shared else ""
-    return Enclosure(url=address, type=kind or "image") if address else None
+    address = text_of(stated)
+    return Enclosure(url=address, type="image") if address else None
 
 
-def _canonical(root: Any, meta: Meta) -> str | None:
-    links: list[str] = root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
-    for address in (*links, meta.get("og:url", "")):
+def _canonical(head: PageHead) -> str | None:
+    links: list[str] = head.root.xpath("//link[@rel='canonical']/@href")[:_LINKS]
+    for address in (*links, head.meta.get("og:url", "")):
         if canonical_url(address) is not None:
             return address.strip()
     return None
 
 
-def _declared_language(root: Any, meta: Meta) -> str | None:
-    stated = root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang")
-    return primary_tag(stated) or primary_tag(
-        first_meta(meta, "content-language", "og:locale", "language")
+def _language(head: PageHead) -> str | None:
+    root = head.root
+    stated = (
+        head.text("inLanguage", 40),
+        root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang"),
+        head.first("content-language", "og:locale", "language"),
     )
+    return next(filter(None, map(primary_tag, stated)), None)

@@ -35,8 +35,6 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.model.core import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 
-_MAX_METADATA_CHARS = 1024  # characters of one <meta> value; the rest is cut (limit)
-
 # Beyond, the text is read without justext: it compares each paragraph with those after it, so that 13,000 of
 # them take 30 s and 3,000 take 1.5 s. Of 217 real pages the largest has 1,366.
 _MAX_COMPARED = 3_000
@@ -108,7 +106,7 @@ def read_page(
     root = tree_of(page.html)
     if root is None:
         return None
-    facts = read_facts(root, zone=zone, seen=seen, max_chars=_MAX_METADATA_CHARS)
+    facts = read_facts(root, zone=zone, seen=seen)
     without_invisible(root)
     without_layout_tables(root)
     root, body = _without_boxes(root, url, tuning)

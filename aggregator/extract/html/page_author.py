@@ -2,23 +2,19 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from aggregator.extract.html.declared import Meta, name_of, visible_text
-from aggregator.extract.html.json_ld import Node
+from aggregator.extract.html.declared import PageHead, name_of, visible_text
 from aggregator.text.lines import folded
 
 _AUTHORS = 5
 
 
-def find_author(
-    root: Any, meta: Meta, linked: Node, site: str | None, max_chars: int
-) -> str | None:
+def find_author(head: PageHead, site: str | None) -> str | None:
     """Return the author. Persons are preferred to the outlet, which pages often name for unsigned texts."""
-    publisher = name_of(linked.get("publisher"), max_chars)
+    publisher = head.name("publisher")
     outlet = {folded(name) for name in (site, publisher) if name}
     for not_authors in (outlet, set[str]()):
-        for names in _stated_authors(root, meta, linked, max_chars):
+        for names in _stated_authors(head):
             stated = [name for name in names if name and _may_write(name, not_authors)]
             if stated:
                 whole = ", ".join(dict.fromkeys(stated))
@@ -34,17 +30,17 @@ def find_author(
     return None
 
 
-def _stated_authors(
-    root: Any, meta: Meta, linked: Node, max_chars: int
-) -> Iterator[Sequence[str | None]]:
+def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
     """Yield the declared authors, most reliable first; lazy, as the later ones are expensive to find."""
-    people = linked.get("author")
+    people = head.article.get("author")
     people = people if isinstance(people, list) else [people]
-    yield [name_of(person, max_chars) for person in people[:_AUTHORS]]
+    yield [name_of(person) for person in people[:_AUTHORS]]
     for name in _AUTHOR_NAMES:
-        yield [meta.get(name)]
-    yield [visible_text(link, 100) for link in root.xpath(_AUTHOR_LINKS)[:_AUTHORS]]
-    lines = (visible_text(part, 100) for part in root.xpath(_BYLINES)[:_AUTHORS])
+        yield [head.meta.get(name)]
+    yield [
+        visible_text(link, 100) for link in head.root.xpath(_AUTHOR_LINKS)[:_AUTHORS]
+    ]
+    lines = (visible_text(part, 100) for part in head.root.xpath(_BYLINES)[:_AUTHORS])
     yield [line for line in lines if 0 < len(line) <= _BYLINE_CHARS][:1]
 
 

@@ -8,36 +8,36 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.extract.html.declared import Meta, text_of, visible_text
-from aggregator.extract.html.json_ld import Node
+from aggregator.extract.html.declared import PageHead, visible_text
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.core import Published
 
 
 def find_times(
-    root: Any, meta: Meta, linked: Node, zone: str | None, seen: dt.datetime | None
+    head: PageHead, zone: str | None, seen: dt.datetime | None
 ) -> tuple[Published | None, dt.datetime | None]:
+    """Return when a page was published and when it was changed; None where it does not say so."""
     changed = (
-        text_of(linked.get("dateModified"), 100),
-        *(meta[name] for name in meta if name in _changed()),
+        head.text("dateModified", 100),
+        *(head.meta[name] for name in head.meta if name in _changed()),
     )
-    published = _first_time(_declared_times(root, meta, linked), zone, seen)
+    published = _first_time(_declared_times(head), zone, seen)
     modified = _first_time(changed, zone, seen)
     return published and replace(
         published, origin="page"
     ), modified.time if modified else None
 
 
-def _declared_times(root: Any, meta: Meta, linked: Node) -> Iterator[str]:
+def _declared_times(head: PageHead) -> Iterator[str]:
     """Yield what a page says of its publication, the most reliable first; lazy, as the last are slow."""
-    yield text_of(linked.get("datePublished"), 100)
-    yield meta.get("article:published_time", "")
-    yield from map(_time_in, root.xpath(_MARKED_TIMES)[:_TIMES])
-    names = [name for name in meta if not _NOT_PUBLISHED.search(name)]
-    yield from (meta[name] for name in names if _PUBLISHED.search(name))
-    yield text_of(linked.get("dateCreated"), 100)
-    yield from (meta[name] for name in names if name in _dated())
-    yield from map(_time_in, islice(root.iter("time"), 3))
+    yield head.text("datePublished", 100)
+    yield head.meta.get("article:published_time", "")
+    yield from map(_time_in, head.root.xpath(_MARKED_TIMES)[:_TIMES])
+    names = [name for name in head.meta if not _NOT_PUBLISHED.search(name)]
+    yield from (head.meta[name] for name in names if _PUBLISHED.search(name))
+    yield head.text("dateCreated", 100)
+    yield from (head.meta[name] for name in names if name in _dated())
+    yield from map(_time_in, islice(head.root.iter("time"), 3))
 
 
 def _first_time(

@@ -106,7 +106,9 @@ def match_entries(
     """
     of_source: list[Observation] = []
     related: list[Observation] = []
-    for observation in sorted(observations, key=lambda one: (one.seen, one.article)):
+    for observation in sorted(
+        observations, key=lambda known: (known.seen, known.article)
+    ):
         if observation.source == source:
             of_source.append(observation)
         elif observation.source in related_sources:
@@ -120,9 +122,9 @@ def match_entries(
     used = set(taken)
 
     def take(
-        place: int, found: Iterable[Observation], by: Literal["words", "title"]
+        place: int, known: Iterable[Observation], by: Literal["words", "title"]
     ) -> None:
-        articles = {observation.article for observation in found}
+        articles = {observation.article for observation in known}
         if len(articles) == 1 and place not in matches and used.isdisjoint(articles):
             used.update(articles)
             matches[place] = EntryMatch(article=articles.pop(), by=by)
@@ -130,12 +132,12 @@ def match_entries(
     for place, hashes in unknown_entries.items():
         take(
             place,
-            (one for one in texts[hashes.text_key] if _is_sure(hashes, one)),
+            (known for known in texts[hashes.text_key] if _is_sure(hashes, known)),
             "words",
         )
         take(
             place,
-            (one for one in of_related[hashes.text_key] if _is_same(hashes, one)),
+            (known for known in of_related[hashes.text_key] if _is_same(hashes, known)),
             "words",
         )
     for place, hashes in unknown_entries.items():

@@ -95,12 +95,10 @@ def find_kind(
         ),
         _by_title(title),
         (
-            FoundKind(
-                "episode", f"audio: {labelled.type}, {labelled.length_bytes} bytes"
-            )
-            for labelled in media
-            if labelled.type.startswith("audio")
-            and (labelled.length_bytes or 0) >= episode_audio_bytes
+            FoundKind("episode", f"audio: {audio.type}, {audio.length_bytes} bytes")
+            for audio in media
+            if audio.type.startswith("audio")
+            and (audio.length_bytes or 0) >= episode_audio_bytes
         ),
         _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )

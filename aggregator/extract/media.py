@@ -78,14 +78,14 @@ def media_of(
             by_url.setdefault(
                 url, Enclosure(url=url, type=kind, length_bytes=length, title=title)
             )
-    shown = [
-        reference
-        for reference in by_url.values()
-        if reference.is_image and is_shown_picture(reference.url)
-    ]
-    pictures = [] if no_images else shown[:1]
-    others = [reference for reference in by_url.values() if not reference.is_image]
-    return (*pictures, *others)
+    image: list[Enclosure] = []
+    others: list[Enclosure] = []
+    for reference in by_url.values():
+        if not reference.is_image:
+            others.append(reference)
+        elif not (no_images or image) and is_shown_picture(reference.url):
+            image.append(reference)
+    return (*image, *others)
 
 
 def _address(raw: str, base: str | None) -> str | None:
@@ -93,18 +93,14 @@ def _address(raw: str, base: str | None) -> str | None:
     try:
         full = urljoin(base or "", clean(raw).strip()).replace(" ", "%20")
         parts = urlsplit(full)
-        fits = (
-            parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
-            and "@" not in parts.netloc
-        )
+        host = parts.hostname
     except ValueError:
         return None
-    return (
-        full
-        if fits and len(full) <= _MEDIA_URL_CHARS and not re.search(r"[\s<>\"]", full)
-        else None
-    )
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        return None
+    if len(full) > _MEDIA_URL_CHARS or re.search(r"[\s<>\"]", full):
+        return None
+    return full
 
 
 def _kind(declared: str, url: str) -> str:

@@ -34,7 +34,9 @@ def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]
     spellings = (
         form for line in _shipped()[cycle].get(language, ()) for form in line.split()
     )
-    return frozenset(_spelt(form) for form in spellings if short or not form.endswith("."))
+    return frozenset(
+        _spelt(form) for form in spellings if short or not form.endswith(".")
+    )
 
 
 @cache

@@ -89,11 +89,10 @@ def clean_entry(
     # The words of the site, and none of a feed that links to it
     if entry.feed_outlet is not None:
         of_site = replace(entry, title="", categories=(), author=None)
-    of_page = (
-        draft_from_html(of_site, html, page_url, seen, text_tuning)
-        if html.strip()
-        else unreadable_draft(page)
-    )
+    if html.strip():
+        of_page = draft_from_html(of_site, html, page_url, seen, text_tuning)
+    else:
+        of_page = unreadable_draft(page)
     if (
         of_site is not entry
         and title_line(entry.title)

@@ -25,6 +25,7 @@ from aggregator.model.core import (
     Entry,
     FrozenStruct,
     Published,
+    Verdict,
 )
 from aggregator.text.lines import has_words
 
@@ -106,11 +107,10 @@ def draft_from_entry(
     is_saved = entry.text is not None and entry.is_saved_text
     has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
     title = title_line(entry.title)
-    text = (
-        clean(entry.text or "")
-        if has_text
-        else own_text(entry.html or "", title, entry.url).text
-    )
+    if has_text:
+        text = clean(entry.text or "")
+    else:
+        text = own_text(entry.html or "", title, entry.url).text
     text = text[: text_tuning.max_text_chars * 2]
     if title and not is_saved:
         is_dated = declared_time(entry, seen) is not None
@@ -160,17 +160,17 @@ def with_own_text(
 
 def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
     """Return the entry's own article, completed with the metadata of a page without usable text."""
+    reason = own.reason
+    if page.reason:
+        reason = f"its page: {page.reason}; the entry's own text is used"
+    # That of a page that was not used; "consent" for a notice that only placing recognised
+    page_verdict: Verdict | None = None
+    if page.verdict != "ok":
+        page_verdict = "consent" if page.reason == NOTICE else page.verdict
     return replace(
         own,
-        reason=f"its page: {page.reason}; the entry's own text is used"
-        if page.reason
-        else own.reason,
-        # That of a page that was not used; "consent" for a notice that only placing recognised.
-        page_verdict=None
-        if page.verdict == "ok"
-        else "consent"
-        if page.reason == NOTICE
-        else page.verdict,
+        reason=reason,
+        page_verdict=page_verdict,
         author=own.author or page.author,
         published=own.published or page.published,
         site_name=page.site_name,

@@ -59,21 +59,19 @@ def identify(
     its text and its declared time.
     """
     guid, url = raw_keys(entry, canonical_url)
-    keys = [
-        key
-        for key in (url if use_url else None, guid if use_guid else None)
-        if key is not None
-    ]
-    keys = [key for key in keys if key not in void]
+    keys = []
+    if url is not None and use_url and url not in void:
+        keys.append(url)
+    if guid is not None and use_guid and guid not in void:
+        keys.append(guid)
     if not keys:
         parts = [entry.outlet or entry.source, _folded(entry)]
         if entry.guid or canonical_url is not None:
             parts.append(_declared(entry))
-        keys = [
-            hashed_key("text", *parts)
-            if entry.record_id is None
-            else hashed_key("record", entry.record_id, *parts)
-        ]
+        if entry.record_id is None:
+            keys = [hashed_key("text", *parts)]
+        else:
+            keys = [hashed_key("record", entry.record_id, *parts)]
     if entry.record is not None:  # it has a GUID, so that no key needs its page
         content = entry.record.content_hash
     # What is declared; the time of a poll and tracking parameters of the URL are no change
@@ -139,12 +137,8 @@ def _folded(entry: Entry) -> str:
 
 def _declared(entry: Entry) -> str:
     """Return the time that the entry declares; "" where it is only the time of a poll."""
-    declared = (
-        entry.published
-        if entry.published and entry.published.origin != "poll"
-        else None
-    )
-    return declared.time.isoformat() if declared else ""
+    declared = _declared_time(entry)
+    return declared.isoformat() if declared else ""
 
 
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any input
@@ -189,11 +183,9 @@ def update_strikes(
     """
     if changed_entries + stable_entries == 0:
         return strikes
-    return (
-        strikes + 1
-        if changed_entries > tuning.mass_share * (changed_entries + stable_entries)
-        else 0
-    )
+    if changed_entries > tuning.mass_share * (changed_entries + stable_entries):
+        return strikes + 1
+    return 0
 
 
 class EntryKeys(FrozenStruct):
@@ -269,12 +261,15 @@ def plain_text(entry: Entry) -> str:
 
 
 def declared_minute(entry: Entry) -> dt.datetime | None:
-    declared = (
-        entry.published
-        if entry.published and entry.published.origin != "poll"
-        else None
-    )
-    return declared.time.replace(second=0, microsecond=0) if declared else None
+    """Return the minute that the entry declares; None where it is only that of a poll."""
+    declared = _declared_time(entry)
+    return declared and declared.replace(second=0, microsecond=0)
+
+
+def _declared_time(entry: Entry) -> dt.datetime | None:
+    if entry.published is None or entry.published.origin == "poll":
+        return None
+    return entry.published.time
 
 
 def folded_text(text: str) -> str:

@@ -234,12 +234,11 @@ def _kinds_by(
     kinds: dict[str, Kind] = {}
     for kind, words in _words().items():
         listed = getattr(words, field)
-        names = (
-            listed.split()
-            if isinstance(listed, str)
-            else chain.from_iterable(listed.values())
-        )
-        kinds.update({_folded(name): kind for name in names})
+        if isinstance(listed, str):
+            names = listed.split()
+        else:
+            names = list(chain.from_iterable(listed.values()))
+        kinds |= dict.fromkeys(map(_folded, names), kind)
     return kinds
 
 

@@ -97,25 +97,17 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
     counted: Counter[int] = Counter()
     for packed in texts:
         counted.update(struct.unpack(f"<{len(packed) // 8}q", packed))
-    many = {
-        key: count for key, count in counted.items() if count >= tuning.min_articles
-    }
+    least = tuning.min_articles
     return LineHashes(
-        edges=tuple(
-            sorted(
-                key
-                for key, count in many.items()
-                if count > tuning.min_share * len(texts)
-            )
-        ),
-        middles=tuple(
-            sorted(
-                key
-                for key, count in many.items()
-                if count > tuning.middle_share * len(texts)
-            )
-        ),
+        edges=_frequent(counted, least, tuning.min_share * len(texts)),
+        middles=_frequent(counted, least, tuning.middle_share * len(texts)),
     )
+
+
+def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...]:
+    """Return the keys that `least` texts have, and more than `above` of them."""
+    keys = [key for key, count in counted.items() if count >= least and count > above]
+    return tuple(sorted(keys))
 
 
 def _is_edge(number: int, count: int, tuning: BoilerplateTuning) -> bool:

@@ -87,9 +87,7 @@ def _site_of(url: str | None) -> _Site:
     if domain == "substack.com" and channel is not None:
         return _Site(f"{channel[1]}.{domain}", domain)
     if channel is not None:
-        return _Site(
-            "/".join((domain, *(group for group in channel.groups() if group))), domain
-        )
+        return _Site("/".join(filter(None, (domain, *channel.groups()))), domain)
     if host in table.redirectors:
         return _NO_SITE
     return _Site(domain, domain, is_shared=is_shared_site(domain))
@@ -224,29 +222,21 @@ class FeedOutlet:
         else is the feed's own.
         """
         link, declared = _site_of_page(url), _site_of_page(declared_url)
-        is_foreign = self._is_foreign(link)
         if declared_name == self._title or (
             declared_url and not self._is_foreign(declared)
         ):
             declared_name = None
-        if is_foreign:
-            return Outlet(key=link.key, name=declared_name or _name_of(link.key))
-        if self._is_foreign(declared):
-            return Outlet(
-                key=declared.key, name=declared_name or _name_of(declared.key)
-            )
+        for site in (link, declared):
+            if self._is_foreign(site):
+                return Outlet(key=site.key, name=declared_name or _name_of(site.key))
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
-        if self._own is not None and link.key == self._own.key:
-            return self._own
-        if (
-            self._own is not None
-            and self._is_public
-            and link.key
-            and not link.is_shared
-        ):
-            return Outlet(key=link.key, name=self._own.name)
-        return self._own
+        outlet = self._own
+        if outlet is None or not self._is_public or link.is_shared:
+            return outlet
+        if link.key in ("", outlet.key):
+            return outlet
+        return Outlet(key=link.key, name=outlet.name)
 
     def behind(self, outlet: Outlet | None) -> Outlet | None:
         """Return the outlet by the address of the feed, if an entry is of another `outlet`.

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 
 import msgspec
 
@@ -84,7 +85,7 @@ def table() -> PhraseTable:
 @cache
 def phrases(kind: str) -> Phrases:
     """Return the phrases of one kind in all languages."""
-    return _phrases(word for listed in table()[kind].values() for word in listed)
+    return _phrases(chain.from_iterable(table()[kind].values()))
 
 
 @cache
@@ -92,9 +93,8 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
     """Return the single words of a kind; `part`: only those of one language or part."""
     lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
-    return frozenset(
-        word for listed in chosen for phrase in listed for word in words(phrase)
-    )
+    listed = chain.from_iterable(chosen)
+    return frozenset(chain.from_iterable(map(words, listed)))
 
 
 def words(line: str) -> Words:

@@ -67,11 +67,9 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 def opening(paragraph: str) -> EntryOpening | None:
     """Return the clock time that `paragraph` begins with, or None."""
-    return (
-        _opening(paragraph[:_REACH])
-        if _DIGIT.search(paragraph, 0, _FIRST_DIGIT)
-        else None
-    )
+    if _DIGIT.search(paragraph, 0, _FIRST_DIGIT):
+        return _opening(paragraph[:_REACH])
+    return None
 
 
 def without_clock(paragraph: str) -> str:

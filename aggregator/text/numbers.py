@@ -170,11 +170,9 @@ def han_number(numeral: str) -> str:
         else:
             digits += str(_DIGIT_OF.get(part, part))
     value = total + section + _float(digits, 0.0)
-    return (
-        str(int(value))
-        if value < sys.maxsize and value == int(value)
-        else f"{value:.10g}"
-    )
+    if value < sys.maxsize and value == int(value):
+        return str(int(value))
+    return f"{value:.10g}"
 
 
 def _float(digits: str, default: float) -> float:

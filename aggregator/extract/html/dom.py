@@ -107,11 +107,9 @@ def _few_attributes(stretch: str, limit: int) -> str:
     cut_at: int | None = None
     for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
         if token["end"]:
-            return (
-                stretch
-                if cut_at is None
-                else stretch[:cut_at] + stretch[token.start() :]
-            )
+            if cut_at is None:
+                return stretch
+            return stretch[:cut_at] + stretch[token.start() :]
         if number == limit:
             cut_at = token.start()
     return stretch if cut_at is None else stretch[:cut_at] + ">"
@@ -136,11 +134,8 @@ def html_to_text(fragment: str) -> str:
     """
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
-        return "\n".join(
-            line
-            for line in (" ".join(raw.split()) for raw in fragment.split("\n"))
-            if line
-        )
+        lines = [" ".join(line.split()) for line in fragment.split("\n")]
+        return "\n".join(filter(None, lines))
     limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
     return "\n".join(
         clean(line)

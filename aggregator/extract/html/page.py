@@ -130,11 +130,10 @@ def _without_boxes(
     That is asked only of boxes with much text, and of pages with little, which may be lists of links.
     """
     boxes = find_boxes(root, tuning)
-    whole = (
-        deepcopy(root)
-        if have_paragraphs(boxes) or not have_paragraphs([root])
-        else None
-    )
+    if have_paragraphs(boxes) or not have_paragraphs([root]):
+        whole = deepcopy(root)
+    else:
+        whole = None
     take_out(root, boxes)
     text = extract_text(root, url)
     if whole is not None:

@@ -51,11 +51,10 @@ def _is_framed_by(text: str, shared: str) -> bool:
     if not inner or len(outer) - len(inner) > _FRAME_CHARS:
         return False
     start = shared.casefold().find(text.casefold())
-    around = (
-        (shared[:start].rstrip(), shared[start + len(text) :].lstrip())
-        if start >= 0
-        else ("", "")
-    )
+    if start >= 0:
+        around = (shared[:start].rstrip(), shared[start + len(text) :].lstrip())
+    else:
+        around = ("", "")
     return start >= 0 and (
         around[0][-1:] in _FRAME_MARKS if around[0] else around[1][:1] in _FRAME_MARKS
     )

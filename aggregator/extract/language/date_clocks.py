@@ -77,22 +77,17 @@ def clock_beside(
     line: str, match: Match, day: dt.date
 ) -> tuple[dt.time | None, dt.timedelta | None]:
     """Return the clock time and zone after the date and before the next one, else directly before it."""
-    stop = min(
-        (date.start() for date in date_matches(line) if date.start() >= match.end()),
-        default=len(line),
-    )
-    after = CLOCK.search(line, match.end(), min(match.end() + 45, stop))
-    is_near = after is not None and after.start() - match.end() <= 20
-    clock = (
-        after
-        if is_near
-        and not _is_labelled(line[match.end() : after.start()] if after else "")
-        else None
-    )
+    end = match.end()
+    starts = [date.start() for date in date_matches(line) if date.start() >= end]
+    clock = CLOCK.search(line, end, min([end + 45, *starts]))
+    if clock is not None:
+        between = line[end : clock.start()]
+        if len(between) > _NEAR_CHARS or _is_labelled(between):
+            clock = None
     if clock is None:
         start = max(end_of_date_before(line, match), match.start() - 30, 0)
-        before = list(CLOCK.finditer(line, start, match.start()))
-        clock = before[-1] if before else None
+        for before in CLOCK.finditer(line, start, match.start()):
+            clock = before
     if clock is None:
         return None, None
     hour, minute = int(clock["h"] or clock["h2"]), int(clock["n"] or 0)
@@ -108,14 +103,13 @@ def clock_beside(
     return time, zone_offset(zone, day, time) if zone and time else None
 
 
+_NEAR_CHARS = 20  # between a date and its clock time
+
+
 def _is_labelled(between: str) -> bool:
     """Return whether the words between a date and a clock time label the clock time as another one."""
     label_words = words(between)
-    return any(
-        phrases(kind).stand_in(label_words)
-        for kind in ("published", "updated")
-        if label_words
-    )
+    return any(phrases(kind).stand_in(label_words) for kind in ("published", "updated"))
 
 
 def _half_of(clock: Match) -> int | None:

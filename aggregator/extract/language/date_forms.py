@@ -131,58 +131,54 @@ def date_matches(line: str) -> tuple[Match, ...]:
             _DAY_BEFORE_YEAR.search(line) is not None
         )  # the second form is slow: it tries each word
         forms = _DATE_FORMS if has_day_last else _DATE_FORMS[:1] + _DATE_FORMS[2:]
-        matches += [match for form in forms for match in form.finditer(line)]
+        for form in forms:
+            matches += form.finditer(line)
     if not line.isascii():
-        matches += [match for form in _OTHER_FORMS for match in form.finditer(line)]
+        for form in _OTHER_FORMS:
+            matches += form.finditer(line)
     matches += _SHORT_YEAR.finditer(line)
     return tuple(matches) if len(matches) <= _MAX_DATES else ()
 
 
 def day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
     """Return the day, or None if it does not exist or the order of 3/4/2024 is unknown."""
-    got = match.groupdict()
-    if got.get("s1") is not None:
-        return _day_of_numbers(
-            int(got["y"]), int(got["s1"]), int(got["s2"]), day_first=day_first
-        )
-    day = int(got["d"])
-    if got.get("jy"):
-        month = (
-            calendar.number_of("jalali", got["jb"]) or 0
-            if got.get("jb")
-            else int(got["m"])
-        )
-        return from_jalali(int(got["jy"]), month, day)
-    month = (
-        calendar.number_of("months", got["b"]) or 0 if got.get("b") else int(got["m"])
-    )
-    if got.get("era"):
-        return date_or_none(
-            _ERAS[got["era"]] + (1 if got["ey"] == "元" else int(got["ey"])), month, day
-        )
-    if got.get("by"):
-        return date_or_none(int(got["by"]) - 543, month, day)  # the Buddhist era
-    return date_or_none(
-        int(got["y"] or 0) if got.get("y") else 2000 + int(got["yy"]), month, day
-    )
+    part = {name: text for name, text in match.groupdict().items() if text}
+    if "s1" in part:
+        first, second = int(part["s1"]), int(part["s2"])
+        return _day_of_numbers(int(part["y"]), first, second, day_first=day_first)
+    day = int(part["d"])
+    month = int(part.get("m", 0))
+    if "b" in part:
+        month = calendar.number_of("months", part["b"]) or 0
+    if "jb" in part:
+        month = calendar.number_of("jalali", part["jb"]) or 0
+    if "jy" in part:
+        return from_jalali(int(part["jy"]), month, day)
+    if "era" in part:
+        year = _ERAS[part["era"]] + int(part["ey"].replace("元", "1"))
+    elif "by" in part:
+        year = int(part["by"]) - _BUDDHIST_YEARS
+    elif "yy" in part:
+        year = 2000 + int(part["yy"])
+    else:
+        year = int(part["y"])
+    return date_or_none(year, month, day)
+
+
+_BUDDHIST_YEARS = 543  # by which the Buddhist era is ahead
 
 
 def _day_of_numbers(
     year: int, first: int, second: int, *, day_first: bool | None
 ) -> dt.date | None:
-    if first <= 12 and second <= 12 and first != second:
-        if day_first is None:
-            return None
-        return (
-            date_or_none(year, second, first)
-            if day_first
-            else date_or_none(year, first, second)
-        )
-    return (
-        date_or_none(year, first, second)
-        if second > 12
-        else date_or_none(year, second, first)
-    )
+    if first > 12 or first == second:
+        return date_or_none(year, second, first)
+    if second > 12:
+        return date_or_none(year, first, second)
+    if day_first is None:
+        return None
+    month, day = (second, first) if day_first else (first, second)
+    return date_or_none(year, month, day)
 
 
 def date_or_none(year: int, month: int, day: int) -> dt.date | None:

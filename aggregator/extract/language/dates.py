@@ -24,11 +24,11 @@ from aggregator.extract.language.declared_dates import published_at
 from aggregator.extract.phrases import phrases, single_words, words
 from aggregator.model.core import Published
 from aggregator.text import calendar
-from aggregator.text.lines import is_prose, same_line
+from aggregator.text.lines import is_prose
 
 
 def _every_word(text: str) -> frozenset[str]:
-    return frozenset(word for line in text.split("\n") for word in words(line))
+    return frozenset().union(*map(words, text.split("\n")))
 
 
 _BESIDE_DATES = _every_word("""
@@ -46,20 +46,17 @@ def published_from_text(
     zone: str | None,
     seen: dt.datetime | None = None,
     *,
-    title: str = "",
     day_first: bool | None = None,
 ) -> Published | None:
     """Return the date of the date line among `lines` (an article's first ones), or None.
 
-    A date line has a complete date and few other words. A date inside a sentence or the headline (`title`) is
-    that of an event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
+    A date line has a complete date and few other words. A date inside a sentence is that of an
+    event and ignored. `zone` is the IANA name for clock times without a zone (None: UTC, with
     `timezone_assumed` set). Of several dates one labelled "published" is preferred, and one labelled
     "updated" is used last. `day_first`: the order of 3/4/2024; None: such dates are ignored.
     """
     stated: dict[int, Published] = {}  # the first one of each meaning
     for line in lines:
-        if title and same_line(line, title):
-            continue
         for text, match, rank in _dates_apart(line):
             day = day_of(match, day_first=day_first)
             if day is not None and rank != _OTHER:
@@ -107,13 +104,12 @@ def _rank(line: str, match: Match) -> int:
     """Return the meaning of a date by the words before it."""
     before = line[end_of_date_before(line, match) : match.start()]
     label_words = words(CLOCK.sub(" ", before))
-    places = [
-        (place, rank)
-        for kind, rank in _KINDS
-        for place in range(len(label_words))
-        if phrases(kind).at(label_words, place)
-    ]
-    return max(places, default=(0, _UNSAID))[1]
+    nearest = (0, _UNSAID)
+    for kind, rank in _KINDS:
+        for place in range(len(label_words)):
+            if phrases(kind).at(label_words, place):
+                nearest = max(nearest, (place, rank))
+    return nearest[1]
 
 
 def _stands_apart(line: str, match: Match, rank: int) -> bool:

@@ -173,9 +173,10 @@ def _mark(written: str) -> int:
 
 @cache
 def _listed() -> dict[str, int]:
-    return {
-        word: _BITS[name] for name, listed in _LISTED.items() for word in listed.split()
-    }
+    bits: dict[str, int] = {}
+    for name, listed in _LISTED.items():
+        bits |= dict.fromkeys(listed.split(), _BITS[name])
+    return bits
 
 
 @cache

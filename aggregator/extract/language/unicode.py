@@ -176,11 +176,9 @@ def decode(data: bytes, declared: str | None = None) -> str:
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
-            return (
-                _mended(data.removeprefix(bom))
-                if codec == "utf-8"
-                else data.decode(codec, "replace")
-            )
+            if codec == "utf-8":
+                return _mended(data.removeprefix(bom))
+            return data.decode(codec, "replace")
     wide = _wide_by_zeros(data)
     if wide:
         return data.decode(wide, "replace")
@@ -259,11 +257,9 @@ def _mended(data: bytes) -> str:
 
 def _decode_unlabelled(data: bytes) -> str:
     mostly = _decode_as(data, "utf-8")
-    return (
-        mostly
-        if mostly is not None
-        else data.decode(_detected(_sample(data)), "replace")
-    )
+    if mostly is not None:
+        return mostly
+    return data.decode(_detected(_sample(data)), "replace")
 
 
 def _detected(sample: bytes) -> str:

@@ -127,20 +127,16 @@ def outlet_beside(line: str) -> str | None:
             and words(first) not in phrases("breadcrumb_home").whole
         )
         is_short = count_words(first) <= 5
-        return (
-            first
-            if is_name and is_short and is_proper(first) and not is_boilerplate(first)
-            else None
-        )
+        if is_name and is_short and is_proper(first) and not is_boilerplate(first):
+            return first
+        return None
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
     names = [piece for piece in pieces if not (is_boilerplate(piece) or is_weak(piece))]
-    return (
-        names[0]
-        if len(names) == 1 < len(pieces) and looks_like_outlet(names[0])
-        else None
-    )
+    if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]):
+        return names[0]
+    return None
 
 
 def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:

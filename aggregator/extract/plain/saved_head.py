@@ -6,7 +6,7 @@ Lines between masthead and headline are compared with the text: a headline share
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
@@ -77,26 +77,24 @@ def read_head(
     author = next(
         (name for name in map(stated_byline, [*lines, *standfirst]) if name), None
     )
-    text_words = _stems(word for line in body for word in words(line))
+    text_words = _stems(chain.from_iterable(map(words, body)))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
     place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
     above, candidates = candidates[:place], candidates[place:]
-    masthead = (
-        outlet
-        if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines)
-        else None
-    )
+    if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines):
+        masthead = outlet
+    else:
+        masthead = None
     if masthead is None:
         masthead = _masthead(above, lines, text_words)
     while len(candidates) > 1 and _goes_before(
         candidates[0], candidates[1], text_words if masthead else None, tuning
     ):
         candidates.pop(0)
-    title = (
-        candidates.pop(0)
-        if candidates and count_words(candidates[0]) <= tuning.title_words
-        else ""
-    )
+    if candidates and count_words(candidates[0]) <= tuning.title_words:
+        title = candidates.pop(0)
+    else:
+        title = ""
     candidates += [line for line in standfirst if not is_head_boilerplate(line, outlet)]
     below = [line for line in candidates if not same_line(line, title)]
     signature, deck = _signature_and_deck(below)
@@ -213,11 +211,9 @@ def _masthead(
     )
     is_bare = is_first and outlet_names.is_proper(first) and not is_menu(first)
     is_bare = is_bare and _share_in_text(first, text_words) < _OUTLET_SHARE
-    return (
-        first
-        if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1]))
-        else None
-    )
+    if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1])):
+        return first
+    return None
 
 
 def is_head_boilerplate(line: str, outlet: str | None) -> bool:

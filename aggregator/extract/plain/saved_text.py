@@ -10,6 +10,7 @@ links to other articles are removed. Everything else stays, in order; a sentence
 import datetime as dt
 import re
 from collections.abc import Sequence
+from itertools import chain
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
@@ -81,7 +82,6 @@ def read_saved_text(
         lines[: body_start or tuning.end_lines],
         zone,
         seen,
-        title=stated,
         day_first=_is_day_first(body),
     )
     return SavedText(
@@ -95,25 +95,22 @@ def read_saved_text(
 
 
 def _lines(text: str) -> list[str]:
-    blocks = [
-        [" ".join(line.split()) for line in block.split("\n")]
-        for block in re.split(r"\n[^\S\n]*\n", text)
-    ]
+    """Return the lines with one space between words; where lines were broken to a width, the blocks."""
+    blocks: list[list[str]] = []
+    for block in re.split(r"\n[^\S\n]*\n", text):
+        rows = [" ".join(row.split()) for row in block.split("\n")]
+        blocks.append([row for row in rows if row])
     if _is_hard_wrapped(blocks):
-        return [
-            " ".join(line for line in block if line) for block in blocks if any(block)
-        ]
-    return [line for block in blocks for line in block if line]
+        return [" ".join(block) for block in blocks if block]
+    return list(chain.from_iterable(blocks))
 
 
 def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
     """Return whether line ends inside blocks are hard wraps: full lines that end within a sentence."""
-    inner = [line for block in blocks for line in block[:-1] if line]
+    inner = list(chain.from_iterable(block[:-1] for block in blocks))
     if len(blocks) < 2 or len(inner) < 4:
         return False
-    broken = sum(
-        1 for line in inner if 45 <= len(line) <= 110 and not ends_sentence(line)
-    )
+    broken = sum(45 <= len(line) <= 110 and not ends_sentence(line) for line in inner)
     return broken >= 0.6 * len(inner)
 
 

@@ -102,11 +102,9 @@ class NamedAgencies(NamedTuple):
     @property
     def agency(self) -> str | None:
         """The only agency, or None for several: then the text is by none of them alone."""
-        return (
-            next(iter(self.agencies))
-            if len(self.agencies) == 1 and not self.unnamed
-            else None
-        )
+        if len(self.agencies) == 1 and not self.unnamed:
+            return next(iter(self.agencies))
+        return None
 
 
 def normalize_marks(text: str) -> str:
@@ -181,11 +179,11 @@ def _exact() -> Mapping[str, _KnownAgency]:
 @cache
 def _folded() -> Mapping[str, str]:
     """Return agencies by full name in lower case, without short forms."""
-    return {
-        normalize_marks(name).casefold(): canonical
-        for canonical, agency in agency_table().agencies.items()
-        for name in agency.names
-    }
+    table: dict[str, str] = {}
+    for canonical, agency in agency_table().agencies.items():
+        for name in agency.names:
+            table[normalize_marks(name).casefold()] = canonical
+    return table
 
 
 def _find_agency(name: str) -> _KnownAgency | None:
@@ -205,12 +203,13 @@ def _plain(outlet: str) -> str:
 @cache
 def _agency_by_outlet() -> dict[str, str]:
     """Return agencies by outlet key, without ambiguous codes: a paper named "AA" is not the agency."""
-    return {
-        _plain(name): canonical
-        for canonical, agency in agency_table().agencies.items()
-        for name in (canonical, *agency.names, *agency.codes, *agency.sites)
-        if _plain(name) not in map(_plain, agency.doubtful)
-    }
+    table: dict[str, str] = {}
+    for canonical, agency in agency_table().agencies.items():
+        doubtful = set(map(_plain, agency.doubtful))
+        for name in (canonical, *agency.names, *agency.codes, *agency.sites):
+            if _plain(name) not in doubtful:
+                table[_plain(name)] = canonical
+    return table
 
 
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.urls import registrable_domain
 from aggregator.extract.wire.agencies import (
-    NamedAgencies,
     agencies_named,
     agency_of,
     normalize_marks,
@@ -88,13 +87,9 @@ def _by_source(sources: Sequence[str]) -> Iterator[Wire]:
     for source in sources:
         for piece in source.split("|"):
             agency = agency_of(registrable_domain(piece) if "://" in piece else piece)
-            named = (
-                NamedAgencies(frozenset({agency}))
-                if agency
-                else agencies_named(normalize_marks(piece))
-            )
+            named = None if agency else agencies_named(normalize_marks(piece))
             if named is not None:
-                yield Wire(
-                    agency=named.agency, evidence=source.strip(), kind="metadata"
-                )
+                agency = named.agency
+            if agency or named is not None:
+                yield Wire(agency=agency, evidence=source.strip(), kind="metadata")
                 break

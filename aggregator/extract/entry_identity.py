@@ -142,7 +142,6 @@ def _declared(entry: Entry) -> str:
 
 
 _TAG = re.compile(r"<[^<>]*>")  # stops at the next "<": linear time for any input
-
 _ADDRESS = re.compile(r"https?://\S+")
 
 

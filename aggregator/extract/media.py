@@ -20,11 +20,8 @@ from aggregator.text.lines import word_table
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
 _MEDIA_URL_CHARS = 2048
-
 _TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
-
 _MEDIUM = frozenset({"image", "audio", "video"})
-
 _TITLE_CHARS = 300
 
 # Media types of the IANA registry that feeds use; the system's own table differs between machines.

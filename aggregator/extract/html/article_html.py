@@ -70,7 +70,6 @@ _WITH_CONTENT = {
 }
 _SCHEMES = {"http", "https", "mailto"}
 _PICTURE = {"loading": {"lazy"}, "referrerpolicy": {"no-referrer"}}
-
 _PLAYERS = ("iframe", "embed", "object", "video", "audio")
 # The formatting elements of the HTML standard, without <a>.
 _FORMATTING = (

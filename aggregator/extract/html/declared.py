@@ -104,7 +104,6 @@ def _one_line(value: str, most: int = MAX_CHARS) -> str:
 
 
 _META_NAMES = ("property", "name", "itemprop", "http-equiv")
-
 ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
 
 

@@ -20,7 +20,6 @@ from aggregator.text.lines import word_set
 _MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
 _MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
 _MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43 s)
-
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _STRETCH_CHARS = 2_000  # from one tag to the next, beyond which attributes are counted
 _LONG_STRETCH = re.compile(rf"<[a-zA-Z][^<]{{{_STRETCH_CHARS},}}")

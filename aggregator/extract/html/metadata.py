@@ -24,9 +24,7 @@ from aggregator.model.core import Enclosure, FrozenStruct, Published
 from aggregator.text.language import primary_tag
 
 _LINKS = 10
-
 _KINDS = 20
-
 _SECTIONS = 10
 
 

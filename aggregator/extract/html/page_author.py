@@ -56,7 +56,6 @@ def _may_write(name: str | None, not_authors: set[str]) -> bool:
 
 
 _AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"
-
 _BYLINES = "//*[@class='author' or @class='byline' or @class='author-name' or @class='byline-name']"
 
 _AUTHOR_NAMES = (
@@ -65,5 +64,4 @@ _AUTHOR_NAMES = (
 )  # fmt: skip
 
 _AUTHOR_CHARS = 200
-
 _BYLINE_CHARS = 60

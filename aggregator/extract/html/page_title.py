@@ -61,7 +61,6 @@ def _is_framed_by(text: str, shared: str) -> bool:
 
 
 _FRAME_CHARS = 45
-
 _FRAME_MARKS = frozenset("|-–—•»:：｜")
 
 

@@ -14,7 +14,6 @@ from aggregator.model.core import FrozenStruct
 from aggregator.text.lines import count_words, letters_of
 
 _LEVELS = 3
-
 KEY_CHARS = 50
 
 

@@ -20,7 +20,6 @@ _ERAS = {
 }  # the year before the first of the era
 
 _FOREIGN_DIGIT = re.compile(r"[：．／，،－]|(?![0-9])\d")
-
 _SAME = {"：": ":", "．": ".", "／": "/", "，": ",", "،": ",", "－": "-"}
 
 
@@ -84,11 +83,8 @@ _JALALI_NAME = _any_of(
 )
 
 _NO_LETTER = r"(?![^\W\d_])"
-
 _DAY = r"(?P<d>0?[1-9]|[12]\d|3[01])"
-
 _MONTH = r"(?P<m>0?[1-9]|1[0-2])"
-
 _YEAR = r"(?P<y>(?:19|20)\d\d)(?!\d)"
 
 _DATE_FORMS = (
@@ -103,7 +99,6 @@ _DATE_FORMS = (
 )  # fmt: skip
 
 _DAY_BEFORE_YEAR = re.compile(r"\d(?:st|nd|rd|th)?,?\s+(?:19|20)\d\d", re.IGNORECASE)
-
 _OTHER_FORMS = (  # for lines with non-ASCII characters
     re.compile(rf"(?P<era>{'|'.join(_ERAS)})\s?(?P<ey>元|\d{{1,2}})\s?年\s?{_MONTH}\s?月\s?{_DAY}\s?日"),
     re.compile(rf"(?<!\d){_DAY}\s+(?P<jb>{_JALALI_NAME}){_NO_LETTER}(?:\s?ماه)?\s*(?P<jy>1[34]\d\d)(?!\d)"),
@@ -112,11 +107,8 @@ _OTHER_FORMS = (  # for lines with non-ASCII characters
 )  # fmt: skip
 
 DIGIT = re.compile(r"\d")
-
 _COMMON_YEAR = re.compile(r"(?:19|20)\d\d")
-
 _SHORT_YEAR = re.compile(rf"(?<![\d.]){_DAY}\.\s?{_MONTH}\.\s?(?P<yy>\d\d)(?![\d.])")
-
 _MAX_DATES = 8  # in one line, in all forms
 
 

@@ -19,9 +19,7 @@ from aggregator.extract.language.date_forms import (
 from aggregator.model.core import Published, PublishedOrigin
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
-
 _AHEAD = dt.timedelta(hours=24)
-
 _MAX_DECLARED_CHARS = 100
 
 
@@ -88,7 +86,6 @@ def _zone_apart(text: str) -> tuple[str, str]:
 
 
 _ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")
-
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d")
 
 

@@ -22,9 +22,7 @@ from aggregator.text.tokens import word_tokens
 
 # Of a text: a shorter one, such as a lead, has too few words to count
 LEAST_WORDS = 100
-
 _FIRST = 60  # words in which a report names its day
-
 _OPENING = 100  # words in which it says by whom it was told
 
 # Every form begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
@@ -45,9 +43,7 @@ _LISTED = {
 }
 
 _COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
-
 _BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
-
 _READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
 
 # By mark and figure: whether the figure counts words of this mark.
@@ -57,7 +53,6 @@ _MARKED = (
 
 # First words of titles
 _EXPLAINING = "why how what when where who the is are can will should"
-
 _VARIED = 300  # words of which the share of different ones is taken
 
 # Titles of reports tell in verbs what was done, and leave out the small words of a spoken sentence.
@@ -71,11 +66,8 @@ _VERBS_OF_TITLES = """
 """
 
 _SMALL_WORDS = "the a an is isn't are aren't was it it's and that we our their do don't does doesn't"
-
 _NEWS_VERBS = frozenset(_VERBS_OF_TITLES.split())
-
 _SPOKEN = frozenset(_SMALL_WORDS.split())
-
 _REASONS = frozenset(("how", "why", "what"))
 
 

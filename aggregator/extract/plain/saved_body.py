@@ -22,7 +22,6 @@ def has_live_entries(lines: Sequence[str]) -> bool:
 
 # A text with this many lines that begin with a clock time is a live blog
 _LIVE_ENTRIES = 3
-
 _INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
 
 

@@ -40,7 +40,6 @@ _SLOGAN = re.compile(
 )
 
 _READERS = re.compile(r"(?:for|für|pour|para|per|voor) \w.*", re.IGNORECASE)
-
 _STEM = 5  # letters of a stem, which inflections of a word share
 
 _OUTLET_SHARE = (

@@ -151,7 +151,6 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
 
 
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
-
 _ENGLISH = word_set("the and of to said that with from")
 
 

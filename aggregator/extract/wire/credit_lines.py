@@ -13,16 +13,12 @@ from aggregator.model.core import Wire
 from aggregator.text.lines import count_words, is_prose
 
 _MAX_LINE = 300  # characters of a credit line
-
 _MAX_BYLINE = 120
-
 _CLOSED_WORDS = 6  # least length of a paragraph that may end with a credit
 
 # The confidence in an agency, 0 to 1 (placing.wire_confidence: .55); a dateline, an author, metadata have 1.
 BY_LINE = 0.9  # a byline or a credit line
-
 BY_PHRASE = 0.8  # a line that only one agency writes
-
 SHARED = 0.5  # one of several: "AFP contributed to this report"
 
 _BY = re.compile(
@@ -31,15 +27,10 @@ _BY = re.compile(
 )
 
 _PERSON = r"[A-ZÀ-ÞА-ЯЁ][\w.’'-]*(?:\s(?:[a-z]{1,3}\s)?[A-ZÀ-ÞА-ЯЁ][\w.’'-]*){1,3}"
-
 _PEOPLE = rf"{_PERSON}(?:(?:,| and| und| et| y| e| &)\s{_PERSON}){{0,3}}"
-
 _WITH = r"(?i:with|mit|avec|con|com|met)\s+(?:(?i:l['’]|der\s|the\s|la\s)\s?)?"
-
 _DESK_WORD = r"(?i:redazione|redacci[óo]n|redaktion|redação|rédaction|redactie|desk|bureau|agencia|agência)"
-
 _OUTLET = r"(?:Le|La|El|Il|O|A|De|Der|Die|Das) [A-ZÀ-Þ]\w+|[a-z]{3,12}"
-
 _OWN = rf"(?:{_PERSON}|(?:La |Die |De )?{_DESK_WORD}|{_OUTLET})"
 
 # Whole bylines with an agency; the named group must be names of agencies only.

@@ -14,7 +14,6 @@ from aggregator.model.core import Wire
 from aggregator.text.lines import is_prose
 
 _HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends
-
 UNLISTED = 0.6  # a dateline, where no list has the agency
 
 Dateline = tuple[NamedAgencies, str]  # agencies, and the words that name them
@@ -39,7 +38,6 @@ _SLASHED = re.compile(
 )
 
 _MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
-
 _DASHED_CHARS = 80  # of the head in which place and date end, at most
 
 _AGENCY_NEXT = re.compile(

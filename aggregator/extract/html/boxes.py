@@ -15,21 +15,7 @@ from typing import Any, Literal
 from aggregator.extract.limits import ExtractTuning
 from aggregator.text.lines import count_words, word_set
 
-_BLOCKS = (
-    "p",
-    "div",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "ul",
-    "ol",
-    "section",
-    "article",
-    "figure",
-)
+_BLOCKS = word_set("p div h1 h2 h3 h4 h5 h6 ul ol section article figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NAMED_TAGS = word_set(
     "div section ul ol p dl table figure form details span li fieldset"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from aggregator.text.lines import letters_of
+from aggregator.text.lines import letters_of, word_set
 
 # Beyond, the text is read without justext: it compares each paragraph with those after it, so that 13,000 of
 # them take 30 s and 3,000 take 1.5 s. Of 217 real pages the largest has 1,366.
@@ -19,9 +19,7 @@ _MAX_COMPARED = 3_000
 # less than .7, because their text was found by a fallback of the library.
 _LEAST_MARKUP = 0.85
 
-_WITH_INLINE_CODE = frozenset(
-    {"p", "item", "cell", "head", "hi", "ref", "quote", "del"}
-)
+_WITH_INLINE_CODE = word_set("p item cell head hi ref quote del")
 
 _log = logging.getLogger(__name__)
 

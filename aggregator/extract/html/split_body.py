@@ -28,23 +28,31 @@ class _Paragraph(FrozenStruct):
 def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     """Return `text` (one paragraph per line) with text of further elements of the same structure."""
     lines = [line for line in text.split("\n") if line]
-    keys = {line_key(line) for line in lines}
+    places = {line_key(line): number for number, line in enumerate(lines)}
     paragraphs = list(_paragraphs(root))
-    build = _build_of(paragraphs, keys, tuning.most_share * count_words(text))
+    build = _build_of(paragraphs, places, tuning.most_share * count_words(text))
     if build is None:
         return text
     similar = [paragraph for paragraph in paragraphs if paragraph.build == build]
-    extracted_boxes = {paragraph.box for paragraph in similar if paragraph.key in keys}
-    missing = {
-        number
-        for number, paragraph in enumerate(similar)
-        if paragraph.box not in extracted_boxes
+    extracted_boxes = {
+        paragraph.box for paragraph in similar if paragraph.key in places
     }
-    return "\n".join(_merged(lines, similar, missing))
+    # What is added after each line, by its number; -1: before the first
+    added: dict[int, list[str]] = {}
+    place = -1
+    for paragraph in similar:
+        if paragraph.box in extracted_boxes:
+            place = max(place, places.get(paragraph.key, place))
+        else:
+            added.setdefault(place, []).append(paragraph.text)
+    completed = added.get(-1, [])
+    for number, line in enumerate(lines):
+        completed += [line, *added.get(number, ())]
+    return "\n".join(completed)
 
 
 def _build_of(
-    paragraphs: Sequence[_Paragraph], keys: set[str], least_words: float
+    paragraphs: Sequence[_Paragraph], keys: Collection[str], least_words: float
 ) -> tuple[str, ...] | None:
     words: dict[tuple[str, ...], int] = {}
     for paragraph in paragraphs:
@@ -52,24 +60,6 @@ def _build_of(
             words[paragraph.build] = words.get(paragraph.build, 0) + paragraph.words
     build = max(words, key=lambda build: (words[build], build), default=None)
     return build if build is not None and words[build] >= least_words else None
-
-
-def _merged(
-    lines: Sequence[str], similar: Sequence[_Paragraph], added: Collection[int]
-) -> Iterator[str]:
-    """Yield `lines` with the paragraphs `added` (indexes in `similar`) after the line before them."""
-    places = {line_key(line): number for number, line in enumerate(lines)}
-    behind: dict[int, list[str]] = {}
-    place = -1
-    for number, paragraph in enumerate(similar):
-        if number in added:
-            behind.setdefault(place, []).append(paragraph.text)
-        else:
-            place = max(place, places.get(paragraph.key, place))
-    yield from behind.get(-1, ())
-    for number, line in enumerate(lines):
-        yield line
-        yield from behind.get(number, ())
 
 
 def _paragraphs(root: Any) -> Iterator[_Paragraph]:

@@ -89,22 +89,7 @@ _HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
 _PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
 # "Saturday Sports Final"; a longer piece next to the name is a headline
 _EDITION_WORDS = 4
-_UNWEIGHED = _SMALL | {
-    "und",
-    "et",
-    "y",
-    "e",
-    "en",
-    "les",
-    "los",
-    "las",
-    "den",
-    "il",
-    "lo",
-    "het",
-    "o",
-    "a",
-}
+_UNWEIGHED = _SMALL | word_set("und et y e en les los las den il lo het o a")
 
 
 def _key(name: str) -> str:

@@ -136,12 +136,6 @@ def _is_live(
     )
 
 
-def _paragraphs(text: str, text_tuning: ExtractTuning) -> tuple[str, ...]:
-    return tuple(
-        line for line in _cut(text, text_tuning.max_text_chars).split("\n") if line
-    )
-
-
 def _finish(
     entry: Entry, draft: Draft, seen: dt.datetime, tuning: Tuning
 ) -> CleanedEntry:
@@ -152,7 +146,8 @@ def _finish(
     title = _cut(
         named_title(article.title, outlet, entry.url), text_tuning.max_title_chars
     )
-    paragraphs = _paragraphs(article.text, text_tuning)
+    lines = _cut(article.text, text_tuning.max_text_chars).split("\n")
+    paragraphs = tuple(filter(None, lines))
     text = "\n".join(paragraphs)
     author = one_space(clean(entry.author)) if entry.author else article.author
     published = declared_time(entry, seen) or article.published
@@ -224,11 +219,13 @@ def _finish(
         media=media_of(entry.enclosures, pictures, base, no_images=no_images),
         truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
     )
-    lines = None
+    hashes = None
     # The lines of a live blog are its content.
     if paragraphs and article.verdict in ACCEPTED_VERDICTS and not is_container:
-        lines = hash_lines(paragraphs, tuning.section("boilerplate", BoilerplateTuning))
-    return CleanedEntry(finished, reading, lines, html)
+        hashes = hash_lines(
+            paragraphs, tuning.section("boilerplate", BoilerplateTuning)
+        )
+    return CleanedEntry(finished, reading, hashes, html)
 
 
 def _cut(text: str, max_chars: int) -> str:

@@ -69,7 +69,7 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
         links.append((label, href))
         if not label:
             return ""
-        is_known = _is_known(label)
+        is_known = not _unknown_parts(label)
         if (
             not is_known
             and count_words(label) > _LINK_WORDS
@@ -124,10 +124,6 @@ def _ends_text(line: str, *, has_sure: bool) -> bool:
         has_label and (_OTHER in line or _NUMBER.search(line) is not None)
     )
     return is_sure and _is_of_form(line, has_sure=has_sure)
-
-
-def _is_known(line: str) -> bool:
-    return not _unknown_parts(line)
 
 
 def _unknown_parts(line: str) -> list[str]:

@@ -12,7 +12,7 @@ from aggregator.extract.html.boxes import take_out
 
 _PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
 # In names of classes that may hide something; a search in C for them is quick.
-_PARTS = [
+_PARTS = (
     "hid",
     "Hid",
     "sr",
@@ -24,7 +24,7 @@ _PARTS = [
     "reader",
     "preheader",
     "rint",
-]
+)
 _IN_CLASS = " or ".join(f"contains(@class, '{part}')" for part in _PARTS)
 _MARKED = (
     f"descendant::*[@hidden or @style or @aria-hidden or self::template or {_IN_CLASS}]"

@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from aggregator.extract.kind import (
+from aggregator.extract.kind import find_kind
+from aggregator.extract.language.style import (
     Regression,
     StyleModel,
-    find_kind,
     kind_by_style,
     style_figures,
 )

@@ -69,7 +69,7 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
         links.append((label, href))
         if not label:
             return ""
-        is_known = _is_known(label)
+        is_known = not _unknown_parts(label)
         if (
             not is_known
             and count_words(label) > _LINK_WORDS
@@ -84,12 +84,12 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
         same_line(line, title) or _is_of_form(line, has_sure=has_sure) for line in lines
     ):
         return OwnText(text="", article_url=_article_url(links, url))
-    own = text.split("\n")
-    if len(own) == len(lines):
+    text_lines = text.split("\n")
+    if len(text_lines) == len(lines):
         while len(lines) > 1 and _ends_text(lines[-1], has_sure=has_sure):
             lines.pop()
-        own = own[: len(lines)]
-    return OwnText(text="\n".join(own))
+        text_lines = text_lines[: len(lines)]
+    return OwnText(text="\n".join(text_lines))
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
@@ -124,10 +124,6 @@ def _ends_text(line: str, *, has_sure: bool) -> bool:
         has_label and (_OTHER in line or _NUMBER.search(line) is not None)
     )
     return is_sure and _is_of_form(line, has_sure=has_sure)
-
-
-def _is_known(line: str) -> bool:
-    return not _unknown_parts(line)
 
 
 def _unknown_parts(line: str) -> list[str]:

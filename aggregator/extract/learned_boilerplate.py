@@ -80,9 +80,6 @@ def restore_lines(text: str, removed: Sequence[BoilerplateLine]) -> str:
     return "\n".join(lines)
 
 
-# --- learning ----------------------------------------------------------------------------------------------
-
-
 def pack_lines(lines: LineHashes) -> bytes:
     """Return the keys of a text's lines as they are stored."""
     keys = sorted({*lines.edges, *lines.middles})
@@ -98,27 +95,19 @@ def learn_boilerplate(rows: Iterable[bytes], tuning: BoilerplateTuning) -> LineH
     if len(texts) < tuning.min_articles:
         return LineHashes()
     counted: Counter[int] = Counter()
-    for one in texts:
-        counted.update(struct.unpack(f"<{len(one) // 8}q", one))
-    many = {
-        key: count for key, count in counted.items() if count >= tuning.min_articles
-    }
+    for packed in texts:
+        counted.update(struct.unpack(f"<{len(packed) // 8}q", packed))
+    least = tuning.min_articles
     return LineHashes(
-        edges=tuple(
-            sorted(
-                key
-                for key, count in many.items()
-                if count > tuning.min_share * len(texts)
-            )
-        ),
-        middles=tuple(
-            sorted(
-                key
-                for key, count in many.items()
-                if count > tuning.middle_share * len(texts)
-            )
-        ),
+        edges=_frequent(counted, least, tuning.min_share * len(texts)),
+        middles=_frequent(counted, least, tuning.middle_share * len(texts)),
     )
+
+
+def _frequent(counted: Counter[int], least: int, above: float) -> tuple[int, ...]:
+    """Return the keys that `least` texts have, and more than `above` of them."""
+    keys = [key for key, count in counted.items() if count >= least and count > above]
+    return tuple(sorted(keys))
 
 
 def _is_edge(number: int, count: int, tuning: BoilerplateTuning) -> bool:

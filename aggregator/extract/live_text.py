@@ -73,7 +73,7 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     order of the day and often on round minutes; a chronology in a report has other text around it.
     """
     openings = [clock_times.opening(paragraph) for paragraph in paragraphs]
-    unsure = sum(one is not None and not one.sure for one in openings)
+    unsure = sum(begin is not None and not begin.sure for begin in openings)
     takes_unsure = unsure >= tuning.live_entries
     intro_words = 0
     clocks: list[int] = []

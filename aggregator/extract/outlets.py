@@ -87,9 +87,7 @@ def _site_of(url: str | None) -> _Site:
     if domain == "substack.com" and channel is not None:
         return _Site(f"{channel[1]}.{domain}", domain)
     if channel is not None:
-        return _Site(
-            "/".join((domain, *(group for group in channel.groups() if group))), domain
-        )
+        return _Site("/".join(filter(None, (domain, *channel.groups()))), domain)
     if host in table.redirectors:
         return _NO_SITE
     return _Site(domain, domain, is_shared=is_shared_site(domain))
@@ -173,6 +171,9 @@ def feed_outlet(
     return FeedOutlet(name=name, title=title, feed_url=feed_url, site_url=site_url)
 
 
+_SCHEMES = ("http://", "https://")
+
+
 class FeedOutlet:
     """The outlet of a feed, and those of its entries."""
 
@@ -185,30 +186,29 @@ class FeedOutlet:
         site_url: str | None,
     ) -> None:
         """`name`: as configured for the source, or in its OPML list; `title`: as the feed declares it."""
-        sites = [site for site in (_site_of(site_url), _site_of(feed_url)) if site.key]
-        own = next(
-            (site for site in sites if not site.is_shared), sites[0] if sites else None
-        )
-        key = own.key if own else _address_key(feed_url)
-        is_taken = _folded(name or "") == _folded(title) or (name or "").startswith(
-            ("http://", "https://")
-        )
-        given = None if is_taken else name  # not by the list that it came in
+        feed_site = _site_of(feed_url)
+        sites = [site for site in (_site_of(site_url), feed_site) if site.key]
+        home = min(sites, key=lambda site: site.is_shared, default=None)
+        key = home.key if home else _address_key(feed_url)
+        given = name
+        # Not by the list that it came in
+        if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
+            given = None
         shown = (
             given or _table().names.get(key) or _clean_title(title, key) or key or name
         )
         # The address of the site is as the feed declares it, its own address is not.
-        is_own = own is not None and _site_of(feed_url).key == key
+        is_own = home is not None and feed_site.key == key
         self._own = (
             Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
         )
         self._at_address = self._own
         if feed_url is not None and not is_own:
-            own_key = _site_of(feed_url).key or _address_key(feed_url)
-            own_name = given or _clean_title(title, own_key) or own_key
-            self._at_address = Outlet(key=own_key, name=own_name) if own_key else None
+            address = feed_site.key or _address_key(feed_url)
+            named = given or _clean_title(title, address) or address
+            self._at_address = Outlet(key=address, name=named) if address else None
         self._title = title
-        self._is_public = own is not None
+        self._is_public = home is not None
         self._sites = frozenset(site.key for site in sites)
         self._labels = frozenset(_label(site.key) for site in sites)
         self._domains = frozenset(site.domain for site in sites)
@@ -222,29 +222,21 @@ class FeedOutlet:
         else is the feed's own.
         """
         link, declared = _site_of_page(url), _site_of_page(declared_url)
-        is_foreign = self._is_foreign(link)
         if declared_name == self._title or (
             declared_url and not self._is_foreign(declared)
         ):
             declared_name = None
-        if is_foreign:
-            return Outlet(key=link.key, name=declared_name or _name_of(link.key))
-        if self._is_foreign(declared):
-            return Outlet(
-                key=declared.key, name=declared_name or _name_of(declared.key)
-            )
+        for site in (link, declared):
+            if self._is_foreign(site):
+                return Outlet(key=site.key, name=declared_name or _name_of(site.key))
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
-        if self._own is not None and link.key == self._own.key:
-            return self._own
-        if (
-            self._own is not None
-            and self._is_public
-            and link.key
-            and not link.is_shared
-        ):
-            return Outlet(key=link.key, name=self._own.name)
-        return self._own
+        outlet = self._own
+        if outlet is None or not self._is_public or link.is_shared:
+            return outlet
+        if link.key in ("", outlet.key):
+            return outlet
+        return Outlet(key=link.key, name=outlet.name)
 
     def behind(self, outlet: Outlet | None) -> Outlet | None:
         """Return the outlet by the address of the feed, if an entry is of another `outlet`.
@@ -252,12 +244,10 @@ class FeedOutlet:
         Any feed may link to any site, and may declare to be of any. A file has no address: what it declares
         is its own.
         """
-        own = self._at_address
-        return (
-            None
-            if own is None or outlet is None or _are_one(own.key, outlet.key)
-            else own
-        )
+        address = self._at_address
+        if address is None or outlet is None or _are_one(address.key, outlet.key):
+            return None
+        return address
 
     def _is_foreign(self, site: _Site) -> bool:
         if not site.key or site.key in self._sites:
@@ -313,21 +303,23 @@ def _clean_title(title: str, key: str) -> str:
 def _spelt_label(title: str, label: str) -> str:
     """Return the words of a title that spell the label of the site, "Alex Blackie" for alexblackie; or ""."""
     title_words = title.split()
+    if len(label) <= _SHORT_LABEL:
+        return ""
     for start in range(len(title_words)):
-        for end in range(start + 1, min(start + _NAME_WORDS, len(title_words)) + 1):
-            words = " ".join(title_words[start:end])
-            if (
-                len(label) > 2
-                and _folded(unicodedata.normalize("NFKD", words)) == label
-            ):
+        for count in range(1, _NAME_WORDS + 1):
+            words = " ".join(title_words[start : start + count])
+            if _folded(unicodedata.normalize("NFKD", words)) == label:
                 return words.strip(".,:;|()[]")
     return ""
 
 
+_SHORT_LABEL = 2  # letters that many words have by chance
+
+
 def _resembles(name: str, label: str) -> bool:
-    return len(label) > 2 and (
-        label in name or (len(name) > 2 and label.startswith(name))
-    )
+    if len(label) <= _SHORT_LABEL:
+        return False
+    return label in name or (len(name) > _SHORT_LABEL and label.startswith(name))
 
 
 def _folded(text: str) -> str:

@@ -56,9 +56,6 @@ def judge(
     return Judgement("too_short", f"{counted(words, 'word')} and no headline")
 
 
-# --- pages -------------------------------------------------------------------------------------------------
-
-
 class _PageText(msgspec.Struct, frozen=True):
     """The text of a page: its names, and its sentences with their numbers of words."""
 
@@ -149,13 +146,16 @@ def _paywall(
         return None
     locks, offers = _begins("paywall"), _begins("paywall", "offers")
     locked = next(
-        (n for n, (one, _) in enumerate(page_text.sentences) if locks(one)), None
+        (n for n, (sentence, _) in enumerate(page_text.sentences) if locks(sentence)),
+        None,
     )
     if locked is not None:
         # A notice ends the free text; an article goes on after an offer.
         following = page_text.sentences[locked + 1 :]
         after = sum(
-            words for one, words in following if not locks(one) and not offers(one)
+            words
+            for sentence, words in following
+            if not locks(sentence) and not offers(sentence)
         )
         if after < tuning.nearly_empty_words:
             return Judgement("paywall", "the text is for subscribers")
@@ -195,7 +195,9 @@ def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement
         )
     counts = _notices().forms["list", "contains"]  # search results
     sentences = _read_page_text(page, text, tuning).sentences
-    says_so = is_named_list or any(counts.search(_bare(one)) for one, _ in sentences)
+    says_so = is_named_list or any(
+        counts.search(_bare(sentence)) for sentence, _ in sentences
+    )
     if says_so and signals.cards >= tuning.list_cards:
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
@@ -235,9 +237,6 @@ def _within(lines: Sequence[str], most_words: int) -> list[str]:
     ]
 
 
-# --- phrases of notices ------------------------------------------------------------------------------------
-
-
 class _Notices(NamedTuple):
     """The compiled patterns of notices.yaml."""
 
@@ -262,8 +261,11 @@ def _notices() -> _Notices:
     return _Notices(
         forms,
         [
-            (one["keywords"].split("|"), re.compile(one["contains"], re.IGNORECASE))
-            for one in consents
+            (
+                consent["keywords"].split("|"),
+                re.compile(consent["contains"], re.IGNORECASE),
+            )
+            for consent in consents
         ],
     )
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import chain
 
 import msgspec
 
@@ -84,7 +85,7 @@ def table() -> PhraseTable:
 @cache
 def phrases(kind: str) -> Phrases:
     """Return the phrases of one kind in all languages."""
-    return _phrases(word for some in table()[kind].values() for word in some)
+    return _phrases(chain.from_iterable(table()[kind].values()))
 
 
 @cache
@@ -92,9 +93,8 @@ def single_words(kind: str, part: str = "") -> frozenset[str]:
     """Return the single words of a kind; `part`: only those of one language or part."""
     lists = table()[kind]
     chosen = [lists[part]] if part else lists.values()
-    return frozenset(
-        word for some in chosen for phrase in some for word in words(phrase)
-    )
+    listed = chain.from_iterable(chosen)
+    return frozenset(chain.from_iterable(map(words, listed)))
 
 
 def words(line: str) -> Words:
@@ -145,13 +145,14 @@ def label_of(line: str) -> tuple[Words, str]:
 def _phrases(lines: Iterable[str]) -> Phrases:
     whole = frozenset(filter(None, map(words, lines)))
     lengths: dict[str, set[int]] = {}
-    for one in whole:
-        lengths.setdefault(one[0], set()).add(len(one))
+    for phrase in whole:
+        lengths.setdefault(phrase[0], set()).add(len(phrase))
     return Phrases(
         whole=whole,
         lengths={
-            first: tuple(sorted(some, reverse=True)) for first, some in lengths.items()
+            first: tuple(sorted(counts, reverse=True))
+            for first, counts in lengths.items()
         },
-        longest=frozenset(max(one, key=len) for one in whole),
+        longest=frozenset(max(phrase, key=len) for phrase in whole),
         most_words=max(map(len, whole), default=0),
     )

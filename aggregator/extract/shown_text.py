@@ -50,10 +50,8 @@ def read_again(
     reading = read(stored.title, whole, stored.language)
     again = replace(stored, lead=lead)
     if stored.kind_evidence is None or is_by_style(stored.kind_evidence):
-        found = find_kind(
-            stored.title, whole, language=stored.language, reading=reading
-        )
-        again = replace(again, kind=found.kind, kind_evidence=found.evidence)
+        kind = find_kind(stored.title, whole, language=stored.language, reading=reading)
+        again = replace(again, kind=kind.kind, kind_evidence=kind.evidence)
     return again, reading, whole
 
 

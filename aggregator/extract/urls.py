@@ -127,11 +127,10 @@ def _ascii_host(name: str) -> str | None:
     if ":" in name:
         return f"[{IPv6Address(name.partition('%')[0]).compressed}]"
     name = unquote_to_bytes(name).decode("utf-8") if "%" in name else name
-    name = (
-        name.rstrip(".")
-        if name.isascii()
-        else name.rstrip(".。．｡").encode("idna").decode("ascii")
-    )
+    if name.isascii():
+        name = name.rstrip(".")
+    else:
+        name = name.rstrip(".。．｡").encode("idna").decode("ascii")
     name = name.lower()
     return name if _HOST.fullmatch(name) and ".." not in name else None
 
@@ -151,11 +150,9 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
     """Return the article's own URL inside an AMP cache's or a redirecting URL."""
     if host.endswith(".cdn.ampproject.org"):
         match = _AMP_CACHE.match(path)
-        return (
-            "https://" + path[match.end() :] + (f"?{query}" if query else "")
-            if match
-            else None
-        )
+        if match:
+            return "https://" + path[match.end() :] + (f"?{query}" if query else "")
+        return None
     if re.fullmatch(r"(?:www\.)?google\.[a-z.]{2,6}", host):
         match = _WRAPPED.match(path)
         if match:
@@ -167,11 +164,10 @@ def _unwrapped(host: str, path: str, query: str) -> str | None:
                 for k, _, v in (p.partition("=") for p in query.split("&"))
                 if k in names
             ]
-            target = (
-                unquote_to_bytes(targets[0]).decode("utf-8", "replace")
-                if targets
-                else ""
-            )
+            if targets:
+                target = unquote_to_bytes(targets[0]).decode("utf-8", "replace")
+            else:
+                target = ""
             return target if _split(target) else None
     return None
 
@@ -209,11 +205,8 @@ def _without_amp(segments: list[str]) -> list[str]:
             plain[-1],
             flags=re.IGNORECASE,
         )
-        last = (
-            ""
-            if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE)
-            else last
-        )
+        if re.fullmatch(r"(?:index|amp)\.(?:html?|php)", last, re.IGNORECASE):
+            last = ""
         if last == plain[-1]:
             return plain
         plain = [*plain[:-1], last] if last else plain[:-1]

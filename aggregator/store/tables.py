@@ -469,7 +469,7 @@ observation = Table(
     # Polled sources: whether this was the latest content, and how often the source went back to it.
     Column("is_current", Boolean, nullable=False, server_default=true()),
     Column("revert_count", Integer, nullable=False, server_default=text("0")),
-    # Polled sources: hashes that recognise the article under new keys (extract/entry_identity.py).
+    # Polled sources: hashes that recognise the article under new keys (extract/entry_matching.py).
     Column("title_hash", LargeBinary),
     # null: the title is too short, or its time is not declared
     Column("title_key", LargeBinary),

@@ -31,18 +31,18 @@ def names(cycle: Cycle, language: str) -> tuple[str, ...]:
 @cache
 def forms(cycle: Cycle, language: str, *, short: bool = False) -> frozenset[str]:
     """Return all forms in lower case; the abbreviations, without their full stop, only where `short`."""
-    found = (
-        form for line in _shipped()[cycle].get(language, ()) for form in line.split()
+    spellings = " ".join(_shipped()[cycle].get(language, ())).split()
+    return frozenset(
+        _spelt(form) for form in spellings if short or not form.endswith(".")
     )
-    return frozenset(_spelt(form) for form in found if short or not form.endswith("."))
 
 
 @cache
 def month_spellings() -> frozenset[str]:
     """Return the names and abbreviations of months in all languages, as they are written."""
     months = _shipped()["months"]
-    return frozenset(
-        form for language in months for form in forms("months", language, short=True)
+    return frozenset().union(
+        *(forms("months", language, short=True) for language in months)
     )
 
 
@@ -55,7 +55,7 @@ def number_of(cycle: Cycle, word: str) -> int | None:
 @cache
 def weekday_words() -> frozenset[str]:
     """Return the single words of the names of weekdays in all languages, without accents."""
-    return frozenset(word for name in _numbers("weekdays") for word in name.split())
+    return frozenset(" ".join(_numbers("weekdays")).split())
 
 
 def _spelt(form: str) -> str:
@@ -68,9 +68,9 @@ def _key(word: str) -> str:
 
 @cache
 def _numbers(cycle: Cycle) -> dict[str, int]:
-    return {
-        _key(_spelt(form)): number
-        for table in _shipped()[cycle].values()
-        for number, line in enumerate(table, start=1)
-        for form in line.split()
-    }
+    numbers: dict[str, int] = {}
+    for table in _shipped()[cycle].values():
+        for number, line in enumerate(table, start=1):
+            for form in line.split():
+                numbers[_key(_spelt(form))] = number
+    return numbers

@@ -32,8 +32,6 @@ class EntryOpening(msgspec.Struct, frozen=True):
     sure: bool
 
 
-# --- clocks ------------------------------------------------------------------------------------------------
-
 _LATE = r"下午|傍晚|晚上|夜间|夜晚|晚间|午後|夜|오후|저녁|밤"
 _EARLY = r"上午|凌晨|早上|清晨|早晨|午前|朝|未明|오전|새벽|아침"
 _HALF_AFTER = r"[ap]\.?\s?m\b\.?|[πμ]\.?\s?μ\b\.?|ص(?!\w)|م(?!\w)"
@@ -69,11 +67,9 @@ _GOES_ON = re.compile(r"\s*[,，、]?\s*(?=[^\W\d_]|[\"“„«»‘'「『(])")
 
 def opening(paragraph: str) -> EntryOpening | None:
     """Return the clock time that `paragraph` begins with, or None."""
-    return (
-        _opening(paragraph[:_REACH])
-        if _DIGIT.search(paragraph, 0, _FIRST_DIGIT)
-        else None
-    )
+    if _DIGIT.search(paragraph, 0, _FIRST_DIGIT):
+        return _opening(paragraph[:_REACH])
+    return None
 
 
 def without_clock(paragraph: str) -> str:

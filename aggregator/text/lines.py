@@ -131,11 +131,9 @@ def _is_name(word: str) -> bool:
 def letters_of(text: str) -> str:
     """Return `text` without spaces and punctuation."""
     plain = ascii_text(text)
-    return (
-        _MARKS.sub("", text)
-        if plain is None
-        else plain.translate(None, _ASCII_MARKS).decode()
-    )
+    if plain is None:
+        return _MARKS.sub("", text)
+    return plain.translate(None, _ASCII_MARKS).decode()
 
 
 def same_line(a: str, b: str) -> bool:

@@ -111,8 +111,8 @@ def find_names(
     whether that is one name ("Bank of England") or several ("Iraq and Syria").
     """
     if language in _CASELESS:
-        found = _CASELESS[language].finditer(text[:_LONGEST_SCAN])
-        names = [match[match.lastindex or 0] for match in found]
+        spans = _CASELESS[language].finditer(text[:_LONGEST_SCAN])
+        names = [match[match.lastindex or 0] for match in spans]
     else:
         capitals = _CAPITALS if language == "en" else _QUOTED_CAPITALS
         if are_linked and language in LINKS:

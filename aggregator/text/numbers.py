@@ -131,8 +131,6 @@ def _spelt_with_compounds(language: str) -> Mapping[str, int]:
     return spelt
 
 
-# --- Chinese numerals --------------------------------------------------------------------------------------
-
 _DIGITS: Final = "〇一二三四五六七八九"
 _DIGIT_OF: Final = {
     **{digit: n for n, digit in enumerate(_DIGITS)},
@@ -172,11 +170,9 @@ def han_number(numeral: str) -> str:
         else:
             digits += str(_DIGIT_OF.get(part, part))
     value = total + section + _float(digits, 0.0)
-    return (
-        str(int(value))
-        if value < sys.maxsize and value == int(value)
-        else f"{value:.10g}"
-    )
+    if value < sys.maxsize and value == int(value):
+        return str(int(value))
+    return f"{value:.10g}"
 
 
 def _float(digits: str, default: float) -> float:

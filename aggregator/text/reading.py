@@ -70,11 +70,11 @@ class Column:
         if column is None or len(column) < len(lexicon):
             column = np.zeros(max(_COLUMN, 2 * len(lexicon)), np.int64)
             self._columns[lexicon] = column
-        found: Ints = column[numbers]
-        for place in (found == 0).nonzero()[0].tolist():
+        values: Ints = column[numbers]
+        for place in (values == 0).nonzero()[0].tolist():
             number = numbers[place]
-            found[place] = column[number] = self._value(lexicon.words[number])
-        return found
+            values[place] = column[number] = self._value(lexicon.words[number])
+        return values
 
 
 class Reading(NamedTuple):

@@ -53,7 +53,7 @@ _QUOTATION = re.compile(
 
 def paragraphs(text: str) -> list[str]:
     """Return the non-empty lines of an article's text."""
-    return [line for line in (raw.strip() for raw in text.split("\n")) if line]
+    return list(filter(None, map(str.strip, text.split("\n"))))
 
 
 def sentences_of(text: str) -> Iterator[list[str]]:

@@ -61,8 +61,8 @@ def _shared(descriptor: int) -> Any:
     path = f"/proc/self/fd/{descriptor}"
     if not _is_complete(descriptor):
         # Opened anew: all workers inherit one open file, and flock does not lock it against itself.
-        with open(path, "rb") as own:  # noqa: PTH123 - a descriptor, no path
-            fcntl.flock(own, fcntl.LOCK_EX)
+        with open(path, "rb") as locked:  # noqa: PTH123 - a descriptor, no path
+            fcntl.flock(locked, fcntl.LOCK_EX)
             if not _is_complete(descriptor):
                 _write(path)
                 seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW

@@ -55,18 +55,18 @@ def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
     """
     if language not in ELIDING and not SPACELESS.search(text):
         return [(match[0], *match.span(), False) for match in PART.finditer(text)]
-    found: list[tuple[str, int, int, bool]] = []
+    tokens: list[tuple[str, int, int, bool]] = []
     runs = (
         run for part in PART.finditer(text) for run in _RUN.finditer(text, *part.span())
     )
     for run in runs:
         word, (start, end) = run[0], run.span()
         if SPACELESS.match(word) and len(word) > 2:
-            found += [
+            tokens += [
                 (word[at : at + 2], start + at, start + at + 2, True)
                 for at in range(len(word) - 1)
             ]
         else:
             skipped = elided(word, language)
-            found.append((word[skipped:], start + skipped, end, False))
-    return found
+            tokens.append((word[skipped:], start + skipped, end, False))
+    return tokens

@@ -12,7 +12,7 @@ import zstandard
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select, text
 
 from aggregator.config.source_settings import SOURCE_KINDS
-from aggregator.extract.language.dates import EARLIEST
+from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.grouping.copies.minhash import estimate
 from aggregator.grouping.pairs import snapshot as stream
 from aggregator.grouping.pairs import term_codec
@@ -182,7 +182,7 @@ _ORPHANS: Final[dict[str, str]] = {
 }
 
 
-# Tolerance for clocks of senders, as in extract/language/dates.py
+# Tolerance for clocks of senders, as in extract/language/declared_dates.py
 _AHEAD: Final = dt.timedelta(days=1)
 # Columns with times that may be in the future.
 _PLANNED: Final = frozenset(

@@ -21,6 +21,7 @@ from aggregator.extract.html.dom import bound_html, fragment_of
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.outlets import is_public_name
 from aggregator.model.core import ArticleHtml
+from aggregator.text.lines import word_set
 
 # Raise it when the lists change: HTML that was stored before is then sanitised again on reading
 RULES = 2
@@ -28,13 +29,11 @@ MAX_CHARS = 256 * 1024  # of the HTML of one article; the rest is cut (design: 2
 # Of the markup that is read, without pictures that are written into it
 _MAX_MARKUP_CHARS = 1_048_576
 
-_TAGS = frozenset(
-    {"a", "abbr", "b", "blockquote", "br", "caption", "cite", "code", "col", "colgroup", "dd", "del",
-     "details", "dfn", "div", "dl", "dt", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6",
-     "hr", "i", "img", "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "rp", "rt", "ruby", "s", "samp",
-     "section", "small", "strong", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead",
-     "time", "tr", "tt", "u", "ul", "var"}
-)  # fmt: skip
+_TAGS = word_set("""
+    a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em figcaption
+    figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp section small
+    strong sub summary sup table tbody td tfoot th thead time tr tt u ul var
+""")
 _ATTRIBUTES = {
     "*": {"dir", "lang"},
     "a": {"href", "title"},
@@ -44,50 +43,15 @@ _ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
 }
-_WITH_CONTENT = {
-    "button",
-    "canvas",
-    "form",
-    "iframe",
-    "math",
-    "noscript",
-    "object",
-    "script",
-    "select",
-} | {
-    *(
-        "style",
-        "svg",
-        "template",
-        "textarea",
-        "title",
-        "audio",
-        "video",
-        "embed",
-        "applet",
-        "frameset",
-    )
-}
+_WITH_CONTENT = word_set("""
+    button canvas form iframe math noscript object script select style svg template textarea title
+    audio video embed applet frameset
+""")
 _SCHEMES = {"http", "https", "mailto"}
 _PICTURE = {"loading": {"lazy"}, "referrerpolicy": {"no-referrer"}}
-
 _PLAYERS = ("iframe", "embed", "object", "video", "audio")
 # The formatting elements of the HTML standard, without <a>.
-_FORMATTING = (
-    "b",
-    "big",
-    "code",
-    "em",
-    "font",
-    "i",
-    "nobr",
-    "s",
-    "small",
-    "strike",
-    "strong",
-    "tt",
-    "u",
-)
+_FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
 _MAX_DEPTH = 250  # libxml2 leaves out what is deeper than 255
 _OF_FORMATTING = {"href", "title", "lang", "dir"}
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
@@ -216,9 +180,6 @@ def _bounded(html: str, *, with_pictures: bool) -> str:
         html = _sanitised(beginning, with_pictures=with_pictures)
         limit -= len(html) - MAX_CHARS
     return html
-
-
-# --- addresses ---------------------------------------------------------------------------------------------
 
 
 def _make_absolute(element: Any, name: str, base: str | None) -> None:

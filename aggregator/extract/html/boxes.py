@@ -15,21 +15,7 @@ from typing import Any, Literal
 from aggregator.extract.limits import ExtractTuning
 from aggregator.text.lines import count_words, word_set
 
-_BLOCKS = (
-    "p",
-    "div",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "ul",
-    "ol",
-    "section",
-    "article",
-    "figure",
-)
+_BLOCKS = word_set("p div h1 h2 h3 h4 h5 h6 ul ol section article figure")
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _NAMED_TAGS = word_set(
     "div section ul ol p dl table figure form details span li fieldset"
@@ -119,9 +105,6 @@ def _is_box(element: Any, tag: str, tuning: ExtractTuning) -> bool:
     return tag in ("ul", "ol") and _is_list_of_links(element, tuning)
 
 
-# --- recognition of boxes ----------------------------------------------------------------------------------
-
-
 def _is_card(link: Any, tuning: ExtractTuning) -> bool:
     """Return whether a link surrounds blocks: image, headline and lead of another article."""
     if len(link) == 0 or link.get("href") is None:
@@ -170,7 +153,7 @@ def _meaning(name: str) -> Literal["box", "leads", ""]:
 
 def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
     items = box.findall("li")
-    return len(items) >= 2 and all(_is_link_item(item, tuning) for item in items)
+    return len(items) >= 2 and all(_is_link_item(row, tuning) for row in items)
 
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
@@ -180,9 +163,6 @@ def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
         return False
     text = _text(item)
     return count_words(text) >= tuning.headline_words and not text.endswith(".")
-
-
-# --- exceptions --------------------------------------------------------------------------------------------
 
 
 def _may_go(box: Any) -> bool:

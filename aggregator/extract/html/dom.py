@@ -20,7 +20,6 @@ from aggregator.text.lines import word_set
 _MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
 _MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
 _MAX_ATTRIBUTES = 256  # of one tag; the rest is dropped (limit: 100,000 took 43 s)
-
 _TAG_START = re.compile(r"<[a-zA-Z]")
 _STRETCH_CHARS = 2_000  # from one tag to the next, beyond which attributes are counted
 _LONG_STRETCH = re.compile(rf"<[a-zA-Z][^<]{{{_STRETCH_CHARS},}}")
@@ -107,17 +106,13 @@ def _few_attributes(stretch: str, limit: int) -> str:
     cut_at: int | None = None
     for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
         if token["end"]:
-            return (
-                stretch
-                if cut_at is None
-                else stretch[:cut_at] + stretch[token.start() :]
-            )
+            if cut_at is None:
+                return stretch
+            return stretch[:cut_at] + stretch[token.start() :]
         if number == limit:
             cut_at = token.start()
     return stretch if cut_at is None else stretch[:cut_at] + ">"
 
-
-# --- fragments ---------------------------------------------------------------------------------------------
 
 _DROPPED = word_set("""
     script style noscript template iframe object embed svg math head title form button select textarea audio
@@ -138,11 +133,8 @@ def html_to_text(fragment: str) -> str:
     """
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
-        return "\n".join(
-            line
-            for line in (" ".join(raw.split()) for raw in fragment.split("\n"))
-            if line
-        )
+        lines = [" ".join(line.split()) for line in fragment.split("\n")]
+        return "\n".join(filter(None, lines))
     limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
     return "\n".join(
         clean(line)

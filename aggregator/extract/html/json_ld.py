@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from html import unescape
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 Node = dict[str, Any]
@@ -36,13 +36,9 @@ def json_ld(root: Any) -> Iterator[Node]:
         for element in root.iter("script")
         if "ld+json" in (element.get("type") or "").lower()
     )
-    values = (
-        value
-        for text in scripts
-        if len(text) <= _SCRIPT_CHARS
-        for value in _values(text)
-    )
-    return islice((node for value in values for node in _nodes(value)), JSON_NODES)
+    short = (text for text in scripts if len(text) <= _SCRIPT_CHARS)
+    values = chain.from_iterable(map(_values, short))
+    return islice(chain.from_iterable(map(_nodes, values)), JSON_NODES)
 
 
 def _values(text: str) -> Iterator[Any]:

@@ -61,24 +61,19 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
         return PageSignals()
     lines = tuple(_lines(root))
     rows = list(_rows(lines, tuning))
+    carded: set[str | None] = set()
+    for row in rows:
+        if row.count(None) >= tuning.list_cards:
+            carded.update(row)
     return PageSignals(
         lines=lines,
         cards=max((row.count(None) for row in rows), default=0),
-        carded=frozenset(
-            piece
-            for row in rows
-            if row.count(None) >= tuning.list_cards
-            for piece in row
-            if piece is not None
-        ),
+        carded=frozenset(filter(None, carded)),
         asks_password=any(
             (field.get("type") or "").strip().lower() == "password"
             for field in root.iter("input")
         ),
     )
-
-
-# --- lines -------------------------------------------------------------------------------------------------
 
 
 def _lines(root: Any) -> Iterator[VisibleLine]:

@@ -6,6 +6,7 @@ reservation of text mining is that of the W3C group's TDM Reservation Protocol.
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 
 from aggregator.model.core import FrozenStruct
 
@@ -38,7 +39,7 @@ def permissions(*declared: str) -> Permissions:
     Rules after the name of another program ("otherbot: noindex") do not apply, up to the next semicolon. Of
     conflicting rules the stricter applies.
     """
-    rules = {rule for listed in declared if listed for rule in _rules(listed)}
+    rules = set(chain.from_iterable(map(_rules, declared)))
     allowed = [match[1] for rule in rules if (match := _SNIPPET.fullmatch(rule))]
     short = any(int(chars) < _SNIPPET_CHARS for chars in allowed)
     return Permissions(

@@ -9,11 +9,11 @@ that is ever found.
 
 import re
 
+from aggregator.text.lines import word_set
+
 _LEAST_LETTERS = 3  # of a word or base that is inflected
 # Forms of nothing, though they look like forms of another word: news of new, evening of even.
-_UNINFLECTED = frozenset(
-    {"aids", "does", "evening", "hamas", "herring", "news", "shed", "thing", "united"}
-)
+_UNINFLECTED = word_set("aids does evening hamas herring news shed thing united")
 # Of which feed, seed and weed are no forms
 _NO_VERBS = frozenset({"doe", "fee", "see", "wee"})
 _WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")

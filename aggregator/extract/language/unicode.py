@@ -87,8 +87,6 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-# --- bytes to text -----------------------------------------------------------------------------------------
-
 # A codec, and the labels in pages and feeds that mean it, folded by `_folded`. Latin-1 and ASCII mean
 # Windows-1252, as in browsers; older East Asian charsets are decoded by their supersets.
 _CODECS = word_table("""
@@ -178,11 +176,9 @@ def decode(data: bytes, declared: str | None = None) -> str:
     """
     for bom, codec in _BOMS:
         if data.startswith(bom):
-            return (
-                _mended(data.removeprefix(bom))
-                if codec == "utf-8"
-                else data.decode(codec, "replace")
-            )
+            if codec == "utf-8":
+                return _mended(data.removeprefix(bom))
+            return data.decode(codec, "replace")
     wide = _wide_by_zeros(data)
     if wide:
         return data.decode(wide, "replace")
@@ -261,11 +257,9 @@ def _mended(data: bytes) -> str:
 
 def _decode_unlabelled(data: bytes) -> str:
     mostly = _decode_as(data, "utf-8")
-    return (
-        mostly
-        if mostly is not None
-        else data.decode(_detected(_sample(data)), "replace")
-    )
+    if mostly is not None:
+        return mostly
+    return data.decode(_detected(_sample(data)), "replace")
 
 
 def _detected(sample: bytes) -> str:

@@ -263,11 +263,10 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
     _, _, below = line.partition(":")
-    path = (
-        below.strip()
-        if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0]))
-        else line
-    )
+    if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0])):
+        path = below.strip()
+    else:
+        path = line
     pieces = tuple(p.strip() for p in _BREADCRUMB.split(path) if p.strip())
     if len(pieces) < 2:
         return ()

@@ -47,11 +47,15 @@ def stated_byline(line: str) -> str | None:
         return _byline_by_phrase(line)
     if _is_news_desk(match["name"]):
         return ""
-    pieces = [piece for piece in _AFTER_NAME.split(match["name"]) if piece]
     if _OURS.match(match["name"]):
-        return next((piece for piece in pieces if is_name_like(piece)), "")
-    name = pieces[0].strip() if pieces else ""
-    return name if name and name[0].isupper() and 1 <= len(name.split()) <= 5 else None
+        return next(filter(is_name_like, _AFTER_NAME.split(match["name"])), "")
+    name = _first_name(match["name"])
+    return name if name[:1].isupper() and len(name.split()) <= 5 else None
+
+
+def _first_name(text: str) -> str:
+    """Return what stands before a place, an office or a mark that follows a name."""
+    return next(filter(None, _AFTER_NAME.split(text)), "").strip()
 
 
 def _byline_by_phrase(line: str) -> str | None:
@@ -80,16 +84,17 @@ def _is_caseless_name(name: str) -> bool:
 def _named(text: str) -> str | None:
     if not text or _is_news_desk(text):
         return "" if text else None
-    pieces = [piece for piece in _AFTER_NAME.split(text) if piece]
-    name = pieces[0].strip() if pieces else ""
-    is_name = name and not name[0].islower() and not any(c.isdigit() for c in name)
-    return name if is_name and 1 <= len(name.split()) <= 5 else None
+    name = _first_name(text)
+    if name[:1].islower() or any(c.isdigit() for c in name):
+        return None
+    return name if 1 <= len(name.split()) <= 5 else None
 
 
 def _is_news_desk(name: str) -> bool:
     """Return whether the name is that of an office ("our correspondent" has its own rule)."""
-    first = next((piece for piece in _AFTER_NAME.split(name) if piece), "")
-    return _OURS.match(name) is None and phrases("desks").stand_in(words(first))
+    return _OURS.match(name) is None and phrases("desks").stand_in(
+        words(_first_name(name))
+    )
 
 
 def read_signature(line: str) -> str | None:

@@ -51,7 +51,9 @@ def _is_below_the_text(separator: str, below: str) -> bool:
     if not _DASHES.fullmatch(separator) and not _ADDRESS.search(below):
         return False
     paragraphs = re.split(r"\n\s*\n", _SEPARATOR.sub("\n", below))
-    return not any(is_prose(one) and not _is_footer(one) for one in paragraphs)
+    return not any(
+        is_prose(paragraph) and not _is_footer(paragraph) for paragraph in paragraphs
+    )
 
 
 def without_footer(markup: str) -> str:

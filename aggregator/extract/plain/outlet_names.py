@@ -89,22 +89,7 @@ _HOST = re.compile(r"^(?:www\.)?(?P<name>[^.]+)\..*")
 _PIECES = re.compile(r"\s*[|>»›•·]\s*|\s+[-–—/]\s+|:\s+")
 # "Saturday Sports Final"; a longer piece next to the name is a headline
 _EDITION_WORDS = 4
-_UNWEIGHED = _SMALL | {
-    "und",
-    "et",
-    "y",
-    "e",
-    "en",
-    "les",
-    "los",
-    "las",
-    "den",
-    "il",
-    "lo",
-    "het",
-    "o",
-    "a",
-}
+_UNWEIGHED = _SMALL | word_set("und et y e en les los las den il lo het o a")
 
 
 def _key(name: str) -> str:
@@ -127,20 +112,16 @@ def outlet_beside(line: str) -> str | None:
             and words(first) not in phrases("breadcrumb_home").whole
         )
         is_short = count_words(first) <= 5
-        return (
-            first
-            if is_name and is_short and is_proper(first) and not is_boilerplate(first)
-            else None
-        )
+        if is_name and is_short and is_proper(first) and not is_boilerplate(first):
+            return first
+        return None
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
     names = [piece for piece in pieces if not (is_boilerplate(piece) or is_weak(piece))]
-    return (
-        names[0]
-        if len(names) == 1 < len(pieces) and looks_like_outlet(names[0])
-        else None
-    )
+    if len(names) == 1 < len(pieces) and looks_like_outlet(names[0]):
+        return names[0]
+    return None
 
 
 def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:

@@ -9,24 +9,26 @@ links to other articles are removed. Everything else stays, in order; a sentence
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import chain
 
 from aggregator.extract.language import dates
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.live_text import opens_with_clock
-from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
-from aggregator.extract.plain.bylines import read_signature, stated_byline
-from aggregator.extract.wire.wire import is_agency_name
+from aggregator.extract.plain.bylines import stated_byline
+from aggregator.extract.plain.saved_body import (
+    has_live_entries,
+    is_text,
+    opens_text,
+    without_boilerplate,
+)
+from aggregator.extract.plain.saved_head import read_head
 from aggregator.model.core import FrozenStruct, Published
 from aggregator.text.lines import (
     count_words,
     ends_sentence,
     folded,
-    is_name_like,
-    is_prose,
-    same_line,
     word_set,
 )
 
@@ -57,10 +59,10 @@ def read_saved_text(
     `outlet`: its name, if known; its masthead may be before the headline. `zone` and `seen` as in dates.py.
     """
     lines = _lines(text)
-    is_live = _is_live(lines)
+    is_live = has_live_entries(lines)
     first = _first_prose(lines, tuning.end_lines, is_live=is_live)
     body_start = _after_standfirst(lines, first, tuning.end_lines)
-    body = _without_boilerplate(
+    body = without_boilerplate(
         lines[body_start:],
         head_lines=max(0, tuning.end_lines - body_start) if is_live else 0,
     )
@@ -80,7 +82,6 @@ def read_saved_text(
         lines[: body_start or tuning.end_lines],
         zone,
         seen,
-        title=stated,
         day_first=_is_day_first(body),
     )
     return SavedText(
@@ -93,34 +94,24 @@ def read_saved_text(
     )
 
 
-# --- lines -------------------------------------------------------------------------------------------------
-
-
 def _lines(text: str) -> list[str]:
-    blocks = [
-        [" ".join(line.split()) for line in block.split("\n")]
-        for block in re.split(r"\n[^\S\n]*\n", text)
-    ]
+    """Return the lines with one space between words; where lines were broken to a width, the blocks."""
+    blocks: list[list[str]] = []
+    for block in re.split(r"\n[^\S\n]*\n", text):
+        rows = [" ".join(row.split()) for row in block.split("\n")]
+        blocks.append([row for row in rows if row])
     if _is_hard_wrapped(blocks):
-        return [
-            " ".join(line for line in block if line) for block in blocks if any(block)
-        ]
-    return [line for block in blocks for line in block if line]
+        return [" ".join(block) for block in blocks if block]
+    return list(chain.from_iterable(blocks))
 
 
 def _is_hard_wrapped(blocks: list[list[str]]) -> bool:
     """Return whether line ends inside blocks are hard wraps: full lines that end within a sentence."""
-    inner = [line for block in blocks for line in block[:-1] if line]
+    inner = list(chain.from_iterable(block[:-1] for block in blocks))
     if len(blocks) < 2 or len(inner) < 4:
         return False
-    broken = sum(
-        1 for line in inner if 45 <= len(line) <= 110 and not ends_sentence(line)
-    )
+    broken = sum(45 <= len(line) <= 110 and not ends_sentence(line) for line in inner)
     return broken >= 0.6 * len(inner)
-
-
-def _is_live(lines: Sequence[str]) -> bool:
-    return sum(map(opens_with_clock, lines)) >= _LIVE_ENTRIES
 
 
 def _first_prose(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
@@ -130,7 +121,7 @@ def _first_prose(lines: Sequence[str], limit: int, *, is_live: bool) -> int:
         if boilerplate.is_boilerplate(line) or dates.is_date_line(line):
             continue
         if (is_live and opens_with_clock(line)) or (
-            _opens_text(line) and not boilerplate.breadcrumb_pieces(line)
+            opens_text(line) and not boilerplate.breadcrumb_pieces(line)
         ):
             return number
         others += 1
@@ -147,7 +138,7 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
     reach = (
         range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
     )
-    prose = [number for number in reach if _is_text(lines[number])]
+    prose = [number for number in reach if is_text(lines[number])]
     stop = prose[1] if len(prose) > 1 else len(lines)
     marks = [
         n
@@ -159,22 +150,7 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
     return marks[-1] + 1 if is_between else first
 
 
-# A text with this many lines that begin with a clock time is a live blog
-_LIVE_ENTRIES = 3
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
-_INNER_STOP = re.compile(r"[^\W\d_]{3}[.。](?:\s|(?<=。))[\"”»)]?\s*[^\Wa-z\d_]")
-
-
-def _opens_text(line: str) -> bool:
-    """Return whether the line is prose, several sentences, or many words with a colon at the end."""
-    word_count = count_words(line)
-    return (
-        is_prose(line)
-        or (word_count >= 8 and line.endswith((":", "：")))
-        or (word_count >= 12 and _INNER_STOP.search(line) is not None)
-    )
-
-
 _ENGLISH = word_set("the and of to said that with from")
 
 
@@ -189,9 +165,6 @@ def _is_day_first(body: Sequence[str]) -> bool | None:
         return None
     share = sum(word in _ENGLISH for word in text_words) / len(text_words)
     return True if share < 0.05 else None
-
-
-# --- titles in other places --------------------------------------------------------------------------------
 
 
 def _breadcrumb_title(lines: Sequence[str]) -> str | None:
@@ -212,402 +185,3 @@ def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     return " ".join(words[: tuning.title_words]) + (
         " …" if len(words) > tuning.title_words else ""
     )
-
-
-# --- body and end ------------------------------------------------------------------------------------------
-
-
-def _without_boilerplate(lines: Sequence[str], *, head_lines: int) -> list[str]:
-    # The body of a live blog has no more clock times than the whole text: nothing else is searched for them.
-    is_live = head_lines > 0 and _is_live(lines)
-    lines = _without_related_end(lines)
-    is_removed = [
-        boilerplate.is_boilerplate(line)
-        or bool(boilerplate.breadcrumb_pieces(line))
-        or dates.is_labelled_date(line)
-        or (is_live and number < head_lines and boilerplate.is_headline_bullet(line))
-        for number, line in enumerate(lines)
-    ]
-    _mark_blocks(lines, is_removed)
-    _mark_weak(lines, is_removed)
-    _mark_tail(lines, is_removed)
-    return [
-        boilerplate.without_bullet(line)
-        for line, removed in zip(lines, is_removed, strict=True)
-        if not removed
-    ]
-
-
-def _mark_blocks(lines: Sequence[str], is_removed: list[bool]) -> None:
-    """Mark the links after their heading, up to the next prose."""
-    is_below_heading = False
-    for number, line in enumerate(lines):
-        if boilerplate.heads_related_links(line):
-            is_below_heading = is_removed[number] = True
-        elif is_below_heading and _is_text(line) and not is_removed[number]:
-            is_below_heading = False
-        elif is_below_heading:
-            is_link = (
-                not ends_sentence(line)
-                or line.endswith("?")
-                or dates.is_date_line(line)
-            )
-            is_removed[number] = is_removed[number] or is_link
-
-
-def _is_text(line: str) -> bool:
-    return _opens_text(line) or opens_with_clock(line)
-
-
-def _mark_weak(lines: Sequence[str], is_removed: list[bool]) -> None:
-    """Mark lines that are boilerplate next to other boilerplate: forwards, then backwards."""
-    for order in (range(1, len(lines)), range(len(lines) - 2, -1, -1)):
-        step = -1 if order.step > 0 else 1
-        for number in order:
-            if (
-                not is_removed[number]
-                and is_removed[number + step]
-                and boilerplate.is_weak(lines[number])
-            ):
-                is_removed[number] = True
-
-
-def _mark_tail(lines: Sequence[str], is_removed: list[bool]) -> None:
-    """Mark lines after the last sentence if some of them are boilerplate: a heading would have text below.
-
-    In a list, a table or verses only the lines after the boilerplate are marked.
-    """
-    last = len(lines) - 1
-    while last >= 0 and (
-        is_removed[last] or not (ends_sentence(lines[last]) or _opens_text(lines[last]))
-    ):
-        last -= 1
-    if last < 0:
-        return
-    below = range(last + 1, len(lines))
-    first = next((n for n in below if is_removed[n]), len(lines))
-    if last + 1 < first < len(lines) and not _is_list(lines[last:first]):
-        first = last + 1
-    for number in range(first, len(lines)):
-        is_removed[number] = True
-
-
-def _is_list(lines: Sequence[str]) -> bool:
-    """Return whether the lines after the first are a list or table that it introduces, or verses."""
-    below = lines[1:]
-    has_marks = all(
-        boilerplate.without_bullet(line) != line or any(map(str.isdigit, line))
-        for line in below
-    )
-    return (
-        any(line.endswith((":", "：")) for line in lines)
-        or has_marks
-        or len(below) >= _VERSES
-    )
-
-
-_VERSES = 4  # this many short lines in a row are not headings
-
-
-def _without_related_end(lines: Sequence[str]) -> Sequence[str]:
-    """Return `lines` up to a row of links or a heading of related links with no sentence after it."""
-    end = len(lines)
-    while end and boilerplate.is_navigation(lines[end - 1]):
-        end -= 1
-    for number in range(end - 1, -1, -1):
-        if ends_sentence(lines[number]) and not boilerplate.is_boilerplate(
-            lines[number]
-        ):
-            return lines[:end]
-        if boilerplate.heads_related_links(lines[number]):
-            return lines[:number]
-        if boilerplate.is_navigation(lines[number]):
-            end = number
-    return lines[:end]
-
-
-# --- the head -----------------------------------------------------------------------------------------------
-
-_PAPER = (
-    r"(?:(?:news)?paper|weekly|daily|\w*magazine?|journal|review|\w*zeitung|\w*blatt|hebdomadaire|quotidien|périodique|"
-    r"periódico|diario|revista|semanario|giornale|quotidiano|rivista|settimanale|jornal|semanário|krant|\w*blad|"
-    r"voice|stimme|voix|voz|voce|stem)"
-)
-# "The paper of the valley", "Ihre Zeitung für die Insel", "Le journal des gens pressés", "... since 1887"
-_SLOGAN = re.compile(
-    rf"(?:[^\W\d_]+ ){{0,3}}{_PAPER} (?:of|for|from|that|you|für|der|des|aus|von|du|de|d['’]\w*|pour|qui|"
-    r"para|del|per|di|della|che|da|do|voor|van)\b.*|"
-    r".*\b(?:since|seit|depuis|desde|dal|sinds|founded|gegründet|fondé|fundado|established|est\.) (?:in )?"
-    r"\d{4}",
-    re.IGNORECASE,
-)
-_READERS = re.compile(r"(?:for|für|pour|para|per|voor) \w.*", re.IGNORECASE)
-_STEM = 5  # letters of a stem, which inflections of a word share
-_OUTLET_SHARE = (
-    # Largest share of an outlet's name that may be in the text: it may be named after its town
-    0.75
-)
-_WIDE_FROM = "\u3000"  # from here on, characters are compared in pairs
-
-
-class TextHeader(FrozenStruct):
-    """The classified head. `deck`: lines between headline and text that are part of the article."""
-
-    title: str = ""
-    outlet: str | None = None
-    author: str | None = None
-    deck: tuple[str, ...] = ()
-
-
-def read_head(
-    lines: Sequence[str],
-    body: Sequence[str],
-    *,
-    outlet: str | None,
-    tuning: ExtractTuning,
-    standfirst: Sequence[str],
-    closing: Sequence[str],
-) -> TextHeader:
-    """Classify the `lines` before the first paragraph of `body`.
-
-    `outlet`: its name, if known. `standfirst`: lines of prose after them with a byline or date line.
-    `closing`: the last lines of the whole text, which may repeat headline and outlet.
-    """
-    author = next(
-        (name for name in map(stated_byline, [*lines, *standfirst]) if name), None
-    )
-    text_words = _stems(word for line in body for word in words(line))
-    candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
-    place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
-    above, candidates = candidates[:place], candidates[place:]
-    masthead = (
-        outlet
-        if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines)
-        else None
-    )
-    if masthead is None:
-        masthead = _masthead(above, lines, text_words)
-    while len(candidates) > 1 and _goes_before(
-        candidates[0], candidates[1], text_words if masthead else None, tuning
-    ):
-        candidates.pop(0)
-    title = (
-        candidates.pop(0)
-        if candidates and count_words(candidates[0]) <= tuning.title_words
-        else ""
-    )
-    candidates += [line for line in standfirst if not is_head_boilerplate(line, outlet)]
-    below = [line for line in candidates if not same_line(line, title)]
-    signature, deck = _signature_and_deck(below)
-    entries = tuple(
-        line for line in above if opens_with_clock(line)
-    )  # entries of a live blog before the title
-    return TextHeader(
-        title=title, outlet=masthead, author=author or signature, deck=entries + deck
-    )
-
-
-def _place_of_title(
-    candidates: Sequence[str],
-    all_lines: Sequence[str],
-    text_words: frozenset[str],
-    tuning: ExtractTuning,
-) -> int:
-    """Return the index of the headline in `candidates`, the lines of the head without clear boilerplate.
-
-    A line that the page repeats is the headline. Otherwise leading lines of mastheads and menus are skipped:
-    short lines without words of the text, if a longer line below has some.
-    """
-    for place, line in enumerate(candidates):
-        if _is_repeated(line, all_lines) and not outlet_names.looks_like_outlet(line):
-            return place
-    place = 0
-    while place < len(candidates) - 1 and _goes_first(
-        candidates[place], candidates[place + 1 :], text_words
-    ):
-        place += 1
-    return _below_menu(candidates, place, text_words, tuning)
-
-
-def _below_menu(
-    candidates: Sequence[str],
-    place: int,
-    text_words: frozenset[str],
-    tuning: ExtractTuning,
-) -> int:
-    """Return the index of the first longer line that shares words with the text, after short lines."""
-    for number in range(place, len(candidates)):
-        line = candidates[number]
-        share = _share_in_text(line, text_words)
-        if share and count_words(line) > tuning.headline_words:
-            return number
-        if share or not _is_short(line, tuning):
-            break
-    return place
-
-
-def _is_short(line: str, tuning: ExtractTuning) -> bool:
-    """Return whether the line has few words and is not a headline in capitals."""
-    count = count_words(line)
-    return count <= tuning.headline_words and not (
-        line.isupper() and count >= tuning.headline_words
-    )
-
-
-def is_menu(line: str) -> bool:
-    """Return whether `line` is a section or another short link of a menu."""
-    return boilerplate.is_weak(line) or boilerplate.is_section(line)
-
-
-def _is_repeated(line: str, all_lines: Sequence[str]) -> bool:
-    """Return whether a line of three or more words occurs twice in `all_lines` or ends another line."""
-    if count_words(line) < 3 or is_name_like(line):
-        return False
-    name = folded(line)
-    others = [
-        other for other in all_lines if other != line or all_lines.count(line) > 1
-    ]
-    return any(
-        same_line(line, other)
-        or (len(name) >= 15 and folded(other).endswith(" " + name))
-        for other in others
-    )
-
-
-def _is_masthead_like(line: str, text_words: frozenset[str]) -> bool:
-    return (
-        outlet_names.looks_like_outlet(line)
-        and _share_in_text(line, text_words) < _OUTLET_SHARE
-    )
-
-
-def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str]) -> bool:
-    """Return whether `line` is the outlet's name, or a menu's with something like a headline `below`."""
-    if _is_masthead_like(line, text_words):
-        return True
-    return is_menu(line) and any(
-        count_words(other) >= 3 and not is_name_like(other) for other in below
-    )
-
-
-def _masthead(
-    above: Sequence[str], lines: Sequence[str], text_words: frozenset[str]
-) -> str | None:
-    """Return the outlet's name among the lines before the headline.
-
-    It is in a breadcrumb or next to a menu's words. A bare name counts only if it begins the text, is written
-    like a name and is followed by a menu's words.
-    """
-    for line in above:
-        if _is_masthead_like(line, text_words):
-            return line
-    beside = next(
-        (name for line in lines if (name := outlet_names.outlet_beside(line))), None
-    )
-    if beside is not None:
-        return beside
-    first = lines[0] if lines else ""
-    is_first = (
-        bool(above) and above[0] == first and len(first.split()) >= 2 and len(lines) > 1
-    )
-    is_bare = is_first and outlet_names.is_proper(first) and not is_menu(first)
-    is_bare = is_bare and _share_in_text(first, text_words) < _OUTLET_SHARE
-    return (
-        first
-        if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1]))
-        else None
-    )
-
-
-def is_head_boilerplate(line: str, outlet: str | None) -> bool:
-    """Return whether `line`, before the text, belongs to the page or outlet and not to the article."""
-    return (
-        boilerplate.is_boilerplate(line)
-        or dates.is_date_line(line)
-        or stated_byline(line) is not None
-        or bool(boilerplate.breadcrumb_pieces(line))
-        or boilerplate.is_headline_bullet(line)
-        or outlet_names.outlet_beside(line) is not None
-        or (outlet is not None and outlet_names.is_masthead(line, outlet))
-    )
-
-
-def _goes_before(
-    line: str, following: str, text_words: frozenset[str] | None, tuning: ExtractTuning
-) -> bool:
-    """Return whether `line` is before the headline: a topic or, if `text_words` is given, a slogan.
-
-    `text_words` are the words of the text, given only after a masthead.
-    """
-    if (
-        count_words(following) > tuning.title_words
-        or read_signature(following) is not None
-    ):
-        return False
-    return _is_kicker(line, following, tuning) or (
-        text_words is not None and _is_slogan(line, following, text_words)
-    )
-
-
-def _is_kicker(line: str, following: str, tuning: ExtractTuning) -> bool:
-    """Return whether `line` is a topic: a few words before a longer line that is itself a headline.
-
-    Four or more words in capitals are a headline, with its standfirst below: topics are shorter.
-    """
-    line_count, next_count = count_words(line), count_words(following)
-    if is_name_like(following):
-        return False
-    if boilerplate.is_section(line):
-        return next_count >= 3
-    is_in_capitals = line.isupper() and line_count >= tuning.headline_words
-    is_short = line_count <= tuning.headline_words and next_count >= max(
-        5, line_count + 2
-    )
-    return is_short and not is_in_capitals and not ends_sentence(line)
-
-
-def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
-    """Return whether `line` is worded like a slogan, or has no words of the text while the next line has."""
-    if count_words(following) < 3 or ends_sentence(following):
-        return False
-    share, next_share = (
-        _share_in_text(line, text_words),
-        _share_in_text(following, text_words),
-    )
-    is_foreign = share < next_share and (
-        not share or _READERS.fullmatch(line) is not None
-    )
-    return is_foreign or _SLOGAN.fullmatch(line) is not None
-
-
-def _share_in_text(line: str, text_words: frozenset[str]) -> float:
-    """Return the share of the words in `line` (or pairs of characters without spaces) that the text has."""
-    stems = _stems(words(line))
-    return len(stems & text_words) / len(stems) if stems else 0.0
-
-
-def _stems(line_words: Iterable[str]) -> frozenset[str]:
-    """Return the stems of longer words and numbers, and pairs of characters of scripts without spaces."""
-    all_words = list(line_words)
-    stems = {word[:_STEM] for word in all_words if len(word) >= 4 or word.isdigit()}
-    pairs = {
-        a + b
-        for a, b in pairwise(all_words)
-        if len(a) == len(b) == 1 and a > _WIDE_FROM and b > _WIDE_FROM
-    }
-    return frozenset(stems | pairs)
-
-
-def _signature_and_deck(lines: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the bare name among the lines under the headline, if any, and the lines with content."""
-    author: str | None = None
-    deck: list[str] = []
-    for line in lines:
-        name = None if boilerplate.is_section(line) else read_signature(line)
-        if is_agency_name(line) or is_menu(line):
-            continue
-        if name is not None:
-            author = author or name
-        elif count_words(line) >= 4 or ends_sentence(line):
-            deck.append(line)
-    return author, tuple(deck)

@@ -14,6 +14,14 @@ import msgspec
 
 from aggregator.model.core import FrozenStruct, Wire
 
+# Marks of an image and not of the text.
+PICTURE = re.compile(
+    r".{0,60}(?:\b(?:photo\w*|foto\w*|fot\.|picture|image[ns]?|imagen|imagem|bild(?:er)?|grafik|graphic|video|"
+    r"getty|credit|cr[ée]dit(?:o|os)?(?: photo)?|epa|archiv\w*|reuters/|(?:pa|ap|afp) wire)\b|"
+    r"фото|صورة|تصوير|[图圖]|摄|攝|写真|사진)",
+    re.IGNORECASE,
+)
+
 
 class Agency(FrozenStruct, forbid_unknown_fields=True):
     """One agency; agencies.yaml explains each list."""
@@ -85,9 +93,6 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return table
 
 
-# --- agencies by name --------------------------------------------------------------------------------------
-
-
 class NamedAgencies(NamedTuple):
     """The result of parsing a list of agencies."""
 
@@ -97,11 +102,9 @@ class NamedAgencies(NamedTuple):
     @property
     def agency(self) -> str | None:
         """The only agency, or None for several: then the text is by none of them alone."""
-        return (
-            next(iter(self.agencies))
-            if len(self.agencies) == 1 and not self.unnamed
-            else None
-        )
+        if len(self.agencies) == 1 and not self.unnamed:
+            return next(iter(self.agencies))
+        return None
 
 
 def normalize_marks(text: str) -> str:
@@ -176,11 +179,11 @@ def _exact() -> Mapping[str, _KnownAgency]:
 @cache
 def _folded() -> Mapping[str, str]:
     """Return agencies by full name in lower case, without short forms."""
-    return {
-        normalize_marks(name).casefold(): canonical
-        for canonical, agency in agency_table().agencies.items()
-        for name in agency.names
-    }
+    table: dict[str, str] = {}
+    for canonical, agency in agency_table().agencies.items():
+        for name in agency.names:
+            table[normalize_marks(name).casefold()] = canonical
+    return table
 
 
 def _find_agency(name: str) -> _KnownAgency | None:
@@ -193,9 +196,6 @@ def _find_agency(name: str) -> _KnownAgency | None:
     return None
 
 
-# --- outlets -----------------------------------------------------------------------------------------------
-
-
 def _plain(outlet: str) -> str:
     return _WWW.sub("", " ".join(outlet.split()).casefold()).rstrip("/")
 
@@ -203,12 +203,13 @@ def _plain(outlet: str) -> str:
 @cache
 def _agency_by_outlet() -> dict[str, str]:
     """Return agencies by outlet key, without ambiguous codes: a paper named "AA" is not the agency."""
-    return {
-        _plain(name): canonical
-        for canonical, agency in agency_table().agencies.items()
-        for name in (canonical, *agency.names, *agency.codes, *agency.sites)
-        if _plain(name) not in map(_plain, agency.doubtful)
-    }
+    table: dict[str, str] = {}
+    for canonical, agency in agency_table().agencies.items():
+        doubtful = set(map(_plain, agency.doubtful))
+        for name in (canonical, *agency.names, *agency.codes, *agency.sites):
+            if _plain(name) not in doubtful:
+                table[_plain(name)] = canonical
+    return table
 
 
 def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | None:
@@ -217,9 +218,9 @@ def copied_wire(original: str, outlet: str | None, wire: str | None) -> Wire | N
 
     `wire`: the sufficiently certain agency of the original. Only for copies, not for excerpts.
     """
-    own = agency_of(outlet)
-    agency = own or wire
+    named = agency_of(outlet)
+    agency = named or wire
     if agency is None:
         return None
-    whose = f"{agency}'s own text" if own else f"a text of {agency}"
+    whose = f"{agency}'s own text" if named else f"a text of {agency}"
     return Wire(agency=agency, evidence=f"copy of {original}, {whose}", kind="copy")

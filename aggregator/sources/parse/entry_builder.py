@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin, urlsplit
 
-from aggregator.extract.language import dates, unicode
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
 from aggregator.model.core import (
     Authority,
@@ -164,7 +165,7 @@ def declared_time(raw: str, context: FeedContext) -> Published | None:
     """Return the time in `raw`, in UTC, or None for no time or an implausible one (before 1990, after
     `seen`).
     """
-    return dates.parse_declared(unicode.clean(raw), context.zone, context.seen)
+    return parse_declared(unicode.clean(raw), context.zone, context.seen)
 
 
 def absolute_url(raw: str, base: str | None) -> str | None:

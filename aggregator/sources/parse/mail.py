@@ -17,7 +17,8 @@ from email.policy import EmailPolicy
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from aggregator.extract.language import dates, unicode
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import is_public_name, is_shared_site
 from aggregator.extract.plain.mail_footer import without_footer, without_signature
 from aggregator.extract.urls import registrable_domain
@@ -179,7 +180,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         title=title,
         html=markup,
         is_page=bool(texts["html"]),
-        published=dates.parse_declared(_header(message, "Date"), None, seen),
+        published=parse_declared(_header(message, "Date"), None, seen),
         outlet=_outlet(message),
     )
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from aggregator.extract.language import dates, unicode
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.core import FrozenStruct
 from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.entry_builder import (
@@ -208,7 +209,7 @@ _READ: dict[Field, Callable[[str], str | None]] = {
     "title": plain_title,
     "text": _cleaned,
     "html": _cleaned,
-    "published": lambda text: text if dates.parse_declared(text, None) else None,
+    "published": lambda text: text if parse_declared(text, None) else None,
     "author": _author,
     "language": primary_language,
 }

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from aggregator.config.messages import counted
-from aggregator.extract.language import dates, unicode
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import is_address
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
@@ -167,7 +168,7 @@ def _entry(
         html=html,
         text=values.get("text"),
         is_page=html is not None and _PAGE.search(html, 0, 8192) is not None,
-        published=dates.parse_declared(values.get("published", ""), None, seen),
+        published=parse_declared(values.get("published", ""), None, seen),
         outlet=outlet,
         author=values.get("author"),
         language=values.get("language"),

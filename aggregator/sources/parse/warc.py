@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from aggregator.extract.html.robots_meta import header_rules
-from aggregator.extract.language import dates
+from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.parse.content_coding import decompress_body
@@ -232,7 +232,7 @@ def _page(
 ) -> ArchivedPage:
     url = record.get("warc-target-uri", "").strip("<>")
     record_id = record.get("warc-record-id", "").strip("<>")
-    archived = dates.parse_declared(record.get("warc-date", ""), None)
+    archived = parse_declared(record.get("warc-date", ""), None)
     return ArchivedPage(
         url=url,
         record_id=record_id,

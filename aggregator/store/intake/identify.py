@@ -1,4 +1,4 @@
-"""Identification of received entries: by their keys, and for polls also by extract/entry_identity.py.
+"""Identification of received entries: by their keys, and for polls also by extract/entry_matching.py.
 
 It only reads; store/intake/inbox.py writes the results in the same transaction.
 """
@@ -14,22 +14,24 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from aggregator.config.messages import counted
 from aggregator.extract.entry_identity import (
-    EntryHashes,
     EntryKeys,
-    EntryMatch,
     Identity,
     IdentityTuning,
-    Observation,
     content_keys,
-    find_moved_source,
-    hash_entry,
     identify,
-    match_entries,
     raw_keys,
     shared_keys,
     shared_pages,
     update_strikes,
     url_key,
+)
+from aggregator.extract.entry_matching import (
+    EntryHashes,
+    EntryMatch,
+    Observation,
+    find_moved_source,
+    hash_entry,
+    match_entries,
 )
 from aggregator.extract.outlets import are_of_one_publisher
 from aggregator.extract.urls import canonical_url

@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.extract.entry_identity import EntryHashes
+from aggregator.extract.entry_matching import EntryHashes
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.store import codecs
@@ -148,7 +148,7 @@ def accept(
     `put_in_order`; others get the next numbers in the order given, after all that waits.
 
     `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
-    also compared by extract/entry_identity.py, and a source that reverts to a former text is followed a few
+    also compared by extract/entry_matching.py, and a source that reverts to a former text is followed a few
     times. Raises WholeFeedNeededError if `poll.left_out` would decide about one of them.
     """
     if not entries:

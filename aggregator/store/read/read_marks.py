@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.extract.language.dates import EARLIEST
+from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter

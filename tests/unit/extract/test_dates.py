@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from aggregator.extract.language.dates import parse_declared, published_from_text
+from aggregator.extract.language.dates import published_from_text
+from aggregator.extract.language.declared_dates import parse_declared
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

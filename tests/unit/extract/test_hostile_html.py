@@ -11,7 +11,7 @@ import nh3
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.article import clean_entry, media_of
+from aggregator.extract.article import clean_entry
 from aggregator.extract.html.article_html import (
     MAX_CHARS,
     RULES,
@@ -19,6 +19,7 @@ from aggregator.extract.html.article_html import (
     is_shown_picture,
     shown_html,
 )
+from aggregator.extract.media import media_of
 from aggregator.model.core import ArticleHtml, Enclosure, Entry
 from tests.support.hostile_html import vectors
 from tests.unit.extract.test_article_html import (

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.extract.article import media_of
+from aggregator.extract.media import media_of
 from aggregator.model.core import Enclosure, Entry
 from tests.unit.extract.test_prepare import HEAD, clean, page
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregator.extract.language.dates import plain_digits
+from aggregator.extract.language.date_forms import plain_digits
 from aggregator.extract.phrases import words
 from aggregator.text.lines import count_words, folded, has_words
 

@@ -9,11 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.extract.language.dates import (
-    from_jalali,
-    is_labelled_date,
-    published_from_text,
-)
+from aggregator.extract.language.date_forms import from_jalali
+from aggregator.extract.language.dates import is_labelled_date, published_from_text
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import label_of, words

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.extract.html.dom import html_to_text
-from aggregator.extract.language.dates import parse_declared, published_from_text
+from aggregator.extract.language.dates import published_from_text
+from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.language.unicode import clean, decode
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.phrases import words

@@ -16,7 +16,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
-from aggregator.extract.wire.wire import BY_LINE, SHARED, find_wire
+from aggregator.extract.wire.credit_lines import BY_LINE, SHARED
+from aggregator.extract.wire.wire import find_wire
 from aggregator.model.core import Entry, Wire
 
 ALL_TUNING = Tuning()

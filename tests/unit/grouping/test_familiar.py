@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import (
-    EntryHashes,
     EntryKeys,
-    EntryMatch,
     IdentityTuning,
+    shared_keys,
+    update_strikes,
+)
+from aggregator.extract.entry_matching import (
+    EntryHashes,
+    EntryMatch,
     Observation,
     find_moved_source,
     hash_entry,
     match_entries,
-    shared_keys,
-    update_strikes,
 )
 from aggregator.model.core import Entry, Published
 from tests.support.articles import FLOOD, NOON

@@ -46,7 +46,12 @@ TEXTS = re.compile(
     re.IGNORECASE,
 )
 # Data: stop words, and words and patterns that are looked for in texts of others.
-DATA = ("text/language.py", "extract/live_text.py", "extract/kind.py")
+DATA = (
+    "text/language.py",
+    "extract/live_text.py",
+    "extract/kind.py",
+    "extract/language/style.py",
+)
 _TAG = re.compile(r"\{[{%].*?[%}]\}|<[^>]*>")
 _RETIRED_TEXT = re.compile(rf"\b(?:{'|'.join((*RETIRED, *PHRASES))})\b", re.IGNORECASE)
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

@@ -1,0 +1,123 @@
+"""The values that a page declares in <meta> and JSON-LD, each cut to a limit, and the visible text of an element."""
+
+import re
+from typing import Any, NamedTuple
+
+from aggregator.extract.html.json_ld import Node, json_ld
+from aggregator.extract.language.unicode import clean
+from aggregator.text.lines import word_set
+
+MAX_CHARS = 1024  # of one value; the rest is cut (limit)
+_MOST_META = 500
+
+Meta = dict[str, str]  # values by the names of <meta>
+
+_ARTICLE_TYPES = re.compile(
+    r"(?:\w*NewsArticle|Article|ReportageNewsArticle|BlogPosting|LiveBlogPosting|Report|\w*Article)"
+)
+
+_VOCABULARY = re.compile(r"^(?:https?://schema\.org/|schema:)", re.IGNORECASE)
+
+
+class PageHead(NamedTuple):
+    """What a page declares: its tree, its <meta>, all nodes of its JSON-LD, and the one of its article."""
+
+    root: Any
+    meta: Meta
+    nodes: list[Node]
+    article: Node  # {} without one
+
+    def first(self, *names: str) -> str | None:
+        """Return the value of the first of these <meta> that is there."""
+        return next((self.meta[name] for name in names if self.meta.get(name)), None)
+
+    def text(self, key: str, most: int = MAX_CHARS) -> str:
+        """Return a text of the article's JSON-LD in one line; "" without it."""
+        return text_of(self.article.get(key), most)
+
+    def name(self, key: str) -> str | None:
+        """Return the name of a person or an organisation in the article's JSON-LD."""
+        return name_of(self.article.get(key))
+
+
+def read_head(root: Any) -> PageHead:
+    """Read what a parsed page (an lxml element) declares."""
+    nodes = list(json_ld(root))
+    article: Node = {}
+    for node in nodes:
+        if any(map(_ARTICLE_TYPES.fullmatch, types_of(node))):
+            article = node
+            break
+    return PageHead(root, _read_meta(root), nodes, article)
+
+
+def _read_meta(root: Any) -> Meta:
+    """Return the first value of every <meta>, names in lower case; rules for robots are joined with
+    semicolons.
+    """
+    values: Meta = {}
+    for element in root.iter("meta"):
+        value = _one_line(element.get("content") or "")
+        for key in _META_NAMES:
+            name = (element.get(key) or "").strip().lower()[:100]
+            if not name or not value or len(values) >= _MOST_META:
+                continue
+            if name in ROBOTS_NAMES and name in values:
+                values[name] = f"{values[name]}; {value}"[:MAX_CHARS]
+            values.setdefault(name, value)
+    return values
+
+
+def types_of(node: Node) -> list[str]:
+    """Return the types of a node, without the address of their vocabulary: "http://schema.org/Report"."""
+    kinds = node.get("@type")
+    named = kinds if isinstance(kinds, list) else [kinds]
+    return [_VOCABULARY.sub("", kind) for kind in named if isinstance(kind, str)]
+
+
+def first_value(value: Any) -> Any:
+    """Return the first value of a list, and any other value as it is."""
+    if isinstance(value, list):
+        return value[0] if value else None
+    return value
+
+
+def text_of(value: Any, most: int = MAX_CHARS) -> str:
+    """Return a text of JSON-LD in one line; "" for another value."""
+    value = first_value(value)
+    return _one_line(value, most) if isinstance(value, str) else ""
+
+
+def name_of(value: Any) -> str | None:
+    """Return the name of a person or an organisation; None without one."""
+    value = first_value(value)
+    if not isinstance(value, dict):
+        return text_of(value) or None
+    given, family = value.get("givenName"), value.get("familyName")
+    if not value.get("name") and isinstance(given, str) and isinstance(family, str):
+        return text_of(f"{given} {family}") or None
+    return text_of(value.get("name")) or None
+
+
+def _one_line(value: str, most: int = MAX_CHARS) -> str:
+    return " ".join(clean(value[:most]).split())
+
+
+_META_NAMES = ("property", "name", "itemprop", "http-equiv")
+ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
+
+
+def visible_text(element: Any, most: int = MAX_CHARS) -> str:
+    """Return the element's text in one line; separate parts, as a topic before a headline, get a space."""
+    pieces: list[str] = []
+    for part in element.iter():
+        if isinstance(part.tag, str) and part.tag not in _UNSEEN:
+            apart = "" if part.tag in _RUN_IN else " "
+            pieces.extend((apart, part.text or "", apart))
+        if part is not element:
+            pieces.extend((" " if part.tag not in _RUN_IN else "", part.tail or ""))
+    return _one_line("".join(pieces), most)
+
+
+_RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
+_UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})

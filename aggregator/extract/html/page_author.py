@@ -1,0 +1,67 @@
+"""The author of a page, as it declares and shows one."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from aggregator.extract.html.declared import PageHead, name_of, visible_text
+from aggregator.text.lines import folded
+
+_AUTHORS = 5
+
+
+def find_author(head: PageHead, site: str | None) -> str | None:
+    """Return the author. Persons are preferred to the outlet, which pages often name for unsigned texts."""
+    publisher = head.name("publisher")
+    outlet = {folded(name) for name in (site, publisher) if name}
+    for not_authors in (outlet, set[str]()):
+        for names in _stated_authors(head):
+            stated = [name for name in names if name and _may_write(name, not_authors)]
+            if stated:
+                whole = ", ".join(dict.fromkeys(stated))
+                return (
+                    re.sub(
+                        r"^(?:by|von|par|por|di|door)\s+",
+                        "",
+                        whole,
+                        flags=re.IGNORECASE,
+                    )
+                    or None
+                )
+    return None
+
+
+def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
+    """Yield the declared authors, most reliable first; lazy, as the later ones are expensive to find."""
+    people = head.article.get("author")
+    people = people if isinstance(people, list) else [people]
+    yield [name_of(person) for person in people[:_AUTHORS]]
+    for name in _AUTHOR_NAMES:
+        yield [head.meta.get(name)]
+    yield [
+        visible_text(link, 100) for link in head.root.xpath(_AUTHOR_LINKS)[:_AUTHORS]
+    ]
+    lines = (visible_text(part, 100) for part in head.root.xpath(_BYLINES)[:_AUTHORS])
+    yield [line for line in lines if 0 < len(line) <= _BYLINE_CHARS][:1]
+
+
+def _may_write(name: str | None, not_authors: set[str]) -> bool:
+    if (
+        not name
+        or name.startswith("http")
+        or name.isdigit()
+        or len(name) > _AUTHOR_CHARS
+    ):
+        return False
+    return folded(name) not in not_authors
+
+
+_AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"
+_BYLINES = "//*[@class='author' or @class='byline' or @class='author-name' or @class='byline-name']"
+
+_AUTHOR_NAMES = (
+    "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author", "article:byline",
+    "cxenseparse:author",
+)  # fmt: skip
+
+_AUTHOR_CHARS = 200
+_BYLINE_CHARS = 60

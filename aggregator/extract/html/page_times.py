@@ -1,0 +1,81 @@
+"""When a page was published and changed, as it declares and shows it."""
+
+import datetime as dt
+import re
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from msgspec.structs import replace
+
+from aggregator.extract.html.declared import PageHead, visible_text
+from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.model.core import Published
+
+
+def find_times(
+    head: PageHead, zone: str | None, seen: dt.datetime | None
+) -> tuple[Published | None, dt.datetime | None]:
+    """Return when a page was published and when it was changed; None where it does not say so."""
+    changed = (
+        head.text("dateModified", 100),
+        *(head.meta[name] for name in head.meta if name in _changed()),
+    )
+    published = _first_time(_declared_times(head), zone, seen)
+    modified = _first_time(changed, zone, seen)
+    return published and replace(
+        published, origin="page"
+    ), modified.time if modified else None
+
+
+def _declared_times(head: PageHead) -> Iterator[str]:
+    """Yield what a page says of its publication, the most reliable first; lazy, as the last are slow."""
+    yield head.text("datePublished", 100)
+    yield head.meta.get("article:published_time", "")
+    yield from map(_time_in, head.root.xpath(_MARKED_TIMES)[:_TIMES])
+    names = [name for name in head.meta if not _NOT_PUBLISHED.search(name)]
+    yield from (head.meta[name] for name in names if _PUBLISHED.search(name))
+    yield head.text("dateCreated", 100)
+    yield from (head.meta[name] for name in names if name in _dated())
+    yield from map(_time_in, islice(head.root.iter("time"), 3))
+
+
+def _first_time(
+    stated: Iterable[str], zone: str | None, seen: dt.datetime | None
+) -> Published | None:
+    times = (parse_declared(value, zone, seen) for value in stated if value)
+    return next(filter(None, times), None)
+
+
+_PUBLISHED = re.compile(r"publi|pub[-_.:]?(?:date|time)|issued|posted")
+
+_NOT_PUBLISHED = re.compile(
+    r"modif|updat|expir|unpub|until|end|^meta$|release|copyright|event|video"
+)
+
+
+def _dated() -> Collection[str]:
+    """Return the names of <meta> under which sites declare dates of publication, and others."""
+    from htmldate.core import DATE_ATTRIBUTES
+
+    return DATE_ATTRIBUTES
+
+
+def _changed() -> Collection[str]:
+    from htmldate.core import NAME_MODIFIED, PROPERTY_MODIFIED
+
+    return NAME_MODIFIED | PROPERTY_MODIFIED
+
+
+def _time_in(element: Any) -> str:
+    """Return the value of an element that tells a time: in an attribute, else as it is visible."""
+    stated = (element.get(name) for name in ("datetime", "content", "title"))
+    return (next(filter(None, stated), None) or visible_text(element, 100))[:100]
+
+
+_TIMES = 12
+
+_MARKED_TIMES = (
+    "//*[@itemprop='datePublished' or contains(@class, 'ublish') or contains(@class, 'ublication') or"
+    " self::time[@pubdate or contains(@itemprop, 'ublish')]]"
+)

@@ -1,0 +1,70 @@
+"""The headline of a page: that for sharing, of JSON-LD, or a visible one."""
+
+from typing import Any
+
+from aggregator.extract.html.declared import PageHead, visible_text
+from aggregator.extract.plain.outlet_names import split_title
+from aggregator.text.lines import folded
+
+
+def find_title(head: PageHead, site: str | None) -> str:
+    """Return the headline: that for sharing, else that of JSON-LD, else the only visible one.
+
+    On 119 news pages the shared headline was exactly right in .85, JSON-LD in .76, the visible headline in
+    .71 and <title> in .59 of the cases. If JSON-LD and the visible headline agree against the shared one,
+    they are right as often as it is.
+    """
+    shared = head.first("og:title", "twitter:title", "dc.title") or ""
+    headings = [
+        text for h in _headlines(head.root) if len(text := visible_text(h)) >= 10
+    ]
+    data = _unescaped(head.text("headline"))
+    stated = (
+        next((text for text in (data, *headings) if _is_framed_by(text, shared)), ""),
+        shared,
+        data,
+        headings[0] if len(headings) == 1 else "",
+        next((visible_text(t) for t in head.root.iter("title")), ""),
+        *headings,
+    )
+    named = ((site or "").casefold(), "")
+    titles = (
+        split_title(title, site)[0] for title in stated if title.casefold() not in named
+    )
+    return next(titles, "")
+
+
+def find_headings(head: PageHead) -> tuple[str, ...]:
+    """Return the first visible headlines and that of JSON-LD."""
+    visible = (visible_text(heading) for heading in _headlines(head.root)[:2])
+    return (*visible, _unescaped(head.text("headline")))
+
+
+def _headlines(root: Any) -> list[Any]:
+    """Return the first h1 elements; those inside a link belong to other articles."""
+    return root.xpath("//h1[not(ancestor::a)]")[:4]  # type: ignore[no-any-return]
+
+
+def _is_framed_by(text: str, shared: str) -> bool:
+    """Return whether `shared` is `text` plus a separator and a few words (name of outlet or topic)."""
+    inner, outer = folded(text), folded(shared)
+    if not inner or len(outer) - len(inner) > _FRAME_CHARS:
+        return False
+    start = shared.casefold().find(text.casefold())
+    if start >= 0:
+        around = (shared[:start].rstrip(), shared[start + len(text) :].lstrip())
+    else:
+        around = ("", "")
+    return start >= 0 and (
+        around[0][-1:] in _FRAME_MARKS if around[0] else around[1][:1] in _FRAME_MARKS
+    )
+
+
+_FRAME_CHARS = 45
+_FRAME_MARKS = frozenset("|-–—•»:：｜")
+
+
+def _unescaped(text: str) -> str:
+    from html import unescape
+
+    return " ".join(unescape(text).split()) if "&" in text else text

@@ -1,0 +1,152 @@
+"""The clock time beside a date in a line of text, and the zones that people and programs name."""
+
+import datetime as dt
+import re
+from contextlib import suppress
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from aggregator.extract.language.date_forms import Match, date_matches
+from aggregator.extract.phrases import phrases, words
+from aggregator.text.lines import word_table
+
+CLOCK = re.compile(
+    r"(?<![\d.:])(?:(?P<early>上午|午前|오전|凌晨|早上)|(?P<late>下午|午後|오후|晚上|中午))?\s?"
+    r"(?:(?P<h>[01]?\d|2[0-3])\s?(?:[:.h]|Uhr\s|[时時시点點])\s?(?P<n>[0-5]\d)(?::[0-5]\d(?:[.,]\d{1,9})?)?(?!\d)\s?[分분]?"
+    r"|(?P<h2>0?[1-9]|1[0-2])(?=\s?[ap]\.?\s?m))\s?(?P<half>[ap]\.?\s?m\b\.?|[ap]\.?\s?m(?=[A-Z])|"
+    r"(?:ص|صباحا|صباحًا|م|مساء|مساءً)(?![^\W\d_]))?"
+    r"\s*(?:Uhr|hrs?|h\b|น\.)?\s*\(?(?P<zone>Z\b|UTC|GMT|CES?T|MES?Z|E[SD]T|C[SD]T|M[SD]T|P[SD]T|BST|MSK|JST|KST|A[CE][SD]T|AWST|NZ[SD]T|"
+    r"WES?T|EES?T|IST|WIB|WITA|PKT|SGT|HKT|TRT|SAST|EAT|WAT|(?-i:ET|CT|MT|PT)\b)?"
+    r"(?P<off>\s?[+-](?:\d{2}:?\d{2}|(?<=(?:GMT|UTC)[+-])\d{1,2}(?![\d:])))?",
+    re.IGNORECASE,
+)
+
+# Hours before UTC, and the zones that are. Of names that mean several zones the one that feeds mostly mean:
+# IST of India, CST and MST of America, BST of Britain, AMT of Armenia, GST of the Gulf.
+_ZONE_HOURS = word_table("""
+    -11 sst
+    -10 hst
+    -9 akst
+    -8 pst akdt
+    -7 mst pdt
+    -6 cst mdt
+    -5 est cdt cot pet ect act
+    -4 edt ast clt vet bot gyt
+    -3.5 nst
+    -3 brt art adt clst uyt gft srt pyt
+    -2.5 ndt
+    -2 brst fnt
+    -1 cvt azot
+    +0 z utc gmt ut wet azost
+    +1 cet mez met bst west wedt wat
+    +2 cest mesz mest cedt eet sast cat
+    +3 msk eest eedt trt eat idt
+    +3.5 irst
+    +4 gst msd samt azt amt get mut
+    +4.5 aft irdt
+    +5 pkt uzt yekt mvt
+    +5.5 ist slst
+    +5.75 npt
+    +6 bdt btt omst
+    +6.5 mmt
+    +7 wib ict novt krat
+    +8 wita sgt hkt awst myt pht irkt ulat
+    +9 jst kst wit yakt
+    +9.5 acst
+    +10 aest chst vlat pgt
+    +10.5 acdt lhst
+    +11 aedt sbt magt lhdt
+    +12 nzst fjt pett
+    +12.75 chast
+    +13 nzdt tot
+    +13.75 chadt
+""")
+
+_ZONES_BY_SEASON = {
+    "et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles",
+}  # fmt: skip
+
+
+def end_of_date_before(line: str, match: Match) -> int:
+    return max(
+        (date.end() for date in date_matches(line) if date.end() <= match.start()),
+        default=0,
+    )
+
+
+def clock_beside(
+    line: str, match: Match, day: dt.date
+) -> tuple[dt.time | None, dt.timedelta | None]:
+    """Return the clock time and zone after the date and before the next one, else directly before it."""
+    end = match.end()
+    starts = [date.start() for date in date_matches(line) if date.start() >= end]
+    clock = CLOCK.search(line, end, min([end + 45, *starts]))
+    if clock is not None:
+        between = line[end : clock.start()]
+        if len(between) > _NEAR_CHARS or _is_labelled(between):
+            clock = None
+    if clock is None:
+        start = max(end_of_date_before(line, match), match.start() - 30, 0)
+        for before in CLOCK.finditer(line, start, match.start()):
+            clock = before
+    if clock is None:
+        return None, None
+    hour, minute = int(clock["h"] or clock["h2"]), int(clock["n"] or 0)
+    half = _half_of(clock)
+    if half is not None:
+        if not 1 <= hour <= 12:
+            return (
+                (None, None) if clock["half"] else (time_or_none(hour, minute, 0), None)
+            )
+        hour = hour % 12 + half
+    time = time_or_none(hour, minute, 0)
+    zone = (clock["off"] or clock["zone"] or "").strip()
+    return time, zone_offset(zone, day, time) if zone and time else None
+
+
+_NEAR_CHARS = 20  # between a date and its clock time
+
+
+def _is_labelled(between: str) -> bool:
+    """Return whether the words between a date and a clock time label the clock time as another one."""
+    label_words = words(between)
+    return any(phrases(kind).stand_in(label_words) for kind in ("published", "updated"))
+
+
+def _half_of(clock: Match) -> int | None:
+    """Return 0 before noon, 12 after; None if the clock time does not state it."""
+    if clock["half"]:
+        return 12 if clock["half"].lower().startswith(("p", "م")) else 0
+    if clock["late"]:
+        return 12
+    return 0 if clock["early"] else None
+
+
+def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
+    """Return what a zone ("+5:30", "CEST", "Europe/Oslo") is before UTC at a time there; None: unknown."""
+    if zone[0] in "+-\u2212":
+        digits = re.sub(r"\D", "", zone)
+        digits = f"{'0' * (len(digits) % 2)}{digits}".ljust(4, "0")  # "+8", "+8:00"
+        size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
+        return size if zone[0] == "+" else -size
+    place = zone if "/" in zone else _ZONES_BY_SEASON.get(zone.lower())
+    if place is not None:
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return dt.datetime.combine(day, time, ZoneInfo(place)).utcoffset()
+        return None
+    hours = _ZONE_HOURS.get(zone.lower())
+    return None if hours is None else dt.timedelta(hours=float(hours))
+
+
+def zone_or_utc(zone: str | None) -> dt.tzinfo:
+    """Return the IANA zone of that name; UTC for None and for an unknown name."""
+    try:
+        return ZoneInfo(zone) if zone else dt.UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return dt.UTC
+
+
+def time_or_none(hour: int, minute: int, second: int) -> dt.time | None:
+    try:
+        return dt.time(hour, minute, second)
+    except (ValueError, OverflowError):
+        return None

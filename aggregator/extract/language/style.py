@@ -1,0 +1,182 @@
+"""The style of English texts: whether one is a report, an opinion or an analysis by how it is written.
+
+Reports say who told them what and on which day; opinions argue, ask and explain. Three logistic regressions on
+the same figures, learned by training/fit_kind.py from the kinds of eight months of news and from blogs: whether
+a text is no report, whether it is of the news at all, as posts of blogs and manuals are not, and whether it is
+then an opinion or an analysis. In doubt it is a report: the limits in style.json mark one of 37 reports of those
+months. Other languages have no labels yet and no kind by style.
+"""
+
+import math
+import re
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+import numpy as np
+
+from aggregator.model.core import Kind
+from aggregator.text.calendar import weekday_words
+from aggregator.text.reading import Column, Reading
+from aggregator.text.tokens import word_tokens
+
+# Of a text: a shorter one, such as a lead, has too few words to count
+LEAST_WORDS = 100
+_FIRST = 60  # words in which a report names its day
+_OPENING = 100  # words in which it says by whom it was told
+
+# Every form begins with a mark, which `re` skips to: twice as fast as with a line's start before it.
+_QUOTED = re.compile(
+    r"“(?:[^“”]{0,600}”|[^“”\n]{0,1500}$)|\"(?:[^\"\n]{0,600}\"|(?<=^\")[^\"\n]{0,1500}$)",
+    re.MULTILINE,
+)
+
+_LISTED = {
+    "said": "said says told according announced reported added",
+    "why": "why how what if whether because",
+    "be": "is are isn't aren't",
+    "adverbs": "really truly very clearly obviously certainly utterly hardly exactly even just too so such",
+    "I": "i my me i'm i've",
+    "public": "president minister government police court percent million country state",
+    "officials": "officials official spokesman spokeswoman spokesperson statement reporters sources",
+    "turns": "but yet perhaps indeed maybe surely instead still rather simply merely actually course thus",
+}
+
+_COUNTED = (*_LISTED, "contractions", "weekdays", "capitals", "numbers")
+_BITS = {name: 1 << place for place, name in enumerate(_COUNTED)}
+_READ = 1 << len(_COUNTED)  # of every word: 0 is a word that was not looked at
+
+# By mark and figure: whether the figure counts words of this mark.
+_MARKED = (
+    (np.arange(_READ)[:, np.newaxis] & list(_BITS.values())).astype(bool).astype(float)
+)
+
+# First words of titles
+_EXPLAINING = "why how what when where who the is are can will should"
+_VARIED = 300  # words of which the share of different ones is taken
+
+# Titles of reports tell in verbs what was done, and leave out the small words of a spoken sentence.
+_VERBS_OF_TITLES = """
+    accuses admits agrees announces approves arrested arrests asks backs begins blames blasts blocks calls
+    charged charges claims closes condemns confirms considers criticizes cuts dead defends demands denied
+    denies died dies drops endorses ends faces fired fires hires hits killed kills launches leads leaves
+    loses meets names nominates offers opens orders passes plans pledges predicts promises pushes raises
+    rejects releases reports resigns reveals said say says seeks sends sentenced signs slams sued sues
+    suspends taps tells testifies threatens unveils urges votes vows warns wins
+"""
+
+_SMALL_WORDS = "the a an is isn't are aren't was it it's and that we our their do don't does doesn't"
+_NEWS_VERBS = frozenset(_VERBS_OF_TITLES.split())
+_SPOKEN = frozenset(_SMALL_WORDS.split())
+_REASONS = frozenset(("how", "why", "what"))
+
+
+class Regression(msgspec.Struct, frozen=True):
+    """Weights of figures, in their order, for a positive logit."""
+
+    bias: float
+    weights: tuple[float, ...]
+
+    def logit(self, figures: list[float]) -> float:
+        """Return the log odds of these figures."""
+        return self.bias + sum(map(float.__mul__, self.weights, figures))
+
+
+class StyleModel(msgspec.Struct, frozen=True):
+    """The content of style.json."""
+
+    figures: tuple[str, ...]
+    limit: float  # a logit of `no_report` above it tells that a text is none
+    no_report: Regression
+    news_limit: float  # a logit of `news` below it tells that a text is of no news
+    news: Regression
+    opinion: Regression  # of what is no report: opinion, not analysis
+
+
+def kind_by_style(title: str, text: str, reading: Reading) -> tuple[Kind, float]:
+    """Return the kind of an English article, and by how much its logit is above the limit."""
+    figures = list(style_figures(title, text, reading).values())
+    if not figures:
+        return "report", 0.0
+    model = _shipped()
+    above = model.no_report.logit(figures) - model.limit
+    if above <= 0 or model.news.logit(figures) < model.news_limit:
+        return "report", above
+    return ("opinion" if model.opinion.logit(figures) > 0 else "explainer"), above
+
+
+def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
+    """Return the figures of a title and a text by name; none for a text under 100 words.
+
+    Counts are ln(1 + occurrences in 100 words) outside quotations.
+    """
+    lexicon, numbers = reading.lexicon, reading.numbers[reading.title_words :]
+    quoted = " ".join(_QUOTED.findall(text))
+    quoted_numbers = lexicon.numbers(word_tokens(quoted, lexicon.language))
+    words = len(numbers) - len(quoted_numbers)
+    if words < LEAST_WORDS:
+        return {}
+    marks = _marks().of(lexicon, numbers)
+    quoted_marks = _marks().of(lexicon, quoted_numbers)
+    times = np.bincount(marks - _READ, minlength=_READ) - np.bincount(
+        quoted_marks - _READ, minlength=_READ
+    )
+    counts = dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
+    counts["questions"] = text.count("?") - quoted.count("?")
+    ends = counts["questions"] + sum(
+        text.count(end) - quoted.count(end) for end in (". ", ".\n", "!")
+    )
+    opening = re.match(r"\W*(\w*)", title)
+    title_words = [
+        word.casefold().replace("’", "'")
+        for word in reading.words[: reading.title_words]
+    ]
+    small_words = sum(word in _SPOKEN for word in title_words)
+    said = np.count_nonzero(marks[:_OPENING] & _BITS["said"])
+    return {name: math.log1p(100 * count / words) for name, count in counts.items()} | {
+        "words a sentence": math.log(words / (1 + ends)),
+        "words": math.log(words),
+        "weekday first": float(bool((marks[:_FIRST] & _BITS["weekdays"]).any())),
+        "title asks": float("?" in title),
+        "title explains": float(
+            opening is not None and opening[1].casefold() in _EXPLAINING.split()
+        ),
+        "title gives reasons": float(not _REASONS.isdisjoint(title_words)),
+        "title tells": float(not _NEWS_VERBS.isdisjoint(title_words)),
+        "title speaks": small_words / max(1, len(title_words)),
+        "title words": math.log1p(len(title_words)),
+        "said first": math.log1p(said),
+        "variety": len(set(numbers[:_VARIED].tolist())) / min(_VARIED, len(numbers)),
+    }
+
+
+def _mark(written: str) -> int:
+    """Return a bit for each figure that counts the word."""
+    word = written.casefold().replace("’", "'")
+    mark = _READ | _listed().get(word, 0)
+    if "'" in word and not word.endswith("'s"):
+        mark |= _BITS["contractions"]
+    if word in weekday_words():
+        mark |= _BITS["weekdays"]
+    if written[0].isupper():
+        mark |= _BITS["capitals"]
+    return mark | _BITS["numbers"] if written[0].isdigit() else mark
+
+
+@cache
+def _listed() -> dict[str, int]:
+    bits: dict[str, int] = {}
+    for name, listed in _LISTED.items():
+        bits |= dict.fromkeys(listed.split(), _BITS[name])
+    return bits
+
+
+@cache
+def _marks() -> Column:
+    return Column(_mark)
+
+
+@cache
+def _shipped() -> StyleModel:
+    raw = files("aggregator.extract").joinpath("style.json").read_bytes()
+    return msgspec.json.decode(raw, type=StyleModel)

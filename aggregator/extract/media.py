@@ -1,0 +1,114 @@
+"""The media of an article (images, audio, video, documents): references only, which are never fetched.
+
+One image is selected, because feeds and pages list the same image in many sizes: of the feed, else of the page,
+else the first large one of the article itself.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from urllib.parse import urljoin, urlsplit
+
+from aggregator.extract.html.article_html import (
+    is_shown_picture,
+)
+from aggregator.extract.language.unicode import clean
+from aggregator.model.core import (
+    Enclosure,
+)
+from aggregator.text.lines import word_table
+
+# Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
+_MEDIA_URL_CHARS = 2048
+_TYPE = re.compile(r"(?:image|audio|video|application)/[a-z0-9][a-z0-9.+-]{0,60}")
+_MEDIUM = frozenset({"image", "audio", "video"})
+_TITLE_CHARS = 300
+
+# Media types of the IANA registry that feeds use; the system's own table differs between machines.
+_BY_ENDING = word_table("""
+    image/jpeg jpg jpeg
+    image/png png
+    image/gif gif
+    image/webp webp
+    image/avif avif
+    image/svg+xml svg
+    audio/mpeg mp3
+    audio/mp4 m4a
+    audio/aac aac
+    audio/ogg ogg oga opus
+    audio/wav wav
+    audio/flac flac
+    video/mp4 mp4 m4v
+    video/webm webm
+    video/quicktime mov
+    application/pdf pdf
+    application/epub+zip epub
+""")
+
+_WRITTEN_OTHERWISE = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+}
+
+
+def media_of(
+    declared: Sequence[Enclosure],
+    page: Sequence[Enclosure],
+    base: str | None,
+    *,
+    no_images: bool,
+) -> tuple[Enclosure, ...]:
+    """Return the references, one image first: the feed's own, else the page's.
+
+    Each has a media type. `base` is the base URL of relative ones. Left out are references that are not an
+    image, audio, video or document (the page of a player, for example), URLs that cannot be used in a feed,
+    and pictures that no page shows.
+    """
+    by_url: dict[str, Enclosure] = {}
+    for reference in (*declared, *page):
+        url = _address(reference.url, base)
+        kind = _kind(reference.type, url) if url else ""
+        if url and kind:
+            title = " ".join(clean(reference.title[:_TITLE_CHARS]).split())
+            length = reference.length_bytes or None
+            by_url.setdefault(
+                url, Enclosure(url=url, type=kind, length_bytes=length, title=title)
+            )
+    image: list[Enclosure] = []
+    others: list[Enclosure] = []
+    for reference in by_url.values():
+        if not reference.is_image:
+            others.append(reference)
+        elif not (no_images or image) and is_shown_picture(reference.url):
+            image.append(reference)
+    return (*image, *others)
+
+
+def _address(raw: str, base: str | None) -> str | None:
+    """Return an absolute URL that can be used in a feed, else None."""
+    try:
+        full = urljoin(base or "", clean(raw).strip()).replace(" ", "%20")
+        parts = urlsplit(full)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        return None
+    if len(full) > _MEDIA_URL_CHARS or re.search(r"[\s<>\"]", full):
+        return None
+    return full
+
+
+def _kind(declared: str, url: str) -> str:
+    """Return the media type as declared, else by the file extension of the URL; "" for an unusable one."""
+    stated = clean(declared).split(";")[0].strip().lower()
+    stated = _WRITTEN_OTHERWISE.get(stated, stated)
+    if _TYPE.fullmatch(stated) and stated != "application/octet-stream":
+        return stated
+    by_ending = _BY_ENDING.get(
+        PurePosixPath(urlsplit(url).path).suffix.lstrip(".").lower(), ""
+    )
+    if stated in _MEDIUM:
+        return by_ending if by_ending.startswith(stated + "/") else stated
+    return by_ending if stated in {"", "document", "application/octet-stream"} else ""

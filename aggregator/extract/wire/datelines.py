@@ -1,0 +1,270 @@
+"""The agency in a dateline, at the beginning of a paragraph: "HALVERNE (MNA) —", "/ADN/", "新华社...电"."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from aggregator.extract.wire.agencies import (
+    PICTURE,
+    NamedAgencies,
+    agencies_named,
+    agency_names,
+    normalize_marks,
+)
+from aggregator.model.core import Wire
+from aggregator.text.lines import is_prose
+
+_HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends
+UNLISTED = 0.6  # a dateline, where no list has the agency
+
+Dateline = tuple[NamedAgencies, str]  # agencies, and the words that name them
+
+_MONTH_OR_LINK = re.compile(
+    r"(?:de|da|do|del|di|du|des|la|le|les|los|las|el|al|am|an|der|den|dem|im|sur|sous|lès|upon|on|of|ob|nad|und|"
+    r"jan|feb|mar|apr|abr|avr|mai|may|mag|jun|giu|lug|jul|ago|aug|set|sep|oct|okt|ott|out|nov|dec|dez|dic|déc)\b.*",
+    re.IGNORECASE,
+)
+
+_BRACKETED = re.compile(
+    r"(?P<place>[^()\[\]/|【】]{0,60}?(?:/[^()\[\]/|【】]{2,30})?)[(\[【](?P<named>[^()\[\]【】]{2,45})[)\]】](?P<after>.*)"
+)
+
+_AFTER = re.compile(
+    r"(?P<dash>\s?(?:[-–—_:=|]|\.\s?[-–—]|।|\.(?=\s)|\w{1,20} 기자 =))|\s?[^\W\d_]|\s?[\"“„«'‘¿¡(\d]|$"
+)
+
+_SLASHED = re.compile(
+    r"(?P<place>[^/]{0,60}?)/\s?(?:Корр\.?\s+)?(?P<named>[^/]{2,40})/(?:[\s.:–—-]|$)",
+    re.IGNORECASE,
+)
+
+_MARK = re.compile(r"\s?[-–—,.]\s?|(?<=\d)\s")
+_DASHED_CHARS = 80  # of the head in which place and date end, at most
+
+_AGENCY_NEXT = re.compile(
+    r"(?P<named>[^\W\d_][\w. ]{1,28}?)(?:\s?(?P<dash>[-–—:])|[.,](?=\s))"
+)
+
+# "Pittsburgh, PA —": two letters after a comma are a state
+_TOO_SHORT = re.compile(r"[A-Z]{2}")
+
+_CASELESS = re.compile(
+    "[\u0590-\u08ff\u0900-\u0dff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
+
+_ARABIC = re.compile(
+    rf"(?P<place>[\u0600-\u06ff\s\d.-]{{2,60}}?)\s?(?:[-–—]\s?|(?<=\d)\s|(?<=\d\sم)\s)"
+    rf"(?P<named>{'|'.join(map(re.escape, agency_names('؀-ۿ')))})(?=[\s:-])"
+)
+
+_WIDE_NAMES = "|".join(
+    map(re.escape, agency_names("\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"))
+)
+
+_CHINESE = re.compile(
+    rf"\(?[据據]?(?P<named>{_WIDE_NAMES})(?:[^。,:()]{{0,12}}\d{{1,2}}日[^。,:()]{{0,12}}[电電讯訊]|记者[^。()]{{2,20}}电|"
+    rf"[^。,:()]{{1,20}}\d{{1,2}}日\S{{0,6}}報導|[^。,:()]{{1,8}}\d{{1,2}}日\s?-)"
+)
+
+_PLACE_BEFORE_NAME = re.compile(
+    rf"(?P<place>.{{0,14}}?)[\s=]?(?P<named>{_WIDE_NAMES}|A[FP]P?)(?:=\w{{1,10}})?"
+)
+
+
+def by_dateline(paragraphs: Sequence[str]) -> Iterator[Wire]:
+    for paragraph in paragraphs:
+        head = normalize_marks(paragraph[:_HEAD_CHARS])
+        dateline = (
+            _bracketed(head) or _slashed(head) or _dashed(head) or _in_script(head)
+        )
+        if dateline is not None and not PICTURE.match(dateline[1]):
+            named, evidence = dateline
+            yield Wire(agency=named.agency, evidence=evidence.strip(), kind="dateline")
+            return
+
+
+_REGION = re.compile(
+    r"(?:\s\([A-Z][\w ]{2,30}\))?\s\[[A-Z][\w ]{2,30}\](?=,)"
+)  # "New Delhi [India], March 6"
+
+
+def _bracketed(head: str) -> Dateline | None:
+    match = _BRACKETED.match(_REGION.sub("", head))
+    if match is None:
+        return None
+    place, named, after = (
+        match["place"].strip(),
+        match["named"],
+        _AFTER.match(match["after"]),
+    )
+    if after is None:
+        return None
+    inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
+    if (
+        inside is not None
+        and not place
+        and ("【" in match.group() or "[" in match.group() or inside["place"])
+    ):
+        listed = agencies_named(inside["named"])
+        return (listed, match.group()[: match.end("named") + 1]) if listed else None
+    rest = match["after"].lstrip()
+    opens_sentence = (
+        rest[:1].isupper()
+        or rest.startswith(tuple("\"“„«¿¡'‘"))
+        or _CASELESS.match(rest)
+    )
+    opens = after["dash"] is not None or opens_sentence
+    listed = agencies_named(named, doubtful=bool(place))
+    if (
+        listed is None
+        or not listed.agencies
+        or not opens
+        or not _is_place(place, listed)
+    ):
+        return None
+    return listed, match.group()[: match.end("named") + 1]
+
+
+def _is_place(place: str, named: NamedAgencies) -> bool:
+    """Return whether the text before the agency is at most a place and a date."""
+    words = place.replace("/", " ").split()
+    if not words:
+        return True
+    if (
+        len(words) > 9
+        or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None
+    ):
+        return False
+    if any(
+        word.strip(".,") in named.agencies for word in place.replace("-", " ").split()
+    ):
+        return False
+    if _CASELESS.search(place):
+        return len(words) <= 6 and not _speaks(words)
+    initials = "".join(
+        word[0] for word in words if word[0].isalpha() and word[0].isupper()
+    )
+    if any(
+        initials.endswith(name.upper()) and len(name) <= 5 for name in named.agencies
+    ):
+        return False
+    near_date = [False, *(any(c.isdigit() for c in word) for word in words), False]
+    return all(
+        not word[0].islower()
+        or near_date[n]
+        or near_date[n + 2]
+        or _MONTH_OR_LINK.fullmatch(word)
+        for n, word in enumerate(words)
+    )
+
+
+def _is_arabic_place(words: Sequence[str]) -> bool:
+    """Return whether the words are a town, or a town and a date in one or two calendars."""
+    return not _speaks(words) and len(words) <= (
+        11 if any(c.isdigit() for c in "".join(words)) else 4
+    )
+
+
+def _speaks(words: Sequence[str]) -> bool:
+    """Return whether Arabic or Hindi words before the name ("agency", "said to") make it a quoted source."""
+    return any(
+        re.match(
+            r"ل?وكالة|لوكالة|قال|ذكر|نقل|وفق|حسب|بحسب|تصريح|صورة|تصوير|المصدر", word
+        )
+        for word in words
+    )
+
+
+def _slashed(head: str) -> Dateline | None:
+    match = _SLASHED.match(head)
+    if match is None:
+        return None
+    words = match["named"].split()
+    candidates = [match["named"], *(" ".join(words[:n]) for n in (2, 1))]
+    listed = next(
+        (
+            n
+            for c in candidates
+            if (n := agencies_named(c, doubtful=bool(match["place"])))
+        ),
+        None,
+    )
+    if (
+        listed is None
+        or not listed.agencies
+        or not _is_place(match["place"].strip(" .,"), listed)
+    ):
+        return None
+    return listed, match.group()
+
+
+def _dashed(head: str) -> Dateline | None:
+    for mark in _MARK.finditer(head, 3, _DASHED_CHARS):
+        place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
+        if match is None or _TOO_SHORT.fullmatch(match["named"]):
+            continue
+        has_date = any(c.isdigit() for c in place)
+        listed = agencies_named(
+            match["named"], doubtful=has_date and match["dash"] is not None
+        )
+        is_closed = match["dash"] is not None or has_date
+        if (
+            listed
+            and listed.agencies
+            and is_closed
+            and _is_place(place.strip(" ,.-–—"), listed)
+        ):
+            return listed, head[: match.end()]
+    return None
+
+
+def _in_script(head: str) -> Dateline | None:
+    if not _CASELESS.search(head):
+        return None
+    arabic = _ARABIC.match(head)
+    if arabic is not None and _is_arabic_place(arabic["place"].split()):
+        listed = agencies_named(arabic["named"], doubtful=True)
+        return (listed, arabic.group()) if listed else None
+    chinese = _CHINESE.match(head)
+    listed = agencies_named(chinese["named"]) if chinese else None
+    return (listed, chinese.group()) if chinese and listed else None
+
+
+# Place and code in capitals, a form that only agencies use: "HALVERNE (MNA) —".
+_UNLISTED = re.compile(
+    r"[A-ZÀ-ÞА-Я][A-ZÀ-ÞА-Я.’' -]{2,40}(?:,\s[\w. ]{2,30})?\s"
+    r"\((?P<code>[A-ZÀ-ÞА-Я]{3,6})\)\s?(?:[-–—]+|\.-)\s"
+)
+
+# Stations that mark their own reports in this form (networks, and North American call signs), and
+# organisations whose initials follow a town: parties, leagues, clubs.
+_STATION = re.compile(
+    r"CNN|BBC|CBS|NBC|ABC|CBC|CTV|FOX|MSNBC|CNBC|NPR|PBS|RT|DW|VOA|RFE|RFI|TRT|NHK|RTE|RTL|HT|TNN|"
+    r"[KW][A-Z]{2,3}|NYSE|NASDAQ|RTVE|ARD|ZDF|ORF|SRF|RAI|CDU|CSU|SPD|FDP|AFD|ÖVP|SPÖ|FPÖ|SVP|LFI|PSOE|VOX|"
+    r"GOP|DEM|NATO|ONU|OMS|FIFA|UEFA|IOC|NBA|NFL|NHL|MLB|UFC|PSG|FCB|BVB|HSV|USA|GER|FRA|GBR"
+)
+
+
+def by_unlisted_dateline(
+    paragraphs: Sequence[str], outlet: str | None
+) -> Iterator[Wire]:
+    first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
+    match = _UNLISTED.match(first[:160])
+    if (
+        match is None
+        or _STATION.fullmatch(match["code"])
+        or match["code"] == _initials(outlet or "")
+    ):
+        return
+    yield Wire(
+        agency=match["code"],
+        evidence=match.group().strip(),
+        kind="dateline",
+        confidence=UNLISTED,
+    )
+
+
+def _initials(outlet: str) -> str:
+    words = outlet.split()
+    return (
+        "".join(word[0] for word in words).upper() if len(words) > 1 else outlet.upper()
+    )

@@ -31,8 +31,8 @@ from aggregator.web.filters import ParsedFilter, parse_page
 from aggregator.web.jinja import environment
 from aggregator.web.metrics import HealthMonitor
 from aggregator.web.responses import too_many
-from aggregator.web.security.middleware import is_owner, may_edit
-from aggregator.web.security.token_auth import TokenStore
+from aggregator.web.security.tokens import TokenStore
+from aggregator.web.security.visit import is_owner, may_edit
 from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2

@@ -26,7 +26,7 @@ from aggregator.web.dependencies import Site, of_app
 from aggregator.web.metrics import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
-from aggregator.web.security.middleware import is_owner
+from aggregator.web.security.visit import is_owner
 
 _CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
 

@@ -54,15 +54,10 @@ from aggregator.web.feeds.formats import Item, mime_type
 from aggregator.web.feeds.items import story_items, with_whole_articles
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import NO_STORE
+from aggregator.web.request_body import read_body
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import (
-    BAD_READER_TOKEN,
-    is_owner,
-    read_body,
-    require_scope,
-    sign_in,
-)
-from aggregator.web.security.token_auth import reader_of
+from aggregator.web.security.tokens import BAD_READER_TOKEN, reader_of
+from aggregator.web.security.visit import is_owner, require_scope, sign_in
 
 _FEED = "feed/"
 STORIES = f"{_FEED}stories"

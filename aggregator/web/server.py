@@ -37,14 +37,10 @@ from aggregator.web.feeds import routes as feeds
 from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_page
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security import connection_limits
-from aggregator.web.security.middleware import (
-    API,
-    PROBES,
-    READER_API,
-    RequestGuard,
-    is_owner,
-)
-from aggregator.web.security.token_auth import first_name
+from aggregator.web.security.guard import RequestGuard
+from aggregator.web.security.paths import API, PROBES, READER_API
+from aggregator.web.security.tokens import first_name
+from aggregator.web.security.visit import is_owner
 from aggregator.web.settings import PublishSettings
 
 # For smaller bodies the headers cost more than compression saves

@@ -28,13 +28,9 @@ from aggregator.web.api.routes import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.excerpts import bounded_source
+from aggregator.web.request_body import read_body
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import (
-    is_owner,
-    read_body,
-    require_scope,
-    token_of,
-)
+from aggregator.web.security.visit import is_owner, require_scope, token_of
 from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds

@@ -15,7 +15,7 @@ from pydantic import WithJsonSchema
 from aggregator.model.errors import UsageError
 from aggregator.web.filters import SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
-from aggregator.web.security.token_auth import COOKIE
+from aggregator.web.security.tokens import COOKIE
 
 Described = dict[str, Any]  # a part of the description
 # FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.

@@ -32,10 +32,11 @@ from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import ApiToken
 from aggregator.web.api.openapi import answer, api_router, described, named
 from aggregator.web.dependencies import of_app
+from aggregator.web.request_body import read_body, too_large
 from aggregator.web.responses import JSON, RefusedError, too_many
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import read_body, require_scope, too_large
-from aggregator.web.security.token_auth import TokenStore
+from aggregator.web.security.tokens import TokenStore
+from aggregator.web.security.visit import require_scope
 
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
 

@@ -50,6 +50,7 @@ from aggregator.web.filters import (
     up_to,
     whole_number,
 )
+from aggregator.web.request_body import read_body
 from aggregator.web.responses import (
     GONE,
     JSON,
@@ -60,7 +61,7 @@ from aggregator.web.responses import (
     too_many,
 )
 from aggregator.web.sanitise import encode_json
-from aggregator.web.security.middleware import read_body, require_scope
+from aggregator.web.security.visit import require_scope
 
 STORIES_AN_ANSWER = 50
 FOUND_AN_ANSWER = 30

@@ -50,8 +50,9 @@ from aggregator.web.editor import (
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import set_cookie
-from aggregator.web.security.middleware import form_value, may_edit, read_body, sign_in
-from aggregator.web.security.token_auth import COOKIE
+from aggregator.web.request_body import read_body
+from aggregator.web.security.tokens import COOKIE
+from aggregator.web.security.visit import form_value, may_edit, sign_in
 
 # The lifetime of the cookie; a revoked token becomes invalid at once
 REMEMBERED_SECONDS = 90 * 86400

@@ -10,7 +10,7 @@ from aggregator.store.read.read_marks import OWNER, ReadMarks
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.pages.forms import Fields, posted_form
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import may_edit
+from aggregator.web.security.visit import may_edit
 
 _READ = {"read": True, "unread": False}
 _STARRED = {"save": True, "unsave": False}

@@ -14,7 +14,7 @@ from aggregator.web.dependencies import Site
 from aggregator.web.excerpts import bounded_sources
 from aggregator.web.pages.forms import Fields, posted_form
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import may_edit
+from aggregator.web.security.visit import may_edit
 
 _SOURCES_SHOWN = 1000  # in the list to choose from
 

@@ -50,7 +50,7 @@ from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
 from aggregator.web.pictures import picture_for
 from aggregator.web.responses import GONE
-from aggregator.web.security.middleware import (
+from aggregator.web.security.visit import (
     form_value,
     is_owner,
     may_edit,

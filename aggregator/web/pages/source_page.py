@@ -16,7 +16,7 @@ from aggregator.web.dependencies import ID, Site
 from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import interval_as_typed
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import may_edit
+from aggregator.web.security.visit import may_edit
 
 ENTRIES_A_PAGE = 50
 

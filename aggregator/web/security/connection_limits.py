@@ -27,8 +27,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.model.errors import TooManyFilesError
-from aggregator.web.security.middleware import PROBES
-from aggregator.web.security.token_auth import CAME_BY_PROXY
+from aggregator.web.security.origin import CAME_BY_PROXY
+from aggregator.web.security.paths import PROBES
 
 # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
 CONNECTIONS = 512

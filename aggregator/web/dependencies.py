@@ -25,11 +25,13 @@ from aggregator.model.read_model import (
 )
 from aggregator.store.read.read_marks import Reader, ReadMarks
 from aggregator.store.read.reader import StoryReader
+from aggregator.web.cursors import parse_page
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
-from aggregator.web.filters import ParsedFilter, parse_page
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.web.filters import ParsedFilter
+from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
-from aggregator.web.metrics import HealthMonitor
 from aggregator.web.responses import too_many
 from aggregator.web.security.tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit

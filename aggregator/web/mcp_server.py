@@ -22,8 +22,13 @@ from aggregator.model.core import Kind, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, StoryRedirect
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import excerpts, story_json
-from aggregator.web.filters import next_of, parse_filter, parse_page, search_bounds
+from aggregator.web import story_json
+from aggregator.web.cursors import next_of, parse_page
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.single_articles import bounded_explanation, bounded_results
+from aggregator.web.excerpts.sources import bounded_sources
+from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.web.filters import parse_filter, search_bounds
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import publish_settings
 
@@ -49,7 +54,7 @@ _IdOrAddress = Annotated[
 def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
-    access: excerpts.Access = "excerpt" if settings.full_text == "never" else "owner"
+    access: Access = "excerpt" if settings.full_text == "never" else "owner"
     tools = _Tools(reader, config.effective_tuning, access, settings.excerpt_words)
     server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
     for tool in (
@@ -88,12 +93,12 @@ class _Tools:
         self,
         reader: StoryReader,
         all_tuning: Tuning,
-        access: excerpts.Access,
+        access: Access,
         words: int,
     ) -> None:
         self._reader = reader
         self._all_tuning = all_tuning
-        self._access: excerpts.Access = access
+        self._access: Access = access
         self._words = words
 
     def search(
@@ -120,7 +125,7 @@ class _Tools:
         wanted = parse_filter(given.items(), utc_now(), default_limit=limit).filter
         found = self._reader.search(wanted.query, limit, search_bounds(wanted))
         return story_json.search_results(
-            excerpts.bounded_results(found, self._access, self._words)
+            bounded_results(found, self._access, self._words)
         )
 
     def stories(
@@ -151,7 +156,7 @@ class _Tools:
         wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
         page = self._reader.stories(wanted.filter)
         shown = (
-            excerpts.for_reader(story, None, self._access, self._words)[0]
+            for_reader(story, None, self._access, self._words)[0]
             for story in page.stories
         )
         return story_json.page_of(shown, next_of(page.next, began))
@@ -166,9 +171,7 @@ class _Tools:
                 f"there is no story {id}; list them with the tool `stories`"
             )
         texts = self._reader.text_with_summary(found.id)
-        shown = excerpts.for_reader_with_summary(
-            found, *texts, self._access, self._words
-        )
+        shown = for_reader_with_summary(found, *texts, self._access, self._words)
         view, text, summarised = shown
         # Assistants read `text`: whole articles would fill what they can keep in mind.
         articles = tuple(replace(one, html=None, text="") for one in view.articles)
@@ -179,7 +182,7 @@ class _Tools:
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
         found = explanation(self._reader, article, other or None, self._all_tuning)
-        return excerpts.bounded_explanation(found, self._access, self._words)
+        return bounded_explanation(found, self._access, self._words)
 
     def sources(
         self,
@@ -190,5 +193,5 @@ class _Tools:
     ) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
         return story_json.sources_page(
-            excerpts.bounded_sources(self._reader, self._access, limit, after=after)
+            bounded_sources(self._reader, self._access, limit, after=after)
         )

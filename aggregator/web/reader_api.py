@@ -49,11 +49,12 @@ from aggregator.web.api.edit_sources import (
     log_change,
 )
 from aggregator.web.dependencies import ID, Site, run_in
-from aggregator.web.excerpts import bounded_source
-from aggregator.web.feeds.formats import Item, mime_type
+from aggregator.web.excerpts.sources import bounded_source
+from aggregator.web.feeds.channel import Item
+from aggregator.web.feeds.feed_texts import mime_type
 from aggregator.web.feeds.items import story_items, with_whole_articles
-from aggregator.web.filters import whole_number
 from aggregator.web.pages.forms import NO_STORE
+from aggregator.web.parameters import whole_number
 from aggregator.web.request_body import read_body
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.tokens import BAD_READER_TOKEN, reader_of

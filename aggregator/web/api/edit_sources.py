@@ -17,6 +17,7 @@ from aggregator.intake.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.store.intake.sources import Source, source_with_id
+from aggregator.web.api.bodies import json_body
 from aggregator.web.api.openapi import (
     IdInPath,
     answer,
@@ -24,10 +25,9 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
-from aggregator.web.api.routes import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
-from aggregator.web.excerpts import bounded_source
+from aggregator.web.excerpts.sources import bounded_source
 from aggregator.web.request_body import read_body
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.visit import is_owner, require_scope, token_of

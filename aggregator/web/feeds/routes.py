@@ -23,15 +23,10 @@ from aggregator.web.dependencies import (
     not_modified,
     weak_tag,
 )
-from aggregator.web.feeds.formats import (
-    ENDINGS,
-    MEDIA_TYPES,
-    STORIES,
-    Format,
-    channel,
-    written,
-)
-from aggregator.web.feeds.items import FEED_DIGESTS, digest_channel, gather
+from aggregator.web.feeds.channel import ENDINGS, MEDIA_TYPES, STORIES, Format, channel
+from aggregator.web.feeds.digests import FEED_DIGESTS, digest_channel
+from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.items import gather
 from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.

@@ -47,9 +47,9 @@ from aggregator.web.editor import (
     CommandStatus,
     EditorService,
 )
-from aggregator.web.filters import whole_number
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.visitor import set_cookie
+from aggregator.web.parameters import whole_number
 from aggregator.web.request_body import read_body
 from aggregator.web.security.tokens import COOKIE
 from aggregator.web.security.visit import form_value, may_edit, sign_in

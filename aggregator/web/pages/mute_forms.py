@@ -11,7 +11,7 @@ from aggregator.intake.configured import mutes_of
 from aggregator.model.core import KINDS
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.dependencies import Site
-from aggregator.web.excerpts import bounded_sources
+from aggregator.web.excerpts.sources import bounded_sources
 from aggregator.web.pages.forms import Fields, posted_form
 from aggregator.web.pages.pages import Pages
 from aggregator.web.security.visit import may_edit

@@ -33,21 +33,22 @@ from aggregator.model.read_model import (
 )
 from aggregator.store.read.read_marks import VIEWS, ReaderItem, StoryStream, View
 from aggregator.store.read.story_list import read_cursor
-from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService
-from aggregator.web.feeds.formats import STORIES
-from aggregator.web.feeds.items import digest_html, digest_title
+from aggregator.web.excerpts.single_articles import bounded_explanation, bounded_results
+from aggregator.web.excerpts.sources import bounded_source, bounded_sources
+from aggregator.web.excerpts.words import count_words, first_words
+from aggregator.web.feeds.channel import STORIES
+from aggregator.web.feeds.digests import digest_html, digest_title
 from aggregator.web.filters import (
-    MAX_TEXT_CHARS,
     ParsedFilter,
     filter_words,
     parse_filter,
     search_bounds,
-    whole_number,
 )
 from aggregator.web.pages import views
 from aggregator.web.pages.visitor import Visitor, remember, visitor_of
+from aggregator.web.parameters import MAX_TEXT_CHARS, whole_number
 from aggregator.web.pictures import picture_for
 from aggregator.web.responses import GONE
 from aggregator.web.security.visit import (
@@ -263,14 +264,13 @@ class Pages:
 
     def _excerpt(self, story: StoryListItem) -> StoryListItem:
         words = self._site.settings.excerpt_words
-        title = excerpts.first_words(story.title, words)
-        left = max(0, words - excerpts.count_words(title))
+        title = first_words(story.title, words)
+        left = max(0, words - count_words(title))
         titles = tuple(
-            replace(one, title=excerpts.first_words(one.title, left))
-            for one in story.titles
+            replace(one, title=first_words(one.title, left)) for one in story.titles
         )
-        longest = max((excerpts.count_words(one.title) for one in titles), default=0)
-        summary = excerpts.first_words(story.summary, max(0, left - longest))
+        longest = max((count_words(one.title) for one in titles), default=0)
+        summary = first_words(story.summary, max(0, left - longest))
         return replace(story, title=title, summary=summary, titles=titles, picture=None)
 
     def _ranked_stories(
@@ -402,7 +402,7 @@ class Pages:
             language = next(
                 (one.language for one in shown if one.id == explained.article), None
             )
-        explained = excerpts.bounded_explanation(
+        explained = bounded_explanation(
             explained, self._site.access(request), self._site.settings.excerpt_words
         )
         own, other_story, two = (
@@ -463,7 +463,7 @@ class Pages:
         except UsageError as error:
             results = SearchResults(problem=str(error))
         access, words = self._site.access(request), self._site.settings.excerpt_words
-        stories = excerpts.bounded_results(results, access, words).stories
+        stories = bounded_results(results, access, words).stories
         ids = tuple(one.story for one in stories)
         return self.page(
             request,
@@ -489,7 +489,7 @@ class Pages:
             request.query_params,
         )
         reader = self._site.reader
-        page = excerpts.bounded_sources(
+        page = bounded_sources(
             reader, access, SOURCES_A_PAGE, after=after, text=text, failing_first=True
         )
         added = reader.source(asked.get("added", ""))
@@ -504,7 +504,7 @@ class Pages:
                 name: whole_number(asked.get(name, ""))
                 for name in ("imported", "known", "removed")
             },
-            added=excerpts.bounded_source(added, access).name if added else None,
+            added=bounded_source(added, access).name if added else None,
         )
 
     def digest(self, request: Request) -> Response:

@@ -10,12 +10,13 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
 from aggregator.store.read.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
-from aggregator.web import excerpts
 from aggregator.web.api.edit_sources import found
 from aggregator.web.dependencies import ID, Site
-from aggregator.web.filters import whole_number
+from aggregator.web.excerpts.single_articles import bounded_article
+from aggregator.web.excerpts.sources import bounded_source
 from aggregator.web.pages.forms import interval_as_typed
 from aggregator.web.pages.pages import Pages
+from aggregator.web.parameters import whole_number
 from aggregator.web.security.visit import may_edit
 
 ENTRIES_A_PAGE = 50
@@ -40,14 +41,13 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     entries = _read_entries(site, request, source.id, number, view)
     words = site.settings.excerpt_words
     shown = [
-        excerpts.bounded_article(entry, access, words)
-        for entry in entries[:ENTRIES_A_PAGE]
+        bounded_article(entry, access, words) for entry in entries[:ENTRIES_A_PAGE]
     ]
     return pages.page(
         request,
         "source.html",
         here="/sources",
-        source=excerpts.bounded_source(source, access),
+        source=bounded_source(source, access),
         saved=request.query_params.get("saved") == "1",
         entries=shown,
         number=number,

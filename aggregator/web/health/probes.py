@@ -23,7 +23,7 @@ from aggregator.model.health_report import (
 from aggregator.store.read.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app
-from aggregator.web.metrics import PROBE_SECONDS, HealthMonitor
+from aggregator.web.health.monitor import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
 from aggregator.web.security.visit import is_owner

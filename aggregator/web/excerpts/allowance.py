@@ -1,0 +1,109 @@
+"""The words that are left of each article of a story."""
+
+from typing import TYPE_CHECKING
+
+from aggregator.model.core import ArticleView, Passage, StoryView
+
+if TYPE_CHECKING:  # explanations load what places articles
+    pass
+from aggregator.web.excerpts.words import count_words, first_words
+
+
+class Allowance:
+    """The words left for each article; a text that was shown once may be shown again.
+
+    Shown words count for all articles with the same text: an original, its copies and its excerpts. A
+    headline that is not in a current title may be a former title of any article, so it counts for all.
+    """
+
+    def __init__(self, story: StoryView, words: int, *, whole_allowed: bool) -> None:
+        is_current = any(story.title in article.title for article in story.articles)
+        self.all_words = words  # for the headline
+        # For one article
+        self.words = words if is_current else max(0, words - count_words(story.title))
+        self.whole = frozenset(
+            a.id
+            for a in story.articles
+            if whole_allowed and not (a.noarchive or a.nosnippet or a.tdm_reserved)
+        )
+        self._articles = {article.id: article for article in story.articles}
+        self._shown: dict[str, list[str]] = {}
+        self._left: dict[str, int] = {}  # filled by `_left_of`
+        self._related = _related(story.articles)
+
+    def shows(self, passage: Passage) -> bool:
+        """Return whether the passage may be shown; if so, count its words."""
+        return self.allows(passage.text, passage.article_id)
+
+    def allows(self, text: str, *articles: str) -> bool:
+        """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
+        limited = [
+            one
+            for one in articles
+            if one not in self.whole
+            and not any(text in shown for shown in self._shown_of(one))
+        ]
+        needed = count_words(text) if limited else 0
+        if any(needed > self._free(one) for one in limited):
+            return False
+        for one in limited:
+            self._take(one, text, needed)
+        return True
+
+    def cut(self, text: str, *articles: str) -> str:
+        """Return the beginning of `text` that may be shown, and count its words for each of `articles`."""
+        if not text or not articles:
+            return ""
+        if self.allows(text, *articles):
+            return text
+        limited = [one for one in articles if one not in self.whole]
+        free = min(self._free(one) for one in limited)
+        part = first_words(text, free)
+        for one in limited:
+            self._take(one, part, free)
+        return part
+
+    def _free(self, article: str) -> int:
+        related = self._related.get(article, ())
+        return min(
+            self._left_of(one) for one in (article, *related) if one not in self.whole
+        )
+
+    def _left_of(self, article: str) -> int:
+        if article not in self._left:
+            view = self._articles.get(article)
+            is_free = view is not None and not view.nosnippet
+            title = count_words(view.title) if view is not None and is_free else 0
+            self._left[article] = max(0, self.words - title) if is_free else 0
+        return self._left[article]
+
+    def _shown_of(self, article: str) -> list[str]:
+        if article not in self._shown:
+            view = self._articles.get(article)
+            self._shown[article] = (
+                [first_words(view.title, self.words)] if view is not None else []
+            )
+        return self._shown[article]
+
+    def _take(self, article: str, text: str, words: int) -> None:
+        for one in {article, *self._related.get(article, ())}:
+            self._shown_of(one).append(text)
+            self._left[one] = max(0, self._left_of(one) - words)
+
+
+def _related(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
+    """Return, for each article with copies or excerpts in the story, the articles of the same text.
+
+    Articles with `nosnippet` are left out: a reprint with `nosnippet` does not restrict its original.
+    """
+    groups: dict[str, list[str]] = {}
+    for one in articles:
+        if one.nosnippet:
+            continue
+        groups.setdefault(one.copy_of or one.id, []).append(one.id)
+    return {
+        id_: tuple(group)
+        for group in groups.values()
+        if len(group) > 1
+        for id_ in group
+    }

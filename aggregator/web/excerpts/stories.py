@@ -1,0 +1,198 @@
+"""The excerpt limit of stories, with what they show, and of feed items."""
+
+from collections.abc import Collection, Iterable
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from aggregator.model.core import ArticleView, Passage, StoryText, StoryView
+from aggregator.model.read_model import (
+    MachineSummary,
+)
+
+if TYPE_CHECKING:  # explanations load what places articles
+    pass
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.allowance import Allowance
+from aggregator.web.excerpts.words import first_words
+
+
+def for_reader(
+    story: StoryView, text: StoryText | None, access: Access, words: int
+) -> tuple[StoryView, StoryText | None]:
+    """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
+    return for_reader_with_summary(story, text, None, access, words)[:2]
+
+
+def for_reader_with_summary(
+    story: StoryView,
+    text: StoryText | None,
+    summarised: MachineSummary | None,
+    access: Access,
+    words: int,
+) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
+    """Limit a story as `for_reader`, and its machine-written text to the words that remain then.
+
+    A sentence counts for each article that it rests on, because it may repeat the words of any of them.
+    """
+    summarised = _of_members(summarised, {one.id for one in story.articles})
+    if access == "owner":
+        return story, text, summarised
+    allowance = Allowance(story, words, whole_allowed=access == "all")
+    # The lead goes first: the summary is its beginning.
+    bounded_text = _bounded_text(text, allowance) if text else None
+    bounded_story = _bounded_story(story, allowance)
+    articles = tuple(
+        _bounded_article(article, allowance) for article in bounded_story.articles
+    )
+    bounded = replace(bounded_story, articles=articles)
+    if summarised is not None:
+        said = tuple(
+            one
+            for one in summarised.sentences
+            if allowance.allows(one.text, *one.article_ids)
+        )
+        summarised = replace(summarised, sentences=said) if said else None
+    return _with_linked_titles(bounded, words), bounded_text, summarised
+
+
+def _of_members(
+    summarised: MachineSummary | None, ids: Collection[str]
+) -> MachineSummary | None:
+    """Return the sentences that rest on articles of the story, which a correction may have moved."""
+    if summarised is None:
+        return None
+    kept = [
+        replace(one, article_ids=named)
+        for one in summarised.sentences
+        if (named := tuple(id_ for id_ in one.article_ids if id_ in ids))
+    ]
+    return replace(summarised, sentences=tuple(kept)) if kept else None
+
+
+def for_item(
+    story: StoryView, text: StoryText | None, words: int
+) -> tuple[StoryView, StoryText | None]:
+    """Limit a story to what one feed item shows, which is less than a page.
+
+    Without a lead the summary remains. Articles keep their titles.
+    """
+    allowance = Allowance(story, words, whole_allowed=False)
+    bounded_text = _bounded_text(text, allowance) if text else None
+    has_lead = bounded_text is not None and bool(bounded_text.lead)
+    summary = "" if has_lead else _bounded_story(story, allowance).summary
+    bounded = replace(
+        story,
+        title=first_words(story.title, words),
+        summary=summary,
+        articles=tuple(
+            without_text(one, first_words(one.title, allowance.words))
+            for one in story.articles
+        ),
+    )
+    return _with_linked_titles(bounded, words), bounded_text
+
+
+def _with_linked_titles(story: StoryView, words: int) -> StoryView:
+    """Limit the headlines of other stories."""
+    earlier, later, related = (
+        tuple(replace(one, title=first_words(one.title, words)) for one in linked)
+        for linked in (story.earlier, story.later, story.related)
+    )
+    return replace(story, earlier=earlier, later=later, related=related)
+
+
+def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:
+    """Return an article without its text; with `nosnippet` without media, too."""
+    media = () if article.nosnippet else article.media
+    return replace(article, title=title, lead=lead, text="", html=None, media=media)
+
+
+def _bounded_story(story: StoryView, allowance: Allowance) -> StoryView:
+    sources = tuple(
+        a.id
+        for a in story.articles
+        if story.summary and story.summary in (a.lead + "\n" + a.text)
+    )
+    parts = _summary_parts(story)
+    if sources:
+        summary = allowance.cut(story.summary, sources[0])
+    elif parts:
+        summary = " ".join(
+            takewhile(bool, (allowance.cut(text, article) for article, text in parts))
+        )
+    else:
+        summary = allowance.cut(story.summary, *(a.id for a in story.articles))
+    title = first_words(story.title, allowance.all_words)
+    return replace(story, title=title, summary=summary)
+
+
+def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
+    """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
+    # Whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences
+
+    leads = {one.id: " ".join(one.lead.split()) for one in story.articles}
+    parts = []
+    for sentence in split_sentences(story.summary):
+        article = next((id_ for id_, lead in leads.items() if sentence in lead), None)
+        if article is None:
+            return []
+        parts.append((article, sentence))
+    return parts
+
+
+def _bounded_article(article: ArticleView, allowance: Allowance) -> ArticleView:
+    if article.id in allowance.whole:
+        return article
+    title = first_words(article.title, allowance.words)
+    return without_text(article, title, allowance.cut(article.lead, article.id))
+
+
+def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
+    return replace(
+        text,
+        title=first_words(text.title, allowance.all_words),
+        lead=_bounded_lead(text.lead, allowance),
+        openings=tuple(
+            opening for opening in text.openings if allowance.shows(opening)
+        ),
+        versions=tuple(
+            passage for passage in text.versions if allowance.shows(passage)
+        ),
+        quotations=tuple(
+            quotation
+            for quotation in text.quotations
+            if allowance.allows(quotation.text, *quotation.article_ids)
+        ),
+    )
+
+
+def _bounded_lead(lead: Iterable[Passage], allowance: Allowance) -> tuple[Passage, ...]:
+    """Return the sentences of a lead that may be shown; if not even one, the first words of the first."""
+    shown: list[Passage] = []
+    for passage in lead:
+        text = _whole_sentences(passage, allowance)
+        if not text and not shown:
+            text = allowance.cut(passage.text, passage.article_id)
+        if text:
+            shown.append(replace(passage, text=text))
+        if text != passage.text:
+            break
+    return tuple(shown)
+
+
+def _whole_sentences(passage: Passage, allowance: Allowance) -> str:
+    """Return the sentences at the beginning of a paragraph that may be shown."""
+    if allowance.shows(passage):
+        return passage.text
+    # Whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences
+
+    sentences = []
+    for sentence in split_sentences(passage.text, 1):
+        if not allowance.allows(sentence, passage.article_id):
+            break
+        sentences.append(sentence)
+    return " ".join(sentences)

@@ -4,7 +4,7 @@
     placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
-    summaries   asks `summarise:` for texts of stories (web/webhooks/summaries.py)
+    summaries   asks `summarise:` for texts of stories (web/webhooks/summariser.py)
 
 The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.

@@ -16,7 +16,6 @@ from aggregator import __version__
 from aggregator.model.core import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import reader_api
 from aggregator.web.api import (
     articles,
     corrections,
@@ -30,6 +29,7 @@ from aggregator.web.dependencies import NO_SERVICES, Services, Site
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import probes
 from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_page
+from aggregator.web.reader_api import routes as reader_api
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API

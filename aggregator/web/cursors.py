@@ -15,8 +15,6 @@ from msgspec.structs import replace
 from aggregator.model.errors import UsageError
 from aggregator.web.filters import ParsedFilter, parse_filter
 
-# Of `next`, with the cursor of the database
-CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"
 _BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
 _EARLIEST = dt.datetime(
     2000, 1, 1, tzinfo=dt.UTC

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from aggregator.config.messages import parse_end, parse_moment
 from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
-from aggregator.web.cursors import CURSOR_PATTERN
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 # Of one parameter; the time of a full-text search grows with the number of words
@@ -61,6 +60,8 @@ def _one_of(words: Collection[str], value: str, _now: dt.datetime) -> str:
     return value.strip()
 
 
+# Of `next`, with the cursor of the database
+CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"
 _TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
 _TIME_SCHEMA = {
     "anyOf": [

@@ -41,7 +41,7 @@ class Summariser:
         words: int,
         now: Clock,
     ) -> None:
-        """`access` and `words`: what the hook may see of an article (web/excerpts.py)."""
+        """`access` and `words`: what the hook may see of an article (web/excerpts)."""
         self._database = database
         self._reader = reader
         self._hook = hook

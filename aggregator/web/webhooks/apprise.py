@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import msgspec
 
@@ -29,39 +30,36 @@ def notification_text(body: bytes) -> tuple[str, str]:
     if delivery["type"] == "test":
         return "Test", "This is a test of aggregator."
     if delivery["type"] == "several":
-        number, stories = delivery["number"], delivery["stories"]
-        lines = [
-            f"{_shortened(_plain(one['title']) or 'Untitled')}\n{one['url']}"
-            for one in stories
-        ]
-        if left := number - len(stories):
-            lines.append(
-                f"and {left:,} more: {stories[0]['url'].rpartition('/stories/')[0]}/"
-            )
-        return (
-            f"{number:,} {'stories' if delivery['each'] == 'story' else 'reports'}",
-            "\n".join(lines),
-        )
+        return _about_several(delivery)
     data = delivery["data"]
     story, article = data["story"], data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
     lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
     if article is not None:
-        named = ": ".join(
-            _plain(text) for text in (article["outlet"], article["title"]) if text
-        )
-        lines += [line for line in (named, article["url"]) if line]
-    return _plain(story["title"]) or "Untitled", "\n".join(
-        [*lines, f"Story: {data['url']}"]
-    )
+        names = [_plain(text) for text in (article["outlet"], article["title"]) if text]
+        lines += [": ".join(names), article["url"]]
+    lines.append(f"Story: {data['url']}")
+    title = _plain(story["title"]) or "Untitled"
+    return title, "\n".join(line for line in lines if line)
+
+
+def _about_several(delivery: dict[str, Any]) -> tuple[str, str]:
+    number, stories = delivery["number"], delivery["stories"]
+    lines = []
+    for story in stories:
+        title = _shortened(_plain(story["title"]) or "Untitled")
+        lines.append(f"{title}\n{story['url']}")
+    if left := number - len(stories):
+        site = stories[0]["url"].rpartition("/stories/")[0]
+        lines.append(f"and {left:,} more: {site}/")
+    unit = "stories" if delivery["each"] == "story" else "reports"
+    return f"{number:,} {unit}", "\n".join(lines)
 
 
 def _shortened(title: str) -> str:
-    return (
-        title
-        if len(title) <= _LISTED_CHARS
-        else title[: _LISTED_CHARS - 1].rstrip() + "…"
-    )
+    if len(title) <= _LISTED_CHARS:
+        return title
+    return title[: _LISTED_CHARS - 1].rstrip() + "…"
 
 
 def _plain(text: str) -> str:
@@ -130,16 +128,15 @@ class AppriseRunner:
         """Stop: running processes are killed, later ones are not started."""
         with self._lock:
             self._stopped = True
-            for one in self._running:
-                one.kill()
+            for process in self._running:
+                process.kill()
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         # Behind a proxy the guard would not see where a connection leads.
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.lower().endswith("_proxy")
-        }
+        environment = dict(os.environ)
+        for name in os.environ:
+            if name.lower().endswith("_proxy"):
+                del environment[name]
         with self._lock:
             if self._stopped:
                 return None
@@ -148,7 +145,7 @@ class AppriseRunner:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=kept,
+                env=environment,
                 # Ctrl-C at the terminal goes to the daemon only
                 start_new_session=True,
             )

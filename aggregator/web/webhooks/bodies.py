@@ -76,8 +76,10 @@ LISTED_TOGETHER = 10
 
 def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
     """Return the body of one notification about `number` deliveries, of which the first ones are listed."""
-    listed = [msgspec.json.decode(one)["data"] for one in bodies]
-    stories = [{"title": one["story"]["title"], "url": one["url"]} for one in listed]
+    stories = []
+    for body in bodies:
+        data = msgspec.json.decode(body)["data"]
+        stories.append({"title": data["story"]["title"], "url": data["url"]})
     return encode_json(
         {"type": "several", "each": each, "number": number, "stories": stories}
     )
@@ -96,23 +98,18 @@ def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, Stor
     for all.
     """
     current_titles = {article.title for article in story.articles}
-    headlines = dict.fromkeys(
-        filter(None, (story.title, change.title, change.title_before))
-    )
+    headlines = dict.fromkeys((story.title, change.title, change.title_before or ""))
     left, cut = words, {}
     for title in headlines:
         if title not in current_titles:
-            cut[title] = first_words(title, left) if left else ""
+            cut[title] = first_words(title, left)
             left -= min(left, count_words(title))
     for title in headlines:
-        cut.setdefault(title, first_words(title, left) if left else "")
-    bounded_change = replace(
-        change,
-        title=cut.get(change.title, ""),
-        title_before=cut.get(change.title_before or ""),
-    )
+        cut.setdefault(title, first_words(title, left))
+    title_before = cut[change.title_before] if change.title_before else None
+    bounded_change = replace(change, title=cut[change.title], title_before=title_before)
     bounded = for_reader(replace(story, title=""), None, "excerpt", left)[0]
-    return bounded_change, replace(bounded, title=cut.get(story.title, ""))
+    return bounded_change, replace(bounded, title=cut[story.title])
 
 
 def _delivery(
@@ -123,16 +120,13 @@ def _delivery(
     listed: int,
 ) -> dict[str, object]:
     """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
-    newest = (
-        sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:]
-        if listed
-        else []
-    )
-    new = (
-        None
-        if change.article is None
-        else {one.id: one for one in story.articles}.get(change.article.id)
-    )
+    articles = sorted(story.articles, key=lambda a: (a.effective_at, a.id))
+    newest = articles[len(articles) - min(listed, len(articles)) :]
+    members = _members(change, _OF_CHANGE)
+    members["article"] = None
+    for article in articles:
+        if change.article is not None and article.id == change.article.id:
+            members["article"] = _members(article, _OF_ARTICLE)
     return {
         "type": f"story.{change.kind}",
         "timestamp": in_utc(change.at),
@@ -140,18 +134,17 @@ def _delivery(
             "hook": hook.name,
             "query": hook.query.name if hook.query else None,
             "url": f"{settings.base_url}/stories/{story.id}",
-            "change": _members(change, _OF_CHANGE)
-            | {"article": None if new is None else _members(new, _OF_ARTICLE)},
+            "change": members,
             "story": story_in_list(replace(story, articles=tuple(newest))),
-            "articles_left_out": len(story.articles) - len(newest),
+            "articles_left_out": len(articles) - len(newest),
         },
     }
 
 
 def _members(source: object, names: Sequence[str]) -> dict[str, object]:
     """Return attributes by name, times in UTC."""
-    values = {name: getattr(source, name) for name in names}
-    return {
-        name: in_utc(one) if isinstance(one, dt.datetime) else one
-        for name, one in values.items()
-    }
+    members: dict[str, object] = {}
+    for name in names:
+        value = getattr(source, name)
+        members[name] = in_utc(value) if isinstance(value, dt.datetime) else value
+    return members

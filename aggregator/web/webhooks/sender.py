@@ -22,7 +22,7 @@ from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
 _HOUR = dt.timedelta(hours=1)
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
-_GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
+_GIVE_UP_AFTER = dt.timedelta(hours=72)  # after the first attempt of a delivery
 
 
 def gap_seconds(
@@ -73,35 +73,24 @@ class WebhookSender:
     def step(self) -> float | None:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
-        if self._last is None or is_overdue_by_jump(self._last, now):
-            latest = (
-                now + 2 * dt.timedelta(seconds=self._longest)
-                if self._last is None
-                else now
-            )
-            self._database.transact(
-                lambda connection: outbox.pull_in(
-                    connection, self._webhook.name, latest
-                )
-            )
-        self._last = now
+        self._pull_in(now)
         if self._unstored is None:
             with self._database.read() as connection:
-                next_one = self._next_due(connection, now)
-            if next_one is None:
+                due = self._next_due(connection, now)
+            if due is None:
                 return None
-            if isinstance(next_one, dt.datetime):
-                return max(0.0, (next_one - self._now()).total_seconds())
-            sent = self._transmitter.send(
-                self._webhook, next_one.id, next_one.body, self._now()
+            if isinstance(due, dt.datetime):
+                return max(0.0, (due - self._now()).total_seconds())
+            posted = self._transmitter.send(
+                self._webhook, due.id, due.body, self._now()
             )
-            if sent.is_stopped:
+            if posted.is_stopped:
                 # The daemon is stopping; the delivery is sent after the next start
                 return None
-            self._unstored = next_one, sent
-        due, posted = self._unstored
-        result = self._database.transact(
-            lambda connection: self._settle(connection, due, posted)
+            self._unstored = due, posted
+        delivery, posted = self._unstored
+        outcome = self._database.transact(
+            lambda connection: self._settle(connection, delivery, posted)
         )
         self._unstored = None
         where = recipient_words(self._webhook.name)
@@ -111,10 +100,22 @@ class WebhookSender:
         log.log(
             logging.INFO if posted.is_accepted else logging.WARNING,
             "%s: change %d of story %s, attempt %d: %s",
-            where, due.change, due.story, due.attempts + 1, result,
-            extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": due.story},
+            where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
+            extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": delivery.story},
         )  # fmt: skip
         return 0.0
+
+    def _pull_in(self, now: dt.datetime) -> None:
+        """Make deliveries due that wait for too long: after the start, and after a jump of the clock."""
+        latest = now
+        if self._last is None:
+            latest += 2 * dt.timedelta(seconds=self._longest)
+        if self._last is None or is_overdue_by_jump(self._last, now):
+            name = self._webhook.name
+            self._database.transact(
+                lambda connection: outbox.pull_in(connection, name, latest)
+            )
+        self._last = now
 
     def _next_due(
         self, connection: Connection, now: dt.datetime
@@ -147,18 +148,16 @@ class WebhookSender:
         if posted.status == _GONE:
             outbox.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
-        tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
-        gap = max(
-            gap_seconds(due.attempts + 1, tuning, self._longest, self._chance()), asked
-        )
-        is_final = now - (due.first_attempt_at or now) >= dt.timedelta(
-            hours=_GIVE_UP_HOURS
-        )
-        is_final = is_final and steady_clock.is_steady(connection, now, self._steady)
+        asked = posted.retry_after_seconds or 0.0
+        gap = max(self._gap(due.attempts + 1), asked)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
-        gap_of_all = gap_seconds(failures, tuning, self._longest, self._chance())
         pause = max(
-            min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest)
+            min(self._gap(failures), self._tuning.pause_max_seconds),
+            min(asked, self._longest),
+        )
+        since_first = now - (due.first_attempt_at or now)
+        is_final = since_first >= _GIVE_UP_AFTER and steady_clock.is_steady(
+            connection, now, self._steady
         )
         outbox.mark_failed(
             connection,
@@ -168,8 +167,9 @@ class WebhookSender:
             next_at=None if is_final else now + dt.timedelta(seconds=gap),
             resumes_at=now + dt.timedelta(seconds=pause),
         )
-        return (
-            f"{posted.problem}; given up"
-            if is_final
-            else f"{posted.problem}; retry in {gap:.0f} s"
-        )
+        if is_final:
+            return f"{posted.problem}; given up"
+        return f"{posted.problem}; retry in {gap:.0f} s"
+
+    def _gap(self, tries: int) -> float:
+        return gap_seconds(tries, self._tuning, self._longest, self._chance())

@@ -10,8 +10,8 @@ import logging
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.model.core import Clock
-from aggregator.model.read_model import MachineSentence, MachineSummary, StoryRedirect
+from aggregator.model.core import Clock, StoryView
+from aggregator.model.read_model import MachineSentence, MachineSummary
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import summaries
@@ -65,50 +65,50 @@ class Summariser:
         if task is None:
             return IDLE_SECONDS
         story = self._reader.story(task.id)
-        given = (
-            None
-            if story is None or isinstance(story, StoryRedirect)
-            else input_of(story, task.shown, self._access, self._words)
-        )
+        facts = None
+        if isinstance(story, StoryView):
+            facts = input_of(story, task.shown, self._access, self._words)
         with self._database.write() as connection:
             summaries.begin(connection, task, now)
-        if given is None:
+        if facts is None:
             self._store(task, ())  # nothing that the hook may see
             return 0.0
         try:
-            found = sentences_of(self._hook.ask(given[0]), given[1])
-            if not found:
+            sentences = sentences_of(self._hook.ask(facts[0]), facts[1])
+            if not sentences:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:
-            self._failures += 1
-            self._failing_since = self._failing_since or now
-            since = f"{self._failing_since:%Y-%m-%d %H:%M} UTC"
-            self.problem = (
-                f"summarise: {self._hook.name} gives no texts since {since}: {error}"
-            )
-            log.warning(
-                "summarise: %s gave no text for story %s: %s",
-                self._hook.name,
-                task.id,
-                error,
-                extra={"event": "summary_failed", "story": task.id},
-            )
-            return float(
-                min(
-                    _FAILED_SECONDS * 2 ** min(self._failures - 1, 10),
-                    _FAILED_MAX_SECONDS,
-                )
-            )
+            return self._note_failure(task, error, now)
         self._failures, self._failing_since, self.problem = 0, None, None
-        self._store(task, found)
+        self._store(task, sentences)
         log.info(
             "%s wrote %s for story %s",
             self._hook.name,
-            counted(len(found), "sentence"),
+            counted(len(sentences), "sentence"),
             task.id,
             extra={"event": "summary_written", "story": task.id},
         )
         return 0.0
+
+    def _note_failure(
+        self, task: SummaryTask, error: Exception, now: dt.datetime
+    ) -> float:
+        """Log a failed call; return the seconds until the next one."""
+        self._failures += 1
+        self._failing_since = self._failing_since or now
+        since = f"{self._failing_since:%Y-%m-%d %H:%M} UTC"
+        self.problem = (
+            f"summarise: {self._hook.name} gives no texts since {since}: {error}"
+        )
+        log.warning(
+            "summarise: %s gave no text for story %s: %s",
+            self._hook.name,
+            task.id,
+            error,
+            extra={"event": "summary_failed", "story": task.id},
+        )
+        doublings = min(self._failures - 1, 10)
+        return min(_FAILED_SECONDS * 2.0**doublings, _FAILED_MAX_SECONDS)
 
     def close(self) -> None:
         """End a running call."""

@@ -40,41 +40,43 @@ def input_of(
     shown, bounded = for_reader(story, text, access, words)
     if bounded is None:
         return None
-    usable = {
-        one.id: one.outlet
-        for one in shown.articles
-        if not (one.nosnippet or one.tdm_reserved)
-    }
-    lead = [passage for passage in bounded.lead if passage.article_id in usable]
-    openings = [opening for opening in bounded.openings if opening.article_id in usable]
+    outlets: dict[str, str | None] = {}
+    titles: dict[str, str] = {}
+    for article, limited in zip(story.articles, shown.articles, strict=True):
+        if not (article.nosnippet or article.tdm_reserved):
+            outlets[article.id] = article.outlet
+            titles[article.title] = limited.title
+    lead = [passage for passage in bounded.lead if passage.article_id in outlets]
+    openings = [
+        opening for opening in bounded.openings if opening.article_id in outlets
+    ]
     quotations = []
     for quotation in bounded.quotations:
-        ids = tuple(id_ for id_ in quotation.article_ids if id_ in usable)
+        ids = tuple(id_ for id_ in quotation.article_ids if id_ in outlets)
         if ids:
             quotations.append(replace(quotation, article_ids=ids))
-    titles = {
-        one.title: cut.title
-        for one, cut in zip(story.articles, shown.articles, strict=True)
-        if one.id in usable
-    }
+    title = shown.title
+    if titles and story.title not in titles:
+        title = next(iter(titles.values()))
     while lead or openings or quotations:
-        named = {passage.article_id for passage in (*lead, *openings)}
-        named.update(id_ for quotation in quotations for id_ in quotation.article_ids)
+        sources = {passage.article_id for passage in (*lead, *openings)}
+        for quotation in quotations:
+            sources.update(quotation.article_ids)
         facts = {
             "version": 2,
             "story": story.id,
-            "title": shown.title
-            if story.title in titles
-            else next(iter(titles.values())),
+            "title": title,
             "language": story.language,
-            "articles": [{"id": id_, "outlet": usable[id_]} for id_ in sorted(named)],
+            "articles": [
+                {"id": id_, "outlet": outlets[id_]} for id_ in sorted(sources)
+            ],
             "lead": lead,
             "openings": openings,
             "quotations": quotations,
         }
         data = encode_json(facts)
         if len(data) <= INPUT_CAP_BYTES:
-            return data, frozenset(named)
+            return data, frozenset(sources)
         (quotations or openings or lead).pop()
     return None
 
@@ -93,24 +95,28 @@ def sentences_of(answer: bytes, ids: Collection[str]) -> tuple[MachineSentence, 
         raise ValueError(  # noqa: TRY004 - bad input, as above
             'the answer has no list "sentences"'
         )
-    found: list[MachineSentence] = []
-    for one in listed[: 10 * _MOST_SENTENCES]:
-        text, named = (
-            (one.get("text"), one.get("article_ids"))
-            if isinstance(one, dict)
-            else (None, None)
-        )
-        if not isinstance(text, str) or not isinstance(named, list):
-            continue
-        valid = dict.fromkeys(
-            id_ for id_ in named if isinstance(id_, str) and id_ in ids
-        )
-        plain = plain_sentence(text)
-        if valid and plain and all(plain != other.text for other in found):
-            found.append(
-                MachineSentence(text=plain, article_ids=tuple(valid)[:_MOST_IDS])
-            )
-    return tuple(found[:_MOST_SENTENCES])
+    sentences: dict[str, MachineSentence] = {}
+    for value in listed[: 10 * _MOST_SENTENCES]:
+        sentence = _sentence_of(value, ids)
+        if sentence is not None:
+            sentences.setdefault(sentence.text, sentence)
+    return tuple(sentences.values())[:_MOST_SENTENCES]
+
+
+def _sentence_of(value: Any, ids: Collection[str]) -> MachineSentence | None:
+    """Return the sentence in a value of any type; None if it has no text, or none of the articles."""
+    if not isinstance(value, dict):
+        return None
+    text, article_ids = value.get("text"), value.get("article_ids")
+    if not isinstance(text, str) or not isinstance(article_ids, list):
+        return None
+    known = [id_ for id_ in article_ids if isinstance(id_, str) and id_ in ids]
+    plain = plain_sentence(text)
+    if not known or not plain:
+        return None
+    return MachineSentence(
+        text=plain, article_ids=tuple(dict.fromkeys(known))[:_MOST_IDS]
+    )
 
 
 def plain_sentence(text: str) -> str:

@@ -63,15 +63,14 @@ class WebhookThreads:
         self._filled = {name: threading.Event() for name in senders}
         self._threads = [
             threading.Thread(target=self._fill, name="webhooks", daemon=True)
-        ] + [
-            threading.Thread(
-                target=self._send,
-                args=(name,),
-                name=webhooks.recipient_words(name).strip(),
-                daemon=True,
-            )
-            for name in senders
         ]
+        for name in senders:
+            words = webhooks.recipient_words(name).strip()
+            self._threads.append(
+                threading.Thread(
+                    target=self._send, args=(name,), name=words, daemon=True
+                )
+            )
 
     def make_digest(self, until: dt.datetime) -> bool:
         """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
@@ -168,11 +167,12 @@ def webhook_threads(
     transmitter = Transmitter(
         outgoing_client(config), settings, all_tuning, now, reader
     )
-    senders: dict[str, WebhookSender | Summariser] = {
-        one.name: WebhookSender(database, one, transmitter, all_tuning, now)
-        for one in recipients
-        if one.name != webhooks.DIGEST
-    }
+    senders: dict[str, WebhookSender | Summariser] = {}
+    for recipient in recipients:
+        if recipient.name != webhooks.DIGEST:
+            senders[recipient.name] = WebhookSender(
+                database, recipient, transmitter, all_tuning, now
+            )
     if summariser is not None:
         senders[SUMMARIES] = summariser
 

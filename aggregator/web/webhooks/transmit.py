@@ -102,11 +102,9 @@ class Transmitter:
                 return self._apprise.send(recipient.url, *notification_text(body))
             case DigestReader() if recipient.mail is not None:
                 mail = self._mail(recipient, recipient.mail.sender, id_, body, now)
-                return (
-                    PostResult(status=204)
-                    if mail is None
-                    else self._mails.send(recipient.mail, mail)
-                )
+                if mail is None:
+                    return PostResult(status=204)
+                return self._mails.send(recipient.mail, mail)
         raise AssertionError(recipient)
 
     def close(self) -> None:
@@ -117,9 +115,9 @@ class Transmitter:
     def _post(
         self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime
     ) -> PostResult:
-        own = {name.lower(): text for name, text in webhook.headers}
+        configured = {name.lower(): text for name, text in webhook.headers}
         signature = signed_headers(webhook.key, id_, int(now.timestamp()), body)
-        return self._poster.post(webhook.url, body, _JSON | own | signature)
+        return self._poster.post(webhook.url, body, _JSON | configured | signature)
 
     def _mail(
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime
@@ -137,10 +135,8 @@ class Transmitter:
             )
             if not digest.stories:
                 return None
-            subject, date = (
-                f"{one_line(settings.title)}: {digest_title(digest, settings)}",
-                digest.until,
-            )
+            date = digest.until
+            subject = f"{one_line(settings.title)}: {digest_title(digest, settings)}"
             mail.set_content(digest_text(digest, settings))
             page = f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>"
             mail.add_alternative(page, subtype="html")

@@ -32,7 +32,7 @@ from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
-from aggregator.web.responses import too_many
+from aggregator.web.responses import GONE, JsonResponse, RefusedError, too_many
 from aggregator.web.security.tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit
 from aggregator.web.settings import PublishSettings
@@ -96,13 +96,9 @@ class Site:
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""
-        if self.settings.full_text == "all":
-            return "owner" if is_owner(request) else "all"
-        return (
-            "owner"
-            if self.settings.full_text == "owner" and is_owner(request)
-            else "excerpt"
-        )
+        if self.settings.full_text != "never" and is_owner(request):
+            return "owner"
+        return "all" if self.settings.full_text == "all" else "excerpt"
 
     def shows_pictures(self, request: Request) -> bool:
         """Return whether articles have their pictures, for which the client asks the sites of these."""
@@ -155,6 +151,10 @@ class Site:
     def gone(self, id_: str) -> bool:
         """Return whether the story or article with this id was removed permanently."""
         return bool(ID.fullmatch(id_)) and self.reader.gone(id_)
+
+    def missing(self, id_: str, words: str) -> RefusedError:
+        """Return the error of an id that has nothing: 410 if it was removed permanently, else 404."""
+        return RefusedError(410, GONE) if self.gone(id_) else RefusedError(404, words)
 
     def article(self, article_id: str) -> ArticleDetail | None:
         """Return an article; None also for a malformed id, without reading the database."""
@@ -224,6 +224,11 @@ def conditional(
         return not_modified(tag)
     response.headers["ETag"] = tag
     return response
+
+
+def hashed_json(request: Request, body: object) -> Response:
+    """Return 304 if the client has this JSON, else the JSON with a hash as its ETag."""
+    return conditional(request, None, lambda: JsonResponse(body))
 
 
 def has_tag(request: Request, tag: str) -> bool:

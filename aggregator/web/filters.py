@@ -101,10 +101,10 @@ def parse_filter(
 
 
 def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:
-    found = next((query for query in queries if query.name == name), None)
-    if found is None:
-        raise UsageError(f"{SAVED}: there is no saved query {name[:40]!r}")
-    return found
+    for query in queries:
+        if query.name == name:
+            return query
+    raise UsageError(f"{SAVED}: there is no saved query {name[:40]!r}")
 
 
 def filter_words(parsed: ParsedFilter) -> tuple[str, ...]:

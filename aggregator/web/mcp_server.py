@@ -123,9 +123,9 @@ class _Tools:
             "language": language,
         }
         wanted = parse_filter(given.items(), utc_now(), default_limit=limit).filter
-        found = self._reader.search(wanted.query, limit, search_bounds(wanted))
+        results = self._reader.search(wanted.query, limit, search_bounds(wanted))
         return story_json.search_results(
-            bounded_results(found, self._access, self._words)
+            bounded_results(results, self._access, self._words)
         )
 
     def stories(
@@ -163,26 +163,26 @@ class _Tools:
 
     def story(self, id: _Id) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""
-        found = self._reader.story(id)
-        if isinstance(found, StoryRedirect):  # it was merged into that story
-            found = self._reader.story(found.to)
-        if found is None or isinstance(found, StoryRedirect):
+        story = self._reader.story(id)
+        if isinstance(story, StoryRedirect):  # it was merged into that story
+            story = self._reader.story(story.to)
+        if story is None or isinstance(story, StoryRedirect):
             raise UsageError(
                 f"there is no story {id}; list them with the tool `stories`"
             )
-        texts = self._reader.text_with_summary(found.id)
-        shown = for_reader_with_summary(found, *texts, self._access, self._words)
+        texts = self._reader.text_with_summary(story.id)
+        shown = for_reader_with_summary(story, *texts, self._access, self._words)
         view, text, summarised = shown
         # Assistants read `text`: whole articles would fill what they can keep in mind.
-        articles = tuple(replace(one, html=None, text="") for one in view.articles)
+        articles = tuple(replace(a, html=None, text="") for a in view.articles)
         return story_json.whole_story(
             replace(view, articles=articles), text, summarised
         )
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
-        found = explanation(self._reader, article, other or None, self._all_tuning)
-        return bounded_explanation(found, self._access, self._words)
+        whole = explanation(self._reader, article, other or None, self._all_tuning)
+        return bounded_explanation(whole, self._access, self._words)
 
     def sources(
         self,

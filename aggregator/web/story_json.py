@@ -253,7 +253,9 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
         WholeArticleJson,
         article,
         html=_html(article),
-        enclosures=tuple(like(EnclosureJson, one) for one in article.enclosures),
+        enclosures=tuple(
+            like(EnclosureJson, enclosure) for enclosure in article.enclosures
+        ),
         reason=reason_in_words(article),
         kind_reason=article.kind_evidence,
     )
@@ -355,23 +357,23 @@ def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
     return SavedQueriesJson(queries=tuple(shown))
 
 
-def one_article(one: ArticleDetail) -> OneArticleJson:
+def one_article(detail: ArticleDetail) -> OneArticleJson:
     """Return one article; an empty `text` is null."""
     return like(
         OneArticleJson,
-        one,
-        **msgspec.structs.asdict(whole_article(one.article)),
-        text=one.article.text or None,
-        copy_count=len(one.copies),
-        copies=tuple(like(ArticleJson, copy) for copy in one.copies[:COPIES_SHOWN]),
+        detail,
+        **msgspec.structs.asdict(whole_article(detail.article)),
+        text=detail.article.text or None,
+        copy_count=len(detail.copies),
+        copies=tuple(like(ArticleJson, copy) for copy in detail.copies[:COPIES_SHOWN]),
     )
 
 
 def search_results(results: SearchResults) -> SearchResults:
     """Return the results without the characters that the encoder removes, with the marks of what is left."""
     stories = (
-        replace(one, hits=tuple(map(_with_visible, one.hits)))
-        for one in results.stories
+        replace(story, hits=tuple(map(_with_visible, story.hits)))
+        for story in results.stories
     )
     return replace(
         results, hits=tuple(map(_with_visible, results.hits)), stories=tuple(stories)

@@ -15,7 +15,7 @@ from aggregator.web.api.openapi import (
     api_router,
     described,
 )
-from aggregator.web.dependencies import OfSite, conditional
+from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.excerpts.single_articles import (
     bounded_article,
     bounded_explanation,
@@ -24,7 +24,6 @@ from aggregator.web.excerpts.single_articles import (
 from aggregator.web.filters import search_bounds
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to
 from aggregator.web.responses import (
-    GONE,
     JsonResponse,
     problem,
 )
@@ -69,15 +68,13 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     `text` is for the owner; `copies` are articles of the same story with the same text.
     """
     tag = site.tag(request, "")
-    found = site.article(id)
-    if found is None:
-        return (
-            problem(410, GONE)
-            if site.gone(id)
-            else problem(404, "there is no article with this id")
-        )
-    one = bounded_article(found, site.access(request), site.settings.excerpt_words)
-    return conditional(request, tag, lambda: JsonResponse(story_json.one_article(one)))
+    detail = site.article(id)
+    if detail is None:
+        raise site.missing(id, "there is no article with this id")
+    bounded = bounded_article(detail, site.access(request), site.settings.excerpt_words)
+    return conditional(
+        request, tag, lambda: JsonResponse(story_json.one_article(bounded))
+    )
 
 
 @router.get(
@@ -95,9 +92,7 @@ def search(request: Request, site: OfSite) -> Response:
     bounded = bounded_results(
         results, site.access(request), site.settings.excerpt_words
     )
-    return conditional(
-        request, None, lambda: JsonResponse(story_json.search_results(bounded))
-    )
+    return hashed_json(request, story_json.search_results(bounded))
 
 
 @editing.get(

@@ -203,7 +203,7 @@ def _command(request: Request, body: bytes) -> CorrectionCommand:
 def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus:
     if command.undo is not None:
         page = editor.corrections(1, command.undo + 1)
-        if all(one.n != command.undo for one in page.corrections):
+        if all(correction.n != command.undo for correction in page.corrections):
             raise RefusedError(404, "there is no correction with this number")
     try:
         return editor.submit(command)

@@ -92,7 +92,8 @@ async def _refuse_parameters(request: Request) -> None:
     """Raise UsageError for a parameter that is unknown, missing, or no whole number within its bounds."""
     given, route = request.query_params, request.scope["route"]
     described = {
-        one["name"]: one for one in (route.openapi_extra or {}).get("parameters", ())
+        parameter["name"]: parameter
+        for parameter in (route.openapi_extra or {}).get("parameters", ())
     }
     for name in given:
         if name not in described:
@@ -102,11 +103,11 @@ async def _refuse_parameters(request: Request) -> None:
                 else "this address has none"
             )
             raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
-    for name, one in described.items():
-        schema = one["schema"]
-        if one["required"] and name not in given:
+    for name, parameter in described.items():
+        schema = parameter["schema"]
+        if parameter["required"] and name not in given:
             raise UsageError(
-                f"{name}: the parameter is missing; it is {one['description']}"
+                f"{name}: the parameter is missing; it is {parameter['description']}"
             )
         if name in given and schema.get("type") == "integer":
             least, most = schema["minimum"], schema["maximum"]
@@ -218,14 +219,14 @@ class DescribedApp(FastAPI):
         saved = [query.name for query in self.state.site.settings.queries]
         listed = description["paths"]["/api/v1/stories"]["get"]
         listed["parameters"] = [
-            one
+            parameter
             | (
                 {"schema": {"type": "string", "enum": saved}}
-                if one["name"] == SAVED
+                if parameter["name"] == SAVED
                 else {}
             )
-            for one in listed["parameters"]
-            if saved or one["name"] != SAVED
+            for parameter in listed["parameters"]
+            if saved or parameter["name"] != SAVED
         ]
         description["components"] = {
             "schemas": dict(sorted(_components.items())),

@@ -116,29 +116,27 @@ class PushEndpoint(TokenStore):
             bump_by_clock=True,
         ).accepted
         results = iter(accepted)
-        items = tuple(
-            _item(number, next(results) if isinstance(found, Entry) else None, found)
-            for number, found in read
-        )
+        items = []
+        for number, entry in read:
+            if isinstance(entry, Entry):
+                items.append(_accepted_item(number, next(results)))
+            else:
+                items.append(PushedItem(record=number, status="rejected", reason=entry))
         if not entries:
-            detail = (
-                f"the record cannot be accepted: {items[0].reason}"
-                if len(items) == 1
-                else f"none of the {len(items)} records can be accepted; `items` has the reasons"
-            )
+            detail = f"none of the {len(items)} records can be accepted; `items` has the reasons"
+            if len(items) == 1:
+                detail = f"the record cannot be accepted: {items[0].reason}"
             raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
-        statuses = [item.status for item in items]
+        statuses = [pushed.status for pushed in items]
         return PushResult(
             accepted=statuses.count("accepted"),
             known=statuses.count("known"),
             rejected=statuses.count("rejected"),
-            items=items,
+            items=tuple(items),
         )
 
 
-def _item(number: int, result: AcceptResult | None, found: Entry | str) -> PushedItem:
-    if result is None:
-        return PushedItem(record=number, status="rejected", reason=str(found))
+def _accepted_item(number: int, result: AcceptResult) -> PushedItem:
     if result.outcome == "forgotten":
         return PushedItem(
             record=number, status="rejected", article=result.article, reason=REASON

@@ -47,7 +47,7 @@ def read_push(
         raise RefusedError(
             413, f"more than {max_items} records; send them in several requests"
         )
-    return [(number, _entry_or_reason(one, source, seen)) for number, one in raw]
+    return [(n, _entry_or_reason(record, source, seen)) for n, record in raw]
 
 
 def _raw_records(

@@ -7,12 +7,9 @@ from aggregator.web.api.openapi import (
     api_router,
     described,
 )
-from aggregator.web.dependencies import OfSite, conditional
+from aggregator.web.dependencies import OfSite, hashed_json
 from aggregator.web.excerpts.sources import bounded_sources
 from aggregator.web.parameters import Parameter, up_to
-from aggregator.web.responses import (
-    JsonResponse,
-)
 
 SOURCES_AN_ANSWER = 100
 MAX_SOURCES = 500  # in one response
@@ -40,13 +37,11 @@ def list_sources(request: Request, site: OfSite) -> Response:
     limit = int(request.query_params.get("limit", SOURCES_AN_ANSWER))
     after = request.query_params.get("after", "")
     page = bounded_sources(site.reader, site.access(request), limit, after=after)
-    return conditional(
-        request, None, lambda: JsonResponse(story_json.sources_page(page))
-    )
+    return hashed_json(request, story_json.sources_page(page))
 
 
 @router.get("/folders", **described("sources", story_json.FoldersJson))
 def list_folders(request: Request, site: OfSite) -> Response:
     """The folders of sources, sorted; each is a value of the parameter `folder`."""
     folders = story_json.FoldersJson(folders=site.reader.folders())
-    return conditional(request, None, lambda: JsonResponse(folders))
+    return hashed_json(request, folders)

@@ -20,13 +20,11 @@ from aggregator.web.api.openapi import (
     described,
 )
 from aggregator.web.cursors import next_of
-from aggregator.web.dependencies import OfSite, conditional
+from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to, whole_number
 from aggregator.web.responses import (
-    GONE,
     JSON,
     JsonResponse,
-    problem,
 )
 from aggregator.web.sanitise import encode_json
 
@@ -101,22 +99,15 @@ def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
     tag = site.tag(request, "", id)
     story = site.story(id)
     if story is None:
-        return (
-            problem(410, GONE)
-            if site.gone(id)
-            else problem(404, "there is no story with this id")
-        )
+        raise site.missing(id, "there is no story with this id")
     if isinstance(story, StoryRedirect):
         return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
-    found = story
 
-    return conditional(
-        request,
-        tag,
-        lambda: JsonResponse(
-            story_json.whole_story(*site.bounded_with_summary(request, found))
-        ),
-    )
+    def render() -> Response:
+        shown = site.bounded_with_summary(request, story)
+        return JsonResponse(story_json.whole_story(*shown))
+
+    return conditional(request, tag, render)
 
 
 @router.get(
@@ -129,22 +120,22 @@ def list_changes(request: Request, site: OfSite) -> Response:
     """
     since = whole_number(request.query_params.get("since", ""))
     limit = int(request.query_params.get("limit", CHANGES_AN_ANSWER))
-    found = site.reader.changed_stories(since, limit)
-    return conditional(request, None, lambda: JsonResponse(found))
+    changes = site.reader.changed_stories(since, limit)
+    return hashed_json(request, changes)
 
 
 @router.get("/topics", **described("stories", story_json.TopicsJson))
 def list_topics(request: Request, site: OfSite) -> Response:
     """The topics of the front page, the most frequent first; each is a value of the parameter `topic`."""
     topics = story_json.TopicsJson(topics=site.reader.topics())
-    return conditional(request, None, lambda: JsonResponse(topics))
+    return hashed_json(request, topics)
 
 
 @router.get("/queries", **described("stories", story_json.SavedQueriesJson))
 def list_queries(request: Request, site: OfSite) -> Response:
     """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
     queries = story_json.saved_queries(site.settings.queries)
-    return conditional(request, None, lambda: JsonResponse(queries))
+    return hashed_json(request, queries)
 
 
 def _has_words(query: str) -> bool:

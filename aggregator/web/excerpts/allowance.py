@@ -38,16 +38,16 @@ class Allowance:
     def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
         limited = [
-            one
-            for one in articles
-            if one not in self.whole
-            and not any(text in shown for shown in self._shown_of(one))
+            id_
+            for id_ in articles
+            if id_ not in self.whole
+            and not any(text in shown for shown in self._shown_of(id_))
         ]
         needed = count_words(text) if limited else 0
-        if any(needed > self._free(one) for one in limited):
+        if any(needed > self._free(id_) for id_ in limited):
             return False
-        for one in limited:
-            self._take(one, text, needed)
+        for id_ in limited:
+            self._take(id_, text, needed)
         return True
 
     def cut(self, text: str, *articles: str) -> str:
@@ -56,17 +56,17 @@ class Allowance:
             return ""
         if self.allows(text, *articles):
             return text
-        limited = [one for one in articles if one not in self.whole]
-        free = min(self._free(one) for one in limited)
+        limited = [id_ for id_ in articles if id_ not in self.whole]
+        free = min(self._free(id_) for id_ in limited)
         part = first_words(text, free)
-        for one in limited:
-            self._take(one, part, free)
+        for id_ in limited:
+            self._take(id_, part, free)
         return part
 
     def _free(self, article: str) -> int:
         related = self._related.get(article, ())
         return min(
-            self._left_of(one) for one in (article, *related) if one not in self.whole
+            self._left_of(id_) for id_ in (article, *related) if id_ not in self.whole
         )
 
     def _left_of(self, article: str) -> int:
@@ -86,9 +86,9 @@ class Allowance:
         return self._shown[article]
 
     def _take(self, article: str, text: str, words: int) -> None:
-        for one in {article, *self._related.get(article, ())}:
-            self._shown_of(one).append(text)
-            self._left[one] = max(0, self._left_of(one) - words)
+        for id_ in {article, *self._related.get(article, ())}:
+            self._shown_of(id_).append(text)
+            self._left[id_] = max(0, self._left_of(id_) - words)
 
 
 def _related(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
@@ -97,10 +97,10 @@ def _related(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
     Articles with `nosnippet` are left out: a reprint with `nosnippet` does not restrict its original.
     """
     groups: dict[str, list[str]] = {}
-    for one in articles:
-        if one.nosnippet:
+    for article in articles:
+        if article.nosnippet:
             continue
-        groups.setdefault(one.copy_of or one.id, []).append(one.id)
+        groups.setdefault(article.copy_of or article.id, []).append(article.id)
     return {
         id_: tuple(group)
         for group in groups.values()

@@ -17,15 +17,15 @@ from aggregator.web.excerpts.stories import without_text
 from aggregator.web.excerpts.words import count_words, first_words
 
 
-def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDetail:
+def bounded_article(detail: ArticleDetail, access: Access, words: int) -> ArticleDetail:
     """Limit an article to what `access` permits; its text is "" if it may not be read."""
-    article = one.article
+    article = detail.article
     is_restricted = article.noarchive or article.nosnippet or article.tdm_reserved
     if access == "owner" or (access == "all" and not is_restricted):
-        return one
+        return detail
     title = first_words(article.title, words)
     copies = tuple(
-        replace(copy, title=first_words(copy.title, words)) for copy in one.copies
+        replace(copy, title=first_words(copy.title, words)) for copy in detail.copies
     )
     # The copies contain the lead, too, and each has its own title.
     longest = max(
@@ -35,9 +35,9 @@ def bounded_article(one: ArticleDetail, access: Access, words: int) -> ArticleDe
     left = 0 if article.nosnippet else max(0, words - longest)
     shown = without_text(article, title, first_words(article.lead, left))
     return replace(
-        one,
+        detail,
         article=shown,
-        story_title=first_words(one.story_title, words),
+        story_title=first_words(detail.story_title, words),
         copies=copies,
     )
 
@@ -65,11 +65,11 @@ def bounded_results(
         return results
     stories = tuple(
         replace(
-            one,
-            title=first_words(one.title, words // 2),
-            hits=tuple(_bounded_hit(hit, words) for hit in one.hits),
+            story,
+            title=first_words(story.title, words // 2),
+            hits=tuple(_bounded_hit(hit, words) for hit in story.hits),
         )
-        for one in results.stories
+        for story in results.stories
     )
     hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
     return replace(results, hits=hits, stories=stories)

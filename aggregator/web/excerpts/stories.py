@@ -36,7 +36,7 @@ def for_reader_with_summary(
 
     A sentence counts for each article that it rests on, because it may repeat the words of any of them.
     """
-    summarised = _of_members(summarised, {one.id for one in story.articles})
+    summarised = _of_members(summarised, {a.id for a in story.articles})
     if access == "owner":
         return story, text, summarised
     allowance = Allowance(story, words, whole_allowed=access == "all")
@@ -48,12 +48,12 @@ def for_reader_with_summary(
     )
     bounded = replace(bounded_story, articles=articles)
     if summarised is not None:
-        said = tuple(
-            one
-            for one in summarised.sentences
-            if allowance.allows(one.text, *one.article_ids)
+        allowed = tuple(
+            sentence
+            for sentence in summarised.sentences
+            if allowance.allows(sentence.text, *sentence.article_ids)
         )
-        summarised = replace(summarised, sentences=said) if said else None
+        summarised = replace(summarised, sentences=allowed) if allowed else None
     return _with_linked_titles(bounded, words), bounded_text, summarised
 
 
@@ -64,9 +64,9 @@ def _of_members(
     if summarised is None:
         return None
     kept = [
-        replace(one, article_ids=named)
-        for one in summarised.sentences
-        if (named := tuple(id_ for id_ in one.article_ids if id_ in ids))
+        replace(sentence, article_ids=named)
+        for sentence in summarised.sentences
+        if (named := tuple(id_ for id_ in sentence.article_ids if id_ in ids))
     ]
     return replace(summarised, sentences=tuple(kept)) if kept else None
 
@@ -87,8 +87,8 @@ def for_item(
         title=first_words(story.title, words),
         summary=summary,
         articles=tuple(
-            without_text(one, first_words(one.title, allowance.words))
-            for one in story.articles
+            without_text(article, first_words(article.title, allowance.words))
+            for article in story.articles
         ),
     )
     return _with_linked_titles(bounded, words), bounded_text
@@ -97,7 +97,10 @@ def for_item(
 def _with_linked_titles(story: StoryView, words: int) -> StoryView:
     """Limit the headlines of other stories."""
     earlier, later, related = (
-        tuple(replace(one, title=first_words(one.title, words)) for one in linked)
+        tuple(
+            replace(linked_story, title=first_words(linked_story.title, words))
+            for linked_story in linked
+        )
         for linked in (story.earlier, story.later, story.related)
     )
     return replace(story, earlier=earlier, later=later, related=related)
@@ -133,7 +136,7 @@ def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
     # Whose patterns take long to compile
     from aggregator.text.sentences import split_sentences
 
-    leads = {one.id: " ".join(one.lead.split()) for one in story.articles}
+    leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
     parts = []
     for sentence in split_sentences(story.summary):
         article = next((id_ for id_, lead in leads.items() if sentence in lead), None)

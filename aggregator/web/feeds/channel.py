@@ -43,8 +43,14 @@ class Item(FrozenStruct):
     @property
     def enclosed(self) -> Enclosure | None:
         """The first one that is no picture: feed readers offer enclosures for download or playing."""
-        others = (one for one in self.media if not one.is_image and mime_type(one.type))
-        return next((one for one in others if _DOTTED_HOST.match(one.url)), None)
+        others = (
+            medium
+            for medium in self.media
+            if not medium.is_image and mime_type(medium.type)
+        )
+        return next(
+            (medium for medium in others if _DOTTED_HOST.match(medium.url)), None
+        )
 
 
 class Channel(FrozenStruct):
@@ -61,7 +67,7 @@ class Channel(FrozenStruct):
     @property
     def updated(self) -> dt.datetime | None:
         """The time of the newest item; None for an empty feed."""
-        return max((item.updated for item in self.items), default=None)
+        return max((i.updated for i in self.items), default=None)
 
 
 def feed_path(saved: SavedQuery | None) -> str:
@@ -118,7 +124,7 @@ def _title(
 
 def _language(items: tuple[Item, ...]) -> str:
     """Return the most frequent language of the items, of several the first by name; "en" if none is known."""
-    counts = Counter(item.language for item in items if item.language)
+    counts = Counter(i.language for i in items if i.language)
     return (
         min(counts, key=lambda language: (-counts[language], language))
         if counts

@@ -58,15 +58,15 @@ def digest_channel(
         language="en",
         items=tuple(
             Item(
-                id=f"tag:aggregator,2026:digest/{one.until:%Y%m%dT%H%M%SZ}",
+                id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
                 url=settings.base_url + DIGEST,
-                title=digest_title(one, settings),
-                html=digest_html(one, settings),
-                summary=_period(one),
-                updated=one.until,
-                published=one.until,
+                title=digest_title(digest, settings),
+                html=digest_html(digest, settings),
+                summary=_period(digest),
+                updated=digest.until,
+                published=digest.until,
             )
-            for one in digests
+            for digest in digests
         ),
     )
 
@@ -90,23 +90,17 @@ class _DigestLines(msgspec.Struct, frozen=True):
 
 def _shown(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
     shown = []
-    for one in digest.stories:
-        story, _ = for_item(one.story, None, settings.excerpt_words)
-        reports = [
-            article for article in story.articles if article.role == "report"
-        ] or story.articles
-        newest = sorted(
-            reports,
-            key=lambda article: (article.effective_at, article.id),
-            reverse=True,
-        )
+    for digested in digest.stories:
+        story, _ = for_item(digested.story, None, settings.excerpt_words)
+        reports = [a for a in story.articles if a.role == "report"] or story.articles
+        newest = sorted(reports, key=lambda a: (a.effective_at, a.id), reverse=True)
         shown.append(
             _DigestLines(
                 story=story,
                 url=f"{settings.base_url}/stories/{story.id}",
                 numbers=numbers(story),
                 counts=", ".join(counts(story)),
-                new=f"{one.new_reports:,} new",
+                new=f"{digested.new_reports:,} new",
                 reports=newest[:DIGEST_REPORTS],
             )
         )

@@ -83,8 +83,8 @@ def mime_type(text: str) -> str | None:
 
 def feed_language(tag: str | None) -> str | None:
     """Return the first part of a language tag if it has two letters, as in feeds, else None."""
-    found = re.match(r"[a-z]{2}(?![^-_])", (tag or "").lower())
-    return found and found[0]
+    match = re.match(r"[a-z]{2}(?![^-_])", (tag or "").lower())
+    return match and match[0]
 
 
 def rfc3339(time: dt.datetime) -> str:

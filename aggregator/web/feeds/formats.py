@@ -57,22 +57,22 @@ def jsonfeed(channel: Channel) -> bytes:
         "feed_url": channel.self_url,
         "description": channel.about,
         "language": channel.language,
-        "items": [_json_item(item) for item in channel.items],
+        "items": [_json_item(i) for i in channel.items],
     }
     return msgspec.json.format(encode_json(whole), indent=1) + b"\n"
 
 
 def _json_item(item: Item) -> dict[str, Any]:
-    pictures = [one.url for one in item.media if one.is_image]
+    pictures = [medium.url for medium in item.media if medium.is_image]
     attachments = [
         _present(
-            url=one.url,
-            mime_type=one.type,
-            title=one.title,
-            size_in_bytes=one.length_bytes,
+            url=medium.url,
+            mime_type=medium.type,
+            title=medium.title,
+            size_in_bytes=medium.length_bytes,
         )
-        for one in item.media
-        if mime_type(one.type)
+        for medium in item.media
+        if mime_type(medium.type)
     ]
     return _present(
         id=item.id,

@@ -69,13 +69,13 @@ def with_whole_articles(
     reader: StoryReader, stories: Sequence[StoryView]
 ) -> tuple[StoryView, ...]:
     """Return the stories, those of one report with its text and HTML."""
-    alone = [one.id for one in stories if one.report_count == 1]
+    alone = [story.id for story in stories if story.report_count == 1]
     whole = reader.articles_of(alone, "text", "html")
     return tuple(
-        replace(one, articles=tuple(with_originals(whole[one.id])))
-        if whole.get(one.id)
-        else one
-        for one in stories
+        replace(story, articles=tuple(with_originals(whole[story.id])))
+        if whole.get(story.id)
+        else story
+        for story in stories
     )
 
 
@@ -171,8 +171,12 @@ def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
 
 def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
     """Return the first NAMED_OUTLETS outlets, reports before copies, without duplicates."""
-    ordered = sorted(articles, key=lambda one: one.copy_of is not None)
-    names = list(dict.fromkeys(feed_title(one.outlet) for one in ordered if one.outlet))
+    ordered = sorted(articles, key=lambda article: article.copy_of is not None)
+    names = list(
+        dict.fromkeys(
+            feed_title(article.outlet) for article in ordered if article.outlet
+        )
+    )
     return tuple(name for name in names if name)[:NAMED_OUTLETS]
 
 
@@ -180,12 +184,13 @@ def media_of(
     articles: Iterable[ArticleView], *, with_pictures: bool
 ) -> tuple[Enclosure, ...]:
     """Return images, audio and video of the articles as links, reports before copies, without duplicates."""
-    ordered = sorted(articles, key=lambda one: one.copy_of is not None)
     media: dict[str, Enclosure] = {}
-    for one in (enclosure for article in ordered for enclosure in article.media):
-        url = feed_url(one.url)
-        if one.type.startswith("image") and not with_pictures:
-            continue
-        if url is not None and (one.type in _KINDS or mime_type(one.type)):
-            media.setdefault(url, replace(one, url=url, title=feed_text(one.title)))
+    for article in sorted(articles, key=lambda article: article.copy_of is not None):
+        for medium in article.media:
+            url, kind = feed_url(medium.url), medium.type
+            if kind.startswith("image") and not with_pictures:
+                continue
+            if url is not None and (kind in _KINDS or mime_type(kind)):
+                shown = replace(medium, url=url, title=feed_text(medium.title))
+                media.setdefault(url, shown)
     return tuple(media.values())[:SHOWN_MEDIA]

@@ -5,6 +5,7 @@ limit (probes.py). The report needs memory only.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -96,24 +97,22 @@ class HealthMonitor:
     def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
         """Return the report; `snapshot` is None if the database did not answer."""
         process, now = self.process(), self._now()
-        own = tuple(of_process(process))
+        findings = [*of_process(process)]
+        problems = findings
+        writable = right_tables = False
         if snapshot is None:
             words = f"the database did not answer within {PROBE_SECONDS:g} s"
-            own = (
-                problem(
-                    words, "journalctl -u aggregator -n 100; check its server or disk"
-                ),
-                *own,
-            )
-        problems = (*own, *(self._of_the_database(snapshot) if snapshot else ()))
-        writable = snapshot is not None and snapshot.why_not_writable is None
-        right_tables = snapshot is not None and snapshot.revision == newest_revision()
+            advice = "journalctl -u aggregator -n 100; check its server or disk"
+            findings.insert(0, problem(words, advice))
+        else:
+            problems = [*findings, *self._of_the_database(snapshot)]
+            writable = snapshot.why_not_writable is None
+            right_tables = snapshot.revision == newest_revision()
+        status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
+        if not writable:
+            status = "down"
         return HealthReport(
-            status="down"
-            if snapshot is None or not writable
-            else "degraded"
-            if problems
-            else "ok",
+            status=status,
             role=process.role,
             version=__version__,
             rules_version=self.rules_version,
@@ -122,8 +121,8 @@ class HealthMonitor:
             ready=right_tables
             and not process.stalled
             and (process.role == "standby" or process.placing_started),
-            problems=tuple(one.what for one in problems),
-            process_findings=own,
+            problems=tuple(finding.what for finding in problems),
+            process_findings=tuple(findings),
             stored=None if snapshot is None else snapshot.stored,
             place=None if snapshot is None else snapshot.place,
             backup=None if snapshot is None else snapshot.backup,

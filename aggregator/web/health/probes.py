@@ -145,11 +145,9 @@ async def health(request: Request, probes: OfProbes) -> Response:
     """
     state = await probes.state.run(probes.site.reader.state)
     process = None if probes.watch is None else probes.watch.process()
-    problems = (
-        (*(one.what for one in of_process(process)), *state.problems)
-        if process
-        else state.problems
-    )
+    problems = state.problems
+    if process is not None:
+        problems = (*(p.what for p in of_process(process)), *problems)
     body = HealthJson(
         status="down" if not state.writable else "degraded" if problems else "ok",
         writable=state.writable,

@@ -26,8 +26,8 @@ def process_tree() -> ProcessTree:
     # Each thread lists the processes that it started.
     children = {
         pid
-        for one in threads
-        for pid in _read(Path(f"/proc/self/task/{one}/children")).split()
+        for thread in threads
+        for pid in _read(Path(f"/proc/self/task/{thread}/children")).split()
     }
     sizes = [size for size in map(_resident, children) if size]
     return ProcessTree(
@@ -62,7 +62,7 @@ def _resident(process: str) -> int:
 
 def _names_in(folder: Path) -> list[str]:
     try:
-        return [one.name for one in folder.iterdir()]
+        return [path.name for path in folder.iterdir()]
     except OSError:
         return []
 

@@ -33,18 +33,18 @@ _USUAL_ITEMS = 20  # without `n`, as Google Reader
 
 def item_ids(session: Session, fields: Fields) -> Json:
     """Return the ids of the items of a stream."""
-    page, items = _page(session, fields, MOST_IDS)
+    page, rows = _page(session, fields, MOST_IDS)
     page["itemRefs"] = [
-        {"id": str(item.number), "timestampUsec": str(microseconds(item.updated))}
-        for item in items
+        {"id": str(row.number), "timestampUsec": str(microseconds(row.updated))}
+        for row in rows
     ]
     return page
 
 
 def contents(session: Session, fields: Fields) -> Json:
     """Return the items of a stream."""
-    page, items = _page(session, fields, MOST_CONTENTS)
-    return page | {"items": _with_texts(session, items)}
+    page, rows = _page(session, fields, MOST_CONTENTS)
+    return page | {"items": _with_texts(session, rows)}
 
 
 def item_contents(session: Session, fields: Fields) -> Json:
@@ -84,19 +84,19 @@ def _chosen(fields: Fields) -> dict[str, Any]:
     return chosen
 
 
-def _with_texts(session: Session, items: Sequence[ReaderItem]) -> list[Json]:
+def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
     """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
     reader, settings = session.site.reader, session.site.settings
     is_whole = session.access == "owner"
     stories: Sequence[StoryView] = reader.with_links(
-        reader.stories_by_id(tuple(item.story for item in items))
+        reader.stories_by_id(tuple(row.story for row in rows))
     )
     if is_whole:
         stories = with_whole_articles(reader, stories)
     rendered = reader.rendered(tuple(story.id for story in stories))
     entries = story_items(stories, rendered, settings, are_whole=is_whole)
-    by_story = {item.story: item for item in items}
-    streams = session.streams_of(items)
+    by_story = {row.story: row for row in rows}
+    streams = session.streams_of(rows)
     titles = _titles(session, {origin for origin, *_ in streams.values()})
     answers = []
     for story, entry in zip(stories, entries, strict=True):

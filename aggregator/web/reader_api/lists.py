@@ -66,14 +66,14 @@ def _subscription(session: Session, source: SourceView) -> Json:
 def unread_counts(session: Session, _fields: Fields) -> Json:
     """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
     unread = session.without_muted(StoryStream(is_read=False))
-    items, _ = session.marks.items(session.reader, unread, MOST_COUNTED)
+    rows, _ = session.marks.items(session.reader, unread, MOST_COUNTED)
     counts: Counter[str] = Counter()
     newest: dict[str, int] = {}
-    streams = session.streams_of(items)
-    for item in items:
-        for stream in (READING_LIST, *streams[item.story]):
+    streams = session.streams_of(rows)
+    for row in rows:
+        for stream in (READING_LIST, *streams[row.story]):
             counts[stream] += 1
-            newest.setdefault(stream, microseconds(item.updated))
+            newest.setdefault(stream, microseconds(row.updated))
     unread_counts = []
     for stream, count in counts.items():
         time = str(newest[stream])

@@ -114,9 +114,9 @@ class Session:
             )
         return name
 
-    def streams_of(self, items: Sequence[ReaderItem]) -> dict[str, list[str]]:
+    def streams_of(self, rows: Sequence[ReaderItem]) -> dict[str, list[str]]:
         """Return the subscription of each story, then its labels."""
-        ids = {item.story for item in items}
+        ids = {row.story for row in rows}
         founders, folders = self.marks.folders(ids)
         streams = {}
         for id_ in ids:
@@ -126,9 +126,9 @@ class Session:
             for query in self.queries:
                 for id_ in self.marks.matching(self._filter(query), ids):
                     streams[id_].append(LABEL + query.name)
-        for item in items:
-            if item.labels:
-                streams[item.story] += self.shown_labels(item.labels)
+        for row in rows:
+            if row.labels:
+                streams[row.story] += self.shown_labels(row.labels)
         return streams
 
     def _filter(self, query: SavedQuery) -> StoryFilter:

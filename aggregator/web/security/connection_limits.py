@@ -82,9 +82,8 @@ class ConnectionLimiter:
     def enter(self, connection: "TimeoutProtocol") -> None:
         """Count a new connection; over the limit, close the oldest idle ones."""
         excess = max(0, len(self._open) + 1 - self._most - self._most // 4)
-        for oldest in list(
-            islice((one for one in self._idle if not one.has_unread_bytes), excess)
-        ):
+        silent = (idle for idle in self._idle if not idle.has_unread_bytes)
+        for oldest in list(islice(silent, excess)):
             self.note("too many connections: one without a request was closed")
             self.leave(oldest)
             oldest.transport.abort()

@@ -43,11 +43,11 @@ class AddressLimiter:
         with self._lock:
             left, at = self._buckets.pop(network, (float(self._most), now))
             left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
-            taken = left >= 1
+            is_within = left >= 1
             # At the end, to be removed last
-            self._buckets[network] = (left - taken, now)
+            self._buckets[network] = (left - is_within, now)
             if len(self._buckets) > _ADDRESSES:
                 del self._buckets[next(iter(self._buckets))]
-        if not taken:
+        if not is_within:
             wait = max(1, math.ceil((1 - left) * _MINUTE_SECONDS / self._most))
             raise RefusedError(429, refusal, headers={"Retry-After": str(wait)})

@@ -63,38 +63,31 @@ def parse_filter(
     else the argument `saved`. Raises UsageError with the name of the invalid parameter; unknown parameters
     are errors unless `ignore_unknown`.
     """
-    pairs = [*parameters]
-    saved_names = [
-        value.strip() for name, value in pairs if name == SAVED and value.strip()
-    ]
-    saved = _saved(saved_names[-1], queries) if saved_names else saved
-    values: dict[str, object] = {"limit": default_limit}
+    known = [name for name in PARAMETERS if not (is_feed and name == "order")]
+    written: dict[str, str] = {}
+    values: dict[str, object] = {}
+    for name, value in parameters:
+        if name not in known:
+            if not ignore_unknown:
+                raise UsageError(
+                    f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
+                )
+        elif value.strip():
+            written[name] = value.strip()
+            if name != SAVED:
+                values[name] = read_parameter(name, value, now)
+    if SAVED in written:
+        saved = _saved(written[SAVED], queries)
+    defaults: dict[str, object] = {"limit": default_limit}
     if saved is not None:
         limit = (saved.items if is_feed else None) or default_limit
-        values = msgspec.structs.asdict(saved.story_filter(now, limit))
-    known = [name for name in PARAMETERS if not (is_feed and name == "order")]
-    written: dict[str, str] = {SAVED: saved_names[-1]} if saved_names else {}
-    for name, value in pairs:
-        if name == SAVED:
-            continue
-        if name in known:
-            if value.strip():
-                values[name] = read_parameter(name, value, now)
-                written[name] = value.strip()
-        elif not ignore_unknown:
-            raise UsageError(
-                f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
-            )
+        defaults = msgspec.structs.asdict(saved.story_filter(now, limit))
+    times = (written.get(n) or getattr(saved, n, "") for n in ("since", "until"))
     ordered = [(name, written[name]) for name in PARAMETERS if name in written]
-    times = (
-        written.get(name) or (getattr(saved, name) if saved else "")
-        for name in ("since", "until")
-    )
-    has_relative_time = any(is_relative(time) for time in times)
     return ParsedFilter(
-        filter=msgspec.convert(values, StoryFilter),
+        filter=msgspec.convert(defaults | values, StoryFilter),
         query_string=urlencode(ordered),
-        moves_with_clock=has_relative_time,
+        moves_with_clock=any(is_relative(time) for time in times),
         order=written.get("order", ORDERS[0]),
         saved=saved,
     )
@@ -110,24 +103,16 @@ def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:
 def filter_words(parsed: ParsedFilter) -> tuple[str, ...]:
     """Return what a filter selects, for titles of pages and feeds: `("Space", "3+ reports")`."""
     written = dict(parse_qsl(parsed.query_string))
-    named = (
-        written.get(name, "")
-        for name in ("topic", "name", "folder", "outlet", "query", "kind")
-    )
+    names = ("topic", "name", "folder", "outlet", "query", "kind")
+    words = [written.get(name, "") for name in names]
     language = written.get("language", "")
-    counted = (
-        f"{written[name]}+ {unit}"
-        for name, unit in (("min_reports", "reports"), ("min_outlets", "outlets"))
-        if written.get(name, "1") != "1"
-    )
-    times = (
-        f"{word} {written[word]}" for word in ("since", "until") if word in written
-    )
-    return tuple(
-        part
-        for part in (*named, LANGUAGE_NAMES.get(language, language), *counted, *times)
-        if part
-    )
+    words.append(LANGUAGE_NAMES.get(language, language))
+    for name, unit in (("min_reports", "reports"), ("min_outlets", "outlets")):
+        if written.get(name, "1") != "1":
+            words.append(f"{written[name]}+ {unit}")
+    spans = [name for name in ("since", "until") if name in written]
+    words += [f"{name} {written[name]}" for name in spans]
+    return tuple(filter(None, words))
 
 
 def search_bounds(story_filter: StoryFilter) -> SearchBounds:

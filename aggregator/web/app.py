@@ -16,6 +16,7 @@ from aggregator import __version__
 from aggregator.model.core import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.store.read.reader import StoryReader
+from aggregator.web import forms
 from aggregator.web.api import (
     articles,
     corrections,
@@ -28,7 +29,17 @@ from aggregator.web.api import (
 from aggregator.web.dependencies import NO_SERVICES, Services, Site
 from aggregator.web.feeds import routes as feeds
 from aggregator.web.health import probes
-from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_page
+from aggregator.web.pages import (
+    digest_page,
+    explanation_page,
+    front_page,
+    program_pages,
+    search_page,
+    source_page,
+    sources_page,
+    story_page,
+)
+from aggregator.web.pages.pages import Pages
 from aggregator.web.reader_api import routes as reader_api
 from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
 from aggregator.web.security.guard import RequestGuard
@@ -79,7 +90,7 @@ def create_app(
     app.add_middleware(
         GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5
     )
-    errors = _Errors(pages.Pages(site))
+    errors = _Errors(Pages(site))
 
     async def answer(request: Request, error: Exception) -> Response:  # in no thread
         return errors.answer(request, error)
@@ -114,7 +125,22 @@ def _api_routes(services: Services) -> Iterator[BaseRoute]:
 
 def _site_routes(site: Site) -> Iterator[BaseRoute]:
     """Yield the routes of pages, feeds and the Google Reader API."""
-    for module in (pages, forms, feeds, source_page, mark_forms, mute_forms):
+    for module in (
+        front_page,
+        story_page,
+        search_page,
+        digest_page,
+        sources_page,
+        program_pages,
+        explanation_page,
+        forms.sources,
+        forms.sign_in,
+        forms.corrections,
+        feeds,
+        source_page,
+        forms.marks,
+        forms.mutes,
+    ):
         yield from module.routes(site)
     if site.marks is not None:
         yield from reader_api.routes(site, site.marks)
@@ -123,7 +149,7 @@ def _site_routes(site: Site) -> Iterator[BaseRoute]:
 class _Errors:
     """Error responses in the format of the requested address: problem+json, one line, or a page."""
 
-    def __init__(self, page: pages.Pages) -> None:
+    def __init__(self, page: Pages) -> None:
         self._page = page
 
     def answer(self, request: Request, error: Exception) -> Response:

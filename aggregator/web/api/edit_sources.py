@@ -122,7 +122,7 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
 
     def work(body: bytes) -> Response:
         asked = json_body(request, body, ChangeSourceRequest, "a change of a source")
-        change(site, found(site, id), asked)
+        change(site, found_source(site, id), asked)
         return _shown(request, site, id)
 
     return await _done(request, site, work)
@@ -139,7 +139,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
 
     def work(_body: bytes) -> Response:
         config, database, _ = site.source_services
-        manage_sources.remove(config, database, found(site, id))
+        manage_sources.remove(config, database, found_source(site, id))
         return Response(status_code=204)
 
     return await _done(request, site, work)
@@ -204,7 +204,7 @@ def log_change(request: Request, act: str = "") -> None:
     )
 
 
-def found(site: Site, id_: str) -> Source:
+def found_source(site: Site, id_: str) -> Source:
     """Return the source with this id. Raises RefusedError (404)."""
     with site.source_services.database.read() as connection:
         source = source_with_id(connection, id_) if ID.fullmatch(id_) else None

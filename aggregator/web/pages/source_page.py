@@ -10,11 +10,11 @@ from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
 from aggregator.store.read.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
-from aggregator.web.api.edit_sources import found
+from aggregator.web.api.edit_sources import found_source
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.excerpts.single_articles import bounded_article
 from aggregator.web.excerpts.sources import bounded_source
-from aggregator.web.pages.forms import interval_as_typed
+from aggregator.web.forms.sources import interval_as_typed
 from aggregator.web.pages.pages import Pages
 from aggregator.web.parameters import whole_number
 from aggregator.web.security.visit import may_edit
@@ -63,7 +63,7 @@ def _form_values(site: Site, request: Request, source_id: str) -> dict[str, obje
     """Return what the form shows that changes a source; `stored` is None for those who may not."""
     if site.sources is None or not may_edit(request):
         return {"stored": None}
-    stored = found(site, source_id)
+    stored = found_source(site, source_id)
     with site.source_services.database.read() as connection:
         access = typed_access(connection, source_id)
     return {

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from aggregator.store.read.read_marks import OWNER, ReadMarks, reader_name
 from aggregator.store.stories.api_tokens import TOKEN_PREFIX
 from aggregator.web.dependencies import Site, run_in
-from aggregator.web.pages.forms import NO_STORE
+from aggregator.web.forms.posted_form import NO_STORE
 from aggregator.web.reader_api import items, lists, marks, subscriptions
 from aggregator.web.reader_api.fields import Fields, read_fields
 from aggregator.web.reader_api.session import Session

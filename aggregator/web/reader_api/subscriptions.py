@@ -8,7 +8,7 @@ from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.web.api.edit_sources import (
     ChangeSourceRequest,
     change,
-    found,
+    found_source,
     log_change,
 )
 from aggregator.web.reader_api.fields import Fields, single
@@ -44,7 +44,7 @@ def edit_subscription(session: Session, fields: Fields) -> str:
     if act == "subscribe":
         _add(session, stream, SourceOptions(name=title, folder=into))
         return "OK"
-    source = found(session.site, stream.removeprefix(FEED))
+    source = found_source(session.site, stream.removeprefix(FEED))
     if act == "unsubscribe":
         config, database, _ = session.site.source_services
         manage_sources.remove(config, database, source)

@@ -16,7 +16,7 @@ from aggregator import __version__
 from aggregator.model.core import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import forms
+from aggregator.web import forms, probes
 from aggregator.web.api import (
     articles,
     corrections,
@@ -28,7 +28,6 @@ from aggregator.web.api import (
 )
 from aggregator.web.dependencies import NO_SERVICES, Services, Site
 from aggregator.web.feeds import routes as feeds
-from aggregator.web.health import probes
 from aggregator.web.pages import (
     digest_page,
     explanation_page,

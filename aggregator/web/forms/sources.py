@@ -16,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.config.settings import duration_as_typed
 from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.errors import UsageError
@@ -31,6 +30,7 @@ from aggregator.web.api.edit_sources import (
 from aggregator.web.dependencies import Site, run_in
 from aggregator.web.forms.posted_form import NO_STORE, Fields, Handler, posted_form
 from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.source_page import interval_as_typed
 from aggregator.web.security.visit import may_edit
 
 ENTRIES_SHOWN = 5  # in a preview
@@ -183,11 +183,6 @@ def _access_fields(fields: Fields) -> dict[str, str]:
     """Return the fields of a form that say how a source is asked, which are seldom filled in."""
     names = (*_HEADER_FIELDS, *_SELECTOR_FIELDS)
     return {name: value for name in names if (value := fields.get(name, ""))}
-
-
-def interval_as_typed(source: Source) -> str:
-    """Return the interval as it is typed; "" for the configured one."""
-    return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""
 
 
 def _to_sources(**done: str | int) -> Response:

@@ -6,15 +6,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.config.settings import duration_as_typed
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
+from aggregator.store.intake.sources import Source
 from aggregator.store.read.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.excerpts.single_articles import bounded_article
 from aggregator.web.excerpts.sources import bounded_source
-from aggregator.web.forms.sources import interval_as_typed
 from aggregator.web.pages.pages import Pages
 from aggregator.web.parameters import whole_number
 from aggregator.web.security.visit import may_edit
@@ -83,3 +84,8 @@ def _read_entries(
     if seen_by is not None and view is not None:
         wanted = wanted._replace(marked_by=(seen_by[1], view))
     return site.reader.source_entries(source_id, wanted)
+
+
+def interval_as_typed(source: Source) -> str:
+    """Return the interval as it is typed; "" for the configured one."""
+    return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""

@@ -155,10 +155,8 @@ class _Tools:
         }
         wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
         page = self._reader.stories(wanted.filter)
-        shown = (
-            for_reader(story, None, self._access, self._words)[0]
-            for story in page.stories
-        )
+        access, words = self._access, self._words
+        shown = [for_reader(s, None, access, words)[0] for s in page.stories]
         return story_json.page_of(shown, next_of(page.next, began))
 
     def story(self, id: _Id) -> story_json.WholeStoryJson:

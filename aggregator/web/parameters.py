@@ -1,8 +1,6 @@
 """The query parameters of a list of stories: their schemas, and how their texts are read."""
 
 import datetime as dt
-from collections.abc import Callable, Collection
-from functools import partial
 from typing import Any, NamedTuple
 
 from aggregator.config.messages import parse_end, parse_moment
@@ -29,35 +27,9 @@ def up_to(most: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": 1, "maximum": most}
 
 
-def _text(value: str, _now: dt.datetime) -> str:
-    if len(value) > MAX_TEXT_CHARS or "\x00" in value:
-        raise UsageError(
-            f"is longer than {MAX_TEXT_CHARS} characters or contains a NUL"
-        )
-    return value.strip()
-
-
 def whole_number(text: str) -> int | None:
     """Return the value of a text of one to nine digits; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
-
-
-def number_up_to(most: int, text: str) -> int:
-    """Return a whole number from 1 to `most`. Raises UsageError."""
-    number = whole_number(text)
-    if not number or number > most:
-        raise UsageError(f"must be a whole number from 1 to {most}")
-    return number
-
-
-def _number(most: int) -> Callable[[str, dt.datetime], int]:
-    return lambda value, _now: number_up_to(most, value)
-
-
-def _one_of(words: Collection[str], value: str, _now: dt.datetime) -> str:
-    if value.strip() not in words:
-        raise UsageError(f"must be one of {', '.join(words)}")
-    return value.strip()
 
 
 # Of `next`, with the cursor of the database
@@ -110,19 +82,32 @@ PARAMETERS: dict[str, Parameter] = {
         {"type": "string"}, "a saved query; other parameters override its values"
     ),
 }
-_READERS: dict[str, Callable[[str, dt.datetime], object]] = {
-    "since": parse_moment,
-    "until": parse_end,
-    "min_outlets": _number(1000),
-    "min_reports": _number(1000),
-    "kind": partial(_one_of, KINDS),
-    "order": partial(_one_of, ORDERS),
-    "limit": _number(MAX_LIMIT),
-}  # of the others `_text`
 
 
 def read_parameter(name: str, value: str, now: dt.datetime) -> object:
+    """Return the value of a parameter of a list of stories. Raises UsageError with its name."""
     try:
-        return _READERS.get(name, _text)(value, now)
+        return _value(name, value, now)
     except UsageError as error:
         raise UsageError(f"{name} {error}: {value[:40]!r}") from None
+
+
+def _value(name: str, text: str, now: dt.datetime) -> object:
+    if name == "since":
+        return parse_moment(text, now)
+    if name == "until":
+        return parse_end(text, now)
+    schema = PARAMETERS[name].schema
+    if schema["type"] == "integer":
+        number, most = whole_number(text), schema["maximum"]
+        if not number or number > most:
+            raise UsageError(f"must be a whole number from 1 to {most}")
+        return number
+    words = [word for word in schema.get("enum", ()) if word]
+    if words and text.strip() not in words:
+        raise UsageError(f"must be one of {', '.join(words)}")
+    if len(text) > MAX_TEXT_CHARS or "\x00" in text:
+        raise UsageError(
+            f"is longer than {MAX_TEXT_CHARS} characters or contains a NUL"
+        )
+    return text.strip()

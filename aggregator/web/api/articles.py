@@ -104,9 +104,8 @@ def explain(request: Request, site: OfSite) -> Response:
 
     Shares are logits; the score is their sum plus `bias`.
     """
-    article, other = (
-        request.query_params.get(name, "").strip() for name in _EXPLAIN_PARAMETERS
-    )
+    article = request.query_params["article"].strip()
+    other = request.query_params.get("other", "").strip()
     for name, value in (("article", article), ("other", other)):
         if value and not _ID_OR_ADDRESS.fullmatch(value):
             raise UsageError(

@@ -216,17 +216,17 @@ def found_source(site: Site, id_: str) -> Source:
 def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     """Change a source. Raises ConflictError for one of config.yaml, UsageError for an invalid value."""
     config, database, _ = site.source_services
-    chosen: dict[str, str | int | None] = {
-        name: manage_sources.given(value or "")
-        for name, value in (("name", asked.name), ("folder", asked.folder))
-        if value is not UNSET
-    }
+    chosen: dict[str, str | int | None] = {}
+    if asked.name is not UNSET:
+        chosen["name"] = manage_sources.given(asked.name or "")
+    if asked.folder is not UNSET:
+        chosen["folder"] = manage_sources.given(asked.folder or "")
     if asked.interval is not UNSET:
         seconds = manage_sources.interval_of(asked.interval)
-        chosen["interval_seconds"] = (
-            config.fetch.interval if seconds is None else seconds
-        )
         chosen["has_own_interval"] = seconds is not None
+        if seconds is None:
+            seconds = config.fetch.interval
+        chosen["interval_seconds"] = seconds
     if chosen:
         manage_sources.change(config, database, source, **chosen)
     if asked.paused is True:

@@ -110,9 +110,7 @@ class PushEndpoint(TokenStore):
             connection,
             entries,
             seen=[now] * len(entries),
-            wants_page=[
-                self._fetch_pages and entry.authority == "page" for entry in entries
-            ],
+            wants_page=[self._fetch_pages and e.authority == "page" for e in entries],
             bump_by_clock=True,
         ).accepted
         results = iter(accepted)

@@ -65,13 +65,10 @@ def _raw_records(
             record[:most] if isinstance(record, list) else [record], start=1
         )
         return
-    numbered_lines = (
-        (number, line)
-        for number, line in enumerate(body.split(b"\n"), start=first_line)
-        if line.strip(_BLANK)
-    )
-    for _, numbered in zip(range(most), numbered_lines, strict=False):
-        yield numbered
+    for number, line in enumerate(body.split(b"\n"), start=first_line):
+        if line.strip(_BLANK) and most > 0:
+            most -= 1
+            yield number, line
 
 
 def _whole(data: bytes) -> list[Any] | dict[str, Any]:
@@ -110,10 +107,8 @@ _FIELD_DESCRIPTIONS: dict[str, str] = {
 # All ranges of letters and digits, as Python has no \p{Letter} of JavaScript, and the controls that are read
 # as ƒ ˆ Š Œ Ž š œ ž Ÿ of Windows-1252. Beyond are extinct scripts and rare Han, and who reads JSON as YAML
 # fails at their escapes.
-_LETTERS = "".join(
-    f"{run[0]}-{run[-1]}"
-    for run in re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000))))
-)
+_RUNS = re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000))))
+_LETTERS = "".join(f"{run[0]}-{run[-1]}" for run in _RUNS)
 _TEXT_OR_NUMBER = named(
     "TextOrNumber",
     {

@@ -21,11 +21,10 @@ class Allowance:
         self.all_words = words  # for the headline
         # For one article
         self.words = words if is_current else max(0, words - count_words(story.title))
-        self.whole = frozenset(
-            a.id
-            for a in story.articles
-            if whole_allowed and not (a.noarchive or a.nosnippet or a.tdm_reserved)
-        )
+        self.whole = set()
+        for a in story.articles:
+            if whole_allowed and not (a.noarchive or a.nosnippet or a.tdm_reserved):
+                self.whole.add(a.id)
         self._articles = {article.id: article for article in story.articles}
         self._shown: dict[str, list[str]] = {}
         self._left: dict[str, int] = {}  # filled by `_left_of`
@@ -37,18 +36,19 @@ class Allowance:
 
     def allows(self, text: str, *articles: str) -> bool:
         """Return whether `text`, which rests on all of `articles`, may be shown; if so, count its words."""
-        limited = [
-            id_
-            for id_ in articles
-            if id_ not in self.whole
-            and not any(text in shown for shown in self._shown_of(id_))
-        ]
+        limited = [id_ for id_ in articles if self._is_new(text, id_)]
         needed = count_words(text) if limited else 0
         if any(needed > self._free(id_) for id_ in limited):
             return False
         for id_ in limited:
             self._take(id_, text, needed)
         return True
+
+    def _is_new(self, text: str, article: str) -> bool:
+        """Return whether the article is limited, and `text` was not shown of it."""
+        if article in self.whole:
+            return False
+        return not any(text in shown for shown in self._shown_of(article))
 
     def cut(self, text: str, *articles: str) -> str:
         """Return the beginning of `text` that may be shown, and count its words for each of `articles`."""
@@ -72,9 +72,10 @@ class Allowance:
     def _left_of(self, article: str) -> int:
         if article not in self._left:
             view = self._articles.get(article)
-            is_free = view is not None and not view.nosnippet
-            title = count_words(view.title) if view is not None and is_free else 0
-            self._left[article] = max(0, self.words - title) if is_free else 0
+            left = 0
+            if view is not None and not view.nosnippet:
+                left = max(0, self.words - count_words(view.title))
+            self._left[article] = left
         return self._left[article]
 
     def _shown_of(self, article: str) -> list[str]:
@@ -91,19 +92,17 @@ class Allowance:
             self._left[id_] = max(0, self._left_of(id_) - words)
 
 
-def _related(articles: tuple[ArticleView, ...]) -> dict[str, tuple[str, ...]]:
-    """Return, for each article with copies or excerpts in the story, the articles of the same text.
+def _related(articles: tuple[ArticleView, ...]) -> dict[str, list[str]]:
+    """Return, for each article, the articles of the same text: an original, its copies and excerpts.
 
     Articles with `nosnippet` are left out: a reprint with `nosnippet` does not restrict its original.
     """
     groups: dict[str, list[str]] = {}
     for article in articles:
-        if article.nosnippet:
-            continue
-        groups.setdefault(article.copy_of or article.id, []).append(article.id)
-    return {
-        id_: tuple(group)
-        for group in groups.values()
-        if len(group) > 1
-        for id_ in group
-    }
+        if not article.nosnippet:
+            original = article.copy_of or article.id
+            groups.setdefault(original, []).append(article.id)
+    related: dict[str, list[str]] = {}
+    for group in groups.values():
+        related.update(dict.fromkeys(group, group))
+    return related

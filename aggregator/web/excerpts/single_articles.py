@@ -1,5 +1,6 @@
 """The excerpt limit of single articles, search hits and explanations."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -24,14 +25,10 @@ def bounded_article(detail: ArticleDetail, access: Access, words: int) -> Articl
     if access == "owner" or (access == "all" and not is_restricted):
         return detail
     title = first_words(article.title, words)
-    copies = tuple(
-        replace(copy, title=first_words(copy.title, words)) for copy in detail.copies
-    )
+    copies = tuple(replace(c, title=first_words(c.title, words)) for c in detail.copies)
     # The copies contain the lead, too, and each has its own title.
-    longest = max(
-        count_words(each)
-        for each in (title, *(c.title for c in copies if not c.nosnippet))
-    )
+    titles = [title, *(copy.title for copy in copies if not copy.nosnippet)]
+    longest = max(count_words(each) for each in titles)
     left = 0 if article.nosnippet else max(0, words - longest)
     shown = without_text(article, title, first_words(article.lead, left))
     return replace(
@@ -63,16 +60,15 @@ def bounded_results(
     """Limit search results; the headline of a story may be the title of one of its hits."""
     if access == "owner":
         return results
-    stories = tuple(
-        replace(
-            story,
-            title=first_words(story.title, words // 2),
-            hits=tuple(_bounded_hit(hit, words) for hit in story.hits),
-        )
-        for story in results.stories
-    )
-    hits = tuple(_bounded_hit(hit, words) for hit in results.hits)
-    return replace(results, hits=hits, stories=stories)
+    stories = []
+    for story in results.stories:
+        title = first_words(story.title, words // 2)
+        stories.append(replace(story, title=title, hits=_hits(story.hits, words)))
+    return replace(results, hits=_hits(results.hits, words), stories=tuple(stories))
+
+
+def _hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
+    return tuple(_bounded_hit(hit, words) for hit in hits)
 
 
 def bounded_explanation(

@@ -32,12 +32,13 @@ def bounded_source(source: SourceView, access: Access) -> SourceView:
     The owner sees them without such secrets, because a token of scope read is not for them.
     """
     if access == "owner":
-        hidden = dict.fromkeys(("url", "polled_url", "problem"), redact_address)
-        hidden |= dict.fromkeys(("name", "site_url"), redact)
-        texts = {name: getattr(source, name) for name in hidden}
         return replace(
             source,
-            **{name: text and hidden[name](text) for name, text in texts.items()},
+            name=redact(source.name),
+            site_url=source.site_url and redact(source.site_url),
+            url=source.url and redact_address(source.url),
+            polled_url=redact_address(source.polled_url),
+            problem=source.problem and redact_address(source.problem),
         )
     name = source.name
     if name == source.url or "://" in name:  # the host, or the last part of a path

@@ -1,12 +1,17 @@
 """The excerpt limit of stories, with what they show, and of feed items."""
 
 from collections.abc import Collection, Iterable
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aggregator.model.core import ArticleView, Passage, StoryText, StoryView
+from aggregator.model.core import (
+    ArticleView,
+    LinkedStory,
+    Passage,
+    StoryText,
+    StoryView,
+)
 from aggregator.model.read_model import (
     MachineSummary,
 )
@@ -42,18 +47,17 @@ def for_reader_with_summary(
     allowance = Allowance(story, words, whole_allowed=access == "all")
     # The lead goes first: the summary is its beginning.
     bounded_text = _bounded_text(text, allowance) if text else None
-    bounded_story = _bounded_story(story, allowance)
-    articles = tuple(
-        _bounded_article(article, allowance) for article in bounded_story.articles
+    bounded = replace(
+        story,
+        summary=_bounded_summary(story, allowance),
+        title=first_words(story.title, words),
+        articles=tuple(_bounded_article(a, allowance) for a in story.articles),
     )
-    bounded = replace(bounded_story, articles=articles)
     if summarised is not None:
-        allowed = tuple(
-            sentence
-            for sentence in summarised.sentences
-            if allowance.allows(sentence.text, *sentence.article_ids)
+        sentences = tuple(
+            s for s in summarised.sentences if allowance.allows(s.text, *s.article_ids)
         )
-        summarised = replace(summarised, sentences=allowed) if allowed else None
+        summarised = replace(summarised, sentences=sentences) if sentences else None
     return _with_linked_titles(bounded, words), bounded_text, summarised
 
 
@@ -63,12 +67,12 @@ def _of_members(
     """Return the sentences that rest on articles of the story, which a correction may have moved."""
     if summarised is None:
         return None
-    kept = [
-        replace(sentence, article_ids=named)
-        for sentence in summarised.sentences
-        if (named := tuple(id_ for id_ in sentence.article_ids if id_ in ids))
-    ]
-    return replace(summarised, sentences=tuple(kept)) if kept else None
+    sentences = []
+    for sentence in summarised.sentences:
+        known = tuple(id_ for id_ in sentence.article_ids if id_ in ids)
+        if known:
+            sentences.append(replace(sentence, article_ids=known))
+    return replace(summarised, sentences=tuple(sentences)) if sentences else None
 
 
 def for_item(
@@ -81,29 +85,31 @@ def for_item(
     allowance = Allowance(story, words, whole_allowed=False)
     bounded_text = _bounded_text(text, allowance) if text else None
     has_lead = bounded_text is not None and bool(bounded_text.lead)
-    summary = "" if has_lead else _bounded_story(story, allowance).summary
+    articles = []
+    for article in story.articles:
+        title = first_words(article.title, allowance.words)
+        articles.append(without_text(article, title))
     bounded = replace(
         story,
         title=first_words(story.title, words),
-        summary=summary,
-        articles=tuple(
-            without_text(article, first_words(article.title, allowance.words))
-            for article in story.articles
-        ),
+        summary="" if has_lead else _bounded_summary(story, allowance),
+        articles=tuple(articles),
     )
     return _with_linked_titles(bounded, words), bounded_text
 
 
 def _with_linked_titles(story: StoryView, words: int) -> StoryView:
     """Limit the headlines of other stories."""
-    earlier, later, related = (
-        tuple(
-            replace(linked_story, title=first_words(linked_story.title, words))
-            for linked_story in linked
-        )
-        for linked in (story.earlier, story.later, story.related)
+    return replace(
+        story,
+        earlier=_linked(story.earlier, words),
+        later=_linked(story.later, words),
+        related=_linked(story.related, words),
     )
-    return replace(story, earlier=earlier, later=later, related=related)
+
+
+def _linked(stories: Iterable[LinkedStory], words: int) -> tuple[LinkedStory, ...]:
+    return tuple(replace(s, title=first_words(s.title, words)) for s in stories)
 
 
 def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:
@@ -112,23 +118,20 @@ def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleVie
     return replace(article, title=title, lead=lead, text="", html=None, media=media)
 
 
-def _bounded_story(story: StoryView, allowance: Allowance) -> StoryView:
-    sources = tuple(
-        a.id
-        for a in story.articles
-        if story.summary and story.summary in (a.lead + "\n" + a.text)
-    )
+def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
+    for article in story.articles:
+        if story.summary and story.summary in f"{article.lead}\n{article.text}":
+            return allowance.cut(story.summary, article.id)
     parts = _summary_parts(story)
-    if sources:
-        summary = allowance.cut(story.summary, sources[0])
-    elif parts:
-        summary = " ".join(
-            takewhile(bool, (allowance.cut(text, article) for article, text in parts))
-        )
-    else:
-        summary = allowance.cut(story.summary, *(a.id for a in story.articles))
-    title = first_words(story.title, allowance.all_words)
-    return replace(story, title=title, summary=summary)
+    if not parts:
+        return allowance.cut(story.summary, *(a.id for a in story.articles))
+    sentences = []
+    for article_id, text in parts:
+        sentence = allowance.cut(text, article_id)
+        if not sentence:
+            break
+        sentences.append(sentence)
+    return " ".join(sentences)
 
 
 def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
@@ -158,16 +161,10 @@ def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
         text,
         title=first_words(text.title, allowance.all_words),
         lead=_bounded_lead(text.lead, allowance),
-        openings=tuple(
-            opening for opening in text.openings if allowance.shows(opening)
-        ),
-        versions=tuple(
-            passage for passage in text.versions if allowance.shows(passage)
-        ),
+        openings=tuple(o for o in text.openings if allowance.shows(o)),
+        versions=tuple(v for v in text.versions if allowance.shows(v)),
         quotations=tuple(
-            quotation
-            for quotation in text.quotations
-            if allowance.allows(quotation.text, *quotation.article_ids)
+            q for q in text.quotations if allowance.allows(q.text, *q.article_ids)
         ),
     )
 

@@ -43,11 +43,7 @@ class Item(FrozenStruct):
     @property
     def enclosed(self) -> Enclosure | None:
         """The first one that is no picture: feed readers offer enclosures for download or playing."""
-        others = (
-            medium
-            for medium in self.media
-            if not medium.is_image and mime_type(medium.type)
-        )
+        others = (m for m in self.media if not m.is_image and mime_type(m.type))
         return next(
             (medium for medium in others if _DOTTED_HOST.match(medium.url)), None
         )
@@ -94,17 +90,15 @@ def channel(
     `self_url` is its address, with filters and without a token.
     """
     query = f"?{parsed.query_string}" if parsed.query_string else ""
-    page_query = "&".join(
-        part
-        for part in (f"{SAVED}={named.name}" if named else "", parsed.query_string)
-        if part
-    )
+    page_query = query
+    if named is not None:
+        page_query = f"?{SAVED}={named.name}&{parsed.query_string}".rstrip("&")
     ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
     return Channel(
         id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
         title=_title(named or parsed.saved, parsed, settings),
         about=_ABOUT,
-        home_url=f"{settings.base_url}/" + (f"?{page_query}" if page_query else ""),
+        home_url=f"{settings.base_url}/{page_query}",
         self_url=self_url,
         language=_language(ordered),
         items=ordered,
@@ -125,8 +119,4 @@ def _title(
 def _language(items: tuple[Item, ...]) -> str:
     """Return the most frequent language of the items, of several the first by name; "en" if none is known."""
     counts = Counter(i.language for i in items if i.language)
-    return (
-        min(counts, key=lambda language: (-counts[language], language))
-        if counts
-        else "en"
-    )
+    return min(counts, key=lambda tag: (-counts[tag], tag), default="en")

@@ -56,18 +56,19 @@ def digest_channel(
         home_url=settings.base_url + DIGEST,
         self_url=self_url,
         language="en",
-        items=tuple(
-            Item(
-                id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
-                url=settings.base_url + DIGEST,
-                title=digest_title(digest, settings),
-                html=digest_html(digest, settings),
-                summary=_period(digest),
-                updated=digest.until,
-                published=digest.until,
-            )
-            for digest in digests
-        ),
+        items=tuple(_item(digest, settings) for digest in digests),
+    )
+
+
+def _item(digest: Digest, settings: PublishSettings) -> Item:
+    return Item(
+        id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
+        url=settings.base_url + DIGEST,
+        title=digest_title(digest, settings),
+        html=digest_html(digest, settings),
+        summary=_period(digest),
+        updated=digest.until,
+        published=digest.until,
     )
 
 

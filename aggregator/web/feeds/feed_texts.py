@@ -68,12 +68,13 @@ def feed_url(url: str | None) -> str | None:
         return None
     if not re.fullmatch(r"[A-Za-z0-9._-]+", host):
         return None  # an IPv6 address
-    quoted = (
-        quote(part, safe=_UNQUOTED)
-        for part in (parts.path, parts.query, parts.fragment)
-    )
-    path, query, fragment = (_BAD_ESCAPE.sub("%25", part) for part in quoted)
-    return urlunsplit((parts.scheme.lower(), host + port, path or "/", query, fragment))
+    path = _quoted(parts.path) or "/"
+    query, fragment = _quoted(parts.query), _quoted(parts.fragment)
+    return urlunsplit((parts.scheme.lower(), host + port, path, query, fragment))
+
+
+def _quoted(part: str) -> str:
+    return _BAD_ESCAPE.sub("%25", quote(part, safe=_UNQUOTED))
 
 
 def mime_type(text: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from jinja2 import Template
 
+from aggregator.model.core import Enclosure
 from aggregator.web.feeds.channel import MEDIA_TYPES, Channel, Format, Item
 from aggregator.web.feeds.feed_texts import (
     feed_text,
@@ -64,16 +65,7 @@ def jsonfeed(channel: Channel) -> bytes:
 
 def _json_item(item: Item) -> dict[str, Any]:
     pictures = [medium.url for medium in item.media if medium.is_image]
-    attachments = [
-        _present(
-            url=medium.url,
-            mime_type=medium.type,
-            title=medium.title,
-            size_in_bytes=medium.length_bytes,
-        )
-        for medium in item.media
-        if mime_type(medium.type)
-    ]
+    attachments = [_attachment(m) for m in item.media if mime_type(m.type)]
     return _present(
         id=item.id,
         url=item.url,
@@ -87,6 +79,15 @@ def _json_item(item: Item) -> dict[str, Any]:
         authors=[{"name": name} for name in item.authors],
         language=item.language,
         attachments=attachments,
+    )
+
+
+def _attachment(medium: Enclosure) -> dict[str, Any]:
+    return _present(
+        url=medium.url,
+        mime_type=medium.type,
+        title=medium.title,
+        size_in_bytes=medium.length_bytes,
     )
 
 

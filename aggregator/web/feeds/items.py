@@ -71,12 +71,12 @@ def with_whole_articles(
     """Return the stories, those of one report with its text and HTML."""
     alone = [story.id for story in stories if story.report_count == 1]
     whole = reader.articles_of(alone, "text", "html")
-    return tuple(
-        replace(story, articles=tuple(with_originals(whole[story.id])))
-        if whole.get(story.id)
-        else story
-        for story in stories
-    )
+    shown = []
+    for story in stories:
+        if articles := whole.get(story.id):
+            story = replace(story, articles=tuple(with_originals(articles)))  # noqa: PLW2901
+        shown.append(story)
+    return tuple(shown)
 
 
 def _stories(reader: StoryReader, story_filter: StoryFilter) -> list[StoryView]:
@@ -116,10 +116,11 @@ def story_items(
     target of items.
     """
     opens_article = (link or settings.link) == "article"
-    return tuple(
-        _item(story, rendered.get(story.id), settings, opens_article, are_whole)
-        for story in stories
-    )
+    items = []
+    for story in stories:
+        text = rendered.get(story.id)
+        items.append(_item(story, text, settings, opens_article, are_whole))
+    return tuple(items)
 
 
 # All formats share it, and of a feed that changed most stories are as they were
@@ -157,27 +158,15 @@ def _item(
 def best_article(articles: tuple[ArticleView, ...]) -> ArticleView | None:
     """Return the article to link to: the newest report that is no copy, else the newest with an address."""
     linked = [article for article in articles if feed_url(article.url)]
-    reports = [
-        article
-        for article in linked
-        if article.role in COUNTED_ROLES and article.copy_of is None
-    ]
-    return max(
-        reports or linked,
-        key=lambda article: (article.effective_at, article.id),
-        default=None,
-    )
+    counted = [a for a in linked if a.role in COUNTED_ROLES and a.copy_of is None]
+    return max(counted or linked, key=lambda a: (a.effective_at, a.id), default=None)
 
 
 def outlets_of(articles: Iterable[ArticleView]) -> tuple[str, ...]:
     """Return the first NAMED_OUTLETS outlets, reports before copies, without duplicates."""
     ordered = sorted(articles, key=lambda article: article.copy_of is not None)
-    names = list(
-        dict.fromkeys(
-            feed_title(article.outlet) for article in ordered if article.outlet
-        )
-    )
-    return tuple(name for name in names if name)[:NAMED_OUTLETS]
+    names = dict.fromkeys(feed_title(article.outlet or "") for article in ordered)
+    return tuple(filter(None, names))[:NAMED_OUTLETS]
 
 
 def media_of(

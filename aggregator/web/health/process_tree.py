@@ -24,11 +24,9 @@ def process_tree() -> ProcessTree:
     """Return the current values (Linux); 0 for those that the system does not have."""
     threads = _names_in(Path("/proc/self/task"))
     # Each thread lists the processes that it started.
-    children = {
-        pid
-        for thread in threads
-        for pid in _read(Path(f"/proc/self/task/{thread}/children")).split()
-    }
+    children: set[str] = set()
+    for thread in threads:
+        children.update(_read(Path(f"/proc/self/task/{thread}/children")).split())
     sizes = [size for size in map(_resident, children) if size]
     return ProcessTree(
         _resident("self"), sum(sizes), len(sizes), open_files(), len(threads)

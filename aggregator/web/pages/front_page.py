@@ -180,10 +180,9 @@ class FrontPages:
         title = first_words(story.title, words)
         left = max(0, words - count_words(title))
         titles = tuple(
-            replace(other, title=first_words(other.title, left))
-            for other in story.titles
+            replace(t, title=first_words(t.title, left)) for t in story.titles
         )
-        longest = max((count_words(other.title) for other in titles), default=0)
+        longest = max((count_words(t.title) for t in titles), default=0)
         summary = first_words(story.summary, max(0, left - longest))
         return replace(story, title=title, summary=summary, titles=titles, picture=None)
 

@@ -122,10 +122,8 @@ def feed_links(settings: PublishSettings) -> list[tuple[str, str]]:
     ]
     if settings.digest_stories:
         links.append((f"{settings.title}: digest", "/feeds/digest.atom"))
-    return links + [
-        (query.title or query.name, f"/feeds/{query.name}.atom")
-        for query in settings.queries
-    ]
+    queries = settings.queries
+    return links + [(q.title or q.name, f"/feeds/{q.name}.atom") for q in queries]
 
 
 def typed_text(request: Request, name: str, most: int = MAX_TEXT_CHARS) -> str:

@@ -41,9 +41,8 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     number = max(1, whole_number(request.query_params.get("page", "")) or 1)
     entries = _read_entries(site, request, source.id, number, view)
     words = site.settings.excerpt_words
-    shown = [
-        bounded_article(entry, access, words) for entry in entries[:ENTRIES_A_PAGE]
-    ]
+    listed = entries[:ENTRIES_A_PAGE]
+    shown = [bounded_article(entry, access, words) for entry in listed]
     return pages.page(
         request,
         "source.html",

@@ -50,9 +50,8 @@ class Session:
         self.access = site.access(request)
         self.folders = site.reader.folders()
         # Those that are labels: not called as a folder
-        self.queries = [
-            query for query in site.settings.queries if query.name not in self.folders
-        ]
+        queries = site.settings.queries
+        self.queries = [query for query in queries if query.name not in self.folders]
         self._mutes = site.mutes(request)
 
     @property

@@ -38,15 +38,13 @@ def is_at_this_machine(request: HTTPConnection) -> bool:
 
     Simple proxies add no header but use HTTP/1.0, which current browsers and feed readers do not.
     """
-    is_forwarded = (
-        bool(request.scope.get(CAME_BY_PROXY))
-        or request.scope.get("http_version") != "1.1"
-        or any(
-            name.replace("_", "-").startswith(_FORWARDING) for name in request.headers
-        )
-    )
     host = _host_name(request.headers.get("host", ""))
-    return is_from_loopback(request) and is_loopback(host) and not is_forwarded
+    if not is_from_loopback(request) or not is_loopback(host):
+        return False
+    if CAME_BY_PROXY in request.scope or request.scope.get("http_version") != "1.1":
+        return False
+    names = [name.replace("_", "-") for name in request.headers]
+    return not any(name.startswith(_FORWARDING) for name in names)
 
 
 def is_from_loopback(request: HTTPConnection) -> bool:

@@ -188,11 +188,8 @@ class WebhookDispatcher:
         ids = {change.story for change in changes}
         if story_filter is not None:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)
-        recent = [
-            change
-            for change in changes
-            if change.story in ids and change.at - change.updated <= story_list.OLD_NEWS
-        ]
+        recent = [change for change in changes if change.story in ids]
+        recent = [c for c in recent if c.at - c.updated <= story_list.OLD_NEWS]
         if isinstance(hook, webhooks.Notification):
             return _to_notify(connection, hook, recent)
         return _with_merges(connection, hook, changes, recent)

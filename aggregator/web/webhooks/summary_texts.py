@@ -47,9 +47,7 @@ def input_of(
             outlets[article.id] = article.outlet
             titles[article.title] = limited.title
     lead = [passage for passage in bounded.lead if passage.article_id in outlets]
-    openings = [
-        opening for opening in bounded.openings if opening.article_id in outlets
-    ]
+    openings = [o for o in bounded.openings if o.article_id in outlets]
     quotations = []
     for quotation in bounded.quotations:
         ids = tuple(id_ for id_ in quotation.article_ids if id_ in outlets)
@@ -67,9 +65,7 @@ def input_of(
             "story": story.id,
             "title": title,
             "language": story.language,
-            "articles": [
-                {"id": id_, "outlet": outlets[id_]} for id_ in sorted(sources)
-            ],
+            "articles": [{"id": i, "outlet": outlets[i]} for i in sorted(sources)],
             "lead": lead,
             "openings": openings,
             "quotations": quotations,

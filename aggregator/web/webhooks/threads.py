@@ -100,10 +100,11 @@ class WebhookThreads:
     def join(self, seconds: float) -> int:
         """Wait up to `seconds` for the threads; return how many did not end."""
         deadline = time.monotonic() + seconds
-        return sum(
-            is_left_behind(thread, deadline - time.monotonic())
-            for thread in self._threads
-        )
+        left_behind = 0
+        for thread in self._threads:
+            if is_left_behind(thread, deadline - time.monotonic()):
+                left_behind += 1
+        return left_behind
 
     def _fill(self) -> None:
         def step() -> float:

@@ -49,7 +49,7 @@ from aggregator.web.settings import PublishSettings
 
 # For smaller bodies the headers cost more than compression saves
 COMPRESSED_FROM_BYTES = 1024
-# Of pages; else HTTP's phrase
+# Other pages of errors have HTTP's phrase as heading.
 _HEADINGS = {400: "Invalid address", 503: "The database does not answer"}
 # Otherwise an environment variable could send addresses and errors to another server.
 NO_TELEMETRY: TelemetryConfig = {

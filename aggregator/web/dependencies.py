@@ -1,4 +1,4 @@
-"""What all routes share: the story reader, the settings, access rights, and conditional requests (ETag)."""
+"""The things that all routes share: the story reader, the settings, access rights, and conditional requests (ETag)."""
 
 import datetime as dt
 import hashlib
@@ -44,7 +44,7 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 
 
 class Services(NamedTuple):
-    """What a server has beside stories; without one there are no routes of it.
+    """The services of a server beside stories; without one there are no routes of it.
 
     Without `push`, a `PushEndpoint`, no token is valid; without `watch`, the health of the daemon,
     `/healthz` is the only health check; `marks` are for the owner on pages and for the Google Reader API.
@@ -76,9 +76,9 @@ class Site:
         self.editor = services.editor
         self.sources = services.sources
         self.marks = services.marks
-        # Threads that change sources
+        # These threads change sources.
         self.changing = CapacityLimiter(_CHANGING_AT_ONCE)
-        # That find a feed, which may last a minute
+        # These threads find a feed, which may last a minute.
         self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)
         self.settings = settings
         self.clock = clock
@@ -90,7 +90,7 @@ class Site:
 
     @property
     def source_services(self) -> SourceServices:
-        """What sources are changed with; only routes that exist with it ask."""
+        """The means to change sources; only routes that exist with them ask."""
         assert self.sources is not None
         return self.sources
 

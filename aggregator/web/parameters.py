@@ -8,14 +8,14 @@ from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
-# Of one parameter; the time of a full-text search grows with the number of words
+# One parameter has a limit, because the time of a full-text search grows with its words.
 MAX_TEXT_CHARS = 200
 ORDERS = ("newest", "front")
 SAVED = "saved"  # the parameter that names a saved query
 
 
 class Parameter(NamedTuple):
-    """What the description of the API says about a parameter of the query."""
+    """The description of a query parameter in OpenAPI."""
 
     schema: dict[str, Any]
     description: str
@@ -32,7 +32,7 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
-# Of `next`, with the cursor of the database
+# A `next` is the time of the first page and the cursor of the database.
 CURSOR_PATTERN = "^([0-9]{1,17}\\.[0-9]{1,17}-[0-9]{1,18})?$"
 _TEXT_SCHEMA = {"type": "string", "maxLength": MAX_TEXT_CHARS, "pattern": "^[^\\x00]*$"}
 _TIME_SCHEMA = {

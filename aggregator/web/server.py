@@ -150,7 +150,7 @@ class _QuietServer(uvicorn.Server):
             await event.wait()
             for listening in self.servers:
                 listening.close()
-            # Of connections that were accepted just now
+            # Connections that were accepted just now may still send a request.
             await asyncio.sleep(_LAST_REQUESTS_SECONDS)
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Who may read how much of the texts of articles."""
+"""The degrees of access to the texts of articles."""
 
 from typing import Literal
 

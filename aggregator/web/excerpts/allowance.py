@@ -1,11 +1,6 @@
 """The words that are left of each article of a story."""
 
-from typing import TYPE_CHECKING
-
 from aggregator.model.core import ArticleView, Passage, StoryView
-
-if TYPE_CHECKING:  # explanations load what places articles
-    pass
 from aggregator.web.excerpts.words import count_words, first_words
 
 

@@ -1,4 +1,4 @@
-"""What of a source is for the owner only: addresses, and problems, which may contain one."""
+"""The owner alone sees the address of a source, and its problem, which may contain one."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit

@@ -1,7 +1,6 @@
 """The excerpt limit of stories, with what they show, and of feed items."""
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -15,9 +14,6 @@ from aggregator.model.core import (
 from aggregator.model.read_model import (
     MachineSummary,
 )
-
-if TYPE_CHECKING:  # explanations load what places articles
-    pass
 from aggregator.web.excerpts.access import Access
 from aggregator.web.excerpts.allowance import Allowance
 from aggregator.web.excerpts.words import first_words

@@ -1,13 +1,8 @@
 """Words of texts as the excerpt limit counts them."""
 
 import re
-from typing import TYPE_CHECKING
 
 from aggregator.text.lines import UNSPACED
-
-if TYPE_CHECKING:  # explanations load what places articles
-    pass
-
 
 # For each word of `excerpt_words`; texts have 5 to 7, spaces included
 CHARS_A_WORD = 12

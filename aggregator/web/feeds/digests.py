@@ -79,7 +79,7 @@ def _period(digest: Digest) -> str:
 
 
 class _DigestLines(msgspec.Struct, frozen=True):
-    """What a digest shows of a story: within the excerpt limit, with its newest reports."""
+    """The lines of a story in a digest: within the excerpt limit, with its newest reports."""
 
     story: StoryView
     url: str

@@ -1,4 +1,4 @@
-"""How a form is read and answered.
+"""The reading and answering of a form.
 
 A GET never changes anything. Browsers send the cookie with the token with requests from pages of this server
 and from links (SameSite=Lax), never with a form of another site. `form_is_valid` also protects browsers

@@ -83,7 +83,7 @@ BUILD = "aggregator_build"
 
 @dataclass(frozen=True, eq=False)
 class Scrape(Collector):
-    """What one scrape shows; `snapshot` is None if the database did not answer."""
+    """The content of one scrape; `snapshot` is None if the database did not answer."""
 
     process: ProcessState
     condition: HealthReport

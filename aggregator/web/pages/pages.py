@@ -1,4 +1,4 @@
-"""What all pages have in common: their template, their ETag, and the page of an error."""
+"""The common parts of all pages: their template, their ETag, and the page of an error."""
 
 from collections.abc import Collection
 from typing import cast

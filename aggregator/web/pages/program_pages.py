@@ -1,4 +1,4 @@
-"""What programs find here: the list of the routes of the API, and robots.txt."""
+"""The pages for programs: the list of the routes of the API, and robots.txt."""
 
 from functools import partial
 

@@ -9,7 +9,7 @@ from aggregator.model.core import OPINION_KINDS, ArticleView, StoryView, in_utc
 from aggregator.stories.counts import is_unconfirmed, originals_with_copies
 from aggregator.web.jinja import iso, moment, short_day, time_of_day
 
-# Of a group, the newest; the others are folded: more than two screens are not read
+# A group shows its newest lines and folds the others, because more than two screens are not read.
 LINES_SHOWN = 24
 
 

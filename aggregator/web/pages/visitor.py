@@ -1,4 +1,4 @@
-"""What this server remembers for one browser, without a login: when it was here before, in one cookie."""
+"""The memory for one browser without a login: when it was here before, in one cookie."""
 
 import datetime as dt
 import re

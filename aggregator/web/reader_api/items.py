@@ -131,7 +131,7 @@ def _item(item: ReaderItem, entry: Item, labels: list[str]) -> Json:
         "id": f"{LONG_ID}{item.number:016x}",
         "crawlTimeMsec": str(stamp // 1000),
         "timestampUsec": str(stamp),
-        # Of the bump, by which clients sort
+        # Clients sort by it, so it is the time of the bump.
         "published": stamp // 1_000_000,
         "updated": stamp // 1_000_000,
         "title": entry.title,

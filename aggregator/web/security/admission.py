@@ -1,4 +1,4 @@
-"""Who asks, and whether this client may: tokens, the owner on loopback, pages of other sites, rates."""
+"""The decision who asks and whether this client may: tokens, loopback, pages of other sites, rates."""
 
 import secrets
 
@@ -28,7 +28,7 @@ from aggregator.web.security.tokens import (
 from aggregator.web.security.visit import visit_of
 from aggregator.web.settings import PublishSettings
 
-# Of one address of another machine, without a token (chosen: slow ones leave room)
+# The limit for one address of another machine without a token (chosen: slow ones leave room)
 REQUESTS_A_MINUTE = 300
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BASIC_CHALLENGE = 'Basic realm="aggregator", charset="UTF-8"'
@@ -75,7 +75,7 @@ class Admission:
         if self._tokens is not None and path not in PROBES:
             bearer = await self._bearer(request, self._tokens, in_path)
             is_refused = needs_own_token and not _has_own_token(request)
-            # That of a path has no form
+            # A token in the path has no form.
             is_in_path = bearer is not None and not bearer.form
             if is_refused or (is_by_reader and is_in_path):
                 bearer = None

@@ -58,7 +58,7 @@ class ConnectionLimiter:
         self._most = most_connections()
         self._active = 0  # requests, also of clients that disconnected
         self._open: set[TimeoutProtocol] = set()
-        # In the order in which they became idle
+        # They are in the order in which they became idle.
         self._idle: dict[TimeoutProtocol, None] = {}
         self._quiet_until = 0.0
 

@@ -1,4 +1,4 @@
-"""Where a request comes from and goes to: Host, Origin, client address, forwarding headers."""
+"""The origin and the target of a request: Host, Origin, client address, forwarding headers."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""How often one address may ask, or send wrong tokens."""
+"""The limit of how often one address may ask, or send wrong tokens."""
 
 import ipaddress
 import math

@@ -1,4 +1,4 @@
-"""What the guard knows of a request: who asks, and what this client may read and change."""
+"""A visit is the knowledge of the guard about a request: who asks, and what this client may do."""
 
 import msgspec
 from starlette.requests import Request
@@ -19,7 +19,7 @@ _MAX_SECRET_CHARS = 200
 
 
 class Visit(msgspec.Struct):
-    """What the guard knows of a request; the functions below tell it to the application."""
+    """The knowledge of the guard about a request; the functions below tell it to the application."""
 
     tokens: TokenStore | None = None
     bearer: Bearer | None = None

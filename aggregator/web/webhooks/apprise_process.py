@@ -36,7 +36,7 @@ _CONNECTIONS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bin
 
 
 class NotificationJob(FrozenStruct):
-    """What to send, and the private networks that may be reached."""
+    """The notification to send, and the private networks that may be reached."""
 
     url: str
     title: str
@@ -46,7 +46,7 @@ class NotificationJob(FrozenStruct):
 
 
 class NotificationReply(FrozenStruct):
-    """Whether it was sent; `problem` contains nothing of the address."""
+    """The outcome of a notification; `problem` contains nothing of the address."""
 
     ok: bool
     problem: str = ""

@@ -67,7 +67,7 @@ class WebhookDispatcher:
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
         self._now = now
-        # Of the database, when no change waited
+        # The version of the database when no change waited
         self._quiet_version: int | str | None = None
 
     def sync_webhooks(self) -> None:

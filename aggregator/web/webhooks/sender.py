@@ -94,7 +94,7 @@ class WebhookSender:
         )
         self._unstored = None
         where = recipient_words(self._webhook.name)
-        # In other addresses the host may be the secret
+        # The host of other addresses may be the secret.
         if isinstance(self._webhook, Webhook):
             where += f" ({host_of(self._webhook.url)})"
         log.log(

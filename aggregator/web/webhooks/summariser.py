@@ -1,4 +1,4 @@
-"""Who has machine-written texts of stories written (`summarise:`).
+"""The thread that has texts of stories written by a machine (`summarise:`).
 
 `Summariser` runs in a thread of the writer, after rendering. It holds no lock and no transaction while it
 waits for the address, so it delays nothing. Each attempt is stored before it begins: a daemon that was killed

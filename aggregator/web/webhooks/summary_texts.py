@@ -1,4 +1,4 @@
-"""What goes out to a machine that summarises a story, and what of its answer is used.
+"""The facts that go out to a machine that summarises a story, and the sentences of its answer.
 
 Everything in both directions is untrusted: the facts are the words of publishers, which may hold instructions
 for a model, and an answer may hold anything. So an answer can only become plain sentences of limited length
@@ -19,7 +19,7 @@ from aggregator.web.excerpts.access import Access
 from aggregator.web.excerpts.stories import for_reader
 from aggregator.web.sanitise import encode_json, one_line
 
-# Of the facts: what models with 16,000 tokens take; the last parts are left out
+# Models with 16,000 tokens take so many bytes of facts; the last parts are left out.
 INPUT_CAP_BYTES = 64 * 2**10
 _MOST_SENTENCES = 20
 _MOST_CHARS = 600  # of a sentence

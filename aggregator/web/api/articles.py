@@ -6,15 +6,9 @@ from fastapi import Request, Response
 
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import (
-    SearchResults,
-)
+from aggregator.model.read_model import SearchResults
 from aggregator.web import story_json
-from aggregator.web.api.openapi import (
-    IdInPath,
-    api_router,
-    described,
-)
+from aggregator.web.api.openapi import IdInPath, api_router, described
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.excerpts.single_articles import (
     bounded_article,
@@ -23,10 +17,7 @@ from aggregator.web.excerpts.single_articles import (
 )
 from aggregator.web.filters import search_bounds
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to
-from aggregator.web.responses import (
-    JsonResponse,
-    problem,
-)
+from aggregator.web.responses import JsonResponse, problem
 
 FOUND_AN_ANSWER = 30
 MAX_FOUND = 100  # articles and stories in one response of the search

@@ -5,10 +5,7 @@ from typing import Any
 import msgspec
 from fastapi import Request
 
-from aggregator.web.responses import (
-    JSON,
-    RefusedError,
-)
+from aggregator.web.responses import JSON, RefusedError
 
 
 def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:

@@ -13,13 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
 from aggregator.model.errors import UsageError
-from aggregator.web.parameters import (
-    PARAMETERS,
-    SAVED,
-    Parameter,
-    up_to,
-    whole_number,
-)
+from aggregator.web.parameters import PARAMETERS, SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
 from aggregator.web.security.tokens import COOKIE
 

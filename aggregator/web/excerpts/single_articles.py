@@ -5,11 +5,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aggregator.model.read_model import (
-    ArticleDetail,
-    SearchHit,
-    SearchResults,
-)
+from aggregator.model.read_model import ArticleDetail, SearchHit, SearchResults
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.grouping.corrections.explain import Explanation

@@ -6,10 +6,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from aggregator.config.messages import redact, redact_address
-from aggregator.model.read_model import (
-    SourcePage,
-    SourceView,
-)
+from aggregator.model.read_model import SourcePage, SourceView
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.store.read.reader import StoryReader

@@ -11,9 +11,7 @@ from aggregator.model.core import (
     StoryText,
     StoryView,
 )
-from aggregator.model.read_model import (
-    MachineSummary,
-)
+from aggregator.model.read_model import MachineSummary
 from aggregator.web.excerpts.access import Access
 from aggregator.web.excerpts.allowance import Allowance
 from aggregator.web.excerpts.words import first_words

@@ -16,10 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.model.errors import FetchError, ReadError, UsageError
-from aggregator.web.editor import (
-    BODY_DEADLINE_SECONDS,
-    MAX_BODY_BYTES,
-)
+from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
 from aggregator.web.pages.pages import Pages
 from aggregator.web.request_body import read_body
 from aggregator.web.security.visit import form_value

@@ -9,20 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from prometheus_client.core import (
-    GaugeMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from aggregator import __version__
 from aggregator.model.counters import Metrics
-from aggregator.model.health_report import (
-    HealthReport,
-    HealthSnapshot,
-    ProcessState,
-)
+from aggregator.model.health_report import HealthReport, HealthSnapshot, ProcessState
 from aggregator.web.health.process_tree import ProcessTree
 
 

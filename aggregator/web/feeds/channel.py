@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import Literal
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import Enclosure, FrozenStruct
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
 from aggregator.web.filters import ParsedFilter, filter_words

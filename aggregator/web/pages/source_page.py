@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.config.settings import duration_as_typed
+from aggregator.config.values import duration_as_typed
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
 from aggregator.store.intake.sources import Source

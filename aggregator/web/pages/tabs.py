@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 
 DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three
 SECTIONS_SHOWN = 12  # folders and topics; the form "Filter" has all

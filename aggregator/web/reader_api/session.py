@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from aggregator.config.settings import SavedQuery
+from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
 from aggregator.store.read.read_marks import (

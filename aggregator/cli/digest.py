@@ -29,7 +29,7 @@ def digest(
     from aggregator.model.core import utc_now
     from aggregator.store.read import story_list
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.feeds.items import digest_text, digest_title
+    from aggregator.web.feeds.digests import digest_text, digest_title
     from aggregator.web.settings import publish_settings
     from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 

@@ -48,7 +48,8 @@ def feed(
     import msgspec
 
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web.feeds import formats
+    from aggregator.web.feeds.channel import address, channel
+    from aggregator.web.feeds.formats import written
     from aggregator.web.feeds.items import gather
     from aggregator.web.settings import publish_settings
 
@@ -74,16 +75,11 @@ def feed(
         publish = publish_settings(config)
         reader = StoryReader(database, config.effective_tuning)
         items = gather(reader, parsed, publish, patient=True).items
-        address = publish.base_url + formats.address(parsed.saved, format_)
-        channel = formats.channel(
-            parsed.saved,
-            parsed,
-            items,
-            publish,
-            self_url=address
-            + (f"?{parsed.query_string}" if parsed.query_string else ""),
-        )
-        data = formats.written(channel, format_)
+        self_url = publish.base_url + address(parsed.saved, format_)
+        if parsed.query_string:
+            self_url += f"?{parsed.query_string}"
+        feed = channel(parsed.saved, parsed, items, publish, self_url=self_url)
+        data = written(feed, format_)
     if output:
         show.write_atomically(Path(output), data)
     else:

@@ -39,7 +39,7 @@ def story(
     from aggregator.model.read_model import StoryRedirect
     from aggregator.store.read.reader import StoryReader
     from aggregator.web import story_json
-    from aggregator.web.excerpts import for_reader_with_summary
+    from aggregator.web.excerpts.stories import for_reader_with_summary
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)

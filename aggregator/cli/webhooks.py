@@ -178,7 +178,7 @@ def _test(context: Context, name: str, kind: str) -> None:
     from aggregator.model.core import utc_now
     from aggregator.sources.fetch.posting import host_of
     from aggregator.web.settings import publish_settings
-    from aggregator.web.webhooks.sender import trial_body
+    from aggregator.web.webhooks.bodies import trial_body
     from aggregator.web.webhooks.transmit import Transmitter, outgoing_client
 
     config = context.obj.load()

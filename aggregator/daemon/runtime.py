@@ -4,7 +4,7 @@
     placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
-    summaries   asks `summarise:` for texts of stories (web/webhooks/summaries.py)
+    summaries   asks `summarise:` for texts of stories (web/webhooks/summariser.py)
 
 The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.
@@ -49,13 +49,14 @@ from aggregator.store.intake.sources import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.future_bumps import pull_back
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.metrics import HealthMonitor, why_few_files
+from aggregator.web.health.monitor import HealthMonitor
+from aggregator.web.health.process_tree import why_few_files
 from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
     from aggregator.web.server import Server
-    from aggregator.web.webhooks.dispatcher import WebhookThreads
-    from aggregator.web.webhooks.summaries import Summariser
+    from aggregator.web.webhooks.summariser import Summariser
+    from aggregator.web.webhooks.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Runtime:
     def web_server(self) -> "Server":
         """Return the web server, not started."""
         from aggregator.store.read.read_marks import ReadMarks
-        from aggregator.web.api.push import PushEndpoint
+        from aggregator.web.api.push_endpoint import PushEndpoint
         from aggregator.web.dependencies import Services
         from aggregator.web.editor import EditorService
         from aggregator.web.server import Server
@@ -235,7 +236,7 @@ class Runtime:
     # --- its parts ----------------------------------------------------------------------------------------
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.web.webhooks.dispatcher import webhook_threads
+        from aggregator.web.webhooks.threads import webhook_threads
 
         services = self._services
         return webhook_threads(
@@ -252,7 +253,7 @@ class Runtime:
     def _make_summariser(self) -> "Summariser | None":
         if self.config.summarise.url is None:
             return None
-        from aggregator.web.webhooks.summaries import summariser_of
+        from aggregator.web.webhooks.summariser import summariser_of
 
         return summariser_of(
             self.config, self._services.lock.fenced, self._services.now

@@ -1,4 +1,4 @@
-"""What all routes share: the story reader, the settings, access rights, and conditional requests (ETag)."""
+"""The things that all routes share: the story reader, the settings, access rights, and conditional requests (ETag)."""
 
 import datetime as dt
 import hashlib
@@ -25,14 +25,16 @@ from aggregator.model.read_model import (
 )
 from aggregator.store.read.read_marks import Reader, ReadMarks
 from aggregator.store.read.reader import StoryReader
+from aggregator.web.cursors import parse_page
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts import Access, for_reader, for_reader_with_summary
-from aggregator.web.filters import ParsedFilter, parse_page
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.web.filters import ParsedFilter
+from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
-from aggregator.web.metrics import HealthMonitor
-from aggregator.web.responses import too_many
-from aggregator.web.security.middleware import is_owner, may_edit
-from aggregator.web.security.token_auth import TokenStore
+from aggregator.web.responses import GONE, JsonResponse, RefusedError, too_many
+from aggregator.web.security.tokens import TokenStore
+from aggregator.web.security.visit import is_owner, may_edit
 from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2
@@ -42,7 +44,7 @@ ID = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)  # of a story or an article
 
 
 class Services(NamedTuple):
-    """What a server has beside stories; without one there are no routes of it.
+    """The services of a server beside stories; without one there are no routes of it.
 
     Without `push`, a `PushEndpoint`, no token is valid; without `watch`, the health of the daemon,
     `/healthz` is the only health check; `marks` are for the owner on pages and for the Google Reader API.
@@ -74,9 +76,9 @@ class Site:
         self.editor = services.editor
         self.sources = services.sources
         self.marks = services.marks
-        # Threads that change sources
+        # These threads change sources.
         self.changing = CapacityLimiter(_CHANGING_AT_ONCE)
-        # That find a feed, which may last a minute
+        # These threads find a feed, which may last a minute.
         self.searching = CapacityLimiter(_SEARCHING_AT_ONCE)
         self.settings = settings
         self.clock = clock
@@ -88,19 +90,15 @@ class Site:
 
     @property
     def source_services(self) -> SourceServices:
-        """What sources are changed with; only routes that exist with it ask."""
+        """The means to change sources; only routes that exist with them ask."""
         assert self.sources is not None
         return self.sources
 
     def access(self, request: Request) -> Access:
         """Return how much of the texts of articles this request may read."""
-        if self.settings.full_text == "all":
-            return "owner" if is_owner(request) else "all"
-        return (
-            "owner"
-            if self.settings.full_text == "owner" and is_owner(request)
-            else "excerpt"
-        )
+        if self.settings.full_text != "never" and is_owner(request):
+            return "owner"
+        return "all" if self.settings.full_text == "all" else "excerpt"
 
     def shows_pictures(self, request: Request) -> bool:
         """Return whether articles have their pictures, for which the client asks the sites of these."""
@@ -153,6 +151,10 @@ class Site:
     def gone(self, id_: str) -> bool:
         """Return whether the story or article with this id was removed permanently."""
         return bool(ID.fullmatch(id_)) and self.reader.gone(id_)
+
+    def missing(self, id_: str, words: str) -> RefusedError:
+        """Return the error of an id that has nothing: 410 if it was removed permanently, else 404."""
+        return RefusedError(410, GONE) if self.gone(id_) else RefusedError(404, words)
 
     def article(self, article_id: str) -> ArticleDetail | None:
         """Return an article; None also for a malformed id, without reading the database."""
@@ -222,6 +224,11 @@ def conditional(
         return not_modified(tag)
     response.headers["ETag"] = tag
     return response
+
+
+def hashed_json(request: Request, body: object) -> Response:
+    """Return 304 if the client has this JSON, else the JSON with a hash as its ETag."""
+    return conditional(request, None, lambda: JsonResponse(body))
 
 
 def has_tag(request: Request, tag: str) -> bool:

@@ -151,19 +151,19 @@ class EditorService:
             self._explaining.release()
 
 
-def _summary(one: Correction) -> CorrectionSummary:
-    moved = one.detail.moved
-    stories = dict.fromkeys(
-        story for each in moved for story in (each.after, each.before)
-    )
+def _summary(correction: Correction) -> CorrectionSummary:
+    stories: dict[str, None] = {}
+    for article in correction.detail.moved:
+        stories[article.after] = None
+        stories[article.before] = None
     return CorrectionSummary(
-        n=one.correction_no,
-        at=one.at,
-        kind=one.kind,
-        undone_at=one.undone_at,
+        n=correction.correction_no,
+        at=correction.at,
+        kind=correction.kind,
+        undone_at=correction.undone_at,
         stories=tuple(stories),
-        articles=tuple(each.article for each in moved),
-        words=one.detail.words,
+        articles=tuple(moved.article for moved in correction.detail.moved),
+        words=correction.detail.words,
     )
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from aggregator.config.messages import counted, counted_outlets
 from aggregator.model.core import ArticleView, Enclosure, StoryView, in_utc
 from aggregator.model.read_model import SearchHit, StoryListItem
-from aggregator.web.excerpts import first_words
+from aggregator.web.excerpts.words import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
 from aggregator.web.sanitise import one_line, safe_url, visible
 

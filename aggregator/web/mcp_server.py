@@ -22,8 +22,13 @@ from aggregator.model.core import Kind, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.read_model import SearchResults, StoryRedirect
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import excerpts, story_json
-from aggregator.web.filters import next_of, parse_filter, parse_page, search_bounds
+from aggregator.web import story_json
+from aggregator.web.cursors import next_of, parse_page
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.single_articles import bounded_explanation, bounded_results
+from aggregator.web.excerpts.sources import bounded_sources
+from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.web.filters import parse_filter, search_bounds
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import publish_settings
 
@@ -49,7 +54,7 @@ _IdOrAddress = Annotated[
 def serve(reader: StoryReader, config: Config) -> None:
     """Answer on standard input and output until the input ends."""
     settings = publish_settings(config)
-    access: excerpts.Access = "excerpt" if settings.full_text == "never" else "owner"
+    access: Access = "excerpt" if settings.full_text == "never" else "owner"
     tools = _Tools(reader, config.effective_tuning, access, settings.excerpt_words)
     server = MCPServer("aggregator", instructions=NOTICE, version=__version__)
     for tool in (
@@ -88,12 +93,12 @@ class _Tools:
         self,
         reader: StoryReader,
         all_tuning: Tuning,
-        access: excerpts.Access,
+        access: Access,
         words: int,
     ) -> None:
         self._reader = reader
         self._all_tuning = all_tuning
-        self._access: excerpts.Access = access
+        self._access: Access = access
         self._words = words
 
     def search(
@@ -118,9 +123,9 @@ class _Tools:
             "language": language,
         }
         wanted = parse_filter(given.items(), utc_now(), default_limit=limit).filter
-        found = self._reader.search(wanted.query, limit, search_bounds(wanted))
+        results = self._reader.search(wanted.query, limit, search_bounds(wanted))
         return story_json.search_results(
-            excerpts.bounded_results(found, self._access, self._words)
+            bounded_results(results, self._access, self._words)
         )
 
     def stories(
@@ -150,36 +155,32 @@ class _Tools:
         }
         wanted, began = parse_page(given.items(), utc_now(), default_limit=limit)
         page = self._reader.stories(wanted.filter)
-        shown = (
-            excerpts.for_reader(story, None, self._access, self._words)[0]
-            for story in page.stories
-        )
+        access, words = self._access, self._words
+        shown = [for_reader(s, None, access, words)[0] for s in page.stories]
         return story_json.page_of(shown, next_of(page.next, began))
 
     def story(self, id: _Id) -> story_json.WholeStoryJson:
         """Show one story: lead, what each other report says first, quotations, articles, links."""
-        found = self._reader.story(id)
-        if isinstance(found, StoryRedirect):  # it was merged into that story
-            found = self._reader.story(found.to)
-        if found is None or isinstance(found, StoryRedirect):
+        story = self._reader.story(id)
+        if isinstance(story, StoryRedirect):  # it was merged into that story
+            story = self._reader.story(story.to)
+        if story is None or isinstance(story, StoryRedirect):
             raise UsageError(
                 f"there is no story {id}; list them with the tool `stories`"
             )
-        texts = self._reader.text_with_summary(found.id)
-        shown = excerpts.for_reader_with_summary(
-            found, *texts, self._access, self._words
-        )
+        texts = self._reader.text_with_summary(story.id)
+        shown = for_reader_with_summary(story, *texts, self._access, self._words)
         view, text, summarised = shown
         # Assistants read `text`: whole articles would fill what they can keep in mind.
-        articles = tuple(replace(one, html=None, text="") for one in view.articles)
+        articles = tuple(replace(a, html=None, text="") for a in view.articles)
         return story_json.whole_story(
             replace(view, articles=articles), text, summarised
         )
 
     def explain(self, article: _IdOrAddress, other: _IdOrAddress = "") -> object:
         """Explain why an article is in its story, and with `other` why two articles are or are not in one."""
-        found = explanation(self._reader, article, other or None, self._all_tuning)
-        return excerpts.bounded_explanation(found, self._access, self._words)
+        whole = explanation(self._reader, article, other or None, self._all_tuning)
+        return bounded_explanation(whole, self._access, self._words)
 
     def sources(
         self,
@@ -190,5 +191,5 @@ class _Tools:
     ) -> story_json.SourcesJson:
         """List the sources and their health: state, problem, last success, number of articles."""
         return story_json.sources_page(
-            excerpts.bounded_sources(self._reader, self._access, limit, after=after)
+            bounded_sources(self._reader, self._access, limit, after=after)
         )

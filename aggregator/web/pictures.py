@@ -1,4 +1,4 @@
-"""Which pictures the pages of a client show: those of the owner, from public hosts, by `publish.images`."""
+"""The pictures that pages show to a client: those of the owner, from public hosts, by `publish.images`."""
 
 from starlette.requests import Request
 

@@ -24,9 +24,10 @@ _UNPRINTABLE = re.compile(
 # The same bidi characters in UTF-8.
 _BIDI_BYTES = re.compile(rb"\xe2(?:\x80[\x8e\x8f\xaa-\xae]|\x81[\xa6-\xa9])")
 _ARABIC_MARK_BYTES = "\u061c".encode()
+# The last two code points of each plane
 _PLANE_ENDS = re.compile(
     "["
-    + "".join(chr(p << 16 | e) for p in range(1, 17) for e in (0xFFFE, 0xFFFF))
+    + "".join(f"{chr(p << 16 | 0xFFFE)}{chr(p << 16 | 0xFFFF)}" for p in range(1, 17))
     + "]"
 )
 _TAG_OPENER = re.compile(r"<(?=[A-Za-z/!?])")
@@ -43,11 +44,10 @@ def visible(text: str) -> str:
 
 def visible_marked(text: str, marks: Iterable[Mark]) -> tuple[str, tuple[Mark, ...]]:
     """Return the `visible` text, and `marks` (ranges of `text`) as ranges of it."""
-    moved = tuple(
-        Mark(len(visible(text[:start])), len(visible(text[:end])))
-        for start, end in marks
-    )
-    return visible(text), moved
+    moved = []
+    for start, end in marks:
+        moved.append(Mark(len(visible(text[:start])), len(visible(text[:end]))))
+    return visible(text), tuple(moved)
 
 
 def encode_json(value: object) -> bytes:

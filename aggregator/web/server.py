@@ -1,199 +1,34 @@
-"""The web application (pages, feeds and the API of one story reader), and the server in its own thread."""
+"""The server of the web application, in its own thread."""
 
 import asyncio
 import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import cast
 
 import uvicorn
-from fastapi import FastAPI
-from fastapi.telemetry import TelemetryConfig
 from msgspec.structs import replace
-from starlette.exceptions import HTTPException
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Match
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from aggregator import __version__
 from aggregator.config import kept_files
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
-from aggregator.model.core import Clock, utc_now
-from aggregator.model.errors import AggregatorError, ConfigError, UsageError
+from aggregator.model.errors import AggregatorError, ConfigError
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import health, reader_api
-from aggregator.web.api import edit_sources, openapi, push
-from aggregator.web.api import routes as api
-from aggregator.web.dependencies import NO_SERVICES, Services, Site
-from aggregator.web.feeds import routes as feeds
-from aggregator.web.pages import forms, mark_forms, mute_forms, pages, source_page
-from aggregator.web.responses import RETRY_AFTER_SECONDS, RefusedError, problem
+from aggregator.web.app import create_app
+from aggregator.web.dependencies import NO_SERVICES, Services
 from aggregator.web.security import connection_limits
-from aggregator.web.security.middleware import (
-    API,
-    PROBES,
-    READER_API,
-    RequestGuard,
-    is_owner,
-)
-from aggregator.web.security.token_auth import first_name
 from aggregator.web.settings import PublishSettings
-
-# For smaller bodies the headers cost more than compression saves
-COMPRESSED_FROM_BYTES = 1024
-# Of pages; else HTTP's phrase
-_HEADINGS = {400: "Invalid address", 503: "The database does not answer"}
-# Otherwise an environment variable could send addresses and errors to another server.
-NO_TELEMETRY: TelemetryConfig = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
-
-
-def create_app(
-    reader: StoryReader,
-    settings: PublishSettings,
-    clock: Clock = utc_now,
-    services: Services = NO_SERVICES,
-) -> FastAPI:
-    """Return the application. `clock` is the current time for relative filters ("24h")."""
-    app = openapi.DescribedApp(
-        **openapi.ABOUT,
-        servers=[{"url": settings.base_path or "/"}],
-        version=__version__,
-        docs_url=None,  # both viewers load scripts from other servers
-        redoc_url=None,
-        openapi_url=None,  # `api` serves it with an ETag
-        redirect_slashes=False,
-        telemetry=NO_TELEMETRY,
-    )
-    site = app.state.site = Site(reader, settings, clock, services)
-    app.state.probes = health.Probes(site, services.watch)
-    app.state.pushes = services.push
-    for router, service in (
-        (api.router, reader),
-        (health.router, reader),
-        (push.router, services.push),
-        (api.editing, services.editor),
-        (edit_sources.router, services.sources),
-        (health.watched, services.watch),
-    ):
-        if service is not None:
-            # `include_router` would add a step to every request
-            app.router.routes.extend(router.routes)
-    app.router.routes.extend(
-        [*pages.routes(site), *forms.routes(site), *feeds.routes(site)]
-    )
-    app.router.routes.extend([*source_page.routes(site), *mark_forms.routes(site)])
-    app.router.routes.extend(mute_forms.routes(site))
-    if services.marks is not None:
-        app.router.routes.extend(reader_api.routes(site, services.marks))
-    app.mount(
-        "/static", StaticFiles(packages=[("aggregator.web", "static")]), name="static"
-    )
-    app.add_middleware(
-        GZipMiddleware, minimum_size=COMPRESSED_FROM_BYTES, compresslevel=5
-    )
-    errors = _Errors(pages.Pages(site))
-
-    async def answer(request: Request, error: Exception) -> Response:  # in no thread
-        return errors.answer(request, error)
-
-    for kind in (HTTPException, AggregatorError):
-        app.add_exception_handler(kind, answer)
-    first_names = {first_name(getattr(one, "path", "")) for one in app.router.routes}
-    app.add_middleware(
-        RequestGuard,
-        settings=settings,
-        error_response=errors.answer,
-        tokens=services.push,
-        first_names=first_names,
-    )
-    return app
-
-
-class _Errors:
-    """Error responses in the format of the requested address: problem+json, one line, or a page."""
-
-    def __init__(self, page: pages.Pages) -> None:
-        self._page = page
-
-    def answer(self, request: Request, error: Exception) -> Response:
-        """Return the response to an error, with its message unless that is of the database or unknown."""
-        more: Mapping[str, object] = {}
-        match error:
-            case RefusedError():
-                status, detail, more = error.status, str(error), error.more
-            case HTTPException():  # an unknown address or method
-                status, detail = error.status_code, error.detail
-            case UsageError():
-                status, detail = 400, str(error)
-            # The message may contain names of files, hosts and users
-            case AggregatorError():
-                status, detail = (
-                    503,
-                    str(error)
-                    if is_owner(request)
-                    else "The database does not answer.",
-                )
-            case _:
-                status, detail = (
-                    500,
-                    "An internal error occurred; see the log of the program.",
-                )
-        path = request.url.path
-        if status == 405 and request.method == "OPTIONS":
-            response = Response(status_code=204)
-        elif path.startswith((API, health.METRICS)) or path in PROBES:
-            response = problem(status, detail, **more)
-        elif path.startswith(READER_API) or status == 421:
-            response = PlainTextResponse(f"{detail}\n", status)
-        elif status == 404:
-            response = self._page.not_found(request)
-        else:
-            heading = _HEADINGS.get(status, HTTPStatus(status).phrase)
-            response = self._page.problem(request, status, heading, detail)
-        if status == 503:
-            response.headers["Retry-After"] = RETRY_AFTER_SECONDS
-        response.headers.update(getattr(error, "headers", None) or {})
-        if status == 405:
-            response.headers["Allow"] = ", ".join(sorted(_methods_of(request)))
-        return response
-
-
-def _methods_of(request: Request) -> set[str]:
-    """Return the methods of an address, of all its routes; Starlette looks at the first one only."""
-    scope = {**request.scope, "root_path": ""}  # a folder of files sets it to its own
-    routes = [
-        one for one in request.app.router.routes if one.matches(scope)[0] != Match.NONE
-    ]
-    # `/sources/opml` is no id of a source.
-    same = [one for one in routes if getattr(one, "path", "") == scope["path"]]
-    methods = {"OPTIONS"}
-    for route in same or routes:
-        methods |= getattr(route, "methods", None) or {"GET"}
-    return methods | {"HEAD"} if "GET" in methods else methods
-
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (
     # For active requests; after it they are cancelled, because the daemon must exit within 10 s
     5.0
 )
-
 _log = logging.getLogger(__name__)
-
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 
 
@@ -315,7 +150,7 @@ class _QuietServer(uvicorn.Server):
             await event.wait()
             for listening in self.servers:
                 listening.close()
-            # Of connections that were accepted just now
+            # Connections that were accepted just now may still send a request.
             await asyncio.sleep(_LAST_REQUESTS_SECONDS)
 
     def end(self) -> None:

@@ -253,7 +253,7 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
         WholeArticleJson,
         article,
         html=_html(article),
-        enclosures=tuple(like(EnclosureJson, one) for one in article.enclosures),
+        enclosures=tuple(like(EnclosureJson, e) for e in article.enclosures),
         reason=reason_in_words(article),
         kind_reason=article.kind_evidence,
     )
@@ -262,12 +262,8 @@ def whole_article(article: ArticleView) -> WholeArticleJson:
 def _html(article: ArticleView) -> str | None:
     """Return an article as it was written, else its text in paragraphs."""
     if article.html is None:
-        return (
-            "".join(
-                f"<p>{escape(line)}</p>" for line in article.text.split("\n") if line
-            )
-            or None
-        )
+        lines = [line for line in article.text.split("\n") if line]
+        return "".join(f"<p>{escape(line)}</p>" for line in lines) or None
     from aggregator.extract.html.article_html import shown_html
 
     return shown_html(article.html, with_pictures=True)
@@ -355,27 +351,22 @@ def saved_queries(queries: Iterable[SavedQuery]) -> SavedQueriesJson:
     return SavedQueriesJson(queries=tuple(shown))
 
 
-def one_article(one: ArticleDetail) -> OneArticleJson:
+def one_article(detail: ArticleDetail) -> OneArticleJson:
     """Return one article; an empty `text` is null."""
     return like(
         OneArticleJson,
-        one,
-        **msgspec.structs.asdict(whole_article(one.article)),
-        text=one.article.text or None,
-        copy_count=len(one.copies),
-        copies=tuple(like(ArticleJson, copy) for copy in one.copies[:COPIES_SHOWN]),
+        detail,
+        **msgspec.structs.asdict(whole_article(detail.article)),
+        text=detail.article.text or None,
+        copy_count=len(detail.copies),
+        copies=tuple(like(ArticleJson, copy) for copy in detail.copies[:COPIES_SHOWN]),
     )
 
 
 def search_results(results: SearchResults) -> SearchResults:
     """Return the results without the characters that the encoder removes, with the marks of what is left."""
-    stories = (
-        replace(one, hits=tuple(map(_with_visible, one.hits)))
-        for one in results.stories
-    )
-    return replace(
-        results, hits=tuple(map(_with_visible, results.hits)), stories=tuple(stories)
-    )
+    stories = tuple(replace(s, hits=_with_visible(s.hits)) for s in results.stories)
+    return replace(results, hits=_with_visible(results.hits), stories=stories)
 
 
 def one_source(source: SourceView) -> SourceJson:
@@ -388,6 +379,9 @@ def sources_page(page: SourcePage) -> SourcesJson:
     return SourcesJson(sources=tuple(map(one_source, page.sources)), next=page.next)
 
 
-def _with_visible(hit: SearchHit) -> SearchHit:
-    snippet, marks = visible_marked(hit.snippet, hit.marks)
-    return replace(hit, snippet=snippet, marks=marks)
+def _with_visible(hits: Iterable[SearchHit]) -> tuple[SearchHit, ...]:
+    shown = []
+    for hit in hits:
+        snippet, marks = visible_marked(hit.snippet, hit.marks)
+        shown.append(replace(hit, snippet=snippet, marks=marks))
+    return tuple(shown)

@@ -7,7 +7,8 @@ import msgspec
 
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.feeds.formats import Channel, Format, address, channel, written
+from aggregator.web.feeds.channel import Channel, Format, address, channel
+from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.items import gather
 from aggregator.web.filters import parse_filter
 from aggregator.web.settings import PublishSettings

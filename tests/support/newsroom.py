@@ -17,7 +17,7 @@ from aggregator.store.read.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
-from aggregator.web.api.push import PushEndpoint
+from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server

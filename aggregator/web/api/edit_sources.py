@@ -17,6 +17,7 @@ from aggregator.intake.manage_sources import OpmlImportResult, SourceOptions
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.store.intake.sources import Source, source_with_id
+from aggregator.web.api.bodies import json_body
 from aggregator.web.api.openapi import (
     IdInPath,
     answer,
@@ -24,17 +25,12 @@ from aggregator.web.api.openapi import (
     described,
     schema_of,
 )
-from aggregator.web.api.routes import json_body
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
-from aggregator.web.excerpts import bounded_source
+from aggregator.web.excerpts.sources import bounded_source
+from aggregator.web.request_body import read_body
 from aggregator.web.responses import JsonResponse, RefusedError
-from aggregator.web.security.middleware import (
-    is_owner,
-    read_body,
-    require_scope,
-    token_of,
-)
+from aggregator.web.security.visit import is_owner, require_scope, token_of
 from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
@@ -126,7 +122,7 @@ async def change_source(request: Request, site: OfSite, id: IdInPath) -> Respons
 
     def work(body: bytes) -> Response:
         asked = json_body(request, body, ChangeSourceRequest, "a change of a source")
-        change(site, found(site, id), asked)
+        change(site, found_source(site, id), asked)
         return _shown(request, site, id)
 
     return await _done(request, site, work)
@@ -143,7 +139,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
 
     def work(_body: bytes) -> Response:
         config, database, _ = site.source_services
-        manage_sources.remove(config, database, found(site, id))
+        manage_sources.remove(config, database, found_source(site, id))
         return Response(status_code=204)
 
     return await _done(request, site, work)
@@ -208,7 +204,7 @@ def log_change(request: Request, act: str = "") -> None:
     )
 
 
-def found(site: Site, id_: str) -> Source:
+def found_source(site: Site, id_: str) -> Source:
     """Return the source with this id. Raises RefusedError (404)."""
     with site.source_services.database.read() as connection:
         source = source_with_id(connection, id_) if ID.fullmatch(id_) else None
@@ -220,17 +216,17 @@ def found(site: Site, id_: str) -> Source:
 def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     """Change a source. Raises ConflictError for one of config.yaml, UsageError for an invalid value."""
     config, database, _ = site.source_services
-    chosen: dict[str, str | int | None] = {
-        name: manage_sources.given(value or "")
-        for name, value in (("name", asked.name), ("folder", asked.folder))
-        if value is not UNSET
-    }
+    chosen: dict[str, str | int | None] = {}
+    if asked.name is not UNSET:
+        chosen["name"] = manage_sources.given(asked.name or "")
+    if asked.folder is not UNSET:
+        chosen["folder"] = manage_sources.given(asked.folder or "")
     if asked.interval is not UNSET:
         seconds = manage_sources.interval_of(asked.interval)
-        chosen["interval_seconds"] = (
-            config.fetch.interval if seconds is None else seconds
-        )
         chosen["has_own_interval"] = seconds is not None
+        if seconds is None:
+            seconds = config.fetch.interval
+        chosen["interval_seconds"] = seconds
     if chosen:
         manage_sources.change(config, database, source, **chosen)
     if asked.paused is True:

@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from pydantic import WithJsonSchema
 
 from aggregator.model.errors import UsageError
-from aggregator.web.filters import SAVED, Parameter, up_to, whole_number
+from aggregator.web.parameters import PARAMETERS, SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
-from aggregator.web.security.token_auth import COOKIE
+from aggregator.web.security.tokens import COOKIE
 
 Described = dict[str, Any]  # a part of the description
 # FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.
@@ -57,8 +57,11 @@ ABOUT: Described = {
     "description": _ABOUT,
     "license_info": {"name": "MIT", "identifier": "MIT"},
     "openapi_tags": [
-        {"name": name}
-        for name in ("stories", "articles", "corrections", "sources", "health")
+        {"name": "stories"},
+        {"name": "articles"},
+        {"name": "corrections"},
+        {"name": "sources"},
+        {"name": "health"},
     ],
 }
 # The schemas of all structs that a route or another struct mentions
@@ -91,22 +94,19 @@ def api_router(prefix: str = "") -> APIRouter:
 async def _refuse_parameters(request: Request) -> None:
     """Raise UsageError for a parameter that is unknown, missing, or no whole number within its bounds."""
     given, route = request.query_params, request.scope["route"]
-    described = {
-        one["name"]: one for one in (route.openapi_extra or {}).get("parameters", ())
-    }
+    parameters = (route.openapi_extra or {}).get("parameters", ())
+    described = {parameter["name"]: parameter for parameter in parameters}
     for name in given:
         if name not in described:
-            hint = (
-                f"the parameters are {', '.join(described)}"
-                if described
-                else "this address has none"
-            )
+            hint = "this address has none"
+            if described:
+                hint = f"the parameters are {', '.join(described)}"
             raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
-    for name, one in described.items():
-        schema = one["schema"]
-        if one["required"] and name not in given:
+    for name, parameter in described.items():
+        schema = parameter["schema"]
+        if parameter["required"] and name not in given:
             raise UsageError(
-                f"{name}: the parameter is missing; it is {one['description']}"
+                f"{name}: the parameter is missing; it is {parameter['description']}"
             )
         if name in given and schema.get("type") == "integer":
             least, most = schema["minimum"], schema["maximum"]
@@ -157,24 +157,15 @@ def described(
     in addition to those that every route has. The first sentence of the docstring is the summary.
     """
     answers = responses if isinstance(responses, Mapping) else {200: answer(responses)}
-    problems = {
-        status: {"$ref": f"#/components/responses/{PROBLEMS[status].name}"}
-        for status in {*errors, *_COMMON_ERRORS} - {*answers}
-    }
+    problems = {}
+    for status in {*errors, *_COMMON_ERRORS} - {*answers}:
+        name = PROBLEMS[status].name
+        problems[status] = {"$ref": f"#/components/responses/{name}"}
     extra: Described = {
         "security": _TOKEN_REQUIRED if needs_token else [*_TOKEN_REQUIRED, {}]
     }
     if query:
-        extra["parameters"] = [
-            {
-                "name": name,
-                "in": "query",
-                "required": parameter.is_required,
-                "description": parameter.description,
-                "schema": parameter.schema,
-            }
-            for name, parameter in query.items()
-        ]
+        extra["parameters"] = [_parameter(name, query[name]) for name in query]
     if body:
         extra["requestBody"] = {"required": True, "content": {body_type: body}}
     return {
@@ -182,6 +173,18 @@ def described(
         "status_code": next(iter(answers)),
         "responses": {**answers, **problems},
         "openapi_extra": extra,
+    }
+
+
+def _parameter(
+    name: str, parameter: Parameter, schema: Described | None = None
+) -> Described:
+    return {
+        "name": name,
+        "in": "query",
+        "required": parameter.is_required,
+        "description": parameter.description,
+        "schema": schema or parameter.schema,
     }
 
 
@@ -217,20 +220,12 @@ class DescribedApp(FastAPI):
                     del operation["responses"]["422"]
         saved = [query.name for query in self.state.site.settings.queries]
         listed = description["paths"]["/api/v1/stories"]["get"]
-        listed["parameters"] = [
-            one
-            | (
-                {"schema": {"type": "string", "enum": saved}}
-                if one["name"] == SAVED
-                else {}
-            )
-            for one in listed["parameters"]
-            if saved or one["name"] != SAVED
-        ]
+        listed["parameters"] = [p for p in listed["parameters"] if p["name"] != SAVED]
+        if saved:
+            schema = {"type": "string", "enum": saved}
+            listed["parameters"].append(_parameter(SAVED, PARAMETERS[SAVED], schema))
         description["components"] = {
             "schemas": dict(sorted(_components.items())),
-            "responses": {
-                kind.name: _problem(status) for status, kind in PROBLEMS.items()
-            },
+            "responses": {PROBLEMS[s].name: _problem(s) for s in PROBLEMS},
             "securitySchemes": _SCHEMES,
         }

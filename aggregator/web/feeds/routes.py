@@ -23,15 +23,10 @@ from aggregator.web.dependencies import (
     not_modified,
     weak_tag,
 )
-from aggregator.web.feeds.formats import (
-    ENDINGS,
-    MEDIA_TYPES,
-    STORIES,
-    Format,
-    channel,
-    written,
-)
-from aggregator.web.feeds.items import FEED_DIGESTS, digest_channel, gather
+from aggregator.web.feeds.channel import ENDINGS, MEDIA_TYPES, STORIES, Format, channel
+from aggregator.web.feeds.digests import FEED_DIGESTS, digest_channel
+from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.items import gather
 from aggregator.web.filters import ParsedFilter, parse_filter
 
 # Last-Modified has whole seconds, so it is sent only when no further change can fall into its second.
@@ -54,10 +49,8 @@ class _Feeds:
 
     def answer(self, request: Request) -> Response:
         """Answer with a feed of digests, of all stories, or of those of a saved query."""
-        name, form = (
-            request.path_params["name"],
-            ENDINGS.get(request.path_params["ending"]),
-        )
+        name = request.path_params["name"]
+        form = ENDINGS.get(request.path_params["ending"])
         queries = {query.name: query for query in self._site.settings.queries}
         if form is None:
             raise HTTPException(404)
@@ -93,34 +86,22 @@ class _Feeds:
         media_type = MEDIA_TYPES[form]
         access, mutes = site.access(request), site.mutes(request)
         parsed = replace(parsed, filter=replace(parsed.filter, mutes=mutes))
+        path, query = request.url.path, request.url.query
         tag = modified = None
         if parsed.changes_with_stories:
-            tag = site.common_tag(
-                access, str(mutes), request.url.path, request.url.query
-            )
+            tag = site.common_tag(access, str(mutes), path, query)
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()
-            if (
-                modified
-                and "if-none-match" not in request.headers
-                and _has_since(request, modified)
-            ):
+            if _is_unmodified(request, modified):
                 return not_modified(tag)
-            kept = self._kept.get(tag)
-            if kept is not None:
+            if (kept := self._kept.get(tag)) is not None:
                 return _feed(kept, media_type, tag, modified)
         loaded = gather(site.reader, parsed, site.settings, are_whole=access == "owner")
-        whole = channel(
-            named,
-            parsed,
-            loaded.items,
-            site.settings,
-            self_url=site.settings.base_url
-            + request.url.path
-            + _query(request, parsed),
+        self_url = site.settings.base_url + path + _query(request, parsed)
+        body = written(
+            channel(named, parsed, loaded.items, site.settings, self_url=self_url), form
         )
-        body = written(whole, form)
         # Rendering changes the feed later, but no story
         if tag is None or not loaded.complete:
             tag, modified = weak_tag(body), None
@@ -161,7 +142,10 @@ def _query(request: Request, parsed: ParsedFilter) -> str:
     return f"?{query}" if query else ""
 
 
-def _has_since(request: Request, modified: dt.datetime) -> bool:
+def _is_unmodified(request: Request, modified: dt.datetime | None) -> bool:
+    """Return whether the client has the feed of this time, and no ETag."""
+    if modified is None or "if-none-match" in request.headers:
+        return False
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
     except (ValueError, OverflowError):  # of a year or an offset with many digits

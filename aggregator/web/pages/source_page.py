@@ -6,17 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.config.values import duration_as_typed
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
+from aggregator.store.intake.sources import Source
 from aggregator.store.read.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
-from aggregator.web import excerpts
-from aggregator.web.api.edit_sources import found
+from aggregator.web.api.edit_sources import found_source
 from aggregator.web.dependencies import ID, Site
-from aggregator.web.filters import whole_number
-from aggregator.web.pages.forms import interval_as_typed
+from aggregator.web.excerpts.single_articles import bounded_article
+from aggregator.web.excerpts.sources import bounded_source
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import may_edit
+from aggregator.web.parameters import whole_number
+from aggregator.web.security.visit import may_edit
 
 ENTRIES_A_PAGE = 50
 
@@ -39,15 +41,13 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     number = max(1, whole_number(request.query_params.get("page", "")) or 1)
     entries = _read_entries(site, request, source.id, number, view)
     words = site.settings.excerpt_words
-    shown = [
-        excerpts.bounded_article(entry, access, words)
-        for entry in entries[:ENTRIES_A_PAGE]
-    ]
+    listed = entries[:ENTRIES_A_PAGE]
+    shown = [bounded_article(entry, access, words) for entry in listed]
     return pages.page(
         request,
         "source.html",
         here="/sources",
-        source=excerpts.bounded_source(source, access),
+        source=bounded_source(source, access),
         saved=request.query_params.get("saved") == "1",
         entries=shown,
         number=number,
@@ -63,7 +63,7 @@ def _form_values(site: Site, request: Request, source_id: str) -> dict[str, obje
     """Return what the form shows that changes a source; `stored` is None for those who may not."""
     if site.sources is None or not may_edit(request):
         return {"stored": None}
-    stored = found(site, source_id)
+    stored = found_source(site, source_id)
     with site.source_services.database.read() as connection:
         access = typed_access(connection, source_id)
     return {
@@ -83,3 +83,8 @@ def _read_entries(
     if seen_by is not None and view is not None:
         wanted = wanted._replace(marked_by=(seen_by[1], view))
     return site.reader.source_entries(source_id, wanted)
+
+
+def interval_as_typed(source: Source) -> str:
+    """Return the interval as it is typed; "" for the configured one."""
+    return duration_as_typed(source.interval_seconds) if source.has_own_interval else ""

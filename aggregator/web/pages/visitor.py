@@ -1,4 +1,4 @@
-"""What this server remembers for one browser, without a login: when it was here before, in one cookie."""
+"""The memory for one browser without a login: when it was here before, in one cookie."""
 
 import datetime as dt
 import re
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator.web.dependencies import Site
+from aggregator.web.security.visit import prefix_of
 
 COOKIE = "aggregator_visitor"
 KEPT_SECONDS = 180 * 86400
@@ -35,22 +36,20 @@ class Visitor(msgspec.Struct, frozen=True):
 
     def written(self) -> str:
         """Return the value of the cookie."""
-        return ":".join(
-            str(int(time.timestamp())) if time else ""
-            for time in (self.since, self.seen)
-        )
+        times = (self.since, self.seen)
+        return ":".join(str(int(t.timestamp())) if t else "" for t in times)
 
 
 def visitor_of(request: Request) -> Visitor:
     """Return what the cookie of a request says; a damaged one says nothing."""
-    found = _WRITTEN.fullmatch(request.cookies.get(COOKIE, ""))
-    parts = found.groups() if found else ("", "")
-    return Visitor(
-        *(
-            dt.datetime.fromtimestamp(int(part), dt.UTC) if part else None
-            for part in parts
-        )
-    )
+    match = _WRITTEN.fullmatch(request.cookies.get(COOKIE, ""))
+    if match is None:
+        return Visitor()
+    return Visitor(since=_time(match[1]), seen=_time(match[2]))
+
+
+def _time(seconds: str | None) -> dt.datetime | None:
+    return dt.datetime.fromtimestamp(int(seconds), dt.UTC) if seconds else None
 
 
 def set_cookie(
@@ -65,9 +64,15 @@ def set_cookie(
 
 
 def remember(
-    request: Request, response: Response, visitor: Visitor, site: Site
+    request: Request, response: Response, before: Visitor, visitor: Visitor, site: Site
 ) -> None:
-    """Set the cookie of a visitor."""
+    """Set the cookie of a visitor, if it is another than `before`, and no token is in the path."""
+    if (
+        visitor == before
+        or prefix_of(request)
+        or response.status_code not in (200, 304)
+    ):
+        return
     set_cookie(
         request, response, site, COOKIE, value=visitor.written(), max_age=KEPT_SECONDS
     )

@@ -27,8 +27,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aggregator.config.hosts import ip_address_of
 from aggregator.model.errors import TooManyFilesError
-from aggregator.web.security.middleware import PROBES
-from aggregator.web.security.token_auth import CAME_BY_PROXY
+from aggregator.web.security.origin import CAME_BY_PROXY
+from aggregator.web.security.paths import PROBES
 
 # simultaneous, of all addresses (chosen: half of the usual limit of 1,024 open files)
 CONNECTIONS = 512
@@ -58,7 +58,7 @@ class ConnectionLimiter:
         self._most = most_connections()
         self._active = 0  # requests, also of clients that disconnected
         self._open: set[TimeoutProtocol] = set()
-        # In the order in which they became idle
+        # They are in the order in which they became idle.
         self._idle: dict[TimeoutProtocol, None] = {}
         self._quiet_until = 0.0
 
@@ -82,9 +82,8 @@ class ConnectionLimiter:
     def enter(self, connection: "TimeoutProtocol") -> None:
         """Count a new connection; over the limit, close the oldest idle ones."""
         excess = max(0, len(self._open) + 1 - self._most - self._most // 4)
-        for oldest in list(
-            islice((one for one in self._idle if not one.has_unread_bytes), excess)
-        ):
+        silent = (idle for idle in self._idle if not idle.has_unread_bytes)
+        for oldest in list(islice(silent, excess)):
             self.note("too many connections: one without a request was closed")
             self.leave(oldest)
             oldest.transport.abort()

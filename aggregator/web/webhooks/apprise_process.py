@@ -36,7 +36,7 @@ _CONNECTIONS = ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.bin
 
 
 class NotificationJob(FrozenStruct):
-    """What to send, and the private networks that may be reached."""
+    """The notification to send, and the private networks that may be reached."""
 
     url: str
     title: str
@@ -46,7 +46,7 @@ class NotificationJob(FrozenStruct):
 
 
 class NotificationReply(FrozenStruct):
-    """Whether it was sent; `problem` contains nothing of the address."""
+    """The outcome of a notification; `problem` contains nothing of the address."""
 
     ok: bool
     problem: str = ""
@@ -58,8 +58,8 @@ class _Problems(logging.Handler):
     status = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if found := _STATUS.search(record.getMessage()):
-            self.status = found[1]
+        if match := _STATUS.search(record.getMessage()):
+            self.status = match[1]
 
 
 class _Guard:
@@ -94,11 +94,11 @@ class _Guard:
 
 def _nat64() -> tuple[IPv6Network, ...]:
     try:
-        found = socket.getaddrinfo(ssrf_guard.NAT64_NAME, 80, type=socket.SOCK_STREAM)
+        rows = socket.getaddrinfo(ssrf_guard.NAT64_NAME, 80, type=socket.SOCK_STREAM)
     except OSError:
         return ()
-    answers = (ssrf_guard.address_of(str(one[4][0])) for one in found)
-    return ssrf_guard.nat64_prefixes(one for one in answers if one is not None)
+    addresses = [ssrf_guard.address_of(str(row[4][0])) for row in rows]
+    return ssrf_guard.nat64_prefixes(a for a in addresses if a is not None)
 
 
 def send(job: NotificationJob) -> NotificationReply:

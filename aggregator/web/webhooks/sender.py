@@ -1,21 +1,15 @@
-"""Send the deliveries of one recipient in order, store their results, and schedule retries.
-
-The body of a delivery holds the change and the current story, with excerpts only (docs/sending.md).
-"""
+"""Send the deliveries of one recipient in order, store their results, and schedule retries."""
 
 import datetime as dt
-import hashlib
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
-from aggregator.model.core import Clock, StoryView, in_utc
-from aggregator.model.read_model import Change
+from aggregator.model.core import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.sources.limits import net_tuning
@@ -23,154 +17,12 @@ from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import steady_clock
 from aggregator.store.stories import outbox
 from aggregator.store.stories.outbox import Delivery
-from aggregator.web.excerpts import count_words, first_words, for_reader
-from aggregator.web.sanitise import encode_json
-from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import story_in_list
+from aggregator.web.webhooks.bodies import LISTED_TOGETHER, several_body
 from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
 _HOUR = dt.timedelta(hours=1)
-_ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
-
-
-# What a delivery has of a change and of a new article; `lead` is within the excerpt limit.
-_OF_CHANGE = (
-    "n",
-    "kind",
-    "at",
-    "updated",
-    "title",
-    "title_before",
-    "report_count",
-    "others",
-)
-_OF_ARTICLE = ("id", "outlet", "url", "title", "lead", "published", "language")
-
-
-def delivery_id(hook: str, change: Change) -> str:
-    """Return the id of the delivery: the same if the same change is decided and stored again.
-
-    It contains no time of this machine, because the last decisions may be repeated after a power failure.
-    """
-    article = change.article.id if change.article else ""
-    return _id_of(f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}")
-
-
-def digest_id(reader: str, last_change: int) -> str:
-    """Return the id of a digest: the same if the same one is stored again."""
-    return _id_of(f"{reader}\0{last_change}")
-
-
-def _id_of(identity: str) -> str:
-    return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
-
-
-def delivery_body(
-    hook: Recipient,
-    change: Change,
-    story: StoryView,
-    settings: PublishSettings,
-    tuning: WebhookTuning,
-) -> bytes:
-    """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
-    bounded_change, shown = _bounded(change, story, settings.excerpt_words)
-    listed = _ARTICLES_MAX
-    while True:
-        body = encode_json(_delivery(hook, bounded_change, shown, settings, listed))
-        if len(body) <= tuning.body_cap_bytes or listed == 0:
-            return body
-        listed //= 2
-
-
-# Stories listed in a message about several: 1,600 characters (Discord: 2,000)
-LISTED_TOGETHER = 10
-
-
-def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
-    """Return the body of one notification about `number` deliveries, of which the first ones are listed."""
-    listed = [msgspec.json.decode(one)["data"] for one in bodies]
-    stories = [{"title": one["story"]["title"], "url": one["url"]} for one in listed]
-    return encode_json(
-        {"type": "several", "each": each, "number": number, "stories": stories}
-    )
-
-
-def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
-    """Return the body of a test delivery."""
-    data = {"hook": hook.name, "query": hook.query.name if hook.query else None}
-    return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
-
-
-def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, StoryView]:
-    """Return the change and the story with at most `words` words of any article.
-
-    A headline that is not the current title of an article may be a former title of any of them, so it counts
-    for all.
-    """
-    current_titles = {article.title for article in story.articles}
-    headlines = dict.fromkeys(
-        filter(None, (story.title, change.title, change.title_before))
-    )
-    left, cut = words, {}
-    for title in headlines:
-        if title not in current_titles:
-            cut[title] = first_words(title, left) if left else ""
-            left -= min(left, count_words(title))
-    for title in headlines:
-        cut.setdefault(title, first_words(title, left) if left else "")
-    bounded_change = replace(
-        change,
-        title=cut.get(change.title, ""),
-        title_before=cut.get(change.title_before or ""),
-    )
-    bounded = for_reader(replace(story, title=""), None, "excerpt", left)[0]
-    return bounded_change, replace(bounded, title=cut.get(story.title, ""))
-
-
-def _delivery(
-    hook: Recipient,
-    change: Change,
-    story: StoryView,
-    settings: PublishSettings,
-    listed: int,
-) -> dict[str, object]:
-    """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
-    newest = (
-        sorted(story.articles, key=lambda one: (one.effective_at, one.id))[-listed:]
-        if listed
-        else []
-    )
-    new = (
-        None
-        if change.article is None
-        else {one.id: one for one in story.articles}.get(change.article.id)
-    )
-    return {
-        "type": f"story.{change.kind}",
-        "timestamp": in_utc(change.at),
-        "data": {
-            "hook": hook.name,
-            "query": hook.query.name if hook.query else None,
-            "url": f"{settings.base_url}/stories/{story.id}",
-            "change": _members(change, _OF_CHANGE)
-            | {"article": None if new is None else _members(new, _OF_ARTICLE)},
-            "story": story_in_list(replace(story, articles=tuple(newest))),
-            "articles_left_out": len(story.articles) - len(newest),
-        },
-    }
-
-
-def _members(source: object, names: Sequence[str]) -> dict[str, object]:
-    """Return attributes by name, times in UTC."""
-    values = {name: getattr(source, name) for name in names}
-    return {
-        name: in_utc(one) if isinstance(one, dt.datetime) else one
-        for name, one in values.items()
-    }
-
-
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
-_GIVE_UP_HOURS = 72.0  # hours after the first attempt of a delivery
+_GIVE_UP_AFTER = dt.timedelta(hours=72)  # after the first attempt of a delivery
 
 
 def gap_seconds(
@@ -186,7 +38,6 @@ def gap_seconds(
 
 
 log = logging.getLogger(__name__)
-
 _GONE = 410
 
 
@@ -222,48 +73,49 @@ class WebhookSender:
     def step(self) -> float | None:
         """Send the next due delivery; return the seconds until another is due, None if none is waiting."""
         now = self._now()
-        if self._last is None or is_overdue_by_jump(self._last, now):
-            latest = (
-                now + 2 * dt.timedelta(seconds=self._longest)
-                if self._last is None
-                else now
-            )
-            self._database.transact(
-                lambda connection: outbox.pull_in(
-                    connection, self._webhook.name, latest
-                )
-            )
-        self._last = now
+        self._pull_in(now)
         if self._unstored is None:
             with self._database.read() as connection:
-                next_one = self._next_due(connection, now)
-            if next_one is None:
+                due = self._next_due(connection, now)
+            if due is None:
                 return None
-            if isinstance(next_one, dt.datetime):
-                return max(0.0, (next_one - self._now()).total_seconds())
-            sent = self._transmitter.send(
-                self._webhook, next_one.id, next_one.body, self._now()
+            if isinstance(due, dt.datetime):
+                return max(0.0, (due - self._now()).total_seconds())
+            posted = self._transmitter.send(
+                self._webhook, due.id, due.body, self._now()
             )
-            if sent.is_stopped:
+            if posted.is_stopped:
                 # The daemon is stopping; the delivery is sent after the next start
                 return None
-            self._unstored = next_one, sent
-        due, posted = self._unstored
-        result = self._database.transact(
-            lambda connection: self._settle(connection, due, posted)
+            self._unstored = due, posted
+        delivery, posted = self._unstored
+        outcome = self._database.transact(
+            lambda connection: self._settle(connection, delivery, posted)
         )
         self._unstored = None
         where = recipient_words(self._webhook.name)
-        # In other addresses the host may be the secret
+        # The host of other addresses may be the secret.
         if isinstance(self._webhook, Webhook):
             where += f" ({host_of(self._webhook.url)})"
         log.log(
             logging.INFO if posted.is_accepted else logging.WARNING,
             "%s: change %d of story %s, attempt %d: %s",
-            where, due.change, due.story, due.attempts + 1, result,
-            extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": due.story},
+            where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
+            extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": delivery.story},
         )  # fmt: skip
         return 0.0
+
+    def _pull_in(self, now: dt.datetime) -> None:
+        """Make deliveries due that wait for too long: after the start, and after a jump of the clock."""
+        latest = now
+        if self._last is None:
+            latest += 2 * dt.timedelta(seconds=self._longest)
+        if self._last is None or is_overdue_by_jump(self._last, now):
+            name = self._webhook.name
+            self._database.transact(
+                lambda connection: outbox.pull_in(connection, name, latest)
+            )
+        self._last = now
 
     def _next_due(
         self, connection: Connection, now: dt.datetime
@@ -296,18 +148,16 @@ class WebhookSender:
         if posted.status == _GONE:
             outbox.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
-        tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
-        gap = max(
-            gap_seconds(due.attempts + 1, tuning, self._longest, self._chance()), asked
-        )
-        is_final = now - (due.first_attempt_at or now) >= dt.timedelta(
-            hours=_GIVE_UP_HOURS
-        )
-        is_final = is_final and steady_clock.is_steady(connection, now, self._steady)
+        asked = posted.retry_after_seconds or 0.0
+        gap = max(self._gap(due.attempts + 1), asked)
         failures = outbox.failures_of(connection, self._webhook.name) + 1
-        gap_of_all = gap_seconds(failures, tuning, self._longest, self._chance())
         pause = max(
-            min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest)
+            min(self._gap(failures), self._tuning.pause_max_seconds),
+            min(asked, self._longest),
+        )
+        since_first = now - (due.first_attempt_at or now)
+        is_final = since_first >= _GIVE_UP_AFTER and steady_clock.is_steady(
+            connection, now, self._steady
         )
         outbox.mark_failed(
             connection,
@@ -317,8 +167,9 @@ class WebhookSender:
             next_at=None if is_final else now + dt.timedelta(seconds=gap),
             resumes_at=now + dt.timedelta(seconds=pause),
         )
-        return (
-            f"{posted.problem}; given up"
-            if is_final
-            else f"{posted.problem}; retry in {gap:.0f} s"
-        )
+        if is_final:
+            return f"{posted.problem}; given up"
+        return f"{posted.problem}; retry in {gap:.0f} s"
+
+    def _gap(self, tries: int) -> float:
+        return gap_seconds(tries, self._tuning, self._longest, self._chance())

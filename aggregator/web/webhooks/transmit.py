@@ -1,182 +1,31 @@
 """Send one delivery: a signed request, a notification by Apprise, or a mail with the digest.
 
 The mail of a digest has text and HTML, and the same Message-ID at every attempt.
-
-Apprise runs in a process of its own.
 """
 
 import base64
 import datetime as dt
 import hashlib
 import hmac
-import os
-import re
-import subprocess
-import sys
-import threading
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
 import msgspec
 
-from aggregator.config.messages import story_numbers
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
 from aggregator.model.core import Clock, FrozenStruct
-from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import MailPoster, PostResult, WebhookPoster
 from aggregator.sources.limits import net_tuning
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import DigestSpan
-from aggregator.web.feeds.items import digest_html, digest_text, digest_title
+from aggregator.web.feeds.digests import digest_html, digest_text, digest_title
 from aggregator.web.sanitise import one_line
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
-
-# For the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
-_START_SECONDS = 15.0
-_REPLY_CAP_BYTES = 10_000
-_LISTED_CHARS = 100  # of a headline in a list
-_MODULE = "aggregator.web.webhooks.apprise_process"
-# "@everyone" in a title would call all people of a chat
-_MENTION = re.compile(r"@(?=\S)")
-
-
-def notification_text(body: bytes) -> tuple[str, str]:
-    """Return title and text of a notification from the body of its delivery."""
-    delivery = msgspec.json.decode(body)
-    if delivery["type"] == "test":
-        return "Test", "This is a test of aggregator."
-    if delivery["type"] == "several":
-        number, stories = delivery["number"], delivery["stories"]
-        lines = [
-            f"{_shortened(_plain(one['title']) or 'Untitled')}\n{one['url']}"
-            for one in stories
-        ]
-        if left := number - len(stories):
-            lines.append(
-                f"and {left:,} more: {stories[0]['url'].rpartition('/stories/')[0]}/"
-            )
-        return (
-            f"{number:,} {'stories' if delivery['each'] == 'story' else 'reports'}",
-            "\n".join(lines),
-        )
-    data = delivery["data"]
-    story, article = data["story"], data["change"]["article"]
-    counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
-    lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
-    if article is not None:
-        named = ": ".join(
-            _plain(text) for text in (article["outlet"], article["title"]) if text
-        )
-        lines += [line for line in (named, article["url"]) if line]
-    return _plain(story["title"]) or "Untitled", "\n".join(
-        [*lines, f"Story: {data['url']}"]
-    )
-
-
-def _shortened(title: str) -> str:
-    return (
-        title
-        if len(title) <= _LISTED_CHARS
-        else title[: _LISTED_CHARS - 1].rstrip() + "…"
-    )
-
-
-def _plain(text: str) -> str:
-    """Return a text of a publisher on one line; an invisible sign (U+2060) keeps it from calling anybody."""
-    return _MENTION.sub("@\u2060", one_line(text))
-
-
-class AppriseRunner:
-    """Runs Apprise in a process of its own for each notification. Thread-safe."""
-
-    def __init__(self, allow_private: tuple[str, ...], deadline_seconds: float) -> None:
-        """`deadline_seconds` limits one notification, the start of its process not counted."""
-        self._allow_private = allow_private
-        self._seconds = _START_SECONDS + deadline_seconds
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._stopped = False
-
-    def send(self, url: str, title: str, text: str) -> PostResult:
-        """Send a notification to an address of Apprise. Errors are returned in the result.
-
-        Raise TooManyFilesError if this process cannot open the pipes.
-        """
-        job = NotificationJob(
-            url=url,
-            title=title,
-            text=text,
-            allow_private=self._allow_private,
-            deadline_seconds=int(self._seconds) + 1,
-        )
-        try:
-            process = self._start()
-        except OSError as error:  # no files, processes or memory left
-            if TooManyFilesError.is_behind(error):
-                raise TooManyFilesError from error
-            return PostResult(
-                status=None, problem=f"Apprise cannot be started: {error.strerror}"
-            )
-        if process is None:
-            return PostResult(status=None, problem="stopped", is_stopped=True)
-        try:
-            said, _ = process.communicate(
-                msgspec.json.encode(job), timeout=self._seconds
-            )
-            reply = msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=NotificationReply)
-        except subprocess.TimeoutExpired:
-            reply = NotificationReply(
-                ok=False, problem=f"not sent within {self._seconds:.0f} s"
-            )
-        except (OSError, msgspec.DecodeError):
-            reply = NotificationReply(
-                ok=False, problem="Apprise ended without an answer"
-            )
-        finally:
-            process.kill()
-            process.communicate()
-            with self._lock:
-                self._running.discard(process)
-        return PostResult(
-            status=200 if reply.ok else None,
-            problem=reply.problem,
-            is_stopped=self._stopped and not reply.ok,
-        )
-
-    def close(self) -> None:
-        """Stop: running processes are killed, later ones are not started."""
-        with self._lock:
-            self._stopped = True
-            for one in self._running:
-                one.kill()
-
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        # Behind a proxy the guard would not see where a connection leads.
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.lower().endswith("_proxy")
-        }
-        with self._lock:
-            if self._stopped:
-                return None
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module; the job comes by stdin
-                [sys.executable, "-P", "-m", _MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=kept,
-                # Ctrl-C at the terminal goes to the daemon only
-                start_new_session=True,
-            )
-            self._running.add(process)
-            return process
-
+from aggregator.web.webhooks.apprise import AppriseRunner, notification_text
 
 _JSON = {"content-type": "application/json"}
 
@@ -253,11 +102,9 @@ class Transmitter:
                 return self._apprise.send(recipient.url, *notification_text(body))
             case DigestReader() if recipient.mail is not None:
                 mail = self._mail(recipient, recipient.mail.sender, id_, body, now)
-                return (
-                    PostResult(status=204)
-                    if mail is None
-                    else self._mails.send(recipient.mail, mail)
-                )
+                if mail is None:
+                    return PostResult(status=204)
+                return self._mails.send(recipient.mail, mail)
         raise AssertionError(recipient)
 
     def close(self) -> None:
@@ -268,9 +115,9 @@ class Transmitter:
     def _post(
         self, webhook: Webhook, id_: str, body: bytes, now: dt.datetime
     ) -> PostResult:
-        own = {name.lower(): text for name, text in webhook.headers}
+        configured = {name.lower(): text for name, text in webhook.headers}
         signature = signed_headers(webhook.key, id_, int(now.timestamp()), body)
-        return self._poster.post(webhook.url, body, _JSON | own | signature)
+        return self._poster.post(webhook.url, body, _JSON | configured | signature)
 
     def _mail(
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime
@@ -288,10 +135,8 @@ class Transmitter:
             )
             if not digest.stories:
                 return None
-            subject, date = (
-                f"{one_line(settings.title)}: {digest_title(digest, settings)}",
-                digest.until,
-            )
+            date = digest.until
+            subject = f"{one_line(settings.title)}: {digest_title(digest, settings)}"
             mail.set_content(digest_text(digest, settings))
             page = f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>"
             mail.add_alternative(page, subtype="html")

@@ -29,11 +29,18 @@ from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
-from aggregator.web import metrics
-from aggregator.web.api.push import PushEndpoint
+from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
-from aggregator.web.metrics import HealthMonitor
+from aggregator.web.health.metrics import (
+    BUILD,
+    DATABASE_UP,
+    INBOX,
+    OF_THE_DATABASE,
+    OF_THE_PROCESS,
+    SOURCES,
+)
+from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.conftest import REPOSITORY
@@ -520,11 +527,9 @@ def _family(root: int) -> list[int]:
 
 def names() -> set[str]:
     """The names of all samples, which alert rules may use."""
-    found = {
-        gauge.name for gauge in (*metrics.OF_THE_PROCESS, *metrics.OF_THE_DATABASE)
-    }
-    found |= {metrics.DATABASE_UP, metrics.INBOX, metrics.SOURCES}
-    found |= {f"{metrics.BUILD}_info"}
+    found = {gauge.name for gauge in (*OF_THE_PROCESS, *OF_THE_DATABASE)}
+    found |= {DATABASE_UP, INBOX, SOURCES}
+    found |= {f"{BUILD}_info"}
     for metric in COUNTED:
         ends = ("_bucket", "_sum", "_count") if metric.buckets else ("_total",)
         found |= {metric.name + end for end in ends}

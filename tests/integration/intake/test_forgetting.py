@@ -36,7 +36,7 @@ from aggregator.store.stories import api_tokens, commands
 from aggregator.store.stories.article_rows.sketches import sketches_after
 from aggregator.store.tables import article, command, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table
-from aggregator.web.api.push import PushEndpoint
+from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher

@@ -14,7 +14,7 @@ from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import article, entry, observation, story
-from aggregator.web.feeds.formats import Format
+from aggregator.web.feeds.channel import Format
 from tests.integration.intake.test_identity_under_stress import (
     THINGS,
     Office,

@@ -39,7 +39,7 @@ from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
-from aggregator.web.metrics import process_tree
+from aggregator.web.health.process_tree import process_tree
 from aggregator.web.server import Server
 from aggregator.web.settings import publish_settings
 from tests.support.articles import render_all

@@ -14,9 +14,9 @@ from aggregator.model.read_model import SearchResults
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web import editor
-from aggregator.web.api.routes import MergeRequest, MoveRequest, SplitRequest
+from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
+from aggregator.web.app import create_app
 from aggregator.web.responses import PROBLEMS
-from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from aggregator.web.story_json import OneArticleJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record

@@ -16,7 +16,7 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import api_tokens
 from aggregator.web.dependencies import Services
-from aggregator.web.security.token_auth import COOKIE, form_of
+from aggregator.web.security.tokens import COOKIE, form_of
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.fresh import sqlite_at

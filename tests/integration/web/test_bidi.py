@@ -16,7 +16,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add
 from aggregator.store.read.story_list import following
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import delivery_body
+from aggregator.web.webhooks.bodies import delivery_body
 from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record

@@ -16,7 +16,7 @@ from aggregator.intake.manage_sources import SourceOptions, import_feeds
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add, all_sources, choose
-from aggregator.web.pages.pages import SOURCES_A_PAGE
+from aggregator.web.pages.sources_page import SOURCES_A_PAGE
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.polling import feed_source

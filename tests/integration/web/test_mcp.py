@@ -13,7 +13,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from aggregator.store.engine.database import Database
-from aggregator.web.excerpts import count_words
+from aggregator.web.excerpts.words import count_words
 from tests.support.articles import NOON, Clock, Rig, record, settled, strike
 from tests.support.fresh import with_tables
 from tests.support.stories_examples import FERRY_A, FERRY_B

@@ -24,7 +24,7 @@ from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
-from aggregator.web.webhooks.transmit import AppriseRunner
+from aggregator.web.webhooks.apprise import AppriseRunner
 from tests.support.articles import (
     FLOOD,
     NOON,

@@ -16,7 +16,7 @@ from aggregator.store.read import read_marks
 from aggregator.store.stories import api_tokens
 from aggregator.store.stories.api_tokens import Scope
 from aggregator.store.tables import read_mark, reader, story
-from aggregator.web.reader_api import STORIES
+from aggregator.web.reader_api.ids import STORIES
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

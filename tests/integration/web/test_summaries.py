@@ -15,15 +15,10 @@ from aggregator.intake import command_handlers
 from aggregator.model.core import Passage, Quotation, StoryText
 from aggregator.model.errors import ConfigError
 from aggregator.store.engine.database import Database
-from aggregator.web.excerpts import count_words
-from aggregator.web.webhooks.summaries import (
-    ANSWER_CAP_BYTES,
-    INPUT_CAP_BYTES,
-    HookError,
-    Summariser,
-    hook_of,
-    input_of,
-)
+from aggregator.web.excerpts.words import count_words
+from aggregator.web.webhooks.chat_hook import ANSWER_CAP_BYTES, HookError, hook_of
+from aggregator.web.webhooks.summariser import Summariser
+from aggregator.web.webhooks.summary_texts import INPUT_CAP_BYTES, input_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.newsroom import STRANGER, Newsroom

@@ -15,7 +15,8 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
-from aggregator.web.filters import PARAMETERS, cursor_time, next_of
+from aggregator.web.cursors import cursor_time, next_of
+from aggregator.web.parameters import PARAMETERS
 from tests.support.articles import NOON, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import Newsroom
@@ -64,7 +65,7 @@ def served(room: Newsroom, clock: Any) -> Any:
     """The application with a clock of the test's own."""
     from starlette.testclient import TestClient
 
-    from aggregator.web.server import create_app
+    from aggregator.web.app import create_app
     from aggregator.web.settings import PublishSettings
 
     return TestClient(

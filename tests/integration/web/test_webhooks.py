@@ -25,10 +25,10 @@ from aggregator.store.maintenance import steady_clock
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
-from aggregator.web.excerpts import count_words
+from aggregator.web.excerpts.words import count_words
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookThreads
-from aggregator.web.webhooks.sender import delivery_body, delivery_id
+from aggregator.web.webhooks.bodies import delivery_body, delivery_id
+from aggregator.web.webhooks.threads import WebhookThreads
 from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.articles import (
     FLOOD_ELSEWHERE,

@@ -23,7 +23,7 @@ from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning
 from aggregator.store.read.front_page import FrontPageTuning
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.api.push import PushTuning
+from aggregator.web.api.push_endpoint import PushTuning
 from aggregator.web.editor import EditorTuning
 from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.conftest import REPOSITORY

@@ -13,7 +13,7 @@ from lxml import html
 
 from aggregator.model.errors import NotWritableError
 from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
-from aggregator.web.filters import PARAMETERS
+from aggregator.web.parameters import PARAMETERS
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from tests.support.loopback import Closing

@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView, StoryFilter, StoryPage
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
-from aggregator.web.server import create_app
+from aggregator.web.app import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
 from tests.support.world import Time

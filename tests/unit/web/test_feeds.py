@@ -16,21 +16,12 @@ from lxml import etree, html
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.core import Enclosure, Passage, StoryText, StoryView
 from aggregator.model.read_model import StoryFilter
-from aggregator.web.excerpts import count_words, first_words
-from aggregator.web.feeds.formats import (
-    Format,
-    address,
-    channel,
-    feed_title,
-    feed_url,
-    written,
-)
-from aggregator.web.feeds.items import (
-    LISTED_REPORTS,
-    best_article,
-    story_guid,
-    story_items,
-)
+from aggregator.web.excerpts.words import count_words, first_words
+from aggregator.web.feeds.channel import Format, address, channel
+from aggregator.web.feeds.feed_texts import feed_title, feed_url
+from aggregator.web.feeds.formats import written
+from aggregator.web.feeds.item_texts import LISTED_REPORTS
+from aggregator.web.feeds.items import best_article, story_guid, story_items
 from aggregator.web.filters import ParsedFilter, parse_filter
 from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules

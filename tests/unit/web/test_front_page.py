@@ -16,10 +16,11 @@ from aggregator.store.read.front_page import (
     ranked,
     weight,
 )
+from aggregator.web.app import create_app
 from aggregator.web.jinja import without_title
-from aggregator.web.pages.views import BESIDE, arranged, section_tabs
+from aggregator.web.pages.front_layout import BESIDE, arranged
+from aggregator.web.pages.tabs import section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
-from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
 from tests.support.written_stories import (
     MORNING,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aggregator.model.errors import AggregatorError
-from aggregator.web.health import BoundedCall, NoAnswerError
+from aggregator.web.probes import BoundedCall, NoAnswerError
 
 
 @pytest.mark.later

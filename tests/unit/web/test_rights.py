@@ -20,18 +20,13 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.core import ArticleView, Passage, Quotation, StoryText, StoryView
 from aggregator.model.read_model import ArticleDetail, Change
-from aggregator.web.excerpts import (
-    CHARS_A_WORD,
-    bounded_article,
-    count_words,
-    first_words,
-    for_item,
-    for_reader,
-)
+from aggregator.web.app import create_app
+from aggregator.web.excerpts.single_articles import bounded_article
+from aggregator.web.excerpts.stories import for_item, for_reader
+from aggregator.web.excerpts.words import CHARS_A_WORD, count_words, first_words
 from aggregator.web.feeds.items import story_items
-from aggregator.web.server import create_app
 from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.sender import delivery_body
+from aggregator.web.webhooks.bodies import delivery_body
 from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.written_stories import (
     MORNING,

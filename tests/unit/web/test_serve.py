@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from aggregator.model.errors import AggregatorError
-from aggregator.web.pages import forms
+from aggregator.web.forms import posted_form
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
@@ -256,7 +256,7 @@ SIGN_IN = b"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r
 def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExitStack]:
     """Keeps sockets open; a request may take long here, so that a slow machine ends none by itself."""
     monkeypatch.setattr(connection_limits, "REQUEST_SECONDS", 120.0)
-    monkeypatch.setattr(forms, "BODY_DEADLINE_SECONDS", 120.0)
+    monkeypatch.setattr(posted_form, "BODY_DEADLINE_SECONDS", 120.0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     with ExitStack() as stack:

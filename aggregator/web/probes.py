@@ -15,18 +15,14 @@ from msgspec.structs import replace
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import (
-    BackupState,
-    HealthReport,
-    HealthSnapshot,
-)
+from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot
 from aggregator.store.read.health_probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app
-from aggregator.web.metrics import PROBE_SECONDS, HealthMonitor
+from aggregator.web.health.monitor import PROBE_SECONDS, HealthMonitor
 from aggregator.web.pages.pages import Pages
 from aggregator.web.responses import PROBLEM_JSON, JsonResponse, Problem, RefusedError
-from aggregator.web.security.middleware import is_owner
+from aggregator.web.security.visit import is_owner
 
 _CACHE_SECONDS = 5.0  # that results for metrics and status are reused (chosen)
 
@@ -145,11 +141,9 @@ async def health(request: Request, probes: OfProbes) -> Response:
     """
     state = await probes.state.run(probes.site.reader.state)
     process = None if probes.watch is None else probes.watch.process()
-    problems = (
-        (*(one.what for one in of_process(process)), *state.problems)
-        if process
-        else state.problems
-    )
+    problems = state.problems
+    if process is not None:
+        problems = (*(p.what for p in of_process(process)), *problems)
     body = HealthJson(
         status="down" if not state.writable else "degraded" if problems else "ok",
         writable=state.writable,

@@ -11,10 +11,10 @@ from aggregator.intake.configured import mutes_of
 from aggregator.model.core import KINDS
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.dependencies import Site
-from aggregator.web.excerpts import bounded_sources
-from aggregator.web.pages.forms import Fields, posted_form
+from aggregator.web.excerpts.sources import bounded_sources
+from aggregator.web.forms.posted_form import Fields, posted_form
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import may_edit
+from aggregator.web.security.visit import may_edit
 
 _SOURCES_SHOWN = 1000  # in the list to choose from
 
@@ -53,7 +53,7 @@ class MuteForms:
             mutes=self._mutes.all_mutes(),
             nouns=NOUNS | {"sources": "source"},
             configured=mutes_of(self._site.source_services.config).everywhere,
-            sources=[(one.id, one.name) for one in sources],
+            sources=[(source.id, source.name) for source in sources],
             kinds=KINDS,
         )
 

@@ -8,9 +8,9 @@ from starlette.routing import Route
 
 from aggregator.store.read.read_marks import OWNER, ReadMarks
 from aggregator.web.dependencies import ID, Site
-from aggregator.web.pages.forms import Fields, posted_form
+from aggregator.web.forms.posted_form import Fields, posted_form
 from aggregator.web.pages.pages import Pages
-from aggregator.web.security.middleware import may_edit
+from aggregator.web.security.visit import may_edit
 
 _READ = {"read": True, "unread": False}
 _STARRED = {"save": True, "unsave": False}
@@ -31,14 +31,10 @@ def mark_stories(marks: ReadMarks, _request: Request, fields: Fields) -> Respons
     if not place.startswith("/") or place.startswith(("//", "/\\")):
         place = "/"
     for act in (*_READ, *_STARRED):
-        ids = [
-            story_id
-            for story_id in fields.get(act, "").split()
-            if ID.fullmatch(story_id)
-        ]
-        items = marks.of_stories(owner, ids)
-        if items:
-            numbers = [item.number for item in items.values()]
+        ids = [id_ for id_ in fields.get(act, "").split() if ID.fullmatch(id_)]
+        rows = marks.of_stories(owner, ids)
+        if rows:
+            numbers = [row.number for row in rows.values()]
             marks.edit(owner, numbers, read=_READ.get(act), starred=_STARRED.get(act))
         if len(ids) == 1:
             place += f"#s-{ids[0]}"

@@ -1,0 +1,226 @@
+"""`/api/v1/corrections`: every request needs a token with the scope admin."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from anyio import to_thread
+from fastapi import Depends, Request, Response
+from msgspec import Meta
+
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.model.errors import UsageError
+from aggregator.web.api.bodies import json_body
+from aggregator.web.api.openapi import (
+    LOCATION,
+    NumberInPath,
+    answer,
+    api_router,
+    described,
+    schema_of,
+)
+from aggregator.web.dependencies import OfSite
+from aggregator.web.editor import (
+    BODY_DEADLINE_SECONDS,
+    MAX_BODY_BYTES,
+    CommandStatus,
+    CorrectionPage,
+    EditorService,
+)
+from aggregator.web.parameters import Parameter, up_to, whole_number
+from aggregator.web.request_body import read_body
+from aggregator.web.responses import (
+    RETRY_AFTER_SECONDS,
+    JsonResponse,
+    RefusedError,
+    too_many,
+)
+from aggregator.web.security.visit import require_scope
+
+router = api_router("/api/v1")
+CORRECTIONS_AN_ANSWER = 50
+MAX_CORRECTIONS = 500
+# Articles or stories of one correction, as many as the records of a push
+MAX_NAMED = 200
+Id = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,40}$")]
+
+
+class _Request(
+    msgspec.Struct, frozen=True, tag_field="kind", forbid_unknown_fields=True
+):
+    """The body of a correction."""
+
+
+class MergeRequest(_Request, frozen=True, tag="merge"):
+    """A request to merge stories into one."""
+
+    stories: Annotated[tuple[Id, ...], Meta(min_length=2, max_length=MAX_NAMED)]
+
+
+class SplitRequest(_Request, frozen=True, tag="split"):
+    """A request to give articles of a story, with their copies, a story of their own."""
+
+    story: Id
+    articles: Annotated[tuple[Id, ...], Meta(min_length=1, max_length=MAX_NAMED)]
+
+
+class MoveRequest(_Request, frozen=True, tag="move"):
+    """A request to move an article, with its copies, to another story."""
+
+    article: Id
+    story: Id
+
+
+async def _editor_of_admin(request: Request, site: OfSite) -> EditorService:
+    require_scope(request, "admin")
+    assert site.editor is not None
+    return site.editor
+
+
+OfEditor = Annotated[EditorService, Depends(_editor_of_admin)]
+PATH = "/api/v1/corrections"
+_RESPONSES = {200: answer(CommandStatus), 202: answer(CommandStatus, **LOCATION)}
+_LIST_PARAMETERS = {
+    "limit": Parameter(
+        up_to(MAX_CORRECTIONS), "the maximum number of corrections in one response"
+    ),
+    "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
+}
+_EXAMPLES: dict[str, Any] = {
+    "merge": {"kind": "merge", "stories": ["q5m2x7k4d1t8w0ya", "z8c3v6b1n4m7k0ja"]},
+    "split": {
+        "kind": "split",
+        "story": "q5m2x7k4d1t8w0ya",
+        "articles": ["cu2cfnapd3n3kc2w"],
+    },
+    "move": {
+        "kind": "move",
+        "article": "cu2cfnapd3n3kc2w",
+        "story": "z8c3v6b1n4m7k0ja",
+    },
+}
+_UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
+
+
+@router.post(
+    "/corrections",
+    **described(
+        "corrections",
+        _RESPONSES,
+        *(400, 408, 409, 413, 415, 422),
+        body={
+            "schema": schema_of(MergeRequest | SplitRequest | MoveRequest),
+            "examples": {name: {"value": value} for name, value in _EXAMPLES.items()},
+        },
+        needs_token=True,
+    ),
+)
+async def correct(request: Request, editor: OfEditor) -> Response:
+    """Merge stories, split one, or move an article.
+
+    The writer executes the correction, and every later run respects it.
+
+    409: the correction is not possible; 422: the body is not a correction.
+    """
+    return await _submitted(request, editor, lambda body: _command(request, body))
+
+
+@router.delete("/corrections/{number}", name="delete_correction", **_UNDO)
+@router.post("/corrections/{number}/undo", name="undo_correction", **_UNDO)
+async def undo(request: Request, editor: OfEditor, number: NumberInPath) -> Response:
+    """Undo a correction.
+
+    Its articles return to their stories, and the ids of merged stories are valid again.
+
+    Later corrections of the same articles must be undone first.
+    """
+    return await _submitted(
+        request, editor, lambda _: CorrectionCommand(undo=_number(number))
+    )
+
+
+@router.get(
+    "/corrections",
+    **described(
+        "corrections", CorrectionPage, 400, query=_LIST_PARAMETERS, needs_token=True
+    ),
+)
+def list_corrections(request: Request, editor: OfEditor) -> Response:
+    """Corrections, the newest first.
+
+    `words` is the correction in one sentence; `undone_at` is null if it is in force.
+    """
+    limit = int(request.query_params.get("limit", CORRECTIONS_AN_ANSWER))
+    return JsonResponse(
+        editor.corrections(limit, whole_number(request.query_params.get("before", "")))
+    )
+
+
+@router.get(
+    "/corrections/requests/{number}",
+    **described("corrections", _RESPONSES, 400, 404, needs_token=True),
+)
+def look_at_correction(editor: OfEditor, number: NumberInPath) -> Response:
+    """The state of a requested correction.
+
+    The number is `request` of the answer 202.
+    """
+    status = editor.status(_number(number))
+    if status is None:
+        raise RefusedError(404, "there is no request with this number")
+    return _response(status)
+
+
+async def _submitted(
+    request: Request, editor: EditorService, parse: Callable[[bytes], CorrectionCommand]
+) -> Response:
+    limiter = editor.waiting
+    command = parse(await read_body(request, MAX_BODY_BYTES, BODY_DEADLINE_SECONDS))
+    if limiter.borrowed_tokens >= limiter.total_tokens:
+        raise too_many("corrections")
+    return _response(
+        await to_thread.run_sync(_execute, editor, command, limiter=limiter)
+    )
+
+
+def _command(request: Request, body: bytes) -> CorrectionCommand:
+    parsed: MergeRequest | SplitRequest | MoveRequest = json_body(
+        request, body, MergeRequest | SplitRequest | MoveRequest, "a correction"
+    )
+    match parsed:
+        case MergeRequest():
+            return CorrectionCommand(kind="merge", stories=parsed.stories)
+        case SplitRequest():
+            return CorrectionCommand(
+                kind="split", stories=(parsed.story,), articles=parsed.articles
+            )
+        case MoveRequest():
+            return CorrectionCommand(
+                kind="move", stories=(parsed.story,), articles=(parsed.article,)
+            )
+
+
+def _execute(editor: EditorService, command: CorrectionCommand) -> CommandStatus:
+    if command.undo is not None:
+        page = editor.corrections(1, command.undo + 1)
+        if all(correction.n != command.undo for correction in page.corrections):
+            raise RefusedError(404, "there is no correction with this number")
+    try:
+        return editor.submit(command)
+    except UsageError as error:
+        raise RefusedError(409, str(error)) from error
+
+
+def _response(status: CommandStatus) -> Response:
+    response = JsonResponse(status)
+    if status.state == "waiting":
+        response.status_code = 202
+        response.headers["Location"] = f"{PATH}/requests/{status.request}"
+        response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
+
+
+def _number(text: str) -> int:
+    if not (number := whole_number(text)):
+        raise RefusedError(404, "the number must be a whole number from 1 to 999999999")
+    return number

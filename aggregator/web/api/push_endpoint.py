@@ -1,0 +1,147 @@
+"""Pushes: their records are stored in the inbox, and the response is sent after they are on disk.
+
+The daemon places them later.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from anyio import CapacityLimiter
+
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import Clock, Entry, FrozenStruct
+from aggregator.sources.limits import net_tuning
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.tombstones import REASON
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.web.api.pushed_records import Read, read_push
+from aggregator.web.responses import RefusedError
+from aggregator.web.security.tokens import TokenStore
+
+# threads; pushes wait for each other in the database, and readers need the other threads
+WRITING_AT_ONCE = 2
+
+
+class PushTuning(FrozenStruct):
+    """Section `push` of config/tuning.yaml, which states units and origins."""
+
+    max_items: int
+    under_way: int
+
+
+class PushedItem(FrozenStruct, omit_defaults=False):
+    """The result of one record; `record` is its position in the list, or its line, counted from 1."""
+
+    record: int
+    status: Literal["accepted", "known", "rejected"]
+    article: str | None = None
+    revision: bool = False  # a new text of a known article
+    reason: str | None = None
+
+
+class PushResult(FrozenStruct, omit_defaults=False):
+    """The response to a push, with one item per record."""
+
+    accepted: int
+    known: int
+    rejected: int
+    items: tuple[PushedItem, ...]
+
+
+class PushEndpoint(TokenStore):
+    """Stores pushes and looks up tokens. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        all_tuning: Tuning,
+        now: Clock,
+        *,
+        fetch_pages: bool = True,
+        arrived: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`fetch_pages`: fetch the page of a record that has only an address.
+
+        `arrived` is called after a push was stored.
+        """
+        super().__init__(database, now)
+        self.tuning = all_tuning.section("push", PushTuning)
+        self.deadline_seconds = net_tuning(all_tuning).fetch_deadline_seconds
+        # Bounds the memory that bodies take
+        self.under_way = CapacityLimiter(self.tuning.under_way)
+        self.writing = CapacityLimiter(WRITING_AT_ONCE)
+        self._fetch_pages = fetch_pages
+        self._arrived = arrived
+
+    def take(self, token: ApiToken, body: bytes, *, lines: bool) -> PushResult:
+        """Store the records in `body` and return after they are on disk.
+
+        `lines`: the Content-Type is JSONL. Raises RefusedError if no record can be accepted.
+        """
+        now = self._now()
+        read = read_push(
+            body,
+            lines=lines,
+            source=token.name,
+            seen=now,
+            max_items=self.tuning.max_items,
+        )
+
+        def work(connection: Connection) -> PushResult:
+            pushed = self._accept(connection, read, now)
+            if api_tokens.is_to_be_noted(token, now):
+                api_tokens.note_use(connection, token, now)
+            return pushed
+
+        pushed = self._database.transact(work, durable=True)
+        self._arrived()
+        return pushed
+
+    def _accept(
+        self, connection: Connection, read: list[Read], now: dt.datetime
+    ) -> PushResult:
+        entries = [entry for _, entry in read if isinstance(entry, Entry)]
+        accepted = inbox.accept(
+            connection,
+            entries,
+            seen=[now] * len(entries),
+            wants_page=[self._fetch_pages and e.authority == "page" for e in entries],
+            bump_by_clock=True,
+        ).accepted
+        results = iter(accepted)
+        items = []
+        for number, entry in read:
+            if isinstance(entry, Entry):
+                items.append(_accepted_item(number, next(results)))
+            else:
+                items.append(PushedItem(record=number, status="rejected", reason=entry))
+        if not entries:
+            detail = f"none of the {len(items)} records can be accepted; `items` has the reasons"
+            if len(items) == 1:
+                detail = f"the record cannot be accepted: {items[0].reason}"
+            raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
+        statuses = [pushed.status for pushed in items]
+        return PushResult(
+            accepted=statuses.count("accepted"),
+            known=statuses.count("known"),
+            rejected=statuses.count("rejected"),
+            items=tuple(items),
+        )
+
+
+def _accepted_item(number: int, result: AcceptResult) -> PushedItem:
+    if result.outcome == "forgotten":
+        return PushedItem(
+            record=number, status="rejected", article=result.article, reason=REASON
+        )
+    return PushedItem(
+        record=number,
+        status="known" if result.outcome == "known" else "accepted",
+        article=result.article,
+        revision=result.outcome == "revision",
+    )

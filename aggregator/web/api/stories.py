@@ -1,0 +1,130 @@
+"""The routes of stories, their changes, topics and saved queries, and of the description of the API."""
+
+from typing import Any
+
+from fastapi import Request, Response
+from msgspec.structs import replace
+from starlette.responses import RedirectResponse
+
+from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
+from aggregator.web import story_json
+from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
+from aggregator.web.cursors import next_of
+from aggregator.web.dependencies import OfSite, conditional, hashed_json
+from aggregator.web.parameters import PARAMETERS, Parameter, up_to, whole_number
+from aggregator.web.responses import JSON, JsonResponse
+from aggregator.web.sanitise import encode_json
+
+STORIES_AN_ANSWER = 50
+CHANGES_AN_ANSWER = 500
+_CHANGES_PARAMETERS: dict[str, Parameter] = {
+    "since": Parameter(
+        up_to(10**9 - 1) | {"minimum": 0}, "the number of the last change that is known"
+    ),
+    "limit": Parameter(
+        up_to(CHANGES_AN_ANSWER), "the maximum number of changes in one response"
+    ),
+}
+router = api_router("/api/v1")
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> Response:
+    """The description of the API."""
+    described: dict[str, Any] = request.app.openapi()
+    return conditional(
+        request, None, lambda: Response(encode_json(described), media_type=JSON)
+    )
+
+
+@router.get(
+    "/stories", **described("stories", story_json.PageJson, 400, query=PARAMETERS)
+)
+def list_stories(request: Request, site: OfSite) -> Response:
+    """Stories, the newest bump first, or in the order of the front page.
+
+    One page of a list; `next` is the cursor of the following page, in the same order.
+
+    A page may have fewer stories than `limit` and still be followed by another. No story appears twice;
+    stories that are new or bumped meanwhile are at the top when the list is read again.
+    """
+    wanted, began = site.filter(request, STORIES_AN_ANSWER)
+    mutes = site.mutes(request) if wanted.order == "front" else ()
+    tag = (
+        site.tag(request, f"{wanted.query_string}\n{mutes}")
+        if wanted.changes_with_stories
+        else None
+    )
+
+    def render() -> Response:
+        if not _has_words(wanted.filter.query):
+            page = StoryPage()
+        elif wanted.order == "front":
+            page = site.reader.ranked_page(
+                replace(wanted.filter, mutes=mutes), site.settings.prefer
+            )
+        else:
+            page = site.reader.stories(wanted.filter)
+        shown = (site.bounded(request, story) for story in page.stories)
+        return JsonResponse(story_json.page_of(shown, next_of(page.next, began)))
+
+    return conditional(request, tag, render)
+
+
+@router.get(
+    "/stories/{id}",
+    **described(
+        "stories", {200: answer(story_json.WholeStoryJson), 301: MOVED}, 400, 404, 410
+    ),
+)
+def read_story(request: Request, site: OfSite, id: IdInPath) -> Response:
+    """One story with its lead, what each other report says first, and quotations.
+
+    The id of a merged story redirects to its successor.
+    """
+    # Before the story is read, so that it is never newer than the response.
+    tag = site.tag(request, "", id)
+    story = site.story(id)
+    if story is None:
+        raise site.missing(id, "there is no story with this id")
+    if isinstance(story, StoryRedirect):
+        return RedirectResponse(f"/api/v1/stories/{story.to}", 301)
+
+    def render() -> Response:
+        shown = site.bounded_with_summary(request, story)
+        return JsonResponse(story_json.whole_story(*shown))
+
+    return conditional(request, tag, render)
+
+
+@router.get(
+    "/changes", **described("stories", ChangedStories, 400, query=_CHANGES_PARAMETERS)
+)
+def list_changes(request: Request, site: OfSite) -> Response:
+    """The stories that changed after a change with a number, each once, as they are now.
+
+    Without `since` it has no stories, and `next` is the number of the last change.
+    """
+    since = whole_number(request.query_params.get("since", ""))
+    limit = int(request.query_params.get("limit", CHANGES_AN_ANSWER))
+    changes = site.reader.changed_stories(since, limit)
+    return hashed_json(request, changes)
+
+
+@router.get("/topics", **described("stories", story_json.TopicsJson))
+def list_topics(request: Request, site: OfSite) -> Response:
+    """The topics of the front page, the most frequent first; each is a value of the parameter `topic`."""
+    topics = story_json.TopicsJson(topics=site.reader.topics())
+    return hashed_json(request, topics)
+
+
+@router.get("/queries", **described("stories", story_json.SavedQueriesJson))
+def list_queries(request: Request, site: OfSite) -> Response:
+    """The saved queries of config.yaml, in its order; each is a value of the parameter `saved`."""
+    queries = story_json.saved_queries(site.settings.queries)
+    return hashed_json(request, queries)
+
+
+def _has_words(query: str) -> bool:
+    """Return False for punctuation alone, which matches no article; an empty query is True."""
+    return not query or any(sign.isalnum() for sign in query)

@@ -1,0 +1,5 @@
+"""The degrees of access to the texts of articles."""
+
+from typing import Literal
+
+Access = Literal["owner", "all", "excerpt"]

@@ -1,0 +1,96 @@
+"""The excerpt limit of single articles, search hits and explanations."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from aggregator.model.read_model import ArticleDetail, SearchHit, SearchResults
+
+if TYPE_CHECKING:  # explanations load what places articles
+    from aggregator.grouping.corrections.explain import Explanation
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.stories import without_text
+from aggregator.web.excerpts.words import count_words, first_words
+
+
+def bounded_article(detail: ArticleDetail, access: Access, words: int) -> ArticleDetail:
+    """Limit an article to what `access` permits; its text is "" if it may not be read."""
+    article = detail.article
+    is_restricted = article.noarchive or article.nosnippet or article.tdm_reserved
+    if access == "owner" or (access == "all" and not is_restricted):
+        return detail
+    title = first_words(article.title, words)
+    copies = tuple(replace(c, title=first_words(c.title, words)) for c in detail.copies)
+    # The copies contain the lead, too, and each has its own title.
+    titles = [title, *(copy.title for copy in copies if not copy.nosnippet)]
+    longest = max(count_words(each) for each in titles)
+    left = 0 if article.nosnippet else max(0, words - longest)
+    shown = without_text(article, title, first_words(article.lead, left))
+    return replace(
+        detail,
+        article=shown,
+        story_title=first_words(detail.story_title, words),
+        copies=copies,
+    )
+
+
+def _bounded_hit(hit: SearchHit, words: int) -> SearchHit:
+    """Limit a search hit: the title and the snippet have half of the words each."""
+    title = first_words(hit.title, words // 2)
+    left = 0 if hit.nosnippet else words - words // 2
+    snippet = first_words(hit.snippet, left)
+    return replace(
+        hit,
+        title=title,
+        # It may be the title of this article
+        story_title=first_words(hit.story_title, words // 2),
+        snippet=snippet,
+        marks=tuple(mark for mark in hit.marks if mark[1] <= len(snippet)),
+    )
+
+
+def bounded_results(
+    results: SearchResults, access: Access, words: int
+) -> SearchResults:
+    """Limit search results; the headline of a story may be the title of one of its hits."""
+    if access == "owner":
+        return results
+    stories = []
+    for story in results.stories:
+        title = first_words(story.title, words // 2)
+        stories.append(replace(story, title=title, hits=_hits(story.hits, words)))
+    return replace(results, hits=_hits(results.hits, words), stories=tuple(stories))
+
+
+def _hits(hits: Iterable[SearchHit], words: int) -> tuple[SearchHit, ...]:
+    return tuple(_bounded_hit(hit, words) for hit in hits)
+
+
+def bounded_explanation(
+    explained: "Explanation", access: Access, words: int
+) -> "Explanation":
+    """Limit an explanation: what the texts have in common, and the log in detail, are for the owner."""
+    # It loads what places articles
+    from aggregator.grouping.corrections.explain import SharedTerms
+
+    if access == "owner":
+        return explained
+    pair = explained.pair and replace(
+        explained.pair,
+        title=first_words(explained.pair.title, words),
+        shared=SharedTerms(),
+        passages=(),
+    )
+    return replace(
+        explained,
+        title=first_words(explained.title, words),
+        story_title=first_words(explained.story_title, words),
+        runner_up_title=explained.runner_up_title
+        and first_words(explained.runner_up_title, words),
+        shared=SharedTerms(),
+        passages=(),
+        version=None,
+        log=tuple(replace(line, detail=None) for line in explained.log),
+        pair=pair,
+    )

@@ -1,0 +1,192 @@
+"""The excerpt limit of stories, with what they show, and of feed items."""
+
+from collections.abc import Collection, Iterable
+
+from msgspec.structs import replace
+
+from aggregator.model.core import (
+    ArticleView,
+    LinkedStory,
+    Passage,
+    StoryText,
+    StoryView,
+)
+from aggregator.model.read_model import MachineSummary
+from aggregator.web.excerpts.access import Access
+from aggregator.web.excerpts.allowance import Allowance
+from aggregator.web.excerpts.words import first_words
+
+
+def for_reader(
+    story: StoryView, text: StoryText | None, access: Access, words: int
+) -> tuple[StoryView, StoryText | None]:
+    """Limit a story to what `access` permits: all of it, or at most `words` words of each article."""
+    return for_reader_with_summary(story, text, None, access, words)[:2]
+
+
+def for_reader_with_summary(
+    story: StoryView,
+    text: StoryText | None,
+    summarised: MachineSummary | None,
+    access: Access,
+    words: int,
+) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
+    """Limit a story as `for_reader`, and its machine-written text to the words that remain then.
+
+    A sentence counts for each article that it rests on, because it may repeat the words of any of them.
+    """
+    summarised = _of_members(summarised, {a.id for a in story.articles})
+    if access == "owner":
+        return story, text, summarised
+    allowance = Allowance(story, words, whole_allowed=access == "all")
+    # The lead goes first: the summary is its beginning.
+    bounded_text = _bounded_text(text, allowance) if text else None
+    bounded = replace(
+        story,
+        summary=_bounded_summary(story, allowance),
+        title=first_words(story.title, words),
+        articles=tuple(_bounded_article(a, allowance) for a in story.articles),
+    )
+    if summarised is not None:
+        sentences = tuple(
+            s for s in summarised.sentences if allowance.allows(s.text, *s.article_ids)
+        )
+        summarised = replace(summarised, sentences=sentences) if sentences else None
+    return _with_linked_titles(bounded, words), bounded_text, summarised
+
+
+def _of_members(
+    summarised: MachineSummary | None, ids: Collection[str]
+) -> MachineSummary | None:
+    """Return the sentences that rest on articles of the story, which a correction may have moved."""
+    if summarised is None:
+        return None
+    sentences = []
+    for sentence in summarised.sentences:
+        known = tuple(id_ for id_ in sentence.article_ids if id_ in ids)
+        if known:
+            sentences.append(replace(sentence, article_ids=known))
+    return replace(summarised, sentences=tuple(sentences)) if sentences else None
+
+
+def for_item(
+    story: StoryView, text: StoryText | None, words: int
+) -> tuple[StoryView, StoryText | None]:
+    """Limit a story to what one feed item shows, which is less than a page.
+
+    Without a lead the summary remains. Articles keep their titles.
+    """
+    allowance = Allowance(story, words, whole_allowed=False)
+    bounded_text = _bounded_text(text, allowance) if text else None
+    has_lead = bounded_text is not None and bool(bounded_text.lead)
+    articles = []
+    for article in story.articles:
+        title = first_words(article.title, allowance.words)
+        articles.append(without_text(article, title))
+    bounded = replace(
+        story,
+        title=first_words(story.title, words),
+        summary="" if has_lead else _bounded_summary(story, allowance),
+        articles=tuple(articles),
+    )
+    return _with_linked_titles(bounded, words), bounded_text
+
+
+def _with_linked_titles(story: StoryView, words: int) -> StoryView:
+    """Limit the headlines of other stories."""
+    return replace(
+        story,
+        earlier=_linked(story.earlier, words),
+        later=_linked(story.later, words),
+        related=_linked(story.related, words),
+    )
+
+
+def _linked(stories: Iterable[LinkedStory], words: int) -> tuple[LinkedStory, ...]:
+    return tuple(replace(s, title=first_words(s.title, words)) for s in stories)
+
+
+def without_text(article: ArticleView, title: str, lead: str = "") -> ArticleView:
+    """Return an article without its text; with `nosnippet` without media, too."""
+    media = () if article.nosnippet else article.media
+    return replace(article, title=title, lead=lead, text="", html=None, media=media)
+
+
+def _bounded_summary(story: StoryView, allowance: Allowance) -> str:
+    for article in story.articles:
+        if story.summary and story.summary in f"{article.lead}\n{article.text}":
+            return allowance.cut(story.summary, article.id)
+    parts = _summary_parts(story)
+    if not parts:
+        return allowance.cut(story.summary, *(a.id for a in story.articles))
+    sentences = []
+    for article_id, text in parts:
+        sentence = allowance.cut(text, article_id)
+        if not sentence:
+            break
+        sentences.append(sentence)
+    return " ".join(sentences)
+
+
+def _summary_parts(story: StoryView) -> list[tuple[str, str]]:
+    """Return the sentences of a summary of several reports, each with its article; [] if one is unknown."""
+    # Whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences
+
+    leads = {report.id: " ".join(report.lead.split()) for report in story.articles}
+    parts = []
+    for sentence in split_sentences(story.summary):
+        article = next((id_ for id_, lead in leads.items() if sentence in lead), None)
+        if article is None:
+            return []
+        parts.append((article, sentence))
+    return parts
+
+
+def _bounded_article(article: ArticleView, allowance: Allowance) -> ArticleView:
+    if article.id in allowance.whole:
+        return article
+    title = first_words(article.title, allowance.words)
+    return without_text(article, title, allowance.cut(article.lead, article.id))
+
+
+def _bounded_text(text: StoryText, allowance: Allowance) -> StoryText:
+    return replace(
+        text,
+        title=first_words(text.title, allowance.all_words),
+        lead=_bounded_lead(text.lead, allowance),
+        openings=tuple(o for o in text.openings if allowance.shows(o)),
+        versions=tuple(v for v in text.versions if allowance.shows(v)),
+        quotations=tuple(
+            q for q in text.quotations if allowance.allows(q.text, *q.article_ids)
+        ),
+    )
+
+
+def _bounded_lead(lead: Iterable[Passage], allowance: Allowance) -> tuple[Passage, ...]:
+    """Return the sentences of a lead that may be shown; if not even one, the first words of the first."""
+    shown: list[Passage] = []
+    for passage in lead:
+        text = _whole_sentences(passage, allowance)
+        if not text and not shown:
+            text = allowance.cut(passage.text, passage.article_id)
+        if text:
+            shown.append(replace(passage, text=text))
+        if text != passage.text:
+            break
+    return tuple(shown)
+
+
+def _whole_sentences(passage: Passage, allowance: Allowance) -> str:
+    """Return the sentences at the beginning of a paragraph that may be shown."""
+    if allowance.shows(passage):
+        return passage.text
+    # Whose patterns take long to compile
+    from aggregator.text.sentences import split_sentences
+
+    sentences = []
+    for sentence in split_sentences(passage.text, 1):
+        if not allowance.allows(sentence, passage.article_id):
+            break
+        sentences.append(sentence)
+    return " ".join(sentences)

@@ -1,0 +1,37 @@
+"""Words of texts as the excerpt limit counts them."""
+
+import re
+
+from aggregator.text.lines import UNSPACED
+
+# For each word of `excerpt_words`; texts have 5 to 7, spaces included
+CHARS_A_WORD = 12
+# A word is a run of at most 40 characters between spaces or punctuation: "al-Assad's" is three, so that other
+# ways to count find no more words. In kana, Han, Hangul, Thai, Lao, Khmer and Burmese, most of which are
+# written without spaces, two characters are one word.
+_UNSPACED = f"{UNSPACED}\uac00-\ud7af"
+_PUNCTUATION = r"""\-‐‑‒–—―'’‘ʼ"“”„«»‹›/\\.,:;…·•!?¡¿&+@#_=|~*()\[\]{}<>،؛؟۔।"""
+_WORD = re.compile(
+    rf"[{_UNSPACED}]{{1,2}}|[^\s{_PUNCTUATION}{_UNSPACED}]{{1,40}}|(?<!\S)[{_PUNCTUATION}]{{1,40}}(?!\S)"
+)
+
+
+def count_words(text: str) -> int:
+    """Return the number of words for `excerpt_words`: at least one for each CHARS_A_WORD characters."""
+    return max(sum(1 for _ in _WORD.finditer(text)), -(-len(text) // CHARS_A_WORD))
+
+
+def first_words(text: str, words: int) -> str:
+    """Return at most `words` words of `text`; an ellipsis marks a cut."""
+    if len(text) < 2 * words and text.isascii():
+        # Words and the spaces between them take two characters each, or more
+        return text
+    end, limit = 0, CHARS_A_WORD * words
+    for number, match in enumerate(_WORD.finditer(text)):
+        if number == words or match.end() > limit:
+            break
+        end = match.end()
+    else:
+        if len(text) <= limit:
+            return text
+    return text[:end].rstrip(" ,;:–—-") + " …" if end else ""

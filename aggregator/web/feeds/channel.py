@@ -1,0 +1,122 @@
+"""Feeds, independent of their format and of what their items are about."""
+
+import datetime as dt
+import re
+from collections import Counter
+from typing import Literal
+
+from aggregator.config.publish_settings import SavedQuery
+from aggregator.model.core import Enclosure, FrozenStruct
+from aggregator.web.feeds.feed_texts import feed_title, mime_type
+from aggregator.web.filters import ParsedFilter, filter_words
+from aggregator.web.parameters import SAVED
+from aggregator.web.settings import PublishSettings
+
+_DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
+Format = Literal["rss", "atom", "jsonfeed"]
+STORIES = "stories"
+ENDINGS: dict[str, Format] = {"rss": "rss", "atom": "atom", "json": "jsonfeed"}
+MEDIA_TYPES: dict[Format, str] = {
+    "rss": "application/rss+xml",
+    "atom": "application/atom+xml",
+    "jsonfeed": "application/feed+json",
+}
+_ABOUT = "One item for each story: what several outlets report about one event."
+
+
+class Item(FrozenStruct):
+    """One item. Texts are plain text, except `html`, a valid fragment; all addresses are absolute URIs."""
+
+    id: str  # a permanent URI
+    url: str
+    title: str  # never empty
+    html: str
+    summary: str  # one line
+    updated: dt.datetime  # different for every item of a feed
+    published: dt.datetime | None = None
+    language: str | None = None  # two letters of ISO 639-1
+    authors: tuple[str, ...] = ()
+    external_url: str | None = None  # the best article, if `url` is the story
+    # `type` is a MIME type, or one of "image", "audio", "video"
+    media: tuple[Enclosure, ...] = ()
+
+    @property
+    def enclosed(self) -> Enclosure | None:
+        """The first one that is no picture: feed readers offer enclosures for download or playing."""
+        others = (m for m in self.media if not m.is_image and mime_type(m.type))
+        return next(
+            (medium for medium in others if _DOTTED_HOST.match(medium.url)), None
+        )
+
+
+class Channel(FrozenStruct):
+    """A feed and its items, the newest first."""
+
+    id: str
+    title: str
+    about: str
+    home_url: str  # the page that shows the same stories
+    self_url: str
+    language: str
+    items: tuple[Item, ...] = ()
+
+    @property
+    def updated(self) -> dt.datetime | None:
+        """The time of the newest item; None for an empty feed."""
+        return max((i.updated for i in self.items), default=None)
+
+
+def feed_path(saved: SavedQuery | None) -> str:
+    """Return the path of the feed of all stories, or of a saved query, without the ending."""
+    return f"/feeds/{saved.name if saved else STORIES}"
+
+
+def address(saved: SavedQuery | None, form: Format) -> str:
+    """Return the path of a feed with its ending."""
+    ending = next(ending for ending, other in ENDINGS.items() if other == form)
+    return f"{feed_path(saved)}.{ending}"
+
+
+def channel(
+    named: SavedQuery | None,
+    parsed: ParsedFilter,
+    items: tuple[Item, ...],
+    settings: PublishSettings,
+    *,
+    self_url: str,
+) -> Channel:
+    """Return the feed of all stories, or of the saved query that its path names.
+
+    `self_url` is its address, with filters and without a token.
+    """
+    query = f"?{parsed.query_string}" if parsed.query_string else ""
+    page_query = query
+    if named is not None:
+        page_query = f"?{SAVED}={named.name}&{parsed.query_string}".rstrip("&")
+    ordered = tuple(sorted(items, key=lambda item: item.updated, reverse=True))
+    return Channel(
+        id=f"tag:aggregator,2026:{feed_path(named).lstrip('/')}{query}",
+        title=_title(named or parsed.saved, parsed, settings),
+        about=_ABOUT,
+        home_url=f"{settings.base_url}/{page_query}",
+        self_url=self_url,
+        language=_language(ordered),
+        items=ordered,
+    )
+
+
+def _title(
+    saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings
+) -> str:
+    title = (saved.title if saved else "") or settings.title
+    words = (
+        *((saved.name,) if saved and not saved.title else ()),
+        *filter_words(parsed),
+    )
+    return feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
+
+
+def _language(items: tuple[Item, ...]) -> str:
+    """Return the most frequent language of the items, of several the first by name; "en" if none is known."""
+    counts = Counter(i.language for i in items if i.language)
+    return min(counts, key=lambda tag: (-counts[tag], tag), default="en")

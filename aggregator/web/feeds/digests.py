@@ -1,0 +1,108 @@
+"""Digests as HTML, as plain text and as a feed."""
+
+import datetime as dt
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from aggregator.config.messages import counted
+from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.read_model import Digest
+from aggregator.stories.plain_text import NO_OUTLET
+from aggregator.web.excerpts.stories import for_item
+from aggregator.web.feeds.channel import Channel, Item
+from aggregator.web.feeds.feed_texts import feed_title
+from aggregator.web.feeds.formats import template
+from aggregator.web.feeds.item_texts import counts, fragments, numbers
+from aggregator.web.jinja import moment, short_day
+from aggregator.web.settings import PublishSettings
+
+DIGEST_REPORTS = 5  # listed of one story, the newest
+DIGEST = "/digest"
+FEED_DIGESTS = 30  # in the feed; finished deliveries are kept for two weeks
+
+
+def digest_title(digest: Digest, settings: PublishSettings) -> str:
+    """Return `Digest of 20 Nov 2026`, the day where it was due."""
+    zone = (
+        None if settings.digest_timezone is None else ZoneInfo(settings.digest_timezone)
+    )
+    local = digest.until.astimezone(zone)
+    return f"Digest of {short_day(local.replace(tzinfo=dt.UTC))}"
+
+
+def digest_html(digest: Digest, settings: PublishSettings) -> str:
+    """Return the digest, limited by `excerpts.for_item`, as a fragment of HTML."""
+    return str(fragments().digest_body(_period(digest), _shown(digest, settings)))
+
+
+def digest_text(digest: Digest, settings: PublishSettings) -> str:
+    """Return the digest as plain text."""
+    stories = _shown(digest, settings)
+    return template("digest.txt").render(
+        period=_period(digest), stories=stories, no_outlet=NO_OUTLET
+    )
+
+
+def digest_channel(
+    digests: Sequence[Digest], settings: PublishSettings, *, self_url: str
+) -> Channel:
+    """Return the feed of digests, one item each."""
+    return Channel(
+        id="tag:aggregator,2026:feeds/digest",
+        title=feed_title(f"{settings.title}: digest"),
+        about="The stories with the most new independent reports.",
+        home_url=settings.base_url + DIGEST,
+        self_url=self_url,
+        language="en",
+        items=tuple(_item(digest, settings) for digest in digests),
+    )
+
+
+def _item(digest: Digest, settings: PublishSettings) -> Item:
+    return Item(
+        id=f"tag:aggregator,2026:digest/{digest.until:%Y%m%dT%H%M%SZ}",
+        url=settings.base_url + DIGEST,
+        title=digest_title(digest, settings),
+        html=digest_html(digest, settings),
+        summary=_period(digest),
+        updated=digest.until,
+        published=digest.until,
+    )
+
+
+def _period(digest: Digest) -> str:
+    stories = counted(len(digest.stories), "story", "stories")
+    period = f"from {moment(digest.since)} to {moment(digest.until)} UTC"
+    return f"{stories} with the most new independent reports {period}"
+
+
+class _DigestLines(msgspec.Struct, frozen=True):
+    """The lines of a story in a digest: within the excerpt limit, with its newest reports."""
+
+    story: StoryView
+    url: str
+    numbers: str
+    counts: str
+    new: str
+    reports: list[ArticleView]
+
+
+def _shown(digest: Digest, settings: PublishSettings) -> list[_DigestLines]:
+    shown = []
+    for digested in digest.stories:
+        story, _ = for_item(digested.story, None, settings.excerpt_words)
+        reports = [a for a in story.articles if a.role == "report"] or story.articles
+        newest = sorted(reports, key=lambda a: (a.effective_at, a.id), reverse=True)
+        shown.append(
+            _DigestLines(
+                story=story,
+                url=f"{settings.base_url}/stories/{story.id}",
+                numbers=numbers(story),
+                counts=", ".join(counts(story)),
+                new=f"{digested.new_reports:,} new",
+                reports=newest[:DIGEST_REPORTS],
+            )
+        )
+    return shown

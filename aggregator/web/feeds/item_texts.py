@@ -1,0 +1,74 @@
+"""The texts of feed items: HTML of a story, its summary and its numbers.
+
+The HTML body of an item (templates/item.html) has the lead of the story, its reports with what each says
+first, and their copies. No untrusted HTML gets in: the template escapes every text, and has every address of
+others checked by `feed_url`.
+"""
+
+from functools import cache
+from typing import Any
+
+from aggregator.config.messages import story_numbers
+from aggregator.model.core import StoryText, StoryView
+from aggregator.stories.counts import originals_with_copies
+from aggregator.stories.plain_text import NO_OUTLET
+from aggregator.web.feeds.feed_texts import feed_title
+from aggregator.web.feeds.formats import template
+
+LISTED_REPORTS = 8  # of an item, the newest; the story page has all
+NAMED_COPIES = 3  # of one report
+
+
+def story_body(
+    story: StoryView,
+    text: StoryText | None,
+    story_url: str,
+    *,
+    is_whole: bool,
+    with_pictures: bool,
+) -> str:
+    """Return a story, limited by `excerpts.for_item`, as a fragment of HTML.
+
+    With `is_whole` it has the whole of its only original, or quotations, too.
+    """
+    originals = originals_with_copies(story.articles)
+    texts = [article for article, _ in originals if article.text or article.html]
+    single = texts[0] if is_whole and len(texts) == 1 else None
+    body = fragments().story_body(
+        story,
+        text,
+        single,
+        originals[::-1],
+        story_url,
+        numbers(story),
+        is_whole,
+        with_pictures,
+    )
+    return str(body)
+
+
+@cache
+def fragments() -> Any:
+    """Return the macros of item.html."""
+    words = {
+        "no_outlet": NO_OUTLET,
+        "listed_reports": LISTED_REPORTS,
+        "named_copies": NAMED_COPIES,
+    }
+    return template("item.html").make_module(words)
+
+
+def story_summary(story: StoryView, text: StoryText | None) -> str:
+    """Return the first paragraph of the lead as plain text on one line; without any, the counts."""
+    lead = text.lead[0].text if text and text.lead else story.summary
+    return feed_title(lead) or numbers(story)
+
+
+def numbers(story: StoryView) -> str:
+    """Return the numbers of articles, outlets and reports."""
+    return " · ".join(reversed(counts(story)))
+
+
+def counts(story: StoryView) -> tuple[str, str, str]:
+    outlets = story.outlet_count, story.unknown_outlet_count
+    return story_numbers(story.report_count, *outlets, story.article_count)

@@ -1,0 +1,5 @@
+"""The forms of pages: signing in, corrections, sources, marks and mutes."""
+
+from aggregator.web.forms import corrections, marks, mutes, sign_in, sources
+
+__all__ = ["corrections", "marks", "mutes", "sign_in", "sources"]

@@ -1,0 +1,167 @@
+"""The forms of corrections and of undoing them, and the page of all corrections.
+
+A correction form leads to a confirmation page with the effect; the correction is made when that page is
+submitted (`sure`). The response redirects to the story, where it can be undone.
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
+from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import StoryRedirect
+from aggregator.web.dependencies import ID, Site
+from aggregator.web.editor import CommandStatus, EditorService
+from aggregator.web.forms.posted_form import Fields, posted_form
+from aggregator.web.pages.pages import Pages
+from aggregator.web.parameters import whole_number
+
+CORRECTIONS_A_PAGE = 50
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the routes of corrections, if the site has an editor."""
+    if site.editor is None:
+        return []
+    pages = Pages(site)
+    forms = CorrectionForms(site, pages, site.editor)
+    correct = posted_form(pages, forms.correct, may=pages.may_correct)
+    undo = posted_form(pages, forms.undo, may=pages.may_correct)
+    return [
+        Route("/correct", correct, methods=["POST"]),
+        Route("/corrections", forms.corrections, methods=["GET"]),
+        Route("/corrections/{number}/undo", undo, methods=["POST"]),
+    ]
+
+
+class CorrectionForms:
+    """One method per form or page."""
+
+    def __init__(self, site: Site, pages: Pages, editor: EditorService) -> None:
+        self._site = site
+        self._pages = pages
+        self._editor = editor
+
+    def correct(self, request: Request, fields: Fields) -> Response:
+        """Show the effect of a correction, or make it if it was confirmed. Raises UsageError."""
+        command = _command(fields)
+        if fields.get("sure", ""):
+            return self._result(request, self._editor.submit(command))
+        return self._confirmation(request, command)
+
+    def _confirmation(self, request: Request, command: CorrectionCommand) -> Response:
+        stories = [self._current(story) for story in command.stories]
+        if command.kind == "merge" and stories[0].id == stories[-1].id:
+            raise UsageError("both are one story already")
+        leaving = None
+        if command.kind == "move":
+            leaving = self._story_of(command.articles[0], stories[0])
+        articles: list[ArticleView] = []
+        for story in [leaving] if leaving is not None else stories:
+            articles += [a for a in story.articles if a.id in command.articles]
+        if len(articles) != len(command.articles):
+            raise UsageError(
+                "a selected article is no longer in the story; open the story again"
+            )
+        return self._pages.page(
+            request,
+            "confirm.html",
+            here="/correct",
+            command=command,
+            stories=stories,
+            chosen=articles,
+            leaving=leaving,
+        )
+
+    def _current(self, story_id: str) -> StoryView:
+        story = self._site.story(story_id)
+        if isinstance(story, StoryRedirect):
+            story = self._site.story(story.to)
+        if not isinstance(story, StoryView):
+            raise UsageError(
+                f"there is no story {story_id[:40]!r}; copy the id or address from its page"
+            )
+        return story
+
+    def _story_of(self, article_id: str, target: StoryView) -> StoryView:
+        article = self._site.reader.article(article_id)
+        if article is None:
+            raise UsageError(f"there is no article {article_id[:40]!r}")
+        if article.story == target.id:
+            raise UsageError("the article is in that story already")
+        return self._current(article.story)
+
+    def undo(self, request: Request, _fields: Fields) -> Response:
+        """Undo a correction. Raises UsageError if a later correction depends on it."""
+        number = whole_number(request.path_params["number"])
+        if number is None:
+            return self._pages.not_found(request)
+        status = self._editor.submit(CorrectionCommand(undo=number))
+        return self._result(request, status, done="undone")
+
+    def corrections(self, request: Request) -> Response:
+        """Return the page of all corrections, the newest first."""
+        if not self._pages.may_correct(request):
+            return RedirectResponse("/sign-in", 303)
+        before = whole_number(request.query_params.get("before", ""))
+        page = self._editor.corrections(CORRECTIONS_A_PAGE, before)
+        ids: dict[str, None] = {}
+        for correction in page.corrections:
+            ids.update(dict.fromkeys(correction.stories))
+        stories = self._site.reader.list_stories(tuple(ids))
+        titles = {story.id: story.title for story in stories}
+        return self._pages.page(
+            request, "corrections.html", here="/corrections", page=page, titles=titles
+        )
+
+    def _result(
+        self, request: Request, status: CommandStatus, *, done: str = "done"
+    ) -> Response:
+        corrected = status.corrected
+        if corrected is None:
+            return self._pages.page(request, "waiting.html", here="/corrections")
+        address = "/corrections"
+        if corrected.stories:
+            address = f"/stories/{corrected.stories[0]}?{done}={corrected.n}"
+        return RedirectResponse(address, 303)
+
+
+def _command(fields: Fields) -> CorrectionCommand:
+    """Return the command of a form. Raises UsageError."""
+    story, articles = _story_id(fields.get("story", "")), fields.getlist("article")
+    if any(not ID.fullmatch(article) for article in articles):
+        raise UsageError("invalid article id; open the page again")
+    kind = fields.get("kind", "")
+    if kind == "split":
+        if not articles:
+            raise UsageError("select the articles that report another event")
+        return CorrectionCommand(
+            kind="split", stories=(story,), articles=tuple(dict.fromkeys(articles))
+        )
+    other = _story_id(fields.get("address", "") or fields.get("other", ""))
+    if kind == "merge":
+        return CorrectionCommand(kind="merge", stories=(story, other))
+    if kind == "move":
+        if len(articles) != 1:
+            raise UsageError("select one article: only one can be moved at a time")
+        return CorrectionCommand(kind="move", stories=(other,), articles=(articles[0],))
+    raise UsageError("the form is invalid; open the page again")
+
+
+def _story_id(text: str) -> str:
+    """Return the id in `text`, which is an id or the address of the story's page. Raises UsageError."""
+    if not text:
+        raise UsageError("enter the id of the other story or the address of its page")
+    try:
+        id_ = urlsplit(text).path.rstrip("/").rpartition("/")[2]
+    except ValueError:
+        id_ = ""
+    if not ID.fullmatch(id_):
+        raise UsageError(
+            f"{text[:60]!r} is not the id of a story or the address of its page"
+        )
+    return id_

@@ -1,0 +1,82 @@
+"""The reading and answering of a form.
+
+A GET never changes anything. Browsers send the cookie with the token with requests from pages of this server
+and from links (SameSite=Lax), never with a form of another site. `form_is_valid` also protects browsers
+without SameSite, and HTTP Basic, whose password browsers send with every request.
+"""
+
+import hmac
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from starlette.datastructures import ImmutableMultiDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aggregator.model.errors import FetchError, ReadError, UsageError
+from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
+from aggregator.web.pages.pages import Pages
+from aggregator.web.request_body import read_body
+from aggregator.web.security.visit import form_value
+
+
+def form_is_valid(request: Request, value: str) -> bool:
+    """Return whether `value` is the CSRF value that this server put into the forms of this token."""
+    expected = form_value(request)
+    return bool(expected) and hmac.compare_digest(
+        expected.encode(), value.encode("utf-8", "surrogatepass")
+    )
+
+
+MAX_FIELDS = 2_100  # a story may have 2,000 articles to select
+NO_STORE = {"Cache-Control": "no-store"}
+Fields = ImmutableMultiDict[str, str]  # of a form; a name may have several values
+Handler = Callable[[Request, Fields], Response]
+
+
+def fields_of(_request: Request, body: bytes) -> Fields:
+    """Return the fields of a form. Raises UsageError if the body is not a form of this server."""
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS
+        )
+    except ValueError as error:
+        raise UsageError("the form is invalid; open the page again") from error
+    return ImmutableMultiDict([(name, value.strip()) for name, value in pairs])
+
+
+def posted_form(
+    pages: Pages,
+    handler: Handler,
+    *,
+    may: Callable[[Request], bool] | None = None,
+    read: Callable[[Request, bytes], Fields] = fields_of,
+    most_bytes: int = MAX_BODY_BYTES,
+    run: Callable[..., Coroutine[Any, Any, Response]] = to_thread.run_sync,
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """Return an endpoint that reads a form within limits of size and time and runs `handler` in a thread.
+
+    `may`: whether the client may send this form, which then needs its CSRF value. A UsageError, ReadError or
+    FetchError becomes a page with its message.
+    """
+
+    def handle(request: Request, body: bytes) -> Response:
+        try:
+            fields = read(request, body)
+            if may is None or (
+                may(request) and form_is_valid(request, fields.get("form", ""))
+            ):
+                return handler(request, fields)
+            detail = "The form belongs to another token, or it needs one of scope admin. Open the page again."
+            return pages.problem(request, 403, "Not allowed", detail)
+        except (UsageError, ReadError, FetchError) as error:
+            return pages.problem(request, 409, "Not possible", str(error))
+
+    async def answer(request: Request) -> Response:
+        return await run(
+            handle, request, await read_body(request, most_bytes, BODY_DEADLINE_SECONDS)
+        )
+
+    return answer

@@ -1,0 +1,189 @@
+"""The forms that add, change and remove sources.
+
+Sources are changed by a token of scope admin, and by the owner on loopback, who needs no terminal to begin.
+"""
+
+from email.parser import BytesParser
+from email.policy import HTTP
+from functools import partial
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from msgspec import UNSET
+from starlette.datastructures import ImmutableMultiDict
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from aggregator.intake import manage_sources
+from aggregator.intake.manage_sources import SourceOptions
+from aggregator.model.errors import UsageError
+from aggregator.store.intake.sources import Source
+from aggregator.web.api.edit_sources import (
+    MAX_OPML_BYTES,
+    ChangeSourceRequest,
+    change,
+    found_source,
+    log_change,
+)
+from aggregator.web.dependencies import Site, run_in
+from aggregator.web.forms.posted_form import NO_STORE, Fields, Handler, posted_form
+from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.source_page import interval_as_typed
+from aggregator.web.security.visit import may_edit
+
+ENTRIES_SHOWN = 5  # in a preview
+_ACTS = ("pause", "resume")
+_ACCESS_ACTS = ("save headers", "forget headers")
+_HEADER_FIELDS = ("user_agent", "cookie", "headers")
+_SELECTOR_FIELDS = ("list", "link", "title", "date")
+_MOST_PARTS = 10  # of a form
+OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the routes of the forms of sources, if the site may change them."""
+    if site.sources is None:
+        return []
+    forms = SourceForms(site)
+
+    def form(path: str, handler: Handler, **options: Any) -> Route:
+        given = {"run": partial(run_in, site.changing)} | options
+        return Route(
+            path,
+            posted_form(Pages(site), handler, may=may_edit, **given),
+            methods=["POST"],
+        )
+
+    return [
+        form("/sources/preview", forms.preview, run=partial(run_in, site.searching)),
+        form("/sources/add", forms.add, run=partial(run_in, site.searching)),
+        form("/sources/opml", forms.upload, read=uploaded, most_bytes=MAX_OPML_BYTES),
+        form("/sources/{id}", forms.save),
+    ]
+
+
+def uploaded(request: Request, body: bytes) -> Fields:
+    """Return the fields of a form with files as text. Raises UsageError if the body is not such a form."""
+    if not may_edit(request):
+        return ImmutableMultiDict()  # refused
+    kind = request.headers.get("content-type", "").encode("ascii", "replace")
+    form = BytesParser(policy=HTTP).parsebytes(
+        b"Content-Type: " + kind + b"\r\n\r\n" + body
+    )
+    if not form.is_multipart():
+        raise UsageError("the form is invalid; open the page again")
+    pairs = []
+    for part in islice(form.iter_parts(), _MOST_PARTS):
+        name = part.get_param("name", "", "content-disposition")
+        data = part.get_payload(decode=True)
+        text = data.decode("latin-1") if isinstance(data, bytes) else ""
+        pairs.append((str(name), text))
+    return ImmutableMultiDict(pairs)
+
+
+class SourceForms:
+    """One method per form or page."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._pages = Pages(site)
+
+    def preview(self, request: Request, fields: Fields) -> Response:
+        """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
+        config, _, reader = self._site.source_services
+        access = _access_fields(fields)
+        feed = manage_sources.find(config, fields.get("url", ""), reader, access)
+        page = self._pages.page(
+            request,
+            "source_preview.html",
+            here="/sources",
+            found=feed,
+            # What was found behind a login is added by the address that was typed with it.
+            url=fields.get("url", "") if feed.asked_with.headers else feed.address,
+            access=access,
+            entries=feed.feed.entries[:ENTRIES_SHOWN],
+            others=feed.others[:OTHERS_SHOWN],
+            folders=self._site.reader.folders(),
+        )
+        page.headers.update(NO_STORE)
+        return page
+
+    def add(self, request: Request, fields: Fields) -> Response:
+        """Add a feed. Raises UsageError, ReadError."""
+        options = SourceOptions(
+            name=manage_sources.given(fields.get("name", "")[:200]),
+            folder=manage_sources.given(fields.get("folder", "")[:200]),
+        )
+        config, database, reader = self._site.source_services
+        added = manage_sources.add(
+            config,
+            database,
+            fields.get("url", ""),
+            options,
+            reader,
+            access=_access_fields(fields),
+        )
+        log_change(request, "save")
+        return _to_sources(added=added.source.id)
+
+    def upload(self, request: Request, fields: Fields) -> Response:
+        """Add the feeds of an OPML file. Raises UsageError, ReadError."""
+        config, database, _ = self._site.source_services
+        data = fields.get("file", "").encode("latin-1")
+        result = manage_sources.import_feeds(
+            config, database, data, "the file", allow_private="allow_private" in fields
+        )
+        log_change(request, "save")
+        if result.skipped:
+            return self._pages.page(
+                request, "imported.html", here="/sources", result=result
+            )
+        return _to_sources(imported=result.added, known=result.known)
+
+    def save(self, request: Request, fields: Fields) -> Response:
+        """Change, pause, resume or remove a source. Raises UsageError, RefusedError (404)."""
+        config, database, _ = self._site.source_services
+        source = found_source(self._site, request.path_params["id"])
+        act = fields.get("act", "")
+        if act == "remove":
+            manage_sources.remove(config, database, source)
+            log_change(request, act)
+            return _to_sources(removed=1)
+        if act in _ACCESS_ACTS:
+            self._change_access(source, act, fields)
+            log_change(request, act)
+            return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
+        if act in _ACTS:
+            asked = ChangeSourceRequest(paused=act == "pause")
+        elif act not in ("save", ""):  # "": the form was sent without a button
+            raise UsageError("there is no such change of a source")
+        else:
+            interval = fields.get("interval", interval_as_typed(source))
+            asked = ChangeSourceRequest(
+                name=fields.get("name", "")[:200],
+                folder=fields.get("folder", "")[:200],
+                interval=UNSET if interval == interval_as_typed(source) else interval,
+            )
+        change(self._site, source, asked)
+        log_change(request, act or "save")
+        return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
+
+    def _change_access(self, source: Source, act: str, fields: Fields) -> None:
+        config, database, _ = self._site.source_services
+        if act == "forget headers":
+            manage_sources.forget_headers(config, database, source)
+        else:
+            headers = {name: fields.get(name, "") for name in _HEADER_FIELDS}
+            manage_sources.change_access(config, database, source, headers)
+
+
+def _access_fields(fields: Fields) -> dict[str, str]:
+    """Return the fields of a form that say how a source is asked, which are seldom filled in."""
+    names = (*_HEADER_FIELDS, *_SELECTOR_FIELDS)
+    return {name: value for name in names if (value := fields.get(name, ""))}
+
+
+def _to_sources(**done: str | int) -> Response:
+    return RedirectResponse(f"/sources?{urlencode(done)}", 303)

@@ -1,0 +1,148 @@
+"""The state of the daemon, and its problems as text.
+
+Reading the snapshot of the database may take as long as the database needs; a probe waits for it within a
+limit (probes.py). The report needs memory only.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from aggregator import __version__
+from aggregator.config.tuning import Tuning
+from aggregator.model.core import Clock
+from aggregator.model.counters import Metrics
+from aggregator.model.health_report import (
+    BackupState,
+    Finding,
+    HealthReport,
+    HealthSnapshot,
+    ProcessState,
+)
+from aggregator.store.engine.database import Database
+from aggregator.store.migrate import newest_revision
+from aggregator.store.read import health_probes
+from aggregator.store.read.health_probes import (
+    of_database,
+    of_file,
+    of_process,
+    problem,
+)
+from aggregator.web.health.metrics import Scrape
+from aggregator.web.health.process_tree import process_tree
+
+# For the database to answer a probe; usual probes wait 5 to 10 (chosen)
+PROBE_SECONDS = 2.0
+
+
+class HealthMonitor:
+    """State of one daemon. `snapshot` may wait for the database; the other methods do not wait."""
+
+    def __init__(
+        self,
+        all_tuning: Tuning,
+        database: Database,
+        metrics_registry: Metrics,
+        *,
+        process: Callable[[], ProcessState],
+        backups: Callable[[], BackupState],
+        now: Clock,
+    ) -> None:
+        """`process` returns the state that only the daemon knows, and must not wait.
+
+        `backups` reads the folder of the backups, which may be on a disk that does not answer.
+        """
+        self._database = database
+        self._now = now
+        self.metrics_registry = metrics_registry
+        self.process = process
+        self.backups = backups
+        self.rules_version = all_tuning.version
+        self._all_tuning = all_tuning
+
+    def snapshot(self) -> HealthSnapshot:
+        """Read the state of the database. Raises AggregatorError if it does not answer."""
+        now = self._now()
+        with self._database.read() as connection:
+            return HealthSnapshot(
+                at=now,
+                stored=health_probes.stored(
+                    connection, now, self._all_tuning, self.process().slow_sources
+                ),
+                place=health_probes.place(self._database),
+                why_not_writable=self._database.why_not_writable(connection),
+                revision=health_probes.revision(connection),
+            )
+
+    def metrics(
+        self, snapshot: HealthSnapshot | None, accept: str
+    ) -> tuple[bytes, str]:
+        """Return all metrics in the format of the header `accept`, else as text, and its content type."""
+        # Without `auto_describe` the collector is not asked once more for the names when it is registered.
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            Scrape(
+                self.process(),
+                self.condition(snapshot),
+                process_tree(),
+                snapshot,
+                self.metrics_registry,
+            )
+        )
+        encoder, content_type = choose_encoder(accept)
+        return encoder(registry), content_type
+
+    def condition(self, snapshot: HealthSnapshot | None) -> HealthReport:
+        """Return the report; `snapshot` is None if the database did not answer."""
+        process, now = self.process(), self._now()
+        findings = [*of_process(process)]
+        problems = findings
+        writable = right_tables = False
+        if snapshot is None:
+            words = f"the database did not answer within {PROBE_SECONDS:g} s"
+            advice = "journalctl -u aggregator -n 100; check its server or disk"
+            findings.insert(0, problem(words, advice))
+        else:
+            problems = [*findings, *self._of_the_database(snapshot)]
+            writable = snapshot.why_not_writable is None
+            right_tables = snapshot.revision == newest_revision()
+        status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
+        if not writable:
+            status = "down"
+        return HealthReport(
+            status=status,
+            role=process.role,
+            version=__version__,
+            rules_version=self.rules_version,
+            uptime_seconds=max(0.0, (now - process.started_at).total_seconds()),
+            writable=writable,
+            ready=right_tables
+            and not process.stalled
+            and (process.role == "standby" or process.placing_started),
+            problems=tuple(finding.what for finding in problems),
+            process_findings=tuple(findings),
+            stored=None if snapshot is None else snapshot.stored,
+            place=None if snapshot is None else snapshot.place,
+            backup=None if snapshot is None else snapshot.backup,
+            last_reload=process.last_reload,
+        )
+
+    def _of_the_database(self, snapshot: HealthSnapshot) -> Iterator[Finding]:
+        if snapshot.revision != newest_revision():
+            words = "the database was changed by another version of this program; start the daemon again"
+            yield problem(words, "systemctl restart aggregator")
+        yield from of_database(
+            why_not_writable=snapshot.why_not_writable,
+            stored=snapshot.stored,
+            backup=snapshot.backup,
+        )
+        if self._database.file is not None:
+            place = snapshot.place
+            yield from of_file(
+                self._all_tuning,
+                self._database.file,
+                free_disk_bytes=place.free_disk_bytes,
+                log_bytes=place.log_bytes,
+            )

@@ -1,0 +1,104 @@
+"""The layout of lists of stories: the front page in groups, and the newest ones by day."""
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+
+import msgspec
+
+from aggregator.model.core import in_utc
+from aggregator.model.read_model import StoryListItem
+from aggregator.web.jinja import day
+
+NO_FOLDERS: Mapping[str, str] = {}
+OTHERS = "Other stories"  # of no folder
+UNDATED = "Undated"
+BESIDE = 3  # further stories with several reports beside the leading one
+
+
+class FrontPage(msgspec.Struct, frozen=True):
+    """One page of ranked stories. `lead` and `beside` are empty except on the first page."""
+
+    lead: StoryListItem | None
+    beside: tuple[StoryListItem, ...]
+    # Heading, stories: of folders those with most stories of several reports first, else the newest day.
+    groups: tuple[tuple[str, tuple[StoryListItem, ...]], ...]
+
+
+def arranged(
+    stories: Sequence[StoryListItem],
+    today: dt.date,
+    *,
+    is_first: bool,
+    undated: Collection[str] = (),
+    folders: Mapping[str, str] = NO_FOLDERS,
+) -> FrontPage:
+    """Return the layout of a page; `stories` are in the order of their rank, which each group keeps.
+
+    `undated`: ids of stories in a group of their own, the last. `folders`, by story: if there are several,
+    each is a group; else no older story is above those of these days.
+    """
+    rest = list(stories)
+    lead = rest.pop(0) if is_first and rest else None
+    recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
+    several = [s for s in recent or rest if s.report_count > 1 and s.id not in undated]
+    beside = several[:BESIDE] if lead is not None else []
+    order = _folders_in_order(stories, folders)
+    if len(order) < 2:
+        order = ["Today", "Yesterday", "Earlier"]
+        folders = {story.id: _day_heading(story.updated, today) for story in rest}
+    groups: dict[str, list[StoryListItem]] = {heading: [] for heading in order}
+    groups[OTHERS] = []
+    groups[UNDATED] = []
+    for story in rest:
+        if story not in beside:
+            heading = UNDATED if story.id in undated else folders.get(story.id, OTHERS)
+            groups[heading].append(story)
+    filled = [(heading, tuple(group)) for heading, group in groups.items() if group]
+    return FrontPage(lead, tuple(beside), tuple(filled))
+
+
+def _folders_in_order(
+    stories: Sequence[StoryListItem], folders: Mapping[str, str]
+) -> list[str]:
+    """Return the folders of these stories: news first, which is what several outlets report."""
+    reported: dict[str, int] = {}
+    for story in stories:
+        if story.id in folders:
+            folder = folders[story.id]
+            reported.setdefault(folder, 0)
+            if story.report_count > 1:
+                reported[folder] += 1
+    return sorted(reported, key=lambda folder: -reported[folder])
+
+
+def by_day(
+    stories: Sequence[StoryListItem],
+) -> tuple[tuple[str, tuple[StoryListItem, ...]], ...]:
+    """Group stories by day, in the given order."""
+    days = groupby(stories, key=lambda story: day(story.updated))
+    return tuple((title, tuple(group)) for title, group in days)
+
+
+def first_old_story(
+    stories: Sequence[StoryListItem],
+    since: dt.datetime | None,
+    above: dt.datetime | None,
+) -> str | None:
+    """Return the id of the story above which what is new since the last visit ends; None if not on this page.
+
+    `above`: the bump of the last story on the page before; None on the first page.
+    """
+    for story in stories:
+        if since is not None and story.updated <= since:
+            return story.id if above is not None and above > since else None
+        above = story.updated
+    return None
+
+
+def _day_heading(moment: dt.datetime, today: dt.date) -> str:
+    """Return the heading of a day in UTC; a time in the future counts as today."""
+    days_ago = (today - in_utc(moment).date()).days
+    if days_ago <= 0:
+        return "Today"
+    return "Yesterday" if days_ago == 1 else "Earlier"

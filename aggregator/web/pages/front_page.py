@@ -1,0 +1,261 @@
+"""The front page: stories by rank, or the newest first."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+from urllib.parse import parse_qsl, urlencode
+
+from msgspec.structs import replace
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aggregator.model.core import in_utc
+from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
+from aggregator.store.read.read_marks import VIEWS, StoryStream, View
+from aggregator.store.read.story_list import read_cursor
+from aggregator.web.dependencies import Site, conditional
+from aggregator.web.excerpts.words import count_words, first_words
+from aggregator.web.filters import ParsedFilter, filter_words
+from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
+from aggregator.web.pages.pages import Pages
+from aggregator.web.pages.tabs import depth_tabs, section_tabs
+from aggregator.web.pages.visitor import Visitor, remember, visitor_of
+from aggregator.web.parameters import whole_number
+from aggregator.web.pictures import picture_for
+from aggregator.web.security.visit import is_owner
+
+STORIES_A_PAGE = 30
+RANKINGS_KEPT = 64  # filters; a ranking has some hundred ids
+MOST_PAGES = 99  # the ranked stories end long before
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the route of the front page."""
+    return [Route("/", FrontPages(site).answer)]
+
+
+class FrontPages:
+    """Answers with the front page of one site."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._pages = Pages(site)
+        # A ranking depends only on the change stream, so its newest number is the key.
+        self._ranking = lru_cache(maxsize=RANKINGS_KEPT)(
+            lambda _state, wanted, prefer: site.reader.rank_front_page(wanted, prefer)
+        )
+
+    def answer(self, request: Request) -> Response:
+        """Answer with stories by rank, the newest first (`view=newest`)."""
+        site = self._site
+        wanted, _ = site.filter(request, STORIES_A_PAGE, ignore_unknown=True)
+        story_filter = replace(wanted.filter, mutes=site.mutes(request))
+        wanted = replace(wanted, filter=story_filter)
+        before = visitor_of(request)
+        visitor = before.at(site.clock())
+        view = request.query_params.get("view", "")
+        number = whole_number(request.query_params.get("page", "")) or 1
+        number = min(number, MOST_PAGES)
+        tag = None
+        # Sources change the page of the first run
+        if wanted.changes_with_stories and site.reader.last_change_at() is not None:
+            trouble, today = self._trouble(request), self._today()
+            key = (wanted.query_string, view, number, today, visitor.since, trouble)
+            tag = self._pages.tag(request, f"{key}{story_filter.mutes}")
+
+        def render() -> Response:
+            if view in ("newest", *VIEWS) or story_filter.after is not None:
+                return self._newest(request, wanted, visitor)
+            return self._ranked(request, wanted, number, visitor)
+
+        response = conditional(request, tag, render)
+        remember(request, response, before, visitor, site)
+        return response
+
+    def _ranked(
+        self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor
+    ) -> Response:
+        ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
+        if not ranking and not wanted.query_string and not wanted.filter.mutes:
+            return self._pages.page(
+                request,
+                "first_run.html",
+                here="/",
+                has_sources=self._site.reader.sources(1).total > 0,
+                trouble=self._trouble(request),
+            )
+        size = wanted.filter.limit
+        on_page = ranking[(number - 1) * size : number * size]
+        ids = tuple(story.id for story in on_page)
+        has_more = len(ranking) > number * size
+        following = ("page", str(number + 1)) if has_more else ("view", "newest")
+        listed = self._site.reader.list_stories(ids)
+        if [_state(story) for story in listed] != [_state(story) for story in on_page]:
+            self._ranking.cache_clear()  # an article was erased
+        sources = self._site.reader.story_sources(ids)
+        return self._list_page(
+            request,
+            "front.html",
+            wanted,
+            visitor,
+            listed,
+            view="",
+            front=arranged(
+                self._list_items(request, listed),
+                self._today(),
+                is_first=number == 1,
+                undated={story.id for story in ranking if story.is_undated},
+                folders={} if wanted.filter.folder else sources.folders,
+            ),
+            number=number,
+            next=_address(wanted, following),
+            next_is_newest=not has_more,
+            before=_address(wanted, ("page", str(number - 1))),
+            languages=sorted({story.language for story in ranking if story.language}),
+            source_links=sources.by_outlet,
+        )
+
+    def _newest(
+        self, request: Request, wanted: ParsedFilter, visitor: Visitor
+    ) -> Response:
+        view = self._pages.view_of(request)
+        shown_view = view or "newest"
+        cursor = wanted.filter.after
+        above = read_cursor(cursor)[0] if cursor else None
+        ids, after = self._newest_ids(request, wanted.filter, view)
+        listed = self._site.reader.list_stories(ids)
+        following = None
+        if after:
+            following = _address(wanted, ("view", shown_view), ("after", after))
+        return self._list_page(
+            request,
+            "newest.html",
+            wanted,
+            visitor,
+            listed,
+            view=shown_view,
+            days=by_day(self._list_items(request, listed)),
+            last_visit=visitor.since,
+            first_old=first_old_story(listed, visitor.since, above),
+            next=following,
+            languages=sorted({story.language for story in listed if story.language}),
+            source_links=self._site.reader.story_sources(ids).by_outlet,
+        )
+
+    def _newest_ids(
+        self, request: Request, wanted: StoryFilter, view: View | None
+    ) -> tuple[tuple[str, ...], str | None]:
+        """Return the ids of a page of stories, the newest bump first, and the cursor of the next page."""
+        seen_by = self._site.reader_of_pages(request)
+        if seen_by is None or view is None:
+            page = self._site.reader.stories(wanted)
+            return tuple(story.id for story in page.stories), page.next
+        marks, reader = seen_by
+        stream = StoryStream(
+            wanted=wanted, after=wanted.after, is_starred=view == "saved"
+        )
+        if view == "unread":
+            stream = replace(stream, is_read=False)
+        rows, after = marks.items(reader, stream, wanted.limit)
+        return tuple(row.story for row in rows), after
+
+    def _list_items(
+        self, request: Request, stories: Sequence[StoryListItem]
+    ) -> list[StoryListItem]:
+        """Limit the texts of each story together to the words of one article that this request may read.
+
+        The summary may be from the article with the longest of the other titles.
+        """
+        if self._site.access(request) != "owner":
+            return [self._excerpt(story) for story in stories]
+        shown = []
+        for story in stories:
+            picture = picture_for(self._site, request, story.picture)
+            shown.append(replace(story, picture=picture))
+        return shown
+
+    def _excerpt(self, story: StoryListItem) -> StoryListItem:
+        words = self._site.settings.excerpt_words
+        title = first_words(story.title, words)
+        left = max(0, words - count_words(title))
+        titles = tuple(
+            replace(t, title=first_words(t.title, left)) for t in story.titles
+        )
+        longest = max((count_words(t.title) for t in titles), default=0)
+        summary = first_words(story.summary, max(0, left - longest))
+        return replace(story, title=title, summary=summary, titles=titles, picture=None)
+
+    def _ranked_stories(
+        self, wanted: StoryFilter, prefer: tuple[str, ...]
+    ) -> tuple[FrontPageStory, ...]:
+        """Return the ranking; read once for each change of a story. Its stories are read for each page."""
+        usual = StoryFilter(
+            min_reports=wanted.min_reports, limit=wanted.limit, mutes=wanted.mutes
+        )
+        if wanted != usual:
+            # Sources are moved and topics are found without a change of a story; times move with the clock.
+            return self._site.reader.rank_front_page(wanted, prefer)
+        return self._ranking(self._site.reader.last_change(), wanted, prefer)
+
+    def _list_page(
+        self,
+        request: Request,
+        template: str,
+        wanted: ParsedFilter,
+        visitor: Visitor,
+        stories: Sequence[StoryListItem],
+        *,
+        view: str,
+        **values: object,
+    ) -> Response:
+        """Return a list of stories with the values that both kinds of it need."""
+        reader, ids = self._site.reader, tuple(story.id for story in stories)
+        parameters = dict(_without_cursor(wanted))
+        folders, with_view = reader.folders(), dict(parameters)
+        if view:
+            with_view["view"] = view
+        words = [*filter_words(wanted)]
+        if wanted.saved is not None:
+            words.insert(0, wanted.saved.title or wanted.saved.name)
+        new_reports: dict[str, int] = {}
+        if visitor.since and ids:
+            new_reports = reader.new_reports(ids, visitor.since)
+        queries = self._site.settings.queries
+        return self._pages.page(
+            request,
+            template,
+            here="/",
+            samples=reader.samples(),
+            trouble=self._trouble(request),
+            view=view,
+            words=", ".join(words),
+            filtered=urlencode(parameters),
+            parameters=parameters,
+            sections=section_tabs(with_view, folders, reader.topics(), queries),
+            depths=depth_tabs(with_view, wanted.filter.min_reports),
+            folders=folders,
+            today=self._today(),
+            marks=self._pages.marks_of(request, ids),
+            new_reports=new_reports,
+            **values,
+        )
+
+    def _trouble(self, request: Request) -> str | None:
+        return self._site.reader.all_feeds_fail() if is_owner(request) else None
+
+    def _today(self) -> dt.date:
+        return in_utc(self._site.clock()).date()
+
+
+def _state(story: FrontPageStory | StoryListItem) -> tuple[str, dt.datetime, int]:
+    return story.id, story.updated, story.report_count
+
+
+def _address(wanted: ParsedFilter, *parameters: tuple[str, str]) -> str:
+    return "?" + urlencode([*_without_cursor(wanted), *parameters])
+
+
+def _without_cursor(wanted: ParsedFilter) -> list[tuple[str, str]]:
+    pairs = parse_qsl(wanted.query_string)
+    return [(name, value) for name, value in pairs if name != "after"]

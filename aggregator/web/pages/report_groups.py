@@ -1,0 +1,126 @@
+"""The reports of a story as its page lists them, and their time span."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+
+from aggregator.model.core import OPINION_KINDS, ArticleView, StoryView, in_utc
+from aggregator.stories.counts import is_unconfirmed, originals_with_copies
+from aggregator.web.jinja import iso, moment, short_day, time_of_day
+
+# A group shows its newest lines and folds the others, because more than two screens are not read.
+LINES_SHOWN = 24
+
+
+class ReportLine(msgspec.Struct, frozen=True):
+    """One article of a story and the copies and excerpts of its text, the oldest first."""
+
+    article: ArticleView
+    copies: tuple[ArticleView, ...]
+    versions: tuple[ArticleView, ...]  # other versions of its text, the newest first
+    is_first: bool  # the earliest of several reports
+    is_new: bool  # it, or a copy of it, came since the last visit of this reader
+
+
+class ReportGroup(msgspec.Struct, frozen=True):
+    """Lines of one sort, the newest first; `heading` is "" for the reports."""
+
+    heading: str
+    lines: tuple[ReportLine, ...]
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether readers see it only when they ask for it."""
+        return self.heading == UNCONFIRMED
+
+
+def report_groups(
+    articles: Sequence[ArticleView], since: dt.datetime | None
+) -> list[ReportGroup]:
+    """Return the reports, then opinion, then live blogs and roundups; no empty group.
+
+    Of sources without standing that nobody confirms the newest line is shown, last.
+    """
+    originals = originals_with_copies(articles)
+    has_standing = any(not article.is_little_known for article in articles)
+    headings: dict[str, str] = {}
+    groups: dict[str, list[ReportLine]] = {heading: [] for heading in _HEADINGS}
+    for article, _ in originals:
+        headings[article.id] = _heading(article, has_standing=has_standing)
+    first = _first([article for article, _ in originals if not headings[article.id]])
+    originals.sort(key=lambda pair: pair[0].id)
+    originals.sort(key=lambda pair: pair[0].effective_at, reverse=True)
+    for article, same in originals:
+        line = ReportLine(
+            article,
+            copies=tuple(a for a in same if a.version is None),
+            versions=tuple(a for a in reversed(same) if a.version),
+            is_first=article is first,
+            is_new=since is not None and any(a.seen > since for a in (article, *same)),
+        )
+        groups[headings[article.id]].append(line)
+    if len(originals) > len(groups[UNCONFIRMED]):
+        del groups[UNCONFIRMED][1:]
+    return [ReportGroup(name, tuple(lines)) for name, lines in groups.items() if lines]
+
+
+def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
+    """Return the only original of a story if its text may be read: then the page is that article."""
+    originals = originals_with_copies(articles)
+    if len(originals) == 1 and (originals[0][0].text or originals[0][0].html):
+        return originals[0][0]
+    return None
+
+
+UNCONFIRMED = "Not confirmed by other reports"
+_REPORTS, _OPINION, _LIVE = "", "Opinion and background", "Live blogs and roundups"
+_HEADINGS = (_REPORTS, _OPINION, _LIVE, UNCONFIRMED)
+
+
+def _heading(article: ArticleView, *, has_standing: bool) -> str:
+    """Return the heading of an article; `has_standing`: of a story that has one of a known source."""
+    if article.is_little_known and not article.counts_as_report:
+        return UNCONFIRMED
+    if has_standing and is_unconfirmed(article):
+        return UNCONFIRMED
+    if article.role == "container":
+        return _LIVE
+    return _OPINION if article.kind in OPINION_KINDS else _REPORTS
+
+
+def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
+    """Return the earliest of several reports; None if a date without a time leaves it open."""
+    dated = [article for article in reports if article.is_dated]
+    dated.sort(key=lambda article: article.effective_at)
+    if len(dated) < 2:
+        return None
+    first, second = dated[:2]
+    times = [first.effective_at, second.effective_at]
+    if "day" in (first.published_precision, second.published_precision):
+        days = [time.date() for time in times]
+        return first if days[0] < days[1] else None
+    return first if times[0] < times[1] else None
+
+
+def time_span(story: StoryView) -> list[tuple[str, str]]:
+    """Return the first and the last date of a story for `<time>`: value and words, equal ones once.
+
+    A date without a time is a day; a story without any date shows when it was seen.
+    """
+    if story.undated_seen is not None:
+        return [
+            (iso(story.undated_seen), f"undated, seen {short_day(story.undated_seen)}")
+        ]
+    dated = [article for article in story.articles if article.is_dated]
+    if not dated:
+        return []
+    first, last = dated[0].effective_at, dated[-1].effective_at
+    if "day" in (dated[0].published_precision, dated[-1].published_precision):
+        days = [(iso(in_utc(time).date()), short_day(time)) for time in (first, last)]
+        return list(dict.fromkeys(days))
+    if first == last:
+        return [(iso(first), moment(first))]
+    is_one_day = short_day(first) == short_day(last)
+    words = time_of_day(last) if is_one_day else moment(last)
+    return [(iso(first), moment(first)), (iso(last), words)]

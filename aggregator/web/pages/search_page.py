@@ -1,0 +1,54 @@
+"""The page of a search."""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import SearchResults
+from aggregator.web.dependencies import Site
+from aggregator.web.excerpts.single_articles import bounded_results
+from aggregator.web.filters import parse_filter, search_bounds
+from aggregator.web.pages.pages import Pages, typed_text
+
+SEARCH_STORIES = 20
+MORE_SEARCH_STORIES = 100  # when a reader asks for more than the best ones
+_FILTERS = ("since", "until", "outlet", "language")
+
+
+def routes(site: Site) -> list[Route]:
+    """Return the route of the search."""
+    return [Route("/search", partial(search, site, Pages(site)))]
+
+
+def search(site: Site, pages: Pages, request: Request) -> Response:
+    """Answer with stories whose articles match the query."""
+    text, is_more = typed_text(request, "q"), request.query_params.get("more") == "1"
+    filters = {name: typed_text(request, name) for name in _FILTERS}
+    limit = MORE_SEARCH_STORIES if is_more else SEARCH_STORIES
+    results = SearchResults()
+    try:
+        parsed = parse_filter(filters.items(), site.clock(), default_limit=1)
+        if text:
+            bounds = search_bounds(parsed.filter)
+            results = site.reader.search(text, limit, bounds)
+    except UsageError as error:
+        results = SearchResults(problem=str(error))
+    words = site.settings.excerpt_words
+    stories = bounded_results(results, site.access(request), words).stories
+    ids = tuple(story.story for story in stories)
+    listed = site.reader.list_stories(ids)
+    return pages.page(
+        request,
+        "search.html",
+        here="/search",
+        text=text,
+        filters=filters,
+        results=results,
+        has_more=results.more and not is_more,
+        stories=stories,
+        marks=pages.marks_of(request, ids),
+        undated={story.id: story.undated_seen for story in listed},
+    )

@@ -1,0 +1,63 @@
+"""The ids of streams and items, and the times of the Google Reader API."""
+
+import datetime as dt
+import re
+
+FEED = "feed/"
+STORIES = f"{FEED}stories"
+READING_LIST = "user/-/state/com.google/reading-list"
+READ = "user/-/state/com.google/read"
+STARRED = "user/-/state/com.google/starred"
+LABEL = "user/-/label/"
+LONG_ID = "tag:google.com,2005:reader/item/"
+_USER = re.compile(r"^user/[^/]+/")
+_SHORT_ID = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_HEX_DIGITS = 16  # of a long id
+_HEX = re.compile(rf"[0-9a-fA-F]{{1,{_HEX_DIGITS}}}", re.ASCII)
+_TIME = re.compile(r"[0-9]{1,11}|[0-9]{13}|[0-9]{16}|[0-9]{19}", re.ASCII)
+_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_SECONDS_DIGITS = 11  # at most
+# Cursors have no digits for later ones
+_LATEST = dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
+
+
+def item_number(text: str) -> int | None:
+    """Return the number in an id: decimal, or hexadecimal after `tag:google.com,2005:reader/item/`.
+
+    16 digits are hexadecimal without it, too: FeedFlow sends them so.
+    """
+    last = text.removeprefix(LONG_ID)
+    if (last != text or len(text) == _HEX_DIGITS) and _HEX.fullmatch(last):
+        number = int(last, 16)
+    elif _SHORT_ID.fullmatch(text):
+        number = int(text)
+    else:
+        return None
+    return number if 0 < number < 2**63 else None
+
+
+def subscription_id(source: str) -> str:
+    """Return the id of the subscription of a source; "" is that of all other stories."""
+    return f"{FEED}{source}" if source else STORIES
+
+
+def of_any_user(stream: str) -> str:
+    """Return the id of a stream with `-` for the user, whom some clients name."""
+    return _USER.sub("user/-/", stream)
+
+
+def microseconds(time: dt.datetime) -> int:
+    """Return a time as microseconds since 1970."""
+    return (time - _BEGINNING) // dt.timedelta(microseconds=1)
+
+
+def moment(text: str) -> dt.datetime | None:
+    """Return a time before 3000; None for a text that is none.
+
+    It is in seconds, or with 13, 16 or 19 digits in their thousandth, millionth or billionth parts.
+    """
+    if not _TIME.fullmatch(text):
+        return None
+    if len(text) <= _SECONDS_DIGITS:
+        return min(_BEGINNING + dt.timedelta(seconds=int(text)), _LATEST)
+    return _BEGINNING + dt.timedelta(microseconds=int(text.ljust(16, "0")[:16]))

@@ -1,0 +1,155 @@
+"""The items of streams: their ids, and their texts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from aggregator.model.core import StoryView
+from aggregator.store.read.read_marks import ReaderItem
+from aggregator.web.feeds.channel import Item
+from aggregator.web.feeds.feed_texts import mime_type
+from aggregator.web.feeds.items import story_items, with_whole_articles
+from aggregator.web.parameters import whole_number
+from aggregator.web.reader_api.fields import MOST_IDS, Fields, item_numbers
+from aggregator.web.reader_api.ids import (
+    FEED,
+    LONG_ID,
+    READ,
+    READING_LIST,
+    STARRED,
+    STORIES,
+    microseconds,
+    moment,
+    subscription_id,
+)
+from aggregator.web.reader_api.lists import Json
+from aggregator.web.reader_api.session import Session
+
+MOST_CONTENTS = 250  # items with texts in one response of a stream
+_MOST_NAMED = 1000  # items with texts that a client may name at once
+_USUAL_ITEMS = 20  # without `n`, as Google Reader
+
+
+def item_ids(session: Session, fields: Fields) -> Json:
+    """Return the ids of the items of a stream."""
+    page, rows = _page(session, fields, MOST_IDS)
+    references = page["itemRefs"] = []
+    for row in rows:
+        stamp = str(microseconds(row.updated))
+        references.append({"id": str(row.number), "timestampUsec": stamp})
+    return page
+
+
+def contents(session: Session, fields: Fields) -> Json:
+    """Return the items of a stream."""
+    page, rows = _page(session, fields, MOST_CONTENTS)
+    return page | {"items": _with_texts(session, rows)}
+
+
+def item_contents(session: Session, fields: Fields) -> Json:
+    """Return the items that the client names."""
+    numbers = item_numbers(fields)[:_MOST_NAMED]
+    items = _with_texts(session, session.marks.items_with(session.reader, numbers))
+    return {"id": READING_LIST, "updated": session.seconds, "items": items}
+
+
+def _page(session: Session, fields: Fields, most: int) -> tuple[Json, list[ReaderItem]]:
+    """Return the common part of a response, and the items of a page."""
+    name = fields.get("s", READING_LIST)
+    limit = min(most, whole_number(fields.get("n", "")) or _USUAL_ITEMS)
+    stream = replace(session.stream(name), **_chosen(fields))
+    stream = session.without_muted(stream)
+    items, after = session.marks.items(session.reader, stream, limit)
+    page: Json = {"id": name, "updated": session.seconds}
+    if after:
+        page["continuation"] = after
+    return page, items
+
+
+def _chosen(fields: Fields) -> dict[str, Any]:
+    """Return what the fields choose of a stream: states (`it`, `xt`), times (`ot`, `nt`), a cursor."""
+    chosen: dict[str, Any] = {"after": fields.get("c") or None}
+    for state in fields.getlist("it"):
+        if state.endswith("/read"):
+            chosen["is_read"] = True
+        elif state.endswith("/starred"):
+            chosen["is_starred"] = True
+    if any(state.endswith("/read") for state in fields.getlist("xt")):
+        chosen["is_read"] = False
+    if since := moment(fields.get("ot", "")):
+        chosen["since"] = since
+    if until := moment(fields.get("nt", "")):
+        chosen["until"] = until
+    return chosen
+
+
+def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
+    """Return items with their texts: whole, or as in feeds, which keep to the excerpt limit."""
+    reader, settings = session.site.reader, session.site.settings
+    is_whole = session.access == "owner"
+    stories: Sequence[StoryView] = reader.with_links(
+        reader.stories_by_id(tuple(row.story for row in rows))
+    )
+    if is_whole:
+        stories = with_whole_articles(reader, stories)
+    rendered = reader.rendered(tuple(story.id for story in stories))
+    entries = story_items(stories, rendered, settings, are_whole=is_whole)
+    by_story = {row.story: row for row in rows}
+    streams = session.streams_of(rows)
+    titles = _titles(session, {origin for origin, *_ in streams.values()})
+    answers = []
+    for story, entry in zip(stories, entries, strict=True):
+        origin, *labels = streams[story.id]
+        answer = _item(by_story[story.id], entry, labels)
+        answer["enclosure"] = _enclosures(entry) if story.report_count == 1 else []
+        answer["origin"] = {
+            "streamId": origin,
+            "title": titles.get(origin, ""),
+            "htmlUrl": f"{settings.base_url}/",
+        }
+        answers.append(answer)
+    return answers
+
+
+def _titles(session: Session, origins: set[str]) -> dict[str, str]:
+    """Return the titles of subscriptions."""
+    titles = {STORIES: session.site.settings.title}
+    for source in session.sources({origin.removeprefix(FEED) for origin in origins}):
+        titles[subscription_id(source.id)] = source.name
+    return titles
+
+
+def _item(item: ReaderItem, entry: Item, labels: list[str]) -> Json:
+    states = [READING_LIST]
+    if item.is_read:
+        states.append(READ)
+    if item.is_starred:
+        states.append(STARRED)
+    stamp = microseconds(item.updated)
+    return {
+        "id": f"{LONG_ID}{item.number:016x}",
+        "crawlTimeMsec": str(stamp // 1000),
+        "timestampUsec": str(stamp),
+        # Clients sort by it, so it is the time of the bump.
+        "published": stamp // 1_000_000,
+        "updated": stamp // 1_000_000,
+        "title": entry.title,
+        "author": ", ".join(entry.authors),
+        "canonical": [{"href": entry.url}],
+        "alternate": [{"href": entry.url, "type": "text/html"}],
+        "summary": {"direction": "ltr", "content": entry.html},
+        "categories": [*states, *labels],
+    }
+
+
+def _enclosures(entry: Item) -> list[Json]:
+    """Return the media of an item, each with a type that tells clients how to show it."""
+    enclosures = []
+    for media in entry.media:
+        if mime_type(media.type):
+            enclosure: Json = {"href": media.url, "type": media.type}
+            if media.length_bytes is not None:
+                enclosure["length"] = media.length_bytes
+            enclosures.append(enclosure)
+    return enclosures

@@ -1,0 +1,83 @@
+"""The lists that clients show: labels, subscriptions, and how much is unread."""
+
+from collections import Counter
+from typing import Any
+
+from aggregator.model.read_model import SourceView
+from aggregator.store.read.read_marks import StoryStream
+from aggregator.web.reader_api.fields import Fields
+from aggregator.web.reader_api.ids import (
+    LABEL,
+    READING_LIST,
+    STARRED,
+    microseconds,
+    subscription_id,
+)
+from aggregator.web.reader_api.session import Session
+
+MOST_COUNTED = 1000  # unread stories; clients show "1000+"
+
+Json = dict[str, Any]
+
+
+def user_info(session: Session, _fields: Fields) -> Json:
+    """Return who asks."""
+    number, name = str(session.reader.reader_no), session.reader.name
+    return {
+        "userId": number,
+        "userName": name,
+        "userProfileId": number,
+        "userEmail": "",
+    }
+
+
+def tags(session: Session, _fields: Fields) -> Json:
+    """Return the labels: folders, and as tags saved queries and what the reader gave to stories."""
+    labels = session.shown_labels(session.marks.labels(session.reader))
+    queries = [LABEL + query.name for query in session.queries]
+    tags: list[Json] = [{"id": STARRED}]
+    tags += [{"id": LABEL + name, "type": "folder"} for name in session.folders]
+    tags += [{"id": label, "type": "tag"} for label in (*queries, *labels)]
+    return {"tags": tags}
+
+
+def subscriptions(session: Session, _fields: Fields) -> Json:
+    """Return the subscriptions, that of stories without a source last."""
+    rest = SourceView(id="", name=session.site.settings.title)
+    sources = [*session.sources(), rest]
+    return {"subscriptions": [_subscription(session, source) for source in sources]}
+
+
+def _subscription(session: Session, source: SourceView) -> Json:
+    base, folder = session.site.settings.base_url, source.folder
+    categories = []
+    if folder:
+        categories.append({"id": LABEL + folder, "label": folder, "type": "folder"})
+    return {
+        "id": subscription_id(source.id),
+        "title": source.name,
+        "categories": categories,
+        "url": source.url or f"{base}/feeds/stories.rss",
+        "htmlUrl": source.site_url or f"{base}/",
+        "iconUrl": "",
+    }
+
+
+def unread_counts(session: Session, _fields: Fields) -> Json:
+    """Return the numbers of unread stories by stream, among the newest MOST_COUNTED ones."""
+    unread = session.without_muted(StoryStream(is_read=False))
+    rows, _ = session.marks.items(session.reader, unread, MOST_COUNTED)
+    counts: Counter[str] = Counter()
+    newest: dict[str, int] = {}
+    streams = session.streams_of(rows)
+    for row in rows:
+        for stream in (READING_LIST, *streams[row.story]):
+            counts[stream] += 1
+            newest.setdefault(stream, microseconds(row.updated))
+    unread_counts = []
+    for stream, count in counts.items():
+        time = str(newest[stream])
+        unread_counts.append(
+            {"id": stream, "count": count, "newestItemTimestampUsec": time}
+        )
+    return {"max": MOST_COUNTED, "unreadcounts": unread_counts}

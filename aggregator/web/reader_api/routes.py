@@ -1,0 +1,139 @@
+"""The routes of the Google Reader API: signing in, and one address for each call."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from anyio import to_thread
+from starlette.datastructures import ImmutableMultiDict
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from aggregator.store.read.read_marks import OWNER, ReadMarks, reader_name
+from aggregator.store.stories.api_tokens import TOKEN_PREFIX
+from aggregator.web.dependencies import Site, run_in
+from aggregator.web.forms.posted_form import NO_STORE
+from aggregator.web.reader_api import items, lists, marks, subscriptions
+from aggregator.web.reader_api.fields import Fields, read_fields
+from aggregator.web.reader_api.session import Session
+from aggregator.web.responses import JsonResponse, RefusedError
+from aggregator.web.security.tokens import BAD_READER_TOKEN, reader_of
+from aggregator.web.security.visit import is_owner, require_scope, sign_in
+
+_MAX_SIGN_IN_BYTES = 4096
+_MAX_BODY_BYTES = 2**20  # (limit) ids of the longer form take about 50 bytes each
+_NO_TOKEN = "-"  # noqa: S105 - in the place of a token, for the owner on this machine
+_STREAM = "stream/contents"
+
+# Calls whose answer is the same for all: no settings are kept here, and the value of `T`, which clients send
+# back, is as long as those of Google Reader were.
+_CONSTANT: dict[str, Any] = {
+    "token": "0" * 57,
+    "preference/list": {"prefs": []},
+    "preference/stream/list": {"streamprefs": {}},
+}
+_READING: dict[str, Callable[[Session, Fields], dict[str, Any]]] = {
+    "user-info": lists.user_info,
+    "tag/list": lists.tags,
+    "subscription/list": lists.subscriptions,
+    "unread-count": lists.unread_counts,
+    _STREAM: items.contents,
+    "stream/items/ids": items.item_ids,
+    "stream/items/contents": items.item_contents,
+}
+_MARKING: dict[str, Callable[[Session, Fields], str]] = {
+    "edit-tag": marks.edit_tag,
+    "rename-tag": marks.rename_tag,
+    "disable-tag": marks.disable_tag,
+    "mark-all-as-read": marks.mark_all_as_read,
+}
+# They may search for a feed, and need a token of scope admin
+_CHANGING: dict[str, Callable[[Session, Fields], dict[str, Any] | str]] = {
+    "subscription/quickadd": subscriptions.quick_add,
+    "subscription/edit": subscriptions.edit_subscription,
+}
+
+
+def routes(site: Site, marks: ReadMarks) -> list[Route]:
+    """Return the routes of the Google Reader API."""
+    api = _Api(site, marks)
+    return [
+        Route("/accounts/ClientLogin", api.sign_in, methods=["POST"]),
+        Route("/reader/api/0/{call:path}", api.answer, methods=["GET", "POST"]),
+    ]
+
+
+class _Api:
+    def __init__(self, site: Site, marks: ReadMarks) -> None:
+        self._site = site
+        self._marks = marks
+
+    async def sign_in(self, request: Request) -> Response:
+        """Answer with the authorization of a reader, who is added if new."""
+        fields = await read_fields(request, _MAX_SIGN_IN_BYTES)
+        return await to_thread.run_sync(self._sign_in, request, fields)
+
+    def _sign_in(self, request: Request, fields: Fields) -> Response:
+        secret = fields.get("Passwd", "").strip()
+        if is_owner(request) and not secret.startswith(TOKEN_PREFIX):
+            secret, is_owners = _NO_TOKEN, True
+        else:
+            token = sign_in(request, secret)
+            if token is None or not token.may("read"):
+                raise RefusedError(
+                    401, "Error=BadAuthentication", headers=BAD_READER_TOKEN
+                )
+            is_owners = token.may("admin")
+        name = reader_name(fields.get("Email", ""))
+        if is_owners and self._marks.reader(name) is None:
+            name = OWNER  # so that phones and pages have the same marks
+        reader = self._marks.sign_in(name)
+        auth = f"{quote(reader.name, safe='')}/{secret}"
+        if fields.get("output") == "json":
+            values = {"SID": auth, "LSID": auth, "Auth": auth}
+            return JsonResponse(values, headers=NO_STORE)
+        lines = f"SID={auth}\nLSID={auth}\nAuth={auth}\n"
+        return PlainTextResponse(lines, headers=NO_STORE)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a call."""
+        fields = await read_fields(request, _MAX_BODY_BYTES)
+        call = request.path_params["call"].rstrip("/")
+        if call in _CHANGING:
+            searching = self._site.searching
+            return await run_in(searching, self._answer, request, call, fields)
+        return await to_thread.run_sync(self._answer, request, call, fields)
+
+    def _answer(self, request: Request, call: str, fields: Fields) -> Response:
+        name = reader_of(request.headers.get("authorization", ""))
+        reader = self._marks.reader(name) if name and is_owner(request) else None
+        if reader is None:
+            raise RefusedError(401, "Unauthorized", headers=BAD_READER_TOKEN)
+        # The rest of the path is an id, which may end with a slash.
+        stream = request.path_params["call"].removeprefix(f"{_STREAM}/")
+        if stream not in ("", request.path_params["call"]):
+            call = _STREAM
+            fields = ImmutableMultiDict([*fields.multi_items(), ("s", stream)])
+        content = _CONSTANT.get(call)
+        if content is None:
+            session = Session(self._site, self._marks, reader, request)
+            content = _result(session, call, fields)
+        if isinstance(content, str):
+            return PlainTextResponse(content)
+        return JsonResponse(content)
+
+
+def _result(session: Session, call: str, fields: Fields) -> dict[str, Any] | str:
+    """Return what a call answers. Raises HTTPException for one that is unknown, or is not a POST."""
+    if call in _READING:
+        return _READING[call](session, fields)
+    if call not in _MARKING and call not in _CHANGING:
+        raise HTTPException(404, "this call is not supported")
+    if session.request.method != "POST":
+        raise HTTPException(405, headers={"Allow": "POST"})
+    if call in _MARKING:
+        return _MARKING[call](session, fields)
+    require_scope(session.request, "admin")
+    return _CHANGING[call](session, fields)

@@ -1,0 +1,134 @@
+"""One request of a reader, and the streams as this reader has them."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from msgspec.structs import replace
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from aggregator.config.publish_settings import SavedQuery
+from aggregator.model.errors import UsageError
+from aggregator.model.read_model import SourceView, StoryFilter
+from aggregator.store.read.read_marks import (
+    Reader,
+    ReaderItem,
+    ReadMarks,
+    StoryStream,
+    label_name,
+)
+from aggregator.web.dependencies import ID, Site
+from aggregator.web.excerpts.sources import bounded_source
+from aggregator.web.reader_api.ids import (
+    FEED,
+    LABEL,
+    READ,
+    READING_LIST,
+    STARRED,
+    STORIES,
+    of_any_user,
+    subscription_id,
+)
+
+_STATES = {
+    READING_LIST: StoryStream(),
+    READ: StoryStream(is_read=True),
+    STARRED: StoryStream(is_starred=True),
+    STORIES: StoryStream(founded_by=""),
+}
+
+
+class Session:
+    """One request of a reader: who asks, what this client may see, and the streams of the reader."""
+
+    def __init__(
+        self, site: Site, marks: ReadMarks, reader: Reader, request: Request
+    ) -> None:
+        self.site = site
+        self.marks = marks
+        self.reader = reader
+        self.request = request
+        self.access = site.access(request)
+        self.folders = site.reader.folders()
+        # Those that are labels: not called as a folder
+        queries = site.settings.queries
+        self.queries = [query for query in queries if query.name not in self.folders]
+        self._mutes = site.mutes(request)
+
+    @property
+    def seconds(self) -> int:
+        """The present time in seconds since 1970."""
+        return int(self.site.clock().timestamp())
+
+    def stream(self, name: str) -> StoryStream:
+        """Return the stream with this id. Raises HTTPException (404)."""
+        name = of_any_user(name)
+        if name in _STATES:
+            return _STATES[name]
+        label = name.removeprefix(LABEL)
+        if label == name:
+            for source in self.sources([name.removeprefix(FEED)]):
+                if name == subscription_id(source.id):
+                    wanted = StoryFilter(folder=source.folder)
+                    return StoryStream(wanted=wanted, founded_by=source.id)
+            raise HTTPException(404, "there is no such stream")
+        if label in self.folders:
+            return StoryStream(wanted=StoryFilter(folder=label))
+        for query in self.queries:
+            if query.name == label:
+                return StoryStream(wanted=self._filter(query))
+        return StoryStream(label=self.known_label(label, "there is no such stream"))
+
+    def known_label(self, label: str, problem: str) -> str:
+        """Return a label that the reader gave. Raises HTTPException (404) with this problem."""
+        if label not in self.marks.labels(self.reader):
+            raise HTTPException(404, problem)
+        return label
+
+    def without_muted(self, stream: StoryStream) -> StoryStream:
+        """Return the stream without what the owner muted."""
+        return replace(stream, wanted=replace(stream.wanted, mutes=self._mutes))
+
+    def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
+        """Return the sources with these ids, or all, as this client may see them."""
+        if ids is not None:
+            ids = [id_ for id_ in ids if ID.fullmatch(id_)]
+        sources = self.marks.sources(ids)
+        return [bounded_source(source, self.access) for source in sources]
+
+    def shown_labels(self, labels: Iterable[str]) -> list[str]:
+        """Return the streams of those labels of the reader that no folder and no saved query hides."""
+        hidden = {*self.folders, *(query.name for query in self.queries)}
+        return [LABEL + label for label in sorted(labels) if label not in hidden]
+
+    def new_label(self, tag: str) -> str:
+        """Return the name of a label that the reader may give. Raises UsageError."""
+        name = label_name(of_any_user(tag).removeprefix(LABEL))
+        if name in self.folders:
+            raise UsageError(
+                f'"{name}" is a folder of sources; choose another name for a label'
+            )
+        if any(query.name == name for query in self.queries):
+            raise UsageError(
+                f'"{name}" is a saved query; choose another name for a label'
+            )
+        return name
+
+    def streams_of(self, rows: Sequence[ReaderItem]) -> dict[str, list[str]]:
+        """Return the subscription of each story, then its labels."""
+        ids = {row.story for row in rows}
+        founders, folders = self.marks.folders(ids)
+        streams = {}
+        for id_ in ids:
+            labels = [LABEL + folder for folder in sorted(folders[id_])]
+            streams[id_] = [subscription_id(founders[id_]), *labels]
+        if ids:
+            for query in self.queries:
+                for id_ in self.marks.matching(self._filter(query), ids):
+                    streams[id_].append(LABEL + query.name)
+        for row in rows:
+            if row.labels:
+                streams[row.story] += self.shown_labels(row.labels)
+        return streams
+
+    def _filter(self, query: SavedQuery) -> StoryFilter:
+        return query.story_filter(self.site.clock(), 1)

@@ -1,0 +1,163 @@
+"""The decision who asks and whether this client may: tokens, loopback, pages of other sites, rates."""
+
+import secrets
+
+from anyio import to_thread
+from starlette.requests import Request
+
+from aggregator.config.hosts import is_loopback
+from aggregator.web.responses import RefusedError
+from aggregator.web.security.origin import (
+    CAME_BY_PROXY,
+    client_address,
+    is_at_this_machine,
+    is_from_loopback,
+    is_sent_by_another_site,
+)
+from aggregator.web.security.paths import API, OPEN_PATHS, PROBES, PUSH, READER_API
+from aggregator.web.security.rate_limit import AddressLimiter
+from aggregator.web.security.tokens import (
+    BAD_READER_TOKEN,
+    BEARER_CHALLENGE,
+    Bearer,
+    TokenPath,
+    TokenStore,
+    Way,
+    secret_given,
+)
+from aggregator.web.security.visit import visit_of
+from aggregator.web.settings import PublishSettings
+
+# The limit for one address of another machine without a token (chosen: slow ones leave room)
+REQUESTS_A_MINUTE = 300
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_BASIC_CHALLENGE = 'Basic realm="aggregator", charset="UTF-8"'
+
+
+class Admission:
+    """Finds out who asks, and refuses a client that may not."""
+
+    def __init__(
+        self,
+        settings: PublishSettings,
+        tokens: TokenStore | None,
+        requests_a_minute: int,
+    ) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._requests = AddressLimiter(requests_a_minute)
+        self._local_form = secrets.token_hex(32)
+
+    async def let_in(self, request: Request, in_path: TokenPath | None) -> None:
+        """Store in the visit of the request who asks.
+
+        Raises RefusedError, or another AggregatorError if the database does not answer.
+        """
+        if request.headers.get("upgrade", "").strip().lower() == "websocket":
+            raise RefusedError(400, "WebSocket is not supported")
+        visit, path = visit_of(request), request.scope["path"]
+        is_by_reader = path.startswith(READER_API)
+        is_form = not is_by_reader and not path.startswith(API)
+        is_by_others = is_sent_by_another_site(
+            request.headers, self._settings, by_form=is_form
+        )
+        if is_by_others:
+            _refuse_foreign_change(request)
+        # A page of another site that may read the answer needs a token for it.
+        needs_own_token = is_by_others and (is_by_reader or bool(visit.other_origin))
+        is_local = self._settings.is_owner_on_loopback and is_at_this_machine(request)
+        if is_local and not needs_own_token:
+            visit.local_form = self._local_form
+        visit.may_not_read = (
+            not is_loopback(self._settings.host) and not visit.local_form
+        )
+        # Probes wait for no database
+        if self._tokens is not None and path not in PROBES:
+            bearer = await self._bearer(request, self._tokens, in_path)
+            is_refused = needs_own_token and not _has_own_token(request)
+            # A token in the path has no form.
+            is_in_path = bearer is not None and not bearer.form
+            if is_refused or (is_by_reader and is_in_path):
+                bearer = None
+            if bearer is not None:
+                visit.bearer = bearer
+                if bearer.token.may("read"):
+                    visit.may_not_read = False
+        self._limit_rate(request)
+        if visit.may_not_read and path not in OPEN_PATHS:
+            self._require_token(request)
+
+    async def _bearer(
+        self, request: Request, tokens: TokenStore, in_path: TokenPath | None
+    ) -> Bearer | None:
+        given = secret_given(request.headers, in_path)
+        if given is None:
+            return None
+        bearer = await to_thread.run_sync(tokens.bearer, given)
+        if bearer is None:
+            # A browser with an old cookie is treated as signed out
+            is_cookie = visit_of(request).has_old_cookie = given.way == "cookie"
+            tokens.count_wrong(client_address(request))
+            if not is_cookie:
+                detail = "this token is unknown or was revoked"
+                raise RefusedError(401, detail, headers=_challenge(request, given.way))
+        elif in_path is not None and given.way == "path":
+            visit_of(request).prefix = in_path.prefix
+        return bearer
+
+    def _limit_rate(self, request: Request) -> None:
+        """Refuse too frequent requests of one address without a token. Raises RefusedError (429).
+
+        Clients behind an untrusted proxy on this machine all have its address and are not counted. Any client
+        can send forwarding headers, so they do not exempt requests from other machines.
+        """
+        if visit_of(request).bearer is not None or request.scope["path"] in PROBES:
+            return
+        if CAME_BY_PROXY in request.scope or not is_from_loopback(request):
+            self._requests.take(
+                client_address(request), "too many requests from this address"
+            )
+
+    def _require_token(self, request: Request) -> None:
+        """Refuse a client that may not read. Only pushing is possible without it."""
+        bearer = visit_of(request).bearer
+        if bearer is None:
+            if self._tokens is not None and "authorization" in request.headers:
+                # A password without the prefix of a token
+                self._tokens.count_wrong(client_address(request))
+            detail = "this server requires a token: as the password with any user name, or as Bearer"
+            raise RefusedError(401, detail, headers=_challenge(request, "header"))
+        if request.scope["path"] != PUSH:
+            raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
+
+
+def _refuse_foreign_change(request: Request) -> None:
+    """Raise RefusedError (403) if a page of another site changes something without being named for it."""
+    if request.method in _SAFE or request.scope["path"].startswith(READER_API):
+        return
+    is_named = visit_of(request).other_origin not in ("", "*")
+    if not is_named or not _has_own_token(request):
+        raise RefusedError(403, "the request was sent by a page of another site")
+
+
+def _has_own_token(request: Request) -> bool:
+    """Return whether the token is one that no browser adds by itself, unlike a cookie or Basic.
+
+    A token in the path does not count; it only reads.
+    """
+    authorization = request.headers.get("authorization", "").lower()
+    return authorization.startswith(("bearer ", "googlelogin "))
+
+
+def _challenge(request: Request, way: Way) -> dict[str, str]:
+    """Return the WWW-Authenticate header.
+
+    Basic makes feed readers and browsers ask for a password; clients of the API receive Bearer.
+    """
+    path = request.scope["path"]
+    if path.startswith(READER_API):
+        return BAD_READER_TOKEN
+    by_basic = request.headers.get("authorization", "").lower().startswith("basic")
+    if path.startswith(API) and not by_basic and way == "header":
+        return {"WWW-Authenticate": BEARER_CHALLENGE}
+    return {"WWW-Authenticate": _BASIC_CHALLENGE}

@@ -1,0 +1,194 @@
+"""The guard of the web server: it checks every request and adds headers to every response.
+
+It is one ASGI middleware around all routes, so that it also covers errors and static files.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from urllib.parse import unquote
+
+from anyio import to_thread
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aggregator.model.errors import AggregatorError
+from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.web.responses import RefusedError
+from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
+from aggregator.web.security.headers import ResponseHeaders
+from aggregator.web.security.origin import allowed_names, host_is_allowed
+from aggregator.web.security.paths import (
+    FOR_PROGRAMS,
+    FRESHRSS_API,
+    OPEN_FOLDER,
+    PROBES,
+    READER_API,
+)
+from aggregator.web.security.tokens import TokenPath, TokenStore, first_name, prefixed
+from aggregator.web.security.visit import VISIT, Visit, visit_of
+from aggregator.web.settings import PublishSettings
+
+_log = logging.getLogger(__name__)
+
+# Creates the response to a refused or failed request, in the format of the requested address.
+ErrorResponse = Callable[[Request, Exception], Response]
+
+
+class RequestGuard:
+    """Refuses unknown Host headers and wrong tokens, answers HEAD like GET without a body, adds headers.
+
+    An exception of the application is logged and answered by `error_response`. Starlette's own handler would
+    raise it again, and uvicorn would close the connection on which other requests may wait.
+
+    A web page can point its own host name at 127.0.0.1 (DNS rebinding) and read what a browser on this
+    machine may read. It cannot choose the Host header, so a request with an unknown name is refused.
+
+    If the server listens on an address that other machines can reach, clients without a token receive only
+    `OPEN_PATHS` and static files, unless they are the owner.
+
+    `ConnectionLimiter` has replaced the client's address if a trusted proxy forwarded the request.
+
+    A token in the path is removed before the application sees the path, so that it does not appear in logs,
+    ETags, links or errors.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: PublishSettings,
+        error_response: ErrorResponse,
+        *,
+        tokens: TokenStore | None = None,
+        first_names: Collection[str] = (),
+        requests_a_minute: int = REQUESTS_A_MINUTE,
+    ) -> None:
+        """Without `tokens` no token is valid, and tokens in requests are ignored.
+
+        `first_names`: with which the paths of the application begin, such as `stories`.
+        `requests_a_minute` is a parameter for tests.
+        """
+        self._app = app
+        self._error_response = error_response
+        self._tokens = tokens
+        self._base = unquote(settings.base_path)
+        self._origins = {origin.lower() for origin in settings.cors}
+        self._first_names = {*first_names, "t"}
+        self._names = allowed_names(settings)
+        self._admission = Admission(settings, tokens, requests_a_minute)
+        self._headers = ResponseHeaders(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        visit = Visit(self._tokens)
+        inner: Scope = {**scope, VISIT: visit}
+        if scope["method"] == "HEAD":
+            inner["method"] = "GET"
+        path = inner["path"] = self._path_below_base(scope["path"])
+        in_path = None if self._tokens is None else prefixed(path)
+        if in_path is not None:
+            inner["path"] = in_path.path
+            # Starlette reads the decoded path; the end of the token in the raw path is not known.
+            inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
+        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
+            inner["path"] = rest
+        request = Request(inner, receive)
+        guarded = self._guarded(request, send, scope["method"] == "HEAD")
+        try:
+            await self._checked(request, in_path, guarded)
+            return
+        except AggregatorError as error:  # of a check: the application answers its own
+            response = self._error_response(request, error)
+        except Exception as error:  # see the docstring of the class
+            # Without the address, which may contain a token.
+            _log.exception("a request failed", extra={"event": "request_failed"})
+            if visit.is_answered:
+                raise
+            response = self._error_response(request, error)
+        await response(inner, receive, guarded)
+
+    def _path_below_base(self, path: str) -> str:
+        """Return a path without that of `public_url`, which some proxies have removed and others have not.
+
+        Below `https://example.org/stories`, `/stories/search` is the search and `/stories/ID` a story.
+        """
+        rest = path.removeprefix(self._base)
+        if rest == path or rest[:1] not in ("", "/"):
+            return path
+        if first_name(self._base) in self._first_names:
+            is_removed = not rest or first_name(rest) not in self._first_names
+            return path if is_removed else rest
+        return rest or "/"
+
+    async def _checked(
+        self, request: Request, in_path: TokenPath | None, send: Send
+    ) -> None:
+        """Check the request, then let the application answer it."""
+        path, visit = request.scope["path"], visit_of(request)
+        host = request.headers.get("host", "")
+        # Probes that use HTTP/1.0 send no Host header; browsers always send one.
+        is_bare_probe = path in PROBES and not host
+        if not is_bare_probe and not host_is_allowed(host, self._names):
+            raise RefusedError(
+                421,
+                "This server is not configured for this host name. Use its IP address, or set `public_url` "
+                "in config.yaml to the address that readers use.",
+            )
+        visit.other_origin = self._other_origin(request)
+        if _is_preflight(request):
+            await Response(status_code=204)(request.scope, request.receive, send)
+            return
+        if "upgrade" in request.headers or not path.startswith(OPEN_FOLDER):
+            await self._admission.let_in(request, in_path)
+        await self._app(request.scope, request.receive, send)
+        if visit.bearer is not None and self._tokens is not None:
+            await _note_use(self._tokens, visit.bearer.token)
+
+    def _other_origin(self, request: Request) -> str:
+        """Return the origin of `server.cors` whose page asks, "*" if any may read, else ""."""
+        origin = request.headers.get("origin", "").lower()
+        if not origin or not request.scope["path"].startswith(FOR_PROGRAMS):
+            return ""
+        if origin in self._origins:
+            return origin
+        return "*" if "*" in self._origins else ""
+
+    def _guarded(self, request: Request, send: Send, without_body: bool) -> Send:
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit_of(request).is_answered = True
+                self._headers.add(request, MutableHeaders(scope=message))
+            elif message["type"] == "http.response.body" and without_body:
+                if message.get("more_body", False):
+                    return
+                message = {"type": "http.response.body", "body": b""}
+            await send(message)
+
+        return send_guarded
+
+
+def _is_preflight(request: Request) -> bool:
+    """Return whether a browser asks what a page of another origin may send (CORS)."""
+    if request.method != "OPTIONS":
+        return False
+    if request.scope["path"].startswith(READER_API):
+        return True
+    is_asked = "access-control-request-method" in request.headers
+    return is_asked and bool(visit_of(request).other_origin)
+
+
+async def _note_use(tokens: TokenStore, token: ApiToken) -> None:
+    """Store the time of use after the response, so that the client does not wait for the write lock."""
+    try:
+        await to_thread.run_sync(tokens.note_use, token)
+    except AggregatorError as error:
+        _log.debug(
+            "the use of token %s was not stored: %s",
+            token.id,
+            error,
+            extra={"event": "token_use_unrecorded"},
+        )

@@ -1,0 +1,92 @@
+"""The origin and the target of a request: Host, Origin, client address, forwarding headers."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from aggregator.config.hosts import ip_address_of, is_loopback
+from aggregator.web.settings import PublishSettings
+
+# Headers that proxies add, or how their names begin (ADR 25).
+_FORWARDING = (
+    *("forwarded", "x-forwarded-", "via", "x-real-ip", "x-client-ip"),
+    *("true-client-ip", "cf-", "cdn-loop"),
+)
+# Key of a scope: a trusted proxy forwarded the request
+CAME_BY_PROXY = "aggregator.came_by_proxy"
+
+
+def allowed_names(settings: PublishSettings) -> frozenset[str]:
+    """Return the host names (not IP addresses) that the Host header may have."""
+    public = urlsplit(settings.public_url).hostname if settings.public_url else None
+    names = ("localhost", settings.host, *settings.allowed_hosts, public or "")
+    return frozenset(name.lower().rstrip(".") for name in names if name)
+
+
+def host_is_allowed(host: str, names: frozenset[str]) -> bool:
+    """Return whether a Host header is one of `names` or an IP address.
+
+    IP addresses are safe because DNS rebinding always involves a host name.
+    """
+    name = _host_name(host)
+    return name in names or ip_address_of(name) is not None
+
+
+def is_at_this_machine(request: HTTPConnection) -> bool:
+    """Return whether the request came from loopback, to a loopback host, through no proxy.
+
+    Simple proxies add no header but use HTTP/1.0, which current browsers and feed readers do not.
+    """
+    host = _host_name(request.headers.get("host", ""))
+    if not is_from_loopback(request) or not is_loopback(host):
+        return False
+    if CAME_BY_PROXY in request.scope or request.scope.get("http_version") != "1.1":
+        return False
+    names = [name.replace("_", "-") for name in request.headers]
+    return not any(name.startswith(_FORWARDING) for name in names)
+
+
+def is_from_loopback(request: HTTPConnection) -> bool:
+    """Return whether the client is on this machine; it may be a proxy for another client."""
+    return request.client is not None and is_loopback(request.client.host)
+
+
+def is_sent_by_another_site(
+    headers: Headers, settings: PublishSettings, *, by_form: bool
+) -> bool:
+    """Return whether the headers of a browser show another site, or hide the site.
+
+    Forms of this server send `Origin: null` because of the Referrer-Policy of its pages. `by_form` accepts
+    that; such forms are checked by their CSRF value (`forms.form_is_valid`).
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin", "").lower()
+    if not origin or (origin == "null" and by_form):
+        return False
+    try:
+        name, place = urlsplit(origin).hostname, urlsplit(origin).netloc
+    except ValueError:
+        return True
+    ours = {
+        headers.get("host", "").lower(),
+        urlsplit(settings.public_url.lower()).netloc,
+    }
+    return not name or not (
+        place in ours or name in {host.lower() for host in settings.allowed_hosts}
+    )
+
+
+def _host_name(host: str) -> str:
+    """Return the name in a Host header, lower case and without port; "" if it is malformed."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def client_address(request: HTTPConnection) -> str:
+    """Return the address of the client; "" without one."""
+    return request.client.host if request.client else ""

@@ -1,0 +1,53 @@
+"""The limit of how often one address may ask, or send wrong tokens."""
+
+import ipaddress
+import math
+import threading
+import time
+from collections.abc import Callable
+
+from aggregator.config.hosts import ip_address_of
+from aggregator.web.responses import RefusedError
+
+
+def network_of(address: str) -> str:
+    """Return the address, or the /64 network of an IPv6 address, in which a client can choose any address."""
+    parsed = ip_address_of(address)
+    if parsed is None or parsed.version == 4:
+        return address if parsed is None else str(parsed)
+    return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
+
+
+_MINUTE_SECONDS = 60.0
+_ADDRESSES = 10_000  # stored at most; a further address removes the oldest one
+
+
+class AddressLimiter:
+    """Limits what one address (IPv6: its first 64 bits) does to a number a minute, and in a burst.
+
+    Safe to use from many threads.
+    """
+
+    def __init__(
+        self, a_minute: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most = a_minute
+        self._clock = clock
+        # Tokens left, and the time of that count
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, address: str, refusal: str) -> None:
+        """Count one more. Raises RefusedError (429) with this text over the limit."""
+        network, now = network_of(address), self._clock()
+        with self._lock:
+            left, at = self._buckets.pop(network, (float(self._most), now))
+            left = min(self._most, left + (now - at) * self._most / _MINUTE_SECONDS)
+            is_within = left >= 1
+            # At the end, to be removed last
+            self._buckets[network] = (left - is_within, now)
+            if len(self._buckets) > _ADDRESSES:
+                del self._buckets[next(iter(self._buckets))]
+        if not is_within:
+            wait = max(1, math.ceil((1 - left) * _MINUTE_SECONDS / self._most))
+            raise RefusedError(429, refusal, headers={"Retry-After": str(wait)})

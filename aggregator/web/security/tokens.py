@@ -1,0 +1,149 @@
+"""The token of a request: read from its headers, path or cookie, and looked up in the database."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+from msgspec.structs import replace
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+
+from aggregator.model.core import Clock
+from aggregator.store.engine.database import Database
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
+from aggregator.web.security.rate_limit import AddressLimiter
+
+COOKIE = "aggregator_token"
+_PREFIX = re.compile(r"(/t/([^/]+))(/.*)?", re.DOTALL)
+BEARER_CHALLENGE = 'Bearer realm="aggregator"'  # of WWW-Authenticate
+BAD_READER_TOKEN = {"Google-Bad-Token": "true", "X-Reader-Google-Bad-Token": "true"}
+_BAD_TOKENS_A_MINUTE = 10  # from one address; further ones are answered with 429
+_FORM = b"aggregator form"  # the message of which the CSRF value is the HMAC
+Way = Literal["header", "path", "cookie"]
+
+
+class GivenSecret(NamedTuple):
+    """A secret and the part of the request that contained it."""
+
+    secret: str
+    way: Way
+
+
+class Bearer(msgspec.Struct, frozen=True):
+    """The token of a request. `form` is the CSRF value of its forms; "" if it may not send forms."""
+
+    token: ApiToken
+    form: str
+
+
+class TokenStore:
+    """Looks up tokens; every method may raise AggregatorError. Safe to use from many threads."""
+
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+        # Over the limit only further wrong tokens are refused, because clients behind a proxy share one
+        # address. A token has 256 random bits, so it cannot be guessed.
+        self._wrong_tokens = AddressLimiter(_BAD_TOKENS_A_MINUTE)
+
+    def bearer(self, given: GivenSecret) -> Bearer | None:
+        """Return the bearer of a secret; None for a wrong one.
+
+        A token in the path permits reading only, because addresses are stored in histories and shared.
+        """
+        with self._database.read() as connection:
+            token = api_tokens.holder(connection, given.secret)
+        if token is None:
+            return None
+        if given.way == "path":
+            scopes: tuple[Literal["read"], ...] = ("read",) if token.may("read") else ()
+            return Bearer(replace(token, scopes=scopes), "")
+        return Bearer(token, form_of(given.secret))
+
+    def count_wrong(self, address: str) -> None:
+        """Count a wrong token of this address. Raises RefusedError (429) over the limit."""
+        self._wrong_tokens.take(address, "too many wrong tokens from this address")
+
+    def any_may_read(self) -> bool:
+        """Return whether a valid token has the scope read."""
+        with self._database.read() as connection:
+            tokens = api_tokens.all_tokens(connection)
+        return any(t.may("read") and t.revoked_at is None for t in tokens)
+
+    def note_use(self, token: ApiToken) -> None:
+        """Store the time of use of the token, at most once a minute."""
+        now = self._now()
+        if api_tokens.is_to_be_noted(token, now):
+            with self._database.write() as connection:
+                api_tokens.note_use(connection, token, now)
+
+
+class TokenPath(NamedTuple):
+    """A path that begins with a token."""
+
+    prefix: str  # "/t/TOKEN"
+    secret: str
+    path: str  # the rest of the path
+
+
+def prefixed(path: str) -> TokenPath | None:
+    """Return the parts of `/t/TOKEN/...`; None for other paths."""
+    match = _PREFIX.fullmatch(path)
+    return TokenPath(match[1], match[2], match[3] or "/") if match else None
+
+
+def first_name(path: str) -> str:
+    """Return `stories` of `/stories/ID`."""
+    return path.partition("/")[2].partition("/")[0]
+
+
+def secret_given(headers: Headers, in_path: TokenPath | None) -> GivenSecret | None:
+    """Return the secret of a request: from its Authorization header, else its path, else its cookie."""
+    secret = secret_in(headers.get("authorization", ""))
+    if secret is not None:
+        return GivenSecret(secret, "header")
+    if in_path is not None:
+        return GivenSecret(in_path.secret, "path")
+    cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)
+    return GivenSecret(cookie, "cookie") if cookie else None
+
+
+def secret_in(authorization: str) -> str | None:
+    """Return the secret in an Authorization header: of Bearer or GoogleLogin, or the password of Basic.
+
+    A password without the prefix of tokens is ignored: it is meant for a reverse proxy, which may forward it.
+    """
+    scheme, _, credentials = authorization.strip().partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() == "bearer":
+        return credentials
+    if scheme.lower() == "googlelogin":
+        password = credentials.rpartition("/")[2]
+        return password if password.startswith(TOKEN_PREFIX) else None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        pair = base64.b64decode(credentials, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return None
+    password = pair.partition(":")[2]
+    return password if password.startswith(TOKEN_PREFIX) else None
+
+
+def reader_of(authorization: str) -> str:
+    """Return the name of a reader in `GoogleLogin auth=NAME/SECRET`; "" if the header is another one."""
+    scheme, _, credentials = authorization.strip().partition(" ")
+    name, slash, _ = credentials.strip().removeprefix("auth=").rpartition("/")
+    return unquote(name) if scheme.lower() == "googlelogin" and slash else ""
+
+
+def form_of(secret: str) -> str:
+    """Return the CSRF value of a secret: a page of another site can send a form, but does not know it."""
+    key = secret.encode("utf-8", "surrogatepass")
+    return hmac.new(key, _FORM, hashlib.sha256).hexdigest()

@@ -1,0 +1,108 @@
+"""A visit is the knowledge of the guard about a request: who asks, and what this client may do."""
+
+import msgspec
+from starlette.requests import Request
+
+from aggregator.store.stories import api_tokens
+from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.web.responses import RefusedError
+from aggregator.web.security.origin import client_address
+from aggregator.web.security.tokens import (
+    BEARER_CHALLENGE,
+    Bearer,
+    GivenSecret,
+    TokenStore,
+)
+
+VISIT = "aggregator.visit"  # in the scope: its Visit
+_MAX_SECRET_CHARS = 200
+
+
+class Visit(msgspec.Struct):
+    """The knowledge of the guard about a request; the functions below tell it to the application."""
+
+    tokens: TokenStore | None = None
+    bearer: Bearer | None = None
+    prefix: str = ""  # "/t/TOKEN" if the path began with it
+    # The CSRF value of the owner on loopback without a token; "" for others
+    local_form: str = ""
+    may_not_read: bool = False
+    other_origin: str = ""  # of `server.cors`, or "*", if its pages may read the answer
+    has_old_cookie: bool = False  # of a revoked token
+    is_answered: bool = False
+
+
+def visit_of(request: Request) -> Visit:
+    """Return what the guard knows of a request; nothing of one without a guard."""
+    visit: Visit | None = request.scope.get(VISIT)
+    return visit or Visit()
+
+
+def token_of(request: Request) -> ApiToken | None:
+    """Return the valid token of the request; None without one."""
+    bearer = visit_of(request).bearer
+    return None if bearer is None else bearer.token
+
+
+def sign_in(request: Request, secret: str) -> ApiToken | None:
+    """Return the token with this secret; None for a wrong one. It blocks, because it reads the database.
+
+    Raises RefusedError (429) after too many wrong tokens from one address within a minute.
+    """
+    tokens = visit_of(request).tokens
+    if tokens is None:
+        return None
+    given = GivenSecret(secret.strip()[:_MAX_SECRET_CHARS], "cookie")
+    bearer = tokens.bearer(given)
+    if bearer is None:
+        tokens.count_wrong(client_address(request))
+        return None
+    return bearer.token
+
+
+def form_value(request: Request) -> str:
+    """Return the CSRF value for forms of this client; "" if it may not send forms.
+
+    It is that of its token, unless the path contains the token, or of the owner on loopback.
+    """
+    visit = visit_of(request)
+    return visit.local_form if visit.bearer is None else visit.bearer.form
+
+
+def prefix_of(request: Request) -> str:
+    """Return `/t/TOKEN` if the path began with it, else "". It is a secret, to be used in links only."""
+    return visit_of(request).prefix
+
+
+def may_not_read(request: Request) -> bool:
+    """Return whether the client may see open pages only, without feed links or titles of saved queries."""
+    return visit_of(request).may_not_read
+
+
+def is_owner(request: Request) -> bool:
+    """Return whether the client is the owner: by a token of scope read, or by `is_owner_on_loopback`."""
+    token = token_of(request)
+    if token is not None and token.may("read"):
+        return True
+    return bool(visit_of(request).local_form)
+
+
+def may_edit(request: Request) -> bool:
+    """Return whether a page may change sources and stories: a token of scope admin, or the owner on loopback.
+
+    A token in the path never may (see `TokenStore.bearer`).
+    """
+    token = token_of(request)
+    return bool(visit_of(request).local_form) if token is None else token.may("admin")
+
+
+def require_scope(request: Request, scope: api_tokens.Scope) -> ApiToken:
+    """Return the token of the request. Raises RefusedError: 401 without one, 403 without the scope."""
+    token = token_of(request)
+    create = f"create one with `aggregator token create NAME --scope {scope}`"
+    if token is None:
+        detail = f"this needs a token: send `Authorization: Bearer TOKEN`; {create}"
+        raise RefusedError(401, detail, headers={"WWW-Authenticate": BEARER_CHALLENGE})
+    if not token.may(scope):
+        raise RefusedError(403, f"the token {token.name!r} may not do this; {create}")
+    return token

@@ -1,0 +1,150 @@
+"""The ids and bodies of deliveries.
+
+A body holds the change and the current story, with excerpts only (docs/sending.md).
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from aggregator.config.webhooks import Recipient
+from aggregator.model.core import StoryView, in_utc
+from aggregator.model.read_model import Change
+from aggregator.web.excerpts.stories import for_reader
+from aggregator.web.excerpts.words import count_words, first_words
+from aggregator.web.sanitise import encode_json
+from aggregator.web.settings import PublishSettings
+from aggregator.web.story_json import story_in_list
+from aggregator.web.webhooks.transmit import WebhookTuning
+
+_ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
+# What a delivery has of a change and of a new article; `lead` is within the excerpt limit.
+_OF_CHANGE = (
+    "n",
+    "kind",
+    "at",
+    "updated",
+    "title",
+    "title_before",
+    "report_count",
+    "others",
+)
+_OF_ARTICLE = ("id", "outlet", "url", "title", "lead", "published", "language")
+
+
+def delivery_id(hook: str, change: Change) -> str:
+    """Return the id of the delivery: the same if the same change is decided and stored again.
+
+    It contains no time of this machine, because the last decisions may be repeated after a power failure.
+    """
+    article = change.article.id if change.article else ""
+    return _id_of(f"{hook}\0{change.n}\0{change.was}\0{change.kind}\0{article}")
+
+
+def digest_id(reader: str, last_change: int) -> str:
+    """Return the id of a digest: the same if the same one is stored again."""
+    return _id_of(f"{reader}\0{last_change}")
+
+
+def _id_of(identity: str) -> str:
+    return "msg_" + hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()
+
+
+def delivery_body(
+    hook: Recipient,
+    change: Change,
+    story: StoryView,
+    settings: PublishSettings,
+    tuning: WebhookTuning,
+) -> bytes:
+    """Return JSON of at most `body_cap_bytes`; older articles are left out until it fits."""
+    bounded_change, shown = _bounded(change, story, settings.excerpt_words)
+    listed = _ARTICLES_MAX
+    while True:
+        body = encode_json(_delivery(hook, bounded_change, shown, settings, listed))
+        if len(body) <= tuning.body_cap_bytes or listed == 0:
+            return body
+        listed //= 2
+
+
+# Stories listed in a message about several: 1,600 characters (Discord: 2,000)
+LISTED_TOGETHER = 10
+
+
+def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
+    """Return the body of one notification about `number` deliveries, of which the first ones are listed."""
+    stories = []
+    for body in bodies:
+        data = msgspec.json.decode(body)["data"]
+        stories.append({"title": data["story"]["title"], "url": data["url"]})
+    return encode_json(
+        {"type": "several", "each": each, "number": number, "stories": stories}
+    )
+
+
+def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
+    """Return the body of a test delivery."""
+    data = {"hook": hook.name, "query": hook.query.name if hook.query else None}
+    return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
+
+
+def _bounded(change: Change, story: StoryView, words: int) -> tuple[Change, StoryView]:
+    """Return the change and the story with at most `words` words of any article.
+
+    A headline that is not the current title of an article may be a former title of any of them, so it counts
+    for all.
+    """
+    current_titles = {article.title for article in story.articles}
+    headlines = dict.fromkeys((story.title, change.title, change.title_before or ""))
+    left, cut = words, {}
+    for title in headlines:
+        if title not in current_titles:
+            cut[title] = first_words(title, left)
+            left -= min(left, count_words(title))
+    for title in headlines:
+        cut.setdefault(title, first_words(title, left))
+    title_before = cut[change.title_before] if change.title_before else None
+    bounded_change = replace(change, title=cut[change.title], title_before=title_before)
+    bounded = for_reader(replace(story, title=""), None, "excerpt", left)[0]
+    return bounded_change, replace(bounded, title=cut[story.title])
+
+
+def _delivery(
+    hook: Recipient,
+    change: Change,
+    story: StoryView,
+    settings: PublishSettings,
+    listed: int,
+) -> dict[str, object]:
+    """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
+    articles = sorted(story.articles, key=lambda a: (a.effective_at, a.id))
+    newest = articles[len(articles) - min(listed, len(articles)) :]
+    members = _members(change, _OF_CHANGE)
+    members["article"] = None
+    for article in articles:
+        if change.article is not None and article.id == change.article.id:
+            members["article"] = _members(article, _OF_ARTICLE)
+    return {
+        "type": f"story.{change.kind}",
+        "timestamp": in_utc(change.at),
+        "data": {
+            "hook": hook.name,
+            "query": hook.query.name if hook.query else None,
+            "url": f"{settings.base_url}/stories/{story.id}",
+            "change": members,
+            "story": story_in_list(replace(story, articles=tuple(newest))),
+            "articles_left_out": len(articles) - len(newest),
+        },
+    }
+
+
+def _members(source: object, names: Sequence[str]) -> dict[str, object]:
+    """Return attributes by name, times in UTC."""
+    members: dict[str, object] = {}
+    for name in names:
+        value = getattr(source, name)
+        members[name] = in_utc(value) if isinstance(value, dt.datetime) else value
+    return members

@@ -1,0 +1,192 @@
+"""The threads that fill the outbox and send deliveries.
+
+One thread fills the outbox, and each recipient has one that sends: a receiver that hangs delays its own
+deliveries only. A stop cancels a running request; the delivery is sent again, with the same id, after the
+next start.
+"""
+
+import datetime as dt
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from aggregator.config import webhooks
+from aggregator.config.settings import Config
+from aggregator.intake.workers.executor import is_left_behind
+from aggregator.model.core import Clock
+from aggregator.model.errors import AggregatorError
+from aggregator.store.engine.database import Database
+from aggregator.store.read.reader import StoryReader
+from aggregator.web.settings import PublishSettings
+from aggregator.web.webhooks.dispatcher import WebhookDispatcher
+from aggregator.web.webhooks.sender import WebhookSender
+from aggregator.web.webhooks.summariser import Summariser
+from aggregator.web.webhooks.transmit import Transmitter, outgoing_client
+
+log = logging.getLogger(__name__)
+POLL_SECONDS = (
+    # Between two reads of the change stream, unless woken; another process may have placed articles
+    1.0
+)
+REST_SECONDS = 10.0  # back-off after an error of the database
+SUMMARIES = "summaries:"  # the name of the thread of `summarise:`
+# The longest time between two reads of an outbox; `webhooks resume` wakes no thread
+IDLE_SECONDS = 30.0
+
+
+class WebhookThreads:
+    """Runs the threads until `stop`.
+
+    `is_writer` returns whether this process is the writer; other processes send nothing. `heartbeat` is
+    called while the dispatcher makes progress, `failed` with an exception that ended a thread.
+    """
+
+    def __init__(
+        self,
+        dispatcher: WebhookDispatcher,
+        senders: Mapping[str, WebhookSender | Summariser],
+        stop_sending: Callable[[], None],
+        *,
+        is_writer: Callable[[], bool],
+        heartbeat: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.dispatcher = dispatcher
+        self._senders = senders
+        self._stop_sending = stop_sending
+        self._is_writer = is_writer
+        self._heartbeat = heartbeat
+        self._failed = failed
+        self._stopping = threading.Event()
+        self._changed = threading.Event()
+        self._filled = {name: threading.Event() for name in senders}
+        self._threads = [
+            threading.Thread(target=self._fill, name="webhooks", daemon=True)
+        ]
+        for name in senders:
+            words = webhooks.recipient_words(name).strip()
+            self._threads.append(
+                threading.Thread(
+                    target=self._send, args=(name,), name=words, daemon=True
+                )
+            )
+
+    def make_digest(self, until: dt.datetime) -> bool:
+        """Store the digest that was due at `until`, unless it is; return False if that has to wait."""
+        readers = self.dispatcher.make_digest(until)
+        for name in readers or ():
+            self._filled[name].set()
+        return readers is not None
+
+    def start(self) -> None:
+        """Start the threads if something may be sent."""
+        if self._senders:
+            self._heartbeat()
+            for thread in self._threads:
+                thread.start()
+
+    def wake(self) -> None:
+        """Wake the dispatcher because articles were placed."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Ask all threads to end, and cancel running requests."""
+        self._stopping.set()
+        self._stop_sending()
+        for event in (self._changed, *self._filled.values()):
+            event.set()
+
+    def join(self, seconds: float) -> int:
+        """Wait up to `seconds` for the threads; return how many did not end."""
+        deadline = time.monotonic() + seconds
+        left_behind = 0
+        for thread in self._threads:
+            if is_left_behind(thread, deadline - time.monotonic()):
+                left_behind += 1
+        return left_behind
+
+    def _fill(self) -> None:
+        def step() -> float:
+            filled = self.dispatcher.step()
+            for name in filled or ():
+                self._filled[name].set()
+            return POLL_SECONDS if filled is None else 0.0
+
+        self._run(step, self._changed, self._heartbeat)
+
+    def _send(self, name: str) -> None:
+        def step() -> float:
+            seconds = self._senders[name].step()
+            return IDLE_SECONDS if seconds is None else min(seconds, IDLE_SECONDS)
+
+        self._run(step, self._filled[name], lambda: None)
+
+    def _run(
+        self,
+        step: Callable[[], float],
+        event: threading.Event,
+        heartbeat: Callable[[], None],
+    ) -> None:
+        """Call `step` repeatedly; between calls wait for `event` or for the seconds that it returned."""
+        try:
+            while not self._stopping.is_set():
+                heartbeat()
+                event.clear()
+                try:
+                    event.wait(step() if self._is_writer() else POLL_SECONDS)
+                except AggregatorError as error:
+                    if self._stopping.is_set():
+                        return
+                    log.error(  # noqa: TRY400
+                        "%s: paused for %.0f s: %s",
+                        threading.current_thread().name, REST_SECONDS, error,
+                        extra={"event": "webhook_paused"},
+                    )  # fmt: skip
+                    until = time.monotonic() + REST_SECONDS
+                    while time.monotonic() < until and not self._stopping.wait(1.0):
+                        # A thread that waits for the database does not hang
+                        heartbeat()
+        except BaseException as error:  # noqa: BLE001 - passed to the main thread, which raises it
+            self._failed(error)
+
+
+def webhook_threads(
+    config: Config,
+    settings: PublishSettings,
+    database: Database,
+    now: Clock,
+    summariser: Summariser | None,
+    *,
+    is_writer: Callable[[], bool],
+    heartbeat: Callable[[], None],
+    failed: Callable[[BaseException], None],
+) -> WebhookThreads:
+    """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
+    recipients, all_tuning = webhooks.recipients_from(config), config.effective_tuning
+    reader = StoryReader(database, all_tuning)
+    transmitter = Transmitter(
+        outgoing_client(config), settings, all_tuning, now, reader
+    )
+    senders: dict[str, WebhookSender | Summariser] = {}
+    for recipient in recipients:
+        if recipient.name != webhooks.DIGEST:
+            senders[recipient.name] = WebhookSender(
+                database, recipient, transmitter, all_tuning, now
+            )
+    if summariser is not None:
+        senders[SUMMARIES] = summariser
+
+    def stop_sending() -> None:
+        transmitter.close()
+        if summariser is not None:
+            summariser.close()
+
+    return WebhookThreads(
+        WebhookDispatcher(database, reader, recipients, settings, all_tuning, now),
+        senders,
+        stop_sending,
+        is_writer=is_writer,
+        heartbeat=heartbeat,
+        failed=failed,
+    )

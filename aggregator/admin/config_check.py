@@ -31,8 +31,8 @@ from aggregator.model.health_report import Finding
 from aggregator.sources.fetch.certificates import UNCHECKED, host_trusts
 from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.transport import proxy_of
-from aggregator.sources.parse.entry_builder import primary_language
-from aggregator.sources.parse.feed import parser_versions
+from aggregator.sources.parse.feeds.entry_builder import primary_language
+from aggregator.sources.parse.feeds.feed import parser_versions
 from aggregator.store.read.health_probes import ok, problem, warning
 from aggregator.store.search.match import parse_query
 

@@ -43,11 +43,16 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import SCORED_STAGES, FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.parse.folder_scan import suffix_of
-from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
-from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
-from aggregator.sources.parse.table_file import Row, read_rows
+from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.table_file import Row, read_rows
+from aggregator.sources.parse.streams.folder_scan import suffix_of
+from aggregator.sources.parse.streams.streams import (
+    Progress,
+    bounded_lines,
+    opened,
+    unzipped,
+)
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

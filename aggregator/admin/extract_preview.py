@@ -23,15 +23,15 @@ from aggregator.model.core import Entry, FrozenStruct, Verdict, in_utc, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.files import (
     InputEntry,
     InputFeed,
     InputProblem,
     open_source,
 )
-from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.records import RecordNotes
-from aggregator.sources.parse.streams import is_address, is_remote, shown
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.records import RecordNotes
+from aggregator.sources.parse.streams.streams import is_address, is_remote, shown
 
 
 class ExtractPreview(FrozenStruct, omit_defaults=False):

@@ -42,7 +42,7 @@ from aggregator.model.errors import (
     WorkError,
 )
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.files import (
     ArchiveSpan,
     InputEntry,
     InputItem,
@@ -50,10 +50,15 @@ from aggregator.sources.parse.files import (
     PageList,
     open_source,
 )
-from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.records import RecordNotes
-from aggregator.sources.parse.sort_by_time import in_order_of_time
-from aggregator.sources.parse.streams import Progress, is_address, is_remote, shown
+from aggregator.sources.parse.files.sort_by_time import in_order_of_time
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.records import RecordNotes
+from aggregator.sources.parse.streams.streams import (
+    Progress,
+    is_address,
+    is_remote,
+    shown,
+)
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused

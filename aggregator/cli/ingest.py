@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aggregator.admin.ingest import Ingest, IngestSummary
     from aggregator.config.settings import Config
     from aggregator.intake.pipeline import Pipeline
-    from aggregator.sources.parse.record_keys import Field
+    from aggregator.sources.parse.records.record_keys import Field
     from aggregator.store.engine.database import Database
 
 _FILES = "files may be .txt .html .json .jsonl .csv .tsv .xml .warc .eml .mbox .mhtml, each also .gz or .zst"
@@ -60,7 +60,7 @@ def ingest(
       aggregator ingest --bulk FOLDER dump.jsonl.gz
       aggregator ingest - < records.jsonl
     """
-    from aggregator.sources.parse.records import mapping_of
+    from aggregator.sources.parse.records.records import mapping_of
     from aggregator.store.stories.samples import samples_folder
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
@@ -213,7 +213,7 @@ def extract(
     """
     from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
-    from aggregator.sources.parse.records import RecordNotes, mapping_of
+    from aggregator.sources.parse.records.records import RecordNotes, mapping_of
 
     config = context.obj.load()
     chosen, notes = mapping_of(map_ or ()), RecordNotes()

@@ -228,7 +228,7 @@ def add(
     """
     from aggregator.intake.manage_sources import SourceOptions, given, interval_of
     from aggregator.intake.manage_sources import add as run
-    from aggregator.sources.parse.entry_builder import primary_language
+    from aggregator.sources.parse.feeds.entry_builder import primary_language
 
     tag = primary_language(language)
     if language and tag is None:

@@ -23,7 +23,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import ReadError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
 
 if TYPE_CHECKING:
     from aggregator.extract.article import CleanedEntry
@@ -108,7 +108,7 @@ def prepare(job: bytes) -> bytes:
 def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
     if item.entry.record is None:
         return item
-    from aggregator.sources.parse.files import with_page
+    from aggregator.sources.parse.files.files import with_page
 
     return replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
 
@@ -173,7 +173,7 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 def read_feed(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
     from aggregator.extract.limits import ExtractTuning
-    from aggregator.sources.parse import feed
+    from aggregator.sources.parse.feeds import feed
     from aggregator.text.language import language_of_feed
 
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
@@ -202,7 +202,7 @@ def read_mail(job: bytes) -> bytes:
 
 def list_pages(job: bytes) -> bytes:
     """Return a PageList for an ArchiveSpan."""
-    from aggregator.sources.parse import files
+    from aggregator.sources.parse.files import files
 
     return msgspec.msgpack.encode(
         files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan))

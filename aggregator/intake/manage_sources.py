@@ -53,13 +53,13 @@ from aggregator.model.errors import (
 from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.feed_discovery import (
+from aggregator.sources.parse.feeds.feed_discovery import (
     FeedCandidate,
     PageJob,
     discover,
     usual_places,
 )
-from aggregator.sources.parse.opml import (
+from aggregator.sources.parse.feeds.opml import (
     OpmlFeed,
     SkippedOutline,
     read_opml,

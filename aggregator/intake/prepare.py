@@ -21,7 +21,7 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerT
 from aggregator.model.core import Prepared
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import with_page
+from aggregator.sources.parse.files.files import with_page
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 

@@ -32,7 +32,7 @@ from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.sources.limits import net_tuning, source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.files import (
     InputEntry,
     InputFeed,
     InputItem,
@@ -41,8 +41,8 @@ from aggregator.sources.parse.files import (
     identify_below,
     read_file,
 )
-from aggregator.sources.parse.folder_scan import FileStamp, scan
-from aggregator.sources.parse.streams import Progress
+from aggregator.sources.parse.streams.folder_scan import FileStamp, scan
+from aggregator.sources.parse.streams.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected

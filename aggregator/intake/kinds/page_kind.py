@@ -15,8 +15,8 @@ from aggregator.intake.kinds.feed_kind import address_of
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import ConfigError
-from aggregator.sources.parse import xml_repair
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds import xml_repair
+from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     absolute_url,
     entry_of,

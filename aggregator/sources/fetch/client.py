@@ -55,7 +55,7 @@ from aggregator.sources.fetch.transport import (
     short,
 )
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.content_coding import decompress_body, is_whole
+from aggregator.sources.parse.streams.content_coding import decompress_body, is_whole
 
 MAX_REDIRECTS = 5
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)

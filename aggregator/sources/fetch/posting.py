@@ -36,7 +36,7 @@ from aggregator.sources.fetch.transport import (
     port_of,
 )
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.content_coding import decompress_body
+from aggregator.sources.parse.streams.content_coding import decompress_body
 
 
 class PostResult(FrozenStruct):

@@ -24,13 +24,13 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import NAME_CHARS
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds.entry_builder import (
     absolute_url,
     html_of_text,
     plain_title,
     short_key,
 )
-from aggregator.sources.parse.streams import Stream
+from aggregator.sources.parse.streams.streams import Stream
 
 _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
 _MAX_PARTS = 50  # each level of nesting is compared with each line

@@ -23,7 +23,7 @@ from aggregator.intake.manage_sources import (
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.parse.opml import read_opml
+from aggregator.sources.parse.feeds.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import (
     Source,

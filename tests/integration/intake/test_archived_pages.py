@@ -22,8 +22,8 @@ from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse import streams
-from aggregator.sources.parse.files import InputEntry, list_pages, open_source
+from aggregator.sources.parse.files.files import InputEntry, list_pages, open_source
+from aggregator.sources.parse.streams import streams
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import REASON

@@ -33,7 +33,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.files import (
     ArchiveSpan,
     InputEntry,
     PageList,

@@ -21,7 +21,7 @@ from aggregator.intake.poll import Poller, PollResult, PollServices
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.parse.folder_scan import FolderChanges, scan
+from aggregator.sources.parse.streams.folder_scan import FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected

@@ -10,7 +10,7 @@ import pytest
 from aggregator.admin.bcubed import GroupingMetrics, measure
 from aggregator.admin.evaluate import evaluate, read_dataset
 from aggregator.config.tuning import Tuning
-from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.sources.parse.records.jsonl import LabelledRecord
 from training.dataset import data_folder
 
 DATA = data_folder()

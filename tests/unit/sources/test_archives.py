@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse import streams
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.files import (
     ArchiveSpan,
     InputEntry,
     InputItem,
@@ -34,8 +33,9 @@ from aggregator.sources.parse.files import (
     read_file,
     with_page,
 )
-from aggregator.sources.parse.jsonl import values
-from aggregator.sources.parse.streams import Progress, is_remote, unzipped
+from aggregator.sources.parse.records.jsonl import values
+from aggregator.sources.parse.streams import streams
+from aggregator.sources.parse.streams.streams import Progress, is_remote, unzipped
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.warc import PAGE, answer, warc_record
 

@@ -11,7 +11,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.files import (
     InputEntry,
     InputItem,
     InputProblem,

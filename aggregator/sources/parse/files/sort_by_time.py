@@ -15,8 +15,8 @@ import zstandard
 from msgspec.structs import replace
 
 from aggregator.model.errors import NotWritableError
-from aggregator.sources.parse.files import InputEntry, InputProblem
-from aggregator.sources.parse.streams import Progress
+from aggregator.sources.parse.files.files import InputEntry, InputProblem
+from aggregator.sources.parse.streams.streams import Progress
 
 _LEVEL = 1  # of zstd, as fast as a disk
 

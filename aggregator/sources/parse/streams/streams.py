@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from aggregator.model.errors import ReadError, TooManyFilesError, UsageError
-from aggregator.sources.parse.folder_scan import suffix_of
+from aggregator.sources.parse.streams.folder_scan import suffix_of
 
 _GZIP = b"\x1f\x8b\x08"
 # A frame, or a skippable frame

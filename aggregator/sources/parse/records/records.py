@@ -16,7 +16,7 @@ from aggregator.extract.outlets import is_address
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import KEY_CHARS
-from aggregator.sources.parse.record_keys import (
+from aggregator.sources.parse.records.record_keys import (
     MOST_DEPTH,
     Field,
     RecordFields,

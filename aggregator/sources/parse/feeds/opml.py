@@ -11,8 +11,8 @@ from aggregator.extract.language import unicode
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import NAME_CHARS
-from aggregator.sources.parse import xml_repair
-from aggregator.sources.parse.entry_builder import absolute_url, plain_title
+from aggregator.sources.parse.feeds import xml_repair
+from aggregator.sources.parse.feeds.entry_builder import absolute_url, plain_title
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 import msgspec
 
-from aggregator.sources.parse.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
 
 # Two different items of a feed of 2,000 have the same hash in one of 10^13 feeds
 _HASH_BYTES = 8

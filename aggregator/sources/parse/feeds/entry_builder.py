@@ -47,7 +47,7 @@ class FeedContext(FrozenStruct):
 
     `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
     and `zone` are as configured for its source, `site_url`, `title` and `language` as the feed declares them.
-    `known_items` are not read again if `frame` is still around them (sources/parse/feed_items.py);
+    `known_items` are not read again if `frame` is still around them (sources/parse/feeds/known_items.py);
     `states_days`: all of these have days, and no times.
     """
 

@@ -25,8 +25,9 @@ from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
 from aggregator.model.core import Enclosure, Entry, ParsedFeed
-from aggregator.sources.parse import feed_discovery, feed_items, xml_repair
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds import feed_discovery, xml_repair
+from aggregator.sources.parse.feeds import known_items as feed_items
+from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
     absolute_url,

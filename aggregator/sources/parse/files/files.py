@@ -32,17 +32,26 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
-from aggregator.sources.parse import feed, folder_scan, mail, table_file, warc
-from aggregator.sources.parse.entry_builder import absolute_url
-from aggregator.sources.parse.jsonl import (
+from aggregator.sources.parse import mail
+from aggregator.sources.parse.feeds import feed
+from aggregator.sources.parse.feeds.entry_builder import absolute_url
+from aggregator.sources.parse.feeds.xml_repair import charset_of
+from aggregator.sources.parse.files import warc
+from aggregator.sources.parse.records import table_file
+from aggregator.sources.parse.records.jsonl import (
     as_record,
     decoded_json,
     decoded_record,
     values,
 )
-from aggregator.sources.parse.record_keys import Field, records_in
-from aggregator.sources.parse.records import KeysRead, entry_of_record, read_record
-from aggregator.sources.parse.streams import (
+from aggregator.sources.parse.records.record_keys import Field, records_in
+from aggregator.sources.parse.records.records import (
+    KeysRead,
+    entry_of_record,
+    read_record,
+)
+from aggregator.sources.parse.streams import folder_scan
+from aggregator.sources.parse.streams.streams import (
     BLANK,
     Progress,
     Stream,
@@ -57,7 +66,6 @@ from aggregator.sources.parse.streams import (
     size_of,
     unzipped,
 )
-from aggregator.sources.parse.xml_repair import charset_of
 
 _STDIN = "stdin"
 _DATE = re.compile(r"[0-9][0-9._ -]*")

@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.model.core import Enclosure, FrozenStruct, ParsedFeed
-from aggregator.sources.parse import xml_repair
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds import xml_repair
+from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
     absolute_url,

@@ -11,7 +11,7 @@ import msgspec
 from aggregator.extract.language import dates, unicode
 from aggregator.model.core import FrozenStruct
 from aggregator.sources.limits import NAME_CHARS
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds.entry_builder import (
     absolute_url,
     author_name,
     plain_title,
@@ -50,7 +50,9 @@ class KeyTable(FrozenStruct):
 @cache
 def key_table() -> KeyTable:
     """Return the table."""
-    data = files("aggregator.sources.parse").joinpath("records.yaml").read_bytes()
+    data = (
+        files("aggregator.sources.parse.records").joinpath("records.yaml").read_bytes()
+    )
     return msgspec.yaml.decode(data, type=KeyTable)
 
 

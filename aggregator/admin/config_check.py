@@ -23,7 +23,7 @@ from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.feed_kind import web_address
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.manage_sources import configured_source
+from aggregator.intake.manage.configured_sources import configured_source
 from aggregator.intake.workers.factory import open_executor, refuse_missing_library
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError

@@ -46,13 +46,13 @@ from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.records.table_file import Row, read_rows
-from aggregator.sources.parse.streams.folder_scan import suffix_of
-from aggregator.sources.parse.streams.streams import (
+from aggregator.sources.parse.streams.file_stream import (
     Progress,
     bounded_lines,
     opened,
     unzipped,
 )
+from aggregator.sources.parse.streams.folder_scan import suffix_of
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

@@ -80,7 +80,7 @@ def evaluate(
       aggregator eval --from-corrections
     """
     from aggregator.admin import evaluate as measure
-    from aggregator.sources.parse.records.records import mapping_of
+    from aggregator.sources.parse.records.record_entry import mapping_of
 
     if from_corrections:
         if datasets or map_ or assignments or loose or pages_late:

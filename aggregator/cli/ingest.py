@@ -60,7 +60,7 @@ def ingest(
       aggregator ingest --bulk FOLDER dump.jsonl.gz
       aggregator ingest - < records.jsonl
     """
-    from aggregator.sources.parse.records.records import mapping_of
+    from aggregator.sources.parse.records.record_entry import mapping_of
     from aggregator.store.stories.samples import samples_folder
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
@@ -213,7 +213,7 @@ def extract(
     """
     from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
-    from aggregator.sources.parse.records.records import RecordNotes, mapping_of
+    from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
 
     config = context.obj.load()
     chosen, notes = mapping_of(map_ or ()), RecordNotes()

@@ -18,7 +18,7 @@ from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.intake.manage_sources import AddedSource
+    from aggregator.intake.manage.adding import AddedSource
     from aggregator.model.read_model import SourceView
     from aggregator.store.engine.database import Database
     from aggregator.store.intake.sources import Source
@@ -226,8 +226,8 @@ def add(
       aggregator sources add URL
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
-    from aggregator.intake.manage_sources import SourceOptions, given, interval_of
-    from aggregator.intake.manage_sources import add as run
+    from aggregator.intake.manage.adding import SourceOptions, given, interval_of
+    from aggregator.intake.manage.adding import add as run
     from aggregator.sources.parse.feeds.entry_builder import primary_language
 
     tag = primary_language(language)
@@ -301,7 +301,7 @@ def remove(
       aggregator sources remove SOURCE --articles
     """
     from aggregator.grouping.deletion.erase import ForgetCommand
-    from aggregator.intake.manage_sources import remove as run
+    from aggregator.intake.manage.changing import remove as run
     from aggregator.store.intake.sources import sources_named
     from aggregator.store.maintenance.erase_target import resolve_target
 
@@ -342,7 +342,7 @@ def pause(context: Context, source: _Source) -> None:
     Examples:
       aggregator sources pause SOURCE
     """
-    from aggregator.intake.manage_sources import pause as run
+    from aggregator.intake.manage.changing import pause as run
 
     with context.obj.writing() as (config, database):
         found = _find(database, source)
@@ -362,7 +362,7 @@ def resume(context: Context, source: _Source) -> None:
     Examples:
       aggregator sources resume SOURCE
     """
-    from aggregator.intake.manage_sources import resume as run
+    from aggregator.intake.manage.changing import resume as run
 
     with context.obj.writing() as (_, database):
         found = _find(database, source)
@@ -409,7 +409,7 @@ def check(
       aggregator sources check URL
       aggregator sources check feed.xml --format jsonl
     """
-    from aggregator.intake.manage_sources import check as run
+    from aggregator.intake.manage.feed_check import check as run
 
     config = context.obj.load()
     has_problem = False
@@ -449,7 +449,7 @@ def import_(
     Examples:
       aggregator sources import subscriptions.opml
     """
-    from aggregator.intake.manage_sources import import_opml
+    from aggregator.intake.manage.feed_lists import import_opml
 
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml), allow_private=allow_private)
@@ -482,7 +482,7 @@ def export(context: Context) -> None:
     Examples:
       aggregator sources export > subscriptions.opml
     """
-    from aggregator.intake.manage_sources import export_opml
+    from aggregator.intake.manage.feed_lists import export_opml
 
     with context.obj.reading() as (config, database):
         output.out(export_opml(config, database))

@@ -87,9 +87,7 @@ def reject(database: Database, now: dt.datetime, command: Command, reason: str) 
 
 
 log = logging.getLogger(__name__)
-
 PRUNED_SECONDS = 0.5  # of retention per `prune` command
-
 Stop = Callable[[], bool]
 
 

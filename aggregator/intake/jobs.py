@@ -108,7 +108,7 @@ def prepare(job: bytes) -> bytes:
 def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
     if item.entry.record is None:
         return item
-    from aggregator.sources.parse.files.files import with_page
+    from aggregator.sources.parse.files.archived_pages import with_page
 
     return replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
 
@@ -202,10 +202,10 @@ def read_mail(job: bytes) -> bytes:
 
 def list_pages(job: bytes) -> bytes:
     """Return a PageList for an ArchiveSpan."""
-    from aggregator.sources.parse.files import files
+    from aggregator.sources.parse.files import input_items, page_list
 
     return msgspec.msgpack.encode(
-        files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan))
+        page_list.list_pages(msgspec.msgpack.decode(job, type=input_items.ArchiveSpan))
     )
 
 

@@ -85,10 +85,8 @@ _UNDATED_AGE_DAYS = 30.0
 # How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
 # counter of comments or the time of the response as their date (chosen).
 _REREADS = RereadTuning(most=6, others=12, hours=48.0)
-
 log = logging.getLogger(__name__)
 Stored = TypeVar("Stored")
-
 _FINAL = frozenset(
     {
         "refused",
@@ -103,8 +101,6 @@ _FINAL = frozenset(
 )
 # Feed generators change it in every response.
 _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
-
-
 # Refused for this client; the page may exist
 _BLOCKED = frozenset({401, 403, 407, 429, 451})
 

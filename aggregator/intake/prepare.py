@@ -21,12 +21,11 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerT
 from aggregator.model.core import Prepared
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.files import with_page
+from aggregator.sources.parse.files.archived_pages import with_page
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
-
 # An archive whose server hangs must not hold up placing for each of its pages.
 _SLOW_READ_SECONDS = 5.0  # of one page, by this process
 _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again

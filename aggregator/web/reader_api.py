@@ -28,8 +28,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aggregator.config.settings import SavedQuery
-from aggregator.intake import manage_sources
-from aggregator.intake.manage_sources import SourceOptions
+from aggregator.intake.manage import adding, changing
+from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
 from aggregator.store.read.read_marks import (
@@ -441,7 +441,7 @@ class Session:
     def edit_subscription(self, fields: Fields) -> str:
         """Add, remove or rename a source, or move it to a folder. Raises UsageError, RefusedError (404)."""
         act, named = _one(fields, "ac"), _one(fields, "s")
-        title = manage_sources.given(_one(fields, "t")[:_MOST_NAME_CHARS])
+        title = adding.given(_one(fields, "t")[:_MOST_NAME_CHARS])
         into, out_of = (_folder(_one(fields, key)) for key in ("a", "r"))
         if act == "subscribe":
             self._add(named, SourceOptions(name=title, folder=into))
@@ -449,7 +449,7 @@ class Session:
         source = found(self._site, named.removeprefix(_FEED))
         if act == "unsubscribe":
             config, database, _ = self._site.source_services
-            manage_sources.remove(config, database, source)
+            changing.remove(config, database, source)
         elif act == "edit":
             is_left = out_of is not None and out_of == source.folder
             folder = into or (None if is_left else UNSET)
@@ -469,7 +469,7 @@ class Session:
             raise UsageError(f"an address has at most {_MOST_ADDRESS_CHARS} characters")
         config, database, reader = self._site.source_services
         try:
-            added = manage_sources.add(
+            added = adding.add(
                 config, database, typed.removeprefix(_FEED), options, reader
             )
         except (ReadError, FetchError) as error:
@@ -510,7 +510,7 @@ def _folder(label: str) -> str | None:
     name = _USER.sub("user/-/", label)
     if name and not name.startswith(_LABEL):
         raise UsageError(f"`a` and `r` are labels, such as {_LABEL}News")
-    return manage_sources.given(name.removeprefix(_LABEL)[:_MOST_NAME_CHARS])
+    return adding.given(name.removeprefix(_LABEL)[:_MOST_NAME_CHARS])
 
 
 def _enclosures(entry: Item) -> list[Json]:

@@ -32,17 +32,16 @@ from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.sources.limits import net_tuning, source_tuning
-from aggregator.sources.parse.files.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
     InputItem,
     InputProblem,
     ReadOptions,
-    identify_below,
-    read_file,
 )
+from aggregator.sources.parse.files.open_source import identify_below, read_file
+from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.folder_scan import FileStamp, scan
-from aggregator.sources.parse.streams.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected

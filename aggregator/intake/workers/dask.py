@@ -26,10 +26,12 @@ from aggregator.intake.workers.executor import (
     WorkerTuning,
     describe,
     name_of,
+)
+from aggregator.intake.workers.process_pool import ProcessExecutor
+from aggregator.intake.workers.program_versions import (
     program_versions,
     version_differences,
 )
-from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.errors import NoWorkersError, WorkError
 
 
@@ -90,7 +92,6 @@ def _outcome(order: RemoteJob) -> RemoteResult:
 
 
 log = logging.getLogger(__name__)
-
 _COUNTING_SECONDS = 5.0  # between two counts of workers
 _CLOSING_SECONDS = 2.0
 _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended

@@ -36,7 +36,6 @@ from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
 
 # For loading the parsers: 0.3 s when idle, far more on a busy machine
 _START_DEADLINE_SECONDS = 60.0
-
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
 _OUTSIDE_SIGNALS = frozenset(
     {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}

@@ -25,7 +25,14 @@ from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Met
 from aggregator.model.errors import ConfigError, FetchError
 from aggregator.sources.fetch.certificates import HostTrust, host_trusts, tls_of
 from aggregator.sources.fetch.chain_cookies import ChainCookies
+from aggregator.sources.fetch.public_addresses import (
+    address_of,
+    is_permitted,
+    is_public,
+    networks_of,
+)
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
+from aggregator.sources.fetch.request_budget import RequestBudget, Server
 from aggregator.sources.fetch.response import (
     FetchResult,
     is_printable,
@@ -33,17 +40,7 @@ from aggregator.sources.fetch.response import (
     to_fetch_result,
     validator,
 )
-from aggregator.sources.fetch.ssrf_guard import (
-    Dial,
-    RequestBudget,
-    Resolve,
-    Server,
-    SsrfGuard,
-    address_of,
-    is_permitted,
-    is_public,
-    networks_of,
-)
+from aggregator.sources.fetch.ssrf_guard import Dial, Resolve, SsrfGuard
 from aggregator.sources.fetch.transport import (
     GuardedTransport,
     fetch_error,
@@ -60,9 +57,7 @@ from aggregator.sources.parse.streams.content_coding import decompress_body, is_
 MAX_REDIRECTS = 5
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
 __all__ = ["Client", "ClientSettings", "FetchResult", "Kind", "user_agent"]
-
 Kind = Literal["feed", "page", "robots"]
-
 _ACCEPT: dict[Kind, str] = {
     "feed": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, "
     "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5",

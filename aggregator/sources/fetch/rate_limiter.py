@@ -24,7 +24,6 @@ _HOST_HOLD_FEEDS = 2
 _HOST_GAP_FACTOR_MAX = 32.0
 # Consecutive responses without a 429 that halve it again (chosen)
 _HOST_RECOVERY_RESPONSES = 20
-
 _DIGITS = re.compile(r"[0-9]+\Z")
 HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0

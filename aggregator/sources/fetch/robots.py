@@ -22,7 +22,6 @@ _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
 # While robots.txt cannot be read, everything is disallowed for so long
 _RETRY_SECONDS = 600.0
 _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
-
 AGENT = "aggregator"  # this program's product token in robots.txt
 # 429 is a 4xx that means "later" and not "no rules".
 _NOT_NOW = frozenset({429})

@@ -7,13 +7,9 @@ to the very address that it checked. TLS and the Host header still use the name.
 
 The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
 headers, chunk sizes and handshakes are counted too.
-
-What is public is decided here: `ipaddress.is_global` accepts multicast, NAT64, 6to4, site-local and
-IPv4-compatible addresses. Of IPv6 only the range that IANA allocates (2000::/3) is public.
 """
 
 import contextlib
-import ipaddress
 import re
 import socket
 import ssl
@@ -26,196 +22,28 @@ from typing import Any
 
 import httpcore
 
-from aggregator.model.errors import FetchError, TooManyFilesError
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-# Addresses that `is_global` does not know as closed, or not in each version of Python.
-_CLOSED_V4 = tuple(
-    ipaddress.IPv4Network(network)
-    for network in (
-        "168.63.129.16/32",  # one cloud's host agent, on an address that looks public
-        "192.0.0.0/24",  # protocol assignments
-        "192.88.99.0/24",  # 6to4 relays, withdrawn
-        "224.0.0.0/4",  # multicast
-    )
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.name_lookup import system_resolve
+from aggregator.sources.fetch.public_addresses import (
+    NAT64_NAME,
+    Address,
+    Network,
+    address_of,
+    is_permitted,
+    nat64_prefixes,
 )
-_OPEN_V6 = ipaddress.IPv6Network("2000::/3")
-_CLOSED_V6 = tuple(
-    ipaddress.IPv6Network(network)
-    for network in (
-        "2001::/23",  # protocol assignments: Teredo, benchmarks, ORCHID
-        "2001:db8::/32",  # documentation
-        "2002::/16",  # 6to4: anyone can choose the embedded IPv4 address
-        "3fff::/20",  # documentation
-    )
-)
-# Behind a NAT64 gateway every IPv4 host has such an address: the embedded IPv4 address is checked.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Lengths of a gateway's prefix (RFC 6052, 2.2)
-_NAT64_LENGTHS = (32, 40, 48, 56, 64, 96)
-# ipv4only.arpa has these addresses; the resolver of a NAT64 network returns them with its prefix (RFC 7050).
-NAT64_NAME = "ipv4only.arpa"
-_NAT64_INSIDE = frozenset(
-    {ipaddress.IPv4Address("192.0.0.170"), ipaddress.IPv4Address("192.0.0.171")}
-)
-# The middle of an ISATAP address (RFC 5214), a tunnel to the IPv4 address at its end.
-_ISATAP = frozenset({0x00005EFE, 0x02005EFE})
-
-
-def address_of(text: str) -> Address | None:
-    """Parse an address from a resolver; None for a name. An address with a zone id is never public."""
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Parse the networks of `fetch.allow_private`, which config/settings.py checks."""
-    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-
-
-def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, ...]:
-    """Return all possible prefixes of NAT64 gateways, derived from the addresses of NAT64_NAME."""
-    return tuple(
-        ipaddress.IPv6Network((address, length), strict=False)
-        for address in answers
-        if isinstance(address, ipaddress.IPv6Address)
-        for length in _NAT64_LENGTHS
-        if _behind(address, length) in _NAT64_INSIDE
-    )
-
-
-def is_permitted(
-    address: Address,
-    exceptions: Iterable[Network],
-    nat64: Iterable[ipaddress.IPv6Network] = (),
-) -> bool:
-    """Return whether to connect: the address is public, or in one of the operator's `exceptions`.
-
-    For an address with one of the prefixes in `nat64`, the embedded IPv4 address must be permitted too.
-    """
-    judged = _inner(address)
-    if any(
-        judged.version == network.version and judged in network
-        for network in exceptions
-    ):
-        return True
-    return is_public(judged) and all(
-        is_permitted(_behind(judged, network.prefixlen), exceptions)
-        for network in nat64
-        if isinstance(judged, ipaddress.IPv6Address) and judged in network
-    )
-
-
-def is_public(address: Address) -> bool:
-    """Return whether the address can only be a server on the internet."""
-    judged = _inner(address)
-    if isinstance(judged, ipaddress.IPv4Address):
-        return judged.is_global and not any(judged in network for network in _CLOSED_V4)
-    if judged.scope_id is not None:
-        return False
-    if int(judged) >> 32 & 0xFFFFFFFF in _ISATAP:
-        return False
-    return judged in _OPEN_V6 and not any(judged in network for network in _CLOSED_V6)
-
-
-def _behind(address: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:
-    """Return the IPv4 address behind a NAT64 prefix of this length; the byte at 64 is never part of it."""
-    octets = address.packed if length > 64 else address.packed[:8] + address.packed[9:]
-    return ipaddress.IPv4Address(octets[length // 8 : length // 8 + 4])
-
-
-def _inner(address: Address) -> Address:
-    """Return the IPv4 address inside a mapped or NAT64 one, else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
+from aggregator.sources.fetch.request_budget import RequestBudget
 
 # name, port, seconds left -> addresses
 Resolve = Callable[[str, int, float], list[str]]
 # Checked address, port, seconds left
 Dial = Callable[[str, int, float], httpcore.NetworkStream]
-
-Server = tuple[str, int]  # host as written in a URL, and port
-
 WEB_PORTS = frozenset({80, 443})
 _NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a fetch
-_SMALLEST_WAIT_SECONDS = 0.001
 _NAMES_KEPT = 100_000
 _NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway holds
 _NAT64_ASK_SECONDS = 5.0  # for that answer
 _NAT64_RETRY_SECONDS = 30.0  # after a question without an answer
-
-
-class RequestBudget:
-    """The limits of one fetch: time, bytes received, ports, and servers it may reach.
-
-    `private_servers` are the servers (host and port) in the operator's own networks that it may reach.
-    """
-
-    def __init__(
-        self,
-        seconds: float,
-        wire_cap_bytes: int,
-        ports: frozenset[int],
-        *,
-        private_servers: frozenset[Server] = frozenset(),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._clock = clock
-        self.started = clock()
-        self.ports = ports
-        self.private_servers = private_servers
-        self._seconds = seconds
-        self._wire_cap_bytes = wire_cap_bytes
-        self._wire_bytes = 0
-
-    @classmethod
-    def to_server(
-        cls,
-        seconds: float,
-        wire_cap_bytes: int,
-        server: Server,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> "RequestBudget":
-        """Return the limits of a connection to a server that a user entered."""
-        ports, servers = frozenset({server[1]}), frozenset({server})
-        return cls(seconds, wire_cap_bytes, ports, private_servers=servers, clock=clock)
-
-    def left(self) -> float:
-        """Return the seconds left. Raise FetchError("timeout") when there are none."""
-        seconds = self._seconds - self.elapsed()
-        if seconds <= 0:
-            raise FetchError(
-                "timeout", f"no complete response within {self._seconds:g} s"
-            )
-        return max(seconds, _SMALLEST_WAIT_SECONDS)
-
-    def elapsed(self) -> float:
-        """Return the seconds since the start."""
-        return self._clock() - self.started
-
-    def exclude_wait(self, seconds: float) -> None:
-        """Exclude this time, which was spent waiting for the rate limiter."""
-        self.started += seconds
-
-    def count(self, size_bytes: int) -> None:
-        """Count received bytes. Raise FetchError("too_large") above the limit."""
-        self._wire_bytes += size_bytes
-        if self._wire_bytes > self._wire_cap_bytes:
-            raise FetchError(
-                "too_large", f"the response is longer than {self._wire_cap_bytes} bytes"
-            )
-
-
 # 127.1 and 0x7f000001 are addresses, too
 _NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
 _LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
@@ -502,38 +330,6 @@ def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStre
     return httpcore.SyncBackend().connect_tcp(address, port, timeout=seconds)
 
 
-def system_resolve(name: str, port: int, seconds: float) -> list[str]:
-    """Return all addresses of a name in the system's order. Raise FetchError("dns") for none in time.
-
-    The C library's resolver cannot be interrupted: it runs in a thread of its own, which is abandoned when it
-    is late and ends after the resolver's own timeout (resolv.conf).
-    """
-    outcome: list[list[str] | OSError | UnicodeError] = []
-
-    def ask() -> None:
-        try:
-            found = socket.getaddrinfo(
-                name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-            )
-            outcome.append(list(dict.fromkeys(str(answer[4][0]) for answer in found)))
-        except (OSError, UnicodeError) as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=ask, name="resolve", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise FetchError("dns", f"no answer for {name} within {seconds:.0f} s")
-    if isinstance(outcome[0], list):
-        return outcome[0]
-    try:  # the C library reports it with another error
-        socket.socket().close()
-    except OSError as error:
-        if TooManyFilesError.is_behind(error):
-            raise TooManyFilesError from error
-    raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
-
-
 def _refused(host: str, answer: str) -> FetchError:
     return FetchError(
         "refused",
@@ -557,14 +353,3 @@ def _changed_sides(host: str, answer: str) -> FetchError:
         f"{host} leads to {answer} in a network of your own, and to the internet as well or before; "
         "if that is yours, give the source with this address in place of the name",
     )
-
-
-_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)
-
-
-def _dns_words(error: OSError | UnicodeError) -> str:
-    if isinstance(error, UnicodeError) or error.errno in _NO_SUCH_NAME:
-        return "there is no such name"
-    if error.errno == socket.EAI_AGAIN:
-        return "no name server answers at the moment"
-    return error.strerror or "the name cannot be looked up"

@@ -30,7 +30,7 @@ from aggregator.sources.parse.feeds.entry_builder import (
     plain_title,
     short_key,
 )
-from aggregator.sources.parse.streams.streams import Stream
+from aggregator.sources.parse.streams.file_stream import Stream
 
 _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
 _MAX_PARTS = 50  # each level of nesting is compared with each line

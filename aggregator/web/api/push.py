@@ -20,13 +20,13 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Clock, Entry, FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.feeds.feed import is_json_feed
+from aggregator.sources.parse.feeds.json_feed import is_json_feed
 from aggregator.sources.parse.records.jsonl import (
     as_record,
     decoded_json,
     decoded_record,
 )
-from aggregator.sources.parse.records.records import entry_of_record
+from aggregator.sources.parse.records.record_entry import entry_of_record
 from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox

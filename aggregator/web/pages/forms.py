@@ -27,8 +27,8 @@ from starlette.routing import Route
 
 from aggregator.config.settings import duration_as_typed
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
-from aggregator.intake import manage_sources
-from aggregator.intake.manage_sources import SourceOptions
+from aggregator.intake.manage import adding, changing, feed_lists, feed_search
+from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.core import StoryView
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import StoryRedirect
@@ -398,7 +398,7 @@ class SourceForms:
     def preview(self, request: Request, fields: Fields) -> Response:
         """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
         config, _, reader = self._site.source_services
-        feed = manage_sources.find(config, fields.get("url", ""), reader)
+        feed = feed_search.find(config, fields.get("url", ""), reader)
         return self._pages.page(
             request,
             "source_preview.html",
@@ -412,13 +412,11 @@ class SourceForms:
     def add(self, request: Request, fields: Fields) -> Response:
         """Add a feed. Raises UsageError, ReadError."""
         options = SourceOptions(
-            name=manage_sources.given(fields.get("name", "")[:200]),
-            folder=manage_sources.given(fields.get("folder", "")[:200]),
+            name=adding.given(fields.get("name", "")[:200]),
+            folder=adding.given(fields.get("folder", "")[:200]),
         )
         config, database, reader = self._site.source_services
-        added = manage_sources.add(
-            config, database, fields.get("url", ""), options, reader
-        )
+        added = adding.add(config, database, fields.get("url", ""), options, reader)
         log_change(request, "save")
         return _to_sources(added=added.source.id)
 
@@ -426,7 +424,7 @@ class SourceForms:
         """Add the feeds of an OPML file. Raises UsageError, ReadError."""
         config, database, _ = self._site.source_services
         data = fields.get("file", "").encode("latin-1")
-        result = manage_sources.import_feeds(
+        result = feed_lists.import_feeds(
             config, database, data, "the file", allow_private="allow_private" in fields
         )
         log_change(request, "save")
@@ -444,7 +442,7 @@ class SourceForms:
             fields.get("act", ""),
         )
         if act == "remove":
-            manage_sources.remove(config, database, source)
+            changing.remove(config, database, source)
             log_change(request, act)
             return _to_sources(removed=1)
         if act in _ACTS:

@@ -9,17 +9,15 @@ import pytest
 
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
-from aggregator.intake.manage_sources import (
-    DISCOVERY_TRIES,
-    AddedSource,
+from aggregator.intake.manage.adding import AddedSource, SourceOptions, add
+from aggregator.intake.manage.configured_sources import follow_config
+from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_lists import (
     OpmlImportResult,
-    SourceOptions,
-    add,
-    check,
     export_opml,
-    follow_config,
     import_opml,
 )
+from aggregator.intake.manage.feed_search import DISCOVERY_TRIES
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings

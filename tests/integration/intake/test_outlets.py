@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
-from aggregator.intake.manage_sources import export_opml, import_opml
+from aggregator.intake.manage.feed_lists import export_opml, import_opml
 from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client, ClientSettings

@@ -21,7 +21,8 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.files import InputEntry, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake.sources import add as add_source
 from aggregator.store.maintenance import replay, retention

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ssrf_guard import address_of, is_public
+from aggregator.sources.fetch.public_addresses import address_of, is_public
 from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer, Response, Route, redirect
 from tests.support.waiting import PATIENCE_SECONDS

@@ -21,9 +21,7 @@ from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTu
 
 _MAX_ENCLOSURES = 20  # enclosures stored of one entry
 _MAX_CATEGORIES = 50  # categories stored of one entry
-
 _MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
-
 # Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
 _TITLE_TAG = re.compile(
     r"</?(?P<name>a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 _MAX_OUTLINES = 50_000  # feeds read from one OPML file
-
 _MAX_DEPTH = 20
 _SHOWN_CHARS = 80  # of an address in a message
 _TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})

@@ -15,11 +15,10 @@ import zstandard
 from msgspec.structs import replace
 
 from aggregator.model.errors import NotWritableError
-from aggregator.sources.parse.files.files import InputEntry, InputProblem
-from aggregator.sources.parse.streams.streams import Progress
+from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
+from aggregator.sources.parse.streams.file_stream import Progress
 
 _LEVEL = 1  # of zstd, as fast as a disk
-
 Sortable = InputEntry | InputProblem
 
 

@@ -16,7 +16,7 @@ from aggregator.extract.language import dates
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.parse.streams.content_coding import decompress_body
-from aggregator.sources.parse.streams.streams import MOST_EMPTY, pass_empty_lines
+from aggregator.sources.parse.streams.file_stream import MOST_EMPTY, pass_empty_lines
 
 _MAX_HEADER_LINES = 300
 _MAX_HEADER_BYTES = 65_536

@@ -12,8 +12,8 @@ from aggregator.extract.language import unicode
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feeds.entry_builder import short_key
+from aggregator.sources.parse.records.record_entry import read_record
 from aggregator.sources.parse.records.record_keys import Field, texts_in, value_at
-from aggregator.sources.parse.records.records import read_record
 
 _DECODER = json.JSONDecoder(strict=False)
 _GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")

@@ -15,7 +15,7 @@ from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.record_keys import Field, key_table, plain_name
-from aggregator.sources.parse.streams.streams import Stream
+from aggregator.sources.parse.streams.file_stream import Stream
 from aggregator.text.lines import word_set
 
 _SEPARATORS = ",;\t|"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from aggregator.model.errors import FetchError, ReadError
-from aggregator.sources.parse.streams.streams import Progress, unzipped
+from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 
 _STEP_BYTES = 1 << 16
 _MOST_LAYERS = 3  # servers compress twice; each layer may expand to the limit (chosen)

@@ -15,7 +15,6 @@ from aggregator.text.lines import word_set
 _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path
 # A watched file that changed within this time may still be written
 _SETTLE_SECONDS = 1.0
-
 COMPRESSIONS = (".gz", ".zst")
 SUFFIXES = word_set(
     ".txt .html .htm .mhtml .mht .json .jsonl .ndjson .jl .csv .tsv .xml .rss .atom .warc .eml .mbox"

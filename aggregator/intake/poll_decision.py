@@ -178,7 +178,7 @@ def _after_answer(
     )
     is_comparable = answer.feed is not None and source.first_poll_done
     has_known = bool(answer.feed and answer.feed.left_out) or any(
-        one.outcome != "new" for one in answer.accepted
+        result.outcome != "new" for result in answer.accepted
     )
     shares = has_known or not is_comparable
     cause = None if source.health == "failing" else source.health_cause
@@ -193,7 +193,7 @@ def _after_answer(
         now,
         configured_seconds=source.interval_seconds,
         interval_seconds=source.adaptive_interval_seconds,
-        new_entries=sum(one.entry_no is not None for one in answer.accepted),
+        new_entries=sum(result.entry_no is not None for result in answer.accepted),
         ttl_seconds=source.ttl_seconds,
         gap_seconds=expected_gap_seconds(rate),
         tuning=net,
@@ -233,9 +233,9 @@ def _old_entries(
     """Return the numbers of many new entries with old dates: an archive is not news."""
     oldest_news = now - dt.timedelta(hours=polling.flood_age_hours)
     old = [
-        item.entry_no
-        for item, entry in zip(answer.accepted, answer.entries, strict=True)
-        if item.outcome == "new" and item.entry_no is not None
+        result.entry_no
+        for result, entry in zip(answer.accepted, answer.entries, strict=True)
+        if result.outcome == "new" and result.entry_no is not None
         if entry.published is not None and entry.published.time < oldest_news
     ]
     return old if len(old) >= polling.flood_entries else []
@@ -246,9 +246,10 @@ def with_counts(
 ) -> Source:
     """Return the source with the outcomes of its entries counted; `rejected`: items that are no entries."""
     new = sum(
-        one.entry_no is not None and one.outcome != "revision" for one in accepted
+        result.entry_no is not None and result.outcome != "revision"
+        for result in accepted
     )
-    forgotten = sum(one.outcome == "forgotten" for one in accepted)
+    forgotten = sum(result.outcome == "forgotten" for result in accepted)
     return _with(
         source,
         entries_new=source.entries_new + new,

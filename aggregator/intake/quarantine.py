@@ -11,7 +11,6 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
-
 Batch = Sequence[tuple[InboxEntry, Prepared]]
 # If entries of this many sources fail, the cause is not the entries (chosen)
 _SOURCES = 5

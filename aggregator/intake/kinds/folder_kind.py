@@ -17,16 +17,12 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
+from aggregator.intake.feed_entries import of_source
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.source_kind import SourceKind
-from aggregator.intake.poll import (
-    PollResult,
-    PollServices,
-    of_source,
-    parse_feed,
-    parse_mail,
-    summarise_accepted,
-)
+from aggregator.intake.page_fetch import PollServices
+from aggregator.intake.parse_in_worker import parse_feed, parse_mail
+from aggregator.intake.poll import PollResult, summarise_accepted
 from aggregator.intake.poll_decision import with_counts
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, FrozenStruct

@@ -39,11 +39,13 @@ def _listed(job: FeedJob) -> ParsedFeed:
     root = tree_of(page.html)
     if root is None:
         return ParsedFeed(problem="this is not a page of HTML")
-    items, link, title, date = (compiled(one) if one else None for one in job.selectors)
+    items, link, title, date = (
+        compiled(selector) if selector else None for selector in job.selectors
+    )
     assert items is not None
     assert link is not None
-    found = items(root)[: job.tuning.max_entries]
-    below = chain.from_iterable(item.iter() for item in found)
+    elements = items(root)[: job.tuning.max_entries]
+    below = chain.from_iterable(element.iter() for element in elements)
     if any(islice((True for _ in below), _MAX_BELOW_ITEMS, None)):
         return ParsedFeed(
             problem="`list:` matches elements that are inside each other, too many to read"
@@ -54,14 +56,14 @@ def _listed(job: FeedJob) -> ParsedFeed:
         job.url if base is None else absolute_url(base.get("href"), job.url) or job.url
     )
     entries: dict[str, DeclaredEntry] = {}
-    for item in found:
-        headline = None if title is None else _words(_first(item, title))
-        for anchor in [item] if item.tag == "a" else link(item):
+    for element in elements:
+        headline = None if title is None else _words(_first(element, title))
+        for anchor in [element] if element.tag == "a" else link(element):
             url = absolute_url(anchor.get("href", ""), base_url)
             # A picture with a link has none
             words = _words(anchor) if headline is None else headline
             if url is not None and words and urldefrag(url).url != own_url:
-                dated = None if date is None else _first(item, date)
+                dated = None if date is None else _first(element, date)
                 published = (
                     "" if dated is None else dated.get("datetime") or _words(dated)
                 )
@@ -69,20 +71,20 @@ def _listed(job: FeedJob) -> ParsedFeed:
                     url, DeclaredEntry(url=url, title=words, published=(published,))
                 )
                 break
-    if not found:
+    if not elements:
         return ParsedFeed(problem="no element matches `list:`")
     if not entries:
-        matches = counted(len(found), "element")
+        matches = counted(len(elements), "element")
         return ParsedFeed(
             problem=f"`list:` matches {matches}, none with a link and a title"
         )
     name = plain_title(_words(root.find(".//title")))
     context = replace(job, title=name)
-    made = (entry_of(entry, context) for entry in entries.values())
+    declared = (entry_of(entry, context) for entry in entries.values())
     return ParsedFeed(
         format="page",
         title=name,
-        entries=tuple(one for one in made if one),
+        entries=tuple(selector for selector in declared if selector),
         entry_count=len(entries),
         problem="the page is too large: its end is not read"
         if page.truncated
@@ -103,8 +105,8 @@ def compiled(selector: str) -> Any:
         ) from error
 
 
-def _first(item: Any, selector: Any) -> Any:
-    return next(iter(selector(item)), None)
+def _first(element: Any, selector: Any) -> Any:
+    return next(iter(selector(element)), None)
 
 
 def _words(element: Any) -> str:

@@ -77,13 +77,17 @@ def add(
     """
     with database.read() as connection:
         _refuse_known(connection, addresses_typed(typed)[0])
-    found = find(config, typed, reader)
+    resolved = find(config, typed, reader)
     source = new_source(
-        config, found.address, found.feed.title or None, options, spread_seconds=0.0
+        config,
+        resolved.address,
+        resolved.feed.title or None,
+        options,
+        spread_seconds=0.0,
     )
     with database.write() as connection:
-        unread = _refuse_known(connection, found.address, source.id)
-        unread = _refuse_known(connection, found.final) or unread
+        unread = _refuse_known(connection, resolved.address, source.id)
+        unread = _refuse_known(connection, resolved.final) or unread
         if unread is not None:
             asked = {
                 name: value
@@ -94,28 +98,28 @@ def add(
                 asked["has_own_interval"] = True
             permit_private(connection, unread, **asked)
             return AddedSource(
-                source=replace(unread, origin="user", **asked), found=found
+                source=replace(unread, origin="user", **asked), found=resolved
             )
         refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
         rows.add(connection, source)
-    return AddedSource(source=source, found=found)
+    return AddedSource(source=source, found=resolved)
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:
     """Return the source at this address if it was imported and never read. ConflictError: for others."""
     key = address_key(address)
-    for one in all_sources(connection):
-        is_same_address = key in map(address_key, (one.address, one.polled_url))
-        if is_same_address and is_unread_import(one):
-            return one
-        if is_same_address or one.id == id_:
+    for source in all_sources(connection):
+        is_same_address = key in map(address_key, (source.address, source.polled_url))
+        if is_same_address and is_unread_import(source):
+            return source
+        if is_same_address or source.id == id_:
             what = "is a source already" if is_same_address else "has that name already"
             hint = (
-                f"; it is paused: resume it with `aggregator sources resume {one.id}`"
-                if one.paused
-                else f" ({one.id})"
+                f"; it is paused: resume it with `aggregator sources resume {source.id}`"
+                if source.paused
+                else f" ({source.id})"
             )
-            raise ConflictError(f"{one.address} {what}{hint}")
+            raise ConflictError(f"{source.address} {what}{hint}")
     return None
 
 

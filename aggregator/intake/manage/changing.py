@@ -66,8 +66,10 @@ def _refuse_configured(config: Config, source: Source, advice: str) -> None:
 
 def place_in_config(config: Config, source: Source) -> str:
     """Return the file and line of a source in the configuration: "config.yaml, line 12"."""
-    for number, one in enumerate(configured_sources(config, dt.datetime.now(dt.UTC))):
-        if one.id == source.id or one.address == source.address:
+    for number, configured in enumerate(
+        configured_sources(config, dt.datetime.now(dt.UTC))
+    ):
+        if configured.id == source.id or configured.address == source.address:
             line = config.lines.get(("sources", number))
             return f"{config.file}, line {line}" if line else str(config.file)
     return str(config.file)

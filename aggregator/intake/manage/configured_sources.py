@@ -37,40 +37,40 @@ def follow_config(connection: Connection, config: Config, now: dt.datetime) -> N
 def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
     """Return the sources of the configuration file as rows; the first polls are spread over some seconds."""
     return [
-        configured_source(number, item, config, now)
-        for number, item in enumerate(config.sources)
+        configured_source(number, source, config, now)
+        for number, source in enumerate(config.sources)
     ]
 
 
 def configured_source(
-    number: int, item: SourceConfig, config: Config, now: dt.datetime
+    number: int, source: SourceConfig, config: Config, now: dt.datetime
 ) -> Source:
     """Return the row of one configured source; `number` is its index. Raises ConfigError."""
-    kind = source_kind(item.kind)
+    kind = source_kind(source.kind)
     try:
-        address = kind.address(item, config)
+        address = kind.address(source, config)
     except ConfigError as error:
-        raise ConfigError(f"sources.{number}.{item.kind}: {error}") from error
-    for key in ("list", "link", "title", "date") if item.page else ():
+        raise ConfigError(f"sources.{number}.{source.kind}: {error}") from error
+    for key in ("list", "link", "title", "date") if source.page else ():
         try:
-            compiled(getattr(item, key) or "a")
+            compiled(getattr(source, key) or "a")
         except ConfigError as error:
             raise ConfigError(f"sources.{number}.{key}: {error}") from error
-    id_ = source_id(item.kind, item.name, address)
-    interval = item.interval
+    id_ = source_id(source.kind, source.name, address)
+    interval = source.interval
     if interval is None:
         interval = _FOLDER_INTERVAL_SECONDS if kind.is_local else config.fetch.interval
     return Source(
         id=id_,
-        kind=item.kind,
+        kind=source.kind,
         address=address,
-        name=item.name,
-        outlet=item.outlet,
-        folder=item.group,
-        language=item.language,
-        timezone=item.timezone,
+        name=source.name,
+        outlet=source.outlet,
+        folder=source.group,
+        language=source.language,
+        timezone=source.timezone,
         interval_seconds=interval,
-        pages=item.pages or kind.pages,
+        pages=source.pages or kind.pages,
         origin="config",
         next_due_at=first_due(
             id_, now, spread_seconds=0 if kind.is_local else min(interval, 30)

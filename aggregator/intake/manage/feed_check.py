@@ -22,7 +22,8 @@ from aggregator.config.source_access import (
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.kinds.imap_kind import preview
 from aggregator.intake.kinds.page_kind import read_page
-from aggregator.intake.poll import parse_feed, read_sitemaps
+from aggregator.intake.parse_in_worker import parse_feed
+from aggregator.intake.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
@@ -73,11 +74,17 @@ class FeedReader:
         self._limits = source_tuning(config.effective_tuning)
         self._extras = source_extras(config)
         self._names = {
-            one.name: one.feed or one.page for one in config.sources if one.name
+            source.name: source.feed or source.page
+            for source in config.sources
+            if source.name
         }
-        boxes = ((mailbox_address(one), one) for one in config.sources if one.imap)
+        boxes = (
+            (mailbox_address(source), source)
+            for source in config.sources
+            if source.imap
+        )
         self._mailboxes = {
-            name: at for at, one in boxes for name in (one.name, one.imap, at)
+            name: at for at, source in boxes for name in (source.name, source.imap, at)
         }
 
     @property

@@ -105,11 +105,11 @@ def import_feeds(
     with database.write() as connection:
         sources = all_sources(connection)
         by_address = {
-            address_key(url): one
-            for one in sources
-            for url in (one.address, one.polled_url)
+            address_key(url): source
+            for source in sources
+            for url in (source.address, source.polled_url)
         }
-        by_id = {one.id: one for one in sources}
+        by_id = {source.id: source for source in sources}
         for feed in feeds:
             folder = _FOLDER_SEPARATOR.join(
                 name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder
@@ -130,17 +130,17 @@ def import_feeds(
                 skipped.append(SkippedOutline(name=name, reason=reason))
             elif existing is None:
                 options = SourceOptions(folder=folder or None)
-                item = new_source(
+                imported = new_source(
                     config, feed.url, feed.title or None, options, spread_seconds=spread
                 )
                 # Its id is that of its address.
-                item = replace(
-                    item,
+                imported = replace(
+                    imported,
                     name=_given_name(feed),
                     site_url=feed.site_url,
                     origin="user" if allow_private else "import",
                 )
-                by_address[address_key(feed.url)] = new[item.id] = item
+                by_address[address_key(feed.url)] = new[imported.id] = imported
             elif existing.origin != "config":
                 known = new.get(existing.id, existing)
                 filed_as = {
@@ -182,17 +182,21 @@ def export_opml(config: Config, database: Database) -> bytes:
     """Return all feeds as OPML, each with the address that is polled."""
     with database.read() as connection:
         feeds = [
-            one for one in all_sources(connection) if source_kind(one.kind).is_in_opml
+            source
+            for source in all_sources(connection)
+            if source_kind(source.kind).is_in_opml
         ]
     return write_opml(
         (
             OpmlFeed(
-                url=one.polled_url,
-                title=one.name or one.title or one.outlet or one.polled_url,
-                site_url=one.site_url,
-                folder=tuple(one.folder.split(_FOLDER_SEPARATOR)) if one.folder else (),
+                url=source.polled_url,
+                title=source.name or source.title or source.outlet or source.polled_url,
+                site_url=source.site_url,
+                folder=tuple(source.folder.split(_FOLDER_SEPARATOR))
+                if source.folder
+                else (),
             )
-            for one in feeds
+            for source in feeds
         ),
         title=config.publish.title,
     )

@@ -48,13 +48,13 @@ class ResolvedFeed(FrozenStruct):
 def find(config: Config, typed: str, reader: FeedReader | None = None) -> ResolvedFeed:
     """Return the feed at the address `typed`, or of that site, and store nothing. Raises as `add`."""
     if reader is None:
-        with opened_reader(config) as own:
-            return find(config, typed, own)
+        with opened_reader(config) as own_reader:
+            return find(config, typed, own_reader)
     addresses = addresses_typed(typed)
     _refuse_own(config, *addresses)
-    found = _FeedSearch(reader).find(addresses)
-    _refuse_own(config, found.address, found.final)
-    return found
+    resolved = _FeedSearch(reader).find(addresses)
+    _refuse_own(config, resolved.address, resolved.final)
+    return resolved
 
 
 def _refuse_own(config: Config, *addresses: str) -> None:
@@ -110,20 +110,20 @@ class _FeedSearch:
         if parsed.format:
             return typed
         discovered = self._reader.links_in(page)
-        found = (
+        resolved = (
             self._among(discovered)
             or self._among(self._of_front_page(page.url_final))
             or self._among(usual_places(page.url_final))
             or self._empty
         )
-        if found is None:
+        if resolved is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
         others = tuple(
-            one
-            for one in discovered
-            if one.url != found.address and one.origin != "linked"
+            candidate
+            for candidate in discovered
+            if candidate.url != resolved.address and candidate.origin != "linked"
         )
-        return replace(found, others=others)
+        return replace(resolved, others=others)
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
         for number, address in enumerate(addresses, start=1):
@@ -147,12 +147,12 @@ class _FeedSearch:
                 entry.title for entry in feed.entries
             ):
                 continue  # a sitemap of all pages, without titles
-            found = ResolvedFeed(
+            resolved = ResolvedFeed(
                 address=link.url, final=link.url, feed=feed, origin=link.origin
             )
             if feed.entry_count:
-                return found
-            self._empty = self._empty or found
+                return resolved
+            self._empty = self._empty or resolved
         return None
 
     def _feed_at(self, address: str) -> ParsedFeed | None:

@@ -60,12 +60,12 @@ def version_differences(
     ours: Mapping[str, str], theirs: Mapping[str, str]
 ) -> str | None:
     """Return the differences to another program as text; None if there are none."""
-    found = [
+    differences = [
         f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
         for name in sorted({*ours, *theirs})
         if ours.get(name) != theirs.get(name)
     ]
-    return ", ".join(found) or None
+    return ", ".join(differences) or None
 
 
 def _version(library: str) -> str:

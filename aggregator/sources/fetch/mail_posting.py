@@ -78,10 +78,10 @@ class MailPoster:
         """Stop: running connections end at once, later ones are not opened."""
         self._stopped = True
         self._guard.stop()
-        for one in list(self._open):
+        for connection in list(self._open):
             with contextlib.suppress(OSError):
-                if one.sock is not None:
-                    one.sock.shutdown(socket.SHUT_RDWR)
+                if connection.sock is not None:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     def _send(self, server: MailServer, message: EmailMessage) -> None:
         host, port = server.host, server.port

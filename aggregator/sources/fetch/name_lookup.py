@@ -16,10 +16,10 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(
+            answers = socket.getaddrinfo(
                 name, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
             )
-            outcome.append(list(dict.fromkeys(str(answer[4][0]) for answer in found)))
+            outcome.append(list(dict.fromkeys(str(answer[4][0]) for answer in answers)))
         except (OSError, UnicodeError) as error:
             outcome.append(error)
 

@@ -231,8 +231,10 @@ class SsrfGuard(httpcore.NetworkBackend):
                 self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS
             )
         else:
-            found = (address_of(answer) for answer in answers)
-            self._nat64 = nat64_prefixes(one for one in found if one is not None)
+            addresses = (address_of(answer) for answer in answers)
+            self._nat64 = nat64_prefixes(
+                address for address in addresses if address is not None
+            )
             self._nat64_until = time.monotonic() + _NAT64_SECONDS
         return self._nat64
 

@@ -144,10 +144,10 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
     message = _parsed(data)
     texts = {kind: _text(message, kind) for kind in ("html", "plain")}
-    own = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(
+    body = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(
         without_signature(texts["plain"])
     )
-    markup = without_footer(own)
+    markup = without_footer(body)
     if not markup:
         raise ReadError(
             "this message has no text: only attachments, or it is encrypted"
@@ -282,10 +282,12 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
     )
     server, *clauses = results.lower().split(";")
     hosts = (_BY.search(received) for received in _headers(message, "Received"))
-    own = next((site for host in hosts if host and (site := _site_of(host[1]))), None)
+    own_site = next(
+        (site for host in hosts if host and (site := _site_of(host[1]))), None
+    )
     if (
-        own is None
-        or own != _site_of(server.strip().partition(" ")[0])
+        own_site is None
+        or own_site != _site_of(server.strip().partition(" ")[0])
         or _MASKED.search(results)
     ):
         return set()

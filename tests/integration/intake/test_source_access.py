@@ -19,7 +19,8 @@ from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.intake.manage.feed_search import find
-from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.page_fetch import PollServices
+from aggregator.intake.poll import Poller, PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import utc_now
 from aggregator.model.errors import ConfigError, ConflictError, ReadError, UsageError

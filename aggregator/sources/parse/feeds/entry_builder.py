@@ -105,8 +105,8 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     if not (url or title or body or text or guid or enclosures):
         return None
     updated = declared_time(declared.updated, context)
-    dates = (declared_time(one, context) for one in declared.published)
-    published = next((one for one in dates if one is not None), None)
+    dates = (declared_time(time, context) for time in declared.published)
+    published = next((time for time in dates if time is not None), None)
     outlet, feed_outlet = (
         (None, None) if context.outlet else _outlets(declared, url, context)
     )
@@ -138,12 +138,12 @@ def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
-    found = dict.fromkeys(
-        absolute_url(html.unescape(one), None) for one in _LINK.findall(declared.html)
+    urls = dict.fromkeys(
+        absolute_url(html.unescape(link), None) for link in _LINK.findall(declared.html)
     )
     return [
         Entry(source=context.source, url=url, authority="foreign", is_observation=True)
-        for url in found
+        for url in urls
         if url
     ]
 
@@ -274,12 +274,12 @@ def _enclosures(
     declared: Iterable[Enclosure], context: FeedContext
 ) -> tuple[Enclosure, ...]:
     by_url: dict[str, Enclosure] = {}
-    for one in declared:
-        url = absolute_url(one.url, context.site_url or context.url)
+    for enclosure in declared:
+        url = absolute_url(enclosure.url, context.site_url or context.url)
         if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
-            kind = unicode.clean(one.type).strip()[:100]
-            title = plain_title(one.title)[:NAME_CHARS]
+            kind = unicode.clean(enclosure.type).strip()[:100]
+            title = plain_title(enclosure.title)[:NAME_CHARS]
             by_url[url] = Enclosure(
-                url=url, type=kind, length_bytes=one.length_bytes, title=title
+                url=url, type=kind, length_bytes=enclosure.length_bytes, title=title
             )
     return tuple(by_url.values())

@@ -58,12 +58,12 @@ def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
     is_in_doubt = _states_days(feed) and not context.states_days
     if cut.left_out and (feed.problem is not None or is_in_doubt):
         return _read_unknown_items(data, replace(context, known_items=frozenset()))
-    items: tuple[bytes, ...] = ()
+    items = []
     if len(feed.are_settled) == len(cut.items):
-        settled = zip(cut.items, feed.are_settled, strict=True)
-        items = tuple(item if is_settled else b"" for item, is_settled in settled)
+        for item_hash, is_settled in zip(cut.items, feed.are_settled, strict=True):
+            items.append(item_hash if is_settled else b"")
     return replace(
-        _with_days(feed), items=items, left_out=cut.left_out, frame=cut.frame
+        _with_days(feed), items=tuple(items), left_out=cut.left_out, frame=cut.frame
     )
 
 
@@ -80,9 +80,9 @@ def _with_days(feed: ParsedFeed) -> ParsedFeed:
     if not _states_days(feed):
         return feed
     entries = []
-    for one in feed.entries:
-        day = one.published and replace(one.published, precision="day")
-        entries.append(replace(one, published=day))
+    for entry in feed.entries:
+        day = entry.published and replace(entry.published, precision="day")
+        entries.append(replace(entry, published=day))
     return replace(feed, entries=tuple(entries), states_days=True)
 
 
@@ -97,11 +97,8 @@ def parser_versions() -> str:
 
 def _unzipped(data: bytes, limit_bytes: int) -> bytes:
     """Decompress bytes that were served or saved as .gz, within the limit; return others unchanged."""
-    if not data.startswith(b"\x1f\x8b"):
-        return data
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as opened:
-            return opened.read(limit_bytes)
+        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit_bytes)
     except (OSError, EOFError, zlib.error):
         return data
 
@@ -123,24 +120,19 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
 
 def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
     """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
-    limit, is_earlier = (
-        context.tuning.max_entries,
-        partial(is_before, context=context),
-    )
+    limit = context.tuning.max_entries
+    is_earlier = partial(is_before, context=context)
     cut = xml_entries.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
     repaired = for_feedparser(cut.text)
-    first = feed = attempted(read_with_feedparser, repaired, context)
-    if min(cut.entries, limit) > (feed.entry_count if feed else 0):
+    feed = whole = attempted(read_with_feedparser, repaired, context)
+    if min(cut.entries, limit) > whole.entry_count:
         alone = attempted(read_one_by_one, repaired, context)
-        feed = (
-            alone
-            if alone and alone.entry_count > (feed.entry_count if feed else 0)
-            else feed
-        )
-    if feed and feed.entry_count:
+        if alone.entry_count > whole.entry_count:
+            feed = alone
+    if feed.entry_count:
         return _as_given(feed, cut, limit)
-    if first and first.format:
-        return first  # a feed without entries at the moment
+    if whole.format:
+        return whole  # a feed without entries at the moment
     return ParsedFeed(problem="this begins like a feed but has no readable entries")
 
 

@@ -126,19 +126,20 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
     parts = urlsplit(page)
     folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
     is_root = not parts.path.strip("/")
-    own = (
+    below_page = (
         []
         if is_root
         else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
     )
-    own += (
+    below_page += (
         []
         if is_root or "." in parts.path.rpartition("/")[2]
         else [folder.rstrip("/") + ".rss"]
     )
     root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
     return [
-        FeedCandidate(url=url, origin="usual") for url in dict.fromkeys([*own, *root])
+        FeedCandidate(url=url, origin="usual")
+        for url in dict.fromkeys([*below_page, *root])
     ]
 
 

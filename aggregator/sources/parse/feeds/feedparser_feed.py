@@ -30,6 +30,7 @@ from aggregator.sources.parse.feeds.raw_values import (
     unescaped_markup,
 )
 
+_LENGTH = re.compile(r"[0-9]{1,15}")
 _MINUTES = re.compile(r"\s*([0-9]{1,6})\s*\Z")
 _TIMES = re.compile(r"\s*([0-9]{1,4})\s*\Z")
 _PERIODS = {
@@ -41,19 +42,17 @@ _PERIODS = {
 }
 
 
-def ttl_seconds(
-    ttl: str | None, period: str | None, frequency: str | None
-) -> float | None:
+def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
     """Return the poll interval that the feed requests, in seconds; None if it requests none.
 
     `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
     `frequency`. The longer of both is returned; the caller limits it.
     """
     intervals = []
-    if (minutes := _MINUTES.match(ttl or "")) and int(minutes[1]) > 0:
+    if (minutes := _MINUTES.match(ttl)) and int(minutes[1]) > 0:
         intervals.append(int(minutes[1]) * 60.0)
-    if (length := _PERIODS.get((period or "").strip().lower())) is not None:
-        times = _TIMES.match(frequency or "1")
+    if length := _PERIODS.get(period.strip().lower()):
+        times = _TIMES.match(frequency)
         intervals.append(length / max(1, int(times[1])) if times else length)
     return max(intervals, default=None)
 
@@ -77,6 +76,7 @@ def for_feedparser(text: str) -> str:
 
 
 def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse the markup of a feed."""
     import feedparser
 
     parsed: Raw = feedparser.parse(
@@ -93,22 +93,21 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
         language=primary_language(string_at(head, "language")) or context.language,
     )
     declared = [_declared(raw) for raw in parsed["entries"]]
-    entries = [entries_of(one, context) for one in declared]
-    is_cut_short = not entries and isinstance(
-        dict.get(parsed, "bozo_exception"), SAXParseException
-    )
-    version = (
-        "" if is_cut_short else string_at(parsed, "version")
-    )  # only a complete feed counts as one without entries
+    entries = [entries_of(entry, context) for entry in declared]
+    version = string_at(parsed, "version")
+    cause = dict.get(parsed, "bozo_exception")
+    if not entries and isinstance(cause, SAXParseException):
+        version = ""  # only a complete feed counts as one without entries
     feed = parsed_feed(version, string_at(head, "title"), context, entries)
-    requested = (
-        string_at(head, name)
-        for name in ("ttl", "sy_updateperiod", "sy_updatefrequency")
-    )
     are_settled: tuple[bool, ...] = ()
-    if not parsed["bozo"] and all(len(one) == 1 for one in entries):
+    if not parsed["bozo"] and all(len(entry) == 1 for entry in entries):
         are_settled = tuple(map(_is_settled, declared, feed.entries))
-    return replace(feed, ttl_seconds=ttl_seconds(*requested), are_settled=are_settled)
+    ttl = ttl_seconds(
+        string_at(head, "ttl"),
+        string_at(head, "sy_updateperiod"),
+        string_at(head, "sy_updatefrequency"),
+    )
+    return replace(feed, ttl_seconds=ttl, are_settled=are_settled)
 
 
 def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
@@ -118,45 +117,48 @@ def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
 
 def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
-    head, *alone = xml_entries.entries_alone(text)
+    head, *documents = xml_entries.entries_alone(text)
     feed = read_with_feedparser(head, context)
     context = replace(
         context, site_url=feed.site_url, title=feed.title, language=feed.language
     )
-    feeds = [attempted(read_with_feedparser, document, context) for document in alone]
-    entries = [one.entries if one else () for one in feeds]
+    feeds = [
+        attempted(read_with_feedparser, document, context) for document in documents
+    ]
+    entries = [feed_alone.entries for feed_alone in feeds]
     read = parsed_feed(feed.format, feed.title, context, entries)
     return replace(read, ttl_seconds=feed.ttl_seconds)
 
 
 def _declared(raw: Raw) -> DeclaredEntry:
-    source, guid, link = raw.get("source"), string_at(raw, "id"), string_at(raw, "link")
+    guid, link = string_at(raw, "id"), string_at(raw, "link")
     if link == guid and "/" not in link:
         # Feedparser takes each guid for a link that is not declared to be none
         link = ""
-    contents = (string_at(content, "src") for content in dicts_at(raw, "content"))
+    for content in dicts_at(raw, "content"):
+        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
+        link = link or string_at(content, "src")
+    source = raw.get("source")
+    if not isinstance(source, dict):
+        source = {}
+    tags = dicts_at(raw, "tags")
+    categories = [string_at(tag, "label") or string_at(tag, "term") for tag in tags]
     return DeclaredEntry(
         guid=guid,
-        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
-        url=string_at(raw, "feedburner_origlink")
-        or link
-        or next(filter(None, contents), ""),
+        url=string_at(raw, "feedburner_origlink") or link,
         title=string_at(raw, "title"),
         html=_fullest(raw),
-        published=tuple(
-            string_at(raw, name) for name in ("published", "created", "updated")
+        published=(
+            string_at(raw, "published"),
+            string_at(raw, "created"),
+            string_at(raw, "updated"),
         ),
         updated=string_at(raw, "updated"),
         author=_author(raw),
-        outlet=string_at(source, "title") if isinstance(source, dict) else "",
-        outlet_url=string_at(source, "href") or string_at(source, "link")
-        if isinstance(source, dict)
-        else "",
+        outlet=string_at(source, "title"),
+        outlet_url=string_at(source, "href") or string_at(source, "link"),
         language=string_at(raw, "language") or _content_language(raw),
-        categories=tuple(
-            string_at(tag, "label") or string_at(tag, "term")
-            for tag in dicts_at(raw, "tags")
-        ),
+        categories=tuple(categories),
         enclosures=_enclosures(raw),
     )
 
@@ -169,38 +171,31 @@ def _fullest(raw: Raw) -> str:
         candidates.append(detail)
     elif string_at(raw, "summary"):
         candidates.append({"value": string_at(raw, "summary"), "type": "text/html"})
-    fullest = max((_as_html(one) for one in candidates), key=len, default="")
+    fullest = max((_as_html(content) for content in candidates), key=len, default="")
     return fullest or html_of_text(string_at(raw, "media_caption"))
 
 
 def _as_html(content: Raw) -> str:
     value = string_at(content, "value")
-    return (
-        html_of_text(value)
-        if string_at(content, "type") == "text/plain"
-        else unescaped_markup(value)
-    )
+    if string_at(content, "type") == "text/plain":
+        return html_of_text(value)
+    return unescaped_markup(value)
 
 
 def _content_language(raw: Raw) -> str:
-    details = [
-        raw.get("title_detail"),
-        *dicts_at(raw, "content"),
-        raw.get("summary_detail"),
-    ]
-    return next(
-        (string_at(one, "language") for one in details if isinstance(one, dict)), ""
-    )
+    title, summary = raw.get("title_detail"), raw.get("summary_detail")
+    for detail in (title, *dicts_at(raw, "content"), summary):
+        if isinstance(detail, dict):
+            return string_at(detail, "language")
+    return ""
 
 
 def _author(raw: Raw) -> str:
-    people = dicts_at(raw, "authors")
+    people = [string_at(person, "name") for person in dicts_at(raw, "authors")]
     if len(people) < 2:
-        return string_at(raw, "author") or (
-            string_at(people[0], "name") if people else ""
-        )
-    names = [_whole_name(string_at(one, "name")) for one in people]
-    return ", ".join(dict.fromkeys(name for name in names if name))
+        return string_at(raw, "author") or "".join(people)
+    names = dict.fromkeys(map(_whole_name, people))
+    return ", ".join(filter(None, names))
 
 
 def _whole_name(name: str) -> str:
@@ -209,31 +204,29 @@ def _whole_name(name: str) -> str:
 
 
 def _enclosures(raw: Raw) -> tuple[Enclosure, ...]:
-    enclosures = [
-        _enclosure(string_at(one, "href") or string_at(one, "url"), one)
-        for key in ("enclosures", "media_content")
-        for one in dicts_at(raw, key)
-    ]
-    pictures = [*dicts_at(raw, "media_thumbnail"), raw.get("image")]
-    enclosures += [
-        Enclosure(url=string_at(one, "url") or string_at(one, "href"), type="image")
-        for one in pictures
-        if isinstance(one, dict)
-    ]
-    return tuple(one for one in enclosures if one.url)
+    media = [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")]
+    enclosures = list(map(_enclosure, media))
+    for picture in (*dicts_at(raw, "media_thumbnail"), raw.get("image")):
+        if isinstance(picture, dict):
+            url = string_at(picture, "url") or string_at(picture, "href")
+            enclosures.append(Enclosure(url=url, type="image"))
+    return tuple(enclosure for enclosure in enclosures if enclosure.url)
 
 
-def _enclosure(url: str, attributes: Raw) -> Enclosure:
-    length = string_at(attributes, "length") or string_at(attributes, "filesize")
-    digits = re.fullmatch(r"[0-9]{1,15}", length)
-    kind = string_at(attributes, "type") or string_at(attributes, "medium")
-    return Enclosure(url=url, type=kind, length_bytes=int(length) if digits else None)
+def _enclosure(media: Raw) -> Enclosure:
+    length = string_at(media, "length") or string_at(media, "filesize")
+    return Enclosure(
+        url=string_at(media, "href") or string_at(media, "url"),
+        type=string_at(media, "type") or string_at(media, "medium"),
+        length_bytes=int(length) if _LENGTH.fullmatch(length) else None,
+    )
 
 
 def attempted(
     parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
-) -> ParsedFeed | None:
+) -> ParsedFeed:
+    """Return the feed that `parse` reads in the markup; an empty one if it fails."""
     try:
         return parse(text, context)
     except Exception:  # noqa: BLE001 - feedparser may raise anything on untrusted markup
-        return None
+        return ParsedFeed()

@@ -55,14 +55,13 @@ _JSON_BODIES = frozenset({"content_html", "content_text"})
 
 def is_json_feed(value: object) -> bool:
     """Return whether a JSON value declares JSON Feed, or has its structure with a wrong `version`."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or "version" not in value:
         return False
-    return "jsonfeed.org" in string_at(value, "version") or (
-        "version" in value
-        and any(
-            "id" in item and item.keys() & _JSON_BODIES
-            for item in dicts_at(value, "items")
-        )
+    if "jsonfeed.org" in string_at(value, "version"):
+        return True
+    return any(
+        "id" in entry and entry.keys() & _JSON_BODIES
+        for entry in dicts_at(value, "items")
     )
 
 
@@ -70,12 +69,11 @@ def _newest_items(items: list[Any], context: FeedContext) -> list[Any]:
     limit = context.tuning.max_entries
     if len(items) <= limit:
         return items
-    first, last = (
-        string_at(one, "date_published") if isinstance(one, dict) else ""
-        for one in (items[0], items[-1])
-    )
-    if is_before(first, last, context):
-        return items[: -limit - 1 : -1]
+    ends = items[0], items[-1]
+    if all(isinstance(end, dict) for end in ends):
+        first, last = (string_at(end, "date_published") for end in ends)
+        if is_before(first, last, context):
+            return items[: -limit - 1 : -1]
     return items[:limit]
 
 
@@ -83,50 +81,49 @@ def _json_entry(item: Raw) -> DeclaredEntry:
     html = unescaped_markup(string_at(item, "content_html"))
     guid = string_at(item, "id")
     text = string_at(item, "content_text") or string_at(item, "summary")
-    images = (string_at(item, "image"), string_at(item, "banner_image"))
+    url = string_at(item, "url") or string_at(item, "external_url")
+    if not url and "://" in guid:
+        url = guid
     return DeclaredEntry(
         guid=guid,
-        url=string_at(item, "url")
-        or string_at(item, "external_url")
-        or (guid if "://" in guid else ""),
+        url=url,
         title=string_at(item, "title"),
         html=html or html_of_text(text),
-        published=(string_at(item, "date_published"), string_at(item, "date_modified")),
+        published=(
+            string_at(item, "date_published"),
+            string_at(item, "date_modified"),
+        ),
         updated=string_at(item, "date_modified"),
         author=_json_author(item),
         language=string_at(item, "language"),
         categories=tuple(tag for tag in list_at(item, "tags") if isinstance(tag, str)),
-        enclosures=(
-            *_attachments(item),
-            *(Enclosure(url=url, type="image") for url in images if url),
-        ),
+        enclosures=_enclosures(item),
     )
 
 
 def _json_author(item: Raw) -> str:
-    people = [*list_at(item, "authors"), item.get("author")]
-    names = [string_at(one, "name") for one in people if isinstance(one, dict)]
-    names += [one for one in people if isinstance(one, str)]
-    return ", ".join(dict.fromkeys(name for name in names if name))
+    names, plain_names = [], []
+    for person in (*list_at(item, "authors"), item.get("author")):
+        if isinstance(person, dict):
+            names.append(string_at(person, "name"))
+        elif isinstance(person, str):
+            plain_names.append(person)
+    return ", ".join(filter(None, dict.fromkeys(names + plain_names)))
 
 
-def _attachments(item: Raw) -> tuple[Enclosure, ...]:
-    return tuple(
-        Enclosure(
-            url=string_at(one, "url"),
-            type=string_at(one, "mime_type"),
-            length_bytes=_size(one),
-            title=string_at(one, "title"),
+def _enclosures(item: Raw) -> tuple[Enclosure, ...]:
+    enclosures = []
+    for attachment in dicts_at(item, "attachments"):
+        size = attachment.get("size_in_bytes")
+        is_size = type(size) is int and 0 <= size < 2**53
+        enclosures.append(
+            Enclosure(
+                url=string_at(attachment, "url"),
+                type=string_at(attachment, "mime_type"),
+                length_bytes=size if is_size else None,
+                title=string_at(attachment, "title"),
+            )
         )
-        for one in dicts_at(item, "attachments")
-        if string_at(one, "url")
-    )
-
-
-def _size(attachment: Raw) -> int | None:
-    size = attachment.get("size_in_bytes")
-    return (
-        size
-        if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**53
-        else None
-    )
+    images = string_at(item, "image"), string_at(item, "banner_image")
+    enclosures += [Enclosure(url=url, type="image") for url in images]
+    return tuple(enclosure for enclosure in enclosures if enclosure.url)

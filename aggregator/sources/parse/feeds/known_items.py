@@ -49,12 +49,12 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
     left_out: list[bytes] = []
     known_spans = []
     for start, end in spans:
-        item = _hash(data[start:end])
-        if item in known:
-            left_out.append(item)
+        item_hash = _hash(data[start:end])
+        if item_hash in known:
+            left_out.append(item_hash)
             known_spans.append((start, end))
         else:
-            items.append(item)
+            items.append(item_hash)
     return UnknownItems(
         _without(data, known_spans), tuple(items), tuple(left_out), frame
     )

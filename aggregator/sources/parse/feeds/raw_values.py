@@ -44,20 +44,17 @@ def unescaped_markup(html: str) -> str:
 
 
 def string_at(values: Raw, key: str) -> str:
-    """Use plain `dict.get`: feedparser's own `get` returns values of other keys with a warning."""
+    """Return a string, or a number as one; "" for anything else.
+
+    With plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
+    """
     value = dict.get(values, key)
-    return (
-        value
-        if isinstance(value, str)
-        else str(value)
-        if isinstance(value, int | float)
-        else ""
-    )
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def dicts_at(values: Raw, key: str) -> list[Raw]:
     """Return `values[key]` if it is a list of mappings; feedparser computes some ("enclosures") on access."""
-    return [one for one in list_at(values, key) if isinstance(one, dict)]
+    return [element for element in list_at(values, key) if isinstance(element, dict)]
 
 
 def list_at(values: Raw, key: str) -> list[Any]:

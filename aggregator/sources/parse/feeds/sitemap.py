@@ -44,8 +44,8 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     places = sitemaps_of_index(root, context.url or "")
     if places is not None:
         # The protocol wants them on the host of the index
-        own = urlsplit(context.url or "").netloc
-        urls = tuple(url for url in places if own in ("", urlsplit(url).netloc))[
+        host = urlsplit(context.url or "").netloc
+        urls = tuple(url for url in places if host in ("", urlsplit(url).netloc))[
             :_MAX_SITEMAPS
         ]
         problem = (
@@ -83,16 +83,16 @@ def sitemaps_of_index(root: "etree._Element", base_url: str) -> list[str] | None
         for node in nodes
     ]
     # Those without a time keep their order
-    listed.sort(key=lambda one: one.get("lastmod", ""), reverse=True)
-    places = (absolute_url(one.get("loc", ""), base_url) for one in listed)
+    listed.sort(key=lambda fields: fields.get("lastmod", ""), reverse=True)
+    places = (absolute_url(fields.get("loc", ""), base_url) for fields in listed)
     urls = dict.fromkeys(place for place in places if place is not None)
     return sorted(urls, key=lambda place: "news" not in place.lower())
 
 
 def _newness(page: DeclaredEntry, context: FeedContext) -> float:
     """Return when a page was published or changed, in seconds since 1970; 0 if unknown."""
-    dates = (declared_time(one, context) for one in (*page.published, page.updated))
-    return next((one.time.timestamp() for one in dates if one is not None), 0.0)
+    dates = (declared_time(time, context) for time in (*page.published, page.updated))
+    return next((time.time.timestamp() for time in dates if time is not None), 0.0)
 
 
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821

@@ -68,10 +68,10 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
             f"{shown(record.path)} cannot be opened ({error.strerror})"
         ) from error
     whole = replace(entry, html=html, record=None)
-    found = identify(
+    content_hash = identify(
         whole, canonical_url(entry.url) if entry.url else None
     ).content_hash
-    if found != record.content_hash:
+    if content_hash != record.content_hash:
         more = "" if damage is None else f", or cannot be read: {damage}"
         raise ReadError(f"{shown(record.path)} has changed since it was read{more}")
     return whole

@@ -127,7 +127,14 @@ def identify_below(folder: Path, relative: str) -> FileIdentity:
         guid=_named("/".join(parts)),
         name=_named("/".join(parts)),
         outlet=_named(
-            next((one for one in reversed(parts[:-1]) if not _DATE.fullmatch(one)), "")
+            next(
+                (
+                    folder_name
+                    for folder_name in reversed(parts[:-1])
+                    if not _DATE.fullmatch(folder_name)
+                ),
+                "",
+            )
         )
         or None,
     )
@@ -200,9 +207,9 @@ def _read(
                 stream.peek(SNIFFED_BYTES)
             )
             reader = READERS[".csv" if is_table else sniffed]
-            for count, item in enumerate(reader(stream, place, reading), start=1):
+            for count, input_item in enumerate(reader(stream, place, reading), start=1):
                 if count > reading.passed:
-                    yield replace(item, file=place.where)
+                    yield replace(input_item, file=place.where)
     except ReadError as error:
         yield whole_file_problem(place, str(error))
 

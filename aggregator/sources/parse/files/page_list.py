@@ -53,15 +53,15 @@ def listed_items(
     )
     count, before = 0, reading.progress.read_bytes
     while span is not None:
-        found = reading.list_pages(span)
-        reading.progress.read_bytes += found.read_bytes
-        for item in found.items:
+        pages = reading.list_pages(span)
+        reading.progress.read_bytes += pages.read_bytes
+        for input_item in pages.items:
             count += 1
-            yield replace(item, file=place.where)
-        if not found.is_whole:
+            yield replace(input_item, file=place.where)
+        if not pages.is_whole:
             reading.progress.read_bytes = before
             return count
-        span = found.following
+        span = pages.following
     return None
 
 
@@ -81,9 +81,9 @@ def list_pages(span: ArchiveSpan) -> PageList:
                 return PageList(is_whole=False)
             file.seek(span.offset)
             with unzipped(file, reading.progress, span.offset) as stream:
-                for item in READERS[span.suffix](stream, span.place, reading):
-                    if isinstance(item, InputEntry):
-                        record = item.entry.record
+                for input_item in READERS[span.suffix](stream, span.place, reading):
+                    if isinstance(input_item, InputEntry):
+                        record = input_item.entry.record
                         if record is None:
                             return PageList(items=tuple(items), is_whole=False)
                         if stream.tell() > _SPAN_BYTES and items:
@@ -96,8 +96,8 @@ def list_pages(span: ArchiveSpan) -> PageList:
                             )
                     if stream.tell() > _LONGEST_SPAN_BYTES:
                         return PageList(items=tuple(items), is_whole=False)
-                    if not isinstance(item, InputFeed):
-                        items.append(item)
+                    if not isinstance(input_item, InputFeed):
+                        items.append(input_item)
     except (OSError, ReadError):
         return PageList(items=tuple(items), is_whole=False)
     return PageList(items=tuple(items), read_bytes=reading.progress.read_bytes)

@@ -43,9 +43,9 @@ def read_records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> F
         yield from _document_of_records(stream, place, reading)
         return
     has_items = False
-    for one in _lines(stream, reading.first, place, reading):
+    for input_item in _lines(stream, reading.first, place, reading):
         has_items = True
-        yield one
+        yield input_item
     if not has_items:
         yield empty_input(place)
 

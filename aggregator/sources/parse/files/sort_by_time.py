@@ -33,7 +33,7 @@ def in_order_of_time(
     """
     before = progress.read_bytes
     for _, of_file in itertools.groupby(
-        input_items, key=lambda one: "" if as_one_file else one.file
+        input_items, key=lambda input_item: "" if as_one_file else input_item.file
     ):
         with closing(sqlite3.connect("", isolation_level=None)) as table:
             count = _fill(table, of_file)
@@ -56,12 +56,12 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
         table.execute(
             "CREATE TABLE item (number INTEGER PRIMARY KEY, time REAL, data BLOB)"
         )
-        for number, one in enumerate(input_items, start=1):
-            time = _time_of(one) or time
+        for number, input_item in enumerate(input_items, start=1):
+            time = _time_of(input_item) or time
             seconds = None if time is None else time.timestamp()
             table.execute(
                 "INSERT INTO item VALUES (?, ?, ?)",
-                (number, seconds, packer.compress(_encoded(one))),
+                (number, seconds, packer.compress(_encoded(input_item))),
             )
         table.execute("CREATE INDEX by_time ON item (time)")
     except sqlite3.Error as error:
@@ -72,23 +72,29 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
     return number
 
 
-def _time_of(one: Sortable) -> dt.datetime | None:
-    if not isinstance(one, InputEntry):
+def _time_of(input_item: Sortable) -> dt.datetime | None:
+    if not isinstance(input_item, InputEntry):
         return None
-    return one.entry.published.time if one.entry.published else one.archived_at
+    return (
+        input_item.entry.published.time
+        if input_item.entry.published
+        else input_item.archived_at
+    )
 
 
-def _encoded(one: Sortable) -> bytes:
+def _encoded(input_item: Sortable) -> bytes:
     try:
-        return msgspec.msgpack.encode(one)
+        return msgspec.msgpack.encode(input_item)
     except UnicodeEncodeError:  # the file name is not valid Unicode
         shown = {
-            name: getattr(one, name).encode("utf-8", "replace").decode()
+            name: getattr(input_item, name).encode("utf-8", "replace").decode()
             for name in ("where", "file")
         }
-        return msgspec.msgpack.encode(replace(one, **shown))
+        return msgspec.msgpack.encode(replace(input_item, **shown))
 
 
 def _decoded(data: bytes) -> Sortable:
-    item: Sortable = msgspec.msgpack.decode(zstandard.decompress(data), type=Sortable)
-    return item
+    input_item: Sortable = msgspec.msgpack.decode(
+        zstandard.decompress(data), type=Sortable
+    )
+    return input_item

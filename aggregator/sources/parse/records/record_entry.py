@@ -142,9 +142,11 @@ def _entry(
 ) -> Entry:
     values, keys = fields.values, fields.keys
     if not fields.has_content:
-        there = f"; its keys are {_listed(list(map(shown, record)))}" if record else ""
+        keys_named = (
+            f"; its keys are {_listed(list(map(shown, record)))}" if record else ""
+        )
         raise ReadError(
-            f"the record is empty: it needs at least a title, a text, html or a url{there}"
+            f"the record is empty: it needs at least a title, a text, html or a url{keys_named}"
         )
     record_id, url, outlet, html = (
         values.get(field) for field in ("id", "url", "outlet", "html")
@@ -216,7 +218,7 @@ def _longest_text(value: object, depth: int = 0) -> int:
     inner: Iterable[object] = ()
     if depth < MOST_DEPTH and isinstance(value, list | dict):
         inner = value.values() if isinstance(value, dict) else value
-    return max((_longest_text(item, depth + 1) for item in inner), default=0)
+    return max((_longest_text(part, depth + 1) for part in inner), default=0)
 
 
 def shown(key: str) -> str:

@@ -158,8 +158,8 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
                 else str(value)
             )
     elif isinstance(value, list) and depth < MOST_DEPTH:
-        for item in value:
-            yield from texts_in(item, field, depth + 1)
+        for element in value:
+            yield from texts_in(element, field, depth + 1)
     elif isinstance(value, dict) and depth < MOST_DEPTH:
         named = {plain_name(key): inner for key, inner in reversed(value.items())}
         inside = key_table().inside

@@ -101,12 +101,12 @@ def listed(folder: Path) -> Iterator[ListedFile]:
     while waiting and len(files) < _MAX_FILES:
         directory, prefix = waiting.pop()
         has_mail = is_maildir(str(directory))
-        for item in _children(directory, is_root=not prefix):
-            relative = prefix + item.name
-            if item.is_dir(follow_symlinks=False):
-                waiting.append((Path(item.path), relative + "/"))
-            elif has_mail or suffix_of(item.name) in SUFFIXES:
-                file = _listed(item, relative, root)
+        for child in _children(directory, is_root=not prefix):
+            relative = prefix + child.name
+            if child.is_dir(follow_symlinks=False):
+                waiting.append((Path(child.path), relative + "/"))
+            elif has_mail or suffix_of(child.name) in SUFFIXES:
+                file = _listed(child, relative, root)
                 files += [file] if file is not None else []
     # By folder, then name
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
@@ -138,7 +138,7 @@ def _is_passed_over(name: str) -> bool:
 def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as items:
-            return [item for item in items if not _is_passed_over(item.name)]
+            return [child for child in items if not _is_passed_over(child.name)]
     except OSError as error:
         if TooManyFilesError.is_behind(error):
             raise TooManyFilesError from error  # its files still exist
@@ -149,13 +149,13 @@ def _children(directory: Path, *, is_root: bool) -> list[os.DirEntry[str]]:
         return []
 
 
-def _listed(item: os.DirEntry[str], relative: str, root: Path) -> ListedFile | None:
+def _listed(child: os.DirEntry[str], relative: str, root: Path) -> ListedFile | None:
     try:
-        if item.is_symlink() and not Path(os.path.realpath(item.path)).is_relative_to(
+        if child.is_symlink() and not Path(os.path.realpath(child.path)).is_relative_to(
             root
         ):
             return None
-        state = item.stat()
+        state = child.stat()
     except OSError:
         return None  # removed since the listing, or a dangling link
     if not stat.S_ISREG(state.st_mode):
@@ -163,4 +163,4 @@ def _listed(item: os.DirEntry[str], relative: str, root: Path) -> ListedFile | N
     stamp = FileStamp(
         size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns
     )
-    return ListedFile(relative=relative, path=item.path, stamp=stamp)
+    return ListedFile(relative=relative, path=child.path, stamp=stamp)

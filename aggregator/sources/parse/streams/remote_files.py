@@ -96,15 +96,15 @@ def size_of(file: BinaryIO) -> int:
     )
 
 
-def _found(address: str) -> tuple[Any, str]:
+def _file_system_of(address: str) -> tuple[Any, str]:
     """Return the file system of fsspec that has this address, and the name in it."""
     import fsspec
 
     scheme = address.partition("://")[0]
     _register(scheme)
     if not address.startswith(_WEB):
-        found: tuple[Any, str] = fsspec.url_to_fs(address)
-        return found
+        located: tuple[Any, str] = fsspec.url_to_fs(address)
+        return located
     options = {"allow_http": True, "timeout": _PATIENCE}
     system = fsspec.filesystem(
         scheme, client_options=options, retry_config={"retry_timeout": _PATIENCE}
@@ -117,7 +117,7 @@ class RemoteFile(io.RawIOBase):
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._system, self._name = _found(address)
+        self._system, self._name = _file_system_of(address)
         self._position = 0
         self.size: int = self._system.info(self._name)["size"]
 

@@ -26,8 +26,9 @@ from aggregator.intake.poll_decision import (
     decide,
 )
 from aggregator.intake.poll_log import log_changes
+from aggregator.intake.poll_result import PollResult, summarise_accepted
 from aggregator.intake.sitemap_index import hash_of_body, read_sitemaps
-from aggregator.model.core import Entry, FrozenStruct, ParsedFeed
+from aggregator.model.core import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
 )
@@ -42,7 +43,7 @@ from aggregator.store.intake.identify import (
     RereadTuning,
     WholeFeedNeededError,
 )
-from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
+from aggregator.store.intake.inbox import AcceptedBatch
 from aggregator.store.intake.known_items import (
     KnownItems,
     known_items_of,
@@ -59,19 +60,6 @@ from aggregator.store.intake.sources import (
 # counter of comments or the time of the response as their date (chosen).
 _REREADS = RereadTuning(most=6, others=12, hours=48.0)
 log = logging.getLogger(__name__)
-
-
-class PollResult(FrozenStruct):
-    """The result of one poll. `accepted` are the numbers of the accepted entries."""
-
-    succeeded: bool = True  # False also for a poll that was not sent or was stopped
-    name: str = ""  # of the source, with the title of its feed
-    accepted: tuple[int, ...] = ()
-    read: int = 0
-    revised: int = 0  # of those accepted
-    known: int = 0
-    problem: str | None = None
-    unchanged: bool = False  # 304, or the very bytes of the last time
 
 
 class Poller(PageFetcher):
@@ -231,7 +219,7 @@ class Poller(PageFetcher):
         self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
     ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
-        feed, fetched, known = answer.feed, answer.fetched, answer.known
+        feed, fetched = answer.feed, answer.fetched
         if feed is None and fetched.permanent_url is None:
             quiet = decide(source, answer, now, self._rules)
             if self.services.quiet_polls.keep(row, quiet.source, now):
@@ -239,9 +227,7 @@ class Poller(PageFetcher):
         entries = completed_entries(feed, source, now) if feed is not None else []
 
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
-            batch = AcceptedBatch()
-            if feed is not None:
-                batch = self._accept(connection, source, feed, known, entries, now)
+            batch = self._accept(connection, source, answer, entries, now)
             for item, reason in answer.refused:
                 rejected.note(
                     connection,
@@ -277,12 +263,14 @@ class Poller(PageFetcher):
         self,
         connection: Connection,
         source: Source,
-        feed: ParsedFeed,
-        known: KnownItems,
+        answer: PollAnswer,
         entries: Sequence[Entry],
         now: dt.datetime,
     ) -> AcceptedBatch:
         """Put the entries of a feed into the inbox; those that are muted do not leave it, nor get a page."""
+        feed, known = answer.feed, answer.known
+        if feed is None:
+            return AcceptedBatch()
         left_out = frozenset(known.articles[item_hash] for item_hash in feed.left_out)
         batch = inbox.accept(
             connection,
@@ -299,7 +287,8 @@ class Poller(PageFetcher):
                 left_out=left_out,
             ),
         )
-        save_known_items(connection, source.id, known, feed, batch.accepted[::-1])
+        newest_first = [*reversed(batch.accepted)]
+        save_known_items(connection, source.id, known, feed, newest_first)
         for entry, result in zip(entries, batch.accepted, strict=True):
             if result.outcome != "new" or result.entry_no is None:
                 continue
@@ -357,24 +346,6 @@ def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None
     save(connection, outcome.source, before)
     if outcome.source.health == "gone":
         restart_merged_sources(connection)
-
-
-def summarise_accepted(
-    accepted: Sequence[AcceptResult], problem: str | None
-) -> PollResult:
-    """Count the outcomes of accepted entries."""
-    return PollResult(
-        accepted=tuple(
-            result.entry_no for result in accepted if result.entry_no is not None
-        ),
-        read=len(accepted),
-        revised=sum(result.outcome == "revision" for result in accepted),
-        known=sum(
-            result.entry_no is None and result.outcome != "forgotten"
-            for result in accepted
-        ),
-        problem=problem,
-    )
 
 
 def content_type_of(fetched: FetchResult) -> str | None:

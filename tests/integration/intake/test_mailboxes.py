@@ -19,7 +19,8 @@ from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import export_opml
 from aggregator.intake.page_fetch import PollServices
-from aggregator.intake.poll import Poller, PollResult
+from aggregator.intake.poll import Poller
+from aggregator.intake.poll_result import PollResult
 from aggregator.intake.workers.executor import Executor, InlineExecutor, JobFunction
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.sources.fetch.client import client_of

@@ -20,7 +20,8 @@ from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.intake.manage.feed_search import find
 from aggregator.intake.page_fetch import PollServices
-from aggregator.intake.poll import Poller, PollResult
+from aggregator.intake.poll import Poller
+from aggregator.intake.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import utc_now
 from aggregator.model.errors import ConfigError, ConflictError, ReadError, UsageError

@@ -16,8 +16,8 @@ from aggregator.intake.jobs import (
     broken_article,
     prepare,
 )
-from aggregator.intake.page_fetch import verdict_of
-from aggregator.intake.parse_in_worker import parse_mail
+from aggregator.intake.polling.page_fetch import verdict_of
+from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
 from aggregator.model.core import Entry, FrozenStruct, Verdict, in_utc, utc_now

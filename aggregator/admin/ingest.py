@@ -31,9 +31,9 @@ from aggregator.intake.kinds.folder_kind import (
     REJECTED_LISTED,
     entries_of,
 )
-from aggregator.intake.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller
+from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.prepare_queue import More
 from aggregator.intake.workers.executor import answer_of
 from aggregator.model.core import Entry, FrozenStruct

@@ -106,8 +106,8 @@ def _ingest(
     from aggregator.admin.ingest import Ingest
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.configured import mutes_of
-    from aggregator.intake.page_fetch import PollServices
-    from aggregator.intake.poll import Poller
+    from aggregator.intake.polling.page_fetch import PollServices
+    from aggregator.intake.polling.poll import Poller
     from aggregator.intake.workers.factory import workers
     from aggregator.model.core import utc_now
     from aggregator.sources.fetch.client import client_of

@@ -14,15 +14,15 @@ from msgspec.structs import replace
 from aggregator.config.settings import Config, SourceConfig
 from aggregator.config.source_access import Access, SourceExtras, mailbox_address
 from aggregator.intake.kinds.source_kind import SourceKind
-from aggregator.intake.page_fetch import PollServices
-from aggregator.intake.parse_in_worker import parse_mail
-from aggregator.intake.poll import Poller
-from aggregator.intake.poll_decision import PollAnswer
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.parse_in_worker import parse_mail
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_decision import PollAnswer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, ParsedFeed, utc_now
 from aggregator.model.errors import ConfigError, FetchError, ReadError
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.fetch.mailbox import Message, read_mailbox
+from aggregator.sources.fetch.mails.mailbox import Message, read_mailbox
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import SourceTuning, source_tuning
 from aggregator.store.intake.sources import Source

@@ -5,8 +5,8 @@ from importlib import import_module
 from typing import Literal, NamedTuple
 
 from aggregator.config.settings import Config, SourceConfig
-from aggregator.intake.poll import Poller
-from aggregator.intake.poll_result import PollResult
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.store.intake.sources import Source
 
 

@@ -22,8 +22,8 @@ from aggregator.config.source_access import (
 from aggregator.intake.jobs import FeedJob, read_feed
 from aggregator.intake.kinds.imap_kind import preview
 from aggregator.intake.kinds.page_kind import read_page
-from aggregator.intake.parse_in_worker import parse_feed
-from aggregator.intake.sitemap_index import read_sitemaps
+from aggregator.intake.polling.parse_in_worker import parse_feed
+from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now

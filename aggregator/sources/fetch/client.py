@@ -22,16 +22,30 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, FrozenStruct, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.certificates import HostTrust, host_trusts, tls_of
 from aggregator.sources.fetch.chain_cookies import ChainCookies
-from aggregator.sources.fetch.public_addresses import (
+from aggregator.sources.fetch.connections.certificates import (
+    HostTrust,
+    host_trusts,
+    tls_of,
+)
+from aggregator.sources.fetch.connections.public_addresses import (
     address_of,
     is_permitted,
     is_public,
     networks_of,
 )
+from aggregator.sources.fetch.connections.request_budget import RequestBudget, Server
+from aggregator.sources.fetch.connections.ssrf_guard import Dial, Resolve, SsrfGuard
+from aggregator.sources.fetch.connections.transport import (
+    GuardedTransport,
+    fetch_error,
+    name_of,
+    parsed,
+    port_of,
+    proxy_of,
+    short,
+)
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
-from aggregator.sources.fetch.request_budget import RequestBudget, Server
 from aggregator.sources.fetch.response import (
     FetchResult,
     is_printable,
@@ -49,16 +63,6 @@ from aggregator.sources.fetch.server_keys import (
     key_of_address,
     origin_of,
     server_of,
-)
-from aggregator.sources.fetch.ssrf_guard import Dial, Resolve, SsrfGuard
-from aggregator.sources.fetch.transport import (
-    GuardedTransport,
-    fetch_error,
-    name_of,
-    parsed,
-    port_of,
-    proxy_of,
-    short,
 )
 from aggregator.sources.limits import net_tuning
 

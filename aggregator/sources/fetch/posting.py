@@ -14,11 +14,10 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings, user_agent
-from aggregator.sources.fetch.public_addresses import networks_of
-from aggregator.sources.fetch.rate_limiter import parse_retry_after
-from aggregator.sources.fetch.request_budget import RequestBudget
-from aggregator.sources.fetch.ssrf_guard import SsrfGuard
-from aggregator.sources.fetch.transport import (
+from aggregator.sources.fetch.connections.public_addresses import networks_of
+from aggregator.sources.fetch.connections.request_budget import RequestBudget
+from aggregator.sources.fetch.connections.ssrf_guard import SsrfGuard
+from aggregator.sources.fetch.connections.transport import (
     GuardedTransport,
     fetch_error,
     meaning,
@@ -26,6 +25,7 @@ from aggregator.sources.fetch.transport import (
     parsed,
     port_of,
 )
+from aggregator.sources.fetch.rate_limiter import parse_retry_after
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.streams.content_coding import decompress_body
 

@@ -4,8 +4,8 @@ import httpcore
 import httpx
 
 from aggregator.model.errors import FetchError
-from aggregator.sources.fetch.request_budget import RequestBudget
-from aggregator.sources.fetch.transport import meaning, parsed, short
+from aggregator.sources.fetch.connections.request_budget import RequestBudget
+from aggregator.sources.fetch.connections.transport import meaning, parsed, short
 from aggregator.sources.parse.streams.content_coding import decompress_body, is_whole
 
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)

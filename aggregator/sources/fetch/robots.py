@@ -15,8 +15,8 @@ from protego import Protego
 
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
+from aggregator.sources.fetch.connections.transport import parsed
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
-from aggregator.sources.fetch.transport import parsed
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
 # While robots.txt cannot be read, everything is disallowed for so long

@@ -4,12 +4,12 @@ from functools import lru_cache
 
 import httpx
 
-from aggregator.sources.fetch.public_addresses import (
+from aggregator.sources.fetch.connections.public_addresses import (
     address_of,
     is_public,
 )
-from aggregator.sources.fetch.request_budget import Server
-from aggregator.sources.fetch.transport import (
+from aggregator.sources.fetch.connections.request_budget import Server
+from aggregator.sources.fetch.connections.transport import (
     name_of,
     port_of,
 )

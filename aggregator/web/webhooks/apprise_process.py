@@ -19,7 +19,7 @@ from ipaddress import IPv6Network
 import msgspec
 
 from aggregator.model.core import FrozenStruct
-from aggregator.sources.fetch import public_addresses
+from aggregator.sources.fetch.connections import public_addresses
 
 _MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole
 _STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")  # in Apprise's warnings

@@ -27,7 +27,7 @@ from aggregator.config.webhooks import DigestReader, Notification, Recipient, We
 from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.errors import TooManyFilesError
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.mail_posting import MailPoster
+from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.limits import net_tuning
 from aggregator.store.read.reader import StoryReader

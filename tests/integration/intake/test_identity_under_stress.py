@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.poll_result import PollResult
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.core import StoryView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database

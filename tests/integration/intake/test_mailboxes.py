@@ -18,9 +18,9 @@ from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import export_opml
-from aggregator.intake.page_fetch import PollServices
-from aggregator.intake.poll import Poller
-from aggregator.intake.poll_result import PollResult
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import Executor, InlineExecutor, JobFunction
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.sources.fetch.client import client_of

@@ -9,9 +9,9 @@ from aggregator.config.settings import Config, MuteConfig, SourceConfig
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.configured import mutes_of, story_options
-from aggregator.intake.page_fetch import PollServices
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import Client, ClientSettings

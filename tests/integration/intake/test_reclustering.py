@@ -13,8 +13,8 @@ from sqlalchemy import delete, select, update
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.intake.feed_entries import of_source
 from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.polling.feed_entries import of_source
 from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import InlineExecutor

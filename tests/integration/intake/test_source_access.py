@@ -19,9 +19,9 @@ from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.manage.feed_check import check
 from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.intake.manage.feed_search import find
-from aggregator.intake.page_fetch import PollServices
-from aggregator.intake.poll import Poller
-from aggregator.intake.poll_result import PollResult
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import utc_now
 from aggregator.model.errors import ConfigError, ConflictError, ReadError, UsageError

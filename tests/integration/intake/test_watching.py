@@ -16,10 +16,10 @@ from aggregator.admin.ingest import Ingest, IngestSummary
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds import folder_kind
 from aggregator.intake.kinds.folder_kind import FolderWatcher
-from aggregator.intake.page_fetch import PollServices
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller
-from aggregator.intake.poll_result import PollResult
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.fetch.imap_session import ImapSession, TooLongError
-from aggregator.sources.fetch.transport import fetch_error
+from aggregator.sources.fetch.connections.transport import fetch_error
+from aggregator.sources.fetch.mails.imap_session import ImapSession, TooLongError
 from aggregator.sources.limits import SourceTuning
 
 _PORTS = {"imap": 143, "imaps": 993}

@@ -19,9 +19,13 @@ from aggregator.model.errors import (
     FetchError,
     TooManyFilesError,
 )
-from aggregator.sources.fetch.certificates import HostTrust, refused_certificate, tls_of
-from aggregator.sources.fetch.lenient_head import LenientBackend
-from aggregator.sources.fetch.ssrf_guard import SsrfGuard
+from aggregator.sources.fetch.connections.certificates import (
+    HostTrust,
+    refused_certificate,
+    tls_of,
+)
+from aggregator.sources.fetch.connections.lenient_head import LenientBackend
+from aggregator.sources.fetch.connections.ssrf_guard import SsrfGuard
 from aggregator.sources.limits import URL_CHARS
 
 _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\]")

@@ -12,10 +12,10 @@ from aggregator.config.source_access import SourceExtras
 from aggregator.config.tuning import Tuning
 from aggregator.extract.outlets import is_page_of
 from aggregator.extract.urls import registrable_domain, same_site
-from aggregator.intake.poll_decision import (
+from aggregator.intake.polling.poll_decision import (
     PollTuning,
 )
-from aggregator.intake.quiet_polls import QuietPolls
+from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, Verdict

@@ -23,8 +23,8 @@ from typing import Any
 import httpcore
 
 from aggregator.model.errors import FetchError
-from aggregator.sources.fetch.name_lookup import system_resolve
-from aggregator.sources.fetch.public_addresses import (
+from aggregator.sources.fetch.connections.name_lookup import system_resolve
+from aggregator.sources.fetch.connections.public_addresses import (
     NAT64_NAME,
     Address,
     Network,
@@ -32,7 +32,7 @@ from aggregator.sources.fetch.public_addresses import (
     is_permitted,
     nat64_prefixes,
 )
-from aggregator.sources.fetch.request_budget import RequestBudget
+from aggregator.sources.fetch.connections.request_budget import RequestBudget
 
 # name, port, seconds left -> addresses
 Resolve = Callable[[str, int, float], list[str]]

@@ -2,7 +2,7 @@
 
 The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
 fails, the source is polled again, which changes nothing. What a response means is decided in
-intake/poll_decision.py.
+intake/polling/poll_decision.py.
 """
 
 import datetime as dt
@@ -15,19 +15,19 @@ from msgspec.structs import replace
 
 from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.grouping.mutes import Mutes
-from aggregator.intake.feed_entries import completed_entries
 from aggregator.intake.jobs import FeedJob, read_feed
-from aggregator.intake.page_fetch import PageFetcher, PollServices
-from aggregator.intake.parse_in_worker import parse_feed
-from aggregator.intake.poll_decision import (
+from aggregator.intake.polling.feed_entries import completed_entries
+from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
+from aggregator.intake.polling.parse_in_worker import parse_feed
+from aggregator.intake.polling.poll_decision import (
     PollAnswer,
     PollOutcome,
     PollRules,
     decide,
 )
-from aggregator.intake.poll_log import log_changes
-from aggregator.intake.poll_result import PollResult, summarise_accepted
-from aggregator.intake.sitemap_index import hash_of_body, read_sitemaps
+from aggregator.intake.polling.poll_log import log_changes
+from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
+from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
 from aggregator.model.core import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,

@@ -3,7 +3,7 @@
 import logging
 
 from aggregator.config.messages import counted
-from aggregator.intake.poll_decision import (
+from aggregator.intake.polling.poll_decision import (
     PollOutcome,
 )
 from aggregator.store.intake.sources import (

@@ -7,15 +7,15 @@ from email.message import EmailMessage
 from typing import Any
 
 from aggregator.config.settings import MailServer
-from aggregator.sources.fetch.certificates import tls_of
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.posting import PostResult
-from aggregator.sources.fetch.public_addresses import networks_of
-from aggregator.sources.fetch.request_budget import RequestBudget
-from aggregator.sources.fetch.ssrf_guard import Resolve, SsrfGuard
-from aggregator.sources.fetch.transport import (
+from aggregator.sources.fetch.connections.certificates import tls_of
+from aggregator.sources.fetch.connections.public_addresses import networks_of
+from aggregator.sources.fetch.connections.request_budget import RequestBudget
+from aggregator.sources.fetch.connections.ssrf_guard import Resolve, SsrfGuard
+from aggregator.sources.fetch.connections.transport import (
     fetch_error,
 )
+from aggregator.sources.fetch.posting import PostResult
 
 _MEANINGS = {
     421: "the server is not available",

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpcore
 
-from aggregator.sources.fetch.ssrf_guard import GuardedStream, SsrfGuard
+from aggregator.sources.fetch.connections.ssrf_guard import GuardedStream, SsrfGuard
 
 # Browsers take about as much; a longer head goes on as it is, and h11 refuses it
 _MOST_HEAD_BYTES = 2**18

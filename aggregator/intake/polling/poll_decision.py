@@ -21,7 +21,7 @@ from aggregator.model.health_report import (
     initial_rate,
     update_rate,
 )
-from aggregator.sources.fetch.certificates import UNCHECKED
+from aggregator.sources.fetch.connections.certificates import UNCHECKED
 from aggregator.sources.fetch.poll_schedule import (
     after_failure,
     after_gone,

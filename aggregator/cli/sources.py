@@ -259,7 +259,7 @@ def _added_lines(added: "AddedSource") -> list[str]:
     """Return the lines about an added source: the feed, the alternatives, and the interval."""
     from aggregator.config.settings import duration_as_typed
 
-    source, found = added.source, added.found
+    source, found = added.source, added.resolved
     how = f" ({_HOW[found.origin]})" if found.origin in _HOW else ""
     entries = counted(found.feed.entry_count, "entry", "entries")
     times = [entry.published.time for entry in found.feed.entries if entry.published]

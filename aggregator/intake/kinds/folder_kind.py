@@ -116,7 +116,8 @@ class FolderWatcher:
         if changes.changed:
             with self._database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
-            source, due = (replace(one, folder_name=name) for one in (source, due))
+            source = replace(source, folder_name=name)
+            due = replace(due, folder_name=name)
         looked = _FolderLook(
             now=now, touched=[str(folder / path) for path in changes.gone]
         )
@@ -132,16 +133,16 @@ class FolderWatcher:
             # After the first file: on a busy machine it may be over before
             if time.monotonic() >= ends:
                 break
-        left = set(changes.changed) - read.keys()
+        left = [path for path in changes.changed if path not in read]
         if left:
             due = replace(due, next_due_at=now)
         if read or changes.gone:
-            stamps = {
-                path: one for path, one in changes.stamps.items() if path not in left
-            }
-            stamps |= {
-                path: state.stamps[path] for path in left if path in state.stamps
-            }
+            stamps = dict(changes.stamps)
+            for path in left:
+                if path in state.stamps:
+                    stamps[path] = state.stamps[path]
+                else:
+                    del stamps[path]
             kept = FolderStamps(stamps=stamps)
             due = replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
@@ -157,17 +158,19 @@ class FolderWatcher:
             seen=looked.now,
             parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
         )
-        found = read_file(folder / path, identify_below(folder, path), reading)
+        input_items = read_file(folder / path, identify_below(folder, path), reading)
         items = (
-            entries_of(item, looked.now, self._executor, self._all_tuning)
-            for item in found
+            entries_of(input_item, looked.now, self._executor, self._all_tuning)
+            for input_item in input_items
         )
-        for one in chain.from_iterable(items):
-            if isinstance(one, InputProblem):
-                looked.refuse(one)
+        for read_item in chain.from_iterable(items):
+            if isinstance(read_item, InputProblem):
+                looked.refuse(read_item)
             else:
                 looked.take(
-                    known_as(of_source(one.entry, source), folder, source.entry_source)
+                    known_as(
+                        of_source(read_item.entry, source), folder, source.entry_source
+                    )
                 )
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:

@@ -96,13 +96,13 @@ def _feed(
     """Return a feed, the newest entry first, and the messages that are no entries, with the reason."""
     entries: list[Entry] = []
     refused: list[tuple[str, str]] = []
-    for one in messages:
+    for message in messages:
         try:
-            if one.data is None:
-                raise ReadError(one.problem)
-            entries.append(parse(one.data))
+            if message.data is None:
+                raise ReadError(message.problem)
+            entries.append(parse(message.data))
         except ReadError as error:
-            refused.append((f"message {one.number}", str(error)))
+            refused.append((f"message {message.number}", str(error)))
     feed = ParsedFeed(
         format="mailbox",
         title=unquote(urlsplit(address).path[1:]),

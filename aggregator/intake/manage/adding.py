@@ -59,7 +59,7 @@ class AddedSource(FrozenStruct):
     """A new source, and the feed that was found for the typed address."""
 
     source: Source
-    found: ResolvedFeed
+    resolved: ResolvedFeed
 
 
 def add(
@@ -98,11 +98,11 @@ def add(
                 asked["has_own_interval"] = True
             permit_private(connection, unread, **asked)
             return AddedSource(
-                source=replace(unread, origin="user", **asked), found=resolved
+                source=replace(unread, origin="user", **asked), resolved=resolved
             )
         refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
         rows.add(connection, source)
-    return AddedSource(source=source, found=resolved)
+    return AddedSource(source=source, resolved=resolved)
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:

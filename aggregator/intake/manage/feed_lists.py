@@ -28,7 +28,7 @@ from aggregator.sources.parse.feeds.opml import (
     read_opml,
     write_opml,
 )
-from aggregator.store.engine.database import Database
+from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import sources as rows
 from aggregator.store.intake.sources import (
     Source,
@@ -87,90 +87,124 @@ def import_feeds(
     `server.max_sources`.
     """
     listed = read_opml(data)
-    feeds, skipped = listed.feeds, list(listed.skipped)
+    feeds, skipped = listed.feeds, listed.skipped
     if not feeds:
         first = f"; of {skipped[0].name}: {skipped[0].reason}" if skipped else ""
         raise UsageError(
             f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl{first}"
         )
-    filed = 0
-    permitted: set[str] = set()
-    refused: list[str] = []
-    # By id; stored together, since other writers wait meanwhile
-    new: dict[str, Source] = {}
-    spread = min(
-        max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND),
-        config.fetch.interval,
-    )
+    spread = max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND)
+    spread = min(spread, config.fetch.interval)
     with database.write() as connection:
-        sources = all_sources(connection)
-        by_address = {
-            address_key(url): source
-            for source in sources
-            for url in (source.address, source.polled_url)
-        }
-        by_id = {source.id: source for source in sources}
+        feed_import = _FeedImport(
+            config, connection, spread, allow_private=allow_private
+        )
         for feed in feeds:
-            folder = _FOLDER_SEPARATOR.join(
-                name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder
-            )
-            existing = by_address.get(address_key(feed.url)) or by_id.get(
-                source_id("feed", None, feed.url)
-            )
-            if has_login(feed.url) or config.is_own_feed(feed.url):
-                # Programs write the address where there is no title.
-                named = "" if has_login(feed.title) else feed.title
-                name = named or urlsplit(feed.url).hostname or ""
-                refused.append(name)
-                reason = (
-                    "its address has a user name or password"
-                    if has_login(feed.url)
-                    else "it is our own"
-                )
-                skipped.append(SkippedOutline(name=name, reason=reason))
-            elif existing is None:
-                options = SourceOptions(folder=folder or None)
-                imported = new_source(
-                    config, feed.url, feed.title or None, options, spread_seconds=spread
-                )
-                # Its id is that of its address.
-                imported = replace(
-                    imported,
-                    name=_given_name(feed),
-                    site_url=feed.site_url,
-                    origin="user" if allow_private else "import",
-                )
-                by_address[address_key(feed.url)] = new[imported.id] = imported
-            elif existing.origin != "config":
-                known = new.get(existing.id, existing)
-                filed_as = {
-                    "name": known.name or _given_name(feed),
-                    "folder": known.folder or folder or None,
-                }
-                if known.id in new:
-                    new[known.id] = replace(known, **filed_as)
-                elif (known.name, known.folder) != tuple(filed_as.values()):
-                    choose(connection, known.id, **filed_as)
-                filed += bool(folder and known.folder is None)
-                if (
-                    allow_private
-                    and known.id not in {*new, *permitted}
-                    and is_unread_import(known)
-                ):
-                    permit_private(connection, known)
-                    permitted.add(known.id)
-        if new:
-            refuse_too_many(config, len(sources), len(new))
-            rows.add(connection, *new.values())
+            feed_import.take(feed)
+        feed_import.store()
+    added, refused = len(feed_import.new), feed_import.refused
     return OpmlImportResult(
-        added=len(new),
-        known=len(feeds) + listed.repeated - len(new) - len(refused),
-        filed=filed,
-        permitted=len(permitted),
-        refused=tuple(refused),
-        skipped=tuple(skipped),
+        added=added,
+        known=len(feeds) + listed.repeated - added - len(refused),
+        filed=feed_import.filed,
+        permitted=len(feed_import.permitted),
+        refused=tuple(outline.name for outline in refused),
+        skipped=(*skipped, *refused),
         spread_seconds=spread,
     )
+
+
+class _FeedImport:
+    """The import of a list, in one transaction."""
+
+    def __init__(
+        self,
+        config: Config,
+        connection: Connection,
+        spread_seconds: float,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self._config = config
+        self._connection = connection
+        self._spread_seconds = spread_seconds
+        self._allow_private = allow_private
+        self._by_id = {source.id: source for source in all_sources(connection)}
+        self._by_address: dict[str, Source] = {}
+        for source in self._by_id.values():
+            self._by_address[address_key(source.address)] = source
+            self._by_address[address_key(source.polled_url)] = source
+        # By id; stored together, since other writers wait meanwhile
+        self.new: dict[str, Source] = {}
+        self.filed = 0  # known feeds that got a folder
+        self.permitted: set[str] = set()
+        self.refused: list[SkippedOutline] = []
+
+    def take(self, feed: OpmlFeed) -> None:
+        """Add a feed, file a known one, or refuse it."""
+        if has_login(feed.url):
+            self._refuse(feed, "its address has a user name or password")
+            return
+        if self._config.is_own_feed(feed.url):
+            self._refuse(feed, "it is our own")
+            return
+        known = self._by_address.get(address_key(feed.url)) or self._by_id.get(
+            source_id("feed", None, feed.url)
+        )
+        if known is None:
+            self._add(feed)
+        elif known.origin != "config":
+            self._file(self.new.get(known.id, known), feed)
+
+    def store(self) -> None:
+        """Store the new sources. Raise UsageError if there would be too many."""
+        if self.new:
+            refuse_too_many(self._config, len(self._by_id), len(self.new))
+            rows.add(self._connection, *self.new.values())
+
+    def _refuse(self, feed: OpmlFeed, reason: str) -> None:
+        # Programs write the address where there is no title.
+        title = "" if has_login(feed.title) else feed.title
+        name = title or urlsplit(feed.url).hostname or ""
+        self.refused.append(SkippedOutline(name=name, reason=reason))
+
+    def _add(self, feed: OpmlFeed) -> None:
+        source = new_source(
+            self._config,
+            feed.url,
+            feed.title or None,
+            SourceOptions(folder=_folder_of(feed)),
+            spread_seconds=self._spread_seconds,
+        )
+        # Its id is that of its address.
+        source = replace(
+            source,
+            name=_given_name(feed),
+            site_url=feed.site_url,
+            origin="user" if self._allow_private else "import",
+        )
+        self.new[source.id] = self._by_address[address_key(feed.url)] = source
+
+    def _file(self, known: Source, feed: OpmlFeed) -> None:
+        """Give a known source the name and the folder of the list where it has none."""
+        name = known.name or _given_name(feed)
+        folder = known.folder or _folder_of(feed)
+        if folder and known.folder is None:
+            self.filed += 1
+        if known.id in self.new:
+            self.new[known.id] = replace(known, name=name, folder=folder)
+            return
+        if (name, folder) != (known.name, known.folder):
+            choose(self._connection, known.id, name=name, folder=folder)
+        is_permitted = known.id in self.permitted
+        if self._allow_private and not is_permitted and is_unread_import(known):
+            permit_private(self._connection, known)
+            self.permitted.add(known.id)
+
+
+def _folder_of(feed: OpmlFeed) -> str | None:
+    names = [name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder]
+    return _FOLDER_SEPARATOR.join(names) or None
 
 
 def _given_name(feed: OpmlFeed) -> str | None:
@@ -181,22 +215,18 @@ def _given_name(feed: OpmlFeed) -> str | None:
 def export_opml(config: Config, database: Database) -> bytes:
     """Return all feeds as OPML, each with the address that is polled."""
     with database.read() as connection:
-        feeds = [
-            source
-            for source in all_sources(connection)
-            if source_kind(source.kind).is_in_opml
-        ]
-    return write_opml(
-        (
-            OpmlFeed(
-                url=source.polled_url,
-                title=source.name or source.title or source.outlet or source.polled_url,
-                site_url=source.site_url,
-                folder=tuple(source.folder.split(_FOLDER_SEPARATOR))
-                if source.folder
-                else (),
+        sources = all_sources(connection)
+    feeds = []
+    for source in sources:
+        if source_kind(source.kind).is_in_opml:
+            title = source.name or source.title or source.outlet or source.polled_url
+            folder = source.folder.split(_FOLDER_SEPARATOR) if source.folder else ()
+            feeds.append(
+                OpmlFeed(
+                    url=source.polled_url,
+                    title=title,
+                    site_url=source.site_url,
+                    folder=tuple(folder),
+                )
             )
-            for source in feeds
-        ),
-        title=config.publish.title,
-    )
+    return write_opml(feeds, title=config.publish.title)

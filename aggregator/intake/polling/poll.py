@@ -228,11 +228,11 @@ class Poller(PageFetcher):
 
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
             batch = self._accept(connection, source, answer, entries, now)
-            for item, reason in answer.refused:
+            for refused_item, reason in answer.refused:
                 rejected.note(
                     connection,
                     source=source.entry_source,
-                    item=item,
+                    item=refused_item,
                     verdict="unreadable",
                     reason=reason,
                     at=now,

@@ -98,12 +98,12 @@ def decide(
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
         wait = response.retry_after_seconds or 0.0
         return PollOutcome(
-            _with(
+            replace(
                 source,
                 next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net),
             )
         )
-    failed = _with(
+    failed = replace(
         source,
         last_polled_at=now,
         failing_since=source.failing_since or now,
@@ -112,10 +112,6 @@ def decide(
         etag=response.state or source.etag,
     )
     return PollOutcome(_after_failure(failed, response, now, rules.net))
-
-
-def _with(source: Source, **values: object) -> Source:
-    return replace(source, **values)
 
 
 def _after_failure(
@@ -131,12 +127,12 @@ def _after_failure(
         is_out_of_reach=error.cause in _OUT_OF_REACH,
         tuning=net,
     )
-    failed = _with(source, next_due_at=due, failures=source.failures + 1)
+    failed = replace(source, next_due_at=due, failures=source.failures + 1)
     lasts = _lasts(
         failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS
     )
     if lasts and failed.redirected_url is not None:
-        failed = _with(
+        failed = replace(
             _at_configured_address(failed),
             etag=None,
             last_modified=None,
@@ -146,12 +142,12 @@ def _after_failure(
         return failed
     count, since = source.gone_count + 1, source.gone_since or now
     due = after_gone(source.id, now, net)
-    failed = _with(failed, next_due_at=due, gone_count=count, gone_since=since)
+    failed = replace(failed, next_due_at=due, gone_count=count, gone_since=since)
     if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
         return failed
     if failed.redirected_url is not None:  # the configured address may still work
-        return _with(_at_configured_address(failed), gone_count=0)
-    return _with(failed, health="gone")
+        return replace(_at_configured_address(failed), gone_count=0)
+    return replace(failed, health="gone")
 
 
 def _lasts(
@@ -166,7 +162,7 @@ def _lasts(
 
 
 def _at_configured_address(source: Source) -> Source:
-    return _with(source, redirected_url=None, host=host_of(source.address))
+    return replace(source, redirected_url=None, host=host_of(source.address))
 
 
 def _after_answer(
@@ -200,7 +196,7 @@ def _after_answer(
     )
     moved = _moved(source, answer, now, shares=shares)
     soon = now + dt.timedelta(seconds=net.interval_floor_seconds)
-    state = _with(
+    state = replace(
         moved,
         etag=fetched.etag or (source.etag if fetched.not_modified else None),
         last_modified=fetched.last_modified
@@ -250,7 +246,7 @@ def with_counts(
         for result in accepted
     )
     forgotten = sum(result.outcome == "forgotten" for result in accepted)
-    return _with(
+    return replace(
         source,
         entries_new=source.entries_new + new,
         entries_known=source.entries_known + len(accepted) - new - forgotten,
@@ -264,7 +260,7 @@ def _with_feed(
     """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
     feed = answer.feed
     assert feed is not None
-    counted = _with(
+    counted = replace(
         with_counts(source, answer.accepted, len(answer.refused)),
         body_hash=answer.body_hash,
         title=feed.title or source.title,
@@ -274,7 +270,7 @@ def _with_feed(
     )
     new = counted.entries_new - source.entries_new
     if flood:
-        counted = _with(counted, flooded_at=now, flood_entries=flood)
+        counted = replace(counted, flooded_at=now, flood_entries=flood)
     if not source.first_poll_done:  # by the dates, later by the number
         times = [
             entry.published.time
@@ -282,7 +278,7 @@ def _with_feed(
             if entry.published is not None
         ]
         newest = max((time for time in times if time <= now), default=now)
-        return _with(
+        return replace(
             counted,
             per_day=initial_rate(times, now),
             per_day_at=now,
@@ -291,7 +287,7 @@ def _with_feed(
     if new == flood:
         return counted
     rate = update_rate(source.per_day, source.per_day_at, now, new - flood)
-    return _with(counted, per_day=rate, per_day_at=now, last_new_at=now)
+    return replace(counted, per_day=rate, per_day_at=now, last_new_at=now)
 
 
 def _moved(
@@ -304,15 +300,15 @@ def _moved(
     one of a target counts, because its entries are known later.
     """
     to, other = answer.fetched.permanent_url, answer.at_target
-    settled = _with(
+    settled = replace(
         source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
     )
     if to is None:
         return settled
     if to == source.moved_to:
-        observed = _with(source, moved_count=source.moved_count + 1)
+        observed = replace(source, moved_count=source.moved_count + 1)
     else:
-        observed = _with(
+        observed = replace(
             source, moved_to=to, moved_count=1, moved_since=now, move_confirmed=shares
         )
     lasts = _lasts(
@@ -321,7 +317,7 @@ def _moved(
     if not (lasts and observed.move_confirmed):
         return observed
     if other is None or other.id == source.id or other.health in ("gone", "merged"):
-        return _with(settled, redirected_url=to, host=host_of(to))
+        return replace(settled, redirected_url=to, host=host_of(to))
     if other.paused:
         return source  # the pause of that feed does not apply to this one
-    return _with(settled, merged_into=other.id)
+    return replace(settled, merged_into=other.id)

@@ -352,13 +352,13 @@ def _public(link: str) -> str | None:
         return None
     words = _WORDS_AND_NUMBERS.findall(parts.path)
     has_key = any(
-        len(one) >= _KEY_CHARS and not one.isalpha() and not one.isdecimal()
-        for one in words
+        len(word) >= _KEY_CHARS and not word.isalpha() and not word.isdecimal()
+        for word in words
     )
     if (
         has_key
         or "@" in unquote(parts.path)
-        or not all(one.startswith(_HARMLESS) for one in names)
+        or not all(word.startswith(_HARMLESS) for word in names)
     ):
         return None
     return absolute_url(parts._replace(query="", fragment="").geturl(), None)

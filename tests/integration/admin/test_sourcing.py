@@ -170,7 +170,7 @@ def test_the_feed_of_a_site(
     added = desk.add(path)
     assert (
         added.source.address.removeprefix(desk.server.url("")),
-        added.found.origin,
+        added.resolved.origin,
     ) == (feed_path, origin)
     assert [one.address for one in desk.stored()] == [added.source.address]
 
@@ -189,7 +189,7 @@ def test_what_a_page_names_does_not_lead_to_other_ports(desk: Desk) -> None:
         with pytest.raises(AggregatorError):
             desk.add("/")
         assert other.requests == []
-        assert desk.add(other.url("/rss")).found.origin == "typed"
+        assert desk.add(other.url("/rss")).resolved.origin == "typed"
 
 
 def test_a_host_without_a_scheme_is_enough(desk: Desk) -> None:

@@ -6,7 +6,7 @@ part of another.
 
 import re
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpcore
@@ -95,35 +95,42 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
     status_line = _STATUS_LINE.match(first)
     if status_line is None:
         return b"", head
-    fields: list[tuple[bytes, bytes]] = []
-    for line in lines:
-        if line.startswith((b" ", b"\t")) and fields:  # a folded field
-            name, value = fields.pop()
-            fields.append((name, value + line))
-            continue
-        name, colon, value = line.partition(b":")
-        if colon and _NAME.fullmatch(name.strip()) and len(line) <= _MOST_LINE_BYTES:
-            fields.append((name.strip(), value))
     version = b"1.0" if status_line[1] == b"1.0" else b"1.1"
     repaired = [b"HTTP/%b %b %b" % (version, status_line[2], _clean(status_line[3]))]
-    framing = {b"content-length", b"transfer-encoding"}
-    repaired += [
-        b"%b: %b" % (name, _clean(value))
-        for name, value in fields
-        if name.lower() not in framing
-    ]
-    lengths = {
-        _clean(value) for name, value in fields if name.lower() == b"content-length"
-    }
-    codings = b",".join(
-        value.lower() for name, value in fields if name.lower() == b"transfer-encoding"
-    )
-    if b"chunked" in codings:
+    lengths: set[bytes] = set()
+    is_chunked = False
+    for name, value in _fields(lines):
+        if name.lower() == b"content-length":
+            lengths.add(value)
+        elif name.lower() == b"transfer-encoding":
+            is_chunked = is_chunked or b"chunked" in value.lower()
+        else:
+            repaired.append(b"%b: %b" % (name, value))
+    if is_chunked:
         repaired.append(b"Transfer-Encoding: chunked")
     elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
         repaired.append(b"Content-Length: " + length)
     # Without a length that can be believed, the response ends with the connection.
     return status_line[2], b"\r\n".join(repaired) + b"\r\n\r\n"
+
+
+def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the valid fields of a head; a folded field is one."""
+    unfolded: list[bytes] = []
+    for line in lines:
+        if line.startswith((b" ", b"\t")) and unfolded:
+            unfolded[-1] += line
+        elif _is_field(line):
+            unfolded.append(line)
+    for line in unfolded:
+        name, _, value = line.partition(b":")
+        yield name.strip(), _clean(value)
+
+
+def _is_field(line: bytes) -> bool:
+    name, colon, _ = line.partition(b":")
+    is_name = _NAME.fullmatch(name.strip()) is not None
+    return is_name and bool(colon) and len(line) <= _MOST_LINE_BYTES
 
 
 def _clean(value: bytes) -> bytes:

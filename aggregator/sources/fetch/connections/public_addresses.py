@@ -57,13 +57,16 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
 
 def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, ...]:
     """Return all possible prefixes of NAT64 gateways, derived from the addresses of NAT64_NAME."""
-    return tuple(
-        ipaddress.IPv6Network((address, length), strict=False)
-        for address in answers
-        if isinstance(address, ipaddress.IPv6Address)
-        for length in _NAT64_LENGTHS
-        if _behind(address, length) in _NAT64_INSIDE
-    )
+    prefixes = []
+    for address in answers:
+        for length in _NAT64_LENGTHS:
+            if (
+                isinstance(address, ipaddress.IPv6Address)
+                and _behind(address, length) in _NAT64_INSIDE
+            ):
+                network = ipaddress.IPv6Network((address, length), strict=False)
+                prefixes.append(network)
+    return tuple(prefixes)
 
 
 def is_permitted(
@@ -76,10 +79,8 @@ def is_permitted(
     For an address with one of the prefixes in `nat64`, the embedded IPv4 address must be permitted too.
     """
     judged = _inner(address)
-    if any(
-        judged.version == network.version and judged in network
-        for network in exceptions
-    ):
+    # An address is in no network of the other version.
+    if any(judged in network for network in exceptions):
         return True
     return is_public(judged) and all(
         is_permitted(_behind(judged, network.prefixlen), exceptions)

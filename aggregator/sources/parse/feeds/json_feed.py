@@ -44,8 +44,10 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
         language=primary_language(string_at(feed, "language")),
     )
     items = list_at(feed, "items")
-    chosen = (item for item in _newest_items(items, context) if isinstance(item, dict))
-    entries = [entries_of(_json_entry(item), context) for item in chosen]
+    newest = _newest_items(items, context)
+    entries = [
+        entries_of(_json_entry(raw), context) for raw in newest if isinstance(raw, dict)
+    ]
     read = parsed_feed("jsonfeed", context.title, context, entries)
     return replace(read, entry_count=len(items))
 

@@ -64,18 +64,18 @@ def _lines(
             yield too_long_input(place, limit, f"{place.where}, line {number}")
         else:
             items = list(_records_of(line, f"line {number}", place, reading))
-            item = items[0]
+            first_item = items[0]
             if (
                 len(items) == 1
-                and isinstance(item, InputEntry)
-                and item.entry.is_page
+                and isinstance(first_item, InputEntry)
+                and first_item.entry.is_page
                 and reading.leaves_in
             ):
                 offset = stream.offset_of(stream.tell() - len(line))
                 left = left_in_file(
-                    item.entry, ".jsonl", number, offset, reading.leaves_in
+                    first_item.entry, ".jsonl", number, offset, reading.leaves_in
                 )
-                items = [replace(item, entry=left)]
+                items = [replace(first_item, entry=left)]
             yield from items
 
 

@@ -243,7 +243,9 @@ def records_in(
         ):
             continue
         records = [
-            record for item in items for record in records_in(item, chosen, levels + 1)
+            record
+            for element in items
+            for record in records_in(element, chosen, levels + 1)
         ]
         if any(
             isinstance(record, dict) and fields_of(record, chosen).has_content

@@ -37,7 +37,7 @@ from aggregator.sources.parse.files.input_items import (
 )
 from aggregator.sources.parse.files.open_source import identify_below, read_file
 from aggregator.sources.parse.streams.file_stream import Progress
-from aggregator.sources.parse.streams.folder_scan import FileStamp, scan
+from aggregator.sources.parse.streams.folder_scan import FileStamp, FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected
@@ -137,12 +137,7 @@ class FolderWatcher:
         if left:
             due = replace(due, next_due_at=now)
         if read or changes.gone:
-            stamps = dict(changes.stamps)
-            for path in left:
-                if path in state.stamps:
-                    stamps[path] = state.stamps[path]
-                else:
-                    del stamps[path]
+            stamps = _stamps_after(changes, state.stamps, left)
             kept = FolderStamps(stamps=stamps)
             due = replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
@@ -255,6 +250,19 @@ def entries_of(
         reason = parsed.problem or "there is no entry in this feed"
         entries.append(InputProblem(where=found.where, file=found.file, reason=reason))
     return entries
+
+
+def _stamps_after(
+    changes: FolderChanges, before: Mapping[str, FileStamp], left: list[str]
+) -> dict[str, FileStamp]:
+    """Return the stamps to store: of a file that was not read, the one that it had."""
+    stamps = dict(changes.stamps)
+    for path in left:
+        if path in before:
+            stamps[path] = before[path]
+        else:
+            del stamps[path]
+    return stamps
 
 
 class _FolderLook(msgspec.Struct, kw_only=True):

@@ -132,7 +132,7 @@ class DaskExecutor(Availability):
             else:
                 future.set_result(task.result())
 
-    # --- in the thread of the loop ------------------------------------------------------------------------
+    # The methods below run in the thread of the loop.
 
     async def _begin(self) -> None:
         self._connecting = asyncio.Lock()

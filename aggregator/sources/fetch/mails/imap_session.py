@@ -39,8 +39,6 @@ class ImapSession(imaplib.IMAP4):
         self._lines = 0
         super().__init__()
 
-    # --- what imaplib asks of a connection ---
-
     def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
         """Nothing: the connection is open."""
 
@@ -90,8 +88,6 @@ class ImapSession(imaplib.IMAP4):
         part = bytes(self._buffer[:size])
         del self._buffer[:size]
         return part
-
-    # --- the steps of a session ---
 
     def encrypt(self, host: str, tls: ssl.SSLContext) -> None:
         """Use STARTTLS; only on this machine it may be missing."""

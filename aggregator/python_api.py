@@ -24,10 +24,15 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry, StoryView, utc_now
 from aggregator.model.errors import AggregatorError as AggregatorError
 from aggregator.model.errors import UsageError
-from aggregator.sources.parse.entry_builder import absolute_url
-from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
-from aggregator.sources.parse.record_keys import Field, fields_of, key_table, plain_name
-from aggregator.sources.parse.records import mapping_of
+from aggregator.sources.parse.feeds.entry_builder import absolute_url
+from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.records.record_entry import mapping_of
+from aggregator.sources.parse.records.record_keys import (
+    Field,
+    fields_of,
+    key_table,
+    plain_name,
+)
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader

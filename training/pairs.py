@@ -30,7 +30,8 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Article
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

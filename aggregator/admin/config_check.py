@@ -24,16 +24,16 @@ from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.feed_kind import web_address
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.manage_sources import configured_source
+from aggregator.intake.manage.configured_sources import configured_source
 from aggregator.intake.workers.factory import open_executor, refuse_missing_library
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
-from aggregator.sources.fetch.certificates import UNCHECKED, host_trusts
 from aggregator.sources.fetch.client import user_agent
-from aggregator.sources.fetch.transport import proxy_of
-from aggregator.sources.parse.entry_builder import primary_language
-from aggregator.sources.parse.feed import parser_versions
+from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_trusts
+from aggregator.sources.fetch.connections.transport import proxy_of
+from aggregator.sources.parse.feeds.entry_builder import primary_language
+from aggregator.sources.parse.feeds.feed import parser_versions
 from aggregator.store.read.health_probes import ok, problem, warning
 from aggregator.store.search.match import parse_query
 

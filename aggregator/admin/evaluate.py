@@ -34,7 +34,7 @@ from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import SCORED_STAGES, utc_now
-from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox
 from aggregator.store.migrate import upgrade

@@ -20,7 +20,7 @@ from aggregator.admin.labelled_data import LoosePairs
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PARSER_FAILED
 from aggregator.model.core import FrozenStruct
-from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.intake import inbox
 
 _REASON_CHARS = 160  # reasons with the same beginning are counted together

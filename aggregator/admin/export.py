@@ -23,8 +23,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.parse import streams
-from aggregator.sources.parse.streams import Progress, unzipped
+from aggregator.sources.parse.streams import file_stream
+from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_json, row_stream
@@ -117,7 +117,7 @@ def opened(name: str) -> Iterator[Iterable[bytes]]:
     with (
         unzipped(sys.stdin.buffer, Progress())
         if name == "-"
-        else streams.opened(name, Progress()) as lines
+        else file_stream.opened(name, Progress()) as lines
     ):
         first = next(lines, b"")
         if lines.damage:

@@ -16,22 +16,23 @@ from aggregator.intake.jobs import (
     broken_article,
     prepare,
 )
-from aggregator.intake.poll import parse_mail, verdict_of
+from aggregator.intake.polling.page_fetch import verdict_of
+from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
 from aggregator.model.core import Entry, FrozenStruct, Verdict, in_utc, utc_now
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
     InputProblem,
-    open_source,
 )
-from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.records import RecordNotes
-from aggregator.sources.parse.streams import is_address, is_remote, shown
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.records.record_entry import RecordNotes
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
 
 
 class ExtractPreview(FrozenStruct, omit_defaults=False):

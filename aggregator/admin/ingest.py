@@ -31,8 +31,10 @@ from aggregator.intake.kinds.folder_kind import (
     REJECTED_LISTED,
     entries_of,
 )
-from aggregator.intake.pipeline import More, Pipeline
-from aggregator.intake.poll import Poller, parse_feed, parse_mail
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.prepare_queue import More
 from aggregator.intake.workers.executor import answer_of
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import (
@@ -42,18 +44,19 @@ from aggregator.model.errors import (
     WorkError,
 )
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
     InputEntry,
     InputItem,
     InputProblem,
     PageList,
-    open_source,
 )
-from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.records import RecordNotes
-from aggregator.sources.parse.sort_by_time import in_order_of_time
-from aggregator.sources.parse.streams import Progress, is_address, is_remote, shown
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.files.sort_by_time import in_order_of_time
+from aggregator.sources.parse.records.record_entry import RecordNotes
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, pending_pages, tombstones
 from aggregator.store.intake import rejected as refused

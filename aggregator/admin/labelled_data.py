@@ -12,11 +12,16 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.parse.folder_scan import suffix_of
-from aggregator.sources.parse.jsonl import LabelledRecord, read_labelled
-from aggregator.sources.parse.record_keys import Field
-from aggregator.sources.parse.streams import Progress, bounded_lines, opened, unzipped
-from aggregator.sources.parse.table_file import Row, read_rows
+from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.records.table_file import Row, read_rows
+from aggregator.sources.parse.streams.file_stream import (
+    Progress,
+    bounded_lines,
+    opened,
+    unzipped,
+)
+from aggregator.sources.parse.streams.folder_scan import suffix_of
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles, corrections
 

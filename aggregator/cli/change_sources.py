@@ -12,7 +12,7 @@ from aggregator.config.messages import counted
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.intake.manage_sources import AddedSource
+    from aggregator.intake.manage.adding import AddedSource
 
 _SHOWN_OTHERS = 5
 
@@ -61,9 +61,9 @@ def add(
       aggregator sources add URL
       aggregator sources add URL --name Courier --folder Europe --interval 30m
     """
-    from aggregator.intake.manage_sources import SourceOptions, given, interval_of
-    from aggregator.intake.manage_sources import add as run
-    from aggregator.sources.parse.entry_builder import primary_language
+    from aggregator.intake.manage.adding import SourceOptions, given, interval_of
+    from aggregator.intake.manage.adding import add as run
+    from aggregator.sources.parse.feeds.entry_builder import primary_language
 
     tag = primary_language(language)
     if language and tag is None:
@@ -94,7 +94,7 @@ def _added_lines(added: "AddedSource") -> list[str]:
     """Return the lines about an added source: the feed, the alternatives, and the interval."""
     from aggregator.config.values import duration_as_typed
 
-    source, feed = added.source, added.found
+    source, feed = added.source, added.resolved
     how = f" ({_HOW[feed.origin]})" if feed.origin in _HOW else ""
     entries = counted(feed.feed.entry_count, "entry", "entries")
     times = [entry.published.time for entry in feed.feed.entries if entry.published]
@@ -135,7 +135,7 @@ def remove(
       aggregator sources remove SOURCE --articles
     """
     from aggregator.grouping.deletion.erase import ForgetCommand
-    from aggregator.intake.manage_sources import remove as run
+    from aggregator.intake.manage.changing import remove as run
     from aggregator.store.intake.sources import sources_named
     from aggregator.store.maintenance.erase_target import resolve_target
 
@@ -175,7 +175,7 @@ def pause(context: Context, source: SourceName) -> None:
     Examples:
       aggregator sources pause SOURCE
     """
-    from aggregator.intake.manage_sources import pause as run
+    from aggregator.intake.manage.changing import pause as run
 
     with context.obj.writing() as (config, database):
         known = named_source(database, source)
@@ -194,7 +194,7 @@ def resume(context: Context, source: SourceName) -> None:
     Examples:
       aggregator sources resume SOURCE
     """
-    from aggregator.intake.manage_sources import resume as run
+    from aggregator.intake.manage.changing import resume as run
 
     with context.obj.writing() as (_, database):
         known = named_source(database, source)

@@ -35,7 +35,7 @@ def check(
       aggregator sources check URL
       aggregator sources check feed.xml --format jsonl
     """
-    from aggregator.intake.manage_sources import check as run
+    from aggregator.intake.manage.feed_check import check as run
 
     config = context.obj.load()
     has_problem = False
@@ -75,7 +75,7 @@ def import_(
     Examples:
       aggregator sources import subscriptions.opml
     """
-    from aggregator.intake.manage_sources import import_opml
+    from aggregator.intake.manage.feed_lists import import_opml
 
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml), allow_private=allow_private)
@@ -107,7 +107,7 @@ def export(context: Context) -> None:
     Examples:
       aggregator sources export > subscriptions.opml
     """
-    from aggregator.intake.manage_sources import export_opml
+    from aggregator.intake.manage.feed_lists import export_opml
 
     with context.obj.reading() as (config, database):
         output.out(export_opml(config, database))

@@ -74,7 +74,7 @@ def evaluate(
     """
     from aggregator.admin import evaluate as measure
     from aggregator.admin import labelled_data
-    from aggregator.sources.parse.records import mapping_of
+    from aggregator.sources.parse.records.record_entry import mapping_of
 
     if from_corrections:
         if datasets or map_ or assignments or loose or pages_late:

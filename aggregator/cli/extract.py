@@ -30,7 +30,7 @@ def extract(
     """
     from aggregator.admin.extract_preview import UnreadInput
     from aggregator.admin.extract_preview import extract as run
-    from aggregator.sources.parse.records import RecordNotes, mapping_of
+    from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
 
     config = context.obj.load()
     chosen, notes = mapping_of(map_ or ()), RecordNotes()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aggregator.admin.ingest import Ingest, IngestSummary
     from aggregator.config.settings import Config
     from aggregator.intake.pipeline import Pipeline
-    from aggregator.sources.parse.record_keys import Field
+    from aggregator.sources.parse.records.record_keys import Field
     from aggregator.store.engine.database import Database
 
 
@@ -62,7 +62,7 @@ def ingest(
       aggregator ingest --bulk FOLDER dump.jsonl.gz
       aggregator ingest - < records.jsonl
     """
-    from aggregator.sources.parse.records import mapping_of
+    from aggregator.sources.parse.records.record_entry import mapping_of
     from aggregator.store.stories.samples import samples_folder
 
     inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
@@ -108,7 +108,8 @@ def _ingest(
     from aggregator.admin.ingest import Ingest
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.configured import mutes_of
-    from aggregator.intake.poll import Poller, PollServices
+    from aggregator.intake.polling.page_fetch import PollServices
+    from aggregator.intake.polling.poll import Poller
     from aggregator.intake.workers.factory import workers
     from aggregator.model.core import utc_now
     from aggregator.sources.fetch.client import client_of

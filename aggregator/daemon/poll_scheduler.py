@@ -15,7 +15,8 @@ import msgspec
 
 from aggregator.config.source_settings import SOURCE_KINDS
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.poll import Poller, PollResult
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.errors import AggregatorError, TooManyFilesError
 from aggregator.sources.fetch.poll_schedule import (
     correct_due,

@@ -33,10 +33,12 @@ from aggregator.daemon.writer_loop import (
 )
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import mutes_of, story_options
-from aggregator.intake.manage_sources import FeedReader, SourceServices, follow_config
+from aggregator.intake.manage.configured_sources import follow_config
+from aggregator.intake.manage.feed_check import FeedReader, SourceServices
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller, PollServices
-from aggregator.intake.quiet_polls import QuietPolls
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError

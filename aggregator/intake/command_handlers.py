@@ -60,12 +60,12 @@ def wait_for_answer(
     ends = time.monotonic() + patience_seconds
     while True:
         with database.read() as connection:
-            found = commands.found(connection, number)
-        assert found is not None, "it was added"
-        if found.state == "refused":
-            raise UsageError(found.result or "the command was refused")
-        if found.state == "done":
-            return found.result
+            command = commands.found(connection, number)
+        assert command is not None, "it was added"
+        if command.state == "refused":
+            raise UsageError(command.result or "the command was refused")
+        if command.state == "done":
+            return command.result
         if time.monotonic() > ends:
             return None
         time.sleep(_POLL_SECONDS)
@@ -87,9 +87,7 @@ def reject(database: Database, now: dt.datetime, command: Command, reason: str) 
 
 
 log = logging.getLogger(__name__)
-
 PRUNED_SECONDS = 0.5  # of retention per `prune` command
-
 Stop = Callable[[], bool]
 
 

@@ -25,10 +25,10 @@ def story_options(config: Config) -> StoryOptions:
 def mutes_of(config: Config) -> Mutes:
     """Return the mutes of a configuration. Raises ConfigError for an invalid address of a source."""
     of_sources = {}
-    for one in config.sources:
-        if mutes := _mutes(one.mute):
-            address = source_kind(one.kind).address(one, config)
-            of_sources[source_id(one.kind, one.name, address)] = mutes
+    for source in config.sources:
+        if mutes := _mutes(source.mute):
+            address = source_kind(source.kind).address(source, config)
+            of_sources[source_id(source.kind, source.name, address)] = mutes
     return Mutes(everywhere=_mutes(config.mute), of_sources=of_sources)
 
 

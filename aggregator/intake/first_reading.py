@@ -19,7 +19,6 @@ from aggregator.store.stories import commands
 from aggregator.store.tables import counter_value
 
 log = logging.getLogger(__name__)
-
 # Of which the new order is made: minutes, and some hundred MB on the disk (chosen)
 _MOST_ENTRIES = 20_000
 

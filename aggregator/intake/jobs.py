@@ -23,7 +23,7 @@ from aggregator.model.core import (
 )
 from aggregator.model.errors import ReadError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
 
 if TYPE_CHECKING:
     from aggregator.extract.article import CleanedEntry
@@ -92,25 +92,25 @@ def prepare(job: bytes) -> bytes:
     decoded = msgspec.msgpack.decode(job, type=PrepareJob)
     all_tuning = Tuning.from_json(decoded.tuning)
     try:
-        items = [_with_page(item, all_tuning) for item in decoded.items]
+        items = [_with_page(job_item, all_tuning) for job_item in decoded.items]
     except ReadError as error:
         return msgspec.msgpack.encode(PrepareResult(unread=str(error)))
     prepared, seconds = [], []
-    for item in items:
+    for job_item in items:
         began = time.thread_time()
-        prepared.append(_prepared(item, all_tuning, decoded))
+        prepared.append(_prepared(job_item, all_tuning, decoded))
         seconds.append(time.thread_time() - began)
     return msgspec.msgpack.encode(
         PrepareResult(prepared=tuple(prepared), seconds=tuple(seconds))
     )
 
 
-def _with_page(item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
-    if item.entry.record is None:
-        return item
-    from aggregator.sources.parse.files import with_page
+def _with_page(job_item: PrepareItem, all_tuning: Tuning) -> PrepareItem:
+    if job_item.entry.record is None:
+        return job_item
+    from aggregator.sources.parse.files.archived_pages import with_page
 
-    return replace(item, entry=with_page(item.entry, source_tuning(all_tuning)))
+    return replace(job_item, entry=with_page(job_item.entry, source_tuning(all_tuning)))
 
 
 def fingerprints(job: bytes) -> bytes:
@@ -127,17 +127,17 @@ def fingerprints(job: bytes) -> bytes:
     return msgspec.msgpack.encode(PrepareResult(prepared=prepared))
 
 
-def _prepared(item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
+def _prepared(job_item: PrepareItem, all_tuning: Tuning, job: PrepareJob) -> Prepared:
     from aggregator.extract.article import clean_entry
 
     cleaned = clean_entry(
-        item.entry,
-        page=item.page,
-        page_charset=item.page_charset,
-        page_url=item.page_url,
-        seen=item.seen,
+        job_item.entry,
+        page=job_item.page,
+        page_charset=job_item.page_charset,
+        page_url=job_item.page_url,
+        seen=job_item.seen,
         tuning=all_tuning,
-        has_own=item.is_revision,
+        has_own=job_item.is_revision,
     )
     return _with_fingerprint(cleaned, all_tuning, job)
 
@@ -173,7 +173,7 @@ def broken_article(error: WorkError, title: str = "") -> CleanArticle:
 def read_feed(job: bytes) -> bytes:
     """Return a ParsedFeed for a FeedJob; the language of a feed that declares none is detected."""
     from aggregator.extract.limits import ExtractTuning
-    from aggregator.sources.parse import feed
+    from aggregator.sources.parse.feeds import feed
     from aggregator.text.language import language_of_feed
 
     decoded = msgspec.msgpack.decode(job, type=FeedJob)
@@ -202,10 +202,10 @@ def read_mail(job: bytes) -> bytes:
 
 def list_pages(job: bytes) -> bytes:
     """Return a PageList for an ArchiveSpan."""
-    from aggregator.sources.parse import files
+    from aggregator.sources.parse.files import input_items, page_list
 
     return msgspec.msgpack.encode(
-        files.list_pages(msgspec.msgpack.decode(job, type=files.ArchiveSpan))
+        page_list.list_pages(msgspec.msgpack.decode(job, type=input_items.ArchiveSpan))
     )
 
 

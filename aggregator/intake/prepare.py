@@ -21,12 +21,11 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor, WorkerT
 from aggregator.model.core import Prepared
 from aggregator.model.errors import ReadError, UnreadableEntryError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import with_page
+from aggregator.sources.parse.files.archived_pages import with_page
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
-
 # An archive whose server hangs must not hold up placing for each of its pages.
 _SLOW_READ_SECONDS = 5.0  # of one page, by this process
 _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
@@ -83,7 +82,7 @@ class PrepareDispatcher:
         is_here = self._texts_here and all(map(_is_text_of_a_file, waiting))
         executor = InlineExecutor() if is_here else self._executor
         try:
-            items = tuple(_item(self._readable(one)) for one in waiting)
+            items = tuple(_item(self._readable(entry)) for entry in waiting)
             job = PrepareJob(
                 items=items, tuning=self._tuning_json, keep_all=self._keep_all
             )
@@ -110,8 +109,8 @@ class PrepareDispatcher:
             if result.unread is None:
                 answer = zip(waiting, result.prepared, result.seconds, strict=True)
                 return tuple(
-                    self._timed(one, prepared, seconds)
-                    for one, prepared, seconds in answer
+                    self._timed(entry, prepared, seconds)
+                    for entry, prepared, seconds in answer
                 )
             if self._workers_read:
                 self._workers_read = False
@@ -127,9 +126,11 @@ class PrepareDispatcher:
             if len(waiting) > 1:
                 prepared: list[Prepared] = []
                 # Each after the one before it, which may show that its source is slow
-                for one in waiting:
+                for entry in waiting:
                     if not stop():
-                        prepared += self.answered([one], self.submitted([one]), stop)
+                        prepared += self.answered(
+                            [entry], self.submitted([entry]), stop
+                        )
                 return tuple(prepared)
             # Perhaps its archive is slow, and not its page
             if waiting[0].entry.record is not None:
@@ -152,8 +153,10 @@ class PrepareDispatcher:
         """Note what a page took; return what is to be placed."""
         if waiting.entry_no in self._unread:
             self._unread.remove(waiting.entry_no)
-            own = replace(prepared.article, page_verdict="timeout", reason=_NOT_READ)
-            return replace(prepared, article=own)
+            article = replace(
+                prepared.article, page_verdict="timeout", reason=_NOT_READ
+            )
+            return replace(prepared, article=article)
         if waiting.page is not None:
             self._count_seconds(waiting, seconds)
         return prepared
@@ -201,12 +204,12 @@ class PrepareDispatcher:
             except WorkError as again:
                 return Prepared(article=broken_article(again, waiting.entry.title))
             prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
-            own = replace(
+            article = replace(
                 prepared.article,
                 page_verdict=broken.verdict,
                 reason=f"its page: {broken.reason}; the entry's own text is used",
             )
-            return replace(prepared, article=own)
+            return replace(prepared, article=article)
         return Prepared(article=broken)
 
 

@@ -38,7 +38,7 @@ class SlowPages:
         spent.append((now, seconds))
         while spent[0][0] <= now - _HOUR_SECONDS:
             spent.popleft()
-        if sum(taken for _, taken in spent) < self._allowed_seconds:
+        if sum(page_seconds for _, page_seconds in spent) < self._allowed_seconds:
             return False
         del self._spent[source]
         self._rests_until[source] = now + _HOUR_SECONDS

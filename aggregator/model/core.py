@@ -181,7 +181,7 @@ class ParsedFeed(FrozenStruct):
     sitemaps: tuple[str, ...] = ()
     # Of each entry, where each item is well-formed and one entry: whether its bytes alone say what it is.
     are_settled: tuple[bool, ...] = ()
-    # Hash of the item of each entry (sources/parse/feed_items.py), b"": none
+    # Hash of the item of each entry (sources/parse/feeds/known_items.py), b"": none
     items: tuple[bytes, ...] = ()
     left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
     frame: bytes = b""  # hash of what is around the items; b"": the feed cannot be cut

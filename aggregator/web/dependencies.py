@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aggregator import __version__
-from aggregator.intake.manage_sources import SourceServices
+from aggregator.intake.manage.feed_check import SourceServices
 from aggregator.model.core import Clock, StoryText, StoryView
 from aggregator.model.read_model import (
     ArticleDetail,

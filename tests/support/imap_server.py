@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import httpcore
 
-from aggregator.sources.fetch.ssrf_guard import Dial
+from aggregator.sources.fetch.connections.ssrf_guard import Dial
 from tests.support.loopback import Closing
 from tests.support.world import Time
 

@@ -20,7 +20,8 @@ from aggregator.admin.ingest import Ingest
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem, PrepareJob, prepare
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction
 from aggregator.model.core import Entry, utc_now
 from aggregator.sources.fetch.client import Client, ClientSettings

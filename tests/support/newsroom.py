@@ -8,7 +8,7 @@ import httpx
 from aggregator.config.settings import Config, FetchConfig
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.intake.manage_sources import FeedReader, SourceServices
+from aggregator.intake.manage.feed_check import FeedReader, SourceServices
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database

@@ -24,7 +24,8 @@ from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.core import Entry, Evidence
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles

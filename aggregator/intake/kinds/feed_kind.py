@@ -11,7 +11,7 @@ from aggregator.config.source_settings import (
 )
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.transport import parsed
+from aggregator.sources.fetch.connections.transport import parsed
 
 
 def web_address(typed: str) -> str:

@@ -19,30 +19,25 @@ from msgspec.structs import replace
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.source_kind import SourceKind
-from aggregator.intake.poll import (
-    PollResult,
-    PollServices,
-    of_source,
-    parse_feed,
-    parse_mail,
-    summarise_accepted,
-)
-from aggregator.intake.poll_decision import with_counts
+from aggregator.intake.polling.feed_entries import of_source
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
+from aggregator.intake.polling.poll_decision import with_counts
+from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
 from aggregator.sources.limits import net_tuning, source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
     InputItem,
     InputProblem,
     ReadOptions,
-    identify_below,
-    read_file,
 )
-from aggregator.sources.parse.folder_scan import FileStamp, scan
-from aggregator.sources.parse.streams import Progress
+from aggregator.sources.parse.files.open_source import identify_below, read_file
+from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.parse.streams.folder_scan import FileStamp, FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox, rejected
@@ -121,7 +116,8 @@ class FolderWatcher:
         if changes.changed:
             with self._database.write() as connection:
                 name = known_folder(connection, folder, os.path.isdir)
-            source, due = (replace(one, folder_name=name) for one in (source, due))
+            source = replace(source, folder_name=name)
+            due = replace(due, folder_name=name)
         looked = _FolderLook(
             now=now, touched=[str(folder / path) for path in changes.gone]
         )
@@ -137,16 +133,11 @@ class FolderWatcher:
             # After the first file: on a busy machine it may be over before
             if time.monotonic() >= ends:
                 break
-        left = set(changes.changed) - read.keys()
+        left = [path for path in changes.changed if path not in read]
         if left:
             due = replace(due, next_due_at=now)
         if read or changes.gone:
-            stamps = {
-                path: one for path, one in changes.stamps.items() if path not in left
-            }
-            stamps |= {
-                path: state.stamps[path] for path in left if path in state.stamps
-            }
+            stamps = _stamps_after(changes, state.stamps, left)
             kept = FolderStamps(stamps=stamps)
             due = replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
@@ -162,17 +153,19 @@ class FolderWatcher:
             seen=looked.now,
             parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
         )
-        found = read_file(folder / path, identify_below(folder, path), reading)
+        input_items = read_file(folder / path, identify_below(folder, path), reading)
         items = (
-            entries_of(item, looked.now, self._executor, self._all_tuning)
-            for item in found
+            entries_of(input_item, looked.now, self._executor, self._all_tuning)
+            for input_item in input_items
         )
-        for one in chain.from_iterable(items):
-            if isinstance(one, InputProblem):
-                looked.refuse(one)
+        for read_item in chain.from_iterable(items):
+            if isinstance(read_item, InputProblem):
+                looked.refuse(read_item)
             else:
                 looked.take(
-                    known_as(of_source(one.entry, source), folder, source.entry_source)
+                    known_as(
+                        of_source(read_item.entry, source), folder, source.entry_source
+                    )
                 )
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
@@ -257,6 +250,19 @@ def entries_of(
         reason = parsed.problem or "there is no entry in this feed"
         entries.append(InputProblem(where=found.where, file=found.file, reason=reason))
     return entries
+
+
+def _stamps_after(
+    changes: FolderChanges, before: Mapping[str, FileStamp], left: list[str]
+) -> dict[str, FileStamp]:
+    """Return the stamps to store: of a file that was not read, the one that it had."""
+    stamps = dict(changes.stamps)
+    for path in left:
+        if path in before:
+            stamps[path] = before[path]
+        else:
+            del stamps[path]
+    return stamps
 
 
 class _FolderLook(msgspec.Struct, kw_only=True):

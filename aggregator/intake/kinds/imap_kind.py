@@ -15,13 +15,15 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, SourceExtras, mailbox_address
 from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.kinds.source_kind import SourceKind
-from aggregator.intake.poll import Poller, PollServices, parse_mail
-from aggregator.intake.poll_decision import PollAnswer
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.parse_in_worker import parse_mail
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_decision import PollAnswer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import Entry, ParsedFeed, utc_now
 from aggregator.model.errors import ConfigError, FetchError, ReadError
 from aggregator.sources.fetch.client import Client
-from aggregator.sources.fetch.mailbox import Message, read_mailbox
+from aggregator.sources.fetch.mails.mailbox import Message, read_mailbox
 from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import SourceTuning, source_tuning
 from aggregator.store.intake.sources import Source
@@ -47,7 +49,7 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
     access = services.extras.get(source.address, SourceExtras()).access
     if access is None:
         raise FetchError("login", "config.yaml has no password for it")
-    found = read_mailbox(
+    mailbox = read_mailbox(
         services.client, source.address, access.password, tuning, source.etag
     )
     parse = partial(
@@ -57,22 +59,22 @@ def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAns
         seen=now,
         tuning=tuning,
     )
-    feed, refused = _feed(source.address, found.messages, parse)
+    feed, refused = _feed(source.address, mailbox.messages, parse)
     if services.stops():  # the workers, too
         raise FetchError("stopped", "the program ends")
-    is_same = not found.messages and source.first_poll_done
+    is_same = not mailbox.messages and source.first_poll_done
     is_unchecked = services.client.is_unchecked(urlsplit(source.address).hostname or "")
     return PollAnswer(
         FetchResult(
             url=source.address,
             url_final=source.address,
             status=200,
-            etag=found.state,
+            etag=mailbox.state,
             is_unchecked=is_unchecked,
         ),
         feed=None if is_same else feed,
         refused=refused,
-        has_more=found.has_more,
+        has_more=mailbox.has_more,
     )
 
 
@@ -81,12 +83,12 @@ def preview(
 ) -> ParsedFeed:
     """Return the `most` newest messages, without storing anything. Raises FetchError."""
     tuning = replace(tuning, max_entries=most)
-    found = read_mailbox(client, access.address, access.password, tuning)
+    mailbox = read_mailbox(client, access.address, access.password, tuning)
     parse = partial(
         parse_mail, executor, source="mailbox", seen=utc_now(), tuning=tuning
     )
-    feed, _ = _feed(access.address, found.messages, parse)
-    return replace(feed, entry_count=found.count)
+    feed, _ = _feed(access.address, mailbox.messages, parse)
+    return replace(feed, entry_count=mailbox.count)
 
 
 def _feed(
@@ -95,13 +97,13 @@ def _feed(
     """Return a feed, the newest entry first, and the messages that are no entries, with the reason."""
     entries: list[Entry] = []
     refused: list[tuple[str, str]] = []
-    for one in messages:
+    for message in messages:
         try:
-            if one.data is None:
-                raise ReadError(one.problem)
-            entries.append(parse(one.data))
+            if message.data is None:
+                raise ReadError(message.problem)
+            entries.append(parse(message.data))
         except ReadError as error:
-            refused.append((f"message {one.number}", str(error)))
+            refused.append((f"message {message.number}", str(error)))
     feed = ParsedFeed(
         format="mailbox",
         title=unquote(urlsplit(address).path[1:]),

@@ -2,7 +2,7 @@
 
 from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urldefrag
 
 import msgspec
@@ -15,8 +15,8 @@ from aggregator.intake.kinds.feed_kind import address_of
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import ConfigError
-from aggregator.sources.parse import xml_repair
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds import xml_repair
+from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     absolute_url,
     entry_of,
@@ -39,55 +39,73 @@ def _listed(job: FeedJob) -> ParsedFeed:
     root = tree_of(page.html)
     if root is None:
         return ParsedFeed(problem="this is not a page of HTML")
-    items, link, title, date = (compiled(one) if one else None for one in job.selectors)
-    assert items is not None
-    assert link is not None
-    found = items(root)[: job.tuning.max_entries]
-    below = chain.from_iterable(item.iter() for item in found)
+    selectors = _Selectors(
+        *[compiled(selector) if selector else None for selector in job.selectors]
+    )
+    elements = selectors.items(root)[: job.tuning.max_entries]
+    below = chain.from_iterable(element.iter() for element in elements)
     if any(islice((True for _ in below), _MAX_BELOW_ITEMS, None)):
         return ParsedFeed(
             problem="`list:` matches elements that are inside each other, too many to read"
         )
-    own_url = urldefrag(job.url).url
-    base = root.find(".//base[@href]")
-    base_url = (
-        job.url if base is None else absolute_url(base.get("href"), job.url) or job.url
-    )
-    entries: dict[str, DeclaredEntry] = {}
-    for item in found:
-        headline = None if title is None else _words(_first(item, title))
-        for anchor in [item] if item.tag == "a" else link(item):
-            url = absolute_url(anchor.get("href", ""), base_url)
-            # A picture with a link has none
-            words = _words(anchor) if headline is None else headline
-            if url is not None and words and urldefrag(url).url != own_url:
-                dated = None if date is None else _first(item, date)
-                published = (
-                    "" if dated is None else dated.get("datetime") or _words(dated)
-                )
-                entries.setdefault(
-                    url, DeclaredEntry(url=url, title=words, published=(published,))
-                )
-                break
-    if not found:
+    if not elements:
         return ParsedFeed(problem="no element matches `list:`")
-    if not entries:
-        matches = counted(len(found), "element")
+    base = root.find(".//base[@href]")
+    base_url = job.url
+    if base is not None:
+        base_url = absolute_url(base.get("href"), job.url) or job.url
+    by_url: dict[str, DeclaredEntry] = {}
+    for element in elements:
+        declared = _declared(element, selectors, base_url, urldefrag(job.url or "").url)
+        if declared is not None:
+            by_url.setdefault(declared.url, declared)
+    if not by_url:
+        matches = counted(len(elements), "element")
         return ParsedFeed(
             problem=f"`list:` matches {matches}, none with a link and a title"
         )
     name = plain_title(_words(root.find(".//title")))
     context = replace(job, title=name)
-    made = (entry_of(entry, context) for entry in entries.values())
+    entries = [entry_of(declared, context) for declared in by_url.values()]
+    problem = "the page is too large: its end is not read" if page.truncated else None
     return ParsedFeed(
         format="page",
         title=name,
-        entries=tuple(one for one in made if one),
-        entry_count=len(entries),
-        problem="the page is too large: its end is not read"
-        if page.truncated
-        else None,
+        entries=tuple(entry for entry in entries if entry),
+        entry_count=len(by_url),
+        problem=problem,
     )
+
+
+class _Selectors(NamedTuple):
+    """What finds the articles of a page, and the parts of each."""
+
+    items: Any
+    link: Any
+    title: Any
+    date: Any
+
+
+def _declared(
+    element: Any, selectors: _Selectors, base_url: str | None, own_url: str
+) -> DeclaredEntry | None:
+    """Return the article of an element of the list; None if it has no link with a title."""
+    headline = None
+    if selectors.title is not None:
+        headline = _words(_first(element, selectors.title))
+    for anchor in [element] if element.tag == "a" else selectors.link(element):
+        url = absolute_url(anchor.get("href", ""), base_url)
+        # A picture with a link has none
+        title = _words(anchor) if headline is None else headline
+        if url is None or not title or urldefrag(url).url == own_url:
+            continue
+        published = ""
+        if selectors.date is not None:
+            dated = _first(element, selectors.date)
+            if dated is not None:
+                published = dated.get("datetime") or _words(dated)
+        return DeclaredEntry(url=url, title=title, published=(published,))
+    return None
 
 
 def compiled(selector: str) -> Any:
@@ -103,8 +121,8 @@ def compiled(selector: str) -> Any:
         ) from error
 
 
-def _first(item: Any, selector: Any) -> Any:
-    return next(iter(selector(item)), None)
+def _first(element: Any, selector: Any) -> Any:
+    return next(iter(selector(element)), None)
 
 
 def _words(element: Any) -> str:

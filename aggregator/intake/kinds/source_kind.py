@@ -6,7 +6,8 @@ from typing import Literal, NamedTuple
 
 from aggregator.config.settings import Config
 from aggregator.config.source_settings import SourceConfig
-from aggregator.intake.poll import Poller, PollResult
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.store.intake.sources import Source
 
 

@@ -28,13 +28,14 @@ from aggregator.grouping.fingerprint import with_sketch
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
-from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.intake.jobs import FingerprintJob, PrepareResult, fingerprints
+from aggregator.intake.recluster.recluster_plan import FoundedStory, ReclusterPlan
 from aggregator.intake.recluster.regrouping import (
     GroupingDifference,
     Regrouping,
     matched_stories,
 )
+from aggregator.intake.recluster.write_stories import write_stories
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
 from aggregator.store.engine.database import Connection, Database
@@ -42,9 +43,7 @@ from aggregator.store.intake import inbox
 from aggregator.store.maintenance import recluster, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
-from aggregator.store.stories import commands, outbox, stories
-from aggregator.store.stories.stories import NewStory, StoryState
-from aggregator.store.tables import counter_value
+from aggregator.store.stories import commands, stories
 
 TEXTS_A_JOB = 16
 BATCH = 100
@@ -66,26 +65,6 @@ class DecidedArticles(NamedTuple):
     start: int  # their first inbox number
     total: int
     order: Mapping[int, int]  # see ReclusterPlan
-
-
-class FoundedStory(NamedTuple):
-    """A story that only the new grouping has."""
-
-    scratch_story: str
-    founder: str
-    founding_no: int  # how many stories its founder founded before
-    former: str  # the story of its founder before
-
-
-class ReclusterPlan(NamedTuple):
-    """What is to be written."""
-
-    names: dict[str, str]  # scratch story → story
-    founded: dict[str, FoundedStory]  # by story
-    regrouping: Regrouping
-    difference: GroupingDifference
-    # New inbox numbers by the present ones; empty: they stay, and changes are news
-    order: Mapping[int, int]
 
 
 class Reclusterer:
@@ -160,7 +139,7 @@ class Reclusterer:
                 live = unit_of_work.connection
                 if order:
                     recluster.renumber(live, order)
-                _write_stories(unit_of_work, scratch, plan, advance)
+                write_stories(unit_of_work, scratch, plan, advance)
                 recluster.take_sketches(live, scratch, decided.start, advance)
                 # Else the history before it was not counted again
                 if decided.start == 0:
@@ -301,95 +280,3 @@ def _title_of(
     if story in founded:
         return stories.title_of(scratch, founded[story].scratch_story)
     return stories.title_of(live, story)
-
-
-def _write_stories(
-    unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan, advance: Advance
-) -> None:
-    """Write stories and assigned stories; `advance` is called between two parts and may raise to stop."""
-    live = unit_of_work.connection
-    _insert_founded(unit_of_work, scratch, plan)
-    recluster.take_decisions(live, scratch, plan.names, advance)
-    for scratch_story, story in plan.names.items():
-        if story not in plan.founded:
-            advance(0)
-            state = recluster.state_of(scratch, scratch_story)
-            _update_kept(unit_of_work, story, state, plan)
-    merged = _redirect_retired(unit_of_work, plan.regrouping.retired())
-    if plan.order:
-        recluster.forget_retired_numbers(live)
-        newest = counter_value(live, "change")  # before this transaction
-        outbox.skip(live, newest, newest + merged)
-
-
-def _insert_founded(
-    unit_of_work: UnitOfWork, scratch: Connection, plan: ReclusterPlan
-) -> None:
-    live, ledger, now = unit_of_work
-    for story, founding in plan.founded.items():
-        state = recluster.state_of(scratch, founding.scratch_story)
-        bumped_at = (
-            recluster.state_of(live, founding.former).bumped_at
-            if plan.order
-            else state.bumped_at
-        )
-        # Bumps of the scratch database have their own numbers.
-        bumped_at = bumped_at.replace(microsecond=ledger.number("bump") % 1_000_000)
-        state = replace(state, bumped_at=bumped_at)
-        new = NewStory(
-            ledger.number("story"), story, founding.founder, founding.founding_no, state
-        )
-        stories.insert_stories(live, [new])
-        ledger.log(now, story, "created", reason="recluster")
-        if not plan.order:
-            ledger.change(now, story, None, state, bump=bumped_at)
-
-
-def _update_kept(
-    unit_of_work: UnitOfWork, story: str, state: StoryState, plan: ReclusterPlan
-) -> None:
-    """Write the state of a story that goes on: with the same articles it keeps its headline, and its time."""
-    live = unit_of_work.connection
-    known = recluster.state_of(live, story)
-    state = replace(state, bumped_at=known.bumped_at)
-    came, went = (
-        len(plan.regrouping.came.get(story, ())),
-        len(plan.regrouping.went.get(story, ())),
-    )
-    if came or went:
-        unit_of_work.ledger.log(
-            unit_of_work.now, story, "regrouped", came=came, went=went
-        )
-    else:
-        state = replace(state, title=known.title, summary=known.summary)
-        if not plan.order:
-            state = replace(state, membership_changed_no=known.membership_changed_no)
-    # Of one set of articles there are several standings, all of which count alike.
-    if replace(state, count_state=known.count_state) != known:
-        stories.update_stories(live, {story: state})
-
-
-def _redirect_retired(unit_of_work: UnitOfWork, retired: Mapping[str, str]) -> int:
-    """Redirect stories that have no articles any more; return the number of changes.
-
-    `retired`: their successors.
-    """
-    connection, ledger, now = unit_of_work
-    losers: dict[str, list[str]] = {}
-    for story, successor in retired.items():
-        stories.redirect_story(connection, story, successor)
-        ledger.log(now, successor, "merged", other=story, reason="recluster")
-        ledger.log(now, story, "merged", into=successor, reason="recluster")
-        losers.setdefault(successor, []).append(story)
-    for successor, others in losers.items():
-        state = recluster.state_of(connection, successor)
-        ledger.change(
-            now,
-            successor,
-            None,
-            state,
-            bump=state.bumped_at,
-            others=others,
-            kind="merged",
-        )
-    return len(losers)

@@ -11,7 +11,6 @@ from aggregator.model.core import FrozenStruct
 
 CHANGES_LISTED = 40
 _ARTICLES_LISTED = 10  # of a change that is listed
-
 Grouping = Mapping[str, str]
 
 

@@ -13,88 +13,30 @@ import logging
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
-from distributed import Client, get_worker
+from distributed import Client
 from distributed.scheduler import KilledWorker
 
+from aggregator.intake.workers.dask_jobs import RemoteJob, decoded_result, run_isolated
 from aggregator.intake.workers.executor import (
     Availability,
     JobFunction,
     WorkerTuning,
     describe,
     name_of,
+)
+from aggregator.intake.workers.program_versions import (
     program_versions,
     version_differences,
 )
-from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.errors import NoWorkersError, WorkError
 
-
-class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
-    """A job, the limits of its process, and the required program."""
-
-    function: str
-    payload: bytes
-    tuning: WorkerTuning
-    program: dict[str, str]
-
-
-class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
-    """The result of a remote job: "ok", "stranger", or the verdict of a WorkError.
-
-    "stranger": the Dask worker at `worker` has another program, and did nothing.
-    """
-
-    verdict: str
-    payload: bytes = b""
-    detail: str = ""
-    worker: str = ""
-
-
-@functools.cache
-def _pool(threads: int, tuning: WorkerTuning) -> ProcessExecutor:
-    """Return the worker processes of this machine, which start with the first job.
-
-    They live as long as the Dask worker, and are as many as its threads.
-    """
-    return ProcessExecutor(threads, tuning)
-
-
-_OPENING = threading.Lock()  # jobs come in several threads
-
-
-def run_isolated(order: bytes) -> bytes:
-    """Run a RemoteJob and return a RemoteResult, both as msgpack."""
-    return msgspec.msgpack.encode(
-        _outcome(msgspec.msgpack.decode(order, type=RemoteJob))
-    )
-
-
-def _outcome(order: RemoteJob) -> RemoteResult:
-    worker = get_worker()
-    other = version_differences(order.program, program_versions())
-    if other is not None:
-        return RemoteResult("stranger", detail=other, worker=worker.address)
-    with _OPENING:
-        pool = _pool(worker.state.nthreads, order.tuning)
-    try:
-        answer = pool.submit(resolve_name(order.function), order.payload).result()
-    except WorkError as error:
-        return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
-    except (ImportError, AttributeError) as error:  # no such function
-        return RemoteResult("failed", detail=describe(error), worker=worker.address)
-    return RemoteResult("ok", answer, worker=worker.address)
-
-
 log = logging.getLogger(__name__)
-
 _COUNTING_SECONDS = 5.0  # between two counts of workers
 _CLOSING_SECONDS = 2.0
 _BREATH_SECONDS = 0.1  # before a job is submitted again after the scheduler ended
-_MESSAGE_BYTES = 4096  # of a reply besides its payload
 
 
 class DaskExecutor(Availability):
@@ -106,7 +48,7 @@ class DaskExecutor(Availability):
         self.available_again = f"the Dask scheduler at {address} has workers again"
         self._tuning = tuning
         self._program = program_versions()
-        self._threads = 1
+        self.threads_of = 1
         # Addresses of workers with other programs → what differs
         self._unfit: dict[str, str] = {}
         self._client: Client | None = None
@@ -127,7 +69,7 @@ class DaskExecutor(Availability):
     @property
     def workers(self) -> int:
         """How many jobs run at the same time: the threads of all Dask workers at the last count."""
-        return self._threads
+        return self.threads_of
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Submit one job; wait while too many are under way. Raises WorkError if the executor is closed."""
@@ -173,7 +115,7 @@ class DaskExecutor(Availability):
 
     @property
     def _free_slots(self) -> int:
-        return (self._tuning.queued_jobs_per_worker + 1) * self._threads
+        return (self._tuning.queued_jobs_per_worker + 1) * self.threads_of
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -190,7 +132,7 @@ class DaskExecutor(Availability):
             else:
                 future.set_result(task.result())
 
-    # --- in the thread of the loop ------------------------------------------------------------------------
+    # The methods below run in the thread of the loop.
 
     async def _begin(self) -> None:
         self._connecting = asyncio.Lock()
@@ -219,14 +161,14 @@ class DaskExecutor(Availability):
 
     async def _check_workers(self, client: Client) -> None:
         """Whose program is another one: they get no jobs. Workers that come later are found out by a job."""
-        there = await asyncio.wait_for(
-            _threads(client), self._tuning.parse_deadline_seconds
+        workers_there = await asyncio.wait_for(
+            threads_of(client), self._tuning.parse_deadline_seconds
         )
-        workers = [at for at, _ in there]
-        found = await asyncio.gather(
+        workers = [at for at, _ in workers_there]
+        programs = await asyncio.gather(
             *(self._program_at(client, worker) for worker in workers)
         )
-        answers = dict(zip(workers, found, strict=True))
+        answers = dict(zip(workers, programs, strict=True))
         for worker, theirs in answers.items():
             if theirs is None:
                 continue  # it stands still: a job finds out
@@ -234,7 +176,7 @@ class DaskExecutor(Availability):
                 self._refuse(worker, f"aggregator is not there: {describe(theirs)}")
             elif (other := version_differences(self._program, theirs)) is not None:
                 self._refuse(worker, other)
-        self._threads = max(1, await self._fit_threads(client))
+        self.threads_of = max(1, await self._fit_threads(client))
         if answers and set(answers) <= set(self._unfit):
             raise NoWorkersError(self._nobody())
 
@@ -257,12 +199,12 @@ class DaskExecutor(Availability):
                 except NoWorkersError as error:
                     self.note(str(error))
                     continue
-                found = await asyncio.wait_for(
+                threads = await asyncio.wait_for(
                     self._fit_threads(client), self._tuning.parse_deadline_seconds
                 )
-                self.note(None if found else self._nobody())
+                self.note(None if threads else self._nobody())
                 with self._changed:
-                    self._threads = max(1, found)
+                    self.threads_of = max(1, threads)
                     self._changed.notify_all()
 
     def _nobody(self) -> str:
@@ -279,7 +221,7 @@ class DaskExecutor(Availability):
 
     async def _fit_threads(self, client: Client) -> int:
         return sum(
-            threads for at, threads in await _threads(client) if at not in self._unfit
+            threads for at, threads in await threads_of(client) if at not in self._unfit
         )
 
     async def _leave(self) -> None:
@@ -310,7 +252,9 @@ class DaskExecutor(Availability):
             client = await self._connected()
             fit = await self._fit(client)
             try:
-                made = await client.submit(run_isolated, order, pure=False, workers=fit)
+                reply = await client.submit(
+                    run_isolated, order, pure=False, workers=fit
+                )
             except CancelledError:  # the scheduler went away, and our jobs with it
                 await asyncio.sleep(_BREATH_SECONDS)
                 continue
@@ -325,7 +269,7 @@ class DaskExecutor(Availability):
                 raise NoWorkersError(
                     f"a Dask worker could not run a job: {describe(error)}"
                 ) from error
-            outcome = _read(made, self._tuning)
+            outcome = decoded_result(reply, self._tuning)
             if outcome.verdict == "stranger":
                 self._refuse(outcome.worker, outcome.detail)
             elif outcome.verdict == "ok":
@@ -337,9 +281,9 @@ class DaskExecutor(Availability):
         """The workers that may be asked; None for whichever."""
         if not self._unfit:
             return None
-        there = [at for at, _ in await _threads(client)]
-        fit = [at for at in there if at not in self._unfit]
-        if there and not fit:
+        addresses = [at for at, _ in await threads_of(client)]
+        fit = [at for at in addresses if at not in self._unfit]
+        if addresses and not fit:
             raise NoWorkersError(self._nobody())
         return fit or None
 
@@ -354,23 +298,7 @@ class DaskExecutor(Availability):
             self._unfit[worker] = words
 
 
-async def _threads(client: Client) -> list[tuple[str, int]]:
+async def threads_of(client: Client) -> list[tuple[str, int]]:
     """Address and number of threads of each worker."""
-    found: dict[str, int] = await client.nthreads()  # type: ignore[no-untyped-call]
-    return sorted(found.items())
-
-
-def _read(made: object, tuning: WorkerTuning) -> RemoteResult:
-    """Decode a reply and check it."""
-    if (
-        not isinstance(made, bytes)
-        or len(made) > tuning.result_cap_bytes + _MESSAGE_BYTES
-    ):
-        raise WorkError(
-            "died",
-            f"an answer that is too long, or none; at most {tuning.result_cap_bytes} bytes are allowed",
-        )
-    try:
-        return msgspec.msgpack.decode(made, type=RemoteResult)
-    except msgspec.DecodeError as error:
-        raise WorkError("died", "an invalid reply") from error
+    threads: dict[str, int] = await client.nthreads()  # type: ignore[no-untyped-call]
+    return sorted(threads.items())

@@ -5,24 +5,17 @@ A function is named in messages as "module:function".
 """
 
 import errno
-import hashlib
 import logging
-import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
 
-import aggregator
 from aggregator.model.errors import NoWorkersError, WorkError
 
 log = logging.getLogger(__name__)
-
 JobFunction = Callable[[bytes], bytes]
 Answer = TypeVar("Answer")
 
@@ -169,84 +162,3 @@ class InlineExecutor:
 
     def close(self) -> None:
         """Nothing is ever waiting."""
-
-
-# --- the versions that determine the result of a job -------------------------------------------------------
-
-# A worker on another machine must have the same versions, or the same page would have two texts.
-
-# The packages and modules that determine the result of a job (intake/jobs.py).
-_DECIDING = (
-    "extract",
-    "grouping/copies",
-    "grouping/fingerprint.py",
-    "grouping/pairs",
-    "sources/parse",
-    "sources/limits.py",
-    "text",
-    "model/core.py",
-    "config/tuning.py",
-    "config/tuning.yaml",
-    "intake/jobs.py",
-)
-# The libraries that determine an entry, a text, a language, a date or a signature.
-_LIBRARIES = (
-    "charset-normalizer",
-    "courlan",
-    "datasketch",
-    "feedparser",
-    "htmldate",
-    "justext",
-    "lxml",
-    "numpy",
-    "py3langid",
-    "PyStemmer",
-    "tld",
-    "trafilatura",
-)
-
-
-@cache
-def program_versions() -> dict[str, str]:
-    """Return each part and its version; `code` is a hash of the files of this program."""
-    parts = {
-        "aggregator": aggregator.__version__,
-        "code": hash_of_code(Path(aggregator.__file__).parent),
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-    }
-    return parts | {name: _version(name) for name in _LIBRARIES}
-
-
-def version_differences(
-    ours: Mapping[str, str], theirs: Mapping[str, str]
-) -> str | None:
-    """Return the differences to another program as text; None if there are none."""
-    found = [
-        f"{name} {theirs.get(name, 'missing')} (here {ours.get(name, 'missing')})"
-        for name in sorted({*ours, *theirs})
-        if ours.get(name) != theirs.get(name)
-    ]
-    return ", ".join(found) or None
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return "missing"
-
-
-def hash_of_code(package: Path) -> str:
-    """Return a hash of the files of `package` that determine the result of a job."""
-    digest = hashlib.blake2b(digest_size=6)
-    for name in _DECIDING:
-        top = package / name
-        for file in (
-            sorted(path for path in top.rglob("*") if path.is_file())
-            if top.is_dir()
-            else [top]
-        ):
-            if file.suffix != ".pyc":
-                digest.update(f"{file.relative_to(package).as_posix()}\n".encode())
-                digest.update(hashlib.blake2b(file.read_bytes()).digest())
-    return digest.hexdigest()

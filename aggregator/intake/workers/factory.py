@@ -36,7 +36,7 @@ def open_executor(
     refuse_missing_library(kind)
     from distributed.security import Security
 
-    from aggregator.intake.workers.dask import DaskExecutor  # 0.4 s of imports
+    from aggregator.intake.workers.dask import DaskExecutor
 
     certificates = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
     if scheme == "dask+tls" and certificates.get("ssl_context") is None:

@@ -5,23 +5,17 @@ lane is a thread with one worker process: it takes a job from the common queue, 
 result until the deadline. A worker that is late, too large or dead is killed and replaced.
 """
 
-import contextlib
 import math
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-import aggregator
 from aggregator.config.memory import own_bytes
 from aggregator.intake.workers.executor import (
     Availability,
@@ -29,34 +23,17 @@ from aggregator.intake.workers.executor import (
     WorkerTuning,
     name_of,
 )
-from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
+from aggregator.intake.workers.ipc import WorkerJob
+from aggregator.intake.workers.worker_process import WorkerProcess, cause_of_death
 from aggregator.model.counters import WORKERS_ENDED, Metrics
 from aggregator.model.errors import NoWorkersError, WorkError
-from aggregator.text.shared_model import DESCRIPTOR_VARIABLE, memory_file
+from aggregator.text.shared_model import memory_file
 
 # For loading the parsers: 0.3 s when idle, far more on a busy machine
 _START_DEADLINE_SECONDS = 60.0
-
 # Signals not caused by the job: a person, or the kernel without memory, killed the worker.
 _OUTSIDE_SIGNALS = frozenset(
     {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
-)
-# A worker parses untrusted data: it gets no passwords or tokens of the environment.
-_KEPT_ENVIRONMENT = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LD_LIBRARY_PATH",
-    "TMPDIR",
-    "PYTHONHASHSEED",
-)
-_ONE_THREAD = (
-    "OPENBLAS_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
 )
 # That jobs wait before another worker is started beside those that run: a start takes a second of CPU, in
 # which one worker reads what a hundred polls of a quiet hour bring (chosen).
@@ -195,7 +172,7 @@ class _Lane:
     """One thread and its worker."""
 
     def __init__(self, executor: ProcessExecutor, tuning: WorkerTuning) -> None:
-        self.worker: _Worker | None = None
+        self.worker: WorkerProcess | None = None
         self._executor = executor
         self._tuning = tuning
         self._stopped = False
@@ -255,7 +232,7 @@ class _Lane:
             return answer.payload
         raise WorkError("died", "its workers were killed repeatedly")
 
-    def _ready_worker(self) -> "_Worker":
+    def _ready_worker(self) -> "WorkerProcess":
         """Return the worker of the lane, starting it if necessary. Raises WorkError after the start deadline.
 
         A worker that is killed during its start has not seen the job.
@@ -268,7 +245,9 @@ class _Lane:
                 with self._lock:
                     if self._stopped:
                         raise WorkError("died", _STOPPED)
-                    self.worker = _Worker(self._tuning, self._executor.language_model)
+                    self.worker = WorkerProcess(
+                        self._tuning, self._executor.language_model
+                    )
             # No files, processes or memory left: not caused by the job
             except OSError as error:
                 self._executor.note(f"no worker can be started: {error.strerror}")
@@ -297,7 +276,7 @@ class _Lane:
             WORKERS_ENDED, "killed" if is_killed else "died"
         )
         if not is_killed:
-            raise WorkError("died", _cause_of_death(code))
+            raise WorkError("died", cause_of_death(code))
 
     def _discard(
         self, ended: str | None = None, *, patience_seconds: float = 0.0
@@ -311,85 +290,3 @@ class _Lane:
         with self._lock:
             worker, self.worker = self.worker, None
         return None if worker is None else worker.bury(patience_seconds)
-
-
-class _Worker:
-    """One process and the socket to it."""
-
-    def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
-        self.jobs = 0
-        arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
-        shared = [] if language_model is None else [language_model.fileno()]
-        with contextlib.ExitStack() as if_it_fails:
-            self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
-                # -P: the folder in which the program runs may hold strangers' files, which are no modules.
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "aggregator.intake.workers.worker_main",
-                    *arguments,
-                ],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_worker_environment()
-                | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
-                pass_fds=shared,
-                # Ctrl-C at the terminal goes to the daemon only
-                start_new_session=True,
-            )
-            if_it_fails.pop_all()
-        theirs.close()
-
-    def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
-        """Run one job. Raises TimeoutError, another OSError, or WorkError for an invalid reply."""
-        self.jobs += 1
-        deadline = time.monotonic() + tuning.parse_deadline_seconds
-        send(self._link, job, deadline)
-        return self.receive(tuning, deadline)
-
-    def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
-        """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
-        return receive(
-            self._link,
-            WorkerReply,
-            cap_bytes=tuning.result_cap_bytes,
-            deadline=deadline,
-        )
-
-    def kill(self) -> None:
-        """Kill the process and its children."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-
-    def bury(self, patience_seconds: float) -> int:
-        """Close the socket and return how the process ended; it is killed after `patience_seconds`."""
-        self._link.close()
-        try:
-            return self.process.wait(timeout=patience_seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return self.process.wait()
-
-
-def _cause_of_death(code: int | None) -> str:
-    if code is not None and code < 0:
-        with contextlib.suppress(ValueError):
-            return f"the worker was ended by {signal.Signals(-code).name}"
-    return f"the worker ended with code {code}"
-
-
-def _worker_environment() -> dict[str, str]:
-    environment = {
-        name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ
-    }
-    environment.update(dict.fromkeys(_ONE_THREAD, "1"))
-    above_package = str(Path(aggregator.__file__).resolve().parent.parent)
-    # A checkout that is not installed is found as well
-    environment["PYTHONPATH"] = above_package
-    return environment

@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from functools import lru_cache
 from typing import Literal
 
 import httpcore
@@ -23,8 +22,29 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, FrozenStruct, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.certificates import HostTrust, host_trusts, tls_of
 from aggregator.sources.fetch.chain_cookies import ChainCookies
+from aggregator.sources.fetch.connections.certificates import (
+    HostTrust,
+    host_trusts,
+    tls_of,
+)
+from aggregator.sources.fetch.connections.public_addresses import (
+    address_of,
+    is_permitted,
+    is_public,
+    networks_of,
+)
+from aggregator.sources.fetch.connections.request_budget import RequestBudget, Server
+from aggregator.sources.fetch.connections.ssrf_guard import Dial, Resolve, SsrfGuard
+from aggregator.sources.fetch.connections.transport import (
+    GuardedTransport,
+    fetch_error,
+    name_of,
+    parsed,
+    port_of,
+    proxy_of,
+    short,
+)
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
 from aggregator.sources.fetch.response import (
     FetchResult,
@@ -33,52 +53,30 @@ from aggregator.sources.fetch.response import (
     to_fetch_result,
     validator,
 )
-from aggregator.sources.fetch.ssrf_guard import (
-    Dial,
-    RequestBudget,
-    Resolve,
-    Server,
-    SsrfGuard,
-    address_of,
-    is_permitted,
-    is_public,
-    networks_of,
+from aggregator.sources.fetch.response_body import (
+    read_body,
+    redirect_of,
+    redirect_target,
 )
-from aggregator.sources.fetch.transport import (
-    GuardedTransport,
-    fetch_error,
-    meaning,
-    name_of,
-    parsed,
-    port_of,
-    proxy_of,
-    short,
+from aggregator.sources.fetch.server_keys import (
+    host_key,
+    key_of_address,
+    origin_of,
+    server_of,
 )
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.content_coding import decompress_body, is_whole
 
 MAX_REDIRECTS = 5
-_DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
 __all__ = ["Client", "ClientSettings", "FetchResult", "Kind", "user_agent"]
-
 Kind = Literal["feed", "page", "robots"]
-
 _ACCEPT: dict[Kind, str] = {
     "feed": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, "
     "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5",
     "page": "text/html, application/xhtml+xml, */*;q=0.5",
     "robots": "text/plain, */*;q=0.5",
 }
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_EVER = frozenset({301, 308})
-_NOT_MODIFIED = 304
 _ASKED_TO_WAIT = frozenset({429, 503})
-_ADVICE = {
-    401: "; give its source a login: `auth:`",
-    403: "; the server refuses this program or this network. What helps with many: a `User-Agent` among the "
-    "`headers:` of the source, `cookie:` (both also in the browser, on the page of the source), `fetch.proxy`, "
-    "or its public page as `page:`",
-}
 
 
 class ClientSettings(FrozenStruct):
@@ -160,10 +158,10 @@ class Client:
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 first = parsed(url)
-                own = (
+                login = (
                     None
                     if access is None
-                    else (_origin(parsed(access.address)), access.headers)
+                    else (origin_of(parsed(access.address)), access.headers)
                 )
                 ports = frozenset({port_of(first)} if accept == "feed" else ()) | {
                     source_port or 443
@@ -175,8 +173,8 @@ class Client:
                     private_servers=self._private_servers_for(first, linked_from),
                 )
                 headers = self._headers(accept, etag, last_modified)
-                found = self._follow(
-                    first, headers, budget, own, is_page=accept != "feed"
+                result = self._follow(
+                    first, headers, budget, login, is_page=accept != "feed"
                 )
             # Libraries may raise anything because of a server's data
             except Exception as error:
@@ -185,9 +183,9 @@ class Client:
                 if failed is error:
                     raise
                 raise failed from error
-        self._metrics_registry.count(FETCHES, accept, str(found.status))
-        self._metrics_registry.count(FETCHED_BYTES, accept, by=len(found.body))
-        return found
+        self._metrics_registry.count(FETCHES, accept, str(result.status))
+        self._metrics_registry.count(FETCHED_BYTES, accept, by=len(result.body))
+        return result
 
     @contextmanager
     def connection(
@@ -201,11 +199,11 @@ class Client:
         """
         seconds = self.tuning.fetch_deadline_seconds
         budget = RequestBudget.to_server(seconds, most_bytes, (host, port), self._clock)
-        found = address_of(host)
+        ip_address = address_of(host)
         with (
             self.rate_limiter.turn(
-                _key_of(address),
-                is_private_host=found is not None and not is_public(found),
+                key_of_address(address),
+                is_private_host=ip_address is not None and not is_public(ip_address),
             ),
             self._direct.budget(budget),
         ):
@@ -224,7 +222,7 @@ class Client:
 
     def host_of(self, url: str) -> str:
         """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
-        return _key_of(url)
+        return key_of_address(url)
 
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""
@@ -238,7 +236,7 @@ class Client:
         first: httpx.URL,
         headers: dict[str, str],
         budget: RequestBudget,
-        own: tuple[tuple[str, str, int], Mapping[str, str]] | None,
+        login: tuple[tuple[str, str, int], Mapping[str, str]] | None,
         *,
         is_page: bool,
     ) -> FetchResult:
@@ -246,10 +244,10 @@ class Client:
         permanent: str | None = None
         cookies, is_unchecked = ChainCookies(), False
         for _ in range(MAX_REDIRECTS + 1):
-            is_same_host = before is not None and _host_key(url) == _host_key(before)
+            is_same_host = before is not None and host_key(url) == host_key(before)
             sent = httpx.Headers(headers)
-            if own is not None and _origin(url) == own[0]:
-                sent.update(own[1])
+            if login is not None and origin_of(url) == login[0]:
+                sent.update(login[1])
             configured = sent.pop("Cookie", "")
             if cookie := cookies.header(url, configured):
                 sent["Cookie"] = cookie
@@ -264,9 +262,11 @@ class Client:
                 is_unchecked = is_unchecked or (
                     url.scheme == "https" and self.is_unchecked(name_of(url))
                 )
-                location, body = _location(response), b""
+                location, body = redirect_of(response), b""
                 if not location:
-                    body = self._read(response, headers, budget)
+                    body = read_body(
+                        response, headers, budget, self._retry_after(response)
+                    )
                     location = refresh_address(body)
                 if not location:
                     return replace(
@@ -276,7 +276,7 @@ class Client:
                         permanent_url=permanent if is_for_ever else None,
                         is_unchecked=is_unchecked,
                     )
-                target = self._redirect_target(url, location)
+                target = redirect_target(url, location)
             if not self._guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
@@ -301,7 +301,7 @@ class Client:
         began = time.monotonic()
         is_private = self._is_private(url)
         with self.rate_limiter.turn(
-            _host_key(url), is_private_host=is_private, at_once=at_once, is_page=is_page
+            host_key(url), is_private_host=is_private, at_once=at_once, is_page=is_page
         ):
             budget.exclude_wait(time.monotonic() - began)
             with self._guard.budget(budget):
@@ -311,7 +311,7 @@ class Client:
         self, url: httpx.URL, response: httpx.Response, *, is_page: bool
     ) -> None:
         """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
-        key, status = _host_key(url), response.status_code
+        key, status = host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
             self.rate_limiter.answered(key, is_page=is_page)
         elif not (self._guard.is_private(name_of(url)) or self._is_private(url)):
@@ -321,6 +321,9 @@ class Client:
             )
 
     def _retry_after(self, response: httpx.Response) -> float | None:
+        """Return the seconds to wait, if the response asks for that."""
+        if response.status_code not in _ASKED_TO_WAIT:
+            return None
         return parse_retry_after(
             response.headers.get("retry-after"), self._now(), self.tuning
         )
@@ -333,67 +336,20 @@ class Client:
         `linked_from`: the URL of the source that links there; None: a user entered the URL.
         """
         if linked_from is None:
-            return frozenset({_server(url)})
+            return frozenset({server_of(url)})
         with suppress(FetchError):
             source = parsed(linked_from)
-            if self._is_private(source) or self._guard.is_private(*_server(source)):
-                return frozenset({_server(source)})
+            if self._is_private(source) or self._guard.is_private(*server_of(source)):
+                return frozenset({server_of(source)})
         return frozenset()
 
     def _answer(
         self, url: httpx.URL, headers: httpx.Headers
     ) -> "closing[httpx.Response]":
-        self._guard.check(*_server(url))
+        self._guard.check(*server_of(url))
         return closing(
             self._transport.handle_request(httpx.Request("GET", url, headers=headers))
         )
-
-    def _redirect_target(self, url: httpx.URL, location: str) -> httpx.URL:
-        try:
-            target = parsed(str(url.join(location)))
-        except FetchError as error:
-            raise FetchError("redirect", error.detail) from error
-        except Exception as error:
-            raise FetchError(
-                "redirect", f"to an invalid address: {short(location)}"
-            ) from error
-        return target.copy_with(fragment=None)
-
-    def _read(
-        self, response: httpx.Response, sent: dict[str, str], budget: RequestBudget
-    ) -> bytes:
-        """Return the body; b"" if it is not modified. Raise FetchError for a refusal."""
-        status = response.status_code
-        if status == _NOT_MODIFIED and (
-            "If-None-Match" in sent or "If-Modified-Since" in sent
-        ):
-            return b""
-        # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
-        is_redirect = status in _REDIRECTS
-        if not response.is_success and not is_redirect:
-            wait = self._retry_after(response) if status in _ASKED_TO_WAIT else None
-            words = meaning(status) + _ADVICE.get(status, "")
-            raise FetchError(
-                f"http {status}", words, status=status, retry_after_seconds=wait
-            )
-        received, broken = bytearray(), None
-        try:
-            for part in response.iter_raw():
-                budget.left()  # raises at the deadline
-                received += part
-        except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
-            # The connection ended early, or the length or the chunks are wrong
-            broken = error
-        encoding = response.headers.get("content-encoding", "")
-        try:
-            body = decompress_body(bytes(received), encoding, _DECODED_CAP_BYTES)
-        except FetchError as error:
-            raise (error if broken is None else broken) from error
-        if broken is not None and not is_whole(body):
-            raise broken
-        if is_redirect and not body:
-            raise FetchError("redirect", f"status {status} without a Location header")
-        return body
 
     def _headers(
         self, accept: Kind, etag: str | None, last_modified: str | None
@@ -427,39 +383,6 @@ def user_agent(contact: str) -> str:
     return (
         f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
     )
-
-
-def _server(url: httpx.URL) -> Server:
-    return name_of(url), port_of(url)
-
-
-def _location(response: httpx.Response) -> str:
-    """Return where a response redirects to; "" if it does not."""
-    locations = (
-        response.headers.get_list("Location")
-        if response.status_code in _REDIRECTS
-        else []
-    )
-    return locations[0].strip() if locations else ""
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, port_of(url)
-
-
-def _host_key(url: httpx.URL) -> str:
-    """Return the rate limiter's key of a host; on the operator's own machines each port is a server."""
-    address = address_of(url.host)
-    is_own = url.host == "localhost" or (address is not None and not is_public(address))
-    return f"{url.host}:{port_of(url)}" if is_own else url.host
-
-
-@lru_cache(maxsize=20_000)
-def _key_of(url: str) -> str:
-    try:
-        return _host_key(httpx.URL(url.strip()))
-    except (httpx.InvalidURL, UnicodeError, ValueError):
-        return ""
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:

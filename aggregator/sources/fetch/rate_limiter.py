@@ -24,7 +24,6 @@ _HOST_HOLD_FEEDS = 2
 _HOST_GAP_FACTOR_MAX = 32.0
 # Consecutive responses without a 429 that halve it again (chosen)
 _HOST_RECOVERY_RESPONSES = 20
-
 _DIGITS = re.compile(r"[0-9]+\Z")
 HOSTS_KEPT = 10_000
 _LARGEST_REQUESTED_GAP_SECONDS = 30.0
@@ -107,11 +106,12 @@ class RateLimiter:
                 state.waiting -= 1
             state.running += 1
             start = max(self._clock(), state.next_start if at_once else 0.0)
-            for one in self._limits(host, state, is_page):
+            for limit in self._limits(host, state, is_page):
                 gap = max(
-                    self._tuning.host_gap_seconds * one.gap_factor, one.requested_gap
+                    self._tuning.host_gap_seconds * limit.gap_factor,
+                    limit.requested_gap,
                 )
-                one.next_start = start + (0.0 if is_private_host else gap)
+                limit.next_start = start + (0.0 if is_private_host else gap)
             self._changed.notify_all()
         try:
             yield
@@ -128,8 +128,8 @@ class RateLimiter:
                 0, state.running + 1 - self._tuning.host_concurrency
             )
             start = max(
-                max(one.next_start, one.backoff_until)
-                for one in self._limits(host, state, is_page)
+                max(limit.next_start, limit.backoff_until)
+                for limit in self._limits(host, state, is_page)
             )
             return (
                 max(0.0, start - self._clock()) + ahead * self._tuning.host_gap_seconds
@@ -226,8 +226,8 @@ class RateLimiter:
                 raise FetchError("stopped", "the program is stopping")
             now = self._clock()
             limits = self._limits(host, state, is_page)
-            left = max(one.backoff_until for one in limits) - now
-            start = max(one.next_start for one in limits)
+            left = max(limit.backoff_until for limit in limits) - now
+            start = max(limit.next_start for limit in limits)
             if left > 0:
                 words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
                 raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)

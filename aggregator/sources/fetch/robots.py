@@ -15,14 +15,13 @@ from protego import Protego
 
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
+from aggregator.sources.fetch.connections.transport import parsed
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
-from aggregator.sources.fetch.transport import parsed
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
 # While robots.txt cannot be read, everything is disallowed for so long
 _RETRY_SECONDS = 600.0
 _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
-
 AGENT = "aggregator"  # this program's product token in robots.txt
 # 429 is a 4xx that means "later" and not "no rules".
 _NOT_NOW = frozenset({429})

@@ -25,13 +25,13 @@ from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import NAME_CHARS
-from aggregator.sources.parse.entry_builder import (
+from aggregator.sources.parse.feeds.entry_builder import (
     absolute_url,
     html_of_text,
     plain_title,
     short_key,
 )
-from aggregator.sources.parse.streams import Stream
+from aggregator.sources.parse.streams.file_stream import Stream
 
 _MAX_LINES = 200_000  # 10 MiB in base64 are 140,000
 _MAX_PARTS = 50  # each level of nesting is compared with each line
@@ -145,10 +145,10 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
     message = _parsed(data)
     texts = {kind: _text(message, kind) for kind in ("html", "plain")}
-    own = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(
+    body = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(
         without_signature(texts["plain"])
     )
-    markup = without_footer(own)
+    markup = without_footer(body)
     if not markup:
         raise ReadError(
             "this message has no text: only attachments, or it is encrypted"
@@ -283,10 +283,12 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
     )
     server, *clauses = results.lower().split(";")
     hosts = (_BY.search(received) for received in _headers(message, "Received"))
-    own = next((site for host in hosts if host and (site := _site_of(host[1]))), None)
+    own_site = next(
+        (site for host in hosts if host and (site := _site_of(host[1]))), None
+    )
     if (
-        own is None
-        or own != _site_of(server.strip().partition(" ")[0])
+        own_site is None
+        or own_site != _site_of(server.strip().partition(" ")[0])
         or _MASKED.search(results)
     ):
         return set()
@@ -351,13 +353,13 @@ def _public(link: str) -> str | None:
         return None
     words = _WORDS_AND_NUMBERS.findall(parts.path)
     has_key = any(
-        len(one) >= _KEY_CHARS and not one.isalpha() and not one.isdecimal()
-        for one in words
+        len(word) >= _KEY_CHARS and not word.isalpha() and not word.isdecimal()
+        for word in words
     )
     if (
         has_key
         or "@" in unquote(parts.path)
-        or not all(one.startswith(_HARMLESS) for one in names)
+        or not all(word.startswith(_HARMLESS) for word in names)
     ):
         return None
     return absolute_url(parts._replace(query="", fragment="").geturl(), None)

@@ -108,7 +108,7 @@ class Source(FrozenStruct):
 _COLUMNS = [source.c[name] for name in Source.__struct_fields__]
 _SOURCES = select(*_COLUMNS)
 IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
-# That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).
+# That the times of polls which brought nothing need not be in rows (intake/polling/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
 _CHOSEN = (
     "kind",

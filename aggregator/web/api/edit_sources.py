@@ -12,8 +12,9 @@ from anyio import CapacityLimiter
 from fastapi import Request, Response
 from msgspec import UNSET, Meta, UnsetType
 
-from aggregator.intake import manage_sources
-from aggregator.intake.manage_sources import OpmlImportResult, SourceOptions
+from aggregator.intake.manage import adding, changing, feed_lists
+from aggregator.intake.manage.adding import SourceOptions
+from aggregator.intake.manage.feed_lists import OpmlImportResult
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.store.intake.sources import Source, source_with_id
@@ -90,12 +91,12 @@ async def add_source(request: Request, site: OfSite) -> Response:
     def work(body: bytes) -> Response:
         asked = json_body(request, body, AddSourceRequest, "a source")
         options = SourceOptions(
-            name=manage_sources.given(asked.name),
-            folder=manage_sources.given(asked.folder),
-            interval_seconds=manage_sources.interval_of(asked.interval or ""),
+            name=adding.given(asked.name),
+            folder=adding.given(asked.folder),
+            interval_seconds=adding.interval_of(asked.interval or ""),
         )
         config, database, reader = site.source_services
-        added = manage_sources.add(config, database, asked.url, options, reader)
+        added = adding.add(config, database, asked.url, options, reader)
         return _shown(request, site, added.source.id, 201)
 
     return await _done(request, site, work, limiter=site.searching)
@@ -139,7 +140,7 @@ async def remove_source(request: Request, site: OfSite, id: IdInPath) -> Respons
 
     def work(_body: bytes) -> Response:
         config, database, _ = site.source_services
-        manage_sources.remove(config, database, found_source(site, id))
+        changing.remove(config, database, found_source(site, id))
         return Response(status_code=204)
 
     return await _done(request, site, work)
@@ -167,7 +168,7 @@ async def import_opml(request: Request, site: OfSite) -> Response:
     def work(body: bytes) -> Response:
         config, database, _ = site.source_services
         return JsonResponse(
-            manage_sources.import_feeds(config, database, body, "the document")
+            feed_lists.import_feeds(config, database, body, "the document")
         )
 
     return await _done(request, site, work, MAX_OPML_BYTES)
@@ -188,7 +189,7 @@ def export_opml(request: Request, site: OfSite) -> Response:
     config, database, _ = site.source_services
     kept = {"Content-Disposition": 'attachment; filename="sources.opml"'}
     return Response(
-        manage_sources.export_opml(config, database), media_type=OPML, headers=kept
+        feed_lists.export_opml(config, database), media_type=OPML, headers=kept
     )
 
 
@@ -218,21 +219,21 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     config, database, _ = site.source_services
     chosen: dict[str, str | int | None] = {}
     if asked.name is not UNSET:
-        chosen["name"] = manage_sources.given(asked.name or "")
+        chosen["name"] = adding.given(asked.name or "")
     if asked.folder is not UNSET:
-        chosen["folder"] = manage_sources.given(asked.folder or "")
+        chosen["folder"] = adding.given(asked.folder or "")
     if asked.interval is not UNSET:
-        seconds = manage_sources.interval_of(asked.interval)
+        seconds = adding.interval_of(asked.interval)
         chosen["has_own_interval"] = seconds is not None
         if seconds is None:
             seconds = config.fetch.interval
         chosen["interval_seconds"] = seconds
     if chosen:
-        manage_sources.change(config, database, source, **chosen)
+        changing.change(config, database, source, **chosen)
     if asked.paused is True:
-        manage_sources.pause(config, database, source)
+        changing.pause(config, database, source)
     elif asked.paused is False:
-        manage_sources.resume(database, source)
+        changing.resume(database, source)
 
 
 async def _done(

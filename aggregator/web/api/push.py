@@ -10,7 +10,7 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from aggregator.model.errors import FetchError
-from aggregator.sources.parse.content_coding import decompress_body
+from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.web.api.openapi import answer, api_router, described
 from aggregator.web.api.push_endpoint import PushEndpoint, PushResult
 from aggregator.web.api.pushed_records import EXAMPLE, RECORD_SCHEMA

@@ -10,9 +10,13 @@ from msgspec.structs import replace
 from aggregator.extract.urls import registrable_domain
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
-from aggregator.sources.parse.feed import is_json_feed
-from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record
-from aggregator.sources.parse.records import entry_of_record
+from aggregator.sources.parse.feeds.json_feed import is_json_feed
+from aggregator.sources.parse.records.jsonl import (
+    as_record,
+    decoded_json,
+    decoded_record,
+)
+from aggregator.sources.parse.records.record_entry import entry_of_record
 from aggregator.web.api.openapi import named
 from aggregator.web.responses import RefusedError
 

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.intake import manage_sources
-from aggregator.intake.manage_sources import SourceOptions
+from aggregator.intake.manage import adding, changing, feed_lists, feed_search
+from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import UsageError
 from aggregator.store.intake.sources import Source
 from aggregator.web.api.edit_sources import (
@@ -94,7 +94,7 @@ class SourceForms:
         """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
         config, _, reader = self._site.source_services
         access = _access_fields(fields)
-        feed = manage_sources.find(config, fields.get("url", ""), reader, access)
+        feed = feed_search.find(config, fields.get("url", ""), reader, access)
         page = self._pages.page(
             request,
             "source_preview.html",
@@ -113,11 +113,11 @@ class SourceForms:
     def add(self, request: Request, fields: Fields) -> Response:
         """Add a feed. Raises UsageError, ReadError."""
         options = SourceOptions(
-            name=manage_sources.given(fields.get("name", "")[:200]),
-            folder=manage_sources.given(fields.get("folder", "")[:200]),
+            name=adding.given(fields.get("name", "")[:200]),
+            folder=adding.given(fields.get("folder", "")[:200]),
         )
         config, database, reader = self._site.source_services
-        added = manage_sources.add(
+        added = adding.add(
             config,
             database,
             fields.get("url", ""),
@@ -132,7 +132,7 @@ class SourceForms:
         """Add the feeds of an OPML file. Raises UsageError, ReadError."""
         config, database, _ = self._site.source_services
         data = fields.get("file", "").encode("latin-1")
-        result = manage_sources.import_feeds(
+        result = feed_lists.import_feeds(
             config, database, data, "the file", allow_private="allow_private" in fields
         )
         log_change(request, "save")
@@ -148,7 +148,7 @@ class SourceForms:
         source = found_source(self._site, request.path_params["id"])
         act = fields.get("act", "")
         if act == "remove":
-            manage_sources.remove(config, database, source)
+            changing.remove(config, database, source)
             log_change(request, act)
             return _to_sources(removed=1)
         if act in _ACCESS_ACTS:
@@ -173,10 +173,10 @@ class SourceForms:
     def _change_access(self, source: Source, act: str, fields: Fields) -> None:
         config, database, _ = self._site.source_services
         if act == "forget headers":
-            manage_sources.forget_headers(config, database, source)
+            changing.forget_headers(config, database, source)
         else:
             headers = {name: fields.get(name, "") for name in _HEADER_FIELDS}
-            manage_sources.change_access(config, database, source, headers)
+            changing.change_access(config, database, source, headers)
 
 
 def _access_fields(fields: Fields) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from msgspec import UNSET
 
-from aggregator.intake import manage_sources
-from aggregator.intake.manage_sources import SourceOptions
+from aggregator.intake.manage import adding, changing
+from aggregator.intake.manage.adding import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.web.api.edit_sources import (
     ChangeSourceRequest,
@@ -39,7 +39,7 @@ def quick_add(session: Session, fields: Fields) -> Json:
 def edit_subscription(session: Session, fields: Fields) -> str:
     """Add, remove or rename a source, or move it to a folder. Raises UsageError, RefusedError (404)."""
     act, stream = single(fields, "ac"), single(fields, "s")
-    title = manage_sources.given(single(fields, "t")[:_MOST_NAME_CHARS])
+    title = adding.given(single(fields, "t")[:_MOST_NAME_CHARS])
     into, out_of = _folder(single(fields, "a")), _folder(single(fields, "r"))
     if act == "subscribe":
         _add(session, stream, SourceOptions(name=title, folder=into))
@@ -47,7 +47,7 @@ def edit_subscription(session: Session, fields: Fields) -> str:
     source = found_source(session.site, stream.removeprefix(FEED))
     if act == "unsubscribe":
         config, database, _ = session.site.source_services
-        manage_sources.remove(config, database, source)
+        changing.remove(config, database, source)
     elif act == "edit":
         asked = ChangeSourceRequest(name=title or UNSET, folder=into or UNSET)
         if into is None and out_of is not None and out_of == source.folder:
@@ -66,7 +66,7 @@ def _add(session: Session, typed: str, options: SourceOptions) -> str:
     config, database, reader = session.site.source_services
     address = typed.removeprefix(FEED)
     try:
-        added = manage_sources.add(config, database, address, options, reader)
+        added = adding.add(config, database, address, options, reader)
     except (ReadError, FetchError) as error:
         raise UsageError(str(error)) from error
     log_change(session.request, "add")
@@ -78,4 +78,4 @@ def _folder(label: str) -> str | None:
     name = of_any_user(label)
     if name and not name.startswith(LABEL):
         raise UsageError(f"`a` and `r` are labels, such as {LABEL}News")
-    return manage_sources.given(name.removeprefix(LABEL)[:_MOST_NAME_CHARS])
+    return adding.given(name.removeprefix(LABEL)[:_MOST_NAME_CHARS])

@@ -19,7 +19,7 @@ from ipaddress import IPv6Network
 import msgspec
 
 from aggregator.model.core import FrozenStruct
-from aggregator.sources.fetch import ssrf_guard
+from aggregator.sources.fetch.connections import public_addresses
 
 _MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole
 _STATUS = re.compile(r"\berror\s?=\s?([1-5][0-9]{2})\b")  # in Apprise's warnings
@@ -65,7 +65,7 @@ class _Problems(logging.Handler):
 class _Guard:
     """An audit hook that refuses connections to private addresses, and other processes."""
 
-    def __init__(self, exceptions: Iterable[ssrf_guard.Network]) -> None:
+    def __init__(self, exceptions: Iterable[public_addresses.Network]) -> None:
         self._exceptions = tuple(exceptions)
         self.refused = ""
 
@@ -80,9 +80,9 @@ class _Guard:
                 if isinstance(place, tuple)
                 else "a socket of this machine"
             )
-            address = ssrf_guard.address_of(host)
+            address = public_addresses.address_of(host)
             nat64 = _nat64() if ":" in host and address is not None else ()
-            if address is None or not ssrf_guard.is_permitted(
+            if address is None or not public_addresses.is_permitted(
                 address, self._exceptions, nat64
             ):
                 self._refuse(host)
@@ -94,11 +94,13 @@ class _Guard:
 
 def _nat64() -> tuple[IPv6Network, ...]:
     try:
-        rows = socket.getaddrinfo(ssrf_guard.NAT64_NAME, 80, type=socket.SOCK_STREAM)
+        rows = socket.getaddrinfo(
+            public_addresses.NAT64_NAME, 80, type=socket.SOCK_STREAM
+        )
     except OSError:
         return ()
-    addresses = [ssrf_guard.address_of(str(row[4][0])) for row in rows]
-    return ssrf_guard.nat64_prefixes(a for a in addresses if a is not None)
+    addresses = [public_addresses.address_of(str(row[4][0])) for row in rows]
+    return public_addresses.nat64_prefixes(a for a in addresses if a is not None)
 
 
 def send(job: NotificationJob) -> NotificationReply:
@@ -114,7 +116,7 @@ def send(job: NotificationJob) -> NotificationReply:
     logger = logging.getLogger("apprise")
     logger.addHandler(problems)
     logger.propagate = False
-    guard = _Guard(ssrf_guard.networks_of(job.allow_private))
+    guard = _Guard(public_addresses.networks_of(job.allow_private))
     target = apprise.Apprise.instantiate(job.url, suppress_exceptions=True)
     if target is None:
         return NotificationReply(ok=False, problem="Apprise does not know this address")

@@ -18,7 +18,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
 from aggregator.model.core import Clock, FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.posting import MailPoster, PostResult, WebhookPoster
+from aggregator.sources.fetch.mails.mail_posting import MailPoster
+from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.limits import net_tuning
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_list import DigestSpan

@@ -14,7 +14,7 @@ from aggregator.admin.evaluate import evaluate
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
-from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.sources.parse.records.jsonl import LabelledRecord
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")
 ORDERS = ("first", "last", "shuffled 1", "shuffled 2")

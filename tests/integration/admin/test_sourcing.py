@@ -9,21 +9,19 @@ import pytest
 
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
-from aggregator.intake.manage_sources import (
-    DISCOVERY_TRIES,
-    AddedSource,
+from aggregator.intake.manage.adding import AddedSource, SourceOptions, add
+from aggregator.intake.manage.configured_sources import follow_config
+from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_lists import (
     OpmlImportResult,
-    SourceOptions,
-    add,
-    check,
     export_opml,
-    follow_config,
     import_opml,
 )
+from aggregator.intake.manage.feed_search import DISCOVERY_TRIES
 from aggregator.model.core import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.parse.opml import read_opml
+from aggregator.sources.parse.feeds.opml import read_opml
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import (
     Source,
@@ -172,7 +170,7 @@ def test_the_feed_of_a_site(
     added = desk.add(path)
     assert (
         added.source.address.removeprefix(desk.server.url("")),
-        added.found.origin,
+        added.resolved.origin,
     ) == (feed_path, origin)
     assert [one.address for one in desk.stored()] == [added.source.address]
 
@@ -191,7 +189,7 @@ def test_what_a_page_names_does_not_lead_to_other_ports(desk: Desk) -> None:
         with pytest.raises(AggregatorError):
             desk.add("/")
         assert other.requests == []
-        assert desk.add(other.url("/rss")).found.origin == "typed"
+        assert desk.add(other.url("/rss")).resolved.origin == "typed"
 
 
 def test_a_host_without_a_scheme_is_enough(desk: Desk) -> None:

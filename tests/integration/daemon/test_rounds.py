@@ -16,8 +16,9 @@ from sqlalchemy import event, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.intake.poll import Poller, PollServices
-from aggregator.intake.quiet_polls import QuietPolls
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import AggregatorError
 from aggregator.sources.fetch.client import MAX_REDIRECTS, Client, ClientSettings

@@ -22,8 +22,10 @@ from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse import streams
-from aggregator.sources.parse.files import InputEntry, list_pages, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.files.page_list import list_pages
+from aggregator.sources.parse.streams import remote_files
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import REASON
@@ -165,7 +167,7 @@ def test_pages_of_an_archive_that_is_away_wait_in_quarantine(
 def test_an_archive_whose_server_hangs_is_asked_for_one_page(
     rig: Rig, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "_PATIENCE", dt.timedelta(seconds=0.5))
+    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.5))
     monkeypatch.setattr(prepare, "_SLOW_READ_SECONDS", 0.1)
     rig.pipeline = Pipeline(rig.database, Late(), rig.all_tuning, rig.clock)
     with LoopbackServer({"/pages.warc.gz": Ranged(archive.read_bytes())}) as server:

@@ -33,12 +33,8 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
-    ArchiveSpan,
-    InputEntry,
-    PageList,
-    open_source,
-)
+from aggregator.sources.parse.files.input_items import ArchiveSpan, InputEntry, PageList
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from tests.support import fault_jobs

@@ -12,8 +12,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Enclosure, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.entry_builder import FeedContext
-from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.feed import read_feed
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.poll import PollResult
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.core import StoryView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
@@ -299,7 +299,7 @@ NEVER_THE_SAME: dict[str, Callable[[Paper], Callable[[Report], str | None]]] = {
 def test_guids_and_addresses_that_are_new_at_every_poll_are_not_believed(
     everywhere: Office, caplog: pytest.LogCaptureFixture, urls: str, *, long: bool
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.intake.poll")
+    caplog.set_level(logging.INFO, "aggregator.intake")
     paper = Paper(reports(long=long, dated=urls == "new addresses"))
     paper.guid, paper.url = fresh(paper), NEVER_THE_SAME[urls](paper)
     source = everywhere.source()
@@ -343,7 +343,7 @@ def test_a_feed_whose_guids_are_not_believed_still_tells_edits_and_news(
 def test_a_new_system_is_logged_and_links_follow(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.intake.poll")
+    caplog.set_level(logging.INFO, "aggregator.intake")
     paper, source = Paper(reports()), office.source()
     office.poll(paper, source)
     paper.guid, paper.url = (
@@ -551,7 +551,7 @@ def test_episodes_with_one_description_stay_apart(office: Office) -> None:
 def test_entries_that_share_one_address_are_identified_by_their_guids(
     everywhere: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.intake.poll")
+    caplog.set_level(logging.INFO, "aggregator.intake")
     for path, address in (
         ("/a", "http://gazette.example/"),
         ("/b", "http://gazette.example/all?x=1"),
@@ -785,7 +785,7 @@ def test_a_thousand_rewritten_entries_keep_their_stories(everywhere: Office) -> 
 def test_an_archive_under_new_keys_is_matched_before_it_is_a_flood(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "aggregator.intake.poll")
+    caplog.set_level(logging.INFO, "aggregator.intake")
     reported = [
         Report(
             n,

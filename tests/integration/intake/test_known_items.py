@@ -21,7 +21,8 @@ from sqlalchemy import delete, select
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.intake import command_handlers
-from aggregator.intake.poll import Poller, PollResult
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import ParsedFeed

@@ -14,7 +14,7 @@ from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.place_entry import PlacementResult
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry, Evidence
 from aggregator.sources.fetch.client import Client

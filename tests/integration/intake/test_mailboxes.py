@@ -15,8 +15,12 @@ from aggregator.config.source_access import source_extras
 from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.manage_sources import check, configured_sources, export_opml
-from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.manage.configured_sources import configured_sources
+from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_lists import export_opml
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import Executor, InlineExecutor, JobFunction
 from aggregator.model.errors import ConfigError, WorkError
 from aggregator.sources.fetch.client import client_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.poll import PollResult
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.errors import FetchError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages

@@ -11,7 +11,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import Client, ClientSettings

@@ -15,7 +15,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.read.reader import StoryReader

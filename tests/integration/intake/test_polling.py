@@ -108,7 +108,7 @@ def test_an_answer_waits_for_a_database_that_is_busy(
     what: str,
 ) -> None:
     """Longer than a transaction waits: it is stored then, and neither lost nor asked for again."""
-    caplog.set_level("INFO", "aggregator.intake.poll")
+    caplog.set_level("INFO", "aggregator.intake")
     rules = msgspec.structs.replace(database.tuning, lock_seconds=0.2)
     impatient = Database(database.url, rules)
     wants = "always" if what == "a page" else "never"

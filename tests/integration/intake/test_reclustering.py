@@ -14,14 +14,15 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import of_source
+from aggregator.intake.polling.feed_entries import of_source
 from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake.sources import add as add_source
 from aggregator.store.maintenance import replay, retention

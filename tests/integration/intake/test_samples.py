@@ -14,7 +14,8 @@ from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import InputEntry, open_source
+from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import known_folder

@@ -14,15 +14,14 @@ from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.manage_sources import (
-    SourceOptions,
-    add,
-    check,
-    configured_sources,
-    find,
-    import_feeds,
-)
-from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.manage.adding import SourceOptions, add
+from aggregator.intake.manage.configured_sources import configured_sources
+from aggregator.intake.manage.feed_check import check
+from aggregator.intake.manage.feed_lists import import_feeds
+from aggregator.intake.manage.feed_search import find
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import utc_now
 from aggregator.model.errors import ConfigError, ConflictError, ReadError, UsageError

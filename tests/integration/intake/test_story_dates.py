@@ -13,7 +13,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
-from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.integration.admin.test_seeds_among_all import seeds

@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from aggregator.config.publish_settings import ServerConfig
 from aggregator.config.settings import Config
-from aggregator.intake.manage_sources import SourceOptions, add, import_opml
+from aggregator.intake.manage.adding import SourceOptions, add
+from aggregator.intake.manage.feed_lists import import_opml
 from aggregator.model.errors import UsageError
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database

@@ -3,8 +3,8 @@
 import datetime as dt
 from pathlib import Path
 
-from aggregator.sources.fetch.certificates import UNCHECKED, HostTrust
 from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.connections.certificates import UNCHECKED, HostTrust
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.read.statistics import listed

@@ -17,11 +17,13 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds import folder_kind
 from aggregator.intake.kinds.folder_kind import FolderWatcher
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.parse.folder_scan import FolderChanges, scan
+from aggregator.sources.parse.streams.folder_scan import FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected

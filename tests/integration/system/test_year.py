@@ -27,9 +27,10 @@ from aggregator.daemon.poll_scheduler import PollScheduler
 from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import story_options
-from aggregator.intake.manage_sources import configured_sources
+from aggregator.intake.manage.configured_sources import configured_sources
 from aggregator.intake.pipeline import Pipeline
-from aggregator.intake.poll import Poller, PollServices
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database

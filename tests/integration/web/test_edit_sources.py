@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from aggregator.config.publish_settings import ServerConfig
-from aggregator.intake import manage_sources
-from aggregator.intake.manage_sources import SourceOptions, import_feeds
+from aggregator.intake.manage import adding
+from aggregator.intake.manage.adding import SourceOptions
+from aggregator.intake.manage.feed_lists import import_feeds
 from aggregator.model.errors import UsageError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add, all_sources, choose
@@ -214,7 +215,7 @@ def test_a_limit_of_sources(room: Newsroom, server: LoopbackServer) -> None:
     assert import_feeds(small, database, listing(3), "list.opml").added == 3
     assert import_feeds(small, database, listing(3), "list.opml").known == 3
     with pytest.raises(UsageError, match="1 new source there would be 4"):
-        manage_sources.add(small, database, server.url("/f"), SourceOptions(), reader)
+        adding.add(small, database, server.url("/f"), SourceOptions(), reader)
     too_many = listing(config.server.max_sources + 1)
     sent = room.client.post(
         "/api/v1/sources/opml",

@@ -20,8 +20,8 @@ from jsonschema_rs import Draft202012Validator
 from sqlalchemy import event, select, text
 
 from aggregator.model.core import Entry
-from aggregator.sources.parse.jsonl import decoded_record
-from aggregator.sources.parse.records import entry_of_record
+from aggregator.sources.parse.records.jsonl import decoded_record
+from aggregator.sources.parse.records.record_entry import entry_of_record
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.stories import api_tokens

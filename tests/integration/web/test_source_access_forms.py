@@ -8,7 +8,9 @@ import pytest
 from aggregator.config.source_access import source_extras
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.source_kind import source_kind
-from aggregator.intake.poll import Poller, PollResult, PollServices
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.poll import Poller
+from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import utc_now
 from aggregator.sources.fetch.client import client_of

@@ -38,7 +38,13 @@ MODULES = {
     ),
     *(
         f"aggregator.extract.{name}"
-        for name in ("entry_identity", "entry_matching", "language", "learned_boilerplate", "urls")
+        for name in (
+            "entry_identity",
+            "entry_matching",
+            "language",
+            "learned_boilerplate",
+            "urls",
+        )
     ),
     *(
         "aggregator.store.intake.sources",

@@ -17,7 +17,7 @@ from aggregator.grouping.deletion.retention import RetentionTuning
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.story_options import PlacingTuning
-from aggregator.intake.poll_decision import PollTuning
+from aggregator.intake.polling.poll_decision import PollTuning
 from aggregator.intake.workers.executor import WorkerTuning
 from aggregator.sources.limits import NetTuning, SourceTuning
 from aggregator.store.engine.engines import DatabaseTuning

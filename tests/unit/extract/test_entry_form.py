@@ -10,8 +10,8 @@ from aggregator.extract.article import clean_entry
 from aggregator.extract.entry_form import own_text
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import SourceTuning
-from aggregator.sources.parse.entry_builder import FeedContext
-from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.feed import read_feed
 
 LISTS = Path(__file__).parents[2] / "data" / "link_lists"
 SEEN = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)

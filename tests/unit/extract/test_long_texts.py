@@ -12,8 +12,8 @@ from aggregator.extract.article import clean_entry
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.model.core import CleanArticle, Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.entry_builder import FeedContext
-from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.feed import read_feed
 from aggregator.text.sentences import split_sentences
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import LIMIT, seconds

@@ -11,7 +11,7 @@ from aggregator.admin.bcubed import GroupingMetrics, measure
 from aggregator.admin.evaluate import evaluate
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
-from aggregator.sources.parse.jsonl import LabelledRecord
+from aggregator.sources.parse.records.jsonl import LabelledRecord
 from training.dataset import data_folder
 
 DATA = data_folder()

@@ -19,14 +19,10 @@ import pytest
 import aggregator
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import FeedJob, read_feed
-from aggregator.intake.workers.executor import (
-    Executor,
-    InlineExecutor,
-    hash_of_code,
-    name_of,
-)
+from aggregator.intake.workers.executor import Executor, InlineExecutor, name_of
 from aggregator.intake.workers.factory import open_executor
 from aggregator.intake.workers.process_pool import ProcessExecutor
+from aggregator.intake.workers.program_versions import hash_of_code
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.limits import source_tuning
 from tests.support import fault_jobs

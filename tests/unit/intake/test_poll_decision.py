@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.intake.poll_decision import (
+from aggregator.intake.polling.poll_decision import (
     PollAnswer,
     PollOutcome,
     PollRules,

@@ -20,22 +20,25 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse import streams
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.archived_pages import with_page
+from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,
     InputEntry,
     InputItem,
     InputProblem,
     PageList,
     ReadOptions,
+)
+from aggregator.sources.parse.files.open_source import (
     identify_below,
-    list_pages,
     open_source,
     read_file,
-    with_page,
 )
-from aggregator.sources.parse.jsonl import values
-from aggregator.sources.parse.streams import Progress, is_remote, unzipped
+from aggregator.sources.parse.files.page_list import list_pages
+from aggregator.sources.parse.records.jsonl import values
+from aggregator.sources.parse.streams import remote_files
+from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.sources.parse.streams.remote_files import is_remote
 from tests.support.loopback import LoopbackServer, Ranged, Request, Response
 from tests.support.warc import PAGE, answer, warc_record
 
@@ -676,7 +679,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for_is_a_problem(
 def test_a_server_that_sends_too_little_is_given_up(
     pages: bytes, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(streams, "_PATIENCE", dt.timedelta(seconds=0.2))
+    monkeypatch.setattr(remote_files, "_PATIENCE", dt.timedelta(seconds=0.2))
 
     def slow(request: Request) -> Response:
         if request.method == "HEAD":

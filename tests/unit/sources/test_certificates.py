@@ -13,9 +13,9 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.certificates import UNCHECKED, tls_of
 from aggregator.sources.fetch.client import ClientSettings, FetchResult, client_of
-from aggregator.sources.fetch.mailbox import read_mailbox
+from aggregator.sources.fetch.connections.certificates import UNCHECKED, tls_of
+from aggregator.sources.fetch.mails.mailbox import read_mailbox
 from aggregator.sources.fetch.posting import WebhookPoster
 from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import source_tuning

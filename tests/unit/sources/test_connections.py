@@ -12,13 +12,10 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ssrf_guard import (
-    SsrfGuard,
-    networks_of,
-    system_dial,
-    system_resolve,
-)
-from aggregator.sources.fetch.transport import GuardedTransport
+from aggregator.sources.fetch.connections.name_lookup import system_resolve
+from aggregator.sources.fetch.connections.public_addresses import networks_of
+from aggregator.sources.fetch.connections.ssrf_guard import SsrfGuard, system_dial
+from aggregator.sources.fetch.connections.transport import GuardedTransport
 from tests.support.loopback import Closing
 
 STOLEN = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nSTOLEN"

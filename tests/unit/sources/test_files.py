@@ -13,14 +13,14 @@ import zstandard
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
     InputItem,
     InputProblem,
-    open_source,
 )
-from aggregator.sources.parse.streams import Progress
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.streams.file_stream import Progress
 from tests.support.warc import PAGE, answer, warc_record
 
 TUNING = source_tuning(Tuning())

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from aggregator.model.errors import ReadError
-from aggregator.sources.parse.folder_scan import FileStamp, FolderChanges, listed, scan
+from aggregator.sources.parse.streams.folder_scan import (
+    FileStamp,
+    FolderChanges,
+    listed,
+    scan,
+)
 
 START_NS = 1_700_000_000_000_000_000
 SECOND_NS = 1_000_000_000

@@ -14,13 +14,13 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
     InputProblem,
-    open_source,
 )
-from aggregator.sources.parse.records import RecordNotes, mapping_of
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
 from tests.conftest import REPOSITORY
 
 TUNING = source_tuning(Tuning())

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
-from aggregator.sources.fetch.ssrf_guard import address_of, is_public
+from aggregator.sources.fetch.connections.public_addresses import address_of, is_public
 from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer, Response, Route, redirect
 from tests.support.waiting import PATIENCE_SECONDS
@@ -577,7 +577,8 @@ def test_a_question_about_the_gateway_that_failed_is_asked_again_soon(
     network = Network()
     client = network.client()
     monkeypatch.setattr(
-        "aggregator.sources.fetch.ssrf_guard.time.monotonic", lambda: clock[0]
+        "aggregator.sources.fetch.connections.ssrf_guard.time.monotonic",
+        lambda: clock[0],
     )
     # The resolver does not answer: nothing is known
     with pytest.raises(FetchError, match="connect"):

@@ -11,13 +11,13 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import FeedJob
-from aggregator.intake.poll import parse_feed
+from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.workers.executor import Executor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import ParsedFeed
 from aggregator.model.errors import FetchError
-from aggregator.sources.parse.entry_builder import FeedContext
-from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.feed import read_feed
 from tests.conftest import REPOSITORY
 from tests.support.hostile_feeds import GOOD, TOKENS, all_hostile, floods, rss
 from tests.support.loopback import LoopbackServer

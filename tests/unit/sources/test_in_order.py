@@ -17,14 +17,14 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, Published
 from aggregator.model.errors import NotWritableError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
     InputProblem,
-    open_source,
 )
-from aggregator.sources.parse.sort_by_time import in_order_of_time
-from aggregator.sources.parse.streams import Progress
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.files.sort_by_time import in_order_of_time
+from aggregator.sources.parse.streams.file_stream import Progress
 from tests.support.warc import answer, warc_record
 
 TUNING = source_tuning(Tuning())

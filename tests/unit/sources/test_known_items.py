@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Entry, ParsedFeed
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.entry_builder import FeedContext
-from aggregator.sources.parse.feed import read_feed
+from aggregator.sources.parse.feeds.entry_builder import FeedContext
+from aggregator.sources.parse.feeds.feed import read_feed
 from tests.support.rss import item, rss
 
 FEEDS = (

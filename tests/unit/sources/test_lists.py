@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregator.model.errors import ReadError
-from aggregator.sources.parse.feed_discovery import (
+from aggregator.sources.parse.feeds.feed_discovery import (
     FeedCandidate,
     PageJob,
     discover,
     feed_links,
     usual_places,
 )
-from aggregator.sources.parse.opml import OpmlFeed, read_opml, write_opml
+from aggregator.sources.parse.feeds.opml import OpmlFeed, read_opml, write_opml
 
 
 def test_folders_are_read_as_they_nest() -> None:

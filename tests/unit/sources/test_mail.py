@@ -11,12 +11,12 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files import (
+from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
     InputProblem,
-    open_source,
 )
+from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.mail import entry_of_mail
 
 TUNING = source_tuning(Tuning())

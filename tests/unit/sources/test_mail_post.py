@@ -9,7 +9,7 @@ import pytest
 from aggregator.config.delivery_settings import MailSecurity
 from aggregator.config.delivery_settings import MailServer as Server
 from aggregator.sources.fetch.client import ClientSettings
-from aggregator.sources.fetch.posting import MailPoster
+from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from tests.support.certificate import server_context, trust
 from tests.support.loopback import LoopbackServer
 from tests.support.mail_server import PASSWORD, USER, MailServer

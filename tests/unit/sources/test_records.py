@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from aggregator.model.core import Entry
 from aggregator.model.errors import ReadError
-from aggregator.sources.parse.jsonl import decoded_record, read_labelled
-from aggregator.sources.parse.records import entry_of_record
+from aggregator.sources.parse.records.jsonl import decoded_record, read_labelled
+from aggregator.sources.parse.records.record_entry import entry_of_record
 
 
 def read(record: object, **more: object) -> Entry:

@@ -16,7 +16,7 @@ from aggregator.model.health_report import (
 )
 from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
-from aggregator.sources.parse.feed import ttl_seconds
+from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.statistics import health_of
 

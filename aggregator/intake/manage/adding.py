@@ -1,0 +1,181 @@
+"""Adds a source, for the command line and the web."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from aggregator.config.messages import counted
+from aggregator.config.settings import Config
+from aggregator.config.values import LONGEST_INTERVAL_DAYS, bounded_seconds
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.urls import address_key
+from aggregator.intake.manage.feed_check import FeedReader
+from aggregator.intake.manage.feed_search import ResolvedFeed, addresses_typed, find
+from aggregator.model.core import FrozenStruct, utc_now
+from aggregator.model.errors import (
+    ConflictError,
+    UsageError,
+)
+from aggregator.sources.fetch.poll_schedule import first_due
+from aggregator.store import tables
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import sources as rows
+from aggregator.store.intake.source_access import save_access
+from aggregator.store.intake.sources import (
+    Source,
+    all_sources,
+    choose,
+    source_id,
+)
+
+
+class SourceOptions(FrozenStruct):
+    """The options of a source that the user gives; None: not given."""
+
+    name: str | None = None
+    outlet: str | None = None
+    folder: str | None = None
+    language: str | None = None
+    interval_seconds: int | None = None
+
+
+def given(typed: str) -> str | None:
+    """Return a name as it is stored; None for an empty one."""
+    return " ".join(clean(typed).split()) or None
+
+
+def interval_of(typed: str) -> int | None:
+    """Return the seconds of `15m`; None, for the configured interval, for "" and 0. Raises UsageError."""
+    try:
+        return (
+            (bounded_seconds(typed, LONGEST_INTERVAL_DAYS) or None) if typed else None
+        )
+    except ValueError as error:
+        raise UsageError(f"interval {typed[:40]}: {error}") from error
+
+
+class AddedSource(FrozenStruct):
+    """A new source, and the feed that was found for the typed address."""
+
+    source: Source
+    resolved: ResolvedFeed
+
+
+def add(
+    config: Config,
+    database: Database,
+    typed: str,
+    options: SourceOptions,
+    reader: FeedReader | None = None,
+    *,
+    access: Mapping[str, str] | None = None,
+) -> AddedSource:
+    """Add the feed at the address `typed`, or the feed of that site; does not poll it.
+
+    `access`: the fields of `access_of_form`, which are stored with the source.
+
+    An imported source that was never read is one of the user from then on: it may be in a private network.
+    Raises ConflictError if it is another source already, UsageError if there is no feed, ReadError if no
+    server answers.
+    """
+    with database.read() as connection:
+        _refuse_known(connection, addresses_typed(typed)[0])
+    resolved = find(config, typed, reader, access)
+    source = new_source(
+        config,
+        resolved.address,
+        resolved.feed.title or None,
+        options,
+        spread_seconds=0.0,
+    )
+    if resolved.asked_with.selectors:
+        id_ = source_id("page", options.name, resolved.address)
+        source = replace(source, kind="page", id=id_)
+    with database.write() as connection:
+        unread = _refuse_known(connection, resolved.address, source.id)
+        unread = _refuse_known(connection, resolved.final) or unread
+        if unread is not None:
+            asked = {
+                name: value
+                for name, value in msgspec.structs.asdict(options).items()
+                if value is not None
+            }
+            if "interval_seconds" in asked:
+                asked["has_own_interval"] = True
+            permit_private(connection, unread, **asked)
+            save_access(connection, unread.id, resolved.asked_with)
+            return AddedSource(
+                source=replace(unread, origin="user", **asked), resolved=resolved
+            )
+        refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
+        rows.add(connection, source)
+        save_access(connection, source.id, resolved.asked_with)
+    return AddedSource(source=source, resolved=resolved)
+
+
+def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:
+    """Return the source at this address if it was imported and never read. ConflictError: for others."""
+    key = address_key(address)
+    for source in all_sources(connection):
+        is_same_address = key in map(address_key, (source.address, source.polled_url))
+        if is_same_address and is_unread_import(source):
+            return source
+        if is_same_address or source.id == id_:
+            what = "is a source already" if is_same_address else "has that name already"
+            hint = (
+                f"; it is paused: resume it with `aggregator sources resume {source.id}`"
+                if source.paused
+                else f" ({source.id})"
+            )
+            raise ConflictError(f"{source.address} {what}{hint}")
+    return None
+
+
+def is_unread_import(known: Source) -> bool:
+    return (
+        known.origin == "import" and known.last_success_at is None and not known.paused
+    )
+
+
+def permit_private(
+    connection: Connection, imported: Source, **asked: str | int | bool
+) -> None:
+    """Treat an imported source as one that the user typed, with what was asked for, and poll it now."""
+    choose(connection, imported.id, origin="user", **asked)
+    rows.revive(connection, imported.id, utc_now())
+
+
+def refuse_too_many(config: Config, present: int, new: int) -> None:
+    """Raise UsageError if there would be more sources than allowed."""
+    most = config.server.max_sources
+    if present + new > most:
+        raise UsageError(
+            f"nothing was added: with {counted(new, 'new source')} there would be {present + new:,}, and "
+            f"server.max_sources in config.yaml allows {most:,}"
+        )
+
+
+def new_source(
+    config: Config,
+    address: str,
+    title: str | None,
+    options: SourceOptions,
+    *,
+    spread_seconds: float,
+) -> Source:
+    id_ = source_id("feed", options.name, address)
+    return Source(
+        id=id_,
+        kind="feed",
+        address=address,
+        name=options.name,
+        title=title,
+        outlet=options.outlet,
+        folder=options.folder,
+        language=options.language,
+        interval_seconds=options.interval_seconds or config.fetch.interval,
+        has_own_interval=options.interval_seconds is not None,
+        origin="user",
+        next_due_at=first_due(id_, utc_now(), spread_seconds=spread_seconds),
+    )

@@ -1,0 +1,105 @@
+"""Changes, pauses, resumes and removes sources, for the command line and the web."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from aggregator.config.settings import (
+    Config,
+)
+from aggregator.intake.browser_access import access_of_form
+from aggregator.intake.manage.configured_sources import configured_sources
+from aggregator.model.core import utc_now
+from aggregator.model.errors import (
+    ConflictError,
+)
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import rejected
+from aggregator.store.intake import sources as rows
+from aggregator.store.intake.source_access import save_access, typed_access
+from aggregator.store.intake.sources import (
+    Source,
+    choose,
+)
+
+
+def change(
+    config: Config, database: Database, source: Source, **chosen: str | int | None
+) -> None:
+    """Change the name, folder or interval of a source. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "change it there")
+    with database.write() as connection:
+        choose(connection, source.id, **chosen)
+
+
+def change_access(
+    config: Config, database: Database, source: Source, fields: Mapping[str, str]
+) -> None:
+    """Add the headers of a form to those that are stored for a source, and poll it now.
+
+    Raises ConflictError for one of config.yaml, UsageError for a header that cannot be set.
+    """
+    _refuse_configured(config, source, "change it there")
+    typed = access_of_form(source.address, fields)
+    with database.write() as connection:
+        before = typed_access(connection, source.id)
+        if before is not None:
+            headers = {**before.headers, **typed.headers}
+            typed = before._replace(headers=headers)
+        save_access(connection, source.id, typed)
+        rows.revive(connection, source.id, utc_now())
+
+
+def forget_headers(config: Config, database: Database, source: Source) -> None:
+    """Delete the headers that were typed for a source. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "change it there")
+    with database.write() as connection:
+        before = typed_access(connection, source.id)
+        if before is not None:
+            save_access(connection, source.id, before._replace(headers={}))
+
+
+def pause(config: Config, database: Database, source: Source) -> None:
+    """Stop polling a source. Raises ConflictError for one of config.yaml."""
+    _refuse_configured(config, source, "delete its lines there, or put # before them")
+    with database.write() as connection:
+        rows.pause(connection, source.id)
+
+
+def resume(database: Database, source: Source) -> None:
+    """Poll a source again, at once: one that is paused, gone, or in back-off after failures."""
+    with database.write() as connection:
+        if source.paused and source.origin == "config":
+            # config.yaml does not list it any more
+            choose(connection, source.id, origin="user")
+        rows.revive(connection, source.id, utc_now())
+
+
+def remove(config: Config, database: Database, source: Source) -> None:
+    """Remove a source but keep its articles; what waits to be placed waits until the source is added again.
+
+    Raises ConflictError for one of config.yaml.
+    """
+    _refuse_configured(config, source, "delete its lines there")
+    with database.write() as connection:
+        rows.remove(connection, source.id)
+        rejected.mute_of_removed_source(connection, source.entry_source, at=utc_now())
+        rejected.clear_source(connection, source.entry_source)
+
+
+def _refuse_configured(config: Config, source: Source, advice: str) -> None:
+    """Raise ConflictError for a source of config.yaml: the next start would add it again."""
+    if source.origin == "config" and not source.paused:
+        raise ConflictError(
+            f"{source.address} is listed in {place_in_config(config, source)}: {advice}"
+        )
+
+
+def place_in_config(config: Config, source: Source) -> str:
+    """Return the file and line of a source in the configuration: "config.yaml, line 12"."""
+    for number, configured in enumerate(
+        configured_sources(config, dt.datetime.now(dt.UTC))
+    ):
+        if configured.id == source.id or configured.address == source.address:
+            line = config.lines.get(("sources", number))
+            return f"{config.file}, line {line}" if line else str(config.file)
+    return str(config.file)

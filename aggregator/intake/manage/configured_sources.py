@@ -1,0 +1,76 @@
+"""The sources of the configuration file as rows of the database."""
+
+import datetime as dt
+from functools import partial
+
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import SourceConfig
+from aggregator.intake.kinds.page_kind import compiled
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.model.errors import (
+    ConfigError,
+)
+from aggregator.sources.fetch.poll_schedule import first_due
+from aggregator.store.engine.database import Connection
+from aggregator.store.intake.sources import (
+    Source,
+    set_default_interval,
+    source_id,
+    sync_config,
+)
+
+# Between two looks at a folder without an interval of its own (chosen)
+_FOLDER_INTERVAL_SECONDS = 10
+
+
+def follow_config(connection: Connection, config: Config, now: dt.datetime) -> None:
+    """Make the stored sources what the configuration says: those of the file, and the interval of others."""
+    sync_config(connection, configured_sources(config, now))
+    seconds = config.fetch.interval
+    set_default_interval(
+        connection, seconds, partial(first_due, now=now, spread_seconds=seconds)
+    )
+
+
+def configured_sources(config: Config, now: dt.datetime) -> list[Source]:
+    """Return the sources of the configuration file as rows; the first polls are spread over some seconds."""
+    return [
+        configured_source(number, source, config, now)
+        for number, source in enumerate(config.sources)
+    ]
+
+
+def configured_source(
+    number: int, source: SourceConfig, config: Config, now: dt.datetime
+) -> Source:
+    """Return the row of one configured source; `number` is its index. Raises ConfigError."""
+    kind = source_kind(source.kind)
+    try:
+        address = kind.address(source, config)
+    except ConfigError as error:
+        raise ConfigError(f"sources.{number}.{source.kind}: {error}") from error
+    for key in ("list", "link", "title", "date") if source.page else ():
+        try:
+            compiled(getattr(source, key) or "a")
+        except ConfigError as error:
+            raise ConfigError(f"sources.{number}.{key}: {error}") from error
+    id_ = source_id(source.kind, source.name, address)
+    interval = source.interval
+    if interval is None:
+        interval = _FOLDER_INTERVAL_SECONDS if kind.is_local else config.fetch.interval
+    return Source(
+        id=id_,
+        kind=source.kind,
+        address=address,
+        name=source.name,
+        outlet=source.outlet,
+        folder=source.group,
+        language=source.language,
+        timezone=source.timezone,
+        interval_seconds=interval,
+        pages=source.pages or kind.pages,
+        origin="config",
+        next_due_at=first_due(
+            id_, now, spread_seconds=0 if kind.is_local else min(interval, 30)
+        ),
+    )

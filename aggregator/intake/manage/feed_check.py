@@ -1,0 +1,250 @@
+"""Reads feeds, pages and files without storing anything, for `sources check` and the search for feeds."""
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from copy import copy
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from aggregator.config.settings import Config
+from aggregator.config.source_access import (
+    Access,
+    SourceExtras,
+    basic,
+    mailbox_address,
+    source_extras,
+)
+from aggregator.config.source_settings import split_address
+from aggregator.intake.jobs import FeedJob, read_feed
+from aggregator.intake.kinds.imap_kind import preview
+from aggregator.intake.kinds.page_kind import read_page
+from aggregator.intake.polling.parse_in_worker import parse_feed
+from aggregator.intake.polling.sitemap_index import read_sitemaps
+from aggregator.intake.workers.executor import Executor, answer_of
+from aggregator.intake.workers.factory import open_executor
+from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
+from aggregator.model.errors import (
+    FetchError,
+    WorkError,
+)
+from aggregator.sources.fetch.client import Client, FetchResult, client_of
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.feeds.feed_discovery import (
+    FeedCandidate,
+    PageJob,
+    discover,
+)
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.source_access import TypedAccess
+
+_ENTRIES_CHECKED = 5
+_MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
+
+
+class FeedCheck(FrozenStruct, omit_defaults=False):
+    """A line of `sources check --format jsonl`; `entries` counts all entries of the feed, before limits."""
+
+    what: str
+    format: str
+    title: str
+    entries: int
+    newest: tuple[str, ...] = ()  # the titles of the first entries
+    problem: str | None
+
+
+def check(config: Config, what: Sequence[str]) -> Iterator[FeedCheck]:
+    """Read feeds (files or addresses) without storing anything; yields one result per feed, in order."""
+    with (
+        opened_reader(config, config.work.worker_count()) as reader,
+        ThreadPoolExecutor(reader.at_once) as threads,
+    ):
+        yield from threads.map(reader.checked, what)
+
+
+class FeedReader:
+    """Reads feeds and pages from addresses and files. Safe to use from several threads."""
+
+    def __init__(self, config: Config, client: Client, executor: Executor) -> None:
+        self._client = client
+        self._executor = executor
+        self._tuning = config.effective_tuning.to_json()
+        self._limits = source_tuning(config.effective_tuning)
+        self._extras = source_extras(config)
+        self._typed = TypedAccess("")
+        self._names = {
+            source.name: source.feed or source.page
+            for source in config.sources
+            if source.name
+        }
+        boxes = (
+            (mailbox_address(source), source)
+            for source in config.sources
+            if source.imap
+        )
+        self._mailboxes = {
+            name: at for at, source in boxes for name in (source.name, source.imap, at)
+        }
+
+    def asking_with(self, typed: TypedAccess) -> "FeedReader":
+        """Return a reader that asks with what the user typed for the address of a new source."""
+        reader = copy(self)
+        reader._typed = typed
+        return reader
+
+    @property
+    def typed(self) -> TypedAccess:
+        """What the user typed for the address of a new source; empty without."""
+        return self._typed
+
+    @property
+    def at_once(self) -> int:
+        """The number of feeds that can be parsed at once."""
+        return max(1, self._executor.workers)
+
+    def checked(self, what: str) -> FeedCheck:
+        try:
+            address, userinfo = split_address(self._names.get(what) or what)
+            if what in self._mailboxes:
+                access = self._extras_of(self._mailboxes[what]).access
+                assert access is not None, "a mailbox has a password"
+                parsed = preview(
+                    self._client, self._executor, access, self._limits, _ENTRIES_CHECKED
+                )
+            elif _MAILBOX.match(address):
+                raise FetchError(
+                    "login",
+                    "list the mailbox in config.yaml, with its user and password",
+                )
+            elif address.startswith(("http://", "https://")):
+                typed = Access(address, basic(userinfo)) if userinfo else None
+                parsed = self.feed_in(self.fetch(address, access=typed), typed)
+            else:
+                parsed = self._parsed(self._bytes_of(what), None, None)
+            problem = parsed.problem
+        except FetchError as error:
+            parsed, problem = ParsedFeed(), str(error)
+        return FeedCheck(
+            what=split_address(what)[0],
+            format=parsed.format,
+            title=parsed.title,
+            entries=parsed.entry_count,
+            newest=tuple(entry.title for entry in parsed.entries[:_ENTRIES_CHECKED]),
+            problem=problem,
+        )
+
+    def _bytes_of(self, file: str) -> bytes:
+        limit = self._limits.max_feed_bytes
+        try:
+            with Path(file).open("rb") as opened:
+                data = opened.read(limit + 1)
+        except IsADirectoryError as error:
+            raise FetchError(
+                "file", f"it is a folder; read it with `aggregator ingest {file}`"
+            ) from error
+        except (OSError, ValueError) as error:
+            reason = (
+                getattr(error, "strerror", None) or "this is not the name of a file"
+            )
+            raise FetchError("file", f"it cannot be read: {reason}") from error
+        if len(data) > limit:
+            raise FetchError("too_large", f"a feed may have at most {limit} bytes")
+        return data
+
+    def fetch(
+        self, url: str, linked_from: str | None = None, access: Access | None = None
+    ) -> FetchResult:
+        """Request an address. Raises FetchError.
+
+        An address from a page (`linked_from`) was not typed by the user. So it may only have the port of the
+        page or a standard one, and a public page cannot lead to a private address.
+        """
+        if linked_from is not None and _port(url) not in (80, 443, _port(linked_from)):
+            raise FetchError(
+                "refused", f"{url} from a page has another port than the page"
+            )
+        known = self._access_to(url, access)
+        return self._client.fetch(url, linked_from=linked_from, access=known)
+
+    def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
+        """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""
+        parsed = self._parsed_page(fetched)
+        if not parsed.sitemaps:
+            return parsed
+        known = self._access_to(fetched.url, access)
+        return read_sitemaps(
+            parsed,
+            lambda url: self.fetch(url, fetched.url_final, known),
+            self._parsed_page,
+        )[1]
+
+    def links_in(self, fetched: FetchResult) -> tuple[FeedCandidate, ...]:
+        """Return the feeds that a page declares or links to; none if the parser failed."""
+        job = PageJob(page=fetched.body, url=fetched.url_final, charset=fetched.charset)
+        try:
+            return answer_of(self._executor, discover, job, tuple[FeedCandidate, ...])
+        except WorkError:
+            return ()
+
+    def _extras_of(self, address: str) -> SourceExtras:
+        return self._extras.get(address, SourceExtras())
+
+    def _access_to(self, address: str, access: Access | None) -> Access | None:
+        known = self._extras_of(address).access or access
+        if known is None and self._typed.headers:
+            return Access(self._typed.address, self._typed.headers)
+        return known
+
+    def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
+        return self._parsed(
+            fetched.body, fetched.url_final, fetched.content_type or None, fetched.url
+        )
+
+    def _parsed(
+        self, data: bytes, url: str | None, content_type: str | None, asked: str = ""
+    ) -> ParsedFeed:
+        selectors = self._extras_of(asked).selectors
+        if self._typed.selectors and asked == self._typed.address:
+            selectors = self._typed.selectors
+        job = FeedJob(
+            data=data,
+            selectors=selectors,
+            source=url or "file",
+            seen=utc_now(),
+            url=url,
+            content_type=content_type,
+            tuning=self._limits,
+            all_tuning=self._tuning,
+        )
+        return parse_feed(self._executor, job, read_page if selectors else read_feed)
+
+
+@contextmanager
+def opened_reader(config: Config, workers: int = 1) -> Iterator[FeedReader]:
+    """Yield a reader with a client and workers of its own."""
+    with (
+        closing(client_of(config)) as client,
+        closing(
+            open_executor(config.work.executor, workers, config.effective_tuning)
+        ) as executor,
+    ):
+        yield FeedReader(config, client, executor)
+
+
+class SourceServices(NamedTuple):
+    """What the web changes sources with; `reader` shares the client and the workers of the daemon."""
+
+    config: Config
+    database: Database
+    reader: FeedReader
+
+
+def _port(url: str) -> int:
+    """Return the port of an http or https address; 0 if it has an invalid port."""
+    try:
+        parts = urlsplit(url)
+        return parts.port or (80 if parts.scheme == "http" else 443)
+    except ValueError:
+        return 0

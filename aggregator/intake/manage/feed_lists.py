@@ -1,0 +1,230 @@
+"""Imports and exports sources as OPML."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import has_login
+from aggregator.extract.urls import address_key
+from aggregator.intake.kinds.source_kind import source_kind
+from aggregator.intake.manage.adding import (
+    SourceOptions,
+    is_unread_import,
+    new_source,
+    permit_private,
+    refuse_too_many,
+)
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import (
+    UsageError,
+)
+from aggregator.sources.parse.feeds.opml import (
+    OpmlFeed,
+    SkippedOutline,
+    read_opml,
+    write_opml,
+)
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import sources as rows
+from aggregator.store.intake.sources import (
+    Source,
+    all_sources,
+    choose,
+    source_id,
+)
+
+_FOLDER_SEPARATOR = " / "  # between the names of nested folders, as stored and typed
+_SPREAD_LEAST_SECONDS = 30.0
+_FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
+
+
+class OpmlImportResult(FrozenStruct):
+    """The result of an import. `filed`: known sources that got a folder, `permitted`: private networks.
+
+    `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
+    `skipped`: all entries that were not taken, with the reason; the entries of the document are `added`,
+    `known` and these.
+    """
+
+    added: int
+    known: int
+    filed: int = 0
+    permitted: int = 0
+    refused: tuple[str, ...] = ()
+    skipped: tuple[SkippedOutline, ...] = ()
+    spread_seconds: float = 0.0
+
+
+def import_opml(
+    config: Config, database: Database, path: Path, *, allow_private: bool = False
+) -> OpmlImportResult:
+    """Add the feeds of an OPML file as `import_feeds`. Raises UsageError if it cannot be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    return import_feeds(config, database, data, str(path), allow_private=allow_private)
+
+
+def import_feeds(
+    config: Config,
+    database: Database,
+    data: bytes,
+    file: str,
+    *,
+    allow_private: bool = False,
+) -> OpmlImportResult:
+    """Add the feeds of an OPML document; repeating it changes nothing. `file` names it in messages.
+
+    Only with `allow_private` they may be in the networks of `fetch.allow_private`, as typed addresses may;
+    then those that were imported without it and never read may, too.
+    A known feed that was added by command gets the name and the folder of the document where it has none.
+    Raises UsageError or ReadError if it has no feed, or if there would be more sources than
+    `server.max_sources`.
+    """
+    listed = read_opml(data)
+    feeds, skipped = listed.feeds, listed.skipped
+    if not feeds:
+        first = f"; of {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+        raise UsageError(
+            f"{file}: there is no feed in it; a feed is an <outline> with xmlUrl{first}"
+        )
+    spread = max(_SPREAD_LEAST_SECONDS, len(feeds) / _FIRST_POLLS_A_SECOND)
+    spread = min(spread, config.fetch.interval)
+    with database.write() as connection:
+        feed_import = _FeedImport(
+            config, connection, spread, allow_private=allow_private
+        )
+        for feed in feeds:
+            feed_import.take(feed)
+        feed_import.store()
+    added, refused = len(feed_import.new), feed_import.refused
+    return OpmlImportResult(
+        added=added,
+        known=len(feeds) + listed.repeated - added - len(refused),
+        filed=feed_import.filed,
+        permitted=len(feed_import.permitted),
+        refused=tuple(outline.name for outline in refused),
+        skipped=(*skipped, *refused),
+        spread_seconds=spread,
+    )
+
+
+class _FeedImport:
+    """The import of a list, in one transaction."""
+
+    def __init__(
+        self,
+        config: Config,
+        connection: Connection,
+        spread_seconds: float,
+        *,
+        allow_private: bool,
+    ) -> None:
+        self._config = config
+        self._connection = connection
+        self._spread_seconds = spread_seconds
+        self._allow_private = allow_private
+        self._by_id = {source.id: source for source in all_sources(connection)}
+        self._by_address: dict[str, Source] = {}
+        for source in self._by_id.values():
+            self._by_address[address_key(source.address)] = source
+            self._by_address[address_key(source.polled_url)] = source
+        # By id; stored together, since other writers wait meanwhile
+        self.new: dict[str, Source] = {}
+        self.filed = 0  # known feeds that got a folder
+        self.permitted: set[str] = set()
+        self.refused: list[SkippedOutline] = []
+
+    def take(self, feed: OpmlFeed) -> None:
+        """Add a feed, file a known one, or refuse it."""
+        if has_login(feed.url):
+            self._refuse(feed, "its address has a user name or password")
+            return
+        if self._config.is_own_feed(feed.url):
+            self._refuse(feed, "it is our own")
+            return
+        known = self._by_address.get(address_key(feed.url)) or self._by_id.get(
+            source_id("feed", None, feed.url)
+        )
+        if known is None:
+            self._add(feed)
+        elif known.origin != "config":
+            self._file(self.new.get(known.id, known), feed)
+
+    def store(self) -> None:
+        """Store the new sources. Raise UsageError if there would be too many."""
+        if self.new:
+            refuse_too_many(self._config, len(self._by_id), len(self.new))
+            rows.add(self._connection, *self.new.values())
+
+    def _refuse(self, feed: OpmlFeed, reason: str) -> None:
+        # Programs write the address where there is no title.
+        title = "" if has_login(feed.title) else feed.title
+        name = title or urlsplit(feed.url).hostname or ""
+        self.refused.append(SkippedOutline(name=name, reason=reason))
+
+    def _add(self, feed: OpmlFeed) -> None:
+        source = new_source(
+            self._config,
+            feed.url,
+            feed.title or None,
+            SourceOptions(folder=_folder_of(feed)),
+            spread_seconds=self._spread_seconds,
+        )
+        # Its id is that of its address.
+        source = replace(
+            source,
+            name=_given_name(feed),
+            site_url=feed.site_url,
+            origin="user" if self._allow_private else "import",
+        )
+        self.new[source.id] = self._by_address[address_key(feed.url)] = source
+
+    def _file(self, known: Source, feed: OpmlFeed) -> None:
+        """Give a known source the name and the folder of the list where it has none."""
+        name = known.name or _given_name(feed)
+        folder = known.folder or _folder_of(feed)
+        if folder and known.folder is None:
+            self.filed += 1
+        if known.id in self.new:
+            self.new[known.id] = replace(known, name=name, folder=folder)
+            return
+        if (name, folder) != (known.name, known.folder):
+            choose(self._connection, known.id, name=name, folder=folder)
+        is_permitted = known.id in self.permitted
+        if self._allow_private and not is_permitted and is_unread_import(known):
+            permit_private(self._connection, known)
+            self.permitted.add(known.id)
+
+
+def _folder_of(feed: OpmlFeed) -> str | None:
+    names = [name.replace(_FOLDER_SEPARATOR, "/").strip() for name in feed.folder]
+    return _FOLDER_SEPARATOR.join(names) or None
+
+
+def _given_name(feed: OpmlFeed) -> str | None:
+    """Return the reader's name of a feed; programs write the address where there is none."""
+    return feed.title if feed.title and feed.title != feed.url else None
+
+
+def export_opml(config: Config, database: Database) -> bytes:
+    """Return all feeds as OPML, each with the address that is polled."""
+    with database.read() as connection:
+        sources = all_sources(connection)
+    feeds = []
+    for source in sources:
+        if source_kind(source.kind).is_in_opml:
+            title = source.name or source.title or source.outlet or source.polled_url
+            folder = source.folder.split(_FOLDER_SEPARATOR) if source.folder else ()
+            feeds.append(
+                OpmlFeed(
+                    url=source.polled_url,
+                    title=title,
+                    site_url=source.site_url,
+                    folder=tuple(folder),
+                )
+            )
+    return write_opml(feeds, title=config.publish.title)

@@ -1,0 +1,202 @@
+"""Finds the feed of an address that a user typed: there, or on the site."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+from urllib.parse import urljoin
+
+from msgspec.structs import replace
+
+from aggregator.config.hosts import OWN_FEED
+from aggregator.config.settings import Config
+from aggregator.config.source_settings import LOGIN_ADVICE, has_login
+from aggregator.intake.browser_access import access_of_form
+from aggregator.intake.manage.feed_check import FeedReader, opened_reader
+from aggregator.model.core import FrozenStruct, ParsedFeed
+from aggregator.model.errors import (
+    FetchError,
+    ReadError,
+    UsageError,
+)
+from aggregator.sources.fetch.client import FetchResult
+from aggregator.sources.parse.feeds.feed_discovery import (
+    FeedCandidate,
+    usual_places,
+)
+from aggregator.sources.parse.feeds.opml import (
+    web_address,
+)
+from aggregator.store.intake.source_access import TypedAccess
+
+_SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
+# Addresses of a site requested to find its feed: what it links to, then all usual places; at one second each
+# (chosen).
+DISCOVERY_TRIES = 20
+
+
+class ResolvedFeed(FrozenStruct):
+    """A feed, and how it was found."""
+
+    address: str
+    final: str  # the address after redirects
+    feed: ParsedFeed
+    origin: Literal["typed", "declared", "linked", "usual"] = "typed"
+    others: tuple[FeedCandidate, ...] = ()  # other feeds that the page declares
+    asked_with: TypedAccess = TypedAccess("")
+
+
+def find(
+    config: Config,
+    typed: str,
+    reader: FeedReader | None = None,
+    access: Mapping[str, str] | None = None,
+) -> ResolvedFeed:
+    """Return the feed at the address `typed`, or of that site, and store nothing. Raises as `add`.
+
+    With selectors it is the page itself, or nothing.
+    """
+    if reader is None:
+        with opened_reader(config) as own_reader:
+            return find(config, typed, own_reader, access)
+    addresses = addresses_typed(typed)
+    _refuse_own(config, *addresses)
+    reader = reader.asking_with(access_of_form(addresses[0], access or {}))
+    resolved = _FeedSearch(reader).find(addresses)
+    _refuse_own(config, resolved.address, resolved.final)
+    return replace(resolved, asked_with=reader.typed)
+
+
+def _refuse_own(config: Config, *addresses: str) -> None:
+    for address in addresses:
+        if config.is_own_feed(address):
+            raise UsageError(f"{address}: {OWN_FEED}")
+
+
+def addresses_typed(typed: str) -> list[str]:
+    """Return the typed address; for a host name without a scheme, the addresses with https and http."""
+    if has_login(typed):
+        raise UsageError(
+            f"a user name or password belongs in config.yaml, under `auth:`; {LOGIN_ADVICE}"
+        )
+    address = web_address(typed)
+    if address is not None:
+        return [address]
+    name = typed.strip()
+    host = name.partition("/")[0].partition(":")[0]
+    if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
+        return [
+            guess
+            for guess in (web_address(f"https://{name}"), web_address(f"http://{name}"))
+            if guess
+        ]
+    raise UsageError(
+        f"{typed}: give the address of a feed or site, such as https://news.example.org"
+    )
+
+
+class _FeedSearch:
+    """The search for the feed of an address, with a limited number of requests."""
+
+    def __init__(self, reader: FeedReader) -> None:
+        self._reader = reader
+        self._requests_left = DISCOVERY_TRIES
+        self._ends = time.monotonic() + _SEARCH_SECONDS
+        # Address → the feed there; None: no response
+        self._tried: dict[str, ParsedFeed | None] = {}
+        # The page that has the addresses; None: the user typed them
+        self._linked_from: str | None = None
+        # A feed without entries, used if there is no better one
+        self._empty: ResolvedFeed | None = None
+
+    def find(self, addresses: Sequence[str]) -> ResolvedFeed:
+        """Find a feed. Raises UsageError if there is none, ReadError if no server answers."""
+        page = self._first_response(addresses)
+        self._linked_from = page.url_final
+        parsed = self._reader.feed_in(page)
+        typed = ResolvedFeed(
+            address=page.permanent_url or page.url, final=page.url_final, feed=parsed
+        )
+        if parsed.format:
+            return typed
+        if self._reader.typed.selectors:
+            raise UsageError(f"{page.url}: {parsed.problem or 'it lists no articles'}")
+        discovered = self._reader.links_in(page)
+        resolved = (
+            self._among(discovered)
+            or self._among(self._of_front_page(page.url_final))
+            or self._among(usual_places(page.url_final))
+            or self._empty
+        )
+        if resolved is None:
+            raise UsageError(self._not_found(page.url, parsed.problem))
+        others = tuple(
+            candidate
+            for candidate in discovered
+            if candidate.url != resolved.address and candidate.origin != "linked"
+        )
+        return replace(resolved, others=others)
+
+    def _first_response(self, addresses: Sequence[str]) -> FetchResult:
+        for number, address in enumerate(addresses, start=1):
+            try:
+                return self._reader.fetch(address, self._linked_from)
+            except FetchError as error:
+                if number == len(addresses) or error.status is not None:
+                    message = f"{address} could not be read: {error}"
+                    if error.status in (401, 403):
+                        message += "; or give the address of the feed itself"
+                    raise ReadError(message) from error
+        raise AssertionError("there is an address")
+
+    def _among(self, links: Iterable[FeedCandidate]) -> ResolvedFeed | None:
+        """Return the first of the addresses that is a feed with entries."""
+        for link in links:
+            feed = self._feed_at(link.url)
+            if feed is None or not feed.format or feed.sitemaps:
+                continue
+            if feed.format == "sitemap" and not any(
+                entry.title for entry in feed.entries
+            ):
+                continue  # a sitemap of all pages, without titles
+            resolved = ResolvedFeed(
+                address=link.url, final=link.url, feed=feed, origin=link.origin
+            )
+            if feed.entry_count:
+                return resolved
+            self._empty = self._empty or resolved
+        return None
+
+    def _feed_at(self, address: str) -> ParsedFeed | None:
+        if address in self._tried:
+            return self._tried[address]
+        fetched = self._fetched(address)
+        try:
+            feed = self._reader.feed_in(fetched) if fetched else None
+        except FetchError:
+            feed = None  # other candidates follow
+        self._tried[address] = feed
+        return feed
+
+    def _fetched(self, address: str) -> FetchResult | None:
+        if self._requests_left <= 0 or time.monotonic() > self._ends:
+            return None
+        self._requests_left -= 1
+        try:
+            return self._reader.fetch(address, self._linked_from)
+        except FetchError:
+            return None
+
+    def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
+        """Return the feeds that the front page declares, for an address of another page of the site."""
+        front = web_address(urljoin(page_url, "/"))
+        page = self._fetched(front) if front and front != page_url else None
+        return self._reader.links_in(page) if page else ()
+
+    def _not_found(self, url: str, problem: str | None) -> str:
+        tried = ", ".join(list(self._tried)[:4]) or "nothing else"
+        return (
+            f"no feed was found at {url}: {problem or 'it is not a feed'}; tried {tried}"
+            f"{' and others' if len(self._tried) > 4 else ''}. Give the address of the feed itself; "
+            f"read a single article with `aggregator ingest {url}`; a page without a feed needs `page:` and "
+            "CSS selectors in config.yaml"
+        )

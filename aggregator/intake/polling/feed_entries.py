@@ -1,0 +1,58 @@
+"""The entries of a feed with the settings of their source and a time."""
+
+import datetime as dt
+
+from msgspec.structs import replace
+
+from aggregator.model.core import Entry, ParsedFeed, Published
+from aggregator.store.intake.sources import (
+    Source,
+)
+from aggregator.text.language import primary_tag
+
+# An older date takes no credit: no story has articles that are so far apart (`window_days`). So an archive
+# that comes at once keeps its dates.
+_CREDITED_DAYS = 14.0
+# That the entries of a first poll without any date are assumed to be old (chosen)
+_UNDATED_AGE_DAYS = 30.0
+
+
+def completed_entries(
+    feed: ParsedFeed, source: Source, now: dt.datetime
+) -> list[Entry]:
+    """Return the entries, the oldest first, with the settings of their source and a time.
+
+    Undated ones get the present time; those of a first poll, which are a backlog and not news, the
+    effective time of the oldest dated one.
+    """
+    times = [entry.published.time for entry in feed.entries if entry.published]
+    undated_age = dt.timedelta(days=_UNDATED_AGE_DAYS)
+    assumed_at = min(times, default=now - undated_age)
+    credited_since = now - dt.timedelta(days=_CREDITED_DAYS)
+    entries = []
+    for declared in reversed(feed.entries):
+        entry = of_source(declared, source, feed.language)
+        if entry.published is None and source.first_poll_done:
+            entry = replace(entry, published=Published(time=now, origin="poll"))
+        elif entry.published is None:
+            entry = replace(entry, assumed_at=assumed_at)
+        if (
+            source.first_poll_done
+            and entry.published
+            and entry.published.time > credited_since
+        ):
+            entry = replace(entry, last_poll=source.last_success_at)
+        entries.append(entry)
+    return entries
+
+
+def of_source(entry: Entry, source: Source, language: str | None = None) -> Entry:
+    """Return the entry with the settings of its source; `language`: of its feed, if nothing else says it."""
+    return replace(
+        entry,
+        outlet=source.outlet or entry.outlet,
+        resolved_outlet=None if source.outlet else entry.resolved_outlet,
+        language=entry.language or language,
+        source_language=primary_tag(source.language),
+        zone=entry.zone or source.timezone,
+    )

@@ -1,0 +1,251 @@
+"""Fetching the pages of entries, into the inbox."""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from aggregator.config.source_access import SourceExtras
+from aggregator.config.tuning import Tuning
+from aggregator.extract.outlets import is_page_of
+from aggregator.extract.urls import registrable_domain, same_site
+from aggregator.intake.polling.poll_decision import (
+    PollTuning,
+)
+from aggregator.intake.polling.quiet_polls import QuietPolls
+from aggregator.intake.slow_pages import SlowPages
+from aggregator.intake.workers.executor import Executor
+from aggregator.model.core import Entry, Verdict
+from aggregator.model.errors import (
+    DatabaseAwayError,
+    DatabaseBusyError,
+    FetchError,
+    NotWritableError,
+)
+from aggregator.sources.fetch.client import Client
+from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.robots import Robots
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.pending_pages import PendingPage
+from aggregator.store.intake.source_access import extras_typed
+
+# That a response waits for a database that cannot be written; then the source is polled again.
+_STORE_SECONDS = 900.0
+# Before the second attempt; doubled before each further one, ...
+_STORE_PAUSE_SECONDS = 0.5
+# ... up to this: a daemon that stops waits for it (chosen, all three)
+_STORE_PAUSE_MAX_SECONDS = 5.0
+_FINAL = frozenset(
+    {
+        "refused",
+        "redirect",
+        "address",
+        "too_large",
+        "encoding",
+        "robots",
+        "http 404",
+        "http 410",
+    }
+)
+# Refused for this client; the page may exist
+_BLOCKED = frozenset({401, 403, 407, 429, 451})
+log = logging.getLogger(__name__)
+Stored = TypeVar("Stored")
+
+
+class PollServices(NamedTuple):
+    """What sources are polled with.
+
+    `stops`: whether the program ends; interrupted work does not count as a failure. `quiet_polls`: by default
+    every poll is written. `slow_pages`: whose pages are not fetched; None: nobody's.
+    """
+
+    database: Database
+    client: Client
+    executor: Executor
+    all_tuning: Tuning
+    now: Callable[[], dt.datetime]
+    stops: Callable[[], bool] = lambda: False
+    extras: Mapping[str, SourceExtras] = {}
+    pause: Callable[[float], object] = time.sleep
+    quiet_polls: QuietPolls = QuietPolls()
+    slow_pages: SlowPages | None = None
+
+
+class PageFetcher:
+    """Fetches pages. Safe to use from many threads."""
+
+    def __init__(self, services: PollServices, *, robots: bool, pages: str) -> None:
+        """`robots`: whether robots.txt is followed. `pages`: the setting of sources that have none."""
+        self.services = services
+        self._database, self._client = services.database, services.client
+        self._now, self._stops = services.now, services.stops
+        self._tuning = services.all_tuning.section("polling", PollTuning)
+        self._robots = Robots(self._client) if robots else None
+        self._pages = pages
+
+    def wants_page(self, entry: Entry, pages: str = "auto") -> bool:
+        """Whether to fetch the page of `entry`; `pages` is the setting of its source."""
+        wanted = self._pages if pages == "auto" else pages
+        if wanted == "never" or not entry.url:
+            return False
+        words = len((entry.text or entry.html or "").split())
+        return wanted == "always" or words < self._tuning.full_text_words
+
+    def place_without_pages(self, now: dt.datetime) -> bool:
+        """Queue new entries whose pages have not come in time; return whether there are any."""
+        wait = dt.timedelta(seconds=self._tuning.page_wait_seconds)
+        with self._database.read() as connection:
+            overdue = pending_pages.overdue(connection, now, wait)
+        if not overdue:
+            return False
+        return (
+            self._database.transact(
+                lambda one: pending_pages.place_without(one, overdue)
+            )
+            > 0
+        )
+
+    def fetch_page(self, wanted: PendingPage) -> bool:
+        """Fetch the page of an entry, or give up; return whether there is something to place."""
+        try:
+            port = _own_port(wanted)
+            # unknown: a push, or a feed that was removed
+            linked_from = wanted.feed or ""
+            if self._robots is not None:
+                answer = self._robots.answer(
+                    wanted.url, source_port=port, linked_from=linked_from
+                )
+                if answer == "no":
+                    raise FetchError(
+                        "robots", "robots.txt of the site forbids this page"
+                    )
+                if answer == "not now":
+                    raise FetchError(
+                        "no robots", "robots.txt of the site cannot be read"
+                    )
+            fetched = self._client.fetch(
+                wanted.url,
+                accept="page",
+                source_port=port,
+                linked_from=linked_from,
+                access=self.extras_of(wanted.source_id, wanted.source_address).access,
+            )
+        except FetchError as error:
+            return self._without_page(wanted, error)
+        site = registrable_domain(wanted.url) or ""
+        is_own = same_site(wanted.url, fetched.url_final) or is_page_of(
+            site, fetched.url_final
+        )
+        store = partial(
+            pending_pages.store_page,
+            n=wanted.entry_no,
+            page=fetched.body if is_own else None,
+            url=fetched.url_final,
+            charset=fetched.charset,
+            robots=fetched.robots if is_own else "",
+        )
+        self.stored(wanted.url, store)
+        return True
+
+    def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
+        is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
+        tries = wanted.attempts + is_sent
+        if error.cause == "stopped" or self._stops():
+            return False
+        cause = (
+            f"http {error.status}"
+            if error.status and error.cause == "http"
+            else error.cause
+        )
+        final = cause in _FINAL or tries >= self._tuning.page_attempts
+        now = self._now()
+
+        def work(connection: Connection) -> bool:
+            if final:
+                reason = f"its page: {error}; the text of the feed is used"
+                pending_pages.give_up(
+                    connection,
+                    wanted.entry_no,
+                    verdict=verdict_of(error),
+                    reason=reason,
+                )
+                return True
+            wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
+            due = now + dt.timedelta(seconds=wait)
+            is_placed = (
+                is_sent
+                and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+            )
+            pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
+            return is_placed
+
+        is_ready = self.stored(wanted.url, work)
+        outcome = (
+            "the text of the feed is used" if final else "it is requested again later"
+        )
+        log.debug(
+            "page %s: %s; %s",
+            wanted.url,
+            error,
+            outcome,
+            extra={"event": "page_failed"},
+        )
+        return is_ready
+
+    def stored(self, name: str, unit: Callable[[Connection], Stored]) -> Stored:
+        """Return the result of a transaction, which is repeated while the database cannot be written.
+
+        So the response is neither lost nor requested again. After `_STORE_SECONDS`, or if the transaction may
+        have been committed, the error is raised, and the source is polled again.
+        """
+        ends = time.monotonic() + _STORE_SECONDS
+        pause = _STORE_PAUSE_SECONDS
+        while True:
+            try:
+                return self._database.transact(unit)
+            except (DatabaseBusyError, DatabaseAwayError, NotWritableError) as error:
+                unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
+                if unknown or self._stops() or time.monotonic() >= ends:
+                    raise
+                log.info(
+                    "%s: storing the response is postponed: %s",
+                    name,
+                    error,
+                    extra={"event": "response_store_delayed"},
+                )
+            self.services.pause(pause)
+            pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
+
+    def extras_of(self, source_id: str | None, address: str | None) -> SourceExtras:
+        """Return what config.yaml says of a source, else what was typed in the browser."""
+        configured = self.services.extras.get(address or "")
+        if configured is not None or source_id is None:
+            return configured or SourceExtras()
+        with self._database.read() as connection:
+            return extras_typed(connection, source_id)
+
+
+def verdict_of(error: FetchError) -> Verdict | None:
+    """Return the verdict on a page that could not be fetched; None if no site answered."""
+    if error.status in _BLOCKED:
+        return "block"
+    if error.cause == "too_large":
+        return "too_long"
+    if error.cause == "timeout":
+        return "timeout"
+    return "not_article" if error.status is not None else None
+
+
+def _own_port(wanted: PendingPage) -> int | None:
+    """Return the port of the feed if the page is on the same site."""
+    if wanted.feed is None or not same_site(wanted.feed, wanted.url):
+        return None
+    try:
+        return urlsplit(wanted.feed).port
+    except ValueError:
+        return None

@@ -1,0 +1,361 @@
+"""Polling feeds into the inbox.
+
+The entries and the new state of the source (ETag, due time, health) are stored in one transaction. If it
+fails, the source is polled again, which changes nothing. What a response means is decided in
+intake/polling/poll_decision.py.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from aggregator.config.source_access import SourceExtras
+from aggregator.extract.entry_identity import IdentityTuning
+from aggregator.grouping.mutes import Mutes
+from aggregator.intake.jobs import FeedJob, read_feed
+from aggregator.intake.polling.feed_entries import completed_entries
+from aggregator.intake.polling.page_fetch import PageFetcher, PollServices
+from aggregator.intake.polling.parse_in_worker import parse_feed
+from aggregator.intake.polling.poll_decision import (
+    PollAnswer,
+    PollOutcome,
+    PollRules,
+    decide,
+)
+from aggregator.intake.polling.poll_log import log_changes
+from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
+from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
+from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.errors import (
+    FetchError,
+)
+from aggregator.model.health_report import silence_seconds
+from aggregator.sources.fetch.client import FetchResult
+from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.limits import net_tuning, source_tuning
+from aggregator.store.engine.database import Connection
+from aggregator.store.intake import inbox, rejected
+from aggregator.store.intake.identify import (
+    PollContext,
+    RereadTuning,
+    WholeFeedNeededError,
+)
+from aggregator.store.intake.inbox import AcceptedBatch
+from aggregator.store.intake.known_items import (
+    KnownItems,
+    known_items_of,
+    save_known_items,
+)
+from aggregator.store.intake.sources import (
+    Source,
+    restart_merged_sources,
+    save,
+    source_at,
+)
+
+# How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
+# counter of comments or the time of the response as their date (chosen).
+_REREADS = RereadTuning(most=6, others=12, hours=48.0)
+log = logging.getLogger(__name__)
+
+
+class Poller(PageFetcher):
+    """Polls feeds and fetches pages. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        services: PollServices,
+        *,
+        robots: bool,
+        pages: str,
+        mutes: Mutes | None = None,
+    ) -> None:
+        """`robots`, `pages`: see PageFetcher."""
+        super().__init__(services, robots=robots, pages=pages)
+        self._mutes = mutes or Mutes()
+        self._executor, self._all_tuning = services.executor, services.all_tuning
+        self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
+        self._identity = self._all_tuning.section("identity", IdentityTuning)
+
+    def poll(
+        self, source: Source, read: Callable[[bytes], bytes] = read_feed
+    ) -> PollResult:
+        """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
+        return self.poll_with(source, partial(self._answer, read=read))
+
+    def poll_with(
+        self, row: Source, ask: Callable[[Source, dt.datetime], PollAnswer]
+    ) -> PollResult:
+        """Store what `ask` returns of the source with this row; a FetchError becomes its health."""
+        now, source = self._now(), self.services.quiet_polls.latest(row)
+        try:
+            answer = ask(source, now)
+            try:
+                return self._accepted(row, source, answer, now)
+            except WholeFeedNeededError:
+                assert answer.whole is not None, "only then items are left out"
+                return self._accepted(
+                    row, source, answer._replace(feed=answer.whole()), now
+                )
+        except FetchError as error:
+            return self._failed(row, source, error, now)
+
+    def _answer(
+        self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+    ) -> PollAnswer:
+        """Request and parse the feed. Raises FetchError."""
+        extras = self.extras_of(source.id, source.address)
+        fetched = self._fetched(source, now, extras)
+        body_hash = None
+        if not fetched.not_modified:
+            body_hash = _read_as(extras) + hash_of_body(fetched.body)
+        if body_hash is None or body_hash == source.body_hash:
+            return PollAnswer(fetched, body_hash)
+        whole = partial(self._parsed, fetched, source, now, read, extras=extras)
+        known = self._known_items(source)
+        feed = whole(known)
+        if feed.sitemaps:
+            body_hash, feed = read_sitemaps(
+                feed,
+                partial(self._fetch, extras=extras, linked_from=source.polled_url),
+                lambda page: self._parsed(page, source, now, read, extras=extras),
+            )
+            # Of the index only
+            fetched = replace(fetched, etag=None, last_modified=None)
+        elif feed.left_out:
+            feed = replace(feed, language=known.language)
+        is_same = body_hash == source.body_hash or (feed.left_out and not feed.entries)
+        return PollAnswer(
+            fetched, body_hash, None if is_same else feed, known=known, whole=whole
+        )
+
+    def _known_items(self, source: Source) -> KnownItems:
+        if not source.first_poll_done:
+            return KnownItems()
+        with self._database.read() as connection:
+            return known_items_of(connection, source.id)
+
+    def _fetched(
+        self, source: Source, now: dt.datetime, extras: SourceExtras
+    ) -> FetchResult:
+        """Request the feed; from a new redirect target without a condition, to compare the entries.
+
+        A silent feed may have a server that always answers 304: once a day the request is unconditional. So
+        is that of a page after its selectors changed.
+        """
+        # The target of a redirect was not configured, and an imported address not typed, so they must not
+        # lead into private networks.
+        redirected_from = source.address if source.redirected_url else None
+        fetch = partial(
+            self._fetch,
+            source.polled_url,
+            extras,
+            linked_from="" if source.origin == "import" else redirected_from,
+        )
+        read_before = source.body_hash or b""
+        is_read_otherwise = not read_before.startswith(_read_as(extras))
+        if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
+            fetched = fetch()
+        else:
+            fetched = fetch(etag=source.etag, last_modified=source.last_modified)
+        if fetched.not_modified and fetched.permanent_url not in (
+            None,
+            source.moved_to,
+        ):
+            return fetch()  # a 304 has no entries to compare
+        return fetched
+
+    def _fetch(self, url: str, extras: SourceExtras, **options: Any) -> FetchResult:
+        return self._client.fetch(url, access=extras.access, **options)
+
+    def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
+        if source.last_polled_at is None or source.last_polled_at.date() == now.date():
+            return False
+        return silence_seconds(source.per_day, source.per_day_at, now) is not None
+
+    def _parsed(
+        self,
+        fetched: FetchResult,
+        source: Source,
+        now: dt.datetime,
+        read: Callable[[bytes], bytes],
+        known: KnownItems = KnownItems(),  # noqa: B008 - frozen
+        *,
+        extras: SourceExtras,
+    ) -> ParsedFeed:
+        parsed = parse_feed(
+            self._executor,
+            FeedJob(
+                data=fetched.body,
+                selectors=extras.selectors,
+                source=source.entry_source,
+                seen=now,
+                url=fetched.url_final,
+                content_type=content_type_of(fetched),
+                outlet=source.outlet,
+                name=source.name,
+                zone=source.timezone,
+                tuning=source_tuning(self._all_tuning),
+                all_tuning=self._all_tuning.to_json(),
+                known_items=frozenset(known.articles),
+                frame=known.frame,
+                states_days=known.states_days,
+            ),
+            read,
+        )
+        if parsed.problem and not parsed.entries:
+            raise FetchError("no feed", parsed.problem)
+        return parsed
+
+    def _accepted(
+        self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
+    ) -> PollResult:
+        """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
+        feed, fetched = answer.feed, answer.fetched
+        if feed is None and fetched.permanent_url is None:
+            quiet = decide(source, answer, now, self._rules)
+            if self.services.quiet_polls.keep(row, quiet.source, now):
+                return PollResult(unchanged=True)
+        entries = completed_entries(feed, source, now) if feed is not None else []
+
+        def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
+            batch = self._accept(connection, source, answer, entries, now)
+            for refused_item, reason in answer.refused:
+                rejected.note(
+                    connection,
+                    source=source.entry_source,
+                    item=refused_item,
+                    verdict="unreadable",
+                    reason=reason,
+                    at=now,
+                )
+            full = answer._replace(entries=entries, accepted=batch.accepted)
+            if fetched.permanent_url is not None:
+                target = source_at(connection, fetched.permanent_url)
+                full = full._replace(at_target=target)
+            outcome = decide(source, full, now, self._rules)
+            _write(connection, outcome, row)
+            return outcome, batch
+
+        outcome, batch = self.stored(source.shown_name, work)
+        name = outcome.source.shown_name
+        for note in batch.notes:
+            log.info(
+                "%s: %s",
+                name,
+                note,
+                extra={"event": "unstable_identifiers_found", "source": source.id},
+            )
+        log_changes(source, outcome, fetched.permanent_url)
+        if feed is None:
+            return PollResult(unchanged=True)
+        return replace(summarise_accepted(batch.accepted, feed.problem), name=name)
+
+    def _accept(
+        self,
+        connection: Connection,
+        source: Source,
+        answer: PollAnswer,
+        entries: Sequence[Entry],
+        now: dt.datetime,
+    ) -> AcceptedBatch:
+        """Put the entries of a feed into the inbox; those that are muted do not leave it, nor get a page."""
+        feed, known = answer.feed, answer.known
+        if feed is None:
+            return AcceptedBatch()
+        left_out = frozenset(known.articles[item_hash] for item_hash in feed.left_out)
+        batch = inbox.accept(
+            connection,
+            entries,
+            seen=[now] * len(entries),
+            wants_page=self._wanted_pages(entries, source),
+            bump_by_clock=source.first_poll_done,
+            gathers=True,
+            poll=PollContext(
+                outlet=source.outlet,
+                is_first=not source.first_poll_done,
+                tuning=self._identity,
+                live=_REREADS,
+                left_out=left_out,
+            ),
+        )
+        newest_first = [*reversed(batch.accepted)]
+        save_known_items(connection, source.id, known, feed, newest_first)
+        for entry, result in zip(entries, batch.accepted, strict=True):
+            if result.outcome != "new" or result.entry_no is None:
+                continue
+            reason = self._mutes.why(entry, source)
+            if reason is not None:
+                rejected.quarantine(
+                    connection,
+                    result.entry_no,
+                    at=now,
+                    reason=reason,
+                    verdict=inbox.MUTED,
+                )
+        return batch
+
+    def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
+        """Whether to fetch the page of each entry.
+
+        In a first poll only for the newest entries, and for none if pages of the source take too long.
+        """
+        slow_pages = self.services.slow_pages
+        if slow_pages is not None and slow_pages.rests(source.entry_source):
+            return [False] * len(entries)
+        wanted = [self.wants_page(entry, source.pages) for entry in entries]
+        if source.first_poll_done:
+            return wanted
+        oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
+        times = [
+            oldest if entry.published is None else entry.published.time
+            for entry in entries
+        ]
+        numbers = [number for number, is_wanted in enumerate(wanted) if is_wanted]
+        newest = sorted(
+            numbers, key=lambda number: (times[number], number), reverse=True
+        )
+        kept = set(newest[: self._tuning.first_poll_pages])
+        return [number in kept for number in range(len(entries))]
+
+    def _failed(
+        self, row: Source, source: Source, error: FetchError, now: dt.datetime
+    ) -> PollResult:
+        if error.cause == "stopped" or self._stops():
+            return PollResult(succeeded=False)
+        outcome = decide(source, error, now, self._rules)
+        self.stored(source.shown_name, partial(_write, outcome=outcome, before=row))
+        log_changes(source, outcome)
+        return PollResult(
+            succeeded=False,
+            problem=None if error.cause == ASKED_TO_WAIT else str(error),
+        )
+
+
+def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None:
+    """Store all that a poll changes, apart from new entries."""
+    inbox.bump_at_own_time(connection, outcome.own_time)
+    save(connection, outcome.source, before)
+    if outcome.source.health == "gone":
+        restart_merged_sources(connection)
+
+
+def content_type_of(fetched: FetchResult) -> str | None:
+    if not fetched.content_type:
+        return None
+    return (
+        f"{fetched.content_type}; charset={fetched.charset}"
+        if fetched.charset
+        else fetched.content_type
+    )
+
+
+def _read_as(extras: SourceExtras) -> bytes:
+    """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
+    if not extras.selectors:
+        return b""
+    return hash_of_body(repr(extras.selectors).encode())

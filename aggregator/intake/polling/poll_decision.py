@@ -1,0 +1,323 @@
+"""What a poll means for its source: a pure decision about its state, schedule and entries.
+
+One permanent redirect (301, 308) or 410 proves little: a captive portal, a parked domain or a mistake of an
+administrator sends it, too. So a response must be the same several times over some days, and a new address
+must have listed an entry that was known from the old one (ADR 8).
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.errors import FetchError
+from aggregator.model.health_report import (
+    decay_rate,
+    expected_gap_seconds,
+    initial_rate,
+    update_rate,
+)
+from aggregator.sources.fetch.connections.certificates import UNCHECKED
+from aggregator.sources.fetch.poll_schedule import (
+    after_failure,
+    after_gone,
+    after_hold,
+    after_success,
+)
+from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.response import FetchResult
+from aggregator.sources.limits import NetTuning
+from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.known_items import KnownItems
+from aggregator.store.intake.sources import Source, host_of
+
+_OUT_OF_REACH = frozenset({"dns", "connect"})
+_ADOPT_TIMES = 3  # the same permanent redirect so often ...
+# ... and for so long, until the source takes the new URL (chosen: two days)
+_ADOPT_HOURS = 48.0
+_GONE_TIMES = 3  # consecutive responses of 410 ...
+_GONE_HOURS = 24.0  # ... and for so long, until a feed is no longer polled
+
+
+class PollTuning(msgspec.Struct, frozen=True, kw_only=True):
+    """Section `polling` of config/tuning.yaml."""
+
+    full_text_words: int
+    page_attempts: int
+    page_wait_seconds: float
+    first_poll_pages: int
+    page_retry_seconds: float
+    flood_entries: int
+    flood_age_hours: float
+
+
+class PollRules(NamedTuple):
+    """The constants of polling."""
+
+    net: NetTuning
+    polling: PollTuning
+
+
+class PollAnswer(NamedTuple):
+    """A response without an error, and what became of its entries in the inbox."""
+
+    fetched: FetchResult
+    body_hash: bytes | None = None
+    feed: ParsedFeed | None = None  # None: the same as the last time
+    entries: Sequence[Entry] = ()
+    accepted: Sequence[AcceptResult] = ()  # of each entry
+    at_target: Source | None = None  # the feed at the target of its permanent redirects
+    # Items that are no entries, with the reason
+    refused: Sequence[tuple[str, str]] = ()
+    has_more: bool = False  # not everything new was read
+    known: KnownItems = KnownItems()  # of the feed at its last poll
+    whole: Callable[[], ParsedFeed] | None = None  # reads the feed with its known items
+
+
+class PollOutcome(NamedTuple):
+    """What one poll changes: all of it is written in one transaction."""
+
+    source: Source
+    # Entries that are no news: they bump their stories at their own time
+    own_time: Sequence[int] = ()
+
+
+def decide(
+    source: Source,
+    response: PollAnswer | FetchError,
+    now: dt.datetime,
+    rules: PollRules,
+) -> PollOutcome:
+    """Return the outcome of a poll of `source`."""
+    if isinstance(response, PollAnswer):
+        return _after_answer(source, response, now, rules)
+    if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
+        wait = response.retry_after_seconds or 0.0
+        return PollOutcome(
+            replace(
+                source,
+                next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net),
+            )
+        )
+    failed = replace(
+        source,
+        last_polled_at=now,
+        failing_since=source.failing_since or now,
+        health="failing",
+        health_cause=str(response),
+        etag=response.state or source.etag,
+    )
+    return PollOutcome(_after_failure(failed, response, now, rules.net))
+
+
+def _after_failure(
+    source: Source, error: FetchError, now: dt.datetime, net: NetTuning
+) -> Source:
+    """Return the source with its back-off; after several 410 it is no longer polled."""
+    due = after_failure(
+        source.id,
+        now,
+        configured_seconds=source.interval_seconds,
+        failures=source.failures,
+        retry_after_seconds=error.retry_after_seconds,
+        is_out_of_reach=error.cause in _OUT_OF_REACH,
+        tuning=net,
+    )
+    failed = replace(source, next_due_at=due, failures=source.failures + 1)
+    lasts = _lasts(
+        failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS
+    )
+    if lasts and failed.redirected_url is not None:
+        failed = replace(
+            _at_configured_address(failed),
+            etag=None,
+            last_modified=None,
+            body_hash=None,
+        )
+    if error.status != HTTPStatus.GONE:
+        return failed
+    count, since = source.gone_count + 1, source.gone_since or now
+    due = after_gone(source.id, now, net)
+    failed = replace(failed, next_due_at=due, gone_count=count, gone_since=since)
+    if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
+        return failed
+    if failed.redirected_url is not None:  # the configured address may still work
+        return replace(_at_configured_address(failed), gone_count=0)
+    return replace(failed, health="gone")
+
+
+def _lasts(
+    count: int, since: dt.datetime | None, now: dt.datetime, times: int, hours: float
+) -> bool:
+    """Return whether the same came `times` in a row and for `hours`."""
+    return (
+        since is not None
+        and count >= times
+        and now - since >= dt.timedelta(hours=hours)
+    )
+
+
+def _at_configured_address(source: Source) -> Source:
+    return replace(source, redirected_url=None, host=host_of(source.address))
+
+
+def _after_answer(
+    source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
+) -> PollOutcome:
+    fetched, net = answer.fetched, rules.net
+    own_time = (
+        _old_entries(answer, now, rules.polling) if source.first_poll_done else []
+    )
+    is_comparable = answer.feed is not None and source.first_poll_done
+    has_known = bool(answer.feed and answer.feed.left_out) or any(
+        result.outcome != "new" for result in answer.accepted
+    )
+    shares = has_known or not is_comparable
+    cause = None if source.health == "failing" else source.health_cause
+    if answer.feed is not None:
+        source, cause = (
+            _with_feed(source, answer, len(own_time), now),
+            answer.feed.problem,
+        )
+    rate = decay_rate(source.per_day, source.per_day_at, now)
+    next_poll = after_success(
+        source.id,
+        now,
+        configured_seconds=source.interval_seconds,
+        interval_seconds=source.adaptive_interval_seconds,
+        new_entries=sum(result.entry_no is not None for result in answer.accepted),
+        ttl_seconds=source.ttl_seconds,
+        gap_seconds=expected_gap_seconds(rate),
+        tuning=net,
+    )
+    moved = _moved(source, answer, now, shares=shares)
+    soon = now + dt.timedelta(seconds=net.interval_floor_seconds)
+    state = replace(
+        moved,
+        etag=fetched.etag or (source.etag if fetched.not_modified else None),
+        last_modified=fetched.last_modified
+        or (source.last_modified if fetched.not_modified else None),
+        adaptive_interval_seconds=next_poll.interval_seconds,
+        next_due_at=soon if answer.has_more else next_poll.due,
+        last_polled_at=now,
+        last_success_at=now,
+        failures=0,
+        failing_since=None,
+        gone_count=0,
+        gone_since=None,
+        health="merged" if moved.merged_into else "ok",
+        health_cause=_with_warning(cause, is_unchecked=fetched.is_unchecked),
+    )
+    return PollOutcome(state, own_time)
+
+
+def _with_warning(cause: str | None, *, is_unchecked: bool) -> str | None:
+    """Return the cause, after the warning as long as the certificate of the source is not checked."""
+    words = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
+    if is_unchecked:
+        words = f"{UNCHECKED}; {words}" if words else UNCHECKED
+    return words or None
+
+
+def _old_entries(
+    answer: PollAnswer, now: dt.datetime, polling: PollTuning
+) -> list[int]:
+    """Return the numbers of many new entries with old dates: an archive is not news."""
+    oldest_news = now - dt.timedelta(hours=polling.flood_age_hours)
+    old = [
+        result.entry_no
+        for result, entry in zip(answer.accepted, answer.entries, strict=True)
+        if result.outcome == "new" and result.entry_no is not None
+        if entry.published is not None and entry.published.time < oldest_news
+    ]
+    return old if len(old) >= polling.flood_entries else []
+
+
+def with_counts(
+    source: Source, accepted: Sequence[AcceptResult], rejected: int = 0
+) -> Source:
+    """Return the source with the outcomes of its entries counted; `rejected`: items that are no entries."""
+    new = sum(
+        result.entry_no is not None and result.outcome != "revision"
+        for result in accepted
+    )
+    forgotten = sum(result.outcome == "forgotten" for result in accepted)
+    return replace(
+        source,
+        entries_new=source.entries_new + new,
+        entries_known=source.entries_known + len(accepted) - new - forgotten,
+        entries_rejected=source.entries_rejected + rejected + forgotten,
+    )
+
+
+def _with_feed(
+    source: Source, answer: PollAnswer, flood: int, now: dt.datetime
+) -> Source:
+    """Return the source with what its feed says of itself, its counts, and the rate of new entries."""
+    feed = answer.feed
+    assert feed is not None
+    counted = replace(
+        with_counts(source, answer.accepted, len(answer.refused)),
+        body_hash=answer.body_hash,
+        title=feed.title or source.title,
+        site_url=source.site_url or feed.site_url,
+        ttl_seconds=max(feed.ttl_seconds or 0.0, answer.fetched.fresh_seconds or 0.0),
+        first_poll_done=True,
+    )
+    new = counted.entries_new - source.entries_new
+    if flood:
+        counted = replace(counted, flooded_at=now, flood_entries=flood)
+    if not source.first_poll_done:  # by the dates, later by the number
+        times = [
+            entry.published.time
+            for entry in answer.entries
+            if entry.published is not None
+        ]
+        newest = max((time for time in times if time <= now), default=now)
+        return replace(
+            counted,
+            per_day=initial_rate(times, now),
+            per_day_at=now,
+            last_new_at=newest,
+        )
+    if new == flood:
+        return counted
+    rate = update_rate(source.per_day, source.per_day_at, now, new - flood)
+    return replace(counted, per_day=rate, per_day_at=now, last_new_at=now)
+
+
+def _moved(
+    source: Source, answer: PollAnswer, now: dt.datetime, *, shares: bool
+) -> Source:
+    """Record a permanent redirect, and adopt it once it is confirmed.
+
+    The source keeps its id and its configured address, so its articles stay known. If the target is a source
+    already, this one is merged into it. `shares`: whether the response listed a known entry; only the first
+    one of a target counts, because its entries are known later.
+    """
+    to, other = answer.fetched.permanent_url, answer.at_target
+    settled = replace(
+        source, moved_to=None, moved_count=0, moved_since=None, move_confirmed=False
+    )
+    if to is None:
+        return settled
+    if to == source.moved_to:
+        observed = replace(source, moved_count=source.moved_count + 1)
+    else:
+        observed = replace(
+            source, moved_to=to, moved_count=1, moved_since=now, move_confirmed=shares
+        )
+    lasts = _lasts(
+        observed.moved_count, observed.moved_since, now, _ADOPT_TIMES, _ADOPT_HOURS
+    )
+    if not (lasts and observed.move_confirmed):
+        return observed
+    if other is None or other.id == source.id or other.health in ("gone", "merged"):
+        return replace(settled, redirected_url=to, host=host_of(to))
+    if other.paused:
+        return source  # the pause of that feed does not apply to this one
+    return replace(settled, merged_into=other.id)

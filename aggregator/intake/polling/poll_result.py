@@ -1,0 +1,37 @@
+"""The result of a poll, and the count of its entries by outcome."""
+
+from collections.abc import Sequence
+
+from aggregator.model.core import FrozenStruct
+from aggregator.store.intake.inbox import AcceptResult
+
+
+class PollResult(FrozenStruct):
+    """The result of one poll. `accepted` are the numbers of the accepted entries."""
+
+    succeeded: bool = True  # False also for a poll that was not sent or was stopped
+    name: str = ""  # of the source, with the title of its feed
+    accepted: tuple[int, ...] = ()
+    read: int = 0
+    revised: int = 0  # of those accepted
+    known: int = 0
+    problem: str | None = None
+    unchanged: bool = False  # 304, or the very bytes of the last time
+
+
+def summarise_accepted(
+    accepted: Sequence[AcceptResult], problem: str | None
+) -> PollResult:
+    """Count the outcomes of accepted entries."""
+    return PollResult(
+        accepted=tuple(
+            result.entry_no for result in accepted if result.entry_no is not None
+        ),
+        read=len(accepted),
+        revised=sum(result.outcome == "revision" for result in accepted),
+        known=sum(
+            result.entry_no is None and result.outcome != "forgotten"
+            for result in accepted
+        ),
+        problem=problem,
+    )

@@ -1,0 +1,52 @@
+"""Reads the sitemaps of an index."""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from aggregator.model.core import ParsedFeed
+from aggregator.model.errors import (
+    FetchError,
+)
+from aggregator.sources.fetch.client import FetchResult
+
+# Feed generators change it in every response.
+_BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")
+
+
+def read_sitemaps(
+    index: ParsedFeed,
+    fetch: Callable[[str], FetchResult],
+    parse: Callable[[FetchResult], ParsedFeed],
+) -> tuple[bytes, ParsedFeed]:
+    """Return a hash of the sitemaps of an index, and their entries. Raises FetchError if none is read."""
+    bodies, feeds, failed = [], [], None
+    for url in index.sitemaps:
+        try:
+            page = fetch(url)
+            feed = parse(page)
+            if feed.sitemaps:  # not followed: they might lead to each other
+                raise FetchError(
+                    "no feed",
+                    f"{url} is an index of sitemaps, too; add one of its sitemaps",
+                )
+            feeds.append(feed)
+            bodies.append(page.body)
+        except FetchError as error:
+            failed = error
+    if failed is not None and (not feeds or failed.cause == "stopped"):
+        raise failed
+    entries = tuple(entry for feed in feeds for entry in feed.entries)
+    titles = [feed.title for feed in feeds if feed.title]
+    count = sum(feed.entry_count for feed in feeds)
+    merged = replace(
+        index, entries=entries, entry_count=count, title="".join(titles[:1])
+    )
+    return hash_of_body(b"".join(bodies)), merged
+
+
+def hash_of_body(body: bytes) -> bytes:
+    """Return a hash of a response, without what generators of feeds change in each."""
+    return hashlib.blake2b(_BUILT.sub(b"", body), digest_size=16).digest()

@@ -1,0 +1,130 @@
+"""The entries between the inbox and placing, which workers prepare while others are placed."""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher
+from aggregator.model.core import Prepared
+from aggregator.model.errors import UnreadableEntryError
+from aggregator.store.engine.database import Database
+from aggregator.store.intake import inbox
+from aggregator.store.intake.inbox import InboxEntry
+
+More = Callable[[], int | None]
+"""Accepts more entries and returns the highest inbox number to place by now; None: there are no more."""
+
+
+NO_ENTRY = sys.maxsize  # beyond every inbox number
+ALL_ENTRIES = NO_ENTRY - 1
+
+
+class PrepareQueue:
+    """Jobs under way, and prepared entries that are not placed yet. For one pass over the inbox."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: PrepareDispatcher,
+        unreadable: Callable[[UnreadableEntryError], None],
+        put_in_order: Callable[[], bool],
+        *,
+        batch_articles: int,
+    ) -> None:
+        """`unreadable` takes an entry out of the inbox.
+
+        `put_in_order` numbers entries that wait for it; it returns whether there are any.
+        """
+        self._database = database
+        self._dispatcher = dispatcher
+        self._unreadable = unreadable
+        self._put_in_order = put_in_order
+        self._batch_articles = batch_articles
+        self._jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
+        self._prepared: deque[tuple[InboxEntry, Prepared]] = deque()
+        self._last = 0  # last inbox number that was submitted
+
+    def batches(
+        self, stop: Callable[[], bool], more: More | None
+    ) -> Iterator[list[tuple[InboxEntry, Prepared]]]:
+        """Yield batches in order; while one is placed, workers prepare the next ones."""
+        bound = ALL_ENTRIES if more is None else 0
+        try:
+            while not stop():
+                self._submit_jobs()
+                if more is not None and self._first > bound:
+                    reached = more()
+                    more, bound = (
+                        (more, reached) if reached is not None else (None, ALL_ENTRIES)
+                    )
+                    continue
+                if self._first == NO_ENTRY:
+                    if not self._put_in_order():
+                        return
+                    continue
+                batch: list[tuple[InboxEntry, Prepared]] = []
+                while self._first <= bound and (
+                    not batch or self._has_answer(self._batch_articles - len(batch))
+                ):
+                    if not self._prepared:
+                        self._prepare_next(stop)
+                        if stop():
+                            # The workers may have been ended: the answer is incomplete
+                            return
+                    while self._prepared and self._first <= bound:
+                        batch.append(self._prepared.popleft())
+                if batch:
+                    yield batch
+        finally:
+            for _, future in self._jobs:
+                future.cancel()
+
+    def _prepare_next(self, stop: Callable[[], bool]) -> None:
+        """Wait for the entries of the next job; if one cannot be read, the others are submitted again."""
+        entries, future = self._jobs.popleft()
+        try:
+            answer = self._dispatcher.answered(entries, future, stop)
+        except UnreadableEntryError as error:
+            self._unreadable(error)
+            if left := [waiting for waiting in entries if waiting.entry_no != error.n]:
+                self._jobs.appendleft((left, self._dispatcher.submitted(left)))
+            return
+        if not stop():
+            self._prepared.extend(zip(entries, answer, strict=True))
+
+    def _submit_jobs(self) -> None:
+        """Submit jobs until all workers are busy."""
+        depth = self._dispatcher.depth
+        while len(self._jobs) < depth:
+            chunk = self._ready_after(
+                self._last, TEXTS_A_JOB * (depth - len(self._jobs))
+            )
+            if not chunk:
+                return
+            self._last = chunk[-1].inbox_no
+            for start in range(0, len(chunk), TEXTS_A_JOB):
+                part = chunk[start : start + TEXTS_A_JOB]
+                self._jobs.append((part, self._dispatcher.submitted(part)))
+
+    def _ready_after(self, last: int, limit: int) -> list[InboxEntry]:
+        while True:
+            try:
+                with self._database.read() as connection:
+                    return inbox.ready(connection, limit, after=last)
+            except UnreadableEntryError as error:
+                self._unreadable(error)
+
+    @property
+    def _first(self) -> int:
+        """The next inbox number; NO_ENTRY if the queue is empty."""
+        if self._prepared:
+            return self._prepared[0][0].inbox_no
+        return self._jobs[0][0][0].inbox_no if self._jobs else NO_ENTRY
+
+    def _has_answer(self, room: int) -> bool:
+        """Whether the next entries are prepared and fit into the batch: a commit costs 8 ms."""
+        if self._prepared:
+            return len(self._prepared) <= room
+        entries, future = self._jobs[0]
+        return future.done() and len(entries) <= room

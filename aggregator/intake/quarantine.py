@@ -1,0 +1,108 @@
+"""Places batches, and puts entries that cannot be placed into quarantine."""
+
+import logging
+from collections.abc import Sequence
+
+from aggregator.grouping.place import Placer
+from aggregator.grouping.place_entry import PlacementResult
+from aggregator.model.core import Prepared
+from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
+from aggregator.store.intake.inbox import InboxEntry
+from aggregator.store.intake.rejected import REASON
+
+log = logging.getLogger(__name__)
+Batch = Sequence[tuple[InboxEntry, Prepared]]
+# If entries of this many sources fail, the cause is not the entries (chosen)
+_SOURCES = 5
+# Before entries go into quarantine if none was placed yet (chosen: one minute)
+_TRIES = 20
+_NOT_OF_AN_ENTRY = (AggregatorError, MemoryError, OSError)
+
+
+class QuarantiningPlacer:
+    """Places batches and puts entries that fail into quarantine, so that others can be placed.
+
+    Such an entry meets a bug of the program, or a damaged row. The cause is assumed to be the entry, and not
+    the program or database as a whole, if another entry can be placed, or if others were placed and the
+    failing ones are of few sources: entries of one feed are neighbours in the inbox. Otherwise nothing is put
+    in quarantine, and placing is paused. An entry in quarantine keeps its text; `db check --repair` puts it
+    back into the inbox.
+    """
+
+    def __init__(self, placer: Placer) -> None:
+        self._placer = placer
+        self._has_placed = False  # this process has placed an entry
+        self._tries = 0  # consecutive calls in which nothing was placed
+
+    def place(self, batch: Batch) -> list[PlacementResult]:
+        """Like `Placer.place`; what fails is halved until each culprit is alone.
+
+        Raises DamagedError if nothing can be placed.
+        """
+        done: list[PlacementResult] = []
+        failed: list[tuple[InboxEntry, Exception]] = []
+        parts = [batch]  # the first one last
+        while parts:
+            part = parts.pop()
+            try:
+                placed = self._placer.place(part)
+            except _NOT_OF_AN_ENTRY:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, other entries may be placed
+                if len(part) == 1:
+                    failed.append((part[0][0], error))
+                else:
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+                continue
+            self._has_placed, self._tries = True, 0
+            done += [*self._quarantine(failed), *placed]
+            failed = []
+        are_few = len({waiting.entry.source for waiting, _ in failed}) < _SOURCES
+        if are_few and (self._has_placed or self._tries >= _TRIES):
+            done += self._quarantine(failed)
+        elif failed and not done:
+            self._tries += 1
+            waiting, cause = failed[0]
+            raise DamagedError(
+                f"entry {waiting.entry_no} and those after it cannot be placed ({_named(cause)}): the "
+                "database is damaged, or the program has a bug; type `aggregator db check`"
+            ) from cause
+        return done
+
+    def unreadable(self, error: UnreadableEntryError) -> None:
+        """Put an entry into quarantine whose row cannot be decoded."""
+        log.error(
+            "entry %d is in quarantine: %s",
+            error.n,
+            error,
+            extra={"event": "entry_quarantined"},
+        )
+        self._placer.quarantine(error.n, str(error))
+
+    def _quarantine(
+        self, failed: Sequence[tuple[InboxEntry, Exception]]
+    ) -> list[PlacementResult]:
+        placed = []
+        for waiting, cause in failed:
+            ids = {"entry": waiting.entry_no, "source": waiting.entry.source}
+            log.error(
+                "entry %d is in quarantine",
+                waiting.entry_no,
+                exc_info=cause,
+                extra={"event": "entry_quarantined", **ids},
+            )
+            reason = f"{REASON} ({_named(cause)})"
+            self._placer.quarantine(waiting.entry_no, reason)
+            placed.append(
+                PlacementResult(
+                    entry_no=waiting.entry_no,
+                    outcome="refused",
+                    article=waiting.article,
+                    reason=reason,
+                )
+            )
+        return placed
+
+
+def _named(cause: Exception) -> str:
+    return f"{type(cause).__name__}: {cause}"[:300]

@@ -1,0 +1,98 @@
+"""The jobs that a Dask worker runs, in a worker process of its own machine.
+
+It has the same limits of time and memory as elsewhere (process_pool.py). Results are bytes and no exceptions,
+so nothing untrusted is unpickled.
+"""
+
+import functools
+import threading
+from pkgutil import resolve_name
+
+import msgspec
+from distributed import get_worker
+
+from aggregator.intake.workers.executor import (
+    WorkerTuning,
+    describe,
+)
+from aggregator.intake.workers.process_pool import ProcessExecutor
+from aggregator.intake.workers.program_versions import (
+    program_versions,
+    version_differences,
+)
+from aggregator.model.errors import WorkError
+
+
+class RemoteJob(msgspec.Struct, frozen=True, array_like=True):
+    """A job, the limits of its process, and the required program."""
+
+    function: str
+    payload: bytes
+    tuning: WorkerTuning
+    program: dict[str, str]
+
+
+class RemoteResult(msgspec.Struct, frozen=True, array_like=True):
+    """The result of a remote job: "ok", "stranger", or the verdict of a WorkError.
+
+    "stranger": the Dask worker at `worker` has another program, and did nothing.
+    """
+
+    verdict: str
+    payload: bytes = b""
+    detail: str = ""
+    worker: str = ""
+
+
+@functools.cache
+def _pool(threads: int, tuning: WorkerTuning) -> ProcessExecutor:
+    """Return the worker processes of this machine, which start with the first job.
+
+    They live as long as the Dask worker, and are as many as its threads.
+    """
+    return ProcessExecutor(threads, tuning)
+
+
+_OPENING = threading.Lock()  # jobs come in several threads
+
+
+def run_isolated(order: bytes) -> bytes:
+    """Run a RemoteJob and return a RemoteResult, both as msgpack."""
+    return msgspec.msgpack.encode(
+        _outcome(msgspec.msgpack.decode(order, type=RemoteJob))
+    )
+
+
+def _outcome(order: RemoteJob) -> RemoteResult:
+    worker = get_worker()
+    other = version_differences(order.program, program_versions())
+    if other is not None:
+        return RemoteResult("stranger", detail=other, worker=worker.address)
+    with _OPENING:
+        pool = _pool(worker.state.nthreads, order.tuning)
+    try:
+        answer = pool.submit(resolve_name(order.function), order.payload).result()
+    except WorkError as error:
+        return RemoteResult(error.verdict, detail=error.detail, worker=worker.address)
+    except (ImportError, AttributeError) as error:  # no such function
+        return RemoteResult("failed", detail=describe(error), worker=worker.address)
+    return RemoteResult("ok", answer, worker=worker.address)
+
+
+_MESSAGE_BYTES = 4096  # of a reply besides its payload
+
+
+def decoded_result(reply: object, tuning: WorkerTuning) -> RemoteResult:
+    """Decode a reply and check it."""
+    if (
+        not isinstance(reply, bytes)
+        or len(reply) > tuning.result_cap_bytes + _MESSAGE_BYTES
+    ):
+        raise WorkError(
+            "died",
+            f"an answer that is too long, or none; at most {tuning.result_cap_bytes} bytes are allowed",
+        )
+    try:
+        return msgspec.msgpack.decode(reply, type=RemoteResult)
+    except msgspec.DecodeError as error:
+        raise WorkError("died", "an invalid reply") from error

@@ -1,0 +1,118 @@
+"""One worker: a process that runs jobs, and the socket to it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import aggregator
+from aggregator.intake.workers.executor import (
+    WorkerTuning,
+)
+from aggregator.intake.workers.ipc import WorkerJob, WorkerReply, receive, send
+from aggregator.text.shared_model import DESCRIPTOR_VARIABLE
+
+# A worker parses untrusted data: it gets no passwords or tokens of the environment.
+_KEPT_ENVIRONMENT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+    "PYTHONHASHSEED",
+)
+_ONE_THREAD = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+class WorkerProcess:
+    """One process and the socket to it."""
+
+    def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
+        self.jobs = 0
+        arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
+        shared = [] if language_model is None else [language_model.fileno()]
+        with contextlib.ExitStack() as if_it_fails:
+            self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
+                # -P: the folder in which the program runs may hold strangers' files, which are no modules.
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "aggregator.intake.workers.worker_main",
+                    *arguments,
+                ],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_worker_environment()
+                | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
+                pass_fds=shared,
+                # Ctrl-C at the terminal goes to the daemon only
+                start_new_session=True,
+            )
+            if_it_fails.pop_all()
+        theirs.close()
+
+    def ask(self, job: WorkerJob, tuning: WorkerTuning) -> WorkerReply:
+        """Run one job. Raises TimeoutError, another OSError, or WorkError for an invalid reply."""
+        self.jobs += 1
+        deadline = time.monotonic() + tuning.parse_deadline_seconds
+        send(self._link, job, deadline)
+        return self.receive(tuning, deadline)
+
+    def receive(self, tuning: WorkerTuning, deadline: float) -> WorkerReply:
+        """Return the next reply; `deadline` is monotonic. Raises as `ask`."""
+        return receive(
+            self._link,
+            WorkerReply,
+            cap_bytes=tuning.result_cap_bytes,
+            deadline=deadline,
+        )
+
+    def kill(self) -> None:
+        """Kill the process and its children."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+    def bury(self, patience_seconds: float) -> int:
+        """Close the socket and return how the process ended; it is killed after `patience_seconds`."""
+        self._link.close()
+        try:
+            return self.process.wait(timeout=patience_seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.wait()
+
+
+def cause_of_death(code: int | None) -> str:
+    if code is not None and code < 0:
+        with contextlib.suppress(ValueError):
+            return f"the worker was ended by {signal.Signals(-code).name}"
+    return f"the worker ended with code {code}"
+
+
+def _worker_environment() -> dict[str, str]:
+    environment = {
+        name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ
+    }
+    environment.update(dict.fromkeys(_ONE_THREAD, "1"))
+    above_package = str(Path(aggregator.__file__).resolve().parent.parent)
+    # A checkout that is not installed is found as well
+    environment["PYTHONPATH"] = above_package
+    return environment

@@ -1,0 +1,137 @@
+"""Repair the head of a response, so that h11 reads what browsers and other clients read, too.
+
+Each request has a connection of its own, so a wrong length or a strange line of one response cannot become a
+part of another.
+"""
+
+import re
+import ssl
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore
+
+from aggregator.sources.fetch.connections.ssrf_guard import GuardedStream, SsrfGuard
+
+# Browsers take about as much; a longer head goes on as it is, and h11 refuses it
+_MOST_HEAD_BYTES = 2**18
+_MOST_LINE_BYTES = 2**15  # a longer field is left out: a cookie of 100 KB
+_END = re.compile(rb"\n\r?\n")
+_STATUS_LINE = re.compile(
+    rb"\s*HTTP(?:/([0-9.]*))?[ \t]+([0-9]{3})(?![0-9])(.*)", re.IGNORECASE
+)
+_NAME = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH = re.compile(rb"[0-9]{1,15}")
+
+
+class LenientBackend(httpcore.NetworkBackend):
+    """Connections of the guard for one request each, whose responses have a repaired head."""
+
+    def __init__(self, guard: SsrfGuard) -> None:
+        self._guard = guard
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Connect to a checked address. Raise FetchError("refused") if one is not allowed."""
+        return _LenientStream(self._guard.connect_tcp(host, port, timeout), self._guard)
+
+
+class _LenientStream(GuardedStream):
+    """A guarded connection for one request."""
+
+    def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
+        super().__init__(inner, guard)
+        self._received = bytearray()  # of a head, and what came with it
+        self._ready = b""  # to be read
+        self._is_in_head = True
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read a part of the repaired head, or of what follows it."""
+        if self._is_in_head and not self._ready:
+            self._ready = self._read_head(max_bytes, timeout)
+        if self._ready:
+            part, self._ready = self._ready[:max_bytes], self._ready[max_bytes:]
+            return part
+        return self._inner.read(max_bytes, timeout)
+
+    def _read_head(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return the next head, after the last one with what came with it; b"" at the end."""
+        searched = 0
+        while (end := _END.search(self._received, searched)) is None:
+            searched = max(0, len(self._received) - 2)
+            data = self._inner.read(max_bytes, timeout)
+            self._received += data
+            if not data or len(self._received) > _MOST_HEAD_BYTES:
+                self._is_in_head = False
+                return bytes(self._received)
+        status, head = _repaired(bytes(self._received[: end.end()]))
+        del self._received[: end.end()]
+        # Early hints (103) and the like come before the response.
+        self._is_in_head = status.startswith(b"1") and status != b"101"
+        return head if self._is_in_head else head + self._received
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Start TLS; behind a proxy a second head follows."""
+        self._received.clear()
+        self._is_in_head = True
+        return super().start_tls(ssl_context, server_hostname, timeout)
+
+
+def _repaired(head: bytes) -> tuple[bytes, bytes]:
+    """Return the status and a head that follows RFC 9112; b"" and the same bytes if it is none of HTTP."""
+    first, *lines = head.rstrip().split(b"\n")
+    status_line = _STATUS_LINE.match(first)
+    if status_line is None:
+        return b"", head
+    version = b"1.0" if status_line[1] == b"1.0" else b"1.1"
+    repaired = [b"HTTP/%b %b %b" % (version, status_line[2], _clean(status_line[3]))]
+    lengths: set[bytes] = set()
+    is_chunked = False
+    for name, value in _fields(lines):
+        if name.lower() == b"content-length":
+            lengths.add(value)
+        elif name.lower() == b"transfer-encoding":
+            is_chunked = is_chunked or b"chunked" in value.lower()
+        else:
+            repaired.append(b"%b: %b" % (name, value))
+    if is_chunked:
+        repaired.append(b"Transfer-Encoding: chunked")
+    elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
+        repaired.append(b"Content-Length: " + length)
+    # Without a length that can be believed, the response ends with the connection.
+    return status_line[2], b"\r\n".join(repaired) + b"\r\n\r\n"
+
+
+def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the valid fields of a head; a folded field is one."""
+    unfolded: list[bytes] = []
+    for line in lines:
+        if line.startswith((b" ", b"\t")) and unfolded:
+            unfolded[-1] += line
+        elif _is_field(line):
+            unfolded.append(line)
+    for line in unfolded:
+        name, _, value = line.partition(b":")
+        yield name.strip(), _clean(value)
+
+
+def _is_field(line: bytes) -> bool:
+    name, colon, _ = line.partition(b":")
+    is_name = _NAME.fullmatch(name.strip()) is not None
+    return is_name and bool(colon) and len(line) <= _MOST_LINE_BYTES
+
+
+def _clean(value: bytes) -> bytes:
+    return _CONTROL.sub(b" ", value).strip()

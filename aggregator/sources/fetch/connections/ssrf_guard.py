@@ -1,0 +1,357 @@
+"""SSRF guard: decides at connection time which addresses requests may reach.
+
+A feed, a link in it or a redirect may name anything: services on this machine, the router, a cloud's metadata
+service. A host name proves nothing, because its owner controls what it resolves to, each time. So the guard
+is httpcore's network backend: it resolves a name once, refuses it if any address is not public, and connects
+to the very address that it checked. TLS and the Host header still use the name.
+
+The guard also enforces the deadline and the byte limit of each fetch with its redirects, because only here
+headers, chunk sizes and handshakes are counted too.
+"""
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+import httpcore
+
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.connections.name_lookup import system_resolve
+from aggregator.sources.fetch.connections.public_addresses import (
+    NAT64_NAME,
+    Address,
+    Network,
+    address_of,
+    is_permitted,
+    nat64_prefixes,
+)
+from aggregator.sources.fetch.connections.request_budget import RequestBudget
+
+# name, port, seconds left -> addresses
+Resolve = Callable[[str, int, float], list[str]]
+# Checked address, port, seconds left
+Dial = Callable[[str, int, float], httpcore.NetworkStream]
+WEB_PORTS = frozenset({80, 443})
+_NO_DEADLINE_SECONDS = 20.0  # only for a connection that is opened outside a fetch
+_NAMES_KEPT = 100_000
+_NAT64_SECONDS = 600.0  # so long the answer about the network's NAT64 gateway holds
+_NAT64_ASK_SECONDS = 5.0  # for that answer
+_NAT64_RETRY_SECONDS = 30.0  # after a question without an answer
+# 127.1 and 0x7f000001 are addresses, too
+_NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
+_LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
+
+
+class SsrfGuard(httpcore.NetworkBackend):
+    """httpcore's network backend with checks. `exceptions` are private networks that the operator allows."""
+
+    def __init__(
+        self,
+        exceptions: Iterable[Network],
+        resolve: Resolve | None = None,
+        dial: Dial | None = None,
+        *,
+        is_proxied: bool = False,
+    ) -> None:
+        """`resolve` and `dial` are those of the system by default.
+
+        `is_proxied`: the only connections are those to the operator's proxy, which resolves names.
+        """
+        self._is_proxied = is_proxied
+        self._exceptions = tuple(exceptions)
+        self._resolve = resolve or system_resolve
+        self._dial = dial or system_dial
+        self._current = threading.local()
+        self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._stopped = False
+        # Where names have led so far; stored only if there are exceptions.
+        self._private_hosts: set[str] = set()  # into the exceptions
+        self._public_hosts: set[str] = set()  # to the internet
+        self._nat64: tuple[IPv6Network, ...] = ()
+        self._nat64_until = 0.0
+
+    @contextlib.contextmanager
+    def budget(self, budget: RequestBudget) -> Iterator[RequestBudget]:
+        """Count all reads and writes of this thread in the block against `budget`."""
+        self._current.budget = budget
+        try:
+            yield budget
+        finally:
+            self._current.budget = None
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        """Connect to a checked address of `host`. Raise FetchError("refused") if one is not allowed."""
+        addresses = (
+            self._answers(host, port) if self._is_proxied else self._checked(host, port)
+        )
+        stream = GuardedStream(self._dial_first(addresses, port, timeout), self)
+        with self._lock:
+            self._open.add(stream)
+        # A stop while connecting has not closed this connection
+        self.seconds_left(None)
+        return stream
+
+    def is_private(self, host: str, port: int | None = None) -> bool:
+        """Return whether `host` is in the operator's own networks; with `port`, resolve an unknown name.
+
+        A name that ever led to the internet is not private: its owner may point it anywhere for a moment.
+        """
+        if port is not None and self._exceptions and host not in self._private_hosts:
+            with contextlib.suppress(FetchError):
+                self._note_networks(host, self._answers(host, port))
+        return (
+            host in self._private_hosts
+            and host not in self._public_hosts
+            and len(self._public_hosts) < _NAMES_KEPT
+        )
+
+    def check(self, host: str, port: int) -> None:
+        """Raise FetchError("refused") for what a proxy may not be asked for.
+
+        Addresses are checked as always, in whatever way they are written. Where a name leads only the proxy
+        knows: it is what keeps names from private networks.
+        """
+        if not self._is_proxied:
+            return
+        if address_of(host.strip("[]")) is not None:
+            self._checked(host, port)
+        elif _NUMERIC.search(host) or _LOCAL.search(host):
+            raise _refused(host, host)
+        else:
+            self._check_port(host, port)
+
+    def stop(self) -> None:
+        """Close every open connection, so that waiting threads return at once with "stopped"."""
+        self._stopped = True
+        with self._lock:
+            streams = list(self._open)
+        for stream in streams:
+            stream.cut()
+
+    def seconds_left(self, timeout: float | None) -> float:
+        """Return the smaller of httpcore's timeout for one step and the time left for the fetch."""
+        if self._stopped:
+            raise FetchError("stopped", "the program is stopping")
+        budget = self._budget()
+        left = _NO_DEADLINE_SECONDS if budget is None else budget.left()
+        return left if timeout is None else min(left, timeout)
+
+    def count(self, size_bytes: int) -> None:
+        """Count bytes received by this thread's fetch."""
+        budget = self._budget()
+        if budget is not None:
+            budget.count(size_bytes)
+
+    def _budget(self) -> RequestBudget | None:
+        budget: RequestBudget | None = getattr(self._current, "budget", None)
+        return budget
+
+    def _answers(self, host: str, port: int) -> list[str]:
+        literal = address_of(host.strip("[]"))
+        return (
+            [str(literal)]
+            if literal
+            else self._resolve(host, port, self.seconds_left(None))
+        )
+
+    def _checked(self, host: str, port: int) -> list[str]:
+        answers = self._answers(host, port)
+        if not answers:
+            raise FetchError("dns", f"{host} has no address")
+        budget = self._budget()
+        private: list[str] = []
+        for answer in answers:
+            address = address_of(answer)
+            if address is None or not self._is_permitted(address, self._exceptions):
+                raise _refused(host, answer)
+            if self._is_permitted(address):
+                self._check_port(host, port)
+            elif budget is not None and (host, port) not in budget.private_servers:
+                raise _not_named(host, port)
+            elif self._led_to_internet(host):
+                raise _changed_sides(host, answer)
+            else:
+                private.append(answer)
+        self._note_networks(host, answers)
+        if 0 < len(private) < len(answers):
+            raise _changed_sides(host, private[0])
+        return answers
+
+    def _is_permitted(
+        self, address: Address, exceptions: tuple[Network, ...] = ()
+    ) -> bool:
+        is_asked = isinstance(address, IPv6Address) and is_permitted(
+            address, exceptions
+        )
+        return is_permitted(
+            address, exceptions, self._nat64_prefixes() if is_asked else ()
+        )
+
+    def _led_to_internet(self, host: str) -> bool:
+        """Whether a name that leads into the operator's networks now led to the internet before.
+
+        Its owner may let it lead anywhere, at any time. Where no more names can be remembered, one that was
+        never seen in those networks counts as such.
+        """
+        is_full = len(self._public_hosts) >= _NAMES_KEPT
+        is_unknown = (
+            address_of(host.strip("[]")) is None and host not in self._private_hosts
+        )
+        return host in self._public_hosts or (is_full and is_unknown)
+
+    def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
+        """Return the prefixes of the network's NAT64 gateway, by a look-up of its resolver (RFC 7050).
+
+        Behind such a prefix lies every IPv4 host, those of our own network included. Where the resolver does
+        not answer, the prefixes known before stay, and it is asked again soon. Threads that need the answer
+        at the same moment each ask: none waits for the question of another.
+        """
+        if time.monotonic() < self._nat64_until:
+            return self._nat64
+        seconds = min(_NAT64_ASK_SECONDS, self.seconds_left(None))
+        try:
+            answers = self._resolve(NAT64_NAME, 80, seconds)
+        except FetchError:
+            self._nat64_until = max(
+                self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS
+            )
+        else:
+            addresses = (address_of(answer) for answer in answers)
+            self._nat64 = nat64_prefixes(
+                address for address in addresses if address is not None
+            )
+            self._nat64_until = time.monotonic() + _NAT64_SECONDS
+        return self._nat64
+
+    def _note_networks(self, host: str, answers: list[str]) -> None:
+        """Store where a name led; a name that is rebound has been on both sides then."""
+        if not self._exceptions:
+            return
+        for answer in answers:
+            address = address_of(answer)
+            if address is None:
+                continue
+            if self._is_permitted(address):
+                hosts = self._public_hosts
+            elif self._is_permitted(address, self._exceptions):
+                hosts = self._private_hosts
+            else:
+                continue
+            with self._lock:
+                if len(hosts) < _NAMES_KEPT:
+                    hosts.add(host)
+
+    def _check_port(self, host: str, port: int) -> None:
+        budget = self._budget()
+        allowed = WEB_PORTS if budget is None else WEB_PORTS | budget.ports
+        if port not in allowed:
+            raise FetchError(
+                "refused",
+                f"port {port} of {host}: only ports 80, 443 and that of the source are allowed",
+            )
+
+    def _dial_first(
+        self, addresses: list[str], port: int, timeout: float | None
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address that responds; a dead one may use only its share of the time."""
+        for position, address in enumerate(addresses):
+            share = self.seconds_left(timeout) / (len(addresses) - position)
+            try:
+                return self._dial(address, port, share)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if position == len(addresses) - 1:
+                    raise
+        raise FetchError("dns", "no address")
+
+
+class GuardedStream(httpcore.NetworkStream):
+    """A connection that counts every read and write against the fetch of the current thread."""
+
+    def __init__(self, inner: httpcore.NetworkStream, guard: SsrfGuard) -> None:
+        self._inner = inner
+        self._guard = guard
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read within the time and bytes of the fetch."""
+        try:
+            got = self._inner.read(max_bytes, self._guard.seconds_left(timeout))
+        finally:
+            # Raises FetchError where a stop or the deadline ended it
+            self._guard.seconds_left(None)
+        self._guard.count(len(got))
+        return got
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write within the time of the fetch."""
+        self._inner.write(buffer, self._guard.seconds_left(timeout))
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Start TLS on this connection, with the same limits; the certificate is checked against the name."""
+        left = self._guard.seconds_left(timeout)
+        self._inner = self._inner.start_tls(ssl_context, server_hostname, left)
+        return self
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return httpcore's information about a connection: whether it is readable, its TLS object."""
+        return self._inner.get_extra_info(info)
+
+    def cut(self) -> None:
+        """Shut the connection down while another thread reads from it."""
+        handle = self._inner.get_extra_info("socket")
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+
+def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStream:
+    """Connect to an address (never a name) with the operating system's sockets."""
+    return httpcore.SyncBackend().connect_tcp(address, port, timeout=seconds)
+
+
+def _refused(host: str, answer: str) -> FetchError:
+    return FetchError(
+        "refused",
+        f"{answer if host == answer else f'{host} leads to {answer}, which'} is not on the public internet; "
+        "if it is yours, name its network under fetch.allow_private",
+    )
+
+
+def _not_named(host: str, port: int) -> FetchError:
+    return FetchError(
+        "refused",
+        f"port {port} of {host} is in a network of your own: a source from there leads to its own host and "
+        "port only; one on the internet never, one of an imported list after `aggregator sources add`, or "
+        "if the list is imported again with --allow-private",
+    )
+
+
+def _changed_sides(host: str, answer: str) -> FetchError:
+    return FetchError(
+        "refused",
+        f"{host} leads to {answer} in a network of your own, and to the internet as well or before; "
+        "if that is yours, give the source with this address in place of the name",
+    )

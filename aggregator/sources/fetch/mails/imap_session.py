@@ -1,0 +1,220 @@
+"""An IMAP session (RFC 3501) on a guarded connection, which changes nothing in a mailbox.
+
+The folder is opened with EXAMINE and messages are fetched with BODY.PEEK, so none is marked as read. What a
+server sends counts against the limits of the connection (time, bytes), of which imaplib has none; no words of
+the server are quoted, because they may repeat the password.
+"""
+
+import base64
+import contextlib
+import imaplib
+import re
+import ssl
+from typing import Any
+
+import httpcore
+
+from aggregator.config.hosts import is_loopback
+from aggregator.model.errors import FetchError
+
+_MOST_LINE_BYTES = 2**20  # the numbers of 100,000 messages
+_MOST_LINES = 10_000  # three a message, and what the server tells unasked
+_MOST_DIGITS = 10  # of the 32 bits of numbers and sizes
+_CHUNK_BYTES = 65_536
+_NUMBER = re.compile(rb"\bUID (\d{1,10})\b")
+_NOT_ASCII = re.compile(r"&|[^ -~]+")
+
+
+class TooLongError(FetchError):
+    """The server sends a longer message than allowed, whatever size it has stated."""
+
+
+class ImapSession(imaplib.IMAP4):
+    """An IMAP session on a guarded connection."""
+
+    def __init__(self, stream: httpcore.NetworkStream, most_bytes: int) -> None:
+        self._stream = stream
+        self._most_bytes = most_bytes
+        self._buffer = bytearray()
+        self._lines = 0
+        super().__init__()
+
+    def open(self, host: str = "", port: int = 0, timeout: float | None = None) -> None:
+        """Nothing: the connection is open."""
+
+    def read(self, size: int) -> bytes:
+        """Return a literal. Raise FetchError if it is too long."""
+        if size > self._most_bytes:
+            raise TooLongError(
+                "too_large", f"a message is longer than {self._most_bytes} bytes"
+            )
+        while len(self._buffer) < size:
+            self._receive()
+        return self._taken(size)
+
+    def readline(self) -> bytes:
+        """Return a line. Raise FetchError if it is too long, or one too many."""
+        self._lines += 1
+        if self._lines > _MOST_LINES:
+            raise FetchError(
+                "protocol", f"the server sends more than {_MOST_LINES:,} lines"
+            )
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched > _MOST_LINE_BYTES:
+                raise FetchError(
+                    "too_large",
+                    f"the server sends a line of over {_MOST_LINE_BYTES:,} bytes",
+                )
+            self._receive()
+        return self._taken(end + 1)
+
+    def send(self, data: Any) -> None:
+        """Send bytes."""
+        self._stream.write(bytes(data))
+
+    def shutdown(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def _receive(self) -> None:
+        data = self._stream.read(_CHUNK_BYTES)
+        if not data:
+            raise FetchError("connect", "the server closed the connection")
+        self._buffer += data
+
+    def _taken(self, size: int) -> bytes:
+        part = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return part
+
+    def encrypt(self, host: str, tls: ssl.SSLContext) -> None:
+        """Use STARTTLS; only on this machine it may be missing."""
+        if "STARTTLS" not in self._offers():
+            if is_loopback(host):
+                return
+            raise FetchError(
+                "tls",
+                "the server offers no STARTTLS; no password is sent without encryption",
+            )
+        answer, _ = self.xatom("STARTTLS")
+        # What came before the encryption may be another's
+        if answer != "OK" or self._buffer:
+            raise FetchError(
+                "tls", "the server does not begin the encryption that it offers"
+            )
+        self._stream.start_tls(tls, host)
+
+    def enter(self, user: str, password: str) -> None:
+        """Log in. Raise FetchError("login") if the server refuses."""
+        offers = self._offers()
+        try:
+            if "AUTH=PLAIN" in offers:
+                self.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+            elif "LOGINDISABLED" in offers:
+                raise FetchError("login", "the server takes no passwords")
+            elif not f"{user}{password}".isascii():
+                raise FetchError(
+                    "login", "the server takes only ASCII in users and passwords"
+                )
+            else:
+                self.login(_quoted(user), password)
+        except imaplib.IMAP4.abort:
+            raise
+        except imaplib.IMAP4.error:
+            raise FetchError(
+                "login", "the server refuses the user or the password"
+            ) from None
+
+    def examine(self, folder: str) -> tuple[str, int]:
+        """Open a folder for reading; return its validity and the number of messages."""
+        answer, counts = self.select(_quoted(_in_utf7(folder)), readonly=True)
+        if answer != "OK":
+            raise FetchError(
+                "folder", f"the server has no folder {folder!r}, or does not open it"
+            )
+        validity = re.fullmatch(
+            rb"\d{1,10}", (self.response("UIDVALIDITY")[1] or [b""])[-1] or b""
+        )
+        count = re.fullmatch(rb"\d{1,10}", counts[-1] or b"")
+        return (validity[0].decode() if validity else "0"), int(
+            count[0]
+        ) if count else 0
+
+    def numbers_after(self, last: int) -> list[int]:
+        """Return the numbers (UID) from the one after `last`, or, if there is none, the last one."""
+        lines = self._found(self.uid("SEARCH", f"UID {last + 1}:*"))
+        words = b" ".join(word for word in lines if isinstance(word, bytes)).split()
+        return sorted(
+            {
+                int(word)
+                for word in words
+                if word.isdigit() and len(word) <= _MOST_DIGITS
+            }
+        )
+
+    def newest(self, count: int, most: int) -> list[int]:
+        """Return the numbers of the last `most` of `count` messages."""
+        lines = (
+            self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)"))
+            if count
+            else ()
+        )
+        numbers = (_NUMBER.search(line) for line in lines if isinstance(line, bytes))
+        return sorted({int(match[1]) for match in numbers if match})[-most:]
+
+    def message(self, number: int) -> bytes | None:
+        """Return a message; None if it is gone."""
+        parts = self._found(self.uid("FETCH", str(number), "(UID BODY.PEEK[])"))
+        return next(
+            (
+                bytes(part[1])
+                for part in parts
+                if isinstance(part, tuple) and b"BODY[]" in part[0]
+            ),
+            None,
+        )
+
+    def leave(self) -> None:
+        """Log out; everything was read, so it does not matter how the server answers."""
+        # Imaplib may raise anything because of a server's data
+        with contextlib.suppress(Exception):
+            self.logout()
+
+    @staticmethod
+    def _found(answer: tuple[str, list[Any]]) -> list[Any]:
+        if answer[0] != "OK":
+            raise FetchError(
+                "protocol",
+                "the server does not list or send the messages of the folder",
+            )
+        return answer[1]
+
+    def _offers(self) -> set[str]:
+        _, lines = self.capability()
+        return set(bytes(lines[-1] or b"").decode("ascii", "replace").upper().split())
+
+
+def _quoted(words: str) -> str:
+    """Return an IMAP string. Raise FetchError for characters that end a command."""
+    if not words.isprintable():
+        raise FetchError("address", "a user or folder contains a control character")
+    escaped = words.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _in_utf7(folder: str) -> str:
+    """Return the name of a folder in IMAP's form of UTF-7 (RFC 3501, 5.1.3)."""
+
+    def encoded(match: re.Match[str]) -> str:
+        if match[0] == "&":
+            return "&-"
+        words = (
+            base64.b64encode(match[0].encode("utf-16-be"))
+            .rstrip(b"=")
+            .replace(b"/", b",")
+        )
+        return f"&{words.decode()}-"
+
+    return _NOT_ASCII.sub(encoded, folder)

@@ -1,0 +1,80 @@
+"""Reads the body of a response, and where it redirects to."""
+
+import httpcore
+import httpx
+
+from aggregator.model.errors import FetchError
+from aggregator.sources.fetch.connections.request_budget import RequestBudget
+from aggregator.sources.fetch.connections.transport import meaning, parsed, short
+from aggregator.sources.parse.streams.content_coding import decompress_body, is_whole
+
+_DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NOT_MODIFIED = 304
+_ADVICE = {
+    401: "; give its source a login: `auth:`",
+    403: "; the server refuses this program or this network. What helps with many: a `User-Agent` among the "
+    "`headers:` of the source, `cookie:` (both also in the browser, on the page of the source), `fetch.proxy`, "
+    "or its public page as `page:`",
+}
+
+
+def redirect_of(response: httpx.Response) -> str:
+    """Return where a response redirects to; "" if it does not."""
+    if response.status_code not in _REDIRECTS:
+        return ""
+    locations = response.headers.get_list("Location")
+    return locations[0].strip() if locations else ""
+
+
+def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
+    """Return the address of a redirect from `url`. Raise FetchError for an invalid one."""
+    try:
+        target = parsed(str(url.join(location)))
+    except FetchError as error:
+        raise FetchError("redirect", error.detail) from error
+    except Exception as error:
+        words = f"to an invalid address: {short(location)}"
+        raise FetchError("redirect", words) from error
+    return target.copy_with(fragment=None)
+
+
+def read_body(
+    response: httpx.Response,
+    sent: dict[str, str],
+    budget: RequestBudget,
+    wait_seconds: float | None,
+) -> bytes:
+    """Return the body; b"" if it is not modified. Raise FetchError for a refusal.
+
+    `sent`: the headers of the request. `wait_seconds`: for which the response asks.
+    """
+    status = response.status_code
+    is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
+    if status == _NOT_MODIFIED and is_conditional:
+        return b""
+    # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
+    is_redirect = status in _REDIRECTS
+    if not response.is_success and not is_redirect:
+        words = meaning(status) + _ADVICE.get(status, "")
+        raise FetchError(
+            f"http {status}", words, status=status, retry_after_seconds=wait_seconds
+        )
+    received, broken = bytearray(), None
+    try:
+        for part in response.iter_raw():
+            budget.left()  # raises at the deadline
+            received += part
+    except (httpcore.RemoteProtocolError, httpcore.ReadError) as error:
+        # The connection ended early, or the length or the chunks are wrong
+        broken = error
+    encoding = response.headers.get("content-encoding", "")
+    try:
+        body = decompress_body(bytes(received), encoding, _DECODED_CAP_BYTES)
+    except FetchError as error:
+        raise (broken or error) from error
+    if broken is not None and not is_whole(body):
+        raise broken
+    if is_redirect and not body:
+        raise FetchError("redirect", f"status {status} without a Location header")
+    return body

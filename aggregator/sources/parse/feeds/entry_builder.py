@@ -1,0 +1,286 @@
+"""Builds an `Entry` from the declarations of a feed, for RSS, Atom, JSON Feed and sitemaps alike."""
+
+import datetime as dt
+import hashlib
+import html
+import re
+from collections.abc import Iterable, Sequence
+from urllib.parse import urljoin, urlsplit
+
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
+from aggregator.model.core import (
+    Authority,
+    Enclosure,
+    Entry,
+    FrozenStruct,
+    Outlet,
+    Published,
+)
+from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning
+
+_MAX_ENCLOSURES = 20  # enclosures stored of one entry
+_MAX_CATEGORIES = 50  # categories stored of one entry
+_MAX_TITLE_CHARS = 2000  # three times the longest headline seen; a longer title is cut
+# Only tags that occur in titles of feeds: "Why <T> matters" is a headline, "<i>Titanic</i>" is markup.
+_TITLE_TAG = re.compile(
+    r"</?(?P<name>a|abbr|b|big|br|cite|code|div|em|font|h[1-6]|i|img|mark|p|q|s|small|span|strike|strong|"
+    r"su[bp]|tt|u)"
+    r"(?:\s[^<>]{0,500})?/?>",
+    re.IGNORECASE,
+)
+_DATA_URI = re.compile(
+    r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}"
+)
+_LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
+# With which each GUID of an output feed begins (web/feeds)
+STORY_TAG = "tag:aggregator,2026:"
+_LINK = re.compile(r'<a href="([^"<>]{1,4096})"')
+_MAIL_AND_NAME = re.compile(r"^(?>\S+?@)\S++\s+\((.+)\)$")
+_MAIL = re.compile(r"\W*\b[^@]+@.+\.\w++[>)]?")
+
+
+class FeedContext(FrozenStruct):
+    """What is known of a feed beside its bytes.
+
+    `url` is where these came from (None: a file), `seen` when, which limits declared times. `outlet`, `name`
+    and `zone` are as configured for its source, `site_url`, `title` and `language` as the feed declares them.
+    `known_items` are not read again if `frame` is still around them (sources/parse/feeds/known_items.py);
+    `states_days`: all of these have days, and no times.
+    """
+
+    source: str
+    url: str | None = None
+    content_type: str | None = None
+    site_url: str | None = None
+    outlet: str | None = None
+    name: str | None = None
+    title: str = ""
+    zone: str | None = None
+    language: str | None = None
+    seen: dt.datetime
+    tuning: SourceTuning
+    known_items: frozenset[bytes] = frozenset()
+    frame: bytes = b""
+    states_days: bool = False
+
+
+class DeclaredEntry(FrozenStruct):
+    """One entry as declared: strings and HTML unchanged."""
+
+    guid: str = ""
+    url: str = ""
+    title: str = ""
+    html: str = ""
+    text: str = ""
+    published: tuple[str, ...] = ()  # the first that is a date counts
+    updated: str = ""
+    author: str = ""
+    outlet: str = ""
+    outlet_url: str = ""
+    language: str = ""
+    categories: tuple[str, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
+    """Return the entry, or None if it has no content and no identifier at all."""
+    # The daemon reads no entries, and has no need of it.
+    from aggregator.extract.entry_form import own_text
+
+    url = absolute_url(declared.url, context.site_url or context.url)
+    title = plain_title(declared.title)
+    body = clean_html(declared.html)
+    text = unicode.clean(declared.text).strip()
+    guid = short_key(declared.guid)
+    if (
+        url
+        and title
+        and html.escape(url, quote=False) in body
+        and (article_url := own_text(body, title, url).article_url)
+    ):
+        # The page of the list stays known: its entry is recognised by it where it declares no GUID.
+        guid, url = guid or short_key(url), absolute_url(article_url, None)
+    enclosures = _enclosures(declared.enclosures, context)
+    if not (url or title or body or text or guid or enclosures):
+        return None
+    updated = declared_time(declared.updated, context)
+    dates = (declared_time(time, context) for time in declared.published)
+    published = next((time for time in dates if time is not None), None)
+    outlet, feed_outlet = (
+        (None, None) if context.outlet else _outlets(declared, url, context)
+    )
+    return Entry(
+        source=context.source,
+        guid=guid,
+        url=url,
+        title=title,
+        html=body or None,
+        text=text or None,
+        published=published,
+        updated=updated.time if updated else None,
+        outlet=context.outlet or _name(declared.outlet),
+        resolved_outlet=outlet,
+        feed_outlet=feed_outlet,
+        author=author_name(declared.author),
+        language=primary_language(declared.language) or context.language,
+        categories=tuple(dict.fromkeys(filter(None, map(_name, declared.categories))))[
+            :_MAX_CATEGORIES
+        ],
+        enclosures=enclosures,
+        authority=authority_of(url, context.url),
+        zone=context.zone,
+    )
+
+
+def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
+    """Return the entry, [] for none; of a story of a program like this one the links to its articles."""
+    if not declared.guid.startswith(STORY_TAG):
+        entry = entry_of(declared, context)
+        return [] if entry is None else [entry]
+    urls = dict.fromkeys(
+        absolute_url(html.unescape(link), None) for link in _LINK.findall(declared.html)
+    )
+    return [
+        Entry(source=context.source, url=url, authority="foreign", is_observation=True)
+        for url in urls
+        if url
+    ]
+
+
+def authority_of(url: str | None, feed_url: str | None) -> Authority:
+    """Return whether a feed is authoritative for a URL: only for URLs of its own site or publisher.
+
+    A feed without a URL is a local file ("handed"). An entry without a URL is the feed's own.
+    """
+    if feed_url is None:
+        return "handed"
+    return "own" if url is None or are_of_one_publisher(url, feed_url) else "foreign"
+
+
+def declared_time(raw: str, context: FeedContext) -> Published | None:
+    """Return the time in `raw`, in UTC, or None for no time or an implausible one (before 1990, after
+    `seen`).
+    """
+    return parse_declared(unicode.clean(raw), context.zone, context.seen)
+
+
+def absolute_url(raw: str, base: str | None) -> str | None:
+    """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else."""
+    raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
+    if not raw or len(raw) > URL_CHARS:
+        return None
+    try:
+        full = urljoin(base, raw) if base else raw
+        parts = urlsplit(full)
+        is_http = parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return None
+    return full.replace(" ", "%20") if is_http and len(full) <= URL_CHARS else None
+
+
+def plain_title(raw: str) -> str:
+    """Return a headline as one line of plain text, without tags and with entities decoded.
+
+    Entities are decoded twice, since many feeds encode them twice. The name of a tag that nothing ends is a
+    word of the headline.
+    """
+    text = html.unescape(
+        _without_tags(raw[: 4 * _MAX_TITLE_CHARS], alone=("br", "img"))
+    )
+    # What was escaped twice is a name, if it stands alone: "A <br> tag turns thirty".
+    text = html.unescape(_without_tags(text, alone=()))
+    return " ".join(unicode.clean(text).split())[:_MAX_TITLE_CHARS]
+
+
+def _without_tags(title: str, alone: Sequence[str]) -> str:
+    """Return a title without the tags that are ended in it, and those that stand `alone`."""
+    if "<" not in title:
+        return title
+    small = title.lower()
+    space = " " if "<br" in small or "</p>" in small else ""
+
+    def read(tag: re.Match[str]) -> str:
+        name = tag["name"].lower()
+        is_pair = f"<{name}" in small and f"</{name}>" in small
+        return space if is_pair or name in alone else tag[0]
+
+    return _TITLE_TAG.sub(read, title)
+
+
+def clean_html(raw: str) -> str:
+    """Return `raw` cleaned, without inlined images."""
+    markup = unicode.clean(raw).strip()
+    return _DATA_URI.sub("", markup) if "data:" in markup else markup
+
+
+def html_of_text(text: str) -> str:
+    """Return plain text as HTML paragraphs, with "<" and "&" escaped."""
+    blocks = (block.strip() for block in re.split(r"\n\s*\n", text))
+    return "".join(
+        f"<p>{html.escape(block, quote=False)}</p>" for block in blocks if block
+    )
+
+
+def primary_language(raw: str) -> str | None:
+    """Return "de" for "de-AT"; None for text that is not a language tag."""
+    match = _LANGUAGE.match(raw)
+    return match.group(1).lower() if match else None
+
+
+def author_name(raw: str) -> str | None:
+    """Return the name without the e-mail address that RSS puts next to it; None for an address only."""
+    name = plain_title(raw[: 4 * NAME_CHARS])
+    both = _MAIL_AND_NAME.match(name)
+    if both:
+        name = both.group(1)
+    else:
+        before, _, last = name.rpartition(" ")
+        name = before if _MAIL.fullmatch(last) else name
+    return name.strip(" ,;")[:NAME_CHARS] or None
+
+
+def short_key(raw: str | None) -> str | None:
+    """Return a GUID within the limit of an index: a longer one becomes its start and a hash of the whole."""
+    key = unicode.clean(raw or "").strip()
+    if len(key) <= KEY_CHARS:
+        return key or None
+    digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    return f"{key[: KEY_CHARS - 33]}#{digest}"
+
+
+def _outlets(
+    declared: DeclaredEntry, url: str | None, context: FeedContext
+) -> tuple[Outlet | None, Outlet | None]:
+    """Return the outlet of an entry, and that of its feed if it is another one."""
+    feed = feed_outlet(
+        name=context.name,
+        title=context.title,
+        feed_url=context.url,
+        site_url=context.site_url,
+    )
+    declared_url = absolute_url(declared.outlet_url, None)
+    outlet = feed.of_entry(
+        url=url, declared_name=_name(declared.outlet), declared_url=declared_url
+    )
+    return outlet, feed.behind(outlet)
+
+
+def _name(raw: str) -> str | None:
+    return plain_title(raw)[:NAME_CHARS] or None
+
+
+def _enclosures(
+    declared: Iterable[Enclosure], context: FeedContext
+) -> tuple[Enclosure, ...]:
+    by_url: dict[str, Enclosure] = {}
+    for enclosure in declared:
+        url = absolute_url(enclosure.url, context.site_url or context.url)
+        if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
+            kind = unicode.clean(enclosure.type).strip()[:100]
+            title = plain_title(enclosure.title)[:NAME_CHARS]
+            by_url[url] = Enclosure(
+                url=url, type=kind, length_bytes=enclosure.length_bytes, title=title
+            )
+    return tuple(by_url.values())

@@ -1,0 +1,144 @@
+"""Parses feeds of any format to `ParsedFeed`. Runs in a worker process.
+
+Data that is not a feed gets a message for `sources check` and `sources list`.
+"""
+
+import datetime as dt
+import gzip
+import io
+import zlib
+from functools import partial
+
+from msgspec.structs import replace
+
+from aggregator.model.core import ParsedFeed
+from aggregator.sources.parse.feeds import known_items, sitemap, xml_entries, xml_repair
+from aggregator.sources.parse.feeds.entry_builder import (
+    FeedContext,
+)
+from aggregator.sources.parse.feeds.feed_format import (
+    reason_against_bytes,
+    reason_against_markup,
+)
+from aggregator.sources.parse.feeds.feedparser_feed import (
+    attempted,
+    for_feedparser,
+    read_one_by_one,
+    read_with_feedparser,
+)
+from aggregator.sources.parse.feeds.json_feed import read_json_feed
+from aggregator.sources.parse.feeds.raw_values import is_before
+
+
+def read_feed(data: bytes, context: FeedContext) -> ParsedFeed:
+    """Parse a feed of any format; if it has more than `max_entries`, return the newest ones.
+
+    Never raises because of the bytes: for anything that is not a feed, `problem` has a message for the user.
+    `entry_count` above `len(entries)` means that entries were left out, as too many or empty, or as known.
+    """
+    try:
+        return _read_unknown_items(
+            _unzipped(data, context.tuning.max_feed_bytes), context
+        )
+    except Exception as error:  # noqa: BLE001 - parsers may raise anything on untrusted bytes
+        return ParsedFeed(
+            problem=f"this could not be read as a feed ({type(error).__name__})"
+        )
+
+
+def _read_unknown_items(data: bytes, context: FeedContext) -> ParsedFeed:
+    """Parse the feed without its known items, if its other entries are the same then."""
+    cut = known_items.cut_feed(data, context)
+    if cut is None:
+        return _with_days(_read(data, context))
+    if cut.left_out and not cut.items:
+        return ParsedFeed(left_out=cut.left_out, frame=cut.frame)
+    feed = _read(cut.data, context)
+    # Whether a feed states days, all its entries say together.
+    is_in_doubt = _states_days(feed) and not context.states_days
+    if cut.left_out and (feed.problem is not None or is_in_doubt):
+        return _read_unknown_items(data, replace(context, known_items=frozenset()))
+    items = []
+    if len(feed.are_settled) == len(cut.items):
+        for item_hash, is_settled in zip(cut.items, feed.are_settled, strict=True):
+            items.append(item_hash if is_settled else b"")
+    return replace(
+        _with_days(feed), items=tuple(items), left_out=cut.left_out, frame=cut.frame
+    )
+
+
+def _states_days(feed: ParsedFeed) -> bool:
+    """Return whether all entries with a time are of midnight UTC."""
+    times = [
+        entry.published.time for entry in feed.entries if entry.published is not None
+    ]
+    return bool(times) and all(time.time() == dt.time(0) for time in times)
+
+
+def _with_days(feed: ParsedFeed) -> ParsedFeed:
+    """Return the feed; if all its entries are of midnight UTC, it states days and no times."""
+    if not _states_days(feed):
+        return feed
+    entries = []
+    for entry in feed.entries:
+        day = entry.published and replace(entry.published, precision="day")
+        entries.append(replace(entry, published=day))
+    return replace(feed, entries=tuple(entries), states_days=True)
+
+
+def parser_versions() -> str:
+    """Return the versions of the C libraries that parse untrusted XML; old ones expand entities."""
+    import pyexpat
+
+    from lxml import etree
+
+    return f"{pyexpat.EXPAT_VERSION.replace('_', ' ')}, libxml2 {'.'.join(map(str, etree.LIBXML_VERSION))}"
+
+
+def _unzipped(data: bytes, limit_bytes: int) -> bytes:
+    """Decompress bytes that were served or saved as .gz, within the limit; return others unchanged."""
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(data)).read(limit_bytes)
+    except (OSError, EOFError, zlib.error):
+        return data
+
+
+def _read(data: bytes, context: FeedContext) -> ParsedFeed:
+    problem = reason_against_bytes(data)
+    if problem:
+        return ParsedFeed(problem=problem)
+    text = xml_repair.decode_markup(data, context.content_type)
+    if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
+        return read_json_feed(text, context)
+    problem = reason_against_markup(text)
+    if problem:
+        return ParsedFeed(problem=problem)
+    if sitemap.is_sitemap(text):
+        return sitemap.read_sitemap(xml_repair.well_prepared(text), context)
+    return _read_xml(text, context)
+
+
+def _read_xml(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse the repaired markup; if fewer entries are found than it has, parse each entry alone."""
+    limit = context.tuning.max_entries
+    is_earlier = partial(is_before, context=context)
+    cut = xml_entries.cut_entries(xml_repair.well_prepared(text), limit, is_earlier)
+    repaired = for_feedparser(cut.text)
+    feed = whole = attempted(read_with_feedparser, repaired, context)
+    if min(cut.entries, limit) > whole.entry_count:
+        alone = attempted(read_one_by_one, repaired, context)
+        if alone.entry_count > whole.entry_count:
+            feed = alone
+    if feed.entry_count:
+        return _as_given(feed, cut, limit)
+    if whole.format:
+        return whole  # a feed without entries at the moment
+    return ParsedFeed(problem="this begins like a feed but has no readable entries")
+
+
+def _as_given(feed: ParsedFeed, cut: xml_entries.CutFeed, limit: int) -> ParsedFeed:
+    """Return the feed with its original number of entries, newest first."""
+    named = feed.format or ("atom" if "entry>" in cut.text else "rss")
+    entries = feed.entries[::-1] if cut.newest_last else feed.entries
+    count = cut.entries if cut.entries > limit else feed.entry_count
+    return replace(feed, format=named, entries=entries, entry_count=count)

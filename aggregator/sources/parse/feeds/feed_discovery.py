@@ -1,0 +1,203 @@
+"""Finds the feed of a site, as its page says or at a usual address; fetches nothing.
+
+Of several feeds the page's own is preferred: that of its section if the page is one of a section, else that
+of the whole site. Feeds of comments, audio and video come last.
+"""
+
+import html as html_entities
+import re
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from aggregator.model.core import FrozenStruct
+from aggregator.sources.parse.feeds import xml_repair
+from aggregator.sources.parse.feeds.entry_builder import (
+    absolute_url,
+    plain_title,
+)
+
+Attributes = dict[str, str]  # of a tag, by name
+_SNIFFED_CHARS = 1_048_576
+_MAX_LINKS = 50
+_TYPES = {
+    "application/rss+xml": "rss",
+    "application/atom+xml": "atom",
+    "application/rdf+xml": "rdf",
+    "application/feed+json": "jsonfeed",
+    "application/json": "jsonfeed",
+    "text/xml": "xml",
+    "application/xml": "xml",
+    "text/rss+xml": "rss",
+}
+_COMMENT = re.compile(r"<!--(?:(?!-->)[\s\S])*+(?:-->)?")
+_TAG = re.compile(r"<(link|a|base)\s([^<>]{1,4000})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"([a-zA-Z-]{1,30})\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]{1,2000}))"
+)
+_FEEDLIKE = re.compile(
+    r"(?:^|[/._-])(?:rss|atom|feeds?|rdf)(?:[/._-]|\.xml|\.json|$)", re.IGNORECASE
+)
+_SECONDARY = re.compile(
+    r"comment|kommentar|comentario|comentári|reacties|комментар|replies|podcast|audio|videos?\b",
+    re.IGNORECASE,
+)
+_FEED_WORD = re.compile(  # words of a path that are not names of sections
+    r"(?:feeds?|rss2?0?|atom|rdf|index|xml|json|php|all|home|main|latest|news|top|default|full|articles?|posts?|"
+    r"blog)\Z"
+)
+_USUAL_PATHS = (
+    "/feed", "/rss", "/rss.xml", "/feed.xml", "/atom.xml", "/index.xml", "/feeds/all.atom.xml", "/feed.json",
+    "/index.rdf", "/news/rss.xml", "/news-sitemap.xml",
+)  # fmt: skip
+
+
+class FeedCandidate(FrozenStruct):
+    """A URL that may be a feed: declared or linked by the page, or a usual address."""
+
+    url: str
+    title: str = ""
+    kind: str = ""  # "rss", "atom", "rdf", "jsonfeed", "xml"; "" if unknown
+    origin: Literal["declared", "linked", "usual"] = "declared"
+
+
+class PageJob(FrozenStruct):
+    """A page to be searched for feeds."""
+
+    page: bytes
+    url: str
+    charset: str | None = None
+
+
+def discover(job: bytes) -> bytes:
+    """Decode a PageJob and return its feeds, for a worker."""
+    page_job = msgspec.msgpack.decode(job, type=PageJob)
+    text = xml_repair.decode_markup(
+        page_job.page, f"charset={page_job.charset}" if page_job.charset else None
+    )
+    return msgspec.msgpack.encode(feed_links(text, page_job.url))
+
+
+def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
+    """Return the feeds in a page, the likeliest first, each once.
+
+    Reads the first 1 MiB of `page`. Pure, in linear time for any input.
+    """
+    base = base_url
+    declared: list[FeedCandidate] = []
+    linked: list[FeedCandidate] = []
+    for name, attributes in _tags(page):
+        if name == "base":
+            base = absolute_url(attributes.get("href", ""), base_url) or base
+        elif name == "link" and len(declared) < _MAX_LINKS:
+            declared += _declared(attributes, base)
+        elif name == "a" and len(linked) < _MAX_LINKS:
+            linked += _linked(attributes, base)
+    links = {link.url: link for link in reversed([*declared, *linked])}
+    once = [links.pop(link.url) for link in [*declared, *linked] if link.url in links]
+    return sorted(once, key=lambda link: _unlikeliness(link, base_url))
+
+
+def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
+    """Return a sort key, lower for likelier feeds; ties keep the order of the page."""
+    parts, page = urlsplit(link.url), urlsplit(page_url)
+    section = page.path.strip("/").lower()
+    is_of_section = bool(section) and f"{parts.path.lower()}/".startswith(
+        f"/{section}/"
+    )
+    words = [word for word in re.split(r"[/._-]+", parts.path.lower()) if word]
+    named = 0 if section else sum(_FEED_WORD.match(word) is None for word in words)
+    is_secondary = bool(_SECONDARY.search(f"{link.title} {parts.path} {parts.query}"))
+    return (
+        is_secondary,
+        link.origin != "declared",
+        bool(section) and not is_of_section,
+        named,
+    )
+
+
+def usual_places(base_url: str) -> list[FeedCandidate]:
+    """Return the usual addresses of feeds for a page that declares none: the page's own, then the root's."""
+    page = absolute_url(base_url, None)
+    if page is None:
+        return []
+    parts = urlsplit(page)
+    folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
+    is_root = not parts.path.strip("/")
+    below_page = (
+        []
+        if is_root
+        else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
+    )
+    below_page += (
+        []
+        if is_root or "." in parts.path.rpartition("/")[2]
+        else [folder.rstrip("/") + ".rss"]
+    )
+    root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
+    return [
+        FeedCandidate(url=url, origin="usual")
+        for url in dict.fromkeys([*below_page, *root])
+    ]
+
+
+def _declared(attributes: Attributes, base: str) -> list[FeedCandidate]:
+    rels = attributes.get("rel", "").lower().split()
+    kind = _TYPES.get(attributes.get("type", "").split(";")[0].strip().lower(), "")
+    is_feed = (
+        "alternate" in rels and _declares_feed(kind, attributes)
+    ) or "feed" in rels
+    url = absolute_url(attributes.get("href", ""), base) if is_feed else None
+    return (
+        [
+            FeedCandidate(
+                url=url, title=plain_title(attributes.get("title", "")), kind=kind
+            )
+        ]
+        if url
+        else []
+    )
+
+
+def _declares_feed(kind: str, attributes: Attributes) -> bool:
+    """Return whether a link declares a feed.
+
+    JSON and plain XML have many other uses: for these, title or URL must mention a feed.
+    """
+    if (
+        attributes.get("type", "")
+        .lower()
+        .startswith(("application/json", "text/xml", "application/xml"))
+    ):
+        return bool(
+            _FEEDLIKE.search(
+                attributes.get("href", "") + "/" + attributes.get("title", "")
+            )
+        )
+    return bool(kind)
+
+
+def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
+    href = attributes.get("href", "")
+    try:
+        # As written: the folder of the page says nothing about its links
+        path = urlsplit(href).path
+    except ValueError:
+        return []
+    url = absolute_url(href, base) if _FEEDLIKE.search(path) else None
+    title = plain_title(attributes.get("title", ""))
+    return [FeedCandidate(url=url, title=title, origin="linked")] if url else []
+
+
+def _tags(page: str) -> Iterator[tuple[str, Attributes]]:
+    """Yield name and attributes of the tags that are read, outside comments."""
+    for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
+        yield (
+            tag.group(1).lower(),
+            {
+                name.lower(): html_entities.unescape(double or single or bare or "")
+                for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2))
+            },
+        )

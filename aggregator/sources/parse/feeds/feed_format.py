@@ -1,0 +1,67 @@
+"""Says whether data may be a feed, or what else it is."""
+
+import re
+
+from aggregator.extract.language import unicode
+from aggregator.text.lines import word_set
+
+_SNIFFED_CHARS = 65_536
+_FEED_ROOTS = r"rss|feed|rdf|channel|item|entry|urlset|sitemapindex"
+_FEED_ELEMENT = re.compile(
+    rf"<(?:[\w.-]{{1,40}}:)?(?:{_FEED_ROOTS})[\s>/]", re.IGNORECASE
+)
+_PAGE = frozenset({"html", "head", "body"})
+_PIECE_OF_PAGE = word_set("div p script style meta title link h1 center table b")
+# Including UTF-32 and EBCDIC
+_MARKUP_BYTES = re.compile(rb"<\0{0,3}[?!A-Za-z]|^\x4c\x6f\xa7\x94")
+_ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
+
+
+def reason_against_bytes(data: bytes) -> str | None:
+    """Return why these bytes cannot be a feed, or None."""
+    if not data.strip():
+        return (
+            "the feed is empty (0 bytes)"
+            if not data
+            else "the feed is empty (nothing but spaces)"
+        )
+    # Some real feeds contain control characters: only data without any markup is refused as binary.
+    is_binary = (
+        unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None
+    )
+    return "this is binary data, not a feed" if is_binary else None
+
+
+def reason_against_markup(text: str) -> str | None:
+    """Return what this XML, page or text is, if its beginning has no element of a feed; None for a feed."""
+    head = text[:_SNIFFED_CHARS]
+    root = _root(head)
+    if root not in _PAGE and _FEED_ELEMENT.search(head):
+        return None
+    if root in _PAGE or root in _PIECE_OF_PAGE:
+        return "this is a web page, not a feed"
+    if root is None:
+        return "this is plain text, not a feed"
+    if root == "opml":
+        return "this is a list of feeds (OPML), not a feed; read it with `aggregator sources import`"
+    return f"this is XML but not a feed (it begins with <{root}>)"
+
+
+def looks_like_page(text: str) -> bool:
+    """Return whether the first element is an HTML element."""
+    root = _root(text[:_SNIFFED_CHARS])
+    return root in _PAGE or root in _PIECE_OF_PAGE
+
+
+def _root(head: str) -> str | None:
+    """Return the name of the first element in lower case; comments before it are skipped."""
+    position = 0
+    while (match := _ELEMENT.search(head, position)) is not None:
+        comment = head.find("<!--", position, match.start())
+        if comment < 0:
+            return match.group(1).lower()
+        end = head.find("-->", comment)
+        if end < 0:
+            return None
+        position = end
+    return None

@@ -1,0 +1,232 @@
+"""Reads RSS and Atom with feedparser, of which no other module knows.
+
+It gets bytes in a BytesIO only: it would open a string that looks like a path or a URL. Its sanitizer is off,
+since it takes minutes on hostile input and lets scripts through; HTML is cleaned where it is shown.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from xml.sax import SAXParseException
+
+from msgspec.structs import replace
+
+from aggregator.model.core import Enclosure, Entry, ParsedFeed
+from aggregator.sources.parse.feeds import xml_entries
+from aggregator.sources.parse.feeds.entry_builder import (
+    DeclaredEntry,
+    FeedContext,
+    absolute_url,
+    entries_of,
+    html_of_text,
+    plain_title,
+    primary_language,
+)
+from aggregator.sources.parse.feeds.raw_values import (
+    Raw,
+    dicts_at,
+    parsed_feed,
+    string_at,
+    unescaped_markup,
+)
+
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_MINUTES = re.compile(r"\s*([0-9]{1,6})\s*\Z")
+_TIMES = re.compile(r"\s*([0-9]{1,4})\s*\Z")
+_PERIODS = {
+    "hourly": 3600.0,
+    "daily": 86400.0,
+    "weekly": 604800.0,
+    "monthly": 2592000.0,
+    "yearly": 31536000.0,
+}
+
+
+def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
+    """Return the poll interval that the feed requests, in seconds; None if it requests none.
+
+    `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
+    `frequency`. The longer of both is returned; the caller limits it.
+    """
+    intervals = []
+    if (minutes := _MINUTES.match(ttl)) and int(minutes[1]) > 0:
+        intervals.append(int(minutes[1]) * 60.0)
+    if length := _PERIODS.get(period.strip().lower()):
+        times = _TIMES.match(frequency)
+        intervals.append(length / max(1, int(times[1])) if times else length)
+    return max(intervals, default=None)
+
+
+_UTF8_HEADER = {"content-type": "application/xml; charset=utf-8"}
+# feedparser uses an image's caption as the summary of the entry, even if the entry has a summary.
+_CAPTION = re.compile(
+    r"<(/?)media:description(?:\s[^<>]{0,400}(?<!/))?>", re.IGNORECASE
+)
+# It also uses any `uri` attribute of a link as its URL and drops the link's text, which is the URL.
+_LINK_URI = re.compile(
+    r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE
+)
+# It splits long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
+_TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
+
+
+def for_feedparser(text: str) -> str:
+    """Return a feed without what feedparser misreads."""
+    return _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", text))
+
+
+def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse the markup of a feed."""
+    import feedparser
+
+    parsed: Raw = feedparser.parse(
+        io.BytesIO(text.encode()),
+        response_headers=dict(_UTF8_HEADER),
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    head: Raw = parsed["feed"]
+    context = replace(
+        context,
+        site_url=absolute_url(string_at(head, "link"), context.url) or context.site_url,
+        title=plain_title(string_at(head, "title")) or context.title,
+        language=primary_language(string_at(head, "language")) or context.language,
+    )
+    declared = [_declared(raw) for raw in parsed["entries"]]
+    entries = [entries_of(entry, context) for entry in declared]
+    version = string_at(parsed, "version")
+    cause = dict.get(parsed, "bozo_exception")
+    if not entries and isinstance(cause, SAXParseException):
+        version = ""  # only a complete feed counts as one without entries
+    feed = parsed_feed(version, string_at(head, "title"), context, entries)
+    are_settled: tuple[bool, ...] = ()
+    if not parsed["bozo"] and all(len(entry) == 1 for entry in entries):
+        are_settled = tuple(map(_is_settled, declared, feed.entries))
+    ttl = ttl_seconds(
+        string_at(head, "ttl"),
+        string_at(head, "sy_updateperiod"),
+        string_at(head, "sy_updatefrequency"),
+    )
+    return replace(feed, ttl_seconds=ttl, are_settled=are_settled)
+
+
+def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
+    """Return whether the entry will be the same when the item is read later: a future date is ignored now."""
+    return entry.published is not None or not any(declared.published)
+
+
+def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
+    """Parse each entry as a feed of its own, so that a malformed entry does not affect the others."""
+    head, *documents = xml_entries.entries_alone(text)
+    feed = read_with_feedparser(head, context)
+    context = replace(
+        context, site_url=feed.site_url, title=feed.title, language=feed.language
+    )
+    feeds = [
+        attempted(read_with_feedparser, document, context) for document in documents
+    ]
+    entries = [feed_alone.entries for feed_alone in feeds]
+    read = parsed_feed(feed.format, feed.title, context, entries)
+    return replace(read, ttl_seconds=feed.ttl_seconds)
+
+
+def _declared(raw: Raw) -> DeclaredEntry:
+    guid, link = string_at(raw, "id"), string_at(raw, "link")
+    if link == guid and "/" not in link:
+        # Feedparser takes each guid for a link that is not declared to be none
+        link = ""
+    for content in dicts_at(raw, "content"):
+        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
+        link = link or string_at(content, "src")
+    source = raw.get("source")
+    if not isinstance(source, dict):
+        source = {}
+    tags = dicts_at(raw, "tags")
+    categories = [string_at(tag, "label") or string_at(tag, "term") for tag in tags]
+    return DeclaredEntry(
+        guid=guid,
+        url=string_at(raw, "feedburner_origlink") or link,
+        title=string_at(raw, "title"),
+        html=_fullest(raw),
+        published=(
+            string_at(raw, "published"),
+            string_at(raw, "created"),
+            string_at(raw, "updated"),
+        ),
+        updated=string_at(raw, "updated"),
+        author=_author(raw),
+        outlet=string_at(source, "title"),
+        outlet_url=string_at(source, "href") or string_at(source, "link"),
+        language=string_at(raw, "language") or _content_language(raw),
+        categories=tuple(categories),
+        enclosures=_enclosures(raw),
+    )
+
+
+def _fullest(raw: Raw) -> str:
+    """Return the longest of content:encoded, content and summary, as HTML."""
+    candidates = [*dicts_at(raw, "content")]
+    detail = raw.get("summary_detail")
+    if isinstance(detail, dict):
+        candidates.append(detail)
+    elif string_at(raw, "summary"):
+        candidates.append({"value": string_at(raw, "summary"), "type": "text/html"})
+    fullest = max((_as_html(content) for content in candidates), key=len, default="")
+    return fullest or html_of_text(string_at(raw, "media_caption"))
+
+
+def _as_html(content: Raw) -> str:
+    value = string_at(content, "value")
+    if string_at(content, "type") == "text/plain":
+        return html_of_text(value)
+    return unescaped_markup(value)
+
+
+def _content_language(raw: Raw) -> str:
+    title, summary = raw.get("title_detail"), raw.get("summary_detail")
+    for detail in (title, *dicts_at(raw, "content"), summary):
+        if isinstance(detail, dict):
+            return string_at(detail, "language")
+    return ""
+
+
+def _author(raw: Raw) -> str:
+    people = [string_at(person, "name") for person in dicts_at(raw, "authors")]
+    if len(people) < 2:
+        return string_at(raw, "author") or "".join(people)
+    names = dict.fromkeys(map(_whole_name, people))
+    return ", ".join(filter(None, names))
+
+
+def _whole_name(name: str) -> str:
+    torn = _TORN_NAME.fullmatch(name)
+    return torn.group(1) if torn else name
+
+
+def _enclosures(raw: Raw) -> tuple[Enclosure, ...]:
+    media = [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")]
+    enclosures = list(map(_enclosure, media))
+    for picture in (*dicts_at(raw, "media_thumbnail"), raw.get("image")):
+        if isinstance(picture, dict):
+            url = string_at(picture, "url") or string_at(picture, "href")
+            enclosures.append(Enclosure(url=url, type="image"))
+    return tuple(enclosure for enclosure in enclosures if enclosure.url)
+
+
+def _enclosure(media: Raw) -> Enclosure:
+    length = string_at(media, "length") or string_at(media, "filesize")
+    return Enclosure(
+        url=string_at(media, "href") or string_at(media, "url"),
+        type=string_at(media, "type") or string_at(media, "medium"),
+        length_bytes=int(length) if _LENGTH.fullmatch(length) else None,
+    )
+
+
+def attempted(
+    parse: Callable[[str, FeedContext], ParsedFeed], text: str, context: FeedContext
+) -> ParsedFeed:
+    """Return the feed that `parse` reads in the markup; an empty one if it fails."""
+    try:
+        return parse(text, context)
+    except Exception:  # noqa: BLE001 - feedparser may raise anything on untrusted markup
+        return ParsedFeed()

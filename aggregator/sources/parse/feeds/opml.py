@@ -1,0 +1,212 @@
+"""OPML: lists of feeds with folders, the import and export format of feed readers."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from aggregator.extract.language import unicode
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import ReadError
+from aggregator.sources.limits import NAME_CHARS
+from aggregator.sources.parse.feeds import xml_repair
+from aggregator.sources.parse.feeds.entry_builder import absolute_url, plain_title
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+_MAX_OUTLINES = 50_000  # feeds read from one OPML file
+_MAX_DEPTH = 20
+_SHOWN_CHARS = 80  # of an address in a message
+_TYPES = frozenset({"rss", "atom", "rdf", "feed", "jsonfeed", "podcast"})
+# Schemes with which podcast programs and browsers hand feeds on; servers know http(s) only.
+_FEED_SCHEME = re.compile(
+    r"(?:feed|itpcs?|pcast|podcasts?|rss|webcal):(?P<rest>.*)", re.IGNORECASE
+)
+_HOST_FIRST = re.compile(
+    r"(?://)?(?P<rest>[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?(?:[/?].*)?)"
+)
+# An unescaped "&" as in "?a=1&b=2", after which a parser would drop the rest of the URL.
+_BARE_SIGN = re.compile(
+    r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)"
+)
+
+
+class OpmlFeed(FrozenStruct):
+    """One feed of a list; `folder` has the names of the folders around it, outermost first."""
+
+    url: str
+    title: str = ""
+    site_url: str | None = None
+    folder: tuple[str, ...] = ()
+
+
+class SkippedOutline(FrozenStruct):
+    """An entry of a list that is no feed that can be added, and why. `name`: its title, else its address."""
+
+    name: str
+    reason: str
+
+
+class OpmlList(FrozenStruct):
+    """A list of feeds in order, each URL once. `repeated`: entries with a URL that an earlier one has."""
+
+    feeds: tuple[OpmlFeed, ...]
+    skipped: tuple[SkippedOutline, ...] = ()
+    repeated: int = 0
+
+
+def read_opml(data: bytes) -> OpmlList:
+    """Return the feeds of a list, at most `_MAX_OUTLINES`, and what else it names.
+
+    Tolerates any case of attribute names, missing types, broken XML, schemes of podcasts and addresses
+    without a scheme. For a feed that occurs several times the first folder counts. Raise ReadError without
+    any outline.
+    """
+    text = _BARE_SIGN.sub(
+        "&amp;", xml_repair.well_prepared(xml_repair.decode_markup(data))
+    )
+    root = xml_repair.root_of(text)
+    if (
+        root is None
+        or next(root.iter("outline", "{*}outline", "OUTLINE"), None) is None
+    ):
+        raise ReadError("this is not OPML: there is no <outline>")
+    feeds: dict[str, OpmlFeed] = {}
+    skipped: list[SkippedOutline] = []
+    repeated = 0
+    waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
+    while waiting and len(feeds) + len(skipped) < _MAX_OUTLINES:
+        node, folder = waiting.pop()
+        attributes = {
+            str(name).lower(): str(value) for name, value in node.attrib.items()
+        }
+        entry = _entry(attributes, folder)
+        if isinstance(entry, SkippedOutline):
+            skipped.append(entry)
+        elif entry is not None:
+            earlier = feeds.setdefault(entry.url, entry)
+            repeated += earlier is not entry
+            if not earlier.folder and entry.folder:
+                feeds[entry.url] = replace(earlier, folder=entry.folder)
+        elif str(node.tag).rpartition("}")[2].lower() == "outline":
+            # xml_repair has emptied a tag that is too long
+            if not attributes and len(node) == 0:
+                skipped.append(
+                    SkippedOutline(
+                        name="an entry",
+                        reason="it has no address, or a far too long one",
+                    )
+                )
+            folder = (
+                (*folder, _name(attributes))[:_MAX_DEPTH]
+                if _name(attributes)
+                else folder
+            )
+        waiting.extend(
+            (child, folder) for child in reversed(node) if isinstance(child.tag, str)
+        )
+    return OpmlList(
+        feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated
+    )
+
+
+def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
+    """Return an OPML 2.0 document in UTF-8 with folders as nested outlines, readable by `read_opml`."""
+    from lxml import etree
+
+    root = etree.Element("opml", version="2.0")
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = unicode.clean(
+        title
+    )
+    folders: dict[tuple[str, ...], Element] = {(): etree.SubElement(root, "body")}
+    for feed in feeds:
+        for depth in range(1, len(feed.folder) + 1):
+            path = feed.folder[:depth]
+            if path not in folders:
+                name = unicode.clean(path[-1])
+                folders[path] = etree.SubElement(
+                    folders[path[:-1]], "outline", text=name, title=name
+                )
+        name = unicode.clean(feed.title or feed.url)
+        attributes = {
+            "type": "rss",
+            "text": name,
+            "title": name,
+            "xmlUrl": unicode.clean(feed.url),
+        }
+        attributes |= {"htmlUrl": unicode.clean(feed.site_url)} if feed.site_url else {}
+        etree.SubElement(folders[feed.folder], "outline", attributes)
+    return etree.tostring(
+        root, encoding="utf-8", xml_declaration=True, pretty_print=True
+    )
+
+
+def web_address(raw: str) -> str | None:
+    """Return the http(s) URL of a feed as written by a person, including `feed://` and `feed:https://`."""
+    written = raw.strip()
+    if handed_on := _FEED_SCHEME.fullmatch(written):
+        written = handed_on["rest"]
+        written = f"http:{written}" if written.startswith("//") else written
+    return absolute_url(written, None)
+
+
+def _entry(
+    attributes: dict[str, str], folder: tuple[str, ...]
+) -> OpmlFeed | SkippedOutline | None:
+    """Return the feed of an outline, or why it is none that can be added; None for a folder or a remark."""
+    kind = attributes.get("type", "").strip().lower()
+    written = attributes.get("xmlurl", "").strip()
+    if not written and kind in _TYPES:
+        written = attributes.get("url", "").strip()
+    site_url = absolute_url(attributes.get("htmlurl", ""), None)
+    # A password; pages show this address
+    if site_url and "@" in urlsplit(site_url).netloc:
+        site_url = None
+    if not written:
+        reason = _reason_without_address(kind, attributes, site_url)
+        name = _name(attributes) or site_url or kind
+        return SkippedOutline(name=name, reason=reason) if reason else None
+    url = web_address(written)
+    if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
+        url = absolute_url(f"https://{host_first['rest']}", None)
+    if url is None:
+        shown = _shown(written)
+        reason = f"its address is no web address: {shown}"
+        return SkippedOutline(name=_name(attributes) or shown, reason=reason)
+    return OpmlFeed(url=url, title=_name(attributes), site_url=site_url, folder=folder)
+
+
+def _shown(written: str) -> str:
+    """Return what stands for an address in one line of a message, without a password in it."""
+    line = " ".join(unicode.clean(written).split())
+    if "@" in line:
+        return f"...@{line.rpartition('@')[2][:_SHOWN_CHARS]}"
+    return f"{line[:_SHOWN_CHARS]}..." if len(line) > _SHOWN_CHARS else line
+
+
+def _reason_without_address(
+    kind: str, attributes: dict[str, str], site_url: str | None
+) -> str:
+    """Return why an outline without the address of a feed is skipped; "" for a folder or a remark."""
+    if kind == "include":
+        return "it is another list, which is not read; import it by itself"
+    if kind in _TYPES or "xmlurl" in attributes:
+        hint = (
+            f"; its site may have one: aggregator sources add {site_url}"
+            if site_url
+            else ""
+        )
+        return f"it has no address of a feed{hint}"
+    if kind == "link" or attributes.get("url") or site_url:
+        return "it is a link and no feed"
+    return ""
+
+
+def _name(attributes: dict[str, str]) -> str:
+    """Return the name that the reader sees: `text`; in some lists `title` is the feed's own."""
+    return plain_title(attributes.get("text", "") or attributes.get("title", ""))[
+        :NAME_CHARS
+    ]

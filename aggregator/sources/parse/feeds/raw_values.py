@@ -1,0 +1,62 @@
+"""What a parser returns of a feed, which may have any keys and types: its values by their types."""
+
+from collections.abc import Sequence
+from html import unescape
+from itertools import chain
+from typing import Any
+
+from aggregator.model.core import Entry, ParsedFeed
+from aggregator.sources.parse.feeds.entry_builder import (
+    FeedContext,
+    declared_time,
+    plain_title,
+)
+
+Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
+
+
+def is_before(one: str, other: str, context: FeedContext) -> bool:
+    """Return whether both are times, the first of them before the other."""
+    first, second = declared_time(one, context), declared_time(other, context)
+    return first is not None and second is not None and first.time < second.time
+
+
+def parsed_feed(
+    version: str, title: str, context: FeedContext, entries: Sequence[Sequence[Entry]]
+) -> ParsedFeed:
+    """Return the feed; `entries`: of each item."""
+    return ParsedFeed(
+        format=version,
+        title=plain_title(title),
+        language=context.language,
+        site_url=context.site_url,
+        entries=tuple(chain.from_iterable(entries))[: context.tuning.max_entries],
+        entry_count=len(entries),
+    )
+
+
+def unescaped_markup(html: str) -> str:
+    """Return markup that is escaped once too often, as a whole, as what it is."""
+    is_escaped = (
+        "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;")
+    )
+    return unescape(html) if is_escaped else html
+
+
+def string_at(values: Raw, key: str) -> str:
+    """Return a string, or a number as one; "" for anything else.
+
+    With plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
+    """
+    value = dict.get(values, key)
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def dicts_at(values: Raw, key: str) -> list[Raw]:
+    """Return `values[key]` if it is a list of mappings; feedparser computes some ("enclosures") on access."""
+    return [element for element in list_at(values, key) if isinstance(element, dict)]
+
+
+def list_at(values: Raw, key: str) -> list[Any]:
+    value = values.get(key)
+    return value if isinstance(value, list) else []

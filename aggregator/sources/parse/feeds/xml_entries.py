@@ -1,0 +1,140 @@
+"""Finds the entries in the markup of a feed, to limit them or to parse each alone; in linear time."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    pass
+from aggregator.sources.parse.feeds.xml_repair import DECLARATION
+
+_ENTRY = re.compile(
+    r"<!\[CDATA\[|<!--|<(?:[\w.-]{1,40}:)?(?:item|entry)(?=[\s/>])", re.IGNORECASE
+)
+_DATE = re.compile(
+    r"<(?:[\w.-]{1,40}:)?(?:pubDate|published|updated|date|issued|modified)(?:\s[^<>]{0,200})?>([^<]{4,64})<",
+    re.IGNORECASE,
+)
+_ATOM = "http://www.w3.org/2005/Atom"
+_USUAL = (
+    ("atom", _ATOM),
+    ("content", "http://purl.org/rss/1.0/modules/content/"),
+    ("dc", "http://purl.org/dc/elements/1.1/"),
+    ("itunes", "http://www.itunes.com/dtds/podcast-1.0.dtd"),
+    ("media", "http://search.yahoo.com/mrss/"),
+    ("rdf", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"),
+)
+_ROOT = re.compile(
+    r"<(?:[\w.-]{1,40}:)?(?:rss|feed|rdf|channel)\b[^<>]{0,8192}>", re.IGNORECASE
+)
+_ROOT_ATTRIBUTE = re.compile(
+    r"\s(?:xmlns(?::[\w.-]{1,40})?|xml:base|xml:lang)=(?:\"[^\"<>]{0,500}\"|'[^'<>]{0,500}')"
+)
+_CHANNEL = re.compile(r"</?(?:channel|items?)\b[^<>]{0,500}>", re.IGNORECASE)
+_TAIL = re.compile(
+    r"(?:\s{0,100}</(?:[\w.-]{1,40}:)?(?:channel|rss|feed|rdf)\s{0,10}>){1,3}\s*\Z",
+    re.IGNORECASE,
+)
+# In an entry without </title>
+_OPEN_TITLE = re.compile(r"(<title>[^<]{1,2000})(?=<|\Z)", re.IGNORECASE)
+_CLOSING = {"<![CDATA[": "]]>", "<!--": "-->"}
+
+
+class CutFeed(NamedTuple):
+    """A feed's markup with a limited number of entries; `entries` is the original number."""
+
+    text: str
+    entries: int
+    newest_last: bool
+
+
+def entry_starts(text: str) -> Iterator[int]:
+    """Yield where `<item` and `<entry` elements begin, outside comments and CDATA; in linear time."""
+    resume = 0
+    unclosed: set[str] = set()
+    for match in _ENTRY.finditer(text):
+        if match.start() < resume:
+            continue
+        closing = _CLOSING.get(match.group().upper())
+        if closing is None:
+            yield match.start()
+        elif closing not in unclosed:
+            end = text.find(closing, match.end())
+            if end < 0:
+                unclosed.add(closing)
+            resume = max(resume, end)
+
+
+def cut_entries(
+    text: str, limit: int, is_earlier: Callable[[str, str], bool]
+) -> CutFeed:
+    """Return `text` with at most `limit` entries; the surrounding markup stays well-formed.
+
+    They are the first, or the last of a feed that is ordered from old to new: `is_earlier` compares the first
+    dates of its first and its last entry, as written.
+    """
+    starts = list(entry_starts(text))
+    if len(starts) <= limit:
+        return CutFeed(text, len(starts), newest_last=False)
+    first, last = (
+        _DATE.search(text, starts[0], starts[1]),
+        _DATE.search(text, starts[-1]),
+    )
+    if first and last and is_earlier(first[1], last[1]):
+        return CutFeed(
+            text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True
+        )
+    last_end = text.rfind("</" + _tag_name(text, starts[-1]))
+    tail = text[text.find(">", last_end) + 1 :] if last_end > starts[-1] else ""
+    return CutFeed(text[: starts[limit]] + tail, len(starts), newest_last=False)
+
+
+def _tag_name(text: str, start: int) -> str:
+    match = re.match(r"[\w.:-]{1,90}", text[start + 1 : start + 91])
+    return match.group() if match else ""
+
+
+def entries_alone(text: str) -> Iterator[str]:
+    """Yield a feed's head as a document, then each entry as one, closed and without its prefix.
+
+    The documents have the namespace declarations of the feed's root, and the usual ones that it lacks.
+    """
+    starts = list(entry_starts(text))
+    if not starts:
+        return
+    ends = [*starts[1:], len(text)]
+    prefix = _tag_name(text, starts[0]).rpartition(":")[0]
+    root = _ROOT.search(text, 0, starts[0])
+    declared = "".join(_ROOT_ATTRIBUTE.findall(root.group())) if root else ""
+    declared += "".join(
+        f' xmlns:{name}="{uri}"'
+        for name, uri in _USUAL
+        if f"xmlns:{name}=" not in declared
+    )
+    is_atom = _tag_name(text, starts[0]).rpartition(":")[2].lower() == "entry"
+    if is_atom and "xmlns=" not in declared:
+        declared += f' xmlns="{_ATOM}"'
+    opened, closed = (
+        (f"<feed{declared}>", "</feed>")
+        if is_atom
+        else (f'<rss version="2.0"{declared}><channel>', "</channel></rss>")
+    )
+    inner = text[root.end() if root else 0 : starts[0]]
+    yield (
+        DECLARATION + opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed
+    )
+    for start, end in zip(starts, ends, strict=True):
+        name = _tag_name(text, start)
+        prefix, _, local = name.rpartition(":")
+        close = text.find("</" + name, start, end)
+        body = text[start : close if close >= 0 else end]
+        alone = _without_prefix(body if close >= 0 else _TAIL.sub("", body), prefix)
+        alone = alone if "</title" in alone else _OPEN_TITLE.sub(r"\1</title>", alone)
+        is_empty = text.startswith("/>", text.find(">", start, end) - 1)
+        yield (
+            DECLARATION + opened + alone + ("" if is_empty else f"</{local}>") + closed
+        )
+
+
+def _without_prefix(markup: str, prefix: str) -> str:
+    return re.sub(rf"(</?){re.escape(prefix)}:", r"\1", markup) if prefix else markup

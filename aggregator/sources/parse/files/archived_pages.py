@@ -1,0 +1,92 @@
+"""Pages that stay in their archive until they are prepared."""
+
+from msgspec.structs import replace
+
+from aggregator.extract.entry_identity import identify
+from aggregator.extract.language import unicode
+from aggregator.extract.urls import canonical_url
+from aggregator.model.core import (
+    ArchivedRecord,
+    ArchiveSuffix,
+    Entry,
+)
+from aggregator.model.errors import ReadError
+from aggregator.sources.limits import SourceTuning
+from aggregator.sources.parse.feeds.xml_repair import charset_of
+from aggregator.sources.parse.files import warc
+from aggregator.sources.parse.records.jsonl import (
+    as_record,
+    decoded_json,
+)
+from aggregator.sources.parse.records.record_entry import (
+    entry_of_record,
+)
+from aggregator.sources.parse.records.record_keys import records_in
+from aggregator.sources.parse.streams.file_stream import Progress, Stream, unzipped
+from aggregator.sources.parse.streams.remote_files import open_file, shown
+
+
+def left_in_file(
+    entry: Entry, suffix: ArchiveSuffix, number: int, offset: int | None, path: str
+) -> Entry:
+    """Leave the page of an entry in its file, if its record can be read alone.
+
+    Without a GUID the page may be needed to identify the entry.
+    """
+    if offset is None or entry.guid is None:
+        return entry
+    content_hash = identify(
+        entry, canonical_url(entry.url) if entry.url else None
+    ).content_hash
+    record = ArchivedRecord(
+        path=path,
+        format=suffix,
+        number=number,
+        offset=offset,
+        content_hash=content_hash,
+    )
+    return replace(entry, html=None, record=record)
+
+
+def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
+    """Return an entry with the page that is in its file.
+
+    Raise ReadError if the file cannot be opened, or has changed.
+    """
+    record, html, damage = entry.record, None, None
+    if record is None:
+        return entry
+    try:
+        with open_file(record.path) as file:
+            file.seek(record.offset)
+            with unzipped(file, Progress()) as stream:
+                html = _page_in(stream, record, tuning.max_article_bytes)
+    except ReadError as error:  # of damage further on, too
+        damage = error
+    except OSError as error:
+        raise ReadError(
+            f"{shown(record.path)} cannot be opened ({error.strerror})"
+        ) from error
+    whole = replace(entry, html=html, record=None)
+    content_hash = identify(
+        whole, canonical_url(entry.url) if entry.url else None
+    ).content_hash
+    if content_hash != record.content_hash:
+        more = "" if damage is None else f", or cannot be read: {damage}"
+        raise ReadError(f"{shown(record.path)} has changed since it was read{more}")
+    return whole
+
+
+def _page_in(stream: Stream, record: ArchivedRecord, limit: int) -> str | None:
+    """Return the page of the record at the beginning of `stream`; None if there is none."""
+    if record.format == ".jsonl":
+        (value,) = records_in(decoded_json(stream.readline(limit + 1)), {})
+        return entry_of_record(as_record(value), file_name="").html
+    page = next(warc.read_pages(stream, max_page_bytes=limit), None)
+    if not isinstance(page, warc.ArchivedPage) or page.body is None:
+        return None
+    return html_of_body(page.body, page.content_type)
+
+
+def html_of_body(body: bytes, content_type: str) -> str:
+    return unicode.clean(unicode.decode(body, charset_of(content_type))).strip()

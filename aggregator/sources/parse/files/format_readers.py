@@ -1,0 +1,183 @@
+"""The readers of files: one for each format."""
+
+from collections.abc import Callable
+from functools import partial
+
+from msgspec.structs import replace
+
+from aggregator.extract.language import unicode
+from aggregator.model.core import (
+    Entry,
+)
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse import mail
+from aggregator.sources.parse.feeds.entry_builder import absolute_url
+from aggregator.sources.parse.files import warc
+from aggregator.sources.parse.files.archived_pages import html_of_body, left_in_file
+from aggregator.sources.parse.files.input_items import (
+    FileIdentity,
+    Finding,
+    InputEntry,
+    InputFeed,
+    InputProblem,
+    ReadOptions,
+    empty_input,
+    too_long_input,
+)
+from aggregator.sources.parse.files.record_files import (
+    entry_or_problem,
+    read_json,
+    read_records,
+)
+from aggregator.sources.parse.records import table_file
+from aggregator.sources.parse.streams.file_stream import Progress, Stream, opened
+
+
+def _one_article(stream: Stream, reading: ReadOptions) -> bytes:
+    """Read a file that is one article. Raise ReadError if it is damaged, since half an article is another."""
+    data = stream.read(reading.tuning.max_article_bytes + 1)
+    if stream.damage:
+        raise ReadError(stream.damage[0])
+    return data
+
+
+def _document(
+    stream: Stream, place: FileIdentity, reading: ReadOptions, *, is_page: bool
+) -> Finding:
+    data = _one_article(stream, reading)
+    if len(data) > reading.tuning.max_article_bytes:
+        yield too_long_input(place, reading.tuning.max_article_bytes)
+        return
+    if unicode.looks_binary(data):
+        reason = "this is binary data and not text"
+        yield InputProblem(where=place.where, reason=reason, verdict="binary")
+        return
+    content = unicode.clean(unicode.decode(data)).strip()
+    if not content:
+        yield empty_input(place)
+        return
+    entry = Entry(
+        source=place.source,
+        guid=place.guid,
+        html=content if is_page else None,
+        text=None if is_page else content,
+        is_page=is_page,
+        is_saved_text=not is_page,
+        outlet=place.outlet,
+    )
+    yield InputEntry(entry=entry, where=place.where)
+
+
+def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    data = stream.read(reading.tuning.max_feed_bytes + 1)
+    if not data.strip():
+        yield empty_input(place)
+    elif len(data) > reading.tuning.max_feed_bytes:
+        yield too_long_input(place, reading.tuning.max_feed_bytes)
+    else:
+        yield InputFeed(data=data, source=place.name, where=place.where)
+
+
+def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    """Read one record per row of a table with a header."""
+    limit, chosen = reading.tuning.max_article_bytes, reading.chosen
+    orders: dict[str, str] = {}
+    if reading.path is not None:
+        with opened(reading.path, Progress()) as first_look:
+            orders = table_file.date_orders(first_look, limit, chosen)
+    number = 0
+    for number, row in table_file.read_rows(stream, limit, chosen, orders):
+        where = f"{place.where}, line {number}"
+        if isinstance(row, str):
+            yield InputProblem(where=where, reason=row)
+        else:
+            yield entry_or_problem(row, where, place, reading, is_row=True)
+    if not number:
+        yield replace(empty_input(place), reason="there is no row below its header")
+
+
+def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    limit = reading.tuning.max_article_bytes
+    for page in warc.read_pages(stream, max_page_bytes=limit, first=reading.first):
+        if isinstance(page, warc.BrokenRecord):
+            yield InputProblem(
+                where=f"{place.where}, record {page.number}", reason=page.reason
+            )
+            continue
+        where = f"{place.where}, {page.url}"
+        if page.body is None:
+            yield InputProblem(
+                where=where,
+                reason="the page is too long or cannot be unpacked",
+                verdict="too_long",
+            )
+            continue
+        html = html_of_body(page.body, page.content_type)
+        entry = Entry(
+            source=place.name.rpartition("/")[2],
+            guid=page.record_id or page.url or None,
+            url=absolute_url(page.url, None),
+            html=html,
+            is_page=True,
+            robots=page.robots,
+        )
+        if html and reading.leaves_in:
+            offset = stream.offset_of(page.position)
+            entry = left_in_file(entry, ".warc", page.number, offset, reading.leaves_in)
+        if html:
+            yield InputEntry(entry=entry, where=where, archived_at=page.archived_at)
+        else:
+            yield empty_input(place, where)
+
+
+def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    yield _mail(_one_article(stream, reading), place, place.where, reading)
+
+
+def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
+    number = 0
+    for number, data in enumerate(
+        mail.messages(stream, reading.tuning.max_article_bytes), start=1
+    ):
+        yield _mail(data, place, f"{place.where}, message {number}", reading)
+    if not number:
+        yield empty_input(place)
+
+
+def _mail(
+    data: bytes, place: FileIdentity, where: str, reading: ReadOptions
+) -> InputEntry | InputProblem:
+    """Parse a message. Its identity is its own, as a mail program renames its file or moves it."""
+    if len(data) > reading.tuning.max_article_bytes or not data.strip():
+        limit = reading.tuning.max_article_bytes
+        return (
+            too_long_input(place, limit, where)
+            if data.strip()
+            else empty_input(place, where)
+        )
+    try:
+        entry = reading.parse_mail(data, source=place.source, seen=reading.seen)
+    except ReadError as error:
+        return InputProblem(where=where, reason=str(error))
+    return InputEntry(entry=entry, where=where)
+
+
+READERS: dict[str, Callable[[Stream, FileIdentity, ReadOptions], Finding]] = {
+    ".txt": partial(_document, is_page=False),
+    ".html": partial(_document, is_page=True),
+    ".htm": partial(_document, is_page=True),
+    ".xml": _feed,
+    ".rss": _feed,
+    ".atom": _feed,
+    ".json": read_json,
+    ".jsonl": read_records,
+    ".ndjson": read_records,
+    ".jl": read_records,
+    ".csv": _table,
+    ".tsv": _table,
+    ".warc": _archive,
+    ".eml": _message,
+    ".mhtml": _message,
+    ".mht": _message,
+    ".mbox": _mailbox,
+}

@@ -1,0 +1,129 @@
+"""What is read of a file: entries, feeds and problems, and the options of reading it."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+
+from aggregator.model.core import (
+    ArchiveSuffix,
+    Entry,
+    FrozenStruct,
+    Verdict,
+)
+from aggregator.sources.limits import SourceTuning
+from aggregator.sources.parse import mail
+from aggregator.sources.parse.records.record_entry import (
+    KeysRead,
+)
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams.file_stream import Progress
+
+SNIFFED_BYTES = 65_536  # the beginning of a file that says what it is
+
+
+class InputEntry(FrozenStruct, tag="entry"):
+    """An article. `where` is for messages: the file, and the line or URL in it.
+
+    `archived_at`: when a web archive fetched it; used for sorting only, not as a date of the article.
+    """
+
+    entry: Entry
+    where: str
+    file: str = ""
+    archived_at: dt.datetime | None = None
+    keys: KeysRead = KeysRead()  # of a record
+
+
+class InputFeed(FrozenStruct, tag="feed"):
+    """A whole feed that a worker must parse (`feed.read_feed`), with the identity of its source."""
+
+    data: bytes
+    source: str
+    where: str
+    file: str = ""
+
+
+class InputProblem(FrozenStruct, tag="problem"):
+    """Input that cannot be read, with a message for the user; `verdict` if one applies."""
+
+    where: str
+    reason: str
+    verdict: Verdict | None = None
+    file: str = ""
+
+
+InputItem = InputEntry | InputFeed | InputProblem
+Finding = Iterator[InputItem]
+
+
+class FileIdentity(FrozenStruct):
+    """The identity of a file: for messages (`where`) and for keys (`source`, `guid`, `outlet`, `name`)."""
+
+    where: str
+    source: str
+    guid: str | None
+    name: str
+    outlet: str | None = None
+
+
+class ReadOptions(FrozenStruct):
+    """Options of every reader in this module. `seen` limits declared times, if known.
+
+    The first `passed` items of a file are skipped: they were read before. `list_pages` has a worker list the
+    pages of an archive; None: all are read here. `parse_mail` has a worker parse a message, or is what parses
+    it. A worker leaves pages in the file `leaves_in` and begins with the record or line `first`. `chosen`:
+    the keys of records that `--map` names, by field. `path`: of a file on this machine, to read it twice.
+    """
+
+    tuning: SourceTuning
+    progress: Progress
+    seen: dt.datetime | None = None
+    passed: int = 0
+    list_pages: "Callable[[ArchiveSpan], PageList] | None" = None
+    parse_mail: Callable[..., Entry] = mail.entry_of_mail
+    leaves_in: str | None = None
+    first: int = 1
+    chosen: Mapping[Field, str] = {}
+    path: str | None = None
+
+
+class ArchiveSpan(FrozenStruct):
+    """A part of an archive, from the record `number` at `offset` on. `seen`: see ReadOptions."""
+
+    path: str  # absolute
+    size: int  # of the file; another machine may have another file there
+    suffix: ArchiveSuffix
+    place: FileIdentity
+    tuning: SourceTuning
+    seen: dt.datetime | None = None
+    number: int = 1
+    offset: int = 0
+
+
+class PageList(FrozenStruct):
+    """The items of a span. `following` begins the next one; None at the end of the file.
+
+    `is_whole`: false if the rest has something else than pages in records that can be read alone: damage, a
+    text, several records in one gzip member.
+    """
+
+    items: tuple[InputEntry | InputProblem, ...] = ()
+    read_bytes: int = 0
+    is_whole: bool = True
+    following: ArchiveSpan | None = None
+
+
+def whole_file_problem(place: FileIdentity, reason: str) -> InputProblem:
+    return InputProblem(where=place.where, reason=reason, file=place.where)
+
+
+def empty_input(place: FileIdentity, where: str | None = None) -> InputProblem:
+    return InputProblem(
+        where=where or place.where, reason="there is nothing in it", verdict="empty"
+    )
+
+
+def too_long_input(
+    place: FileIdentity, limit: int, where: str | None = None
+) -> InputProblem:
+    reason = f"longer than {limit / 2**20:.0f} MiB"
+    return InputProblem(where=where or place.where, reason=reason, verdict="too_long")

@@ -1,0 +1,245 @@
+"""Reads the input of `ingest WHAT`: files, folders, archives, standard input.
+
+An unreadable file gives one problem, and reading goes on. Memory use is constant: one article, one record or
+one feed at a time. Identifiers (`source`, `guid`) never contain a path of this machine: a folder is
+identified by its name, a file by its path below the folder. So `ingest dir` and `ingest dir/x.txt` give the
+same identifiers.
+"""
+
+import datetime as dt
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from msgspec.structs import replace
+
+from aggregator.extract.language import unicode
+from aggregator.model.core import (
+    Entry,
+)
+from aggregator.model.errors import ReadError, UsageError
+from aggregator.sources.limits import SourceTuning
+from aggregator.sources.parse import mail
+from aggregator.sources.parse.feeds import feed_format
+from aggregator.sources.parse.files.format_readers import READERS
+from aggregator.sources.parse.files.input_items import (
+    SNIFFED_BYTES,
+    ArchiveSpan,
+    FileIdentity,
+    Finding,
+    InputItem,
+    PageList,
+    ReadOptions,
+    whole_file_problem,
+)
+from aggregator.sources.parse.files.page_list import (
+    listed_items,
+    may_be_listed,
+)
+from aggregator.sources.parse.records import table_file
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams import folder_scan
+from aggregator.sources.parse.streams.file_stream import (
+    Progress,
+    Stream,
+    opened,
+    unzipped,
+)
+from aggregator.sources.parse.streams.remote_files import (
+    is_remote,
+    open_file,
+    remote_name,
+    require_readable,
+    shown,
+    size_of,
+)
+
+STDIN = "stdin"
+
+_DATE = re.compile(r"[0-9][0-9._ -]*")
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,9}")  # and not the end of "Dam repairs No. 5"
+
+
+def open_source(
+    what: Path | str,
+    *,
+    tuning: SourceTuning,
+    progress: Progress | None = None,
+    seen: dt.datetime | None = None,
+    stdin: BinaryIO | None = None,
+    list_pages: Callable[[ArchiveSpan], PageList] | None = None,
+    parse_mail: Callable[..., Entry] = mail.entry_of_mail,
+    chosen: Mapping[Field, str] | None = None,
+) -> Iterator[InputItem]:
+    """Read a file, a folder or "-" (standard input), in order of path and line.
+
+    Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
+    item. `progress` is updated while the result is read.
+    """
+    reading = ReadOptions(
+        tuning=tuning,
+        progress=progress or Progress(),
+        seen=seen,
+        list_pages=list_pages,
+        parse_mail=parse_mail,
+        chosen=chosen or {},
+    )
+    if str(what) == "-":
+        place = FileIdentity(where=STDIN, source=STDIN, guid=None, name=STDIN)
+        return _read(
+            unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading
+        )
+    if is_remote(str(what)):
+        require_readable(str(what))
+        return _read_remote(str(what), reading)
+    path = Path(what)
+    if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
+        files = tuple(folder_scan.listed(path))
+        reading.progress.total_bytes = sum(file.stamp.size for file in files)
+        return chain.from_iterable(
+            read_file(Path(file.path), identify_below(path, file.relative), reading)
+            for file in files
+        )
+    if not os.path.exists(path):  # noqa: PTH110
+        raise UsageError(f"{what}: there is no such file or folder")
+    reading.progress.total_bytes = path.stat().st_size
+    # A file given by itself is identified as below its folder, but without an outlet.
+    place = replace(identify_below(_absolute(path).parent, path.name), where=str(path))
+    return read_file(path, place, reading)
+
+
+def identify_below(folder: Path, relative: str) -> FileIdentity:
+    """Return the identity of the file at `relative` (parts joined by "/") below `folder`.
+
+    The innermost folder gives the outlet, unless it is a date: Gazette/x.txt and Gazette/2026-10/x.txt have
+    the outlet Gazette.
+    """
+    parts = folder_scan.plain_name(relative).split("/")
+    return FileIdentity(
+        where=str(folder / relative),
+        source=_named(_absolute(folder).name or "files"),
+        guid=_named("/".join(parts)),
+        name=_named("/".join(parts)),
+        outlet=_named(
+            next(
+                (
+                    folder_name
+                    for folder_name in reversed(parts[:-1])
+                    if not _DATE.fullmatch(folder_name)
+                ),
+                "",
+            )
+        )
+        or None,
+    )
+
+
+def read_file(path: Path, place: FileIdentity, reading: ReadOptions) -> Finding:
+    """Read one file by its extension, or by its first bytes if the extension says nothing.
+
+    Of a damaged archive everything readable is returned, and a problem at the end.
+    """
+    if not path.is_file():
+        yield whole_file_problem(place, "this is not a regular file")
+        return
+    is_mail = folder_scan.is_maildir(str(path.parent))
+    suffix = ".eml" if is_mail else folder_scan.suffix_of(path.name)
+    yield from _read_listed(
+        str(_absolute(path)), path.stat().st_size, suffix, place, reading
+    )
+
+
+def _read_remote(address: str, reading: ReadOptions) -> Finding:
+    name = unicode.clean(remote_name(address))
+    place = FileIdentity(where=shown(address), source=name, guid=name, name=name)
+    try:
+        with open_file(address) as file:
+            reading.progress.total_bytes = size = size_of(file)
+    except OSError as error:
+        yield whole_file_problem(place, f"the file cannot be opened ({error.strerror})")
+        return
+    if size:
+        yield from _read_listed(
+            address, size, folder_scan.suffix_of(name), place, reading
+        )
+    else:
+        yield whole_file_problem(place, "there is nothing at this address")
+
+
+def _read_listed(
+    path: str, size: int, suffix: str, place: FileIdentity, reading: ReadOptions
+) -> Finding:
+    # A worker would not know what --map says.
+    may_list = reading.list_pages is not None and not reading.chosen
+    if may_list and size and path.isprintable() and may_be_listed(suffix, size):
+        passed = yield from listed_items(path, size, suffix, place, reading)
+        if passed is None:
+            return
+        reading = replace(reading, passed=passed)
+    reading = replace(reading, path=None if is_remote(path) else path)
+    yield from _read(opened(path, reading.progress), suffix, place, reading)
+
+
+def _read(
+    opening: AbstractContextManager[Stream],
+    suffix: str,
+    place: FileIdentity,
+    reading: ReadOptions,
+) -> Finding:
+    try:
+        with opening as stream:
+            sniffed = suffix if suffix in READERS else _sniffed(stream)
+            if sniffed == ".txt" and suffix != ".txt" and _SUFFIX.fullmatch(suffix):
+                advice = f"if it is a text, name it .txt; others: {' '.join(READERS)}"
+                if suffix in _SPREADSHEETS:
+                    advice = "save it as CSV"
+                yield whole_file_problem(
+                    place, f"files that end in {suffix} are not read; {advice}"
+                )
+                return
+            is_table = sniffed == ".txt" and table_file.looks_like_table(
+                stream.peek(SNIFFED_BYTES)
+            )
+            reader = READERS[".csv" if is_table else sniffed]
+            for count, input_item in enumerate(reader(stream, place, reading), start=1):
+                if count > reading.passed:
+                    yield replace(input_item, file=place.where)
+    except ReadError as error:
+        yield whole_file_problem(place, str(error))
+
+
+def _absolute(path: Path) -> Path:
+    """Return the absolute path without resolving links: the name as given is the identifier."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
+
+
+def _named(name: str) -> str:
+    """Return a file name as text that every store can hold, in Unicode NFC."""
+    return unicode.clean(os.fsencode(name).decode("utf-8", "replace"))
+
+
+def _sniffed(stream: Stream) -> str:
+    head = (
+        stream.peek(SNIFFED_BYTES)[:SNIFFED_BYTES]
+        .removeprefix(b"\xef\xbb\xbf")
+        .lstrip()
+    )
+    if head.startswith(b"WARC/"):
+        return ".warc"
+    if mail.looks_like_mbox(head):
+        return ".mbox"
+    if mail.looks_like_mail(head):
+        return ".eml"
+    if head.lstrip(b"\xff\xfe\0")[:1] in {b"{", b"["}:
+        return ".json"
+    if not unicode.looks_binary(head):
+        text = unicode.decode(head)
+        if text.lstrip().startswith("<"):
+            return ".html" if feed_format.looks_like_page(text) else ".xml"
+    return ".txt"

@@ -1,0 +1,103 @@
+"""Lists the pages of an archive in parts, each by a worker."""
+
+from collections.abc import Generator
+from typing import TypeGuard
+
+from msgspec.structs import replace
+
+from aggregator.model.core import (
+    ArchiveSuffix,
+)
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse.files.format_readers import READERS
+from aggregator.sources.parse.files.input_items import (
+    ArchiveSpan,
+    FileIdentity,
+    InputEntry,
+    InputFeed,
+    InputItem,
+    InputProblem,
+    PageList,
+    ReadOptions,
+)
+from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.sources.parse.streams.remote_files import open_file, size_of
+
+# decompressed, that a worker lists at once: some 0.3 s, far from its deadline
+_SPAN_BYTES = 16 * 2**20
+# Without a page, at which the next span could begin
+_LONGEST_SPAN_BYTES = 4 * _SPAN_BYTES
+_LEAST_JSONL_BYTES = 2**20  # of a file that workers start for: it may have texts only
+
+
+def may_be_listed(suffix: str, size: int) -> TypeGuard[ArchiveSuffix]:
+    return suffix == ".warc" or (suffix == ".jsonl" and size >= _LEAST_JSONL_BYTES)
+
+
+def listed_items(
+    path: str,
+    size: int,
+    suffix: ArchiveSuffix,
+    place: FileIdentity,
+    reading: ReadOptions,
+) -> Generator[InputItem, None, int | None]:
+    """Yield the items that workers list; return how many if the others must be read here, None at the end."""
+    assert reading.list_pages is not None
+    span: ArchiveSpan | None = ArchiveSpan(
+        path=path,
+        size=size,
+        suffix=suffix,
+        place=place,
+        tuning=reading.tuning,
+        seen=reading.seen,
+    )
+    count, before = 0, reading.progress.read_bytes
+    while span is not None:
+        pages = reading.list_pages(span)
+        reading.progress.read_bytes += pages.read_bytes
+        for input_item in pages.items:
+            count += 1
+            yield replace(input_item, file=place.where)
+        if not pages.is_whole:
+            reading.progress.read_bytes = before
+            return count
+        span = pages.following
+    return None
+
+
+def list_pages(span: ArchiveSpan) -> PageList:
+    """Return the next items of an archive, whose pages stay in the file. For workers."""
+    reading = ReadOptions(
+        tuning=span.tuning,
+        progress=Progress(),
+        seen=span.seen,
+        leaves_in=span.path,
+        first=span.number,
+    )
+    items: list[InputEntry | InputProblem] = []
+    try:
+        with open_file(span.path) as file:
+            if size_of(file) != span.size:
+                return PageList(is_whole=False)
+            file.seek(span.offset)
+            with unzipped(file, reading.progress, span.offset) as stream:
+                for input_item in READERS[span.suffix](stream, span.place, reading):
+                    if isinstance(input_item, InputEntry):
+                        record = input_item.entry.record
+                        if record is None:
+                            return PageList(items=tuple(items), is_whole=False)
+                        if stream.tell() > _SPAN_BYTES and items:
+                            return PageList(
+                                items=tuple(items),
+                                read_bytes=record.offset - span.offset,
+                                following=replace(
+                                    span, number=record.number, offset=record.offset
+                                ),
+                            )
+                    if stream.tell() > _LONGEST_SPAN_BYTES:
+                        return PageList(items=tuple(items), is_whole=False)
+                    if not isinstance(input_item, InputFeed):
+                        items.append(input_item)
+    except (OSError, ReadError):
+        return PageList(items=tuple(items), is_whole=False)
+    return PageList(items=tuple(items), read_bytes=reading.progress.read_bytes)

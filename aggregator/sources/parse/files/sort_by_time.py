@@ -1,0 +1,100 @@
+"""Sorts the articles of an archive by time, for archives of any length and order.
+
+Grouping compares with recent articles, so a year in random order would be split into too many stories. The
+file is read once, into a temporary table of SQLite.
+"""
+
+import datetime as dt
+import itertools
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import msgspec
+import zstandard
+from msgspec.structs import replace
+
+from aggregator.model.errors import NotWritableError
+from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
+from aggregator.sources.parse.streams.file_stream import Progress
+
+_LEVEL = 1  # of zstd, as fast as a disk
+Sortable = InputEntry | InputProblem
+
+
+def in_order_of_time(
+    input_items: Iterator[Sortable], progress: Progress, *, as_one_file: bool = False
+) -> Iterator[Sortable]:
+    """Yield the items of each file, or of all as one file, the oldest first.
+
+    An item without a time, as well as a problem, stays after the item before it. `progress` reports how much
+    of a file was yielded, not how much was read. Raises NotWritableError where the temporary table, which
+    SQLite writes to a file if it is large, cannot be written.
+    """
+    before = progress.read_bytes
+    for _, of_file in itertools.groupby(
+        input_items, key=lambda input_item: "" if as_one_file else input_item.file
+    ):
+        with closing(sqlite3.connect("", isolation_level=None)) as table:
+            count = _fill(table, of_file)
+            file_bytes = progress.read_bytes - before
+            if as_one_file:
+                progress.total_bytes = progress.read_bytes
+            rows = table.execute("SELECT data FROM item ORDER BY time, number")
+            for number, (data,) in enumerate(rows, start=1):
+                progress.read_bytes = before + file_bytes * number // count
+                yield _decoded(data)
+        before += file_bytes
+
+
+def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
+    """Write the items, numbered as they come, with an index by time; return their number."""
+    number, time = 0, None
+    packer = zstandard.ZstdCompressor(level=_LEVEL)
+    try:
+        table.execute("PRAGMA journal_mode = OFF")
+        table.execute(
+            "CREATE TABLE item (number INTEGER PRIMARY KEY, time REAL, data BLOB)"
+        )
+        for number, input_item in enumerate(input_items, start=1):
+            time = _time_of(input_item) or time
+            seconds = None if time is None else time.timestamp()
+            table.execute(
+                "INSERT INTO item VALUES (?, ?, ?)",
+                (number, seconds, packer.compress(_encoded(input_item))),
+            )
+        table.execute("CREATE INDEX by_time ON item (time)")
+    except sqlite3.Error as error:
+        raise NotWritableError(
+            f"an archive is sorted in a temporary file, which cannot be written: {error}; set TMPDIR to a "
+            "folder with more space"
+        ) from error
+    return number
+
+
+def _time_of(input_item: Sortable) -> dt.datetime | None:
+    if not isinstance(input_item, InputEntry):
+        return None
+    return (
+        input_item.entry.published.time
+        if input_item.entry.published
+        else input_item.archived_at
+    )
+
+
+def _encoded(input_item: Sortable) -> bytes:
+    try:
+        return msgspec.msgpack.encode(input_item)
+    except UnicodeEncodeError:  # the file name is not valid Unicode
+        shown = {
+            name: getattr(input_item, name).encode("utf-8", "replace").decode()
+            for name in ("where", "file")
+        }
+        return msgspec.msgpack.encode(replace(input_item, **shown))
+
+
+def _decoded(data: bytes) -> Sortable:
+    input_item: Sortable = msgspec.msgpack.decode(
+        zstandard.decompress(data), type=Sortable
+    )
+    return input_item

@@ -1,0 +1,268 @@
+"""Web archives (WARC 1.0 and 1.1): their HTML pages, one at a time.
+
+Reads `response` records with an HTML response of status 200 and skips all others. Compressed archives have
+one gzip member per record; the caller opens them as one stream (streams.py).
+"""
+
+import datetime as dt
+import io
+import re
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from aggregator.extract.html.robots_meta import header_rules
+from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import FetchError, ReadError
+from aggregator.sources.parse.streams.content_coding import decompress_body
+from aggregator.sources.parse.streams.file_stream import MOST_EMPTY, pass_empty_lines
+
+_MAX_HEADER_LINES = 300
+_MAX_HEADER_BYTES = 65_536
+_HTTP_HEADER_BYTES = 131_072  # allowed in addition to the page
+_CHUNK_BYTES = 1_048_576
+_HTML = re.compile(r"\s*(?:text/html|application/xhtml\+xml)\b", re.IGNORECASE)
+_RECORD_LINE = re.compile(rb"WARC/[01]\.[0-9]{1,2}\r?\n\Z")
+_RECORD = re.compile(
+    rb"WARC/[01]\.[0-9]{1,2}\r?\n(?:WARC-|Content-)", re.IGNORECASE
+)  # inside the block of another record
+_STATUS_OK = re.compile(rb"HTTP/[0-9.]{1,4}\s+200\b")
+
+
+class ArchivedPage(FrozenStruct):
+    """One page of an archive. `body` is None if it was too large or cannot be decompressed.
+
+    `position`: of its record in the stream; `number`: of the record, as of a broken one.
+    """
+
+    url: str
+    record_id: str
+    content_type: str
+    body: bytes | None
+    robots: str = ""  # permissions in its headers, see extract/html/robots_meta.py
+    archived_at: dt.datetime | None = None  # WARC-Date, when it was fetched
+    position: int = 0
+    number: int = 0
+
+
+class BrokenRecord(FrozenStruct):
+    """A record that cannot be read; `number` counts records of all types from 1."""
+
+    number: int
+    reason: str
+
+
+def read_pages(
+    stream: io.BufferedReader, *, max_page_bytes: int, first: int = 1
+) -> Iterator[ArchivedPage | BrokenRecord]:
+    """Yield the pages of a decompressed archive in order; after a broken record, continue at the next one.
+
+    Raise ReadError if it is not an archive. `first`: the number of its first record.
+    """
+    tape = _PushbackStream(stream)
+    number = first - 1
+    while (line := _first_line(tape)) != b"":
+        number, position = number + 1, tape.tell() - len(line)
+        if not line.startswith(b"WARC/"):
+            if number == 1:
+                raise ReadError(
+                    "this is not a WARC archive: it does not begin with WARC/"
+                )
+            yield BrokenRecord(number=number, reason="it does not begin with WARC/")
+            _go_on(tape)
+            continue
+        headers = dict(reversed(_pairs(_header_lines(tape))))
+        page = _record(headers, tape, max_page_bytes)
+        if isinstance(page, str):
+            yield BrokenRecord(number=number, reason=page)
+        elif page is not None:
+            yield replace(page, position=position, number=number)
+
+
+class _PushbackStream:
+    """A stream to which bytes can be returned."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._back = b""
+        self._at = 0
+
+    def tell(self) -> int:
+        return self._stream.tell() - (len(self._back) - self._at)
+
+    def readline(self, limit: int) -> bytes:
+        if self._at == len(self._back):
+            return self._stream.readline(limit)
+        end = self._back.find(b"\n", self._at, self._at + limit) + 1
+        if end or len(self._back) - self._at >= limit:
+            return self._taken(end or self._at + limit)
+        part = self._taken(len(self._back))
+        return part + self._stream.readline(limit - len(part))
+
+    def read(self, length: int) -> bytes:
+        part = self._taken(min(len(self._back), self._at + length))
+        return part + self._stream.read(length - len(part))
+
+    def pass_empty_lines(self) -> bool:
+        """Skip empty lines in the buffer; return whether there were any."""
+        return self._at == len(self._back) and pass_empty_lines(self._stream) > 0
+
+    def put_back(self, data: bytes) -> None:
+        self._back, self._at = data + self._back[self._at :], 0
+
+    def _taken(self, end: int) -> bytes:
+        part = self._back[self._at : end]
+        self._at = end
+        if end == len(self._back):
+            self._back, self._at = b"", 0
+        return part
+
+
+def _first_line(tape: _PushbackStream) -> bytes:
+    """Return the first line of the next record, without empty lines before it; b"" at the end."""
+    empty = 0
+    while (line := tape.readline(_MAX_HEADER_BYTES)) in {b"\r\n", b"\n"}:
+        empty += 1
+        while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            pass
+    return line
+
+
+def _header_lines(tape: _PushbackStream) -> Iterator[bytes]:
+    """Yield header lines, up to the next record if this one is cut in its headers."""
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        if _RECORD_LINE.match(line):
+            tape.put_back(line)
+            return
+        yield line
+
+
+def _record(
+    headers: dict[str, str], tape: _PushbackStream, limit: int
+) -> ArchivedPage | str | None:
+    """Return a record's page, None for other records, or the message for a broken one."""
+    if not re.fullmatch(r"[0-9]{1,15}", headers.get("content-length", "")):
+        _go_on(tape)
+        return "it has no valid Content-Length"
+    length = int(headers["content-length"])
+    is_page = headers.get("warc-type", "").lower() == "response"
+    if length > limit + _HTTP_HEADER_BYTES:
+        wrong = _skip(tape, length)
+        return wrong or (_page(headers, "", None) if is_page else None)
+    block = tape.read(length)
+    wrong = _wrong_length(tape, block, length)
+    if wrong is not None:
+        return wrong
+    return _page_of(headers, block, limit) if is_page else None
+
+
+def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> str | None:
+    """Return the message for a record with a wrong length, or None; go on to the next record."""
+    following = tape.read(4)
+    tape.put_back(following)
+    if len(block) == length and (not following.strip(b"\r\n") or following == b"WARC"):
+        return None
+    inside = _RECORD.search(block)
+    if inside is not None:
+        tape.put_back(block[inside.start() :])
+    else:
+        _go_on(tape)
+    return (
+        "it is cut short"
+        if len(block) < length and inside is None
+        else "its length differs from its Content-Length"
+    )
+
+
+def _go_on(tape: _PushbackStream) -> None:
+    """Skip to the next line that begins a record."""
+    empty = 0
+    while line := tape.readline(_MAX_HEADER_BYTES):
+        empty = 0 if line.strip() else empty + 1
+        while empty >= MOST_EMPTY and tape.pass_empty_lines():
+            pass
+        begins = _RECORD_LINE.search(line)  # possibly after the rest of a damaged one
+        if begins is not None:
+            tape.put_back(line[begins.start() :])
+            return
+
+
+def _pairs(lines: Iterator[bytes]) -> list[tuple[str, str]]:
+    """Return name (in lower case) and value of each line up to the empty one.
+
+    The first of several counts: `dict(reversed(pairs))`.
+    """
+    pairs: list[tuple[str, str]] = []
+    for line in lines:
+        if not line.strip() or len(pairs) >= _MAX_HEADER_LINES:
+            break
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        pairs.append((name.strip().lower(), value.strip()))
+    return pairs
+
+
+def _skip(tape: _PushbackStream, length: int) -> str | None:
+    """Skip a record that is too long; return a message if it is cut short."""
+    while length > 0:
+        skipped = len(tape.read(min(length, _CHUNK_BYTES)))
+        if not skipped:
+            return "it is cut short"
+        length -= skipped
+    return None
+
+
+def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage | None:
+    head, separator, body = block.partition(b"\r\n\r\n")
+    if not separator or not _STATUS_OK.match(head):
+        return None
+    stated = _pairs(iter(head.split(b"\r\n")[1:]))
+    headers = dict(reversed(stated))
+    content_type = headers.get("content-type", "")
+    if not _HTML.match(content_type):
+        return None
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        body = _unchunked(body)
+    opened = _decompressed(body, headers.get("content-encoding", ""), limit)
+    return _page(record, content_type, opened, header_rules(stated))
+
+
+def _page(
+    record: dict[str, str], content_type: str, body: bytes | None, robots: str = ""
+) -> ArchivedPage:
+    url = record.get("warc-target-uri", "").strip("<>")
+    record_id = record.get("warc-record-id", "").strip("<>")
+    archived = parse_declared(record.get("warc-date", ""), None)
+    return ArchivedPage(
+        url=url,
+        record_id=record_id,
+        content_type=content_type,
+        body=body,
+        robots=robots,
+        archived_at=archived.time if archived else None,
+    )
+
+
+def _unchunked(body: bytes) -> bytes:
+    """Join HTTP chunks. Crawlers often store the joined body with the original header: then return it
+    unchanged.
+    """
+    stream = io.BytesIO(body)
+    chunks: list[bytes] = []
+    while size := re.fullmatch(
+        rb"\s*([0-9a-fA-F]{1,8})\s*(?:;[^\r\n]*)?\r?\n", stream.readline(1024)
+    ):
+        length = int(size.group(1), 16)
+        if length == 0:
+            return b"".join(chunks)
+        chunks.append(stream.read(length))
+        stream.readline(16)
+    return b"".join(chunks) if chunks else body
+
+
+def _decompressed(body: bytes, coding: str, limit: int) -> bytes | None:
+    """Decompress the body, at most `limit` bytes; unchanged if it was stored decompressed."""
+    try:
+        return decompress_body(body, coding, limit)
+    except FetchError as error:
+        return body if error.cause == "encoding" and b"<" in body[:1024] else None

@@ -1,0 +1,160 @@
+"""JSON: one record per line, a list, or consecutive values; and the labels of records for `eval`."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from aggregator.extract.language import unicode
+from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse.feeds.entry_builder import short_key
+from aggregator.sources.parse.records.record_entry import read_record
+from aggregator.sources.parse.records.record_keys import Field, texts_in, value_at
+
+_DECODER = json.JSONDecoder(strict=False)
+_GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
+
+
+def values(data: bytes) -> Iterator[tuple[object, int]]:
+    """Yield the elements of the list that `data` begins with, else the values in it, with their lengths.
+
+    Raise ReadError for the first that is not JSON; what is behind it is not read. Data after a list, and its
+    missing end, are ignored.
+    """
+    text = unicode.decode(data)
+    at = _behind_gap(text, 0)
+    is_list = text.startswith("[", at)
+    at = _behind_gap(text, at + is_list)
+    while at < len(text) and not (is_list and text[at] == "]"):
+        with _as_read_error():
+            value, end = _DECODER.raw_decode(text, at)
+        yield value, end - at
+        at = _behind_gap(text, end)
+
+
+def _behind_gap(text: str, at: int) -> int:
+    gap = _GAP.match(text, at)
+    assert gap is not None
+    return gap.end()
+
+
+_ID = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\]|\\.){1,1000})"|([0-9]{1,30}))')
+
+
+class LabelledRecord(FrozenStruct):
+    """A record of an evaluation set. `id` is as given; `problem` is the reason why a record is invalid."""
+
+    entry: Entry
+    id: str
+    cluster: str | None = None
+    saga: str | None = None  # of events that follow from one another
+    copy_of: str | None = None
+    # False: labelled with another `kind` than report, or `sure` 0 (arguable)
+    is_sure_report: bool = True
+    problem: str | None = None
+
+
+def decoded_record(line: bytes | str) -> dict[str, Any]:
+    """Return the JSON object of one line in any encoding. Raise ReadError for anything else."""
+    return as_record(decoded_json(line))
+
+
+def decoded_json(line: bytes | str) -> object:
+    """Decode a line, or a whole body, of JSON in any encoding. Raise ReadError if it is not JSON."""
+    raw = (
+        line.strip()
+        if isinstance(line, bytes)
+        else line.strip().encode("utf-8", "surrogatepass")
+    )
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Other encodings, lone surrogates, NaN, control characters
+        with _as_read_error():
+            return _DECODER.decode(unicode.decode(raw))
+
+
+def as_record(value: object) -> dict[str, Any]:
+    """Return `value` if it is a JSON object. Raise ReadError for other JSON."""
+    if isinstance(value, dict):
+        return value
+    raise ReadError("this is JSON but not a record; a record is an object in braces")
+
+
+@contextmanager
+def _as_read_error() -> Iterator[None]:
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        raise ReadError(
+            f"not JSON ({error.msg} at character {error.pos + 1})"
+        ) from error
+    except RecursionError as error:
+        raise ReadError("not a record (nested too deeply)") from error
+    except ValueError as error:
+        raise ReadError("not a record (a number in it has too many digits)") from error
+
+
+def read_labelled(
+    line: bytes | str | dict[str, str],
+    *,
+    file_name: str,
+    line_number: int,
+    chosen: Mapping[Field, str],
+) -> LabelledRecord:
+    """Return the record of a line, or of a row of a table, with its labels.
+
+    `chosen`: keys that `--map` names, by field. Never raises: an invalid record is a story of its own.
+    A record without an id gets one from its file and line.
+    """
+    fallback = f"{file_name}:{line_number}"
+    try:
+        record = line if isinstance(line, dict) else decoded_record(line)
+    except ReadError as error:
+        found_id = (not isinstance(line, dict) and _id_in(line)) or fallback
+        return LabelledRecord(
+            entry=Entry(source=file_name, guid=found_id),
+            id=found_id,
+            problem=str(error),
+        )
+    record_id = _writable(_string(record, chosen.get("id", "id"))) or fallback
+    labels: dict[str, Any] = {
+        key: _writable(_string(record, key)) or None
+        for key in ("cluster", "saga", "copy_of")
+    }
+    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get(
+        "sure", 1
+    ) not in (
+        0,
+        "0",
+    )
+    try:
+        entry, _ = read_record(record, chosen=chosen, file_name=file_name)
+    except ReadError as error:
+        entry = Entry(source=file_name, guid=short_key(record_id))
+        return LabelledRecord(entry=entry, id=record_id, problem=str(error), **labels)
+    return LabelledRecord(entry=entry, id=record_id, **labels)
+
+
+def _id_in(line: bytes | str) -> str | None:
+    raw = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
+    match = _ID.search(raw, 0, 65_536)
+    if match is None:
+        return None
+    return (match.group(1) or match.group(2)).decode("utf-8", "replace")
+
+
+def _writable(label: str) -> str:
+    """Return an id as given, except for characters that a file cannot hold, so that results can name it."""
+    return label.encode("utf-8", "replace").decode()
+
+
+def _string(record: dict[str, Any], key: str) -> str:
+    """Return a string, or a number as its digits; else ""."""
+    value = value_at(record, key)
+    return "" if isinstance(value, list | dict) else next(texts_in(value, "id"), "")

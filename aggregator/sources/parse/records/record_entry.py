@@ -1,0 +1,251 @@
+"""Records of articles as entries: the program's own, and those that the usual tools write.
+
+Nothing is lost in silence: who reads files says which keys were read as what and which were not, and refuses
+a record whose text seems to be under a key that is unknown.
+"""
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
+
+from aggregator.config.messages import counted
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.extract.outlets import is_address
+from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.errors import ReadError, UsageError
+from aggregator.sources.limits import KEY_CHARS
+from aggregator.sources.parse.records.record_keys import (
+    MOST_DEPTH,
+    Field,
+    RecordFields,
+    fields_of,
+    key_table,
+    plain_name,
+)
+from aggregator.text.lines import word_set
+
+_OWN_KEYS = word_set(
+    "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
+)
+# Of a text under an unknown key that is no list of keywords or credit (chosen)
+_LONG_TEXT_CHARS = 200
+_KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
+_KEYS_NAMED = 20  # in a message
+_KEY_CHARS_SHOWN = 100
+_PAGE = re.compile(r"<(?:html|head|body)\b", re.IGNORECASE)
+# An address, or ASCII without spaces
+_DATA = re.compile(r"https?://\S*$|[!-~]*$", re.IGNORECASE)
+
+
+class KeysRead(FrozenStruct):
+    """Which keys of other programs a record had: those that were read (key, field), and the others.
+
+    `losses`: the ids and dates that cannot be read, for RecordNotes.add_loss.
+    """
+
+    read: tuple[tuple[str, str], ...] = ()
+    unread: tuple[str, ...] = ()
+    losses: tuple[tuple[str, str, str, str], ...] = ()
+
+
+class RecordNotes:
+    """How many records had which keys of other programs, and values that are not kept."""
+
+    def __init__(self) -> None:
+        self._read: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()
+        self._losses: Counter[tuple[str, str, str]] = Counter()
+        self._examples: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(self, keys: KeysRead) -> None:
+        """Count the keys of a record."""
+        if len(self._read) + len(self._unread) < _KEYS_COUNTED:
+            self._read.update(f"{shown(key)} as {field}" for key, field in keys.read)
+            self._unread.update(map(shown, keys.unread))
+        for loss in keys.losses:
+            self.add_loss(*loss)
+
+    def add_loss(self, before: str, noun: str, what: str, value: str) -> None:
+        """Count a value that is not kept, for a note such as "`date`: 3 dates not understood, e.g. `May`"."""
+        kind = (before, noun, what)
+        if kind in self._losses or len(self._losses) < _KEYS_NAMED:
+            self._losses[kind] += 1
+            examples = self._examples.setdefault(kind, [])
+            if len(examples) < _KEYS_NAMED and value not in examples:
+                examples.append(value)
+
+    def notes(self) -> list[str]:
+        """Return in words what was read as what, what was not read, and which values were not kept."""
+        notes = [f"read {_listed(list(self._read))}"] if self._read else []
+        if self._unread:
+            unread = [
+                f"{key} ({counted(count, 'record')})"
+                for key, count in self._unread.most_common()
+            ]
+            notes.append(f"not read: {_listed(unread)}")
+        for (before, noun, what), count in self._losses.items():
+            examples = ", ".join(self._examples[before, noun, what])
+            notes.append(f"{before}{counted(count, noun)} {what}, e.g. {examples}")
+        return notes
+
+
+def read_record(
+    record: dict[str, Any],
+    *,
+    chosen: Mapping[Field, str],
+    file_name: str,
+    seen: dt.datetime | None = None,
+    is_row: bool = False,
+) -> tuple[Entry, KeysRead]:
+    """Return the entry of a record, or of a row of a table, and which keys were read.
+
+    `chosen`: keys that `--map` names, by field. Raise ReadError for a record without content, with an id that
+    is too long, or without a text while a key that is not read has a long one.
+    """
+    fields = fields_of(record, chosen)
+    entry = _entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
+    text_key = fields.keys.get("text") or fields.keys.get("html", "")
+    if chosen.get("text") != "" and plain_name(text_key) in {
+        "",
+        *key_table().summaries,
+    }:
+        _require_no_other_text(fields)
+    read = []
+    for field, key in fields.keys.items():
+        if plain_name(key) != field and (key, field) not in (
+            ("source", "outlet"),
+            ("lang", "language"),
+        ):
+            read.append((key, field))
+    unread = tuple(key for key in fields.unread if key not in _OWN_KEYS)
+    return entry, KeysRead(
+        read=tuple(read), unread=unread, losses=tuple(_losses(entry, fields, chosen))
+    )
+
+
+def entry_of_record(
+    record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None
+) -> Entry:
+    """Return the entry of a decoded record. Raise ReadError if it has no content, or too long an id."""
+    return _entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
+
+
+def _entry(
+    record: dict[str, Any],
+    fields: RecordFields,
+    *,
+    file_name: str,
+    seen: dt.datetime | None,
+    is_row: bool = False,
+) -> Entry:
+    values, keys = fields.values, fields.keys
+    if not fields.has_content:
+        keys_named = (
+            f"; its keys are {_listed(list(map(shown, record)))}" if record else ""
+        )
+        raise ReadError(
+            f"the record is empty: it needs at least a title, a text, html or a url{keys_named}"
+        )
+    record_id, url, outlet, html = (
+        values.get(field) for field in ("id", "url", "outlet", "html")
+    )
+    if record_id is not None and len(record_id) > KEY_CHARS:
+        raise ReadError(f"the id of the record is longer than {KEY_CHARS:,} characters")
+    if outlet and url and keys["outlet"] not in _OWN_KEYS and is_address(outlet):
+        outlet = None  # the site of the address is the outlet
+    # Another program counts its records: two of its files may have one id for two articles.
+    named_by = {
+        keys[field] for field in ("id", "title", "text", "html") if field in keys
+    }
+    is_own = named_by <= _OWN_KEYS and not is_row
+    return Entry(
+        source=outlet or file_name,
+        guid=record_id if is_own else None,
+        record_id=record_id,
+        url=url,
+        title=values.get("title", ""),
+        html=html,
+        text=values.get("text"),
+        is_page=html is not None and _PAGE.search(html, 0, 8192) is not None,
+        published=parse_declared(values.get("published", ""), None, seen),
+        outlet=outlet,
+        author=values.get("author"),
+        language=values.get("language"),
+    )
+
+
+def _losses(
+    entry: Entry, fields: RecordFields, chosen: Mapping[Field, str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the ids and dates of a record that cannot be read."""
+    if entry.published is None and "published" in fields.keys:
+        in_future = fields.keys["published"], fields.values["published"]
+        yield f"{shown(in_future[0])}: ", "date", "not understood", shown(in_future[1])
+    for key, value in fields.unread.items():
+        name = plain_name(key.rpartition(".")[2])
+        for field, noun, what in _LOSSES:
+            is_key = name in key_table().keys[field] or key == chosen.get(field)
+            if is_key and field not in fields.keys:
+                yield f"{shown(key)}: ", noun, what, shown(str(value))
+
+
+_LOSSES: tuple[tuple[Field, str, str], ...] = (
+    ("id", "id", "not kept"),
+    ("published", "date", "not understood"),
+)
+
+
+def _require_no_other_text(fields: RecordFields) -> None:
+    most = max(
+        _LONG_TEXT_CHARS,
+        len(fields.values.get("text") or fields.values.get("html", "")),
+    )
+    for key, value in fields.unread.items():
+        chars = _longest_text(value)
+        if chars > most:
+            raise ReadError(
+                f"the record has no text, but {shown(key)} has {chars:,} characters that were not read; if "
+                f"they are its text, add --map text={key}, else --map text= for titles alone"
+            )
+
+
+def _longest_text(value: object, depth: int = 0) -> int:
+    """Return the length of the longest text in a value that is no data."""
+    if isinstance(value, str):
+        return 0 if _DATA.match(value) else len(value)
+    inner: Iterable[object] = ()
+    if depth < MOST_DEPTH and isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+    return max((_longest_text(part, depth + 1) for part in inner), default=0)
+
+
+def shown(key: str) -> str:
+    """Return a key or an id as messages name it."""
+    return f"`{unicode.clean(key)[:_KEY_CHARS_SHOWN]}`"
+
+
+def _listed(words: list[str]) -> str:
+    more = len(words) - _KEYS_NAMED
+    return ", ".join(words[:_KEYS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def mapping_of(words: Iterable[str]) -> dict[Field, str]:
+    """Return the key of each field that `--map title=headline,text=body` names; `headline=title` is the same.
+
+    Raise UsageError if neither side is a field.
+    """
+    fields: dict[str, Field] = {field: field for field in get_args(Field)}
+    chosen: dict[Field, str] = {}
+    for pair in ",".join(words).split(",") if words else ():
+        left, _, right = (part.strip() for part in pair.partition("="))
+        if left not in fields:
+            left, right = right, left
+        if left not in fields or not (right or pair.strip() == "text="):
+            raise UsageError(
+                f"--map {pair}: write FIELD=KEY, where FIELD is one of {', '.join(fields)}"
+            )
+        chosen[fields[left]] = right
+    return chosen

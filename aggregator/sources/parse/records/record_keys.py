@@ -1,0 +1,256 @@
+"""Finds the fields of an article in a record, by the table of keys `records.yaml`."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+import msgspec
+
+from aggregator.extract.language import unicode
+from aggregator.extract.language.declared_dates import parse_declared
+from aggregator.model.core import FrozenStruct
+from aggregator.sources.limits import NAME_CHARS
+from aggregator.sources.parse.feeds.entry_builder import (
+    absolute_url,
+    author_name,
+    plain_title,
+    primary_language,
+)
+
+Field = Literal[
+    "id", "url", "outlet", "title", "text", "html", "published", "author", "language"
+]
+MOST_DEPTH = 6  # of objects and lists in one another: fundus has 4
+# Of objects around a list of records: `{"response": {"results": [...]}}` has 2
+_MOST_LEVELS = 4
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+_SIGNS = re.compile(r"[\W_]+")
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</?(?:p|div|br|h[1-6]|ul|ol|li|a|section|article|span|table|blockquote|figure|img|em|strong|b|i)\b"
+    r"[^<>]{0,2000}>",
+    re.IGNORECASE,
+)
+_MARKUP_CHARS = 20_000  # of a text, in which the first tag is searched
+_QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
+_BY = re.compile(r"by:?\s+(?=\S)", re.IGNORECASE)
+
+
+class KeyTable(FrozenStruct):
+    """The table `records.yaml`, which describes itself."""
+
+    keys: dict[Field, tuple[str, ...]]
+    summaries: frozenset[str]
+    inside: dict[str, tuple[str, ...]]
+    sections: frozenset[str]
+    lists: frozenset[str]
+
+
+@cache
+def key_table() -> KeyTable:
+    """Return the table."""
+    data = (
+        files("aggregator.sources.parse.records").joinpath("records.yaml").read_bytes()
+    )
+    return msgspec.yaml.decode(data, type=KeyTable)
+
+
+class RecordFields(FrozenStruct):
+    """The fields of a record, and the keys that they were read from; `unread` are its other filled keys."""
+
+    values: dict[Field, str]
+    keys: dict[Field, str]
+    unread: dict[str, Any]
+
+    @property
+    def has_content(self) -> bool:
+        """Whether it has an address, or a letter or digit in its title or text."""
+        words = (self.values.get(field, "") for field in ("title", "text", "html"))
+        return "url" in self.values or any(
+            letter.isalnum() for text in words for letter in text
+        )
+
+
+def plain_name(key: str) -> str:
+    """Return the name of a key without case and signs."""
+    return _SIGNS.sub("", key).lower()
+
+
+def fields_of(record: Mapping[str, Any], chosen: Mapping[Field, str]) -> RecordFields:
+    """Return the fields of a record: of each the first key that has a value which can be read as it.
+
+    `chosen`: the key, or path with dots, of a field that comes before those of the table.
+    """
+    named = _by_name(record)
+    values: dict[Field, str] = {}
+    keys: dict[Field, str] = {}
+    for field, names in key_table().keys.items():
+        candidates = [named[name] for name in names if name in named]
+        if field == "text" and "html" in values:  # own keys win, and both may be there
+            candidates = [(key, raw) for key, raw in candidates if key == "text"]
+        if chosen.get(field):
+            candidates.insert(0, (chosen[field], value_at(record, chosen[field])))
+        for key, raw in candidates:
+            value = _value(raw, field)
+            if value:
+                values[field], keys[field] = value, key
+                break
+    if (
+        "text" in keys
+        and keys["text"] != "text"
+        and _MARKUP.search(values["text"], 0, _MARKUP_CHARS)
+    ):
+        values["html"] = values.pop("text")
+    read = {part for key in keys.values() for part in (key, key.partition(".")[0])}
+    unread = {key: raw for key, raw in named.values() if key not in read}
+    return RecordFields(values=values, keys=keys, unread=unread)
+
+
+def _by_name(record: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+    """Return each filled key with its value, by its plain name; of a section each `section.key`.
+
+    Of two keys of one name the one that is written like it counts, else the first.
+    """
+    named: dict[str, tuple[str, Any]] = {}
+    sections: list[tuple[str, dict[str, Any]]] = []
+    for key, value in sorted(
+        record.items(), key=lambda pair: pair[0] != plain_name(pair[0])
+    ):
+        name = plain_name(key)
+        # Elasticsearch
+        if isinstance(value, dict) and (
+            name in key_table().sections or key == "_source"
+        ):
+            sections.append((key, value))
+        elif value not in _EMPTY:
+            named.setdefault(name, (key, value))
+    for section, below in sections:
+        for key, value in below.items():
+            if value not in _EMPTY:
+                named.setdefault(plain_name(key), (f"{section}.{key}", value))
+    return named
+
+
+def value_at(record: Mapping[str, Any], key: str) -> Any:
+    """Return the value of a key, or of a path of keys with dots; None if there is none."""
+    if key in record:
+        return record[key]
+    value: Any = record
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
+    """Yield the texts of a value: itself, those of a list, or of an object what `inside` of the table says.
+
+    A number below 10^30 is its digits (ids, epoch seconds).
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        # Not a plausible number otherwise; false for NaN, too
+        if -(10**30) < value < 10**30:
+            yield (
+                str(int(value))
+                if value == int(value) and abs(value) < 10**15
+                else str(value)
+            )
+    elif isinstance(value, list) and depth < MOST_DEPTH:
+        for element in value:
+            yield from texts_in(element, field, depth + 1)
+    elif isinstance(value, dict) and depth < MOST_DEPTH:
+        named = {plain_name(key): inner for key, inner in reversed(value.items())}
+        inside = key_table().inside
+        for group in inside.get(field, inside["name"]):
+            parts = [named[name] for name in group.split("+") if name in named]
+            texts = [
+                text for part in parts for text in texts_in(part, field, depth + 1)
+            ]
+            if group == "dateparts":  # of CSL: [[2026, 11, 25]]
+                texts = ["-".join(text.zfill(2) for text in texts)]
+            elif len(parts) > 1 and field == "author":
+                texts = [" ".join(texts)]
+            if any(texts):
+                yield from texts
+                return
+
+
+def _value(raw: object, field: Field) -> str:
+    """Return what a value says as a field: its first text that can be read so, or all, joined.
+
+    Several texts are no id, since another record may have one of them, too.
+    """
+    texts = list(texts_in(raw, field))
+    # A list, as pandas writes it
+    if field == "author" and texts and texts[0].lstrip().startswith("["):
+        texts = [single or double for single, double in _QUOTED.findall(texts[0])]
+    read = [value for value in map(_READ[field], texts) if value]
+    if field == "id" and len(read) > 1:
+        return ""
+    return _JOINED[field].join(read) if field in _JOINED else "".join(read[:1])
+
+
+def _author(text: str) -> str | None:
+    name = author_name(_BY.sub("", text[:NAME_CHARS].lstrip(), count=1))
+    return None if name is None or name.isdigit() else name
+
+
+def _cleaned(text: str) -> str:
+    return unicode.clean(text).strip()
+
+
+_READ: dict[Field, Callable[[str], str | None]] = {
+    "id": _cleaned,
+    "url": lambda text: absolute_url(text, None),
+    "outlet": lambda text: (
+        None if _HTTP.match(text.strip()) else plain_title(text)[:NAME_CHARS]
+    ),
+    "title": plain_title,
+    "text": _cleaned,
+    "html": _cleaned,
+    "published": lambda text: text if parse_declared(text, None) else None,
+    "author": _author,
+    "language": primary_language,
+}
+_JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
+
+
+def records_in(
+    value: object, chosen: Mapping[Field, str], levels: int = 0
+) -> list[object]:
+    """Return the records of a JSON value: itself, or those of the lists and objects in it.
+
+    An object is around records if it has a list of them and no text of its own, or nothing that can be read.
+    `chosen`: see fields_of.
+    """
+    if not isinstance(value, dict) or levels == _MOST_LEVELS:
+        return [value]
+    holders = {
+        key: inner if isinstance(inner, list) else [inner]
+        for key, inner in value.items()
+        if isinstance(inner, dict)
+        or (isinstance(inner, list) and inner and isinstance(inner[0], dict))
+    }
+    around = fields_of(value, chosen) if holders else None
+    if around is None or not around.values.keys().isdisjoint(("text", "html")):
+        return [value]
+    inside: list[object] = []
+    for key, items in holders.items():
+        if around.has_content and (
+            plain_name(key) not in key_table().lists or value[key] is not items
+        ):
+            continue
+        records = [
+            record
+            for element in items
+            for record in records_in(element, chosen, levels + 1)
+        ]
+        if any(
+            isinstance(record, dict) and fields_of(record, chosen).has_content
+            for record in records
+        ):
+            inside += records
+    return inside or [value]

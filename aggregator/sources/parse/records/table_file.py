@@ -1,0 +1,209 @@
+"""Tables (CSV, TSV) as records: one of each row, with the names that the first line gives to its columns.
+
+The separator is found by the header. Rows are read one after the other, so a table may have any length.
+"""
+
+import codecs
+import contextlib
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+
+from aggregator.config.messages import counted
+from aggregator.extract.language import unicode
+from aggregator.model.errors import ReadError
+from aggregator.sources.parse.records.record_keys import Field, key_table, plain_name
+from aggregator.sources.parse.streams.file_stream import Stream
+from aggregator.text.lines import word_set
+
+_SEPARATORS = ",;\t|"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ADDRESSES = word_set("url link href weburl pageurl articleurl permalink")
+# As pandas and databases write it
+_MISSING = frozenset({"", "nan", "NaN", "NULL", "None", r"\N"})
+_HEADER_CHARS = 65_536
+_COLUMNS_NAMED = 20
+# For the order of day and month, some tens of MB of articles (chosen)
+_ROWS_ASKED = 20_000
+# How a date is written with its year first, and a value of its column that shows the order: the day is first,
+# or the month.
+_ORDERS = {
+    r"\3-\2-\1": re.compile(
+        r"\s*(?:1[3-9]|2[0-9]|3[01])[/-][0-9]{1,2}[/-](?:19|20)[0-9]{2}(?![0-9])"
+    ),
+    r"\3-\1-\2": re.compile(
+        r"\s*[0-9]{1,2}[/-](?:1[3-9]|2[0-9]|3[01])[/-](?:19|20)[0-9]{2}(?![0-9])"
+    ),
+}
+_AMBIGUOUS = re.compile(
+    r"\A\s*(0?[1-9]|1[0-2])[/-](0?[1-9]|1[0-2])[/-]((?:19|20)[0-9]{2})(?![0-9])"
+)
+_NAME_CHARS = 60  # of a column that is named in a message
+
+Row = dict[str, str]
+
+
+def looks_like_table(head: bytes) -> bool:
+    """Return whether bytes begin with the header of a table: a line of which half are names of columns."""
+    columns = _split(unicode.decode(head.partition(b"\n")[0]))[1]
+    known = _known(columns)
+    return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
+
+
+def date_orders(
+    stream: Stream, limit: int, chosen: Mapping[Field, str]
+) -> dict[str, str]:
+    """Return of each column of dates how to write 3/4/2026 in it with the year first, for read_rows.
+
+    Its other values settle that: a number above 12 is a day. A column that has it in both places is not in
+    the result. For `limit` and `chosen` see read_rows.
+    """
+    date_names = {
+        *key_table().keys["published"],
+        plain_name(chosen.get("published", "")),
+    }
+    orders: dict[str, set[str]] = {}
+    with contextlib.suppress(ReadError):  # who reads the table says it
+        for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
+            for name, cell in {} if isinstance(row, str) else row.items():
+                for order, settling in _ORDERS.items():
+                    if settling.match(cell) and plain_name(name) in date_names:
+                        orders.setdefault(name, set()).add(order)
+    return {name: order.pop() for name, order in orders.items() if len(order) == 1}
+
+
+def read_rows(
+    stream: Stream,
+    limit: int,
+    chosen: Mapping[Field, str],
+    orders: Mapping[str, str] | None = None,
+) -> Iterator[tuple[int, Row | str]]:
+    """Yield the rows with the numbers of their first lines; of one that cannot be read the reason.
+
+    A line has at most `limit` bytes, and a cell as many characters. `orders`: the
+    columns in which 3/4/2026 is understood, see date_orders. Raise ReadError for a longer line, and
+    for a table whose first line names no column that can be read, or not those that `chosen` names.
+    """
+    lines = _lines(stream, limit)
+    separator, columns = _header(next(lines, ""), chosen)
+    csv.field_size_limit(max(limit, csv.field_size_limit()))
+    # Strict: else a quotation mark that is never closed takes in all further rows without a word.
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        number = reader.line_num + 2
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "end of data" in str(error) or "limit" in str(error):
+                yield (
+                    number,
+                    f"a quotation mark is not closed; what is behind it is not read ({error})",
+                )
+                return
+            yield (
+                number,
+                f"the row cannot be read, is a quotation mark in a cell not doubled? ({error})",
+            )
+            continue
+        if cells:
+            row = _row(columns, cells)
+            for name, order in (orders or {}).items():
+                if name in row and not isinstance(row, str):
+                    row[name] = _AMBIGUOUS.sub(order, row[name])
+            yield number, row
+
+
+def _lines(stream: Stream, limit: int) -> Iterator[str]:
+    text = (
+        io.TextIOWrapper(stream, "utf-16", "replace", newline="")
+        if stream.peek(2)[:2] in _UTF16
+        else None
+    )
+    number = 0
+    while (
+        line := stream.readline(limit + 1) if text is None else text.readline(limit + 1)
+    ):
+        number += 1
+        if len(line) > limit:
+            raise ReadError(
+                f"line {number} is longer than {limit / 2**20:.0f} MiB; what follows is not read"
+            )
+        yield line if isinstance(line, str) else _decoded(line)
+    if text is not None:
+        text.detach()  # else it would close the stream of its owner
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return unicode.decode(line)
+
+
+def _header(first: str, chosen: Mapping[Field, str]) -> tuple[str, list[str]]:
+    """Return the separator and the names of the columns."""
+    if not first.strip():
+        raise ReadError("there is nothing in it, or its first line is empty")
+    separator, names = _split(first)
+    columns: list[str] = []
+    for number, given in enumerate(names, start=1):
+        name = unicode.clean(given).strip() or f"column {number}"
+        columns.append(f"{name} ({number})" if name in columns else name)
+    shown = ", ".join(f"`{name[:_NAME_CHARS]}`" for name in columns[:_COLUMNS_NAMED])
+    for key in chosen.values():
+        if key and key not in columns:
+            raise ReadError(
+                f"there is no column `{key}`, which --map names; the columns are {shown}"
+            )
+    if not chosen and not _has_content(columns):
+        raise ReadError(
+            "the first line of a table must name its columns, one of them title, text, html or url; here it "
+            f"is {shown}. If these are names, say which are which: --map title=NAME,text=NAME"
+        )
+    return separator, columns
+
+
+def _split(line: str) -> tuple[str, list[str]]:
+    """Return the separator that gives a header most known names, else most cells; and its cells."""
+    best = (-1, 0, "", [""])
+    for separator in _SEPARATORS:
+        try:
+            cells = next(
+                csv.reader([line[:_HEADER_CHARS].rstrip("\r\n")], delimiter=separator),
+                [],
+            )
+        except csv.Error:
+            continue
+        best = max(best, (_known(cells), len(cells), separator, cells))
+    return best[2], best[3]
+
+
+def _known(columns: list[str]) -> int:
+    """Return how many fields the columns of a header name."""
+    names = set(map(plain_name, columns))
+    return sum(not names.isdisjoint(keys) for keys in key_table().keys.values())
+
+
+def _has_content(columns: list[str]) -> bool:
+    keys = key_table().keys
+    content = _ADDRESSES.union(keys["title"], keys["text"], keys["html"])
+    return not content.isdisjoint(map(plain_name, columns))
+
+
+def _row(columns: list[str], cells: list[str]) -> Row | str:
+    """Return a row by the names of its columns, or why it has another number of cells than the header."""
+    while len(cells) > len(columns) and not cells[-1].strip():
+        cells = cells[:-1]
+    if len(cells) != len(columns):
+        return (
+            f"the row has {counted(len(cells), 'cell')}, and the header {len(columns)}"
+        )
+    return {
+        name: cell
+        for name, cell in zip(columns, cells, strict=True)
+        if cell.strip() not in _MISSING
+    }

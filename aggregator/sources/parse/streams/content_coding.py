@@ -1,0 +1,159 @@
+"""Undo the Content-Encoding of a response in limited steps, since a few bytes can expand to gigabytes."""
+
+import io
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from aggregator.model.errors import FetchError, ReadError
+from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+
+_STEP_BYTES = 1 << 16
+_MOST_LAYERS = 3  # servers compress twice; each layer may expand to the limit (chosen)
+_GZIP_MAGIC = b"\x1f\x8b"
+_BEGINS_AS_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{\[]")
+_FIRST_TAG = re.compile(rb"<([A-Za-z][\w:.-]*)")
+_LAST_TAG = re.compile(rb"</([A-Za-z][\w:.-]*)\s*>\s*\Z")
+_TAIL_BYTES = 200  # in which the last tag is
+
+
+def decompress_body(
+    body: bytes, encoding: str, cap_bytes: int, *, is_strict: bool = False
+) -> bytes:
+    """Return a body without the codings of its Content-Encoding, at most `cap_bytes` long.
+
+    A name that is no coding (`aws-chunked`, `UTF-8`) stands for plain bytes, and bytes that begin as XML,
+    JSON or HTML are plain, whatever the header says. A decoded body that is gzip itself (a compressed
+    sitemap) is decompressed again. A document that is whole is taken though damage follows, if not
+    `is_strict`.
+
+    Raise FetchError("encoding") for a coding that cannot be undone, for too many layers and for incomplete
+    data, and FetchError("too_large") as soon as the limit is exceeded.
+    """
+    names = [name.strip().lower() for name in reversed(encoding.split(","))]
+    codings = [name for name in names if name in _DECODERS] if body else []
+    if len(codings) > _MOST_LAYERS:
+        raise FetchError(
+            "encoding", f"the server compressed the response {len(codings)} times"
+        )
+    for coding in codings:
+        try:
+            body = _joined(_DECODERS[coding](body), cap_bytes, is_strict)
+        except FetchError as error:
+            if error.cause != "encoding" or not _BEGINS_AS_TEXT.match(body):
+                raise
+    if body.startswith(_GZIP_MAGIC):
+        body = _joined(_unzipped(body), cap_bytes, is_strict)
+    return body
+
+
+def is_whole(document: bytes) -> bool:
+    """Return whether a document has its end: the last tag closes the first one, or it is a JSON value."""
+    last = _LAST_TAG.search(document[-_TAIL_BYTES:])
+    if last is not None:
+        first = _FIRST_TAG.search(document)
+        return first is not None and first[1].lower() == last[1].lower()
+    try:
+        return isinstance(msgspec.json.decode(document), dict | list)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
+    body = bytearray()
+    try:
+        for part in parts:
+            body += part
+            if len(body) > cap_bytes:
+                words = (
+                    f"the response is longer than {cap_bytes} bytes when decompressed"
+                )
+                raise FetchError("too_large", words)
+    except (ReadError, zlib.error, EOFError) as error:
+        if is_strict or not is_whole(bytes(body)):
+            raise FetchError(
+                "encoding", "the compressed response is damaged or truncated"
+            ) from error
+    return bytes(body)
+
+
+def _unzipped(body: bytes) -> Iterator[bytes]:
+    """Decompress gzip or zstd by the first bytes; other bytes are plain: some servers only say gzip."""
+    with unzipped(io.BytesIO(body), Progress()) as stream:
+        while part := stream.read(_STEP_BYTES):
+            yield part
+
+
+def _inflated(body: bytes) -> Iterator[bytes]:
+    """Decompress what servers call deflate: with the header of zlib or gzip, or without one."""
+    # RFC 1950, 2.2
+    has_header = body[0] & 0x8F == 8 and int.from_bytes(body[:2], "big") % 31 == 0
+    if has_header or body.startswith(_GZIP_MAGIC):
+        inflater = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    else:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    part = b""
+    # After a full step there may be more output without input.
+    while (body or len(part) == _STEP_BYTES) and not inflater.eof:
+        part = inflater.decompress(body, _STEP_BYTES)
+        yield part
+        body = inflater.unconsumed_tail
+    if not inflater.eof:
+        raise EOFError
+
+
+def _brotli(body: bytes) -> Iterator[bytes]:
+    """Decompress brotli; versions before 1.2 cannot limit their output, so they are not used."""
+    try:
+        import brotli
+
+        decoder = brotli.Decompressor()
+        part = decoder.process(body, output_buffer_limit=_STEP_BYTES)
+    except (ImportError, TypeError) as error:
+        words = "the server sent brotli (br), which was not requested; to read it: pip install 'brotli>=1.2'"
+        raise FetchError("encoding", words) from error
+    except brotli.error as error:
+        raise ReadError("damaged") from error
+    yield part
+    while not decoder.is_finished():
+        try:
+            part = decoder.process(b"", output_buffer_limit=_STEP_BYTES)
+        except brotli.error as error:
+            raise ReadError("damaged") from error
+        if not part and decoder.can_accept_more_data():
+            raise EOFError
+        yield part
+
+
+def _refused(name: str) -> Callable[[bytes], Iterator[bytes]]:
+    def refuse(_body: bytes) -> Iterator[bytes]:
+        raise FetchError(
+            "encoding",
+            f"the server used the encoding {name!r}, which was not requested",
+        )
+
+    return refuse
+
+
+# All content codings of IANA's registry; two have an older name, too.
+_DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
+    "gzip": _unzipped,
+    "x-gzip": _unzipped,
+    "zstd": _unzipped,
+    "deflate": _inflated,
+    "br": _brotli,
+    **{
+        name: _refused(name)
+        for name in (
+            "compress",
+            "x-compress",
+            "dcb",
+            "dcz",
+            "exi",
+            "pack200-gzip",
+            "aes128gcm",
+        )
+    },
+}

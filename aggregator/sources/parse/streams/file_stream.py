@@ -1,0 +1,224 @@
+"""Opens files of any size, compressed or not, with constant memory use and progress reports.
+
+A damaged file is read up to the damage, which is reported at the end.
+"""
+
+import contextlib
+import io
+import re
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from aggregator.model.errors import ReadError, TooManyFilesError
+from aggregator.sources.parse.streams.remote_files import open_file
+
+_GZIP = b"\x1f\x8b\x08"
+# A frame, or a skippable frame
+_ZSTD_FRAME = re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")
+# 128 MiB, that of `zstd --long`; only decompression bombs need a larger one
+_ZSTD_WINDOW_BYTES = 2**27
+# Decompressed at once: to at most 1 MiB from gzip, and 32 MiB from zstd, of which 128 KiB need four bytes.
+_STEP_BYTES = 1024
+_BUFFER_BYTES = 262_144
+_SKIPPED_AT_ONCE = 1_048_576
+# Allowed around JSON: spaces, padding, a byte order mark
+BLANK = b" \t\r\n\0\xef\xbb\xbf"
+MOST_EMPTY = 64  # empty lines read one by one; further ones are skipped together
+# Whose offsets are known: more than begin in a buffer, the smallest has 20 bytes
+_MEMBERS_KEPT = 10_000
+
+
+class Progress:
+    """Progress of reading, in compressed bytes, for a progress bar.
+
+    `total_bytes` is None if unknown (standard input).
+    """
+
+    def __init__(self) -> None:
+        self.read_bytes = 0
+        self.total_bytes: int | None = None
+
+
+class Stream(io.BufferedReader):
+    """The decompressed bytes of a file.
+
+    `damage`: what was found so far, in words. `offset_of`: where in the file reading can begin for the byte
+    at this position; None: nowhere.
+    """
+
+    damage: list[str]
+    offset_of: Callable[[int], int | None]
+
+
+class _Pieces(io.RawIOBase):
+    """Reads pieces of any length, one after the other."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._ready = memoryview(b"")
+        self._read_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._read_bytes
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # the buffer BufferedReader hands in
+        while not self._ready:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._ready = memoryview(piece)
+        part = self._ready[: len(buffer)]
+        buffer[: len(part)] = part
+        self._ready = self._ready[len(part) :]
+        self._read_bytes += len(part)
+        return len(part)
+
+
+def _counted(raw: BinaryIO, progress: Progress, damage: list[str]) -> Iterator[bytes]:
+    """Yield the bytes of a file, counted for `progress`; an error of the disk is noted as damage."""
+    try:
+        while data := raw.read(_BUFFER_BYTES):
+            progress.read_bytes += len(data)
+            yield data
+    except OSError as error:
+        damage.append(f"it cannot be read to its end ({error.strerror})")
+
+
+def _unpacked(
+    packed: io.BufferedReader,
+    damage: list[str],
+    members: OrderedDict[int, int],
+    *,
+    is_gzip: bool,
+) -> Iterator[bytes]:
+    """Yield the content of consecutive gzip members or zstd frames, up to the first that is damaged.
+
+    `members`: gets where each of them begins, in `packed` by the position of its first byte.
+    """
+    import zstandard
+
+    new_unpacker = (
+        partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
+        if is_gzip
+        else zstandard.ZstdDecompressor(
+            max_window_size=_ZSTD_WINDOW_BYTES
+        ).decompressobj
+    )
+    unpacker, given, count = None, b"", 0
+    reason = ""
+    while given := given or packed.read1(_STEP_BYTES):
+        if unpacker is None:
+            given = given.lstrip(b"\0")  # padding behind the last one
+            if not given:
+                continue
+            unpacker = new_unpacker()
+            members[count] = packed.tell() - len(given)
+            if len(members) > _MEMBERS_KEPT:
+                members.popitem(last=False)
+        try:
+            content = unpacker.decompress(given)
+        except (zlib.error, zstandard.ZstdError, MemoryError) as error:
+            reason = f" ({error})"
+            break
+        given = unpacker.unused_data if unpacker.eof else b""
+        unpacker = None if unpacker.eof else unpacker
+        count += len(content)
+        yield content
+    if unpacker is not None:
+        damage.append(
+            f"the file is damaged or cut short after {count:,} unpacked bytes{reason}"
+        )
+
+
+@contextlib.contextmanager
+def opened(path: Path | str, progress: Progress) -> Iterator[Stream]:
+    """Open a file, decompressed if its first bytes are those of .gz or .zst.
+
+    Raise ReadError if it cannot be opened and, at the end of the block, if it was damaged.
+    """
+    with contextlib.ExitStack() as exit_stack:
+        try:
+            raw = exit_stack.enter_context(open_file(str(path)))
+        except OSError as error:
+            if TooManyFilesError.is_behind(error):
+                raise TooManyFilesError from error  # not a property of the file
+            raise ReadError(f"the file cannot be opened ({error.strerror})") from error
+        yield exit_stack.enter_context(unzipped(raw, progress))
+
+
+@contextlib.contextmanager
+def unzipped(raw: BinaryIO, progress: Progress, start: int = 0) -> Iterator[Stream]:
+    """Return `raw` decompressed by its first bytes. Raise ReadError for damage at the end of the block.
+
+    `start`: the offset in its file from which it is read.
+    """
+    damage: list[str] = []
+    plain = _stream(
+        _counted(raw, progress, damage), damage, lambda position: start + position
+    )
+    head = plain.peek(4)[:4]
+    is_gzip = head.startswith(_GZIP)
+    if is_gzip or _ZSTD_FRAME.match(head):
+        members: OrderedDict[int, int] = OrderedDict()
+
+        def offset_of(position: int) -> int | None:
+            offset = members.get(position)
+            return None if offset is None else start + offset
+
+        yield _stream(
+            _unpacked(plain, damage, members, is_gzip=is_gzip), damage, offset_of
+        )
+    else:
+        yield plain
+    if damage:
+        raise ReadError(damage[0])
+
+
+def _stream(
+    pieces: Iterator[bytes], damage: list[str], offset_of: Callable[[int], int | None]
+) -> Stream:
+    stream = Stream(_Pieces(pieces), _BUFFER_BYTES)
+    stream.damage, stream.offset_of = damage, offset_of
+    return stream
+
+
+def bounded_lines(
+    stream: io.BufferedReader, limit_bytes: int, first: int = 1
+) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the lines of `stream` that are not empty, with line ends, and their numbers from `first`.
+
+    Yield None for a line longer than `limit_bytes`, which is skipped.
+    """
+    number, empty = first, 0
+    while line := stream.readline(limit_bytes + 1):
+        if len(line) > limit_bytes and not line.endswith(b"\n"):
+            yield number, None
+            while (
+                skipped := stream.readline(_SKIPPED_AT_ONCE)
+            ) and not skipped.endswith(b"\n"):
+                pass
+        elif line.strip(BLANK):
+            yield number, line
+            empty = 0
+        else:
+            empty += 1
+        number += 1
+        while empty >= MOST_EMPTY and (passed := pass_empty_lines(stream)):
+            number += passed
+
+
+def pass_empty_lines(stream: io.BufferedReader) -> int:
+    """Skip the empty lines in the buffer of `stream`; return their number.
+
+    It copies the buffer: call it only after MOST_EMPTY empty lines.
+    """
+    buffered = stream.peek()
+    end = buffered.rfind(b"\n", 0, len(buffered) - len(buffered.lstrip(BLANK))) + 1
+    return stream.read(end).count(b"\n")

@@ -1,0 +1,107 @@
+"""Statements that are the same on both databases: lists of values in parts, and INSERT ... ON CONFLICT."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Row,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    select,
+    tuple_,
+)
+
+VALUES_AT_ONCE: Final = 500  # SQLite takes 32,766 parameters, older builds 999
+
+Value = TypeVar("Value")
+
+
+def in_parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """Return the values in their order, at most VALUES_AT_ONCE at a time."""
+    return (
+        values[start : start + VALUES_AT_ONCE]
+        for start in range(0, len(values), VALUES_AT_ONCE)
+    )
+
+
+def rows_with(
+    connection: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    values: Iterable[Any],
+) -> Iterator[Row[Any]]:
+    """Yield the rows of `statement` whose `column` has one of the values, by parts of ascending values."""
+    having = _having(statement, column)
+    for part in in_parts(sorted(set(values))):
+        for rows in connection.execute(having, {"some": part}).partitions(
+            VALUES_AT_ONCE
+        ):
+            yield from rows
+
+
+@lru_cache(maxsize=256)
+def _having(statement: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
+    """Add the condition on a column to a statement, which most modules make once.
+
+    A statement that is made anew takes SQLAlchemy 130 microseconds to execute, one that it knows 36.
+    """
+    return statement.where(column.in_(bindparam("some", expanding=True)))
+
+
+def change_with(
+    connection: Connection,
+    statement: Update | Delete,
+    column: ColumnElement[Any],
+    values: Iterable[Any],
+) -> int:
+    """Execute UPDATE or DELETE for the rows whose `column` has one of the values. Return their number."""
+    return sum(
+        connection.execute(statement.where(column.in_(part))).rowcount
+        for part in in_parts(sorted(set(values)))
+    )
+
+
+def delete_some(
+    connection: Connection,
+    table: Table,
+    condition: ColumnElement[bool],
+    order: ColumnElement[Any],
+    limit: int,
+) -> int:
+    """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
+    keys = table.primary_key.columns
+    some = select(*keys).where(condition).order_by(order).limit(limit)
+    return connection.execute(delete(table).where(tuple_(*keys).in_(some))).rowcount
+
+
+def insert_or(connection: Connection, table: Table) -> Any:
+    """Return INSERT INTO `table` in the dialect of the connection, which has ON CONFLICT methods."""
+    # One of sqlalchemy.dialects.sqlite and .postgresql: the other is not loaded.
+    return import_module(f"sqlalchemy.dialects.{connection.dialect.name}").insert(table)
+
+
+def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert a row, or write `values` into the row with the same primary key."""
+    statement = insert_or(connection, table).values(values)
+    keys = table.primary_key.columns.keys()
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=values)
+    )
+
+
+def count_rows(
+    connection: Connection, table: Table, *conditions: ColumnElement[bool]
+) -> int:
+    """Return the number of rows that meet all conditions."""
+    return connection.execute(
+        select(func.count()).select_from(table).where(*conditions)
+    ).scalar_one()

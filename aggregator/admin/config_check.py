@@ -34,8 +34,8 @@ from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.transport import proxy_of
 from aggregator.sources.parse.entry_builder import primary_language
 from aggregator.sources.parse.feed import parser_versions
-from aggregator.store.read.health_probes import ok, problem, warning
-from aggregator.store.search.match import parse_query
+from aggregator.store.read.health.probes import ok, problem, warning
+from aggregator.store.search.query import parse_query
 
 _USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")  # a user name alone is no secret
 IN_THE_CLEAR = (

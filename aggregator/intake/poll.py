@@ -50,13 +50,14 @@ from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import SourceTuning, net_tuning, source_tuning
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox, pending_pages, rejected
-from aggregator.store.intake.identify import (
+from aggregator.store.intake import acceptance, inbox, pending_pages, rejected
+from aggregator.store.intake.acceptance import AcceptedBatch
+from aggregator.store.intake.identity.identified_entry import (
     PollContext,
-    RereadTuning,
     WholeFeedNeededError,
 )
-from aggregator.store.intake.inbox import AcceptedBatch, AcceptResult
+from aggregator.store.intake.identity.reread_limits import RereadTuning
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_items import (
     KnownItems,
     known_items_of,
@@ -346,7 +347,7 @@ class Poller:
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
             taken = AcceptedBatch()
             if feed is not None:
-                taken = inbox.accept(
+                taken = acceptance.accept(
                     connection,
                     entries,
                     seen=[now] * len(entries),

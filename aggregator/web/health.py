@@ -20,7 +20,7 @@ from aggregator.model.health_report import (
     HealthReport,
     HealthSnapshot,
 )
-from aggregator.store.read.health_probes import of_process
+from aggregator.store.read.health.probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app
 from aggregator.web.metrics import PROBE_SECONDS, HealthMonitor

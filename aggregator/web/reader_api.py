@@ -32,16 +32,15 @@ from aggregator.intake import manage_sources
 from aggregator.intake.manage_sources import SourceOptions
 from aggregator.model.errors import FetchError, ReadError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
-from aggregator.store.read.read_marks import (
+from aggregator.store.api_tokens import TOKEN_PREFIX
+from aggregator.store.read.marks.mark_rows import Reader, ReaderItem
+from aggregator.store.read.marks.read_marks import (
     OWNER,
-    Reader,
-    ReaderItem,
     ReadMarks,
-    StoryStream,
     label_name,
     reader_name,
 )
-from aggregator.store.stories.api_tokens import TOKEN_PREFIX
+from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.api.edit_sources import (
     ChangeSourceRequest,
     change,

@@ -22,7 +22,7 @@ from aggregator.model.core import FrozenStruct, StoryText
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, index_merge, retention, steady_clock
-from aggregator.store.read.reader import texts_of
+from aggregator.store.read.rendered_texts import texts_of
 from aggregator.store.stories import article_views
 from aggregator.stories.tuning import StoryTuning
 

@@ -45,8 +45,8 @@ from aggregator.sources.parse.folder_scan import FileStamp, scan
 from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake import inbox, rejected
-from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake import acceptance, inbox, rejected
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.sources import Source, known_as, known_folder, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
@@ -194,7 +194,7 @@ class FolderWatcher:
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
         seen = [looked.now] * len(entries)
-        looked.accepted += inbox.accept(
+        looked.accepted += acceptance.accept(
             connection, entries, seen=seen, gathers=True
         ).accepted
         for problem in looked.problems[looked.noted :]:

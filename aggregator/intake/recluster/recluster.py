@@ -37,12 +37,14 @@ from aggregator.intake.recluster.regrouping import (
 )
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
+from aggregator.store import commands
+from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import inbox_order
 from aggregator.store.maintenance import recluster, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
-from aggregator.store.stories import commands, outbox, stories
+from aggregator.store.stories import stories
 from aggregator.store.stories.stories import NewStory, StoryState
 from aggregator.store.tables import counter_value
 
@@ -173,7 +175,7 @@ class Reclusterer:
     def _order_of_time(self) -> Mapping[int, int]:
         with self._database.read() as live:
             is_whole = replay.first_seen_since(live, None) == 0
-            return inbox.order_of_time(live) if is_whole else _AS_STORED
+            return inbox_order.order_of_time(live) if is_whole else _AS_STORED
 
     @contextmanager
     def _decided(
@@ -319,7 +321,7 @@ def _write_stories(
     if plan.order:
         recluster.forget_retired_numbers(live)
         newest = counter_value(live, "change")  # before this transaction
-        outbox.skip(live, newest, newest + merged)
+        recipients.skip(live, newest, newest + merged)
 
 
 def _insert_founded(

@@ -5,16 +5,14 @@ before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000).
 queue on a fair lock, because SQLite's own waiting is not fair.
 
 All waiting is bounded: the queue and the locks of other programs together by `lock_seconds`, a server that
-hangs as described in engines.py. After a failure, writers wait at most `short_wait_seconds`.
+hangs as described in liveness.py. After a failure, writers wait at most `short_wait_seconds`.
 """
 
 import logging
 import os
 import random
 import shutil
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -37,25 +35,28 @@ from aggregator.model.errors import (
 from aggregator.store.engine.db_errors import shown_url, translate_errors
 from aggregator.store.engine.engines import (
     DatabaseTuning,
-    OpenFile,
+    postgres_engine,
+    session_name,
+    sqlite_engine,
+)
+from aggregator.store.engine.fair_lock import FairLock
+from aggregator.store.engine.open_file import OpenFile
+from aggregator.store.engine.timeouts import (
     full_sync,
     lock_timeout,
     milliseconds,
-    postgres_engine,
-    session_name,
     sqlite_driver,
-    sqlite_engine,
     statement_timeout,
 )
 
 log = logging.getLogger(__name__)
-
 # Attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
 _TRIES = 5
+
 # Before the second attempt; doubled before each further one, less up to half at random.
 _PAUSE_SECONDS = 0.1
-_LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 
+_LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
 # Connection: for type annotations of other packages
 __all__ = ["Connection", "Database", "shown_url"]
 
@@ -75,6 +76,7 @@ _SPACE = (  # auto_vacuum 2: incremental
     "SELECT page_size * page_count, page_size * freelist_count, page_size, auto_vacuum = 2 "
     "FROM pragma_page_size, pragma_page_count, pragma_freelist_count, pragma_auto_vacuum"
 )
+
 _SERVER_SPACE = text("SELECT pg_database_size(current_database())")
 
 
@@ -450,57 +452,11 @@ class Database:
 
 _CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
-
 # Each transaction that writes has a number, which leaves the snapshot when it ends.
 SERVER_VERSION = cast(func.pg_current_snapshot(), Text)
-_SNAPSHOT = select(SERVER_VERSION)
 
+_SNAPSHOT = select(SERVER_VERSION)
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
-
-
-# --- a lock that serves threads in the order of their requests ---------------------------------------------
-
-
-class FairLock:
-    """A reentrant lock, first come, first served."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._queue: deque[object] = deque()  # one sign of each waiting thread
-        self._owner: int | None = None
-        self._depth = 0
-
-    def acquire(self, seconds: float) -> bool:
-        """Wait at most `seconds` for the lock. Return whether this thread has it."""
-        thread, sign = threading.get_ident(), object()
-        with self._changed:
-            is_mine = self._owner == thread
-            if not is_mine:
-                self._queue.append(sign)
-                try:
-                    is_mine = self._changed.wait_for(
-                        lambda: self._owner is None and self._queue[0] is sign, seconds
-                    )
-                finally:
-                    self._queue.remove(sign)
-                    self._changed.notify_all()  # another one is the first now
-            if is_mine:
-                self._owner = thread
-                self._depth += 1
-            return is_mine
-
-    @property
-    def waiting(self) -> int:
-        """The number of waiting threads."""
-        return len(self._queue)
-
-    def release(self) -> None:
-        """Release the lock to the thread that has waited longest."""
-        with self._changed:
-            self._depth -= 1
-            if not self._depth:
-                self._owner = None
-                self._changed.notify_all()

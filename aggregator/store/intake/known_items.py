@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from aggregator.model.core import FrozenStruct, ParsedFeed
-from aggregator.store.intake.identify import stability_of
-from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.identity.identifier_stability import stability_of
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (
     change_with,
     known_items,

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, u
 
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
-from aggregator.store.intake.inbox import count_received, take_numbers
+from aggregator.store.intake.acceptance import count_received
+from aggregator.store.intake.inbox_order import take_numbers
 from aggregator.store.tables import entry, rows_with, source
 
 

@@ -11,7 +11,7 @@ from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.intake import tombstones
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.stories.article_views import is_of_outlets
 from aggregator.store.tables import (
     INDEXED_ADDRESS,

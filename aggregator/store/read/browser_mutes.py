@@ -9,7 +9,7 @@ from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 from aggregator.store.engine.database import Database
-from aggregator.store.read.story_list import outlets_named
+from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.tables import article, count_rows, insert_or, mute
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
@@ -71,7 +71,7 @@ class _Named(NamedTuple):
 def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
     """Return what `typed` names. Raises UsageError."""
     if kind == "words":
-        from aggregator.store.search.match import muted_term
+        from aggregator.store.search.query import muted_term
 
         if muted_term(typed) is None:
             raise UsageError("give a word with at least one letter or digit")

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select,
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, story_links
+from aggregator.store.stories import article_views, related_stories
 from aggregator.store.tables import article, rows_with, story
 from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
@@ -62,7 +62,7 @@ def clear_rendered(connection: Connection) -> None:
 
 
 _UNRENDERED: Select[Any] = (
-    select(*story_links.COMPARED, story.c.last_inbox_no)
+    select(*related_stories.COMPARED, story.c.last_inbox_no)
     .where(story.c.redirect_to.is_(None), story.c.text.is_(None))
     .order_by(story.c.bumped_at.desc())
     .limit(bindparam("limit"))
@@ -101,7 +101,7 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
             _note_originals(
                 connection, {row.id: one.originals for row, one in unchanged}
             )
-            story_links.write(
+            related_stories.write(
                 connection, [(row, one.names, one.topics) for row, one in unchanged]
             )
 

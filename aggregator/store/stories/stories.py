@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from aggregator.model.core import Article, ArticleView, FrozenStruct
-from aggregator.store.stories import story_links
+from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import article, in_parts, rows_with, story
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
@@ -201,7 +201,7 @@ def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> N
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
-    story_links.unite(connection, loser, winner)
+    related_stories.unite(connection, loser, winner)
     connection.execute(
         update(story).where(story.c.redirect_to == loser).values(redirect_to=winner)
     )

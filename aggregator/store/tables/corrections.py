@@ -45,7 +45,7 @@ command = Table(
         "command_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True
     ),
     Column("at", UtcTime, nullable=False),
-    Column("kind", Text, nullable=False),  # CommandKind in store/stories/commands.py
+    Column("kind", Text, nullable=False),  # CommandKind in store/commands.py
     Column("payload", Text, nullable=False),  # JSON
     Column("state", Text, nullable=False),  # waiting | done | refused
     Column("result", Text),  # JSON; the reason if refused

@@ -63,7 +63,7 @@ entry = Table(
 intake_count = Table(
     "intake_count",
     metadata,
-    # Received entries by source and outcome (`inbox.count_received`). Written by the transaction that
+    # Received entries by source and outcome (`acceptance.count_received`). Written by the transaction that
     # accepts them.
     Column("source", Text, primary_key=True),  # `entry.source`
     Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten

@@ -30,7 +30,7 @@ api_token = Table(
 reader = Table(
     "reader",
     metadata,
-    # A person who reads with a client of the Google Reader API (store/read/read_marks.py). Written by the web
+    # A person who reads with a client of the Google Reader API (store/read/marks/). Written by the web
     # server at the first sign-in.
     Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("name", Text, nullable=False, unique=True),  # lower case

@@ -24,12 +24,12 @@ from aggregator.sources.parse.content_coding import decompress_body
 from aggregator.sources.parse.feed import is_json_feed
 from aggregator.sources.parse.jsonl import as_record, decoded_json, decoded_record
 from aggregator.sources.parse.records import entry_of_record
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import ApiToken
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox
-from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.tombstones import REASON
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.store.intake import acceptance
+from aggregator.store.intake.identity.tombstones import REASON
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.web.api.openapi import answer, api_router, described, named
 from aggregator.web.dependencies import of_app
 from aggregator.web.responses import JSON, RefusedError, too_many
@@ -137,7 +137,7 @@ class PushEndpoint(TokenStore):
         self, connection: Connection, read: list[Read], now: dt.datetime
     ) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
-        accepted = inbox.accept(
+        accepted = acceptance.accept(
             connection,
             entries,
             seen=[now] * len(entries),

@@ -31,8 +31,10 @@ from aggregator.model.read_model import (
     StoryListItem,
     StoryRedirect,
 )
-from aggregator.store.read.read_marks import VIEWS, ReaderItem, StoryStream, View
-from aggregator.store.read.story_list import read_cursor
+from aggregator.store.read.cursors import read_cursor
+from aggregator.store.read.marks.mark_rows import ReaderItem
+from aggregator.store.read.marks.read_marks import VIEWS, View
+from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web import excerpts
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.editor import EditorService

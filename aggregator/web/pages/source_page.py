@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
-from aggregator.store.read.read_marks import View
+from aggregator.store.read.marks.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web import excerpts
 from aggregator.web.api.edit_sources import found

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.config.hosts import is_loopback
 from aggregator.model.errors import AggregatorError
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security import token_auth
 from aggregator.web.settings import PublishSettings

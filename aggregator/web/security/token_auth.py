@@ -23,9 +23,9 @@ from starlette.requests import HTTPConnection, cookie_parser
 
 from aggregator.config.hosts import ip_address_of, is_loopback
 from aggregator.model.core import Clock
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.settings import PublishSettings
 

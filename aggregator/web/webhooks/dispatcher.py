@@ -25,16 +25,16 @@ from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.core import Clock, StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.store.deliveries import outbox, recipients
+from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import tombstones
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import steady_clock
-from aggregator.store.read import story_list
+from aggregator.store.read import change_stream, digests
 from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_list import StoryMatcher
+from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search import progress
-from aggregator.store.stories import outbox
-from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.sender import (
@@ -91,10 +91,10 @@ class WebhookDispatcher:
     def sync_webhooks(self) -> None:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            outbox.sync_webhooks(
+            recipients.sync_webhooks(
                 connection,
                 self._places,
-                story_list.last_number(connection),
+                change_stream.last_number(connection),
                 self._now(),
             )
 
@@ -108,7 +108,7 @@ class WebhookDispatcher:
             forgotten_at = tombstones.newest(connection)
             last_change_no = {
                 row.name: row.last_change_no
-                for row in outbox.webhooks(connection)
+                for row in recipients.webhooks(connection)
                 if row.is_configured and row.name in self._webhooks
             }
             if not last_change_no:
@@ -117,7 +117,7 @@ class WebhookDispatcher:
             indexed_to = (
                 progress.indexed_to(connection) if self._uses_index else _ALL_INDEXED
             )
-            new = story_list.following(
+            new = change_stream.following(
                 connection,
                 min(last_change_no.values()),
                 _BATCH_CHANGES,
@@ -158,20 +158,18 @@ class WebhookDispatcher:
         digest, its mail and the last change of each are one transaction.
         """
         with self._database.write() as connection:
-            story_list.lock_digests(connection)
-            if (
-                whole := story_list.next_span(connection, webhooks.DIGEST, until)
-            ) is None:
+            digests.lock_digests(connection)
+            if (whole := digests.next_span(connection, webhooks.DIGEST, until)) is None:
                 return []
-            if self._uses_index and not story_list.is_span_indexed(connection, whole):
+            if self._uses_index and not digests.is_span_indexed(connection, whole):
                 return None
             filled = []
             for one in self._digest_readers:
-                span = story_list.next_span(connection, one.name, until)
+                span = digests.next_span(connection, one.name, until)
                 wanted = one.story_filter(until) or StoryFilter()
                 if one.address:  # the list of digests is for everybody
                     wanted = replace(wanted, mutes=in_force(connection))
-                if span is None or not story_list.ranked_for_digest(
+                if span is None or not digests.ranked_for_digest(
                     connection, span, wanted
                 ):
                     continue
@@ -212,7 +210,7 @@ class WebhookDispatcher:
         fitting = [
             one
             for one in new
-            if one.story in ids and one.at - one.updated <= story_list.OLD_NEWS
+            if one.story in ids and one.at - one.updated <= digests.OLD_NEWS
         ]
         if not isinstance(hook, webhooks.Notification):
             merged = {

@@ -19,10 +19,10 @@ from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.sources.limits import net_tuning
+from aggregator.store.deliveries import recipients, sending
+from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import steady_clock
-from aggregator.store.stories import outbox
-from aggregator.store.stories.outbox import Delivery
 from aggregator.web.excerpts import count_words, first_words, for_reader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
@@ -229,7 +229,7 @@ class WebhookSender:
                 else now
             )
             self._database.transact(
-                lambda connection: outbox.pull_in(
+                lambda connection: recipients.pull_in(
                     connection, self._webhook.name, latest
                 )
             )
@@ -268,19 +268,19 @@ class WebhookSender:
     def _next_due(
         self, connection: Connection, now: dt.datetime
     ) -> Delivery | dt.datetime | None:
-        """Return the next delivery as `outbox.next_due`.
+        """Return the next delivery as `sending.next_due`.
 
         The last message of an hour that a limit allows contains everything that waits.
         """
         hook = self._webhook
-        due = outbox.next_due(connection, hook.name, now)
+        due = sending.next_due(connection, hook.name, now)
         if not isinstance(due, Delivery) or not isinstance(hook, Notification):
             return due
-        sent = outbox.times_sent(connection, hook.name, now - _HOUR, now)
+        sent = sending.times_sent(connection, hook.name, now - _HOUR, now)
         if len(sent) >= hook.messages_an_hour:
             return sent[-hook.messages_an_hour] + _HOUR
         if len(sent) == hook.messages_an_hour - 1:
-            due, bodies = outbox.waiting_with(connection, due, LISTED_TOGETHER)
+            due, bodies = sending.waiting_with(connection, due, LISTED_TOGETHER)
             if due.others:
                 return replace(
                     due, body=several_body(hook.each, bodies, 1 + len(due.others))
@@ -291,10 +291,10 @@ class WebhookSender:
         """Store the result of an attempt and return it as a text for the log."""
         now = self._now()
         if posted.is_accepted:
-            outbox.mark_delivered(connection, due, now)
+            sending.mark_delivered(connection, due, now)
             return f"accepted ({posted.status})"
         if posted.status == _GONE:
-            outbox.mark_gone(connection, due, now, posted.problem)
+            sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
         tuning, asked = self._tuning, posted.retry_after_seconds or 0.0
         gap = max(
@@ -304,12 +304,12 @@ class WebhookSender:
             hours=_GIVE_UP_HOURS
         )
         is_final = is_final and steady_clock.is_steady(connection, now, self._steady)
-        failures = outbox.failures_of(connection, self._webhook.name) + 1
+        failures = recipients.failures_of(connection, self._webhook.name) + 1
         gap_of_all = gap_seconds(failures, tuning, self._longest, self._chance())
         pause = max(
             min(gap_of_all, tuning.pause_max_seconds), min(asked, self._longest)
         )
-        outbox.mark_failed(
+        sending.mark_failed(
             connection,
             due,
             now,

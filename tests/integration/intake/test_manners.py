@@ -22,7 +22,7 @@ from aggregator.store.intake.sources import (
     source_id,
     sync_config,
 )
-from aggregator.store.read.statistics import health_of
+from aggregator.store.read.health.source_health import health_of
 from aggregator.store.tables import entry
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.loopback import Request, Resource, Response, redirect

@@ -1,0 +1,219 @@
+"""Acceptance of entries into the inbox.
+
+Accepting is one short transaction. It takes its serial numbers from `counter` first, which makes writers wait
+for each other on both databases: numbers become visible in their order, and two writers never treat the same
+key as new.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, insert, or_, select
+
+from aggregator.model.core import Entry, FrozenStruct
+from aggregator.store import codecs
+from aggregator.store.intake.identity import identify, strikes, tombstones
+from aggregator.store.intake.identity.identified_entry import PollContext
+from aggregator.store.intake.identity.reread_limits import AcceptOutcome, RereadLimits
+from aggregator.store.intake.inbox import MUTED
+from aggregator.store.intake.inbox_order import put_in_order, take_numbers
+from aggregator.store.intake.known_entries import (
+    AcceptResult,
+    KnownEntries,
+    observations_of,
+    outlets_elsewhere,
+)
+from aggregator.store.tables import entry, insert_or, intake_count, rows_with
+
+
+class AcceptedBatch(FrozenStruct):
+    """The outcomes of accepting entries, in their order. `notes` are sentences for the log."""
+
+    accepted: tuple[AcceptResult, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def accept(
+    connection: Connection,
+    entries: Sequence[Entry],
+    *,
+    seen: Sequence[dt.datetime],
+    wants_page: Sequence[bool] | None = None,
+    bump_by_clock: bool = False,
+    always_new: bool = False,
+    is_late_page: bool = False,
+    gathers: bool = False,
+    poll: PollContext | None = None,
+) -> AcceptedBatch:
+    """Add `entries` to the inbox in their order; known ones are only stored as observations.
+
+    `seen`: when each was received; `wants_page`: whether its page is to be fetched first. `always_new` (for
+    `eval`) makes every entry an article of its own: its source and GUID must be unique. `is_late_page` (for
+    `eval`, too): they are the texts of articles that were placed without. `gathers`: they wait for
+    `put_in_order`; others get the next numbers in the order given, after all that waits.
+
+    `poll`: they are the entries of one poll of one source, oldest first. Then those without a known key are
+    also compared by extract/entry_identity.py, and a source that reverts to a former text is followed a few
+    times. Raises WholeFeedNeededError if `poll.left_out` would decide about one of them.
+    """
+    if not entries:
+        return AcceptedBatch()
+    first_n = take_numbers(connection, "entry", len(entries)) + 1
+    met = identify.identify_entries(connection, entries, poll)
+    known = {} if always_new else dict(met.known)
+    ids = set(known.values()) | {
+        one.match.article for one in met.identified if one.match
+    }
+    seen_before = {} if always_new else observations_of(connection, ids)
+    notes = [*met.notes]
+    if poll is not None and not poll.is_first:
+        here = {
+            article
+            for article, source_id in seen_before
+            if source_id == entries[0].source
+        }
+        notes += strikes.count_strikes(connection, met, poll, seen[0], seen_here=here)
+    outlets = outlets_elsewhere(connection, met, known, seen_before)
+    batch = KnownEntries(poll, met, known, seen_before, outlets, all_are_new=always_new)
+    rows: list[dict[str, Any]] = []
+    accepted = []
+    candidates = (
+        set() if always_new else ids | {one.identity.article for one in met.identified}
+    )
+    erased = tombstones.find_tombstones(connection, candidates)
+    muted = _muted_at(connection, ids)
+    live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
+    for offset, one in enumerate(met.identified):
+        by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
+        result = _unless_muted_elsewhere(
+            batch.judge(one, by_page=by_page), one.entry.source, muted
+        )
+        if result.article in erased:  # its new keys are stored, as hashes
+            is_known = erased[result.article] == "retention"
+            result = AcceptResult(
+                outcome="known" if is_known else "forgotten", article=result.article
+            )
+            batch.note(one, result, seen[offset])
+            accepted.append(result)
+            continue
+        observations = seen_before.get((result.article, one.entry.source))
+        # Of an article that is not here
+        is_unseen = one.entry.is_observation and result.outcome != "known"
+        if is_unseen or live.is_read_enough(
+            result.article, result.outcome, by_page=by_page
+        ):
+            accepted.append(
+                AcceptResult(outcome="known", article=result.article, is_observed=False)
+            )
+            # No observation: it stays a change until the article may be read again
+            continue
+        batch.note(one, result, seen[offset])
+        if observations and observations.is_authoritative and by_page:
+            outcome = live.outcome(result.article, one.entry, result.outcome)
+            result = replace(result, outcome=outcome)
+        if result.outcome != "known":
+            result = replace(result, entry_no=first_n + offset)
+            rows.append(
+                {
+                    "entry_no": result.entry_no,
+                    "inbox_no": None,
+                    "state": "page" if by_page else "ready",
+                    "source": one.entry.source,
+                    "article": result.article,
+                    "is_revision": result.outcome == "revision",
+                    "url": one.entry.url,
+                    "payload": codecs.compress_struct(one.entry),
+                    "page_due_at": seen[offset] if by_page else None,
+                    "page_attempts": int(is_late_page),
+                    "bump_by_clock": bump_by_clock,
+                    "accepted_at": seen[offset],
+                }
+            )
+        accepted.append(result)
+    if not gathers:
+        _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
+    if rows:
+        connection.execute(insert(entry), rows)
+    if not is_late_page:
+        batch.write(connection)
+    outcomes = zip(entries, accepted, strict=True)
+    count_received(
+        connection, ((item.source, result.outcome) for item, result in outcomes)
+    )
+    again = [one.article for one in accepted if one.outcome == "forgotten"]
+    tombstones.count_refused(connection, again, seen[-1])
+    return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Number these new entries in the order given, after all that gathers.
+
+    So no revision goes before its first version.
+    """
+    if rows:
+        put_in_order(connection)
+        first = take_numbers(connection, "inbox", len(rows)) + 1
+        for number, row in enumerate(rows, start=first):
+            row["inbox_no"] = number
+
+
+def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
+    """Return the sources of articles that are muted at each of their sources."""
+    found: dict[str, list[str]] = {}
+    for row in rows_with(connection, _MUTED_ONLY, entry.c.article, articles):
+        found.setdefault(row.article, []).append(row.source)
+    return found
+
+
+_OTHER = entry.alias()
+_IS_WANTED = or_(_OTHER.c.verdict.is_(None), _OTHER.c.verdict != MUTED)
+
+_ELSEWHERE = (
+    select(_OTHER.c.entry_no)
+    .where(_OTHER.c.article == entry.c.article, _IS_WANTED)
+    .exists()
+)
+
+_MUTED_ONLY = select(entry.c.article, entry.c.source).where(
+    entry.c.verdict == MUTED, ~_ELSEWHERE
+)
+
+
+def _unless_muted_elsewhere(
+    result: AcceptResult, source: str, muted: dict[str, list[str]]
+) -> AcceptResult:
+    """Let an article that is known as muted at other sources only be new: this one may have no mute."""
+    if result.outcome == "known" and source not in muted.get(result.article, [source]):
+        return AcceptResult(outcome="new", article=result.article)
+    return result
+
+
+# Outcomes with a row in `entry`
+STORED: Final[tuple[AcceptOutcome, ...]] = ("new", "revision")
+
+
+def count_received(
+    connection: Connection, received: Iterable[tuple[str, AcceptOutcome]]
+) -> None:
+    """Count received entries by source and outcome, in the transaction that accepts them.
+
+    Each received entry takes a number of the counter "entry", whatever its outcome. So the sum of these rows
+    must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
+    and not deleted since (store/maintenance/integrity_check.py).
+    """
+    counts = Counter(received)
+    if not counts:
+        return
+    statement = insert_or(connection, intake_count)
+    statement = statement.on_conflict_do_update(
+        index_elements=["source", "outcome"],
+        set_={"count": intake_count.c.count + statement.excluded.count},
+    )
+    rows = [
+        {"source": at, "outcome": what, "count": many}
+        for (at, what), many in sorted(counts.items())
+    ]
+    connection.execute(statement, rows)

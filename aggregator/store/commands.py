@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, insert, select, update
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import command
+from aggregator.store.tables import command, fields_of
 
 CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
@@ -21,7 +21,7 @@ class Command(FrozenStruct):
     result: str | None = None
 
 
-_COLUMNS = [command.c[name] for name in Command.__struct_fields__]
+_COLUMNS = fields_of(command, Command)
 _WAITING = (
     select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
 )

@@ -84,7 +84,7 @@ def keep_within(connection: Connection, name: str, most: int, now: dt.datetime) 
         .limit(1)
         .offset(most)
     )
-    last = connection.execute(oldest).scalar()
+    last = connection.scalar(oldest)
     if last is None:
         return 0
     given_up = waiting_for(name).where(outbox.c.change <= last)

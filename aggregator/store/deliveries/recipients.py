@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Update, func, insert, select, update
 
 from aggregator.config.webhooks import recipient_words
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import change, outbox, webhook
+from aggregator.store.tables import change, fields_of, outbox, webhook
 
 
 class WebhookState(FrozenStruct, omit_defaults=False):
@@ -41,7 +41,7 @@ RECOVERED = {
     "resumes_at": None,
 }
 
-_COLUMNS = [webhook.c[name] for name in WebhookState.__struct_fields__]
+_COLUMNS = fields_of(webhook, WebhookState)
 
 
 def sync_webhooks(
@@ -172,10 +172,7 @@ def pull_in(connection: Connection, name: str, latest: dt.datetime) -> None:
 def failures_of(connection: Connection, name: str) -> int:
     """Return the number of failures in a row."""
     return (
-        connection.execute(
-            select(webhook.c.failures).where(webhook.c.name == name)
-        ).scalar()
-        or 0
+        connection.scalar(select(webhook.c.failures).where(webhook.c.name == name)) or 0
     )
 
 

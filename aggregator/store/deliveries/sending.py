@@ -65,9 +65,9 @@ def next_due(
                 if one in outbox.c
             }
             return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
-    soonest: dt.datetime | None = connection.execute(
+    soonest: dt.datetime | None = connection.scalar(
         select(func.min(outbox.c.next_attempt_at)).where(is_waiting, first_of_its_story)
-    ).scalar()
+    )
     if soonest is None:
         return None
     resumes: dt.datetime = row.resumes_at or soonest
@@ -80,9 +80,7 @@ def times_sent(
     """Return when a recipient was sent something after `since`, oldest first; a message has one time."""
     at = outbox.c.done_at
     sent = outbox.c.webhook == name, outbox.c.state == "done", at > since, at <= now
-    return list(
-        connection.execute(select(at).where(*sent).distinct().order_by(at)).scalars()
-    )
+    return list(connection.scalars(select(at).where(*sent).distinct().order_by(at)))
 
 
 def waiting_with(
@@ -91,13 +89,11 @@ def waiting_with(
     """Return a delivery with all others that wait for the same recipient, and the first `most` bodies."""
     is_waiting = outbox.c.webhook == one.webhook, outbox.c.state == "waiting"
     waits = *is_waiting, outbox.c.change != one.change
-    numbers = connection.execute(
+    numbers = connection.scalars(
         select(outbox.c.change).where(*waits).order_by(outbox.c.change)
-    ).scalars()
+    )
     rows = select(outbox.c.body).where(*waits).order_by(outbox.c.change).limit(most - 1)
-    bodies = [
-        codecs.decompress_bytes(body) for body in connection.execute(rows).scalars()
-    ]
+    bodies = [codecs.decompress_bytes(body) for body in connection.scalars(rows)]
     return replace(one, others=tuple(numbers)), [one.body, *bodies]
 
 

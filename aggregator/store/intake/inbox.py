@@ -19,6 +19,7 @@ from aggregator.store.tables import (
     change_with,
     count_rows,
     entry,
+    has_row,
     identity_key,
     insert_or,
     rows_with,
@@ -111,10 +112,7 @@ def is_revised_since(connection: Connection, article_id: str, entry_no: int) -> 
         & (entry.c.entry_no > entry_no)
         & (entry.c.outcome == "revised")
     )
-    return (
-        connection.execute(select(entry.c.entry_no).where(later).limit(1)).first()
-        is not None
-    )
+    return has_row(connection, select(entry.c.entry_no).where(later))
 
 
 Outcome = Literal["founded", "joined", "copy", "revised", "unchanged", "refused"]
@@ -136,9 +134,9 @@ def claim(connection: Connection, key: bytes, article_id: str) -> str:
 
 def owner(connection: Connection, key: bytes) -> str | None:
     """Return the article that has `key`: None if no article has it, NOBODY for a void key."""
-    return connection.execute(
+    return connection.scalar(
         select(identity_key.c.article).where(identity_key.c.key == key)
-    ).scalar()
+    )
 
 
 class EntryResult(FrozenStruct):

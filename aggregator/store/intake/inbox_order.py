@@ -23,7 +23,7 @@ from sqlalchemy import (
 from aggregator.model.core import Entry
 from aggregator.store import codecs
 from aggregator.store.intake import first_reading
-from aggregator.store.tables import counter, entry
+from aggregator.store.tables import counter, entry, has_row
 
 _TAKE = (
     update(counter)
@@ -47,7 +47,7 @@ _GATHERED = select(entry.c.entry_no).where(_IS_GATHERED).limit(1)
 
 def has_gathered(connection: Connection) -> bool:
     """Return whether entries wait for `put_in_order`."""
-    return connection.execute(_GATHERED).first() is not None
+    return has_row(connection, _GATHERED)
 
 
 # Of one source. Pages that each take workers half a second then make another source wait five (chosen).

@@ -43,7 +43,7 @@ def known_items_of(connection: Connection, source_id: str) -> KnownItems:
     if stability_of(connection, source_id).is_in_doubt:
         return KnownItems()
     stored = select(known_items.c.packed).where(known_items.c.source == source_id)
-    packed = connection.execute(stored).scalar()
+    packed = connection.scalar(stored)
     return (
         KnownItems()
         if packed is None

@@ -14,7 +14,7 @@ from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
 from aggregator.store.intake.acceptance import count_received
 from aggregator.store.intake.inbox_order import take_numbers
-from aggregator.store.tables import entry, rows_with, source
+from aggregator.store.tables import entry, has_row, rows_with, source
 
 
 class PendingPage(FrozenStruct):
@@ -125,19 +125,16 @@ def later(
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
-    if connection.execute(
-        select(entry.c.entry_no).where(_WAITS_FIRST).limit(1)
-    ).first():
+    if has_row(connection, select(entry.c.entry_no).where(_WAITS_FIRST)):
         return now
-    return connection.execute(
-        select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")
-    ).scalar()
+    first = select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")
+    return connection.execute(first).scalar()
 
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
     bounds = {"before": now - wait, "after": now + wait}
-    return list(connection.execute(_OVERDUE, bounds).scalars())
+    return list(connection.scalars(_OVERDUE, bounds))
 
 
 def place_without(connection: Connection, numbers: Sequence[int]) -> int:

@@ -104,7 +104,7 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
         if not (known is None if reason == _SOURCE_REMOVED else holds(known, reason)):
             chosen = select(entry.c.entry_no).where(_IS_MUTED, entry.c.source == source)
             chosen = chosen.where(entry.c.reason == reason).order_by(entry.c.entry_no)
-            numbers = connection.execute(chosen.limit(_UNMUTED_AT_ONCE)).scalars().all()
+            numbers = connection.scalars(chosen.limit(_UNMUTED_AT_ONCE)).all()
             return requeue(connection, numbers)
     return 0
 

@@ -88,9 +88,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
     try:
         # SQLite refuses to commit after it has found damage
         with database.read() as connection:
-            lines += connection.execute(
-                text(f"PRAGMA integrity_check({_MOST_NAMED})")
-            ).scalars()
+            lines += connection.scalars(text(f"PRAGMA integrity_check({_MOST_NAMED})"))
     except DamagedFileError as error:
         lines = lines or [error.what]
     yield from faults_of_lines(lines)

@@ -15,6 +15,7 @@ from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     article,
     entry,
+    fields_of,
     outlet_line,
     sketch,
     source_history,
@@ -74,7 +75,7 @@ def founder_of(connection: Connection, story_id: str) -> str:
 
 def state_of(connection: Connection, story_id: str) -> StoryState:
     """Return the state in the row of a story."""
-    columns = [story.c[name] for name in StoryState.__struct_fields__]
+    columns = fields_of(story, StoryState)
     row = connection.execute(select(*columns).where(story.c.id == story_id)).one()
     return StoryState(**row._mapping)
 

@@ -59,11 +59,11 @@ def clear_derived(connection: Connection) -> None:
         connection.execute(text("REINDEX"))
     connection.execute(_INSERT_LOST_STORIES)
     for name, column in _NUMBERED:  # so that no number is given twice
-        highest = connection.execute(select(func.max(column))).scalar() or 0
+        highest = connection.scalar(select(func.max(column))) or 0
         set_counter(connection, name, max(highest, counter_value(connection, name)))
     _delete_orphans(connection)
     quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
-    requeue(connection, connection.execute(quarantined).scalars().all())
+    requeue(connection, connection.scalars(quarantined).all())
     index.clear(connection)
     clear_rendered(connection)
 
@@ -101,7 +101,7 @@ def write_stories(
     """
     with database.write(unhurried=True) as connection:
         live = select(story.c.id).where(story.c.redirect_to.is_(None))
-        for id_ in connection.execute(live).scalars().all():
+        for id_ in connection.scalars(live).all():
             members = articles.members(connection, id_)
             if members:
                 derived = stories.columns_of_members(members, families)

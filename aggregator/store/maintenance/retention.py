@@ -52,7 +52,7 @@ _REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (c
 
 def newest_article(connection: Connection) -> int:
     """Return the highest inbox number of an article; 0 without articles."""
-    return connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
+    return connection.scalar(select(func.max(article.c.inbox_no))) or 0
 
 
 _NEXT_PLACED = (
@@ -143,9 +143,7 @@ def articles_with_text(
     with_text = select(article.c.inbox_no).where(
         article.c.story == story_id, article.c.text.is_not(None)
     )
-    numbers = connection.execute(
-        with_text.order_by(article.c.inbox_no).limit(limit)
-    ).scalars()
+    numbers = connection.scalars(with_text.order_by(article.c.inbox_no).limit(limit))
     return stored_with(connection, article.c.inbox_no, numbers)
 
 
@@ -176,7 +174,7 @@ def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str
     )
     members = select(article.c.id).where(article.c.story == story_id)
     ordered = members.order_by(case((is_title, 1), else_=0), article.c.inbox_no.desc())
-    return list(connection.execute(ordered.limit(limit)).scalars())
+    return list(connection.scalars(ordered.limit(limit)))
 
 
 def drop_history(connection: Connection, ids: set[str]) -> None:

@@ -116,9 +116,9 @@ def database_name(url: str) -> str:
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
-    return connection.execute(
+    return connection.scalar(
         select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)
-    ).scalar()
+    )
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
@@ -181,7 +181,7 @@ def _continue_numbers(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         for column in table.primary_key.columns:
             name = select(func.pg_get_serial_sequence(table.name, column.name))
-            sequence = connection.execute(name).scalar()
+            sequence = connection.scalar(name)
             # Without rows the highest number is null, and nothing is set
             if sequence is not None:
                 connection.execute(select(func.setval(sequence, func.max(column))))

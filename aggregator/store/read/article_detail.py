@@ -9,7 +9,14 @@ from aggregator.model.core import ArticleView, Evidence, FrozenStruct
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.stories import article_views
 from aggregator.store.stories.constraints import Constraint
-from aggregator.store.tables import article, count_rows, entry, story, story_log
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    entry,
+    fields_of,
+    story,
+    story_log,
+)
 from aggregator.stories.counts import with_originals
 
 WHOLE_ARTICLE = (
@@ -79,7 +86,7 @@ def log_of(
     )
     # By story, because the log is indexed by story.
     of_article = and_(story_log.c.story == story_id, story_log.c.article == article_id)
-    columns = [story_log.c[name] for name in LogLine.__struct_fields__]
+    columns = fields_of(story_log, LogLine)
     rows = connection.execute(
         select(*columns)
         .where(or_(of_story, of_article))

@@ -10,7 +10,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
-from aggregator.store.tables import article, count_rows, insert_or, mute
+from aggregator.store.tables import article, count_rows, fields_of, insert_or, mute
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
 _MOST_CHARS = 200  # as in config.yaml
@@ -32,7 +32,7 @@ class BrowserMutes:
 
     def all_mutes(self) -> list[BrowserMute]:
         """Return all mutes by kind and name."""
-        columns = [mute.c[name] for name in BrowserMute.__struct_fields__]
+        columns = fields_of(mute, BrowserMute)
         with self._database.read() as connection:
             rows = connection.execute(
                 select(*columns).order_by(mute.c.kind, mute.c.name)

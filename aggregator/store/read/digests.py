@@ -16,7 +16,7 @@ from aggregator.store import codecs
 from aggregator.store.read.change_stream import STORY_THEN
 from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search.progress import indexed_to
-from aggregator.store.tables import article, change, outbox, story, webhook
+from aggregator.store.tables import article, change, has_row, outbox, story, webhook
 
 # A change that sorts longer before its time is of an archive, and not sent (as polling.flood_age_hours).
 OLD_NEWS = dt.timedelta(hours=48)
@@ -86,7 +86,7 @@ def is_span_indexed(connection: Connection, span: DigestSpan) -> bool:
         .join(change, change.c.article == article.c.id)
         .where(*_within(span), article.c.inbox_no > indexed_to(connection))
     )
-    return connection.execute(missing.limit(1)).first() is None
+    return not has_row(connection, missing)
 
 
 def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:

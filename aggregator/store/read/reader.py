@@ -57,7 +57,14 @@ from aggregator.store.stories import (
 )
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
-from aggregator.store.tables import article, rows_with, story, story_log, story_summary
+from aggregator.store.tables import (
+    article,
+    has_row,
+    rows_with,
+    story,
+    story_log,
+    story_summary,
+)
 from aggregator.stories.counts import with_originals
 
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
@@ -178,7 +185,7 @@ class StoryReader:
             stripped = select(article.c.inbox_no).where(
                 article.c.story == id, article.c.text.is_(None)
             )
-            texts_gone = connection.execute(stripped.limit(1)).first() is not None
+            texts_gone = has_row(connection, stripped)
             (whole,) = story_links.with_subjects(
                 connection, [_story_view(row, members)]
             )
@@ -191,7 +198,7 @@ class StoryReader:
             ended = select(story.c.story_no).where(
                 story.c.id == id, story.c.redirect_to == ""
             )
-            return connection.execute(ended).first() is not None or bool(
+            return has_row(connection, ended) or bool(
                 tombstones.find_tombstones(connection, {id})
             )
 

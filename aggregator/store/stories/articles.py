@@ -33,6 +33,7 @@ from aggregator.store.tables import (
     TEXT_OR_EMPTY,
     article,
     entry,
+    has_row,
     identity_key,
     rows_with,
 )
@@ -256,15 +257,12 @@ _BUMPED_BY_CLOCK = (
 
 def has_date(connection: Connection, story: str) -> bool:
     """Return whether an article of the story has a date."""
-    return connection.execute(_DATED.limit(1), {"story_id": story}).first() is not None
+    return has_row(connection, _DATED, {"story_id": story})
 
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
     """Return whether an article of the story was polled or pushed as news, and not read from a file."""
-    return (
-        connection.execute(_BUMPED_BY_CLOCK.limit(1), {"story_id": story}).first()
-        is not None
-    )
+    return has_row(connection, _BUMPED_BY_CLOCK, {"story_id": story})
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
@@ -328,4 +326,4 @@ def ids_of(connection: Connection, name: str) -> list[str]:
         return [name]
     key = select(identity_key.c.article).where(identity_key.c.key == url_key(address))
     named = select(article.c.id).where(article.c.root_article.in_(key))
-    return [name, *connection.execute(named).scalars()]
+    return [name, *connection.scalars(named)]

@@ -32,7 +32,7 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
         .order_by(story.c.bumped_at, story.c.story_no)
     )
     ledger = Ledger(connection)
-    for n in connection.execute(order).scalars().all():
+    for n in connection.scalars(order).all():
         # Like every bump: to the second, with a serial number as microseconds.
         moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
         connection.execute(
@@ -49,5 +49,5 @@ def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
         .order_by(story.c.bumped_at.desc())
         .limit(1)
     )
-    last: dt.datetime | None = connection.execute(newest).scalar()
+    last: dt.datetime | None = connection.scalar(newest)
     return last is not None and last > moment

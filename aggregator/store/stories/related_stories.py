@@ -141,9 +141,7 @@ def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> lis
             strengths[number] = weights[number] * alike
     if not strengths:
         return []
-    before_and_after = set(
-        connection.execute(_BEFORE_AND_AFTER, {"story_id": row.id}).scalars()
-    )
+    before_and_after = set(connection.scalars(_BEFORE_AND_AFTER, {"story_id": row.id}))
     related = [
         number for number in strengths if others[number].id not in before_and_after
     ]
@@ -221,7 +219,7 @@ def unite(connection: Connection, loser: str, winner: str) -> None:
             select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser])
         )
     )
-    related = connection.execute(others).scalars().all()
+    related = connection.scalars(others).all()
     erase(connection, [loser])
     _link(connection, numbers[winner], related)
 

@@ -40,9 +40,7 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
     several = select(story.c.id).where(
         story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
     )
-    return (
-        connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
-    )
+    return connection.scalars(several.order_by(story.c.bumped_at.desc())).all()
 
 
 def count_unrendered(connection: Connection) -> int:

@@ -19,7 +19,13 @@ from sqlalchemy import (
 from aggregator.model.core import Article, ArticleView, FrozenStruct
 from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import PublishedSpan, published_span
-from aggregator.store.tables import article, in_parts, rows_with, story
+from aggregator.store.tables import (
+    article,
+    fields_of,
+    in_parts,
+    story,
+    values_with,
+)
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 
@@ -116,7 +122,7 @@ def columns_of_members(
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _INSERT = insert(story)
-_ROW_COLUMNS = [story.c[name] for name in StoryRow.__struct_fields__]
+_ROW_COLUMNS = fields_of(story, StoryRow)
 _ROW = select(*_ROW_COLUMNS).where(
     story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None)
 )
@@ -220,9 +226,7 @@ def row_of(connection: Connection, id: str) -> StoryRow | None:
 
 def title_of(connection: Connection, id: str) -> str:
     """Return the headline of story `id`, even if it redirects; "" if it does not exist."""
-    return str(
-        connection.execute(select(story.c.title).where(story.c.id == id)).scalar() or ""
-    )
+    return str(connection.scalar(select(story.c.title).where(story.c.id == id)) or "")
 
 
 def last_membership_change(connection: Connection) -> int:
@@ -235,7 +239,7 @@ def last_membership_change(connection: Connection) -> int:
 
 def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
     """Return the numbers of the live stories whose articles changed at `inbox_no` or later."""
-    return list(connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no}).scalars())
+    return list(connection.scalars(_MEMBERSHIP_CHANGED, {"since": inbox_no}))
 
 
 def foundings(connection: Connection, founder: str) -> int:
@@ -246,10 +250,7 @@ def foundings(connection: Connection, founder: str) -> int:
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those of these articles that have founded a story, also one that is gone."""
     founder = story.c.founding_article
-    return {
-        row.founding_article
-        for row in rows_with(connection, select(founder), founder, ids)
-    }
+    return values_with(connection, founder, founder, ids)
 
 
 def revive(connection: Connection, id: str) -> None:
@@ -267,7 +268,7 @@ def show_title(connection: Connection, id: str, article: str, title: str) -> Non
 def redirecting_to(connection: Connection, id: str) -> list[str]:
     """Return the ids of the stories that redirect to story `id`."""
     statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)
-    return list(connection.execute(statement).scalars())
+    return list(connection.scalars(statement))
 
 
 def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, column, select, table
 
 from aggregator.model.core import LinkedStory, StoryName, StoryView
-from aggregator.store.tables import rows_with, story, story_subject
+from aggregator.store.tables import fields_of, rows_with, story, story_subject
 
 # Of each relation (the promise of docs/querying.md for related stories)
 _SHOWN_LINKS = 5
@@ -16,7 +16,7 @@ LINKS = table(
     "v_story_links", column("story_id"), column("other_id"), column("relation")
 )
 
-_LINKED = [story.c[name] for name in LinkedStory.__struct_fields__]
+_LINKED = fields_of(story, LinkedStory)
 
 
 def with_subjects(

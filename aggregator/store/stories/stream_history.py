@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from aggregator.store.tables import (
     article,
+    fields_of,
     insert_or,
     source_history,
     source_period,
@@ -41,7 +42,7 @@ class StreamPeriod(msgspec.Struct, frozen=True):
     terms: bytes
 
 
-_PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
+_PERIOD = select(*fields_of(stream_period, StreamPeriod))
 _LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
 # Not later than the newest one: a clock that was wrong once may have left a period of the far future.
 _PERIODS_FROM = _PERIOD.where(
@@ -229,6 +230,6 @@ def terms_between(
     Without copies, and of each source the first `most`: no feed decides alone which words are frequent. b""
     for an article whose story is closed.
     """
-    yield from connection.execute(
+    yield from connection.scalars(
         _TERMS, {"after_no": after, "last_no": up_to, "most": most}
-    ).scalars()
+    )

@@ -54,10 +54,13 @@ from aggregator.store.tables.statements import (
     change_with,
     count_rows,
     delete_some,
+    fields_of,
+    has_row,
     in_parts,
     insert_or,
     rows_with,
     upsert,
+    values_with,
 )
 from aggregator.store.tables.stories import (
     VIEWS,
@@ -87,7 +90,9 @@ __all__ = [
     "counter_value",
     "delete_some",
     "entry",
+    "fields_of",
     "folder",
+    "has_row",
     "identity_key",
     "in_parts",
     "insert_or",
@@ -120,6 +125,7 @@ __all__ = [
     "tombstone",
     "unstable_identifier",
     "upsert",
+    "values_with",
     "webhook",
     "writer_lease",
 ]

@@ -8,7 +8,7 @@ from aggregator.store.tables.statements import upsert
 
 def counter_value(connection: Connection, name: str) -> int:
     """Return the value of a row of `counter`; 0 without one."""
-    return connection.execute(_COUNTER_VALUE, {"counter_name": name}).scalar() or 0
+    return connection.scalar(_COUNTER_VALUE, {"counter_name": name}) or 0
 
 
 def set_counter(connection: Connection, name: str, value: int) -> None:

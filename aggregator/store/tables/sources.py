@@ -61,7 +61,8 @@ source = Table(
     Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
     # New | ok | failing | gone | merged
     Column("health", Text, nullable=False, server_default="new"),
-    Column("health_cause", Text),  # "cause: detail", see store/read/health/source_health.py
+    # "cause: detail", see store/read/health/source_health.py
+    Column("health_cause", Text),
     # Totals since it was added
     Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
     Column("entries_known", BigInteger, nullable=False, server_default=text("0")),

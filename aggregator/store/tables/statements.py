@@ -5,10 +5,12 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
+import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Delete,
+    FromClause,
     Row,
     Select,
     Table,
@@ -96,6 +98,32 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     connection.execute(
         statement.on_conflict_do_update(index_elements=keys, set_=values)
     )
+
+
+def has_row(
+    connection: Connection,
+    statement: Select[Any],
+    values: Mapping[str, Any] | None = None,
+) -> bool:
+    """Return whether a statement has a row."""
+    return connection.execute(statement.limit(1), values).first() is not None
+
+
+def values_with(
+    connection: Connection,
+    wanted: ColumnElement[Value],
+    column: ColumnElement[Any],
+    values: Iterable[Any],
+) -> set[Value]:
+    """Return what a column has in the rows whose `column` has one of the values."""
+    return {row[0] for row in rows_with(connection, select(wanted), column, values)}
+
+
+def fields_of(
+    table: FromClause, shape: type[msgspec.Struct]
+) -> list[ColumnElement[Any]]:
+    """Return the columns that are named as the fields of a struct, in their order."""
+    return [table.c[name] for name in shape.__struct_fields__]
 
 
 def count_rows(

@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import Connection, bindparam, select
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import unstable_identifier
+from aggregator.store.tables import fields_of, unstable_identifier
 
 
 class IdentifierStability(FrozenStruct):
@@ -29,9 +29,9 @@ def stability_of(connection: Connection, source_id: str) -> IdentifierStability:
     return IdentifierStability() if row is None else IdentifierStability(**row._mapping)
 
 
-_STABILITY = select(
-    *(unstable_identifier.c[name] for name in IdentifierStability.__struct_fields__)
-).where(unstable_identifier.c.source == bindparam("source_id"))
+_STABILITY = select(*fields_of(unstable_identifier, IdentifierStability)).where(
+    unstable_identifier.c.source == bindparam("source_id")
+)
 
 
 def distrusted(connection: Connection) -> dict[str, str]:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import insert_or, rows_with, tombstone
+from aggregator.store.tables import fields_of, insert_or, rows_with, tombstone
 
 TombstoneKind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
@@ -83,7 +83,7 @@ def newest(connection: Connection) -> dt.datetime | None:
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
     """Return the newest tombstones of `forget` first."""
-    columns = [tombstone.c[name] for name in Tombstone.__struct_fields__]
+    columns = fields_of(tombstone, Tombstone)
     chosen = select(*columns).where(tombstone.c.kind == "forgotten")
     chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
     return [Tombstone(**row._mapping) for row in connection.execute(chosen)]

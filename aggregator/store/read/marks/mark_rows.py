@@ -22,6 +22,7 @@ from aggregator.model.errors import UsageError
 from aggregator.store.tables import (
     change_with,
     count_rows,
+    fields_of,
     in_parts,
     read_mark,
     reader,
@@ -73,7 +74,7 @@ def first_read_before(connection: Connection) -> dt.datetime:
 
 
 def reader_named(connection: Connection, name: str) -> Reader | None:
-    columns = [reader.c[one] for one in Reader.__struct_fields__]
+    columns = fields_of(reader, Reader)
     row = connection.execute(select(*columns).where(reader.c.name == name)).first()
     return None if row is None else Reader(**row._mapping)
 

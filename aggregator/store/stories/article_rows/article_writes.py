@@ -11,7 +11,13 @@ from aggregator.store import codecs
 from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
-from aggregator.store.tables import article, change_with, identity_key, observation
+from aggregator.store.tables import (
+    article,
+    change_with,
+    has_row,
+    identity_key,
+    observation,
+)
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
 _PLAIN: Final = [
@@ -181,7 +187,7 @@ def is_observed(connection: Connection, id: str, source: str) -> bool:
     seen = select(observation.c.article).where(
         observation.c.article == id, observation.c.source == source
     )
-    return connection.execute(seen.limit(1)).first() is not None
+    return has_row(connection, seen)
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:

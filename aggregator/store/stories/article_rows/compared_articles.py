@@ -161,7 +161,7 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     while at is not None and at not in visited:
         visited.add(at)
         yield at
-        at = connection.execute(_LINK, {"article_id": at}).scalar()
+        at = connection.scalar(_LINK, {"article_id": at})
 
 
 _COPIES = (
@@ -199,6 +199,5 @@ _LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).wher
 
 def copy_link_of(connection: Connection, id: str, story: str) -> str | None:
     """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
-    return connection.execute(
-        _LINK_IN_STORY, {"article_id": id, "story_id": story}
-    ).scalar()
+    values = {"article_id": id, "story_id": story}
+    return connection.execute(_LINK_IN_STORY, values).scalar()

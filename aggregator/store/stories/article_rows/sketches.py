@@ -42,8 +42,6 @@ def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, b
 def sketch_of(connection: Connection, number: int) -> bytes:
     """Return the sketch of article `number`; b"" if it has none."""
     return (
-        connection.execute(
-            select(sketch.c.hashes).where(sketch.c.article == number)
-        ).scalar()
+        connection.scalar(select(sketch.c.hashes).where(sketch.c.article == number))
         or b""
     )

@@ -59,15 +59,15 @@ def add(
     """
     rows = [
         {
-            **msgspec.structs.asdict(one),
-            "body": codecs.compress_bytes(one.body),
-            "state": "done" if one.webhook == DIGEST else "waiting",
-            "done_at": now if one.webhook == DIGEST else None,
+            **msgspec.structs.asdict(delivery),
+            "body": codecs.compress_bytes(delivery.body),
+            "state": "done" if delivery.webhook == DIGEST else "waiting",
+            "done_at": now if delivery.webhook == DIGEST else None,
             "at": now,
             "attempts": 0,
             "next_attempt_at": now,
         }
-        for one in new_deliveries
+        for delivery in new_deliveries
     ]
     if rows:
         connection.execute(insert(outbox), rows)

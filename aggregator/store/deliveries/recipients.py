@@ -119,10 +119,11 @@ def webhook_stats(connection: Connection) -> list[WebhookStats]:
     states = ("waiting", "done", "given_up")
     return [
         WebhookStats(
-            row=one, **{state: counts.get((one.name, state), 0) for state in states}
+            row=state_row,
+            **{state: counts.get((state_row.name, state), 0) for state in states},
         )
-        for one in webhooks(connection)
-        if one.is_configured
+        for state_row in webhooks(connection)
+        if state_row.is_configured
     ]
 
 
@@ -142,16 +143,16 @@ def resume(connection: Connection, name: str, now: dt.datetime) -> bool:
 
 def problems(connection: Connection) -> tuple[str, ...]:
     """Return one sentence per configured webhook that is gone or failed several times in a row."""
-    found = []
+    sentences = []
     for row in webhooks(connection):
         if row.is_configured and row.state == "gone":
-            found.append(f"{recipient_words(row.name)}: its receiver is gone (410)")
+            sentences.append(f"{recipient_words(row.name)}: its receiver is gone (410)")
         elif row.is_configured and row.failures > 1 and row.failing_since is not None:
             since = f"{row.failing_since:%Y-%m-%d %H:%M} UTC"
-            found.append(
+            sentences.append(
                 f"{recipient_words(row.name)}: failing since {since}: {row.problem}"
             )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def webhook_named(name: str) -> Update:

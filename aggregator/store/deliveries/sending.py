@@ -60,9 +60,9 @@ def next_due(
         ).first()
         if due is not None:
             values = {
-                one: due._mapping[one]
-                for one in Delivery.__struct_fields__
-                if one in outbox.c
+                field: due._mapping[field]
+                for field in Delivery.__struct_fields__
+                if field in outbox.c
             }
             return Delivery(**values | {"body": codecs.decompress_bytes(due.body)})
     soonest: dt.datetime | None = connection.scalar(

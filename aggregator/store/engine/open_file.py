@@ -60,10 +60,10 @@ class OpenFile:
 
     def check(self) -> None:
         """Raise DatabaseReplacedError if an opened file was removed, renamed or replaced."""
-        for ending, met in tuple(self._met.items()):
+        for ending, former in tuple(self._met.items()):
             now = self._identity(ending)
             if (
-                now == met or ending not in self._met
+                now == former or ending not in self._met
             ):  # another thread may just have closed the last connection
                 continue
             what = (
@@ -104,14 +104,14 @@ class OpenFile:
 
     def _identity(self, ending: str) -> tuple[int, int] | None:
         try:
-            found = os.stat(f"{self._path}{ending}")  # noqa: PTH116 - called before each transaction
+            status = os.stat(f"{self._path}{ending}")  # noqa: PTH116 - called before each transaction
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise NotWritableError(
                 f"{self._path}{ending} cannot be read: {error.strerror}"
             ) from error
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
 
 class _Connection(sqlite3.Connection):

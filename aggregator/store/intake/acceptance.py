@@ -62,31 +62,37 @@ def accept(
     if not entries:
         return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
-    met = identify.identify_entries(connection, entries, poll)
-    known = {} if always_new else dict(met.known)
+    identified = identify.identify_entries(connection, entries, poll)
+    known = {} if always_new else dict(identified.known)
     ids = set(known.values()) | {
-        one.match.article for one in met.identified if one.match
+        one.match.article for one in identified.identified if one.match
     }
     seen_before = {} if always_new else observations_of(connection, ids)
-    notes = [*met.notes]
+    notes = [*identified.notes]
     if poll is not None and not poll.is_first:
         here = {
             article
             for article, source_id in seen_before
             if source_id == entries[0].source
         }
-        notes += strikes.count_strikes(connection, met, poll, seen[0], seen_here=here)
-    outlets = outlets_elsewhere(connection, met, known, seen_before)
-    batch = KnownEntries(poll, met, known, seen_before, outlets, all_are_new=always_new)
+        notes += strikes.count_strikes(
+            connection, identified, poll, seen[0], seen_here=here
+        )
+    outlets = outlets_elsewhere(connection, identified, known, seen_before)
+    batch = KnownEntries(
+        poll, identified, known, seen_before, outlets, all_are_new=always_new
+    )
     rows: list[dict[str, Any]] = []
     accepted = []
     candidates = (
-        set() if always_new else ids | {one.identity.article for one in met.identified}
+        set()
+        if always_new
+        else ids | {one.identity.article for one in identified.identified}
     )
     erased = tombstones.find_tombstones(connection, candidates)
     muted = _muted_at(connection, ids)
     live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
-    for offset, one in enumerate(met.identified):
+    for offset, one in enumerate(identified.identified):
         by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
         result = _unless_muted_elsewhere(
             batch.judge(one, by_page=by_page), one.entry.source, muted
@@ -162,10 +168,10 @@ def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
 
 def _muted_at(connection: Connection, articles: Iterable[str]) -> dict[str, list[str]]:
     """Return the sources of articles that are muted at each of their sources."""
-    found: dict[str, list[str]] = {}
+    sources: dict[str, list[str]] = {}
     for row in rows_with(connection, _MUTED_ONLY, entry.c.article, articles):
-        found.setdefault(row.article, []).append(row.source)
-    return found
+        sources.setdefault(row.article, []).append(row.source)
+    return sources
 
 
 _OTHER = entry.alias()

@@ -60,8 +60,8 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
         return False
     times = {"now": now, "soon": now + _LONGEST_WAIT}
     left = (
-        connection.execute(one.limit(1), times).first()
-        for one in (_UNASKED, _WAITING, _UNEXAMINED)
+        connection.execute(remaining.limit(1), times).first()
+        for remaining in (_UNASKED, _WAITING, _UNEXAMINED)
     )
     return not any(left)
 

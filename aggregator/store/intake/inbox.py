@@ -158,13 +158,13 @@ _ADDRESS_OF = func.coalesce(entry.c.url, article.c.url).label("url")
 
 def results(connection: Connection, numbers: Iterable[int]) -> list[EntryResult]:
     """Return the results of the entries `numbers`, in order."""
-    own = [
+    columns = [
         entry.c[name]
         for name in ("entry_no", "outcome", "verdict", "reason", "article")
     ]
-    statement = select(*own, article.c.story, article.c.copy_of, _ADDRESS_OF).outerjoin(
-        article, article.c.id == entry.c.article
-    )
+    statement = select(
+        *columns, article.c.story, article.c.copy_of, _ADDRESS_OF
+    ).outerjoin(article, article.c.id == entry.c.article)
     rows = rows_with(
         connection, statement.order_by(entry.c.entry_no), entry.c.entry_no, numbers
     )

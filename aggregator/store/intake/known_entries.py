@@ -76,7 +76,7 @@ class KnownEntries:
         self._outlets = outlets
         self._all_are_new = all_are_new
         # Content hashes of this batch
-        self._here = {one.identity.content_hash for one in met.identified}
+        self._here = {received.identity.content_hash for received in met.identified}
         self._keys: dict[bytes, str] = {}
         self._observations: dict[tuple[str, str, bytes], dict[str, Any]] = {}
         # (article, source) whose stored row is not current now
@@ -100,19 +100,20 @@ class KnownEntries:
         is_matched = article is None and one.match is not None
         if article is None and one.match is not None:
             article = one.match.article
-        if article is None and (there := self._seen_there(one)) is not None:
-            if self._poll is not None and there in self._poll.left_out:
+        if article is None and (elsewhere_known := self._seen_there(one)) is not None:
+            if self._poll is not None and elsewhere_known in self._poll.left_out:
                 raise WholeFeedNeededError
-            own = one.entry.resolved_outlet
+            outlet = one.entry.resolved_outlet
             has_other_outlet = (
-                own is not None and self._outlets.get(there, own.key) != own.key
+                outlet is not None
+                and self._outlets.get(elsewhere_known, outlet.key) != outlet.key
             )
             has_other_text = by_page or one.content_keys()[-1] not in known
             is_revision = (
                 has_other_text or has_other_outlet
             ) and is_authoritative_entry(one)
             return AcceptResult(
-                outcome="revision" if is_revision else "known", article=there
+                outcome="revision" if is_revision else "known", article=elsewhere_known
             )
         if article is None:
             return AcceptResult(outcome="new", article=one.identity.article)
@@ -288,14 +289,14 @@ class KnownEntries:
             connection.execute(row.values(**_columns(entry_hashes)))
         if self._reverted:
             reverted = [
-                {"of_article": one, "of_source": at, "of_hash": content_hash}
-                for one, at, content_hash in self._reverted
+                {"of_article": article_id, "of_source": at, "of_hash": content_hash}
+                for article_id, at, content_hash in self._reverted
             ]
             connection.execute(_REVERTED, reverted)
         if self._addresses:
             moved = [
-                {"of_article": one, "address": url}
-                for one, url in sorted(self._addresses.items())
+                {"of_article": article_id, "address": url}
+                for article_id, url in sorted(self._addresses.items())
             ]
             connection.execute(_ADDRESS, moved)
 
@@ -366,15 +367,15 @@ def outlets_elsewhere(
 ) -> dict[str, str]:
     """Return the outlets of articles of other feeds that may be those of these entries' own sites, by id."""
     elsewhere: set[str] = set()
-    for one in met.identified:
+    for received in met.identified:
         if (
             known
-            and one.entry.resolved_outlet is not None
-            and is_authoritative_entry(one)
+            and received.entry.resolved_outlet is not None
+            and is_authoritative_entry(received)
         ):
-            ids = (known[key] for key in one.content_keys() if key in known)
+            ids = (known[key] for key in received.content_keys() if key in known)
             elsewhere.update(
-                id_ for id_ in ids if (id_, one.entry.source) not in seen_before
+                id_ for id_ in ids if (id_, received.entry.source) not in seen_before
             )
     of_feeds = select(article.c.id, article.c.outlet).where(
         article.c.is_polled, article.c.outlet.is_not(None)
@@ -389,9 +390,9 @@ def observations_of(
     connection: Connection, articles: set[str]
 ) -> dict[tuple[str, str], Observations]:
     """Return the observations by article and source."""
-    found: dict[tuple[str, str], Observations] = {}
+    by_pair: dict[tuple[str, str], Observations] = {}
     for row in rows_with(connection, _OBSERVATIONS, observation.c.article, articles):
-        observations = found.setdefault((row.article, row.source), Observations())
+        observations = by_pair.setdefault((row.article, row.source), Observations())
         content_hash = bytes(row.content_hash)
         observations.hashes[content_hash] = row.revert_count
         observations.is_authoritative = (
@@ -406,7 +407,7 @@ def observations_of(
                 bytes(row.title_hash),
                 bytes(row.text_key),
             )
-    return found
+    return by_pair
 
 
 _OBSERVATIONS = select(

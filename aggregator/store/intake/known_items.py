@@ -62,14 +62,16 @@ def save_known_items(
 
     The language of the feed has to be known: that of one new entry may be another one.
     """
-    articles = {item: before.articles[item] for item in feed.left_out}
-    for item, result in zip(feed.items, accepted, strict=False):
-        if item and result.is_observed and result.outcome != "forgotten":
-            articles[item] = result.article
+    articles = {item_hash: before.articles[item_hash] for item_hash in feed.left_out}
+    for item_hash, result in zip(feed.items, accepted, strict=False):
+        if item_hash and result.is_observed and result.outcome != "forgotten":
+            articles[item_hash] = result.article
     # Which words of an article are the current ones, all its items decide together.
     items_of = Counter(articles.values())
     articles = {
-        item: article for item, article in articles.items() if items_of[article] == 1
+        item_hash: article
+        for item_hash, article in articles.items()
+        if items_of[article] == 1
     }
     if articles and feed.language is not None:
         items = KnownItems(

@@ -184,10 +184,10 @@ _OVERDUE = (
 
 def _has_words(payload: bytes) -> bool:
     try:
-        item = codecs.decompress_struct(payload, Entry)
+        declared = codecs.decompress_struct(payload, Entry)
     except codecs.UNREADABLE:
         return False
-    return bool(item.title or item.text or item.html)
+    return bool(declared.title or declared.text or declared.html)
 
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:

@@ -97,7 +97,10 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     `holds`: whether the mutes in force may give a source with this id this reason. The stories of the entries
     are bumped at the own times of the entries: they are no news.
     """
-    ids = {one.entry_source: one.id for one in all_sources(connection)}
+    ids = {
+        known_source.entry_source: known_source.id
+        for known_source in all_sources(connection)
+    }
     named = select(entry.c.source, entry.c.reason).where(_IS_MUTED).distinct()
     for source, reason in connection.execute(named).all():
         known = ids.get(source)
@@ -118,12 +121,15 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
         entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at
     )
     chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED)).order_by(entry.c.entry_no)
-    found = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
+    queued = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
     known = select(article.c.root_article)
     placed = {
         row.root_article
         for row in rows_with(
-            connection, known, article.c.root_article, {one.article for one in found}
+            connection,
+            known,
+            article.c.root_article,
+            {waiting.article for waiting in queued},
         )
     }
     values = {
@@ -136,11 +142,11 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
         connection,
         update(entry).values(**values),
         entry.c.entry_no,
-        [one.entry_no for one in found],
+        [waiting.entry_no for waiting in queued],
     )
-    older = [one.entry_no for one in found if one.article in placed]
+    older = [waiting.entry_no for waiting in queued if waiting.article in placed]
     change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
-    return len(found)
+    return len(queued)
 
 
 class RejectedInput(FrozenStruct):
@@ -185,9 +191,11 @@ def note(
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
     """Delete all rejected inputs of these files, whatever their source."""
-    item = rejected_input.c.item
+    name_column = rejected_input.c.item
     for name in map(clean, files):  # file names need not be text
-        is_in_file = or_(item == name, item.startswith(f"{name}, ", autoescape=True))
+        is_in_file = or_(
+            name_column == name, name_column.startswith(f"{name}, ", autoescape=True)
+        )
         connection.execute(delete(rejected_input).where(is_in_file))
 
 

@@ -36,7 +36,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         article_views.views_of_stories(connection, [row.story])[row.story]
     )
     view = article_views.view(row)
-    linked = next((one for one in members if one.id == id_), view)
+    linked = next((other for other in members if other.id == id_), view)
     return ArticleDetail(
         article=replace(
             view, copy_of=linked.copy_of, version=linked.version, role=linked.role
@@ -46,7 +46,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
         revisions=count_rows(
             connection, entry, entry.c.article == id_, entry.c.outcome == "revised"
         ),
-        copies=tuple(one for one in members if one.copy_of == id_),
+        copies=tuple(other for other in members if other.copy_of == id_),
     )
 
 

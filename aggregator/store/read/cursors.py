@@ -25,7 +25,7 @@ def read_cursor(cursor: str) -> tuple[dt.datetime, int]:
 
 def cursor_numbers(cursor: str) -> tuple[int, int]:
     """Return the two numbers of any cursor of stories. Raises UsageError if it is invalid."""
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
         raise UsageError("invalid cursor; use `next` of the previous page unchanged")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])

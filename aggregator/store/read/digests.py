@@ -98,8 +98,8 @@ def stored_digests(connection: Connection, most: int) -> list[DigestSpan]:
     )
     bodies = connection.scalars(kept.limit(most))
     return [
-        msgspec.json.decode(codecs.decompress_bytes(one), type=DigestSpan)
-        for one in bodies
+        msgspec.json.decode(codecs.decompress_bytes(body), type=DigestSpan)
+        for body in bodies
     ]
 
 
@@ -125,14 +125,14 @@ def ranked_for_digest(
         .order_by(reports.desc(), story.c.report_count.desc(), story.c.id)
     ).all()
     matcher = StoryMatcher(connection, wanted)
-    found: dict[str, int] = {}
+    reports_of: dict[str, int] = {}
     for start in range(0, len(rows), _MATCHED_AT_ONCE):
         part = rows[start : start + _MATCHED_AT_ONCE]
         matches = matcher.matching(connection, {row.id for row in part})
-        found |= {row.id: row.reports for row in part if row.id in matches}
-        if len(found) >= wanted.limit:
+        reports_of |= {row.id: row.reports for row in part if row.id in matches}
+        if len(reports_of) >= wanted.limit:
             break
-    return dict(list(found.items())[: wanted.limit])
+    return dict(list(reports_of.items())[: wanted.limit])
 
 
 def _within(span: DigestSpan) -> tuple[ColumnElement[bool], ...]:

@@ -70,11 +70,11 @@ def part_after(
     A cursor is the rank of a story, and how many stories of this rank were listed, so that a story that is
     bumped meanwhile moves no other one. Raises UsageError for an invalid cursor.
     """
-    ranks = [_rank(one, tuning) for one in ordered]
+    ranks = [_rank(other, tuning) for other in ordered]
     begin = 0
     if after is not None:
         rank, listed = cursor_numbers(after)
-        begin = sum(one > rank for one in ranks) + min(listed, ranks.count(rank))
+        begin = sum(other > rank for other in ranks) + min(listed, ranks.count(rank))
     end = min(begin + limit, len(ranks))
     if end == len(ranks):
         return ordered[begin:], None
@@ -110,28 +110,30 @@ def front_page_stories(
         story.c.report_count,
         story.c.language,
     )
-    found: dict[str, Row[Any]] = {}
+    rows: dict[str, Row[Any]] = {}
     for least in CLASSES:
         if least == 1 or least > min_reports:
             chosen = light if least == 1 else light.where(with_reports(least))
-            found |= {row.id: row for row in connection.execute(chosen.limit(window))}
+            rows |= {row.id: row for row in connection.execute(chosen.limit(window))}
     dated = select(article.c.story).where(article.c.published.is_not(None))
     has_date = set(
-        connection.scalars(dated.where(article.c.story.in_(list(found))).distinct())
+        connection.scalars(dated.where(article.c.story.in_(list(rows))).distinct())
     )
-    if len(has_date) < len(found):
+    if len(has_date) < len(rows):
         newest = light.where(dated.where(article.c.story == story.c.id).exists()).limit(
             window
         )
         others = {row.id: row for row in connection.execute(newest)}
-        found |= others
+        rows |= others
         has_date |= others.keys()
     preferred: set[str] = set()
-    if prefer and found:
+    if prefer and rows:
         named = article_views.is_of_outlets(connection, prefer)
-        held = select(article.c.story).where(article.c.story.in_(list(found)), named)
-        preferred |= set(connection.scalars(held.distinct()))
-    claimed = _claimed_stories(connection, found)
+        of_outlet = select(article.c.story).where(
+            article.c.story.in_(list(rows)), named
+        )
+        preferred |= set(connection.scalars(of_outlet.distinct()))
+    claimed = _claimed_stories(connection, rows)
     return [
         FrontPageStory(
             **row._mapping,
@@ -139,7 +141,7 @@ def front_page_stories(
             is_undated=row.id not in has_date,
             is_claimed=row.id in claimed,
         )
-        for row in found.values()
+        for row in rows.values()
     ]
 
 

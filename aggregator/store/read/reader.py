@@ -87,9 +87,9 @@ _MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
     rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
     members = article_views.rows_of_stories(connection, [row.id for row in rows])
-    found = (_listed_view(row, tuple(members[row.id])) for row in rows)
+    views = (_listed_view(row, tuple(members[row.id])) for row in rows)
     return StoryPage(
-        stories=story_links.with_subjects(connection, found), next=following
+        stories=story_links.with_subjects(connection, views), next=following
     )
 
 
@@ -259,8 +259,8 @@ class StoryReader:
                 query is not None and query.only_excludes
             ):
                 matcher = story_filter.StoryMatcher(connection, wanted)
-                fits = matcher.matching(connection, [one.id for one in seen])
-                seen = [one for one in seen if one.id in fits]
+                fits = matcher.matching(connection, [ranked.id for ranked in seen])
+                seen = [ranked for ranked in seen if ranked.id in fits]
         return tuple(front_page.ranked(seen, tuning))
 
     def ranked_page(
@@ -273,7 +273,8 @@ class StoryReader:
             ranking, tuning, wanted.limit, wanted.after
         )
         return StoryPage(
-            stories=self.stories_by_id(tuple(one.id for one in chosen)), next=following
+            stories=self.stories_by_id(tuple(ranked.id for ranked in chosen)),
+            next=following,
         )
 
     def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
@@ -282,12 +283,12 @@ class StoryReader:
             live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
             rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
             members = article_views.rows_of_stories(connection, rows)
-            found = (
-                _listed_view(rows[one], tuple(members[one]))
-                for one in ids
-                if one in rows
+            views = (
+                _listed_view(rows[story_id], tuple(members[story_id]))
+                for story_id in ids
+                if story_id in rows
             )
-            return story_links.with_subjects(connection, found)
+            return story_links.with_subjects(connection, views)
 
     def digests(
         self, wanted: Callable[[dt.datetime], StoryFilter], most: int
@@ -305,8 +306,10 @@ class StoryReader:
             reports = self._ranked(last, span, wanted)
         chosen = self.stories_by_id(tuple(reports))
         listed = [
-            DigestStory(story=one, new_reports=min(reports[one.id], one.report_count))
-            for one in chosen
+            DigestStory(
+                story=view, new_reports=min(reports[view.id], view.report_count)
+            )
+            for view in chosen
         ]
         return Digest(since=span.since, until=span.until, stories=tuple(listed))
 
@@ -329,9 +332,9 @@ class StoryReader:
         from aggregator.store.read.source_list import listed
 
         with self.database.read() as connection:
-            found = source_with_id(connection, id)
+            known = source_with_id(connection, id)
             return (
-                None if found is None else listed(connection, self._now(), [found])[0]
+                None if known is None else listed(connection, self._now(), [known])[0]
             )
 
     def state(self) -> Health:
@@ -346,8 +349,8 @@ class StoryReader:
             waiting=sum(stored.inbox.values()),
             last_placed=stored.last_placed,
             problems=tuple(
-                one.what
-                for one in probes.of_database(why_not_writable=why, stored=stored)
+                finding.what
+                for finding in probes.of_database(why_not_writable=why, stored=stored)
             ),
         )
 

@@ -42,18 +42,26 @@ def source_page(
     UsageError for an invalid cursor.
     """
     sources = all_sources(connection)
-    failing = {one.id for one in sources if health_of(one, now).state in IN_TROUBLE}
+    failing = {
+        listed_source.id
+        for listed_source in sources
+        if health_of(listed_source, now).state in IN_TROUBLE
+    }
     begin = _read_cursor(after)
     rest = []
-    for one in sources:
-        is_late = failing_first and one.id not in failing
-        place = _place(one, is_late=is_late)
-        if place > begin and _has_text(one, text.casefold()):
-            rest.append((place, one))
+    for listed_source in sources:
+        is_late = failing_first and listed_source.id not in failing
+        place = _place(listed_source, is_late=is_late)
+        if place > begin and _has_text(listed_source, text.casefold()):
+            rest.append((place, listed_source))
     rest.sort(key=lambda placed: placed[0])
     has_more = len(rest) > limit
     return SourcePage(
-        sources=tuple(listed(connection, now, [one for _, one in rest[:limit]])),
+        sources=tuple(
+            listed(
+                connection, now, [listed_source for _, listed_source in rest[:limit]]
+            )
+        ),
         next="\0".join(rest[limit - 1][0]).encode().hex() if has_more else None,
         total=len(sources),
         failing=len(failing),
@@ -111,21 +119,21 @@ def listed(
     articles = {row.source: row.articles for row in connection.execute(counted)}
     unstable = distrusted(connection)
     rows = []
-    for item in sources:
-        health = health_of(item, now)
-        problems = [one for one in (health.words, unstable.get(item.id)) if one]
+    for source in sources:
+        health = health_of(source, now)
+        problems = [one for one in (health.words, unstable.get(source.id)) if one]
         rows.append(
             SourceView(
-                **{name: getattr(item, name) for name in _SAME},
-                name=item.shown_name,
-                url=item.address,
+                **{name: getattr(source, name) for name in _SAME},
+                name=source.shown_name,
+                url=source.address,
                 state=health.state,
                 cause=health.cause,
                 problem="; ".join(problems) or None,
-                article_count=articles.get(item.entry_source, 0),
+                article_count=articles.get(source.entry_source, 0),
                 per_day=health.per_day,
-                last_success=item.last_success_at,
-                next_due=item.next_due_at if item.is_polled else None,
+                last_success=source.last_success_at,
+                next_due=source.next_due_at if source.is_polled else None,
             )
         )
     return rows

@@ -42,12 +42,12 @@ class StoryMatcher:
 
     def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
         """Return those of the live stories `ids` that match."""
-        found: set[str] = set()
+        matches: set[str] = set()
         for part in in_parts(sorted(ids)):
             few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
             fits = with_words(connection, set(connection.scalars(few)), self._query)
-            found |= muted.without_muted_words(connection, fits, self._mutes)
-        return found
+            matches |= muted.without_muted_words(connection, fits, self._mutes)
+        return matches
 
 
 def query_of(wanted: StoryFilter) -> "Query | None":
@@ -201,8 +201,8 @@ def _values_like(
             firsts.c.value.is_not(None)
         )
     )
-    found = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
-    return [value for value in found if value.casefold() == wanted.casefold()]
+    values = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
+    return [value for value in values if value.casefold() == wanted.casefold()]
 
 
 # Stories or articles; of a condition that matches no more the stories are named

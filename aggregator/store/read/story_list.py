@@ -74,23 +74,23 @@ def places(
     step = limit + 1 if query is None else max(_STEP, limit + 1)
     if muted.has_words(wanted.mutes):
         step = max(_STEP_OF_MUTES, step)
-    found: list[Row[Any]] = []
+    matches: list[Row[Any]] = []
     for _ in range(0, _SCANNED_AT_ONCE, step):
         rows = connection.execute(
             (chosen.where(_is_after(begin)) if begin else chosen).limit(step)
         ).all()
         fits = with_words(connection, {row.id for row in rows}, query)
         fits = muted.without_muted_words(connection, fits, wanted.mutes)
-        found += [row for row in rows if row.id in fits]
-        if len(found) > limit:
-            return found[:limit], cursor_at(
-                found[limit - 1].bumped_at, found[limit - 1].story_no
+        matches += [row for row in rows if row.id in fits]
+        if len(matches) > limit:
+            return matches[:limit], cursor_at(
+                matches[limit - 1].bumped_at, matches[limit - 1].story_no
             )
         if len(rows) < step:
-            return found, None
+            return matches, None
         begin = (rows[-1].bumped_at, rows[-1].story_no)
     assert begin is not None, "at least one step was gone"
-    return found, cursor_at(*begin)
+    return matches, cursor_at(*begin)
 
 
 def _few(
@@ -101,7 +101,7 @@ def _few(
     Without DISTINCT, which would read all articles of a common condition.
     """
     probes = [
-        select(article.c.story).where(one) for one in of_articles(connection, wanted)
+        select(article.c.story).where(part) for part in of_articles(connection, wanted)
     ]
     alone: list[StoryFilter] = []
     if wanted.since is not None or wanted.until is not None:
@@ -110,15 +110,15 @@ def _few(
         alone.append(StoryFilter(min_outlets=wanted.min_outlets))
     if wanted.min_reports >= REPORT_CLASSES[0]:
         alone.append(StoryFilter(min_reports=wanted.min_reports))
-    probes += [select(story.c.id).where(*of_stories(one)) for one in alone]
+    probes += [select(story.c.id).where(*of_stories(part)) for part in alone]
     of_subject = select(story.c.id).join(
         story_subject, story_subject.c.story_no == story.c.story_no
     )
     probes += [of_subject.where(subject) for subject in with_subjects(wanted)]
     for probe in probes:
-        found = connection.scalars(probe.limit(FEW + 1)).all()
-        if len(found) <= FEW:
-            return set(found)
+        few = connection.scalars(probe.limit(FEW + 1)).all()
+        if len(few) <= FEW:
+            return set(few)
     if query is None:
         return None
     from aggregator.store.search.match import all_of

@@ -124,7 +124,7 @@ def expression_of(
 
 def _term(language: _Language, term: Term, is_loose: bool) -> str:
     ways = (
-        _joined(language.both, (_phrase(language, one, is_loose) for one in way))
+        _joined(language.both, (_phrase(language, phrase, is_loose) for phrase in way))
         for way in term.any_of
     )
     return _joined(language.either, ways)

@@ -120,11 +120,13 @@ def tsvector_row(row: Indexed) -> dict[str, Any]:
     del places[_BREAK]
     is_long = False
     written = []
-    for token, found in places.items():
+    for token, positions in places.items():
         kept = [
-            place for place in found[:_TSVECTOR_PLACES] if place <= _TSVECTOR_POSITIONS
+            place
+            for place in positions[:_TSVECTOR_PLACES]
+            if place <= _TSVECTOR_POSITIONS
         ]
-        is_long = is_long or len(kept) < len(found)
+        is_long = is_long or len(kept) < len(positions)
         written.append(
             f"'{token}':{','.join(map(str, kept))}" if kept else f"'{token}'"
         )

@@ -44,13 +44,13 @@ def newest(
     if connection.dialect.name == "sqlite":
         floor = _newest(connection, match.loose, 1, skip=reach - 1)
         return _newest(connection, match.strict, limit, floor=floor[0] if floor else 0)
-    found: list[int] = []
+    numbers: list[int] = []
     within = _newest(connection, match.loose, reach)
     for part in in_parts(within):
-        found += _of_these(connection, match, query, part)
-        if len(found) >= limit:
+        numbers += _of_these(connection, match, query, part)
+        if len(numbers) >= limit:
             break
-    return found[:limit]
+    return numbers[:limit]
 
 
 def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
@@ -73,19 +73,19 @@ def all_of(connection: Connection, query: Query, most: int) -> list[int] | None:
 def among(connection: Connection, query: Query, numbers: Collection[int]) -> set[int]:
     """Return those of the articles `numbers` that match `query`."""
     tokens = required_tokens(connection, query)
-    found: set[int] = set()
+    matches: set[int] = set()
     if tokens is None:
-        return found
+        return matches
     ordered = sorted(numbers, reverse=True)
     match = expression_of(connection, query, tokens)
     if connection.dialect.name == "sqlite":
         for upper, lower in _ranges(ordered):
             asked = {"match": match.strict, "upper": upper, "lower": lower}
-            found |= set(connection.scalars(_IN_RANGE, asked))
-        return found & set(ordered)
-    for some in in_parts(ordered):
-        found |= set(_of_these(connection, match, query, some))
-    return found
+            matches |= set(connection.scalars(_IN_RANGE, asked))
+        return matches & set(ordered)
+    for part in in_parts(ordered):
+        matches |= set(_of_these(connection, match, query, part))
+    return matches
 
 
 # By ranges: for single numbers FTS5 would restart the query for each.
@@ -120,15 +120,15 @@ def _newest(
     last = (
         connection.execute(text("SELECT max(n) FROM article_search")).scalar_one() or 0
     )
-    found: list[int] = []
+    numbers: list[int] = []
     for span, bits in SPANS.items():
         spans = " | ".join(
             f"'_{span}{(last >> bits) - back}'" for back in range(_SPANS_ASKED)
         )
         asked = {"match": f"({match}) & ({spans})", "limit": limit}
-        found = list(connection.scalars(statement, asked))
-        if len(found) == limit:
-            return found
+        numbers = list(connection.scalars(statement, asked))
+        if len(numbers) == limit:
+            return numbers
     return list(connection.scalars(statement, {"match": match, "limit": limit}))
 
 
@@ -148,7 +148,7 @@ def _of_these(
     )
     read = {row.inbox_no: row for row in connection.execute(wordings)} if long else {}
     texts = {
-        n: SearchableText(one.title, one.text, title=one.title)
-        for n, one in read.items()
+        n: SearchableText(wording.title, wording.text, title=wording.title)
+        for n, wording in read.items()
     }
     return [row.n for row in rows if not row.is_long or texts[row.n].fits(query)]

@@ -145,9 +145,9 @@ def parse_query(query: str) -> Query:
         else:
             asked |= _bound(field, given, asked)
         joins = False
-    found = Query(terms=tuple(terms), without=tuple(without), **asked)
-    _check(found, is_bounded=bool(without or asked))
-    return found
+    parsed = Query(terms=tuple(terms), without=tuple(without), **asked)
+    _check(parsed, is_bounded=bool(without or asked))
+    return parsed
 
 
 def _check(query: Query, *, is_bounded: bool) -> None:

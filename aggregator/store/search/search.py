@@ -69,22 +69,26 @@ def search(
     nearest = None if ranked else nearest_search(connection, text)
     shown = ranked[:limit]
     by_story: dict[str, list[int]] = {}
-    for one in ranked:
-        by_story.setdefault(one.story, []).append(one.inbox_no)
+    for ranked_article in ranked:
+        by_story.setdefault(ranked_article.story, []).append(ranked_article.inbox_no)
     chosen = dict(list(by_story.items())[:limit])
-    of_stories = (n for found in chosen.values() for n in found[:_ARTICLES_SHOWN])
-    hits = _hits(connection, {*(one.inbox_no for one in shown), *of_stories}, query)
+    of_stories = (n for numbers in chosen.values() for n in numbers[:_ARTICLES_SHOWN])
+    hits = _hits(
+        connection,
+        {*(ranked_article.inbox_no for ranked_article in shown), *of_stories},
+        query,
+    )
     rows = rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
     stories = {row.story: row._mapping for row in rows}
     return SearchResults(
-        hits=tuple(hits[one.inbox_no] for one in shown),
+        hits=tuple(hits[ranked_article.inbox_no] for ranked_article in shown),
         stories=tuple(
             StoryHit(
-                found=len(found),
-                hits=tuple(hits[n] for n in found[:_ARTICLES_SHOWN]),
+                found=len(numbers),
+                hits=tuple(hits[n] for n in numbers[:_ARTICLES_SHOWN]),
                 **stories[id_],
             )
-            for id_, found in chosen.items()
+            for id_, numbers in chosen.items()
         ),
         more=len(ranked) > len(shown),
         partial=unindexed_to(connection) > 0,

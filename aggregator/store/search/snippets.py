@@ -64,9 +64,9 @@ def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
     spaced = text.isascii()
-    for found in WORD.finditer(text, 0, _CHARS_SCANNED):
-        start, end = found.span()
-        if not spaced and is_unspaced(found[0]):
+    for word in WORD.finditer(text, 0, _CHARS_SCANNED):
+        start, end = word.span()
+        if not spaced and is_unspaced(word[0]):
             yield from ((at, at + 1) for at in range(start, end))
         else:
             yield start, end
@@ -82,7 +82,7 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
     where: dict[str, list[int]] = {}
     for at, word in enumerate(words):
         where.setdefault(word, []).append(at)
-    found = []
+    places = []
     for number, phrase in enumerate(dict.fromkeys(phrases)):
         parts = [
             part
@@ -93,13 +93,13 @@ def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
         ends = [last]
         if phrase.prefix and not is_unspaced(last):
             ends = [word for word in where if word.startswith(last)]
-        found += [
+        places += [
             _Place(at - len(before), len(parts), number)
             for end in ends
             for at in where.get(end, ())
             if at >= len(before) and words[at - len(before) : at] == before
         ]
-    return sorted(found)
+    return sorted(places)
 
 
 def _richest(places: Sequence[_Place]) -> int:

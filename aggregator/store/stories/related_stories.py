@@ -83,18 +83,20 @@ def write(
             "story_no": row.story_no,
             "kind": kind,
             "position": position,
-            "key": subject_key(one.name),
-            "label": one.name,
-            "outlets": one.outlets,
+            "key": subject_key(subject.name),
+            "label": subject.name,
+            "outlets": subject.outlets,
         }
         for row, names, topics in rendered
         for kind, listed in (("name", names), ("topic", topics))
-        for position, one in enumerate(listed)
+        for position, subject in enumerate(listed)
     ]
     if subjects:
         connection.execute(insert(story_subject), subjects)
     for row, names, _ in rendered:
-        related = _related(connection, row, [subject_key(one.name) for one in names])
+        related = _related(
+            connection, row, [subject_key(subject.name) for subject in names]
+        )
         if related:
             connection.execute(_DELETE_LINKS, {"number": row.story_no})
             _link(connection, row.story_no, related)
@@ -108,7 +110,7 @@ def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
         for pair in ((story_no, other), (other, story_no))
         if other != story_no
     ]
-    rows = [{"story_no": one, "other_no": other} for one, other in pairs]
+    rows = [{"story_no": number, "other_no": other} for number, other in pairs]
     if rows:
         connection.execute(
             insert_or(connection, story_link).on_conflict_do_nothing(), rows
@@ -129,13 +131,15 @@ def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> lis
     if not compared:
         return []
     others = {
-        one.story_no: one
-        for one in connection.execute(_OTHERS, {"numbers": sorted(compared)})
+        other.story_no: other
+        for other in connection.execute(_OTHERS, {"numbers": sorted(compared)})
     }
     strengths: dict[int, float] = {}
-    for number, one in sorted(others.items()):
+    for number, other in sorted(others.items()):
         alike = resemblance(
-            f"{row.title}\n{row.summary}", f"{one.title}\n{one.summary}", row.language
+            f"{row.title}\n{row.summary}",
+            f"{other.title}\n{other.summary}",
+            row.language,
         )
         if alike >= _RESEMBLANCE and weights[number] * alike >= _STRENGTH:
             strengths[number] = weights[number] * alike
@@ -159,15 +163,15 @@ def _near(
     """
     if not names:
         return []
-    found: dict[str, list[int]] = {name: [] for name in names}
+    numbers_by_name: dict[str, list[int]] = {name: [] for name in names}
     given = {f"name_{place}": name for place, name in enumerate(names)}
     for side, days in (("since", -_RELATED_DAYS), ("until", _RELATED_DAYS)):
         given[side] = row.first_published + dt.timedelta(days=days)
     for name, number in connection.execute(
         _next_named(len(names)), {"story_no": row.story_no, **given}
     ).all():
-        found[name].append(number)
-    return [near for near in found.values() if len(near) < _RARE_STORIES]
+        numbers_by_name[name].append(number)
+    return [near for near in numbers_by_name.values() if len(near) < _RARE_STORIES]
 
 
 @functools.cache

@@ -77,30 +77,35 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
     renderings = [render(row.title, members[row.id], tuning) for row in rows]
     with database.write() as connection:
         ids = [row.id for row in rows]
-        found = {
-            one.id: one.last_inbox_no
-            for one in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)
+        last_numbers = {
+            rendering.id: rendering.last_inbox_no
+            for rendering in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)
         }
         unchanged = [
-            (row, one)
-            for row, one in zip(rows, renderings, strict=True)
-            if found.get(row.id) == row.last_inbox_no
+            (row, rendering)
+            for row, rendering in zip(rows, renderings, strict=True)
+            if last_numbers.get(row.id) == row.last_inbox_no
         ]
         written = [
             {
                 "story_id": row.id,
-                "shown": codecs.compress_struct(one.shown),
-                "plain": one.text,
+                "shown": codecs.compress_struct(rendering.shown),
+                "plain": rendering.text,
             }
-            for row, one in unchanged
+            for row, rendering in unchanged
         ]
         if written:
             connection.execute(_WRITE, written)
             _note_originals(
-                connection, {row.id: one.originals for row, one in unchanged}
+                connection,
+                {row.id: rendering.originals for row, rendering in unchanged},
             )
             related_stories.write(
-                connection, [(row, one.names, one.topics) for row, one in unchanged]
+                connection,
+                [
+                    (row, rendering.names, rendering.topics)
+                    for row, rendering in unchanged
+                ],
             )
 
 

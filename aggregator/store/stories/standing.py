@@ -103,7 +103,9 @@ def note_day(connection: Connection, period: int, after: int, last: int) -> None
 
 def forget(connection: Connection, erased: Iterable[Article]) -> None:
     """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
-    for sender, source in {(sender_of(one), one.source) for one in erased}:
+    for sender, source in {
+        (sender_of(erased_article), erased_article.source) for erased_article in erased
+    }:
         is_left = exists().where(article.c.source == source, _sender(article) == sender)
         connection.execute(
             delete(standing).where(standing.c.sender == sender, ~is_left)

@@ -171,7 +171,9 @@ class NewStory(NamedTuple):
 
 def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
     """Write new stories."""
-    rows = [one._asdict() | msgspec.structs.asdict(one.state) for one in new]
+    rows = [
+        founded._asdict() | msgspec.structs.asdict(founded.state) for founded in new
+    ]
     for row in rows:
         del row["state"]
     if rows:

@@ -24,28 +24,28 @@ def with_subjects(
 ) -> tuple[StoryView, ...]:
     """Return these stories with their names and topics."""
     listed = tuple(views)
-    found: dict[str, dict[str, list[Any]]] = {
-        one.id: {"name": [], "topic": []} for one in listed
+    labels: dict[str, dict[str, list[Any]]] = {
+        view.id: {"name": [], "topic": []} for view in listed
     }
     statement = (
         select(story.c.id, *story_subject.c)
         .join(story, story.c.story_no == story_subject.c.story_no)
         .order_by(story_subject.c.position)
     )
-    for row in rows_with(connection, statement, story.c.id, found):
+    for row in rows_with(connection, statement, story.c.id, labels):
         label = (
             StoryName(name=row.label, outlets=row.outlets)
             if row.kind == "name"
             else row.label
         )
-        found[row.id][row.kind].append(label)
+        labels[row.id][row.kind].append(label)
     return tuple(
         replace(
-            one,
-            names=tuple(found[one.id]["name"]),
-            topics=tuple(found[one.id]["topic"]),
+            view,
+            names=tuple(labels[view.id]["name"]),
+            topics=tuple(labels[view.id]["topic"]),
         )
-        for one in listed
+        for view in listed
     )
 
 
@@ -56,7 +56,7 @@ def with_links(
 
     What comes before or after a story is not related besides: it was linked before that was known.
     """
-    by_id = {one.id: one for one in views}
+    by_id = {view.id: view for view in views}
     links: dict[tuple[str, str], dict[str, LinkedStory]] = {}
     statement = select(LINKS.c.story_id, LINKS.c.relation, *_LINKED).join(
         story, story.c.id == LINKS.c.other_id
@@ -72,13 +72,13 @@ def with_links(
                 links.get((id_, "related"), {}).pop(linked, None)
     return tuple(
         replace(
-            one,
+            view,
             **{
-                relation: _nearest(one, links.get((one.id, relation), {}))
+                relation: _nearest(view, links.get((view.id, relation), {}))
                 for relation in _RELATIONS
             },
         )
-        for one in by_id.values()
+        for view in by_id.values()
     )
 
 

@@ -151,8 +151,8 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     if newest is None:
         return StreamHistory(0, [], {})
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
-    held = [(period.articles, period.terms) for period in periods if period.terms]
-    return StreamHistory(newest.number, held, closed_sources(connection))
+    counted = [(period.articles, period.terms) for period in periods if period.terms]
+    return StreamHistory(newest.number, counted, closed_sources(connection))
 
 
 def closed_sources(connection: Connection) -> dict[str, tuple[int, int]]:

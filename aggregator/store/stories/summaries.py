@@ -95,7 +95,7 @@ _CANDIDATES: Select[Any] = (
 
 def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
     """Return a story without a text for its facts: those never tried first, then the longest ago."""
-    found: list[tuple[float, SummaryTask]] = []
+    tasks: list[tuple[float, SummaryTask]] = []
     for row in connection.execute(_CANDIDATES):
         try:
             shown, facts = _with_facts(row.rendered)
@@ -109,10 +109,10 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
             tried = (
                 row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
             )
-            found.append(
+            tasks.append(
                 (tried, SummaryTask(row.story_no, row.id, shown, facts, failures))
             )
-    return min(found, key=itemgetter(0))[1] if found else None
+    return min(tasks, key=itemgetter(0))[1] if tasks else None
 
 
 # Of most stories it is as it was when they were looked at last

@@ -81,8 +81,8 @@ def delete_some(
 ) -> int:
     """Delete the first `limit` rows, in an order, that meet a condition. Return their number."""
     keys = table.primary_key.columns
-    some = select(*keys).where(condition).order_by(order).limit(limit)
-    return connection.execute(delete(table).where(tuple_(*keys).in_(some))).rowcount
+    first = select(*keys).where(condition).order_by(order).limit(limit)
+    return connection.execute(delete(table).where(tuple_(*keys).in_(first))).rowcount
 
 
 def insert_or(connection: Connection, table: Table) -> Any:

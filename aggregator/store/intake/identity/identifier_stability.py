@@ -36,14 +36,14 @@ _STABILITY = select(*fields_of(unstable_identifier, IdentifierStability)).where(
 
 def distrusted(connection: Connection) -> dict[str, str]:
     """Return a sentence per source with distrusted identifiers, by id."""
-    found = {}
+    sentences = {}
     for row in connection.execute(
         select(unstable_identifier).order_by(unstable_identifier.c.source)
     ):
         changing = ["GUIDs"] if row.guids_distrusted_at is not None else []
         changing += ["addresses"] if row.urls_distrusted_at is not None else []
         if changing:
-            found[row.source] = (
+            sentences[row.source] = (
                 f"the {' and '.join(changing)} of its entries are unstable"
             )
-    return found
+    return sentences

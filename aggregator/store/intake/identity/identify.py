@@ -54,33 +54,39 @@ def identify_entries(
     for place, (given, canonical) in enumerate(
         zip(entries, canonical_urls, strict=True)
     ):
-        item = _with_authority(given, canonical)
+        declared = _with_authority(given, canonical)
         has_own_page = place not in sharing
         is_distinct = has_own_page and stability.urls_distrusted_at is None
         identified.append(
             IdentifiedEntry(
-                item,
+                declared,
                 canonical,
-                raw_keys(item, canonical),
-                _identity(item, canonical, stability),
-                cache(partial(_hashes, item, poll)),
-                cache(partial(content_keys, item, canonical))
+                raw_keys(declared, canonical),
+                _identity(declared, canonical, stability),
+                cache(partial(_hashes, declared, poll)),
+                cache(partial(content_keys, declared, canonical))
                 if canonical and is_distinct
                 else _no_keys,
                 has_own_page,
             )
         )
     known = known_articles(connection, identified)
-    shared = shared_keys([_entry_keys(one) for one in identified]) if poll else set()
+    shared = (
+        shared_keys([_entry_keys(received) for received in identified])
+        if poll
+        else set()
+    )
     void_before = {key for key, article in known.items() if article == NOBODY}
     void = void_before | shared
     if void:
-        identified = [_without(void, one, stability) for one in identified]
+        identified = [_without(void, received, stability) for received in identified]
         known |= known_articles(connection, identified)
         known = {key: article for key, article in known.items() if key not in void}
-    unknown = [one for one in identified if not known_by_keys(one, known)]
+    unknown = [
+        received for received in identified if not known_by_keys(received, known)
+    ]
     known |= _articles_of(
-        connection, {key for one in unknown for key in one.content_keys()}
+        connection, {key for received in unknown for key in received.content_keys()}
     )
     if poll is None:
         return IdentifiedBatch(identified=tuple(identified), known=known)
@@ -99,9 +105,9 @@ def known_articles(
 ) -> dict[bytes, str]:
     """Return the articles of the keys of `identified`, including addresses that foreign sources link to."""
     keys: set[bytes] = set()
-    for one in identified:
-        keys.update(one.identity.keys)
-        keys.add(claimed_url(one))
+    for identified_entry in identified:
+        keys.update(identified_entry.identity.keys)
+        keys.add(claimed_url(identified_entry))
     return _articles_of(connection, keys)
 
 
@@ -114,18 +120,18 @@ _KEYS = select(identity_key.c.key, identity_key.c.article)
 
 
 def _without(
-    void: Set[bytes], one: IdentifiedEntry, stability: IdentifierStability
+    void: Set[bytes], identified: IdentifiedEntry, stability: IdentifierStability
 ) -> IdentifiedEntry:
     """Return the entry without its void keys. If that of its URL is one, the page is shared, too."""
-    if one.canonical is not None and (
-        one.raw[1] in void or url_key(one.canonical) in void
+    if identified.canonical is not None and (
+        identified.raw[1] in void or url_key(identified.canonical) in void
     ):
-        one = one._replace(has_own_page=False, content_keys=_no_keys)
-    if not void.isdisjoint(one.identity.keys):
-        one = one._replace(
-            identity=_identity(one.entry, one.canonical, stability, void)
+        identified = identified._replace(has_own_page=False, content_keys=_no_keys)
+    if not void.isdisjoint(identified.identity.keys):
+        identified = identified._replace(
+            identity=_identity(identified.entry, identified.canonical, stability, void)
         )
-    return one
+    return identified
 
 
 def _no_keys() -> tuple[bytes, ...]:

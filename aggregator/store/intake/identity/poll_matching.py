@@ -26,16 +26,16 @@ def _matching_observations(
     connection: Connection, given: Collection[EntryHashes]
 ) -> list[Observation]:
     """Return the observations of all sources that share a text or title key with one of `given`."""
-    text_keys = {one.text_key for one in given if one.text_key is not None}
-    title_keys = {one.title_key for one in given if one.title_key is not None}
+    text_keys = {hashes.text_key for hashes in given if hashes.text_key is not None}
+    title_keys = {hashes.title_key for hashes in given if hashes.title_key is not None}
     rows = [
         *rows_with(connection, _OBSERVATIONS, observation.c.text_key, text_keys),
         *rows_with(connection, _OBSERVATIONS, observation.c.title_key, title_keys),
     ]
-    found = {(row.article, row.source, row.content_hash): row._mapping for row in rows}
+    by_key = {(row.article, row.source, row.content_hash): row._mapping for row in rows}
     return [
-        Observation(**{name: found[key][name] for name in _OBSERVED})
-        for key in sorted(found)
+        Observation(**{name: by_key[key][name] for name in _OBSERVED})
+        for key in sorted(by_key)
     ]
 
 
@@ -114,13 +114,15 @@ def _unknown_entries(
 ) -> dict[int, EntryHashes]:
     """Return the hashes of entries without a known key by their places, each key once."""
     unknown_entries: dict[int, EntryHashes] = {}
-    met: set[bytes] = set()
-    for place, one in enumerate(identified):
-        if not known_by_keys(one, known) and met.isdisjoint(one.identity.keys):
-            entry_hashes = one.entry_hashes()
+    seen: set[bytes] = set()
+    for place, received in enumerate(identified):
+        if not known_by_keys(received, known) and seen.isdisjoint(
+            received.identity.keys
+        ):
+            entry_hashes = received.entry_hashes()
             assert entry_hashes is not None, "of a poll"
             unknown_entries[place] = entry_hashes
-        met.update(one.identity.keys)
+        seen.update(received.identity.keys)
     return unknown_entries
 
 

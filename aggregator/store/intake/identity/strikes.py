@@ -60,14 +60,14 @@ def _key_changes(
 ) -> tuple[int, int]:
     """Count known entries whose key of one kind (0: GUID, 1: URL) is new, and those whose key is known."""
     changed = unchanged = 0
-    for one in met.identified:
-        key = one.raw[kind]
-        if key is None or key not in one.identity.keys:
+    for received in met.identified:
+        key = received.raw[kind]
+        if key is None or key not in received.identity.keys:
             continue
         if key in met.known:
             unchanged += 1
-        elif (here := known_by_keys(one, met.known)) or met.words_known:
-            entry_hashes = one.entry_hashes()
+        elif (here := known_by_keys(received, met.known)) or met.words_known:
+            entry_hashes = received.entry_hashes()
             if seen_here & here or (
                 entry_hashes is not None and entry_hashes.text_key in met.words_known
             ):

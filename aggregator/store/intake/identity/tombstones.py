@@ -41,7 +41,7 @@ def add_tombstones(
         )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=["article"])
-    rows = [{"article": one, "at": at, "kind": kind} for one in sorted(ids)]
+    rows = [{"article": article, "at": at, "kind": kind} for article in sorted(ids)]
     if rows:
         connection.execute(statement, rows)
 
@@ -70,7 +70,7 @@ def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -
     """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
     if ids:
         connection.execute(
-            _COUNT, [{"of_article": one, "now": at} for one in sorted(ids)]
+            _COUNT, [{"of_article": article, "now": at} for article in sorted(ids)]
         )
 
 

@@ -59,13 +59,13 @@ def stored(
     slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
     """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
-    found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
+    counts = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
     waits = [
         moment
-        for moment in (found.oldest_ready, found.oldest_page)
+        for moment in (counts.oldest_ready, counts.oldest_page)
         if moment is not None
     ]
-    newest = found.newest or 0
+    newest = counts.newest or 0
     states = connection.execute(_STATES).all()
     by_state: Counter[str] = Counter()
     for row in states:
@@ -74,29 +74,31 @@ def stored(
     hours = _window_hours(connection, now, newest, events["live_reach"])
     is_full = newest > events["live_reach"]
     return DatabaseStatus(
-        inbox={"page": found.page, "ready": found.ready},
-        overdue=_overdue(connection, now, found.oldest_ready),
-        slow_sources=tuple(_name_of(connection, one) for one in slow_sources),
+        inbox={"page": counts.page, "ready": counts.ready},
+        overdue=_overdue(connection, now, counts.oldest_ready),
+        slow_sources=tuple(
+            _name_of(connection, entry_source) for entry_source in slow_sources
+        ),
         oldest_seconds=max(
             [0.0, *((now - moment).total_seconds() for moment in waits)]
         ),
-        last_placed=found.last_placed,
+        last_placed=counts.last_placed,
         sources=dict(by_state),
         all_fail=_all_fail(states),
-        due_sources=found.due,
+        due_sources=counts.due,
         late_seconds=0.0
-        if found.first_due is None
-        else (now - found.first_due).total_seconds(),
+        if counts.first_due is None
+        else (now - counts.first_due).total_seconds(),
         articles=newest,
         window_hours=hours,
         window_is_short=is_full
         and hours is not None
         and hours < 24 * events["window_days"],
         unindexed=unindexed_at_most(connection, newest),
-        unrendered=found.unrendered,
-        requests_waiting=found.requests,
-        deliveries_waiting=found.deliveries,
-        hooks_failing=found.failing_hooks,
+        unrendered=counts.unrendered,
+        requests_waiting=counts.requests,
+        deliveries_waiting=counts.deliveries,
+        hooks_failing=counts.failing_hooks,
         problems=recipients.problems(connection),
     )
 

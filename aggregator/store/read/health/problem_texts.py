@@ -29,13 +29,13 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
     entries = (
         select(entry).where(*of_source).order_by(entry.c.entry_no.desc()).limit(limit)
     )
-    found = []
+    texts = []
     for row in connection.execute(entries):
         # Deleted
         title = (
             codecs.decompress_struct(row.payload, Entry).title if row.payload else ""
         )
-        found.append(
+        texts.append(
             ProblemText(
                 row.accepted_at,
                 title,
@@ -52,8 +52,8 @@ def problem_texts(connection: Connection, source: str, limit: int) -> list[Probl
         .order_by(newest)
         .limit(limit)
     )
-    found += [
+    texts += [
         ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
         for row in connection.execute(rejected)
     ]
-    return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
+    return sorted(texts, key=lambda one: one.at, reverse=True)[:limit]

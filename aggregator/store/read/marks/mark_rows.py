@@ -84,10 +84,13 @@ def with_marks(
 ) -> list[ReaderItem]:
     """Return rows of `story_list.places` with their marks, in the same order."""
     places = list(rows)
-    own: Select[Any] = select(read_mark).where(read_mark.c.reader == who.reader_no)
+    of_reader: Select[Any] = select(read_mark).where(
+        read_mark.c.reader == who.reader_no
+    )
     numbers = (row.story_no for row in places)
     marks = {
-        row.story: row for row in rows_with(connection, own, read_mark.c.story, numbers)
+        row.story: row
+        for row in rows_with(connection, of_reader, read_mark.c.story, numbers)
     }
     items = []
     for row in places:
@@ -136,9 +139,13 @@ def live_places(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]
 
 def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> None:
     """Mark all older stories as read above MOST_MARKS marks; refuse more than MOST_KEPT kept stories."""
-    own = read_mark.c.reader == who.reader_no
-    count = count_rows(connection, read_mark, own)
-    kept = count_rows(connection, read_mark, own, _IS_KEPT) if count > MOST_KEPT else 0
+    of_reader = read_mark.c.reader == who.reader_no
+    count = count_rows(connection, read_mark, of_reader)
+    kept = (
+        count_rows(connection, read_mark, of_reader, _IS_KEPT)
+        if count > MOST_KEPT
+        else 0
+    )
     if may_refuse and kept > MOST_KEPT:
         raise UsageError(
             f"{MOST_KEPT:,} stories are starred or labelled; remove some stars or labels first"
@@ -156,20 +163,24 @@ def keep_within(connection: Connection, who: Reader, *, may_refuse: bool) -> Non
 
 def store_marks(connection: Connection, who: Reader, items: Changed) -> None:
     """Write the marks of stories; `items` are by number, with the time up to which they are read or not."""
-    own = delete(read_mark).where(read_mark.c.reader == who.reader_no)
-    change_with(connection, own, read_mark.c.story, items)
+    of_reader = delete(read_mark).where(read_mark.c.reader == who.reader_no)
+    change_with(connection, of_reader, read_mark.c.story, items)
     rows = []
-    for number, (item, until) in items.items():
-        read_to: dt.datetime | None = until if item.is_read else UNREAD
-        if (until <= who.read_before) == item.is_read:
+    for number, (marked, until) in items.items():
+        read_to: dt.datetime | None = until if marked.is_read else UNREAD
+        if (until <= who.read_before) == marked.is_read:
             read_to = None
-        if read_to is not None or item.is_starred or item.labels:
-            mark = {"story": number, "read_to": read_to, "is_starred": item.is_starred}
+        if read_to is not None or marked.is_starred or marked.labels:
+            mark = {
+                "story": number,
+                "read_to": read_to,
+                "is_starred": marked.is_starred,
+            }
             rows.append(
                 {
                     "reader": who.reader_no,
                     **mark,
-                    "labels": written_labels(item.labels),
+                    "labels": written_labels(marked.labels),
                 }
             )
     for part in in_parts(rows):
@@ -181,8 +192,10 @@ def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> N
     past = select(story.c.story_no).where(
         story.c.story_no == read_mark.c.story, story.c.bumped_at <= end
     )
-    own = read_mark.c.reader == who.reader_no
-    connection.execute(update(read_mark).where(own, past.exists()).values(read_to=None))
+    of_reader = read_mark.c.reader == who.reader_no
+    connection.execute(
+        update(read_mark).where(of_reader, past.exists()).values(read_to=None)
+    )
     drop_empty_marks(connection, who)
     later = update(reader).where(
         reader.c.reader_no == who.reader_no, reader.c.read_before < end
@@ -192,5 +205,5 @@ def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> N
 
 def drop_empty_marks(connection: Connection, who: Reader) -> None:
     """Delete the marks that say nothing any more."""
-    own = delete(read_mark).where(read_mark.c.reader == who.reader_no)
-    connection.execute(own.where(read_mark.c.read_to.is_(None), not_(_IS_KEPT)))
+    of_reader = delete(read_mark).where(read_mark.c.reader == who.reader_no)
+    connection.execute(of_reader.where(read_mark.c.read_to.is_(None), not_(_IS_KEPT)))

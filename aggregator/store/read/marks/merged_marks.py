@@ -37,14 +37,17 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         *(row.others.split(",") for row in merges if row.others)
     )
     rows = rows_with(connection, select(*PLACE), story.c.id, ids)
-    items = {one.story: one for one in with_marks(connection, who, rows)}
-    own = select(read_mark.c.story, read_mark.c.read_to).where(
+    items = {marked.story: marked for marked in with_marks(connection, who, rows)}
+    of_reader = select(read_mark.c.story, read_mark.c.read_to).where(
         read_mark.c.reader == who.reader_no
     )
     read_to = {
         row.story: row.read_to
         for row in rows_with(
-            connection, own, read_mark.c.story, (one.number for one in items.values())
+            connection,
+            of_reader,
+            read_mark.c.story,
+            (marked.number for marked in items.values()),
         )
         if row.read_to is not None
     }
@@ -59,7 +62,9 @@ def follow_merges(connection: Connection, who: Reader) -> None:
             change.c.story == row.story, change.c.change_no < row.change_no
         )
         bumped_before = (
-            connection.scalar(before) if all(one.is_read for one in merged) else None
+            connection.scalar(before)
+            if all(marked.is_read for marked in merged)
+            else None
         )
         is_read = (
             bumped_before is not None
@@ -68,8 +73,8 @@ def follow_merges(connection: Connection, who: Reader) -> None:
         # The fractions of the two times are different serial numbers.
         is_last = target.updated.replace(microsecond=0) <= row.bumped_at
         end = target.updated if is_last else row.bumped_at.replace(microsecond=999_999)
-        is_starred = target.is_starred or any(one.is_starred for one in merged)
-        labels = target.labels.union(*(one.labels for one in merged))
+        is_starred = target.is_starred or any(marked.is_starred for marked in merged)
+        labels = target.labels.union(*(marked.labels for marked in merged))
         target = target._replace(is_read=is_read, is_starred=is_starred, labels=labels)
         items[row.story] = target._replace(is_read=is_read and is_last)
         read_to[target.number] = end if is_read else UNREAD

@@ -78,9 +78,9 @@ class ReadMarks:
     def sign_in(self, name: str) -> Reader:
         """Return the reader with this name, who is added if new. Raises UsageError."""
         name = reader_name(name)
-        found = self.reader(name)
-        if found is not None:
-            return found
+        known = self.reader(name)
+        if known is not None:
+            return known
         with self._database.write() as connection:
             if count_rows(connection, reader) >= MOST_READERS:
                 raise UsageError(f"there are {MOST_READERS} readers already")
@@ -101,16 +101,16 @@ class ReadMarks:
     def reader(self, name: str) -> Reader | None:
         """Return a reader, after following the merges since the last call; None if nobody has the name."""
         with self._database.read() as connection:
-            found = reader_named(connection, name) if name.isprintable() else None
-            is_behind = found is not None and bool(merges_since(connection, found, 1))
+            known = reader_named(connection, name) if name.isprintable() else None
+            is_behind = known is not None and bool(merges_since(connection, known, 1))
         if is_behind:
             with (
                 suppress(DatabaseBusyError, NotWritableError),
                 self._database.write() as connection,
             ):
-                if (found := reader_named(connection, name)) is not None:
-                    follow_merges(connection, found)
-        return found
+                if (known := reader_named(connection, name)) is not None:
+                    follow_merges(connection, known)
+        return known
 
     def owner(self) -> Reader:
         """Return the reader of the pages, without adding it or following merges: a GET changes nothing."""
@@ -127,7 +127,9 @@ class ReadMarks:
         """Return the stories with these ids as the reader has them."""
         with self._database.read() as connection:
             rows = rows_with(connection, select(*PLACE), story.c.id, ids)
-            return {item.story: item for item in with_marks(connection, who, rows)}
+            return {
+                marked.story: marked for marked in with_marks(connection, who, rows)
+            }
 
     def items(
         self, who: Reader, stream: StoryStream, limit: int
@@ -160,18 +162,18 @@ class ReadMarks:
         added = {label for label, is_added in labels.items() if is_added}
         with self._database.write() as connection:
             changed: Changed = {}
-            for one in with_marks(connection, who, live_places(connection, numbers)):
-                is_read = one.is_read if read is None else read
-                is_starred = one.is_starred if starred is None else starred
-                labelled = (one.labels - labels.keys()) | added
+            for before in with_marks(connection, who, live_places(connection, numbers)):
+                is_read = before.is_read if read is None else read
+                is_starred = before.is_starred if starred is None else starred
+                labelled = (before.labels - labels.keys()) | added
                 if added and len(labelled) > MOST_LABELS_OF_STORY:
                     raise UsageError(
                         f"a story has at most {MOST_LABELS_OF_STORY} labels"
                     )
-                item = one._replace(
+                after = before._replace(
                     is_read=is_read, is_starred=is_starred, labels=labelled
                 )
-                changed[one.number] = item, one.updated
+                changed[before.number] = after, before.updated
             store_marks(connection, who, changed)
             if added and len(labels_of(connection, who)) > MOST_LABELS:
                 raise UsageError(f"there are {MOST_LABELS} labels; remove some first")
@@ -184,11 +186,11 @@ class ReadMarks:
 
     def rename_label(self, who: Reader, label: str, name: str | None) -> None:
         """Give a label another name, which may be that of another label; None takes it off all stories."""
-        own = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
+        of_reader = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
         with self._database.write() as connection:
             changed = []
             for row in connection.execute(
-                select(read_mark.c.story, read_mark.c.labels).where(*own)
+                select(read_mark.c.story, read_mark.c.labels).where(*of_reader)
             ):
                 labels = read_labels(row.labels)
                 if label not in labels:
@@ -199,7 +201,7 @@ class ReadMarks:
                 changed.append({"of": row.story, "written": written_labels(labels)})
             if changed:
                 mark = update(read_mark).where(
-                    *own, read_mark.c.story == bindparam("of")
+                    *of_reader, read_mark.c.story == bindparam("of")
                 )
                 connection.execute(mark.values(labels=bindparam("written")), changed)
             drop_empty_marks(connection, who)
@@ -221,9 +223,11 @@ class ReadMarks:
             stream, is_read=False, until=end + dt.timedelta(microseconds=1)
         )
         for _ in range(_MARKED_PAGES):
-            found, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
+            page, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
             self.edit(
-                who, {one.number for one in found if one.updated <= end}, read=True
+                who,
+                {marked.number for marked in page if marked.updated <= end},
+                read=True,
             )
             if after is None:
                 return

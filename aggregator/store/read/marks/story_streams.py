@@ -51,7 +51,7 @@ def stream_page(
     oldest = stream.since or UNREAD
     if stream.is_read is False and not stream.is_kept:
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
-    found: list[ReaderItem] = []
+    listed: list[ReaderItem] = []
     for _ in () if stream.is_kept else range(_STEPS):
         wanted = replace(stream.wanted, after=after)
         rows, after = story_list.places(connection, wanted, _A_STEP)
@@ -61,24 +61,24 @@ def stream_page(
             {row.id for row in rows if row.bumped_at >= oldest},
         )
         marked = with_marks(connection, who, [row for row in rows if row.id in fits])
-        found += [one for one in marked if stream.is_read in (None, one.is_read)]
+        listed += [item_ for item_ in marked if stream.is_read in (None, item_.is_read)]
         is_over = after is None or cursors.read_cursor(after)[0] < oldest
-        if len(found) > limit or is_over:
+        if len(listed) > limit or is_over:
             break
         if len(rows) < _A_STEP:  # `places` is bounded, too
-            return found, after
+            return listed, after
     else:
         if not stream.is_kept:
-            return found, after
-    if len(found) <= limit:
-        found += [
-            one
-            for one in _by_marks(connection, who, stream)
-            if stream.is_read in (None, one.is_read)
-            and (begin is None or (one.updated, one.number) < begin)
+            return listed, after
+    if len(listed) <= limit:
+        listed += [
+            item_
+            for item_ in _by_marks(connection, who, stream)
+            if stream.is_read in (None, item_.is_read)
+            and (begin is None or (item_.updated, item_.number) < begin)
         ]
-    last = found[limit - 1] if len(found) > limit else None
-    return found[:limit], last and cursors.cursor_at(last.updated, last.number)
+    last = listed[limit - 1] if len(listed) > limit else None
+    return listed[:limit], last and cursors.cursor_at(last.updated, last.number)
 
 
 def _by_marks(
@@ -108,8 +108,12 @@ def _by_marks(
     newest = (
         dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_kept else who.read_before
     )
-    items = [one for one in items if (stream.since or UNREAD) <= one.updated <= newest]
-    ids = [one.story for one in items]
+    items = [
+        marked
+        for marked in items
+        if (stream.since or UNREAD) <= marked.updated <= newest
+    ]
+    ids = [marked.story for marked in items]
     # Starred stories stay where others are muted: the reader chose them.
     wanted = replace(stream.wanted, mutes=()) if stream.is_starred else stream.wanted
     fits = (
@@ -118,8 +122,8 @@ def _by_marks(
         else set()
     )
     fits = _of_origin(connection, stream.founded_by, fits)
-    items.sort(key=lambda one: (one.updated, one.number), reverse=True)
-    return [one for one in items if one.story in fits]
+    items.sort(key=lambda marked: (marked.updated, marked.number), reverse=True)
+    return [marked for marked in items if marked.story in fits]
 
 
 def source_rows(connection: Connection) -> dict[str, Row[Any]]:
@@ -145,4 +149,4 @@ def _of_origin(
     if source_id is None or not ids:
         return ids
     founded = founded_by_source(connection, ids)
-    return {one for one in ids if founded.get(one, "") == source_id}
+    return {story_id for story_id in ids if founded.get(story_id, "") == source_id}

@@ -8,7 +8,7 @@ key as new.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, insert, or_, select
@@ -16,17 +16,27 @@ from sqlalchemy import Connection, insert, or_, select
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.identity import identify, strikes, tombstones
-from aggregator.store.intake.identity.identified_entry import PollContext
+from aggregator.store.intake.identity.identified_entry import (
+    IdentifiedBatch,
+    IdentifiedEntry,
+    PollContext,
+)
 from aggregator.store.intake.identity.reread_limits import AcceptOutcome, RereadLimits
 from aggregator.store.intake.inbox import MUTED
 from aggregator.store.intake.inbox_order import put_in_order, take_numbers
-from aggregator.store.intake.known_entries import (
-    AcceptResult,
-    KnownEntries,
+from aggregator.store.intake.known_entries import AcceptResult, KnownEntries
+from aggregator.store.intake.observations import (
+    Observations,
     observations_of,
     outlets_elsewhere,
 )
-from aggregator.store.tables import entry, insert_or, intake_count, rows_with
+from aggregator.store.tables import (
+    entry,
+    execute_each,
+    insert_or,
+    intake_count,
+    rows_with,
+)
 
 
 class AcceptedBatch(FrozenStruct):
@@ -63,75 +73,31 @@ def accept(
         return AcceptedBatch()
     first_n = take_numbers(connection, "entry", len(entries)) + 1
     identified = identify.identify_entries(connection, entries, poll)
-    known = {} if always_new else dict(identified.known)
-    ids = set(known.values()) | {
-        one.match.article for one in identified.identified if one.match
-    }
-    seen_before = {} if always_new else observations_of(connection, ids)
+    state = _state_of(connection, identified, poll, seen[0], always_new=always_new)
     notes = [*identified.notes]
     if poll is not None and not poll.is_first:
-        here = {
-            article
-            for article, source_id in seen_before
-            if source_id == entries[0].source
-        }
+        source = entries[0].source
+        here = {id_ for id_, seen_at in state.seen_before if seen_at == source}
         notes += strikes.count_strikes(
             connection, identified, poll, seen[0], seen_here=here
         )
-    outlets = outlets_elsewhere(connection, identified, known, seen_before)
-    batch = KnownEntries(
-        poll, identified, known, seen_before, outlets, all_are_new=always_new
-    )
     rows: list[dict[str, Any]] = []
-    accepted = []
-    candidates = (
-        set()
-        if always_new
-        else ids | {one.identity.article for one in identified.identified}
-    )
-    erased = tombstones.find_tombstones(connection, candidates)
-    muted = _muted_at(connection, ids)
-    live = RereadLimits(connection, ids, seen[0], poll.live if poll else None)
-    for offset, one in enumerate(identified.identified):
-        by_page = bool(wants_page and wants_page[offset]) and one.has_own_page
-        result = _unless_muted_elsewhere(
-            batch.judge(one, by_page=by_page), one.entry.source, muted
-        )
-        if result.article in erased:  # its new keys are stored, as hashes
-            is_known = erased[result.article] == "retention"
-            result = AcceptResult(
-                outcome="known" if is_known else "forgotten", article=result.article
-            )
-            batch.note(one, result, seen[offset])
-            accepted.append(result)
-            continue
-        observations = seen_before.get((result.article, one.entry.source))
-        # Of an article that is not here
-        is_unseen = one.entry.is_observation and result.outcome != "known"
-        if is_unseen or live.is_read_enough(
-            result.article, result.outcome, by_page=by_page
-        ):
-            accepted.append(
-                AcceptResult(outcome="known", article=result.article, is_observed=False)
-            )
-            # No observation: it stays a change until the article may be read again
-            continue
-        batch.note(one, result, seen[offset])
-        if observations and observations.is_authoritative and by_page:
-            outcome = live.outcome(result.article, one.entry, result.outcome)
-            result = replace(result, outcome=outcome)
-        if result.outcome != "known":
+    accepted: list[AcceptResult] = []
+    for offset, received in enumerate(identified.identified):
+        by_page = bool(wants_page and wants_page[offset]) and received.has_own_page
+        result = _accept_one(state, received, seen[offset], by_page=by_page)
+        if result.outcome in STORED:
             result = replace(result, entry_no=first_n + offset)
             rows.append(
                 {
                     "entry_no": result.entry_no,
                     "inbox_no": None,
                     "state": "page" if by_page else "ready",
-                    "source": one.entry.source,
+                    "source": received.entry.source,
                     "article": result.article,
                     "is_revision": result.outcome == "revision",
-                    "url": one.entry.url,
-                    "payload": codecs.compress_struct(one.entry),
+                    "url": received.entry.url,
+                    "payload": codecs.compress_struct(received.entry),
                     "page_due_at": seen[offset] if by_page else None,
                     "page_attempts": int(is_late_page),
                     "bump_by_clock": bump_by_clock,
@@ -141,17 +107,82 @@ def accept(
         accepted.append(result)
     if not gathers:
         _number_at_once(connection, [row for row in rows if row["state"] == "ready"])
-    if rows:
-        connection.execute(insert(entry), rows)
+    execute_each(connection, insert(entry), rows)
     if not is_late_page:
-        batch.write(connection)
-    outcomes = zip(entries, accepted, strict=True)
-    count_received(
-        connection, ((item.source, result.outcome) for item, result in outcomes)
-    )
-    again = [one.article for one in accepted if one.outcome == "forgotten"]
+        state.batch.write(connection)
+    sources = [declared.source for declared in entries]
+    outcomes = [result.outcome for result in accepted]
+    count_received(connection, zip(sources, outcomes, strict=True))
+    again = [result.article for result in accepted if result.outcome == "forgotten"]
     tombstones.count_refused(connection, again, seen[-1])
     return AcceptedBatch(accepted=tuple(accepted), notes=tuple(notes))
+
+
+class _State(NamedTuple):
+    """What is stored of a batch of entries and of the articles that they may be."""
+
+    batch: KnownEntries
+    seen_before: dict[tuple[str, str], Observations]
+    erased: dict[str, tombstones.TombstoneKind]
+    muted: dict[str, list[str]]
+    limits: RereadLimits
+
+
+def _state_of(
+    connection: Connection,
+    identified: IdentifiedBatch,
+    poll: PollContext | None,
+    now: dt.datetime,
+    *,
+    always_new: bool,
+) -> _State:
+    known = {} if always_new else dict(identified.known)
+    ids = set(known.values())
+    for received in identified.identified:
+        if received.match is not None:
+            ids.add(received.match.article)
+    seen_before = {} if always_new else observations_of(connection, ids)
+    outlets = outlets_elsewhere(connection, identified, known, seen_before)
+    candidates: set[str] = set()
+    if not always_new:
+        candidates = {received.identity.article for received in identified.identified}
+        candidates |= ids
+    return _State(
+        KnownEntries(
+            poll, identified, known, seen_before, outlets, all_are_new=always_new
+        ),
+        seen_before,
+        tombstones.find_tombstones(connection, candidates),
+        _muted_at(connection, ids),
+        RereadLimits(connection, ids, now, poll.live if poll else None),
+    )
+
+
+def _accept_one(
+    state: _State, received: IdentifiedEntry, seen: dt.datetime, *, by_page: bool
+) -> AcceptResult:
+    """Return what an entry is, and note its keys and observation."""
+    result = state.batch.judge(received, by_page=by_page)
+    id_, source = result.article, received.entry.source
+    # An article that is muted at other sources only: this one may have no mute.
+    if result.outcome == "known" and source not in state.muted.get(id_, [source]):
+        result = replace(result, outcome="new")
+    if id_ in state.erased:  # its new keys are stored, as hashes
+        is_known = state.erased[id_] == "retention"
+        result = replace(result, outcome="known" if is_known else "forgotten")
+        state.batch.note(received, result, seen)
+        return result
+    # Of an article that is not here
+    is_unseen = received.entry.is_observation and result.outcome != "known"
+    if is_unseen or state.limits.is_read_enough(id_, result.outcome, by_page=by_page):
+        # No observation: it stays a change until the article may be read again
+        return replace(result, outcome="known", is_observed=False)
+    observations = state.seen_before.get((id_, source))
+    state.batch.note(received, result, seen)
+    if by_page and observations is not None and observations.is_authoritative:
+        outcome = state.limits.outcome(id_, received.entry, result.outcome)
+        return replace(result, outcome=outcome)
+    return result
 
 
 def _number_at_once(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -188,15 +219,6 @@ _MUTED_ONLY = select(entry.c.article, entry.c.source).where(
 )
 
 
-def _unless_muted_elsewhere(
-    result: AcceptResult, source: str, muted: dict[str, list[str]]
-) -> AcceptResult:
-    """Let an article that is known as muted at other sources only be new: this one may have no mute."""
-    if result.outcome == "known" and source not in muted.get(result.article, [source]):
-        return AcceptResult(outcome="new", article=result.article)
-    return result
-
-
 # Outcomes with a row in `entry`
 STORED: Final[tuple[AcceptOutcome, ...]] = ("new", "revision")
 
@@ -219,7 +241,7 @@ def count_received(
         set_={"count": intake_count.c.count + statement.excluded.count},
     )
     rows = [
-        {"source": at, "outcome": what, "count": many}
-        for (at, what), many in sorted(counts.items())
+        {"source": source, "outcome": outcome, "count": count}
+        for (source, outcome), count in sorted(counts.items())
     ]
     connection.execute(statement, rows)

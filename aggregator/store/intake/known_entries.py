@@ -1,9 +1,10 @@
 """Keys and observations of a batch of entries: what is stored of them, and what the batch adds."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, bindparam, insert, select, update
+from sqlalchemy import Connection, LargeBinary, bindparam, insert, update
 
 from aggregator.extract.entry_identity import EntryHashes
 from aggregator.model.core import FrozenStruct
@@ -16,13 +17,19 @@ from aggregator.store.intake.identity.identified_entry import (
     claimed_url,
 )
 from aggregator.store.intake.identity.reread_limits import AcceptOutcome
+from aggregator.store.intake.observations import (
+    Observations,
+    hash_columns,
+    is_authoritative,
+    text_hashes_of,
+)
 from aggregator.store.tables import (
     article,
     change_with,
+    execute_each,
     identity_key,
     insert_or,
     observation,
-    rows_with,
 )
 
 
@@ -35,21 +42,6 @@ class AcceptResult(FrozenStruct):
     entry_no: int | None = None
     # False: the same entry may have another outcome at a later poll
     is_observed: bool = True
-
-
-class Observations:
-    """The observations of an article at one source."""
-
-    def __init__(self) -> None:
-        self.hashes: dict[bytes, int] = {}  # content hash to revert count
-        self.is_authoritative = False
-        # One content hash; several in rows of old versions
-        self.current: set[bytes] = set()
-        # Title and text of the current one
-        self.text_hashes: tuple[bytes | None, bytes | None] | None = None
-        self.minute: dt.datetime | None = None
-        # Not from a poll, or from an old version
-        self.without_hashes: set[bytes] = set()
 
 
 class KnownEntries:
@@ -89,69 +81,66 @@ class KnownEntries:
         # Articles of other sources, now with their own site's words
         self._taken_over: set[str] = set()
 
-    def judge(self, one: IdentifiedEntry, *, by_page: bool) -> AcceptResult:
+    def judge(self, received: IdentifiedEntry, *, by_page: bool) -> AcceptResult:
         """Return what an entry is. `by_page`: its page is to be fetched. Raises WholeFeedNeededError."""
-        known = self._known
-        article = next((known[key] for key in one.identity.keys if key in known), None)
-        if article is None and (elsewhere := claimed_url(one)) in known:
-            return AcceptResult(
-                outcome="known", article=known[elsewhere]
-            )  # a link to another source's article
-        is_matched = article is None and one.match is not None
-        if article is None and one.match is not None:
-            article = one.match.article
-        if article is None and (elsewhere_known := self._seen_there(one)) is not None:
-            if self._poll is not None and elsewhere_known in self._poll.left_out:
-                raise WholeFeedNeededError
-            outlet = one.entry.resolved_outlet
-            has_other_outlet = (
-                outlet is not None
-                and self._outlets.get(elsewhere_known, outlet.key) != outlet.key
-            )
-            has_other_text = by_page or one.content_keys()[-1] not in known
-            is_revision = (
-                has_other_text or has_other_outlet
-            ) and is_authoritative_entry(one)
-            return AcceptResult(
-                outcome="revision" if is_revision else "known", article=elsewhere_known
-            )
-        if article is None:
-            return AcceptResult(outcome="new", article=one.identity.article)
-        observations = self._seen_before.get((article, one.entry.source))
-        is_revision = (
-            observations is not None
-            and observations.is_authoritative
-            and self._has_new_text(one, observations, is_matched=is_matched)
-        )
-        return AcceptResult(
-            outcome="revision" if is_revision else "known", article=article
+        for key in received.identity.keys:
+            if key in self._known:
+                return self._judge_known(received, self._known[key], is_matched=False)
+        linked = self._known.get(claimed_url(received))
+        if linked is not None:
+            return AcceptResult(outcome="known", article=linked)
+        if received.match is not None:
+            return self._judge_known(received, received.match.article, is_matched=True)
+        elsewhere = self._seen_elsewhere(received)
+        if elsewhere is None:
+            return AcceptResult(outcome="new", article=received.identity.article)
+        if self._poll is not None and elsewhere in self._poll.left_out:
+            raise WholeFeedNeededError
+        has_news = by_page or self._has_other_words(received, elsewhere)
+        return _known_or_revised(elsewhere, has_news and is_authoritative(received))
+
+    def _judge_known(
+        self, received: IdentifiedEntry, article: str, *, is_matched: bool
+    ) -> AcceptResult:
+        observations = self._seen_before.get((article, received.entry.source))
+        if observations is None or not observations.is_authoritative:
+            return _known_or_revised(article, False)
+        return _known_or_revised(
+            article, self._has_new_text(received, observations, is_matched=is_matched)
         )
 
-    def _seen_there(self, one: IdentifiedEntry) -> str | None:
+    def _seen_elsewhere(self, received: IdentifiedEntry) -> str | None:
         """Return the article that another source delivered under the same URL, with the same title and minute
         or the same title and text. Within one source its GUIDs tell entries apart.
         """
-        for key in one.content_keys():
+        for key in received.content_keys():
             article = self._known.get(key)
-            if (
-                article is not None
-                and (article, one.entry.source) not in self._seen_before
-            ):
+            pair = (article or "", received.entry.source)
+            if article is not None and pair not in self._seen_before:
                 return article
         return None
 
-    def _has_new_text(
-        self, one: IdentifiedEntry, observations: Observations, *, is_matched: bool
-    ) -> bool:
-        """Whether an authoritative source shows another text than the current one.
+    def _has_other_words(self, received: IdentifiedEntry, article: str) -> bool:
+        """Return whether an entry has another text or outlet than an article of another source."""
+        if received.content_keys()[-1] not in self._known:
+            return True
+        outlet = received.entry.resolved_outlet
+        if outlet is None:
+            return False
+        return self._outlets.get(article, outlet.key) != outlet.key
 
-        It may be a former one. Only a poll shows a revert, and only if the current content is not in it, too.
-        The number of reverts is limited, because two servers of one outlet may disagree permanently.
+    def _has_new_text(
+        self, received: IdentifiedEntry, observations: Observations, *, is_matched: bool
+    ) -> bool:
+        """Whether an authoritative source shows another text than the current received.
+
+        It may be a former received. Only a poll shows a revert, and only if the current content is not in it, too.
+        The number of reverts is limited, because two servers of received outlet may disagree permanently.
         """
-        content_hash = one.identity.content_hash
+        content_hash = received.identity.content_hash
         if content_hash in observations.current:
             return False
-        text_hashes, minute = _text_hashes(one.entry_hashes())
+        text_hashes, minute = text_hashes_of(received.entry_hashes())
         is_same = text_hashes is not None and text_hashes == observations.text_hashes
         if is_same and (is_matched or minute == observations.minute):
             return False  # at most another address
@@ -162,73 +151,78 @@ class KnownEntries:
         return observations.hashes[content_hash] < self._poll.tuning.repeats
 
     def note(
-        self, one: IdentifiedEntry, result: AcceptResult, seen: dt.datetime
+        self, received: IdentifiedEntry, result: AcceptResult, seen: dt.datetime
     ) -> None:
         """Add the keys and the observation of an entry with this result."""
-        known, key_pair = self._known, (result.article, one.entry.source)
-        is_first_here = result.outcome != "new" and key_pair not in self._seen_before
+        pair = (result.article, received.entry.source)
+        is_its_site = is_authoritative(received)
+        is_known_elsewhere = result.outcome != "new" and pair not in self._seen_before
+        has_new_url = received.raw[1] not in self._known
         if (
-            is_first_here
-            and one.match is None
-            and is_authoritative_entry(one)
-            and one.raw[1] not in known
+            is_known_elsewhere
+            and has_new_url
+            and received.match is None
+            and is_its_site
         ):
             # The site itself delivers what others linked to
             self._take_over(result.article)
-        observations = self._seen_before.setdefault(key_pair, Observations())
-        was_authoritative = observations.is_authoritative
-        observations.is_authoritative = (
-            was_authoritative or result.outcome == "new" or is_authoritative_entry(one)
-        )
-        new_keys = [key for key in one.identity.keys if key not in known]
-        for key in new_keys:
-            known[key] = self._keys[key] = result.article
+        observations = self._seen_before.setdefault(pair, Observations())
+        may_move = observations.is_authoritative or self._met.moved
+        if is_its_site or result.outcome == "new":
+            observations.is_authoritative = True
+        self._add_keys(received.identity.keys, result.article)
         # A known article that has a new address on its own site, to which links should lead.
-        has_moved = (
-            self._poll is not None
-            and one.entry.authority == "own"
-            and one.raw[1] in new_keys
-        )
-        if (
-            result.outcome == "known"
-            and has_moved
-            and (was_authoritative or self._met.moved)
-        ):
-            self._addresses[result.article] = one.entry.url or ""
-        content_hash = one.identity.content_hash
+        is_moved = has_new_url and received.raw[1] in received.identity.keys
+        is_own = self._poll is not None and received.entry.authority == "own"
+        if is_moved and is_own and may_move and result.outcome == "known":
+            self._addresses[result.article] = received.entry.url or ""
+        self._observe(received, result, observations, seen)
+
+    def _add_keys(self, keys: Iterable[bytes], article: str) -> None:
+        for key in keys:
+            if key not in self._known:
+                self._known[key] = self._keys[key] = article
+
+    def _observe(
+        self,
+        received: IdentifiedEntry,
+        result: AcceptResult,
+        observations: Observations,
+        seen: dt.datetime,
+    ) -> None:
+        """Add the content of an entry to what its source showed of the article."""
+        content_hash = received.identity.content_hash
+        row_key = (result.article, received.entry.source, content_hash)
         if content_hash not in observations.hashes:
-            has_url_key = (
-                one.entry.authority != "foreign" and one.raw[1] in one.identity.keys
-            )
-            if (
-                not self._all_are_new
-                and not has_url_key
-                and claimed_url(one) not in known
-            ):
-                for key in one.content_keys():
-                    if key not in known:
-                        known[key] = self._keys[key] = result.article
-            self._make_current(one, key_pair, observations)
+            if self._may_share_content_keys(received):
+                self._add_keys(received.content_keys(), result.article)
+            self._make_current(received, row_key, observations)
             observations.hashes[content_hash] = 0
-            self._observations[*key_pair, content_hash] = {
+            self._observations[row_key] = {
                 "article": result.article,
-                "source": one.entry.source,
+                "source": received.entry.source,
                 "content_hash": content_hash,
                 "is_authoritative": observations.is_authoritative,
                 "first_seen_at": seen,
                 "is_current": True,
-                **_columns(one.entry_hashes()),
+                **hash_columns(received.entry_hashes()),
             }
         elif result.outcome == "revision":
             observations.hashes[content_hash] += 1
-            self._make_current(one, key_pair, observations)
-            self._reverted.append((*key_pair, content_hash))
-        if (
-            content_hash in observations.without_hashes
-            and (entry_hashes := one.entry_hashes()) is not None
-        ):
-            observations.without_hashes.discard(content_hash)
-            self._hashed[*key_pair, content_hash] = entry_hashes
+            self._make_current(received, row_key, observations)
+            self._reverted.append(row_key)
+        if content_hash in observations.without_hashes:
+            hashes = received.entry_hashes()
+            if hashes is not None:
+                observations.without_hashes.discard(content_hash)
+                self._hashed[row_key] = hashes
+
+    def _may_share_content_keys(self, received: IdentifiedEntry) -> bool:
+        """Return whether other sources may deliver the article under the content keys of an entry."""
+        if self._all_are_new or claimed_url(received) in self._known:
+            return False
+        is_foreign = received.entry.authority == "foreign"
+        return is_foreign or received.raw[1] not in received.identity.keys
 
     def _take_over(self, article: str) -> None:
         """Let no source that had the article before change its text."""
@@ -242,63 +236,62 @@ class KnownEntries:
 
     def _make_current(
         self,
-        one: IdentifiedEntry,
-        key_pair: tuple[str, str],
+        received: IdentifiedEntry,
+        row_key: tuple[str, str, bytes],
         observations: Observations,
     ) -> None:
+        article, source, content_hash = row_key
         for former in observations.current:
-            if (row := self._observations.get((*key_pair, former))) is not None:
+            row = self._observations.get((article, source, former))
+            if row is not None:
                 row["is_current"] = False
             else:
-                self._replaced.add(key_pair)
-        observations.current = {one.identity.content_hash}
-        observations.text_hashes, observations.minute = _text_hashes(one.entry_hashes())
+                self._replaced.add((article, source))
+        observations.current = {content_hash}
+        observations.text_hashes, observations.minute = text_hashes_of(
+            received.entry_hashes()
+        )
 
     def write(self, connection: Connection) -> None:
         """Write the collected rows, in the transaction of the entries."""
         keys = insert_or(connection, identity_key)
-        if self._met.void:
-            void = [{"key": key, "article": NOBODY} for key in sorted(self._met.void)]
-            taken_back = keys.on_conflict_do_update(
-                index_elements=["key"], set_={"article": NOBODY}
-            )
-            connection.execute(taken_back, void)
-        if self._keys:
-            # Another process may store the same key concurrently while placing: the first one wins.
-            new = [
-                {"key": key, "article": article} for key, article in self._keys.items()
-            ]
-            connection.execute(keys.on_conflict_do_nothing(index_elements=["key"]), new)
+        taken_back = keys.on_conflict_do_update(
+            index_elements=["key"], set_={"article": NOBODY}
+        )
+        # Another process may store the same key concurrently while placing: the first one wins.
+        new = keys.on_conflict_do_nothing(index_elements=["key"])
+        void = dict.fromkeys(sorted(self._met.void), NOBODY)
+        for statement, articles in ((taken_back, void), (new, self._keys)):
+            rows = [{"key": key, "article": id_} for key, id_ in articles.items()]
+            execute_each(connection, statement, rows)
         given_up = update(observation).values(is_authoritative=False)
         change_with(connection, given_up, observation.c.article, self._taken_over)
-        if self._replaced and self._poll:
+        if self._poll:
             replaced = [
-                {"of_article": article, "of_source": at}
-                for article, at in sorted(self._replaced)
+                {"of_article": article_id, "of_source": source}
+                for article_id, source in sorted(self._replaced)
             ]
-            connection.execute(_REPLACED, replaced)
-        if self._observations:
-            connection.execute(insert(observation), list(self._observations.values()))
-        for (of_article, at, content_hash), entry_hashes in sorted(
-            self._hashed.items()
-        ):
-            same = (observation.c.article == of_article, observation.c.source == at)
-            row = update(observation).where(
-                *same, observation.c.content_hash == content_hash
-            )
-            connection.execute(row.values(**_columns(entry_hashes)))
-        if self._reverted:
-            reverted = [
-                {"of_article": article_id, "of_source": at, "of_hash": content_hash}
-                for article_id, at, content_hash in self._reverted
-            ]
-            connection.execute(_REVERTED, reverted)
-        if self._addresses:
-            moved = [
-                {"of_article": article_id, "address": url}
-                for article_id, url in sorted(self._addresses.items())
-            ]
-            connection.execute(_ADDRESS, moved)
+            execute_each(connection, _REPLACED, replaced)
+        execute_each(connection, insert(observation), list(self._observations.values()))
+        for row_key, hashes in sorted(self._hashed.items()):
+            values = _row_key(*row_key) | hash_columns(hashes)
+            connection.execute(_OF_ROW, values)
+        reverted = [_row_key(*row_key) for row_key in self._reverted]
+        execute_each(connection, _REVERTED, reverted)
+        moved = [
+            {"of_article": article_id, "address": url}
+            for article_id, url in sorted(self._addresses.items())
+        ]
+        execute_each(connection, _ADDRESS, moved)
+
+
+def _known_or_revised(article: str, is_revision: bool) -> AcceptResult:
+    outcome: AcceptOutcome = "revision" if is_revision else "known"
+    return AcceptResult(outcome=outcome, article=article)
+
+
+def _row_key(article: str, source: str, content_hash: bytes) -> dict[str, Any]:
+    return {"of_article": article, "of_source": source, "of_hash": content_hash}
 
 
 _OF_PAIR = (observation.c.article == bindparam("of_article")) & (
@@ -311,113 +304,14 @@ _REPLACED = (
     .values(is_current=False)
 )
 
-_REVERTED = (
-    update(observation)
-    .where(
-        _OF_PAIR, observation.c.content_hash == bindparam("of_hash", type_=LargeBinary)
-    )
-    .values(is_current=True, revert_count=observation.c.revert_count + 1)
+_OF_ROW = update(observation).where(
+    _OF_PAIR, observation.c.content_hash == bindparam("of_hash", type_=LargeBinary)
 )
+
+_REVERTED = _OF_ROW.values(is_current=True, revert_count=observation.c.revert_count + 1)
 
 _ADDRESS = (
     update(article)
     .where(article.c.id == bindparam("of_article"))
     .values(url=bindparam("address"))
-)
-
-# Columns of an observation, and the fields of EntryHashes in them.
-_HASHES = {
-    "title_hash": "title",
-    "title_key": "title_key",
-    "text_key": "text_key",
-    "declared_at": "minute",
-}
-
-
-def _columns(entry_hashes: EntryHashes | None) -> dict[str, Any]:
-    return {
-        column: entry_hashes and getattr(entry_hashes, name)
-        for column, name in _HASHES.items()
-    }
-
-
-def _text_hashes(
-    entry_hashes: EntryHashes | None,
-) -> tuple[tuple[bytes | None, bytes | None] | None, dt.datetime | None]:
-    """Return hashes of title and text (None: the text is too short), and the declared minute."""
-    if entry_hashes is None or entry_hashes.text_key is None:
-        return None, None
-    return (entry_hashes.title, entry_hashes.text_key), entry_hashes.minute
-
-
-def is_authoritative_entry(one: IdentifiedEntry) -> bool:
-    """Whether an entry may change the text of a known article: by its own address, or its page.
-
-    The outlet that an entry without an address declares is not verified.
-    """
-    by_address = one.entry.authority == "own" and one.raw[1] in one.identity.keys
-    return by_address or one.entry.authority == "page" or one.match is not None
-
-
-def outlets_elsewhere(
-    connection: Connection,
-    met: IdentifiedBatch,
-    known: dict[bytes, str],
-    seen_before: dict[tuple[str, str], Observations],
-) -> dict[str, str]:
-    """Return the outlets of articles of other feeds that may be those of these entries' own sites, by id."""
-    elsewhere: set[str] = set()
-    for received in met.identified:
-        if (
-            known
-            and received.entry.resolved_outlet is not None
-            and is_authoritative_entry(received)
-        ):
-            ids = (known[key] for key in received.content_keys() if key in known)
-            elsewhere.update(
-                id_ for id_ in ids if (id_, received.entry.source) not in seen_before
-            )
-    of_feeds = select(article.c.id, article.c.outlet).where(
-        article.c.is_polled, article.c.outlet.is_not(None)
-    )
-    return {
-        row.id: row.outlet
-        for row in rows_with(connection, of_feeds, article.c.id, elsewhere)
-    }
-
-
-def observations_of(
-    connection: Connection, articles: set[str]
-) -> dict[tuple[str, str], Observations]:
-    """Return the observations by article and source."""
-    by_pair: dict[tuple[str, str], Observations] = {}
-    for row in rows_with(connection, _OBSERVATIONS, observation.c.article, articles):
-        observations = by_pair.setdefault((row.article, row.source), Observations())
-        content_hash = bytes(row.content_hash)
-        observations.hashes[content_hash] = row.revert_count
-        observations.is_authoritative = (
-            observations.is_authoritative or row.is_authoritative
-        )
-        if row.title_hash is None:
-            observations.without_hashes.add(content_hash)
-        if row.is_current:
-            observations.current.add(content_hash)
-            observations.minute = row.declared_at
-            observations.text_hashes = row.text_key and (
-                bytes(row.title_hash),
-                bytes(row.text_key),
-            )
-    return by_pair
-
-
-_OBSERVATIONS = select(
-    observation.c.article,
-    observation.c.source,
-    observation.c.content_hash,
-    observation.c.is_authoritative,
-    observation.c.is_current,
-    observation.c.revert_count,
-    observation.c.title_hash,
-    observation.c.text_key,
-    observation.c.declared_at,
 )

@@ -54,6 +54,7 @@ from aggregator.store.tables.statements import (
     change_with,
     count_rows,
     delete_some,
+    execute_each,
     fields_of,
     has_row,
     in_parts,
@@ -73,6 +74,7 @@ from aggregator.store.tables.stories import (
 )
 
 __all__ = [
+    "execute_each",
     "INDEXED_ADDRESS",
     "OTHER_KINDS",
     "TEXT_OR_EMPTY",

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Delete,
+    Executable,
     FromClause,
     Row,
     Select,
@@ -98,6 +99,14 @@ def upsert(connection: Connection, table: Table, values: Mapping[str, Any]) -> N
     connection.execute(
         statement.on_conflict_do_update(index_elements=keys, set_=values)
     )
+
+
+def execute_each(
+    connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Execute a statement with each of these rows of parameters, if there are any."""
+    if rows:
+        connection.execute(statement, rows)
 
 
 def has_row(

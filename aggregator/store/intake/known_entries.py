@@ -103,11 +103,12 @@ class KnownEntries:
         self, received: IdentifiedEntry, article: str, *, is_matched: bool
     ) -> AcceptResult:
         observations = self._seen_before.get((article, received.entry.source))
-        if observations is None or not observations.is_authoritative:
-            return _known_or_revised(article, False)
-        return _known_or_revised(
-            article, self._has_new_text(received, observations, is_matched=is_matched)
+        is_revision = (
+            observations is not None
+            and observations.is_authoritative
+            and self._has_new_text(received, observations, is_matched=is_matched)
         )
+        return _known_or_revised(article, is_revision)
 
     def _seen_elsewhere(self, received: IdentifiedEntry) -> str | None:
         """Return the article that another source delivered under the same URL, with the same title and minute

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, or_, select
 
 from aggregator.model.core import ArticleView, Evidence, FrozenStruct
 from aggregator.model.read_model import ArticleDetail
-from aggregator.store.stories import article_views
+from aggregator.store.stories import article_views, articles, corrections
 from aggregator.store.stories.constraints import Constraint
 from aggregator.store.tables import (
     article,
@@ -19,7 +19,7 @@ from aggregator.store.tables import (
 )
 from aggregator.stories.counts import with_originals
 
-WHOLE_ARTICLE = (
+_WHOLE_ARTICLE = (
     article_views.view_columns("text", "html", "evidence")
     .add_columns(story.c.title.label("story_title"))
     .join(story, story.c.id == article.c.story)
@@ -28,7 +28,7 @@ WHOLE_ARTICLE = (
 
 def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     """Return an article with its text and evidence; None if it does not exist."""
-    row = connection.execute(WHOLE_ARTICLE.where(article.c.id == id_)).first()
+    row = connection.execute(_WHOLE_ARTICLE.where(article.c.id == id_)).first()
     if row is None:
         return None
     # The original of a copy depends on its whole group (stories.counts).
@@ -75,7 +75,7 @@ class ExplainedArticle(FrozenStruct):
 _LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
 
 
-def log_of(
+def _log_of(
     connection: Connection, article_id: str, story_id: str
 ) -> tuple[LogLine, ...]:
     """Return the log of an article, and of merges, corrections and regroupings of its story."""
@@ -94,3 +94,21 @@ def log_of(
         .limit(_LOG_LINES)
     )
     return tuple(LogLine(**row._mapping) for row in rows)
+
+
+def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
+    """Return an article with the evidence of its placement; `id` may be its id or its address."""
+    chosen = _WHOLE_ARTICLE.where(article.c.id.in_(articles.ids_of(connection, id)))
+    row = connection.execute(chosen.order_by(article.c.inbox_no.desc())).first()
+    if row is None:
+        return None
+    view = article_views.view(row)
+    assert view.evidence is not None, "it was selected"
+    return ExplainedArticle(
+        article=view,
+        story=row.story,
+        story_title=row.story_title,
+        evidence=view.evidence,
+        log=_log_of(connection, row.id, row.story),
+        constraints=tuple(corrections.all_constraints(connection)),
+    )

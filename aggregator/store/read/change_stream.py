@@ -5,7 +5,9 @@ or a split. Copies cause no change.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import takewhile
+from operator import attrgetter
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -37,11 +39,8 @@ def following(
         .limit(limit)
     )
     rows = connection.execute(statement).all()
-    ready = next(
-        (i for i, row in enumerate(rows) if (row.article_n or 0) > indexed_to),
-        len(rows),
-    )
-    return _changes(connection, rows[:ready])
+    ready = takewhile(lambda row: (row.article_n or 0) <= indexed_to, rows)
+    return _changes(connection, list(ready))
 
 
 def changed_stories(
@@ -62,28 +61,35 @@ def changed_stories(
     created: set[str] = set()
     for line in connection.execute(lines):
         numbers[line.story] = line.log_no
-        created |= {line.story} if line.kind == "created" else set()
+        if line.kind == "created":
+            created.add(line.story)
     named = select(story.c.id, story.c.redirect_to, story.c.bumped_at)
-    found = [
-        ChangedStory(
-            n=numbers[row.id],
-            story=row.id,
-            kind="removed"
-            if row.redirect_to == ""
-            else "merged"
-            if row.redirect_to
-            else "created"
-            if row.id in created
-            else "changed",
-            into=row.redirect_to or None,
-            updated=row.bumped_at if row.redirect_to is None else None,
+    changed = []
+    for row in rows_with(connection, named, story.c.id, numbers):
+        kind = _kind_of(row.redirect_to, is_created=row.id in created)
+        changed.append(
+            ChangedStory(
+                n=numbers[row.id],
+                story=row.id,
+                kind=kind,
+                into=row.redirect_to or None,
+                updated=row.bumped_at if row.redirect_to is None else None,
+            )
         )
-        for row in rows_with(connection, named, story.c.id, numbers)
-    ]
-    found.sort(key=lambda one: one.n)
+    changed.sort(key=attrgetter("n"))
     return ChangedStories(
-        changes=tuple(found), next=max(numbers.values(), default=since)
+        changes=tuple(changed), next=max(numbers.values(), default=since)
     )
+
+
+def _kind_of(
+    redirect_to: str | None, *, is_created: bool
+) -> Literal["created", "changed", "merged", "removed"]:
+    if redirect_to == "":
+        return "removed"
+    if redirect_to is not None:
+        return "merged"
+    return "created" if is_created else "changed"
 
 
 def last_number(connection: Connection) -> int:

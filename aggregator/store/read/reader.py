@@ -7,10 +7,10 @@ from functools import lru_cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, func, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView, Clock, StoryText, StoryView, utc_now
+from aggregator.model.core import Clock, StoryText, utc_now
 from aggregator.model.read_model import (
     Digest,
     DigestStory,
@@ -23,11 +23,10 @@ from aggregator.model.read_model import (
     SourceView,
     StoryFilter,
     StoryPage,
-    StoryRedirect,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import (
+    article_detail,
     browser_mutes,
     change_stream,
     digests,
@@ -37,20 +36,17 @@ from aggregator.store.read import (
     source_entries,
     story_filter,
     story_list,
+    story_views,
 )
 from aggregator.store.read.article_detail import (
-    WHOLE_ARTICLE,
-    ExplainedArticle,
-    log_of,
     one_article,
 )
 from aggregator.store.read.digests import DigestSpan
-from aggregator.store.read.rendered_texts import KEPT, read_text, texts_of
+from aggregator.store.read.rendered_texts import read_text, texts_of
 from aggregator.store.search.progress import progress
 from aggregator.store.stories import (
     article_views,
     articles,
-    corrections,
     stories,
     story_links,
     stream_history,
@@ -58,14 +54,11 @@ from aggregator.store.stories import (
 from aggregator.store.stories.samples import shown_samples
 from aggregator.store.stories.summaries import summary_of, version_of
 from aggregator.store.tables import (
-    article,
-    has_row,
     rows_with,
     story,
     story_log,
     story_summary,
 )
-from aggregator.stories.counts import with_originals
 
 _LAST_CHANGE = select(story_log.c.at).order_by(story_log.c.log_no.desc()).limit(1)
 
@@ -79,30 +72,6 @@ def of_before(connection: Connection, ids: Collection[str], newest: int) -> set[
     """Return those of the stories `ids` with a number up to `newest`."""
     before = select(story.c.id).where(story.c.story_no <= newest)
     return {row.id for row in rows_with(connection, before, story.c.id, ids)}
-
-
-_MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
-
-
-def _page(connection: Connection, wanted: StoryFilter) -> StoryPage:
-    rows, following = story_list.page(connection, wanted, min(wanted.limit, _MOST_ROWS))
-    members = article_views.rows_of_stories(connection, [row.id for row in rows])
-    views = (_listed_view(row, tuple(members[row.id])) for row in rows)
-    return StoryPage(
-        stories=story_links.with_subjects(connection, views), next=following
-    )
-
-
-@lru_cache(maxsize=KEPT)
-def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
-    return _story_view(row, list(map(article_views.view, members)))
-
-
-def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
-    shown = {
-        column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS
-    }
-    return StoryView(**shown, articles=tuple(with_originals(members)))
 
 
 _Asked = ParamSpec("_Asked")
@@ -154,7 +123,9 @@ class StoryReader:
         with self.database.read() as connection:
             left = wanted.limit
             while left > 0:
-                page = _page(connection, replace(wanted, limit=min(left, at_once)))
+                page = story_views.page_of_stories(
+                    connection, replace(wanted, limit=min(left, at_once))
+                )
                 yield page
                 if page.next is None:
                     return
@@ -165,41 +136,9 @@ class StoryReader:
         """Return how many stories fit, whatever `limit` and `after`; it reads the place of each."""
         with self.database.read() as connection:
             return len(
-                story_list.places(connection, replace(wanted, after=None), _MOST_ROWS)[
-                    0
-                ]
-            )
-
-    def story(self, id: str) -> StoryView | StoryRedirect | None:
-        """Return a story and its articles with text, HTML and evidence, or None."""
-        with self.database.read() as connection:
-            chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
-            row = connection.execute(chosen.where(story.c.id == id)).first()
-            if row is None or row.redirect_to == "":  # all its articles were erased
-                return None
-            if row.redirect_to is not None:
-                return StoryRedirect(to=row.redirect_to)
-            members = article_views.views_of_stories(
-                connection, [id], "text", "html", "evidence"
-            )[id]
-            stripped = select(article.c.inbox_no).where(
-                article.c.story == id, article.c.text.is_(None)
-            )
-            texts_gone = has_row(connection, stripped)
-            (whole,) = story_links.with_subjects(
-                connection, [_story_view(row, members)]
-            )
-            (whole,) = story_links.with_links(connection, [whole])
-        return replace(whole, texts_gone=texts_gone)
-
-    def gone(self, id: str) -> bool:
-        """Whether a story or an article with this id was deleted by `forget` or by retention."""
-        with self.database.read() as connection:
-            ended = select(story.c.story_no).where(
-                story.c.id == id, story.c.redirect_to == ""
-            )
-            return has_row(connection, ended) or bool(
-                tombstones.find_tombstones(connection, {id})
+                story_list.places(
+                    connection, replace(wanted, after=None), story_views.MOST_ROWS
+                )[0]
             )
 
     def text(self, id: str) -> StoryText | None:
@@ -276,19 +215,6 @@ class StoryReader:
             stories=self.stories_by_id(tuple(ranked.id for ranked in chosen)),
             next=following,
         )
-
-    def stories_by_id(self, ids: tuple[str, ...], /) -> tuple[StoryView, ...]:
-        """Return the stories with these ids, in this order, as `stories` does; unknown ids are left out."""
-        with self.database.read() as connection:
-            live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
-            rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
-            members = article_views.rows_of_stories(connection, rows)
-            views = (
-                _listed_view(rows[story_id], tuple(members[story_id]))
-                for story_id in ids
-                if story_id in rows
-            )
-            return story_links.with_subjects(connection, views)
 
     def digests(
         self, wanted: Callable[[dt.datetime], StoryFilter], most: int
@@ -399,31 +325,13 @@ class StoryReader:
             map(str, (*numbers, "" if summary is None else bytes(summary).hex()))
         )
 
-    def explained_article(self, id: str) -> ExplainedArticle | None:
-        """Return an article with the evidence of its placement; `id` may be its id or its address."""
-        with self.database.read() as connection:
-            chosen = WHOLE_ARTICLE.where(
-                article.c.id.in_(articles.ids_of(connection, id))
-            )
-            row = connection.execute(chosen.order_by(article.c.inbox_no.desc())).first()
-            if row is None:
-                return None
-            log = log_of(connection, row.id, row.story)
-            constraints = corrections.all_constraints(connection)
-        view = article_views.view(row)
-        assert view.evidence is not None, "it was selected"
-        return ExplainedArticle(
-            article=view,
-            story=row.story,
-            story_title=row.story_title,
-            evidence=view.evidence,
-            log=log,
-            constraints=tuple(constraints),
-        )
-
     # Methods of one query each; the functions describe them.
     title_of = _reading(stories.title_of)  # before `stories` is the method
-    stories = _reading(_page)
+    stories = _reading(story_views.page_of_stories)
+    story = _reading(story_views.one_story)
+    stories_by_id = _reading(story_views.stories_by_id)
+    gone = _reading(story_views.is_gone)
+    explained_article = _reading(article_detail.explained_article)
     article = _reading(one_article)
     rendered = _reading(texts_of)
     articles_of = _reading(article_views.views_of_stories)

@@ -113,15 +113,14 @@ def listed(
         article.c.source
     )
     if chosen is not None:
-        counted = counted.where(
-            article.c.source.in_([one.entry_source for one in chosen])
-        )
+        names = [source.entry_source for source in chosen]
+        counted = counted.where(article.c.source.in_(names))
     articles = {row.source: row.articles for row in connection.execute(counted)}
     unstable = distrusted(connection)
     rows = []
     for source in sources:
         health = health_of(source, now)
-        problems = [one for one in (health.words, unstable.get(source.id)) if one]
+        problems = filter(None, (health.words, unstable.get(source.id)))
         rows.append(
             SourceView(
                 **{name: getattr(source, name) for name in _SAME},

@@ -90,9 +90,11 @@ class _Language(NamedTuple):
 def expression_of(
     connection: Connection, query: Query, tokens: Sequence[Words]
 ) -> MatchExpression:
+    """Return a search in the language of the database; `tokens`: an article has one of each tuple."""
     language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
-    asked = [
-        _joined(language.either, map(language.token.format, one)) for one in tokens
+    asked = [_tokens(language, language.either, several) for several in tokens]
+    barred = [
+        _tokens(language, language.both, several) for several in query.without_tokens
     ]
     strict, loose = (
         language.both.join(
@@ -100,26 +102,20 @@ def expression_of(
         )
         for is_loose in (False, True)
     )
-    barred = [
-        _joined(language.both, map(language.token.format, one))
-        for one in query.without_tokens
-    ]
     without = [*(_term(language, term, False) for term in query.without), *barred]
-    terms = (*query.terms, *query.without)
-    return MatchExpression(
-        strict=language.but_not.format(strict, language.either.join(without))
-        if without
-        else strict,
-        loose=language.but_not.format(loose, language.either.join(barred))
-        if barred
-        else loose,
-        is_phrasal=any(
-            len(one.in_index) > 1
-            for term in terms
-            for way in term.any_of
-            for one in way
-        ),
+    if without:
+        strict = language.but_not.format(strict, language.either.join(without))
+    if barred:
+        loose = language.but_not.format(loose, language.either.join(barred))
+    excluded = Query(terms=query.without)
+    is_phrasal = any(
+        len(phrase.in_index) > 1 for phrase in query.phrases + excluded.phrases
     )
+    return MatchExpression(strict=strict, loose=loose, is_phrasal=is_phrasal)
+
+
+def _tokens(language: _Language, joint: str, tokens: Words) -> str:
+    return _joined(joint, map(language.token.format, tokens))
 
 
 def _term(language: _Language, term: Term, is_loose: bool) -> str:

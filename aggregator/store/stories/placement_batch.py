@@ -196,7 +196,7 @@ class Ledger:
         article: str,
         verdict: str,
         reason: str | None,
-        page_verdict: str | None = None,
+        page_verdict: str | None,
         declared: Entry,
     ) -> None:
         """Finish entry `n`. Its page and text are dropped, its other declarations stay.

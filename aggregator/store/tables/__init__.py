@@ -74,7 +74,6 @@ from aggregator.store.tables.stories import (
 )
 
 __all__ = [
-    "execute_each",
     "INDEXED_ADDRESS",
     "OTHER_KINDS",
     "TEXT_OR_EMPTY",
@@ -92,6 +91,7 @@ __all__ = [
     "counter_value",
     "delete_some",
     "entry",
+    "execute_each",
     "fields_of",
     "folder",
     "has_row",

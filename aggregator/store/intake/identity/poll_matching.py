@@ -62,48 +62,48 @@ def match_poll(
     stability: IdentifierStability,
     void: frozenset[bytes],
 ) -> IdentifiedBatch:
+    """Return the batch of a poll, its unknown entries matched with articles. Raises WholeFeedNeededError."""
     source = identified[0].entry.source
     unknown_entries = _unknown_entries(identified, known)
-    observations = (
-        _matching_observations(connection, unknown_entries.values())
-        if unknown_entries
-        else []
-    )
+    observations: list[Observation] = []
+    if unknown_entries:
+        observations = _matching_observations(connection, unknown_entries.values())
     related_sources, moved = _related_sources(
         connection, unknown_entries, observations, source, poll
     )
-    taken = {article for one in identified for article in known_by_keys(one, known)}
+    articles = set[str]().union(*(known_by_keys(entry, known) for entry in identified))
     # Two items have a key in common, which may identify neither
-    if not taken.isdisjoint(poll.left_out):
+    if not articles.isdisjoint(poll.left_out):
         raise WholeFeedNeededError
-    taken |= poll.left_out
-    found = match_entries(
+    matches = match_entries(
         unknown_entries,
         observations,
         source=source,
         related_sources=related_sources,
-        taken=taken,
+        taken=articles | poll.left_out,
         tuning=poll.tuning,
     )
-    met = [one._replace(match=found.get(place)) for place, one in enumerate(identified)]
     notes = []
-    if found:
+    if matches:
         known_ones = counted(
-            len(found), "entry is a known article", "entries are known articles"
+            len(matches), "entry is a known article", "entries are known articles"
         )
         notes.append(f"{known_ones} under new GUIDs or addresses")
     if void:
         notes.append("different entries share a GUID or an address: it is ignored")
+    words_known: set[bytes] = set()
+    for shown in observations:
+        if shown.source == source and shown.text_key:
+            words_known.add(shown.text_key)
     return IdentifiedBatch(
-        identified=tuple(met),
+        identified=tuple(
+            entry._replace(match=matches.get(place))
+            for place, entry in enumerate(identified)
+        ),
         known=known,
         stability=stability,
         void=void,
-        words_known=frozenset(
-            one.text_key
-            for one in observations
-            if one.source == source and one.text_key
-        ),
+        words_known=frozenset(words_known),
         moved=moved,
         notes=tuple(notes),
     )
@@ -134,23 +134,20 @@ def _related_sources(
     poll: PollContext,
 ) -> tuple[set[str], bool]:
     """Return the sources whose texts count as this one's, and whether it continues one of them."""
-    others = {one.source for one in observations} - {polled}
+    others = {shown.source for shown in observations} - {polled}
     if not others:
         return set(), False
     chosen = select(source.c.id, source.c.outlet, source.c.paused, source.c.health)
-    existing = list(rows_with(connection, chosen, source.c.id, others))
-    related_sources = {
-        row.id for row in existing if poll.outlet and row.outlet == poll.outlet
-    }
+    related_sources: set[str] = set()
+    silent = set(others)
+    for row in rows_with(connection, chosen, source.c.id, others):
+        if poll.outlet and row.outlet == poll.outlet:
+            related_sources.add(row.id)
+        if not row.paused and row.health not in ("failing", "gone", "merged"):
+            silent.remove(row.id)
     if not poll.is_first:
         return related_sources, False
-    answering = (row for row in existing if not row.paused)
-    silent = others - {
-        row.id for row in answering if row.health not in ("failing", "gone", "merged")
-    }
     moved = find_moved_source(unknown_entries, observations, silent, poll.tuning)
-    return (
-        (related_sources | {moved}, True)
-        if moved is not None
-        else (related_sources, False)
-    )
+    if moved is None:
+        return related_sources, False
+    return related_sources | {moved}, True

@@ -1,6 +1,7 @@
 """Marks of merged stories: read only if all parts were, starred and labelled as any of them."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, literal_column, select, update
@@ -32,57 +33,65 @@ def merges_since(connection: Connection, who: Reader, limit: int) -> Sequence[Ro
 
 
 def follow_merges(connection: Connection, who: Reader) -> None:
+    """Write the marks of the stories into which others were merged since the reader's last visit."""
     merges = merges_since(connection, who, _MOST_MERGES)[::-1]
-    ids = {row.story for row in merges}.union(
-        *(row.others.split(",") for row in merges if row.others)
-    )
+    if not merges:
+        return
+    ids: set[str] = set()
+    for merge in merges:
+        ids |= {merge.story, *_merged_by(merge)}
     rows = rows_with(connection, select(*PLACE), story.c.id, ids)
     items = {marked.story: marked for marked in with_marks(connection, who, rows)}
-    of_reader = select(read_mark.c.story, read_mark.c.read_to).where(
-        read_mark.c.reader == who.reader_no
-    )
-    read_to = {
-        row.story: row.read_to
-        for row in rows_with(
-            connection,
-            of_reader,
-            read_mark.c.story,
-            (marked.number for marked in items.values()),
-        )
-        if row.read_to is not None
-    }
+    read_to = _read_to(connection, who, [marked.number for marked in items.values()])
     changed: Changed = {}
-    for row in merges:
-        target = items.get(row.story)
-        merged = [items[id_] for id_ in (row.others or "").split(",") if id_ in items]
+    for merge in merges:
+        target = items.get(merge.story)
+        merged = [items[id_] for id_ in _merged_by(merge) if id_ in items]
         if target is None or not merged:
             continue
-        was_read_to = read_to.get(target.number, who.read_before)
-        before = select(func.max(change.c.bumped_at)).where(
-            change.c.story == row.story, change.c.change_no < row.change_no
-        )
-        bumped_before = (
-            connection.scalar(before)
-            if all(marked.is_read for marked in merged)
-            else None
-        )
-        is_read = (
-            bumped_before is not None
-            and bumped_before.replace(microsecond=0) <= was_read_to
-        )
+        is_read = False
+        if all(marked.is_read for marked in merged):
+            bumped = _bump_before(connection, merge)
+            was_read_to = read_to.get(target.number, who.read_before)
+            is_read = bumped is not None and bumped <= was_read_to
         # The fractions of the two times are different serial numbers.
-        is_last = target.updated.replace(microsecond=0) <= row.bumped_at
-        end = target.updated if is_last else row.bumped_at.replace(microsecond=999_999)
-        is_starred = target.is_starred or any(marked.is_starred for marked in merged)
-        labels = target.labels.union(*(marked.labels for marked in merged))
-        target = target._replace(is_read=is_read, is_starred=is_starred, labels=labels)
-        items[row.story] = target._replace(is_read=is_read and is_last)
-        read_to[target.number] = end if is_read else UNREAD
-        changed[target.number] = (target, end)
-    store_marks(connection, who, changed)
-    own_row = update(reader).where(reader.c.reader_no == who.reader_no)
-    connection.execute(
-        own_row.values(
-            last_change_no=merges[-1].change_no if merges else who.last_change_no
+        is_last = target.updated.replace(microsecond=0) <= merge.bumped_at
+        end = (
+            target.updated if is_last else merge.bumped_at.replace(microsecond=999_999)
         )
+        both = target._replace(
+            is_read=is_read,
+            is_starred=any(marked.is_starred for marked in (target, *merged)),
+            labels=target.labels.union(*(marked.labels for marked in merged)),
+        )
+        items[merge.story] = both._replace(is_read=is_read and is_last)
+        read_to[target.number] = end if is_read else UNREAD
+        changed[target.number] = (both, end)
+    store_marks(connection, who, changed)
+    last = merges[-1].change_no
+    row_of_reader = update(reader).where(reader.c.reader_no == who.reader_no)
+    connection.execute(row_of_reader.values(last_change_no=last))
+
+
+def _merged_by(merge: Row[Any]) -> list[str]:
+    return merge.others.split(",") if merge.others else []
+
+
+def _read_to(
+    connection: Connection, who: Reader, numbers: Iterable[int]
+) -> dict[int, dt.datetime]:
+    """Return up to when stories are read, for those whose marks say it."""
+    marks = select(read_mark.c.story, read_mark.c.read_to).where(
+        read_mark.c.reader == who.reader_no, read_mark.c.read_to.is_not(None)
     )
+    rows = rows_with(connection, marks, read_mark.c.story, numbers)
+    return {row.story: row.read_to for row in rows}
+
+
+def _bump_before(connection: Connection, merge: Row[Any]) -> dt.datetime | None:
+    """Return the last bump of a story before a merge, to the second."""
+    before = select(func.max(change.c.bumped_at)).where(
+        change.c.story == merge.story, change.c.change_no < merge.change_no
+    )
+    bumped: dt.datetime | None = connection.scalar(before)
+    return None if bumped is None else bumped.replace(microsecond=0)

@@ -237,42 +237,36 @@ class ReadMarks:
         self, ids: Collection[str]
     ) -> tuple[dict[str, str], dict[str, set[str]]]:
         """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
-        founded: dict[str, str] = dict.fromkeys(ids, "")
-        of_all: dict[str, set[str]] = {one: set() for one in ids}
+        folders: dict[str, set[str]] = {story_id: set() for story_id in ids}
         with self._database.read() as connection:
-            founded |= founded_by_source(connection, ids)
-            folders = {
-                one: row.folder
-                for one, row in source_rows(connection).items()
-                if row.folder
-            }
-            named = select(article.c.story, article.c.source).distinct()
-            for row in (
-                rows_with(connection, named, article.c.story, ids) if folders else ()
-            ):
-                if row.source in folders:
-                    of_all[row.story].add(folders[row.source])
-        return founded, of_all
+            founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
+            sources = source_rows(connection)
+            if any(row.folder for row in sources.values()):
+                named = select(article.c.story, article.c.source).distinct()
+                for row in rows_with(connection, named, article.c.story, ids):
+                    if row.source in sources and sources[row.source].folder:
+                        folders[row.story].add(sources[row.source].folder)
+        return founded, folders
 
     def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
         """Return the sources with these ids, or all, by folder and name; without their health."""
+        named = select(source.c.id)
+        if ids is not None:
+            named = named.where(source.c.id.in_(ids))
         with self._database.read() as connection:
-            named = select(source.c.id)
-            chosen = chosen_sources(
-                connection, named if ids is None else named.where(source.c.id.in_(ids))
-            )
-        same = ("id", "site_url", "folder")
-        found = [
+            chosen = chosen_sources(connection, named)
+        views = [
             SourceView(
-                name=one.shown_name,
-                url=one.polled_url,
-                **{key: getattr(one, key) for key in same},
+                id=known.id,
+                name=known.shown_name,
+                url=known.polled_url,
+                site_url=known.site_url,
+                folder=known.folder,
             )
-            for one in chosen
+            for known in chosen
         ]
-        return sorted(
-            found, key=lambda one: (one.folder or "", one.name.casefold(), one.id)
-        )
+        views.sort(key=lambda view: (view.folder or "", view.name.casefold(), view.id))
+        return views
 
     def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
         """Return those of the live stories that match a filter."""

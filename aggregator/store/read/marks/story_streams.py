@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
@@ -44,41 +45,58 @@ class StoryStream(FrozenStruct):
 def stream_page(
     connection: Connection, who: Reader, stream: StoryStream, limit: int
 ) -> tuple[list[ReaderItem], str | None]:
-    after = stream.after or (
-        cursors.cursor_at(stream.until, 0) if stream.until else None
-    )
-    begin = cursors.read_cursor(after) if after is not None else None
+    """Return stories of a stream, the newest bump first, and the cursor of the next page; None at the end."""
+    after = stream.after or None
+    if after is None and stream.until is not None:
+        after = cursors.cursor_at(stream.until, 0)
+    begin = None if after is None else cursors.read_cursor(after)
     oldest = stream.since or UNREAD
     if stream.is_read is False and not stream.is_kept:
         oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
     listed: list[ReaderItem] = []
-    for _ in () if stream.is_kept else range(_STEPS):
-        wanted = replace(stream.wanted, after=after)
-        rows, after = story_list.places(connection, wanted, _A_STEP)
-        fits = _of_origin(
-            connection,
-            stream.founded_by,
-            {row.id for row in rows if row.bumped_at >= oldest},
+    if not stream.is_kept:
+        listed, after, is_over = _newest(
+            connection, who, stream, after, oldest=oldest, limit=limit
         )
-        marked = with_marks(connection, who, [row for row in rows if row.id in fits])
-        listed += [item_ for item_ in marked if stream.is_read in (None, item_.is_read)]
-        is_over = after is None or cursors.read_cursor(after)[0] < oldest
-        if len(listed) > limit or is_over:
-            break
-        if len(rows) < _A_STEP:  # `places` is bounded, too
-            return listed, after
-    else:
-        if not stream.is_kept:
+        if not is_over:
             return listed, after
     if len(listed) <= limit:
-        listed += [
-            item_
-            for item_ in _by_marks(connection, who, stream)
-            if stream.is_read in (None, item_.is_read)
-            and (begin is None or (item_.updated, item_.number) < begin)
-        ]
-    last = listed[limit - 1] if len(listed) > limit else None
-    return listed[:limit], last and cursors.cursor_at(last.updated, last.number)
+        for marked in _by_marks(connection, who, stream):
+            is_after = begin is None or (marked.updated, marked.number) < begin
+            if is_after and stream.is_read in (None, marked.is_read):
+                listed.append(marked)
+    if len(listed) <= limit:
+        return listed, None
+    last = listed[limit - 1]
+    return listed[:limit], cursors.cursor_at(last.updated, last.number)
+
+
+def _newest(
+    connection: Connection,
+    who: Reader,
+    stream: StoryStream,
+    after: str | None,
+    *,
+    oldest: dt.datetime,
+    limit: int,
+) -> tuple[list[ReaderItem], str | None, bool]:
+    """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
+    listed: list[ReaderItem] = []
+    for _ in range(_STEPS):
+        wanted = replace(stream.wanted, after=after)
+        rows, after = story_list.places(connection, wanted, _A_STEP)
+        ids = {row.id for row in rows if row.bumped_at >= oldest}
+        fits = _of_origin(connection, stream.founded_by, ids)
+        marked = with_marks(connection, who, [row for row in rows if row.id in fits])
+        if stream.is_read is not None:
+            marked = [place for place in marked if place.is_read == stream.is_read]
+        listed += marked
+        is_over = after is None or cursors.read_cursor(after)[0] < oldest
+        if is_over or len(listed) > limit:
+            return listed, after, True
+        if len(rows) < _A_STEP:  # `places` is bounded, too
+            break
+    return listed, after, False
 
 
 def _by_marks(
@@ -94,36 +112,30 @@ def _by_marks(
         chosen = read_mark.c.read_to == UNREAD
     else:
         return []
-    numbers = select(read_mark.c.story).where(
-        read_mark.c.reader == who.reader_no, chosen
-    )
-    items = with_marks(
-        connection, who, live_places(connection, connection.scalars(numbers).all())
-    )
-    # A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
-    if stream.label is not None:
-        items = [item for item in items if stream.label in item.labels]
-    if stream.is_starred:
-        items = [item for item in items if item.is_starred]
-    newest = (
-        dt.datetime.max.replace(tzinfo=dt.UTC) if stream.is_kept else who.read_before
-    )
-    items = [
-        marked
-        for marked in items
-        if (stream.since or UNREAD) <= marked.updated <= newest
-    ]
-    ids = [marked.story for marked in items]
+    of_reader = read_mark.c.reader == who.reader_no
+    numbers = connection.scalars(
+        select(read_mark.c.story).where(of_reader, chosen)
+    ).all()
+    stories = {}
+    for marked in with_marks(connection, who, live_places(connection, numbers)):
+        # A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
+        has_label = stream.label is None or stream.label in marked.labels
+        has_star = marked.is_starred or not stream.is_starred
+        is_late = stream.since is not None and marked.updated < stream.since
+        is_unread_anyway = not stream.is_kept and marked.updated > who.read_before
+        if has_label and has_star and not is_late and not is_unread_anyway:
+            stories[marked.story] = marked
+    if not stories:
+        return []
     # Starred stories stay where others are muted: the reader chose them.
     wanted = replace(stream.wanted, mutes=()) if stream.is_starred else stream.wanted
-    fits = (
-        story_filter.StoryMatcher(connection, wanted).matching(connection, ids)
-        if items
-        else set()
-    )
+    matcher = story_filter.StoryMatcher(connection, wanted)
+    fits = matcher.matching(connection, stories)
     fits = _of_origin(connection, stream.founded_by, fits)
-    items.sort(key=lambda marked: (marked.updated, marked.number), reverse=True)
-    return [marked for marked in items if marked.story in fits]
+    newest_last = sorted(
+        (stories[id_] for id_ in fits), key=attrgetter("updated", "number")
+    )
+    return newest_last[::-1]
 
 
 def source_rows(connection: Connection) -> dict[str, Row[Any]]:

@@ -12,7 +12,6 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_with
 
-_ANY_NUMBER: Final = (1 << 63) - 1  # above all inbox numbers
 _TEXTS_AT_ONCE: Final = 500  # that are in memory: 5 MB
 _COMPARED_COLUMNS = (
     "id", "title", "outlet", "signature", "language", "copy_of", "url", "source", "published",
@@ -26,7 +25,7 @@ _COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
 def copy_candidates(
     connection: Connection,
     numbers: Collection[int],
-    waiting: Iterable[StoredArticle] = (),
+    waiting: Iterable[StoredArticle],
 ) -> dict[int, ComparedText]:
     """Return these articles by number, without their texts; `waiting` are placed and have no row yet."""
     candidates = {
@@ -56,7 +55,7 @@ def at_address(
     *,
     before: int,
     most: int,
-    waiting: Iterable[StoredArticle] = (),
+    waiting: Iterable[StoredArticle],
 ) -> dict[int, ComparedText]:
     """Return the newest `most` articles below number `before` with an address, in either form, as above.
 
@@ -177,8 +176,8 @@ def has_copies(
     id: str,
     count: int,
     *,
-    before: int = _ANY_NUMBER,
-    waiting: Iterable[StoredArticle] = (),
+    before: int,
+    waiting: Iterable[StoredArticle],
 ) -> bool:
     """Return whether article `id` has at least `count` copies with lower numbers than `before`.
 

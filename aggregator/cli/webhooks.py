@@ -214,7 +214,7 @@ def _resume(context: Context, name: str, kind: str) -> None:
             is_known = recipients.resume(connection, stored, utc_now())
             waiting = {
                 stats.row.name: stats.waiting
-                for stats in outbox.webhook_stats(connection)
+                for stats in recipients.webhook_stats(connection)
             }
     number = waiting.get(stored, 0)
     if not is_known:

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.publish_settings import SavedQuery
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.marks import mark_rows, read_marks

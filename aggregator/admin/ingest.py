@@ -57,9 +57,10 @@ from aggregator.sources.parse.streams import Progress, is_address, is_remote, sh
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, pending_pages
 from aggregator.store.intake import rejected as refused
+from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.intake.sources import known_as, known_folder, source_at, source_id
+from aggregator.store.intake.sources import source_at, source_id
 from aggregator.store.read import reader
 from aggregator.store.stories.articles import record_ids
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several

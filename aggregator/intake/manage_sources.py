@@ -76,14 +76,8 @@ from aggregator.store.intake.source_access import (
     save_access,
     typed_access,
 )
-from aggregator.store.intake.sources import (
-    Source,
-    all_sources,
-    choose,
-    set_default_interval,
-    source_id,
-    sync_config,
-)
+from aggregator.store.intake.source_sync import set_default_interval, sync_config
+from aggregator.store.intake.sources import Source, all_sources, choose, source_id
 
 _ENTRIES_CHECKED = 5
 # Between two looks at a folder without an interval of its own (chosen)

@@ -46,8 +46,9 @@ from aggregator.sources.parse.streams import Progress
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected
+from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.intake.known_entries import AcceptResult
-from aggregator.store.intake.sources import Source, known_as, known_folder, save
+from aggregator.store.intake.sources import Source, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
 CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory

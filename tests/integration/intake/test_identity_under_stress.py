@@ -25,7 +25,8 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
 from aggregator.store.intake.identity import identified_entry, identifier_stability
-from aggregator.store.intake.sources import add, all_sources, remove, sync_config
+from aggregator.store.intake.source_sync import sync_config
+from aggregator.store.intake.sources import add, all_sources, remove
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, identity_key, story_log
 from aggregator.store.tables import observation as sightings

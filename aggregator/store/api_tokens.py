@@ -5,11 +5,11 @@ import hashlib
 import secrets
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store.tables import api_token
+from aggregator.store.tables import api_token, update_rows
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -104,9 +104,7 @@ def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToke
         raise UsageError(
             f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
         )
-    connection.execute(
-        update(api_token).where(api_token.c.id == revoked.id).values(revoked_at=now)
-    )
+    update_rows(connection, api_token, api_token.c.id == revoked.id, revoked_at=now)
     return revoked
 
 
@@ -117,9 +115,7 @@ def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
 
 def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     """Store the time of the last use."""
-    connection.execute(
-        update(api_token).where(api_token.c.id == used.id).values(last_used_at=now)
-    )
+    update_rows(connection, api_token, api_token.c.id == used.id, last_used_at=now)
 
 
 def _in_force(connection: Connection) -> list[ApiToken]:

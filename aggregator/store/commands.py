@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import command, fields_of
+from aggregator.store.tables import command, fields_of, update_rows
 
 CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
@@ -58,6 +58,4 @@ def answer(
 ) -> None:
     """Store state and result of command `n`."""
     values = {"state": state, "result": text, "done_at": at}
-    connection.execute(
-        update(command).where(command.c.command_no == n).values(**values)
-    )
+    update_rows(connection, command, command.c.command_no == n, **values)

@@ -14,7 +14,7 @@ from aggregator.config.webhooks import DIGEST
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.deliveries.recipients import waiting_for, webhook_named
-from aggregator.store.tables import outbox, rows_with, story, webhook
+from aggregator.store.tables import delete_rows, outbox, rows_with, story, webhook
 
 
 class NewDelivery(FrozenStruct):
@@ -106,12 +106,10 @@ def prune(connection: Connection, before: dt.datetime) -> int:
             )
         )
     )
-    connection.execute(
-        delete(webhook).where(
-            ~webhook.c.is_configured,
-            ~select(outbox.c.webhook)
-            .where(outbox.c.webhook == webhook.c.name)
-            .exists(),
-        )
+    delete_rows(
+        connection,
+        webhook,
+        ~webhook.c.is_configured,
+        ~select(outbox.c.webhook).where(outbox.c.webhook == webhook.c.name).exists(),
     )
     return done.rowcount

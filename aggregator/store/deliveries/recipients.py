@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Update, func, insert, select, update
 
 from aggregator.config.webhooks import recipient_words
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import change, fields_of, outbox, webhook
+from aggregator.store.tables import change, fields_of, outbox, update_rows, webhook
 
 
 class WebhookState(FrozenStruct, omit_defaults=False):
@@ -80,25 +80,21 @@ def sync_webhooks(
             connection.execute(webhook_named(name).values(url_hash=url_hash))
             resume(connection, name, now)
     if removed := sorted(set(known) - set(url_hashes)):
-        connection.execute(
-            update(webhook)
-            .where(webhook.c.name.in_(removed))
-            .values(is_configured=False)
+        update_rows(
+            connection, webhook, webhook.c.name.in_(removed), is_configured=False
         )
 
 
 def skip_backlog(connection: Connection) -> None:
     """Let every webhook begin after the newest change."""
     newest = select(func.coalesce(func.max(change.c.change_no), 0)).scalar_subquery()
-    connection.execute(update(webhook).values(last_change_no=newest))
+    update_rows(connection, webhook, last_change_no=newest)
 
 
 def skip(connection: Connection, after: int, to: int) -> None:
     """Let the webhooks that have examined change `after` begin after change `to`."""
-    connection.execute(
-        update(webhook)
-        .where(webhook.c.last_change_no >= after)
-        .values(last_change_no=to)
+    update_rows(
+        connection, webhook, webhook.c.last_change_no >= after, last_change_no=to
     )
 
 

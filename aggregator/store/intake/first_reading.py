@@ -8,13 +8,14 @@ begins with an archive or a push, has none.
 import datetime as dt
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from aggregator.store.intake.sources import IS_ASKED
 from aggregator.store.tables import (
     change,
     counter,
     counter_value,
+    delete_rows,
     entry,
     set_counter,
     source,
@@ -68,4 +69,4 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
 
 def end(connection: Connection) -> None:
     """Store that the first reading is over, permanently."""
-    connection.execute(delete(counter).where(counter.c.name == _LASTS))
+    delete_rows(connection, counter, counter.c.name == _LASTS)

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from aggregator.extract.language.unicode import clean
 from aggregator.model.core import Entry
-from aggregator.store.tables import folder
+from aggregator.store.tables import folder, update_rows
 
 _UNNAMED = "files"  # the root of a disk has no name of its own
 
@@ -38,9 +38,7 @@ def known_folder(
     ]
     for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
         if not is_there(row.path):
-            connection.execute(
-                update(folder).where(folder.c.name == row.name).values(path=at)
-            )
+            update_rows(connection, folder, folder.c.name == row.name, path=at)
             return str(row.name)
     name = (
         base

@@ -15,6 +15,7 @@ from aggregator.store.intake.identity.identifier_stability import stability_of
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (
     change_with,
+    delete_rows,
     known_items,
     observation,
     rows_with,
@@ -86,7 +87,7 @@ def save_known_items(
             {"source": source_id, "packed": msgspec.msgpack.encode(items)},
         )
     else:
-        connection.execute(delete(known_items).where(known_items.c.source == source_id))
+        delete_rows(connection, known_items, known_items.c.source == source_id)
 
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:

@@ -8,13 +8,13 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
 
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
 from aggregator.store.intake.acceptance import count_received
 from aggregator.store.intake.inbox_order import take_numbers
-from aggregator.store.tables import entry, has_row, rows_with, source
+from aggregator.store.tables import entry, has_row, rows_with, source, update_rows
 
 
 class PendingPage(FrozenStruct):
@@ -97,14 +97,14 @@ def give_up(
 
 
 def _settled(connection: Connection, n: int, **values: Any) -> None:
-    connection.execute(
-        update(entry)
-        .where(entry.c.entry_no == n, entry.c.state == "page")
-        .values(
-            state="ready",
-            page_due_at=None,
-            **values,
-        )
+    update_rows(
+        connection,
+        entry,
+        entry.c.entry_no == n,
+        entry.c.state == "page",
+        state="ready",
+        page_due_at=None,
+        **values,
     )
 
 
@@ -113,13 +113,13 @@ def later(
 ) -> None:
     """Postpone the page of entry `n` to `due`, after so many attempts."""
     known = entry.c.page_attempts
-    connection.execute(
-        update(entry)
-        .where(entry.c.entry_no == n, entry.c.state == "page")
-        .values(
-            page_due_at=due,
-            page_attempts=case((known < attempts, attempts), else_=known),
-        )
+    update_rows(
+        connection,
+        entry,
+        entry.c.entry_no == n,
+        entry.c.state == "page",
+        page_due_at=due,
+        page_attempts=case((known < attempts, attempts), else_=known),
     )
 
 
@@ -148,7 +148,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
         select(entry).where(*waiting).order_by(entry.c.entry_no).with_for_update()
     )
     rows = connection.execute(statement).all()
-    connection.execute(update(entry).where(*waiting).values(page_attempts=1))
+    update_rows(connection, entry, *waiting, page_attempts=1)
     rows = [row for row in rows if _has_words(row.payload)]
     if not rows:
         return 0
@@ -192,8 +192,10 @@ def _has_words(payload: bytes) -> bool:
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
     """Make waiting pages due by `latest`, after the clock was set back."""
-    connection.execute(
-        update(entry)
-        .where(entry.c.state == "page", entry.c.page_due_at > latest)
-        .values(page_due_at=latest)
+    update_rows(
+        connection,
+        entry,
+        entry.c.state == "page",
+        entry.c.page_due_at > latest,
+        page_due_at=latest,
     )

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     and_,
     case,
-    delete,
     or_,
     select,
     update,
@@ -29,9 +28,11 @@ from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import (
     article,
     change_with,
+    delete_rows,
     entry,
     rejected_input,
     rows_with,
+    update_rows,
     upsert,
 )
 
@@ -60,9 +61,7 @@ def quarantine(
     With the verdict MUTED it is muted; whether its page was to be fetched is kept.
     """
     values = _refused(at, reason, verdict)
-    connection.execute(
-        update(entry).where(entry.c.entry_no == n, _WAITS).values(**values)
-    )
+    update_rows(connection, entry, entry.c.entry_no == n, _WAITS, **values)
 
 
 def mute_of_removed_source(
@@ -70,9 +69,7 @@ def mute_of_removed_source(
 ) -> None:
     """Mute what waits of a source that is removed; `unmute` queues it again if the source is added again."""
     values = _refused(at, _SOURCE_REMOVED, MUTED)
-    connection.execute(
-        update(entry).where(entry.c.source == source, _WAITS).values(**values)
-    )
+    update_rows(connection, entry, entry.c.source == source, _WAITS, **values)
 
 
 _WAITS: Final = entry.c.state.in_(("ready", "page"))
@@ -196,12 +193,12 @@ def clear_files(connection: Connection, files: Collection[str]) -> None:
         is_in_file = or_(
             name_column == name, name_column.startswith(f"{name}, ", autoescape=True)
         )
-        connection.execute(delete(rejected_input).where(is_in_file))
+        delete_rows(connection, rejected_input, is_in_file)
 
 
 def clear_source(connection: Connection, source: str) -> None:
     """Delete all rejected inputs of a source."""
-    connection.execute(delete(rejected_input).where(rejected_input.c.source == source))
+    delete_rows(connection, rejected_input, rejected_input.c.source == source)
 
 
 def in_words(connection: Connection, source: str) -> str | None:

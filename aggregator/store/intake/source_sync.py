@@ -18,7 +18,7 @@ from aggregator.store.intake.sources import (
     restart_merged_sources,
     source_id,
 )
-from aggregator.store.tables import source
+from aggregator.store.tables import source, update_rows
 
 _OURS = ("refused", "address")  # causes that a changed configuration may have removed
 
@@ -62,12 +62,10 @@ def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
             values["next_due_at"] = min(old.next_due_at, item.next_due_at)
         if (old.health_cause or "").startswith(_OURS):
             values["next_due_at"] = item.next_due_at
-        connection.execute(update(source).where(source.c.id == old.id).values(**values))
+        update_rows(connection, source, source.c.id == old.id, **values)
     for id_, row in before.items():
         if row.origin == "config" and id_ not in named:
-            connection.execute(
-                update(source).where(source.c.id == id_).values(paused=True)
-            )
+            update_rows(connection, source, source.c.id == id_, paused=True)
     restart_merged_sources(connection)
     _give_way(connection)
 
@@ -89,7 +87,7 @@ def set_default_interval(
             "interval_seconds": seconds,
             "next_due_at": min(next_due_at, due(id_)),
         }
-        connection.execute(update(source).where(source.c.id == id_).values(**values))
+        update_rows(connection, source, source.c.id == id_, **values)
 
 
 def _beside(old: Row[Any] | None, item: Source) -> Source:

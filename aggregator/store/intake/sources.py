@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    delete,
     func,
     insert,
     or_,
@@ -25,7 +24,13 @@ from aggregator.extract.entry_identity import short_id
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.store.intake.source_access import forget_access
-from aggregator.store.tables import known_items, rows_with, source
+from aggregator.store.tables import (
+    delete_rows,
+    known_items,
+    rows_with,
+    source,
+    update_rows,
+)
 
 NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
@@ -159,7 +164,7 @@ def restart_merged_sources(connection: Connection) -> None:
         other.c.paused.is_(False), other.c.health.not_in(NOT_ASKED)
     )
     lost = source.c.health == "merged", source.c.merged_into.not_in(asked)
-    connection.execute(update(source).where(*lost).values(**AFRESH))
+    update_rows(connection, source, *lost, **AFRESH)
 
 
 def host_of(address: str) -> str | None:
@@ -181,30 +186,28 @@ def add(connection: Connection, *items: Source) -> None:
 
 def remove(connection: Connection, id: str) -> None:
     """Delete a source. Its entries and articles stay."""
-    connection.execute(delete(source).where(source.c.id == id))
-    connection.execute(delete(known_items).where(known_items.c.source == id))
+    delete_rows(connection, source, source.c.id == id)
+    delete_rows(connection, known_items, known_items.c.source == id)
     forget_access(connection, id)
     restart_merged_sources(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
-    connection.execute(
-        update(source)
-        .where(source.c.id == id)
-        .values(**AFRESH, paused=False, next_due_at=now)
+    update_rows(
+        connection, source, source.c.id == id, **AFRESH, paused=False, next_due_at=now
     )
 
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    connection.execute(update(source).where(source.c.id == id).values(paused=True))
+    update_rows(connection, source, source.c.id == id, paused=True)
     restart_merged_sources(connection)
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:
     """Change configured fields of a source."""
-    connection.execute(update(source).where(source.c.id == id).values(**chosen))
+    update_rows(connection, source, source.c.id == id, **chosen)
 
 
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:

@@ -36,6 +36,7 @@ from aggregator.store.tables import (
     change,
     change_with,
     command,
+    delete_rows,
     entry,
     outbox,
     outlet_line,
@@ -46,6 +47,7 @@ from aggregator.store.tables import (
     story,
     story_log,
     story_summary,
+    update_rows,
 )
 
 DeletedPart = Literal["text", "all"]
@@ -278,10 +280,8 @@ def _blank_log(
         }
         if erased:
             cleaned = json.dumps(detail | erased, ensure_ascii=False, sort_keys=True)
-            connection.execute(
-                update(story_log)
-                .where(story_log.c.log_no == row.log_no)
-                .values(detail=cleaned)
+            update_rows(
+                connection, story_log, story_log.c.log_no == row.log_no, detail=cleaned
             )
 
 
@@ -306,15 +306,11 @@ def _blank_changes(
 
 def drop_answers(connection: Connection) -> None:
     """Delete the answered `recluster` commands: their results have headlines."""
-    connection.execute(
-        delete(command).where(
-            command.c.kind == "recluster", command.c.state != "waiting"
-        )
+    delete_rows(
+        connection, command, command.c.kind == "recluster", command.c.state != "waiting"
     )
 
 
 def blank_command(connection: Connection, n: int) -> None:
     """Erase the payload of command `n`: an address often contains the headline."""
-    connection.execute(
-        update(command).where(command.c.command_no == n).values(payload="{}")
-    )
+    update_rows(connection, command, command.c.command_no == n, payload="{}")

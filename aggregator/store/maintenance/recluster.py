@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
@@ -14,6 +14,7 @@ from aggregator.store.search import index
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     article,
+    delete_rows,
     entry,
     fields_of,
     outlet_line,
@@ -23,6 +24,7 @@ from aggregator.store.tables import (
     standing,
     story,
     stream_period,
+    update_rows,
 )
 
 # Columns of an article that a decision writes, or reading its text again.
@@ -145,12 +147,12 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
         return
     lines = [dict(row) for row in live.execute(select(outlet_line)).mappings()]
     for table in (outlet_line, sketch):
-        live.execute(delete(table))
+        delete_rows(live, table)
     for column in (entry.c.inbox_no, article.c.inbox_no):
         moved = update(column.table).where(column == bindparam("number"))
         live.execute(moved.values(inbox_no=bindparam("moved")), changed)
         # Through negative numbers: no two rows may have one number at any moment.
-        live.execute(update(column.table).where(column < 0).values(inbox_no=-column))
+        update_rows(live, column.table, column < 0, inbox_no=-column)
     if lines:
         live.execute(
             insert(outlet_line),
@@ -169,7 +171,7 @@ def take_sketches(
     live: Connection, scratch: Connection, start: int, advance: Advance
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
-    live.execute(delete(sketch).where(sketch.c.article >= start))
+    delete_rows(live, sketch, sketch.c.article >= start)
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
 
 
@@ -181,5 +183,5 @@ def take_stream_history(
     What is placed next, and the next new grouping, are then decided with one history.
     """
     for table in (stream_period, source_history, source_period, standing):
-        live.execute(delete(table))
+        delete_rows(live, table)
         copy_rows(scratch, live, table, advance)

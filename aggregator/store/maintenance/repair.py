@@ -6,7 +6,7 @@ intake/recluster/rebuild.py calls it, in a process that has the database alone.
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection, case, delete, func, select, text, union_all, update
+from sqlalchemy import Connection, case, func, select, text, union_all, update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -18,6 +18,7 @@ from aggregator.store.tables import (
     article,
     change,
     counter_value,
+    delete_rows,
     entry,
     identity_key,
     known_items,
@@ -75,16 +76,14 @@ def _delete_orphans(connection: Connection) -> None:
     """
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
-            connection.execute(
-                delete(table).where(key.parent.not_in(select(key.column)))
-            )
+            delete_rows(connection, table, key.parent.not_in(select(key.column)))
     known = union_all(
         select(article.c.id), select(tombstone.c.article), select(entry.c.article)
     )
     for table in (identity_key, observation):
         is_lost = table.c.article != "", table.c.article.not_in(known)
-        connection.execute(delete(table).where(*is_lost))
-    connection.execute(delete(known_items))  # some may be of lost articles
+        delete_rows(connection, table, *is_lost)
+    delete_rows(connection, known_items)  # some may be of lost articles
     role = case((article.c.role == "container", article.c.role), else_="report")
     copies_of_lost = update(article).where(
         article.c.copy_of.not_in(select(article.alias().c.id))

@@ -15,7 +15,6 @@ from sqlalchemy import (
     insert,
     select,
     text,
-    update,
 )
 
 from aggregator.model.core import (
@@ -45,6 +44,7 @@ from aggregator.store.tables import (
     standing,
     story,
     stream_period,
+    update_rows,
 )
 from aggregator.text.language import primary_tag
 
@@ -196,10 +196,10 @@ def _seed_stories(
 ) -> None:
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
-    scratch.execute(update(story).values(membership_changed_no=-1))
+    update_rows(scratch, story, membership_changed_no=-1)
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
     has_articles = story.c.id.in_(select(article.c.story))
-    scratch.execute(update(story).where(~has_articles).values(redirect_to=""))
+    update_rows(scratch, story, ~has_articles, redirect_to="")
 
 
 # The counts of sources as of the period `closed`; beside them those as of the next one, because matches are

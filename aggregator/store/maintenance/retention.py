@@ -15,10 +15,8 @@ from sqlalchemy import (
     RowMapping,
     bindparam,
     case,
-    delete,
     func,
     select,
-    update,
 )
 
 from aggregator.model.core import StoryText
@@ -31,6 +29,7 @@ from aggregator.store.tables import (
     change,
     command,
     counter_value,
+    delete_rows,
     delete_some,
     entry,
     rejected_input,
@@ -38,6 +37,7 @@ from aggregator.store.tables import (
     story,
     story_log,
     story_summary,
+    update_rows,
     webhook,
 )
 
@@ -150,18 +150,13 @@ def articles_with_text(
 def drop_terms(connection: Connection, story_id: str) -> bool:
     """Delete the terms of the articles of a story; return whether there were any."""
     with_terms = article.c.story == story_id, func.length(article.c.terms) > 0
-    return (
-        connection.execute(
-            update(article).where(*with_terms).values(terms=b"")
-        ).rowcount
-        > 0
-    )
+    return update_rows(connection, article, *with_terms, terms=b"") > 0
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
     """Store what a story shows for good, before the texts of its articles are deleted."""
     # The final text lacks what one outlet had alone.
-    connection.execute(delete(story_summary).where(story_summary.c.story == story_no))
+    delete_rows(connection, story_summary, story_summary.c.story == story_no)
     values = {"count_state": None, "text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story, [story_no], lambda _: values)
 
@@ -180,7 +175,7 @@ def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str
 def drop_history(connection: Connection, ids: set[str]) -> None:
     """Delete the log lines and changes of stories."""
     for table in (story_log, change):
-        connection.execute(delete(table).where(table.c.story.in_(ids)))
+        delete_rows(connection, table, table.c.story.in_(ids))
 
 
 def settle_entries(connection: Connection, limit: int) -> bool:
@@ -250,4 +245,4 @@ def _drop_changes(connection: Connection, before: dt.datetime, limit: int) -> in
         change.c.change_no <= examined_or_all,
         change.c.at < before,
     )
-    return connection.execute(delete(change).where(*old)).rowcount
+    return delete_rows(connection, change, *old)

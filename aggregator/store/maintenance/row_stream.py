@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     collate,
-    delete,
     func,
     insert,
     inspect,
@@ -32,7 +31,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, ReadError
 from aggregator.store.search import index
-from aggregator.store.tables import count_rows, counter, entry, metadata
+from aggregator.store.tables import count_rows, counter, delete_rows, entry, metadata
 
 # State of the daemon that runs now, useless in a copy.
 PASSING: Final = frozenset({"writer_lease"})
@@ -141,8 +140,8 @@ def _write(connection: Connection, batch: Batch) -> None:
     driver = connection.dialect.loaded_dbapi
     try:
         if table is counter:  # a new database has most of them already
-            connection.execute(
-                delete(counter).where(counter.c.name.in_([row["name"] for row in rows]))
+            delete_rows(
+                connection, counter, counter.c.name.in_([row["name"] for row in rows])
             )
         if connection.dialect.name == "sqlite":
             connection.execute(insert(table), rows)

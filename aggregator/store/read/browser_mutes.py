@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, func, select
 
 from aggregator.config.messages import redact_address
 from aggregator.model.core import KINDS, FrozenStruct
@@ -10,7 +10,14 @@ from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
-from aggregator.store.tables import article, count_rows, fields_of, insert_or, mute
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    delete_rows,
+    fields_of,
+    insert_or,
+    mute,
+)
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
 _MOST_CHARS = 200  # as in config.yaml
@@ -58,9 +65,7 @@ class BrowserMutes:
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there."""
         with self._database.write() as connection:
-            connection.execute(
-                delete(mute).where(mute.c.kind == kind, mute.c.muted == muted)
-            )
+            delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted == muted)
 
 
 class _Named(NamedTuple):

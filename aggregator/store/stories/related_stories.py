@@ -26,6 +26,7 @@ from sqlalchemy import (
 from aggregator.model.core import StoryName
 from aggregator.store.stories.story_links import LINKS
 from aggregator.store.tables import (
+    delete_rows,
     insert_or,
     rows_with,
     story,
@@ -75,9 +76,7 @@ def write(
     Of each story its row, with the columns `COMPARED`, its names and its topics.
     """
     numbers = [row.story_no for row, _, _ in rendered]
-    connection.execute(
-        delete(story_subject).where(story_subject.c.story_no.in_(numbers))
-    )
+    delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
     subjects = [
         {
             "story_no": row.story_no,
@@ -234,8 +233,6 @@ def erase(connection: Connection, ids: Collection[str]) -> None:
         row.story_no
         for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)
     ]
-    connection.execute(
-        delete(story_subject).where(story_subject.c.story_no.in_(numbers))
-    )
+    delete_rows(connection, story_subject, story_subject.c.story_no.in_(numbers))
     both = or_(story_link.c.story_no.in_(numbers), story_link.c.other_no.in_(numbers))
-    connection.execute(delete(story_link).where(both))
+    delete_rows(connection, story_link, both)

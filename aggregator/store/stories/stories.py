@@ -24,6 +24,7 @@ from aggregator.store.tables import (
     fields_of,
     in_parts,
     story,
+    update_rows,
     values_with,
 )
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
@@ -195,29 +196,21 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
         article.c.story == story.c.id, article.c.text.is_(None)
     )
     for part in in_parts(sorted(ids)):
-        connection.execute(
-            update(story).where(story.c.id.in_(part), ~has_no_text).values(text=None)
-        )
+        update_rows(connection, story, story.c.id.in_(part), ~has_no_text, text=None)
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:
     """Write the derived columns of a story; does not change its headline, bump and texts."""
-    connection.execute(
-        update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived))
-    )
+    update_rows(connection, story, story.c.id == id, **msgspec.structs.asdict(derived))
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
     related_stories.unite(connection, loser, winner)
-    connection.execute(
-        update(story).where(story.c.redirect_to == loser).values(redirect_to=winner)
-    )
+    update_rows(connection, story, story.c.redirect_to == loser, redirect_to=winner)
     # Computed again if the merge is undone.
     derived = {"text": None, "rendered": None, "count_state": None}
-    connection.execute(
-        update(story).where(story.c.id == loser).values(redirect_to=winner, **derived)
-    )
+    update_rows(connection, story, story.c.id == loser, redirect_to=winner, **derived)
 
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:
@@ -257,14 +250,12 @@ def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
 
 def revive(connection: Connection, id: str) -> None:
     """Make a merged story live again. It has no articles yet."""
-    connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
+    update_rows(connection, story, story.c.id == id, redirect_to=None)
 
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story, until another one is better."""
-    connection.execute(
-        update(story).where(story.c.id == id).values(title=title, title_article=article)
-    )
+    update_rows(connection, story, story.c.id == id, title=title, title_article=article)
 
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:

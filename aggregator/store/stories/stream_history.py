@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     bindparam,
-    delete,
     func,
     insert,
     or_,
@@ -22,11 +21,13 @@ from sqlalchemy import (
 
 from aggregator.store.tables import (
     article,
+    delete_rows,
     fields_of,
     insert_or,
     source_history,
     source_period,
     stream_period,
+    update_rows,
 )
 
 
@@ -184,9 +185,7 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
     # Of a period that was lost (a damaged file), whose number is given again.
-    connection.execute(
-        delete(source_period).where(source_period.c.period >= period.number)
-    )
+    delete_rows(connection, source_period, source_period.c.period >= period.number)
     connection.execute(_INSERT_SOURCES, {"number": period.number})
     connection.execute(_CLOSE_SOURCES)
     connection.execute(_DROP_TERMS, {"before_number": period.number - keep})
@@ -208,17 +207,13 @@ def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeri
 
 def drop_terms(connection: Connection, up_to: int) -> None:
     """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
-    connection.execute(
-        update(stream_period).where(stream_period.c.number <= up_to).values(terms=b"")
-    )
+    update_rows(connection, stream_period, stream_period.c.number <= up_to, terms=b"")
 
 
 def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
     """Write the packed document frequencies of a period again."""
-    connection.execute(
-        update(stream_period)
-        .where(stream_period.c.number == number)
-        .values(terms=terms)
+    update_rows(
+        connection, stream_period, stream_period.c.number == number, terms=terms
     )
 
 

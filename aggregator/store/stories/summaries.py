@@ -11,12 +11,12 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, ScalarSelect, Select, func, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, func, select
 
 from aggregator.model.core import StoryText
 from aggregator.model.read_model import MachineSummary
 from aggregator.store import codecs
-from aggregator.store.tables import story, story_summary, upsert
+from aggregator.store.tables import story, story_summary, update_rows, upsert
 
 # Of several outlets, the last bumped; at the default rate these are five hours
 _STORIES_LOOKED_AT = 100
@@ -148,4 +148,4 @@ def store(connection: Connection, task: SummaryTask, summary: MachineSummary) ->
         story_summary.c.facts_hash == task.facts_hash,
     )
     values = {"failures": 0, "summary": codecs.compress_struct(summary)}
-    connection.execute(update(story_summary).where(*same).values(**values))
+    update_rows(connection, story_summary, *same, **values)

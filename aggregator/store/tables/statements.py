@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     select,
     tuple_,
+    update,
 )
 
 VALUES_AT_ONCE: Final = 500  # SQLite takes 32,766 parameters, older builds 999
@@ -71,6 +72,19 @@ def change_with(
         connection.execute(statement.where(column.in_(part))).rowcount
         for part in in_parts(sorted(set(values)))
     )
+
+
+def update_rows(
+    connection: Connection, table: Table, /, *conditions: Any, **values: Any
+) -> int:
+    """Write values into the rows that meet all conditions. Return their number."""
+    statement = update(table).where(*conditions).values(**values)
+    return connection.execute(statement).rowcount
+
+
+def delete_rows(connection: Connection, table: Table, /, *conditions: Any) -> int:
+    """Delete the rows that meet all conditions. Return their number."""
+    return connection.execute(delete(table).where(*conditions)).rowcount
 
 
 def delete_some(

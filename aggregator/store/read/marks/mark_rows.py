@@ -28,6 +28,7 @@ from aggregator.store.tables import (
     reader,
     rows_with,
     story,
+    update_rows,
 )
 
 # Newest stories that a new reader has not read (chosen, as clients fetch at once)
@@ -193,9 +194,7 @@ def mark_read_before(connection: Connection, who: Reader, end: dt.datetime) -> N
         story.c.story_no == read_mark.c.story, story.c.bumped_at <= end
     )
     of_reader = read_mark.c.reader == who.reader_no
-    connection.execute(
-        update(read_mark).where(of_reader, past.exists()).values(read_to=None)
-    )
+    update_rows(connection, read_mark, of_reader, past.exists(), read_to=None)
     drop_empty_marks(connection, who)
     later = update(reader).where(
         reader.c.reader_no == who.reader_no, reader.c.read_before < end

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
 from aggregator.model.core import Evidence, Role, TextReuse
 from aggregator.store import codecs
@@ -14,9 +14,11 @@ from aggregator.store.stories.articles import StoredArticle, evidence_of
 from aggregator.store.tables import (
     article,
     change_with,
+    delete_rows,
     has_row,
     identity_key,
     observation,
+    update_rows,
 )
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
@@ -93,9 +95,7 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Assign all articles of a story to another one."""
-    connection.execute(
-        update(article).where(article.c.story == loser).values(story=winner)
-    )
+    update_rows(connection, article, article.c.story == loser, story=winner)
 
 
 def set_role(
@@ -147,9 +147,7 @@ def set_version(connection: Connection, id: str, version_of: str | None) -> None
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
-    connection.execute(
-        update(article).where(article.c.id == article_id).values(**values)
-    )
+    update_rows(connection, article, article.c.id == article_id, **values)
 
 
 def rekey(
@@ -159,9 +157,7 @@ def rekey(
 
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
-    connection.execute(
-        update(identity_key).where(identity_key.c.article == old).values(article=new)
-    )
+    update_rows(connection, identity_key, identity_key.c.article == old, article=new)
     forget_items_of(connection, [old])  # they name it
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
@@ -169,7 +165,7 @@ def rekey(
     connection.execute(former.values(revert_count=_NEVER_REVERT))
     if not is_authoritative:
         withdraw_authority(connection, old)
-    connection.execute(update(observation).where(is_old).values(article=new))
+    update_rows(connection, observation, is_old, article=new)
 
 
 def _drop_common_observations(connection: Connection, old: str, new: str) -> None:
@@ -177,9 +173,7 @@ def _drop_common_observations(connection: Connection, old: str, new: str) -> Non
     text = observation.c.source, observation.c.content_hash
     of_new = select(*text).where(observation.c.article == new)
     is_common = tuple_(*text).in_(of_new)
-    connection.execute(
-        delete(observation).where(observation.c.article == old, is_common)
-    )
+    delete_rows(connection, observation, observation.c.article == old, is_common)
 
 
 def is_observed(connection: Connection, id: str, source: str) -> bool:

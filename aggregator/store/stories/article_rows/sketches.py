@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
-from aggregator.store.tables import sketch
+from aggregator.store.tables import delete_rows, sketch
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
@@ -20,13 +20,13 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:
     """Replace the sketch of article `number`."""
-    connection.execute(delete(sketch).where(sketch.c.article == number))
+    delete_rows(connection, sketch, sketch.c.article == number)
     insert_sketches(connection, {number: hashes})
 
 
 def delete_sketches(connection: Connection) -> None:
     """Delete the sketches of all articles."""
-    connection.execute(delete(sketch))
+    delete_rows(connection, sketch)
 
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:

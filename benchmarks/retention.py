@@ -23,9 +23,9 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.store import steady_clock
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance
-from aggregator.store.maintenance import steady_clock
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, counter

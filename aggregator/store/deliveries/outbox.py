@@ -14,7 +14,14 @@ from aggregator.config.webhooks import DIGEST
 from aggregator.model.core import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.deliveries.recipients import waiting_for, webhook_named
-from aggregator.store.tables import delete_rows, outbox, rows_with, story, webhook
+from aggregator.store.tables import (
+    delete_rows,
+    execute_each,
+    outbox,
+    rows_with,
+    story,
+    webhook,
+)
 
 
 class NewDelivery(FrozenStruct):
@@ -69,8 +76,7 @@ def add(
         }
         for delivery in new_deliveries
     ]
-    if rows:
-        connection.execute(insert(outbox), rows)
+    execute_each(connection, insert(outbox), rows)
     for name, number in last_change_no.items():
         connection.execute(webhook_named(name).values(last_change_no=number))
 

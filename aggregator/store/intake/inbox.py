@@ -5,7 +5,7 @@ acceptance.py adds them, inbox_order.py numbers them, and here they are read.
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -25,7 +25,7 @@ from aggregator.store.tables import (
     rows_with,
 )
 
-MUTED: Final = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
+MUTED = "muted"  # verdict of an entry that is not wanted (grouping/mutes.py)
 
 
 class InboxEntry(FrozenStruct):

@@ -36,16 +36,16 @@ from aggregator.store.tables import (
     upsert,
 )
 
-REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
-_VERDICT: Final = "not_article"
-_SOURCE_REMOVED: Final = "its source was removed before it was placed"
+REASON = "placing it failed"  # beginning of the reason of an entry in quarantine
+_VERDICT = "not_article"
+_SOURCE_REMOVED = "its source was removed before it was placed"
 
 IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
     entry.c.state == "refused",
     entry.c.verdict == _VERDICT,
     entry.c.reason.startswith(REASON, autoescape=True),
 )
-_IS_MUTED: Final = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
+_IS_MUTED = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
 
 
 def quarantine(
@@ -72,7 +72,7 @@ def mute_of_removed_source(
     update_rows(connection, entry, entry.c.source == source, _WAITS, **values)
 
 
-_WAITS: Final = entry.c.state.in_(("ready", "page"))
+_WAITS = entry.c.state.in_(("ready", "page"))
 
 
 def _refused(at: dt.datetime, reason: str, verdict: str) -> dict[str, object]:

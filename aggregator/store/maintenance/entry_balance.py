@@ -4,7 +4,6 @@
 """
 
 from collections import Counter
-from typing import Final
 
 from sqlalchemy import Connection, exists, func, select
 
@@ -75,7 +74,7 @@ def _received(connection: Connection) -> tuple[Counter[str], int]:
     return outcomes, deleted
 
 
-WITHOUT_ARTICLE: Final = (
+WITHOUT_ARTICLE = (
     entry.c.state == "done",
     ~exists().where(article.c.id == entry.c.article),
     ~exists().where(tombstone.c.article == entry.c.article),

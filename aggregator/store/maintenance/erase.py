@@ -71,7 +71,7 @@ _BLANK_STORY: Final[dict[str, Any]] = {
     "rendered": None,
     "count_state": None,
 }
-_CLOSED_STORY: Final = {
+_CLOSED_STORY = {
     **_BLANK_STORY,
     "article_count": 0,
     "outlet_count": 0,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Final, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
@@ -27,7 +27,7 @@ from aggregator.store.tables import (
 
 EraseKind = Literal["address", "article", "outlet", "source"]
 
-_HAS_TEXT: Final = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+_HAS_TEXT = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
 
 
 class EraseTarget(FrozenStruct):

@@ -10,7 +10,6 @@ Conservation of entries: each received entry is stored, known or refused; stored
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from sqlalchemy import select, text
 
@@ -25,17 +24,17 @@ from aggregator.store.maintenance.entry_balance import (
 )
 from aggregator.store.tables import count_rows, entry, metadata
 
-REPAIR: Final = "aggregator db check --repair"
-RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
-_LOST_ROWS: Final = f"rows are lost, or were inserted by hand: {RESTORE}"
+REPAIR = "aggregator db check --repair"
+RESTORE = "restore a backup: aggregator db restore FILE --replace"
+_LOST_ROWS = f"rows are lost, or were inserted by hand: {RESTORE}"
 
-DAMAGED: Final = (
+DAMAGED = (
     f"stop the daemon, and {RESTORE}, which keeps the damaged file; without a backup, with the command-line "
     f"shell of sqlite.org: sqlite3 FILE .recover | sqlite3 NEW, then: {REPAIR} --database sqlite:///NEW"
 )
 
 # Exceptions raised for a value that does not have the type of its column.
-_GARBLED: Final = (ValueError, TypeError, LookupError)
+_GARBLED = (ValueError, TypeError, LookupError)
 
 
 class Fault(FrozenStruct, omit_defaults=False):
@@ -69,16 +68,16 @@ def faults(database: Database) -> Iterator[Fault]:
         )
 
 
-_MOST_NAMED: Final = 1000  # lines of SQLite's check
-_ROWS_READ: Final = 1000  # at a time
+_MOST_NAMED = 1000  # lines of SQLite's check
+_ROWS_READ = 1000  # at a time
 # Messages about an index that does not match its table: the table itself is undamaged.
-_OF_AN_INDEX: Final = re.compile(
+_OF_AN_INDEX = re.compile(
     r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)"
 )
 
-_SEARCH: Final = "article_search"  # in messages of newer versions of SQLite
+_SEARCH = "article_search"  # in messages of newer versions of SQLite
 
-_LOST_REFERENCES: Final = text(
+_LOST_REFERENCES = text(
     'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
 )
 

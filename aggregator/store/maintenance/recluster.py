@@ -1,7 +1,6 @@
 """`recluster`: reads the groupings of two databases, and writes the decisions of the scratch database."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -16,6 +15,7 @@ from aggregator.store.tables import (
     article,
     delete_rows,
     entry,
+    execute_each,
     fields_of,
     outlet_line,
     sketch,
@@ -28,7 +28,7 @@ from aggregator.store.tables import (
 )
 
 # Columns of an article that a decision writes, or reading its text again.
-_DECIDED: Final = (
+_DECIDED = (
     "story",
     "role",
     "is_compared",
@@ -51,10 +51,10 @@ _DECIDED: Final = (
     "lead",
     "language",
 )
-_DECISIONS: Final = select(
+_DECISIONS = select(
     article.c.inbox_no.label("number"), *(article.c[name] for name in _DECIDED)
 ).order_by(article.c.inbox_no)
-_DECIDE: Final = update(article).where(article.c.inbox_no == bindparam("number"))
+_DECIDE = update(article).where(article.c.inbox_no == bindparam("number"))
 
 
 def grouping(connection: Connection) -> dict[str, str]:
@@ -101,8 +101,7 @@ def take_decisions(
             row["follows"] = successors.get(row["follows"])
             row["evidence"] = _with_present_id(row["evidence"], successors)
         changes = [row for row in part if row != known.get(row["number"])]
-        if changes:
-            live.execute(_DECIDE, changes)
+        execute_each(live, _DECIDE, changes)
         advance(0)
 
 

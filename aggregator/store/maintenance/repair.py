@@ -4,7 +4,6 @@ intake/recluster/rebuild.py calls it, in a process that has the database alone.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 from sqlalchemy import Connection, case, func, select, text, union_all, update
 
@@ -29,7 +28,7 @@ from aggregator.store.tables import (
     tombstone,
 )
 
-_NUMBERED: Final = (  # by the name of the counter
+_NUMBERED = (  # by the name of the counter
     ("entry", entry.c.entry_no),
     ("inbox", entry.c.inbox_no),
     ("inbox", article.c.inbox_no),
@@ -38,7 +37,7 @@ _NUMBERED: Final = (  # by the name of the counter
 )
 
 # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
-_INSERT_LOST_STORIES: Final = text(
+_INSERT_LOST_STORIES = text(
     """
     INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
       language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -99,7 +99,7 @@ def placed(
     ]
 
 
-_PLACED: Final = select(article, source.c.language.label("source_language")).outerjoin(
+_PLACED = select(article, source.c.language.label("source_language")).outerjoin(
     source, source.c.id == article.c.source
 )
 
@@ -204,7 +204,7 @@ def _seed_stories(
 
 # The counts of sources as of the period `closed`; beside them those as of the next one, because matches are
 # stored by period: no decision reads these counts before that period ends.
-_SOURCES_AS_OF: Final = text(
+_SOURCES_AS_OF = text(
     """
     UPDATE source_history SET
       closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later

@@ -6,7 +6,7 @@ deleted, and a row until it is deleted itself.
 """
 
 import datetime as dt
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -43,7 +43,7 @@ from aggregator.store.tables import (
 
 _SAMPLES = 32  # of each step of `placed_before`
 # counter: the last entry of which only what its article lacks is left
-_SETTLED_TO: Final = "entries_to"
+_SETTLED_TO = "entries_to"
 # That changes are stored, once all webhooks have read them (chosen)
 _CHANGE_DAYS = 90.0
 _COMMAND_DAYS = 30.0  # that finished commands are stored (chosen)

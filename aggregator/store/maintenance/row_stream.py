@@ -12,7 +12,7 @@ again from the articles.
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -34,11 +34,11 @@ from aggregator.store.search import index
 from aggregator.store.tables import count_rows, counter, delete_rows, entry, metadata
 
 # State of the daemon that runs now, useless in a copy.
-PASSING: Final = frozenset({"writer_lease"})
-LEFT_OUT: Final = PASSING | frozenset(
+PASSING = frozenset({"writer_lease"})
+LEFT_OUT = PASSING | frozenset(
     {"api_token", "command", "webhook", "outbox", "source_access"}
 )
-AT_ONCE: Final = 500  # rows of a batch
+AT_ONCE = 500  # rows of a batch
 
 Values = dict[str, Any]
 # Called with the number of further rows; may raise to stop

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
@@ -16,7 +16,7 @@ from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import article, has_row, rows_with, story
 from aggregator.stories.counts import with_originals
 
-MOST_ROWS: Final = 2**31 - 2  # both databases accept a LIMIT of one more
+MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 
 
 def page_of_stories(connection: Connection, wanted: StoryFilter) -> StoryPage:

@@ -4,7 +4,7 @@ import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -157,8 +157,8 @@ def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
     return columns
 
 
-COLUMNS: Final = _columns_for(Article)  # of an Article
-_SHARED: Final = ("source", "outlet_key", "role", "kind", "wire")
+COLUMNS = _columns_for(Article)  # of an Article
+_SHARED = ("source", "outlet_key", "role", "kind", "wire")
 _MEMBERS = (
     select(*COLUMNS)
     .where(article.c.story == bindparam("story_id"))

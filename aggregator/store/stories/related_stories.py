@@ -9,7 +9,7 @@ import functools
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -27,6 +27,7 @@ from aggregator.model.core import StoryName
 from aggregator.store.stories.story_links import LINKS
 from aggregator.store.tables import (
     delete_rows,
+    execute_each,
     insert_or,
     rows_with,
     story,
@@ -49,7 +50,7 @@ _RARITY_OF = 400
 _RESEMBLANCE = 0.2  # of headlines and summaries at least ...
 _STRENGTH = 1.0  # ... and of it times the sum of the rarities
 
-COMPARED: Final = tuple(
+COMPARED = tuple(
     story.c[name]
     for name in ("story_no", "id", "title", "summary", "language", "first_published")
 )
@@ -90,8 +91,7 @@ def write(
         for kind, listed in (("name", names), ("topic", topics))
         for position, subject in enumerate(listed)
     ]
-    if subjects:
-        connection.execute(insert(story_subject), subjects)
+    execute_each(connection, insert(story_subject), subjects)
     for row, names, _ in rendered:
         related = _related(
             connection, row, [subject_key(subject.name) for subject in names]
@@ -110,10 +110,9 @@ def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
         if other != story_no
     ]
     rows = [{"story_no": number, "other_no": other} for number, other in pairs]
-    if rows:
-        connection.execute(
-            insert_or(connection, story_link).on_conflict_do_nothing(), rows
-        )
+    execute_each(
+        connection, insert_or(connection, story_link).on_conflict_do_nothing(), rows
+    )
 
 
 def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select,
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, related_stories
-from aggregator.store.tables import article, rows_with, story
+from aggregator.store.tables import article, execute_each, rows_with, story
 from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
 
@@ -131,5 +131,4 @@ def _note_originals(
         for row in before
         if (original := stories[row.story].get(row.id, row.original)) != row.original
     ]
-    if changed:
-        connection.execute(_NOTE, changed)
+    execute_each(connection, _NOTE, changed)

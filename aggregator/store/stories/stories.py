@@ -21,6 +21,7 @@ from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import (
     article,
+    execute_each,
     fields_of,
     in_parts,
     story,
@@ -177,8 +178,7 @@ def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
     ]
     for row in rows:
         del row["state"]
-    if rows:
-        connection.execute(_INSERT, rows)
+    execute_each(connection, _INSERT, rows)
 
 
 def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
@@ -270,8 +270,7 @@ def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
         story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None)
     )
     rows = [{"gone": gone} for gone in ids]
-    if rows:
-        connection.execute(statement.values(redirect_to=id), rows)
+    execute_each(connection, statement.values(redirect_to=id), rows)
 
 
 def target_of(connection: Connection, id: str) -> str | None:

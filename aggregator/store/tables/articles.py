@@ -1,7 +1,5 @@
 """Placed and erased articles, and what is computed of each."""
 
-from typing import Final
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -27,7 +25,7 @@ from aggregator.store.tables.columns import (
 )
 
 # Most articles are reports: an index of those would find nothing
-OTHER_KINDS: Final = "kind <> 'report'"
+OTHER_KINDS = "kind <> 'report'"
 
 article = Table(
     "article",

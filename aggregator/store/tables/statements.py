@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-VALUES_AT_ONCE: Final = 500  # SQLite takes 32,766 parameters, older builds 999
+VALUES_AT_ONCE = 500  # SQLite takes 32,766 parameters, older builds 999
 
 Value = TypeVar("Value")
 

@@ -1,7 +1,5 @@
 """Stories with their names, links and history, and the SQL views of them."""
 
-from typing import Final
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -18,7 +16,7 @@ from sqlalchemy import (
 from aggregator.store.tables.columns import UtcTime, metadata, partial_index
 
 # Of docs/sql.md. The migrations create them.
-VIEWS: Final = frozenset(
+VIEWS = frozenset(
     {
         "v_copies",
         "v_corrections",

@@ -25,11 +25,11 @@ from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.core import Clock, StoryView
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake.identity import tombstones
-from aggregator.store.maintenance import steady_clock
 from aggregator.store.read import change_stream, digests
 from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.reader import StoryReader

@@ -19,10 +19,10 @@ from aggregator.model.read_model import Change
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.sources.limits import net_tuning
+from aggregator.store import steady_clock
 from aggregator.store.deliveries import recipients, sending
 from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import steady_clock
 from aggregator.web.excerpts import count_words, first_words, for_reader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings

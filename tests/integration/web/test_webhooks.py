@@ -20,9 +20,9 @@ from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
+from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import steady_clock
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts import count_words

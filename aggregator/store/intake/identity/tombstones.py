@@ -8,7 +8,13 @@ import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import fields_of, insert_or, rows_with, tombstone
+from aggregator.store.tables import (
+    execute_each,
+    fields_of,
+    insert_or,
+    rows_with,
+    tombstone,
+)
 
 TombstoneKind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
@@ -42,8 +48,7 @@ def add_tombstones(
     else:
         statement = statement.on_conflict_do_nothing(index_elements=["article"])
     rows = [{"article": article, "at": at, "kind": kind} for article in sorted(ids)]
-    if rows:
-        connection.execute(statement, rows)
+    execute_each(connection, statement, rows)
 
 
 def find_tombstones(

@@ -1,7 +1,7 @@
 """Writing placed articles: new rows, revisions, moves, and what identifies them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, tuple_, update
@@ -22,12 +22,12 @@ from aggregator.store.tables import (
 )
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
-_PLAIN: Final = [
+_PLAIN = [
     name
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
-_OF_TEXT: Final = (  # columns that a revision replaces
+_OF_TEXT = (  # columns that a revision replaces
     *(
         "outlet",
         "outlet_name",

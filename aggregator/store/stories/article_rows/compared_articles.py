@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, func, select
 
@@ -12,7 +12,7 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_with
 
-_TEXTS_AT_ONCE: Final = 500  # that are in memory: 5 MB
+_TEXTS_AT_ONCE = 500  # that are in memory: 5 MB
 _COMPARED_COLUMNS = (
     "id", "title", "outlet", "signature", "language", "copy_of", "url", "source", "published",
 )  # fmt: skip

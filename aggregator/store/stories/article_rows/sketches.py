@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, insert, select
 
-from aggregator.store.tables import delete_rows, sketch
+from aggregator.store.tables import delete_rows, execute_each, sketch
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
@@ -14,8 +14,7 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
         for number, hashes in sketches.items()
         if hashes
     ]
-    if rows:
-        connection.execute(insert(sketch), rows)
+    execute_each(connection, insert(sketch), rows)
 
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:

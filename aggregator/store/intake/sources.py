@@ -26,6 +26,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.store.intake.source_access import forget_access
 from aggregator.store.tables import (
     delete_rows,
+    fields_of,
     known_items,
     rows_with,
     source,
@@ -107,7 +108,7 @@ class Source(FrozenStruct):
         )
 
 
-_COLUMNS = [source.c[name] for name in Source.__struct_fields__]
+_COLUMNS = fields_of(source, Source)
 _SOURCES = select(*_COLUMNS)
 IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(NOT_ASKED))
 # That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).

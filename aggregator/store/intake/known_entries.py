@@ -275,8 +275,7 @@ class KnownEntries:
             execute_each(connection, _REPLACED, replaced)
         execute_each(connection, insert(observation), list(self._observations.values()))
         for row_key, hashes in sorted(self._hashed.items()):
-            values = _row_key(*row_key) | hash_columns(hashes)
-            connection.execute(_OF_ROW, values)
+            connection.execute(_OF_ROW, _row_key(*row_key) | hash_columns(hashes))
         reverted = [_row_key(*row_key) for row_key in self._reverted]
         execute_each(connection, _REVERTED, reverted)
         moved = [

@@ -40,8 +40,8 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry, Published
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.engines import sqlite_driver
-from aggregator.store.intake import inbox
+from aggregator.store.engine.timeouts import sqlite_driver
+from aggregator.store.intake import acceptance
 from aggregator.store.migrate import newest_revision, upgrade
 from aggregator.text.sentences import split_sentences
 
@@ -415,7 +415,7 @@ def _place(database: Database, made: Sequence[Made], all_tuning: Tuning) -> None
         part = made[start : start + ACCEPTED_AT_ONCE]
         clock.time = part[-1].time
         with database.write() as connection:
-            inbox.accept(
+            acceptance.accept(
                 connection,
                 [one.entry() for one in part],
                 seen=[one.time for one in part],

@@ -30,7 +30,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import Source, source_id
 from aggregator.store.migrate import upgrade
-from aggregator.store.search import index
+from aggregator.store.search import index, index_rows
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import shipped_tuning
@@ -402,12 +402,13 @@ _NEW_MARKS = _DAY_MARKS.format(
 _COPIED_WORDS = (
     "INSERT INTO article_search (n, words, is_long) SELECT a.inbox_no + {more}, ts_delete(s.words, ARRAY["
     + ", ".join(
-        f"'_{mark}' || (a.inbox_no >> {bits})" for mark, bits in index.SPANS.items()
+        f"'_{mark}' || (a.inbox_no >> {bits})"
+        for mark, bits in index_rows.SPANS.items()
     )
     + f", {_OLD_MARKS}]) || array_to_tsvector(ARRAY["
     + ", ".join(
         f"'_{mark}' || ((a.inbox_no + {{more}}) >> {bits})"
-        for mark, bits in index.SPANS.items()
+        for mark, bits in index_rows.SPANS.items()
     )
     + f", {_NEW_MARKS}]), s.is_long FROM article a JOIN article_search s ON s.n = a.inbox_no "
     "WHERE a.inbox_no <= {block} AND EXISTS (SELECT 1 FROM story WHERE story.id = a.story)"
@@ -415,7 +416,7 @@ _COPIED_WORDS = (
 
 
 def _index_copies(connection: Connection, block: int) -> None:
-    named = index.IndexedText._fields
+    named = index_rows.IndexedText._fields
     rows = connection.execute(
         select(*(tables.article.c[name] for name in named))
         .where(tables.article.c.inbox_no > block * BLOCK)
@@ -443,8 +444,8 @@ def _flush(
         index.put(
             connection,
             [
-                index.IndexedText(
-                    **{name: row[name] for name in index.IndexedText._fields}
+                index_rows.IndexedText(
+                    **{name: row[name] for name in index_rows.IndexedText._fields}
                 )
                 for row in rows
             ],

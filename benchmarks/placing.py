@@ -50,7 +50,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import Entry, Prepared
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import acceptance, inbox
 from benchmarks.corpus import Clock, Made, continuation, data_folder, database_of
 from benchmarks.throughput import own_database
 
@@ -215,7 +215,7 @@ def _truth(made: Sequence[Made]) -> collections.Counter[str]:
 def accept(database: Database, clock: Clock, made: Sequence[Made]) -> None:
     clock.time = made[-1].time
     with database.write() as connection:
-        inbox.accept(
+        acceptance.accept(
             connection, [one.entry() for one in made], seen=[one.time for one in made]
         )
 

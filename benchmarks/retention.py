@@ -23,9 +23,9 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.store import steady_clock
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
-from aggregator.store.maintenance import steady_clock
+from aggregator.store.intake import acceptance
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, counter
@@ -56,7 +56,7 @@ def place(database: Database, stream: Stream, first: int = 1) -> Pipeline:
         ]
         moment = some[-1].time
         with database.write() as connection:
-            inbox.accept(
+            acceptance.accept(
                 connection,
                 [one.entry() for one in some],
                 seen=[one.time for one in some],

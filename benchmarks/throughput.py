@@ -32,7 +32,7 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import acceptance
 from aggregator.store.migrate import upgrade
 from aggregator.store.tables import story
 
@@ -61,7 +61,7 @@ def place_all(entries: Sequence[Entry]) -> float:
 
 def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> None:
     with database.write() as connection:
-        inbox.accept(connection, entries, seen=[now()] * len(entries))
+        acceptance.accept(connection, entries, seen=[now()] * len(entries))
     for _ in pipeline.place_waiting():
         pass
 

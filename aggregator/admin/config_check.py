@@ -34,8 +34,8 @@ from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_tr
 from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.sources.parse.feeds.entry_builder import primary_language
 from aggregator.sources.parse.feeds.feed import parser_versions
-from aggregator.store.read.health_probes import ok, problem, warning
-from aggregator.store.search.match import parse_query
+from aggregator.store.read.health.probes import ok, problem, warning
+from aggregator.store.search.query import parse_query
 
 _USER_WITHOUT_PASSWORD = re.compile(r"://[^/:@]*@")  # a user name alone is no secret
 IN_THE_CLEAR = (

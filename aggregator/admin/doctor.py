@@ -2,7 +2,7 @@
 
 The checks run in this order: configuration, files, database, stored contents, daemon. Each check has
 a time limit, changes nothing, and works whether or not a daemon runs. What the daemon reports, too, is in
-store/read/health_probes.py.
+store/read/health/probes.py.
 """
 
 import threading
@@ -19,9 +19,7 @@ from aggregator.model.errors import (
     AggregatorError,
 )
 from aggregator.model.health_report import Finding
-from aggregator.store.read.health_probes import (
-    problem,
-)
+from aggregator.store.read.health.probes import problem
 
 
 def examine(config: Config) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.core import SCORED_STAGES, utc_now
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import acceptance, inbox
 from aggregator.store.migrate import upgrade
 from aggregator.store.stories import articles
 from aggregator.text.sentences import paragraphs
@@ -120,7 +120,7 @@ def place_records(
             }
             entries.append(replace(record.entry, **identity))
         with database.write() as connection:
-            accepted = inbox.accept(
+            accepted = acceptance.accept(
                 connection,
                 entries,
                 seen=times,

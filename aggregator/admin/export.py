@@ -25,13 +25,14 @@ from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.parse.streams import file_stream
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_json, row_stream
 from aggregator.store.maintenance.row_stream import Advance, Batch, Values
 from aggregator.store.migrate import is_newer, newest_revision
 from aggregator.store.search import index
-from aggregator.store.stories import outbox, rendered_stories
+from aggregator.store.stories import rendered_stories
 from aggregator.store.tables import metadata
 
 VERSION = 1
@@ -148,7 +149,9 @@ def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -
                 rendered_stories.clear_rendered(connection)
             if revision < "0037":  # its program sampled other shingles
                 CopyFinder(Tuning()).recompute(connection)
-            outbox.skip_backlog(connection)  # webhooks do not report imported stories
+            recipients.skip_backlog(
+                connection
+            )  # webhooks do not report imported stories
         index.index_until(database, index.index_older)
     return total
 

@@ -58,10 +58,12 @@ from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake import inbox, pending_pages, tombstones
+from aggregator.store.intake import acceptance, inbox, pending_pages
 from aggregator.store.intake import rejected as refused
-from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import known_as, known_folder, source_at, source_id
+from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.identity import tombstones
+from aggregator.store.intake.known_entries import AcceptResult
+from aggregator.store.intake.sources import source_at, source_id
 from aggregator.store.read import reader
 from aggregator.store.stories.articles import record_ids
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
@@ -486,7 +488,7 @@ class Ingest:
             connection: Connection,
         ) -> tuple[Sequence[AcceptResult], dict[str, list[str]]]:
             seen = [now] * len(entries)
-            accepted = inbox.accept(
+            accepted = acceptance.accept(
                 connection, entries, seen=seen, wants_page=wants_page
             ).accepted
             self._note_rejected(connection, chunk, now)

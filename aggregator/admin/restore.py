@@ -19,7 +19,7 @@ from aggregator.admin.backup_folder import TIME
 from aggregator.model.core import FrozenStruct, utc_now
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.engines import files_of
+from aggregator.store.engine.open_file import files_of
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING

@@ -16,7 +16,8 @@ from aggregator.model.errors import DamagedFileError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aggregator.store.maintenance.integrity_check import Balance, Fault
+    from aggregator.store.maintenance.entry_balance import Balance
+    from aggregator.store.maintenance.integrity_check import Fault
 
 
 db = typer.Typer(
@@ -105,7 +106,7 @@ def stats(context: Context) -> None:
     Examples:
       aggregator db stats
     """
-    from aggregator.store.read.statistics import statistics
+    from aggregator.store.read.health.row_counts import statistics
 
     with context.obj.reading() as (config, database):
         for name, value in (

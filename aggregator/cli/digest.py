@@ -27,7 +27,7 @@ def digest(
     """
     from aggregator.config.webhooks import DIGEST, digest_readers
     from aggregator.model.core import utc_now
-    from aggregator.store.read import story_list
+    from aggregator.store.read import digests
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.digests import digest_text, digest_title
     from aggregator.web.settings import publish_settings
@@ -44,11 +44,9 @@ def digest(
         reader = StoryReader(database, config.effective_tuning)
         with database.read() as connection:
             if is_off:
-                span = story_list.span_since(
-                    connection, now - dt.timedelta(days=1), now
-                )
+                span = digests.span_since(connection, now - dt.timedelta(days=1), now)
             else:
-                span = story_list.next_span(connection, DIGEST, now)
+                span = digests.next_span(connection, DIGEST, now)
         mail = (
             None
             if span is None

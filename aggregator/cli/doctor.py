@@ -42,7 +42,7 @@ def _findings(settings: Settings) -> Iterator["Finding"]:
     from aggregator.admin.config_check import mistakes
     from aggregator.admin.doctor import examine
     from aggregator.model.errors import ConfigError
-    from aggregator.store.read.health_probes import ok
+    from aggregator.store.read.health.probes import ok
 
     try:
         config = settings.load()

@@ -148,7 +148,7 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
 
 
 def _print_forgotten(settings: Settings, format_: str) -> None:
-    from aggregator.store.intake.tombstones import newest_tombstones
+    from aggregator.store.intake.identity.tombstones import newest_tombstones
 
     with settings.reading() as (config, database):
         if missing_database(config) is not None:

@@ -35,7 +35,7 @@ def list_(
       aggregator sources list --format csv > sources.csv
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.read.statistics import listed
+    from aggregator.store.read.source_list import listed
 
     with context.obj.reading() as (config, database), database.read() as connection:
         all_listed = listed(connection, utc_now())
@@ -95,7 +95,8 @@ def show_(
       aggregator sources show SOURCE --limit 100 --format jsonl
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.read.statistics import listed, problem_texts
+    from aggregator.store.read.health.problem_texts import problem_texts
+    from aggregator.store.read.source_list import listed
 
     with context.obj.reading() as (_, database):
         known = named_source(database, source)

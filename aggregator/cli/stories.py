@@ -100,7 +100,7 @@ def stories(
             listed = _with_note(chain([first], pages), reader, wanted, format_)
             (_print_articles if by_article else _print)(listed, format_)
             return
-        from aggregator.store.read.statistics import statistics
+        from aggregator.store.read.health.row_counts import statistics
 
         stored = dict(statistics(database))
         nearest = reader.nearest_search(wanted.query) if wanted.query else None

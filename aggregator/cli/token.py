@@ -44,8 +44,8 @@ def create(
       aggregator token create phone --scope read
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.stories.api_tokens import SCOPES
-    from aggregator.store.stories.api_tokens import create as run
+    from aggregator.store.api_tokens import SCOPES
+    from aggregator.store.api_tokens import create as run
 
     scopes = tuple(word for word in SCOPES if word in scope)
     if unknown := sorted(set(scope) - set(SCOPES)):
@@ -70,7 +70,7 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
       aggregator token list
       aggregator token list --format jsonl
     """
-    from aggregator.store.stories.api_tokens import all_tokens
+    from aggregator.store.api_tokens import all_tokens
 
     with context.obj.reading() as (config, database), database.read() as connection:
         listed = all_tokens(connection)
@@ -117,7 +117,7 @@ def revoke(
       aggregator token revoke TOKEN
     """
     from aggregator.model.core import utc_now
-    from aggregator.store.stories.api_tokens import revoke as run
+    from aggregator.store.api_tokens import revoke as run
 
     with (
         context.obj.writing() as (_, database),

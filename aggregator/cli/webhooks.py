@@ -130,7 +130,7 @@ def _list(context: Context, format_: str, kind: str) -> None:
     import msgspec
 
     from aggregator.config.webhooks import DIGEST
-    from aggregator.store.stories.outbox import webhook_stats
+    from aggregator.store.deliveries.recipients import webhook_stats
 
     with context.obj.reading() as (config, database), database.read() as connection:
         listed = [
@@ -206,15 +206,15 @@ def _test(context: Context, name: str, kind: str) -> None:
 
 def _resume(context: Context, name: str, kind: str) -> None:
     from aggregator.model.core import utc_now
-    from aggregator.store.stories import outbox
+    from aggregator.store.deliveries import recipients
 
     with context.obj.writing() as (config, database):
         stored = _recipient(config, name, kind).name
         with database.write() as connection:
-            is_known = outbox.resume(connection, stored, utc_now())
+            is_known = recipients.resume(connection, stored, utc_now())
             waiting = {
                 stats.row.name: stats.waiting
-                for stats in outbox.webhook_stats(connection)
+                for stats in recipients.webhook_stats(connection)
             }
     number = waiting.get(stored, 0)
     if not is_known:

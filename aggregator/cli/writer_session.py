@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from aggregator.intake.pipeline import Pipeline
     from aggregator.intake.workers.executor import Executor
     from aggregator.model.core import FrozenStruct
+    from aggregator.store.commands import CommandKind
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.row_stream import Advance
-    from aggregator.store.stories.commands import CommandKind
 
 # To wait for a running daemon, which runs commands between two batches
 PATIENCE_SECONDS = 60.0

@@ -140,7 +140,7 @@ class Runtime:
 
     def web_server(self) -> "Server":
         """Return the web server, not started."""
-        from aggregator.store.read.read_marks import ReadMarks
+        from aggregator.store.read.marks.read_marks import ReadMarks
         from aggregator.web.api.push_endpoint import PushEndpoint
         from aggregator.web.dependencies import Services
         from aggregator.web.editor import EditorService

@@ -12,7 +12,8 @@ from aggregator.model.core import CleanArticle, Entry, FrozenStruct
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.model.read_model import Mute
 from aggregator.store.intake.sources import Source
-from aggregator.store.search.match import SearchableText, muted_term
+from aggregator.store.search.query import muted_term
+from aggregator.store.search.searchable_text import SearchableText
 from aggregator.stories.lexicon import subject_key
 
 NOUNS = {

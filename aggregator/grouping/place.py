@@ -22,10 +22,10 @@ from aggregator.grouping.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.core import Prepared
+from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.inbox import InboxEntry
-from aggregator.store.stories import commands
 
 
 class Placer(Transactions):

@@ -29,7 +29,8 @@ from aggregator.model.core import (
     Prepared,
     Role,
 )
-from aggregator.store.intake import inbox, rejected, tombstones
+from aggregator.store.intake import inbox, rejected
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.intake.sources import Source, all_sources
 from aggregator.store.maintenance import erase as erasing

@@ -31,12 +31,12 @@ from aggregator.model.errors import (
     UsageError,
     WorkError,
 )
+from aggregator.store import commands
+from aggregator.store.commands import Command, CommandKind
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import erase
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import delete_abandoned_databases
-from aggregator.store.stories import commands
-from aggregator.store.stories.commands import Command, CommandKind
 
 _POLL_SECONDS = 0.1
 

@@ -13,9 +13,9 @@ import msgspec
 
 from aggregator.config.messages import counted
 from aggregator.intake.recluster.recluster import ReclusterCommand
+from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import first_reading, inbox
-from aggregator.store.stories import commands
+from aggregator.store.intake import first_reading, inbox_order
 from aggregator.store.tables import counter_value
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ def _end(connection: Connection, now: dt.datetime) -> bool:
         )
         return False
     if all(
-        number == by_time for number, by_time in inbox.order_of_time(connection).items()
+        number == by_time
+        for number, by_time in inbox_order.order_of_time(connection).items()
     ):
         return False
     command = msgspec.json.encode(ReclusterCommand(in_order_of_time=True)).decode()

@@ -3,7 +3,7 @@
     sources ─poll─► bytes ─parse─► entries ─accept─► inbox ─prepare─► clean article, fingerprint
       ─place─► article, story, evidence ─render─► what it shows ─► readers
 
-    (poll.py, jobs.py, store/intake/inbox.py, prepare.py, grouping/place.py, render.py)
+    (poll.py, jobs.py, store/intake/acceptance.py, prepare.py, grouping/place.py, render.py)
 
 What comes in is accepted into the inbox in one short transaction; from then on it cannot be lost. What has
 gathered there is numbered in order of time. Each later step is done in the order of these numbers and ends in
@@ -31,7 +31,7 @@ from aggregator.intake.quarantine import QuarantiningPlacer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import inbox_order
 from aggregator.store.search import index
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Pipeline:
 
     def _end_of_gathering(self) -> float:
         with self.writer.database.read() as connection:
-            if not inbox.has_gathered(connection):
+            if not inbox_order.has_gathered(connection):
                 self._gathers_since = None
                 return math.inf
         # Not since they were accepted: an entry whose page was fetched may have waited for minutes.
@@ -180,4 +180,4 @@ class Pipeline:
 
 def _take_turn(connection: Connection) -> tuple[int, bool]:
     """Put entries in order; return how many, and whether some wait for the next turn."""
-    return inbox.put_in_order(connection), inbox.has_gathered(connection)
+    return inbox_order.put_in_order(connection), inbox_order.has_gathered(connection)

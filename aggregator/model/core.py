@@ -432,7 +432,7 @@ class Article(CountedArticle):
     is_compared: bool
     is_polled: bool
     published: dt.datetime | None
-    date_counts: bool  # see store/tables.py
+    date_counts: bool  # see store/tables/articles.py
     terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed
     body_words: int
     nearest: bytes | None = None  # see grouping/pairs/pair_features.py

@@ -99,9 +99,7 @@ def _revision_in(connection: Connection, database: Database) -> str | None:
 def _stored_revision(connection: Connection, names: set[str]) -> str | None:
     if "alembic_version" not in names:
         return None
-    revision = connection.execute(
-        text("SELECT version_num FROM alembic_version")
-    ).scalar()
+    revision = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return None if revision is None else str(revision)
 
 

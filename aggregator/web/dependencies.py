@@ -23,7 +23,8 @@ from aggregator.model.read_model import (
     Mute,
     StoryRedirect,
 )
-from aggregator.store.read.read_marks import Reader, ReadMarks
+from aggregator.store.read.marks.mark_rows import Reader
+from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.cursors import parse_page
 from aggregator.web.editor import EditorService

@@ -21,9 +21,10 @@ from aggregator.grouping.corrections.explain import Explanation, explanation
 from aggregator.intake import command_handlers
 from aggregator.model.core import Clock, FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import commands, corrections
+from aggregator.store.stories import corrections
 from aggregator.store.stories.corrections import Correction, CorrectionKind
 from aggregator.web.responses import too_many
 

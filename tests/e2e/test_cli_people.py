@@ -19,7 +19,7 @@ import typer
 
 from aggregator.cli.app import make_app
 from aggregator.store.engine.database import Database
-from aggregator.store.read.read_marks import ReadMarks
+from aggregator.store.read.marks.read_marks import ReadMarks
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.loopback import LoopbackServer, Response

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.maintenance.row_stream import PASSING
-from aggregator.store.stories import commands
 from aggregator.store.tables import command, metadata
 from tests.support import forked
 from tests.support.articles import NOON

@@ -26,7 +26,7 @@ from playwright.sync_api import (
 )
 
 from aggregator.model.core import LinkedStory, Passage, StoryName, StoryText, StoryView
-from aggregator.store.read.read_marks import ReadMarks
+from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings

@@ -12,8 +12,8 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake import acceptance, pending_pages
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.stories.standing import DAYS
 from aggregator.store.tables import (
@@ -144,7 +144,7 @@ class Rig:
         with self.database.write() as connection:
             seen = [self.clock()] * len(entries)
             return [
-                *inbox.accept(
+                *acceptance.accept(
                     connection, entries, seen=seen, wants_page=wants_page, **more
                 ).accepted
             ]

@@ -28,11 +28,11 @@ from aggregator.model.core import (
 )
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
+from aggregator.store.commands import CommandKind
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.identify import AcceptOutcome
+from aggregator.store.intake.identity.reread_limits import AcceptOutcome
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.stories.commands import CommandKind
 from aggregator.store.stories.constraints import Relation
 from aggregator.store.stories.corrections import CorrectionDetail, CorrectionKind
 from aggregator.store.stories.placement_batch import LogKind

@@ -25,8 +25,8 @@ from aggregator.grouping.fingerprint import text_hash
 from aggregator.model.errors import AggregatorError
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.search import index, progress
-from aggregator.store.search.index import IndexedText
+from aggregator.store.search import index_rows, progress
+from aggregator.store.search.index_rows import IndexedText
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import TEXT_OR_EMPTY, article, sketch
 from tests.support.deep_finding import Fault, of_row, pairs
@@ -163,7 +163,7 @@ def _worded(database: Database) -> Iterator[Fault]:
             rows = _indexed_between(connection, low, high)
             for row in rows:
                 if (
-                    connection.execute(_OTHERS, index.tsvector_row(row)).first()
+                    connection.execute(_OTHERS, index_rows.tsvector_row(row)).first()
                     is not None
                 ):
                     yield of_row(_OTHER_WORDS, row.inbox_no)
@@ -227,7 +227,7 @@ def _all_words(database: Database) -> Iterator[Fault]:
 
 
 def _summed(row: Row[Any]) -> int:
-    words = index.fts5_row(row)["w"].split()
+    words = index_rows.fts5_row(row)["w"].split()
     return (
         sum(hash((word, place)) for place, word in enumerate(words)) & _SIXTY_FOUR_BITS
     )

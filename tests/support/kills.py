@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from aggregator.store.engine.database import Database
 from aggregator.store.search.index import unindexed_count
-from aggregator.store.search.match import newest, parse_query
+from aggregator.store.search.match import newest
+from aggregator.store.search.query import parse_query
 from aggregator.store.tables import (
     article,
     entry,

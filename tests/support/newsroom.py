@@ -12,11 +12,11 @@ from aggregator.intake.manage.feed_check import FeedReader, SourceServices
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database
-from aggregator.store.read.read_marks import ReadMarks
+from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import Scope
 from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService

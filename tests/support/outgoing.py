@@ -3,9 +3,9 @@
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Recipient
 from aggregator.sources.fetch.client import ClientSettings
+from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import outbox
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from aggregator.web.webhooks.sender import WebhookSender
@@ -70,8 +70,8 @@ class Post:
         self.fill()
         return self.send()
 
-    def stats(self) -> outbox.WebhookStats:
-        return read_by(self.database, outbox.webhook_stats)[0]
+    def stats(self) -> recipients.WebhookStats:
+        return read_by(self.database, recipients.webhook_stats)[0]
 
     def problems(self) -> tuple[str, ...]:
-        return read_by(self.database, outbox.problems)
+        return read_by(self.database, recipients.problems)

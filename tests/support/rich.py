@@ -18,7 +18,7 @@ from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.read.browser_mutes import BrowserMutes
-from aggregator.store.read.read_marks import ReadMarks
+from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import stream_history, summaries
 from aggregator.store.stories.stream_history import StreamPeriod

@@ -30,7 +30,7 @@ from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
-from aggregator.store.stories import story_links
+from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import article, source, story, story_log, upsert
 from tests.support.fresh import with_tables
@@ -65,9 +65,9 @@ class WrittenStories(StoryReader):
             self._write_articles(connection, told)
             topics = [StoryName(name=one, outlets=1) for one in told.topics]
             row = connection.execute(
-                select(*story_links.COMPARED).where(story.c.story_no == number)
+                select(*related_stories.COMPARED).where(story.c.story_no == number)
             ).one()
-            story_links.write(connection, [(row, told.names, topics)])
+            related_stories.write(connection, [(row, told.names, topics)])
             connection.execute(
                 insert(story_log).values(story=told.id, at=told.updated, kind="written")
             )

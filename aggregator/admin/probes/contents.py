@@ -9,18 +9,18 @@ from aggregator.config.messages import NO_SOURCES, counted, redact
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.model.health_report import Finding
 from aggregator.model.read_model import SourceView
+from aggregator.store import api_tokens
 from aggregator.store.engine.database import shown_url
 from aggregator.store.intake import rejected
-from aggregator.store.read import health_probes
-from aggregator.store.read.health_probes import (
+from aggregator.store.read.health import database_status
+from aggregator.store.read.health.probes import (
     of_database,
     ok,
     problem,
     waiting_words,
     warning,
 )
-from aggregator.store.read.statistics import listed
-from aggregator.store.stories import api_tokens
+from aggregator.store.read.source_list import listed
 
 _REJECTED_SHOWN = 5
 
@@ -34,7 +34,7 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
         return
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
-        stored = health_probes.stored(connection, context.now, all_tuning)
+        stored = database_status.stored(connection, context.now, all_tuning)
         failing = [
             source for source in listed(connection, context.now) if source.is_in_trouble
         ]

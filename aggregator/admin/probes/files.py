@@ -9,12 +9,8 @@ from aggregator.admin import backup_folder, config_check
 from aggregator.admin.probes.context import DoctorContext
 from aggregator.config.messages import counted
 from aggregator.model.health_report import Finding
-from aggregator.store.engine.engines import files_of
-from aggregator.store.read.health_probes import (
-    of_file,
-    problem,
-    warning,
-)
+from aggregator.store.engine.open_file import files_of
+from aggregator.store.read.health.probes import of_file, problem, warning
 
 # File systems without working locks or shared memory, on which SQLite's WAL does not work.
 _NETWORK = frozenset(

@@ -6,7 +6,7 @@ from typing import Any
 from aggregator.config.messages import counted
 from aggregator.grouping.pairs.pair_model import STREAM
 from aggregator.model.core import Evidence, Reason
-from aggregator.store.read.reader import LogLine
+from aggregator.store.read.article_detail import LogLine
 
 # Formats, of a decision or the story that came second, and of what two texts share.
 SCORE = "score {0.score:+.2f}, threshold {0.need:+.2f}"

@@ -31,7 +31,8 @@ from aggregator.model.core import (
     Reason,
 )
 from aggregator.model.errors import UsageError
-from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
+from aggregator.store.read.article_detail import ExplainedArticle, LogLine
+from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.constraints import ConstraintTable, Relation
 from aggregator.stories.versions import (
     ChangedSentence,

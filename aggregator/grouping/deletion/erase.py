@@ -19,8 +19,10 @@ from aggregator.grouping.transactions import Transactions
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import known_items, tombstones
+from aggregator.store.intake import known_items
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import (
     erase,
     erase_target,
@@ -29,7 +31,7 @@ from aggregator.store.maintenance import (
 )
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
-from aggregator.store.stories import commands, standing, story_links
+from aggregator.store.stories import related_stories, standing
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.tables import counter_value, set_counter
 
@@ -112,7 +114,7 @@ class ForgetHandler:
                 unit_of_work.ledger.log(
                     now, article.story, "forgotten", article=article.id
                 )
-            story_links.erase(connection, affected)
+            related_stories.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)
 

@@ -30,7 +30,7 @@ from aggregator.model.core import Article, ArticleView
 from aggregator.model.read_model import ChangeKind
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase
-from aggregator.store.stories import article_views, articles, stories, story_links
+from aggregator.store.stories import article_views, articles, related_stories, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.placement_batch import LogKind
@@ -164,7 +164,7 @@ class StoryWriter:
             _redirect(unit_of_work, origin, story, reason="empty")
         else:
             # Both stories find their own when they are rendered
-            story_links.erase(connection, [origin.id])
+            related_stories.erase(connection, [origin.id])
             self._restate(unit_of_work, origin, left)
         self._regrouped(unit_of_work, [(origin.story_no, origin.id), (number, story)])
         return story

@@ -40,9 +40,10 @@ from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.folder_scan import FileStamp, FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake import inbox, rejected
-from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.sources import Source, known_as, known_folder, save
+from aggregator.store.intake import acceptance, inbox, rejected
+from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.known_entries import AcceptResult
+from aggregator.store.intake.sources import Source, save
 
 ENTRIES_A_TRANSACTION = 100  # a transaction holds the write lock
 CHARS_A_TRANSACTION = 2_000_000  # of pages and texts, because of memory
@@ -187,7 +188,7 @@ class FolderWatcher:
         rejected.clear_files(connection, looked.touched)
         looked.touched = []
         seen = [looked.now] * len(entries)
-        looked.accepted += inbox.accept(
+        looked.accepted += acceptance.accept(
             connection, entries, seen=seen, gathers=True
         ).accepted
         for problem in looked.problems[looked.noted :]:

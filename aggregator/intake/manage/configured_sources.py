@@ -12,12 +12,8 @@ from aggregator.model.errors import (
 )
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake.sources import (
-    Source,
-    set_default_interval,
-    source_id,
-    sync_config,
-)
+from aggregator.store.intake.source_sync import set_default_interval, sync_config
+from aggregator.store.intake.sources import Source, source_id
 
 # Between two looks at a folder without an interval of its own (chosen)
 _FOLDER_INTERVAL_SECONDS = 10

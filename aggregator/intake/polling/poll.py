@@ -38,13 +38,13 @@ from aggregator.sources.fetch.client import FetchResult
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection
-from aggregator.store.intake import inbox, rejected
-from aggregator.store.intake.identify import (
+from aggregator.store.intake import acceptance, inbox, rejected
+from aggregator.store.intake.acceptance import AcceptedBatch
+from aggregator.store.intake.identity.identified_entry import (
     PollContext,
-    RereadTuning,
     WholeFeedNeededError,
 )
-from aggregator.store.intake.inbox import AcceptedBatch
+from aggregator.store.intake.identity.reread_limits import RereadTuning
 from aggregator.store.intake.known_items import (
     KnownItems,
     known_items_of,
@@ -268,7 +268,7 @@ class Poller(PageFetcher):
         if feed is None:
             return AcceptedBatch()
         left_out = frozenset(known.articles[item_hash] for item_hash in feed.left_out)
-        batch = inbox.accept(
+        batch = acceptance.accept(
             connection,
             entries,
             seen=[now] * len(entries),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.known_entries import AcceptResult
 
 
 class PollResult(FrozenStruct):

@@ -38,12 +38,13 @@ from aggregator.intake.recluster.regrouping import (
 from aggregator.intake.recluster.write_stories import write_stories
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
+from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox
+from aggregator.store.intake import inbox_order
 from aggregator.store.maintenance import recluster, replay
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.maintenance.scratch import scratch_database
-from aggregator.store.stories import commands, stories
+from aggregator.store.stories import stories
 
 TEXTS_A_JOB = 16
 BATCH = 100
@@ -152,7 +153,7 @@ class Reclusterer:
     def _order_of_time(self) -> Mapping[int, int]:
         with self._database.read() as live:
             is_whole = replay.first_seen_since(live, None) == 0
-            return inbox.order_of_time(live) if is_whole else _AS_STORED
+            return inbox_order.order_of_time(live) if is_whole else _AS_STORED
 
     @contextmanager
     def _decided(

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.intake.recluster.recluster_plan import ReclusterPlan
+from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import recluster
 from aggregator.store.maintenance.row_stream import Advance
-from aggregator.store.stories import outbox, stories
+from aggregator.store.stories import stories
 from aggregator.store.stories.stories import NewStory, StoryState
 from aggregator.store.tables import counter_value
 
@@ -30,7 +31,7 @@ def write_stories(
     if plan.order:
         recluster.forget_retired_numbers(live)
         newest = counter_value(live, "change")  # before this transaction
-        outbox.skip(live, newest, newest + merged)
+        recipients.skip(live, newest, newest + merged)
 
 
 def _insert_founded(

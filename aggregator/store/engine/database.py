@@ -5,16 +5,13 @@ before it writes fails at once, whatever the timeout (measured: 1,500 of 2,000).
 queue on a fair lock, because SQLite's own waiting is not fair.
 
 All waiting is bounded: the queue and the locks of other programs together by `lock_seconds`, a server that
-hangs as described in engines.py. After a failure, writers wait at most `short_wait_seconds`.
+hangs as described in liveness.py. After a failure, writers wait at most `short_wait_seconds`.
 """
 
 import logging
 import os
-import random
 import shutil
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
@@ -25,7 +22,7 @@ from sqlalchemy import Connection, Engine, Text, cast, func, select, text
 from sqlalchemy.engine import make_url
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.counters import TRANSACTION_RETRIES, TRANSACTION_SECONDS, Metrics
+from aggregator.model.counters import TRANSACTION_SECONDS, Metrics
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -37,25 +34,24 @@ from aggregator.model.errors import (
 from aggregator.store.engine.db_errors import shown_url, translate_errors
 from aggregator.store.engine.engines import (
     DatabaseTuning,
-    OpenFile,
+    postgres_engine,
+    session_name,
+    sqlite_engine,
+)
+from aggregator.store.engine.fair_lock import FairLock
+from aggregator.store.engine.open_file import OpenFile
+from aggregator.store.engine.retries import repeated
+from aggregator.store.engine.timeouts import (
     full_sync,
     lock_timeout,
     milliseconds,
-    postgres_engine,
-    session_name,
     sqlite_driver,
-    sqlite_engine,
     statement_timeout,
 )
 
 log = logging.getLogger(__name__)
 
-# Attempts of a transaction that conflicts with others: some 1.5 s in all (chosen)
-_TRIES = 5
-# Before the second attempt; doubled before each further one, less up to half at random.
-_PAUSE_SECONDS = 0.1
 _LEAST_FREE_BYTES = 1 << 20  # a transaction of the daemon may add this much to the WAL
-
 # Connection: for type annotations of other packages
 __all__ = ["Connection", "Database", "shown_url"]
 
@@ -75,6 +71,7 @@ _SPACE = (  # auto_vacuum 2: incremental
     "SELECT page_size * page_count, page_size * freelist_count, page_size, auto_vacuum = 2 "
     "FROM pragma_page_size, pragma_page_count, pragma_freelist_count, pragma_auto_vacuum"
 )
+
 _SERVER_SPACE = text("SELECT pg_database_size(current_database())")
 
 
@@ -107,16 +104,14 @@ class Database:
         self._read_timeout_seconds: float | None = None
         self._write_state = _WriteState()
         file = self.file
-        self._open_file = (
-            None
-            if file is None
-            else OpenFile(file, str(make_url(url).query.get("mode", "rw")))
-        )
-        self.engine: Engine = (
-            postgres_engine(url, self.tuning, self.session_name)
-            if self._open_file is None
-            else sqlite_engine(url, self.tuning, self._open_file)
-        )
+        self._open_file: OpenFile | None = None
+        self.engine: Engine
+        if file is None:
+            self.engine = postgres_engine(url, self.tuning, self.session_name)
+        else:
+            mode = str(make_url(url).query.get("mode", "rw"))
+            self._open_file = OpenFile(file, mode)
+            self.engine = sqlite_engine(url, self.tuning, self._open_file)
 
     def fenced(self, fence: "Fence") -> "Database":
         """Return a copy whose writing transactions call `fence` first, and fail if it raises."""
@@ -261,16 +256,10 @@ class Database:
     @property
     def _patience_seconds(self) -> float:
         """The seconds that a writer waits for others; few after a failure."""
-        usual = (
-            self.tuning.lock_seconds
-            if self._read_timeout_seconds is None
-            else self._read_timeout_seconds
-        )
-        return (
-            usual
-            if self._write_state.trouble is None
-            else min(usual, self.tuning.short_wait_seconds)
-        )
+        usual = self._read_timeout_seconds or self.tuning.lock_seconds
+        if self._write_state.trouble is None:
+            return usual
+        return min(usual, self.tuning.short_wait_seconds)
 
     def transact(
         self, work: Callable[[Connection], Result], *, durable: bool = False
@@ -290,23 +279,7 @@ class Database:
         failure, or a connection lost before the commit. If it is unknown whether the commit succeeded, the
         error is raised, and the caller checks the rows. See ADR 3.
         """
-        started = time.monotonic()
-        pause = _PAUSE_SECONDS
-        for tried in range(1, _TRIES + 1):
-            try:
-                return unit()
-            except DatabaseLockedError:
-                raise  # the wait for the lock was the timeout
-            except (DatabaseBusyError, DatabaseAwayError) as error:
-                unknown = isinstance(error, DatabaseAwayError) and error.commit_unknown
-                # No retry after half of the time for locks.
-                spent = time.monotonic() - started > self.tuning.lock_seconds / 2
-                if unknown or spent or tried == _TRIES:
-                    raise
-                self.metrics_registry.count(TRANSACTION_RETRIES, _CAUSES[type(error)])
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-            pause *= 2
-        raise AssertionError("unreachable: the last try returns or raises")
+        return repeated(unit, self.metrics_registry, self.tuning.lock_seconds / 2)
 
     def why_not_writable(self, connection: Connection) -> str | None:
         """Return the reason why the database cannot be written; None if it can. Takes no lock."""
@@ -320,21 +293,15 @@ class Database:
             if shutil.disk_usage(file.parent).free < _LEAST_FREE_BYTES:
                 return f"the disk of {file} is full: free some space on it"
             return None
-        standby = connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one()
-        return (
-            f"the database {shown_url(self.url)} is a read-only standby server"
-            if standby
-            else None
-        )
+        if connection.execute(text("SELECT pg_is_in_recovery()")).scalar_one():
+            return f"the database {shown_url(self.url)} is a read-only standby server"
+        return None
 
     @property
     def trouble(self) -> str | None:
         """The reason why the last write failed; None if it succeeded."""
-        return (
-            None
-            if self._write_state.trouble is None
-            else str(self._write_state.trouble)
-        )
+        trouble = self._write_state.trouble
+        return None if trouble is None else str(trouble)
 
     def checkpoint_log(self, patience_seconds: float | None = None) -> bool:
         """Checkpoint and truncate SQLite's WAL. Return False if a reader prevented it.
@@ -351,12 +318,8 @@ class Database:
             self.engine.connect() as raw,
             lock_timeout(raw, patience, usual),
         ):
-            busy: int = (
-                sqlite_driver(raw)
-                .execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                .fetchone()[0]
-            )
-        return not busy
+            checkpoint = sqlite_driver(raw).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return not checkpoint.fetchone()[0]
 
     def truncate_log(self) -> bool:
         """Checkpoint and truncate SQLite's WAL if it is larger than `wal_mib`. Return whether it did.
@@ -383,10 +346,10 @@ class Database:
     def log_bytes(self) -> int:
         """Return the size of the `-wal` file in bytes; 0 without one."""
         file = self.file
+        if file is None:
+            return 0
         try:
-            return (
-                0 if file is None else file.with_name(file.name + "-wal").stat().st_size
-            )
+            return file.with_name(file.name + "-wal").stat().st_size
         except FileNotFoundError:
             return 0
 
@@ -448,59 +411,12 @@ class Database:
             self.engine.dispose()
 
 
-_CAUSES = {DatabaseBusyError: "busy", DatabaseAwayError: "away"}
 _IDLES = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
-
 # Each transaction that writes has a number, which leaves the snapshot when it ends.
 SERVER_VERSION = cast(func.pg_current_snapshot(), Text)
-_SNAPSHOT = select(SERVER_VERSION)
 
+_SNAPSHOT = select(SERVER_VERSION)
 # Durable even if the server is configured with synchronous_commit = off; stricter settings stay.
 _COMMIT_WAITS = text(
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 )
-
-
-# --- a lock that serves threads in the order of their requests ---------------------------------------------
-
-
-class FairLock:
-    """A reentrant lock, first come, first served."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._queue: deque[object] = deque()  # one sign of each waiting thread
-        self._owner: int | None = None
-        self._depth = 0
-
-    def acquire(self, seconds: float) -> bool:
-        """Wait at most `seconds` for the lock. Return whether this thread has it."""
-        thread, sign = threading.get_ident(), object()
-        with self._changed:
-            is_mine = self._owner == thread
-            if not is_mine:
-                self._queue.append(sign)
-                try:
-                    is_mine = self._changed.wait_for(
-                        lambda: self._owner is None and self._queue[0] is sign, seconds
-                    )
-                finally:
-                    self._queue.remove(sign)
-                    self._changed.notify_all()  # another one is the first now
-            if is_mine:
-                self._owner = thread
-                self._depth += 1
-            return is_mine
-
-    @property
-    def waiting(self) -> int:
-        """The number of waiting threads."""
-        return len(self._queue)
-
-    def release(self) -> None:
-        """Release the lock to the thread that has waited longest."""
-        with self._changed:
-            self._depth -= 1
-            if not self._depth:
-                self._owner = None
-                self._changed.notify_all()

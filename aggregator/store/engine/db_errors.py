@@ -59,15 +59,15 @@ def _ours(error: DBAPIError, url: str) -> AggregatorError | None:
     """Return the translated error; None for a bug in our SQL."""
     said = " ".join(str(error.orig).split())
     if isinstance(error.orig, sqlite3.Error):
-        found = _of_sqlite(error.orig, said, url)
+        translated = _of_sqlite(error.orig, said, url)
     else:
-        found = _of_postgres(error, said, url)
+        translated = _of_postgres(error, said, url)
     if (
-        found is not None
+        translated is not None
         or isinstance(error, IntegrityError | ProgrammingError)
         or not said
     ):
-        return found
+        return translated
     if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):
         return None
     return AggregatorError(

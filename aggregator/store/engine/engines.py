@@ -7,22 +7,15 @@ import os
 import secrets
 import socket
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.model.errors import (
-    AggregatorError,
-    DatabaseReplacedError,
-    NotWritableError,
-)
+from aggregator.model.errors import AggregatorError
+from aggregator.store.engine.open_file import OpenFile
+from aggregator.store.engine.timeouts import milliseconds
 
 
 class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,196 +29,6 @@ class DatabaseTuning(msgspec.Struct, frozen=True, kw_only=True):
     short_wait_seconds: float
 
 
-@contextmanager
-def full_sync(connection: Connection) -> Iterator[None]:
-    """Have SQLite sync the WAL at each commit in the block; enter it outside of a transaction."""
-    driver = sqlite_driver(connection)
-    driver.execute("PRAGMA synchronous=FULL")
-    try:
-        yield
-    finally:
-        driver.execute("PRAGMA synchronous=NORMAL")
-
-
-@contextmanager
-def lock_timeout(
-    connection: Connection, seconds: float, usual_seconds: float
-) -> Iterator[None]:
-    """Limit the wait for locks of other programs in the block (SQLite); servers have `lock_timeout`."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    driver = sqlite_driver(connection)
-    driver.execute(f"PRAGMA busy_timeout={milliseconds(seconds)}")
-    try:
-        yield
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={milliseconds(usual_seconds)}")
-
-
-_SET_STATEMENT_TIMEOUT = text("SELECT set_config('statement_timeout', :ends, true)")
-# Instructions between two checks of the clock, about 20 ms: each check needs the GIL.
-_STEPS = 500_000
-_LATE_SECONDS = 2.0  # a server that ends a statement later than this hangs (chosen)
-
-
-@contextmanager
-def statement_timeout(connection: Connection, seconds: float | None) -> Iterator[None]:
-    """Limit each statement in the block, on SQLite the whole block, to `seconds`; None: no limit."""
-    if seconds is None:
-        yield
-    elif connection.dialect.name == "sqlite":
-        driver, ends = sqlite_driver(connection), time.monotonic() + seconds
-        driver.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
-    else:
-        server: Any = connection.connection.driver_connection
-        server.most_seconds = seconds + _LATE_SECONDS
-        try:
-            connection.execute(
-                _SET_STATEMENT_TIMEOUT, {"ends": str(milliseconds(seconds))}
-            )
-            yield
-        finally:
-            server.most_seconds = None
-
-
-def sqlite_driver(connection: Connection) -> sqlite3.Connection:
-    """Return the connection of the sqlite3 module."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
-
-
-def milliseconds(seconds: float) -> int:
-    """Return whole milliseconds; at least 1."""
-    return max(1, round(seconds * 1000))
-
-
-# --- detection of a replaced SQLite file while it is open --------------------------------------------------
-
-_LOGS = ("-wal", "-shm")  # created with the first connection, removed with the last one
-
-
-def files_of(file: Path) -> tuple[Path, ...]:
-    """Return the paths of an SQLite database: its file, the two logs and the lock; each may be missing."""
-    return tuple(file.with_name(file.name + ending) for ending in ("", *_LOGS, ".lock"))
-
-
-class OpenFile:
-    """An SQLite file that is opened by its path; detects that another file took its place. Thread-safe."""
-
-    def __init__(self, path: Path, mode: str = "rw") -> None:
-        """`mode`: of SQLite's URIs, such as "ro" for read-only."""
-        self.mode = mode
-        self._path = path.absolute()
-        self._changing = threading.Lock()
-        self._connections = 0
-        # Suffix of the path to device and inode
-        self._met: dict[str, tuple[int, int]] = {}
-        self._watching = threading.Lock()
-        # Its commits are none, so it sees all others
-        self._watch: sqlite3.Connection | None = None
-
-    def connect(
-        self, configure: Callable[[sqlite3.Connection], None], **how: Any
-    ) -> sqlite3.Connection:
-        """Return a new connection; does not create the file. Raises DatabaseReplacedError."""
-        with self._changing:
-            self.check()
-            if self._identity("") is None:
-                raise DatabaseReplacedError(f"there is no database at {self._path}")
-            address = f"{self._path.as_uri()}?mode={self.mode}"
-            connection = sqlite3.connect(
-                address, factory=_Connection, **how | {"uri": True}
-            )
-            self._connections += 1
-            connection.closing = self._closing
-        try:
-            configure(connection)
-        except BaseException:
-            connection.close()
-            raise
-        with self._changing:
-            for ending in ("", *_LOGS):  # `configure` has created the logs
-                identity = self._identity(ending)
-                if identity is not None:
-                    self._met.setdefault(ending, identity)
-        return connection
-
-    def check(self) -> None:
-        """Raise DatabaseReplacedError if an opened file was removed, renamed or replaced."""
-        for ending, met in tuple(self._met.items()):
-            now = self._identity(ending)
-            if (
-                now == met or ending not in self._met
-            ):  # another thread may just have closed the last connection
-                continue
-            what = (
-                "was removed or renamed"
-                if now is None
-                else "was replaced by another file"
-            )
-            advice = "restart the program"
-            if now is None and not ending:
-                advice = f"put it back, or restore a backup (aggregator db restore FILE); then {advice}"
-            raise DatabaseReplacedError(
-                f"{self._path}{ending} {what} while the database was open; writing has stopped; {advice}"
-            )
-
-    def data_version(self) -> int:
-        """Return a number that every commit of any connection and process changes. Takes 0.01 ms."""
-        with self._watching:
-            if self._watch is None:
-                self._watch = self.connect(
-                    lambda _: None, check_same_thread=False, isolation_level=None
-                )
-            version: int = self._watch.execute("PRAGMA data_version").fetchone()[0]
-            return version
-
-    def close(self) -> None:
-        """Close the connection of `data_version`."""
-        with self._watching:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
-
-    def _closing(self) -> None:
-        with self._changing:
-            self._connections -= 1
-            if not self._connections:
-                for ending in _LOGS:
-                    self._met.pop(ending, None)
-
-    def _identity(self, ending: str) -> tuple[int, int] | None:
-        try:
-            found = os.stat(f"{self._path}{ending}")  # noqa: PTH116 - called before each transaction
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise NotWritableError(
-                f"{self._path}{ending} cannot be read: {error.strerror}"
-            ) from error
-        return found.st_dev, found.st_ino
-
-
-class _Connection(sqlite3.Connection):
-    """A connection that calls `closing` once, before it is closed."""
-
-    closing: Callable[[], None] | None = None
-
-    def close(self) -> None:
-        closing, self.closing = self.closing, None
-        if closing is not None:
-            closing()
-        super().close()
-
-
-# --- engines ----------------------------------------------------------------------------------------------
-
 # A server that disappears is detected within 10 s, while we wait for it and while we send.
 _CONNECTING = {
     "connect_timeout": 10,
@@ -235,6 +38,7 @@ _CONNECTING = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+
 # Likewise the server detects that this machine disappeared, and ends its sessions and their locks. Without
 # effect on Unix sockets.
 _SET_KEEPALIVES = (

@@ -6,43 +6,43 @@ begins with an archive or a push, has none.
 """
 
 import datetime as dt
-from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from aggregator.store.intake.sources import IS_ASKED
 from aggregator.store.tables import (
     change,
     counter,
     counter_value,
+    delete_rows,
     entry,
     set_counter,
     source,
     webhook,
 )
 
-_LASTS: Final = "first_reading"  # counter: 1 while it lasts
+_LASTS = "first_reading"  # counter: 1 while it lasts
 # A source that is due later is not waited for, such as one of a host that asked to wait (chosen: of 117 feeds
 # the last one was asked after some minutes).
-_LONGEST_WAIT: Final = dt.timedelta(minutes=10)
+_LONGEST_WAIT = dt.timedelta(minutes=10)
 
-_UNASKED: Final = select(source.c.id).where(
+_UNASKED = select(source.c.id).where(
     IS_ASKED,
     source.c.last_polled_at.is_(None),
     source.c.next_due_at <= bindparam("soon"),
 )
 # Of first polls and files. A page that is requested again later is late, and changes its article then.
-_WAITING: Final = select(entry.c.entry_no).where(
+_WAITING = select(entry.c.entry_no).where(
     or_(
         entry.c.state == "ready",
         (entry.c.state == "page") & (entry.c.page_due_at <= bindparam("now")),
     ),
     entry.c.bump_by_clock.is_(False),
 )
-_NEWEST_CHANGE: Final = select(
+_NEWEST_CHANGE = select(
     func.coalesce(func.max(change.c.change_no), 0)
 ).scalar_subquery()
-_UNEXAMINED: Final = select(webhook.c.name).where(
+_UNEXAMINED = select(webhook.c.name).where(
     webhook.c.is_configured,
     webhook.c.name.not_like("digest:%"),
     webhook.c.last_change_no < _NEWEST_CHANGE,
@@ -60,12 +60,12 @@ def is_over(connection: Connection, now: dt.datetime) -> bool:
         return False
     times = {"now": now, "soon": now + _LONGEST_WAIT}
     left = (
-        connection.execute(one.limit(1), times).first()
-        for one in (_UNASKED, _WAITING, _UNEXAMINED)
+        connection.execute(remaining.limit(1), times).first()
+        for remaining in (_UNASKED, _WAITING, _UNEXAMINED)
     )
     return not any(left)
 
 
 def end(connection: Connection) -> None:
     """Store that the first reading is over, permanently."""
-    connection.execute(delete(counter).where(counter.c.name == _LASTS))
+    delete_rows(connection, counter, counter.c.name == _LASTS)

@@ -11,10 +11,11 @@ import msgspec
 from sqlalchemy import Connection, delete, select
 
 from aggregator.model.core import FrozenStruct, ParsedFeed
-from aggregator.store.intake.identify import stability_of
-from aggregator.store.intake.inbox import AcceptResult
+from aggregator.store.intake.identity.identifier_stability import stability_of
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (
     change_with,
+    delete_rows,
     known_items,
     observation,
     rows_with,
@@ -43,7 +44,7 @@ def known_items_of(connection: Connection, source_id: str) -> KnownItems:
     if stability_of(connection, source_id).is_in_doubt:
         return KnownItems()
     stored = select(known_items.c.packed).where(known_items.c.source == source_id)
-    packed = connection.execute(stored).scalar()
+    packed = connection.scalar(stored)
     return (
         KnownItems()
         if packed is None
@@ -62,14 +63,16 @@ def save_known_items(
 
     The language of the feed has to be known: that of one new entry may be another one.
     """
-    articles = {item: before.articles[item] for item in feed.left_out}
-    for item, result in zip(feed.items, accepted, strict=False):
-        if item and result.is_observed and result.outcome != "forgotten":
-            articles[item] = result.article
+    articles = {item_hash: before.articles[item_hash] for item_hash in feed.left_out}
+    for item_hash, result in zip(feed.items, accepted, strict=False):
+        if item_hash and result.is_observed and result.outcome != "forgotten":
+            articles[item_hash] = result.article
     # Which words of an article are the current ones, all its items decide together.
     items_of = Counter(articles.values())
     articles = {
-        item: article for item, article in articles.items() if items_of[article] == 1
+        item_hash: article
+        for item_hash, article in articles.items()
+        if items_of[article] == 1
     }
     if articles and feed.language is not None:
         items = KnownItems(
@@ -84,7 +87,7 @@ def save_known_items(
             {"source": source_id, "packed": msgspec.msgpack.encode(items)},
         )
     else:
-        connection.execute(delete(known_items).where(known_items.c.source == source_id))
+        delete_rows(connection, known_items, known_items.c.source == source_id)
 
 
 def forget_items_of(connection: Connection, articles: Collection[str]) -> None:

@@ -8,12 +8,13 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
 
 from aggregator.model.core import Entry, FrozenStruct, Verdict
 from aggregator.store import codecs
-from aggregator.store.intake.inbox import count_received, take_numbers
-from aggregator.store.tables import entry, rows_with, source
+from aggregator.store.intake.acceptance import count_received
+from aggregator.store.intake.inbox_order import take_numbers
+from aggregator.store.tables import entry, has_row, rows_with, source, update_rows
 
 
 class PendingPage(FrozenStruct):
@@ -96,14 +97,14 @@ def give_up(
 
 
 def _settled(connection: Connection, n: int, **values: Any) -> None:
-    connection.execute(
-        update(entry)
-        .where(entry.c.entry_no == n, entry.c.state == "page")
-        .values(
-            state="ready",
-            page_due_at=None,
-            **values,
-        )
+    update_rows(
+        connection,
+        entry,
+        entry.c.entry_no == n,
+        entry.c.state == "page",
+        state="ready",
+        page_due_at=None,
+        **values,
     )
 
 
@@ -112,31 +113,28 @@ def later(
 ) -> None:
     """Postpone the page of entry `n` to `due`, after so many attempts."""
     known = entry.c.page_attempts
-    connection.execute(
-        update(entry)
-        .where(entry.c.entry_no == n, entry.c.state == "page")
-        .values(
-            page_due_at=due,
-            page_attempts=case((known < attempts, attempts), else_=known),
-        )
+    update_rows(
+        connection,
+        entry,
+        entry.c.entry_no == n,
+        entry.c.state == "page",
+        page_due_at=due,
+        page_attempts=case((known < attempts, attempts), else_=known),
     )
 
 
 def next_due(connection: Connection, now: dt.datetime) -> dt.datetime | None:
     """Return when the first page is due, `now` while a new entry waits for its page; None without pages."""
-    if connection.execute(
-        select(entry.c.entry_no).where(_WAITS_FIRST).limit(1)
-    ).first():
+    if has_row(connection, select(entry.c.entry_no).where(_WAITS_FIRST)):
         return now
-    return connection.execute(
-        select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")
-    ).scalar()
+    first = select(func.min(entry.c.page_due_at)).where(entry.c.state == "page")
+    return connection.execute(first).scalar()
 
 
 def overdue(connection: Connection, now: dt.datetime, wait: dt.timedelta) -> list[int]:
     """Return new entries that have waited so long for their pages, at most some hundred."""
     bounds = {"before": now - wait, "after": now + wait}
-    return list(connection.execute(_OVERDUE, bounds).scalars())
+    return list(connection.scalars(_OVERDUE, bounds))
 
 
 def place_without(connection: Connection, numbers: Sequence[int]) -> int:
@@ -150,7 +148,7 @@ def place_without(connection: Connection, numbers: Sequence[int]) -> int:
         select(entry).where(*waiting).order_by(entry.c.entry_no).with_for_update()
     )
     rows = connection.execute(statement).all()
-    connection.execute(update(entry).where(*waiting).values(page_attempts=1))
+    update_rows(connection, entry, *waiting, page_attempts=1)
     rows = [row for row in rows if _has_words(row.payload)]
     if not rows:
         return 0
@@ -186,16 +184,18 @@ _OVERDUE = (
 
 def _has_words(payload: bytes) -> bool:
     try:
-        item = codecs.decompress_struct(payload, Entry)
+        declared = codecs.decompress_struct(payload, Entry)
     except codecs.UNREADABLE:
         return False
-    return bool(item.title or item.text or item.html)
+    return bool(declared.title or declared.text or declared.html)
 
 
 def cap_due_times(connection: Connection, latest: dt.datetime) -> None:
     """Make waiting pages due by `latest`, after the clock was set back."""
-    connection.execute(
-        update(entry)
-        .where(entry.c.state == "page", entry.c.page_due_at > latest)
-        .values(page_due_at=latest)
+    update_rows(
+        connection,
+        entry,
+        entry.c.state == "page",
+        entry.c.page_due_at > latest,
+        page_due_at=latest,
     )

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     and_,
     case,
-    delete,
     or_,
     select,
     update,
@@ -29,22 +28,24 @@ from aggregator.store.intake.sources import all_sources
 from aggregator.store.tables import (
     article,
     change_with,
+    delete_rows,
     entry,
     rejected_input,
     rows_with,
+    update_rows,
     upsert,
 )
 
-REASON: Final = "placing it failed"  # beginning of the reason of an entry in quarantine
-_VERDICT: Final = "not_article"
-_SOURCE_REMOVED: Final = "its source was removed before it was placed"
+REASON = "placing it failed"  # beginning of the reason of an entry in quarantine
+_VERDICT = "not_article"
+_SOURCE_REMOVED = "its source was removed before it was placed"
 
 IS_QUARANTINED: Final[ColumnElement[bool]] = and_(
     entry.c.state == "refused",
     entry.c.verdict == _VERDICT,
     entry.c.reason.startswith(REASON, autoescape=True),
 )
-_IS_MUTED: Final = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
+_IS_MUTED = and_(entry.c.state == "refused", entry.c.verdict == MUTED)
 
 
 def quarantine(
@@ -60,9 +61,7 @@ def quarantine(
     With the verdict MUTED it is muted; whether its page was to be fetched is kept.
     """
     values = _refused(at, reason, verdict)
-    connection.execute(
-        update(entry).where(entry.c.entry_no == n, _WAITS).values(**values)
-    )
+    update_rows(connection, entry, entry.c.entry_no == n, _WAITS, **values)
 
 
 def mute_of_removed_source(
@@ -70,12 +69,10 @@ def mute_of_removed_source(
 ) -> None:
     """Mute what waits of a source that is removed; `unmute` queues it again if the source is added again."""
     values = _refused(at, _SOURCE_REMOVED, MUTED)
-    connection.execute(
-        update(entry).where(entry.c.source == source, _WAITS).values(**values)
-    )
+    update_rows(connection, entry, entry.c.source == source, _WAITS, **values)
 
 
-_WAITS: Final = entry.c.state.in_(("ready", "page"))
+_WAITS = entry.c.state.in_(("ready", "page"))
 
 
 def _refused(at: dt.datetime, reason: str, verdict: str) -> dict[str, object]:
@@ -97,14 +94,17 @@ def unmute(connection: Connection, holds: Callable[[str | None, str], bool]) -> 
     `holds`: whether the mutes in force may give a source with this id this reason. The stories of the entries
     are bumped at the own times of the entries: they are no news.
     """
-    ids = {one.entry_source: one.id for one in all_sources(connection)}
+    ids = {
+        known_source.entry_source: known_source.id
+        for known_source in all_sources(connection)
+    }
     named = select(entry.c.source, entry.c.reason).where(_IS_MUTED).distinct()
     for source, reason in connection.execute(named).all():
         known = ids.get(source)
         if not (known is None if reason == _SOURCE_REMOVED else holds(known, reason)):
             chosen = select(entry.c.entry_no).where(_IS_MUTED, entry.c.source == source)
             chosen = chosen.where(entry.c.reason == reason).order_by(entry.c.entry_no)
-            numbers = connection.execute(chosen.limit(_UNMUTED_AT_ONCE)).scalars().all()
+            numbers = connection.scalars(chosen.limit(_UNMUTED_AT_ONCE)).all()
             return requeue(connection, numbers)
     return 0
 
@@ -118,12 +118,15 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
         entry.c.entry_no, entry.c.article, entry.c.verdict, entry.c.page_due_at
     )
     chosen = chosen.where(or_(IS_QUARANTINED, _IS_MUTED)).order_by(entry.c.entry_no)
-    found = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
+    queued = list(rows_with(connection, chosen, entry.c.entry_no, numbers))
     known = select(article.c.root_article)
     placed = {
         row.root_article
         for row in rows_with(
-            connection, known, article.c.root_article, {one.article for one in found}
+            connection,
+            known,
+            article.c.root_article,
+            {waiting.article for waiting in queued},
         )
     }
     values = {
@@ -136,11 +139,11 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
         connection,
         update(entry).values(**values),
         entry.c.entry_no,
-        [one.entry_no for one in found],
+        [waiting.entry_no for waiting in queued],
     )
-    older = [one.entry_no for one in found if one.article in placed]
+    older = [waiting.entry_no for waiting in queued if waiting.article in placed]
     change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
-    return len(found)
+    return len(queued)
 
 
 class RejectedInput(FrozenStruct):
@@ -185,15 +188,17 @@ def note(
 
 def clear_files(connection: Connection, files: Collection[str]) -> None:
     """Delete all rejected inputs of these files, whatever their source."""
-    item = rejected_input.c.item
+    name_column = rejected_input.c.item
     for name in map(clean, files):  # file names need not be text
-        is_in_file = or_(item == name, item.startswith(f"{name}, ", autoescape=True))
-        connection.execute(delete(rejected_input).where(is_in_file))
+        is_in_file = or_(
+            name_column == name, name_column.startswith(f"{name}, ", autoescape=True)
+        )
+        delete_rows(connection, rejected_input, is_in_file)
 
 
 def clear_source(connection: Connection, source: str) -> None:
     """Delete all rejected inputs of a source."""
-    connection.execute(delete(rejected_input).where(rejected_input.c.source == source))
+    delete_rows(connection, rejected_input, rejected_input.c.source == source)
 
 
 def in_words(connection: Connection, source: str) -> str | None:

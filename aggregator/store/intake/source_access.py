@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from aggregator.config.source_access import Access, SourceExtras
-from aggregator.store.tables import source_access, upsert
+from aggregator.store.tables import delete_rows, source_access, upsert
 
 
 class TypedAccess(NamedTuple):
@@ -59,4 +59,4 @@ def save_access(connection: Connection, source_id: str, access: TypedAccess) -> 
 
 def forget_access(connection: Connection, source_id: str) -> None:
     """Delete what was typed for a source."""
-    connection.execute(delete(source_access).where(source_access.c.source == source_id))
+    delete_rows(connection, source_access, source_access.c.source == source_id)

@@ -1,20 +1,18 @@
-"""Rows of sources: configuration, poll schedule and health, and folders' names."""
+"""Rows of sources: configuration, poll schedule and health."""
 
 import datetime as dt
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec.structs import replace
 from sqlalchemy import (
     Connection,
     Row,
     Select,
     and_,
     bindparam,
-    delete,
     func,
     insert,
     or_,
@@ -23,14 +21,19 @@ from sqlalchemy import (
 )
 
 from aggregator.extract.entry_identity import short_id
-from aggregator.extract.language.unicode import clean
-from aggregator.extract.urls import address_key
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.store.intake.source_access import forget_access
-from aggregator.store.tables import folder, known_items, rows_with, source
+from aggregator.store.tables import (
+    delete_rows,
+    fields_of,
+    known_items,
+    rows_with,
+    source,
+    update_rows,
+)
 
-_NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
+NOT_ASKED = ("gone", "merged")  # health of sources that are not polled
 
 
 class Source(FrozenStruct):
@@ -91,7 +94,7 @@ class Source(FrozenStruct):
 
     @property
     def is_polled(self) -> bool:
-        return not self.paused and self.health not in _NOT_ASKED
+        return not self.paused and self.health not in NOT_ASKED
 
     @property
     def shown_name(self) -> str:
@@ -105,12 +108,14 @@ class Source(FrozenStruct):
         )
 
 
-_COLUMNS = [source.c[name] for name in Source.__struct_fields__]
+_COLUMNS = fields_of(source, Source)
 _SOURCES = select(*_COLUMNS)
-IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(_NOT_ASKED))
-# That the times of polls which brought nothing need not be in rows (intake/polling/quiet_polls.py).
+IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(NOT_ASKED))
+# That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
-_CHOSEN = (
+
+
+CHOSEN = (
     "kind",
     "address",
     "name",
@@ -145,127 +150,22 @@ _HEALTH = (
     "gone_since",
     "merged_into",
 )
+
 _SEEN = "etag", "last_modified", "body_hash"
 _MOVE = "redirected_url", "moved_to", "moved_count", "moved_since", "move_confirmed"
-_AFRESH = _as_new(*_HEALTH)  # reset of the failures of a source
+AFRESH = _as_new(*_HEALTH)  # reset of the failures of a source
 # Reset of a source whose address changed
-_ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)
-_OURS = ("refused", "address")  # causes that a changed configuration may have removed
-
-
-def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
-    """Make the sources of the configuration file what the file says; those it dropped are paused.
-
-    A source with a new address or a shorter interval is due as early as a new one would be, and so is one
-    that failed for a cause of ours. One whose new address is where it had moved to stays what it is.
-    Of a feed that was also added by command the file's source is asked, and the other one gives way while
-    the file has it; one that was added by command and has the name of another feed stays beside that.
-    """
-    before = {row.id: row for row in connection.execute(select(source))}
-    items = [_beside(before.get(item.id), item) for item in wanted]
-    named = {item.id for item in items}
-    at = {
-        address: row
-        for row in before.values()
-        if row.id not in named
-        and (row.origin == "config" or row.id == source_id(row.kind, None, row.address))
-        for address in _addresses(row)
-    }
-    for item in items:
-        # Without a name the address makes the id: who typed the new address himself means the same feed.
-        old = before.get(item.id) or (
-            at.get(item.address) if item.name is None else None
-        )
-        if old is None or (old.id != item.id and old.id in named):
-            add(connection, item)
-            continue
-        named.add(old.id)
-        values = {name: getattr(item, name) for name in _CHOSEN} | {"paused": False}
-        if item.address not in _addresses(old):
-            values |= _ELSEWHERE | {"host": host_of(item.address)}
-        elif item.address == old.redirected_url:
-            values |= {"redirected_url": None, "host": host_of(item.address)}
-        if (
-            item.address not in _addresses(old)
-            or old.interval_seconds > item.interval_seconds
-        ):
-            values["next_due_at"] = min(old.next_due_at, item.next_due_at)
-        if (old.health_cause or "").startswith(_OURS):
-            values["next_due_at"] = item.next_due_at
-        connection.execute(update(source).where(source.c.id == old.id).values(**values))
-    for id_, row in before.items():
-        if row.origin == "config" and id_ not in named:
-            connection.execute(
-                update(source).where(source.c.id == id_).values(paused=True)
-            )
-    restart_merged_sources(connection)
-    _give_way(connection)
-
-
-def set_default_interval(
-    connection: Connection, seconds: int, due: Callable[[str], dt.datetime]
-) -> None:
-    """Poll the sources that were added without an interval at this one.
-
-    `due` returns when the source with an id is polled next, at the latest.
-    """
-    others = select(source.c.id, source.c.next_due_at).where(
-        source.c.origin != "config",
-        ~source.c.has_own_interval,
-        source.c.interval_seconds != seconds,
-    )
-    for id_, next_due_at in connection.execute(others).all():
-        values = {
-            "interval_seconds": seconds,
-            "next_due_at": min(next_due_at, due(id_)),
-        }
-        connection.execute(update(source).where(source.c.id == id_).values(**values))
-
-
-def _beside(old: Row[Any] | None, item: Source) -> Source:
-    """`item` under an id of its own where another feed, added by command, has its name."""
-    if (
-        old is None
-        or old.origin == "config"
-        or address_key(old.address) == address_key(item.address)
-    ):
-        return item
-    return replace(item, id=source_id(item.kind, None, item.address))
-
-
-def _give_way(connection: Connection) -> None:
-    """Merge sources that were added by command into those of the configuration file with the same address."""
-    asked = connection.execute(
-        select(source).where(source.c.host.is_not(None), IS_ASKED)
-    ).all()
-    of_file = {
-        (row.kind, address_key(row.address)): row.id
-        for row in asked
-        if row.origin == "config"
-    }
-    for row in asked:
-        keys = ((row.kind, address_key(address)) for address in _addresses(row))
-        other = next((of_file[key] for key in keys if key in of_file), None)
-        if row.origin != "config" and other is not None:
-            its_own = update(source).where(source.c.id == row.id)
-            connection.execute(its_own.values(health="merged", merged_into=other))
-
-
-def _addresses(row: Row[Any]) -> tuple[str, ...]:
-    """Return the address of a source, and the target of its permanent redirect."""
-    return tuple(
-        address for address in (row.address, row.redirected_url) if address is not None
-    )
+ELSEWHERE = _as_new(*_HEALTH, *_SEEN, *_MOVE)
 
 
 def restart_merged_sources(connection: Connection) -> None:
     """Restart merged sources whose successor is not polled any more."""
     other = source.alias()
     asked = select(other.c.id).where(
-        other.c.paused.is_(False), other.c.health.not_in(_NOT_ASKED)
+        other.c.paused.is_(False), other.c.health.not_in(NOT_ASKED)
     )
     lost = source.c.health == "merged", source.c.merged_into.not_in(asked)
-    connection.execute(update(source).where(*lost).values(**_AFRESH))
+    update_rows(connection, source, *lost, **AFRESH)
 
 
 def host_of(address: str) -> str | None:
@@ -287,30 +187,28 @@ def add(connection: Connection, *items: Source) -> None:
 
 def remove(connection: Connection, id: str) -> None:
     """Delete a source. Its entries and articles stay."""
-    connection.execute(delete(source).where(source.c.id == id))
-    connection.execute(delete(known_items).where(known_items.c.source == id))
+    delete_rows(connection, source, source.c.id == id)
+    delete_rows(connection, known_items, known_items.c.source == id)
     forget_access(connection, id)
     restart_merged_sources(connection)
 
 
 def revive(connection: Connection, id: str, now: dt.datetime) -> None:
     """Reset the failures of a source that is gone, merged or failing, and make it due now."""
-    connection.execute(
-        update(source)
-        .where(source.c.id == id)
-        .values(**_AFRESH, paused=False, next_due_at=now)
+    update_rows(
+        connection, source, source.c.id == id, **AFRESH, paused=False, next_due_at=now
     )
 
 
 def pause(connection: Connection, id: str) -> None:
     """Stop polling a source. Sources that were merged into it are polled again."""
-    connection.execute(update(source).where(source.c.id == id).values(paused=True))
+    update_rows(connection, source, source.c.id == id, paused=True)
     restart_merged_sources(connection)
 
 
 def choose(connection: Connection, id: str, **chosen: Any) -> None:
     """Change configured fields of a source."""
-    connection.execute(update(source).where(source.c.id == id).values(**chosen))
+    update_rows(connection, source, source.c.id == id, **chosen)
 
 
 def save(connection: Connection, item: Source, before: Source | None = None) -> None:
@@ -319,7 +217,7 @@ def save(connection: Connection, item: Source, before: Source | None = None) -> 
     `before`: the state at the start of the poll. Raises AggregatorError if another process polled it since,
     because this one was suspended: the other state is kept.
     """
-    kept = {"id", "paused", *_CHOSEN} | (
+    kept = {"id", "paused", *CHOSEN} | (
         {"folder_state"} if item.folder_state is None else set()
     )
     values = {
@@ -443,53 +341,3 @@ _SCHEDULE = (
 def _source(row: Row[Any]) -> Source:
     """Return the source of a row of `_COLUMNS`; by position, which is ten times faster than by name."""
     return Source(**dict(zip(Source.__struct_fields__, row, strict=True)))
-
-
-# --- names of folders, which are the source of their files: two folders called `articles` are two sources --
-
-_UNNAMED = "files"  # the root of a disk has no name of its own
-
-
-def own_name(path: Path) -> str:
-    """Return the last part of an absolute path."""
-    return clean(path.name) or _UNNAMED
-
-
-def known_folder(
-    connection: Connection, path: Path, is_there: Callable[[str], bool]
-) -> str:
-    """Return the name of the folder at the absolute `path`; store it if it is new.
-
-    `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
-    moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
-    """
-    at = clean(str(path))
-    rows = {row.path: row for row in connection.execute(select(folder))}
-    if at in rows:
-        return str(rows[at].name)
-    base = own_name(path)
-    namesakes = [
-        row
-        for row in rows.values()
-        if row.name == base or row.name.startswith(f"{base}#")
-    ]
-    for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
-        if not is_there(row.path):
-            connection.execute(
-                update(folder).where(folder.c.name == row.name).values(path=at)
-            )
-            return str(row.name)
-    name = (
-        base
-        if base not in (row.name for row in namesakes)
-        else f"{base}#{len(namesakes) + 1}"
-    )
-    connection.execute(insert(folder).values(name=name, path=at))
-    return name
-
-
-def known_as(entry: Entry, path: Path, name: str) -> Entry:
-    """Return an entry of the folder at `path` with the folder's name as source, unless it declares one."""
-    if entry.source != own_name(path) or name == entry.source:
-        return entry
-    return replace(entry, source=name)

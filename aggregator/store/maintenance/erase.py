@@ -25,17 +25,18 @@ from sqlalchemy import (
 
 from aggregator.model.core import Entry, Evidence
 from aggregator.store import codecs
-from aggregator.store.intake import tombstones
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows
 from aggregator.store.maintenance.row_rewrite import rewrite
 from aggregator.store.search import index
-from aggregator.store.stories import articles, story_links
+from aggregator.store.stories import articles, related_stories
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import (
     article,
     change,
     change_with,
     command,
+    delete_rows,
     entry,
     outbox,
     outlet_line,
@@ -46,6 +47,7 @@ from aggregator.store.tables import (
     story,
     story_log,
     story_summary,
+    update_rows,
 )
 
 DeletedPart = Literal["text", "all"]
@@ -69,7 +71,7 @@ _BLANK_STORY: Final[dict[str, Any]] = {
     "rendered": None,
     "count_state": None,
 }
-_CLOSED_STORY: Final = {
+_CLOSED_STORY = {
     **_BLANK_STORY,
     "article_count": 0,
     "outlet_count": 0,
@@ -209,7 +211,7 @@ def close_story(connection: Connection, id: str) -> None:
     # The key begins with the reader: without the readers, every mark would be read.
     marks = delete(read_mark).where(read_mark.c.reader.in_(select(reader.c.reader_no)))
     change_with(connection, marks, read_mark.c.story, numbers)
-    story_links.erase(connection, [id])
+    related_stories.erase(connection, [id])
 
 
 def hide_title(connection: Connection, id: str, ids: Collection[str]) -> None:
@@ -278,10 +280,8 @@ def _blank_log(
         }
         if erased:
             cleaned = json.dumps(detail | erased, ensure_ascii=False, sort_keys=True)
-            connection.execute(
-                update(story_log)
-                .where(story_log.c.log_no == row.log_no)
-                .values(detail=cleaned)
+            update_rows(
+                connection, story_log, story_log.c.log_no == row.log_no, detail=cleaned
             )
 
 
@@ -306,15 +306,11 @@ def _blank_changes(
 
 def drop_answers(connection: Connection) -> None:
     """Delete the answered `recluster` commands: their results have headlines."""
-    connection.execute(
-        delete(command).where(
-            command.c.kind == "recluster", command.c.state != "waiting"
-        )
+    delete_rows(
+        connection, command, command.c.kind == "recluster", command.c.state != "waiting"
     )
 
 
 def blank_command(connection: Connection, n: int) -> None:
     """Erase the payload of command `n`: an address often contains the headline."""
-    connection.execute(
-        update(command).where(command.c.command_no == n).values(payload="{}")
-    )
+    update_rows(connection, command, command.c.command_no == n, payload="{}")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Final, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, or_, select
 
@@ -11,7 +11,7 @@ from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
 from aggregator.model.core import Entry, FrozenStruct
 from aggregator.store import codecs
-from aggregator.store.intake import tombstones
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.stories.article_views import is_of_outlets
 from aggregator.store.tables import (
     INDEXED_ADDRESS,
@@ -27,7 +27,7 @@ from aggregator.store.tables import (
 
 EraseKind = Literal["address", "article", "outlet", "source"]
 
-_HAS_TEXT: Final = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
+_HAS_TEXT = or_(entry.c.verdict.is_(None), entry.c.verdict != tombstones.VERDICT)
 
 
 class EraseTarget(FrozenStruct):
@@ -74,7 +74,7 @@ def _of_source(connection: Connection, name: str) -> set[str]:
         .outerjoin(article, article.c.id == entry.c.article)
         .where(entry.c.source == name, article.c.id.is_(None), _HAS_TEXT)
     )
-    return set(connection.execute(placed.union(unplaced)).scalars())
+    return set(connection.scalars(placed.union(unplaced)))
 
 
 def _of_address(connection: Connection, address: str) -> set[str]:
@@ -88,14 +88,14 @@ def _of_address(connection: Connection, address: str) -> set[str]:
 
 def _owners(connection: Connection, key: bytes) -> set[str]:
     """Return the article to which an identity key belongs, with all of its generations."""
-    owner = connection.execute(
+    owner = connection.scalar(
         select(identity_key.c.article).where(identity_key.c.key == key)
-    ).scalar()
+    )
     if not owner:  # a void key has none
         return set()
     root = select(article.c.root_article).where(article.c.id == owner).scalar_subquery()
     generations = select(article.c.id).where(article.c.root_article == root)
-    return {owner, *connection.execute(generations).scalars()}
+    return {owner, *connection.scalars(generations)}
 
 
 def _with_address(connection: Connection, addresses: Collection[str]) -> set[str]:
@@ -109,7 +109,7 @@ def _with_address(connection: Connection, addresses: Collection[str]) -> set[str
         chosen = select(id_column).where(address_column.in_(addresses))
         if max(map(len, addresses)) <= INDEXED_ADDRESS:
             chosen = chosen.where(is_indexed(address_column.name))
-        ids.update(connection.execute(chosen).scalars())
+        ids.update(connection.scalars(chosen))
     return ids
 
 
@@ -123,7 +123,7 @@ def _is_article(connection: Connection, name: str) -> bool:
 
 def _of_outlet(connection: Connection, name: str) -> set[str]:
     placed = select(article.c.id).where(is_of_outlets(connection, [name]))
-    ids = set(connection.execute(placed).scalars())
+    ids = set(connection.scalars(placed))
     unplaced = select(entry.c.article, entry.c.payload).where(
         entry.c.state != "done", _HAS_TEXT
     )

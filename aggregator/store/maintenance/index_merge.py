@@ -3,8 +3,6 @@
 FTS5 keeps the words of a deleted row until it merges. On PostgreSQL VACUUM removes them.
 """
 
-from typing import Final
-
 from sqlalchemy import Connection, text
 
 from aggregator.store.tables import counter_value, set_counter
@@ -12,8 +10,8 @@ from aggregator.store.tables import counter_value, set_counter
 _MERGED_PAGES = 500  # of the full-text index, in one transaction: about 2 MB
 # Counters.
 # Rows that were taken out of the index since it was last merged
-_STALE_ROWS: Final = "index_stale"
-_MERGING: Final = "index_merging"  # 1 while it is being merged
+_STALE_ROWS = "index_stale"
+_MERGING = "index_merging"  # 1 while it is being merged
 
 
 def count_stale_rows(connection: Connection, number: int) -> None:

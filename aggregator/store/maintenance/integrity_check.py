@@ -4,40 +4,37 @@ It only reads, each query in a transaction of its own, so a daemon can continue 
 derived from others are not compared with them: `db check --repair` computes all of them again (repair.py).
 
 Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
-`inbox.count_received` counts entries when they are received; here the counts are compared with rows.
+`acceptance.count_received` counts entries when they are received; here the counts are compared with rows.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
 
-from sqlalchemy import Connection, exists, func, select, text
+from sqlalchemy import select, text
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DamagedFileError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.inbox import STORED
 from aggregator.store.intake.rejected import IS_QUARANTINED
-from aggregator.store.tables import (
-    article,
-    count_rows,
-    counter_value,
-    entry,
-    intake_count,
-    metadata,
-    tombstone,
+from aggregator.store.maintenance.entry_balance import (
+    WITHOUT_ARTICLE,
+    Balance,
+    balance_of,
 )
+from aggregator.store.tables import count_rows, entry, metadata
 
-REPAIR: Final = "aggregator db check --repair"
-RESTORE: Final = "restore a backup: aggregator db restore FILE --replace"
-_LOST_ROWS: Final = f"rows are lost, or were inserted by hand: {RESTORE}"
-DAMAGED: Final = (
+REPAIR = "aggregator db check --repair"
+RESTORE = "restore a backup: aggregator db restore FILE --replace"
+_LOST_ROWS = f"rows are lost, or were inserted by hand: {RESTORE}"
+
+DAMAGED = (
     f"stop the daemon, and {RESTORE}, which keeps the damaged file; without a backup, with the command-line "
     f"shell of sqlite.org: sqlite3 FILE .recover | sqlite3 NEW, then: {REPAIR} --database sqlite:///NEW"
 )
+
 # Exceptions raised for a value that does not have the type of its column.
-_GARBLED: Final = (ValueError, TypeError, LookupError)
+_GARBLED = (ValueError, TypeError, LookupError)
 
 
 class Fault(FrozenStruct, omit_defaults=False):
@@ -71,16 +68,16 @@ def faults(database: Database) -> Iterator[Fault]:
         )
 
 
-# --- SQLite's own checks of its file -----------------------------------------------------------------------
-
-_MOST_NAMED: Final = 1000  # lines of SQLite's check
-_ROWS_READ: Final = 1000  # at a time
+_MOST_NAMED = 1000  # lines of SQLite's check
+_ROWS_READ = 1000  # at a time
 # Messages about an index that does not match its table: the table itself is undamaged.
-_OF_AN_INDEX: Final = re.compile(
+_OF_AN_INDEX = re.compile(
     r"(?:row \d+ missing from index|wrong # of entries in index) (\S+)"
 )
-_SEARCH: Final = "article_search"  # in messages of newer versions of SQLite
-_LOST_REFERENCES: Final = text(
+
+_SEARCH = "article_search"  # in messages of newer versions of SQLite
+
+_LOST_REFERENCES = text(
     'SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2 ORDER BY 1, 2'
 )
 
@@ -90,9 +87,7 @@ def _file_faults(database: Database) -> Iterator[Fault]:
     try:
         # SQLite refuses to commit after it has found damage
         with database.read() as connection:
-            lines += connection.execute(
-                text(f"PRAGMA integrity_check({_MOST_NAMED})")
-            ).scalars()
+            lines += connection.scalars(text(f"PRAGMA integrity_check({_MOST_NAMED})"))
     except DamagedFileError as error:
         lines = lines or [error.what]
     yield from faults_of_lines(lines)
@@ -139,85 +134,20 @@ def _text_faults(database: Database) -> Iterator[Fault]:
     yield from ()
 
 
-# --- conservation of entries -------------------------------------------------------------------------------
-
-
-class Balance(FrozenStruct, omit_defaults=False):
-    """Numbers of all received entries, from one state of the database.
-
-    `seen` = `stored` + `known` + `refused_as_forgotten`, and
-    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
-    """
-
-    seen: int
-    stored: int
-    known: int
-    refused_as_forgotten: int
-    placed: int
-    waiting: int
-    refused: int
-    refused_as: tuple[tuple[str, int], ...]
-    deleted: int  # stored, but deleted since
-    articles: int
-
-
 def balance(database: Database) -> Balance | None:
     """Count entries by what became of them; None if the file is too damaged."""
     try:
         with database.read() as connection:
-            return _balance(connection)
+            return balance_of(connection)
     except (DamagedFileError, *_GARBLED):
         return None
-
-
-def _balance(connection: Connection) -> Balance:
-    outcomes, deleted = _received(connection)
-    states: Counter[str] = Counter()
-    refused_as: Counter[str] = Counter()
-    kinds = entry.c.state, entry.c.verdict
-    for state, verdict, rows in connection.execute(
-        select(*kinds, func.count()).group_by(*kinds)
-    ):
-        states[state] += rows
-        if state == "refused":
-            refused_as[verdict or ""] += rows
-    return Balance(
-        seen=counter_value(connection, "entry"),
-        stored=sum(outcomes[outcome] for outcome in STORED),
-        known=outcomes["known"],
-        refused_as_forgotten=outcomes["forgotten"],
-        placed=states["done"],
-        waiting=states["page"] + states["ready"],
-        refused=states["refused"],
-        refused_as=tuple(sorted(refused_as.items())),
-        deleted=deleted,
-        articles=count_rows(connection, article),
-    )
-
-
-def _received(connection: Connection) -> tuple[Counter[str], int]:
-    """Return the number of received entries by outcome, and how many were deleted since."""
-    outcomes: Counter[str] = Counter()
-    deleted = 0
-    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
-    for outcome, received, deleted_since in connection.execute(select(*columns)):
-        outcomes[outcome] += received
-        deleted += deleted_since
-    return outcomes, deleted
-
-
-_WITHOUT_ARTICLE: Final = (
-    entry.c.state == "done",
-    ~exists().where(article.c.id == entry.c.article),
-    ~exists().where(tombstone.c.article == entry.c.article),
-)
 
 
 def conservation_faults(database: Database) -> Iterator[Fault]:
     """Yield counts that do not match, placed entries without an article, and entries in quarantine."""
     with database.read() as connection:
-        total = _balance(connection)
-        without_article = count_rows(connection, entry, *_WITHOUT_ARTICLE)
+        total = balance_of(connection)
+        without_article = count_rows(connection, entry, *WITHOUT_ARTICLE)
         quarantined = count_rows(connection, entry, IS_QUARANTINED)
     known = total.stored + total.known + total.refused_as_forgotten
     received = f"{total.seen:,} entries were received, but {known:,} are stored, known or refused"

@@ -5,16 +5,16 @@ What stands here about a revision stays as it is: its migration uses it, too. A 
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import zstandard
 
 Row = Mapping[str, Any]
 
-_LEVEL: Final = 3  # of zstd, as for other texts
-_MAX_BYTES: Final = 64 * 1024 * 1024  # of a decompressed text
-_UNREADABLE: Final = (
+_LEVEL = 3  # of zstd, as for other texts
+_MAX_BYTES = 64 * 1024 * 1024  # of a decompressed text
+_UNREADABLE = (
     zstandard.ZstdError,
     msgspec.MsgspecError,
     KeyError,

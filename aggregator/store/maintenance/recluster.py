@@ -1,10 +1,9 @@
 """`recluster`: reads the groupings of two databases, and writes the decisions of the scratch database."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from aggregator.model.core import Evidence
 from aggregator.store import codecs
@@ -14,7 +13,10 @@ from aggregator.store.search import index
 from aggregator.store.stories.stories import StoryState
 from aggregator.store.tables import (
     article,
+    delete_rows,
     entry,
+    execute_each,
+    fields_of,
     outlet_line,
     sketch,
     source_history,
@@ -22,10 +24,11 @@ from aggregator.store.tables import (
     standing,
     story,
     stream_period,
+    update_rows,
 )
 
 # Columns of an article that a decision writes, or reading its text again.
-_DECIDED: Final = (
+_DECIDED = (
     "story",
     "role",
     "is_compared",
@@ -48,10 +51,10 @@ _DECIDED: Final = (
     "lead",
     "language",
 )
-_DECISIONS: Final = select(
+_DECISIONS = select(
     article.c.inbox_no.label("number"), *(article.c[name] for name in _DECIDED)
 ).order_by(article.c.inbox_no)
-_DECIDE: Final = update(article).where(article.c.inbox_no == bindparam("number"))
+_DECIDE = update(article).where(article.c.inbox_no == bindparam("number"))
 
 
 def grouping(connection: Connection) -> dict[str, str]:
@@ -74,7 +77,7 @@ def founder_of(connection: Connection, story_id: str) -> str:
 
 def state_of(connection: Connection, story_id: str) -> StoryState:
     """Return the state in the row of a story."""
-    columns = [story.c[name] for name in StoryState.__struct_fields__]
+    columns = fields_of(story, StoryState)
     row = connection.execute(select(*columns).where(story.c.id == story_id)).one()
     return StoryState(**row._mapping)
 
@@ -98,8 +101,7 @@ def take_decisions(
             row["follows"] = successors.get(row["follows"])
             row["evidence"] = _with_present_id(row["evidence"], successors)
         changes = [row for row in part if row != known.get(row["number"])]
-        if changes:
-            live.execute(_DECIDE, changes)
+        execute_each(live, _DECIDE, changes)
         advance(0)
 
 
@@ -144,12 +146,12 @@ def renumber(live: Connection, order: Mapping[int, int]) -> None:
         return
     lines = [dict(row) for row in live.execute(select(outlet_line)).mappings()]
     for table in (outlet_line, sketch):
-        live.execute(delete(table))
+        delete_rows(live, table)
     for column in (entry.c.inbox_no, article.c.inbox_no):
         moved = update(column.table).where(column == bindparam("number"))
         live.execute(moved.values(inbox_no=bindparam("moved")), changed)
         # Through negative numbers: no two rows may have one number at any moment.
-        live.execute(update(column.table).where(column < 0).values(inbox_no=-column))
+        update_rows(live, column.table, column < 0, inbox_no=-column)
     if lines:
         live.execute(
             insert(outlet_line),
@@ -168,7 +170,7 @@ def take_sketches(
     live: Connection, scratch: Connection, start: int, advance: Advance
 ) -> None:
     """Replace the sketches of the articles from inbox number `start` on."""
-    live.execute(delete(sketch).where(sketch.c.article >= start))
+    delete_rows(live, sketch, sketch.c.article >= start)
     copy_rows(scratch, live, sketch, advance, sketch.c.article >= start)
 
 
@@ -180,5 +182,5 @@ def take_stream_history(
     What is placed next, and the next new grouping, are then decided with one history.
     """
     for table in (stream_period, source_history, source_period, standing):
-        live.execute(delete(table))
+        delete_rows(live, table)
         copy_rows(scratch, live, table, advance)

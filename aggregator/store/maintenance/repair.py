@@ -4,9 +4,8 @@ intake/recluster/rebuild.py calls it, in a process that has the database alone.
 """
 
 from collections.abc import Mapping
-from typing import Final
 
-from sqlalchemy import Connection, case, delete, func, select, text, union_all, update
+from sqlalchemy import Connection, case, func, select, text, union_all, update
 
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED, requeue
@@ -18,6 +17,7 @@ from aggregator.store.tables import (
     article,
     change,
     counter_value,
+    delete_rows,
     entry,
     identity_key,
     known_items,
@@ -28,7 +28,7 @@ from aggregator.store.tables import (
     tombstone,
 )
 
-_NUMBERED: Final = (  # by the name of the counter
+_NUMBERED = (  # by the name of the counter
     ("entry", entry.c.entry_no),
     ("inbox", entry.c.inbox_no),
     ("inbox", article.c.inbox_no),
@@ -37,7 +37,7 @@ _NUMBERED: Final = (  # by the name of the counter
 )
 
 # A story for the articles of each story that is lost; `write_stories` computes its counts and times.
-_INSERT_LOST_STORIES: Final = text(
+_INSERT_LOST_STORIES = text(
     """
     INSERT INTO story (id, story_no, founding_article, founding_no, last_inbox_no, title, summary,
       language, first_published, last_published, bumped_at, article_count, outlet_count, report_count)
@@ -59,11 +59,11 @@ def clear_derived(connection: Connection) -> None:
         connection.execute(text("REINDEX"))
     connection.execute(_INSERT_LOST_STORIES)
     for name, column in _NUMBERED:  # so that no number is given twice
-        highest = connection.execute(select(func.max(column))).scalar() or 0
+        highest = connection.scalar(select(func.max(column))) or 0
         set_counter(connection, name, max(highest, counter_value(connection, name)))
     _delete_orphans(connection)
     quarantined = select(entry.c.entry_no).where(IS_QUARANTINED)
-    requeue(connection, connection.execute(quarantined).scalars().all())
+    requeue(connection, connection.scalars(quarantined).all())
     index.clear(connection)
     clear_rendered(connection)
 
@@ -75,16 +75,14 @@ def _delete_orphans(connection: Connection) -> None:
     """
     for table in metadata.sorted_tables:
         for key in table.foreign_keys:
-            connection.execute(
-                delete(table).where(key.parent.not_in(select(key.column)))
-            )
+            delete_rows(connection, table, key.parent.not_in(select(key.column)))
     known = union_all(
         select(article.c.id), select(tombstone.c.article), select(entry.c.article)
     )
     for table in (identity_key, observation):
         is_lost = table.c.article != "", table.c.article.not_in(known)
-        connection.execute(delete(table).where(*is_lost))
-    connection.execute(delete(known_items))  # some may be of lost articles
+        delete_rows(connection, table, *is_lost)
+    delete_rows(connection, known_items)  # some may be of lost articles
     role = case((article.c.role == "container", article.c.role), else_="report")
     copies_of_lost = update(article).where(
         article.c.copy_of.not_in(select(article.alias().c.id))
@@ -101,7 +99,7 @@ def write_stories(
     """
     with database.write(unhurried=True) as connection:
         live = select(story.c.id).where(story.c.redirect_to.is_(None))
-        for id_ in connection.execute(live).scalars().all():
+        for id_ in connection.scalars(live).all():
             members = articles.members(connection, id_)
             if members:
                 derived = stories.columns_of_members(members, families)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -15,7 +15,6 @@ from sqlalchemy import (
     insert,
     select,
     text,
-    update,
 )
 
 from aggregator.model.core import (
@@ -45,6 +44,7 @@ from aggregator.store.tables import (
     standing,
     story,
     stream_period,
+    update_rows,
 )
 from aggregator.text.language import primary_tag
 
@@ -57,16 +57,16 @@ def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
     Articles whose text was deleted by retention are skipped, because they cannot be decided again.
     """
     last_inbox_no = func.max(article.c.inbox_no)
-    without_text = connection.execute(
+    without_text = connection.scalar(
         select(last_inbox_no).where(article.c.text.is_(None))
-    ).scalar()
+    )
     first = 0 if without_text is None else without_text + 1
     if since is None:
         return first
     seen = select(func.min(article.c.inbox_no)).where(article.c.seen_at >= since)
     return max(
         first,
-        connection.execute(seen).scalar() or retention.newest_article(connection) + 1,
+        connection.scalar(seen) or retention.newest_article(connection) + 1,
     )
 
 
@@ -77,7 +77,7 @@ def numbers_from(connection: Connection, n: int) -> list[int]:
         .where(article.c.inbox_no >= n)
         .order_by(article.c.inbox_no)
     )
-    return list(connection.execute(numbers).scalars())
+    return list(connection.scalars(numbers))
 
 
 def placed(
@@ -99,7 +99,7 @@ def placed(
     ]
 
 
-_PLACED: Final = select(article, source.c.language.label("source_language")).outerjoin(
+_PLACED = select(article, source.c.language.label("source_language")).outerjoin(
     source, source.c.id == article.c.source
 )
 
@@ -196,15 +196,15 @@ def _seed_stories(
 ) -> None:
     # Stories of later articles, too, which reserves their ids: closed, without a successor.
     copy_rows(live, scratch, story, advance)
-    scratch.execute(update(story).values(membership_changed_no=-1))
+    update_rows(scratch, story, membership_changed_no=-1)
     copy_rows(live, scratch, article, advance, article.c.inbox_no < n)
     has_articles = story.c.id.in_(select(article.c.story))
-    scratch.execute(update(story).where(~has_articles).values(redirect_to=""))
+    update_rows(scratch, story, ~has_articles, redirect_to="")
 
 
 # The counts of sources as of the period `closed`; beside them those as of the next one, because matches are
 # stored by period: no decision reads these counts before that period ends.
-_SOURCES_AS_OF: Final = text(
+_SOURCES_AS_OF = text(
     """
     UPDATE source_history SET
       closed_articles = closed_articles - coalesce((SELECT sum(articles) FROM source_period AS later
@@ -224,7 +224,7 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
 
     Return the last inbox number of the next period, up to which articles are counted; 0 if it has not ended.
     """
-    closed = scratch.execute(select(func.max(stream_period.c.number))).scalar() or 0
+    closed = scratch.scalar(select(func.max(stream_period.c.number))) or 0
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)
@@ -232,14 +232,14 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
     next_period = select(stream_period.c.last_inbox_no).where(
         stream_period.c.number == closed + 1
     )
-    return live.execute(next_period).scalar() or 0
+    return live.scalar(next_period) or 0
 
 
 def split_stories(live: Connection, n: int) -> list[str]:
     """Return the stories that have articles on both sides of inbox number `n`."""
     before = select(article.c.story).where(article.c.inbox_no < n)
     after = select(article.c.story).where(article.c.inbox_no >= n)
-    return sorted(live.execute(before.intersect(after)).scalars())
+    return sorted(live.scalars(before.intersect(after)))
 
 
 def copy_rows(

@@ -6,7 +6,7 @@ deleted, and a row until it is deleted itself.
 """
 
 import datetime as dt
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,10 +15,8 @@ from sqlalchemy import (
     RowMapping,
     bindparam,
     case,
-    delete,
     func,
     select,
-    update,
 )
 
 from aggregator.model.core import StoryText
@@ -31,6 +29,7 @@ from aggregator.store.tables import (
     change,
     command,
     counter_value,
+    delete_rows,
     delete_some,
     entry,
     rejected_input,
@@ -38,12 +37,13 @@ from aggregator.store.tables import (
     story,
     story_log,
     story_summary,
+    update_rows,
     webhook,
 )
 
 _SAMPLES = 32  # of each step of `placed_before`
 # counter: the last entry of which only what its article lacks is left
-_SETTLED_TO: Final = "entries_to"
+_SETTLED_TO = "entries_to"
 # That changes are stored, once all webhooks have read them (chosen)
 _CHANGE_DAYS = 90.0
 _COMMAND_DAYS = 30.0  # that finished commands are stored (chosen)
@@ -52,7 +52,7 @@ _REJECTED_DAYS = 90.0  # that unreadable files and missing pages are recorded (c
 
 def newest_article(connection: Connection) -> int:
     """Return the highest inbox number of an article; 0 without articles."""
-    return connection.execute(select(func.max(article.c.inbox_no))).scalar() or 0
+    return connection.scalar(select(func.max(article.c.inbox_no))) or 0
 
 
 _NEXT_PLACED = (
@@ -143,27 +143,20 @@ def articles_with_text(
     with_text = select(article.c.inbox_no).where(
         article.c.story == story_id, article.c.text.is_not(None)
     )
-    numbers = connection.execute(
-        with_text.order_by(article.c.inbox_no).limit(limit)
-    ).scalars()
+    numbers = connection.scalars(with_text.order_by(article.c.inbox_no).limit(limit))
     return stored_with(connection, article.c.inbox_no, numbers)
 
 
 def drop_terms(connection: Connection, story_id: str) -> bool:
     """Delete the terms of the articles of a story; return whether there were any."""
     with_terms = article.c.story == story_id, func.length(article.c.terms) > 0
-    return (
-        connection.execute(
-            update(article).where(*with_terms).values(terms=b"")
-        ).rowcount
-        > 0
-    )
+    return update_rows(connection, article, *with_terms, terms=b"") > 0
 
 
 def keep_text(connection: Connection, story_no: int, text: StoryText) -> None:
     """Store what a story shows for good, before the texts of its articles are deleted."""
     # The final text lacks what one outlet had alone.
-    connection.execute(delete(story_summary).where(story_summary.c.story == story_no))
+    delete_rows(connection, story_summary, story_summary.c.story == story_no)
     values = {"count_state": None, "text": "", "rendered": codecs.compress_struct(text)}
     rewrite(connection, story, [story_no], lambda _: values)
 
@@ -176,13 +169,13 @@ def last_to_first(connection: Connection, story_id: str, limit: int) -> list[str
     )
     members = select(article.c.id).where(article.c.story == story_id)
     ordered = members.order_by(case((is_title, 1), else_=0), article.c.inbox_no.desc())
-    return list(connection.execute(ordered.limit(limit)).scalars())
+    return list(connection.scalars(ordered.limit(limit)))
 
 
 def drop_history(connection: Connection, ids: set[str]) -> None:
     """Delete the log lines and changes of stories."""
     for table in (story_log, change):
-        connection.execute(delete(table).where(table.c.story.in_(ids)))
+        delete_rows(connection, table, table.c.story.in_(ids))
 
 
 def settle_entries(connection: Connection, limit: int) -> bool:
@@ -252,4 +245,4 @@ def _drop_changes(connection: Connection, before: dt.datetime, limit: int) -> in
         change.c.change_no <= examined_or_all,
         change.c.at < before,
     )
-    return connection.execute(delete(change).where(*old)).rowcount
+    return delete_rows(connection, change, *old)

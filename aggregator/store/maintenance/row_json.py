@@ -2,7 +2,7 @@
 
 import datetime as dt
 from functools import cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 import zstandard
@@ -14,7 +14,7 @@ from aggregator.store.maintenance.row_stream import Values
 from aggregator.store.tables import UtcTime, counter, metadata
 
 # Of the full-text index, which no export has
-_INDEX_COUNTERS: Final = ("searchable", "unindexed")
+_INDEX_COUNTERS = ("searchable", "unindexed")
 _INTEGER = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _TIME = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 

@@ -7,14 +7,12 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    delete,
     insert,
     select,
     text,
-    update,
 )
 
-from aggregator.store.tables import in_parts
+from aggregator.store.tables import delete_rows, in_parts, update_rows
 
 
 def rewrite(
@@ -39,7 +37,7 @@ def rewrite(
         if connection.dialect.name == "sqlite":
             # To the end of this transaction
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
-            connection.execute(delete(table).where(key.in_(part)))
+            delete_rows(connection, table, key.in_(part))
             if rows:
                 connection.execute(
                     insert(table), [{**row, **changes_of(row)} for row in rows]
@@ -47,6 +45,4 @@ def rewrite(
             continue
         for row in rows:
             if changes := changes_of(row):
-                connection.execute(
-                    update(table).where(key == row[key.name]).values(**changes)
-                )
+                update_rows(connection, table, key == row[key.name], **changes)

@@ -12,7 +12,7 @@ again from the articles.
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     collate,
-    delete,
     func,
     insert,
     inspect,
@@ -32,14 +31,14 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from aggregator.model.errors import AggregatorError, ReadError
 from aggregator.store.search import index
-from aggregator.store.tables import count_rows, counter, entry, metadata
+from aggregator.store.tables import count_rows, counter, delete_rows, entry, metadata
 
 # State of the daemon that runs now, useless in a copy.
-PASSING: Final = frozenset({"writer_lease"})
-LEFT_OUT: Final = PASSING | frozenset(
+PASSING = frozenset({"writer_lease"})
+LEFT_OUT = PASSING | frozenset(
     {"api_token", "command", "webhook", "outbox", "source_access"}
 )
-AT_ONCE: Final = 500  # rows of a batch
+AT_ONCE = 500  # rows of a batch
 
 Values = dict[str, Any]
 # Called with the number of further rows; may raise to stop
@@ -116,9 +115,9 @@ def database_name(url: str) -> str:
 
 def first_accepted_at(connection: Connection) -> dt.datetime | None:
     """Return when the oldest stored entry was accepted; None without entries."""
-    return connection.execute(
+    return connection.scalar(
         select(entry.c.accepted_at).order_by(entry.c.entry_no).limit(1)
-    ).scalar()
+    )
 
 
 def write_all(connection: Connection, stream: Iterable[Batch], advance: Advance) -> int:
@@ -141,8 +140,8 @@ def _write(connection: Connection, batch: Batch) -> None:
     driver = connection.dialect.loaded_dbapi
     try:
         if table is counter:  # a new database has most of them already
-            connection.execute(
-                delete(counter).where(counter.c.name.in_([row["name"] for row in rows]))
+            delete_rows(
+                connection, counter, counter.c.name.in_([row["name"] for row in rows])
             )
         if connection.dialect.name == "sqlite":
             connection.execute(insert(table), rows)
@@ -181,7 +180,7 @@ def _continue_numbers(connection: Connection) -> None:
     for table in metadata.sorted_tables:
         for column in table.primary_key.columns:
             name = select(func.pg_get_serial_sequence(table.name, column.name))
-            sequence = connection.execute(name).scalar()
+            sequence = connection.scalar(name)
             # Without rows the highest number is null, and nothing is set
             if sequence is not None:
                 connection.execute(select(func.setval(sequence, func.max(column))))

@@ -2,15 +2,22 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, func, select
 
 from aggregator.config.messages import redact_address
 from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import Mute
 from aggregator.store.engine.database import Database
-from aggregator.store.read.story_list import outlets_named
-from aggregator.store.tables import article, count_rows, insert_or, mute
+from aggregator.store.read.story_filter import outlets_named
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    delete_rows,
+    fields_of,
+    insert_or,
+    mute,
+)
 
 MOST_MUTES = 500  # (limit) each is compared with each article of a list
 _MOST_CHARS = 200  # as in config.yaml
@@ -32,7 +39,7 @@ class BrowserMutes:
 
     def all_mutes(self) -> list[BrowserMute]:
         """Return all mutes by kind and name."""
-        columns = [mute.c[name] for name in BrowserMute.__struct_fields__]
+        columns = fields_of(mute, BrowserMute)
         with self._database.read() as connection:
             rows = connection.execute(
                 select(*columns).order_by(mute.c.kind, mute.c.name)
@@ -58,9 +65,7 @@ class BrowserMutes:
     def remove(self, kind: str, muted: str) -> None:
         """Remove a mute, if it is there."""
         with self._database.write() as connection:
-            connection.execute(
-                delete(mute).where(mute.c.kind == kind, mute.c.muted == muted)
-            )
+            delete_rows(connection, mute, mute.c.kind == kind, mute.c.muted == muted)
 
 
 class _Named(NamedTuple):
@@ -71,7 +76,7 @@ class _Named(NamedTuple):
 def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
     """Return what `typed` names. Raises UsageError."""
     if kind == "words":
-        from aggregator.store.search.match import muted_term
+        from aggregator.store.search.query import muted_term
 
         if muted_term(typed) is None:
             raise UsageError("give a word with at least one letter or digit")

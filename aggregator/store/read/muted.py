@@ -47,7 +47,8 @@ def without_muted_words(
     if not has_words(mutes):
         return set(ids)
     # The search compiles large patterns, so it is imported where words are muted.
-    from aggregator.store.search.match import SearchableText, muted_term
+    from aggregator.store.search.query import muted_term
+    from aggregator.store.search.searchable_text import SearchableText
 
     terms = [
         term for kind, muted in mutes if kind == "words" and (term := muted_term(muted))

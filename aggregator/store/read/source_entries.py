@@ -12,7 +12,8 @@ from aggregator.store.stories import article_views
 from aggregator.store.tables import article, rows_with, source, story
 
 if TYPE_CHECKING:
-    from aggregator.store.read.read_marks import Reader, View
+    from aggregator.store.read.marks.mark_rows import Reader
+    from aggregator.store.read.marks.read_marks import View
 
 # `article.source` of what a source brought: a watched folder has the name that `ingest` gives it.
 _NAME_OF_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
@@ -57,7 +58,7 @@ def _entry_numbers(
     name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
-        from aggregator.store.read.read_marks import in_view  # no command has marks
+        from aggregator.store.read.marks.read_marks import in_view
 
         chosen = in_view(
             chosen.join(story, story.c.id == article.c.story), *wanted.marked_by

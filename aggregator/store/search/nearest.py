@@ -5,7 +5,8 @@ from difflib import get_close_matches
 from sqlalchemy import Connection, select
 
 from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
-from aggregator.store.search.match import Query, newest, parse_query
+from aggregator.store.search.match import newest
+from aggregator.store.search.query import Query, parse_query
 from aggregator.store.tables import story
 
 # Of the newest stories; 9,000 words, of which 40 ms find the nearest (measured)

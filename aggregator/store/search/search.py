@@ -1,4 +1,4 @@
-"""Search: the newest matching articles, ranked, their stories, and snippets: the words around the matches.
+"""Search: the newest matching articles, ranked, their stories, and snippets.
 
 The rank functions of the databases (bm25, ts_rank) differ and read every match. This rank uses the positions
 of the words, the number of reports of the story, and the age relative to the newest match. At most RANKED
@@ -7,36 +7,23 @@ articles are ranked. The order is the same on both databases.
 
 import datetime as dt
 import math
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
 
-from aggregator.extract.language.search_tokens import WORD, is_unspaced, search_words
+from aggregator.extract.language.search_tokens import is_unspaced, search_words
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.model.read_model import (
-    Mark,
-    SearchBounds,
-    SearchHit,
-    SearchResults,
-    StoryHit,
-)
+from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, StoryHit
 from aggregator.store import codecs
 from aggregator.store.search import match
-from aggregator.store.search.match import (
-    Phrase,
-    Query,
-    SearchableText,
-    Term,
-    parse_query,
-    with_title,
-)
 from aggregator.store.search.nearest import nearest_search
 from aggregator.store.search.progress import unindexed_to
+from aggregator.store.search.query import Phrase, Query, Term, parse_query, with_title
+from aggregator.store.search.searchable_text import SearchableText
+from aggregator.store.search.snippets import snippet
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import article, rows_with, story
@@ -45,14 +32,17 @@ _ARTICLES_SHOWN = 3  # of one story
 # Newest matches that are ranked, and half as many that have all the words in their headline: a search takes
 # less than 300 ms at 1,000,000 articles (measured: python -m benchmarks.reading).
 RANKED = 400
+
 # Chosen by reading results, not measured on judgments; only their proportions matter.
 TITLE_POINTS = 3.0  # for all the terms in the headline; for some of them that share
+
 LEAD_POINTS = 1.5  # for all the terms in the first paragraph, or that share
 PHRASE_POINTS = 1.0  # where all the words are adjacent, in the headline or the lead
 REPORT_POINTS = 0.3  # each time the independent reports of its story double
 RECENT_POINTS = 2.0  # of the newest match; older ones get less
 # Newest articles with all the words in which phrases are searched
 _PHRASE_REACH = 5_000
+
 _MAX_REPORTS = 32  # independent reports of a story that count at most
 # In effective time, after which half of the points of the newest match are left
 _HALF_LIFE_DAYS = 14.0
@@ -79,22 +69,26 @@ def search(
     nearest = None if ranked else nearest_search(connection, text)
     shown = ranked[:limit]
     by_story: dict[str, list[int]] = {}
-    for one in ranked:
-        by_story.setdefault(one.story, []).append(one.inbox_no)
+    for ranked_article in ranked:
+        by_story.setdefault(ranked_article.story, []).append(ranked_article.inbox_no)
     chosen = dict(list(by_story.items())[:limit])
-    of_stories = (n for found in chosen.values() for n in found[:_ARTICLES_SHOWN])
-    hits = _hits(connection, {*(one.inbox_no for one in shown), *of_stories}, query)
+    of_stories = (n for numbers in chosen.values() for n in numbers[:_ARTICLES_SHOWN])
+    hits = _hits(
+        connection,
+        {*(ranked_article.inbox_no for ranked_article in shown), *of_stories},
+        query,
+    )
     rows = rows_with(connection, select(*_STORY_COLUMNS), story.c.id, chosen)
     stories = {row.story: row._mapping for row in rows}
     return SearchResults(
-        hits=tuple(hits[one.inbox_no] for one in shown),
+        hits=tuple(hits[ranked_article.inbox_no] for ranked_article in shown),
         stories=tuple(
             StoryHit(
-                found=len(found),
-                hits=tuple(hits[n] for n in found[:_ARTICLES_SHOWN]),
+                found=len(numbers),
+                hits=tuple(hits[n] for n in numbers[:_ARTICLES_SHOWN]),
                 **stories[id_],
             )
-            for id_, found in chosen.items()
+            for id_, numbers in chosen.items()
         ),
         more=len(ranked) > len(shown),
         partial=unindexed_to(connection) > 0,
@@ -120,9 +114,6 @@ def within(query: Query, bounds: SearchBounds) -> Query:
 
 _INSTANT = dt.timedelta(microseconds=1)
 _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
-
-
-# --- ranking -----------------------------------------------------------------------------------------------
 
 
 def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArticle]:
@@ -201,9 +192,6 @@ _RANKED_COLUMNS: Select[Any] = select(
 ).join(story, story.c.id == article.c.story)
 
 
-# --- what is shown -----------------------------------------------------------------------------------------
-
-
 def _hits(
     connection: Connection, numbers: Iterable[int], query: Query
 ) -> dict[int, SearchHit]:
@@ -230,110 +218,3 @@ def _hits(
 
 _SHOWN = ("story", "story_title", "title", "url", "effective_at", "language")
 _STORY_COLUMNS = shown_columns(StoryHit)
-
-
-# --- snippets ----------------------------------------------------------------------------------------------
-
-_WORDS_SHOWN = 40
-_WORDS_BEFORE = 12
-_CHARS_SHOWN = 600
-_CHARS_SCANNED = 200 * 1024
-
-
-class _Place(NamedTuple):
-    """A match: its first word, its number of words, and the number of the phrase."""
-
-    first: int
-    words: int
-    phrase: int
-
-
-def snippet(text: str, phrases: Sequence[Phrase]) -> tuple[str, tuple[Mark, ...]]:
-    """Return about 40 words of `text` that contain most of `phrases`, and the ranges of the matches in them.
-
-    Ranges are half-open, in code points. In scripts without spaces each character counts as a word.
-    """
-    spans = list(_spans(text))
-    if not spans:
-        return "", ()
-    places = _places([_folded(text[a:b]) for a, b in spans], phrases)
-    middle = _richest(places)
-    chosen = spans[max(0, middle - _WORDS_BEFORE) :][:_WORDS_SHOWN]
-    while (
-        len(chosen) > 1
-        and places
-        and spans[middle][0] - chosen[0][0] > _CHARS_SHOWN // 2
-    ):
-        chosen = chosen[1:]  # very long words before the match
-    start = 0 if chosen[0] == spans[0] else chosen[0][0]
-    end = min(
-        len(text) if chosen[-1] == spans[-1] else chosen[-1][1], start + _CHARS_SHOWN
-    )
-    before = "… " if start else ""
-    shown = (
-        before + text[start:end].replace("\n", " ") + (" …" if end < len(text) else "")
-    )
-    shift = len(before) - start
-    marks: list[Mark] = []
-    for at in sorted(
-        {at for place in places for at in range(place.first, place.first + place.words)}
-    ):
-        first, last = spans[at][0] + shift, spans[at][1] + shift
-        if spans[at][0] < start or spans[at][1] > end:
-            continue
-        if marks and marks[-1][1] >= first:  # characters of one run
-            first = marks.pop()[0]
-        marks.append(Mark(first, last))
-    return shown, tuple(marks)
-
-
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    spaced = text.isascii()
-    for found in WORD.finditer(text, 0, _CHARS_SCANNED):
-        start, end = found.span()
-        if not spaced and is_unspaced(found[0]):
-            yield from ((at, at + 1) for at in range(start, end))
-        else:
-            yield start, end
-
-
-@lru_cache(maxsize=65536)
-def _folded(word: str) -> str:
-    return " ".join(search_words(word))
-
-
-def _places(words: Sequence[str], phrases: Sequence[Phrase]) -> list[_Place]:
-    """Return the matches of the phrases, in order."""
-    where: dict[str, list[int]] = {}
-    for at, word in enumerate(words):
-        where.setdefault(word, []).append(at)
-    found = []
-    for number, phrase in enumerate(dict.fromkeys(phrases)):
-        parts = [
-            part
-            for word in phrase.words
-            for part in (word if is_unspaced(word) else (word,))
-        ]
-        *before, last = parts
-        ends = [last]
-        if phrase.prefix and not is_unspaced(last):
-            ends = [word for word in where if word.startswith(last)]
-        found += [
-            _Place(at - len(before), len(parts), number)
-            for end in ends
-            for at in where.get(end, ())
-            if at >= len(before) and words[at - len(before) : at] == before
-        ]
-    return sorted(found)
-
-
-def _richest(places: Sequence[_Place]) -> int:
-    """Return the first word of the passage with the most different phrases; 0 without matches."""
-    firsts = [place.first for place in places]
-    ends = (
-        bisect_left(firsts, first + _WORDS_SHOWN - _WORDS_BEFORE) for first in firsts
-    )
-    counts = [
-        len({place.phrase for place in places[at:end]}) for at, end in enumerate(ends)
-    ]
-    return firsts[counts.index(max(counts))] if counts else 0

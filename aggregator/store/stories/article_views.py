@@ -175,8 +175,8 @@ def views_of_stories(
 ) -> dict[str, list[ArticleView]]:
     """Return the articles of `stories`, oldest first."""
     return {
-        one: list(map(view, rows))
-        for one, rows in rows_of_stories(connection, stories, *more).items()
+        story_id: list(map(view, rows))
+        for story_id, rows in rows_of_stories(connection, stories, *more).items()
     }
 
 
@@ -184,10 +184,10 @@ def rows_of_stories(
     connection: Connection, stories: Iterable[str], *more: str
 ) -> dict[str, list[Row[Any]]]:
     """Return the rows of `view_columns` of the articles of `stories`, oldest first."""
-    found: dict[str, list[Row[Any]]] = {one: [] for one in sorted(stories)}
-    for row in rows_with(connection, _oldest_first(*more), article.c.story, found):
-        found[row.story].append(row)
-    return found
+    by_story: dict[str, list[Row[Any]]] = {story_id: [] for story_id in sorted(stories)}
+    for row in rows_with(connection, _oldest_first(*more), article.c.story, by_story):
+        by_story[row.story].append(row)
+    return by_story
 
 
 @cache

@@ -4,7 +4,7 @@ import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,6 +33,7 @@ from aggregator.store.tables import (
     TEXT_OR_EMPTY,
     article,
     entry,
+    has_row,
     identity_key,
     rows_with,
 )
@@ -156,8 +157,8 @@ def _columns_for(shape: type[Article]) -> list[ColumnElement[Any]]:
     return columns
 
 
-COLUMNS: Final = _columns_for(Article)  # of an Article
-_SHARED: Final = ("source", "outlet_key", "role", "kind", "wire")
+COLUMNS = _columns_for(Article)  # of an Article
+_SHARED = ("source", "outlet_key", "role", "kind", "wire")
 _MEMBERS = (
     select(*COLUMNS)
     .where(article.c.story == bindparam("story_id"))
@@ -256,15 +257,12 @@ _BUMPED_BY_CLOCK = (
 
 def has_date(connection: Connection, story: str) -> bool:
     """Return whether an article of the story has a date."""
-    return connection.execute(_DATED.limit(1), {"story_id": story}).first() is not None
+    return has_row(connection, _DATED, {"story_id": story})
 
 
 def was_bumped_by_clock(connection: Connection, story: str) -> bool:
     """Return whether an article of the story was polled or pushed as news, and not read from a file."""
-    return (
-        connection.execute(_BUMPED_BY_CLOCK.limit(1), {"story_id": story}).first()
-        is not None
-    )
+    return has_row(connection, _BUMPED_BY_CLOCK, {"story_id": story})
 
 
 def assigned_stories(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
@@ -328,4 +326,4 @@ def ids_of(connection: Connection, name: str) -> list[str]:
         return [name]
     key = select(identity_key.c.article).where(identity_key.c.key == url_key(address))
     named = select(article.c.id).where(article.c.root_article.in_(key))
-    return [name, *connection.execute(named).scalars()]
+    return [name, *connection.scalars(named)]

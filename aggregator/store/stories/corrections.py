@@ -5,13 +5,18 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.store.stories import articles
 from aggregator.store.stories.constraints import Constraint, ConstraintTable
-from aggregator.store.tables import correction, link_constraint
+from aggregator.store.tables import (
+    correction,
+    delete_rows,
+    link_constraint,
+    update_rows,
+)
 
 CorrectionKind = Literal["merge", "split", "move"]
 
@@ -93,10 +98,8 @@ def add(
 
 def undo(connection: Connection, n: int, at: dt.datetime) -> None:
     """Mark correction `n` as undone and delete its constraints."""
-    connection.execute(
-        update(correction).where(correction.c.correction_no == n).values(undone_at=at)
-    )
-    connection.execute(delete(link_constraint).where(link_constraint.c.correction == n))
+    update_rows(connection, correction, correction.c.correction_no == n, undone_at=at)
+    delete_rows(connection, link_constraint, link_constraint.c.correction == n)
 
 
 def all_corrections(

@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from aggregator.store.stories.placement_batch import Ledger
-from aggregator.store.tables import count_rows, story
+from aggregator.store.tables import count_rows, story, update_rows
 
 # By which a story's last bump may be ahead of the clock (chosen)
 _AHEAD = dt.timedelta(minutes=1)
@@ -32,12 +32,10 @@ def pull_back(connection: Connection, now: dt.datetime, few: int) -> int:
         .order_by(story.c.bumped_at, story.c.story_no)
     )
     ledger = Ledger(connection)
-    for n in connection.execute(order).scalars().all():
+    for n in connection.scalars(order).all():
         # Like every bump: to the second, with a serial number as microseconds.
         moment = now.replace(microsecond=ledger.number("bump") % 1_000_000)
-        connection.execute(
-            update(story).where(story.c.story_no == n).values(bumped_at=moment)
-        )
+        update_rows(connection, story, story.c.story_no == n, bumped_at=moment)
     ledger.close()
     return count
 
@@ -49,5 +47,5 @@ def _has_bump_after(connection: Connection, moment: dt.datetime) -> bool:
         .order_by(story.c.bumped_at.desc())
         .limit(1)
     )
-    last: dt.datetime | None = connection.execute(newest).scalar()
+    last: dt.datetime | None = connection.scalar(newest)
     return last is not None and last > moment

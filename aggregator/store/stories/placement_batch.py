@@ -15,7 +15,8 @@ from sqlalchemy import Connection, Text, bindparam, func, insert, update
 from aggregator.model.core import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
-from aggregator.store.intake.inbox import Outcome, take_numbers
+from aggregator.store.intake.inbox import Outcome
+from aggregator.store.intake.inbox_order import take_numbers
 from aggregator.store.stories import stories
 from aggregator.store.stories.article_rows import article_writes, outlet_rows
 from aggregator.store.stories.articles import StoredArticle
@@ -195,7 +196,7 @@ class Ledger:
         article: str,
         verdict: str,
         reason: str | None,
-        page_verdict: str | None = None,
+        page_verdict: str | None,
         declared: Entry,
     ) -> None:
         """Finish entry `n`. Its page and text are dropped, its other declarations stay.

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, exists, func, select,
 
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import article_views, story_links
-from aggregator.store.tables import article, rows_with, story
+from aggregator.store.stories import article_views, related_stories
+from aggregator.store.tables import article, execute_each, rows_with, story
 from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
 
@@ -40,9 +40,7 @@ def unrendered_of_several(connection: Connection) -> Sequence[str]:
     several = select(story.c.id).where(
         story.c.text.is_(None), story.c.redirect_to.is_(None), story.c.article_count > 1
     )
-    return (
-        connection.execute(several.order_by(story.c.bumped_at.desc())).scalars().all()
-    )
+    return connection.scalars(several.order_by(story.c.bumped_at.desc())).all()
 
 
 def count_unrendered(connection: Connection) -> int:
@@ -62,7 +60,7 @@ def clear_rendered(connection: Connection) -> None:
 
 
 _UNRENDERED: Select[Any] = (
-    select(*story_links.COMPARED, story.c.last_inbox_no)
+    select(*related_stories.COMPARED, story.c.last_inbox_no)
     .where(story.c.redirect_to.is_(None), story.c.text.is_(None))
     .order_by(story.c.bumped_at.desc())
     .limit(bindparam("limit"))
@@ -79,30 +77,35 @@ def _render(database: Database, rows: Sequence[Row[Any]], tuning: StoryTuning) -
     renderings = [render(row.title, members[row.id], tuning) for row in rows]
     with database.write() as connection:
         ids = [row.id for row in rows]
-        found = {
-            one.id: one.last_inbox_no
-            for one in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)
+        last_numbers = {
+            rendering.id: rendering.last_inbox_no
+            for rendering in rows_with(connection, _LAST_NUMBERS, story.c.id, ids)
         }
         unchanged = [
-            (row, one)
-            for row, one in zip(rows, renderings, strict=True)
-            if found.get(row.id) == row.last_inbox_no
+            (row, rendering)
+            for row, rendering in zip(rows, renderings, strict=True)
+            if last_numbers.get(row.id) == row.last_inbox_no
         ]
         written = [
             {
                 "story_id": row.id,
-                "shown": codecs.compress_struct(one.shown),
-                "plain": one.text,
+                "shown": codecs.compress_struct(rendering.shown),
+                "plain": rendering.text,
             }
-            for row, one in unchanged
+            for row, rendering in unchanged
         ]
         if written:
             connection.execute(_WRITE, written)
             _note_originals(
-                connection, {row.id: one.originals for row, one in unchanged}
+                connection,
+                {row.id: rendering.originals for row, rendering in unchanged},
             )
-            story_links.write(
-                connection, [(row, one.names, one.topics) for row, one in unchanged]
+            related_stories.write(
+                connection,
+                [
+                    (row, rendering.names, rendering.topics)
+                    for row, rendering in unchanged
+                ],
             )
 
 
@@ -128,5 +131,4 @@ def _note_originals(
         for row in before
         if (original := stories[row.story].get(row.id, row.original)) != row.original
     ]
-    if changed:
-        connection.execute(_NOTE, changed)
+    execute_each(connection, _NOTE, changed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, bindparam, select, update
 
 from aggregator.config.shipped import shipped
-from aggregator.store.tables import article, change, entry, folder, story
+from aggregator.store.tables import article, change, entry, folder, has_row, story
 
 _DAYS_BEFORE = 3
 _STORIES = select(article.c.story).join(entry, entry.c.article == article.c.id)
@@ -23,12 +23,12 @@ def shown_samples(connection: Connection) -> str | None:
     """Return the name of the folder of the sample articles; None if no story is of them."""
     name = _name(connection)
     shown = _STORIES.where(entry.c.source == name).limit(1)
-    return None if name is None or connection.execute(shown).first() is None else name
+    return None if name is None or not has_row(connection, shown) else name
 
 
 def _name(connection: Connection) -> str | None:
     named = select(folder.c.name).where(folder.c.path == str(samples_folder()))
-    return connection.execute(named).scalar()
+    return connection.scalar(named)
 
 
 def rank_last(connection: Connection) -> bool:
@@ -40,11 +40,9 @@ def rank_last(connection: Connection) -> bool:
     name = _name(connection)
     if name is None:
         return False
-    of_samples = (
-        connection.execute(_STORIES.where(entry.c.source == name).distinct())
-        .scalars()
-        .all()
-    )
+    of_samples = connection.scalars(
+        _STORIES.where(entry.c.source == name).distinct()
+    ).all()
     live = select(story.c.story_no, story.c.bumped_at).where(
         story.c.redirect_to.is_(None)
     )

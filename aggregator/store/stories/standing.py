@@ -15,7 +15,6 @@ from sqlalchemy import (
     FromClause,
     bindparam,
     case,
-    delete,
     exists,
     func,
     insert,
@@ -26,7 +25,7 @@ from sqlalchemy import (
 
 from aggregator.extract.wire.agencies import is_mail_address
 from aggregator.model.core import Article
-from aggregator.store.tables import article, standing
+from aggregator.store.tables import article, delete_rows, standing
 
 # Of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)
 DAYS = 3
@@ -88,7 +87,7 @@ def senders_with_standing(connection: Connection) -> frozenset[str]:
 def note_day(connection: Connection, period: int, after: int, last: int) -> None:
     """Note who agreed in a period: in the articles after one inbox number up to another."""
     # Its number is given again
-    connection.execute(delete(standing).where(standing.c.period >= period))
+    delete_rows(connection, standing, standing.c.period >= period)
     sender = _sender(article)
     agreed = select(sender, literal(period)).distinct()
     agreed = agreed.where(
@@ -103,8 +102,8 @@ def note_day(connection: Connection, period: int, after: int, last: int) -> None
 
 def forget(connection: Connection, erased: Iterable[Article]) -> None:
     """Forget the senders of erased articles of whom nothing is left: their names may be those of persons."""
-    for sender, source in {(sender_of(one), one.source) for one in erased}:
+    for sender, source in {
+        (sender_of(erased_article), erased_article.source) for erased_article in erased
+    }:
         is_left = exists().where(article.c.source == source, _sender(article) == sender)
-        connection.execute(
-            delete(standing).where(standing.c.sender == sender, ~is_left)
-        )
+        delete_rows(connection, standing, standing.c.sender == sender, ~is_left)

@@ -17,9 +17,17 @@ from sqlalchemy import (
 )
 
 from aggregator.model.core import Article, ArticleView, FrozenStruct
-from aggregator.store.stories import story_links
+from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import PublishedSpan, published_span
-from aggregator.store.tables import article, in_parts, rows_with, story
+from aggregator.store.tables import (
+    article,
+    execute_each,
+    fields_of,
+    in_parts,
+    story,
+    update_rows,
+    values_with,
+)
 from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
 
 
@@ -116,7 +124,7 @@ def columns_of_members(
 
 # Built once: SQLAlchemy needs as long to build a statement as to execute it.
 _INSERT = insert(story)
-_ROW_COLUMNS = [story.c[name] for name in StoryRow.__struct_fields__]
+_ROW_COLUMNS = fields_of(story, StoryRow)
 _ROW = select(*_ROW_COLUMNS).where(
     story.c.id == bindparam("story_id"), story.c.redirect_to.is_(None)
 )
@@ -165,11 +173,12 @@ class NewStory(NamedTuple):
 
 def insert_stories(connection: Connection, new: Sequence[NewStory]) -> None:
     """Write new stories."""
-    rows = [one._asdict() | msgspec.structs.asdict(one.state) for one in new]
+    rows = [
+        founded._asdict() | msgspec.structs.asdict(founded.state) for founded in new
+    ]
     for row in rows:
         del row["state"]
-    if rows:
-        connection.execute(_INSERT, rows)
+    execute_each(connection, _INSERT, rows)
 
 
 def update_stories(connection: Connection, states: Mapping[str, StoryState]) -> None:
@@ -187,29 +196,21 @@ def render_again(connection: Connection, ids: Iterable[str]) -> None:
         article.c.story == story.c.id, article.c.text.is_(None)
     )
     for part in in_parts(sorted(ids)):
-        connection.execute(
-            update(story).where(story.c.id.in_(part), ~has_no_text).values(text=None)
-        )
+        update_rows(connection, story, story.c.id.in_(part), ~has_no_text, text=None)
 
 
 def write_derived(connection: Connection, id: str, derived: DerivedColumns) -> None:
     """Write the derived columns of a story; does not change its headline, bump and texts."""
-    connection.execute(
-        update(story).where(story.c.id == id).values(**msgspec.structs.asdict(derived))
-    )
+    update_rows(connection, story, story.c.id == id, **msgspec.structs.asdict(derived))
 
 
 def redirect_story(connection: Connection, loser: str, winner: str) -> None:
     """Redirect `loser`, and all that redirects to it, to `winner`. Its articles must have moved before."""
-    story_links.unite(connection, loser, winner)
-    connection.execute(
-        update(story).where(story.c.redirect_to == loser).values(redirect_to=winner)
-    )
+    related_stories.unite(connection, loser, winner)
+    update_rows(connection, story, story.c.redirect_to == loser, redirect_to=winner)
     # Computed again if the merge is undone.
     derived = {"text": None, "rendered": None, "count_state": None}
-    connection.execute(
-        update(story).where(story.c.id == loser).values(redirect_to=winner, **derived)
-    )
+    update_rows(connection, story, story.c.id == loser, redirect_to=winner, **derived)
 
 
 def row_of(connection: Connection, id: str) -> StoryRow | None:
@@ -220,9 +221,7 @@ def row_of(connection: Connection, id: str) -> StoryRow | None:
 
 def title_of(connection: Connection, id: str) -> str:
     """Return the headline of story `id`, even if it redirects; "" if it does not exist."""
-    return str(
-        connection.execute(select(story.c.title).where(story.c.id == id)).scalar() or ""
-    )
+    return str(connection.scalar(select(story.c.title).where(story.c.id == id)) or "")
 
 
 def last_membership_change(connection: Connection) -> int:
@@ -235,7 +234,7 @@ def last_membership_change(connection: Connection) -> int:
 
 def membership_changed_since(connection: Connection, inbox_no: int) -> list[int]:
     """Return the numbers of the live stories whose articles changed at `inbox_no` or later."""
-    return list(connection.execute(_MEMBERSHIP_CHANGED, {"since": inbox_no}).scalars())
+    return list(connection.scalars(_MEMBERSHIP_CHANGED, {"since": inbox_no}))
 
 
 def foundings(connection: Connection, founder: str) -> int:
@@ -246,28 +245,23 @@ def foundings(connection: Connection, founder: str) -> int:
 def founders_among(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Return those of these articles that have founded a story, also one that is gone."""
     founder = story.c.founding_article
-    return {
-        row.founding_article
-        for row in rows_with(connection, select(founder), founder, ids)
-    }
+    return values_with(connection, founder, founder, ids)
 
 
 def revive(connection: Connection, id: str) -> None:
     """Make a merged story live again. It has no articles yet."""
-    connection.execute(update(story).where(story.c.id == id).values(redirect_to=None))
+    update_rows(connection, story, story.c.id == id, redirect_to=None)
 
 
 def show_title(connection: Connection, id: str, article: str, title: str) -> None:
     """Make the title of an article the headline of a story, until another one is better."""
-    connection.execute(
-        update(story).where(story.c.id == id).values(title=title, title_article=article)
-    )
+    update_rows(connection, story, story.c.id == id, title=title, title_article=article)
 
 
 def redirecting_to(connection: Connection, id: str) -> list[str]:
     """Return the ids of the stories that redirect to story `id`."""
     statement = select(story.c.id).where(story.c.redirect_to == id).order_by(story.c.id)
-    return list(connection.execute(statement).scalars())
+    return list(connection.scalars(statement))
 
 
 def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
@@ -276,8 +270,7 @@ def redirect(connection: Connection, ids: Iterable[str], id: str) -> None:
         story.c.id == bindparam("gone"), story.c.redirect_to.is_not(None)
     )
     rows = [{"gone": gone} for gone in ids]
-    if rows:
-        connection.execute(statement.values(redirect_to=id), rows)
+    execute_each(connection, statement.values(redirect_to=id), rows)
 
 
 def target_of(connection: Connection, id: str) -> str | None:

@@ -1,43 +1,22 @@
-"""Names and topics of stories, and links between stories: what a story follows, and related stories."""
+"""Names and topics of stories as they are shown, and links between stories: what a story follows, and related ones."""
 
-import datetime as dt
-import functools
-import math
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    bindparam,
-    column,
-    delete,
-    insert,
-    or_,
-    select,
-    table,
-    union_all,
-)
+from sqlalchemy import Connection, column, select, table
 
 from aggregator.model.core import LinkedStory, StoryName, StoryView
-from aggregator.store.tables import (
-    insert_or,
-    rows_with,
-    story,
-    story_link,
-    story_subject,
-)
-from aggregator.stories.lexicon import subject_key
+from aggregator.store.tables import fields_of, rows_with, story, story_subject
 
 # Of each relation (the promise of docs/querying.md for related stories)
 _SHOWN_LINKS = 5
-_LINKS = table(
+
+LINKS = table(
     "v_story_links", column("story_id"), column("other_id"), column("relation")
 )
-_LINKED = [story.c[name] for name in LinkedStory.__struct_fields__]
+
+_LINKED = fields_of(story, LinkedStory)
 
 
 def with_subjects(
@@ -45,28 +24,28 @@ def with_subjects(
 ) -> tuple[StoryView, ...]:
     """Return these stories with their names and topics."""
     listed = tuple(views)
-    found: dict[str, dict[str, list[Any]]] = {
-        one.id: {"name": [], "topic": []} for one in listed
+    labels: dict[str, dict[str, list[Any]]] = {
+        view.id: {"name": [], "topic": []} for view in listed
     }
     statement = (
         select(story.c.id, *story_subject.c)
         .join(story, story.c.story_no == story_subject.c.story_no)
         .order_by(story_subject.c.position)
     )
-    for row in rows_with(connection, statement, story.c.id, found):
+    for row in rows_with(connection, statement, story.c.id, labels):
         label = (
             StoryName(name=row.label, outlets=row.outlets)
             if row.kind == "name"
             else row.label
         )
-        found[row.id][row.kind].append(label)
+        labels[row.id][row.kind].append(label)
     return tuple(
         replace(
-            one,
-            names=tuple(found[one.id]["name"]),
-            topics=tuple(found[one.id]["topic"]),
+            view,
+            names=tuple(labels[view.id]["name"]),
+            topics=tuple(labels[view.id]["topic"]),
         )
-        for one in listed
+        for view in listed
     )
 
 
@@ -77,12 +56,12 @@ def with_links(
 
     What comes before or after a story is not related besides: it was linked before that was known.
     """
-    by_id = {one.id: one for one in views}
+    by_id = {view.id: view for view in views}
     links: dict[tuple[str, str], dict[str, LinkedStory]] = {}
-    statement = select(_LINKS.c.story_id, _LINKS.c.relation, *_LINKED).join(
-        story, story.c.id == _LINKS.c.other_id
+    statement = select(LINKS.c.story_id, LINKS.c.relation, *_LINKED).join(
+        story, story.c.id == LINKS.c.other_id
     )
-    for row in rows_with(connection, statement, _LINKS.c.story_id, by_id):
+    for row in rows_with(connection, statement, LINKS.c.story_id, by_id):
         other = LinkedStory(
             **{name: row._mapping[name] for name in LinkedStory.__struct_fields__}
         )
@@ -93,13 +72,13 @@ def with_links(
                 links.get((id_, "related"), {}).pop(linked, None)
     return tuple(
         replace(
-            one,
+            view,
             **{
-                relation: _nearest(one, links.get((one.id, relation), {}))
+                relation: _nearest(view, links.get((view.id, relation), {}))
                 for relation in _RELATIONS
             },
         )
-        for one in by_id.values()
+        for view in by_id.values()
     )
 
 
@@ -115,203 +94,3 @@ def _nearest(
         ), other.id
 
     return tuple(sorted(others.values(), key=distance)[:_SHOWN_LINKS])
-
-
-# --- writing ------------------------------------------------------------------------------------------------
-
-# A story is related if it is near in time, both have names in common that are rare there, and what both say
-# in headline and summary is similar. Chosen on the stream (benchmarks/results/story-links-2026-11-22.md).
-_RELATED_DAYS = 21  # between the first reports (the promise: within weeks)
-_RELATED_MOST = 5  # written for one story; others may name it, too (the promise)
-# With a name on either side of the story; a more frequent name connects nothing
-_RARE_STORIES = 40
-# stories, the number that the rarity of a name is relative to: ln(400 / stories)
-_RARITY_OF = 400
-_RESEMBLANCE = 0.2  # of headlines and summaries at least ...
-_STRENGTH = 1.0  # ... and of it times the sum of the rarities
-COMPARED: Final = tuple(
-    story.c[name]
-    for name in ("story_no", "id", "title", "summary", "language", "first_published")
-)
-_COMPARED = 20  # stories whose headlines are compared, those with the rarest names
-# Built once: SQLAlchemy needs as long to build a statement as to execute it.
-_DELETE_LINKS = delete(story_link).where(story_link.c.story_no == bindparam("number"))
-_OTHERS = select(*COMPARED).where(
-    story.c.story_no.in_(bindparam("numbers", expanding=True))
-)
-_BEFORE_AND_AFTER = select(_LINKS.c.other_id).where(
-    _LINKS.c.story_id == bindparam("story_id"), _LINKS.c.relation != "related"
-)
-
-
-def write(
-    connection: Connection,
-    rendered: Sequence[tuple[Row[Any], Sequence[StoryName], Sequence[StoryName]]],
-) -> None:
-    """Replace names, topics and related stories of live stories; without new ones the related ones stay.
-
-    Of each story its row, with the columns `COMPARED`, its names and its topics.
-    """
-    numbers = [row.story_no for row, _, _ in rendered]
-    connection.execute(
-        delete(story_subject).where(story_subject.c.story_no.in_(numbers))
-    )
-    subjects = [
-        {
-            "story_no": row.story_no,
-            "kind": kind,
-            "position": position,
-            "key": subject_key(one.name),
-            "label": one.name,
-            "outlets": one.outlets,
-        }
-        for row, names, topics in rendered
-        for kind, listed in (("name", names), ("topic", topics))
-        for position, one in enumerate(listed)
-    ]
-    if subjects:
-        connection.execute(insert(story_subject), subjects)
-    for row, names, _ in rendered:
-        related = _related(connection, row, [subject_key(one.name) for one in names])
-        if related:
-            connection.execute(_DELETE_LINKS, {"number": row.story_no})
-            _link(connection, row.story_no, related)
-
-
-def _link(connection: Connection, story_no: int, others: Iterable[int]) -> None:
-    """Write the links between a story and others, in both directions."""
-    pairs = [
-        pair
-        for other in others
-        for pair in ((story_no, other), (other, story_no))
-        if other != story_no
-    ]
-    rows = [{"story_no": one, "other_no": other} for one, other in pairs]
-    if rows:
-        connection.execute(
-            insert_or(connection, story_link).on_conflict_do_nothing(), rows
-        )
-
-
-def _related(connection: Connection, row: Row[Any], names: Sequence[str]) -> list[int]:
-    """Return the numbers of the stories that are related to a live story, the most similar first."""
-    from aggregator.text.resemblance import resemblance  # loads numpy
-
-    weights: dict[int, float] = defaultdict(float)
-    for near in _near(connection, row, names):
-        for number in near:
-            weights[number] += math.log(_RARITY_OF / (len(near) + 1))
-    compared = sorted(weights, key=lambda number: (-weights[number], number))[
-        :_COMPARED
-    ]
-    if not compared:
-        return []
-    others = {
-        one.story_no: one
-        for one in connection.execute(_OTHERS, {"numbers": sorted(compared)})
-    }
-    strengths: dict[int, float] = {}
-    for number, one in sorted(others.items()):
-        alike = resemblance(
-            f"{row.title}\n{row.summary}", f"{one.title}\n{one.summary}", row.language
-        )
-        if alike >= _RESEMBLANCE and weights[number] * alike >= _STRENGTH:
-            strengths[number] = weights[number] * alike
-    if not strengths:
-        return []
-    before_and_after = set(
-        connection.execute(_BEFORE_AND_AFTER, {"story_id": row.id}).scalars()
-    )
-    related = [
-        number for number in strengths if others[number].id not in before_and_after
-    ]
-    return sorted(related, key=lambda number: (-strengths[number], number))[
-        :_RELATED_MOST
-    ]
-
-
-def _near(
-    connection: Connection, row: Row[Any], names: Sequence[str]
-) -> list[list[int]]:
-    """Return, for each name that is rare about that time, the other live stories with it.
-
-    Of each name those are asked that were founded next before and after the story.
-    """
-    if not names:
-        return []
-    found: dict[str, list[int]] = {name: [] for name in names}
-    given = {f"name_{place}": name for place, name in enumerate(names)}
-    for side, days in (("since", -_RELATED_DAYS), ("until", _RELATED_DAYS)):
-        given[side] = row.first_published + dt.timedelta(days=days)
-    for name, number in connection.execute(
-        _next_named(len(names)), {"story_no": row.story_no, **given}
-    ).all():
-        found[name].append(number)
-    return [near for near in found.values() if len(near) < _RARE_STORIES]
-
-
-@functools.cache
-def _next_named(count: int) -> Select[Any]:
-    """Return the statement for the stories next to one that have any of `count` names."""
-    sides = [
-        select(story_subject.c.key, story_subject.c.story_no)
-        .where(
-            story_subject.c.kind == "name",
-            story_subject.c.key == bindparam(f"name_{place}"),
-            side,
-        )
-        .order_by(order)
-        .limit(_RARE_STORIES)
-        .subquery()
-        for place in range(count)
-        for side, order in (
-            (
-                bindparam("story_no") > story_subject.c.story_no,
-                story_subject.c.story_no.desc(),
-            ),
-            (
-                bindparam("story_no") < story_subject.c.story_no,
-                story_subject.c.story_no,
-            ),
-        )
-    ]
-    near = union_all(
-        *(select(side.c.key, side.c.story_no) for side in sides)
-    ).subquery()
-    is_then = story.c.first_published.between(bindparam("since"), bindparam("until"))
-    return (
-        select(near.c.key, near.c.story_no)
-        .join(story, story.c.story_no == near.c.story_no)
-        .where(story.c.redirect_to.is_(None), is_then)
-    )
-
-
-def unite(connection: Connection, loser: str, winner: str) -> None:
-    """Move the related stories of `loser` to `winner`, and delete its names and topics."""
-    both = rows_with(
-        connection, select(story.c.id, story.c.story_no), story.c.id, [loser, winner]
-    )
-    numbers = {row.id: row.story_no for row in both}
-    others = (
-        select(story_link.c.other_no)
-        .where(story_link.c.story_no == numbers[loser])
-        .union(
-            select(story_link.c.story_no).where(story_link.c.other_no == numbers[loser])
-        )
-    )
-    related = connection.execute(others).scalars().all()
-    erase(connection, [loser])
-    _link(connection, numbers[winner], related)
-
-
-def erase(connection: Connection, ids: Collection[str]) -> None:
-    """Delete names, topics and related stories of these stories, until they are rendered again."""
-    numbers = [
-        row.story_no
-        for row in rows_with(connection, select(story.c.story_no), story.c.id, ids)
-    ]
-    connection.execute(
-        delete(story_subject).where(story_subject.c.story_no.in_(numbers))
-    )
-    both = or_(story_link.c.story_no.in_(numbers), story_link.c.other_no.in_(numbers))
-    connection.execute(delete(story_link).where(both))

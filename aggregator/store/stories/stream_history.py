@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     bindparam,
-    delete,
     func,
     insert,
     or_,
@@ -22,10 +21,13 @@ from sqlalchemy import (
 
 from aggregator.store.tables import (
     article,
+    delete_rows,
+    fields_of,
     insert_or,
     source_history,
     source_period,
     stream_period,
+    update_rows,
 )
 
 
@@ -41,7 +43,7 @@ class StreamPeriod(msgspec.Struct, frozen=True):
     terms: bytes
 
 
-_PERIOD = select(*(stream_period.c[name] for name in StreamPeriod.__struct_fields__))
+_PERIOD = select(*fields_of(stream_period, StreamPeriod))
 _LATEST = _PERIOD.order_by(stream_period.c.number.desc()).limit(1)
 # Not later than the newest one: a clock that was wrong once may have left a period of the far future.
 _PERIODS_FROM = _PERIOD.where(
@@ -150,8 +152,8 @@ def snapshot(connection: Connection, days: int) -> StreamHistory:
     if newest is None:
         return StreamHistory(0, [], {})
     periods = periods_from(connection, newest.day + 1 - days, newest.day)
-    held = [(period.articles, period.terms) for period in periods if period.terms]
-    return StreamHistory(newest.number, held, closed_sources(connection))
+    counted = [(period.articles, period.terms) for period in periods if period.terms]
+    return StreamHistory(newest.number, counted, closed_sources(connection))
 
 
 def closed_sources(connection: Connection) -> dict[str, tuple[int, int]]:
@@ -183,9 +185,7 @@ def close_period(connection: Connection, period: StreamPeriod, *, keep: int) -> 
     """Insert a period and close the counts of sources. Keep the terms of so many periods before it."""
     connection.execute(_INSERT_PERIOD, msgspec.structs.asdict(period))
     # Of a period that was lost (a damaged file), whose number is given again.
-    connection.execute(
-        delete(source_period).where(source_period.c.period >= period.number)
-    )
+    delete_rows(connection, source_period, source_period.c.period >= period.number)
     connection.execute(_INSERT_SOURCES, {"number": period.number})
     connection.execute(_CLOSE_SOURCES)
     connection.execute(_DROP_TERMS, {"before_number": period.number - keep})
@@ -207,17 +207,13 @@ def dropped_from(connection: Connection, day: int) -> list[tuple[int, StreamPeri
 
 def drop_terms(connection: Connection, up_to: int) -> None:
     """Drop the frequencies of all periods up to this number, to count them again; see `dropped_from`."""
-    connection.execute(
-        update(stream_period).where(stream_period.c.number <= up_to).values(terms=b"")
-    )
+    update_rows(connection, stream_period, stream_period.c.number <= up_to, terms=b"")
 
 
 def restore_terms(connection: Connection, number: int, terms: bytes) -> None:
     """Write the packed document frequencies of a period again."""
-    connection.execute(
-        update(stream_period)
-        .where(stream_period.c.number == number)
-        .values(terms=terms)
+    update_rows(
+        connection, stream_period, stream_period.c.number == number, terms=terms
     )
 
 
@@ -229,6 +225,6 @@ def terms_between(
     Without copies, and of each source the first `most`: no feed decides alone which words are frequent. b""
     for an article whose story is closed.
     """
-    yield from connection.execute(
+    yield from connection.scalars(
         _TERMS, {"after_no": after, "last_no": up_to, "most": most}
-    ).scalars()
+    )

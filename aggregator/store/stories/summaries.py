@@ -11,12 +11,12 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, ScalarSelect, Select, func, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, func, select
 
 from aggregator.model.core import StoryText
 from aggregator.model.read_model import MachineSummary
 from aggregator.store import codecs
-from aggregator.store.tables import story, story_summary, upsert
+from aggregator.store.tables import story, story_summary, update_rows, upsert
 
 # Of several outlets, the last bumped; at the default rate these are five hours
 _STORIES_LOOKED_AT = 100
@@ -95,7 +95,7 @@ _CANDIDATES: Select[Any] = (
 
 def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
     """Return a story without a text for its facts: those never tried first, then the longest ago."""
-    found: list[tuple[float, SummaryTask]] = []
+    tasks: list[tuple[float, SummaryTask]] = []
     for row in connection.execute(_CANDIDATES):
         try:
             shown, facts = _with_facts(row.rendered)
@@ -109,10 +109,10 @@ def next_task(connection: Connection, now: dt.datetime) -> SummaryTask | None:
             tried = (
                 row.attempted_at.timestamp() if row.attempted_at is not None else 0.0
             )
-            found.append(
+            tasks.append(
                 (tried, SummaryTask(row.story_no, row.id, shown, facts, failures))
             )
-    return min(found, key=itemgetter(0))[1] if found else None
+    return min(tasks, key=itemgetter(0))[1] if tasks else None
 
 
 # Of most stories it is as it was when they were looked at last
@@ -148,4 +148,4 @@ def store(connection: Connection, task: SummaryTask, summary: MachineSummary) ->
         story_summary.c.facts_hash == task.facts_hash,
     )
     values = {"failures": 0, "summary": codecs.compress_struct(summary)}
-    connection.execute(update(story_summary).where(*same).values(**values))
+    update_rows(connection, story_summary, *same, **values)

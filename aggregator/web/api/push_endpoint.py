@@ -13,12 +13,12 @@ from anyio import CapacityLimiter
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, Entry, FrozenStruct
 from aggregator.sources.limits import net_tuning
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import ApiToken
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox
-from aggregator.store.intake.inbox import AcceptResult
-from aggregator.store.intake.tombstones import REASON
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.store.intake import acceptance
+from aggregator.store.intake.identity.tombstones import REASON
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.web.api.pushed_records import Read, read_push
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.tokens import TokenStore
@@ -106,7 +106,7 @@ class PushEndpoint(TokenStore):
         self, connection: Connection, read: list[Read], now: dt.datetime
     ) -> PushResult:
         entries = [entry for _, entry in read if isinstance(entry, Entry)]
-        accepted = inbox.accept(
+        accepted = acceptance.accept(
             connection,
             entries,
             seen=[now] * len(entries),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.store.read.read_marks import OWNER, ReadMarks
+from aggregator.store.read.marks.read_marks import OWNER, ReadMarks
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.forms.posted_form import Fields, posted_form
 from aggregator.web.pages.pages import Pages

@@ -23,8 +23,8 @@ from aggregator.model.health_report import (
 )
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision
-from aggregator.store.read import health_probes
-from aggregator.store.read.health_probes import (
+from aggregator.store.read.health import database_status
+from aggregator.store.read.health.probes import (
     of_database,
     of_file,
     of_process,
@@ -68,12 +68,12 @@ class HealthMonitor:
         with self._database.read() as connection:
             return HealthSnapshot(
                 at=now,
-                stored=health_probes.stored(
+                stored=database_status.stored(
                     connection, now, self._all_tuning, self.process().slow_sources
                 ),
-                place=health_probes.place(self._database),
+                place=database_status.place(self._database),
                 why_not_writable=self._database.why_not_writable(connection),
-                revision=health_probes.revision(connection),
+                revision=database_status.revision(connection),
             )
 
     def metrics(

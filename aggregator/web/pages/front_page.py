@@ -12,8 +12,9 @@ from starlette.routing import Route
 
 from aggregator.model.core import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
-from aggregator.store.read.read_marks import VIEWS, StoryStream, View
-from aggregator.store.read.story_list import read_cursor
+from aggregator.store.read.cursors import read_cursor
+from aggregator.store.read.marks.read_marks import VIEWS, View
+from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.excerpts.words import count_words, first_words
 from aggregator.web.filters import ParsedFilter, filter_words

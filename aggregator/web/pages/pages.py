@@ -6,7 +6,8 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from aggregator.store.read.read_marks import VIEWS, ReaderItem, View
+from aggregator.store.read.marks.mark_rows import ReaderItem
+from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site
 from aggregator.web.feeds.channel import STORIES
 from aggregator.web.parameters import MAX_TEXT_CHARS

@@ -10,7 +10,7 @@ from aggregator.config.values import duration_as_typed
 from aggregator.model.read_model import ArticleDetail
 from aggregator.store.intake.source_access import typed_access
 from aggregator.store.intake.sources import Source
-from aggregator.store.read.read_marks import View
+from aggregator.store.read.marks.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source
 from aggregator.web.dependencies import ID, Site

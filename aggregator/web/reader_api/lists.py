@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from aggregator.model.read_model import SourceView
-from aggregator.store.read.read_marks import StoryStream
+from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.reader_api.fields import Fields
 from aggregator.web.reader_api.ids import (
     LABEL,

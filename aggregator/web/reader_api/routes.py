@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from aggregator.store.read.read_marks import OWNER, ReadMarks, reader_name
-from aggregator.store.stories.api_tokens import TOKEN_PREFIX
+from aggregator.store.api_tokens import TOKEN_PREFIX
+from aggregator.store.read.marks.read_marks import OWNER, ReadMarks, reader_name
 from aggregator.web.dependencies import Site, run_in
 from aggregator.web.forms.posted_form import NO_STORE
 from aggregator.web.reader_api import items, lists, marks, subscriptions

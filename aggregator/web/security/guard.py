@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.model.errors import AggregatorError
-from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
 from aggregator.web.security.headers import ResponseHeaders

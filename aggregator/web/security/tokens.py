@@ -14,9 +14,9 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
 from aggregator.model.core import Clock
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.web.security.rate_limit import AddressLimiter
 
 COOKIE = "aggregator_token"

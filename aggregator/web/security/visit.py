@@ -3,8 +3,8 @@
 import msgspec
 from starlette.requests import Request
 
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import ApiToken
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.origin import client_address
 from aggregator.web.security.tokens import (

@@ -15,16 +15,16 @@ from aggregator.config import webhooks
 from aggregator.config.tuning import Tuning
 from aggregator.model.core import Clock, StoryView
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.store import steady_clock
+from aggregator.store.deliveries import outbox, recipients
+from aggregator.store.deliveries.outbox import NewDelivery
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import tombstones
-from aggregator.store.maintenance import steady_clock
-from aggregator.store.read import story_list
+from aggregator.store.intake.identity import tombstones
+from aggregator.store.read import change_stream, digests
 from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_list import StoryMatcher
+from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search import progress
-from aggregator.store.stories import outbox
-from aggregator.store.stories.outbox import NewDelivery
 from aggregator.web.sanitise import encode_json
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.bodies import delivery_body, delivery_id, digest_id
@@ -73,10 +73,10 @@ class WebhookDispatcher:
     def sync_webhooks(self) -> None:
         """Store which webhooks are configured; to be called at the start, before any article is placed."""
         with self._database.write() as connection:
-            outbox.sync_webhooks(
+            recipients.sync_webhooks(
                 connection,
                 self._places,
-                story_list.last_number(connection),
+                change_stream.last_number(connection),
                 self._now(),
             )
 
@@ -114,7 +114,7 @@ class WebhookDispatcher:
     def _positions(self, connection: Connection) -> dict[str, int]:
         """Return the number of the last change that each webhook has, those of digests apart."""
         positions = {}
-        for row in outbox.webhooks(connection):
+        for row in recipients.webhooks(connection):
             if row.is_configured and row.name in self._webhooks:
                 positions[row.name] = row.last_change_no
         return positions
@@ -129,7 +129,7 @@ class WebhookDispatcher:
         if self._uses_index:
             indexed_to = progress.indexed_to(connection)
         earliest = min(positions.values())
-        return story_list.following(
+        return change_stream.following(
             connection, earliest, _BATCH_CHANGES, indexed_to=indexed_to
         )
 
@@ -140,21 +140,21 @@ class WebhookDispatcher:
         digest, its mail and the last change of each are one transaction.
         """
         with self._database.write() as connection:
-            story_list.lock_digests(connection)
-            whole = story_list.next_span(connection, webhooks.DIGEST, until)
+            digests.lock_digests(connection)
+            whole = digests.next_span(connection, webhooks.DIGEST, until)
             if whole is None:
                 return []
-            if self._uses_index and not story_list.is_span_indexed(connection, whole):
+            if self._uses_index and not digests.is_span_indexed(connection, whole):
                 return None
             filled = []
             for reader in self._digest_readers:
                 wanted = reader.story_filter(until) or StoryFilter()
                 if reader.address:  # the list of digests is for everybody
                     wanted = replace(wanted, mutes=in_force(connection))
-                span = story_list.next_span(connection, reader.name, until)
+                span = digests.next_span(connection, reader.name, until)
                 if span is None:
                     continue
-                if story_list.ranked_for_digest(connection, span, wanted):
+                if digests.ranked_for_digest(connection, span, wanted):
                     delivery = NewDelivery(
                         webhook=reader.name,
                         change=span.to,
@@ -189,7 +189,7 @@ class WebhookDispatcher:
         if story_filter is not None:
             ids = StoryMatcher(connection, story_filter).matching(connection, ids)
         recent = [change for change in changes if change.story in ids]
-        recent = [c for c in recent if c.at - c.updated <= story_list.OLD_NEWS]
+        recent = [c for c in recent if c.at - c.updated <= digests.OLD_NEWS]
         if isinstance(hook, webhooks.Notification):
             return _to_notify(connection, hook, recent)
         return _with_merges(connection, hook, changes, recent)

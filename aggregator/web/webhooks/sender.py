@@ -13,10 +13,10 @@ from aggregator.model.core import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.sources.limits import net_tuning
+from aggregator.store import steady_clock
+from aggregator.store.deliveries import recipients, sending
+from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.maintenance import steady_clock
-from aggregator.store.stories import outbox
-from aggregator.store.stories.outbox import Delivery
 from aggregator.web.webhooks.bodies import LISTED_TOGETHER, several_body
 from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
@@ -113,26 +113,26 @@ class WebhookSender:
         if self._last is None or is_overdue_by_jump(self._last, now):
             name = self._webhook.name
             self._database.transact(
-                lambda connection: outbox.pull_in(connection, name, latest)
+                lambda connection: recipients.pull_in(connection, name, latest)
             )
         self._last = now
 
     def _next_due(
         self, connection: Connection, now: dt.datetime
     ) -> Delivery | dt.datetime | None:
-        """Return the next delivery as `outbox.next_due`.
+        """Return the next delivery as `sending.next_due`.
 
         The last message of an hour that a limit allows contains everything that waits.
         """
         hook = self._webhook
-        due = outbox.next_due(connection, hook.name, now)
+        due = sending.next_due(connection, hook.name, now)
         if not isinstance(due, Delivery) or not isinstance(hook, Notification):
             return due
-        sent = outbox.times_sent(connection, hook.name, now - _HOUR, now)
+        sent = sending.times_sent(connection, hook.name, now - _HOUR, now)
         if len(sent) >= hook.messages_an_hour:
             return sent[-hook.messages_an_hour] + _HOUR
         if len(sent) == hook.messages_an_hour - 1:
-            due, bodies = outbox.waiting_with(connection, due, LISTED_TOGETHER)
+            due, bodies = sending.waiting_with(connection, due, LISTED_TOGETHER)
             if due.others:
                 return replace(
                     due, body=several_body(hook.each, bodies, 1 + len(due.others))
@@ -143,14 +143,14 @@ class WebhookSender:
         """Store the result of an attempt and return it as a text for the log."""
         now = self._now()
         if posted.is_accepted:
-            outbox.mark_delivered(connection, due, now)
+            sending.mark_delivered(connection, due, now)
             return f"accepted ({posted.status})"
         if posted.status == _GONE:
-            outbox.mark_gone(connection, due, now, posted.problem)
+            sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
         asked = posted.retry_after_seconds or 0.0
         gap = max(self._gap(due.attempts + 1), asked)
-        failures = outbox.failures_of(connection, self._webhook.name) + 1
+        failures = recipients.failures_of(connection, self._webhook.name) + 1
         pause = max(
             min(self._gap(failures), self._tuning.pause_max_seconds),
             min(asked, self._longest),
@@ -159,7 +159,7 @@ class WebhookSender:
         is_final = since_first >= _GIVE_UP_AFTER and steady_clock.is_steady(
             connection, now, self._steady
         )
-        outbox.mark_failed(
+        sending.mark_failed(
             connection,
             due,
             now,

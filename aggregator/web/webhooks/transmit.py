@@ -21,8 +21,8 @@ from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.limits import net_tuning
+from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_list import DigestSpan
 from aggregator.web.feeds.digests import digest_html, digest_text, digest_title
 from aggregator.web.sanitise import one_line
 from aggregator.web.settings import PublishSettings

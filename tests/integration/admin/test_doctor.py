@@ -247,7 +247,7 @@ def test_an_address_for_others_without_a_token(patient: Patient) -> None:
         "problem", "no token has the scope read", "aggregator token create",
         server={"host": "0.0.0.0", "port": 0}, public_url=named,
     )  # fmt: skip
-    from aggregator.store.stories import api_tokens
+    from aggregator.store import api_tokens
 
     written_by(patient.database, api_tokens.create, "reader", ("read",), NOW)
     patient.the_one(

@@ -24,10 +24,10 @@ from aggregator.admin.doctor import examine
 from aggregator.config.loader import load
 from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
+from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import host_of, source_id
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import api_tokens
 from aggregator.store.tables import entry, source
 from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.dependencies import Services

@@ -13,7 +13,7 @@ from aggregator.intake.workers.executor import InlineExecutor, JobFunction
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock
 
@@ -70,7 +70,7 @@ def test_a_page_that_breaks_its_worker(
         ),
     ]
     with database.write() as connection:
-        for one in inbox.accept(
+        for one in acceptance.accept(
             connection, entries, seen=[NOON] * 3, wants_page=[True] * 3
         ).accepted:
             assert one.entry_no is not None

@@ -13,8 +13,8 @@ from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.intake.identify import PollContext
+from aggregator.store.intake import acceptance, pending_pages
+from aggregator.store.intake.identity.identified_entry import PollContext
 from aggregator.store.intake.pending_pages import PendingPage
 from aggregator.store.maintenance.integrity_check import balance, conservation_faults
 from aggregator.store.tables import article, entry, intake_count
@@ -85,7 +85,7 @@ class Life:
         poll = PollContext(outlet=None, is_first=False, tuning=tuning)
         written_by(
             self.database,
-            inbox.accept,
+            acceptance.accept,
             entries,
             seen=[self.clock()] * len(entries),
             wants_page=[False] * len(entries),

@@ -28,11 +28,11 @@ from aggregator.intake.recluster.regrouping import GroupingDifference, Regrouped
 from aggregator.model.core import Entry, Evidence, StoryView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
-from aggregator.store import codecs
+from aggregator.store import api_tokens, codecs, commands
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import rejected, tombstones
+from aggregator.store.intake import rejected
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import api_tokens, commands
 from aggregator.store.stories.article_rows.sketches import sketches_after
 from aggregator.store.tables import article, command, metadata, sketch, tombstone
 from aggregator.store.tables import outbox as outbox_table

@@ -15,8 +15,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.model.core import Entry, Published
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox
-from aggregator.store.intake.identify import PollContext
+from aggregator.store.intake import acceptance, known_entries
+from aggregator.store.intake.identity.identified_entry import PollContext
 from aggregator.store.tables import entry, identity_key, observation
 from tests.support.articles import NOON
 from tests.support.fresh import sqlite_at
@@ -199,10 +199,10 @@ def changed(keys: Keys, step: str) -> Keys:
 
 def poll(
     database: Database, entries: list[Entry], *, is_first: bool
-) -> list[inbox.AcceptResult]:
+) -> list[known_entries.AcceptResult]:
     taken = written_by(
         database,
-        inbox.accept,
+        acceptance.accept,
         entries,
         seen=[NOON] * len(entries),
         wants_page=[False] * len(entries),

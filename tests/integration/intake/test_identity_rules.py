@@ -13,7 +13,7 @@ from aggregator.model.core import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
-from aggregator.store.intake.sources import known_as, known_folder
+from aggregator.store.intake.folder_names import known_as, known_folder
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, identity_key
 from tests.support.articles import (

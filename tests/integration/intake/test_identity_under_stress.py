@@ -23,8 +23,10 @@ from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.core import StoryView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import identify, inbox, pending_pages
-from aggregator.store.intake.sources import add, all_sources, remove, sync_config
+from aggregator.store.intake import inbox, pending_pages
+from aggregator.store.intake.identity import identified_entry, identifier_stability
+from aggregator.store.intake.source_sync import sync_config
+from aggregator.store.intake.sources import add, all_sources, remove
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, identity_key, story_log
 from aggregator.store.tables import observation as sightings
@@ -312,7 +314,7 @@ def test_guids_and_addresses_that_are_new_at_every_poll_are_not_believed(
     assert everywhere.left() == before
     assert keys[-1] == keys[3], "keys that are not asked are not kept"
     assert "they are ignored from now on" in caplog.text
-    distrusted = read_by(everywhere.database, identify.distrusted)
+    distrusted = read_by(everywhere.database, identifier_stability.distrusted)
     assert list(distrusted) == [source]
     assert (
         urls == "new addresses"
@@ -428,7 +430,7 @@ def test_a_section_feed_that_only_repeats_the_main_one_is_believed(
         office.poll(paper, main, "/main")
         paper.guid = lambda one: f"section/{one.number}"
         office.poll(paper, section, "/section")
-    assert read_by(office.database, identify.distrusted) == {}
+    assert read_by(office.database, identifier_stability.distrusted) == {}
     assert office.count(article) == 20
 
 
@@ -595,7 +597,9 @@ def test_a_key_that_says_nothing_is_nobodys_when_a_page_claims_it(
     office.poll(paper, office.source())
     with office.database.write() as connection:
         (void,) = connection.execute(
-            select(identity_key.c.key).where(identity_key.c.article == identify.NOBODY)
+            select(identity_key.c.key).where(
+                identity_key.c.article == identified_entry.NOBODY
+            )
         ).scalars()
         assert inbox.claim(connection, bytes(void), "claimant") == "claimant"
 

@@ -11,7 +11,7 @@ from aggregator.intake.workers.executor import WorkerTuning
 from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, rejected
+from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.tables import entry, rejected_input
 from tests.support.articles import FLOOD, NOON, STRIKE, Rig, record
 from tests.support.rows import queried, read_by, written_by
@@ -83,7 +83,7 @@ def test_nothing_half_done_is_left_by_a_transaction_that_fails(rig: Rig) -> None
 
     def accept_and_fail() -> None:
         with rig.database.write() as connection:
-            inbox.accept(connection, [flood, strike], seen=[NOON, NOON])
+            acceptance.accept(connection, [flood, strike], seen=[NOON, NOON])
             raise RuntimeError("in the middle")
 
     with pytest.raises(RuntimeError):

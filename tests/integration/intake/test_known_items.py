@@ -28,7 +28,7 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.core import ParsedFeed
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import tombstones
+from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.sources import Source, add, remove, source_with_id
 from aggregator.store.maintenance.integrity_check import faults
 from aggregator.store.stories.article_rows import article_writes

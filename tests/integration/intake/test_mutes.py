@@ -20,7 +20,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages, rejected
 from aggregator.store.intake.sources import Source, add, all_sources, source_id
 from aggregator.store.maintenance.integrity_check import balance
-from aggregator.store.read.statistics import problem_texts
+from aggregator.store.read.health.problem_texts import problem_texts
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, record
 from tests.support.deep_checks import faults

@@ -23,11 +23,11 @@ from aggregator.model.core import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry
 from aggregator.sources.parse.files.open_source import open_source
+from aggregator.store.commands import Command, enqueue, found
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake.sources import add as add_source
 from aggregator.store.maintenance import replay, retention
 from aggregator.store.stories import stream_history
-from aggregator.store.stories.commands import Command, enqueue, found
 from aggregator.store.tables import article, source_history, story, stream_period
 from tests.conftest import Postgres
 from tests.support.articles import (

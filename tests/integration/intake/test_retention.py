@@ -12,10 +12,10 @@ from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.model.core import ArticleHtml, StoryText, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter
-from aggregator.store import codecs
+from aggregator.store import codecs, steady_clock
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected
-from aggregator.store.maintenance import retention, steady_clock
+from aggregator.store.maintenance import retention
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index
 from aggregator.store.stories.rendered_stories import render_next

@@ -18,7 +18,7 @@ from aggregator.sources.parse.files.input_items import InputEntry
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import known_folder
+from aggregator.store.intake.folder_names import known_folder
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, change, entry
 from tests.conftest import REPOSITORY

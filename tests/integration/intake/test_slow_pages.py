@@ -19,7 +19,13 @@ from aggregator.intake.workers.executor import InlineExecutor, JobFunction
 from aggregator.model.core import Entry
 from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
-from aggregator.store.intake import inbox, pending_pages, rejected, sources
+from aggregator.store.intake import (
+    acceptance,
+    inbox_order,
+    pending_pages,
+    rejected,
+    sources,
+)
 from aggregator.store.tables import article, entry
 from tests.support.articles import NOON, Clock
 from tests.support.rows import queried
@@ -64,7 +70,7 @@ def accept_with_pages(database: Database, source: str, count: int) -> None:
         for one in entries
     ]
     with database.write() as connection:
-        accepted = inbox.accept(
+        accepted = acceptance.accept(
             connection, entries, seen=[NOON] * count, wants_page=[True] * count
         ).accepted
         for one in accepted:
@@ -190,7 +196,7 @@ def test_many_pages_of_a_source_keep_none_of_another_waiting(
     accept_with_pages(database, "few", 2)
     turns = []
     with database.write() as connection:
-        while count := inbox.put_in_order(connection):
+        while count := inbox_order.put_in_order(connection):
             turns.append(count)
     assert turns == [12, *[10] * 9]
     rows = queried(

@@ -7,7 +7,7 @@ from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, HostTrust
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import all_sources
-from aggregator.store.read.statistics import listed
+from aggregator.store.read.source_list import listed
 from tests.integration.intake.test_polling import ALL_TUNING, Office, feed_of
 from tests.support.articles import FLOOD, NOON
 from tests.support.certificate import server_context

@@ -9,8 +9,9 @@ from hypothesis import strategies as some
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import Change, StoryFilter
 from aggregator.store.engine.database import Database
+from aggregator.store.read.change_stream import following
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_list import StoryMatcher, following
+from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search.index import index_next
 from tests.support.articles import (
     NOON,

@@ -30,9 +30,10 @@ from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance.integrity_check import balance, faults_of_lines
 from aggregator.store.maintenance.integrity_check import faults as plain_faults
-from aggregator.store.read.statistics import statistics
-from aggregator.store.search import index
-from aggregator.store.search.match import newest, parse_query
+from aggregator.store.read.health.row_counts import statistics
+from aggregator.store.search import index, index_rows
+from aggregator.store.search.match import newest
+from aggregator.store.search.query import parse_query
 from aggregator.store.tables import (
     article,
     change,
@@ -312,7 +313,7 @@ def test_the_full_text_index_is_made_right(sound: Sound) -> None:
         index.put(
             connection,
             [
-                index.IndexedText(
+                index_rows.IndexedText(
                     **{**rows[0]._mapping, "title": "Other words altogether"}
                 )
             ],
@@ -338,7 +339,7 @@ def test_a_torn_full_text_index_is_made_anew(sound: Sound) -> None:
 
 
 def search_rows(n: int) -> Select[Any]:
-    columns = (article.c[name] for name in index.IndexedText._fields)
+    columns = (article.c[name] for name in index_rows.IndexedText._fields)
     return select(*columns).where(article.c.inbox_no == n)
 
 

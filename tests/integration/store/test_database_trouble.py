@@ -24,9 +24,10 @@ from aggregator.model.errors import (
     DatabaseLockedError,
     NotWritableError,
 )
-from aggregator.store.engine import engines, liveness
-from aggregator.store.engine.database import Connection, Database, FairLock
+from aggregator.store.engine import engines, liveness, timeouts
+from aggregator.store.engine.database import Connection, Database
 from aggregator.store.engine.engines import DatabaseTuning
+from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.migrate import make_file
 from tests.support.own_postgres import OwnPostgres
 from tests.support.rows import executed, queried, read_by
@@ -415,7 +416,7 @@ def test_an_answer_that_one_process_of_a_server_owes_is_given_up_by_who_is_in_a_
     own_postgres: OwnPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where its disk hangs: the server lets everybody in, and its own time-out does not come."""
-    monkeypatch.setattr(engines, "_LATE_SECONDS", 0.1)
+    monkeypatch.setattr(timeouts, "_LATE_SECONDS", 0.1)
     with closing(prepared(own_postgres.make(), IMPATIENT)) as server:
 
         def ask() -> None:

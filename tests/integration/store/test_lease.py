@@ -23,7 +23,7 @@ from aggregator.store.engine.writer_lease import (
     WriterLease,
     open_process_lock,
 )
-from aggregator.store.intake import inbox
+from aggregator.store.intake import acceptance
 from aggregator.store.tables import article, counter, writer_lease
 from tests.conftest import REPOSITORY
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, record
@@ -138,7 +138,7 @@ def test_who_lost_the_lock_places_nothing_and_the_next_goes_on(
     taken_over(second)
     strike = record("b", "2", "Dock workers strike in Sennick", STRIKE)
     with database.write() as connection:  # whoever fetches still may, and is not fenced
-        inbox.accept(connection, [strike], seen=[NOON])
+        acceptance.accept(connection, [strike], seen=[NOON])
     with pytest.raises(LeaseLostError):
         before.place()
     assert titles(other) == ["Levee breaks at Pennmouth"]

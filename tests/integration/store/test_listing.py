@@ -19,7 +19,8 @@ from aggregator.store.intake.sources import (
     source_id,
     sources_named,
 )
-from aggregator.store.read.statistics import listed, problem_texts
+from aggregator.store.read.health.problem_texts import problem_texts
+from aggregator.store.read.source_list import listed
 from aggregator.store.tables import entry
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Resource, Response

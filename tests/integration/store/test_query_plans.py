@@ -20,9 +20,10 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.intake.sources import source_id
 from aggregator.store.maintenance import erase, erase_target, retention
-from aggregator.store.read import health_probes, story_list
+from aggregator.store.read import story_list
+from aggregator.store.read.health import database_status
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.read.story_list import StoryMatcher
+from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.store.tables import article, story, story_link, story_subject
 from aggregator.stories.tuning import shipped_tuning
@@ -184,7 +185,7 @@ def to_forget_by_address(database: Database) -> erase_target.EraseTarget:
 
 def what_probes_ask(database: Database) -> object:
     with database.read() as connection:
-        return health_probes.stored(connection, NOON, Tuning())
+        return database_status.stored(connection, NOON, Tuning())
 
 
 BOUNDS = SearchBounds(outlet="outlet 7", since=NOON - 2 * DAY)

@@ -15,8 +15,8 @@ from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import index, search
-from aggregator.store.search.match import Phrase, parse_query
-from aggregator.store.search.search import snippet
+from aggregator.store.search.query import Phrase, parse_query
+from aggregator.store.search.snippets import snippet
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -14,7 +14,8 @@ from aggregator.model.read_model import SearchBounds
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.search import match
-from aggregator.store.search.match import Query, SearchableText, parse_query
+from aggregator.store.search.query import Query, parse_query
+from aggregator.store.search.searchable_text import SearchableText
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables

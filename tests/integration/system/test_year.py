@@ -35,7 +35,8 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
-from aggregator.store.intake.sources import schedule, source_id, sync_config
+from aggregator.store.intake.source_sync import sync_config
+from aggregator.store.intake.sources import schedule, source_id
 from aggregator.store.maintenance.integrity_check import balance
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.read.reader import StoryReader

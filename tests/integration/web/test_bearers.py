@@ -13,8 +13,8 @@ import pytest
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
+from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
-from aggregator.store.stories import api_tokens
 from aggregator.web.dependencies import Services
 from aggregator.web.security.tokens import COOKIE, form_of
 from aggregator.web.server import Server

@@ -14,7 +14,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add
-from aggregator.store.read.story_list import following
+from aggregator.store.read.change_stream import following
 from aggregator.web.settings import PublishSettings
 from aggregator.web.webhooks.bodies import delivery_body
 from aggregator.web.webhooks.transmit import WebhookTuning

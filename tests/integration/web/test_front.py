@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.sources import known_folder
+from aggregator.store.intake.folder_names import known_folder
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.samples import samples_folder

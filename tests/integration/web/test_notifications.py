@@ -19,10 +19,10 @@ from aggregator.config.delivery_settings import signing_key
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.webhooks import Notification, Webhook
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
+from aggregator.store.deliveries import outbox
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import outbox
 from aggregator.store.tables import webhook
 from aggregator.web.webhooks.apprise import AppriseRunner
 from tests.support.articles import (

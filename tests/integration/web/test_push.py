@@ -22,9 +22,9 @@ from sqlalchemy import event, select, text
 from aggregator.model.core import Entry
 from aggregator.sources.parse.records.jsonl import decoded_record
 from aggregator.sources.parse.records.record_entry import entry_of_record
+from aggregator.store import api_tokens
 from aggregator.store.engine.database import Connection, Database
-from aggregator.store.intake import inbox, pending_pages
-from aggregator.store.stories import api_tokens
+from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.tables import api_token as token_table
 from aggregator.store.tables import article, entry, story
 from aggregator.web.api.pushed_records import read_push
@@ -172,7 +172,9 @@ def test_pushed_and_read_from_a_file_is_one_article(office: Office) -> None:
     assert (
         office.push(RECORD | {"outlet": ""}).json()["items"][0]["article"] != pushed
     ), "of the token"
-    (known,) = written_by(office.database, inbox.accept, [read], seen=[NOON]).accepted
+    (known,) = written_by(
+        office.database, acceptance.accept, [read], seen=[NOON]
+    ).accepted
     assert (known.outcome, known.article) == ("known", pushed)
 
 
@@ -184,7 +186,9 @@ def test_an_article_that_a_feed_gave_is_not_rewritten_by_a_push(office: Office) 
         text=FLOOD,
         authority="own",
     )
-    (mine,) = written_by(office.database, inbox.accept, [polled], seen=[NOON]).accepted
+    (mine,) = written_by(
+        office.database, acceptance.accept, [polled], seen=[NOON]
+    ).accepted
     item = office.push(
         {"url": "https://herald.example/1", "title": "Nothing happened"}
     ).json()["items"][0]

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.publish_settings import SavedQuery
+from aggregator.store import api_tokens
+from aggregator.store.api_tokens import Scope
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.read import read_marks
-from aggregator.store.stories import api_tokens
-from aggregator.store.stories.api_tokens import Scope
+from aggregator.store.read.marks import mark_rows, read_marks
 from aggregator.store.tables import read_mark, reader, story
 from aggregator.web.reader_api.ids import STORIES
 from tests.support.articles import (
@@ -840,7 +840,8 @@ def test_marks_and_readers_are_bounded(
         "MOST_READERS": 1,
         "FIRST_UNREAD": 5,
     }.items():
-        monkeypatch.setattr(read_marks, name, value)
+        owner = mark_rows if hasattr(mark_rows, name) else read_marks
+        monkeypatch.setattr(owner, name, value)
     phone.mark(*ids[:6], add=READ)
     assert phone.unread() == ids[6:]
     phone.mark(ids[8], add=READ)

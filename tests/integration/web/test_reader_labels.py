@@ -10,7 +10,7 @@ from aggregator.config.publish_settings import SavedQuery
 from aggregator.grouping.deletion.erase import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
-from aggregator.store.read import read_marks
+from aggregator.store.read.marks import mark_rows, read_marks
 from aggregator.store.tables import read_mark, story
 from tests.support.articles import NOON, STRIKE, record
 from tests.support.newsroom import Newsroom
@@ -208,7 +208,8 @@ def test_labels_are_bounded(
         "MOST_MARKS": 4,
     }
     for name, value in bounds.items():
-        monkeypatch.setattr(read_marks, name, value)
+        owner = mark_rows if hasattr(mark_rows, name) else read_marks
+        monkeypatch.setattr(owner, name, value)
     ids = phone.ids()
     phone.mark(ids[0], add="user/-/label/a")
     phone.mark(ids[0], add="user/-/label/b")

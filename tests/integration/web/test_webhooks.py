@@ -20,10 +20,10 @@ from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.model.read_model import Change, StoryFilter
+from aggregator.store import steady_clock
+from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.engine.database import Database
-from aggregator.store.maintenance import steady_clock
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories import outbox
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.excerpts.words import count_words
 from aggregator.web.settings import PublishSettings
@@ -397,8 +397,8 @@ def test_resume_sends_what_waits_at_once(
     (wait,) = post.run()
     assert wait > 100
     with database.write() as connection:
-        assert outbox.resume(connection, "desk", post.clock())
-        assert not outbox.resume(connection, "nobody", post.clock())
+        assert recipients.resume(connection, "desk", post.clock())
+        assert not recipients.resume(connection, "nobody", post.clock())
     assert post.run() == [None]
     assert receiver.types() == ["story.created"]
 
@@ -504,7 +504,7 @@ def test_rows_and_cursor_are_one_transaction(either: Post, receiver: Receiver) -
         outbox.add(connection, [taken], {}, post.clock())
     with pytest.raises(Exception, match=r"(?i)unique"):
         post.filling.step()
-    assert read_by(database, outbox.webhooks)[0].last_change_no == 0
+    assert read_by(database, recipients.webhooks)[0].last_change_no == 0
     executed(database, update(outbox_table).values(change=99, state="done", body=None))
     post.run()
     assert _count(database) == 2

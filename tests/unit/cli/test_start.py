@@ -51,7 +51,7 @@ MODULES = {
         "aggregator.store.search.index",
         "aggregator.store.search.match",
     ),
-    *("aggregator.store.read.health_probes", "aggregator.store.read.statistics"),
+    *("aggregator.store.read.health.probes", "aggregator.store.read.source_list"),
 }
 
 

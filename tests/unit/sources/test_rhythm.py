@@ -18,7 +18,7 @@ from aggregator.sources.fetch.response import fresh_seconds
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.feeds.feedparser_feed import ttl_seconds
 from aggregator.store.intake.sources import Source
-from aggregator.store.read.statistics import health_of
+from aggregator.store.read.health.source_health import health_of
 
 ALL_TUNING = Tuning()
 TUNING = net_tuning(ALL_TUNING)

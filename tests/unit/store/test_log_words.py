@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from aggregator.grouping.corrections.decision_words import log_words
-from aggregator.store.read.reader import LogLine
+from aggregator.store.read.article_detail import LogLine
 from aggregator.store.stories.placement_batch import LogKind
 
 

@@ -1,7 +1,7 @@
 """The few words shown around a hit."""
 
-from aggregator.store.search.match import Phrase
-from aggregator.store.search.search import snippet
+from aggregator.store.search.query import Phrase
+from aggregator.store.search.snippets import snippet
 
 DAM = Phrase(words=("dam",))
 

@@ -1,25 +1,33 @@
 """Writing placed articles: new rows, revisions, moves, and what identifies them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
 from aggregator.model.core import Evidence, Role, TextReuse
 from aggregator.store import codecs
 from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches
 from aggregator.store.stories.articles import StoredArticle, evidence_of
-from aggregator.store.tables import article, change_with, identity_key, observation
+from aggregator.store.tables import (
+    article,
+    change_with,
+    delete_rows,
+    has_row,
+    identity_key,
+    observation,
+    update_rows,
+)
 
 _NEVER_REVERT = 1_000_000  # `observation.revert_count` of the text of another article
-_PLAIN: Final = [
+_PLAIN = [
     name
     for name in StoredArticle.__struct_fields__
     if name in article.c and name != "evidence"
 ]
-_OF_TEXT: Final = (  # columns that a revision replaces
+_OF_TEXT = (  # columns that a revision replaces
     *(
         "outlet",
         "outlet_name",
@@ -87,9 +95,7 @@ def move(connection: Connection, ids: Iterable[str], story: str) -> None:
 
 def move_all(connection: Connection, loser: str, winner: str) -> None:
     """Assign all articles of a story to another one."""
-    connection.execute(
-        update(article).where(article.c.story == loser).values(story=winner)
-    )
+    update_rows(connection, article, article.c.story == loser, story=winner)
 
 
 def set_role(
@@ -141,9 +147,7 @@ def set_version(connection: Connection, id: str, version_of: str | None) -> None
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
-    connection.execute(
-        update(article).where(article.c.id == article_id).values(**values)
-    )
+    update_rows(connection, article, article.c.id == article_id, **values)
 
 
 def rekey(
@@ -153,9 +157,7 @@ def rekey(
 
     `is_authoritative`: whether the authoritative sources of `old` are authoritative for `new`.
     """
-    connection.execute(
-        update(identity_key).where(identity_key.c.article == old).values(article=new)
-    )
+    update_rows(connection, identity_key, identity_key.c.article == old, article=new)
     forget_items_of(connection, [old])  # they name it
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
@@ -163,7 +165,7 @@ def rekey(
     connection.execute(former.values(revert_count=_NEVER_REVERT))
     if not is_authoritative:
         withdraw_authority(connection, old)
-    connection.execute(update(observation).where(is_old).values(article=new))
+    update_rows(connection, observation, is_old, article=new)
 
 
 def _drop_common_observations(connection: Connection, old: str, new: str) -> None:
@@ -171,9 +173,7 @@ def _drop_common_observations(connection: Connection, old: str, new: str) -> Non
     text = observation.c.source, observation.c.content_hash
     of_new = select(*text).where(observation.c.article == new)
     is_common = tuple_(*text).in_(of_new)
-    connection.execute(
-        delete(observation).where(observation.c.article == old, is_common)
-    )
+    delete_rows(connection, observation, observation.c.article == old, is_common)
 
 
 def is_observed(connection: Connection, id: str, source: str) -> bool:
@@ -181,7 +181,7 @@ def is_observed(connection: Connection, id: str, source: str) -> bool:
     seen = select(observation.c.article).where(
         observation.c.article == id, observation.c.source == source
     )
-    return connection.execute(seen.limit(1)).first() is not None
+    return has_row(connection, seen)
 
 
 def withdraw_authority(connection: Connection, id: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, func, select
 
@@ -12,8 +12,7 @@ from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_with
 
-_ANY_NUMBER: Final = (1 << 63) - 1  # above all inbox numbers
-_TEXTS_AT_ONCE: Final = 500  # that are in memory: 5 MB
+_TEXTS_AT_ONCE = 500  # that are in memory: 5 MB
 _COMPARED_COLUMNS = (
     "id", "title", "outlet", "signature", "language", "copy_of", "url", "source", "published",
 )  # fmt: skip
@@ -26,7 +25,7 @@ _COMPARED_TEXTS = _COPY_CANDIDATES.add_columns(TEXT_OR_EMPTY)
 def copy_candidates(
     connection: Connection,
     numbers: Collection[int],
-    waiting: Iterable[StoredArticle] = (),
+    waiting: Iterable[StoredArticle],
 ) -> dict[int, ComparedText]:
     """Return these articles by number, without their texts; `waiting` are placed and have no row yet."""
     candidates = {
@@ -56,7 +55,7 @@ def at_address(
     *,
     before: int,
     most: int,
-    waiting: Iterable[StoredArticle] = (),
+    waiting: Iterable[StoredArticle],
 ) -> dict[int, ComparedText]:
     """Return the newest `most` articles below number `before` with an address, in either form, as above.
 
@@ -161,7 +160,7 @@ def copy_ancestors(connection: Connection, id: str) -> Iterator[str]:
     while at is not None and at not in visited:
         visited.add(at)
         yield at
-        at = connection.execute(_LINK, {"article_id": at}).scalar()
+        at = connection.scalar(_LINK, {"article_id": at})
 
 
 _COPIES = (
@@ -177,8 +176,8 @@ def has_copies(
     id: str,
     count: int,
     *,
-    before: int = _ANY_NUMBER,
-    waiting: Iterable[StoredArticle] = (),
+    before: int,
+    waiting: Iterable[StoredArticle],
 ) -> bool:
     """Return whether article `id` has at least `count` copies with lower numbers than `before`.
 
@@ -199,6 +198,5 @@ _LINK_IN_STORY = select(func.coalesce(article.c.copy_of, article.c.reuses)).wher
 
 def copy_link_of(connection: Connection, id: str, story: str) -> str | None:
     """Return the text that article `id` copies or reuses; None if it is in another story or an excerpt."""
-    return connection.execute(
-        _LINK_IN_STORY, {"article_id": id, "story_id": story}
-    ).scalar()
+    values = {"article_id": id, "story_id": story}
+    return connection.execute(_LINK_IN_STORY, values).scalar()

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails
-from aggregator.store.tables import article, outlet_line
+from aggregator.store.tables import article, outlet_line, update_rows
 
 
 def own_name_of(connection: Connection, outlet: str) -> str | None:
@@ -32,9 +32,7 @@ def unnamed_articles(connection: Connection, outlet: str) -> list[tuple[int, str
 
 def set_outlet_name(connection: Connection, n: int, name: str) -> None:
     """Let article `n` show this name of its outlet."""
-    connection.execute(
-        update(article).where(article.c.inbox_no == n).values(outlet_name=name)
-    )
+    update_rows(connection, article, article.c.inbox_no == n, outlet_name=name)
 
 
 _OUTLET_LINES = (

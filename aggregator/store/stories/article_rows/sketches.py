@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 
-from aggregator.store.tables import sketch
+from aggregator.store.tables import delete_rows, execute_each, sketch
 
 
 def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> None:
@@ -14,19 +14,18 @@ def insert_sketches(connection: Connection, sketches: Mapping[int, bytes]) -> No
         for number, hashes in sketches.items()
         if hashes
     ]
-    if rows:
-        connection.execute(insert(sketch), rows)
+    execute_each(connection, insert(sketch), rows)
 
 
 def replace_sketch(connection: Connection, number: int, hashes: bytes) -> None:
     """Replace the sketch of article `number`."""
-    connection.execute(delete(sketch).where(sketch.c.article == number))
+    delete_rows(connection, sketch, sketch.c.article == number)
     insert_sketches(connection, {number: hashes})
 
 
 def delete_sketches(connection: Connection) -> None:
     """Delete the sketches of all articles."""
-    connection.execute(delete(sketch))
+    delete_rows(connection, sketch)
 
 
 def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, bytes]]:
@@ -42,8 +41,6 @@ def sketches_after(connection: Connection, number: int) -> Iterator[tuple[int, b
 def sketch_of(connection: Connection, number: int) -> bytes:
     """Return the sketch of article `number`; b"" if it has none."""
     return (
-        connection.execute(
-            select(sketch.c.hashes).where(sketch.c.article == number)
-        ).scalar()
+        connection.scalar(select(sketch.c.hashes).where(sketch.c.article == number))
         or b""
     )

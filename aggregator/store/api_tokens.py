@@ -5,11 +5,11 @@ import hashlib
 import secrets
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select
 
 from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
-from aggregator.store.tables import api_token
+from aggregator.store.tables import api_token, update_rows
 
 Scope = Literal["read", "push", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "push", "admin")
@@ -48,11 +48,11 @@ def create(
         raise UsageError(
             f"the name of a token has 1 to {_NAME_CHARS} printable characters"
         )
-    if any(one.name == name for one in _in_force(connection)):
+    if any(other.name == name for other in _in_force(connection)):
         raise UsageError(
             f"a token {name!r} exists; revoke it first, or choose another name"
         )
-    made = ApiToken(
+    token = ApiToken(
         id=secrets.token_hex(_ID_BYTES),
         name=name,
         scopes=tuple(scope for scope in SCOPES if scope in scopes),
@@ -61,14 +61,14 @@ def create(
     secret = TOKEN_PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
     connection.execute(
         insert(api_token).values(
-            id=made.id,
+            id=token.id,
             name=name,
             hash=_hash(secret),
-            scopes=",".join(made.scopes),
+            scopes=",".join(token.scopes),
             created_at=now,
         )
     )
-    return made, secret
+    return token, secret
 
 
 def holder(connection: Connection, secret: str) -> ApiToken | None:
@@ -92,17 +92,20 @@ def all_tokens(connection: Connection) -> list[ApiToken]:
 
 def revoke(connection: Connection, name_or_id: str, now: dt.datetime) -> ApiToken:
     """Revoke a token. Raises UsageError if no valid token has this name or id."""
-    found = next(
-        (one for one in _in_force(connection) if name_or_id in (one.id, one.name)), None
+    revoked = next(
+        (
+            token
+            for token in _in_force(connection)
+            if name_or_id in (token.id, token.name)
+        ),
+        None,
     )
-    if found is None:
+    if revoked is None:
         raise UsageError(
             f"there is no valid token {name_or_id!r}; `aggregator token list` shows all"
         )
-    connection.execute(
-        update(api_token).where(api_token.c.id == found.id).values(revoked_at=now)
-    )
-    return found
+    update_rows(connection, api_token, api_token.c.id == revoked.id, revoked_at=now)
+    return revoked
 
 
 def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
@@ -112,13 +115,11 @@ def is_to_be_noted(used: ApiToken, now: dt.datetime) -> bool:
 
 def note_use(connection: Connection, used: ApiToken, now: dt.datetime) -> None:
     """Store the time of the last use."""
-    connection.execute(
-        update(api_token).where(api_token.c.id == used.id).values(last_used_at=now)
-    )
+    update_rows(connection, api_token, api_token.c.id == used.id, last_used_at=now)
 
 
 def _in_force(connection: Connection) -> list[ApiToken]:
-    return [one for one in all_tokens(connection) if one.revoked_at is None]
+    return [token for token in all_tokens(connection) if token.revoked_at is None]
 
 
 def _hash(secret: str) -> bytes:
@@ -129,5 +130,5 @@ def _token(row: Row[Any]) -> ApiToken:
     columns = {name: row._mapping[name] for name in ApiToken.__struct_fields__}
     return ApiToken(
         **columns
-        | {"scopes": tuple(one for one in SCOPES if one in row.scopes.split(","))}
+        | {"scopes": tuple(scope for scope in SCOPES if scope in row.scopes.split(","))}
     )

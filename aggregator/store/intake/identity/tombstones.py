@@ -8,7 +8,13 @@ import msgspec
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import insert_or, rows_with, tombstone
+from aggregator.store.tables import (
+    execute_each,
+    fields_of,
+    insert_or,
+    rows_with,
+    tombstone,
+)
 
 TombstoneKind = Literal["forgotten", "retention"]
 REASON = "it was forgotten; `aggregator forget --list` names it"
@@ -41,9 +47,8 @@ def add_tombstones(
         )
     else:
         statement = statement.on_conflict_do_nothing(index_elements=["article"])
-    rows = [{"article": one, "at": at, "kind": kind} for one in sorted(ids)]
-    if rows:
-        connection.execute(statement, rows)
+    rows = [{"article": article, "at": at, "kind": kind} for article in sorted(ids)]
+    execute_each(connection, statement, rows)
 
 
 def find_tombstones(
@@ -70,7 +75,7 @@ def count_refused(connection: Connection, ids: Sequence[str], at: dt.datetime) -
     """Count that these articles arrived again and were refused; an article may be listed repeatedly."""
     if ids:
         connection.execute(
-            _COUNT, [{"of_article": one, "now": at} for one in sorted(ids)]
+            _COUNT, [{"of_article": article, "now": at} for article in sorted(ids)]
         )
 
 
@@ -83,7 +88,7 @@ def newest(connection: Connection) -> dt.datetime | None:
 
 def newest_tombstones(connection: Connection, limit: int) -> list[Tombstone]:
     """Return the newest tombstones of `forget` first."""
-    columns = [tombstone.c[name] for name in Tombstone.__struct_fields__]
+    columns = fields_of(tombstone, Tombstone)
     chosen = select(*columns).where(tombstone.c.kind == "forgotten")
     chosen = chosen.order_by(tombstone.c.at.desc(), tombstone.c.article).limit(limit)
     return [Tombstone(**row._mapping) for row in connection.execute(chosen)]

@@ -3,10 +3,10 @@
 import datetime as dt
 from typing import Literal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
 from aggregator.model.core import FrozenStruct
-from aggregator.store.tables import command
+from aggregator.store.tables import command, fields_of, update_rows
 
 CommandKind = Literal["correct", "recluster", "forget", "prune"]
 
@@ -21,7 +21,7 @@ class Command(FrozenStruct):
     result: str | None = None
 
 
-_COLUMNS = [command.c[name] for name in Command.__struct_fields__]
+_COLUMNS = fields_of(command, Command)
 _WAITING = (
     select(*_COLUMNS).where(command.c.state == "waiting").order_by(command.c.command_no)
 )
@@ -58,6 +58,4 @@ def answer(
 ) -> None:
     """Store state and result of command `n`."""
     values = {"state": state, "result": text, "done_at": at}
-    connection.execute(
-        update(command).where(command.c.command_no == n).values(**values)
-    )
+    update_rows(connection, command, command.c.command_no == n, **values)

@@ -1,15 +1,14 @@
 """Whether the clock of the machine runs without jumps: while it may be wrong, nothing is deleted by age."""
 
 import datetime as dt
-from typing import Final
 
 from sqlalchemy import Connection
 
 from aggregator.store.tables import counter_value, set_counter
 
 # Counters: seconds since 1970.
-_RECORDED_AT: Final = "retained_at"
-_STEADY_FROM: Final = "steady_from"
+_RECORDED_AT = "retained_at"
+_STEADY_FROM = "steady_from"
 
 
 def record_time(connection: Connection, now: dt.datetime, gap: dt.timedelta) -> None:

@@ -1,7 +1,4 @@
-"""The health probes: what a problem is, what it is called, and what to do about it; and queries for them.
-
-`/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. A caller passes what it knows,
-and what it does not know is no problem.
+"""The state of inbox, sources, window, rendering and deliveries.
 
 The queries are few statements, each over an index or a few rows: with a million articles they take some
 milliseconds together (docs/monitoring.md), and none counts articles. There are few, because each may wait
@@ -11,8 +8,7 @@ milliseconds together (docs/monitoring.md), and none counts articles. There are 
 import datetime as dt
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -29,19 +25,13 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.config.messages import counted, redact
+from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
-from aggregator.model.health_report import (
-    BackupState,
-    DatabaseSize,
-    DatabaseStatus,
-    Finding,
-    ProcessState,
-)
+from aggregator.model.health_report import DatabaseSize, DatabaseStatus
+from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import UNWRITTEN, source_with_id
 from aggregator.store.search.progress import unindexed_at_most
-from aggregator.store.stories import outbox
 from aggregator.store.tables import (
     UtcTime,
     article,
@@ -53,131 +43,11 @@ from aggregator.store.tables import (
 )
 from aggregator.store.tables import outbox as deliveries
 
-# That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
-# hour).
-_WAITING_HOURS = 2.0
 _READY_MINUTES = 5  # that an entry may wait whose page is here, or needs none
-
-_LOG = "journalctl -u aggregator -n 100"
-
-
-def ok(what: str, advice: str = "") -> Finding:
-    """Return a finding that needs no action."""
-    return Finding(level="ok", what=redact(what), advice=advice)
-
-
-def warning(what: str, advice: str) -> Finding:
-    """Return a finding that needs attention while the daemon still works."""
-    return Finding(level="warning", what=redact(what), advice=redact(advice))
-
-
-def problem(what: str, advice: str) -> Finding:
-    """Return a finding because of which the daemon does not work, or soon will not."""
-    return Finding(level="problem", what=redact(what), advice=redact(advice))
-
-
-def of_process(process: ProcessState) -> Iterator[Finding]:
-    """Yield what is wrong with the running daemon, apart from its database."""
-    if process.trouble is not None:
-        yield problem(f"placing is paused: {process.trouble}", _LOG)
-    if process.workers is not None:
-        yield problem(process.workers, _LOG)
-    if process.stalled:
-        restart = f"{_LOG}; then: systemctl restart aggregator"
-        yield problem(f"no progress in: {', '.join(process.stalled)}", restart)
-    if process.last_reload is not None and process.reload_failed:
-        reload = "aggregator config check, then: systemctl reload aggregator"
-        yield problem(
-            f"config.yaml was not applied: {process.last_reload.words}", reload
-        )
-    if process.few_files is not None:
-        yield problem(process.few_files, _LOG)
-    for task in process.failed_tasks:
-        yield problem(task, _LOG)
-    if process.summaries is not None:
-        yield warning(
-            process.summaries,
-            "check `summarise:` in config.yaml; stories are shown without it",
-        )
-
-
-def of_database(
-    *,
-    why_not_writable: str | None = None,
-    stored: DatabaseStatus | None = None,
-    backup: BackupState | None = None,
-) -> Iterator[Finding]:
-    """Yield what is wrong with the database and its contents."""
-    if why_not_writable is not None:
-        yield problem(
-            why_not_writable,
-            "use a writable server or disk: see `database:` in config.yaml",
-        )
-    if stored is not None and stored.oldest_seconds / 3600 >= _WAITING_HOURS:
-        hours = counted(round(stored.oldest_seconds / 3600), "hour")
-        advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
-        yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
-    if stored is not None and stored.overdue is not None:
-        yield warning(
-            stored.overdue,
-            f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}",
-        )
-    for name in stored.slow_sources if stored is not None else ():
-        words = f"pages of {name} take too long to read; the texts of its entries are used instead"
-        yield warning(
-            words,
-            "`pages: never` for it in config.yaml, or `aggregator sources remove` it",
-        )
-    if (
-        stored is not None
-        and stored.window_is_short
-        and stored.window_hours is not None
-    ):
-        hours = counted(round(stored.window_hours), "hour")
-        advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
-        yield warning(
-            f"stories accept articles for {hours} only: memory is full", advice
-        )
-    if stored is not None and stored.all_fail is not None:
-        yield problem(stored.all_fail, "aggregator sources list --failing")
-    if backup is not None and backup.words is not None:
-        yield warning(backup.words, "aggregator db backup; it reports why if it fails")
-    for words in stored.problems if stored is not None else ():
-        group = "webhooks" if words.startswith("webhook ") else "notify"
-        yield warning(
-            words, f"aggregator {group} list, then aggregator {group} test NAME"
-        )
-
-
-def of_file(
-    all_tuning: Tuning,
-    file: Path,
-    *,
-    free_disk_bytes: int | None,
-    log_bytes: int | None,
-) -> Iterator[Finding]:
-    """Yield what is wrong with the disk and the log of an SQLite file."""
-    free, log, tuning = free_disk_bytes, log_bytes, all_tuning.values("database")
-    if free is not None and free >> 20 < tuning["free_mib"]:
-        advice = f"free some space: df -h {file.parent}; `retention:` in config.yaml"
-        yield problem(f"only {free >> 20} MiB are free in {file.parent}", advice)
-    if log is not None and log >> 20 >= 4 * tuning["wal_mib"]:
-        yield warning(
-            f"the log {file.name}-wal has {log >> 20} MiB: a process keeps a read transaction open",
-            f"fuser -v {file} shows the process; the log shrinks when it ends",
-        )
-
-
-def waiting_words(stored: DatabaseStatus) -> str:
-    """Return how many articles wait for placing."""
-    return counted(sum(stored.inbox.values()), "article waits", "articles wait")
-
-
-# --- queries -----------------------------------------------------------------------------------------------
-
 _UNRENDERED_COUNTED = 1_000  # the count stops here: each is a row of an index
 # Pages and ready entries among which the oldest is searched: those due the longest
 _OLDEST_OF = 1_000
+
 # A source due for less time may have been polled without news, or waits for the next tick.
 _LATE = UNWRITTEN + dt.timedelta(seconds=5)
 
@@ -189,13 +59,13 @@ def stored(
     slow_sources: Sequence[str] = (),
 ) -> DatabaseStatus:
     """Return the state of inbox, sources, window, rendering and webhooks. `slow_sources`: of the process."""
-    found = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
+    counts = connection.execute(_AT_ONCE, {"late": now - _LATE}).one()
     waits = [
         moment
-        for moment in (found.oldest_ready, found.oldest_page)
+        for moment in (counts.oldest_ready, counts.oldest_page)
         if moment is not None
     ]
-    newest = found.newest or 0
+    newest = counts.newest or 0
     states = connection.execute(_STATES).all()
     by_state: Counter[str] = Counter()
     for row in states:
@@ -204,30 +74,32 @@ def stored(
     hours = _window_hours(connection, now, newest, events["live_reach"])
     is_full = newest > events["live_reach"]
     return DatabaseStatus(
-        inbox={"page": found.page, "ready": found.ready},
-        overdue=_overdue(connection, now, found.oldest_ready),
-        slow_sources=tuple(_name_of(connection, one) for one in slow_sources),
+        inbox={"page": counts.page, "ready": counts.ready},
+        overdue=_overdue(connection, now, counts.oldest_ready),
+        slow_sources=tuple(
+            _name_of(connection, entry_source) for entry_source in slow_sources
+        ),
         oldest_seconds=max(
             [0.0, *((now - moment).total_seconds() for moment in waits)]
         ),
-        last_placed=found.last_placed,
+        last_placed=counts.last_placed,
         sources=dict(by_state),
         all_fail=_all_fail(states),
-        due_sources=found.due,
+        due_sources=counts.due,
         late_seconds=0.0
-        if found.first_due is None
-        else (now - found.first_due).total_seconds(),
+        if counts.first_due is None
+        else (now - counts.first_due).total_seconds(),
         articles=newest,
         window_hours=hours,
         window_is_short=is_full
         and hours is not None
         and hours < 24 * events["window_days"],
         unindexed=unindexed_at_most(connection, newest),
-        unrendered=found.unrendered,
-        requests_waiting=found.requests,
-        deliveries_waiting=found.deliveries,
-        hooks_failing=found.failing_hooks,
-        problems=outbox.problems(connection),
+        unrendered=counts.unrendered,
+        requests_waiting=counts.requests,
+        deliveries_waiting=counts.deliveries,
+        hooks_failing=counts.failing_hooks,
+        problems=recipients.problems(connection),
     )
 
 
@@ -317,40 +189,50 @@ def revision(connection: Connection) -> str | None:
 
 _STATE = case((source.c.paused, "paused"), else_=source.c.health).label("state")
 _IS_REMOTE = source.c.host.is_not(None).label("is_remote")
+
 _STATES = select(_IS_REMOTE, _STATE, func.count().label("number")).group_by(
     _IS_REMOTE, _STATE
 )
+
 # States of sources that are not polled, or not yet
 _NOT_POLLED = ("new", "paused", "merged")
+
 _NEWEST = select(article.c.inbox_no).order_by(article.c.inbox_no.desc()).limit(1)
 _LAST_PLACED = select(article.c.placed_at).order_by(article.c.inbox_no.desc()).limit(1)
 _READY = select(func.min(entry.c.accepted_at)).where(entry.c.state == "ready")
 _READY_SINCE = func.coalesce(entry.c.page_due_at, entry.c.accepted_at, type_=UtcTime)
+
 _READY_LONG = (
     select(entry.c.source)
     .where(entry.c.state == "ready", bindparam("before", type_=UtcTime) >= _READY_SINCE)
     .limit(_OLDEST_OF)
     .subquery()
 )
+
 _OVERDUE = (
     select(_READY_LONG.c.source, func.count().label("number"))
     .group_by(_READY_LONG.c.source)
     .order_by(func.count().desc(), _READY_LONG.c.source)
     .limit(1)
 )
+
 # Without late pages: their articles are placed.
 _IS_UNPLACED = (entry.c.state == "page") & (
     entry.c.is_revision | (entry.c.page_attempts == 0)
 )
+
 _PAGES_DUE = (
     select(entry.c.accepted_at).where(_IS_UNPLACED).order_by(entry.c.page_due_at)
 )
+
 _PAGES = select(func.min(_PAGES_DUE.limit(_OLDEST_OF).subquery().c.accepted_at))
 _POLLED = and_(~source.c.paused, source.c.health.not_in(("gone", "merged")))
 _LATE_ONES = and_(_POLLED, source.c.next_due_at <= bindparam("late", type_=UtcTime))
+
 _UNRENDERED = select(story.c.bumped_at).where(
     story.c.text.is_(None), story.c.redirect_to.is_(None)
 )
+
 _ON = select(webhook.c.name).where(webhook.c.is_configured)
 
 

@@ -1,0 +1,56 @@
+"""Names of folders, which are the source of their files: two folders called `articles` are two sources."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, insert, select
+
+from aggregator.extract.language.unicode import clean
+from aggregator.model.core import Entry
+from aggregator.store.tables import folder, update_rows
+
+_UNNAMED = "files"  # the root of a disk has no name of its own
+
+
+def own_name(path: Path) -> str:
+    """Return the last part of an absolute path."""
+    return clean(path.name) or _UNNAMED
+
+
+def known_folder(
+    connection: Connection, path: Path, is_there: Callable[[str], bool]
+) -> str:
+    """Return the name of the folder at the absolute `path`; store it if it is new.
+
+    `is_there` returns whether a path is a folder. A stored folder of the same name whose path is missing was
+    moved to `path` and keeps it. A second folder of the same name becomes `articles#2`.
+    """
+    at = clean(str(path))
+    rows = {row.path: row for row in connection.execute(select(folder))}
+    if at in rows:
+        return str(rows[at].name)
+    base = own_name(path)
+    namesakes = [
+        row
+        for row in rows.values()
+        if row.name == base or row.name.startswith(f"{base}#")
+    ]
+    for row in sorted(namesakes, key=lambda one: (len(one.name), one.name)):
+        if not is_there(row.path):
+            update_rows(connection, folder, folder.c.name == row.name, path=at)
+            return str(row.name)
+    name = (
+        base
+        if base not in (row.name for row in namesakes)
+        else f"{base}#{len(namesakes) + 1}"
+    )
+    connection.execute(insert(folder).values(name=name, path=at))
+    return name
+
+
+def known_as(entry: Entry, path: Path, name: str) -> Entry:
+    """Return an entry of the folder at `path` with the folder's name as source, unless it declares one."""
+    if entry.source != own_name(path) or name == entry.source:
+        return entry
+    return replace(entry, source=name)

@@ -1,0 +1,152 @@
+"""The order in which entries are placed, that of `inbox_no`.
+
+An entry whose input is complete (at once, or when its page is fetched or given up) waits for `put_in_order`,
+with which the writer begins: it numbers all that wait in the order of their times. The numbers are stored
+before anything is placed, so a kill or a replay changes none. When the first reading of a new database ends,
+its entries get those of `order_of_time`, once.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    select,
+    update,
+)
+
+from aggregator.model.core import Entry
+from aggregator.store import codecs
+from aggregator.store.intake import first_reading
+from aggregator.store.tables import counter, entry, has_row
+
+_TAKE = (
+    update(counter)
+    .where(counter.c.name == bindparam("counter_name"))
+    .values(value=counter.c.value + bindparam("count", type_=BigInteger))
+    .returning(counter.c.value)
+)
+
+
+def take_numbers(connection: Connection, name: str, count: int) -> int:
+    """Take `count` serial numbers and lock the row until the end. Return the one before the first."""
+    last: int = connection.execute(
+        _TAKE, {"counter_name": name, "count": count}
+    ).scalar_one()
+    return last - count
+
+
+_IS_GATHERED = (entry.c.state == "ready") & entry.c.inbox_no.is_(None)
+_GATHERED = select(entry.c.entry_no).where(_IS_GATHERED).limit(1)
+
+
+def has_gathered(connection: Connection) -> bool:
+    """Return whether entries wait for `put_in_order`."""
+    return has_row(connection, _GATHERED)
+
+
+# Of one source. Pages that each take workers half a second then make another source wait five (chosen).
+_PAGES_A_TURN = 10
+
+_PAGES = (
+    select(
+        entry.c.article,
+        entry.c.entry_no,
+        func.row_number()
+        .over(partition_by=entry.c.source, order_by=entry.c.entry_no)
+        .label("place"),
+    )
+    .where(_IS_GATHERED, entry.c.page.is_not(None))
+    .subquery()
+)
+
+_LATER_TURNS = (
+    select(_PAGES.c.article, func.min(_PAGES.c.entry_no).label("entry_no"))
+    .where(_PAGES.c.place > _PAGES_A_TURN)
+    .group_by(_PAGES.c.article)
+)
+
+
+def put_in_order(connection: Connection) -> int:
+    """Number the entries that wait for it in the order of their times; return how many there are.
+
+    Of each source only so many pages have their turn: those that workers take long to read make nobody wait
+    but their source.
+    """
+    last = take_numbers(connection, "inbox", 0)  # locks: nobody else numbers them
+    later = {row.article: row.entry_no for row in connection.execute(_LATER_TURNS)}
+    entries = _by_time(connection, _IS_GATHERED, later)
+    if not entries:
+        return 0
+    if last == 0:
+        first_reading.begin(connection)
+    take_numbers(connection, "inbox", len(entries))
+    numbered = [
+        {"n": n, "number": number} for number, n in enumerate(entries, start=last + 1)
+    ]
+    connection.execute(_NUMBERED, numbered)
+    return len(entries)
+
+
+def order_of_time(connection: Connection) -> dict[int, int]:
+    """Return the inbox numbers of placed and refused entries in order of time, by those they have now."""
+    numbers = {
+        row.entry_no: row.inbox_no for row in connection.execute(_PLACED_NUMBERS)
+    }
+    numbers_by_time = [numbers[n] for n in _by_time(connection, _IS_PLACED)]
+    return dict(zip(numbers_by_time, sorted(numbers_by_time), strict=True))
+
+
+_IS_PLACED = entry.c.state.in_(("done", "refused")) & entry.c.inbox_no.is_not(None)
+_PLACED_NUMBERS = select(entry.c.entry_no, entry.c.inbox_no).where(_IS_PLACED)
+
+
+def _by_time(
+    connection: Connection,
+    condition: ColumnElement[bool],
+    later: Mapping[str, int] | None = None,
+) -> list[int]:
+    """Return the numbers of these entries in the order of their times.
+
+    `later`: by article, from which entry on they are left out.
+    An entry's time is when it was published, at the latest when it was accepted, and not before that of an
+    earlier entry of its article.
+    """
+    columns = entry.c.entry_no, entry.c.article, entry.c.payload, entry.c.accepted_at
+    chosen = select(*columns).where(condition).order_by(entry.c.entry_no)
+    times: list[tuple[dt.datetime, int]] = []
+    by_article: dict[str, dt.datetime] = {}
+    # A muted archive may have given back many thousands: their payloads are not in memory at once.
+    for row in connection.execute(
+        chosen.execution_options(yield_per=_PAYLOADS_AT_ONCE)
+    ):
+        if later and row.entry_no >= later.get(row.article, row.entry_no + 1):
+            continue
+        time = max(_time_of(row), by_article.get(row.article, _EARLIEST))
+        by_article[row.article] = time
+        times.append((time, row.entry_no))
+    return [n for _, n in sorted(times)]
+
+
+_PAYLOADS_AT_ONCE = 500
+_EARLIEST = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+_NUMBERED = (
+    update(entry)
+    .where(entry.c.entry_no == bindparam("n"))
+    .values(inbox_no=bindparam("number"))
+)
+
+
+def _time_of(row: Any) -> dt.datetime:
+    try:
+        published = codecs.decompress_struct(row.payload, Entry).published
+    except codecs.UNREADABLE:  # found when it is to be placed
+        published = None
+    accepted_at: dt.datetime = row.accepted_at
+    return accepted_at if published is None else min(published.time, accepted_at)

@@ -1,0 +1,126 @@
+"""The sources of config.yaml, written into their rows; sources of one address give way to each other."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, Row, select, update
+
+from aggregator.extract.urls import address_key
+from aggregator.store.intake.sources import (
+    CHOSEN,
+    ELSEWHERE,
+    IS_ASKED,
+    Source,
+    add,
+    host_of,
+    restart_merged_sources,
+    source_id,
+)
+from aggregator.store.tables import source, update_rows
+
+_OURS = ("refused", "address")  # causes that a changed configuration may have removed
+
+
+def sync_config(connection: Connection, wanted: Iterable[Source]) -> None:
+    """Make the sources of the configuration file what the file says; those it dropped are paused.
+
+    A source with a new address or a shorter interval is due as early as a new one would be, and so is one
+    that failed for a cause of ours. One whose new address is where it had moved to stays what it is.
+    Of a feed that was also added by command the file's source is asked, and the other one gives way while
+    the file has it; one that was added by command and has the name of another feed stays beside that.
+    """
+    before = {row.id: row for row in connection.execute(select(source))}
+    items = [_beside(before.get(item.id), item) for item in wanted]
+    named = {item.id for item in items}
+    at = {
+        address: row
+        for row in before.values()
+        if row.id not in named
+        and (row.origin == "config" or row.id == source_id(row.kind, None, row.address))
+        for address in _addresses(row)
+    }
+    for item in items:
+        # Without a name the address makes the id: who typed the new address himself means the same feed.
+        old = before.get(item.id) or (
+            at.get(item.address) if item.name is None else None
+        )
+        if old is None or (old.id != item.id and old.id in named):
+            add(connection, item)
+            continue
+        named.add(old.id)
+        values = {name: getattr(item, name) for name in CHOSEN} | {"paused": False}
+        if item.address not in _addresses(old):
+            values |= ELSEWHERE | {"host": host_of(item.address)}
+        elif item.address == old.redirected_url:
+            values |= {"redirected_url": None, "host": host_of(item.address)}
+        if (
+            item.address not in _addresses(old)
+            or old.interval_seconds > item.interval_seconds
+        ):
+            values["next_due_at"] = min(old.next_due_at, item.next_due_at)
+        if (old.health_cause or "").startswith(_OURS):
+            values["next_due_at"] = item.next_due_at
+        update_rows(connection, source, source.c.id == old.id, **values)
+    for id_, row in before.items():
+        if row.origin == "config" and id_ not in named:
+            update_rows(connection, source, source.c.id == id_, paused=True)
+    restart_merged_sources(connection)
+    _give_way(connection)
+
+
+def set_default_interval(
+    connection: Connection, seconds: int, due: Callable[[str], dt.datetime]
+) -> None:
+    """Poll the sources that were added without an interval at this one.
+
+    `due` returns when the source with an id is polled next, at the latest.
+    """
+    others = select(source.c.id, source.c.next_due_at).where(
+        source.c.origin != "config",
+        ~source.c.has_own_interval,
+        source.c.interval_seconds != seconds,
+    )
+    for id_, next_due_at in connection.execute(others).all():
+        values = {
+            "interval_seconds": seconds,
+            "next_due_at": min(next_due_at, due(id_)),
+        }
+        update_rows(connection, source, source.c.id == id_, **values)
+
+
+def _beside(old: Row[Any] | None, item: Source) -> Source:
+    """`item` under an id of its own where another feed, added by command, has its name."""
+    if (
+        old is None
+        or old.origin == "config"
+        or address_key(old.address) == address_key(item.address)
+    ):
+        return item
+    return replace(item, id=source_id(item.kind, None, item.address))
+
+
+def _give_way(connection: Connection) -> None:
+    """Merge sources that were added by command into those of the configuration file with the same address."""
+    asked = connection.execute(
+        select(source).where(source.c.host.is_not(None), IS_ASKED)
+    ).all()
+    of_file = {
+        (row.kind, address_key(row.address)): row.id
+        for row in asked
+        if row.origin == "config"
+    }
+    for row in asked:
+        keys = ((row.kind, address_key(address)) for address in _addresses(row))
+        other = next((of_file[key] for key in keys if key in of_file), None)
+        if row.origin != "config" and other is not None:
+            its_own = update(source).where(source.c.id == row.id)
+            connection.execute(its_own.values(health="merged", merged_into=other))
+
+
+def _addresses(row: Row[Any]) -> tuple[str, ...]:
+    """Return the address of a source, and the target of its permanent redirect."""
+    return tuple(
+        address for address in (row.address, row.redirected_url) if address is not None
+    )

@@ -1,0 +1,81 @@
+"""Conservation of entries: each received entry is stored, known or refused; stored ones are placed or wait.
+
+`acceptance.count_received` counts entries when they are received; here the counts are compared with rows.
+"""
+
+from collections import Counter
+
+from sqlalchemy import Connection, exists, func, select
+
+from aggregator.model.core import FrozenStruct
+from aggregator.store.intake.acceptance import STORED
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    counter_value,
+    entry,
+    intake_count,
+    tombstone,
+)
+
+
+class Balance(FrozenStruct, omit_defaults=False):
+    """Numbers of all received entries, from one state of the database.
+
+    `seen` = `stored` + `known` + `refused_as_forgotten`, and
+    `stored` = `placed` + `waiting` + `refused` + `deleted`. `refused_as`: by verdict.
+    """
+
+    seen: int
+    stored: int
+    known: int
+    refused_as_forgotten: int
+    placed: int
+    waiting: int
+    refused: int
+    refused_as: tuple[tuple[str, int], ...]
+    deleted: int  # stored, but deleted since
+    articles: int
+
+
+def balance_of(connection: Connection) -> Balance:
+    outcomes, deleted = _received(connection)
+    states: Counter[str] = Counter()
+    refused_as: Counter[str] = Counter()
+    kinds = entry.c.state, entry.c.verdict
+    for state, verdict, rows in connection.execute(
+        select(*kinds, func.count()).group_by(*kinds)
+    ):
+        states[state] += rows
+        if state == "refused":
+            refused_as[verdict or ""] += rows
+    return Balance(
+        seen=counter_value(connection, "entry"),
+        stored=sum(outcomes[outcome] for outcome in STORED),
+        known=outcomes["known"],
+        refused_as_forgotten=outcomes["forgotten"],
+        placed=states["done"],
+        waiting=states["page"] + states["ready"],
+        refused=states["refused"],
+        refused_as=tuple(sorted(refused_as.items())),
+        deleted=deleted,
+        articles=count_rows(connection, article),
+    )
+
+
+def _received(connection: Connection) -> tuple[Counter[str], int]:
+    """Return the number of received entries by outcome, and how many were deleted since."""
+    outcomes: Counter[str] = Counter()
+    deleted = 0
+    columns = intake_count.c.outcome, intake_count.c.count, intake_count.c.deleted
+    for outcome, received, deleted_since in connection.execute(select(*columns)):
+        outcomes[outcome] += received
+        deleted += deleted_since
+    return outcomes, deleted
+
+
+WITHOUT_ARTICLE = (
+    entry.c.state == "done",
+    ~exists().where(article.c.id == entry.c.article),
+    ~exists().where(tombstone.c.article == entry.c.article),
+)

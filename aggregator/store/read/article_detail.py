@@ -1,0 +1,114 @@
+"""One article with its text, and why it is in its story."""
+
+import datetime as dt
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, and_, or_, select
+
+from aggregator.model.core import ArticleView, Evidence, FrozenStruct
+from aggregator.model.read_model import ArticleDetail
+from aggregator.store.stories import article_views, articles, corrections
+from aggregator.store.stories.constraints import Constraint
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    entry,
+    fields_of,
+    story,
+    story_log,
+)
+from aggregator.stories.counts import with_originals
+
+_WHOLE_ARTICLE = (
+    article_views.view_columns("text", "html", "evidence")
+    .add_columns(story.c.title.label("story_title"))
+    .join(story, story.c.id == article.c.story)
+)
+
+
+def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
+    """Return an article with its text and evidence; None if it does not exist."""
+    row = connection.execute(_WHOLE_ARTICLE.where(article.c.id == id_)).first()
+    if row is None:
+        return None
+    # The original of a copy depends on its whole group (stories.counts).
+    members = with_originals(
+        article_views.views_of_stories(connection, [row.story])[row.story]
+    )
+    view = article_views.view(row)
+    linked = next((other for other in members if other.id == id_), view)
+    return ArticleDetail(
+        article=replace(
+            view, copy_of=linked.copy_of, version=linked.version, role=linked.role
+        ),
+        story=row.story,
+        story_title=row.story_title,
+        revisions=count_rows(
+            connection, entry, entry.c.article == id_, entry.c.outcome == "revised"
+        ),
+        copies=tuple(other for other in members if other.copy_of == id_),
+    )
+
+
+class LogLine(FrozenStruct):
+    """A line of a story's log. `detail` is JSON."""
+
+    at: dt.datetime
+    story: str
+    kind: str
+    article: str | None = None
+    detail: str | None = None
+
+
+class ExplainedArticle(FrozenStruct):
+    """An article with its assigned story and the evidence of its placement."""
+
+    article: ArticleView
+    story: str
+    story_title: str
+    evidence: Evidence
+    # Of the article, and of its story as a whole; oldest first
+    log: tuple[LogLine, ...]
+    constraints: tuple[Constraint, ...]  # of all corrections in force
+
+
+_LOG_LINES = 40  # of one explanation; joins are not included, so more are rare
+
+
+def _log_of(
+    connection: Connection, article_id: str, story_id: str
+) -> tuple[LogLine, ...]:
+    """Return the log of an article, and of merges, corrections and regroupings of its story."""
+    of_story = and_(
+        story_log.c.story == story_id,
+        story_log.c.article.is_(None),
+        story_log.c.kind.in_(("merged", "corrected", "regrouped")),
+    )
+    # By story, because the log is indexed by story.
+    of_article = and_(story_log.c.story == story_id, story_log.c.article == article_id)
+    columns = fields_of(story_log, LogLine)
+    rows = connection.execute(
+        select(*columns)
+        .where(or_(of_story, of_article))
+        .order_by(story_log.c.log_no)
+        .limit(_LOG_LINES)
+    )
+    return tuple(LogLine(**row._mapping) for row in rows)
+
+
+def explained_article(connection: Connection, id: str) -> ExplainedArticle | None:
+    """Return an article with the evidence of its placement; `id` may be its id or its address."""
+    chosen = _WHOLE_ARTICLE.where(article.c.id.in_(articles.ids_of(connection, id)))
+    row = connection.execute(chosen.order_by(article.c.inbox_no.desc())).first()
+    if row is None:
+        return None
+    view = article_views.view(row)
+    assert view.evidence is not None, "it was selected"
+    return ExplainedArticle(
+        article=view,
+        story=row.story,
+        story_title=row.story_title,
+        evidence=view.evidence,
+        log=_log_of(connection, row.id, row.story),
+        constraints=tuple(corrections.all_constraints(connection)),
+    )

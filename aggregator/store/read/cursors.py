@@ -1,0 +1,31 @@
+"""Cursors of lists of stories."""
+
+import datetime as dt
+import re
+
+from aggregator.model.errors import UsageError
+
+# Microseconds since the year 1 (17 digits suffice until the year 3169) and the number of the story. Digits
+# only, so that the OpenAPI description can give a pattern.
+_CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,18})", re.ASCII)
+
+_BEGINNING = dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+
+
+def cursor_at(updated: dt.datetime, n: int) -> str:
+    """Return the cursor of the page after a story with this bump and number; it does not move with them."""
+    return f"{(updated - _BEGINNING) // dt.timedelta(microseconds=1)}-{n}"
+
+
+def read_cursor(cursor: str) -> tuple[dt.datetime, int]:
+    """Parse a cursor of a list, the newest bump first. Raises UsageError if it is invalid."""
+    microseconds, number = cursor_numbers(cursor)
+    return _BEGINNING + dt.timedelta(microseconds=microseconds), number
+
+
+def cursor_numbers(cursor: str) -> tuple[int, int]:
+    """Return the two numbers of any cursor of stories. Raises UsageError if it is invalid."""
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise UsageError("invalid cursor; use `next` of the previous page unchanged")
+    return int(match[1]), int(match[2])

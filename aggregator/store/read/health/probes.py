@@ -1,0 +1,135 @@
+"""The health probes: what a problem is, what it is called, and what to do about it.
+
+`/healthz`, `/readyz`, `/status`, `/metrics` and `doctor` show these findings. A caller passes what it knows,
+and what it does not know is no problem.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from aggregator.config.messages import counted, redact
+from aggregator.config.tuning import Tuning
+from aggregator.model.health_report import (
+    BackupState,
+    DatabaseStatus,
+    Finding,
+    ProcessState,
+)
+
+# That an entry may wait to be placed (chosen: a page that cannot be fetched is given up after half an
+# hour).
+_WAITING_HOURS = 2.0
+
+_LOG = "journalctl -u aggregator -n 100"
+
+
+def ok(what: str, advice: str = "") -> Finding:
+    """Return a finding that needs no action."""
+    return Finding(level="ok", what=redact(what), advice=advice)
+
+
+def warning(what: str, advice: str) -> Finding:
+    """Return a finding that needs attention while the daemon still works."""
+    return Finding(level="warning", what=redact(what), advice=redact(advice))
+
+
+def problem(what: str, advice: str) -> Finding:
+    """Return a finding because of which the daemon does not work, or soon will not."""
+    return Finding(level="problem", what=redact(what), advice=redact(advice))
+
+
+def of_process(process: ProcessState) -> Iterator[Finding]:
+    """Yield what is wrong with the running daemon, apart from its database."""
+    if process.trouble is not None:
+        yield problem(f"placing is paused: {process.trouble}", _LOG)
+    if process.workers is not None:
+        yield problem(process.workers, _LOG)
+    if process.stalled:
+        restart = f"{_LOG}; then: systemctl restart aggregator"
+        yield problem(f"no progress in: {', '.join(process.stalled)}", restart)
+    if process.last_reload is not None and process.reload_failed:
+        reload = "aggregator config check, then: systemctl reload aggregator"
+        yield problem(
+            f"config.yaml was not applied: {process.last_reload.words}", reload
+        )
+    if process.few_files is not None:
+        yield problem(process.few_files, _LOG)
+    for task in process.failed_tasks:
+        yield problem(task, _LOG)
+    if process.summaries is not None:
+        yield warning(
+            process.summaries,
+            "check `summarise:` in config.yaml; stories are shown without it",
+        )
+
+
+def of_database(
+    *,
+    why_not_writable: str | None = None,
+    stored: DatabaseStatus | None = None,
+    backup: BackupState | None = None,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the database and its contents."""
+    if why_not_writable is not None:
+        yield problem(
+            why_not_writable,
+            "use a writable server or disk: see `database:` in config.yaml",
+        )
+    if stored is not None and stored.oldest_seconds / 3600 >= _WAITING_HOURS:
+        hours = counted(round(stored.oldest_seconds / 3600), "hour")
+        advice = f"{_LOG} shows why; then: systemctl restart aggregator (without a service: aggregator run)"
+        yield problem(f"{waiting_words(stored)}, the oldest for {hours}", advice)
+    if stored is not None and stored.overdue is not None:
+        yield warning(
+            stored.overdue,
+            f"`aggregator sources pause SOURCE` if it floods the queue; {_LOG}",
+        )
+    for name in stored.slow_sources if stored is not None else ():
+        words = f"pages of {name} take too long to read; the texts of its entries are used instead"
+        yield warning(
+            words,
+            "`pages: never` for it in config.yaml, or `aggregator sources remove` it",
+        )
+    if (
+        stored is not None
+        and stored.window_is_short
+        and stored.window_hours is not None
+    ):
+        hours = counted(round(stored.window_hours), "hour")
+        advice = "give `grouping.memory` in config.yaml more, and see docs/scale.md"
+        yield warning(
+            f"stories accept articles for {hours} only: memory is full", advice
+        )
+    if stored is not None and stored.all_fail is not None:
+        yield problem(stored.all_fail, "aggregator sources list --failing")
+    if backup is not None and backup.words is not None:
+        yield warning(backup.words, "aggregator db backup; it reports why if it fails")
+    for words in stored.problems if stored is not None else ():
+        group = "webhooks" if words.startswith("webhook ") else "notify"
+        yield warning(
+            words, f"aggregator {group} list, then aggregator {group} test NAME"
+        )
+
+
+def of_file(
+    all_tuning: Tuning,
+    file: Path,
+    *,
+    free_disk_bytes: int | None,
+    log_bytes: int | None,
+) -> Iterator[Finding]:
+    """Yield what is wrong with the disk and the log of an SQLite file."""
+    free, log, tuning = free_disk_bytes, log_bytes, all_tuning.values("database")
+    if free is not None and free >> 20 < tuning["free_mib"]:
+        advice = f"free some space: df -h {file.parent}; `retention:` in config.yaml"
+        yield problem(f"only {free >> 20} MiB are free in {file.parent}", advice)
+    if log is not None and log >> 20 >= 4 * tuning["wal_mib"]:
+        yield warning(
+            f"the log {file.name}-wal has {log >> 20} MiB: a process keeps a read transaction open",
+            f"fuser -v {file} shows the process; the log shrinks when it ends",
+        )
+
+
+def waiting_words(stored: DatabaseStatus) -> str:
+    """Return how many articles wait for placing."""
+    return counted(sum(stored.inbox.values()), "article waits", "articles wait")

@@ -1,0 +1,59 @@
+"""The newest texts of a source that could not be used."""
+
+import datetime as dt
+
+from sqlalchemy import Connection, or_, select
+
+from aggregator.model.core import Entry, FrozenStruct
+from aggregator.store import codecs
+from aggregator.store.tables import entry, rejected_input
+
+
+class ProblemText(FrozenStruct, kw_only=False, omit_defaults=False):
+    """A rejected text, a stub, or one whose page failed, with `page_verdict`."""
+
+    at: dt.datetime
+    title: str
+    url: str | None
+    verdict: str
+    page_verdict: str | None
+    reason: str | None
+
+
+def problem_texts(connection: Connection, source: str, limit: int) -> list[ProblemText]:
+    """Return the newest texts of `source` that were rejected, are stubs, or whose page failed."""
+    of_source = (
+        entry.c.source == source,
+        or_(entry.c.verdict != "ok", entry.c.page_verdict.is_not(None)),
+    )
+    entries = (
+        select(entry).where(*of_source).order_by(entry.c.entry_no.desc()).limit(limit)
+    )
+    texts = []
+    for row in connection.execute(entries):
+        # Deleted
+        title = (
+            codecs.decompress_struct(row.payload, Entry).title if row.payload else ""
+        )
+        texts.append(
+            ProblemText(
+                row.accepted_at,
+                title,
+                row.url,
+                row.verdict,
+                row.page_verdict,
+                row.reason,
+            )
+        )
+    newest = rejected_input.c.at.desc()
+    rejected = (
+        select(rejected_input)
+        .where(rejected_input.c.source == source)
+        .order_by(newest)
+        .limit(limit)
+    )
+    texts += [
+        ProblemText(row.at, row.item, None, row.verdict, None, row.reason)
+        for row in connection.execute(rejected)
+    ]
+    return sorted(texts, key=lambda one: one.at, reverse=True)[:limit]

@@ -1,0 +1,128 @@
+"""The health of a source."""
+
+import datetime as dt
+from typing import NamedTuple
+
+from aggregator.config.messages import counted
+from aggregator.model.health_report import (
+    decay_rate,
+    expected_gap_seconds,
+    silence_seconds,
+)
+from aggregator.model.read_model import SourceState
+from aggregator.store.intake.sources import Source
+
+_FLOOD_SHOWN_DAYS = 7.0  # days that a flood is shown as health
+# Explanations of causes; the stored detail follows, unless it says the same.
+_MEANINGS = {
+    "dns": "DNS lookup failed",
+    "connect": "connection failed",
+    "tls": "TLS connection failed",
+    "timeout": "timed out",
+    "protocol": "invalid response",
+    "too_large": "response too large",
+    "encoding": "response cannot be decompressed",
+    "redirect": "redirect failed",
+    "refused": "address blocked",
+    "address": "invalid address",
+    "login": "login refused",
+    "folder": "folder not opened",
+    "no feed": "no feed at this address",
+    "asked to wait": "its host asked to wait",
+    "memory": "the parser ran out of memory",
+    "died": "the parser crashed",
+    "failed": "the parser failed",
+}
+
+
+class SourceHealth(NamedTuple):
+    """The health of a source. `cause`: a short identifier, "" if it is ok; `words`: a sentence for people."""
+
+    state: SourceState
+    cause: str = ""
+    words: str = ""
+    # New entries, a mean over about a week; None where it is not known yet
+    per_day: float | None = None
+
+
+def health_of(source: Source, now: dt.datetime) -> SourceHealth:
+    """Return the health of `source` at `now`."""
+    known = source.per_day_at is not None
+    rate = decay_rate(source.per_day, source.per_day_at, now) if known else None
+    return _condition(source, now)._replace(per_day=rate)
+
+
+def _condition(source: Source, now: dt.datetime) -> SourceHealth:
+    if source.paused:
+        return SourceHealth("paused", words=source.health_cause or "")
+    if source.health == "merged":
+        words = (
+            f"has the same feed as source {source.merged_into}, which is polled instead"
+        )
+        return SourceHealth("merged", "moved", words)
+    if source.health == "gone":
+        since = "" if source.gone_since is None else f" since {_day(source.gone_since)}"
+        return SourceHealth(
+            "gone", "gone", f"gone permanently (410){since}; it is no longer polled"
+        )
+    if source.health == "failing":
+        cause, _, detail = (source.health_cause or "").partition(":")
+        return SourceHealth(
+            "failing", cause, _failing(source, now, cause, detail.strip())
+        )
+    return SourceHealth("new") if source.health == "new" else _news(source, now)
+
+
+def _news(source: Source, now: dt.datetime) -> SourceHealth:
+    """Check a working source for too few or too many entries."""
+    silence = _silence(source, now)
+    if silence is not None:
+        return SourceHealth("silent", "silent", silence)
+    if source.flooded_at is not None and now - source.flooded_at < dt.timedelta(
+        days=_FLOOD_SHOWN_DAYS
+    ):
+        old = counted(source.flood_entries, "old entry", "old entries")
+        words = (
+            f"{old} came at once on {_day(source.flooded_at)}; stored, not announced"
+        )
+        return SourceHealth("flood", "flood", words)
+    return SourceHealth("ok", words=source.health_cause or "")
+
+
+def _failing(source: Source, now: dt.datetime, cause: str, detail: str) -> str:
+    meaning = _MEANINGS.get(cause, "")
+    if meaning and detail and detail.casefold() not in meaning:
+        words = f"{meaning}: {detail}"
+    else:
+        words = meaning or source.health_cause or "failed"
+    if source.failing_since is None:
+        return words
+    if source.failures > 1:
+        words += f"; {source.failures} times since {_day(source.failing_since)}"
+    if source.next_due_at > now:
+        words += f"; next try in {_span((source.next_due_at - now).total_seconds())}"
+    return words
+
+
+def _silence(source: Source, now: dt.datetime) -> str | None:
+    gap = expected_gap_seconds(source.per_day)
+    silent = silence_seconds(source.per_day, source.per_day_at, now)
+    if gap is None or silent is None:
+        return None
+    if source.last_new_at is not None:
+        silent = (now - source.last_new_at).total_seconds()
+    return (
+        f"nothing new for {_span(silent)}; it used to have something every {_span(gap)}"
+    )
+
+
+def _day(moment: dt.datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def _span(seconds: float) -> str:
+    """Format a duration in the largest unit of which it has at least two."""
+    for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{max(1, round(seconds))} seconds"

@@ -1,0 +1,308 @@
+"""What readers of the Google Reader API, and the owner on pages, have read, starred and labelled, by story.
+
+A story is read until its next bump. `reader.read_before` says it for all stories at once; `read_mark` has the
+stories for which that is not right, and those that are kept: starred or labelled. A merged story is read only
+if all of its parts were. The writer knows no readers, so the merges are followed when a reader comes back.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from msgspec.structs import replace
+from sqlalchemy import Select, and_, bindparam, or_, select, update
+
+from aggregator.model.core import Clock
+from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
+from aggregator.model.read_model import SourceView, StoryFilter
+from aggregator.store.engine.database import Database
+from aggregator.store.intake.sources import chosen_sources
+from aggregator.store.read import story_filter
+from aggregator.store.read.marks.mark_rows import (
+    MOST_MARKS,
+    PLACE,
+    Changed,
+    Reader,
+    ReaderItem,
+    drop_empty_marks,
+    first_read_before,
+    keep_within,
+    labels_of,
+    live_places,
+    mark_read_before,
+    read_labels,
+    reader_named,
+    store_marks,
+    with_marks,
+    written_labels,
+)
+from aggregator.store.read.marks.merged_marks import follow_merges, merges_since
+from aggregator.store.read.marks.story_streams import (
+    StoryStream,
+    founded_by_source,
+    source_rows,
+    stream_page,
+)
+from aggregator.store.tables import (
+    article,
+    count_rows,
+    counter_value,
+    insert_or,
+    read_mark,
+    reader,
+    rows_with,
+    source,
+    story,
+)
+
+OWNER = "owner"  # the reader whose marks the pages show and set
+MOST_READERS = 1000  # (chosen: every holder of a token can add some)
+MOST_LABELS = 200  # of one reader (chosen)
+MOST_LABELS_OF_STORY = 20  # (chosen)
+_MARKED_PAGES = 5  # of a stream that is marked as read
+_NAME_CHARS = 100
+NO_LABELS: Mapping[str, bool] = MappingProxyType({})
+View = Literal["unread", "saved"]  # a list of the stories that a reader has so
+VIEWS: tuple[str, ...] = get_args(View)
+
+
+class ReadMarks:
+    """The readers of a database. Thread-safe, because it has no state."""
+
+    def __init__(self, database: Database, now: Clock) -> None:
+        self._database = database
+        self._now = now
+
+    def sign_in(self, name: str) -> Reader:
+        """Return the reader with this name, who is added if new. Raises UsageError."""
+        name = reader_name(name)
+        known = self.reader(name)
+        if known is not None:
+            return known
+        with self._database.write() as connection:
+            if count_rows(connection, reader) >= MOST_READERS:
+                raise UsageError(f"there are {MOST_READERS} readers already")
+            values = {
+                "name": name,
+                "created_at": self._now(),
+                "read_before": first_read_before(connection),
+                "last_change_no": counter_value(connection, "change"),
+            }
+            # Another request may have added it meanwhile.
+            connection.execute(
+                insert_or(connection, reader).values(values).on_conflict_do_nothing()
+            )
+            added = reader_named(connection, name)
+        assert added is not None, "it was added"
+        return added
+
+    def reader(self, name: str) -> Reader | None:
+        """Return a reader, after following the merges since the last call; None if nobody has the name."""
+        with self._database.read() as connection:
+            known = reader_named(connection, name) if name.isprintable() else None
+            is_behind = known is not None and bool(merges_since(connection, known, 1))
+        if is_behind:
+            with (
+                suppress(DatabaseBusyError, NotWritableError),
+                self._database.write() as connection,
+            ):
+                if (known := reader_named(connection, name)) is not None:
+                    follow_merges(connection, known)
+        return known
+
+    def owner(self) -> Reader:
+        """Return the reader of the pages, without adding it or following merges: a GET changes nothing."""
+        with self._database.read() as connection:
+            stored = reader_named(connection, OWNER)
+            if stored is not None:
+                return stored
+            read_before = first_read_before(connection)
+        return Reader(
+            reader_no=0, name=OWNER, read_before=read_before, last_change_no=0
+        )
+
+    def of_stories(self, who: Reader, ids: Collection[str]) -> dict[str, ReaderItem]:
+        """Return the stories with these ids as the reader has them."""
+        with self._database.read() as connection:
+            rows = rows_with(connection, select(*PLACE), story.c.id, ids)
+            return {
+                marked.story: marked for marked in with_marks(connection, who, rows)
+            }
+
+    def items(
+        self, who: Reader, stream: StoryStream, limit: int
+    ) -> tuple[list[ReaderItem], str | None]:
+        """Return a page of a stream, the newest bump first, and the cursor of the next page; None at the end.
+
+        A page may be short if few stories match.
+        """
+        with self._database.read() as connection:
+            return stream_page(connection, who, stream, limit)
+
+    def items_with(self, who: Reader, numbers: Collection[int]) -> list[ReaderItem]:
+        """Return the live stories with these numbers, or those into which they were merged."""
+        with self._database.read() as connection:
+            return with_marks(connection, who, live_places(connection, numbers))
+
+    def edit(
+        self,
+        who: Reader,
+        numbers: Collection[int],
+        *,
+        read: bool | None = None,
+        starred: bool | None = None,
+        labels: Mapping[str, bool] = NO_LABELS,
+    ) -> None:
+        """Mark stories; `labels`: True for those to add, False for those to take off.
+
+        Raises UsageError for too many starred or labelled stories, or too many labels.
+        """
+        added = {label for label, is_added in labels.items() if is_added}
+        with self._database.write() as connection:
+            changed: Changed = {}
+            for before in with_marks(connection, who, live_places(connection, numbers)):
+                is_read = before.is_read if read is None else read
+                is_starred = before.is_starred if starred is None else starred
+                labelled = (before.labels - labels.keys()) | added
+                if added and len(labelled) > MOST_LABELS_OF_STORY:
+                    raise UsageError(
+                        f"a story has at most {MOST_LABELS_OF_STORY} labels"
+                    )
+                after = before._replace(
+                    is_read=is_read, is_starred=is_starred, labels=labelled
+                )
+                changed[before.number] = after, before.updated
+            store_marks(connection, who, changed)
+            if added and len(labels_of(connection, who)) > MOST_LABELS:
+                raise UsageError(f"there are {MOST_LABELS} labels; remove some first")
+            keep_within(connection, who, may_refuse=bool(starred or added))
+
+    def labels(self, who: Reader) -> list[str]:
+        """Return the labels that the reader has given to live stories, by name."""
+        with self._database.read() as connection:
+            return sorted(labels_of(connection, who))
+
+    def rename_label(self, who: Reader, label: str, name: str | None) -> None:
+        """Give a label another name, which may be that of another label; None takes it off all stories."""
+        of_reader = read_mark.c.reader == who.reader_no, read_mark.c.labels.is_not(None)
+        with self._database.write() as connection:
+            changed = []
+            for row in connection.execute(
+                select(read_mark.c.story, read_mark.c.labels).where(*of_reader)
+            ):
+                labels = read_labels(row.labels)
+                if label not in labels:
+                    continue
+                labels -= {label}
+                if name is not None:
+                    labels |= {name}
+                changed.append({"of": row.story, "written": written_labels(labels)})
+            if changed:
+                mark = update(read_mark).where(
+                    *of_reader, read_mark.c.story == bindparam("of")
+                )
+                connection.execute(mark.values(labels=bindparam("written")), changed)
+            drop_empty_marks(connection, who)
+
+    def mark_all_read(
+        self, who: Reader, stream: StoryStream, until: dt.datetime
+    ) -> None:
+        """Mark the stories of a stream as read that were bumped up to the second of `until`.
+
+        All stories take one row; of another stream those among about the newest 100,000 unread stories, at
+        most MOST_MARKS. The writer waits for none of the searches.
+        """
+        end = min(until, self._now()).replace(microsecond=999_999)
+        if stream == StoryStream():
+            with self._database.write() as connection:
+                mark_read_before(connection, who, end)
+            return
+        unread = replace(
+            stream, is_read=False, until=end + dt.timedelta(microseconds=1)
+        )
+        for _ in range(_MARKED_PAGES):
+            page, after = self.items(who, unread, MOST_MARKS // _MARKED_PAGES)
+            self.edit(
+                who,
+                {marked.number for marked in page if marked.updated <= end},
+                read=True,
+            )
+            if after is None:
+                return
+            unread = replace(unread, after=after)
+
+    def folders(
+        self, ids: Collection[str]
+    ) -> tuple[dict[str, str], dict[str, set[str]]]:
+        """Return, by story, the id of the source that founded it ("" without), and the folders of all."""
+        folders: dict[str, set[str]] = {story_id: set() for story_id in ids}
+        with self._database.read() as connection:
+            founded = dict.fromkeys(ids, "") | founded_by_source(connection, ids)
+            sources = source_rows(connection)
+            if any(row.folder for row in sources.values()):
+                named = select(article.c.story, article.c.source).distinct()
+                for row in rows_with(connection, named, article.c.story, ids):
+                    if row.source in sources and sources[row.source].folder:
+                        folders[row.story].add(sources[row.source].folder)
+        return founded, folders
+
+    def sources(self, ids: Collection[str] | None = None) -> list[SourceView]:
+        """Return the sources with these ids, or all, by folder and name; without their health."""
+        named = select(source.c.id)
+        if ids is not None:
+            named = named.where(source.c.id.in_(ids))
+        with self._database.read() as connection:
+            chosen = chosen_sources(connection, named)
+        views = [
+            SourceView(
+                id=known.id,
+                name=known.shown_name,
+                url=known.polled_url,
+                site_url=known.site_url,
+                folder=known.folder,
+            )
+            for known in chosen
+        ]
+        views.sort(key=lambda view: (view.folder or "", view.name.casefold(), view.id))
+        return views
+
+    def matching(self, wanted: StoryFilter, ids: Collection[str]) -> set[str]:
+        """Return those of the live stories that match a filter."""
+        with self._database.read() as connection:
+            return story_filter.StoryMatcher(connection, wanted).matching(
+                connection, ids
+            )
+
+
+def reader_name(text: str) -> str:
+    """Return a name in the form in which it is stored. Raises UsageError if it cannot be one."""
+    name = " ".join(text.split()).lower()
+    if not name or len(name) > _NAME_CHARS or not name.isprintable():
+        raise UsageError(
+            f"the name of a reader has 1 to {_NAME_CHARS} printable characters"
+        )
+    return name
+
+
+def label_name(text: str) -> str:
+    """Return the name of a label in the form in which it is stored. Raises UsageError if it cannot be one."""
+    name = " ".join(text.split())
+    if not name or len(name) > _NAME_CHARS or not name.isprintable() or "/" in name:
+        raise UsageError(
+            f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash"
+        )
+    return name
+
+
+def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:
+    """Return a selection of stories, or of articles with them, without those that the reader has not so."""
+    is_of_story = and_(
+        read_mark.c.reader == who.reader_no, read_mark.c.story == story.c.story_no
+    )
+    marked = chosen.outerjoin(read_mark, is_of_story)
+    if view == "saved":
+        return marked.where(read_mark.c.is_starred)
+    is_late = and_(read_mark.c.read_to.is_(None), story.c.bumped_at > who.read_before)
+    return marked.where(or_(is_late, story.c.bumped_at > read_mark.c.read_to))

@@ -1,0 +1,164 @@
+"""Pages of the stories of one reader: all, unread, starred, labelled, or of one source."""
+
+import datetime as dt
+from collections.abc import Collection
+from operator import attrgetter
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+
+from aggregator.model.core import FrozenStruct
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.read import cursors, story_filter, story_list
+from aggregator.store.read.marks.mark_rows import (
+    UNREAD,
+    Reader,
+    ReaderItem,
+    live_places,
+    with_marks,
+)
+from aggregator.store.tables import article, read_mark, rows_with, source, story
+
+_A_STEP = 1000  # stories of one query, and ...
+_STEPS = 20  # ... queries for one page
+
+
+class StoryStream(FrozenStruct):
+    """A list of stories. `founded_by`: the id of the source of their first article, "" without a source."""
+
+    wanted: StoryFilter = StoryFilter()
+    founded_by: str | None = None
+    is_starred: bool = False
+    label: str | None = None  # of the reader
+    is_read: bool | None = None  # None: both
+    since: dt.datetime | None = None  # of the bump, inclusive
+    until: dt.datetime | None = None  # of the bump, exclusive
+    after: str | None = None  # cursor of the previous page
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it has only stories that the reader has starred or labelled."""
+        return self.is_starred or self.label is not None
+
+
+def stream_page(
+    connection: Connection, who: Reader, stream: StoryStream, limit: int
+) -> tuple[list[ReaderItem], str | None]:
+    """Return stories of a stream, the newest bump first, and the cursor of the next page; None at the end."""
+    after = stream.after or None
+    if after is None and stream.until is not None:
+        after = cursors.cursor_at(stream.until, 0)
+    begin = None if after is None else cursors.read_cursor(after)
+    oldest = stream.since or UNREAD
+    if stream.is_read is False and not stream.is_kept:
+        oldest = max(oldest, who.read_before + dt.timedelta(microseconds=1))
+    listed: list[ReaderItem] = []
+    if not stream.is_kept:
+        listed, after, is_over = _newest(
+            connection, who, stream, after, oldest=oldest, limit=limit
+        )
+        if not is_over:
+            return listed, after
+    if len(listed) <= limit:
+        for marked in _by_marks(connection, who, stream):
+            is_after = begin is None or (marked.updated, marked.number) < begin
+            if is_after and stream.is_read in (None, marked.is_read):
+                listed.append(marked)
+    if len(listed) <= limit:
+        return listed, None
+    last = listed[limit - 1]
+    return listed[:limit], cursors.cursor_at(last.updated, last.number)
+
+
+def _newest(
+    connection: Connection,
+    who: Reader,
+    stream: StoryStream,
+    after: str | None,
+    *,
+    oldest: dt.datetime,
+    limit: int,
+) -> tuple[list[ReaderItem], str | None, bool]:
+    """Return the newest stories of a stream, the cursor behind them, and whether it is over, or enough of it."""
+    listed: list[ReaderItem] = []
+    for _ in range(_STEPS):
+        wanted = replace(stream.wanted, after=after)
+        rows, after = story_list.places(connection, wanted, _A_STEP)
+        ids = {row.id for row in rows if row.bumped_at >= oldest}
+        fits = _of_origin(connection, stream.founded_by, ids)
+        marked = with_marks(connection, who, [row for row in rows if row.id in fits])
+        if stream.is_read is not None:
+            marked = [place for place in marked if place.is_read == stream.is_read]
+        listed += marked
+        is_over = after is None or cursors.read_cursor(after)[0] < oldest
+        if is_over or len(listed) > limit:
+            return listed, after, True
+        if len(rows) < _A_STEP:  # `places` is bounded, too
+            break
+    return listed, after, False
+
+
+def _by_marks(
+    connection: Connection, who: Reader, stream: StoryStream
+) -> list[ReaderItem]:
+    """Return the kept stories of a stream, or those that were marked as unread before `read_before`."""
+    chosen: ColumnElement[bool]
+    if stream.label is not None:
+        chosen = read_mark.c.labels.is_not(None)
+    elif stream.is_starred:
+        chosen = read_mark.c.is_starred.is_(True)
+    elif stream.is_read is False:
+        chosen = read_mark.c.read_to == UNREAD
+    else:
+        return []
+    of_reader = read_mark.c.reader == who.reader_no
+    numbers = connection.scalars(
+        select(read_mark.c.story).where(of_reader, chosen)
+    ).all()
+    stories = {}
+    for marked in with_marks(connection, who, live_places(connection, numbers)):
+        # A story that was merged keeps its marks, so that the merge can be undone; those of the other one count.
+        has_label = stream.label is None or stream.label in marked.labels
+        has_star = marked.is_starred or not stream.is_starred
+        is_late = stream.since is not None and marked.updated < stream.since
+        is_unread_anyway = not stream.is_kept and marked.updated > who.read_before
+        if has_label and has_star and not is_late and not is_unread_anyway:
+            stories[marked.story] = marked
+    if not stories:
+        return []
+    # Starred stories stay where others are muted: the reader chose them.
+    wanted = replace(stream.wanted, mutes=()) if stream.is_starred else stream.wanted
+    matcher = story_filter.StoryMatcher(connection, wanted)
+    fits = matcher.matching(connection, stories)
+    fits = _of_origin(connection, stream.founded_by, fits)
+    newest_last = sorted(
+        (stories[id_] for id_ in fits), key=attrgetter("updated", "number")
+    )
+    return newest_last[::-1]
+
+
+def source_rows(connection: Connection) -> dict[str, Row[Any]]:
+    """Return the id and the folder of each source, by `article.source`."""
+    named = func.coalesce(source.c.folder_name, source.c.id).label("named")
+    chosen: Select[Any] = select(named, source.c.id, source.c.folder)
+    return {row.named: row for row in connection.execute(chosen)}
+
+
+def founded_by_source(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Return the id of the source that founded each story, for those that have one."""
+    sources = source_rows(connection)
+    founder = select(story.c.id, article.c.source).join(
+        article, article.c.id == story.c.founding_article
+    )
+    rows = rows_with(connection, founder, story.c.id, ids) if sources else ()
+    return {row.id: sources[row.source].id for row in rows if row.source in sources}
+
+
+def _of_origin(
+    connection: Connection, source_id: str | None, ids: set[str]
+) -> set[str]:
+    if source_id is None or not ids:
+        return ids
+    founded = founded_by_source(connection, ids)
+    return {story_id for story_id in ids if founded.get(story_id, "") == source_id}

@@ -1,0 +1,219 @@
+"""Conditions of a filter on stories and their articles, and a test of given stories."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
+
+from aggregator.model.core import OPINION_KINDS
+from aggregator.model.read_model import StoryFilter
+from aggregator.store.read import muted
+from aggregator.store.tables import OTHER_KINDS, article, in_parts, story, story_subject
+from aggregator.stories.lexicon import subject_key
+
+if TYPE_CHECKING:
+    from aggregator.store.search.query import Query
+
+
+Conditions = list[ColumnElement[bool]]
+
+
+class StoryMatcher:
+    """A prepared filter, for repeated use within one transaction."""
+
+    def __init__(self, connection: Connection, wanted: StoryFilter) -> None:
+        """Raises UsageError for a query without words."""
+        self._conditions = [
+            *of_stories(wanted),
+            *of_its_articles_of(connection, wanted),
+        ]
+        self._query = query_of(wanted)
+        self._mutes = wanted.mutes
+
+    def matching(self, connection: Connection, ids: Collection[str]) -> set[str]:
+        """Return those of the live stories `ids` that match."""
+        matches: set[str] = set()
+        for part in in_parts(sorted(ids)):
+            few = select(story.c.id).where(story.c.id.in_(part), *self._conditions)
+            fits = with_words(connection, set(connection.scalars(few)), self._query)
+            matches |= muted.without_muted_words(connection, fits, self._mutes)
+        return matches
+
+
+def query_of(wanted: StoryFilter) -> "Query | None":
+    """Return the words to search for. Raises UsageError for a query without words."""
+    if not wanted.query:
+        return None
+    from aggregator.store.search.query import parse_query
+
+    return parse_query(wanted.query)
+
+
+def with_words(
+    connection: Connection, ids: set[str], query: "Query | None"
+) -> set[str]:
+    """Return those of the stories that match the query."""
+    if query is None or not ids:
+        return ids
+    from aggregator.store.search import match, searchable_text
+
+    statement = select(article.c.inbox_no, article.c.story).where(
+        article.c.story.in_(sorted(ids))
+    )
+    assigned_stories = {
+        row.inbox_no: row.story for row in connection.execute(statement)
+    }
+    fits = {
+        assigned_stories[n] for n in match.among(connection, query, assigned_stories)
+    }
+    if not query.without:
+        return fits
+    # Without those whose headline has an excluded word, though not all articles have it.
+    headed = connection.execute(
+        select(story.c.id, story.c.title).where(story.c.id.in_(sorted(fits)))
+    )
+    titles = {
+        row.id: searchable_text.SearchableText(row.title, title=row.title)
+        for row in headed
+    }
+    return {
+        id_
+        for id_, title in titles.items()
+        if not any(map(title.holds_term, query.without))
+    }
+
+
+def of_stories(wanted: StoryFilter) -> Conditions:
+    """Return the conditions of `wanted` on the row of a story."""
+    conditions: Conditions = [story.c.redirect_to.is_(None)]
+    if wanted.since is not None:
+        conditions.append(story.c.last_published >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(story.c.last_published <= wanted.until)
+    if wanted.min_outlets > 1:
+        conditions += [
+            story.c.outlet_count > literal_column("1"),
+            story.c.outlet_count >= wanted.min_outlets,
+        ]
+    if wanted.min_reports > 1:
+        least = next(least for least in REPORT_CLASSES if wanted.min_reports >= least)
+        conditions += [with_reports(least), story.c.report_count >= wanted.min_reports]
+    conditions += muted.of_other_articles(wanted.mutes)
+    for subject in with_subjects(wanted):
+        of_story = story_subject.c.story_no == story.c.story_no
+        conditions.append(
+            select(story_subject.c.story_no).where(of_story, subject).exists()
+        )
+    return conditions
+
+
+def has_report() -> ColumnElement[bool]:
+    """Return the condition that a story is not one of opinions and explainers alone."""
+    of_story = article.c.story == story.c.id
+    opinions = article.c.kind.in_(sorted(OPINION_KINDS))
+    opinion = select(article.c.inbox_no).where(of_story, opinions, text(OTHER_KINDS))
+    return or_(
+        ~opinion.exists(),
+        select(article.c.inbox_no).where(of_story, ~opinions).exists(),
+    )
+
+
+def with_subjects(wanted: StoryFilter) -> Conditions:
+    """Return the conditions of `wanted` on names and topics."""
+    asked = (("name", wanted.name), ("topic", wanted.topic))
+    return [
+        and_(story_subject.c.kind == kind, story_subject.c.key == subject_key(label))
+        for kind, label in asked
+        if label is not None
+    ]
+
+
+def of_its_articles_of(connection: Connection, wanted: StoryFilter) -> Conditions:
+    """Return the conditions of `wanted` on the articles of a story, without its query."""
+    return [
+        select(article.c.inbox_no)
+        .where(article.c.story == story.c.id, condition)
+        .exists()
+        for condition in of_articles(connection, wanted, by_story=True)
+    ]
+
+
+def of_articles(
+    connection: Connection, wanted: StoryFilter, *, by_story: bool = False
+) -> Conditions:
+    """Return the conditions of `wanted` on articles, without its query; different articles may meet them.
+
+    `by_story`: write them so that the index on stories is used, not the one on sources.
+    """
+    asked: Conditions = []
+    if wanted.outlet is not None:
+        asked.append(article.c.outlet.in_(outlets_named(connection, wanted.outlet)))
+    if wanted.language is not None:
+        asked.append(article.c.language == wanted.language)
+    if wanted.kind is not None:
+        by_index = [] if wanted.kind == "report" else [text(OTHER_KINDS)]
+        asked.append(and_(article.c.kind == wanted.kind, *by_index))
+    if wanted.folder is not None:
+        from aggregator.store.intake.sources import in_folders
+
+        named = article.c.source.concat("") if by_story else article.c.source
+        in_it = in_folders([wanted.folder])
+        # SQLite plans a list better
+        few = connection.scalars(in_it.limit(FEW + 1)).all()
+        # But neither database takes any length
+        asked.append(named.in_(few if len(few) <= FEW else in_it))
+    return asked
+
+
+def outlets_named(connection: Connection, name: str) -> list[str]:
+    """Return the keys of the outlets that are, or were once, called `name`, or have it as key."""
+    names = _values_like(connection, article.c.outlet_name, name)
+    keys = (
+        select(article.c.outlet).where(article.c.outlet_name.in_(names)).distinct()
+        if names
+        else None
+    )
+    named = set() if keys is None else set(connection.scalars(keys))
+    return sorted(named.union(_values_like(connection, article.c.outlet, name)))
+
+
+def _values_like(
+    connection: Connection, column: Column[str | None], wanted: str
+) -> list[str]:
+    """Return the values of a column that equal `wanted`, ignoring case; SQLite's lower() covers only ASCII.
+
+    Skips from value to value in the index, because there are few outlets and many articles.
+    """
+    firsts = select(func.min(column).label("value")).cte(recursive=True)
+    following = select(func.min(column)).where(column > firsts.c.value)
+    every = firsts.union_all(
+        select(following.correlate(firsts).scalar_subquery()).where(
+            firsts.c.value.is_not(None)
+        )
+    )
+    values = connection.scalars(select(every.c.value).where(every.c.value.is_not(None)))
+    return [value for value in values if value.casefold() == wanted.casefold()]
+
+
+# Stories or articles; of a condition that matches no more the stories are named
+FEW = 1_000
+
+REPORT_CLASSES = (
+    5,
+    2,
+)  # least numbers of reports with an index of their own (tables.py)
+
+
+def with_reports(least: int) -> ColumnElement[bool]:
+    """At least so many reports, as an index says it: a plan made once for any value could not take it."""
+    return story.c.report_count >= literal_column(str(least))

@@ -1,0 +1,80 @@
+"""Stories as pages and lists show them."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, Row, Select, select
+
+from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.read_model import StoryFilter, StoryPage, StoryRedirect
+from aggregator.store.intake.identity import tombstones
+from aggregator.store.read import story_list
+from aggregator.store.read.rendered_texts import KEPT
+from aggregator.store.stories import article_views, story_links
+from aggregator.store.tables import article, has_row, rows_with, story
+from aggregator.stories.counts import with_originals
+
+MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
+
+
+def page_of_stories(connection: Connection, wanted: StoryFilter) -> StoryPage:
+    """Return a page of the stories that match, the newest bump first. Raises UsageError."""
+    rows, following = story_list.page(connection, wanted, min(wanted.limit, MOST_ROWS))
+    return StoryPage(stories=_listed(connection, rows), next=following)
+
+
+def stories_by_id(
+    connection: Connection, ids: tuple[str, ...], /
+) -> tuple[StoryView, ...]:
+    """Return the stories with these ids, in this order, as a page does; unknown ids are left out."""
+    live = select(*story_list.LIST_COLUMNS).where(story.c.redirect_to.is_(None))
+    rows = {row.id: row for row in rows_with(connection, live, story.c.id, ids)}
+    return _listed(connection, [rows[id_] for id_ in ids if id_ in rows])
+
+
+def one_story(connection: Connection, id: str) -> StoryView | StoryRedirect | None:
+    """Return a story and its articles with text, HTML and evidence, or None."""
+    chosen: Select[Any] = select(*story_list.LIST_COLUMNS, story.c.redirect_to)
+    row = connection.execute(chosen.where(story.c.id == id)).first()
+    if row is None or row.redirect_to == "":  # all its articles were erased
+        return None
+    if row.redirect_to is not None:
+        return StoryRedirect(to=row.redirect_to)
+    members = article_views.views_of_stories(
+        connection, [id], "text", "html", "evidence"
+    )
+    stripped = select(article.c.inbox_no).where(
+        article.c.story == id, article.c.text.is_(None)
+    )
+    whole = _story_view(row, members[id])
+    whole = replace(whole, texts_gone=has_row(connection, stripped))
+    named = story_links.with_subjects(connection, [whole])
+    return story_links.with_links(connection, named)[0]
+
+
+def is_gone(connection: Connection, id: str) -> bool:
+    """Return whether a story or an article with this id was deleted by `forget` or by retention."""
+    closed = select(story.c.story_no).where(story.c.id == id, story.c.redirect_to == "")
+    return has_row(connection, closed) or bool(
+        tombstones.find_tombstones(connection, {id})
+    )
+
+
+def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[StoryView, ...]:
+    members = article_views.rows_of_stories(connection, [row.id for row in rows])
+    views = (_listed_view(row, tuple(members[row.id])) for row in rows)
+    return story_links.with_subjects(connection, views)
+
+
+@lru_cache(maxsize=KEPT)
+def _listed_view(row: Row[Any], members: tuple[Row[Any], ...]) -> StoryView:
+    return _story_view(row, list(map(article_views.view, members)))
+
+
+def _story_view(row: Row[Any], members: list[ArticleView]) -> StoryView:
+    shown = {
+        column.name: row._mapping[column.name] for column in story_list.LIST_COLUMNS
+    }
+    return StoryView(**shown, articles=tuple(with_originals(members)))

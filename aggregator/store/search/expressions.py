@@ -1,0 +1,141 @@
+"""A search in the query language of a database."""
+
+import datetime as dt
+from calendar import isleap, monthrange
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from aggregator.model.core import FrozenStruct
+from aggregator.store.search.index_rows import (
+    day_token,
+    filter_tokens_of,
+    language_token,
+    title_token,
+)
+from aggregator.store.search.query import Phrase, Query, Term, Words
+from aggregator.store.tables import article
+
+
+class MatchExpression(FrozenStruct):
+    """A query in the language of a database. `loose` finds its words at any position."""
+
+    strict: str
+    loose: str
+    is_phrasal: bool  # they differ
+
+
+def required_tokens(connection: Connection, query: Query) -> list[Words] | None:
+    """Return tuples of tokens; an article must have one of each. None if no article can match."""
+    tokens: list[Words] = [(token,) for token in filter_tokens_of(query.outlet, "o")]
+    tokens += [(token,) for token in filter_tokens_of(query.author, "a")]
+    if query.language is not None:
+        tokens.append((language_token(query.language),))
+    if (
+        query.since is not None
+        or query.before is not None
+        or not (query.terms or tokens)
+    ):
+        days = _days(connection, query)
+        if not days:
+            return None
+        tokens.append(days)
+    return tokens
+
+
+def _days(connection: Connection, query: Query) -> Words:
+    """Return tokens of the days from `since` to `before`, in stored years: whole months and years as one."""
+    first, last = connection.execute(
+        select(
+            select(func.min(article.c.effective_at)).scalar_subquery(),
+            select(func.max(article.c.effective_at)).scalar_subquery(),
+        )
+    ).one()
+    if first is None or (query.before is not None and query.before <= first):
+        return ()
+    begin = (
+        max(first, query.since).date()
+        if query.since
+        else first.date().replace(month=1, day=1)
+    )
+    end = last.date().replace(month=12, day=31)
+    if query.before is not None and query.before <= last:
+        end = (query.before - dt.timedelta(microseconds=1)).date()
+    return tuple(_spans(begin, end))
+
+
+def _spans(begin: dt.date, end: dt.date) -> Iterable[str]:
+    day, last = begin.toordinal(), end.toordinal()
+    while day <= last:
+        at = dt.date.fromordinal(day)
+        of_year, of_month = 365 + isleap(at.year), monthrange(at.year, at.month)[1]
+        is_year = (at.month, at.day) == (1, 1) and day + of_year - 1 <= last
+        is_month = at.day == 1 and day + of_month - 1 <= last
+        yield day_token(at, year=is_year, month=is_month)
+        day += of_year if is_year else of_month if is_month else 1
+
+
+class _Language(NamedTuple):
+    """The query language of a database."""
+
+    token: str
+    prefix: str
+    adjacent: str
+    both: str
+    either: str
+    but_not: str
+
+
+def expression_of(
+    connection: Connection, query: Query, tokens: Sequence[Words]
+) -> MatchExpression:
+    """Return a search in the language of the database; `tokens`: an article has one of each tuple."""
+    language = _FTS5 if connection.dialect.name == "sqlite" else _TSQUERY
+    asked = [_tokens(language, language.either, several) for several in tokens]
+    barred = [
+        _tokens(language, language.both, several) for several in query.without_tokens
+    ]
+    strict, loose = (
+        language.both.join(
+            [*(_term(language, term, is_loose) for term in query.terms), *asked]
+        )
+        for is_loose in (False, True)
+    )
+    without = [*(_term(language, term, False) for term in query.without), *barred]
+    if without:
+        strict = language.but_not.format(strict, language.either.join(without))
+    if barred:
+        loose = language.but_not.format(loose, language.either.join(barred))
+    excluded = Query(terms=query.without)
+    is_phrasal = any(
+        len(phrase.in_index) > 1 for phrase in query.phrases + excluded.phrases
+    )
+    return MatchExpression(strict=strict, loose=loose, is_phrasal=is_phrasal)
+
+
+def _tokens(language: _Language, joint: str, tokens: Words) -> str:
+    return _joined(joint, map(language.token.format, tokens))
+
+
+def _term(language: _Language, term: Term, is_loose: bool) -> str:
+    ways = (
+        _joined(language.both, (_phrase(language, phrase, is_loose) for phrase in way))
+        for way in term.any_of
+    )
+    return _joined(language.either, ways)
+
+
+def _phrase(language: _Language, phrase: Phrase, is_loose: bool) -> str:
+    words = map(title_token, phrase.in_index) if phrase.in_title else phrase.in_index
+    *before, last = map(language.token.format, words)
+    last += language.prefix if phrase.ends_in_prefix else ""
+    return _joined(language.both if is_loose else language.adjacent, [*before, last])
+
+
+def _joined(joint: str, parts: Iterable[str]) -> str:
+    return f"({joint.join(parts)})"
+
+
+_FTS5 = _Language('"{}"', " *", " + ", " AND ", " OR ", "({}) NOT ({})")
+_TSQUERY = _Language("'{}'", ":*", " <-> ", " & ", " | ", "{} & !({})")

@@ -1,0 +1,268 @@
+"""Parses a search as people type it, for the full-text index and for matching a text.
+
+    homs rebel* "central prison" -syria title:fall (jail OR prison) outlet:herald lang:de after:2024-12-01
+
+All terms must match, and none after a minus; a search may have only the latter. A term has alternatives of
+one or more phrases: those joined by OR, the inflected forms of a word without quotes and minus (talk: talks),
+German umlauts written out (Mueller for Müller), and the parts of a long Chinese or Japanese run (台北地震:
+台北 and 地震).
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from msgspec.structs import replace
+
+from aggregator.extract.language.inflections import inflections
+from aggregator.extract.language.search_tokens import (
+    in_index,
+    is_unspaced,
+    search_words,
+)
+from aggregator.model.core import FrozenStruct
+from aggregator.model.errors import UsageError
+from aggregator.store.search.index_rows import filter_tokens_of, language_token
+
+Words = tuple[str, ...]  # or tokens of the index
+MOST_TERMS = 32  # of one search; limits the time of a hostile one
+_MOST_WORDS = 64  # of a phrase
+# Of the first words of a search; further ones are searched for as they are written
+_MOST_FORMS = 512
+
+_LEAST_PREFIX = 2  # letters before a *; one letter would match half of all words
+# Characters of a run that is also searched in parts; longer ones have too many splits
+_PARTED = range(4, 11)
+
+# Characters of a part: the length of most Chinese words and words in kanji
+_PART = (2, 3)
+
+_TOKEN = re.compile(
+    r'(?P<minus>-)?(?:(?P<field>title|outlet|author|lang|language|after|before):(?=["\w]))?'
+    r'(?:"(?P<quoted>[^"]*)"?|(?P<bare>[^\s"]+))'
+)
+
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
+_DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
+# Not in "neue", "aktuell", "queue"
+_UMLAUT_WRITTEN_OUT = re.compile(r"(?<![aeiouq])([aou])e")
+
+_UMLAUTS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
+)
+
+
+class Phrase(FrozenStruct):
+    """Consecutive words; the last one may be a prefix."""
+
+    words: Words  # from `extract.language.search_tokens.search_words`
+    prefix: bool = False
+    in_title: bool = False
+
+    @property
+    def in_index(self) -> Words:
+        """The words in the form of the index."""
+        return tuple(in_index(self.words, whole=False))
+
+    @property
+    def ends_in_prefix(self) -> bool:
+        """Whether the last word in the form of the index matches as a prefix."""
+        last = self.words[-1]
+        return (self.prefix and not is_unspaced(last)) or (
+            is_unspaced(last) and len(last) == 1
+        )
+
+
+class Term(FrozenStruct):
+    """Alternatives; a text matches if it contains all phrases of one of them."""
+
+    any_of: tuple[tuple[Phrase, ...], ...]
+
+
+class Query(FrozenStruct):
+    """A search. `since` (inclusive) and `before` (exclusive) bound the effective time of articles."""
+
+    terms: tuple[Term, ...] = ()
+    without: tuple[Term, ...] = ()
+    # Tokens of filters; an article has not all of any tuple
+    without_tokens: tuple[Words, ...] = ()
+    outlet: Words = ()  # words of the outlet's name
+    author: Words = ()
+    language: str | None = None
+    since: dt.datetime | None = None
+    before: dt.datetime | None = None
+
+    @property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """All phrases that may match, for snippets."""
+        return tuple(
+            phrase for term in self.terms for way in term.any_of for phrase in way
+        )
+
+    @property
+    def only_excludes(self) -> bool:
+        """Whether it says only what an article must not have."""
+        return self == Query(without=self.without, without_tokens=self.without_tokens)
+
+
+def parse_query(query: str) -> Query:
+    """Parse a search; unknown syntax is searched for as words.
+
+    Raises UsageError for a search without words or filters, an invalid date, or more than `MOST_TERMS`.
+    """
+    terms: list[Term] = []
+    without: list[Term] = []
+    asked: dict[str, Any] = {}
+    joins = False
+    forms = 0
+    for match in _TOKEN.finditer(query.translate(_QUOTES)):
+        field, quoted, bare = match["field"], match["quoted"], match["bare"]
+        if bare == "OR" and not match["minus"] and not field:
+            joins = bool(terms)
+            continue
+        given = bare if quoted is None else quoted
+        if field in (None, "title"):
+            term = parsed_term(
+                given,
+                in_title=field == "title",
+                is_quoted=quoted is not None,
+                has_forms=quoted is None and not match["minus"] and forms < _MOST_FORMS,
+            )
+            if term is None:
+                continue
+            forms += len(term.any_of)
+            if match["minus"]:
+                without.append(term)
+            elif joins:
+                terms[-1] = Term(any_of=terms[-1].any_of + term.any_of)
+            else:
+                terms.append(term)
+        elif match["minus"]:
+            if tokens := _excluded(field, given):
+                asked["without_tokens"] = (*asked.get("without_tokens", ()), tokens)
+        else:
+            asked |= _bound(field, given, asked)
+        joins = False
+    parsed = Query(terms=tuple(terms), without=tuple(without), **asked)
+    _check(parsed, is_bounded=bool(without or asked))
+    return parsed
+
+
+def _check(query: Query, *, is_bounded: bool) -> None:
+    if not query.terms and not is_bounded:
+        raise UsageError(
+            'give at least one word; "two words" in quotes are a phrase, rebel* is a prefix'
+        )
+    words = sum(len(phrase.words) for phrase in query.phrases)
+    terms = len(query.terms) + len(query.without) + len(query.without_tokens)
+    if terms > MOST_TERMS or words > _MOST_WORDS * 4 + _MOST_FORMS:
+        raise UsageError(f"the search is too long; give at most {MOST_TERMS} words")
+
+
+def _excluded(field: str, given: str) -> Words:
+    """Return the tokens of a filter after a minus; () without words."""
+    if field in ("after", "before"):
+        raise UsageError(
+            f"-{field}: a time cannot be excluded; give {field}: without the minus"
+        )
+    words = search_words(given)
+    if not words:
+        return ()
+    is_name = field in ("outlet", "author")
+    return (
+        tuple(filter_tokens_of(words, field[0]))
+        if is_name
+        else (language_token(given),)
+    )
+
+
+def _bound(field: str, given: str, asked: dict[str, Any]) -> dict[str, Any]:
+    if field in ("lang", "language"):
+        language = given.strip().casefold()
+        return {"language": language} if language else {}
+    if field in ("after", "before"):
+        return {"since" if field == "after" else "before": _start_of(field, given)}
+    words = search_words(given)
+    return {field: (*asked.get(field, ()), *words)} if words else {}
+
+
+def _start_of(field: str, given: str) -> dt.datetime:
+    match = _DAY.fullmatch(given.strip())
+    try:
+        if match is not None:
+            return dt.datetime(
+                int(match[1]), int(match[2] or 1), int(match[3] or 1), tzinfo=dt.UTC
+            )
+    except ValueError:
+        pass
+    raise UsageError(
+        f"{field}: give a day, a month or a year: {field}:2024-12-01, {field}:2024-12"
+    )
+
+
+def parsed_term(
+    given: str, *, in_title: bool, is_quoted: bool, has_forms: bool = False
+) -> Term | None:
+    """Return the term of a word or phrase; None without words. Raises UsageError for one that is too long.
+
+    `has_forms`: a word may have any of its inflected forms.
+    """
+    words = tuple(search_words(given))
+    if not words:
+        return None
+    if len(words) > _MOST_WORDS:
+        raise UsageError(
+            f"the search is too long; a phrase has at most {_MOST_WORDS} words"
+        )
+    ends = given.rstrip().endswith("*") and (
+        is_unspaced(words[-1]) or len(words[-1]) >= _LEAST_PREFIX
+    )
+    bare = tuple(_UMLAUT_WRITTEN_OUT.sub(r"\1", word) for word in words)
+    written_out = tuple(search_words(given.translate(_UMLAUTS)))
+    spellings = dict.fromkeys((words, bare, written_out))
+    if has_forms and not ends and len(words) == 1:
+        spellings |= {(form,): None for form in inflections(words[0])}
+    ways: list[tuple[Phrase, ...]] = [
+        (Phrase(words=spelt, prefix=ends, in_title=in_title),) for spelt in spellings
+    ]
+    if (
+        not is_quoted
+        and len(words) == 1
+        and is_unspaced(words[0])
+        and len(words[0]) in _PARTED
+    ):
+        ways += [
+            tuple(Phrase(words=(part,), in_title=in_title) for part in parts)
+            for parts in _parts(words[0])
+        ]
+    return Term(any_of=tuple(ways))
+
+
+@lru_cache(maxsize=4096)
+def muted_term(word: str) -> Term | None:
+    """Return the term of a muted word, phrase or prefix; None without words. Raises UsageError."""
+    return parsed_term(word, in_title=False, is_quoted=True)
+
+
+def _parts(run: str) -> Iterator[Words]:
+    """Yield all splits of a run into parts of two and three characters."""
+    if len(run) in _PART:
+        yield (run,)
+    for length in _PART:
+        if len(run) - length >= min(_PART):
+            yield from ((run[:length], *rest) for rest in _parts(run[length:]))
+
+
+def with_title(terms: Iterable[Term]) -> tuple[Term, ...]:
+    """Return the terms, restricted to the title."""
+    return tuple(
+        Term(
+            any_of=tuple(
+                tuple(replace(phrase, in_title=True) for phrase in way)
+                for way in term.any_of
+            )
+        )
+        for term in terms
+    )

@@ -1,0 +1,76 @@
+"""The tables, the same on SQLite and Postgres. They are created by the migrations in migrations/ only.
+
+The comment above the columns of a table says what a row is and who writes it; comments of columns give units
+and allowed values. Derived data can be rebuilt from the other columns: the tables `sketch`, `story_subject`
+and `story_link`, the columns that are marked "(derived)", and the full-text index. All times
+are UTC; `UtcTime` refuses naive values. A name in backquotes refers to a column, like `article.id`.
+"""
+
+from aggregator.store.tables.articles import (
+    OTHER_KINDS,
+    TEXT_OR_EMPTY,
+    article,
+    outlet_line,
+    sketch,
+    tombstone,
+)
+from aggregator.store.tables.columns import (
+    INDEXED_ADDRESS,
+    UtcTime,
+    is_indexed,
+    metadata,
+)
+from aggregator.store.tables.corrections import command, correction, link_constraint
+from aggregator.store.tables.deliveries import outbox, webhook
+from aggregator.store.tables.entries import (
+    entry,
+    identity_key,
+    intake_count,
+    observation,
+)
+from aggregator.store.tables.history import (
+    source_history,
+    source_period,
+    standing,
+    stream_period,
+)
+from aggregator.store.tables.progress import (
+    counter,
+    counter_value,
+    set_counter,
+    writer_lease,
+)
+from aggregator.store.tables.readers import api_token, mute, read_mark, reader
+from aggregator.store.tables.sources import (
+    folder,
+    known_items,
+    rejected_input,
+    source,
+    source_access,
+    unstable_identifier,
+)
+from aggregator.store.tables.statements import (
+    VALUES_AT_ONCE,
+    change_with,
+    count_rows,
+    delete_rows,
+    delete_some,
+    execute_each,
+    fields_of,
+    has_row,
+    in_parts,
+    insert_or,
+    rows_with,
+    update_rows,
+    upsert,
+    values_with,
+)
+from aggregator.store.tables.stories import (
+    VIEWS,
+    change,
+    story,
+    story_link,
+    story_log,
+    story_subject,
+    story_summary,
+)

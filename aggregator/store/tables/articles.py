@@ -1,0 +1,197 @@
+"""Placed and erased articles, and what is computed of each."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    false,
+    func,
+    text,
+    true,
+)
+
+from aggregator.store.tables.columns import (
+    UtcTime,
+    article_key,
+    by_address,
+    metadata,
+    partial_index,
+)
+
+# Most articles are reports: an index of those would find nothing
+OTHER_KINDS = "kind <> 'report'"
+
+article = Table(
+    "article",
+    metadata,
+    # One placed article. Written by the writer; a revision replaces the text in the same row.
+    # Of the entry that it came from
+    Column("inbox_no", BigInteger, primary_key=True, autoincrement=False),
+    # Hash of the strongest identity key
+    Column("id", Text, nullable=False, unique=True),
+    # A source may reuse a key for another article: the articles of a key have the same root (the `id` of the
+    # first one) and count up from generation 0.
+    Column("root_article", Text, nullable=False),
+    Column("generation", Integer, nullable=False, server_default=text("0")),
+    Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
+    Column("role", Text, nullable=False),  # report | copy | excerpt | container
+    # model.core.Kind
+    Column("kind", Text, nullable=False, server_default=text("'report'")),
+    Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
+    # Whether later articles are compared with it: of the copies of a text only the first.
+    Column("is_compared", Boolean, nullable=False),
+    # `id` of the near-duplicate that was found at placing; the original of the group is computed on reading.
+    Column("copy_of", Text),
+    # `id` of the article of another outlet that has many of the same words, found at placing where there is
+    # no near-duplicate: one origin (`Evidence.reuse`).
+    Column("reuses", Text),
+    # `id` of the original as of the last rendering, for SQL (derived)
+    Column("original", Text),
+    # `story.id` of the earlier story that the story which this article founded continues, as of its placing.
+    # A later merge of that story is followed on reading (v_follows).
+    Column("follows", Text),
+    Column("source", Text, nullable=False),  # `entry.source` of the first entry
+    # Key of the outlet: its declared name, or its site or channel (extract/outlets.py). Null: unknown.
+    Column("outlet", Text),
+    # Name of the outlet as of the placing; null: equal to `outlet`
+    Column("outlet_name", Text),
+    Column("url", Text),
+    Column("title", Text, nullable=False),
+    Column("lead", Text, nullable=False),  # "" after the text was deleted by retention
+    Column("text", Text),  # null: deleted by retention
+    Column("language", Text),  # BCP 47 tag
+    Column("author", Text),
+    Column("published", UtcTime),
+    # Feed | page | text | poll: where `published` is from
+    Column("published_origin", Text),
+    Column("published_precision", Text),  # minute | day
+    Column("timezone_assumed", Boolean, nullable=False, server_default=false()),
+    # Whether the date counts as declared: not one read in the text, which may be that of an event.
+    Column("date_counts", Boolean, nullable=False, server_default=true()),
+    Column("seen_at", UtcTime, nullable=False),  # when the first entry was accepted
+    # The earlier of `published` and `seen_at`
+    Column("effective_at", UtcTime, nullable=False),
+    Column("wire", Text),  # name of the agency behind the text, if certain enough
+    Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
+    Column("verdict", Text, nullable=False),  # model.core.Verdict
+    # MinHash; "": its text was deleted, or has no words
+    Column("signature", LargeBinary, nullable=False),
+    # grouping/pairs/term_codec.py; "": as of `signature`
+    Column("terms", LargeBinary, nullable=False),
+    # Likeness to its neighbours when it came (grouping/pairs/pair_features.py); null: it was not compared.
+    Column("nearest", LargeBinary),
+    Column("body_words", Integer, nullable=False),
+    Column("text_hash", LargeBinary, nullable=False),  # of title and text
+    # model.core.Evidence: msgpack, compressed (codecs.py)
+    Column("evidence", LargeBinary, nullable=False),
+    Column("placed_at", UtcTime, nullable=False),
+    # Whether its first entry came from a feed
+    Column("is_polled", Boolean, nullable=False),
+    # False: the text agrees too little with the reports of its story (`Evidence.agreement`).
+    Column("counts_as_report", Boolean, nullable=False, server_default=true()),
+    # Whether its source had no standing when it came (store/stories/standing.py).
+    Column("is_little_known", Boolean, nullable=False, server_default=false()),
+    # `id` of the text of which this is another version: a copy, a text with many of its words or one of the
+    # same outlet that tells a sentence differently. Which of them is the current one is computed on reading.
+    Column("version_of", Text),
+    # Key of the outlet of which only its sender says that it is: of another one than `outlet` if a feed links
+    # to it, of the same if it was handed in beside feeds. Null: confirmed.
+    Column("claimed_outlet", Text),
+    # As people read it: model.core.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
+    Column("html", LargeBinary),
+    Column("record_id", Text),  # the `id` of its record in a file or a push; null: none
+    Index(None, "story", "copy_of", "effective_at"),
+    Index(None, "root_article", "generation"),
+    Index(None, "copy_of"),
+    # A covering index for queries of the SQL views over all articles, so that they read no texts.
+    Index(
+        "ix_article_for_views",
+        "story",
+        "effective_at",
+        "outlet",
+        "outlet_name",
+        "role",
+        "published",
+        "published_precision",
+        "language",
+        "wire",
+        "original",
+        "id",
+    ),
+    partial_index("ix_article_container", "effective_at", where="role = 'container'"),
+    # Retention finds the oldest text, without reading the rows of those that are deleted.
+    partial_index(
+        "ix_article_with_text", "inbox_no", "story", where="text IS NOT NULL"
+    ),
+    partial_index("ix_article_original", "original", where="original IS NOT NULL"),
+    partial_index(
+        "ix_article_follows", "follows", "story", where="follows IS NOT NULL"
+    ),
+    Index(None, "source", "seen_at"),
+    Index(None, "effective_at"),
+    by_address("article", "url"),
+    # With the story, so that a filter finds stories without reading articles.
+    Index(None, "outlet", "story"),
+    partial_index(
+        "ix_article_outlet_name",
+        "outlet_name",
+        "outlet",
+        where="outlet_name IS NOT NULL",
+    ),
+    Index(None, "language", "story"),
+    partial_index("ix_article_kind", "kind", "story", where=OTHER_KINDS),
+    partial_index(
+        "ix_article_claimed_outlet",
+        "story",
+        "claimed_outlet",
+        "outlet",
+        where="claimed_outlet IS NOT NULL",
+    ),
+)
+
+TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    # An erased article. Its identity keys and observations stay as hashes, so that it is recognised and
+    # refused. Written by `forget` and by retention.
+    Column("article", Text, primary_key=True),  # former `article.id`
+    Column("at", UtcTime, nullable=False),
+    # Forgotten | retention
+    Column("kind", Text, nullable=False, server_default="forgotten"),
+    # Times it arrived again
+    Column("rejected_count", Integer, nullable=False, server_default=text("0")),
+    Column("rejected_at", UtcTime),  # the last time
+    Index(None, "at"),
+    sqlite_with_rowid=False,
+)
+
+outlet_line = Table(
+    "outlet_line",
+    metadata,
+    # Hashes of the lines of an outlet's newest articles, from which learned boilerplate is counted
+    # (grouping/outlets/boilerplate.py). Written by the writer.
+    Column("outlet", Text, primary_key=True),  # the key of the outlet
+    article_key(),
+    Column("lines", LargeBinary, nullable=False),  # signed 64-bit integers, sorted
+    Index(None, "article"),
+    sqlite_with_rowid=False,
+)
+
+sketch = Table(
+    "sketch",
+    metadata,
+    # Sampled shingles, by which copies and excerpts of an article are found
+    # (grouping/copies/sampled_shingles.py; derived). No row for an article that other copies already
+    # represent. A table of its own, so that reading the sketches of the newest articles does not read their
+    # texts.
+    article_key(),
+    Column("hashes", LargeBinary, nullable=False),
+)

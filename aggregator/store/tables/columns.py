@@ -1,0 +1,95 @@
+"""Types and indexes of columns, and the metadata to which every table belongs."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    TextClause,
+    TypeDecorator,
+    text,
+)
+
+
+def _read_time(written: str | None) -> dt.datetime | None:
+    return None if written is None else dt.datetime.fromisoformat(f"{written}+00:00")
+
+
+class UtcTime(TypeDecorator[dt.datetime]):
+    """An aware datetime, stored and returned in UTC on both databases. Raises ValueError for a naive one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"cannot store a time without a time zone: {value!r}")
+        value = value.astimezone(dt.UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], Any] | None:
+        # Without the steps between: a list of stories has thousands of times.
+        return (
+            _read_time
+            if dialect.name == "sqlite"
+            else super().result_processor(dialect, coltype)
+        )
+
+    def process_result_value(
+        self,
+        value: dt.datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> dt.datetime | None:
+        return None if value is None else value.astimezone(dt.UTC)
+
+
+# Characters. Longer addresses are not indexed: Postgres refuses an index row of more than 2704 bytes.
+INDEXED_ADDRESS = 600
+
+
+def is_indexed(column: str) -> TextClause:
+    """Return the condition of the partial indexes of addresses: a WHERE without it does not use them."""
+    return text(f"length({column}) <= {INDEXED_ADDRESS}")
+
+
+def by_address(table: str, column: str) -> Index:
+    return partial_index(f"ix_{table}_{column}", column, where=is_indexed(column).text)
+
+
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    # To say the same for PostgreSQL loads its dialect and five drivers in every process: there only the
+    # migrations have the condition.
+    return Index(name, *columns, sqlite_where=text(where))
+
+
+def article_key() -> Column[int]:
+    """Return the column `article`: `article.inbox_no` of the article that the row is derived from."""
+    return Column(
+        "article",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("article.inbox_no", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)

@@ -1,0 +1,59 @@
+"""Recipients of changes, and deliveries to them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from aggregator.store.tables.columns import UtcTime, metadata
+
+webhook = Table(
+    "webhook",
+    metadata,
+    # The state of each recipient of config.yaml: webhooks, notifications (`notify:NAME`), readers of the
+    # digest (`digest:ADDRESS`), and the list of digests (`digest:`). Written by the daemon that delivers.
+    Column("name", Text, primary_key=True),
+    # SHA-256 of the URL; a new URL resets the failures
+    Column("url_hash", LargeBinary, nullable=False),
+    Column("is_configured", Boolean, nullable=False),  # false: removed from config.yaml
+    # The last change that was examined for it
+    Column("last_change_no", BigInteger, nullable=False),
+    # Ok | failing | gone (410: no more requests)
+    Column("state", Text, nullable=False),
+    Column("problem", Text),  # of the last failure
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("failing_since", UtcTime),
+    Column("resumes_at", UtcTime),  # back-off: no request before
+    Column("last_success_at", UtcTime),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    # One delivery of a change to a recipient. Kept for some days after it ended: a webhook that was sent a
+    # story is also sent its merge. Of a digest: the last of its changes, without a story.
+    Column("webhook", Text, ForeignKey("webhook.name"), primary_key=True),
+    # `change.change_no`
+    Column("change", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),  # the same in every attempt
+    Column("story", Text, nullable=False),  # `story.id` at that time
+    # JSON, zstd; null unless waiting, or in the list of digests
+    Column("body", LargeBinary),
+    Column("state", Text, nullable=False),  # waiting | done | given_up
+    Column("at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_attempt_at", UtcTime),
+    Column("next_attempt_at", UtcTime, nullable=False),
+    Column("done_at", UtcTime),
+    Column("problem", Text),
+    Index(None, "webhook", "state", "change"),
+    Index(None, "webhook", "story"),
+    Index(None, "done_at"),
+)

@@ -1,0 +1,114 @@
+"""Accepted entries, and the hashes by which they are recognised."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    false,
+    text,
+    true,
+)
+
+from aggregator.store.tables.columns import UtcTime, by_address, metadata, partial_index
+
+entry = Table(
+    "entry",
+    metadata,
+    # One accepted item: the inbox. Added by the process that polls, ingests or receives it; finished by the
+    # writer. Identity, URL and page are dropped later by retention.
+    # Order of acceptance
+    Column("entry_no", BigInteger, primary_key=True, autoincrement=False),
+    # Order of placing. Null while a page is to be fetched, and until the writer puts what waits in order. The
+    # end of the first reading changes it once.
+    Column("inbox_no", BigInteger, unique=True),
+    # page: its page is to be fetched; ready: waits to be placed; done: placed; refused: not placed
+    Column("state", Text, nullable=False),
+    # `source.id`, a folder's name, or as the record declared
+    Column("source", Text, nullable=False),
+    Column("article", Text, nullable=False),  # `article.id`, from the identity keys
+    Column("is_revision", Boolean, nullable=False, server_default=false()),
+    Column("url", Text),  # null: none, or equal to `article.url` (after retention)
+    # The declared Entry: msgpack, zstd; "" when dropped
+    Column("payload", LargeBinary, nullable=False),
+    Column("page", LargeBinary),  # fetched page: zstd; null when the entry is done
+    Column("page_url", Text),  # after redirects
+    Column("page_charset", Text),  # from Content-Type
+    # Restrictions from response headers (extract/html/robots_meta.py)
+    Column("page_robots", Text),
+    Column("page_due_at", UtcTime),  # state page: when the page may be fetched
+    Column("page_attempts", Integer, nullable=False, server_default=text("0")),
+    # true: the article bumps its story at the time of placing (polled, pushed); false: at its own time.
+    Column("bump_by_clock", Boolean, nullable=False, server_default=false()),
+    Column("accepted_at", UtcTime, nullable=False),
+    Column("done_at", UtcTime),
+    Column("verdict", Text),  # model.core.Verdict, "forgotten" or "muted"
+    Column("reason", Text),  # why it was refused, or why its page was not used
+    Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
+    # Verdict of a page that failed, where the text of the entry was used
+    Column("page_verdict", Text),
+    Index("ix_entry_source_verdict", "source", "verdict", "page_verdict"),
+    Index(None, "state", "inbox_no"),
+    Index(None, "state", "page_due_at"),
+    Index(None, "article"),
+    # By address, for `forget`. Most entries have their address in `article.url` only.
+    by_address("entry", "url"),
+    by_address("entry", "page_url"),
+)
+
+intake_count = Table(
+    "intake_count",
+    metadata,
+    # Received entries by source and outcome (`acceptance.count_received`). Written by the transaction that
+    # accepts them.
+    Column("source", Text, primary_key=True),  # `entry.source`
+    Column("outcome", Text, primary_key=True),  # new | revision | known | forgotten
+    Column("count", BigInteger, nullable=False),
+    # Rows of `entry` with this source and outcome that were deleted since.
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
+)
+
+identity_key = Table(
+    "identity_key",
+    metadata,
+    # A 16-byte hash by which an entry is recognised: source and GUID, canonical URL, or outlet and text
+    # (extract/entry_identity.py). Written when an entry is accepted, and when a page states its address.
+    Column("key", LargeBinary, primary_key=True),
+    # `article.id`; "": void, different entries share the key
+    Column("article", Text, nullable=False),
+    Index(None, "article"),
+    sqlite_with_rowid=False,
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    # An article as one source showed it, one row per distinct content. A repeated observation changes
+    # nothing, in whatever order entries repeat. Written when an entry is accepted.
+    Column("article", Text, primary_key=True),  # `article.id`
+    Column("source", Text, primary_key=True),  # `entry.source`
+    Column("content_hash", LargeBinary, primary_key=True),
+    # Whether the source may change the text of the article: it showed it first, or it is of the article's
+    # own site. Changes that other sources show are ignored.
+    Column("is_authoritative", Boolean, nullable=False),
+    Column("first_seen_at", UtcTime, nullable=False),
+    # Polled sources: whether this was the latest content, and how often the source went back to it.
+    Column("is_current", Boolean, nullable=False, server_default=true()),
+    Column("revert_count", Integer, nullable=False, server_default=text("0")),
+    # Polled sources: hashes that recognise the article under new keys (extract/entry_identity.py).
+    Column("title_hash", LargeBinary),
+    # null: the title is too short, or its time is not declared
+    Column("title_key", LargeBinary),
+    Column("text_key", LargeBinary),  # null: the text is too short
+    Column("declared_at", UtcTime),  # declared time of publication, to the minute
+    partial_index(
+        "ix_observation_title_key", "title_key", where="title_key IS NOT NULL"
+    ),
+    partial_index("ix_observation_text_key", "text_key", where="text_key IS NOT NULL"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,59 @@
+"""How often sources report what others report, by periods of the stream."""
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text, text
+
+from aggregator.store.tables.columns import metadata
+
+stream_period = Table(
+    "stream_period",
+    metadata,
+    # A stretch of the inbox, about a day long, that is closed: the counts of the articles in it do not
+    # change any more (store/stories/stream_history.py). Written by the writer.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, ...
+    # Days since 1970, UTC, the day before the entry that ended it
+    Column("day", Integer, nullable=False),
+    # The last inbox number it covers
+    Column("last_inbox_no", BigInteger, nullable=False),
+    Column("articles", Integer, nullable=False),  # number of articles in it
+    # Packed document frequencies; "": no longer needed
+    Column("terms", LargeBinary, nullable=False),
+)
+
+source_history = Table(
+    "source_history",
+    metadata,
+    # How often a source reports what others report (store/stories/stream_history.py). Decisions read the
+    # `closed_*` columns, which are the counts as of the newest `stream_period`. Written by the writer.
+    # `article.source`: no feed can declare that of another
+    Column("source", Text, primary_key=True),
+    Column("articles", BigInteger, nullable=False),
+    # Articles that another outlet reported, too
+    Column("matched", BigInteger, nullable=False),
+    Column("closed_articles", BigInteger, nullable=False, server_default=text("0")),
+    Column("closed_matched", BigInteger, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
+)
+
+source_period = Table(
+    "source_period",
+    metadata,
+    # The counts of `source_history` in one closed `stream_period`, for `recluster --since`. Written when the
+    # period is closed.
+    # `stream_period.number`
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", Text, primary_key=True),
+    Column("articles", BigInteger, nullable=False),
+    Column("matched", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+standing = Table(
+    "standing",
+    metadata,
+    # A closed `stream_period` in which a sender agreed with another outlet, at most three of each
+    # (store/stories/standing.py). Written when the period is closed.
+    Column("sender", Text, primary_key=True),
+    # `stream_period.number`
+    Column("period", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,46 @@
+"""Serial numbers and progress marks, and the process that writes stories."""
+
+from sqlalchemy import BigInteger, Column, Connection, Table, Text, bindparam, select
+
+from aggregator.store.tables.columns import metadata
+from aggregator.store.tables.statements import upsert
+
+
+def counter_value(connection: Connection, name: str) -> int:
+    """Return the value of a row of `counter`; 0 without one."""
+    return connection.scalar(_COUNTER_VALUE, {"counter_name": name}) or 0
+
+
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Write a row of `counter`."""
+    upsert(connection, counter, {"name": name, "value": value})
+
+
+counter = Table(
+    "counter",
+    metadata,
+    # Serial numbers and progress marks, one row each. Written by the transaction that takes the number or
+    # does the work. Taking a number locks the row until the transaction ends, so numbers become visible in
+    # their order.
+    #   entry, inbox, story, bump, change   the last number given; "inbox" is the order of placing
+    #   searchable, unindexed               progress of the full-text index (store/search/index.py)
+    #   first_reading                       1: it lasts (store/intake/first_reading.py)
+    #   forget_unfinished                   1: erased words may be in the full-text index (`forget`)
+    #   entries_to, index_*, retained_at, steady_from   retention (`retention.py`, `steady_clock.py`)
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+_COUNTER_VALUE = select(counter.c.value).where(
+    counter.c.name == bindparam("counter_name")
+)
+
+writer_lease = Table(
+    "writer_lease",
+    metadata,
+    # One row: the process that writes stories. Each new writer raises the epoch, and each transaction of a
+    # writer checks its own (store/engine/writer_lease.py), so that a suspended writer cannot write after
+    # another one took over.
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("holder", Text, nullable=False),  # session name of the process
+)

@@ -1,0 +1,75 @@
+"""Readers with what they read and mute, and tokens of the HTTP API."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from aggregator.store.tables.columns import UtcTime, metadata
+
+api_token = Table(
+    "api_token",
+    metadata,
+    # A token of the HTTP API. The secret is shown once and not stored.
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),  # unique among tokens that are not revoked
+    # SHA-256 of the secret: 256 random bits need no salt
+    Column("hash", LargeBinary, nullable=False),
+    Column("scopes", Text, nullable=False),  # read, push, admin; joined by commas
+    Column("created_at", UtcTime, nullable=False),
+    Column("last_used_at", UtcTime),  # to the minute
+    Column("revoked_at", UtcTime),
+)
+
+reader = Table(
+    "reader",
+    metadata,
+    # A person who reads with a client of the Google Reader API (store/read/marks/). Written by the web
+    # server at the first sign-in.
+    Column("reader_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # lower case
+    Column("created_at", UtcTime, nullable=False),
+    # A story that was bumped no later is read
+    Column("read_before", UtcTime, nullable=False),
+    # Up to this change, merges were followed
+    Column("last_change_no", BigInteger, nullable=False),
+)
+
+read_mark = Table(
+    "read_mark",
+    metadata,
+    # What a reader did with one story, where `reader.read_before` does not say it. Written by the web server.
+    Column(
+        "reader",
+        BigInteger,
+        ForeignKey("reader.reader_no", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    # `story.story_no`
+    Column("story", BigInteger, primary_key=True, autoincrement=False),
+    # The story is read until a bump after this time; EARLIEST: unread; null: see `reader.read_before`.
+    Column("read_to", UtcTime),
+    Column("is_starred", Boolean, nullable=False),
+    Column("labels", Text),  # of the reader, joined by line feeds; null: none
+    sqlite_with_rowid=False,
+)
+
+mute = Table(
+    "mute",
+    metadata,
+    # What the owner muted in the browser: stories leave his lists (store/read/muted.py). Written by the web
+    # server.
+    # Words | outlets | sources | kinds, as in `mute` of config.yaml
+    Column("kind", Text, primary_key=True),
+    # The word, `article.outlet`, `article.source` or `article.kind`.
+    Column("muted", Text, primary_key=True),
+    Column("name", Text, nullable=False),  # as people read it
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,155 @@
+"""Sources and folders, what is known of their items, and input of them that could not be read."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+from aggregator.store.tables.columns import UtcTime, metadata
+
+source = Table(
+    "source",
+    metadata,
+    # One feed or watched folder. Rows are added from config.yaml and by `aggregator sources`; their state is
+    # written after each poll.
+    # Hash of kind and name, or of kind and address without a name
+    Column("id", Text, primary_key=True),
+    # A key of config.source_settings.SourceAddress
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False),  # URL, or absolute path of a folder
+    Column("name", Text),  # as configured, or of an imported list
+    # folders: `folder.name`, which is `entry.source` of its entries
+    Column("folder_name", Text),
+    Column("outlet", Text),  # as configured; replaces the outlet that entries declare
+    Column("folder", Text),  # feeds: the group that the source is filed in
+    Column("language", Text),  # as configured; BCP 47 tag
+    Column("timezone", Text),  # as configured; IANA name, for times without a zone
+    # Its own, else as configured at the last start
+    Column("interval_seconds", Integer, nullable=False),
+    Column("has_own_interval", Boolean, nullable=False, server_default=false()),
+    # The interval that was computed from the rate of new entries, in seconds; 0: not computed yet.
+    Column(
+        "adaptive_interval_seconds", Float, nullable=False, server_default=text("0")
+    ),
+    # Auto | always | never: whether pages of entries are fetched
+    Column("pages", Text, nullable=False),
+    # Config | user | import: config.yaml, typed, or of a list
+    Column("origin", Text, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("title", Text),  # as the feed declares it
+    # Home page: of an imported list, else as the feed declares it
+    Column("site_url", Text),
+    Column("etag", Text),  # of the last response, for conditional requests
+    Column("last_modified", Text),  # likewise
+    # Of the last response body: an equal one is not parsed again
+    Column("body_hash", LargeBinary),
+    # Folders: sizes and modification times of the files at the last poll; msgpack, zstd.
+    Column("folder_state", LargeBinary),
+    Column("first_poll_done", Boolean, nullable=False, server_default=false()),
+    Column("next_due_at", UtcTime, nullable=False),
+    Column("last_polled_at", UtcTime),
+    Column("last_success_at", UtcTime),
+    Column("failures", Integer, nullable=False, server_default=text("0")),  # in a row
+    # New | ok | failing | gone | merged
+    Column("health", Text, nullable=False, server_default="new"),
+    # "cause: detail", see store/read/health/source_health.py
+    Column("health_cause", Text),
+    # Totals since it was added
+    Column("entries_new", BigInteger, nullable=False, server_default=text("0")),
+    Column("entries_known", BigInteger, nullable=False, server_default=text("0")),
+    Column("entries_rejected", BigInteger, nullable=False, server_default=text("0")),
+    # feeds: the host that is polled; all feeds of a host share a rate limiter
+    Column("host", Text),
+    # Polled instead of `address` after a confirmed permanent redirect
+    Column("redirected_url", Text),
+    # Target of a permanent redirect that is not confirmed yet
+    Column("moved_to", Text),
+    # Redirects to it in a row
+    Column("moved_count", Integer, nullable=False, server_default=text("0")),
+    Column("moved_since", UtcTime),
+    # It had a known entry
+    Column("move_confirmed", Boolean, nullable=False, server_default=false()),
+    Column("merged_into", Text),  # `id` of the source that already had the address
+    # Responses 410 in a row
+    Column("gone_count", Integer, nullable=False, server_default=text("0")),
+    Column("gone_since", UtcTime),
+    # Requested by the feed; 0: none
+    Column("ttl_seconds", Float, nullable=False, server_default=text("0")),
+    # New entries per day, an exponentially decaying mean as of `per_day_at`.
+    Column("per_day", Float, nullable=False, server_default=text("0")),
+    Column("per_day_at", UtcTime),
+    Column("last_new_at", UtcTime),
+    Column("flooded_at", UtcTime),  # when many old entries arrived at once
+    # How many
+    Column("flood_entries", Integer, nullable=False, server_default=text("0")),
+    Column("failing_since", UtcTime),
+    Index(None, "paused", "next_due_at"),
+)
+
+known_items = Table(
+    "known_items",
+    metadata,
+    # The items of a polled feed, which are not read again while their bytes are the same
+    # (store/intake/known_items.py). Written by the transaction that accepts the entries of a poll.
+    Column("source", Text, primary_key=True),  # `source.id`
+    Column("packed", LargeBinary, nullable=False),  # known_items.KnownItems: msgpack
+    sqlite_with_rowid=False,
+)
+
+source_access = Table(
+    "source_access",
+    metadata,
+    # What a source is asked with, where it was typed in the browser (store/intake/source_access.py). Secret:
+    # left out of exports.
+    Column("source", Text, primary_key=True),  # `source.id`
+    Column("address", Text, nullable=False),  # whose origin gets the headers
+    Column("headers", LargeBinary, nullable=False),  # values by name: msgpack
+    # Of a page: list, link, title, date; msgpack
+    Column("selectors", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+folder = Table(
+    "folder",
+    metadata,
+    # The name of each watched or ingested folder, which is `entry.source` of its files. It is the last part
+    # of the path, so a folder that was moved keeps its articles; a second folder of that name gets "#2".
+    Column("name", Text, primary_key=True),
+    Column("path", Text, nullable=False, unique=True),  # absolute
+)
+
+unstable_identifier = Table(
+    "unstable_identifier",
+    metadata,
+    # A source whose GUIDs or URLs change although the text does not. A strike is a poll in which they were
+    # new for known texts, counted while consecutive. From `*_distrusted_at` on such keys are ignored.
+    Column("source", Text, primary_key=True),  # `source.id`
+    Column("guid_strikes", Integer, nullable=False),
+    Column("url_strikes", Integer, nullable=False),
+    Column("guids_distrusted_at", UtcTime),
+    Column("urls_distrusted_at", UtcTime),
+    sqlite_with_rowid=False,
+)
+
+rejected_input = Table(
+    "rejected_input",
+    metadata,
+    # Input that could not become an entry: an empty file, a broken record, an address without a response.
+    # Written by ingest, polls and pushes; deleted when the item is read successfully, and by retention.
+    Column("source", Text, primary_key=True),
+    # Path below the folder, path and record, or address
+    Column("item", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index(None, "at"),
+)

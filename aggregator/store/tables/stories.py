@@ -1,0 +1,207 @@
+"""Stories with their names, links and history, and the SQL views of them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+from aggregator.store.tables.columns import UtcTime, metadata, partial_index
+
+# Of docs/sql.md. The migrations create them.
+VIEWS = frozenset(
+    {
+        "v_copies",
+        "v_corrections",
+        "v_follows",
+        "v_headline_changes",
+        "v_now",
+        "v_refused",
+        "v_sources",
+        "v_stories",
+        "v_story_articles",
+        "v_story_links",
+        "v_story_log",
+        "v_story_names",
+        "v_story_topics",
+        "v_waiting",
+    }
+)
+
+story = Table(
+    "story",
+    metadata,
+    # One story. Rows are never deleted, because ids are permanent. Written by the writer.
+    # Order of founding
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    # Hash of `founding_article` and `founding_no`
+    Column("id", Text, nullable=False, unique=True),
+    Column("founding_article", Text, nullable=False),  # `article.id`
+    # Stories that this article founded before
+    Column("founding_no", Integer, nullable=False),
+    # `id` of the successor; null: live; "": all of its articles were erased.
+    Column("redirect_to", Text),
+    Column("title", Text, nullable=False),  # the headline
+    # `article.id` of the headline; null: unknown, or made from a lead
+    Column("title_article", Text),
+    Column("summary", Text, nullable=False),
+    Column("language", Text),  # BCP 47 tag; of most of its reports
+    # What it shows as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
+    # text the view shows, and for stories without texts (derived).
+    Column("text", Text),
+    Column("rendered", LargeBinary),  # model.core.StoryText: msgpack, zstd (derived)
+    # First and last `effective_at` of its articles with a date; without any, of all (derived).
+    Column("first_published", UtcTime, nullable=False),
+    Column("last_published", UtcTime, nullable=False),
+    # Time of the last bump, to the second; the microseconds are a serial number that makes it unique.
+    Column("bumped_at", UtcTime, nullable=False),
+    # Counts and flags of its articles (derived)
+    Column("article_count", Integer, nullable=False),
+    Column("outlet_count", Integer, nullable=False),
+    Column("report_count", Integer, nullable=False),
+    Column("unknown_outlet_count", Integer, nullable=False, server_default=text("0")),
+    Column("container_only", Boolean, nullable=False, server_default=false()),
+    # Of the article that was placed last (derived)
+    Column("last_inbox_no", BigInteger, nullable=False),
+    # Inbox number at which an article joined or left last; order of the second look. -1: copied by a run of
+    # `recluster`, or older than the second look.
+    Column(
+        "membership_changed_no", BigInteger, nullable=False, server_default=text("0")
+    ),
+    # From which the counts are computed (stories/counts.py); null: compute it from the articles (derived).
+    Column("count_state", LargeBinary),
+    # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
+    # the id and the period, so that stories that a filter passes over are not read.
+    *(
+        partial_index(
+            f"ix_story_bumped_{least}",
+            "bumped_at",
+            "story_no",
+            "id",
+            "last_published",
+            where=condition,
+        )
+        for least, condition in (
+            (1, "redirect_to IS NULL"),
+            (2, "redirect_to IS NULL AND report_count >= 2"),
+            (5, "redirect_to IS NULL AND report_count >= 5"),
+        )
+    ),
+    partial_index(
+        "ix_story_unrendered", "bumped_at", where="text IS NULL AND redirect_to IS NULL"
+    ),
+    partial_index("ix_story_outlet_count", "outlet_count", where="outlet_count > 1"),
+    partial_index(
+        "ix_story_last_published", "last_published", where="redirect_to IS NULL"
+    ),
+    partial_index(
+        "ix_story_report_count",
+        "report_count",
+        where="redirect_to IS NULL AND report_count >= 5",
+    ),
+    Index(None, "last_inbox_no"),
+    Index(None, "membership_changed_no"),
+    # A merge changes all redirects that lead to the merged story.
+    partial_index(
+        "ix_story_redirect_to", "redirect_to", where="redirect_to IS NOT NULL"
+    ),
+    Index(None, "founding_article"),
+    Index("ix_story_for_views", "id", "redirect_to", "report_count", "outlet_count"),
+)
+
+story_subject = Table(
+    "story_subject",
+    metadata,
+    # A name that several outlets use, or a topic by their categories (stories/names.py). Written with the
+    # text that it shows, and kept when that is deleted (derived).
+    # `story.story_no`
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),  # name | topic
+    # From 0, the most important first
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),  # in lower case, by which stories are found
+    Column("label", Text, nullable=False),  # as most outlets write it
+    Column("outlets", Integer, nullable=False),  # that use it
+    Index("ix_story_subject_key", "kind", "key", "story_no"),
+    sqlite_with_rowid=False,
+)
+
+story_link = Table(
+    "story_link",
+    metadata,
+    # A related story: both have rare names in common. Written with the text of either (derived).
+    # What a story follows is in `article.follows`; v_story_links has both.
+    # `story.story_no`
+    Column("story_no", BigInteger, primary_key=True, autoincrement=False),
+    # Likewise
+    Column("other_no", BigInteger, primary_key=True, autoincrement=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+story_log = Table(
+    "story_log",
+    metadata,
+    # One line per decision about a story. Written by the writer with the decision.
+    Column("log_no", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("story", Text, nullable=False),  # `story.id`
+    Column("at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),  # LogKind in store/stories/placement_batch.py
+    Column("article", Text),  # `article.id`
+    Column("detail", Text),  # JSON object
+    Index(None, "story", "log_no"),
+    # For `forget`: all stories that an article was in.
+    partial_index("ix_story_log_article", "article", where="article IS NOT NULL"),
+    partial_index(
+        "ix_story_log_headline", "story", "log_no", where="kind = 'headline'"
+    ),
+)
+
+change = Table(
+    "change",
+    metadata,
+    # The change stream, which update feeds and webhooks read: one row per bump, merge and split. Written with
+    # the decision.
+    # Never reused
+    Column("change_no", BigInteger, primary_key=True, autoincrement=False),
+    # `story.id` at that time; it may redirect now
+    Column("story", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),  # when the row was written
+    # The sort key, unique as `story.bumped_at`: the time of placing for polled and pushed articles, else the
+    # effective time of the article.
+    Column("bumped_at", UtcTime, nullable=False),
+    Column("kind", Text, nullable=False),  # ChangeKind in model/read_model.py
+    Column("article", Text),  # `article.id` of the added article
+    # Ids of merged stories, or of the story that was split; joined by commas
+    Column("others", Text),
+    Column("title", Text, nullable=False),  # the headline after the change
+    Column("title_before", Text),  # null: the headline did not change
+    Column("report_count", Integer, nullable=False),  # after the change
+    Index(None, "bumped_at", "change_no"),
+    Index(None, "article"),
+    Index(None, "story", "change_no"),
+    partial_index("ix_change_merged", "change_no", where="kind = 'merged'"),
+)
+
+story_summary = Table(
+    "story_summary",
+    metadata,
+    # The machine-written text of one story (`summarise:`, docs/summaries.md). Written by the daemon that is
+    # the writer; valid while the facts of the story have this hash, deleted when an article of it is erased.
+    # `story.story_no`
+    Column("story", BigInteger, primary_key=True, autoincrement=False),
+    # Of the sections that were given to the program
+    Column("facts_hash", LargeBinary, nullable=False),
+    Column("attempted_at", UtcTime, nullable=False),
+    # In a row, with these facts; counted before the attempt
+    Column("failures", Integer, nullable=False),
+    # read_model.MachineSummary: msgpack, zstd; null: not written
+    Column("summary", LargeBinary),
+    Index(None, "attempted_at"),
+)

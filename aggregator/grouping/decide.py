@@ -26,7 +26,7 @@ from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
-from aggregator.stories.counts import COUNTED_ROLES
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
 # Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).
 _UPDATED_WITHIN = dt.timedelta(days=3)

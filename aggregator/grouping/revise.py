@@ -26,7 +26,7 @@ from aggregator.store.search import index as search
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes, compared_articles
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.stories.counts import COUNTED_ROLES
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 
 
 class Placed(msgspec.Struct, frozen=True):

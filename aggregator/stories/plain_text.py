@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from aggregator.model.core import OPINION_KINDS, ArticleView, StoryText
-from aggregator.stories.counts import originals_with_copies
+from aggregator.stories.counting.originals import originals_with_copies
 
 NO_OUTLET = "unknown outlet"
 VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}

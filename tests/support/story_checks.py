@@ -36,7 +36,7 @@ from aggregator.store.tables import (
     metadata,
     story,
 )
-from aggregator.stories.counts import Counts, count
+from aggregator.stories.counting.counts import Counts, count
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.fresh import emptied, numbered_on, with_tables

@@ -23,7 +23,9 @@ from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.stories.versions import TextVersion, changed_sentences, is_update
+from aggregator.stories.compared_sentences import TextVersion
+from aggregator.stories.updates import is_update
+from aggregator.stories.versions import changed_sentences
 
 
 class CopyCandidates:

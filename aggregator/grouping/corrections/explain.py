@@ -33,12 +33,8 @@ from aggregator.model.core import (
 from aggregator.model.errors import UsageError
 from aggregator.store.read.reader import ExplainedArticle, LogLine, StoryReader
 from aggregator.store.stories.constraints import ConstraintTable, Relation
-from aggregator.stories.versions import (
-    ChangedSentence,
-    changed_sentences,
-    unread_signs,
-    version_of,
-)
+from aggregator.stories.compared_sentences import version_of
+from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3

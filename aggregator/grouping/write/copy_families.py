@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from aggregator.model.core import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
-from aggregator.stories.counts import copy_groups
+from aggregator.stories.counting.copy_groups import copy_groups
 
 
 def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:

@@ -17,8 +17,8 @@ from aggregator.store.stories.stories import (
     StoryRow,
     StoryState,
 )
-from aggregator.stories.counts import with_originals
-from aggregator.stories.title import headline
+from aggregator.stories.counting.originals import with_originals
+from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import StoryTuning
 
 _BETWEEN_VERSIONS = dt.timedelta(hours=1)  # that bump a story, at least

@@ -37,7 +37,7 @@ from aggregator.store.tables import (
     story_log,
     story_subject,
 )
-from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
+from aggregator.stories.titles.title_text import TITLE_CHARS, clean_title_text
 
 # The newest stories of each class (at least one, two, five independent reports) are ranked. So newer small
 # stories do not hide a story with many reports, and the cost does not depend on the number of stories. Each

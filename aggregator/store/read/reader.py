@@ -67,7 +67,7 @@ from aggregator.store.tables import (
     story_log,
     story_summary,
 )
-from aggregator.stories.counts import with_originals
+from aggregator.stories.counting.originals import with_originals
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def one_article(connection: Connection, id_: str) -> ArticleDetail | None:
     row = connection.execute(_WHOLE_ARTICLE.where(article.c.id == id_)).first()
     if row is None:
         return None
-    # The original of a copy depends on its whole group (stories.counts).
+    # The original of a copy depends on its whole group (stories.counting.copy_groups).
     members = with_originals(
         article_views.views_of_stories(connection, [row.story])[row.story]
     )

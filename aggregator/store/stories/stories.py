@@ -20,7 +20,12 @@ from aggregator.model.core import Article, ArticleView, FrozenStruct
 from aggregator.store.stories import story_links
 from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import article, in_parts, rows_with, story
-from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
+from aggregator.stories.counting.counts import (
+    CountState,
+    count_state_of,
+    counts,
+    to_bytes,
+)
 
 
 class DerivedColumns(FrozenStruct):
@@ -79,7 +84,7 @@ class Membership(NamedTuple):
 def derived_columns(
     membership: Membership, families: Mapping[str, str] | None
 ) -> DerivedColumns:
-    """Return the columns of a story with these members; `families`: see `stories.counts.counts`."""
+    """Return the columns of a story with these members; `families`: see `stories.counting.counts.counts`."""
     return DerivedColumns(
         **msgspec.structs.asdict(counts(membership.count_state, families)),
         first_published=membership.span.first,

@@ -18,11 +18,8 @@ from aggregator.config.messages import counted, story_numbers
 from aggregator.model.core import ArticleView, Enclosure, StoryText, StoryView
 from aggregator.model.read_model import Digest, StoryFilter
 from aggregator.store.read.reader import StoryReader
-from aggregator.stories.counts import (
-    COUNTED_ROLES,
-    originals_with_copies,
-    with_originals,
-)
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES
+from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts import for_item
 from aggregator.web.feeds import formats

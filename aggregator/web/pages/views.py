@@ -11,7 +11,8 @@ from aggregator.config.settings import SavedQuery
 from aggregator.grouping.corrections.decision_words import reason_name, reason_value
 from aggregator.model.core import OPINION_KINDS, ArticleView, Reason, StoryView, in_utc
 from aggregator.model.read_model import StoryListItem
-from aggregator.stories.counts import is_unconfirmed, originals_with_copies
+from aggregator.stories.counting.copy_groups import is_unconfirmed
+from aggregator.stories.counting.originals import originals_with_copies
 from aggregator.web.jinja import day, iso, moment, short_day, time_of_day
 
 DEPTHS = (2, 3)  # reports: what two newsrooms found worth telling, and three

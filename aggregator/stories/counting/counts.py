@@ -1,10 +1,8 @@
 """The counts of a story: articles, outlets and independent reports.
 
-A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
-published itself, if the group has one, else the text with the earliest effective time, of equal times the
-one that came first. The *origin* of a text
-is the agency behind its group, if known, else the outlet of the original, or the publisher of that outlet. A
-text of unknown outlet is an origin of its own: articles of a source always have an outlet.
+The *origin* of a text is the agency behind its copy group (copy_groups.py), if known, else the outlet of the
+original, or the publisher of that outlet. A text of unknown outlet is an origin of its own: articles of a
+source always have an outlet.
 
 An opinion or an explainer (`kind`) is no independent report, nor is a text that agrees too little with its
 story (`counts_as_report`): like an excerpt, a live blog or a roundup it counts in `report_count` only in a
@@ -23,27 +21,26 @@ cannot be removed from it, because it may be the original of its group: after a 
 computes a new one.
 """
 
-import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.extract.wire.agencies import agency_of, outlet_key, shipped_families
+from aggregator.extract.wire.agencies import outlet_key, shipped_families
 from aggregator.model.core import (
     OPINION_KINDS,
-    ArticleView,
     CountedArticle,
-    VersionState,
 )
-from aggregator.stories.lexicon import is_correction
+from aggregator.stories.counting.copy_groups import (
+    COUNTED_ROLES,
+    copy_groups,
+    is_agency_text,
+    is_unconfirmed,
+    origin_link,
+    precedence,
+)
 
-COUNTED_ROLES = ("report", "copy")
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND = dt.timedelta(microseconds=1)
-_AFTER_ALL = 1 << 60  # microseconds: 36,000 years
 # Of a hash: the probability of a collision among 100,000 outlets is 3e-10
 _KEY_BYTES = 8
 
@@ -56,9 +53,6 @@ class Counts(msgspec.Struct, frozen=True):
     # Different origins of the reports; of all articles, if none of them is a report
     report_count: int
     unknown_outlet_count: int = 0  # articles of unknown outlet
-
-
-AnyCountable = TypeVar("AnyCountable", bound=CountedArticle)
 
 
 class CopyGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -95,9 +89,6 @@ class CountState(msgspec.Struct, frozen=True, array_like=True):
     repeating: bytes = b""  # the same of those that `_only_repeats`
     unconfirmed: bytes = b""  # and of the others that are `is_unconfirmed`
     groups: tuple[CopyGroup, ...] = ()  # in the order of the ids of originals
-
-
-# --- counting ----------------------------------------------------------------------------------------------
 
 
 def count(
@@ -236,257 +227,6 @@ def from_bytes(blob: bytes) -> CountState | None:
 _LAYOUT = 5
 
 
-# --- copy groups -------------------------------------------------------------------------------------------
-
-
-def printer_of(article: CountedArticle) -> str:
-    """Return the common form of the outlet of an article; of an unknown one the id of the article."""
-    return article.id if article.outlet_key is None else outlet_key(article.outlet_key)
-
-
-def copy_link(article: CountedArticle) -> str | None:
-    """Return `copy_of`, None for an excerpt, which is no copy."""
-    return None if article.role == "excerpt" else article.copy_of
-
-
-def origin_link(article: CountedArticle) -> str | None:
-    """Return the text that an article copies, or of which it reuses many words; None for an excerpt."""
-    return None if article.role == "excerpt" else article.copy_of or article.reuses
-
-
-def copy_groups(
-    articles: Sequence[AnyCountable],
-    link_of: Callable[[CountedArticle], str | None] = copy_link,
-) -> list[list[AnyCountable]]:
-    """Return the copy groups; groups and members keep the order of `articles`.
-
-    Two articles that are copies of one text outside the story are one group, too.
-    """
-    parent: dict[str, str] = {}
-
-    def root(node: str) -> str:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for article in articles:
-        link = link_of(article)
-        if link is not None:
-            parent[root(article.id)] = root(link)
-    groups: dict[str, list[AnyCountable]] = {}
-    for article in articles:
-        groups.setdefault(root(article.id), []).append(article)
-    return list(groups.values())
-
-
-def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
-    """Return the original: a text that an agency published itself, else the first by `_precedence`.
-
-    Of equal ones the one that came first. The group must not be empty.
-    """
-    return min(
-        group, key=lambda a: (not _is_agency_text(a), _precedence(a), a.inbox_no)
-    )
-
-
-def is_unconfirmed(article: CountedArticle) -> bool:
-    """Return whether only a little-known sender says who an article is of.
-
-    It was handed in beside feeds, as by file, push or mail, or its feed links to another site.
-    """
-    return article.is_little_known and article.claimed_outlet is not None
-
-
-def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """Return the articles that may tell what no other one tells.
-
-    Those with standing, and whose text these print, else all; of these those that agree with the story, if
-    any does. The articles have their originals (`with_originals`).
-    """
-    printed = {
-        copy_link(article) for article in articles if not article.is_little_known
-    }
-    standing = [
-        one for one in articles if one.id in printed or not one.is_little_known
-    ] or list(articles)
-    return [article for article in standing if article.counts_as_report] or standing
-
-
-def originals_with_copies(
-    articles: Iterable[ArticleView],
-) -> list[tuple[ArticleView, list[ArticleView]]]:
-    """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
-    ordered = sorted(
-        articles, key=lambda article: (article.effective_at, article.inbox_no)
-    )
-    copies: dict[str | None, list[ArticleView]] = {
-        article.id: [] for article in ordered
-    }
-    originals = []
-    for article in ordered:
-        if article.copy_of in copies and article.copy_of != article.id:
-            copies[article.copy_of].append(article)
-        else:
-            originals.append(article)
-    return [(article, copies[article.id]) for article in originals]
-
-
-def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
-    """Return the articles with `copy_of` set to the original of their copy group, or of the current text.
-
-    The original has none, unless a link of its group leads out of the story, which is kept. The `role` says
-    the same: who is linked is a copy, and the original is a report, also if it was placed after its copies.
-    An excerpt is linked to the original of the text that it was taken from. Other versions of a text are
-    linked to that with the current one, and have a `version`; their roles are those among who has their text.
-    """
-    if all(
-        article.copy_of is None and article.version_of is None for article in articles
-    ):
-        return list(articles)
-    if any(article.version for article in articles):
-        return list(articles)  # they have been linked
-    present = {article.id for article in articles}
-    replaced = _replaced(articles)
-    original: dict[str | None, str] = {}
-    links_out: dict[str, str] = {}
-    for group in copy_groups(articles, _text_link):
-        first = original_of(group).id
-        original.update((article.id, first) for article in group)
-        outside = {
-            link for article in group if (link := _text_link(article)) is not None
-        } - present
-        if outside:
-            links_out[first] = min(outside)
-    linked = []
-    for article in articles:
-        version, role, first = None, article.role, original[article.id]
-        link = links_out.get(first) if first == article.id else first
-        if role in COUNTED_ROLES:
-            role = "report" if link is None else "copy"
-        if article.id in replaced:
-            link, version = replaced[article.id]
-        elif role == "excerpt":
-            link = original.get(article.copy_of, article.copy_of)
-            link = replaced[link][0] if link in replaced else link
-        linked.append(replace(article, copy_of=link, version=version, role=role))
-    return linked
-
-
-# --- versions ----------------------------------------------------------------------------------------------
-
-
-def _replaced(
-    articles: Sequence[ArticleView],
-) -> dict[str | None, tuple[str, VersionState]]:
-    """Return the articles that have another version of a current text, with the original of that.
-
-    Of the versions of a text the first one is current, until a later one takes over.
-    """
-    if all(article.version_of is None for article in articles):
-        return {}
-    replaced: dict[str | None, tuple[str, VersionState]] = {}
-    for family in copy_groups(articles, _version_link):
-        current, *others = texts = sorted(
-            copy_groups(family, _text_link), key=_first_printed
-        )
-        printers = _Printers()
-        printers.add(current)
-        for text in others:
-            if _takes_over(text, printers):
-                current = text
-                printers.add(text)
-        original, since = original_of(current).id, _first_printed(current)
-        for text in texts:
-            state: VersionState = "earlier" if _first_printed(text) < since else "other"
-            if text is not current:
-                replaced.update({article.id: (original, state) for article in text})
-    return replaced
-
-
-def _text_link(article: CountedArticle) -> str | None:
-    """Return what an article copies, if it has the same text."""
-    return copy_link(article) if article.version_of is None else None
-
-
-def _version_link(article: CountedArticle) -> str | None:
-    return article.version_of or copy_link(article)
-
-
-def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
-    """Return when a text was printed first; at one time, a version is later than what it is a version of.
-
-    Little-known sources come after others, whatever dates they state: they replace nothing of these.
-    """
-    return min(
-        (
-            article.is_little_known,
-            _precedence(article),
-            article.version_of is not None,
-            article.inbox_no,
-        )
-        for article in text
-    )
-
-
-class _Printers:
-    """Who printed the versions that were current so far."""
-
-    def __init__(self) -> None:
-        self.publishers: set[str] = set()
-        self.wires: set[str | None] = set()
-        self.articles: set[str | None] = set()
-        self.originals: set[str | None] = set()  # of which these are copies
-        self.are_little_known = True
-
-    def add(self, text: Iterable[ArticleView]) -> None:
-        for article in text:
-            self.publishers.add(_publisher(article))
-            if article.wire is not None:
-                self.wires.add(article.wire)
-            self.articles.add(article.id)
-            self.originals.add(article.copy_of)
-            self.are_little_known = self.are_little_known and article.is_little_known
-
-
-def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
-    """Return whether a later version replaces the `earlier` ones: who prints it may say what is right now.
-
-    That is their outlet, who names their agency, or two origins; or a report that is no copy of them, unless
-    it corrects another outlet. Little-known sources say it only of texts that no known one printed.
-    """
-    known = [
-        article
-        for article in text
-        if earlier.are_little_known or not article.is_little_known
-    ]
-    publishers = {_publisher(article) for article in known}
-    if len(publishers) > 1 or not publishers.isdisjoint(earlier.publishers):
-        return True
-    if any(article.wire in earlier.wires for article in known):
-        return True
-    is_copy = any(
-        article.copy_of in earlier.articles or article.id in earlier.originals
-        for article in text
-    )
-    return not is_copy and any(not _is_correction(article) for article in known)
-
-
-def _publisher(article: CountedArticle) -> str:
-    key = printer_of(article)
-    return shipped_families().get(key, key)
-
-
-def _is_correction(article: ArticleView) -> bool:
-    return is_correction(article.title, article.language) or is_correction(
-        article.lead, article.language
-    )
-
-
-# --- parts -------------------------------------------------------------------------------------------------
-
-
 def _only_repeats(article: CountedArticle) -> bool:
     """Whether it is of a little-known source and no report: such outlets count as one, together."""
     return article.is_little_known and not (
@@ -494,24 +234,8 @@ def _only_repeats(article: CountedArticle) -> bool:
     )
 
 
-def _is_agency_text(article: CountedArticle) -> bool:
-    """Whether an agency published it: a little-known source may only link to one."""
-    return agency_of(article.outlet_key) is not None and not article.is_little_known
-
-
-def _precedence(article: CountedArticle) -> int:
-    """Return the effective time in microseconds since 1970, UTC; copies by little-known sources are last.
-
-    Their dates are not believed where a text had come from another one before. Who has standing goes before
-    the text that he prints by his date only.
-    """
-    has_come = origin_link(article) or article.version_of
-    place = article.is_little_known and has_come is not None
-    return (article.effective_at - _EPOCH) // _MICROSECOND + place * _AFTER_ALL
-
-
 def _single_group(article: CountedArticle) -> CopyGroup:
-    effective = _precedence(article)
+    effective = precedence(article)
     wire = None if article.wire is None else article.wire.casefold()
     return CopyGroup(
         ids=(),
@@ -523,7 +247,7 @@ def _single_group(article: CountedArticle) -> CopyGroup:
         original=article.id,
         effective=effective,
         inbox_no=article.inbox_no,
-        is_agency_text=_is_agency_text(article),
+        is_agency_text=is_agency_text(article),
         outlet=None if article.outlet_key is None else outlet_key(article.outlet_key),
         wire=wire,
         # An agency that a little-known source names would make the reports it copies one.

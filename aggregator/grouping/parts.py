@@ -12,7 +12,7 @@ from aggregator.grouping.outlets.boilerplate import BoilerplateLearner
 from aggregator.grouping.outlets.outlet_names import OutletNames
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.write.story_writer import StoryWriter

@@ -49,6 +49,13 @@ class CopyMatch(NamedTuple):
     updated: tuple[str, ...]
     series: Sequence[str]  # articles that fill one form with it, each with other names
 
+    @property
+    def original(self) -> str | None:
+        """The id of the article whose whole text it copies; None for an excerpt."""
+        if self.copy is None or self.copy.kind != "copy":
+            return None
+        return self.copy.other
+
 
 class CopyFinder:
     """Finds copies. For one thread of the writer."""
@@ -81,19 +88,20 @@ class CopyFinder:
             tuning=self._tuning,
         )
         copy = candidates.best_original()
-        original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
+        copied = copy.other if copy else None
+        is_copy = copy is not None and copy.kind == "copy"
         reuse = None if copy else candidates.reuse()
         version_of = candidates.version_of(copy, reuse)
         return CopyMatch(
             copy=copy,
             # Excerpts of a copy are excerpts of its original.
-            excerpts=() if is_copy else candidates.excerpts(original),
+            excerpts=() if is_copy else candidates.excerpts(copied),
             sketch=self._kept(
                 connection,
                 incoming.sketch,
                 look_up,
                 number=own.order,
-                copied=original,
+                copied=copied,
                 is_copy=is_copy,
                 is_version=version_of is not None,
                 waiting=waiting,

@@ -20,7 +20,7 @@ from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.report_comparison import is_foreign_text
+from aggregator.grouping.scores.report_comparison import is_foreign_text
 from aggregator.model.core import (
     ArticleView,
     ComparedText,

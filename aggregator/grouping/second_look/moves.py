@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from aggregator.grouping.scorer import is_within_window
-from aggregator.grouping.second_look.state import Look, LookedAtStory, ReportMove
+from aggregator.grouping.scores.scorer import is_within_window
+from aggregator.grouping.second_look.reassignments import ReportMove
+from aggregator.grouping.second_look.state import Look, LookedAtStory
 from aggregator.model.core import Article
 
 

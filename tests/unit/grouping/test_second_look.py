@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_model import PairTuning, shift_between
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.second_look.reassess import reassess_stories
-from aggregator.grouping.second_look.state import ReportMove, StoryMerge
+from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
 from aggregator.grouping.window import LiveStory
 from aggregator.model.core import Article
 from tests.support.events import article_of

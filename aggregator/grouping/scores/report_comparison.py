@@ -33,7 +33,7 @@ from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
-from aggregator.grouping.scorer import ScoredCandidate
+from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import LiveStory, live_story
 from aggregator.model.core import Agreement, Article, ComparedText, Evidence, Reason

@@ -78,10 +78,10 @@ class Mutes(FrozenStruct):
         return None
 
     def _mutes(self, source_id: str | None) -> Iterator[tuple[str, str, str]]:
-        own = self.of_sources.get(source_id or "", ())
+        of_source = self.of_sources.get(source_id or "", ())
         for scope, mutes in (
             ("muted", self.everywhere),
-            ("muted for this source", own),
+            ("muted for this source", of_source),
         ):
             yield from (
                 (kind, muted, f"{scope}: {NOUNS[kind]} {muted!r}")

@@ -218,20 +218,20 @@ class Window:
 
         Raises KeyError if the story is not in the window.
         """
-        own = self._stories[number]
+        centre = self._stories[number]
 
         def may_be_near(story: LiveStory) -> bool:
-            older, newer = sorted((story.last_inbox_no, own.last_inbox_no))
-            if story is own or not self._is_live(older, newer):
+            older, newer = sorted((story.last_inbox_no, centre.last_inbox_no))
+            if story is centre or not self._is_live(older, newer):
                 return False
-            if own.dates and story.dates:
-                return self._is_near(story, own.dates[0], own.dates[-1])
+            if centre.dates and story.dates:
+                return self._is_near(story, centre.dates[0], centre.dates[-1])
             return (
                 newer - older <= self._model.tuning.undated_reach
                 and older >= self.undated_from
             )
 
-        return self._best(own.keys, may_be_near)
+        return self._best(centre.keys, may_be_near)
 
     def sweep(self, newest: int) -> list[int]:
         """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.

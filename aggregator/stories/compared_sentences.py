@@ -100,10 +100,14 @@ def alike_sentences(
 ) -> Iterator[tuple[Sentence, Sentence, float]]:
     """Yield sentences of the left text that the right one has in other words, each with the likest of it."""
     lefts = [
-        one for words, one in left.sentences.items() if words not in right.sentences
+        left.sentences[words]
+        for words in left.sentences
+        if words not in right.sentences
     ]
     rights = [
-        one for words, one in right.sentences.items() if words not in left.sentences
+        right.sentences[words]
+        for words in right.sentences
+        if words not in left.sentences
     ]
     counted = [(other, Counter(other.words)) for other in rights[:SENTENCES_COMPARED]]
     for sentence in lefts[:SENTENCES_COMPARED]:

@@ -76,13 +76,13 @@ class CopyFinder:
         `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
-        own = msgspec.structs.replace(
+        compared = msgspec.structs.replace(
             compared_articles.compared_text(incoming), url=page
         )
         look_up = self._look_up(connection, incoming)
         candidates = CopyCandidates(
             connection=connection,
-            own=own,
+            own=compared,
             overlaps=self._overlaps(look_up),
             waiting=waiting,
             tuning=self._tuning,
@@ -100,7 +100,7 @@ class CopyFinder:
                 connection,
                 incoming.sketch,
                 look_up,
-                number=own.order,
+                number=compared.order,
                 copied=copied,
                 is_copy=is_copy,
                 is_version=version_of is not None,

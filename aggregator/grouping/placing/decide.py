@@ -16,6 +16,7 @@ from aggregator.grouping.copies.copy_lookup import CopyMatch
 from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
 from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.scores.scorer import (
     Decision,
     decide,
@@ -242,12 +243,10 @@ class Decider:
         if match.copy is not None and decision.role == "copy":
             original = match.copy.other
             self._ledger.write_article(original)
-            return self._comparison.agreement_of_copy(
-                self._connection, article, original
-            )
+            return agreement_of_copy(self._connection, article, original)
         if not decision.is_compared or decision.role != "report":
             return None  # not counted anyway; of another language, with other words
-        return self._comparison.agreement(
+        return self._parts.agreement.agreement(
             self._connection,
             compared,
             compared_articles.compared_text(article),

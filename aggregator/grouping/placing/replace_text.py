@@ -70,7 +70,7 @@ def agree_again(
     evidence = articles.evidence_of(connection, old.id)
     is_asked = role == "report" and evidence.stage in _ASKED
     if evidence.agreement is not None or is_asked:
-        evidence = parts.comparison.with_agreement(
+        evidence = parts.agreement.with_agreement(
             connection, old.id, old.story, evidence
         )
         article_writes.set_evidence(connection, old.id, evidence)

@@ -21,6 +21,7 @@ from aggregator.grouping.placing.known_articles import (
     speaks_for_feed,
 )
 from aggregator.grouping.placing.replace_text import agree_again, replace_text
+from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
@@ -291,9 +292,7 @@ class Reviser:
             stage="copy",
             copy=match.copy,
             excerpts=match.excerpts,
-            agreement=parts.comparison.agreement_of_copy(
-                connection, old, match.original
-            ),
+            agreement=agreement_of_copy(connection, old, match.original),
             rules_version=parts.rules_version,
         )
         # Before the move, which counts it

@@ -23,8 +23,8 @@ def _move(
     look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]
 ) -> None:
     """Move a report of a story, which has the reports `others` beside it, if another story fits better."""
-    own = float(look.scores([report], others).mean())
-    need = max(own, look.tuning.threshold) + look.tuning.reassess_gain
+    present = float(look.scores([report], others).mean())
+    need = max(present, look.tuning.threshold) + look.tuning.reassess_gain
     best: tuple[float, LookedAtStory] | None = None
     for other in sorted(look.near(story.number), key=lambda near: near.number):
         if not _admits(look, other, report):
@@ -43,7 +43,7 @@ def _move(
                 report.id,
                 story.number,
                 target.number,
-                own,
+                present,
                 score,
                 need,
                 compared,

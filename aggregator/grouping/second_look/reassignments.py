@@ -9,7 +9,7 @@ class ReportMove(msgspec.Struct, frozen=True):
     article: str
     source: int
     target: int
-    own: float  # its score with the other reports of the story it leaves
+    own_score: float  # its score with the other reports of the story it leaves
     score: float  # its mean score with `reports`, which includes `shift`
     need: float
     reports: tuple[str, ...]  # of the other story

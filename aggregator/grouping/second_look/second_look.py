@@ -32,6 +32,7 @@ class SecondLook:
         self._constraints = parts.constraints
         self._tuning = parts.model.tuning
         self._comparison = parts.comparison
+        self._agreement = parts.agreement
         self._stream = parts.stream
         self._version = parts.rules_version
         self._unit_of_work = unit_of_work
@@ -137,7 +138,7 @@ class SecondLook:
             for report in articles.members(connection, story.id)[:_ASKED]:
                 evidence = articles.evidence_of(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
-                    evidence = self._comparison.with_agreement(
+                    evidence = self._agreement.with_agreement(
                         connection, report.id, other.id, evidence
                     )
                     article_writes.set_evidence(connection, report.id, evidence)
@@ -160,7 +161,7 @@ class SecondLook:
         if not self._constraints.may_join(connection, leaving, target):
             return
         evidence = self._evidence(change, origin, reasons)
-        evidence = self._comparison.with_agreement(connection, report, target, evidence)
+        evidence = self._agreement.with_agreement(connection, report, target, evidence)
         article_writes.set_evidence(connection, report, evidence)
         move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
         target = self._story_writer.apply(self._unit_of_work, move)
@@ -170,7 +171,7 @@ class SecondLook:
             "reason": "second look",
             "score": change.score,
             "need": change.need,
-            "own": change.own,
+            "own": change.own_score,
         }
         came = left | {"from": origin}
         del came["to"]
@@ -189,7 +190,7 @@ class SecondLook:
             need=change.need,
             bias=self._comparison.model.bias,
             reasons=reasons,
-            runner_up=RunnerUp(story=origin, score=change.own, need=change.need),
+            runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
             rules_version=self._version,
             reuse=articles.evidence_of(self._connection, change.article).reuse,
         )

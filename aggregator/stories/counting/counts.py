@@ -145,23 +145,25 @@ def count_state_of(
     targets.update(id_ for id_, link in links.items() if link is None)
     groups: list[CopyGroup] = []
     for members in copy_groups(articles, origin_link):
-        ids = {
-            id_
-            for member in members
-            for id_ in (member.id, links[member.id])
-            if id_ in targets
-        }
-        groups.append(_merge_groups([_single_group(member) for member in members], ids))
+        ids = {member.id for member in members}
+        for member in members:
+            if (link := links[member.id]) is not None:
+                ids.add(link)
+        groups.append(_merge_groups(list(map(_single_group, members)), ids & targets))
+    repeating, unconfirmed, confirmed = [], [], []
+    for article in articles:
+        if _only_repeats(article):
+            repeating.append(article)
+        elif is_unconfirmed(article):
+            unconfirmed.append(article)
+        else:
+            confirmed.append(article)
     return CountState(
         articles=len(articles),
         unknown_outlets=sum(article.outlet_key is None for article in articles),
-        outlets=_outlets(
-            one for one in articles if not (_only_repeats(one) or is_unconfirmed(one))
-        ),
-        repeating=_outlets(filter(_only_repeats, articles)),
-        unconfirmed=_outlets(
-            one for one in articles if is_unconfirmed(one) and not _only_repeats(one)
-        ),
+        outlets=_outlets(confirmed),
+        repeating=_outlets(repeating),
+        unconfirmed=_outlets(unconfirmed),
         groups=_sort_groups(groups),
     )
 
@@ -177,9 +179,14 @@ def with_member(
     new = count_state_of([member], [member.id] if linkable else ())
     (group,) = new.groups
     ids = set(group.ids)
-    linked = [one for one in count_state.groups if not ids.isdisjoint(one.ids)]
-    others = [one for one in count_state.groups if one not in linked]
-    merged = _merge_groups([*linked, group], ids.union(*(one.ids for one in linked)))
+    merging, others = [], []
+    for known in count_state.groups:
+        if ids.isdisjoint(known.ids):
+            others.append(known)
+        else:
+            merging.append(known)
+    ids.update(*(known.ids for known in merging))
+    merged = _merge_groups([*merging, group], ids)
     return CountState(
         articles=count_state.articles + 1,
         unknown_outlets=count_state.unknown_outlets + new.unknown_outlets,
@@ -295,12 +302,12 @@ def _outlet_of(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]
 
 
 def _outlets(articles: Iterable[CountedArticle]) -> bytes:
-    keys = {
-        outlet_key(one.outlet_key) for one in articles if one.outlet_key is not None
-    }
-    return _joined(
-        hashlib.blake2b(key.encode(), digest_size=_KEY_BYTES).digest() for key in keys
-    )
+    keys = set()
+    for article in articles:
+        if article.outlet_key is not None:
+            key = outlet_key(article.outlet_key).encode()
+            keys.add(hashlib.blake2b(key, digest_size=_KEY_BYTES).digest())
+    return b"".join(sorted(keys))
 
 
 def _joined(*hashes: Iterable[bytes]) -> bytes:

@@ -24,7 +24,9 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
         copy_link(article) for article in articles if not article.is_little_known
     }
     standing = [
-        one for one in articles if one.id in printed or not one.is_little_known
+        report
+        for report in articles
+        if report.id in printed or not report.is_little_known
     ] or list(articles)
     return [article for article in standing if article.counts_as_report] or standing
 

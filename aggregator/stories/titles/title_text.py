@@ -59,11 +59,11 @@ def clean_title_text(title: str, outlet: str | None) -> str:
 
 
 def _is_outlet(tail: str, outlet: str | None) -> bool:
-    folded, own = (
+    folded, name = (
         re.sub(r"[^\w.]+", "", text.casefold()) for text in (tail, outlet or "")
     )
-    own = own.removeprefix("www.")
-    if folded and folded in (own, own.split(".")[0]):
+    name = name.removeprefix("www.")
+    if folded and folded in (name, name.split(".")[0]):
         return True
     words = re.findall(r"[^\W\d_]+", tail)
     in_capitals = all(word[0].isupper() for word in words if len(word) > 3)

@@ -283,7 +283,7 @@ def test_an_undated_report_moves_with_a_clear_gain_only(tables, moves):
         ("b1", 1, 2)
     ] * moves
     assert all(
-        one.score >= one.need >= one.own + TUNING.reassess_gain for one in changes
+        one.score >= one.need >= one.own_score + TUNING.reassess_gain for one in changes
     )
 
 

@@ -19,7 +19,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.grouping.deletion.forget import ForgetCommand
     from aggregator.intake.pipeline import Pipeline
     from aggregator.intake.recluster.regrouping import GroupingDifference
     from aggregator.intake.workers.executor import Executor
@@ -481,7 +481,7 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.grouping.deletion.forget import ForgetCommand
 
     if list_:
         _list(context.obj, format_)
@@ -522,7 +522,7 @@ def erase_articles(
     Raises UsageError if there is nothing to erase, or if the answer is no.
     """
     from aggregator.admin.backup import backups
-    from aggregator.grouping.deletion.erase import ForgetResult, to_forget
+    from aggregator.grouping.deletion.forget import ForgetResult, to_forget
 
     with database.read() as connection:
         target, summary = to_forget(connection, command)

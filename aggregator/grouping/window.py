@@ -43,16 +43,15 @@ class LiveStory:
     """A story that articles may join."""
 
     __slots__ = (
-        *(
-            "article_count",
-            "began",
-            "compared_count",
-            "dates",
-            "id",
-            "keys",
-            "last_inbox_no",
-        ),
-        *("number", "reports"),
+        "article_count",
+        "began",
+        "compared_count",
+        "dates",
+        "id",
+        "keys",
+        "last_inbox_no",
+        "number",
+        "reports",
     )
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
@@ -88,12 +87,9 @@ class LiveStory:
         self.compared_count += 1
         insort(self.reports, article, key=decides_before)
         del self.reports[HELD_REPORTS:]
-        if article.minutes is not None:
-            self.began = (
-                article.minutes
-                if self.began is None
-                else min(self.began, article.minutes)
-            )
+        date = article.minutes
+        if date is not None:
+            self.began = date if self.began is None else min(self.began, date)
 
     def is_near(self, minutes: int, reach: int) -> bool:
         """Return whether one of its dates is at most `reach` minutes away."""

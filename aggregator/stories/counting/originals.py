@@ -20,14 +20,12 @@ def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
     Those with standing, and whose text these print, else all; of these those that agree with the story, if
     any does. The articles have their originals (`with_originals`).
     """
-    printed = {
-        copy_link(article) for article in articles if not article.is_little_known
-    }
-    standing = [
-        report
-        for report in articles
-        if report.id in printed or not report.is_little_known
-    ] or list(articles)
+    known: set[str | None] = set()
+    for article in articles:
+        if not article.is_little_known:
+            known.update((article.id, copy_link(article)))
+    standing = [article for article in articles if article.id in known]
+    standing = standing or list(articles)
     return [article for article in standing if article.counts_as_report] or standing
 
 
@@ -64,28 +62,39 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
         return list(articles)
     if any(article.version for article in articles):
         return list(articles)  # they have been linked
-    present = {article.id for article in articles}
     replaced = replaced_versions(articles)
-    original: dict[str | None, str] = {}
-    links_out: dict[str, str] = {}
-    for group in copy_groups(articles, text_link):
-        first = original_of(group).id
-        original.update((article.id, first) for article in group)
-        outside = {
-            link for article in group if (link := text_link(article)) is not None
-        } - present
-        if outside:
-            links_out[first] = min(outside)
+    originals, links_out = _originals_and_links_out(articles)
     linked = []
     for article in articles:
-        version, role, first = None, article.role, original[article.id]
-        link = links_out.get(first) if first == article.id else first
+        version, role, original = None, article.role, originals[article.id]
+        link = links_out.get(original) if original == article.id else original
         if role in COUNTED_ROLES:
             role = "report" if link is None else "copy"
         if article.id in replaced:
             link, version = replaced[article.id]
         elif role == "excerpt":
-            link = original.get(article.copy_of, article.copy_of)
-            link = replaced[link][0] if link in replaced else link
+            link = originals.get(article.copy_of, article.copy_of)
+            if link in replaced:
+                link, _ = replaced[link]
         linked.append(replace(article, copy_of=link, version=version, role=role))
     return linked
+
+
+def _originals_and_links_out(
+    articles: Sequence[ArticleView],
+) -> tuple[dict[str | None, str], dict[str, str]]:
+    """Return the original of each article, and of each original the text outside the story that it copies."""
+    present = {article.id for article in articles}
+    originals: dict[str | None, str] = {}
+    links_out: dict[str, str] = {}
+    for group in copy_groups(articles, text_link):
+        original = original_of(group).id
+        outside = set()
+        for article in group:
+            originals[article.id] = original
+            link = text_link(article)
+            if link is not None and link not in present:
+                outside.add(link)
+        if outside:
+            links_out[original] = min(outside)
+    return originals, links_out

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from aggregator.config.settings import Config, FetchConfig, SummariseConfig
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.model.core import Passage, Quotation, StoryText
 from aggregator.model.errors import ConfigError

@@ -5,6 +5,7 @@ equal on all machines. Those of local scaling are in neighbours.py.
 """
 
 from collections.abc import Sequence
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ from aggregator.grouping.pairs.term_codec import (
 from aggregator.grouping.pairs.title_frames import compare_titles
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY
 
+# Of each similarity: see `neighbours.add_neighbours`
+_SCALED_PARTS = ("above", "own_near", "other_near", "own_rank", "other_rank")
 # Features by the name under which `explain` shows what they add. The first of a group is shown as its value.
 GROUPS = {
     "texts": ("stream_cosine", "all", "rare", "rare_shared", "text_rarest"),
@@ -55,13 +58,9 @@ GROUPS = {
     "days": ("days",),
     "lengths": ("shorter_words", "longer_words", "shorter_title"),
     "outlet and kind": ("same_outlet", "opinions"),
-    "neighbours": tuple(
-        f"{name}_{part}"
-        for name in SCALED
-        for part in ("above", "own_near", "other_near", "own_rank", "other_rank")
-    ),
+    "neighbours": tuple(map("_".join, product(SCALED, _SCALED_PARTS))),
 }  # fmt: skip
-FEATURES = tuple(name for names in GROUPS.values() for name in names)
+FEATURES = tuple(chain.from_iterable(GROUPS.values()))
 AT = {name: place for place, name in enumerate(FEATURES)}
 # In units of 1/IDF_UNITS: words that are rare in the stream; what counts of a word of leads.
 _RARE_IDF = round(4.2 * IDF_UNITS)

@@ -52,9 +52,7 @@ class ForgetHandler:
         standing.forget(connection, erased)
         if kind == "forgotten":
             for article in erased:
-                unit_of_work.ledger.log(
-                    now, article.story, "forgotten", article=article.id
-                )
+                unit_of_work.log(article.story, "forgotten", article=article.id)
             story_links.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)

@@ -193,7 +193,9 @@ class Reviser:
             text = compared_articles.compared_text(incoming)
             version_of = version_of_original(self._connection, text, old.copy_of)
             article_writes.set_version(self._connection, old.id, version_of)
-        revised = self._replace_text(
+        revised = replace_text(
+            self._parts,
+            self._unit_of_work,
             incoming,
             old,
             old.copy_of,
@@ -228,7 +230,9 @@ class Reviser:
         incoming = self._decider.with_wire_of_original(incoming, match)
         copied = match.copy.other if match.copy else None
         is_copy = match.original is not None and match.version_of is None
-        revised = self._replace_text(incoming, old, copied, is_copy=is_copy)
+        revised = replace_text(
+            self._parts, self._unit_of_work, incoming, old, copied, is_copy=is_copy
+        )
         role: Role = match.copy.kind if match.copy else "report"
         if incoming.is_container:
             role = "container"
@@ -261,18 +265,6 @@ class Reviser:
             if incoming.id in compared_articles.copy_ancestors(connection, copied):
                 return match._replace(copy=None, version_of=None)
         return match
-
-    def _replace_text(
-        self,
-        incoming: StoredArticle,
-        old: StoredArticle,
-        copied: str | None,
-        *,
-        is_copy: bool,
-    ) -> StoredArticle:
-        return replace_text(
-            self._parts, self._unit_of_work, incoming, old, copied, is_copy=is_copy
-        )
 
     def _join_original(
         self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch, at_no: int

@@ -91,13 +91,6 @@ class CountState(msgspec.Struct, frozen=True, array_like=True):
     groups: tuple[CopyGroup, ...] = ()  # in the order of the ids of originals
 
 
-def count(
-    articles: Sequence[CountedArticle], families: Mapping[str, str] | None = None
-) -> Counts:
-    """Return the counts of a story with these articles; `families` as in `counts`."""
-    return counts(count_state_of(articles), families)
-
-
 def counts(
     count_state: CountState, families: Mapping[str, str] | None = None
 ) -> Counts:

@@ -17,7 +17,6 @@ from aggregator.stories.counting.copy_groups import (
 from aggregator.stories.counting.counts import (
     Counts,
     CountState,
-    count,
     count_state_of,
     counts,
     from_bytes,
@@ -27,6 +26,12 @@ from aggregator.stories.counting.counts import (
 )
 from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from tests.support.stories_examples import view
+
+
+def count(articles, families=None) -> Counts:
+    """The counts of a story with these articles."""
+    return counts(count_state_of(articles), families)
+
 
 COUNTED = {
     "ten reprints of an agency's text are one report": (

@@ -103,10 +103,7 @@ def counts(
     groups = [
         group for group in count_state.groups if group.is_counted
     ] or count_state.groups
-    outlets, repeating = (
-        set(_keys(count_state.outlets)),
-        set(_keys(count_state.repeating)),
-    )
+    outlets, repeating = _keys(count_state.outlets), _keys(count_state.repeating)
     known = {_origin(group, table) for group in groups if group.has_standing}
     strangers = [group for group in groups if not group.has_standing]
     if known:
@@ -183,9 +180,9 @@ def with_member(
     return CountState(
         articles=count_state.articles + 1,
         unknown_outlets=count_state.unknown_outlets + new.unknown_outlets,
-        outlets=_joined(_keys(count_state.outlets), _keys(new.outlets)),
-        repeating=_joined(_keys(count_state.repeating), _keys(new.repeating)),
-        unconfirmed=_joined(_keys(count_state.unconfirmed), _keys(new.unconfirmed)),
+        outlets=_united(count_state.outlets, new.outlets),
+        repeating=_united(count_state.repeating, new.repeating),
+        unconfirmed=_united(count_state.unconfirmed, new.unconfirmed),
         groups=_sort_groups([*others, merged]),
     )
 
@@ -303,9 +300,10 @@ def _outlets(articles: Iterable[CountedArticle]) -> bytes:
     return b"".join(sorted(keys))
 
 
-def _joined(*hashes: Iterable[bytes]) -> bytes:
-    return b"".join(sorted(set().union(*hashes)))
+def _united(hashes: bytes, others: bytes) -> bytes:
+    return b"".join(sorted(_keys(hashes) | _keys(others)))
 
 
-def _keys(hashes: bytes) -> Iterable[bytes]:
-    return (hashes[at : at + _KEY_BYTES] for at in range(0, len(hashes), _KEY_BYTES))
+def _keys(hashes: bytes) -> set[bytes]:
+    starts = range(0, len(hashes), _KEY_BYTES)
+    return {hashes[start : start + _KEY_BYTES] for start in starts}

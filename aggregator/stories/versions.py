@@ -1,4 +1,4 @@
-"""Versions of a text: which sentences two texts tell differently, and whether one updates the other.
+"""Versions of a text: which sentences two texts tell differently.
 
 A *version* is a text in which a sentence that stands in the other one, too, has another number, name or
 negation, or a word that only this headline and this text have ("are missing", "are alive"). Left out or added

@@ -25,7 +25,7 @@ from aggregator.model.core import ArticleView, Entry
 from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import story_text
-from aggregator.stories.title import headline
+from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import shipped_tuning
 
 SEEN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -24,7 +24,7 @@ import msgspec
 
 from aggregator.model.core import ArticleView
 from aggregator.stories.lead import lead_of, summary
-from aggregator.stories.title import Headline, headline
+from aggregator.stories.titles.title import Headline, headline
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from benchmarks.briefs import cleaned
 

@@ -39,9 +39,9 @@ from sqlalchemy import select
 
 from aggregator.admin.restore import copy
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.decide import Decider
 from aggregator.grouping.fingerprint import fingerprinter
 from aggregator.grouping.place import Placer
+from aggregator.grouping.placing.decide import Decider
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.intake.jobs import PrepareItem, PrepareJob, _prepared
 from aggregator.intake.pipeline import Pipeline

@@ -68,7 +68,7 @@ def stories(path: Path, least: int = 2) -> Iterator[list[ArticleView]]:
 def wrong_words(articles: Sequence[ArticleView]) -> tuple[int, list[str]]:
     """Return how many texts a story shows, and those that an article named does not have."""
     from aggregator.stories.rendering import story_text
-    from aggregator.stories.title import headline
+    from aggregator.stories.titles.title import headline
 
     shown = story_text(articles, headline(articles, None).title, shipped_tuning())
     passages = [

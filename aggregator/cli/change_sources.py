@@ -134,7 +134,7 @@ def remove(
       aggregator sources remove SOURCE
       aggregator sources remove SOURCE --articles
     """
-    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.grouping.deletion.forget import ForgetCommand
     from aggregator.intake.manage.changing import remove as run
     from aggregator.store.intake.sources import sources_named
     from aggregator.store.maintenance.erase_target import resolve_target

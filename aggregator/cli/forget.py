@@ -11,7 +11,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.grouping.deletion.forget import ForgetCommand
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase_target import EraseSummary
 from aggregator.cli.correct import NoWait
@@ -52,7 +52,7 @@ def forget(
       aggregator forget Herald --yes
       aggregator forget --list
     """
-    from aggregator.grouping.deletion.erase import ForgetCommand
+    from aggregator.grouping.deletion.forget import ForgetCommand
 
     if list_:
         _print_forgotten(context.obj, format_)
@@ -93,7 +93,7 @@ def erase_articles(
     Raises UsageError if there is nothing to erase, or if the answer is no.
     """
     from aggregator.admin.backup_folder import backups
-    from aggregator.grouping.deletion.erase import ForgetResult, to_forget
+    from aggregator.grouping.deletion.forget import ForgetResult, to_forget
 
     with database.read() as connection:
         target, summary = to_forget(connection, command)

@@ -7,29 +7,24 @@ change stream, and brings the window up to date.
 import datetime as dt
 
 from aggregator.model.core import FrozenStruct
+from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow
 
 
-class Found(FrozenStruct):
-    """An article begins a story of its own."""
+class Place(FrozenStruct):
+    """A new article joins a story, or begins one of its own."""
 
     article: StoredArticle
+    story: StoryRow | None = None  # None: its own
     founding: int = 0  # how many stories it has founded before
 
-
-class Join(FrozenStruct):
-    """A report, an excerpt or a live blog joins a story."""
-
-    article: StoredArticle
-    story: StoryRow
-
-
-class Copy(FrozenStruct):
-    """A copy joins the story of its original."""
-
-    article: StoredArticle
-    story: StoryRow
+    @property
+    def outcome(self) -> Outcome:
+        """What became of its entry."""
+        if self.story is None:
+            return "founded"
+        return "copy" if self.article.role == "copy" else "joined"
 
 
 class Revise(FrozenStruct):
@@ -79,4 +74,4 @@ class Remove(FrozenStruct):
     articles: frozenset[str] = frozenset()
 
 
-Change = Found | Join | Copy | Revise | Move | Merge | Remove
+Change = Place | Revise | Move | Merge | Remove

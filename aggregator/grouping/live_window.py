@@ -28,18 +28,12 @@ class LiveWindow:
         """Return the live stories, which are read if they are not in memory; nothing may wait then."""
         undated_from = self._stream.undated_from(connection)
         if self._window is None:
-            tuning, newest = (
-                self._model.tuning,
-                live_stories.newest_inbox_no(connection),
-            )
-            since = max(
-                newest - tuning.live_reach,
-                min(newest - tuning.kept_reach, undated_from),
-            )
-            self._window = Window(
-                self._model,
-                map(live_story, live_stories.grown_since(connection, since)),
-            )
+            tuning = self._model.tuning
+            newest = live_stories.newest_inbox_no(connection)
+            kept = min(newest - tuning.kept_reach, undated_from)
+            since = max(newest - tuning.live_reach, kept)
+            rows = live_stories.grown_since(connection, since)
+            self._window = Window(self._model, map(live_story, rows))
         self._window.undated_from = undated_from
         return self._window
 
@@ -63,15 +57,12 @@ class LiveWindow:
         if self._window is None:
             return
         unit_of_work.ledger.write()
-        numbers = {id_: number for number, id_ in changed}
-        live = {
-            rows.id: live_story(rows)
-            for rows in live_stories.named(unit_of_work.connection, numbers)
-        }
-        for id_, number in numbers.items():
-            if id_ in live:
-                self._window.put(live[id_])
-            elif number in self._window:
+        gone = {id_: number for number, id_ in changed}
+        for rows in live_stories.named(unit_of_work.connection, [*gone]):
+            self._window.put(live_story(rows))
+            del gone[rows.id]
+        for number in gone.values():
+            if number in self._window:
                 self._window.remove(number)
 
     def sweep(self, inbox_no: int) -> None:

@@ -62,32 +62,26 @@ class Mutes(FrozenStruct):
         mutes = tuple(self._mutes(source.id if source else None))
         if not mutes:
             return None
-        text = (
-            SearchableText(clean.title, clean.lead)
-            if clean
-            else SearchableText(entry.title)
-        )
+        text = SearchableText(entry.title)
+        if clean:
+            text = SearchableText(clean.title, clean.lead)
         keys = _keys_by_kind(entry, source, clean)
         for kind, muted, reason in mutes:
             term = muted_term(muted) if kind == "words" else None
-            if (
-                text.holds_term(term)
-                if term
-                else subject_key(muted) in keys.get(kind, ())
-            ):
+            if term:
+                is_muted = text.holds_term(term)
+            else:
+                is_muted = subject_key(muted) in keys.get(kind, ())
+            if is_muted:
                 return reason
         return None
 
     def _mutes(self, source_id: str | None) -> Iterator[tuple[str, str, str]]:
-        own = self.of_sources.get(source_id or "", ())
-        for scope, mutes in (
-            ("muted", self.everywhere),
-            ("muted for this source", own),
-        ):
-            yield from (
-                (kind, muted, f"{scope}: {NOUNS[kind]} {muted!r}")
-                for kind, muted in mutes
-            )
+        of_source = self.of_sources.get(source_id or "", ())
+        for kind, muted in self.everywhere:
+            yield kind, muted, f"muted: {NOUNS[kind]} {muted!r}"
+        for kind, muted in of_source:
+            yield kind, muted, f"muted for this source: {NOUNS[kind]} {muted!r}"
 
 
 def _keys_by_kind(

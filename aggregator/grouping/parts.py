@@ -12,7 +12,8 @@ from aggregator.grouping.outlets.boilerplate import BoilerplateLearner
 from aggregator.grouping.outlets.outlet_names import OutletNames
 from aggregator.grouping.pairs.pair_model import PairTuning
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.report_comparison import ReportComparison
+from aggregator.grouping.scores.agreement import AgreementCheck
+from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.write.story_writer import StoryWriter
@@ -41,6 +42,7 @@ class GroupingParts:
             else NewsStream(pair_tuning, self.model.tuning.window_days)
         )
         self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
+        self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
         self.window: LiveWindow = (
             kept.window if kept else LiveWindow(self.model, self.stream)
         )

@@ -16,9 +16,9 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionHandler,
     CorrectionResult,
 )
-from aggregator.grouping.deletion.erase import ForgetCommand, ForgetResult, erase_named
+from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult, erase_named
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
-from aggregator.grouping.place_entry import EntryPlacer, PlacementResult
+from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.transactions import Transactions
 from aggregator.model.core import Prepared

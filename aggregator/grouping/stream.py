@@ -68,11 +68,8 @@ class NewsStream:
         day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
         after, number, present = -1, 1, -1
         if latest is not None:
-            after, number, present = (
-                latest.last_inbox_no,
-                latest.number + 1,
-                latest.day + 1,
-            )
+            after, number = latest.last_inbox_no, latest.number + 1
+            present = latest.day + 1
         if present - self._tuning.stream_days <= day <= present:
             return
         unit_of_work.ledger.write()
@@ -170,10 +167,9 @@ class NewsStream:
 
     def write_counts(self, connection: Connection) -> None:
         """Write what `placed` counted in this transaction."""
-        counts = {
-            source: (count, self._matches[source])
-            for source, count in self._articles.items()
-        }
+        counts = {}
+        for source, count in self._articles.items():
+            counts[source] = count, self._matches[source]
         stream_history.count_sources(connection, counts)
         self._articles.clear()
         self._matches.clear()

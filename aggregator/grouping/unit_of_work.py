@@ -4,7 +4,7 @@ import datetime as dt
 from typing import NamedTuple
 
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories.placement_batch import Ledger
+from aggregator.store.stories.placement_batch import Ledger, LogKind
 
 
 class UnitOfWork(NamedTuple):
@@ -13,3 +13,14 @@ class UnitOfWork(NamedTuple):
     connection: Connection
     ledger: Ledger
     now: dt.datetime
+
+    def log(
+        self,
+        story: str,
+        kind: LogKind,
+        *,
+        article: str | None = None,
+        **detail: str | float | None,
+    ) -> None:
+        """Add a line to the log of a story."""
+        self.ledger.log(self.now, story, kind, article=article, **detail)

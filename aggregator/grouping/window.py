@@ -43,16 +43,15 @@ class LiveStory:
     """A story that articles may join."""
 
     __slots__ = (
-        *(
-            "article_count",
-            "began",
-            "compared_count",
-            "dates",
-            "id",
-            "keys",
-            "last_inbox_no",
-        ),
-        *("number", "reports"),
+        "article_count",
+        "began",
+        "compared_count",
+        "dates",
+        "id",
+        "keys",
+        "last_inbox_no",
+        "number",
+        "reports",
     )
 
     def __init__(self, number: int, id: str, last_inbox_no: int = 0) -> None:
@@ -88,12 +87,9 @@ class LiveStory:
         self.compared_count += 1
         insort(self.reports, article, key=decides_before)
         del self.reports[HELD_REPORTS:]
-        if article.minutes is not None:
-            self.began = (
-                article.minutes
-                if self.began is None
-                else min(self.began, article.minutes)
-            )
+        date = article.minutes
+        if date is not None:
+            self.began = date if self.began is None else min(self.began, date)
 
     def is_near(self, minutes: int, reach: int) -> bool:
         """Return whether one of its dates is at most `reach` minutes away."""
@@ -218,20 +214,20 @@ class Window:
 
         Raises KeyError if the story is not in the window.
         """
-        own = self._stories[number]
+        centre = self._stories[number]
 
         def may_be_near(story: LiveStory) -> bool:
-            older, newer = sorted((story.last_inbox_no, own.last_inbox_no))
-            if story is own or not self._is_live(older, newer):
+            older, newer = sorted((story.last_inbox_no, centre.last_inbox_no))
+            if story is centre or not self._is_live(older, newer):
                 return False
-            if own.dates and story.dates:
-                return self._is_near(story, own.dates[0], own.dates[-1])
+            if centre.dates and story.dates:
+                return self._is_near(story, centre.dates[0], centre.dates[-1])
             return (
                 newer - older <= self._model.tuning.undated_reach
                 and older >= self.undated_from
             )
 
-        return self._best(own.keys, may_be_near)
+        return self._best(centre.keys, may_be_near)
 
     def sweep(self, newest: int) -> list[int]:
         """Remove the stories that an article of the inbox number `newest` cannot join; return their numbers.

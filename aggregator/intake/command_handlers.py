@@ -17,7 +17,7 @@ from aggregator.grouping.corrections.apply_corrections import (
     CorrectionCommand,
     CorrectionResult,
 )
-from aggregator.grouping.deletion.erase import ForgetCommand, ForgetResult
+from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import PruneResult, RetentionPlan
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions

@@ -21,7 +21,7 @@ from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.place import Placer
-from aggregator.grouping.place_entry import PlacementResult
+from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.first_reading import end_first_reading

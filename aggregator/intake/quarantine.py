@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from aggregator.grouping.place import Placer
-from aggregator.grouping.place_entry import PlacementResult
+from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.core import Prepared
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
 from aggregator.store.intake.inbox import InboxEntry

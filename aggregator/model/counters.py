@@ -62,7 +62,7 @@ TRANSACTION_RETRIES = Metric(
 )
 
 COUNTED: tuple[Metric, ...] = tuple(
-    one for one in globals().values() if isinstance(one, Metric)
+    metric for metric in globals().values() if isinstance(metric, Metric)
 )
 
 
@@ -111,11 +111,11 @@ class Metrics:
     def _collectors(self) -> "tuple[CollectorRegistry, dict[Metric, Any]]":
         if self._made is None:
             with self._lock:
-                self._made = self._made or _made()
+                self._made = self._made or _new_collectors()
         return self._made
 
 
-def _made() -> "tuple[CollectorRegistry, dict[Metric, Any]]":
+def _new_collectors() -> "tuple[CollectorRegistry, dict[Metric, Any]]":
     from prometheus_client import (
         CollectorRegistry,
         Counter,
@@ -125,12 +125,13 @@ def _made() -> "tuple[CollectorRegistry, dict[Metric, Any]]":
 
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the time of the first count of each series, a series of its own
     registry = CollectorRegistry(auto_describe=False)
-    made = {
-        one: Histogram(
-            one.name, one.help, one.labels, buckets=one.buckets, registry=registry
-        )
-        if one.buckets
-        else Counter(one.name, one.help, one.labels, registry=registry)
-        for one in COUNTED
-    }
-    return registry, made
+    collectors: dict[Metric, Any] = {}
+    for metric in COUNTED:
+        shape = metric.name, metric.help, metric.labels
+        if metric.buckets:
+            collectors[metric] = Histogram(
+                *shape, buckets=metric.buckets, registry=registry
+            )
+        else:
+            collectors[metric] = Counter(*shape, registry=registry)
+    return registry, collectors

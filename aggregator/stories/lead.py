@@ -6,32 +6,19 @@ preferred that to a second one's lead in 35 of 44 stories, blind (docs/decisions
 """
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import lru_cache
-from itertools import chain
-from operator import attrgetter
-from typing import NamedTuple
 
 from aggregator.model.core import OPINION_KINDS, ArticleView
-from aggregator.stories.counts import with_originals
-from aggregator.stories.lexicon import clean_title, word_list
-from aggregator.stories.sentences import front_matter, leans, without_heading
-from aggregator.stories.title import title_candidates
+from aggregator.stories.openings import Opening, OpeningSentence, openings_of
+from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning
 from aggregator.stories.words import dice, heads
 from aggregator.text.lines import count_words
-from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import PART
 
-OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
-# After these a report begins
-NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
-REPORTS = 8  # the newest of more
 # Of the weight of likeness to the own opening (0: 8 of 149 leads fewer right; 1: ROUGE-1 -.3)
 OWN_LESS = 0.5
-SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
 def summary(
@@ -67,7 +54,7 @@ def _lead(
     The report and its first sentence, which alone may have more, do not depend on `max_words`. None without
     an article that may be quoted: those with `nosnippet` never are.
     """
-    openings = _openings(articles, tuning, shown_title)
+    openings = openings_of(articles, tuning, shown_title)
     if not openings or max_words <= 0:
         return None
     newest = max(opening.article.effective_at for opening in openings)
@@ -101,102 +88,6 @@ def _cut(text: str, max_words: int) -> str:
     return cut.rstrip(" ,;:–—-") + "…"
 
 
-# --- openings of reports -----------------------------------------------------------------------------------
-
-
-class OpeningSentence(NamedTuple):
-    """A sentence of an opening."""
-
-    text: str
-    words: int
-    is_bad: bool  # cannot be shown
-    opens: bool  # can be shown first: does not refer to the sentence before it either
-
-
-class Opening(NamedTuple):
-    """The first sentences of a report, from the one on that can be shown first, if there is one."""
-
-    article: ArticleView
-    sentences: Sequence[OpeningSentence]
-
-
-def _openings(
-    articles: Sequence[ArticleView], tuning: StoryTuning, shown_title: str | None
-) -> list[Opening]:
-    """Return the openings that may be quoted: of reports, those that can be shown first, if there are any.
-
-    An article that is alone opens as its author has it: no other report tells better what it is about.
-    """
-    articles = with_originals(articles)
-    is_alone = len(articles) == 1
-    quotable = [
-        article
-        for article in articles
-        if article.lead.strip() and not article.nosnippet
-    ]
-    leads = " ".join(article.lead for article in quotable)
-    openings, others = [], []
-    for article in title_candidates(quotable, tuning, attrgetter("lead")):
-        title = clean_title(article)
-        sentences = _read(article.lead, article.language, title, is_alone=is_alone)
-        if is_alone:
-            return [Opening(article, sentences)]
-        known = shown_title or title
-        for place, sentence in enumerate(sentences):
-            if sentence.opens and not _has_bare_surname(
-                sentence.text, known, leads, article.language
-            ):
-                openings.append(Opening(article, sentences[place:]))
-                break
-        else:
-            others.append(Opening(article, sentences))
-    return (openings or others)[-REPORTS:]
-
-
-def _has_bare_surname(
-    sentence: str, title: str, leads: str, language: str | None
-) -> bool:
-    """Whether a sentence opens with a surname alone that the title lacks: "Mr. Boll", "Boll said".
-
-    A word is a surname if it has a first name somewhere in the `leads`, and stands there in no small letters:
-    "Police said" is no person, though a "Capitol Police" exists.
-    """
-    match = SURNAME.match(sentence)
-    if (
-        match is None
-        or match["name"] in title
-        or re.search(rf"\b{match['name'].lower()}\b", leads)
-    ):
-        return False
-    is_introduced = (
-        re.search(rf"[A-Z][\w.’-]{{1,30}} {match['name']}\b", leads) is not None
-    )
-    return is_introduced and (
-        "." in match.group() or match["verb"] in word_list(language, "quoting")
-    )
-
-
-@lru_cache(maxsize=2048)  # at placing, and again when the story is rendered
-def _read(
-    lead: str, language: str | None, title: str, *, is_alone: bool
-) -> tuple[OpeningSentence, ...]:
-    """Return the first sentences of an opening; of one without any its text.
-
-    `is_alone`: of a story of one article, which may speak of itself and ask questions.
-    """
-    split = list(chain.from_iterable(sentences_of(lead))) or [" ".join(lead.split())]
-    texts = [without_heading(text, title) for text in split]
-    while len(texts) > 1 and front_matter(texts[0], language) in NO_BEGINNING:
-        del texts[0]  # a caption or a label: the report begins after it
-    sentences = []
-    for text in texts[:OPENING_SENTENCES]:
-        reason = front_matter(text, language)
-        is_bad = reason in NO_BEGINNING if is_alone else reason is not None
-        opens = not is_bad and not leans(text, language)
-        sentences.append(OpeningSentence(text, count_words(text), is_bad, opens))
-    return tuple(sentences)
-
-
 def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
     """Return the first sentence of an opening, and those after it that can be shown, of `max_words` words."""
     first, *further = opening.sentences
@@ -207,9 +98,6 @@ def _begin(opening: Opening, max_words: int) -> list[OpeningSentence]:
             break
         begin.append(sentence)
     return begin
-
-
-# --- the choice --------------------------------------------------------------------------------------------
 
 
 def _words_of(sentences: Sequence[OpeningSentence]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from aggregator.model.core import ArticleView, StoryName
-from aggregator.stories.counts import printer_of
+from aggregator.stories.counting.copy_groups import printer_of
 from aggregator.stories.lexicon import subject_key, words_of
 from aggregator.stories.name_forms import (
     LINK_WORDS,

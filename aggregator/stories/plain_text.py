@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from aggregator.model.core import OPINION_KINDS, ArticleView, StoryText
-from aggregator.stories.counts import originals_with_copies
+from aggregator.stories.counting.originals import originals_with_copies
 
 NO_OUTLET = "unknown outlet"
 VERSION_NAMES = {"earlier": "Earlier version", "other": "Another version"}
@@ -21,9 +21,9 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
     reports, others = [], []
     for article, copies in reversed(originals_with_copies(articles)):
         group = [article, *copies]
-        first = next((one for one in group if one.id == lead_of), article)
-        too = _printed_by([one for one in group if one is not first])
-        too += _versions([one for one in group if one.version], shown)
+        first = next((member for member in group if member.id == lead_of), article)
+        too = _printed_by([member for member in group if member is not first])
+        too += _versions([member for member in group if member.version], shown)
         if first.id == lead_of:
             paragraphs[-1] += f" ({source_of(first)}){too}"
             continue
@@ -42,11 +42,11 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
 
 def _printed_by(copies: Sequence[ArticleView]) -> str:
     """Return who printed a text, too; an excerpt is a part of it."""
-    same = [copy for copy in copies if copy.version is None]
-    outlets = [
-        (copy.outlet or NO_OUTLET) + " in part" * (copy.role == "excerpt")
-        for copy in same
-    ]
+    outlets = []
+    for copy in copies:
+        if copy.version is None:
+            part = " in part" if copy.role == "excerpt" else ""
+            outlets.append((copy.outlet or NO_OUTLET) + part)
     return f" (printed by {', '.join(outlets)}, too)" if outlets else ""
 
 
@@ -56,7 +56,9 @@ def _versions(others: Sequence[ArticleView], shown: StoryText) -> str:
     for other in others:
         lines += f"\n{VERSION_NAMES[other.version or 'other']}: {source_of(other)}"
         sentences = [
-            f'"{one.text}"' for one in shown.versions if one.article_id == other.id
+            f'"{passage.text}"'
+            for passage in shown.versions
+            if passage.article_id == other.id
         ]
         if sentences:
             lines += f": {' '.join(sentences)}"

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from aggregator.model.core import ArticleView, Quotation
-from aggregator.stories.lexicon import clean_title
 from aggregator.stories.sentences import (
     ANY_MARK,
     QUOTED,
@@ -14,6 +13,7 @@ from aggregator.stories.sentences import (
     shows_alone,
 )
 from aggregator.stories.speakers import full_name, speaker_of
+from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.words import heads
 
 MOST = 6  # quotations of a story

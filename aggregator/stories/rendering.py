@@ -16,9 +16,10 @@ from aggregator.model.core import (
     StoryName,
     StoryText,
 )
-from aggregator.stories.counts import of_standing, printer_of, with_originals
+from aggregator.stories.compared_sentences import version_of
+from aggregator.stories.counting.copy_groups import printer_of
+from aggregator.stories.counting.originals import of_standing, with_originals
 from aggregator.stories.lead import lead_of
-from aggregator.stories.lexicon import clean_title
 from aggregator.stories.names import names_of, topics_of
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import quotations_of
@@ -29,9 +30,10 @@ from aggregator.stories.sentences import (
     opens,
     sentences_of_report,
 )
-from aggregator.stories.title import is_news
+from aggregator.stories.titles.title_candidates import is_news
+from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning
-from aggregator.stories.versions import changed_sentences, version_of
+from aggregator.stories.versions import changed_sentences
 from aggregator.stories.words import heads
 from aggregator.text.lines import count_words, ends_sentence
 from aggregator.text.sentences import paragraphs, split_sentences

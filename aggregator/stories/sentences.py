@@ -255,22 +255,18 @@ def opens(sentence: str, language: str | None = None) -> bool:
 def without_dateline(sentence: str) -> str:
     """Return the sentence without place and agency before it, where enough is left."""
     match = LEADING_DATELINE.match(sentence)
-    return (
-        sentence[match.end() :]
-        if match and len(sentence) - match.end() > DATELINE_REST
-        else sentence
-    )
+    if match and len(sentence) - match.end() > DATELINE_REST:
+        return sentence[match.end() :]
+    return sentence
 
 
 def without_heading(sentence: str, title: str) -> str:
     """Return the sentence without the title of its report that is run into it, and without a dateline."""
-    _, found, rest = sentence.partition(f"{title} ")
-    is_heading = (
-        found and len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
-    )
-    return without_dateline(
-        rest if is_heading and len(rest) > DATELINE_REST else sentence
-    )
+    _, space, rest = sentence.partition(f"{title} ")
+    is_heading = len(title.split()) >= HEADING_WORDS and not rest[:1].islower()
+    if space and is_heading and len(rest) > DATELINE_REST:
+        sentence = rest
+    return without_dateline(sentence)
 
 
 def has_odd_marks(sentence: str) -> bool:

@@ -85,8 +85,8 @@ def full_name(name: str, text: str, report: ArticleView) -> str:
     person = without_role(name)
     if " " in person:
         return person
-    own = report.text
-    full = list(_full_forms(own[: own.find(text) + len(text)], person))
+    whole = report.text
+    full = list(_full_forms(whole[: whole.find(text) + len(text)], person))
     if len({form.split()[0] for form in full}) == 1:
         return full[0]
     return name if person != name else ""

@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from aggregator.cli.app import main
 from aggregator.grouping.place import Placer
-from aggregator.grouping.place_entry import PlacementResult
+from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake import pipeline
 from aggregator.model.core import Prepared
 from aggregator.store.intake.inbox import InboxEntry

@@ -15,7 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles
 from aggregator.store.stories.stories import columns_of_members
 from aggregator.store.tables import article, story
-from aggregator.stories.counts import counts, from_bytes
+from aggregator.stories.counting.counts import counts, from_bytes
 from aggregator.stories.rendering import render
 from aggregator.stories.tuning import StoryTuning
 from tests.support.deep_finding import Fault, of_row, pairs

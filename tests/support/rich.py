@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.pairs.snapshot import pack_frequencies
 from aggregator.grouping.place import Placer
 from aggregator.model.core import Entry

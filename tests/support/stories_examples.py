@@ -6,7 +6,7 @@ from typing import Any
 
 from aggregator.model.core import ArticleView, StoryText
 from aggregator.stories import rendering
-from aggregator.stories.title import headline
+from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import shipped_tuning
 
 NOON = dt.datetime(2025, 3, 12, 12, tzinfo=dt.UTC)  # a Wednesday

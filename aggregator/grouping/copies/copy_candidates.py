@@ -23,7 +23,9 @@ from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.stories.versions import TextVersion, changed_sentences, is_update
+from aggregator.stories.compared_sentences import TextVersion
+from aggregator.stories.updates import is_update
+from aggregator.stories.versions import changed_sentences
 
 
 class CopyCandidates:
@@ -142,18 +144,20 @@ class CopyCandidates:
             for other in self._sharing(self._likely)
             if is_one_outlet(self._own, other) and other.id not in self.series
         ]
-        own = _text_of(self._own)
+        version = _text_of(self._own)
         return tuple(
-            text.id for text in self._read(of_outlet) if is_update(own, _text_of(text))
+            text.id
+            for text in self._read(of_outlet)
+            if is_update(version, _text_of(text))
         )
 
     def same_page(self) -> str | None:
         """Return the first article under the same URL that has the same text, or of which one is a part."""
-        own, tuning = self._own, self._tuning
+        compared, tuning = self._own, self._tuning
         for other in self._read(
-            rank_candidates(own, self._at_page, self._shares, tuning)
+            rank_candidates(compared, self._at_page, self._shares, tuning)
         ):
-            if verdict(own, other, tuning) or verdict(other, own, tuning):
+            if verdict(compared, other, tuning) or verdict(other, compared, tuning):
                 return other.id
         return None
 

@@ -278,14 +278,14 @@ def _has_foreign_headline(overlap: _Overlap, tuning: CopyTuning) -> bool:
     """
     if overlap.containment < tuning.most or _headlines_agree(overlap, tuning):
         return False
-    own = _own_part(overlap, tuning)
-    if not own.any():
+    is_own = _own_part(overlap, tuning)
+    if not is_own.any():
         return False
-    in_own, in_rest = densities(overlap.larger.words, own)
+    in_own, in_rest = densities(overlap.larger.words, is_own)
     by_term = leanings(overlap.larger.compared.title, in_own, in_rest)
     leaning = math.fsum(by_term) / max(1, len(by_term))
     if len(by_term) < SHINGLE_WORDS:
-        if own[: tuning.run_shingles].mean() > 0.5:
+        if is_own[: tuning.run_shingles].mean() > 0.5:
             return True
         if not by_term:
             return False
@@ -338,12 +338,16 @@ def _lacks_headline(
     Of its words that are in the text below it. Number words change in place like digits; digits do not count
     if the text has one number only that the other lacks, as of victims, and the headline has other words.
     """
-    own = set(filter(is_informative, analyzed.headline.intersection(analyzed.words)))
-    own.difference_update(spelt_numbers(analyzed.compared.language or ""))
+    headline = set(
+        filter(is_informative, analyzed.headline.intersection(analyzed.words))
+    )
+    headline.difference_update(spelt_numbers(analyzed.compared.language or ""))
     numbers = set(filter(str.isdigit, analyzed.words)).difference(other.words)
     if len(numbers) == 1:
-        own = own - numbers or own
-    return len(own & other.headline.union(other.words)) < tuning.most * len(own)
+        headline = headline - numbers or headline
+    return len(headline & other.headline.union(other.words)) < tuning.most * len(
+        headline
+    )
 
 
 def _changed_numbers(text: Sequence[str], shared: Flags) -> tuple[int, int]:

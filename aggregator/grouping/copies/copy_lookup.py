@@ -49,6 +49,13 @@ class CopyMatch(NamedTuple):
     updated: tuple[str, ...]
     series: Sequence[str]  # articles that fill one form with it, each with other names
 
+    @property
+    def original(self) -> str | None:
+        """The id of the article whose whole text it copies; None for an excerpt."""
+        if self.copy is None or self.copy.kind != "copy":
+            return None
+        return self.copy.other
+
 
 class CopyFinder:
     """Finds copies. For one thread of the writer."""
@@ -69,31 +76,32 @@ class CopyFinder:
         `page`: the address at which it was read. Only articles of lower numbers are searched; `waiting` have
         no row. At most `exact_checks` possible originals and as many possible excerpts are read.
         """
-        own = msgspec.structs.replace(
+        compared = msgspec.structs.replace(
             compared_articles.compared_text(incoming), url=page
         )
         look_up = self._look_up(connection, incoming)
         candidates = CopyCandidates(
             connection=connection,
-            own=own,
+            own=compared,
             overlaps=self._overlaps(look_up),
             waiting=waiting,
             tuning=self._tuning,
         )
         copy = candidates.best_original()
-        original, is_copy = (copy.other, copy.kind == "copy") if copy else (None, False)
+        copied = copy.other if copy else None
+        is_copy = copy is not None and copy.kind == "copy"
         reuse = None if copy else candidates.reuse()
         version_of = candidates.version_of(copy, reuse)
         return CopyMatch(
             copy=copy,
             # Excerpts of a copy are excerpts of its original.
-            excerpts=() if is_copy else candidates.excerpts(original),
+            excerpts=() if is_copy else candidates.excerpts(copied),
             sketch=self._kept(
                 connection,
                 incoming.sketch,
                 look_up,
-                number=own.order,
-                copied=original,
+                number=compared.order,
+                copied=copied,
                 is_copy=is_copy,
                 is_version=version_of is not None,
                 waiting=waiting,

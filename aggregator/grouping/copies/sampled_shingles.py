@@ -77,7 +77,7 @@ class SketchLookup(NamedTuple):
     places: Ints
     numbers: Ints
     wholes: Ints  # hashes of that article's text, for every pair
-    own: int  # hashes of the looked-up sketch
+    size: int  # hashes of the looked-up sketch
 
     def overlaps(self, least: int, cap: int) -> list[SketchOverlap]:
         """Return the articles that share at least `least` hashes, those with the largest share first.
@@ -89,16 +89,16 @@ class SketchLookup(NamedTuple):
         wholes = dict(zip(self.numbers.tolist(), self.wholes.tolist(), strict=True))
         overlaps = []
         for number, shared in counts.items():
-            if shared >= min(least, self.own):
-                share = shared / min(wholes[number], self.own)
+            if shared >= min(least, self.size):
+                share = shared / min(wholes[number], self.size)
                 overlaps.append(
-                    SketchOverlap(number, share, is_longer=wholes[number] > self.own)
+                    SketchOverlap(number, share, is_longer=wholes[number] > self.size)
                 )
         return sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.number))
 
     def holders(self, *, other_than: int = 0) -> Ints:
         """Return for every hash how many articles have it, without the article `other_than`."""
-        return np.bincount(self.places[self.numbers != other_than], minlength=self.own)
+        return np.bincount(self.places[self.numbers != other_than], minlength=self.size)
 
 
 class PassageIndex:

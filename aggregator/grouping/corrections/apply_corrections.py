@@ -250,7 +250,5 @@ def _logged(
 ) -> CorrectionResult:
     """Write to the log of these stories that a person corrected them; return the result for the person."""
     for story in ids:
-        unit_of_work.ledger.log(
-            unit_of_work.now, story, "corrected", words=words, **detail
-        )
+        unit_of_work.log(story, "corrected", words=words, **detail)
     return CorrectionResult(n=number, stories=tuple(ids), words=words)

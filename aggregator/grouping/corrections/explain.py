@@ -20,7 +20,7 @@ from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.report_comparison import is_foreign_text
+from aggregator.grouping.scores.report_comparison import is_foreign_text
 from aggregator.model.core import (
     ArticleView,
     ComparedText,
@@ -34,12 +34,8 @@ from aggregator.model.errors import UsageError
 from aggregator.store.read.article_detail import ExplainedArticle, LogLine
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.constraints import ConstraintTable, Relation
-from aggregator.stories.versions import (
-    ChangedSentence,
-    changed_sentences,
-    unread_signs,
-    version_of,
-)
+from aggregator.stories.compared_sentences import version_of
+from aggregator.stories.versions import ChangedSentence, changed_sentences, unread_signs
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3

@@ -18,7 +18,7 @@ from aggregator.store.stories.corrections import (
     CorrectionDetail,
     MovedArticle,
 )
-from aggregator.stories.lexicon import clean_title
+from aggregator.stories.titles.title_text import clean_title
 
 
 class _Return(NamedTuple):

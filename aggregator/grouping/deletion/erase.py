@@ -5,79 +5,21 @@ that lose a member are recomputed. Ids, hashes and numbers stay: see `store/main
 """
 
 import datetime as dt
-import logging
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-import msgspec
-
-from aggregator.config.messages import counted
 from aggregator.grouping.changes import Remove
 from aggregator.grouping.parts import GroupingParts
-from aggregator.grouping.transactions import Transactions
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import FrozenStruct
-from aggregator.model.errors import UsageError
-from aggregator.store import commands
-from aggregator.store.engine.database import Connection, Database
+from aggregator.store.engine.database import Connection
 from aggregator.store.intake import known_items
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance import (
     erase,
-    erase_target,
-    index_merge,
     orphaned_copies,
 )
 from aggregator.store.maintenance.erase import DeletedPart
-from aggregator.store.maintenance.erase_target import EraseSummary, EraseTarget
 from aggregator.store.stories import related_stories, standing
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.tables import counter_value, set_counter
-
-log = logging.getLogger(__name__)
-
-BATCH = 20  # articles per transaction, because other writers wait
-# counter: 1 while a command has more transactions to come
-_UNFINISHED = "forget_unfinished"
-
-
-class ForgetCommand(FrozenStruct):
-    """The command: the address or id of an article, the name of an outlet, or `entry.source`."""
-
-    name: str
-    is_source: bool = False
-
-
-class ForgetResult(FrozenStruct, omit_defaults=False):
-    """What was erased, without text. `log_folded`: False if a reader held the SQLite log."""
-
-    # Selected articles, also those that only waited, or were refused or erased before
-    named: int
-    summary: EraseSummary
-    log_folded: bool = True
-
-
-def to_forget(
-    connection: Connection, command: ForgetCommand, *, may_be_gone: bool = False
-) -> tuple[EraseTarget, EraseSummary]:
-    """Return the articles of a command, and what would be deleted. Raises UsageError if there are none.
-
-    `may_be_gone`: a command was interrupted, after which the name of an outlet may have no articles left.
-    """
-    target = erase_target.resolve_target(
-        connection, command.name, is_source=command.is_source
-    )
-    if not target.articles and not may_be_gone:
-        raise UsageError(
-            f"nothing is stored of {command.name}; "
-            + (
-                "`aggregator sources list` lists all sources"
-                if command.is_source
-                else "name an article by its address or id, or an outlet as `aggregator story ID` shows it"
-            )
-        )
-    return target, erase_target.summarise_erasure(connection, target.articles)
 
 
 class ForgetHandler:
@@ -111,9 +53,7 @@ class ForgetHandler:
         standing.forget(connection, erased)
         if kind == "forgotten":
             for article in erased:
-                unit_of_work.ledger.log(
-                    now, article.story, "forgotten", article=article.id
-                )
+                unit_of_work.log(article.story, "forgotten", article=article.id)
             related_stories.erase(connection, affected)
             erase.drop_answers(connection)
         erase.blank_stories(connection, affected, ids, now)
@@ -201,94 +141,3 @@ def _families(
             root = further or ""
         families.setdefault(root, []).append(copy)
     return families
-
-
-def erase_named(
-    transactions: Transactions,
-    command: ForgetCommand,
-    request: int | None,
-    step: Callable[[], None],
-) -> ForgetResult:
-    """Erase what a command names; see `Placer.erase`."""
-    database = transactions.database
-    with database.read() as connection:
-        is_interrupted = counter_value(connection, _UNFINISHED) > 0
-        target, summary = to_forget(connection, command, may_be_gone=is_interrupted)
-        former = erase.stories_of(connection, target.articles)
-    try:
-        _erase_articles(transactions, target.articles, former, step)
-    finally:
-        transactions.forget()  # the indexes in memory have erased articles
-    is_folded = finish_index(database, step)
-    forgotten = ForgetResult(
-        named=len(target.articles), summary=summary, log_folded=is_folded
-    )
-    log.info(
-        "erased %d of %s, selected by %s",
-        summary.articles,
-        counted(forgotten.named, "article"),
-        target.kind,
-        extra={"event": "articles_erased"},
-    )
-
-    database.transact(
-        partial(_finish, forgotten=forgotten, request=request, now=transactions.now())
-    )
-    if request is not None and is_folded:
-        database.checkpoint_log(database.tuning.short_wait_seconds)
-    return forgotten
-
-
-def _erase_articles(
-    transactions: Transactions,
-    ids: Sequence[str],
-    former: Mapping[str, Collection[str]],
-    step: Callable[[], None],
-) -> None:
-    for start in range(0, len(ids), BATCH):
-        step()
-        part = ids[start : start + BATCH]
-        transactions.database.again(partial(_erase_batch, transactions, part, former))
-
-
-def _erase_batch(
-    transactions: Transactions,
-    ids: Sequence[str],
-    former: Mapping[str, Collection[str]],
-) -> None:
-    with transactions.unit_of_work() as unit_of_work:
-        set_counter(unit_of_work.connection, _UNFINISHED, 1)
-        ForgetHandler(transactions.parts).carry_out(unit_of_work, ids, former)
-
-
-def _finish(
-    connection: Connection,
-    forgotten: ForgetResult,
-    request: int | None,
-    now: dt.datetime,
-) -> None:
-    """Answer the command, and blank it: it names what is gone."""
-    set_counter(connection, _UNFINISHED, 0)
-    if request is not None:
-        commands.answer(
-            connection, request, now, "done", msgspec.json.encode(forgotten).decode()
-        )
-        erase.blank_command(connection, request)
-
-
-def finish_index(database: Database, step: Callable[[], None]) -> bool:
-    """Remove deleted words from the full-text index and the log; return as `Database.checkpoint_log`."""
-    step()
-    is_unfinished = database.transact(partial(index_merge.merge_index, is_first=True))
-    while is_unfinished:
-        step()
-        is_unfinished = database.transact(
-            partial(index_merge.merge_index, is_first=False)
-        )
-    # In short attempts: while it waits for readers, nothing can be written.
-    ends = time.monotonic() + database.tuning.lock_seconds
-    while not database.checkpoint_log(database.tuning.short_wait_seconds):
-        if time.monotonic() >= ends:
-            return False
-        step()
-    return True

@@ -221,7 +221,7 @@ class Retention:
             )
             if not retention.last_to_first(connection, old.id, 1):
                 retention.drop_history(connection, with_redirects)
-                unit_of_work.ledger.log(unit_of_work.now, old.id, "forgotten")
+                unit_of_work.log(old.id, "forgotten")
         return True
 
     def _housekeeping(self) -> bool:

@@ -62,11 +62,11 @@ def is_notice(
 
     A text that mentions the other headline may be the same report under a new one.
     """
-    own, other, said = _stems(title), _stems(other_title), _stems(text)
+    headline, other, said = _stems(title), _stems(other_title), _stems(text)
     most = tuning.notice_headline_share
-    if not own or not other or len(own & said) > most * len(own):
+    if not headline or not other or len(headline & said) > most * len(headline):
         return False
-    if len(own & other) > most * min(len(own), len(other)):
+    if len(headline & other) > most * min(len(headline), len(other)):
         return False
     mine, theirs = shingle_hashes(text), shingle_hashes(other_text)
     return min(len(mine), len(theirs)) > 0 and (

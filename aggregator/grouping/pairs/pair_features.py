@@ -5,6 +5,7 @@ equal on all machines. Those of local scaling are in neighbours.py.
 """
 
 from collections.abc import Sequence
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ from aggregator.grouping.pairs.term_codec import (
 from aggregator.grouping.pairs.title_frames import compare_titles
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY
 
+# Of each similarity: see `neighbours.add_neighbours`
+_SCALED_PARTS = ("above", "own_near", "other_near", "own_rank", "other_rank")
 # Features by the name under which `explain` shows what they add. The first of a group is shown as its value.
 GROUPS = {
     "texts": ("stream_cosine", "all", "rare", "rare_shared", "text_rarest"),
@@ -55,13 +58,9 @@ GROUPS = {
     "days": ("days",),
     "lengths": ("shorter_words", "longer_words", "shorter_title"),
     "outlet and kind": ("same_outlet", "opinions"),
-    "neighbours": tuple(
-        f"{name}_{part}"
-        for name in SCALED
-        for part in ("above", "own_near", "other_near", "own_rank", "other_rank")
-    ),
+    "neighbours": tuple(map("_".join, product(SCALED, _SCALED_PARTS))),
 }  # fmt: skip
-FEATURES = tuple(name for names in GROUPS.values() for name in names)
+FEATURES = tuple(chain.from_iterable(GROUPS.values()))
 AT = {name: place for place, name in enumerate(FEATURES)}
 # In units of 1/IDF_UNITS: words that are rare in the stream; what counts of a word of leads.
 _RARE_IDF = round(4.2 * IDF_UNITS)
@@ -110,8 +109,8 @@ def pair_features(
 
 def _field_cosines(pairs: Pairs) -> Columns:
     """Return the cosine of each field."""
-    own, theirs = pairs.weights[:, 0], pairs.weights[:, 1:]
-    dots = (theirs @ own[:, :, None])[:, :, 0]
+    ours, theirs = pairs.weights[:, 0], pairs.weights[:, 1:]
+    dots = (theirs @ ours[:, :, None])[:, :, 0]
     return dict(zip(FIELDS, dots / DOT_SCALE, strict=True))
 
 
@@ -122,8 +121,8 @@ def _text_features(pairs: Pairs, snapshot: StreamSnapshot) -> Columns:
     rare_shared: number of shared words above _RARE_IDF
     text_rarest: sum of the idf of the rarest shared words
     """
-    own, theirs = pairs.weights[TEXT, 0], pairs.weights[TEXT, 1:]
-    stream_dots = theirs @ (own * snapshot.factor[pairs.words] ** 2)
+    ours, theirs = pairs.weights[TEXT, 0], pairs.weights[TEXT, 1:]
+    stream_dots = theirs @ (ours * snapshot.factor[pairs.words] ** 2)
     texts = pairs.parts(TEXT)
     text_weights = np.concatenate([article.text_weights for article in pairs.articles])
     stream_weights = text_weights * snapshot.factor[np.concatenate(texts)]
@@ -146,13 +145,13 @@ def _part_features(pairs: Pairs, name: str, idf: Units, least_idf: int) -> Colum
     missing: share of a part's idf that is nowhere in text, title and lead of the other article
     """
     field = FIELDS.index(name)
-    own, theirs = pairs.has[field, 0], pairs.has[field, 1:]
+    ours, theirs = pairs.has[field, 0], pairs.has[field, 1:]
     word_idf = idf[pairs.words]
-    own_idf = own * word_idf
+    own_idf = ours * word_idf
     parts = pairs.parts(field)
     part_idf = idf[np.concatenate(parts)]
     return {
-        f"{name}_shared": theirs @ own,
+        f"{name}_shared": theirs @ ours,
         f"{name}_mass": theirs @ np.maximum(own_idf - least_idf, 0) / IDF_UNITS,
         f"{name}_rarest": (theirs * own_idf).max(axis=1, initial=0.0) / IDF_UNITS,
         f"{name}_cosine": theirs @ own_idf**2 / multiply_lengths(part_idf, parts),

@@ -236,9 +236,11 @@ def stream_shift(
         last + tuning.stream_weight
     )
     articles, matched = source
-    own = (matched + tuning.stream_weight * stream) / (articles + tuning.stream_weight)
+    of_source = (matched + tuning.stream_weight * stream) / (
+        articles + tuning.stream_weight
+    )
     return min(
-        tuning.stream_slope * ((stream + own) / 2 - tuning.stream_share),
+        tuning.stream_slope * ((stream + of_source) / 2 - tuning.stream_share),
         tuning.stream_most,
     )
 

@@ -1,9 +1,11 @@
 """Reports without a date that fit another story clearly better than their own."""
 
+import math
 from collections.abc import Sequence
 
-from aggregator.grouping.scorer import is_within_window
-from aggregator.grouping.second_look.state import Look, LookedAtStory, ReportMove
+from aggregator.grouping.scores.scorer import is_within_window
+from aggregator.grouping.second_look.reassignments import ReportMove
+from aggregator.grouping.second_look.state import Look, LookedAtStory
 from aggregator.model.core import Article
 
 
@@ -22,35 +24,34 @@ def _move(
     look: Look, story: LookedAtStory, report: Article, others: Sequence[Article]
 ) -> None:
     """Move a report of a story, which has the reports `others` beside it, if another story fits better."""
-    own = float(look.scores([report], others).mean())
-    need = max(own, look.tuning.threshold) + look.tuning.reassess_gain
-    best: tuple[float, LookedAtStory] | None = None
+    present = float(look.scores([report], others).mean())
+    need = max(present, look.tuning.threshold) + look.tuning.reassess_gain
+    target: LookedAtStory | None = None
+    best = -math.inf
     for other in sorted(look.near(story.number), key=lambda near: near.number):
         if not _admits(look, other, report):
             continue
         score = float(look.scores([report], other.reports).mean())
-        if score < need or (best is not None and score <= best[0]):
+        if score < need or score <= best:
             continue
         is_apart = look.lookup.are_apart([report], other.reports, story.number)
         if not is_apart and not look.lookup.is_foreign(report, other.reports):
-            best = score, other
-    if best is not None:
-        score, target = best
-        compared = tuple(other.id for other in target.reports)
-        look.changes.append(
-            ReportMove(
-                report.id,
-                story.number,
-                target.number,
-                own,
-                score,
-                need,
-                compared,
-                look.shift([report], target.reports),
-            )
-        )
-        story.reports.remove(report)
-        target.reports.insert(0, report)
+            target, best = other, score
+    if target is None:
+        return
+    move = ReportMove(
+        article=report.id,
+        source=story.number,
+        target=target.number,
+        own_score=present,
+        score=best,
+        need=need,
+        reports=tuple(other.id for other in target.reports),
+        shift=look.shift([report], target.reports),
+    )
+    look.changes.append(move)
+    story.reports.remove(report)
+    target.reports.insert(0, report)
 
 
 def _admits(look: Look, story: LookedAtStory, report: Article) -> bool:

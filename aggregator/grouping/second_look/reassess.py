@@ -16,7 +16,9 @@ from collections.abc import Iterable
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.second_look.merges import Merging
 from aggregator.grouping.second_look.moves import move_undated
-from aggregator.grouping.second_look.state import Look, Reassignment, StoryLookup
+from aggregator.grouping.second_look.reassignments import Reassignment
+from aggregator.grouping.second_look.state import Look
+from aggregator.grouping.second_look.story_lookup import StoryLookup
 
 
 def reassess_stories(

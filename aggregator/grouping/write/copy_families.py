@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from aggregator.model.core import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
-from aggregator.stories.counts import copy_groups
+from aggregator.stories.counting.copy_groups import copy_groups
 
 
 def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> list[str]:
@@ -13,17 +13,17 @@ def with_copies(connection: Connection, wanted: Iterable[str], story: str) -> li
 
     A copy that is not compared takes only its own copies along, so an editor can move a wrong copy.
     """
-    found = set(wanted)
+    leaving = set(wanted)
     for group in copy_groups(articles.members(connection, story)):
-        asked = [member for member in group if member.id in found]
+        asked = [member for member in group if member.id in leaving]
         if any(member.is_compared for member in asked):
-            found.update(member.id for member in group if not member.is_compared)
+            leaving.update(member.id for member in group if not member.is_compared)
         elif asked:
             links = {member.id: member.copy_of for member in group}
-            found.update(
-                member.id for member in group if _leads_to(member.id, found, links)
+            leaving.update(
+                member.id for member in group if _leads_to(member.id, leaving, links)
             )
-    return sorted(found)
+    return sorted(leaving)
 
 
 def _leads_to(

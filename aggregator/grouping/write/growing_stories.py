@@ -15,10 +15,10 @@ from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import PublishedSpan, StoredArticle
 from aggregator.store.stories.stories import Membership, StoryRow
-from aggregator.stories.counts import (
+from aggregator.stories.counting.copy_groups import origin_link
+from aggregator.stories.counting.counts import (
     count_state_of,
     from_bytes,
-    origin_link,
     resolve_link,
     with_member,
 )

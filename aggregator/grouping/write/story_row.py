@@ -17,8 +17,8 @@ from aggregator.store.stories.stories import (
     StoryRow,
     StoryState,
 )
-from aggregator.stories.counts import with_originals
-from aggregator.stories.title import headline
+from aggregator.stories.counting.originals import with_originals
+from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import StoryTuning
 
 _BETWEEN_VERSIONS = dt.timedelta(hours=1)  # that bump a story, at least
@@ -136,10 +136,8 @@ class StoryRows:
         title: str,
         reason: str | None,
     ) -> None:
-        ledger, now = unit_of_work.ledger, unit_of_work.now
         if title != before.title:
-            ledger.log(
-                now,
+            unit_of_work.log(
                 before.id,
                 "headline",
                 before=before.title,
@@ -147,7 +145,7 @@ class StoryRows:
                 reason=reason,
             )
         if before.article_count < self._story_cap <= after.article_count:
-            ledger.log(now, before.id, "full", articles=after.article_count)
+            unit_of_work.log(before.id, "full", articles=after.article_count)
 
 
 def _replaces_version(membership: Membership, article: str | None) -> bool:

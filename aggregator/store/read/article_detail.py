@@ -17,7 +17,7 @@ from aggregator.store.tables import (
     story,
     story_log,
 )
-from aggregator.stories.counts import with_originals
+from aggregator.stories.counting.originals import with_originals
 
 _WHOLE_ARTICLE = (
     article_views.view_columns("text", "html", "evidence")

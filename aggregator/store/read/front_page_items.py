@@ -20,7 +20,7 @@ from aggregator.store.tables import (
     story_log,
     story_subject,
 )
-from aggregator.stories.lexicon import TITLE_CHARS, clean_title_text
+from aggregator.stories.titles.title_text import TITLE_CHARS, clean_title_text
 
 _SHOWN = shown_columns(StoryListItem)
 _URLS = select(article.c.story, article.c.url)

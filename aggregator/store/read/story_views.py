@@ -14,7 +14,7 @@ from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT
 from aggregator.store.stories import article_views, story_links
 from aggregator.store.tables import article, has_row, rows_with, story
-from aggregator.stories.counts import with_originals
+from aggregator.stories.counting.originals import with_originals
 
 MOST_ROWS = 2**31 - 2  # both databases accept a LIMIT of one more
 

@@ -28,7 +28,12 @@ from aggregator.store.tables import (
     update_rows,
     values_with,
 )
-from aggregator.stories.counts import CountState, count_state_of, counts, to_bytes
+from aggregator.stories.counting.counts import (
+    CountState,
+    count_state_of,
+    counts,
+    to_bytes,
+)
 
 
 class DerivedColumns(FrozenStruct):
@@ -87,7 +92,7 @@ class Membership(NamedTuple):
 def derived_columns(
     membership: Membership, families: Mapping[str, str] | None
 ) -> DerivedColumns:
-    """Return the columns of a story with these members; `families`: see `stories.counts.counts`."""
+    """Return the columns of a story with these members; `families`: see `stories.counting.counts.counts`."""
     return DerivedColumns(
         **msgspec.structs.asdict(counts(membership.count_state, families)),
         first_published=membership.span.first,

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from aggregator.model.core import ArticleView, Enclosure, StoryText, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.read.reader import StoryReader
-from aggregator.stories.counts import COUNTED_ROLES, with_originals
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES
+from aggregator.stories.counting.originals import with_originals
 from aggregator.web.excerpts.stories import for_item
 from aggregator.web.feeds.channel import Item
 from aggregator.web.feeds.feed_texts import (

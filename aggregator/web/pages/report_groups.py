@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import msgspec
 
 from aggregator.model.core import OPINION_KINDS, ArticleView, StoryView, in_utc
-from aggregator.stories.counts import is_unconfirmed, originals_with_copies
+from aggregator.stories.counting.copy_groups import is_unconfirmed
+from aggregator.stories.counting.originals import originals_with_copies
 from aggregator.web.jinja import iso, moment, short_day, time_of_day
 
 # A group shows its newest lines and folds the others, because more than two screens are not read.

@@ -36,7 +36,7 @@ from aggregator.admin.restore import copy, restore
 from aggregator.cli.context import bring_up
 from aggregator.config.loader import load
 from aggregator.config.settings import BackupConfig, Config
-from aggregator.grouping.place_entry import PlacementResult
+from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,

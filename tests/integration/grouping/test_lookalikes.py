@@ -26,7 +26,7 @@ from aggregator.grouping.pairs.pair_model import (
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.grouping.scorer import ScoredCandidate, decide, is_open
+from aggregator.grouping.scores.scorer import ScoredCandidate, decide, is_open
 from aggregator.grouping.window import LiveStory, Window
 from aggregator.store.engine.database import Database
 from tests.support import articles

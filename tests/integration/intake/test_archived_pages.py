@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.place_entry import PlacementResult
+from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake import prepare
 from aggregator.intake.jobs import PrepareJob
 from aggregator.intake.pipeline import Pipeline

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import IdentityTuning
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.model.core import Entry
 from aggregator.store.engine.database import Database

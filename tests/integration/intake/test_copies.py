@@ -15,7 +15,7 @@ from aggregator.admin.export import exported, import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import held
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.model.core import Entry, Evidence
 from aggregator.model.errors import AggregatorError

@@ -17,11 +17,8 @@ from aggregator.admin.export import exported, import_into
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
-from aggregator.grouping.deletion.erase import (
-    ForgetCommand,
-    ForgetHandler,
-    ForgetResult,
-)
+from aggregator.grouping.deletion.erase import ForgetHandler
+from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
 from aggregator.intake.recluster.regrouping import GroupingDifference, RegroupedStory

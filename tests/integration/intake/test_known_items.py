@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult

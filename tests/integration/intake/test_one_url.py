@@ -15,7 +15,7 @@ from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, observation
-from aggregator.stories.counts import originals_with_copies
+from aggregator.stories.counting.originals import originals_with_copies
 from tests.integration.intake.test_identity_under_stress import (
     THINGS,
     Office,

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text, update
 
 from aggregator.admin.export import exported, import_into
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.model.core import ArticleHtml, StoryText, StoryView
 from aggregator.model.read_model import SearchBounds, StoryFilter

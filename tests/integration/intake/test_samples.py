@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from aggregator.admin.bcubed import measure
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.core import Entry, StoryView
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from aggregator.cli.explain import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.core import Entry, StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

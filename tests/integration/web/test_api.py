@@ -9,7 +9,7 @@ from jsonschema_rs import Draft202012Validator
 
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.grouping.corrections.explain import Explanation
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.read_model import SearchResults
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add

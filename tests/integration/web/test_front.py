@@ -9,7 +9,7 @@ from lxml import html
 from sqlalchemy import text
 
 from aggregator.config.tuning import Tuning
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_folder

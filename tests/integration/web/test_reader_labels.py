@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.publish_settings import SavedQuery
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources
 from aggregator.store.read.marks import mark_rows, read_marks

@@ -10,7 +10,7 @@ import pytest
 
 from aggregator.config.delivery_settings import SummariseConfig
 from aggregator.config.settings import Config, FetchConfig
-from aggregator.grouping.deletion.erase import ForgetCommand
+from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.model.core import Passage, Quotation, StoryText
 from aggregator.model.errors import ConfigError

@@ -10,7 +10,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
-from aggregator.grouping.scorer import (
+from aggregator.grouping.scores.scorer import (
     Decision,
     ScoredCandidate,
     decide,

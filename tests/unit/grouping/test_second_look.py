@@ -12,7 +12,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.pairs.pair_model import PairTuning, shift_between
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.second_look.reassess import reassess_stories
-from aggregator.grouping.second_look.state import ReportMove, StoryMerge
+from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
 from aggregator.grouping.window import LiveStory
 from aggregator.model.core import Article
 from tests.support.events import article_of
@@ -283,7 +283,7 @@ def test_an_undated_report_moves_with_a_clear_gain_only(tables, moves):
         ("b1", 1, 2)
     ] * moves
     assert all(
-        one.score >= one.need >= one.own + TUNING.reassess_gain for one in changes
+        one.score >= one.need >= one.own_score + TUNING.reassess_gain for one in changes
     )
 
 

@@ -9,23 +9,29 @@ from hypothesis import strategies as st
 
 from aggregator.extract.wire.agencies import agency_of, family_table
 from aggregator.model.core import ArticleView
-from aggregator.stories.counts import (
+from aggregator.stories.counting.copy_groups import (
+    copy_groups,
+    origin_link,
+    original_of,
+)
+from aggregator.stories.counting.counts import (
     Counts,
     CountState,
-    copy_groups,
-    count,
     count_state_of,
     counts,
     from_bytes,
-    origin_link,
-    original_of,
-    originals_with_copies,
     resolve_link,
     to_bytes,
     with_member,
-    with_originals,
 )
+from aggregator.stories.counting.originals import originals_with_copies, with_originals
 from tests.support.stories_examples import view
+
+
+def count(articles, families=None) -> Counts:
+    """The counts of a story with these articles."""
+    return counts(count_state_of(articles), families)
+
 
 COUNTED = {
     "ten reprints of an agency's text are one report": (

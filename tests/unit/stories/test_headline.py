@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from aggregator.model.core import ArticleView
 from aggregator.stories.lead import lead_of, summary
-from aggregator.stories.title import Headline, headline, is_fit
+from aggregator.stories.titles.title import Headline, headline
+from aggregator.stories.titles.title_scores import is_fit
 from aggregator.stories.tuning import shipped_tuning
 from tests.support.stories_examples import NOON, ferry, view
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aggregator.stories.compared_sentences import TextVersion
+from aggregator.stories.lexicon import is_correction
+from aggregator.stories.updates import is_update
 from aggregator.stories.versions import (
     CHANGES_SHOWN,
-    TextVersion,
     changed_sentences,
-    is_correction,
-    is_update,
     unread_signs,
 )
 

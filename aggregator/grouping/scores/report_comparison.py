@@ -1,15 +1,13 @@
 """Compares articles with the compared reports of stories: pair model and guards."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import islice
 
 import numpy as np
 from msgspec.structs import replace
 
-from aggregator.extract.wire.agencies import is_mail_address
-from aggregator.grouping.copies.shared_wording import own_words
 from aggregator.grouping.pairs.pair_article import (
     Floats,
     PairArticle,
@@ -29,25 +27,17 @@ from aggregator.grouping.pairs.pair_model import (
     shift_between,
 )
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
-from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
-from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.title_frames import are_alike
 from aggregator.grouping.pairs.weights import EventModel
-from aggregator.grouping.scorer import ScoredCandidate
+from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveStory, live_story
-from aggregator.model.core import Agreement, Article, ComparedText, Evidence, Reason
+from aggregator.grouping.window import LiveStory
+from aggregator.model.core import Article, Reason
 from aggregator.store.engine.database import Connection
-from aggregator.store.stories import articles, live_stories
-from aggregator.store.stories.article_rows import compared_articles
-from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.standing import sender_of
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each
 _PAIRS_KEPT = 100_000  # logits in memory, about 200 bytes each
 _WITH_REASONS = 2  # stories of a decision: the best and the runner-up
-# Times the compared reports: texts searched for the sentences of a little-known source
-_TEXTS_READ = 3
 
 
 def has_report(reports: Sequence[Article]) -> bool:
@@ -106,10 +96,6 @@ class ReportComparison:
         """The pair model."""
         return _shipped_trees()
 
-    @cached_property
-    def _packer(self) -> TermPacker:
-        return TermPacker(self._model)
-
     def newest(self, story: LiveStory) -> list[Article]:
         """Return the reports of a story with which an article is compared, opinions after the others."""
         return story.reports[: self.tuning.compared_reports]
@@ -137,8 +123,6 @@ class ReportComparison:
         """Forget an article whose text has changed."""
         self._decoded.pop(inbox_no, None)
         self._logits.clear()
-
-    # --- scores -------------------------------------------------------------------------------------------
 
     def scored(
         self,
@@ -263,8 +247,6 @@ class ReportComparison:
         for other, pair in zip(others, pairs, strict=True):
             self._logits[_pair(own.inbox, other.inbox)] = pair.logit
 
-    # --- guards -------------------------------------------------------------------------------------------
-
     def may_hold(
         self, connection: Connection, own: PairArticle, story: LiveStory
     ) -> bool:
@@ -287,109 +269,6 @@ class ReportComparison:
         return is_foreign_text(
             own, reports, snapshot, self.tuning, self._model.stub_words
         )
-
-    # --- agreement ----------------------------------------------------------------------------------------
-
-    def agreement(
-        self,
-        connection: Connection,
-        own: PairArticle,
-        text: ComparedText,
-        story: LiveStory,
-        waiting: Collection[StoredArticle] = (),
-    ) -> Agreement | None:
-        """Return how much an article agrees with the counted reports of others in a story.
-
-        None if nobody else has reported whom it must agree with. `waiting`: articles that have no row yet.
-
-        Anyone can publish a headline of others, and the sentences below it. A text that others confirm in
-        words of its own is about the event. Who has standing must share one weighty word with title or lead
-        of a report, others much, in words that are not copied.
-        """
-        counted = _vouching(own, story)
-        reports = [
-            self.article(report) for report in counted[: self.tuning.compared_reports]
-        ]
-        if not any(len(beside_title(report)) for report in reports):
-            return None  # bare headlines can neither confirm nor deny a text
-        beside, copied, snapshot = (
-            beside_title(own),
-            None,
-            self._stream.snapshot(connection),
-        )
-        if own.is_little_known:
-            ids = [
-                report.id for report in story.reports if sender_of(report) != own.sender
-            ]
-            ids = ids[: _TEXTS_READ * self.tuning.compared_reports]
-            texts = compared_articles.compared_texts(connection, ids, waiting)
-            beside, copied = self._own_terms(own, text, [*texts.values()])
-        elif not len(beside) or shares_weighty_word(
-            beside, reports, snapshot, self.tuning.short_body_idf
-        ):
-            return None  # of who has standing one word is enough
-        return Agreement(
-            shared=shared_beside_title(beside, reports, snapshot),
-            need=self.tuning.agreement,
-            copied=copied,
-        )
-
-    def _own_terms(
-        self, own: PairArticle, text: ComparedText, others: Sequence[ComparedText]
-    ) -> tuple[Words, str | None]:
-        """Return the words beside the title that are not copied from others, and the most copied of these.
-
-        An article that is mostly copied has no words of its own.
-        """
-        words, copied = own_words(text, others)
-        beside = beside_title(own)
-        if copied is None:
-            return beside, None
-        if 2 * len(words) <= len(text.text):
-            return beside[:0], copied
-        terms = read(self._packer.pack("", words, text.language))
-        return np.intersect1d(beside, hashes_of(ids_of(terms))), copied
-
-    def agreement_of_copy(
-        self, connection: Connection, article: Article, original: str
-    ) -> Agreement | None:
-        """Return the agreement of the original of a copy; None if the source of the copy has standing."""
-        return (
-            articles.evidence_of(connection, original).agreement
-            if article.is_little_known
-            else None
-        )
-
-    def with_agreement(
-        self, connection: Connection, id: str, story: str, evidence: Evidence
-    ) -> Evidence:
-        """Return the evidence of an article that moves to a story, with its agreement there."""
-        row = articles.member(connection, id)
-        text = compared_articles.compared_texts(connection, [id])[id]
-        (rows,) = live_stories.named(connection, [story])
-        agreement = self.agreement(
-            connection, self.article(row), text, live_story(rows)
-        )
-        return replace(evidence, agreement=agreement)
-
-
-def _vouching(own: PairArticle, story: LiveStory) -> list[Article]:
-    """Return the newest counted reports of a story that may confirm an article.
-
-    They are of other outlets and senders, and no mails that nobody has confirmed: nobody vouches for himself.
-    Those with standing alone are asked
-    where there are any, and about an article with standing no others: strangers may confirm or deny anything.
-    """
-    others = [
-        report
-        for report in story.reports
-        if report.counts_as_report
-        and sender_of(report) != own.sender
-        and not is_mail_address(report.outlet_key)
-        and (report.outlet_key is None or report.outlet_key != own.outlet)
-    ]
-    standing = [report for report in others if not report.is_little_known]
-    return standing if standing or not own.is_little_known else others
 
 
 def _scored(

@@ -1,0 +1,290 @@
+"""Decides what becomes of a new article: it founds a story, joins one, or is a copy in one.
+
+Corrections decide first, then the story of the original of a copy, then the score. The rows of stories and
+articles are read, and what waits of them is written before; nothing is changed.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+
+from msgspec.structs import replace
+
+from aggregator.extract.entry_identity import story_id
+from aggregator.extract.wire.agencies import copied_wire
+from aggregator.grouping.changes import Merge, Place
+from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.copies.series import is_kept_apart
+from aggregator.grouping.pairs.pair_article import PairArticle, pack_nearest
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.scores.agreement import agreement_of_copy
+from aggregator.grouping.scores.scorer import (
+    Decision,
+    decide,
+    is_open,
+    is_within_window,
+)
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.grouping.window import LiveStory, Window
+from aggregator.grouping.write.growing_stories import live_row
+from aggregator.model.core import Agreement, Evidence, Role
+from aggregator.store import codecs
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.stories import StoryRow
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES
+
+# Between two states of a text (chosen: a verdict, a count and a rescue take a night or two).
+_UPDATED_WITHIN = dt.timedelta(days=3)
+
+
+class Decider:
+    """Decides about new articles, in a placing transaction."""
+
+    def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
+        self._parts = parts
+        self._comparison = parts.comparison
+        self._constraints = parts.constraints
+        self._unit_of_work = unit_of_work
+        self._connection = unit_of_work.connection
+        self._ledger = unit_of_work.ledger
+
+    @property
+    def _window(self) -> Window:
+        return self._parts.window.current(self._connection)
+
+    def merge_before(self, article: StoredArticle) -> Merge | None:
+        """Return the merge of two stories to which corrections link a new article, and so each other."""
+        if not self._constraints.has_article(self._connection, article.id):
+            return None
+        self._ledger.write()
+        constraints = self._constraints.story_constraints(self._connection, article.id)
+        pair = constraints.must_link[:2]
+        if len(pair) < 2:
+            return None
+        return Merge(stories=pair, at_no=article.inbox_no, reason="correction")
+
+    def decide(
+        self, incoming: StoredArticle, match: CopyMatch, *, has_founded: bool
+    ) -> Place:
+        """Return what becomes of a new article; `has_founded`: it may have founded a story before."""
+        article = self._with_sender(self.with_wire_of_original(incoming, match))
+        compared = PairArticle(article)
+        decision = self._decision(article, compared, match)
+        story = None
+        if decision.story is not None:
+            growing = self._parts.story_writer.growing
+            story = growing.row(self._unit_of_work, decision.story)
+        evidence = replace(
+            decision.evidence,
+            copy=match.copy,
+            # They came first and keep their role: a stuffed page must not take it from them.
+            excerpts=match.excerpts,
+            reuse=match.reuse,
+            agreement=self._agreement(article, compared, decision, story, match),
+            rules_version=self._parts.rules_version,
+        )
+        if match.copy is None and evidence.copied is not None:
+            decision = replace(decision, role="excerpt", is_compared=False)
+        if decision.is_compared:
+            self._comparison.keep(compared)
+        article = _with_place(article, decision, evidence, match)
+        if story is not None:
+            return Place(article=replace(article, story=story.id), story=story)
+        founding = 0
+        if has_founded:
+            founding = stories.foundings(self._connection, article.id)
+        article = replace(article, story=story_id(article.id, founding))
+        return Place(article=article, founding=founding)
+
+    def _with_sender(self, article: StoredArticle) -> StoredArticle:
+        """Return a new article with what is known of its sender."""
+        has_polled = self._window.has_polled
+        is_little_known = self._parts.stream.is_little_known(
+            self._connection, article, has_polled=has_polled
+        )
+        claimed = article.claimed_outlet
+        if has_polled and not article.is_polled:
+            # An archive that is read without feeds is believed
+            claimed = article.outlet_key
+        return replace(article, is_little_known=is_little_known, claimed_outlet=claimed)
+
+    def with_wire_of_original(
+        self, article: StoredArticle, match: CopyMatch
+    ) -> StoredArticle:
+        """Return a copy of an agency text with the agency of its original, if it does not name one.
+
+        Nobody vouches for another version of the text but who names the agency.
+        """
+        original_id = match.original
+        if original_id is None or match.version_of or article.wire is not None:
+            return article
+        self._ledger.write_article(original_id)
+        original = articles.member(self._connection, original_id)
+        wire = copied_wire(original_id, original.outlet_key, original.wire)
+        if wire is None:
+            return article
+        details = replace(article.read_details(), wire=wire)
+        return replace(article, wire=wire.agency, details=codecs.pack(details))
+
+    def story_of(
+        self, other: str, article: StoredArticle, barred: Collection[str]
+    ) -> StoryRow | None:
+        """Return the story of article `other`, if an article may join it."""
+        self._ledger.write_article(other)
+        row = stories.assigned_story(self._connection, other)
+        if row is None or row.id in barred:
+            return None
+        window = self._window
+        if not window.is_live(row.story_no, article.inbox_no):
+            return None
+        live = window.story(row.story_no)
+        is_near = is_within_window(article, live, self._parts.model.tuning)
+        return row if is_near else None
+
+    def _decision(
+        self, article: StoredArticle, compared: PairArticle, match: CopyMatch
+    ) -> Decision:
+        """Decide by corrections, then by the story of the original or of an updated text, then by score."""
+        constraints = self._constraints.story_constraints(self._connection, article.id)
+        barred = constraints.barred
+        if constraints.must_link:
+            return self._linked(article, match.original, constraints.must_link[0])
+        if match.original is not None:
+            row = self.story_of(match.original, article, barred)
+            if row is not None:
+                return Decision(
+                    story=row.id,
+                    role="container" if article.is_container else "copy",
+                    is_compared=False,
+                    evidence=Evidence(stage="copy"),
+                )
+        decision = self._by_score(article, compared, barred)
+        if decision.role != "report":
+            return decision
+        updated = self._story_of_updated(article, match.updated, barred)
+        if updated is not None:
+            return _with_update(decision, updated.id, match.updated[0])
+        if match.copy is not None and match.copy.kind == "excerpt":
+            is_compared = decision.story is None
+            return replace(decision, role="excerpt", is_compared=is_compared)
+        return decision
+
+    def _linked(
+        self, article: StoredArticle, original: str | None, story: str
+    ) -> Decision:
+        """Return the decision to join the story that a correction requires."""
+        is_copy = False
+        if original is not None:
+            assigned = articles.assigned_stories(self._connection, [original])
+            is_copy = assigned.get(original) == story
+        role: Role = "copy" if is_copy else "report"
+        is_compared = not is_copy
+        if article.is_container:
+            role = "container"
+            row = live_row(self._connection, story)
+            is_compared = is_compared and row.container_only
+        evidence = Evidence(stage="correction")
+        return Decision(
+            story=story, role=role, is_compared=is_compared, evidence=evidence
+        )
+
+    def _story_of_updated(
+        self, article: StoredArticle, updated: Sequence[str], barred: Collection[str]
+    ) -> StoryRow | None:
+        """Return the story of the texts of its own outlet of which an article is another state.
+
+        None if they are in several: then they have one form, and each of them is about something else.
+        """
+        for other in updated:
+            self._ledger.write_article(other)
+        assigned = articles.assigned_stories(self._connection, updated)
+        if len(set(assigned.values())) != 1:
+            return None
+        first = articles.member(self._connection, updated[0])
+        if abs(article.effective_at - first.effective_at) > _UPDATED_WITHIN:
+            return None
+        return self.story_of(first.id, article, barred)
+
+    def _by_score(
+        self, article: StoredArticle, compared: PairArticle, barred: Collection[str]
+    ) -> Decision:
+        """Decide by the scores of the article with the stories that it may join."""
+        model, comparison = self._parts.model, self._comparison
+        candidates = []
+        newest = {}
+        others = []
+        for story in self._window.candidates(article):
+            if story.id not in barred and is_open(article, story, model.tuning):
+                candidates.append(story)
+                newest[story.id] = comparison.newest(story)
+                others += newest[story.id]
+        waiting = [*self._ledger.articles, article]
+
+        def is_closed(story: LiveStory) -> bool:
+            reports = newest[story.id]
+            return is_kept_apart(self._connection, article, reports, others, waiting)
+
+        scored = comparison.scored(self._connection, compared, candidates, is_closed)
+        decision = decide(article, scored, model, comparison.model.bias)
+        return replace(decision, nearest=pack_nearest(compared.nearest))
+
+    def _agreement(
+        self,
+        article: StoredArticle,
+        compared: PairArticle,
+        decision: Decision,
+        story: StoryRow | None,
+        match: CopyMatch,
+    ) -> Agreement | None:
+        """Return how much the text agrees with its story, if that decides whether it counts as a report."""
+        if story is None or decision.evidence.stage == "correction":
+            return None
+        if match.copy is not None and decision.role == "copy":
+            original = match.copy.other
+            self._ledger.write_article(original)
+            return agreement_of_copy(self._connection, article, original)
+        if not decision.is_compared or decision.role != "report":
+            return None  # not counted anyway; of another language, with other words
+        return self._parts.agreement.agreement(
+            self._connection,
+            compared,
+            compared_articles.compared_text(article),
+            self._window.story(story.story_no),
+            self._ledger.articles,
+        )
+
+
+def _with_update(decision: Decision, story: str, text: str) -> Decision:
+    """Return the decision about another state of a text, which is in this story."""
+    if decision.story != story:
+        decision = replace(
+            decision,
+            story=story,
+            is_compared=True,
+            follows=None,
+            evidence=Evidence(stage="version"),
+        )
+    return replace(decision, version_of=text)
+
+
+def _with_place(
+    article: StoredArticle, decision: Decision, evidence: Evidence, match: CopyMatch
+) -> StoredArticle:
+    """Return an article with what was decided about it, but for its story."""
+    version_of = None
+    if decision.role in COUNTED_ROLES:
+        version_of = decision.version_of or match.version_of
+    return replace(
+        article,
+        role=decision.role,
+        is_compared=decision.is_compared,
+        copy_of=evidence.copied,
+        reuses=evidence.reuse.other if evidence.reuse else None,
+        version_of=version_of,
+        counts_as_report=evidence.counts_as_report,
+        follows=decision.follows,
+        nearest=decision.nearest,
+        evidence=evidence,
+        sketch=match.sketch,
+    )

@@ -1,0 +1,269 @@
+"""The place of each entry of a batch: a new article, one that comes again, or one that is refused."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from aggregator.extract.entry_identity import next_generation_id
+from aggregator.grouping.changes import Place
+from aggregator.grouping.copies.copy_lookup import CopyMatch
+from aggregator.grouping.incoming_article import incoming_article
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.placing.decide import Decider
+from aggregator.grouping.placing.known_articles import (
+    article_of_own_url,
+    claimed_elsewhere,
+)
+from aggregator.grouping.placing.revise import Placed, Reviser, unchanged
+from aggregator.grouping.placing.separate_series import separate_series
+from aggregator.grouping.second_look.second_look import SecondLook
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.core import (
+    CleanArticle,
+    FrozenStruct,
+    Prepared,
+)
+from aggregator.store.intake import inbox, rejected
+from aggregator.store.intake.identity import tombstones
+from aggregator.store.intake.inbox import InboxEntry, Outcome
+from aggregator.store.intake.sources import Source, all_sources
+from aggregator.store.maintenance import erase as erasing
+from aggregator.store.stories import articles, stories
+from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.articles import StoredArticle
+
+
+class PlacementResult(FrozenStruct):
+    """The outcome of one waiting entry."""
+
+    entry_no: int
+    outcome: Outcome
+    article: str
+    story: str | None = None
+    reason: str | None = None
+
+
+class EntryPlacer:
+    """Places the entries of one batch, in its transaction."""
+
+    def __init__(
+        self,
+        parts: GroupingParts,
+        unit_of_work: UnitOfWork,
+        batch: Sequence[tuple[InboxEntry, Prepared]],
+    ) -> None:
+        """Read at once what the batch needs, while nothing waits to be written."""
+        self._parts = parts
+        self._unit_of_work = unit_of_work
+        self._connection = connection = unit_of_work.connection
+        self._ledger = unit_of_work.ledger
+        self._batch = batch
+        self._decider = Decider(parts, unit_of_work)
+        self._second_look = SecondLook(parts, unit_of_work)
+        self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
+        parts.window.current(connection)
+        first, last = batch[0][0].inbox_no, batch[-1][0].inbox_no
+        parts.copy_finder.cover(connection, first, last)
+        parts.boilerplate.read(connection, (waiting.entry for waiting, _ in batch))
+        ids = {waiting.article for waiting, _ in batch}
+        # Forgotten or deleted
+        self._refused = tombstones.find_tombstones(connection, ids)
+        # Also those of this batch
+        self._placed = set(articles.assigned_stories(connection, ids))
+        self._founders = stories.founders_among(connection, ids)  # before this batch
+        # By `entry.source`; {} if mutes do not need them
+        self._sources: dict[str, Source] = {}
+        if parts.options.mutes.needs_sources:
+            for source in all_sources(connection):
+                self._sources[source.entry_source] = source
+
+    def place(self) -> list[PlacementResult]:
+        """Place the entries in order."""
+        parts, results = self._parts, []
+        for waiting, prepared in self._batch:
+            shown = parts.boilerplate.shown(
+                self._unit_of_work, waiting, prepared, parts.copy_finder
+            )
+            results.append(self._place(waiting, shown))
+            self._placed.add(waiting.article)
+        return results
+
+    def _place(self, waiting: InboxEntry, prepared: Prepared) -> PlacementResult:
+        """Place an entry, unless its article was forgotten or deleted, or is muted."""
+        connection, clean = self._connection, prepared.article
+        if waiting.article in self._refused:
+            return self._reject_forgotten(waiting, waiting.article)
+        if prepared.fingerprint is None:
+            refused = Placed("refused", waiting.article, "")
+            return self._finished(waiting, clean, refused)
+        elsewhere = claimed_elsewhere(connection, waiting)
+        if elsewhere and tombstones.find_tombstones(connection, {elsewhere}):
+            return self._reject_forgotten(waiting, elsewhere)
+        old = self._known_article(waiting)
+        if old is None and elsewhere is None:
+            source = self._sources.get(waiting.entry.source)
+            muted = self._parts.options.mutes.why(waiting.entry, source, clean)
+            if muted is not None:
+                return self._mute(waiting, muted)
+        placed = self._place_article(waiting, prepared, old, elsewhere)
+        return self._finished(waiting, clean, placed)
+
+    def _known_article(self, waiting: InboxEntry) -> StoredArticle | None:
+        """Return the article of an entry if it was placed before.
+
+        Asked of a new entry, too: a later one of its article may have gone before it, while it waited for its
+        page.
+        """
+        old = None
+        is_known = waiting.article in self._placed
+        if is_known or waiting.is_revision:
+            self._ledger.write()
+        if is_known:
+            old = articles.latest(self._connection, waiting.article)
+        if old is None and waiting.is_revision:
+            old = article_of_own_url(self._connection, waiting)
+        return old
+
+    def _place_article(
+        self,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        old: StoredArticle | None,
+        elsewhere: str | None,
+    ) -> Placed:
+        """Place an article: `old` if it is known, `elsewhere` if its page is that of another article."""
+        incoming = incoming_article(
+            waiting,
+            prepared,
+            self._unit_of_work.now,
+            wire_confidence=self._parts.placing.wire_confidence,
+        )
+        if old is not None and waiting.is_late_page:
+            placed = self._reviser.decide_again(waiting, incoming, old)
+            if placed.outcome == "revised":
+                self._learn_lines(waiting, prepared, old.inbox_no)
+            return placed
+        if elsewhere is not None:
+            return Placed("unchanged", elsewhere, "")
+        if old is None:
+            placed = self._place_new(waiting, incoming)
+        elif not waiting.is_revision and waiting.page is None:
+            return unchanged(old)  # without its page it has nothing to add
+        else:
+            placed = self._place_again(waiting, prepared, incoming, old)
+        # A copy repeats its original, not the boilerplate of its outlet.
+        if placed.outcome in ("founded", "joined"):
+            self._learn_lines(waiting, prepared, waiting.inbox_no)
+        return placed
+
+    def _learn_lines(
+        self, waiting: InboxEntry, prepared: Prepared, number: int
+    ) -> None:
+        self._parts.boilerplate.note(
+            self._unit_of_work, waiting.entry, number, prepared.lines
+        )
+
+    def _place_again(
+        self,
+        waiting: InboxEntry,
+        prepared: Prepared,
+        incoming: StoredArticle,
+        old: StoredArticle,
+    ) -> Placed:
+        """Revise a known article, or place another one that has its address now."""
+        revised = self._reviser.place_again(
+            waiting,
+            incoming,
+            old,
+            "" if prepared.own is None else prepared.own.article.text,
+            is_page_lost=waiting.has_lost_page
+            or prepared.article.page_verdict is not None,
+        )
+        if revised is not None:
+            return revised
+        root, generation = old.root_article, old.generation + 1
+        id_ = next_generation_id(root, generation)
+        article_writes.rekey(self._connection, old.id, id_, is_authoritative=True)
+        other = replace(incoming, id=id_, root_article=root, generation=generation)
+        return self._place_new(waiting, other)
+
+    def _place_new(self, waiting: InboxEntry, incoming: StoredArticle) -> Placed:
+        """Find original and story of a new article, then write both.
+
+        Only new articles end periods, so that `recluster`, which reads articles, ends the same ones.
+        """
+        parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
+        page = waiting.entry.url or waiting.page_url
+        match = parts.copy_finder.find(
+            self._connection, incoming, page, self._ledger.articles
+        )
+        if incoming.generation == 0 and match.same_page is not None:
+            observed = self._reviser.place_at_address(
+                waiting, incoming, match.same_page
+            )
+            if observed is not None:
+                return observed
+        parts.stream.before(unit_of_work, number, waiting.accepted_at)
+        self._second_look.before(number)
+        separate_series(parts, unit_of_work, match.series, number)
+        parts.stream.read_last(unit_of_work)
+        place = self._decide(incoming, match)
+        parts.story_writer.apply(unit_of_work, place)
+        parts.copy_finder.add(number, match.sketch)
+        parts.stream.placed(place.article, has_joined=place.story is not None)
+        return Placed(place.outcome, place.article.id, place.article.story)
+
+    def _decide(self, incoming: StoredArticle, match: CopyMatch) -> Place:
+        """Decide about a new article; stories to which corrections link it are merged first."""
+        while (merge := self._decider.merge_before(incoming)) is not None:
+            self._parts.story_writer.apply(self._unit_of_work, merge)
+        has_founded = incoming.generation > 0 or incoming.id in self._founders
+        place = self._decider.decide(incoming, match, has_founded=has_founded)
+        names = self._parts.outlet_names
+        return replace(place, article=names.named(self._unit_of_work, place.article))
+
+    def _finished(
+        self, waiting: InboxEntry, clean: CleanArticle, placed: Placed
+    ) -> PlacementResult:
+        """Finish an entry in the inbox; return its outcome."""
+        self._ledger.finish(
+            waiting.entry_no,
+            at=self._unit_of_work.now,
+            outcome=placed.outcome,
+            article=placed.article,
+            verdict=clean.verdict,
+            reason=clean.reason,
+            page_verdict=clean.page_verdict,
+            declared=waiting.entry,
+        )
+        return PlacementResult(
+            entry_no=waiting.entry_no,
+            outcome=placed.outcome,
+            article=placed.article,
+            story=placed.story or None,
+            reason=clean.reason if placed.outcome == "refused" else None,
+        )
+
+    def _mute(self, waiting: InboxEntry, reason: str) -> PlacementResult:
+        """Refuse an entry that is not wanted; it keeps its text, to be queued again."""
+        rejected.quarantine(
+            self._connection,
+            waiting.entry_no,
+            at=self._unit_of_work.now,
+            reason=reason,
+            verdict=inbox.MUTED,
+        )
+        return _refused(waiting, waiting.article, reason)
+
+    def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
+        """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
+        connection, now = self._connection, self._unit_of_work.now
+        tombstones.count_refused(connection, [article], now)
+        erasing.blank_entry(connection, waiting.entry_no, now)
+        return _refused(waiting, article, tombstones.REASON)
+
+
+def _refused(waiting: InboxEntry, article: str, reason: str) -> PlacementResult:
+    return PlacementResult(
+        entry_no=waiting.entry_no, outcome="refused", article=article, reason=reason
+    )

@@ -1,0 +1,76 @@
+"""Gives an article that is stored another text: its row, and what is found by its words."""
+
+from msgspec.structs import replace
+
+from aggregator.extract.urls import canonical_url
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.core import Role
+from aggregator.store.engine.database import Connection
+from aggregator.store.search import index as search
+from aggregator.store.stories import articles
+from aggregator.store.stories.article_rows import article_writes
+from aggregator.store.stories.articles import StoredArticle
+
+# Stages at which a report joined a story with which it must agree
+_ASKED = ("copy", "event", "second look", "version")
+
+
+def replace_text(
+    parts: GroupingParts,
+    unit_of_work: UnitOfWork,
+    incoming: StoredArticle,
+    old: StoredArticle,
+    copied: str | None,
+    *,
+    is_copy: bool,
+) -> StoredArticle:
+    """Write the text of a revision into the row of an article, and what is found by it.
+
+    `copied`: what it copies now; with `is_copy` false it is an excerpt of that.
+    """
+    connection, copy_finder = unit_of_work.connection, parts.copy_finder
+    sketch = copy_finder.revised(connection, old, incoming, copied, is_copy=is_copy)
+    new = replace(
+        _with_address_of(incoming, old),
+        id=old.id,
+        inbox_no=old.inbox_no,
+        story=old.story,
+        sketch=sketch,
+    )
+    new = parts.outlet_names.named(unit_of_work, new)
+    was_searchable = search.take_out(connection, old.inbox_no)
+    article_writes.replace_text(connection, new)
+    copy_finder.replace(connection, old.inbox_no, sketch)
+    parts.comparison.revised(old.inbox_no)
+    if was_searchable:
+        search.put_back(connection, old.inbox_no)
+    return new
+
+
+def _with_address_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
+    """Return a revision with the outlet of the article, if it has one, and with its spelling of the URL."""
+    if old.outlet_key:
+        if incoming.outlet_key != old.outlet_key:
+            incoming = replace(incoming, outlet_name=old.outlet_name)
+        incoming = replace(
+            incoming, outlet_key=old.outlet_key, claimed_outlet=old.claimed_outlet
+        )
+    if not old.url or not incoming.url:
+        return incoming
+    # Another spelling of the same URL (tracking parameters) replaces nothing.
+    is_same_page = canonical_url(old.url) == canonical_url(incoming.url)
+    return replace(incoming, url=old.url) if is_same_page else incoming
+
+
+def agree_again(
+    parts: GroupingParts, connection: Connection, old: StoredArticle, role: Role
+) -> None:
+    """Ask anew whether an article with another text agrees with the story that it joined."""
+    evidence = articles.evidence_of(connection, old.id)
+    is_asked = role == "report" and evidence.stage in _ASKED
+    if evidence.agreement is not None or is_asked:
+        evidence = parts.agreement.with_agreement(
+            connection, old.id, old.story, evidence
+        )
+        article_writes.set_evidence(connection, old.id, evidence)

@@ -1,0 +1,141 @@
+"""How much a text agrees with the reports of others in its story.
+
+Anyone can publish a headline of others, and the sentences below it. A text that others confirm in words of
+its own is about the event.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+
+import numpy as np
+from msgspec.structs import replace
+
+from aggregator.extract.wire.agencies import is_mail_address
+from aggregator.grouping.copies.shared_wording import own_words
+from aggregator.grouping.pairs.pair_article import (
+    PairArticle,
+    beside_title,
+    shared_beside_title,
+    shares_weighty_word,
+)
+from aggregator.grouping.pairs.term_codec import Words, hashes_of, ids_of, read
+from aggregator.grouping.pairs.terms import TermPacker
+from aggregator.grouping.pairs.weights import EventModel
+from aggregator.grouping.scores.report_comparison import ReportComparison
+from aggregator.grouping.stream import NewsStream
+from aggregator.grouping.window import LiveStory, live_story
+from aggregator.model.core import Agreement, Article, ComparedText, Evidence
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles, live_stories
+from aggregator.store.stories.article_rows import compared_articles
+from aggregator.store.stories.articles import StoredArticle
+from aggregator.store.stories.standing import sender_of
+
+# Times the compared reports: texts searched for the sentences of a little-known source
+_TEXTS_READ = 3
+
+
+class AgreementCheck:
+    """Asks whether articles agree with their stories. For one thread of the writer."""
+
+    def __init__(
+        self, model: EventModel, comparison: ReportComparison, stream: NewsStream
+    ) -> None:
+        self._model = model
+        self._comparison = comparison
+        self._tuning = comparison.tuning
+        self._stream = stream
+
+    @cached_property
+    def _packer(self) -> TermPacker:
+        return TermPacker(self._model)
+
+    def agreement(
+        self,
+        connection: Connection,
+        compared: PairArticle,
+        text: ComparedText,
+        story: LiveStory,
+        waiting: Collection[StoredArticle] = (),
+    ) -> Agreement | None:
+        """Return how much an article agrees with the counted reports of others in a story.
+
+        None if nobody else has reported whom it must agree with. `waiting`: articles that have no row yet.
+
+        Who has standing must share one weighty word with title or lead of a report, others much, in words
+        that are not copied.
+        """
+        tuning, snapshot = self._tuning, self._stream.snapshot(connection)
+        counted = _vouching(compared, story)[: tuning.compared_reports]
+        reports = [self._comparison.article(report) for report in counted]
+        if not any(len(beside_title(report)) for report in reports):
+            return None  # bare headlines can neither confirm nor deny a text
+        beside, copied = beside_title(compared), None
+        if compared.is_little_known:
+            sender, most = compared.sender, _TEXTS_READ * tuning.compared_reports
+            others = [other for other in story.reports if sender_of(other) != sender]
+            ids = [other.id for other in others[:most]]
+            texts = compared_articles.compared_texts(connection, ids, waiting)
+            beside, copied = self._words_of_its_own(beside, text, [*texts.values()])
+        elif not len(beside) or shares_weighty_word(
+            beside, reports, snapshot, tuning.short_body_idf
+        ):
+            return None  # of who has standing one word is enough
+        return Agreement(
+            shared=shared_beside_title(beside, reports, snapshot),
+            need=tuning.agreement,
+            copied=copied,
+        )
+
+    def _words_of_its_own(
+        self, beside: Words, text: ComparedText, others: Sequence[ComparedText]
+    ) -> tuple[Words, str | None]:
+        """Return those words that are not copied from other texts, and the most copied of these.
+
+        An article that is mostly copied has no words of its own.
+        """
+        words, copied = own_words(text, others)
+        if copied is None:
+            return beside, None
+        if 2 * len(words) <= len(text.text):
+            return beside[:0], copied
+        terms = read(self._packer.pack("", words, text.language))
+        return np.intersect1d(beside, hashes_of(ids_of(terms))), copied
+
+    def with_agreement(
+        self, connection: Connection, id: str, story: str, evidence: Evidence
+    ) -> Evidence:
+        """Return the evidence of an article that moves to a story, with its agreement there."""
+        compared = self._comparison.article(articles.member(connection, id))
+        text = compared_articles.compared_texts(connection, [id])[id]
+        (rows,) = live_stories.named(connection, [story])
+        agreement = self.agreement(connection, compared, text, live_story(rows))
+        return replace(evidence, agreement=agreement)
+
+
+def agreement_of_copy(
+    connection: Connection, article: Article, original: str
+) -> Agreement | None:
+    """Return the agreement of the original of a copy; None if the source of the copy has standing."""
+    if not article.is_little_known:
+        return None
+    return articles.evidence_of(connection, original).agreement
+
+
+def _vouching(compared: PairArticle, story: LiveStory) -> list[Article]:
+    """Return the newest counted reports of a story that may confirm an article.
+
+    They are of other outlets and senders, and no mails that nobody has confirmed: nobody vouches for himself.
+    Those with standing alone are asked
+    where there are any, and about an article with standing no others: strangers may confirm or deny anything.
+    """
+    others = [
+        report
+        for report in story.reports
+        if report.counts_as_report
+        and sender_of(report) != compared.sender
+        and not is_mail_address(report.outlet_key)
+        and (report.outlet_key is None or report.outlet_key != compared.outlet)
+    ]
+    standing = [report for report in others if not report.is_little_known]
+    return standing if standing or not compared.is_little_known else others

@@ -1,0 +1,41 @@
+"""What a second look decides: a report moves, or two stories become one."""
+
+import msgspec
+
+
+class ReportMove(msgspec.Struct, frozen=True):
+    """A report leaves its story for another one."""
+
+    article: str
+    source: int
+    target: int
+    own_score: float  # its score with the other reports of the story it leaves
+    score: float  # its mean score with `reports`, which includes `shift`
+    need: float
+    reports: tuple[str, ...]  # of the other story
+    shift: float  # what the stream adds
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stories that change."""
+        return (self.source, self.target)
+
+
+class StoryMerge(msgspec.Struct, frozen=True):
+    """Two stories become one.
+
+    Which id survives is decided when it is written. Later changes of this second look call the story `kept`.
+    """
+
+    kept: int
+    gone: int
+    score: float  # mean score of a report of one with a report of the other
+    need: float
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The stories that change."""
+        return (self.kept, self.gone)
+
+
+Reassignment = ReportMove | StoryMerge

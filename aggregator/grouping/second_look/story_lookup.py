@@ -1,0 +1,119 @@
+"""Reads stories and articles for a second look, as they were before it: the window changes only after it."""
+
+from collections.abc import Sequence, Set
+
+from aggregator.grouping.copies.series import is_kept_apart
+from aggregator.grouping.pairs.pair_article import Floats, PairArticle
+from aggregator.grouping.pairs.pair_model import shift_between
+from aggregator.grouping.scores.report_comparison import ReportComparison, has_report
+from aggregator.grouping.second_look.reassignments import ReportMove
+from aggregator.grouping.stream import NewsStream
+from aggregator.grouping.window import LiveStory, Window
+from aggregator.model.core import Article, Reason
+from aggregator.store.engine.database import Connection
+from aggregator.store.stories import articles
+from aggregator.store.stories.corrections import Constraints
+
+
+class StoryLookup:
+    """The inputs of one second look."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        window: Window,
+        constraints: Constraints,
+        comparison: ReportComparison,
+        stream: NewsStream,
+    ) -> None:
+        self._connection = connection
+        self._window = window
+        self._constraints = constraints
+        self._comparison = comparison
+        self._stream_shift = stream.shift(connection)  # the same during the whole look
+        self._reports: dict[str, Article] = {}  # those that were asked for, by id
+
+    def story(self, number: int) -> LiveStory | None:
+        """Return a live story, or None if there is none with this number (any more)."""
+        return self._window.get(number)
+
+    def neighbours(self, number: int) -> Sequence[LiveStory]:
+        """Return other live stories that share terms with the story and are in its window, best first."""
+        return self._window.neighbours(number)
+
+    def reports(self, number: int) -> Sequence[Article]:
+        """Return the reports of a story that decide what joins it, in the order of `decides_before`."""
+        reports = []
+        for report in self._comparison.deciding(self._window.story(number)):
+            if report.terms and not report.is_container:
+                reports.append(report)
+                self._reports[report.id] = report
+        return reports
+
+    def scores(self, reports: Sequence[Article], others: Sequence[Article]) -> Floats:
+        """Return the logit of each report with each other one: a row a report. Remembers them."""
+        return self._comparison.logits(
+            self._connection, self._decoded(reports), self._decoded(others)
+        )
+
+    def _decoded(self, reports: Sequence[Article]) -> list[PairArticle]:
+        return [self._comparison.article(report) for report in reports]
+
+    def reasons(self, move: ReportMove) -> tuple[Reason, ...]:
+        """Return what adds up to the score of a move."""
+        reports = [self._reports[id_] for id_ in (move.article, *move.reports)]
+        article, *others = self._decoded(reports)
+        return self._comparison.reasons(self._connection, article, others, move.shift)
+
+    def shift(self, sources: Set[str]) -> float:
+        """Return what the stream adds to a score of reports of these sources."""
+        return shift_between(self._stream_shift, sources, self._comparison.tuning)
+
+    def has_report(self, number: int) -> bool:
+        """Return whether a counted article of the story is a report, no opinion and no explainer."""
+        return has_report(self._comparison.newest(self._window.story(number)))
+
+    def may_leave(self, article: str) -> bool:
+        """Return whether an article may move: only once, and if no correction keeps it in its story.
+
+        Similar stories would exchange it at every run.
+        """
+        evidence = articles.evidence_of(self._connection, article)
+        return evidence.stage != "second look" and self._constraints.may_leave(
+            self._connection, [article]
+        )
+
+    def may_join(self, article: str, number: int) -> bool:
+        """Return False if a correction keeps the article out of the story."""
+        story = self._window.story(number).id
+        return self._constraints.may_join(self._connection, [article], story)
+
+    def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
+        """Return whether a report has the headline of one of the others, but a body unlike theirs."""
+        (decoded,) = self._decoded([report])
+        return self._comparison.is_foreign(
+            self._connection, decoded, self._decoded(others)
+        )
+
+    def are_apart(
+        self, reports: Sequence[Article], others: Sequence[Article], number: int
+    ) -> bool:
+        """Return whether a report and one of the others are of one series, or two releases.
+
+        A third entry of the series is searched in both, and near the story of this number.
+        """
+        further = list(reports)
+        for story in self.neighbours(number):
+            further += self.reports(story.number)
+        return any(
+            is_kept_apart(self._connection, report, others, further)
+            for report in reports
+        )
+
+    def may_merge(self, number: int, other: int) -> bool:
+        """Return False if a correction keeps the two stories apart."""
+        return self._constraints.may_merge(
+            self._connection,
+            self._window.story(number).id,
+            self._window.story(other).id,
+        )

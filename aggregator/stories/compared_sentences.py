@@ -1,0 +1,121 @@
+"""Sentences as versions are compared: their words and names, and which sentence of another text is like one."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.sentences import without_dateline
+from aggregator.text.calendar import number_of, weekday_words
+from aggregator.text.numbers import in_digits
+from aggregator.text.sentences import sentences_of
+from aggregator.text.tokens import parts
+
+CHARS_READ = 20_000  # of a text (limit: 200,000 take .4 s)
+
+
+# That only one of both texts has, so at most 3,600 pairs (limit)
+SENTENCES_COMPARED = 60
+
+
+# Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
+LEAST_ALIKE = 0.4
+
+
+_TIME = re.compile(
+    r"\b\d{1,2}(?::\d{2}|h\d{2})(?!\d)|\b\d{1,2}(?:[.:]\d{2})?\s?(?:[ap]\.?m\b\.?|uhr\b|o['’]clock\b|heures?\b)",
+    re.IGNORECASE,
+)
+
+
+_SPACED_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
+
+
+class Sentence(NamedTuple):
+    text: str
+    words: tuple[str, ...]  # in lower case, numbers in digits
+    names: tuple[str, ...]  # its capitalised words but the first, in order
+
+
+class TextVersion(NamedTuple):
+    """A text as it is compared."""
+
+    title: str
+    text: str
+    language: str | None
+    outlet: str | None
+
+
+def version_of(article: ArticleView) -> TextVersion:
+    """Return the text of an article, or its lead, for comparison."""
+    return TextVersion(
+        article.title,
+        article.text or article.lead,
+        article.language,
+        article.outlet_key,
+    )
+
+
+class ReadText(NamedTuple):
+    sentences: dict[tuple[str, ...], Sentence]  # by their words, in order
+    words: frozenset[str]  # of title and text
+    names: frozenset[str]  # the capitalised words of all sentences
+    title: tuple[str, ...]
+
+
+@lru_cache(maxsize=16)  # a text is compared with several others
+def read_sentences(version: TextVersion) -> ReadText:
+    language = version.language or "en"
+    sentences: dict[tuple[str, ...], Sentence] = {}
+    names: set[str] = set()
+    outlet = (version.outlet or "").casefold()
+    for paragraph in sentences_of(version.text[:CHARS_READ]):
+        for text in paragraph:
+            sentence = _sentence(text, language)
+            named = tuple(name for name in sentence.names if name not in outlet)
+            sentences.setdefault(sentence.words, sentence._replace(names=named))
+            names.update(named)
+    title = _sentence(version.title, language).words
+    words = frozenset(title).union(*sentences)
+    return ReadText(sentences, words, frozenset(names), title)
+
+
+def _sentence(text: str, language: str) -> Sentence:
+    plain = _SPACED_THOUSANDS.sub("", _TIME.sub(" ", without_dateline(text)))
+    words, names = [], []
+    for place, (word, *_) in enumerate(parts(plain, language)):
+        lower = word.lower().replace("’", "'").removesuffix("'s")
+        if lower in weekday_words():
+            continue
+        words.append(lower)
+        if place and word[0].isupper() and number_of("months", lower) is None:
+            names.append(lower)
+    return Sentence(text, tuple(in_digits(words, language)), tuple(names))
+
+
+def alike_sentences(
+    left: ReadText, right: ReadText
+) -> Iterator[tuple[Sentence, Sentence, float]]:
+    """Yield sentences of the left text that the right one has in other words, each with the likest of it."""
+    lefts = [
+        left.sentences[words]
+        for words in left.sentences
+        if words not in right.sentences
+    ]
+    rights = [
+        right.sentences[words]
+        for words in right.sentences
+        if words not in left.sentences
+    ]
+    counted = [(other, Counter(other.words)) for other in rights[:SENTENCES_COMPARED]]
+    for sentence in lefts[:SENTENCES_COMPARED]:
+        words, likest, most = Counter(sentence.words), sentence, 0.0
+        for other, other_words in counted:
+            shared = (words & other_words).total()
+            likeness = 2 * shared / (len(sentence.words) + len(other.words))
+            if likeness > most:
+                likest, most = other, likeness
+        if most >= LEAST_ALIKE:
+            yield sentence, likest, most

@@ -1,0 +1,101 @@
+"""Copy groups: the articles of a story that print one text, and which of them is the original.
+
+A *copy group* is a connected component of the links "is a copy of". Its *original* is the text that an agency
+published itself, if the group has one, else the text with the earliest effective time, of equal times the
+one that came first.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from aggregator.extract.wire.agencies import agency_of, outlet_key
+from aggregator.model.core import CountedArticle
+
+COUNTED_ROLES = ("report", "copy")
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+_MICROSECOND = dt.timedelta(microseconds=1)
+
+
+_AFTER_ALL = 1 << 60  # microseconds: 36,000 years
+
+
+AnyCountable = TypeVar("AnyCountable", bound=CountedArticle)
+
+
+def printer_of(article: CountedArticle) -> str:
+    """Return the common form of the outlet of an article; of an unknown one the id of the article."""
+    return article.id if article.outlet_key is None else outlet_key(article.outlet_key)
+
+
+def copy_link(article: CountedArticle) -> str | None:
+    """Return `copy_of`, None for an excerpt, which is no copy."""
+    return None if article.role == "excerpt" else article.copy_of
+
+
+def origin_link(article: CountedArticle) -> str | None:
+    """Return the text that an article copies, or of which it reuses many words; None for an excerpt."""
+    return None if article.role == "excerpt" else article.copy_of or article.reuses
+
+
+def copy_groups(
+    articles: Sequence[AnyCountable],
+    link_of: Callable[[CountedArticle], str | None] = copy_link,
+) -> list[list[AnyCountable]]:
+    """Return the copy groups; groups and members keep the order of `articles`.
+
+    Two articles that are copies of one text outside the story are one group, too.
+    """
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for article in articles:
+        link = link_of(article)
+        if link is not None:
+            parent[root(article.id)] = root(link)
+    groups: dict[str, list[AnyCountable]] = {}
+    for article in articles:
+        groups.setdefault(root(article.id), []).append(article)
+    return list(groups.values())
+
+
+def original_of(group: Sequence[AnyCountable]) -> AnyCountable:
+    """Return the original: a text that an agency published itself, else the first by `precedence`.
+
+    Of equal ones the one that came first. The group must not be empty.
+    """
+    return min(group, key=lambda a: (not is_agency_text(a), precedence(a), a.inbox_no))
+
+
+def is_unconfirmed(article: CountedArticle) -> bool:
+    """Return whether only a little-known sender says who an article is of.
+
+    It was handed in beside feeds, as by file, push or mail, or its feed links to another site.
+    """
+    return article.is_little_known and article.claimed_outlet is not None
+
+
+def is_agency_text(article: CountedArticle) -> bool:
+    """Whether an agency published it: a little-known source may only link to one."""
+    return agency_of(article.outlet_key) is not None and not article.is_little_known
+
+
+def precedence(article: CountedArticle) -> int:
+    """Return the effective time in microseconds since 1970, UTC; copies by little-known sources are last.
+
+    Their dates are not believed where a text had come from another one before. Who has standing goes before
+    the text that he prints by his date only.
+    """
+    has_come = origin_link(article) or article.version_of
+    place = article.is_little_known and has_come is not None
+    return (article.effective_at - _EPOCH) // _MICROSECOND + place * _AFTER_ALL

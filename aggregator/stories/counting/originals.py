@@ -1,0 +1,100 @@
+"""The articles of a story by their originals: who prints whose text, and who may tell what no other one tells."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.counting.copy_groups import (
+    COUNTED_ROLES,
+    copy_groups,
+    copy_link,
+    original_of,
+)
+from aggregator.stories.counting.text_states import replaced_versions, text_link
+
+
+def of_standing(articles: Sequence[ArticleView]) -> list[ArticleView]:
+    """Return the articles that may tell what no other one tells.
+
+    Those with standing, and whose text these print, else all; of these those that agree with the story, if
+    any does. The articles have their originals (`with_originals`).
+    """
+    known: set[str | None] = set()
+    for article in articles:
+        if not article.is_little_known:
+            known.update((article.id, copy_link(article)))
+    standing = [article for article in articles if article.id in known]
+    standing = standing or list(articles)
+    return [article for article in standing if article.counts_as_report] or standing
+
+
+def originals_with_copies(
+    articles: Iterable[ArticleView],
+) -> list[tuple[ArticleView, list[ArticleView]]]:
+    """Return the articles of `with_originals` that are no copies, each with its copies, the oldest first."""
+    ordered = sorted(
+        articles, key=lambda article: (article.effective_at, article.inbox_no)
+    )
+    copies: dict[str | None, list[ArticleView]] = {
+        article.id: [] for article in ordered
+    }
+    originals = []
+    for article in ordered:
+        if article.copy_of in copies and article.copy_of != article.id:
+            copies[article.copy_of].append(article)
+        else:
+            originals.append(article)
+    return [(article, copies[article.id]) for article in originals]
+
+
+def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
+    """Return the articles with `copy_of` set to the original of their copy group, or of the current text.
+
+    The original has none, unless a link of its group leads out of the story, which is kept. The `role` says
+    the same: who is linked is a copy, and the original is a report, also if it was placed after its copies.
+    An excerpt is linked to the original of the text that it was taken from. Other versions of a text are
+    linked to that with the current one, and have a `version`; their roles are those among who has their text.
+    """
+    if all(
+        article.copy_of is None and article.version_of is None for article in articles
+    ):
+        return list(articles)
+    if any(article.version for article in articles):
+        return list(articles)  # they have been linked
+    replaced = replaced_versions(articles)
+    originals, links_out = _originals_and_links_out(articles)
+    linked = []
+    for article in articles:
+        version, role, original = None, article.role, originals[article.id]
+        link = links_out.get(original) if original == article.id else original
+        if role in COUNTED_ROLES:
+            role = "report" if link is None else "copy"
+        if article.id in replaced:
+            link, version = replaced[article.id]
+        elif role == "excerpt":
+            link = originals.get(article.copy_of, article.copy_of)
+            if link in replaced:
+                link, _ = replaced[link]
+        linked.append(replace(article, copy_of=link, version=version, role=role))
+    return linked
+
+
+def _originals_and_links_out(
+    articles: Sequence[ArticleView],
+) -> tuple[dict[str | None, str], dict[str, str]]:
+    """Return the original of each article, and of each original the text outside the story that it copies."""
+    present = {article.id for article in articles}
+    originals: dict[str | None, str] = {}
+    links_out: dict[str, str] = {}
+    for group in copy_groups(articles, text_link):
+        original = original_of(group).id
+        outside = set()
+        for article in group:
+            originals[article.id] = original
+            link = text_link(article)
+            if link is not None and link not in present:
+                outside.add(link)
+        if outside:
+            links_out[original] = min(outside)
+    return originals, links_out

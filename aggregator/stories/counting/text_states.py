@@ -1,0 +1,121 @@
+"""States of a text: which version of it is current, and which ones it replaces."""
+
+from collections.abc import Iterable, Sequence
+
+from aggregator.extract.wire.agencies import shipped_families
+from aggregator.model.core import ArticleView, CountedArticle, VersionState
+from aggregator.stories.counting.copy_groups import (
+    copy_groups,
+    copy_link,
+    original_of,
+    precedence,
+    printer_of,
+)
+from aggregator.stories.lexicon import is_correction
+
+
+def replaced_versions(
+    articles: Sequence[ArticleView],
+) -> dict[str | None, tuple[str, VersionState]]:
+    """Return the articles that have another version of a current text, with the original of that.
+
+    Of the versions of a text the first one is current, until a later one takes over.
+    """
+    if all(article.version_of is None for article in articles):
+        return {}
+    replaced: dict[str | None, tuple[str, VersionState]] = {}
+    for family in copy_groups(articles, _version_link):
+        current, *others = texts = sorted(
+            copy_groups(family, text_link), key=_first_printed
+        )
+        printers = _Printers()
+        printers.add(current)
+        for text in others:
+            if _takes_over(text, printers):
+                current = text
+                printers.add(text)
+        original, since = original_of(current).id, _first_printed(current)
+        for text in texts:
+            state: VersionState = "earlier" if _first_printed(text) < since else "other"
+            if text is not current:
+                replaced.update({article.id: (original, state) for article in text})
+    return replaced
+
+
+def text_link(article: CountedArticle) -> str | None:
+    """Return what an article copies, if it has the same text."""
+    return copy_link(article) if article.version_of is None else None
+
+
+def _version_link(article: CountedArticle) -> str | None:
+    return article.version_of or copy_link(article)
+
+
+def _first_printed(text: Sequence[ArticleView]) -> tuple[bool, int, bool, int]:
+    """Return when a text was printed first; at one time, a version is later than what it is a version of.
+
+    Little-known sources come after others, whatever dates they state: they replace nothing of these.
+    """
+    return min(
+        (
+            article.is_little_known,
+            precedence(article),
+            article.version_of is not None,
+            article.inbox_no,
+        )
+        for article in text
+    )
+
+
+class _Printers:
+    """Who printed the versions that were current so far."""
+
+    def __init__(self) -> None:
+        self.publishers: set[str] = set()
+        self.wires: set[str | None] = set()
+        self.articles: set[str | None] = set()
+        self.originals: set[str | None] = set()  # of which these are copies
+        self.are_little_known = True
+
+    def add(self, text: Iterable[ArticleView]) -> None:
+        for article in text:
+            self.publishers.add(_publisher(article))
+            if article.wire is not None:
+                self.wires.add(article.wire)
+            self.articles.add(article.id)
+            self.originals.add(article.copy_of)
+            self.are_little_known = self.are_little_known and article.is_little_known
+
+
+def _takes_over(text: Sequence[ArticleView], earlier: _Printers) -> bool:
+    """Return whether a later version replaces the `earlier` ones: who prints it may say what is right now.
+
+    That is their outlet, who names their agency, or two origins; or a report that is no copy of them, unless
+    it corrects another outlet. Little-known sources say it only of texts that no known one printed.
+    """
+    known = [
+        article
+        for article in text
+        if earlier.are_little_known or not article.is_little_known
+    ]
+    publishers = {_publisher(article) for article in known}
+    if len(publishers) > 1 or not publishers.isdisjoint(earlier.publishers):
+        return True
+    if any(article.wire in earlier.wires for article in known):
+        return True
+    is_copy = any(
+        article.copy_of in earlier.articles or article.id in earlier.originals
+        for article in text
+    )
+    return not is_copy and any(not _is_correction(article) for article in known)
+
+
+def _publisher(article: CountedArticle) -> str:
+    key = printer_of(article)
+    return shipped_families().get(key, key)
+
+
+def _is_correction(article: ArticleView) -> bool:
+    return is_correction(article.title, article.language) or is_correction(
+        article.lead, article.language
+    )

@@ -1,0 +1,139 @@
+"""The title of a story: the best title of its reports.
+
+A title scores by what the other reports say in their titles and openings, and by what its own opening says.
+A question, a label or a damaged title loses to a plain one that is nearly as good, and an older title to a
+newer one: it may tell a plan that has been carried out since. The shown title stays unless another one is
+clearly better; each time the reports of a story have doubled, the best one is taken. Only titles and leads
+are read, because a title is chosen at every placement.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.counting.originals import (
+    with_originals,
+)
+from aggregator.stories.titles.title_candidates import (
+    BY_TIME,
+    compared_titles,
+    is_own_report,
+)
+from aggregator.stories.titles.title_scores import ScoredTitle, scored_titles
+from aggregator.stories.titles.title_text import clean_title
+from aggregator.stories.tuning import StoryTuning, shipped_tuning
+
+FIRST_WORDS = 14  # of a lead, where a story has no title
+_BY_QUALITY = attrgetter("quality", "title")
+
+PREFERRED = "it is of a preferred outlet"
+NEWER = "it is newer"
+SHARES = "it covers more of what the reports share"
+UNFIT = "the previous title was clickbait, a label or damaged"
+GONE = "no report has the previous title any more"
+
+
+class Headline(NamedTuple):
+    """A title of the article `article` (None: first words of a lead); why it replaced another one."""
+
+    title: str
+    article: str | None = None
+    reason: str | None = None  # None: there was no other title before
+
+
+def headline(
+    articles: Sequence[ArticleView],
+    shown: str | None,
+    tuning: StoryTuning | None = None,
+    prefer: Sequence[str] = (),
+    *,
+    afresh: bool = False,
+) -> Headline:
+    """Return the best title of a story, without outlet names; "" only where there is neither title nor lead.
+
+    `shown` is the present title, which stays unless another is better by a margin; `afresh`: by anything.
+    `prefer` are the outlets whose titles are preferred, in this order.
+    """
+    tuning, articles = tuning or shipped_tuning(), with_originals(articles)
+    compared = compared_titles(articles, shown, tuning, prefer)
+    if not compared:
+        title = _from_lead(articles, shown)
+        return Headline(title, None, None if shown in (None, title) else GONE)
+    if len(compared) == 1 and shown in (None, title := clean_title(compared[0])):
+        # Nothing to compare: most stories are of one article
+        return Headline(title, compared[0].id)
+    scored = scored_titles(compared, prefer, tuning)
+    preferred = min(
+        scored, key=lambda candidate: (not candidate.is_fit, candidate.preference)
+    )
+    candidates = [
+        candidate
+        for candidate in scored
+        if candidate.preference == preferred.preference
+    ]
+    best = chosen = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
+    for candidate in candidates:
+        # What its style tells from a report keeps no title by the margin.
+        is_free = afresh or not is_own_report(candidate.article)
+        margin = 0.0 if is_free else tuning.headline_keep_margin
+        if candidate.title == shown and _advantage(best, candidate, tuning) <= margin:
+            chosen = candidate
+            break
+    reason = None
+    if shown not in (None, chosen.title):
+        reason = _reason(
+            chosen, [candidate for candidate in scored if candidate.title == shown]
+        )
+    return Headline(chosen.title, chosen.article.id, reason)
+
+
+def _newer_one(
+    best: ScoredTitle, candidates: Sequence[ScoredTitle], tuning: StoryTuning
+) -> ScoredTitle:
+    """Return the best of the newer titles that are nearly as good as `best`, else `best`."""
+    newer = [
+        title
+        for title in candidates
+        if title.is_fit and _advantage(title, best, tuning) > 0
+    ]
+    return max(newer, key=_BY_QUALITY, default=best)
+
+
+def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> float:
+    """Return by how much a title is better than the other one, by quality and time.
+
+    What its style tells from a report gains nothing by its time.
+    """
+    later = title.article.effective_at - other.article.effective_at
+    least = dt.timedelta(hours=tuning.headline_newer_hours)
+    advantage = title.quality - other.quality
+    if later >= least and is_own_report(title.article):
+        advantage += tuning.headline_newer_margin
+    elif later <= -least:
+        advantage -= tuning.headline_newer_margin
+    return advantage
+
+
+def _reason(best: ScoredTitle, before: Sequence[ScoredTitle]) -> str:
+    """Return why a title replaces those `before` it, which are one title."""
+    if not before:
+        return GONE
+    if best.preference < min(title.preference for title in before):
+        return PREFERRED
+    if best.is_fit and not before[0].is_fit:
+        return UNFIT
+    return SHARES if best.quality > before[0].quality else NEWER
+
+
+def _from_lead(articles: Sequence[ArticleView], shown: str | None) -> str:
+    """Return the first words of the oldest lead; shown ones stay while a lead begins with them."""
+    openings = []
+    for article in sorted(articles, key=BY_TIME):
+        words = article.lead.split()
+        if words and not article.nosnippet:
+            openings.append(
+                " ".join(words[:FIRST_WORDS]) + "…" * (len(words) > FIRST_WORDS)
+            )
+    return shown if shown in openings else "".join(openings[:1])

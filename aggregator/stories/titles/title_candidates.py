@@ -1,0 +1,117 @@
+"""Candidates: the articles of a story whose titles are compared."""
+
+import re
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+
+from aggregator.extract.kind import is_by_style
+from aggregator.model.core import OPINION_KINDS, ArticleView
+from aggregator.stories.counting.copy_groups import COUNTED_ROLES
+from aggregator.stories.counting.originals import (
+    of_standing,
+    originals_with_copies,
+    with_originals,
+)
+from aggregator.stories.titles.title_scores import preference_of
+from aggregator.stories.titles.title_text import clean_title
+from aggregator.stories.tuning import StoryTuning
+
+CUT_CHARS = 20  # at the end of a text that are searched for:
+
+
+CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
+
+
+BY_TIME = attrgetter("effective_at", "id")
+
+
+def title_candidates(
+    articles: Sequence[ArticleView],
+    tuning: StoryTuning,
+    text_of: Callable[[ArticleView], str] = clean_title,
+) -> list[ArticleView]:
+    """Return the articles whose titles are compared, by time: the newest ones, of reports before others.
+
+    Of a text with versions only the current one.
+
+    Of reports those `of_standing`; of a copy group only the original, whichever article arrived first, or a
+    copy that has the whole `text_of` where the original's is cut. The lead asks for openings in this way.
+    """
+    articles = with_originals(articles)
+    titled = [
+        article for article in articles if text_of(article) and article.version is None
+    ]
+    reports = of_standing([article for article in titled if is_news(article, articles)])
+    chosen = (
+        _of_each_copy_group(articles, reports, text_of)
+        or [article for article in titled if article.role in COUNTED_ROLES]
+        or [article for article in titled if article.role == "container"]
+        or titled
+    )
+    return sorted(chosen, key=BY_TIME)[-tuning.reports_cap :]
+
+
+def is_news(article: ArticleView, articles: Sequence[ArticleView]) -> bool:
+    """Whether the article is a report of its own or a copy of one, and no opinion or explainer.
+
+    One that only its style tells from a report is news while it is newer than all other `articles`: the
+    latest state is often reported in a looser style ("Jury ends first day without a verdict").
+    """
+    if not is_known_by_style(article):
+        return is_own_report(article)
+    # Often in order of time
+    others = (other for other in reversed(articles) if other.id != article.id)
+    return all(other.effective_at < article.effective_at for other in others)
+
+
+def is_own_report(article: ArticleView) -> bool:
+    return article.role in COUNTED_ROLES and article.kind not in OPINION_KINDS
+
+
+def is_known_by_style(article: ArticleView) -> bool:
+    """Whether only the style of its text makes the article an opinion or an explainer."""
+    return article.role in COUNTED_ROLES and is_by_style(article.kind_evidence)
+
+
+def _of_each_copy_group(
+    articles: Sequence[ArticleView],
+    reports: Sequence[ArticleView],
+    text_of: Callable[[ArticleView], str],
+) -> list[ArticleView]:
+    """Return one of the `reports` for each copy group: the original, else the first whose text is whole."""
+    ids = {report.id for report in reports}
+    chosen: list[ArticleView] = []
+    for original, copies in originals_with_copies(articles):
+        group = [article for article in (original, *copies) if article.id in ids]
+        whole = [
+            article
+            for article in group
+            if not CUT.search(text_of(article)[-CUT_CHARS:])
+        ]
+        chosen += (whole or group)[:1]
+    return chosen
+
+
+def compared_titles(
+    articles: Sequence[ArticleView],
+    shown: str | None,
+    tuning: StoryTuning,
+    prefer: Sequence[str],
+) -> list[ArticleView]:
+    """Return the compared articles by time: candidates, those of preferred outlets, and that with `shown`.
+
+    A preferred outlet may print the text of an agency. The shown title remains a candidate when there are 24
+    newer ones or its article becomes a copy.
+    """
+    compared = {article.id: article for article in title_candidates(articles, tuning)}
+    has_report = any(map(is_own_report, compared.values()))
+    for article in articles:
+        may_stay = (
+            is_own_report(article) or is_known_by_style(article) or not has_report
+        )
+        is_shown = may_stay and clean_title(article) == shown
+        is_preferred = preference_of(article, prefer) < len(prefer)
+        is_current = article.version is None and article.role in COUNTED_ROLES
+        if is_current and article.title and (is_shown or is_preferred):
+            compared[article.id] = article
+    return sorted(compared.values(), key=BY_TIME)

@@ -1,0 +1,148 @@
+"""Scores of titles: what a title shares with other reports, what its own opening says, and whether it is damaged."""
+
+import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import msgspec
+
+from aggregator.extract.wire.agencies import outlet_key
+from aggregator.model.core import ArticleView
+from aggregator.stories.counting.copy_groups import printer_of
+from aggregator.stories.lexicon import word_list
+from aggregator.stories.titles.title_text import (
+    TITLE_CHARS,
+    clean_title,
+    clean_title_text,
+)
+from aggregator.stories.tuning import StoryTuning
+from aggregator.stories.words import dice, heads, tokens
+
+LEAD_CHARS = 500  # two sentences of a lead, seldom more
+
+
+# Weight of the words of a title in its own lead, beside those in other reports
+OWN_LEAD = 0.25
+
+
+OUTCOME = 0.25  # for a title that tells what happened
+
+
+PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
+
+
+FEWEST_HEADS = 6  # a shorter title counts as if it had so many
+
+
+def is_fit(raw: str, title: str, language: str | None) -> bool:
+    """Whether a title is no clickbait, no label and not damaged; `raw` is the title before cleaning."""
+    return not (
+        fault_pattern("clickbait", language).search(title)
+        or fault_pattern("label", language).search(raw)
+    )
+
+
+@cache
+def fault_pattern(name: str, language: str | None) -> re.Pattern[str]:
+    raw = files("aggregator.stories").joinpath("faults.yaml").read_bytes()
+    lists = msgspec.yaml.decode(raw, type=dict[str, dict[str, list[str]]])
+    patterns = lists["any"][name] + lists.get(language or "en", {}).get(name, [])
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+def preference_of(article: ArticleView, prefer: Sequence[str]) -> int:
+    """Return the place of the article's outlet in `prefer`, by its name or its key; the length if in none."""
+    keys = {
+        outlet_key(name)
+        for name in (article.outlet, article.outlet_key)
+        if name and prefer
+    }
+    ranks = (rank for rank, outlet in enumerate(prefer) if outlet_key(outlet) in keys)
+    return next(ranks, len(prefer))
+
+
+class _Words(NamedTuple):
+    """What is read of an article. Heads are those of `aggregator.stories.words`."""
+
+    title: frozenset[str]
+    all: frozenset[str]  # of title and lead
+    quality: float  # of the title by what it tells itself, and by its own lead
+    is_fit: bool
+
+
+class ScoredTitle(NamedTuple):
+    title: str
+    article: ArticleView
+    preference: int  # 0: of the most preferred outlet
+    quality: float
+    is_fit: bool
+
+
+def scored_titles(
+    articles: Sequence[ArticleView], prefer: Sequence[str], tuning: StoryTuning
+) -> list[ScoredTitle]:
+    """Return the titles with their scores, by time."""
+    reads = []
+    for article in articles:
+        title, lead = article.title[:TITLE_CHARS], article.lead[:LEAD_CHARS]
+        origin = printer_of(article)
+        reads.append(
+            (article, origin, _read(title, article.outlet, lead, article.language))
+        )
+    scored = []
+    for article, origin, words in reads:
+        shares = [
+            _shared(words.title, other)
+            for _, of_other, other in reads
+            if of_other != origin
+        ]
+        quality = words.quality + sum(shares) / max(1, len(shares))
+        if not words.is_fit:
+            quality -= tuning.headline_fault
+        preference = preference_of(article, prefer)
+        scored.append(
+            ScoredTitle(
+                clean_title(article), article, preference, quality, words.is_fit
+            )
+        )
+    return scored
+
+
+def _shared(title: frozenset[str], other: _Words) -> float:
+    """Return how much of a title another article has in its title, and in its title and lead, from 0 to 2."""
+    return dice(title, other.title) + len(title & other.all) / max(
+        FEWEST_HEADS, len(title)
+    )
+
+
+# A title is chosen for each added article: all others were read before
+@lru_cache(maxsize=1024)
+def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
+    title = clean_title_text(raw, outlet)
+    in_title, in_lead = (
+        frozenset(heads(title, language)),
+        frozenset(heads(lead, language)),
+    )
+    in_own = len(in_title & in_lead) / max(FEWEST_HEADS, len(in_title))
+    return _Words(
+        title=in_title,
+        all=in_title | in_lead,
+        quality=OWN_LEAD * in_own + OUTCOME * tells_outcome(title, language),
+        is_fit=is_fit(raw, title, language),
+    )
+
+
+def tells_outcome(sentence: str, language: str | None) -> bool:
+    """Whether a sentence tells an outcome as done: "signs", "died"; not "will sign".
+
+    It has one of the `outcomes` of languages.yaml, and none of `pending` shortly before it.
+    """
+    outcomes, pending = word_list(language, "outcomes"), word_list(language, "pending")
+    words = [word for word, _ in tokens(sentence, language)]
+    return any(
+        word in outcomes
+        and pending.isdisjoint(words[max(0, place - PENDING_WORDS) : place])
+        for place, word in enumerate(words)
+    )

@@ -1,0 +1,72 @@
+"""Titles of articles without the name of the outlet and its section."""
+
+import re
+from functools import lru_cache
+
+from aggregator.model.core import ArticleView
+from aggregator.stories.lexicon import words_of
+
+TITLE_CHARS = 300  # longer titles are cut
+
+
+NEWS_LABEL = re.compile(
+    r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE
+)
+
+
+# As "Ferry sinks - Daily News", or with " : NPR".
+DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
+
+
+NO_TITLE = re.compile(
+    r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
+    re.IGNORECASE,
+)
+
+
+DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
+
+
+# Of agencies: "... -- 2nd Update"
+ADDED_TAIL = re.compile(
+    r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE
+)
+
+
+def clean_title(article: ArticleView) -> str:
+    """Return the title without an outlet or section after a bar or dash."""
+    return clean_title_text(article.title[:TITLE_CHARS], article.outlet)
+
+
+@lru_cache(maxsize=2048)
+def clean_title_text(title: str, outlet: str | None) -> str:
+    """Clean a title of at most `TITLE_CHARS` characters; "" of one that tells nothing."""
+    title = DAMAGED_APOSTROPHE.sub("’", " ".join(title.split()))
+    title = ADDED_TAIL.sub("", NEWS_LABEL.sub("", title)) or title
+    marks = "|·" if "«" in title else "|·»"  # "Boll : « Nous restons » | Le Fanal"
+    cut_tail = re.compile(rf"\s*[{marks}]\s*[^{marks}]{{0,40}}$")
+    while (cut := cut_tail.search(title)) and title[: cut.start()].strip():
+        title = title[: cut.start()]
+    tail = DASH_TAIL.search(title)
+    if (
+        tail
+        and title[: tail.start()].strip()
+        and _is_outlet(tail["tail"].strip(), outlet)
+    ):
+        title = title[: tail.start()]
+    title = title.strip(f" {marks}")
+    return "" if NO_TITLE.fullmatch(title) else title
+
+
+def _is_outlet(tail: str, outlet: str | None) -> bool:
+    folded, name = (
+        re.sub(r"[^\w.]+", "", text.casefold()) for text in (tail, outlet or "")
+    )
+    name = name.removeprefix("www.")
+    if folded and folded in (name, name.split(".")[0]):
+        return True
+    words = re.findall(r"[^\W\d_]+", tail)
+    in_capitals = all(word[0].isupper() for word in words if len(word) > 3)
+    return in_capitals and not words_of("outlet_words").isdisjoint(
+        map(str.lower, words)
+    )

@@ -1,0 +1,92 @@
+"""Updates: whether a text that is no copy is another state of a text, beyond one form."""
+
+from collections.abc import Sequence
+
+from aggregator.stories.compared_sentences import (
+    ReadText,
+    TextVersion,
+    alike_sentences,
+    read_sentences,
+)
+from aggregator.stories.lexicon import is_correction
+from aggregator.stories.versions import changed_sentences
+from aggregator.stories.words import head_of
+
+LEAST_KEPT = 2  # sentences that an update repeats word for word,
+
+
+# ... of those of the longer text: more than the background that an outlet repeats
+KEPT_SHARE = 1 / 3
+
+
+# Of the sentences of the shorter text that an update repeats or changes,
+SHARED_SHARE = 0.6
+
+
+# ... if it repeats no third of the longer one: one has grown (chosen on events-lookalikes)
+GROWN_SHARE = 0.9
+
+
+CORRECTION_SENTENCES = 4
+
+
+def is_update(own: TextVersion, other: TextVersion) -> bool:
+    """Return whether a text that is no copy is another state of the other one, beyond one form.
+
+    It repeats sentences and changes others, the first one, too. Texts of one form are about something else:
+    both headlines name what the other text lacks, or they differ only in their numbers. In a script without
+    capitals names are not seen, so no text is an update.
+    """
+    left, right = read_sentences(own), read_sentences(other)
+    kept = left.sentences.keys() & right.sentences.keys()
+    shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
+    if (
+        not left.names
+        or not right.names
+        or len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter))
+    ):
+        return False
+    shared = kept | {
+        sentence.words
+        for sentence, *_ in (
+            *alike_sentences(left, right),
+            *alike_sentences(right, left),
+        )
+    }
+    least_shared = (
+        SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
+    )
+    if len(shared & shorter) < least_shared * len(shorter):
+        return False
+    if shared.isdisjoint(_opening(own, left)) or shared.isdisjoint(
+        _opening(other, right)
+    ):
+        # The next step of an event, above the background of the one before
+        return False
+    if _without_numbers(left.title) == _without_numbers(right.title):
+        return False
+    if _lacks_name(right, left, own.language) and _lacks_name(
+        left, right, own.language
+    ):
+        return False
+    return bool(changed_sentences(own, other))
+
+
+def _opening(version: TextVersion, text: ReadText) -> list[tuple[str, ...]]:
+    """Return the first sentence by its words; of a correction, which explains itself first, some more."""
+    is_explained = is_correction(version.text, version.language)
+    return list(text.sentences)[: CORRECTION_SENTENCES if is_explained else 1]
+
+
+def _without_numbers(words: Sequence[str]) -> list[str]:
+    return sorted(word for word in words if not word[0].isdigit())
+
+
+def _lacks_name(text: ReadText, titled: ReadText, language: str | None) -> bool:
+    """Return whether a headline names something of which the other text has no word."""
+    known = {head_of(word, language or "en") for word in text.words}
+    return any(
+        head_of(word, language or "en") not in known
+        for word in titled.title
+        if word in titled.names
+    )

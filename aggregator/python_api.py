@@ -21,9 +21,11 @@ from aggregator.config.settings import absolute_database_url
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareItem
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry, StoryView, utc_now
+from aggregator.model.clock import utc_now
+from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError as AggregatorError
 from aggregator.model.errors import UsageError
+from aggregator.model.story import StoryView
 from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.records.record_entry import mapping_of

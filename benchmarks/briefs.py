@@ -21,7 +21,8 @@ from typing import Any
 from aggregator.config.publish_settings import PublishConfig
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import ArticleView, Entry
+from aggregator.model.article import ArticleView
+from aggregator.model.entry import Entry
 from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import story_text

@@ -33,14 +33,10 @@ from aggregator.grouping.copies.copy_lookup import CopyFinder, CopyMatch
 from aggregator.grouping.copies.minhash import sign
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
 from aggregator.grouping.incoming_article import incoming_article
-from aggregator.model.core import (
-    CleanArticle,
-    ComparedText,
-    Entry,
-    Evidence,
-    Fingerprint,
-    Prepared,
-)
+from aggregator.model.article import ComparedText
+from aggregator.model.entry import Entry
+from aggregator.model.evidence import Evidence
+from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.migrate import upgrade

@@ -37,7 +37,7 @@ from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.timeouts import sqlite_driver

@@ -29,7 +29,8 @@ from typing import Any
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 from aggregator.text.lines import folded
 
 SHINGLE_WORDS = 4

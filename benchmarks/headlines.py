@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
 from aggregator.stories.titles.title import Headline, headline
 from aggregator.stories.tuning import StoryTuning, shipped_tuning

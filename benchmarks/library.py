@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, event, func, insert, select, text, update
 
-from aggregator.model.core import Evidence
+from aggregator.model.evidence import Evidence
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import sources

@@ -47,7 +47,8 @@ from aggregator.intake.jobs import PrepareItem, PrepareJob, _prepared
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import TEXTS_A_JOB
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import Entry, Prepared
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import Prepared
 from aggregator.store import tables
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.tuning import shipped_tuning
 
 ROOT = Path(__file__).resolve().parents[1]

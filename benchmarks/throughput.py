@@ -30,7 +30,7 @@ from sqlalchemy import create_engine, func, make_url, select, text
 from aggregator.config.tuning import Tuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance
 from aggregator.store.migrate import upgrade

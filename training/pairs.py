@@ -28,7 +28,7 @@ from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, shipped_model
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry
 from aggregator.sources.parse.files.open_source import open_source

@@ -12,12 +12,13 @@ from pathlib import Path
 from aggregator.admin.backup import PACKED, Progress, back_up
 from aggregator.config.settings import Config
 from aggregator.config.values import at_key, expanded
-from aggregator.model.core import FrozenStruct, in_utc
+from aggregator.model.clock import in_utc
 from aggregator.model.errors import (
     AggregatorError,
     NotWritableError,
 )
 from aggregator.model.health_report import BackupState
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.row_stream import Advance, database_name

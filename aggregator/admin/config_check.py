@@ -26,7 +26,7 @@ from aggregator.intake.kinds.feed_kind import web_address
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.configured_sources import configured_source
 from aggregator.intake.workers.factory import open_executor, refuse_missing_library
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
 from aggregator.sources.fetch.client import user_agent

@@ -33,7 +33,8 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import SCORED_STAGES, utc_now
+from aggregator.model.clock import utc_now
+from aggregator.model.evidence import SCORED_STAGES
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import acceptance, inbox

@@ -19,7 +19,7 @@ from aggregator.admin.bcubed import (
 from aggregator.admin.labelled_data import LoosePairs
 from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PARSER_FAILED
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.intake import inbox
 

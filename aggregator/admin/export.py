@@ -21,8 +21,8 @@ from aggregator.admin.backup import replacing
 from aggregator.config.messages import counted
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_lookup import CopyFinder
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.streams import file_stream
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
 from aggregator.store.deliveries import recipients

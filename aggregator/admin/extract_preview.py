@@ -20,8 +20,11 @@ from aggregator.intake.polling.page_fetch import verdict_of
 from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import workers
-from aggregator.model.core import Entry, FrozenStruct, Verdict, in_utc, utc_now
+from aggregator.model.clock import in_utc, utc_now
+from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError, FetchError, WorkError
+from aggregator.model.prepared import Verdict
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (

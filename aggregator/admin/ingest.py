@@ -36,13 +36,14 @@ from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.prepare_queue import More
 from aggregator.intake.workers.executor import answer_of
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
 from aggregator.model.errors import (
     AggregatorError,
     FetchError,
     UsageError,
     WorkError,
 )
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     ArchiveSpan,

@@ -6,7 +6,7 @@ several texts of a file may be a mistake in the file.
 
 from collections.abc import Sequence
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.record_entry import RecordNotes, shown
 from aggregator.store.intake.identity.reread_limits import AcceptOutcome
 from aggregator.store.intake.inbox import Outcome

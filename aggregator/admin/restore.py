@@ -16,8 +16,9 @@ from aggregator.admin.backup import (
     unpacked,
 )
 from aggregator.admin.backup_folder import TIME
-from aggregator.model.core import FrozenStruct, utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import ReadError, UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
 from aggregator.store.engine.open_file import files_of
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock

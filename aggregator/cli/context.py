@@ -10,8 +10,8 @@ import typer
 
 from aggregator.cli import output
 from aggregator.cli.output import progress_bar
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
+from aggregator.model.structs import FrozenStruct
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
@@ -122,7 +122,7 @@ def bring_up(
 
     def back_up(revision: str) -> None:
         from aggregator.admin.backup_folder import keep_before_upgrade
-        from aggregator.model.core import utc_now
+        from aggregator.model.clock import utc_now
 
         nonlocal backup
         backup, message = keep_before_upgrade(

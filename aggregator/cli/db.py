@@ -143,7 +143,7 @@ def backup(
         backup_file,
         described,
     )
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
 
     with context.obj.reading(must_exist=True) as (config, database):
         if to:

@@ -26,7 +26,7 @@ def digest(
       aggregator digest --dry-run
     """
     from aggregator.config.webhooks import DIGEST, digest_readers
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.store.read import digests
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.digests import digest_text, digest_title

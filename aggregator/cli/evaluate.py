@@ -138,7 +138,7 @@ def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":
     from aggregator.grouping.story_options import StoryOptions
     from aggregator.intake.recluster.recluster import Reclusterer
     from aggregator.intake.workers.factory import workers
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
 
     with settings.reading() as (config, database):
         clusters = labels(database)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli.output import option
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config

@@ -111,7 +111,7 @@ def _ingest(
     from aggregator.intake.polling.page_fetch import PollServices
     from aggregator.intake.polling.poll import Poller
     from aggregator.intake.workers.factory import workers
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import WriterLease
 

@@ -34,7 +34,7 @@ def list_(
       aggregator sources list --failing
       aggregator sources list --format csv > sources.csv
     """
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.store.read.source_list import listed
 
     with context.obj.reading() as (config, database), database.read() as connection:
@@ -94,7 +94,7 @@ def show_(
       aggregator sources show SOURCE
       aggregator sources show SOURCE --limit 100 --format jsonl
     """
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.store.read.health.problem_texts import problem_texts
     from aggregator.store.read.source_list import listed
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from aggregator.config.logging import one_line, writes_json
-from aggregator.model.core import in_utc, utc_now
+from aggregator.model.clock import in_utc, utc_now
 from aggregator.model.errors import NotWritableError, UsageError
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.

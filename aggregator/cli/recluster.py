@@ -46,7 +46,7 @@ def recluster(
     from aggregator.intake.configured import story_options
     from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
     from aggregator.intake.workers.factory import workers
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
 
     regrouped: GroupingDifference | None
     with (

@@ -10,7 +10,7 @@ from aggregator.cli.context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:

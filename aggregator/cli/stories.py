@@ -13,11 +13,11 @@ from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES
 
 if TYPE_CHECKING:
-    from aggregator.model.core import StoryView
     from aggregator.model.read_model import (
         StoryFilter,
         StoryPage,
     )
+    from aggregator.model.story import StoryView
     from aggregator.store.read.reader import StoryReader
 
 # Columns of the CSV, and the attribute of `StoryView` in each.
@@ -202,7 +202,7 @@ def _json(
 
 def hint(reader: "StoryReader", id_: str, kind: str) -> str:
     """Return what an unknown id of this kind is, or else how to find one."""
-    from aggregator.model.core import StoryView
+    from aggregator.model.story import StoryView
 
     if reader.gone(id_):
         return "it was removed"

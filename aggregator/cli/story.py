@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.output import argument
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.core import StoryText, StoryView
     from aggregator.model.read_model import (
         MachineSummary,
     )
+    from aggregator.model.story import StoryText, StoryView
 from aggregator.cli.stories import hint
 
 

@@ -43,7 +43,7 @@ def create(
       aggregator token create newsroom --scope push
       aggregator token create phone --scope read
     """
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.store.api_tokens import SCOPES
     from aggregator.store.api_tokens import create as run
 
@@ -116,7 +116,7 @@ def revoke(
     Examples:
       aggregator token revoke TOKEN
     """
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.store.api_tokens import revoke as run
 
     with (

@@ -175,7 +175,7 @@ def _test(context: Context, name: str, kind: str) -> None:
     import time
 
     from aggregator.config.webhooks import Webhook, recipient_words
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.posting import host_of
     from aggregator.web.settings import publish_settings
     from aggregator.web.webhooks.bodies import trial_body
@@ -205,7 +205,7 @@ def _test(context: Context, name: str, kind: str) -> None:
 
 
 def _resume(context: Context, name: str, kind: str) -> None:
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
     from aggregator.store.deliveries import recipients
 
     with context.obj.writing() as (config, database):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.intake.pipeline import Pipeline
     from aggregator.intake.workers.executor import Executor
-    from aggregator.model.core import FrozenStruct
+    from aggregator.model.structs import FrozenStruct
     from aggregator.store.commands import CommandKind
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.row_stream import Advance
@@ -81,7 +81,7 @@ class WriterSession:
         from aggregator.intake import command_handlers
         from aggregator.intake.workers.executor import InlineExecutor
         from aggregator.intake.workers.factory import workers
-        from aggregator.model.core import utc_now
+        from aggregator.model.clock import utc_now
 
         handler = command_handlers.HANDLERS[kind]
         if self.is_writer:  # only regrouping needs workers
@@ -129,7 +129,7 @@ def make_pipeline(
     """Return the pipeline of the configuration. `database`: fenced by the lease of the writer."""
     from aggregator.intake.configured import story_options
     from aggregator.intake.pipeline import Pipeline
-    from aggregator.model.core import utc_now
+    from aggregator.model.clock import utc_now
 
     options = story_options(config)
     return Pipeline(

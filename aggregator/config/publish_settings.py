@@ -19,7 +19,7 @@ from aggregator.config.values import (
     accepted_by,
     matching,
 )
-from aggregator.model.core import Kind
+from aggregator.model.prepared import Kind
 from aggregator.model.read_model import StoryFilter
 
 _ORIGIN = r"\*|http://(?!\S*:80$)[^\s/?#@*]+|https://(?!\S*:443$)[^\s/?#@*]+"

@@ -20,7 +20,7 @@ from aggregator.config.values import (
     list_of,
     matching,
 )
-from aggregator.model.core import Kind
+from aggregator.model.prepared import Kind
 
 MailboxAddress = Annotated[
     str,

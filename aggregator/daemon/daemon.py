@@ -33,7 +33,7 @@ from aggregator.daemon.watchdog import (
     ServiceTuning,
     watchdog_interval_seconds,
 )
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,

@@ -37,12 +37,11 @@ from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
 from aggregator.extract.shown_text import first_sentences, without_text
 from aggregator.extract.wire import wire
-from aggregator.model.core import (
+from aggregator.model.entry import Enclosure, Entry
+from aggregator.model.prepared import (
     ACCEPTED_VERDICTS,
     ArticleHtml,
     CleanArticle,
-    Enclosure,
-    Entry,
     LineHashes,
 )
 from aggregator.text.language import find_language

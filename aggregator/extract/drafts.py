@@ -19,14 +19,9 @@ from aggregator.extract.page_verdict import judge
 from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.shown_text import NOTICE
-from aggregator.model.core import (
-    ACCEPTED_VERDICTS,
-    CleanArticle,
-    Entry,
-    FrozenStruct,
-    Published,
-    Verdict,
-)
+from aggregator.model.entry import Entry, Published
+from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Verdict
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import has_words
 
 

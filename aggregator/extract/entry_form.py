@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.phrases import label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, same_line
 
 _LINE_CHARS = 400  # a longer line is text (as of titled text)

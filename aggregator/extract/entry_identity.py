@@ -28,7 +28,8 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 
 # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
 _ID_BYTES = 10

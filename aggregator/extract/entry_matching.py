@@ -29,7 +29,8 @@ from aggregator.extract.entry_identity import (
     hashed_key,
     plain_text,
 )
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 
 
 class EntryHashes(FrozenStruct):

@@ -19,7 +19,8 @@ import msgspec
 
 from aggregator.extract.language.style import kind_by_style
 from aggregator.extract.live_text import announces_live
-from aggregator.model.core import Enclosure, Kind
+from aggregator.model.entry import Enclosure
+from aggregator.model.prepared import Kind
 from aggregator.text.reading import Reading, read
 
 

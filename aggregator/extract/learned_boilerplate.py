@@ -12,7 +12,8 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from aggregator.model.core import BoilerplateLine, FrozenStruct, LineHashes
+from aggregator.model.prepared import BoilerplateLine, LineHashes
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import ends_sentence, folded, has_words
 
 

@@ -1,6 +1,6 @@
 """Section `text` of config/tuning.yaml."""
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 
 class ExtractTuning(FrozenStruct, forbid_unknown_fields=True):

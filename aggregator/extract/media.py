@@ -13,9 +13,7 @@ from aggregator.extract.html.article_html import (
     is_shown_picture,
 )
 from aggregator.extract.language.unicode import clean
-from aggregator.model.core import (
-    Enclosure,
-)
+from aggregator.model.entry import Enclosure
 from aggregator.text.lines import word_table
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aggregator.extract.urls import canonical_url, registrable_domain
-from aggregator.model.core import Entry, FrozenStruct, Outlet
+from aggregator.model.entry import Entry, Outlet
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_set
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97

@@ -18,7 +18,7 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.extract.html.page import Page
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import Verdict
+from aggregator.model.prepared import Verdict
 from aggregator.text.lines import count_words, has_words, same_line
 
 # Of a sentence that are searched: limits the time of the patterns

@@ -13,7 +13,7 @@ from itertools import chain
 
 import msgspec
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import ASCII_WORDS, ascii_text
 
 Words = tuple[str, ...]

@@ -15,7 +15,7 @@ from aggregator.extract.learned_boilerplate import (
     restore_lines,
 )
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import CleanArticle, Verdict
+from aggregator.model.prepared import CleanArticle, Verdict
 from aggregator.text.language import find_language
 from aggregator.text.lines import count_words, has_words
 from aggregator.text.reading import Reading, read

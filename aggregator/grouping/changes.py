@@ -6,7 +6,7 @@ change stream, and brings the window up to date.
 
 import datetime as dt
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.inbox import Outcome
 from aggregator.store.stories.articles import StoredArticle
 from aggregator.store.stories.stories import StoryRow

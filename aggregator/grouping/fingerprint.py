@@ -12,7 +12,7 @@ from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.shingles import distinct, shingle_sequence
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.model.core import CleanArticle, Fingerprint, Prepared
+from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.text.reading import Reading
 
 

@@ -5,7 +5,8 @@ import datetime as dt
 from msgspec.structs import replace
 
 from aggregator.extract.outlets import is_address, is_page_of, outlet_of, site_name_of
-from aggregator.model.core import CleanArticle, Outlet, Prepared
+from aggregator.model.entry import Outlet
+from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories.articles import StoredArticle, details_of

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 from aggregator.extract.outlets import outlet_of
-from aggregator.model.core import CleanArticle, Entry, FrozenStruct
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ConfigError, UsageError
+from aggregator.model.prepared import CleanArticle
 from aggregator.model.read_model import Mute
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.sources import Source
 from aggregator.store.search.query import muted_term
 from aggregator.store.search.searchable_text import SearchableText

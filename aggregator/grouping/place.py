@@ -21,7 +21,7 @@ from aggregator.grouping.deletion.retention import Retention, RetentionPlan
 from aggregator.grouping.placing.place_entry import EntryPlacer, PlacementResult
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.transactions import Transactions
-from aggregator.model.core import Prepared
+from aggregator.model.prepared import Prepared
 from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected

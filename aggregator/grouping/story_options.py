@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from aggregator.grouping.mutes import Mutes
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 # What may bump a story: another report, another headline, a correction.
 BUMPS = frozenset({"report", "headline", "correction"})

@@ -26,7 +26,7 @@ from aggregator.grouping.pairs.term_codec import (
     weights_of,
 )
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store.stories.live_stories import LiveRows
 
 # Most compared reports of a story in memory; its mean is that of these

@@ -24,13 +24,13 @@ from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import Executor
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     AggregatorError,
     NoScratchFolderError,
     UsageError,
     WorkError,
 )
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.commands import Command, CommandKind
 from aggregator.store.engine.database import Database

@@ -12,16 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import (
-    ACCEPTED_VERDICTS,
-    CleanArticle,
-    Entry,
-    FrozenStruct,
-    ParsedFeed,
-    Prepared,
-    Verdict,
-)
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import ReadError, WorkError
+from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Prepared, Verdict
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher
-from aggregator.model.core import Prepared
 from aggregator.model.errors import UnreadableEntryError
+from aggregator.model.prepared import Prepared
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
-from aggregator.model.core import Prepared
 from aggregator.model.errors import AggregatorError, DamagedError, UnreadableEntryError
+from aggregator.model.prepared import Prepared
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 

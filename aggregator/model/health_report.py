@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 _DAY_SECONDS = 86400.0
 _RATE_DAYS = 7.0  # over which new entries a day are averaged, so that weekends count

@@ -8,7 +8,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from aggregator.model.core import ArticleView, Enclosure, FrozenStruct, StoryView
+from aggregator.model.article import ArticleView
+from aggregator.model.entry import Enclosure
+from aggregator.model.story import StoryView
+from aggregator.model.structs import FrozenStruct
 
 # As shown by `aggregator sources list`: "silent" has had no news for unusually long, "flood" had many old
 # entries at once.
@@ -25,7 +28,7 @@ class StoryFilter(FrozenStruct):
     """A filter of stories. Empty fields do not restrict.
 
     `since` and `until` bound `last_published` (effective time), both inclusive. `outlet`, `language` and
-    `kind` (model.core.Kind) match a story that has such an article, `folder` one with an article of a source
+    `kind` (model.prepared.Kind) match a story that has such an article, `folder` one with an article of a source
     in that folder. `name` and `topic` are one of those of the story, in any case. Stories are ordered by
     their last bump, newest first; `after` is the `next` of the previous page. `mutes` are those of the owner
     (store/read/muted.py).

@@ -1,7 +1,7 @@
 """Limits of what is read, and sections `net` and `sources` of config/tuning.yaml, with their origins."""
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 # Browsers and servers stop at 2,000 to 8,000; longer ones are data and not addresses
 URL_CHARS = 4096

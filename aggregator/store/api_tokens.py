@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, insert, select
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import api_token, update_rows
 
 Scope = Literal["read", "push", "admin"]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, insert, select
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import command, fields_of, update_rows
 
 CommandKind = Literal["correct", "recluster", "forget", "prune"]

@@ -9,7 +9,8 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from aggregator.model.core import OPINION_KINDS, ArticleView
+from aggregator.model.article import ArticleView
+from aggregator.model.prepared import OPINION_KINDS
 from aggregator.stories.openings import Opening, OpeningSentence, openings_of
 from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning, shipped_tuning

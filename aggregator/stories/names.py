@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from aggregator.model.core import ArticleView, StoryName
+from aggregator.model.article import ArticleView
+from aggregator.model.story import StoryName
 from aggregator.stories.counting.copy_groups import printer_of
 from aggregator.stories.lexicon import subject_key, words_of
 from aggregator.stories.name_forms import (

@@ -7,7 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.sentences import front_matter, leans, without_heading

@@ -3,7 +3,9 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from aggregator.model.core import OPINION_KINDS, ArticleView, StoryText
+from aggregator.model.article import ArticleView
+from aggregator.model.prepared import OPINION_KINDS
+from aggregator.model.story import StoryText
 from aggregator.stories.counting.originals import originals_with_copies
 
 NO_OUTLET = "unknown outlet"

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from aggregator.model.core import ArticleView, Quotation
+from aggregator.model.article import ArticleView
+from aggregator.model.story import Quotation
 from aggregator.stories.sentences import (
     ANY_MARK,
     QUOTED,

@@ -8,14 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
-from aggregator.model.core import (
-    ArticleView,
-    FrozenStruct,
-    Passage,
-    Quotation,
-    StoryName,
-    StoryText,
-)
+from aggregator.model.article import ArticleView
+from aggregator.model.story import Passage, Quotation, StoryName, StoryText
+from aggregator.model.structs import FrozenStruct
 from aggregator.stories.compared_sentences import version_of
 from aggregator.stories.counting.copy_groups import printer_of
 from aggregator.stories.counting.originals import of_standing, with_originals

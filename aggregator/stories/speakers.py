@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.sentences import QUOTED
 from aggregator.text.calendar import forms

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.staticfiles import StaticFiles
 
 from aggregator import __version__
-from aggregator.model.core import Clock, utc_now
+from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import forms, probes

@@ -16,13 +16,14 @@ from starlette.responses import Response
 
 from aggregator import __version__
 from aggregator.intake.manage.feed_check import SourceServices
-from aggregator.model.core import Clock, StoryText, StoryView
+from aggregator.model.clock import Clock
 from aggregator.model.read_model import (
     ArticleDetail,
     MachineSummary,
     Mute,
     StoryRedirect,
 )
+from aggregator.model.story import StoryText, StoryView
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader

@@ -19,8 +19,9 @@ from aggregator.grouping.corrections.apply_corrections import (
 )
 from aggregator.grouping.corrections.explain import Explanation, explanation
 from aggregator.intake import command_handlers
-from aggregator.model.core import Clock, FrozenStruct
+from aggregator.model.clock import Clock
 from aggregator.model.errors import UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -12,8 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregator.config.messages import counted, counted_outlets
-from aggregator.model.core import ArticleView, Enclosure, StoryView, in_utc
+from aggregator.model.article import ArticleView
+from aggregator.model.clock import in_utc
+from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import SearchHit, StoryListItem
+from aggregator.model.story import StoryView
 from aggregator.web.excerpts.words import first_words
 from aggregator.web.filters import LANGUAGE_NAMES
 from aggregator.web.sanitise import one_line, safe_url, visible

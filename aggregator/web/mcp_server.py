@@ -18,8 +18,9 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.model.core import Kind, utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.model.prepared import Kind
 from aggregator.model.read_model import SearchResults, StoryRedirect
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import story_json

@@ -4,8 +4,8 @@ import datetime as dt
 from typing import Any, NamedTuple
 
 from aggregator.config.messages import parse_end, parse_moment
-from aggregator.model.core import KINDS
 from aggregator.model.errors import UsageError
+from aggregator.model.prepared import KINDS
 
 MAX_LIMIT = 500  # stories in one response, to limit its time and size
 # One parameter has a limit, because the time of a full-text search grows with its words.

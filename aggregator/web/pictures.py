@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from aggregator.model.core import Enclosure
+from aggregator.model.entry import Enclosure
 from aggregator.web.dependencies import Site
 
 

@@ -13,9 +13,9 @@ from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import Request, Response
 from msgspec.structs import replace
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import BackupState, HealthReport, HealthSnapshot
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.health.probes import of_process
 from aggregator.web.api.openapi import answer, api_router, described, schema_of
 from aggregator.web.dependencies import Site, of_app

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
+from aggregator.model.structs import FrozenStruct
 from aggregator.web.sanitise import encode_json
 
 JSON = "application/json"

@@ -13,25 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.publish_settings import SavedQuery
-from aggregator.model.core import (
-    SCORED_STAGES,
-    ArticleView,
-    FrozenStruct,
-    Kind,
-    LinkedStory,
-    Passage,
-    Precision,
-    PublishedOrigin,
-    Quotation,
-    Role,
-    Stage,
-    StoryFacts,
-    StoryName,
-    StoryText,
-    StoryView,
-    VersionState,
-    in_utc,
-)
+from aggregator.model.article import ArticleView, Role, VersionState
+from aggregator.model.clock import in_utc
+from aggregator.model.entry import Precision, PublishedOrigin
+from aggregator.model.evidence import SCORED_STAGES, Stage
+from aggregator.model.prepared import Kind
 from aggregator.model.read_model import (
     ArticleDetail,
     MachineSummary,
@@ -41,6 +27,16 @@ from aggregator.model.read_model import (
     SourceState,
     SourceView,
 )
+from aggregator.model.story import (
+    LinkedStory,
+    Passage,
+    Quotation,
+    StoryFacts,
+    StoryName,
+    StoryText,
+    StoryView,
+)
+from aggregator.model.structs import FrozenStruct
 from aggregator.stories.plain_text import as_text
 from aggregator.web.sanitise import visible_marked
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, literal, select, text
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade

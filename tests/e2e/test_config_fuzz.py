@@ -17,7 +17,7 @@ import yaml
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.intake.manage.configured_sources import configured_sources
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from tests.e2e.test_reloading import title
 from tests.support.daemon_process import DaemonProcess
 from tests.support.outlets import DAM, FIRE, Outlet

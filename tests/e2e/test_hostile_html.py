@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, Route
 
-from aggregator.model.core import Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from tests.e2e.test_pages import browser  # noqa: F401 - a fixture
 from tests.support.articles import record

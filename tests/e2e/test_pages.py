@@ -25,7 +25,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from aggregator.model.core import LinkedStory, Passage, StoryName, StoryText, StoryView
+from aggregator.model.story import LinkedStory, Passage, StoryName, StoryText, StoryView
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.server import Server

@@ -46,7 +46,7 @@ def test_tokens_on_the_command_line(
 SCRIPT = """
 import sys
 import httpx
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings

@@ -10,7 +10,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.intake.known_entries import AcceptResult

@@ -11,7 +11,7 @@ from aggregator.cli.app import main
 from aggregator.grouping.place import Placer
 from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake import pipeline
-from aggregator.model.core import Prepared
+from aggregator.model.prepared import Prepared
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.tables import entry
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, Select
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 NOTED: Final = 10_000  # keys of rows that a finding lists
 

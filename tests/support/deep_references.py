@@ -16,17 +16,12 @@ from aggregator.extract.language.declared_dates import EARLIEST
 from aggregator.grouping.copies.minhash import estimate
 from aggregator.grouping.pairs import snapshot as stream
 from aggregator.grouping.pairs import term_codec
-from aggregator.model.core import (
-    Entry,
-    Evidence,
-    Kind,
-    Precision,
-    PublishedOrigin,
-    Role,
-    StoryText,
-    Verdict,
-)
+from aggregator.model.article import Role
+from aggregator.model.entry import Entry, Precision, PublishedOrigin
+from aggregator.model.evidence import Evidence
+from aggregator.model.prepared import Kind, Verdict
 from aggregator.model.read_model import ChangeKind
+from aggregator.model.story import StoryText
 from aggregator.store import codecs
 from aggregator.store.commands import CommandKind
 from aggregator.store.engine.database import Database

@@ -9,7 +9,7 @@ import zstandard
 from sqlalchemy import Connection, Row, exists, or_, select
 
 from aggregator.extract.entry_identity import story_id
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import article_views, articles

@@ -2,7 +2,8 @@
 
 import datetime as dt
 
-from aggregator.model.core import Article, Kind, Role
+from aggregator.model.article import Article, Role
+from aggregator.model.prepared import Kind
 
 GRAIN = (
     (

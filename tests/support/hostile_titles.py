@@ -3,7 +3,8 @@
 import datetime as dt
 import random
 
-from aggregator.model.core import Enclosure, Passage, Quotation, StoryText, StoryView
+from aggregator.model.entry import Enclosure
+from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from tests.support.written_stories import MORNING, a_story, an_article
 
 SCRIPTS = [

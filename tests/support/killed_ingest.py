@@ -23,7 +23,8 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction
-from aggregator.model.core import Entry, utc_now
+from aggregator.model.clock import utc_now
+from aggregator.model.entry import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock

@@ -8,7 +8,8 @@ import yaml
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "data" / "live"

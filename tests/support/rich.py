@@ -12,7 +12,7 @@ from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.pairs.snapshot import pack_frequencies
 from aggregator.grouping.place import Placer
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.read_model import MachineSentence, MachineSummary, StoryFilter
 from aggregator.store import codecs, tables
 from aggregator.store.engine.database import Database

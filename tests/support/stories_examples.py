@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from aggregator.model.core import ArticleView, StoryText
+from aggregator.model.article import ArticleView
+from aggregator.model.story import StoryText
 from aggregator.stories import rendering
 from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import shipped_tuning

@@ -22,7 +22,8 @@ from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.window import LiveStory, Window
 from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.workers.executor import Executor, InlineExecutor
-from aggregator.model.core import Entry, Evidence
+from aggregator.model.entry import Entry
+from aggregator.model.evidence import Evidence
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry
 from aggregator.sources.parse.files.open_source import open_source

@@ -15,17 +15,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
-from aggregator.model.core import (
-    ArticleView,
-    Evidence,
-    Passage,
-    Quotation,
-    Reason,
-    StoryName,
-    StoryText,
-    StoryView,
-)
+from aggregator.model.article import ArticleView
+from aggregator.model.evidence import Evidence, Reason
 from aggregator.model.read_model import SourceView
+from aggregator.model.story import Passage, Quotation, StoryName, StoryText, StoryView
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

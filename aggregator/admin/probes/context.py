@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aggregator.admin import backup_folder
 from aggregator.config.settings import Config
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
 

@@ -20,7 +20,7 @@ from aggregator.config.hosts import ip_address_of
 from aggregator.extract.html.dom import bound_html, fragment_of
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.outlets import is_public_name
-from aggregator.model.core import ArticleHtml
+from aggregator.model.prepared import ArticleHtml
 from aggregator.text.lines import word_set
 
 # Raise it when the lists change: HTML that was stored before is then sanitised again on reading

@@ -20,7 +20,8 @@ from aggregator.extract.html.page_times import find_times
 from aggregator.extract.html.page_title import find_headings, find_title
 from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Enclosure, FrozenStruct, Published
+from aggregator.model.entry import Enclosure, Published
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.language import primary_tag
 
 _LINKS = 10

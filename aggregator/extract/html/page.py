@@ -23,7 +23,7 @@ from aggregator.extract.html.page_signals import PageSignals
 from aggregator.extract.html.split_body import complete_body, line_key
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
 
 _FIRST_PARAGRAPHS = 3

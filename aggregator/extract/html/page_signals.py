@@ -11,7 +11,7 @@ import msgspec
 from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, letters_of, word_set
 
 _HIDDEN = word_set("""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.html.declared import PageHead, visible_text
 from aggregator.extract.language.declared_dates import parse_declared
-from aggregator.model.core import Published
+from aggregator.model.entry import Published
 
 
 def find_times(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from itertools import chain
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 # Name of the meta element and the header; as a rule, its value is 1
 TDM_RESERVED = "tdm-reservation"

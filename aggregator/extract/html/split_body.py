@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import count_words, letters_of
 
 _LEVELS = 3

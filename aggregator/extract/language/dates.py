@@ -22,7 +22,7 @@ from aggregator.extract.language.date_forms import (
 )
 from aggregator.extract.language.declared_dates import published_at
 from aggregator.extract.phrases import phrases, single_words, words
-from aggregator.model.core import Published
+from aggregator.model.entry import Published
 from aggregator.text import calendar
 from aggregator.text.lines import is_prose
 

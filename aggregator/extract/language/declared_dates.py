@@ -16,7 +16,7 @@ from aggregator.extract.language.date_forms import (
     day_of,
     plain_digits,
 )
-from aggregator.model.core import Published, PublishedOrigin
+from aggregator.model.entry import Published, PublishedOrigin
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)

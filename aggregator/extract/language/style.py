@@ -15,7 +15,7 @@ from importlib.resources import files
 import msgspec
 import numpy as np
 
-from aggregator.model.core import Kind
+from aggregator.model.prepared import Kind
 from aggregator.text.calendar import weekday_words
 from aggregator.text.reading import Column, Reading
 from aggregator.text.tokens import word_tokens

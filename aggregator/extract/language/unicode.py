@@ -1,6 +1,6 @@
 """Characters: decodes bytes and cleans strings so that every store can hold them.
 
-`clean` guarantees what `model/core.py` requires: no NUL, no lone surrogate, no control characters except
+`clean` guarantees what `model/structs.py` requires: no NUL, no lone surrogate, no control characters except
 newline and tab. One such character makes XML parsers reject a whole feed, is rejected by PostgreSQL and cuts
 strings in SQLite. `clean` also drops what cannot be seen and splits words (soft hyphens, direction, spaces of
 no width), but for joiners. `decode` uses text encodings only: other codecs of Python can decompress without a

@@ -15,7 +15,7 @@ from aggregator.extract.phrases import words
 from aggregator.extract.plain import boilerplate, outlet_names
 from aggregator.extract.plain.bylines import read_signature, stated_byline
 from aggregator.extract.wire.wire import is_agency_name
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,

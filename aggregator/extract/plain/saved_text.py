@@ -24,7 +24,8 @@ from aggregator.extract.plain.saved_body import (
     without_boilerplate,
 )
 from aggregator.extract.plain.saved_head import read_head
-from aggregator.model.core import FrozenStruct, Published
+from aggregator.model.entry import Published
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import (
     count_words,
     ends_sentence,

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from aggregator.model.core import FrozenStruct, Wire
+from aggregator.model.prepared import Wire
+from aggregator.model.structs import FrozenStruct
 
 # Marks of an image and not of the text.
 PICTURE = re.compile(

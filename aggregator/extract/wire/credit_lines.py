@@ -9,7 +9,7 @@ from aggregator.extract.wire.agencies import (
     agencies_named,
     normalize_marks,
 )
-from aggregator.model.core import Wire
+from aggregator.model.prepared import Wire
 from aggregator.text.lines import count_words, is_prose
 
 _MAX_LINE = 300  # characters of a credit line

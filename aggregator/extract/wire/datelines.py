@@ -10,7 +10,7 @@ from aggregator.extract.wire.agencies import (
     agency_names,
     normalize_marks,
 )
-from aggregator.model.core import Wire
+from aggregator.model.prepared import Wire
 from aggregator.text.lines import is_prose
 
 _HEAD_CHARS = 200  # at the beginning of a paragraph in which a dateline ends

@@ -19,7 +19,7 @@ from aggregator.extract.wire.agencies import (
 )
 from aggregator.extract.wire.credit_lines import SHARED, by_byline, by_credit
 from aggregator.extract.wire.datelines import by_dateline, by_unlisted_dateline
-from aggregator.model.core import Wire
+from aggregator.model.prepared import Wire
 from aggregator.text.lines import is_prose, same_line
 
 

@@ -19,7 +19,8 @@ from aggregator.grouping.copies.copy_check import (
 from aggregator.grouping.copies.sampled_shingles import SketchOverlap
 from aggregator.grouping.copies.series import is_one_series
 from aggregator.grouping.copies.shared_wording import text_reuse
-from aggregator.model.core import ComparedText, CopyEvidence, TextReuse
+from aggregator.model.article import ComparedText
+from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle

@@ -52,7 +52,8 @@ from aggregator.grouping.copies.shingles import (
     words,
     words_in,
 )
-from aggregator.model.core import ComparedText, CopyEvidence
+from aggregator.model.article import ComparedText
+from aggregator.model.evidence import CopyEvidence
 from aggregator.text.numbers import spelt_numbers
 
 # Of the shingles from the first shared one on: the rest is the same (chosen)

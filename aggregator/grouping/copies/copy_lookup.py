@@ -26,7 +26,7 @@ from aggregator.grouping.copies.sampled_shingles import (
     sketch,
 )
 from aggregator.grouping.copies.shingles import shingle_sequence
-from aggregator.model.core import CopyEvidence, TextReuse
+from aggregator.model.evidence import CopyEvidence, TextReuse
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance.row_stream import Advance
 from aggregator.store.stories.article_rows import compared_articles, sketches

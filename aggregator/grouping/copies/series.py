@@ -27,7 +27,7 @@ from aggregator.grouping.copies.shingles import (
     words,
     words_in,
 )
-from aggregator.model.core import Article, ComparedText
+from aggregator.model.article import Article, ComparedText
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle

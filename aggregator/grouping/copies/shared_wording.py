@@ -21,7 +21,8 @@ from aggregator.grouping.copies.shingles import (
     words,
     words_in,
 )
-from aggregator.model.core import ComparedText, TextReuse
+from aggregator.model.article import ComparedText
+from aggregator.model.evidence import TextReuse
 
 _RUN_SHINGLES = RUN_WORDS - SHINGLE_WORDS + 1
 # The candidates of one article are often those of the next ones.

@@ -15,8 +15,9 @@ from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
 from aggregator.grouping.write.growing_stories import live_row
-from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.evidence import Evidence
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, corrections, stories
 from aggregator.store.stories.article_rows import article_writes

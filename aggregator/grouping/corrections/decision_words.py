@@ -5,7 +5,7 @@ from typing import Any
 
 from aggregator.config.messages import counted
 from aggregator.grouping.pairs.pair_model import STREAM
-from aggregator.model.core import Evidence, Reason
+from aggregator.model.evidence import Evidence, Reason
 from aggregator.store.read.article_detail import LogLine
 
 # Formats, of a decision or the story that came second, and of what two texts share.

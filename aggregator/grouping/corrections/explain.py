@@ -21,16 +21,11 @@ from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.scores.report_comparison import is_foreign_text
-from aggregator.model.core import (
-    ArticleView,
-    ComparedText,
-    CopyEvidence,
-    Evidence,
-    FrozenStruct,
-    Kind,
-    Reason,
-)
+from aggregator.model.article import ArticleView, ComparedText
 from aggregator.model.errors import UsageError
+from aggregator.model.evidence import CopyEvidence, Evidence, Reason
+from aggregator.model.prepared import Kind
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.article_detail import ExplainedArticle, LogLine
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.constraints import ConstraintTable, Relation

@@ -11,8 +11,8 @@ import msgspec
 from aggregator.config.messages import counted
 from aggregator.grouping.deletion.erase import ForgetHandler
 from aggregator.grouping.transactions import Transactions
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.maintenance import erase, erase_target, index_merge

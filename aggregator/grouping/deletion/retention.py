@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from aggregator.config.settings import Config
 from aggregator.grouping.deletion.erase import ForgetHandler
 from aggregator.grouping.transactions import Transactions
-from aggregator.model.core import FrozenStruct, StoryText
+from aggregator.model.story import StoryText
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs, steady_clock
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase, index_merge, retention

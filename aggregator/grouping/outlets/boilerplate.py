@@ -36,10 +36,10 @@ from aggregator.grouping.copies.shingles import (
 from aggregator.grouping.fingerprint import prepared_again
 from aggregator.grouping.incoming_article import incoming_article
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import (
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import (
     ACCEPTED_VERDICTS,
     CleanArticle,
-    Entry,
     LineHashes,
     Prepared,
 )

@@ -18,7 +18,7 @@ from aggregator.grouping.pairs.term_codec import (
     weights_of,
 )
 from aggregator.grouping.pairs.title_frames import read_title
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store.stories.standing import sender_of
 
 Floats = npt.NDArray[np.float64]

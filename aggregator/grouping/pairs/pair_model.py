@@ -36,7 +36,7 @@ from aggregator.grouping.pairs.pair_features import (
 )
 from aggregator.grouping.pairs.snapshot import StreamSnapshot
 from aggregator.grouping.pairs.term_codec import Ints
-from aggregator.model.core import Reason
+from aggregator.model.evidence import Reason
 
 # Of whole texts; below it two articles are not compared (5 of 1,000 true pairs)
 LEAST_COSINE = 0.06

@@ -26,7 +26,8 @@ from aggregator.grouping.scores.scorer import (
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.window import LiveStory, Window
 from aggregator.grouping.write.growing_stories import live_row
-from aggregator.model.core import Agreement, Evidence, Role
+from aggregator.model.article import Role
+from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import compared_articles

@@ -3,7 +3,7 @@
 from aggregator.extract.entry_identity import content_keys, url_key
 from aggregator.extract.outlets import is_address
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry

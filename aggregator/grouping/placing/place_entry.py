@@ -18,11 +18,8 @@ from aggregator.grouping.placing.revise import Placed, Reviser, unchanged
 from aggregator.grouping.placing.separate_series import separate_series
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import (
-    CleanArticle,
-    FrozenStruct,
-    Prepared,
-)
+from aggregator.model.prepared import CleanArticle, Prepared
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.intake.inbox import InboxEntry, Outcome

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from aggregator.extract.urls import canonical_url
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import Role
+from aggregator.model.article import Role
 from aggregator.store.engine.database import Connection
 from aggregator.store.search import index as search
 from aggregator.store.stories import articles

@@ -25,7 +25,8 @@ from aggregator.grouping.scores.agreement import agreement_of_copy
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.model.core import Evidence, Role
+from aggregator.model.article import Role
+from aggregator.model.evidence import Evidence
 from aggregator.store.intake import inbox
 from aggregator.store.intake.inbox import InboxEntry, Outcome
 from aggregator.store.stories import articles

@@ -6,7 +6,8 @@ from aggregator.grouping.changes import Move
 from aggregator.grouping.parts import GroupingParts
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import with_copies
-from aggregator.model.core import Article, Evidence, Role
+from aggregator.model.article import Article, Role
+from aggregator.model.evidence import Evidence
 from aggregator.store.stories import articles
 from aggregator.store.stories.article_rows import article_writes
 

@@ -24,7 +24,8 @@ from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.report_comparison import ReportComparison
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import LiveStory, live_story
-from aggregator.model.core import Agreement, Article, ComparedText, Evidence
+from aggregator.model.article import Article, ComparedText
+from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles, live_stories
 from aggregator.store.stories.article_rows import compared_articles

@@ -32,7 +32,8 @@ from aggregator.grouping.pairs.weights import EventModel
 from aggregator.grouping.scores.scorer import ScoredCandidate
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import LiveStory
-from aggregator.model.core import Article, Reason
+from aggregator.model.article import Article
+from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
 
 _ARTICLES_KEPT = 2_000  # decoded articles in memory, about 10 KB each

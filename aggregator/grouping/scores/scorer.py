@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from aggregator.grouping.pairs.term_codec import HASH_BITS, ids_of, read, weights_of
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventModel, EventTuning
 from aggregator.grouping.window import LiveStory
-from aggregator.model.core import Article, Evidence, Reason, Role, RunnerUp
+from aggregator.model.article import Article, Role
+from aggregator.model.evidence import Evidence, Reason, RunnerUp
 
 _SHARED_TERMS = 12
 

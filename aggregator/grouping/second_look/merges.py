@@ -7,7 +7,7 @@ import numpy as np
 
 from aggregator.grouping.pairs.weights import MINUTES_A_DAY, EventTuning
 from aggregator.grouping.second_look.state import Look, LookedAtStory
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 
 
 class Merging:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from aggregator.grouping.scores.scorer import is_within_window
 from aggregator.grouping.second_look.reassignments import ReportMove
 from aggregator.grouping.second_look.state import Look, LookedAtStory
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 
 
 def move_undated(look: Look, number: int) -> None:

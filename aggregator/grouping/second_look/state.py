@@ -9,7 +9,7 @@ from aggregator.grouping.pairs.weights import EventTuning
 from aggregator.grouping.second_look.reassignments import Reassignment, StoryMerge
 from aggregator.grouping.second_look.story_lookup import StoryLookup
 from aggregator.grouping.window import LiveStory
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 
 
 class LookedAtStory:

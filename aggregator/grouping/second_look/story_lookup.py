@@ -9,7 +9,8 @@ from aggregator.grouping.scores.report_comparison import ReportComparison, has_r
 from aggregator.grouping.second_look.reassignments import ReportMove
 from aggregator.grouping.stream import NewsStream
 from aggregator.grouping.window import LiveStory, Window
-from aggregator.model.core import Article, Reason
+from aggregator.model.article import Article
+from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
 from aggregator.store.stories.corrections import Constraints

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
 from aggregator.stories.counting.copy_groups import copy_groups

@@ -12,7 +12,7 @@ from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.growing_stories import GrowingStories, live_row
 from aggregator.grouping.write.story_row import Effect
 from aggregator.grouping.write.story_store import StoryStore
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store.engine.database import Connection
 from aggregator.store.maintenance import erase
 from aggregator.store.stories import (

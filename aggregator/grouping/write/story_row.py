@@ -8,8 +8,9 @@ import msgspec
 
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.unit_of_work import UnitOfWork
-from aggregator.model.core import ArticleView, FrozenStruct
+from aggregator.model.article import ArticleView
 from aggregator.model.read_model import ChangeKind
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import stories
 from aggregator.store.stories.stories import (
     DerivedColumns,

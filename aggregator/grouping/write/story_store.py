@@ -8,7 +8,7 @@ from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.grouping.write.story_row import Effect, StoryRows
-from aggregator.model.core import Article, ArticleView
+from aggregator.model.article import Article, ArticleView
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.article_rows import article_writes

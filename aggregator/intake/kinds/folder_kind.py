@@ -25,8 +25,9 @@ from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
 from aggregator.intake.polling.poll_decision import with_counts
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.workers.executor import Executor
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError, FetchError, TooManyFilesError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,

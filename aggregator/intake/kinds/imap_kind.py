@@ -20,7 +20,8 @@ from aggregator.intake.polling.parse_in_worker import parse_mail
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_decision import PollAnswer
 from aggregator.intake.workers.executor import Executor
-from aggregator.model.core import Entry, ParsedFeed, utc_now
+from aggregator.model.clock import utc_now
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import ConfigError, FetchError, ReadError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.mails.mailbox import Message, read_mailbox

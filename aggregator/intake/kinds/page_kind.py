@@ -13,7 +13,7 @@ from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.feed_kind import address_of
 from aggregator.intake.kinds.source_kind import SourceKind
-from aggregator.model.core import ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import ConfigError
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import (

@@ -12,11 +12,12 @@ from aggregator.extract.language.unicode import clean
 from aggregator.extract.urls import address_key
 from aggregator.intake.manage.feed_check import FeedReader
 from aggregator.intake.manage.feed_search import ResolvedFeed, addresses_typed, find
-from aggregator.model.core import FrozenStruct, utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import (
     ConflictError,
     UsageError,
 )
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.poll_schedule import first_due
 from aggregator.store import tables
 from aggregator.store.engine.database import Connection, Database

@@ -8,7 +8,7 @@ from aggregator.config.settings import (
 )
 from aggregator.intake.browser_access import access_of_form
 from aggregator.intake.manage.configured_sources import configured_sources
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import (
     ConflictError,
 )

@@ -25,11 +25,13 @@ from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.polling.sitemap_index import read_sitemaps
 from aggregator.intake.workers.executor import Executor, answer_of
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import FrozenStruct, ParsedFeed, utc_now
+from aggregator.model.clock import utc_now
+from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
     FetchError,
     WorkError,
 )
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import Client, FetchResult, client_of
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.feed_discovery import (

@@ -16,10 +16,10 @@ from aggregator.intake.manage.adding import (
     permit_private,
     refuse_too_many,
 )
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import (
     UsageError,
 )
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.opml import (
     OpmlFeed,
     SkippedOutline,

@@ -12,12 +12,13 @@ from aggregator.config.settings import Config
 from aggregator.config.source_settings import LOGIN_ADVICE, has_login
 from aggregator.intake.browser_access import access_of_form
 from aggregator.intake.manage.feed_check import FeedReader, opened_reader
-from aggregator.model.core import FrozenStruct, ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
     FetchError,
     ReadError,
     UsageError,
 )
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import FetchResult
 from aggregator.sources.parse.feeds.feed_discovery import (
     FeedCandidate,

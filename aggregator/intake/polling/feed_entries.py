@@ -4,7 +4,7 @@ import datetime as dt
 
 from msgspec.structs import replace
 
-from aggregator.model.core import Entry, ParsedFeed, Published
+from aggregator.model.entry import Entry, ParsedFeed, Published
 from aggregator.store.intake.sources import (
     Source,
 )

@@ -18,13 +18,14 @@ from aggregator.intake.polling.poll_decision import (
 from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor
-from aggregator.model.core import Entry, Verdict
+from aggregator.model.entry import Entry
 from aggregator.model.errors import (
     DatabaseAwayError,
     DatabaseBusyError,
     FetchError,
     NotWritableError,
 )
+from aggregator.model.prepared import Verdict
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
 from aggregator.sources.fetch.robots import Robots

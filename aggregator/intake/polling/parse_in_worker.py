@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from aggregator.intake.jobs import FeedJob, read_feed, read_mail
 from aggregator.intake.workers.executor import Executor, answer_of
-from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
     ReadError,

@@ -29,7 +29,7 @@ from aggregator.intake.polling.poll_decision import (
 from aggregator.intake.polling.poll_log import log_changes
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
-from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
 )

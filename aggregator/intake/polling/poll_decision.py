@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.model.health_report import (
     decay_rate,

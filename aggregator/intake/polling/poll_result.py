@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.known_entries import AcceptResult
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from aggregator.model.core import ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
     FetchError,
 )

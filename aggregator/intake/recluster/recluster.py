@@ -37,7 +37,8 @@ from aggregator.intake.recluster.regrouping import (
 )
 from aggregator.intake.recluster.write_stories import write_stories
 from aggregator.intake.workers.executor import Executor
-from aggregator.model.core import CleanArticle, FrozenStruct, Prepared
+from aggregator.model.prepared import CleanArticle, Prepared
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox_order

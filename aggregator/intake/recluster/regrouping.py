@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 CHANGES_LISTED = 40
 _ARTICLES_LISTED = 10  # of a change that is listed

@@ -19,9 +19,10 @@ from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock, FrozenStruct, utc_now
+from aggregator.model.clock import Clock, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
 from aggregator.model.errors import ConfigError, FetchError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.chain_cookies import ChainCookies
 from aggregator.sources.fetch.connections.certificates import (
     HostTrust,

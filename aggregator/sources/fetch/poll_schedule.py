@@ -9,7 +9,7 @@ hash, so the same history gives the same times everywhere.
 import datetime as dt
 from hashlib import blake2b
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import NetTuning
 
 GONE_RETRY_SECONDS = 43_200.0  # between two polls of a source that is gone (410)

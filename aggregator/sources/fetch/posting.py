@@ -12,7 +12,8 @@ import httpx
 from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock, FrozenStruct
+from aggregator.model.clock import Clock
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings, user_agent
 from aggregator.sources.fetch.connections.public_addresses import networks_of
 from aggregator.sources.fetch.connections.request_budget import RequestBudget

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from aggregator.extract.html.robots_meta import header_rules
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import URL_CHARS
 
 _PRINTABLE = re.compile(r"[ -~]+\Z")

@@ -22,7 +22,7 @@ from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import is_public_name, is_shared_site
 from aggregator.extract.plain.mail_footer import without_footer, without_signature
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.feeds.entry_builder import (

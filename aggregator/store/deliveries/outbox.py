@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select
 
 from aggregator.config.webhooks import DIGEST
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.deliveries.recipients import waiting_for, webhook_named
 from aggregator.store.tables import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, Update, func, insert, select, update
 
 from aggregator.config.webhooks import recipient_words
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import change, fields_of, outbox, update_rows, webhook
 
 

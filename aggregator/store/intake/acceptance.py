@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 from sqlalchemy import Connection, insert, or_, select
 
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.identity import identify, strikes, tombstones
 from aggregator.store.intake.identity.identified_entry import (

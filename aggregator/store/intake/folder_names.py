@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select
 
 from aggregator.extract.language.unicode import clean
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.tables import folder, update_rows
 
 _UNNAMED = "files"  # the root of a disk has no name of its own

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
 from aggregator.model.errors import UnreadableEntryError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.identity.identified_entry import NOBODY
 from aggregator.store.tables import (

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store import codecs
 from aggregator.store.intake import first_reading
 from aggregator.store.tables import counter, entry, has_row

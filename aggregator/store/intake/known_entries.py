@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, LargeBinary, bindparam, insert, update
 
 from aggregator.extract.entry_matching import EntryHashes
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.identity.identified_entry import (
     NOBODY,
     IdentifiedBatch,

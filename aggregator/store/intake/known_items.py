@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 import msgspec
 from sqlalchemy import Connection, delete, select
 
-from aggregator.model.core import FrozenStruct, ParsedFeed
+from aggregator.model.entry import ParsedFeed
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.identity.identifier_stability import stability_of
 from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.tables import (

@@ -10,7 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
 
-from aggregator.model.core import Entry, FrozenStruct, Verdict
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import Verdict
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.acceptance import count_received
 from aggregator.store.intake.inbox_order import take_numbers

@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 
 from aggregator.extract.entry_identity import short_id
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import AggregatorError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access import forget_access
 from aggregator.store.tables import (
     delete_rows,

@@ -7,7 +7,7 @@ from collections import Counter
 
 from sqlalchemy import Connection, exists, func, select
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.acceptance import STORED
 from aggregator.store.tables import (
     article,

@@ -23,7 +23,8 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.model.core import Entry, Evidence
+from aggregator.model.entry import Entry
+from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.maintenance.index_merge import count_stale_rows

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, or_, select
 from aggregator.extract.entry_identity import url_key
 from aggregator.extract.outlets import outlet_of
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.stories.article_views import is_of_outlets

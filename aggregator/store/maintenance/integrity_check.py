@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import select, text
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import DamagedFileError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.rejected import IS_QUARANTINED
 from aggregator.store.maintenance.entry_balance import (

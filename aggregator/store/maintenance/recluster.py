@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from aggregator.model.core import Evidence
+from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.maintenance.replay import copy_rows, parts
 from aggregator.store.maintenance.row_stream import Advance

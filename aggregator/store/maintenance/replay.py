@@ -17,14 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.model.core import (
-    CleanArticle,
-    Entry,
-    Fingerprint,
-    Outlet,
-    Prepared,
-    Published,
-)
+from aggregator.model.entry import Entry, Outlet, Published
+from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from aggregator.model.core import StoryText
+from aggregator.model.story import StoryText
 from aggregator.store import codecs
 from aggregator.store.maintenance.erase import DeletedPart
 from aggregator.store.maintenance.row_rewrite import rewrite

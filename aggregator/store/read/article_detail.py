@@ -5,8 +5,10 @@ import datetime as dt
 from msgspec.structs import replace
 from sqlalchemy import Connection, and_, or_, select
 
-from aggregator.model.core import ArticleView, Evidence, FrozenStruct
+from aggregator.model.article import ArticleView
+from aggregator.model.evidence import Evidence
 from aggregator.model.read_model import ArticleDetail
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views, articles, corrections
 from aggregator.store.stories.constraints import Constraint
 from aggregator.store.tables import (

@@ -5,9 +5,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from aggregator.config.messages import redact_address
-from aggregator.model.core import KINDS, FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.prepared import KINDS
 from aggregator.model.read_model import Mute
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.tables import (

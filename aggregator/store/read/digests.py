@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from aggregator.config.webhooks import DIGEST
-from aggregator.model.core import FrozenStruct
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.read.change_stream import STORY_THEN
 from aggregator.store.read.story_filter import StoryMatcher

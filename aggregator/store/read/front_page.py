@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.read_model import FrontPageStory
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.read.cursors import cursor_numbers
 from aggregator.store.read.story_filter import with_reports
 from aggregator.store.stories import article_views

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from sqlalchemy import Connection, and_, func, select
 
-from aggregator.model.core import OPINION_KINDS, Enclosure
+from aggregator.model.entry import Enclosure
+from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import TITLES_LISTED, ListedTitle, StoryListItem
 from aggregator.store import codecs
 from aggregator.store.stories import article_views

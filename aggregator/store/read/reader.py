@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, func, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock, StoryText, utc_now
+from aggregator.model.clock import Clock, utc_now
 from aggregator.model.read_model import (
     Digest,
     DigestStory,
@@ -24,6 +24,7 @@ from aggregator.model.read_model import (
     StoryFilter,
     StoryPage,
 )
+from aggregator.model.story import StoryText
 from aggregator.store.engine.database import Database
 from aggregator.store.read import (
     article_detail,

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from sqlalchemy import Connection, select
 
-from aggregator.model.core import StoryText
+from aggregator.model.story import StoryText
 from aggregator.store import codecs
 from aggregator.store.tables import rows_with, story
 

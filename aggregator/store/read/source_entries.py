@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.read_model import ArticleDetail
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
 from aggregator.store.tables import article, rows_with, source, story
 

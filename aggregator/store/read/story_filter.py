@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from aggregator.model.core import OPINION_KINDS
+from aggregator.model.prepared import OPINION_KINDS
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.read import muted
 from aggregator.store.tables import OTHER_KINDS, article, in_parts, story, story_subject

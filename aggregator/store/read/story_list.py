@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.store.read import muted
 from aggregator.store.read.cursors import cursor_at, read_cursor
 from aggregator.store.read.story_filter import (

@@ -7,8 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
 
-from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.article import ArticleView
 from aggregator.model.read_model import StoryFilter, StoryPage, StoryRedirect
+from aggregator.model.story import StoryView
 from aggregator.store.intake.identity import tombstones
 from aggregator.store.read import story_list
 from aggregator.store.read.rendered_texts import KEPT

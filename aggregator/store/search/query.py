@@ -22,8 +22,8 @@ from aggregator.extract.language.search_tokens import (
     is_unspaced,
     search_words,
 )
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.search.index_rows import filter_tokens_of, language_token
 
 Words = tuple[str, ...]  # or tokens of the index

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from sqlalchemy import Connection, Row, Select, select
 
 from aggregator.extract.language.search_tokens import is_unspaced, search_words
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, SearchHit, SearchResults, StoryHit
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.search import match
 from aggregator.store.search.nearest import nearest_search

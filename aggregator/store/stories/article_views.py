@@ -18,7 +18,9 @@ from sqlalchemy import (
     select,
 )
 
-from aggregator.model.core import ArticleHtml, ArticleView, Evidence
+from aggregator.model.article import ArticleView
+from aggregator.model.evidence import Evidence
+from aggregator.model.prepared import ArticleHtml
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, rows_with

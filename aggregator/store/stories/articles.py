@@ -15,19 +15,11 @@ from sqlalchemy import (
     select,
 )
 
-from aggregator.model.core import (
-    Article,
-    ArticleView,
-    BoilerplateLine,
-    CleanArticle,
-    Enclosure,
-    Evidence,
-    FrozenStruct,
-    Precision,
-    PublishedOrigin,
-    Verdict,
-    Wire,
-)
+from aggregator.model.article import Article, ArticleView
+from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
+from aggregator.model.evidence import Evidence
+from aggregator.model.prepared import BoilerplateLine, CleanArticle, Verdict, Wire
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import (
     TEXT_OR_EMPTY,

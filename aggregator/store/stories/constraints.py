@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 
 Relation = Literal["together", "apart"]
 

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
-from aggregator.model.core import Evidence, FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.evidence import Evidence
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import articles
 from aggregator.store.stories.constraints import Constraint, ConstraintTable
 from aggregator.store.tables import (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store.stories import articles
 from aggregator.store.tables import article, in_parts, story
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 from sqlalchemy import Connection, Text, bindparam, func, insert, update
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.read_model import ChangeKind
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import Outcome

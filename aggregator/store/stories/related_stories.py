@@ -23,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from aggregator.model.core import StoryName
+from aggregator.model.story import StoryName
 from aggregator.store.stories.story_links import LINKS
 from aggregator.store.tables import (
     delete_rows,

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from aggregator.extract.wire.agencies import is_mail_address
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from aggregator.store.tables import article, delete_rows, standing
 
 # Of agreement, from which on a sender is believed (chosen: forty sites are opened in an hour)

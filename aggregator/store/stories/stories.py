@@ -16,7 +16,8 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.model.core import Article, ArticleView, FrozenStruct
+from aggregator.model.article import Article, ArticleView
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import related_stories
 from aggregator.store.stories.articles import PublishedSpan, published_span
 from aggregator.store.tables import (

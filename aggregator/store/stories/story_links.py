@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, column, select, table
 
-from aggregator.model.core import LinkedStory, StoryName, StoryView
+from aggregator.model.story import LinkedStory, StoryName, StoryView
 from aggregator.store.tables import fields_of, rows_with, story, story_subject
 
 # Of each relation (the promise of docs/querying.md for related stories)

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, ScalarSelect, Select, func, select
 
-from aggregator.model.core import StoryText
 from aggregator.model.read_model import MachineSummary
+from aggregator.model.story import StoryText
 from aggregator.store import codecs
 from aggregator.store.tables import story, story_summary, update_rows, upsert
 

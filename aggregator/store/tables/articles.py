@@ -41,7 +41,7 @@ article = Table(
     Column("generation", Integer, nullable=False, server_default=text("0")),
     Column("story", Text, ForeignKey("story.id"), nullable=False),  # the assigned story
     Column("role", Text, nullable=False),  # report | copy | excerpt | container
-    # model.core.Kind
+    # model.prepared.Kind
     Column("kind", Text, nullable=False, server_default=text("'report'")),
     Column("kind_evidence", Text),  # the evidence of it, for users; null for a report
     # Whether later articles are compared with it: of the copies of a text only the first.
@@ -79,7 +79,7 @@ article = Table(
     Column("effective_at", UtcTime, nullable=False),
     Column("wire", Text),  # name of the agency behind the text, if certain enough
     Column("details", LargeBinary),  # store.stories.articles.ArticleDetails: msgpack
-    Column("verdict", Text, nullable=False),  # model.core.Verdict
+    Column("verdict", Text, nullable=False),  # model.prepared.Verdict
     # MinHash; "": its text was deleted, or has no words
     Column("signature", LargeBinary, nullable=False),
     # grouping/pairs/term_codec.py; "": as of `signature`
@@ -88,7 +88,7 @@ article = Table(
     Column("nearest", LargeBinary),
     Column("body_words", Integer, nullable=False),
     Column("text_hash", LargeBinary, nullable=False),  # of title and text
-    # model.core.Evidence: msgpack, compressed (codecs.py)
+    # model.evidence.Evidence: msgpack, compressed (codecs.py)
     Column("evidence", LargeBinary, nullable=False),
     Column("placed_at", UtcTime, nullable=False),
     # Whether its first entry came from a feed
@@ -103,7 +103,7 @@ article = Table(
     # Key of the outlet of which only its sender says that it is: of another one than `outlet` if a feed links
     # to it, of the same if it was handed in beside feeds. Null: confirmed.
     Column("claimed_outlet", Text),
-    # As people read it: model.core.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
+    # As people read it: model.prepared.ArticleHtml, msgpack, zstd. Null: its text in paragraphs is all of it.
     Column("html", LargeBinary),
     Column("record_id", Text),  # the `id` of its record in a file or a push; null: none
     Index(None, "story", "copy_of", "effective_at"),

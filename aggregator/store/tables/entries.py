@@ -46,7 +46,7 @@ entry = Table(
     Column("bump_by_clock", Boolean, nullable=False, server_default=false()),
     Column("accepted_at", UtcTime, nullable=False),
     Column("done_at", UtcTime),
-    Column("verdict", Text),  # model.core.Verdict, "forgotten" or "muted"
+    Column("verdict", Text),  # model.prepared.Verdict, "forgotten" or "muted"
     Column("reason", Text),  # why it was refused, or why its page was not used
     Column("outcome", Text),  # founded | joined | copy | revised | unchanged | refused
     # Verdict of a page that failed, where the text of the entry was used

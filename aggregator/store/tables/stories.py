@@ -56,7 +56,7 @@ story = Table(
     # What it shows as plain text, for SQL; null: not yet rendered. Empty for a story of one article, whose
     # text the view shows, and for stories without texts (derived).
     Column("text", Text),
-    Column("rendered", LargeBinary),  # model.core.StoryText: msgpack, zstd (derived)
+    Column("rendered", LargeBinary),  # model.story.StoryText: msgpack, zstd (derived)
     # First and last `effective_at` of its articles with a date; without any, of all (derived).
     Column("first_published", UtcTime, nullable=False),
     Column("last_published", UtcTime, nullable=False),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from aggregator.extract.wire.agencies import agency_of, outlet_key
-from aggregator.model.core import CountedArticle
+from aggregator.model.article import CountedArticle
 
 COUNTED_ROLES = ("report", "copy")
 

@@ -28,10 +28,8 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.extract.wire.agencies import outlet_key, shipped_families
-from aggregator.model.core import (
-    OPINION_KINDS,
-    CountedArticle,
-)
+from aggregator.model.article import CountedArticle
+from aggregator.model.prepared import OPINION_KINDS
 from aggregator.stories.counting.copy_groups import (
     COUNTED_ROLES,
     copy_groups,

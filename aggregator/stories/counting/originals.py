@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import (
     COUNTED_ROLES,
     copy_groups,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from aggregator.extract.wire.agencies import shipped_families
-from aggregator.model.core import ArticleView, CountedArticle, VersionState
+from aggregator.model.article import ArticleView, CountedArticle, VersionState
 from aggregator.stories.counting.copy_groups import (
     copy_groups,
     copy_link,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 from aggregator.extract.kind import is_by_style
-from aggregator.model.core import OPINION_KINDS, ArticleView
+from aggregator.model.article import ArticleView
+from aggregator.model.prepared import OPINION_KINDS
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import (
     of_standing,

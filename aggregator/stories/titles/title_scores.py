@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from aggregator.extract.wire.agencies import outlet_key
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import printer_of
 from aggregator.stories.lexicon import word_list
 from aggregator.stories.titles.title_text import (

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.lexicon import words_of
 
 TITLE_CHARS = 300  # longer titles are cut

@@ -15,8 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 from aggregator.intake.manage import adding, changing, feed_lists
 from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import OpmlImportResult
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.sources import Source, source_with_id
 from aggregator.web.api.bodies import json_body
 from aggregator.web.api.openapi import (

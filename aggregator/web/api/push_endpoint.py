@@ -11,7 +11,9 @@ import msgspec
 from anyio import CapacityLimiter
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock, Entry, FrozenStruct
+from aggregator.model.clock import Clock
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import net_tuning
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import ApiToken

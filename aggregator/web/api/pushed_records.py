@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from aggregator.extract.urls import registrable_domain
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.feeds.json_feed import is_json_feed
 from aggregator.sources.parse.records.jsonl import (

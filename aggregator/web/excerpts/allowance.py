@@ -1,6 +1,7 @@
 """The words that are left of each article of a story."""
 
-from aggregator.model.core import ArticleView, Passage, StoryView
+from aggregator.model.article import ArticleView
+from aggregator.model.story import Passage, StoryView
 from aggregator.web.excerpts.words import count_words, first_words
 
 

@@ -4,14 +4,9 @@ from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
-from aggregator.model.core import (
-    ArticleView,
-    LinkedStory,
-    Passage,
-    StoryText,
-    StoryView,
-)
+from aggregator.model.article import ArticleView
 from aggregator.model.read_model import MachineSummary
+from aggregator.model.story import LinkedStory, Passage, StoryText, StoryView
 from aggregator.web.excerpts.access import Access
 from aggregator.web.excerpts.allowance import Allowance
 from aggregator.web.excerpts.words import first_words

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Literal
 
 from aggregator.config.publish_settings import SavedQuery
-from aggregator.model.core import Enclosure, FrozenStruct
+from aggregator.model.entry import Enclosure
+from aggregator.model.structs import FrozenStruct
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
 from aggregator.web.filters import ParsedFilter, filter_words
 from aggregator.web.parameters import SAVED

@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from aggregator.config.messages import counted
-from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
+from aggregator.model.story import StoryView
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.excerpts.stories import for_item
 from aggregator.web.feeds.channel import Channel, Item

@@ -11,7 +11,7 @@ from html import unescape
 from html.entities import name2codepoint
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from aggregator.model.core import in_utc
+from aggregator.model.clock import in_utc
 from aggregator.web.sanitise import one_line, plain_title, safe_url
 
 TITLE_CHARS = 500  # feed readers show titles on one line

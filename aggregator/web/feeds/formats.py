@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from jinja2 import Template
 
-from aggregator.model.core import Enclosure
+from aggregator.model.entry import Enclosure
 from aggregator.web.feeds.channel import MEDIA_TYPES, Channel, Format, Item
 from aggregator.web.feeds.feed_texts import (
     feed_text,

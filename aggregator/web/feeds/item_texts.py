@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from aggregator.config.messages import story_numbers
-from aggregator.model.core import StoryText, StoryView
+from aggregator.model.story import StoryText, StoryView
 from aggregator.stories.counting.originals import originals_with_copies
 from aggregator.stories.plain_text import NO_OUTLET
 from aggregator.web.feeds.feed_texts import feed_title

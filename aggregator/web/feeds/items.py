@@ -6,8 +6,10 @@ from functools import lru_cache
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.model.core import ArticleView, Enclosure, StoryText, StoryView
+from aggregator.model.article import ArticleView
+from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryText, StoryView
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import with_originals

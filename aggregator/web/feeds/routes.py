@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aggregator.config.publish_settings import SavedQuery
-from aggregator.model.core import in_utc
+from aggregator.model.clock import in_utc
 from aggregator.web.dependencies import (
     Site,
     conditional,

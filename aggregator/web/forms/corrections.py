@@ -11,9 +11,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
-from aggregator.model.core import ArticleView, StoryView
+from aggregator.model.article import ArticleView
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryRedirect
+from aggregator.model.story import StoryView
 from aggregator.web.dependencies import ID, Site
 from aggregator.web.editor import CommandStatus, EditorService
 from aggregator.web.forms.posted_form import Fields, posted_form

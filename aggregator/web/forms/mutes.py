@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from aggregator.grouping.mutes import NOUNS
 from aggregator.intake.configured import mutes_of
-from aggregator.model.core import KINDS
+from aggregator.model.prepared import KINDS
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.web.dependencies import Site
 from aggregator.web.excerpts.sources import bounded_sources

@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 
 from aggregator import __version__
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock
+from aggregator.model.clock import Clock
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import (
     BackupState,

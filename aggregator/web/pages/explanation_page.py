@@ -12,7 +12,7 @@ from aggregator.grouping.corrections.decision_words import (
     not_counted,
 )
 from aggregator.grouping.corrections.explain import Explanation
-from aggregator.model.core import StoryView
+from aggregator.model.story import StoryView
 from aggregator.web.dependencies import Site
 from aggregator.web.editor import EditorService
 from aggregator.web.excerpts.single_articles import bounded_explanation

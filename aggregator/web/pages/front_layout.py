@@ -6,7 +6,7 @@ from itertools import groupby
 
 import msgspec
 
-from aggregator.model.core import in_utc
+from aggregator.model.clock import in_utc
 from aggregator.model.read_model import StoryListItem
 from aggregator.web.jinja import day
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aggregator.model.core import in_utc
+from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View

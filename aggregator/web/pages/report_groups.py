@@ -5,7 +5,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aggregator.model.core import OPINION_KINDS, ArticleView, StoryView, in_utc
+from aggregator.model.article import ArticleView
+from aggregator.model.clock import in_utc
+from aggregator.model.prepared import OPINION_KINDS
+from aggregator.model.story import StoryView
 from aggregator.stories.counting.copy_groups import is_unconfirmed
 from aggregator.stories.counting.originals import originals_with_copies
 from aggregator.web.jinja import iso, moment, short_day, time_of_day

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from aggregator.grouping.corrections.decision_words import reason_name, reason_value
-from aggregator.model.core import Reason
+from aggregator.model.evidence import Reason
 
 # The classes .w0 to .w20; the Content-Security-Policy forbids style attributes
 BAR_STEPS = 20

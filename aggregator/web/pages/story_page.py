@@ -4,8 +4,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from aggregator.model.core import StoryText, StoryView
 from aggregator.model.read_model import StoryListItem, StoryRedirect
+from aggregator.model.story import StoryText, StoryView
 from aggregator.web.dependencies import Site, conditional
 from aggregator.web.pages.pages import Pages
 from aggregator.web.pages.report_groups import (

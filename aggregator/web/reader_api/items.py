@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.model.core import StoryView
+from aggregator.model.story import StoryView
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.web.feeds.channel import Item
 from aggregator.web.feeds.feed_texts import mime_type

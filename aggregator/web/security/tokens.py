@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 
-from aggregator.model.core import Clock
+from aggregator.model.clock import Clock
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import TOKEN_PREFIX, ApiToken
 from aggregator.store.engine.database import Database

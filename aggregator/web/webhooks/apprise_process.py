@@ -18,7 +18,7 @@ from ipaddress import IPv6Network
 
 import msgspec
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.connections import public_addresses
 
 _MEMORY_BYTES = 1 << 30  # of address space: a response is read as a whole

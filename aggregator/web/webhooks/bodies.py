@@ -11,8 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.webhooks import Recipient
-from aggregator.model.core import StoryView, in_utc
+from aggregator.model.clock import in_utc
 from aggregator.model.read_model import Change
+from aggregator.model.story import StoryView
 from aggregator.web.excerpts.stories import for_reader
 from aggregator.web.excerpts.words import count_words, first_words
 from aggregator.web.sanitise import encode_json

@@ -4,7 +4,7 @@ import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.webhooks import summary_key
-from aggregator.model.core import Clock
+from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
 from aggregator.sources.fetch.posting import WebhookPoster
 from aggregator.web.sanitise import one_line

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from aggregator.config import webhooks
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Clock, StoryView
+from aggregator.model.clock import Clock
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
+from aggregator.model.story import StoryView
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
-from aggregator.model.core import Clock
+from aggregator.model.clock import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
 from aggregator.sources.limits import net_tuning

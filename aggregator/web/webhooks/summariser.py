@@ -10,8 +10,9 @@ import logging
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.model.core import Clock, StoryView
+from aggregator.model.clock import Clock
 from aggregator.model.read_model import MachineSentence, MachineSummary
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import summaries

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from aggregator.model.core import StoryText, StoryView
 from aggregator.model.read_model import MachineSentence
+from aggregator.model.story import StoryText, StoryView
 from aggregator.web.excerpts.access import Access
 from aggregator.web.excerpts.stories import for_reader
 from aggregator.web.sanitise import encode_json, one_line

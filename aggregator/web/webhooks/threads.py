@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from aggregator.config import webhooks
 from aggregator.config.settings import Config
 from aggregator.intake.workers.executor import is_left_behind
-from aggregator.model.core import Clock
+from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -16,7 +16,8 @@ import msgspec
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
-from aggregator.model.core import Clock, FrozenStruct
+from aggregator.model.clock import Clock
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster

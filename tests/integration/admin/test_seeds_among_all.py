@@ -13,7 +13,7 @@ import pytest
 from aggregator.admin.evaluate import evaluate
 from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 
 SETS = ("fulltext", "leads", "lookalikes", "headlines")

@@ -18,7 +18,7 @@ from aggregator.intake.manage.feed_lists import (
     import_opml,
 )
 from aggregator.intake.manage.feed_search import DISCOVERY_TRIES
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.feeds.opml import read_opml

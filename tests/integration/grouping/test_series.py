@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from tests.support.articles import NOON, Clock, Rig, record

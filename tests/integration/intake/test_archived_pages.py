@@ -19,7 +19,7 @@ from aggregator.intake.jobs import PrepareJob
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction, WorkerTuning
 from aggregator.intake.workers.process_pool import ProcessExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry

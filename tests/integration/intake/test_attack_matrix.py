@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select, text
 
-from aggregator.model.core import Entry, Outlet
+from aggregator.model.entry import Entry, Outlet
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article

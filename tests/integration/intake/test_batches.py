@@ -12,7 +12,8 @@ from sqlalchemy import Table, insert, select, update
 
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.window import HELD_REPORTS, LiveStory, live_story
-from aggregator.model.core import Entry, Evidence
+from aggregator.model.entry import Entry
+from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.stories import articles, live_stories

@@ -10,7 +10,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import PrepareJob
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages

@@ -30,7 +30,7 @@ from aggregator.intake.jobs import (
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import ArchiveSpan, InputEntry, PageList

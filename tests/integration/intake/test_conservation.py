@@ -11,7 +11,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import RetentionPlan
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, pending_pages
 from aggregator.store.intake.identity.identified_entry import PollContext

@@ -17,8 +17,9 @@ from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import held
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake.recluster.rebuild import rebuild
-from aggregator.model.core import Entry, Evidence
+from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError
+from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import newest_revision

@@ -13,8 +13,9 @@ from aggregator.admin.labelled_data import read_dataset
 from aggregator.cli.explain import explanation_text
 from aggregator.grouping.corrections.decision_words import reason_value
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.model.core import Evidence, Published, Reason
+from aggregator.model.entry import Published
 from aggregator.model.errors import UsageError
+from aggregator.model.evidence import Evidence, Reason
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

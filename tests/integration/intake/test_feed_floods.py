@@ -11,7 +11,7 @@ from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import BUMPS, StoryOptions
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from tests.support import feed_rules
 from tests.support.articles import (

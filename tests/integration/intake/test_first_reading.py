@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.webhooks import Webhook
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import first_reading, sources
 from aggregator.store.read.reader import StoryReader

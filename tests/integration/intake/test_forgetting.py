@@ -22,9 +22,11 @@ from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake import command_handlers
 from aggregator.intake.recluster.regrouping import GroupingDifference, RegroupedStory
-from aggregator.model.core import Entry, Evidence, StoryView
+from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
+from aggregator.model.evidence import Evidence
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.store import api_tokens, codecs, commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected

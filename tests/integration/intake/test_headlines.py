@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from aggregator.grouping.story_options import StoryOptions
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, story, story_log
 from tests.support.articles import (

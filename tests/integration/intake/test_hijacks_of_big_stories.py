@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select, text
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article
 from aggregator.text.sentences import sentences_of

@@ -9,7 +9,7 @@ from lxml import etree
 from sqlalchemy import func, select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.entry_identity import IdentityTuning
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, known_entries
 from aggregator.store.intake.identity.identified_entry import PollContext

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.polling.poll_result import PollResult
-from aggregator.model.core import StoryView
+from aggregator.model.story import StoryView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages

@@ -9,7 +9,7 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.prepare import PrepareDispatcher
 from aggregator.intake.workers.executor import WorkerTuning
 from aggregator.intake.workers.process_pool import ProcessExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import acceptance, inbox, rejected
 from aggregator.store.tables import entry, rejected_input

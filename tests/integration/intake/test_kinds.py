@@ -9,7 +9,8 @@ from aggregator.cli.explain import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.grouping.corrections.explain import explanation
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -25,7 +25,7 @@ from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.recluster.rebuild import rebuild
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.identity import tombstones

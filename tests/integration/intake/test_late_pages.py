@@ -16,7 +16,8 @@ from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry, Evidence
+from aggregator.model.entry import Entry
+from aggregator.model.evidence import Evidence
 from aggregator.sources.fetch.client import Client
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages

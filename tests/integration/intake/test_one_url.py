@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client
 from aggregator.store.engine.database import Database

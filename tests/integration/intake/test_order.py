@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox_order
 from aggregator.store.tables import article, entry

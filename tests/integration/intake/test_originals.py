@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 import aggregator
 from aggregator.cli.app import main
-from aggregator.model.core import ArticleView, Entry, Published
+from aggregator.model.article import ArticleView
+from aggregator.model.entry import Entry, Published
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

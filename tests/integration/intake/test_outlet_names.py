@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.model.core import Entry, Outlet
+from aggregator.model.entry import Entry, Outlet
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -11,8 +11,8 @@ from sqlalchemy import select, update
 from aggregator.config.loader import load
 from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.feed_lists import export_opml, import_opml
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.feeds.opml import read_opml
 from aggregator.store.engine.database import Database

@@ -13,7 +13,7 @@ from sqlalchemy import event, func, select
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.pairs.weights import EventTuning
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article, sketch, story, story_log
 from tests.support.articles import (

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.folder_kind import FolderWatcher
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import DatabaseBusyError
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database

@@ -19,7 +19,7 @@ from aggregator.intake.recluster.recluster import Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import InputEntry
 from aggregator.sources.parse.files.open_source import open_source

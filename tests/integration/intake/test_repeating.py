@@ -20,7 +20,7 @@ from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepa
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import Executor
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages

@@ -10,8 +10,9 @@ from aggregator.admin.export import exported, import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan
-from aggregator.model.core import ArticleHtml, StoryText, StoryView
+from aggregator.model.prepared import ArticleHtml
 from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.model.story import StoryText, StoryView
 from aggregator.store import codecs, steady_clock
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, rejected

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from aggregator.model.core import Authority
+from aggregator.model.entry import Authority
 from aggregator.store.engine.database import Database
 from tests.integration.intake.test_hijacks import HEADLINE
 from tests.support.articles import (

@@ -16,7 +16,7 @@ from aggregator.intake.jobs import PrepareJob
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import InlineExecutor, JobFunction
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import (

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.model.core import StoryView
+from aggregator.model.story import StoryView
 from aggregator.sources.parse.mail import entry_of_mail
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader

@@ -12,7 +12,7 @@ from aggregator.admin.labelled_data import read_dataset
 from aggregator.config.tuning import Tuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Database
 from aggregator.store.tables import article

@@ -14,7 +14,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import story_options
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry, StoryView
+from aggregator.model.entry import Entry
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story, story_log

@@ -2,8 +2,8 @@
 
 from sqlalchemy import select, text
 
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several

@@ -10,7 +10,8 @@ from aggregator.cli.explain import explanation_text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.corrections.explain import explanation
 from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.model.core import Entry, StoryView
+from aggregator.model.entry import Entry
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, story

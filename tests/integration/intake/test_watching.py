@@ -21,7 +21,7 @@ from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.streams.folder_scan import FolderChanges, scan
 from aggregator.store import codecs

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from aggregator.extract.language.search_tokens import search_words
-from aggregator.model.core import Outlet
+from aggregator.model.entry import Outlet
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database

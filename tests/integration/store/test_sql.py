@@ -14,7 +14,7 @@ import pytest
 from datasette.app import Datasette
 from sqlalchemy import text
 
-from aggregator.model.core import StoryView
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add

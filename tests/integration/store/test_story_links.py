@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from aggregator.grouping.deletion.forget import ForgetCommand
-from aggregator.model.core import StoryView
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import StoryView
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story_link

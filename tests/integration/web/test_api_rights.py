@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.model.core import Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from aggregator.model.core import Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, STRIKE, record
 from tests.support.newsroom import STRANGER, Newsroom

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from sqlalchemy import event, select, text
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.parse.records.jsonl import decoded_record
 from aggregator.sources.parse.records.record_entry import entry_of_record
 from aggregator.store import api_tokens

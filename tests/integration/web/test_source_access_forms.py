@@ -12,7 +12,7 @@ from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.poll_result import PollResult
 from aggregator.intake.workers.executor import InlineExecutor
-from aggregator.model.core import utc_now
+from aggregator.model.clock import utc_now
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_access import typed_access

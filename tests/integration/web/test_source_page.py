@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 from msgspec.structs import replace
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web.pages.source_page import ENTRIES_A_PAGE

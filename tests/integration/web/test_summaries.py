@@ -12,8 +12,8 @@ from aggregator.config.delivery_settings import SummariseConfig
 from aggregator.config.settings import Config, FetchConfig
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake import command_handlers
-from aggregator.model.core import Passage, Quotation, StoryText
 from aggregator.model.errors import ConfigError
+from aggregator.model.story import Passage, Quotation, StoryText
 from aggregator.store.engine.database import Database
 from aggregator.web.excerpts.words import count_words
 from aggregator.web.webhooks.chat_hook import ANSWER_CAP_BYTES, HookError, hook_of

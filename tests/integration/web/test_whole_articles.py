@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.model.core import Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
 from aggregator.store.engine.database import Database
 from aggregator.web.jinja import enclosure_words
 from tests.support.articles import NOON, record

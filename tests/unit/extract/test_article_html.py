@@ -18,7 +18,8 @@ from aggregator.extract.html.article_html import (
     is_shown_picture,
     shown_html,
 )
-from aggregator.model.core import ArticleHtml, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import ArticleHtml
 
 HERE = "https://blog.example/2026/11/a-post"
 

@@ -4,7 +4,7 @@ import pytest
 
 from aggregator.extract.article import clean_entry
 from aggregator.extract.bare_title import are_other_releases, named_title
-from aggregator.model.core import Entry, Outlet
+from aggregator.model.entry import Entry, Outlet
 from tests.unit.extract.test_prepare import ALL_TUNING, SEEN
 
 HUB = "https://hub.example/org0/loomkit/releases/tag/v2.4.1"

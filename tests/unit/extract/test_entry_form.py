@@ -8,7 +8,8 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.extract.entry_form import own_text
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.feed import read_feed

@@ -20,7 +20,8 @@ from aggregator.extract.html.article_html import (
     shown_html,
 )
 from aggregator.extract.media import media_of
-from aggregator.model.core import ArticleHtml, Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
+from aggregator.model.prepared import ArticleHtml
 from tests.support.hostile_html import vectors
 from tests.unit.extract.test_article_html import (
     ALLOWED,

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from aggregator.extract.kind import find_kind
-from aggregator.model.core import Enclosure, Kind
+from aggregator.model.entry import Enclosure
+from aggregator.model.prepared import Kind
 from tests.support.articles import COLUMN
 
 MB = 1_000_000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.extract.media import media_of
-from aggregator.model.core import Enclosure, Entry
+from aggregator.model.entry import Enclosure, Entry
 from tests.unit.extract.test_prepare import HEAD, clean, page
 
 PAGE = "https://lantern.example/2025/bridge"

@@ -14,7 +14,7 @@ from aggregator.extract.learned_boilerplate import (
     repeated,
     restore_lines,
 )
-from aggregator.model.core import LineHashes
+from aggregator.model.prepared import LineHashes
 
 TUNING = Tuning().section("boilerplate", BoilerplateTuning)
 FOOTER = "The Lantern has been read on this coast since the year 1871."

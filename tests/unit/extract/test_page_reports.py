@@ -9,7 +9,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.extract.article import CleanedEntry, clean_entry
 from aggregator.extract.html.article_html import article_html
 from aggregator.extract.html.dom import html_to_text
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 
 SEEN = dt.datetime(2026, 11, 28, tzinfo=dt.UTC)
 TITLE = "Dam repairs begin in Lindmar"

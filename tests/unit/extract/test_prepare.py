@@ -7,7 +7,8 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import CleanArticle, Entry, Published
+from aggregator.model.entry import Entry, Published
+from aggregator.model.prepared import CleanArticle
 
 SEEN = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 ALL_TUNING = Tuning()

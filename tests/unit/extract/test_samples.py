@@ -9,7 +9,8 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 from aggregator.text.lines import count_words, ends_sentence
 from tests.conftest import REPOSITORY
 

@@ -18,7 +18,7 @@ from aggregator.extract.plain.saved_text import read_saved_text
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.extract.wire.wire import find_wire
 from aggregator.grouping.copies import shingles
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.text.document_frequency import shipped_background
 from aggregator.text.lines import folded, letters_of
 from aggregator.text.sentences import split_sentences

@@ -18,8 +18,9 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
 from aggregator.intake.jobs import broken_article
-from aggregator.model.core import ACCEPTED_VERDICTS, CleanArticle, Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
+from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle
 from tests.conftest import REPOSITORY
 
 DATA = Path(os.environ.get("AGGREGATOR_DATA", REPOSITORY.parent / "shared" / "data"))

@@ -15,7 +15,8 @@ from aggregator.extract.article import clean_entry
 from aggregator.extract.html.boxes import find_boxes, take_out
 from aggregator.extract.html.page import Page, read_page
 from aggregator.extract.limits import ExtractTuning
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import CleanArticle
 from tests.conftest import REPOSITORY
 
 SEEN = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)

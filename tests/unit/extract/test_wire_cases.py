@@ -18,7 +18,8 @@ from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.wire.agencies import copied_wire
 from aggregator.extract.wire.credit_lines import BY_LINE, SHARED
 from aggregator.extract.wire.wire import find_wire
-from aggregator.model.core import Entry, Wire
+from aggregator.model.entry import Entry
+from aggregator.model.prepared import Wire
 
 ALL_TUNING = Tuning()
 TUNING = ALL_TUNING.section("text", ExtractTuning)

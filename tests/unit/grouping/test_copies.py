@@ -20,7 +20,7 @@ from aggregator.grouping.copies.minhash import estimate, sign
 from aggregator.grouping.copies.sampled_shingles import held, sketch
 from aggregator.grouping.copies.shared_wording import text_reuse
 from aggregator.grouping.copies.shingles import shingle_hashes, shingle_sequence
-from aggregator.model.core import ComparedText
+from aggregator.model.article import ComparedText
 
 TUNING = Tuning().section("copies", CopyTuning)
 TITLE = "Harbour bridge closed after storm damages two pillars"

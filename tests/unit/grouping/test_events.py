@@ -18,7 +18,8 @@ from aggregator.grouping.scores.scorer import (
     shared_terms,
 )
 from aggregator.grouping.window import LiveStory
-from aggregator.model.core import Article, Reason
+from aggregator.model.article import Article
+from aggregator.model.evidence import Reason
 from tests.support.events import GRAIN, article_of
 
 DAY = 24 * 60

@@ -21,7 +21,7 @@ from aggregator.extract.entry_matching import (
     hash_entry,
     match_entries,
 )
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from tests.support.articles import FLOOD, NOON
 
 TUNING = Tuning().section("identity", IdentityTuning)

@@ -15,7 +15,7 @@ from aggregator.extract.entry_identity import (
     url_key,
 )
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ENTRIES = st.builds(

@@ -44,7 +44,7 @@ from aggregator.grouping.pairs.snapshot import (
 from aggregator.grouping.pairs.term_codec import FIELDS, HASH_BITS, SCALE, pack
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import shipped_model
-from aggregator.model.core import Kind
+from aggregator.model.prepared import Kind
 from tests.support.articles import DYKES, FLOOD, FLOOD_ELSEWHERE, STRIKE
 from tests.support.events import article_of
 

@@ -14,7 +14,7 @@ from aggregator.grouping.pairs.weights import shipped_model
 from aggregator.grouping.second_look.reassess import reassess_stories
 from aggregator.grouping.second_look.reassignments import ReportMove, StoryMerge
 from aggregator.grouping.window import LiveStory
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from tests.support.events import article_of
 
 DAY = 24 * 60

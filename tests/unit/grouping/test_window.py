@@ -14,7 +14,7 @@ from aggregator.grouping.pairs.term_codec import ids_of, read
 from aggregator.grouping.pairs.terms import TermPacker
 from aggregator.grouping.pairs.weights import EventModel, shipped_model
 from aggregator.grouping.window import HELD_REPORTS, LiveStory, Window
-from aggregator.model.core import Article
+from aggregator.model.article import Article
 from tests.support.events import GRAIN, article_of
 from tests.support.story_checks import differences, numbers_of
 

@@ -15,8 +15,9 @@ from aggregator.extract.html.dom import bound_html
 from aggregator.intake.jobs import PrepareItem, PrepareJob, PrepareResult, prepare
 from aggregator.intake.workers.executor import Executor, WorkerTuning
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import CleanArticle, Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
+from aggregator.model.prepared import CleanArticle
 from tests.support.hostile_pages import (
     CHARACTERS,
     MORE,

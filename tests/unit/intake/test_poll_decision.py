@@ -14,7 +14,7 @@ from aggregator.intake.polling.poll_decision import (
     PollTuning,
     decide,
 )
-from aggregator.model.core import Entry, ParsedFeed, Published
+from aggregator.model.entry import Entry, ParsedFeed, Published
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.poll_schedule import GONE_RETRY_SECONDS
 from aggregator.sources.fetch.response import FetchResult

@@ -11,7 +11,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.jobs import FeedJob
 from aggregator.intake.kinds.page_kind import read_page
 from aggregator.intake.kinds.source_kind import SourceKind, source_kind
-from aggregator.model.core import ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import ConfigError
 from aggregator.sources.limits import source_tuning
 

@@ -6,7 +6,7 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from tests.support.articles import FLOOD, NOON
 from tests.support.patterns import Expression, expressions, growing
 

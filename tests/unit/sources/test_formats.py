@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import UsageError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (

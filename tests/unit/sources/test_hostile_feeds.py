@@ -14,7 +14,7 @@ from aggregator.intake.jobs import FeedJob
 from aggregator.intake.polling.parse_in_worker import parse_feed
 from aggregator.intake.workers.executor import Executor
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.core import ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import FetchError
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.feed import read_feed

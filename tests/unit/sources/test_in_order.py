@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry, Published
+from aggregator.model.entry import Entry, Published
 from aggregator.model.errors import NotWritableError
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (

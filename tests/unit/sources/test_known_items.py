@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aggregator.config.tuning import Tuning
-from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.entry_builder import FeedContext
 from aggregator.sources.parse.feeds.feed import read_feed

@@ -9,7 +9,7 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.extract.outlets import is_address
-from aggregator.model.core import Outlet
+from aggregator.model.entry import Outlet
 from tests.unit.sources.test_feeds import read
 
 

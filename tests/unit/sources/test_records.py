@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aggregator.model.core import Entry
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.records.jsonl import decoded_record, read_labelled
 from aggregator.sources.parse.records.record_entry import entry_of_record

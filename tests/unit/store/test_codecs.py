@@ -1,6 +1,6 @@
 """How values are stored."""
 
-from aggregator.model.core import CopyEvidence, Evidence
+from aggregator.model.evidence import CopyEvidence, Evidence
 from aggregator.store import codecs
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories import quotations, rendering
 from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aggregator.extract.wire.agencies import agency_of, family_table
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.counting.copy_groups import (
     copy_groups,
     origin_link,

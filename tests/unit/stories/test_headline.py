@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.lead import lead_of, summary
 from aggregator.stories.titles.title import Headline, headline
 from aggregator.stories.titles.title_scores import is_fit

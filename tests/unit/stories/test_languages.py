@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.sentences import sentences_of_report
 from aggregator.stories.speakers import speaker_of

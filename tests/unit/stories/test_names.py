@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.names import names_of, topics_of
 from aggregator.text.resemblance import resemblance
 from tests.support.written_stories import an_article

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.model.core import Quotation
+from aggregator.model.story import Quotation
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.quotations import MOST, quotations_of, quoted_share
 from aggregator.stories.speakers import full_name, speaker_of, without_role

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from aggregator.model.core import ArticleView
+from aggregator.model.article import ArticleView
 from aggregator.stories.lead import summary
 from aggregator.stories.plain_text import as_text
 from aggregator.stories.rendering import (

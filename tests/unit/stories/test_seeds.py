@@ -8,7 +8,9 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.extract.article import clean_entry
-from aggregator.model.core import ArticleView, Entry, StoryText
+from aggregator.model.article import ArticleView
+from aggregator.model.entry import Entry
+from aggregator.model.story import StoryText
 from aggregator.stories.plain_text import as_text
 from tests.support.stories_examples import check_words, story_text, view
 

@@ -18,7 +18,8 @@ from aggregator.intake.jobs import (
     fingerprints,
     read_feed,
 )
-from aggregator.model.core import CleanArticle, ParsedFeed
+from aggregator.model.entry import ParsedFeed
+from aggregator.model.prepared import CleanArticle
 from aggregator.sources.limits import source_tuning
 from aggregator.text.language import find_language, language_of_feed
 from tests.support.rss import item, rss

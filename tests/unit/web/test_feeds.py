@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from aggregator.config.publish_settings import SavedQuery
-from aggregator.model.core import Enclosure, Passage, StoryText, StoryView
+from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.story import Passage, StoryText, StoryView
 from aggregator.web.excerpts.words import count_words, first_words
 from aggregator.web.feeds.channel import Format, address, channel
 from aggregator.web.feeds.feed_texts import feed_title, feed_url

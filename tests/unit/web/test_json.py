@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from aggregator.model.core import CopyEvidence, Evidence, Reason, RunnerUp, Stage
+from aggregator.model.evidence import CopyEvidence, Evidence, Reason, RunnerUp, Stage
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import (
     page_of,

@@ -9,8 +9,8 @@ from lxml import html
 from starlette.testclient import TestClient
 
 from aggregator.config.publish_settings import SavedQuery
-from aggregator.model.core import Passage, Quotation, StoryText, StoryView
 from aggregator.model.read_model import SearchHit, SourceView
+from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.web.app import create_app
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
 from aggregator.web.pages.report_groups import time_span

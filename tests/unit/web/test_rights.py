@@ -18,8 +18,9 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
-from aggregator.model.core import ArticleView, Passage, Quotation, StoryText, StoryView
+from aggregator.model.article import ArticleView
 from aggregator.model.read_model import ArticleDetail, Change
+from aggregator.model.story import Passage, Quotation, StoryText, StoryView
 from aggregator.web.app import create_app
 from aggregator.web.excerpts.single_articles import bounded_article
 from aggregator.web.excerpts.stories import for_item, for_reader

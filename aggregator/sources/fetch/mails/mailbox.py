@@ -8,8 +8,8 @@ the server are quoted, because they may repeat the password.
 import re
 from urllib.parse import unquote, urlsplit
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.connections.transport import fetch_error
 from aggregator.sources.fetch.mails.imap_session import ImapSession, TooLongError

@@ -11,7 +11,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from aggregator.model.core import ParsedFeed
+from aggregator.model.entry import ParsedFeed
 from aggregator.sources.parse.feeds import known_items, sitemap, xml_entries, xml_repair
 from aggregator.sources.parse.feeds.entry_builder import (
     FeedContext,

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import (
     absolute_url,

@@ -11,7 +11,7 @@ from xml.sax import SAXParseException
 
 from msgspec.structs import replace
 
-from aggregator.model.core import Enclosure, Entry, ParsedFeed
+from aggregator.model.entry import Enclosure, Entry, ParsedFeed
 from aggregator.sources.parse.feeds import xml_entries
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import absolute_url, plain_title

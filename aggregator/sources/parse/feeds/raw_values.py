@@ -5,7 +5,7 @@ from html import unescape
 from itertools import chain
 from typing import Any
 
-from aggregator.model.core import Entry, ParsedFeed
+from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.sources.parse.feeds.entry_builder import (
     FeedContext,
     declared_time,

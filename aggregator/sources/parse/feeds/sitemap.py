@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from aggregator.model.core import Enclosure, ParsedFeed
+from aggregator.model.entry import Enclosure, ParsedFeed
 from aggregator.sources.parse.feeds import xml_repair
 from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,

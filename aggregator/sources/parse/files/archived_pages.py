@@ -5,11 +5,7 @@ from msgspec.structs import replace
 from aggregator.extract.entry_identity import identify
 from aggregator.extract.language import unicode
 from aggregator.extract.urls import canonical_url
-from aggregator.model.core import (
-    ArchivedRecord,
-    ArchiveSuffix,
-    Entry,
-)
+from aggregator.model.entry import ArchivedRecord, ArchiveSuffix, Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse.feeds.xml_repair import charset_of

@@ -6,9 +6,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
-from aggregator.model.core import (
-    Entry,
-)
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds.entry_builder import absolute_url

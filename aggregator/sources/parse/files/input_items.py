@@ -3,12 +3,9 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 
-from aggregator.model.core import (
-    ArchiveSuffix,
-    Entry,
-    FrozenStruct,
-    Verdict,
-)
+from aggregator.model.entry import ArchiveSuffix, Entry
+from aggregator.model.prepared import Verdict
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.records.record_entry import (

@@ -19,9 +19,7 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
-from aggregator.model.core import (
-    Entry,
-)
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import mail

@@ -5,9 +5,7 @@ from typing import TypeGuard
 
 from msgspec.structs import replace
 
-from aggregator.model.core import (
-    ArchiveSuffix,
-)
+from aggregator.model.entry import ArchiveSuffix
 from aggregator.model.errors import ReadError
 from aggregator.sources.parse.files.format_readers import READERS
 from aggregator.sources.parse.files.input_items import (

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from aggregator.extract.html.robots_meta import header_rules
 from aggregator.extract.language.declared_dates import parse_declared
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import FetchError, ReadError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.sources.parse.streams.file_stream import MOST_EMPTY, pass_empty_lines
 

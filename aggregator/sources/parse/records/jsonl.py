@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from aggregator.extract.language import unicode
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import short_key
 from aggregator.sources.parse.records.record_entry import read_record
 from aggregator.sources.parse.records.record_keys import Field, texts_in, value_at

@@ -14,8 +14,9 @@ from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
 from aggregator.extract.outlets import is_address
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError, UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import KEY_CHARS
 from aggregator.sources.parse.records.record_keys import (
     MOST_DEPTH,

@@ -10,7 +10,7 @@ import msgspec
 
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import NAME_CHARS
 from aggregator.sources.parse.feeds.entry_builder import (
     absolute_url,

@@ -8,8 +8,8 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import ReadError, TooManyFilesError
+from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_set
 
 _MAX_FILES = 1_000_000  # files below one folder; more is a mistaken path

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from aggregator.extract.entry_identity import Identity, IdentityTuning, url_key
 from aggregator.extract.entry_matching import EntryHashes, EntryMatch
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.identity.identifier_stability import IdentifierStability
 from aggregator.store.intake.identity.reread_limits import RereadTuning
 

@@ -4,7 +4,7 @@ import datetime as dt
 
 from sqlalchemy import Connection, bindparam, select
 
-from aggregator.model.core import FrozenStruct
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import fields_of, unstable_identifier
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import article, entry, rows_with
 
 

@@ -4,7 +4,8 @@ import datetime as dt
 
 from sqlalchemy import Connection, or_, select
 
-from aggregator.model.core import Entry, FrozenStruct
+from aggregator.model.entry import Entry
+from aggregator.model.structs import FrozenStruct
 from aggregator.store import codecs
 from aggregator.store.tables import entry, rejected_input
 

@@ -17,8 +17,8 @@ from sqlalchemy import (
 )
 
 from aggregator.extract.language.declared_dates import EARLIEST
-from aggregator.model.core import FrozenStruct
 from aggregator.model.errors import UsageError
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.tables import (
     change_with,
     count_rows,

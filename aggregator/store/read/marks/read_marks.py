@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from msgspec.structs import replace
 from sqlalchemy import Select, and_, bindparam, or_, select, update
 
-from aggregator.model.core import Clock
+from aggregator.model.clock import Clock
 from aggregator.model.errors import DatabaseBusyError, NotWritableError, UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
 from aggregator.store.engine.database import Database

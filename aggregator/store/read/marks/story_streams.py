@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
-from aggregator.model.core import FrozenStruct
 from aggregator.model.read_model import StoryFilter
+from aggregator.model.structs import FrozenStruct
 from aggregator.store.read import cursors, story_filter, story_list
 from aggregator.store.read.marks.mark_rows import (
     UNREAD,

@@ -6,7 +6,8 @@ from typing import Any
 from msgspec.structs import replace
 from sqlalchemy import Connection, insert, select, tuple_, update
 
-from aggregator.model.core import Evidence, Role, TextReuse
+from aggregator.model.article import Role
+from aggregator.model.evidence import Evidence, TextReuse
 from aggregator.store import codecs
 from aggregator.store.intake.known_items import forget_items_of
 from aggregator.store.stories.article_rows.sketches import insert_sketches

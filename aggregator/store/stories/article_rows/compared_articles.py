@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, func, select
 
 from aggregator.extract.learned_boilerplate import restore_lines
-from aggregator.model.core import ComparedText, Evidence
+from aggregator.model.article import ComparedText
+from aggregator.model.evidence import Evidence
 from aggregator.store import codecs
 from aggregator.store.stories.articles import ArticleDetails, StoredArticle
 from aggregator.store.tables import TEXT_OR_EMPTY, article, is_indexed, rows_with

@@ -1,0 +1,129 @@
+"""A placed article, as its story counts it, as grouping compares it, and as output shows it."""
+
+import datetime as dt
+from typing import Literal
+
+from aggregator.model.entry import Enclosure, Precision, PublishedOrigin
+from aggregator.model.evidence import Evidence
+from aggregator.model.prepared import OPINION_KINDS, ArticleHtml, Kind
+from aggregator.model.structs import FrozenStruct
+
+Role = Literal["report", "copy", "excerpt", "container"]
+# Of a text beside the current one of its story: an earlier one, or a later one that anybody could print.
+VersionState = Literal["earlier", "other"]
+
+
+class CountedArticle(FrozenStruct):
+    """What the counts of a story need of one article."""
+
+    id: str
+    inbox_no: int  # the number of its entry: of equal times the lower one came first
+    outlet_key: str | None
+    effective_at: dt.datetime
+    copy_of: str | None
+    wire: str | None
+    role: Role
+    kind: Kind = "report"
+    # The article of another outlet with many of the same words
+    reuses: str | None = None
+    # The article that tells a sentence of this text differently
+    version_of: str | None = None
+    counts_as_report: bool = True  # false: too little of its text agrees with the story
+    # Its source had no standing (store/stories/standing.py)
+    is_little_known: bool = False
+    # Of which only its sender says that it is; None: confirmed
+    claimed_outlet: str | None = None
+
+
+class Article(CountedArticle):
+    """A placed article as grouping knows it, in memory and in its row: everything but its text."""
+
+    story: str  # "" before it is placed
+    title: str
+    source: str
+    # Whether later articles are compared with it: of the copies of a text only the first
+    is_compared: bool
+    is_polled: bool
+    published: dt.datetime | None
+    date_counts: bool  # see store/tables/articles.py
+    terms: bytes  # see grouping/pairs/term_codec.py; b"" where the story is closed
+    body_words: int
+    nearest: bytes | None = None  # see grouping/pairs/pair_features.py
+
+    @property
+    def is_opinion(self) -> bool:
+        """Whether it is an opinion or an explainer, no report."""
+        return self.kind in OPINION_KINDS
+
+    @property
+    def is_container(self) -> bool:
+        """Whether it is a live blog or a roundup."""
+        return self.role == "container"
+
+    @property
+    def stated_minutes(self) -> int | None:
+        """Return its date, declared or read in its text, in minutes since 1970."""
+        return None if self.published is None else int(self.published.timestamp() // 60)
+
+    @property
+    def minutes(self) -> int | None:
+        """Return its declared date in minutes since 1970; a date in the text may be that of an event."""
+        return self.stated_minutes if self.date_counts else None
+
+
+class ComparedText(FrozenStruct):
+    """An article in the copy check: the one in question, or a candidate for its original."""
+
+    id: str
+    text: str = ""  # of stored articles it is read only for the likeliest candidates
+    title: str = ""
+    outlet: str | None = None  # None: unknown, never equal to another outlet
+    signature: bytes = b""
+    order: int = 0  # inbox number; of equally good candidates the lower one is chosen
+    language: str | None = None
+    copy_of: str | None = None
+    url: str | None = None
+    source: str = ""
+    published: dt.datetime | None = None
+
+
+class ArticleView(CountedArticle, omit_defaults=False, cache_hash=True):
+    """One article of a story, as output packages need it."""
+
+    outlet: str | None  # its name
+    url: str | None
+    title: str
+    published: dt.datetime | None
+    seen: dt.datetime
+    language: str | None
+    kind_evidence: str | None = None
+    lead: str = ""
+    author: str | None = None
+    record_id: str | None = None
+    published_origin: PublishedOrigin | None = None
+    published_precision: Precision | None = None
+    text: str = ""  # only for one story, never in lists
+    html: ArticleHtml | None = None  # likewise
+    evidence: Evidence | None = None
+    nosnippet: bool = False
+    noarchive: bool = False
+    tdm_reserved: bool = False  # text mining is reserved: treated like noarchive
+    media: tuple[Enclosure, ...] = ()  # each with a type
+    categories: tuple[str, ...] = ()  # as declared, sections first
+    # None: it has the current text; `copy_of` names who has that
+    version: VersionState | None = None
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether its date is declared or stated in its text, and not the time of a poll."""
+        return self.published is not None and self.published_origin != "poll"
+
+    @property
+    def picture(self) -> Enclosure | None:
+        """The image that was selected of it (extract/article.py)."""
+        return next((reference for reference in self.media if reference.is_image), None)
+
+    @property
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        """Its audio, video and documents."""
+        return tuple(reference for reference in self.media if not reference.is_image)

@@ -1,0 +1,135 @@
+"""What a source gives, before any decision about it: a parsed feed and its entries."""
+
+import datetime as dt
+from typing import Literal
+
+from aggregator.model.structs import FrozenStruct
+
+Precision = Literal["minute", "day"]
+PublishedOrigin = Literal["feed", "page", "text", "poll"]
+Authority = Literal["own", "page", "handed", "foreign"]
+
+
+class Published(FrozenStruct):
+    """The time of publication that an article states; "poll": that of the poll which found it, undated."""
+
+    time: dt.datetime
+    precision: Precision = "minute"
+    # "feed": declared with the entry, by a feed or a record
+    origin: PublishedOrigin = "feed"
+    # The text has no zone: the source's zone, or UTC, was used
+    timezone_assumed: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether grouping uses it like a declared time: a date in the text may be that of an event."""
+        return self.origin != "text"
+
+
+class Outlet(FrozenStruct):
+    """The publisher of an article: a stable key and a name."""
+
+    key: str
+    name: str
+    is_own: bool = False  # the name is that of the feed of its own site
+
+
+class Enclosure(FrozenStruct):
+    """A link to an image, audio or video, which is never fetched."""
+
+    url: str
+    # MIME type, or "image", "audio", "video" without a subtype; "" where not given
+    type: str = ""
+    length_bytes: int | None = None
+    title: str = ""
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the media type is that of an image."""
+        return self.type.split("/")[0] == "image"
+
+
+ArchiveSuffix = Literal[".warc", ".jsonl"]
+
+
+class ArchivedRecord(FrozenStruct):
+    """Where the page of an entry stands: a record of a file, which a worker reads there.
+
+    `offset`: of the record, or of the gzip member or zstd frame that begins with it. `content_hash`: that of
+    the entry's identity, with its page.
+    """
+
+    path: str  # absolute
+    format: ArchiveSuffix
+    number: int  # of the record or line in its file, from 1
+    offset: int
+    content_hash: bytes
+
+
+class Entry(FrozenStruct):
+    """One item of a feed, a folder, a file or a request, before any decision about it.
+
+    `source` is the id of its source, never an absolute path or an address of ours. Values are as declared;
+    only invalid characters are removed.
+    """
+
+    source: str
+    guid: str | None = None
+    record_id: str | None = None  # the `id` that a record had in its file or push
+    url: str | None = None
+    title: str = ""
+    html: str | None = None  # the longest HTML that it has (content, else summary)
+    text: str | None = None  # plain text, for records and .txt files
+    # Html is a whole web page with its boilerplate, not a fragment
+    is_page: bool = False
+    # Text is an article saved by a person, with headline and boilerplate
+    is_saved_text: bool = False
+    published: Published | None = None
+    # Effective time if no date is found; None: when it was accepted
+    assumed_at: dt.datetime | None = None
+    # Of its feed, in which it was not; an earlier date gives no credit
+    last_poll: dt.datetime | None = None
+    updated: dt.datetime | None = None
+    # Of the source, the record, the entry's <source> or the folder
+    outlet: str | None = None
+    # Of an entry of a feed, unless the outlet is configured for its source (extract/outlets.py).
+    resolved_outlet: Outlet | None = None
+    # That of its feed, where the entry speaks for another one
+    feed_outlet: Outlet | None = None
+    author: str | None = None
+    language: str | None = None  # a hint: BCP 47 primary tag as declared
+    # As the user set it for the source: no hint, but so
+    source_language: str | None = None
+    categories: tuple[str, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+    # Directives in the headers of its page, see extract/html/robots_meta.py
+    robots: str = ""
+    authority: Authority = "handed"
+    zone: str | None = None  # IANA name for times without one
+    record: ArchivedRecord | None = None  # has its page, so that `html` is None
+    # A link of a story feed: `url` was seen there; never an article of its own
+    is_observation: bool = False
+
+
+class ParsedFeed(FrozenStruct):
+    """A parsed feed. `problem` is a message for users, None where there is none."""
+
+    # "rss20", "atom10", "rdf", "jsonfeed", "sitemap", ...; "" where it is no feed
+    format: str = ""
+    title: str = ""
+    language: str | None = None  # as declared, else as detected in its entries together
+    site_url: str | None = None
+    entries: tuple[Entry, ...] = ()
+    entry_count: int = 0  # in the feed, before limits
+    problem: str | None = None
+    # The polling interval that it requests (ttl, sy:updatePeriod)
+    ttl_seconds: float | None = None
+    # Of an index of sitemaps: the newest ones, which have the entries
+    sitemaps: tuple[str, ...] = ()
+    # Of each entry, where each item is well-formed and one entry: whether its bytes alone say what it is.
+    are_settled: tuple[bool, ...] = ()
+    # Hash of the item of each entry (sources/parse/feeds/known_items.py), b"": none
+    items: tuple[bytes, ...] = ()
+    left_out: tuple[bytes, ...] = ()  # hashes of known items, which were not read
+    frame: bytes = b""  # hash of what is around the items; b"": the feed cannot be cut
+    states_days: bool = False  # the entries have days, and no times

@@ -1,0 +1,118 @@
+"""An article after extraction: its clean text, kind and verdict, and what is computed of it for comparison."""
+
+import datetime as dt
+from typing import Literal, get_args
+
+from aggregator.model.entry import Enclosure, Published
+from aggregator.model.structs import FrozenStruct
+
+Verdict = Literal[
+    "ok", "stub", "consent", "paywall", "list", "block", "not_article", "too_long", "too_short", "empty",
+    "binary", "timeout", "memory",
+]  # fmt: skip
+ACCEPTED_VERDICTS: frozenset[str] = frozenset({"ok", "stub"})
+Kind = Literal[
+    "report", "opinion", "explainer", "list", "live_blog", "roundup", "newsletter", "release", "episode",
+    "fact_check", "preview", "status",
+]  # fmt: skip
+KINDS: tuple[str, ...] = get_args(Kind)
+# Not counted as reports
+OPINION_KINDS: frozenset[str] = frozenset({"opinion", "explainer"})
+
+
+class Wire(FrozenStruct):
+    """The news agency behind a text, and the evidence for it."""
+
+    # Canonical name ("AFP"); None: agencies were used, none is named
+    agency: str | None
+    evidence: str  # the wording that names it
+    kind: Literal["dateline", "byline", "credit", "metadata", "copy"]
+    confidence: float = 1.0
+
+
+class BoilerplateLine(FrozenStruct):
+    """A line hidden from a text because its outlet repeats it; `line` is its index there, from 0."""
+
+    line: int
+    text: str
+
+
+class CleanArticle(FrozenStruct):
+    """An article without boilerplate; paragraphs are separated by one newline."""
+
+    verdict: Verdict
+    # Why it is not "ok", or why its page was not used, for users
+    reason: str | None = None
+    title: str = ""
+    text: str = ""
+    lead: str = ""
+    language: str | None = None
+    # As `Entry.source_language`, of an article that is read again
+    source_language: str | None = None
+    author: str | None = None
+    # Named in the text; the outlet of the entry takes precedence
+    outlet: str | None = None
+    # As its page names the site; once placed, as its outlet's own site does
+    site_name: str | None = None
+    published: Published | None = None
+    modified: dt.datetime | None = None
+    wire: Wire | None = None
+    is_container: bool = False  # live blog or roundup
+    kind: Kind = "report"
+    kind_evidence: str | None = None  # of the kind, for users; None for a report
+    canonical_url: str | None = None  # rel=canonical: a hint
+    noarchive: bool = False
+    nosnippet: bool = False
+    tdm_reserved: bool = False
+    # Of the entry and its page, see extract/article.py
+    media: tuple[Enclosure, ...] = ()
+    truncated: bool = False
+    categories: tuple[str, ...] = ()  # of the entry and the sections of its page
+    # Hidden from `text`, see extract/learned_boilerplate.py
+    repeated: tuple[BoilerplateLine, ...] = ()
+    # Of its page, where that failed and the text of the entry was used
+    page_verdict: Verdict | None = None
+
+
+class ArticleHtml(FrozenStruct):
+    """The sanitised HTML of an article, for people; no decision reads it."""
+
+    html: str
+    # The version of the rules that it was sanitised by (extract/html/article_html.py)
+    rules: int
+    is_cut: bool = False  # what was beyond the limit is missing
+
+
+class LineHashes(FrozenStruct):
+    """Lines at the ends and in the middle of one text, as keys, or those that an outlet repeats."""
+
+    edges: tuple[int, ...] = ()
+    middles: tuple[int, ...] = ()
+
+
+class Fingerprint(FrozenStruct):
+    """Everything that is computed from one text for comparison.
+
+    grouping/copies and grouping/pairs describe the layouts.
+
+    The text is the whole one, with the lines that its outlet repeats.
+    """
+
+    # MinHash, see grouping/copies/minhash.py; empty for a text without shingles
+    signature: bytes
+    sketch: bytes = b""  # sampled shingles, see grouping/copies/sampled_shingles.py
+    terms: bytes  # packed field-weighted terms, see grouping/pairs/terms.py
+    body_words: int
+    text_hash: bytes  # 16 bytes over the clean title and the whole text
+
+
+class Prepared(FrozenStruct):
+    """Everything that placing needs of one entry; a pure function of the entry and its page."""
+
+    article: CleanArticle
+    fingerprint: Fingerprint | None = None  # None where the verdict rejects the article
+    # None where no boilerplate is learned: a live blog, a stored text
+    lines: LineHashes | None = None
+    # Without the text of its page: of a revision, or if that may be a notice
+    own: "Prepared | None" = None
+    html: ArticleHtml | None = None  # None where it has only paragraphs

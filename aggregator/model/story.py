@@ -1,0 +1,105 @@
+"""A story, as output shows it."""
+
+import datetime as dt
+
+from aggregator.model.article import ArticleView
+from aggregator.model.entry import Enclosure
+from aggregator.model.structs import FrozenStruct
+
+
+class LinkedStory(FrozenStruct, omit_defaults=False):
+    """Another story, to which a story has a link."""
+
+    id: str
+    title: str
+    first_published: dt.datetime
+    report_count: int
+
+
+class StoryName(FrozenStruct, omit_defaults=False):
+    """A name of a person, place or body in a story, and how many outlets use it."""
+
+    name: str
+    outlets: int
+
+
+class StoryFacts(FrozenStruct, omit_defaults=False):
+    """A story without its articles."""
+
+    id: str
+    title: str
+    summary: str
+    language: str | None
+    first_published: dt.datetime
+    last_published: dt.datetime
+    updated: dt.datetime  # the last bump; unique among stories
+    article_count: int
+    outlet_count: int
+    unknown_outlet_count: int
+    report_count: int
+
+
+class StoryView(StoryFacts, omit_defaults=False):
+    """A story and its articles, oldest first by effective time."""
+
+    names: tuple[StoryName, ...] = ()  # the most important first
+    topics: tuple[str, ...] = ()  # likewise
+    articles: tuple[ArticleView, ...] = ()
+    title_article: str | None = None  # the id of the article whose title it has
+    # Only for one story and for items of feeds; the newest first.
+    earlier: tuple[LinkedStory, ...] = ()  # stories that it continues
+    later: tuple[LinkedStory, ...] = ()  # stories that continue it
+    # Others about the same people, places and bodies
+    related: tuple[LinkedStory, ...] = ()
+    texts_gone: bool = False  # only for one story: retention deleted texts of it
+
+    @property
+    def undated_seen(self) -> dt.datetime | None:
+        """When the first article of a story without any date was seen; else None."""
+        is_dated = any(one.is_dated for one in self.articles)
+        return (
+            None if is_dated else min((one.seen for one in self.articles), default=None)
+        )
+
+    @property
+    def picture(self) -> Enclosure | None:
+        """The picture of the report whose title it has; without one, of its first article."""
+        for article in self.articles:
+            if article.id == self.title_article:
+                return article.picture
+        return self.articles[0].picture if self.articles else None
+
+
+class Passage(FrozenStruct, omit_defaults=False):
+    """Words that stand in an article exactly so: a paragraph, or a sentence."""
+
+    text: str
+    article_id: str
+
+
+class Quotation(FrozenStruct, omit_defaults=False):
+    """A sentence that is mostly the words of a named speaker, and the articles in which it stands."""
+
+    speaker: str
+    text: str
+    article_ids: tuple[str, ...]
+
+
+class StoryText(FrozenStruct, omit_defaults=False, cache_hash=True):
+    """What a story tells: every text in it is in the article that it is attributed to, word for word."""
+
+    title: str
+    lead: tuple[Passage, ...] = ()  # paragraphs of one report
+    # The first sentence of each other report that has one to show
+    openings: tuple[Passage, ...] = ()
+    quotations: tuple[Quotation, ...] = ()
+    # Sentences that the current text tells differently, of other versions
+    versions: tuple[Passage, ...] = ()
+    version: int = 0  # of the code that rendered it (stories/rendering.py)
+
+    def opening_of(self, article_id: str) -> str:
+        """Return the first sentence to show of an article; "" where it has none."""
+        for opening in self.openings:
+            if opening.article_id == article_id:
+                return opening.text
+        return ""

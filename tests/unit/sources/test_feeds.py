@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,84 @@ def test_markup_that_a_json_feed_escapes_as_xml_does_is_markup() -> None:
     }
     (entry,) = read(json.dumps(JSON_FEED | {"items": [item, {"id": "2"}]})).entries[:1]
     assert entry.html == "<p>Rain &amp; <b>fog</b>.</p>"
+
+
+@pytest.mark.parametrize("written", ["<![CDATA[{}]]>", " <[CDATA[{}]]>\n"])
+def test_a_section_that_is_escaped_itself_is_no_text(written: str) -> None:
+    def escaped(value: str) -> str:
+        return escape(written.format(value))
+
+    link, text = "https://www.example.org/1", "<p>Rain.</p>"
+    item = f"<title>{escaped('Lock gate')}</title><link>{escaped(link)}</link>"
+    item += f"<guid>{escaped('g')}</guid><description>{escaped(text)}</description>"
+    atom = f'<title type="html">{escaped("Lock gate")}</title><link href="{link}"/><id>g</id>'
+    atom += f'<content type="html">{escaped(text)}</content>'
+    json_item = {
+        "id": "g",
+        "url": link,
+        "title": written.format("Lock gate"),
+        "content_html": written.format(text),
+    }
+    for feed in (
+        rss(f"<item>{item}</item>"),
+        f'<feed xmlns="http://www.w3.org/2005/Atom"><entry>{atom}</entry></feed>',
+        json.dumps(JSON_FEED | {"items": [json_item]}),
+    ):
+        (entry,) = read(feed).entries
+        assert (entry.guid, entry.url) == ("g", link)
+        assert (entry.title, entry.html) == ("Lock gate", text)
+
+
+def test_a_title_about_sections_is_kept() -> None:
+    title = "Why <![CDATA[a]]> ends there"
+    feed = rss(f"<item><title>{escape(title)}</title></item>")
+    assert read(feed).entries[0].title == title
+
+
+@pytest.mark.parametrize(
+    ("markup", "title", "url"),
+    [
+        ("<title>Q&A: AT&T wins</title>", "Q&A: AT&T wins", None),
+        (
+            "<title>a</title><link>https://a.org/?a=1&b=2</link>",
+            "a",
+            "https://a.org/?a=1&b=2",
+        ),
+        ("<title>R & D &amp; &#38; more</title>", "R & D & & more", None),
+        ("<title><![CDATA[Q&A]]> & <!-- & -->more</title>", "Q&A & more", None),
+    ],
+)
+def test_an_ampersand_that_is_not_escaped_is_one(
+    markup: str, title: str, url: str | None
+) -> None:
+    (entry,) = read(rss(f"<item>{markup}</item>")).entries
+    assert (entry.title, entry.url) == (title, url)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    ["<link/>", "<link></link>", "<link>\n </link >", "<link><![CDATA[]]></link>"],
+)
+def test_an_empty_link_does_not_hide_the_guid(empty: str) -> None:
+    address = "https://www.example.org/1"
+    guid = f"<guid isPermaLink='true'>{address}</guid>"
+    for markup in (empty + guid, guid + empty):
+        (entry,) = read(rss(f"<item><title>a</title>{markup}</item>")).entries
+        assert entry.url == address
+
+
+@pytest.mark.parametrize(
+    ("link", "url"),
+    [
+        ("www.example.org/blog/1", "https://www.example.org/blog/1"),
+        ("WWW.harbour.example/1?a=2", "https://WWW.harbour.example/1?a=2"),
+        ("www.html", "https://www.example.org/www.html"),
+        ("blog/1", "https://www.example.org/blog/1"),
+    ],
+)
+def test_a_link_that_begins_with_its_host_has_no_other(link: str, url: str) -> None:
+    (entry,) = read(rss(f"<item><title>a</title><link>{link}</link></item>")).entries
+    assert entry.url == url
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ _TITLE_TAG = re.compile(
 _DATA_URI = re.compile(
     r"data:[\w.+-]{1,40}/[\w.+-]{1,60}(?:;[\w=-]{1,40}){0,3},[A-Za-z0-9+/=%\s]{64,}"
 )
+_HOST_FIRST = re.compile(r"www\.[\w-]+\.\w", re.IGNORECASE)
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?=$|[-_\s,;])")
 # With which each GUID of an output feed begins (web/feeds)
 STORY_TAG = "tag:aggregator,2026:"
@@ -161,10 +162,15 @@ def declared_time(raw: str, context: FeedContext) -> Published | None:
 
 
 def absolute_url(raw: str, base: str | None) -> str | None:
-    """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else."""
+    """Return `raw` as an absolute http(s) URL, relative to `base`; None for anything else.
+
+    "www.example.org/a" without a scheme is an address, no path.
+    """
     raw = re.sub(r"[\t\r\n]", "", unicode.clean(raw)).strip()
     if not raw or len(raw) > URL_CHARS:
         return None
+    if base and _HOST_FIRST.match(raw):
+        raw = f"//{raw}"
     try:
         full = urljoin(base, raw) if base else raw
         parts = urlsplit(full)

@@ -66,13 +66,19 @@ _CAPTION = re.compile(
 _LINK_URI = re.compile(
     r"(<link\b[^<>]{0,400}?)\suri=(?:\"[^\"<>]{0,400}\"|'[^'<>]{0,400}')", re.IGNORECASE
 )
+# It takes an empty link for the address of the entry, and then not the GUID.
+_EMPTY_LINK = re.compile(
+    r"<link\s{0,10}(?:/>|>\s{0,100}(?:<!\[CDATA\[\s{0,100}\]\]>\s{0,100})?</link\s{0,10}>)",
+    re.IGNORECASE,
+)
 # It splits long top-level domains: "a@b.online (Jo Doe)" becomes the name "ne (Jo Doe".
 _TORN_NAME = re.compile(r"[a-z]{0,20} ?\(([^()]+)")
 
 
 def for_feedparser(text: str) -> str:
     """Return a feed without what feedparser misreads."""
-    return _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", text))
+    text = _LINK_URI.sub(r"\1", _CAPTION.sub(r"<\1media:caption>", text))
+    return _EMPTY_LINK.sub("", text)
 
 
 def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:

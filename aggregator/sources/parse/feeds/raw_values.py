@@ -1,5 +1,6 @@
 """What a parser returns of a feed, which may have any keys and types: its values by their types."""
 
+import re
 from collections.abc import Sequence
 from html import unescape
 from itertools import chain
@@ -11,6 +12,9 @@ from aggregator.sources.parse.feeds.entry_builder import (
     declared_time,
     plain_title,
 )
+
+# What an escaped section leaves in a value; some programs lose its exclamation mark.
+_WRITTEN_CDATA = re.compile(r"\s*<!?\[CDATA\[([\s\S]*)\]\]>\s*\Z", re.IGNORECASE)
 
 Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
 
@@ -44,12 +48,15 @@ def unescaped_markup(html: str) -> str:
 
 
 def string_at(values: Raw, key: str) -> str:
-    """Return a string, or a number as one; "" for anything else.
+    """Return a string, without a CDATA section that was escaped around it, or a number as one; else "".
 
     With plain `dict.get`: feedparser's own `get` returns values of other keys with a warning.
     """
     value = dict.get(values, key)
-    return str(value) if isinstance(value, str | int | float) else ""
+    if isinstance(value, str):
+        section = _WRITTEN_CDATA.match(value)
+        return section[1] if section else value
+    return str(value) if isinstance(value, int | float) else ""
 
 
 def dicts_at(values: Raw, key: str) -> list[Raw]:

@@ -29,6 +29,10 @@ _DOCTYPE = re.compile(r"<!DOCTYPE\b", re.IGNORECASE)
 _SUBSET_END = re.compile(r"\]\s*>")
 _NUMBER_REFERENCE = re.compile(r"&#(x[0-9a-f]+|[0-9]+);", re.IGNORECASE | re.ASCII)
 _NAME_REFERENCE = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,7});")
+# An ampersand of the text, outside of sections and comments, where it may stand.
+_BARE_AMPERSAND = re.compile(
+    r"(<!\[CDATA\[[\s\S]*?(?:\]\]>|\Z)|<!--[\s\S]*?(?:-->|\Z))|&(?!#?\w{1,32};)"
+)
 _NAMED = {
     name: chr(code)
     for name, code in html.entities.name2codepoint.items()
@@ -75,6 +79,7 @@ def well_prepared(text: str) -> str:
         text = unicode.clean(_NUMBER_REFERENCE.sub(_character, text))
     if "&" in text:
         text = _NAME_REFERENCE.sub(lambda found: _NAMED.get(found[1], found[0]), text)
+        text = _BARE_AMPERSAND.sub(lambda found: found[1] or "&amp;", text)
     return DECLARATION + text.lstrip()
 
 

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from email.errors import MessageError
+from email.header import decode_header
 from email.message import EmailMessage
 from email.parser import BytesFeedParser
 from email.policy import EmailPolicy
@@ -153,7 +154,7 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
         raise ReadError(
             "this message has no text: only attachments, or it is encrypted"
         )
-    title = plain_title(_header(message, "Subject"))
+    title = plain_title(_subject(message))
     page = _saved_page_address(message)
     if page is not None:  # the date is that of saving
         guid = None if page else hashlib.blake2b(data, digest_size=16).hexdigest()
@@ -243,6 +244,26 @@ def _text(message: EmailMessage, kind: str) -> str:
 def _header(message: EmailMessage, name: str) -> str:
     """Return a header with its RFC 2047 words decoded; "" if there is none or it is broken."""
     return next(iter(_headers(message, name)), "")
+
+
+def _subject(message: EmailMessage) -> str:
+    """Return the subject; where the library cannot decode it, by the charsets as browsers know them.
+
+    Senders call GBK by the name of GB2312, divide a character between two encoded words, or encode nothing.
+    """
+    subject = _header(message, "Subject")
+    if "\ufffd" not in subject:
+        return subject
+    raw = {name.lower(): value for name, value in message.raw_items()}["subject"]
+    decoded = ""
+    try:
+        for part, charset in decode_header(raw):
+            is_bytes = isinstance(part, bytes)
+            data = part if is_bytes else part.encode("utf-8", "surrogateescape")
+            decoded += unicode.decode(data, charset or message.get_content_charset())
+    except _FAULTS:
+        return subject
+    return unicode.clean(decoded).strip()
 
 
 def _headers(message: EmailMessage, name: str) -> list[str]:

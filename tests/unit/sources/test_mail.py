@@ -1,8 +1,10 @@
 """E-mail as input: messages, mbox files and Maildir folders."""
 
+import base64
 import datetime as dt
 import gzip
 import io
+import itertools
 from pathlib import Path
 
 import pytest
@@ -384,6 +386,38 @@ def test_results_are_read_in_the_forms_that_servers_write(
     (tmp_path / "a.eml").write_text(mail)
     (entry,) = entries(found(tmp_path))
     assert entry.outlet == "gazette.example"
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec", "subject"),
+    [
+        ("gb2312", "gbk", "长江大桥由朱镕基通车"),
+        ("shift_jis", "cp932", "①港の橋が開いた"),
+        ("ks_c_5601-1987", "cp949", "뷁 다리가 열렸다"),
+        ("utf-8", "utf-8", "Brücke über die Förde"),
+    ],
+)
+def test_a_subject_is_decoded_by_the_charset_that_is_meant(
+    charset: str, codec: str, subject: str
+) -> None:
+    data = subject.encode(codec)
+    for places in ((0, len(data)), (0, 7, len(data)), (0, 4, 11, len(data))):
+        words = [
+            f"=?{charset}?B?{base64.b64encode(data[start:end]).decode()}?="
+            for start, end in itertools.pairwise(places)
+        ]
+        header = "\r\n ".join(words)
+        message = f"Subject: {header}\r\n\r\nText.\r\n"
+        entry = entry_of_mail(message.encode(), source="m", seen=SEEN)
+        assert entry.title == subject
+
+
+def test_a_subject_that_is_not_encoded_is_in_the_charset_of_the_text() -> None:
+    kind = b"Content-Type: text/plain; charset=windows-1251\r\n\r\n"
+    words = "Мост открыт".encode("cp1251")
+    message = b"Subject: " + words + b"\r\n" + kind + words
+    entry = entry_of_mail(message, source="m", seen=SEEN)
+    assert (entry.title, entry.html) == ("Мост открыт", "<p>Мост открыт</p>")
 
 
 def test_headers_cannot_add_lines_or_markup(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.html.library import extract_markup, extract_text
 from aggregator.extract.html.metadata import PageFacts, read_facts
 from aggregator.extract.html.page_signals import PageSignals
-from aggregator.extract.html.split_body import complete_body, line_key
+from aggregator.extract.html.split_body import complete_body, line_key, structure_of
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
@@ -57,6 +57,24 @@ def without_link_lines(
     return "\n".join(lines), linked / (sum(map(count_words, whole)) or 1)
 
 
+def unlink_paragraphs(root: Any) -> None:
+    """Take the links off sentences that are linked as a whole, in the structure of unlinked ones.
+
+    The library leaves such paragraphs out, as menus.
+    """
+    sentences = [p for p in root.iter("p") if is_prose(p.text_content())]
+    structures = {
+        structure_of(sentence) for sentence in sentences if not sentence.xpath(".//a")
+    }
+    for sentence in sentences:
+        for link in sentence.xpath(".//a"):
+            is_whole = letters_of(link.text_content()) == letters_of(
+                sentence.text_content()
+            )
+            if is_whole and structure_of(sentence) in structures:
+                link.drop_tag()
+
+
 class Page(FrozenStruct):
     """An article extracted from a page; `text` has one paragraph per line."""
 
@@ -87,6 +105,7 @@ def read_page(
     facts = read_facts(root, zone=zone, seen=seen)
     without_invisible(root)
     without_layout_tables(root)
+    unlink_paragraphs(root)
     root, body = _without_boxes(root, url, tuning)
     text, link_share = without_link_lines(
         root, complete_body(root, body, tuning), tuning

@@ -74,11 +74,11 @@ def _paragraphs(root: Any) -> Iterator[_Paragraph]:
                 key=line_key(text),
                 words=count_words(text),
                 box=number,
-                build=_structure_of(element),
+                build=structure_of(element),
             )
 
 
-def _structure_of(element: Any) -> tuple[str, ...]:
+def structure_of(element: Any) -> tuple[str, ...]:
     """Return the tags and classes of the three elements around `element`."""
     return tuple(
         f"{box.tag} {box.get('class') or ''}"

@@ -234,6 +234,27 @@ def test_entries_of_a_live_blog_above_comments_are_the_article() -> None:
     assert all(line in text for line in DAM)
 
 
+@pytest.mark.parametrize("form", ["{}", "<strong>{}</strong>", "<em><b>{}</b></em>"])
+@pytest.mark.parametrize("place", [0, 2, 4])
+@pytest.mark.parametrize("wrapper", ["{}", "<div class='text'>{}</div>"])
+def test_a_sentence_that_is_a_link_is_text(form: str, place: int, wrapper: str) -> None:
+    texts = list(DAM)
+    texts[place] = form.format(f"<a href='/july/crack'>{DAM[place]}</a>")
+    body = in_article(*(wrapper.format(paragraphs(text)) for text in texts))
+    assert lines_of(body) == list(DAM)
+
+
+def test_linked_sentences_beside_each_other_are_a_list() -> None:
+    sentences = (
+        "The mill of Lindmar was sold to a family from the coast on Monday.",
+        "A choir from Tarsk sang in the market hall before the elections.",
+        "The bakery in Quay Street closed after ninety years on Sunday.",
+    )
+    links = paragraphs(*(f"<a href='/{len(one)}'>{one}</a>" for one in sentences))
+    body = in_article(paragraphs(*DAM), f"<div class='more'>{links}</div>")
+    assert lines_of(body) == list(DAM)
+
+
 def test_teasers_of_other_stories_go() -> None:
     teasers = "".join(
         f"<article><h3><a href='/{n}'>Tram depot number {n} to be rebuilt</a></h3><p>The depot is old, a Zanzibar of rust.</p></article>"

@@ -42,17 +42,19 @@ _PERIODS = {
 }
 
 
-def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
+def ttl_seconds(
+    ttl: str | None, period: str | None, frequency: str | None
+) -> float | None:
     """Return the poll interval that the feed requests, in seconds; None if it requests none.
 
     `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
     `frequency`. The longer of both is returned; the caller limits it.
     """
     intervals = []
-    if (minutes := _MINUTES.match(ttl)) and int(minutes[1]) > 0:
+    if (minutes := _MINUTES.match(ttl or "")) and int(minutes[1]) > 0:
         intervals.append(int(minutes[1]) * 60.0)
-    if length := _PERIODS.get(period.strip().lower()):
-        times = _TIMES.match(frequency)
+    if length := _PERIODS.get((period or "").strip().lower()):
+        times = _TIMES.match(frequency or "")
         intervals.append(length / max(1, int(times[1])) if times else length)
     return max(intervals, default=None)
 

@@ -22,7 +22,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.db_errors import is_damage
+from aggregator.store.engine.sqlite_errors import is_damage
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING, Advance
 from aggregator.store.maintenance.scratch import scratch_folder

@@ -6,11 +6,8 @@ keys, so the same content gives the same bytes on SQLite and PostgreSQL.
 """
 
 import gzip
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain, groupby, islice
-from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,42 +15,29 @@ import msgspec
 import zstandard
 
 from aggregator.admin.backup import replacing
-from aggregator.config.messages import counted
-from aggregator.config.tuning import Tuning
-from aggregator.grouping.copies.copy_lookup import CopyFinder
-from aggregator.model.errors import ReadError, UsageError
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.parse.streams import file_stream
-from aggregator.sources.parse.streams.file_stream import Progress, unzipped
-from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.maintenance import row_json, row_stream
-from aggregator.store.maintenance.row_stream import Advance, Batch, Values
-from aggregator.store.migrate import is_newer, newest_revision
-from aggregator.store.search import index
-from aggregator.store.stories import rendered_stories
-from aggregator.store.tables import metadata
+from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.migrate import newest_revision
 
 VERSION = 1
+
 _ZSTD_LEVEL = 6
 
 
-class _Head(FrozenStruct, omit_defaults=False):
+class Head(FrozenStruct, omit_defaults=False):
     export: str
     version: int
     revision: str  # of the tables, as migrations count them
 
 
-class _Line(FrozenStruct):
+class Line(FrozenStruct):
     table: str = ""
     row: dict[str, Any] | None = None
     # Of a table before revision 0037: only counted
     pairs: tuple[tuple[int, int], ...] = ()
     rows: int | None = None  # only in the last line
-
-
-# --- export ------------------------------------------------------------------------------------------------
 
 
 def row_count(database: Database) -> int:
@@ -101,122 +85,3 @@ def written(
             yield packing.enter_context(packer.stream_writer(file, closefd=False))
         else:
             yield file
-
-
-# --- import ------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def opened(name: str) -> Iterator[Iterable[bytes]]:
-    """Yield the lines of a file, decompressed; `-` is standard input.
-
-    Raises UsageError if there is no such file or it is of another version, ReadError if it is not an export
-    or damaged.
-    """
-    if name != "-" and not Path(name).is_file():
-        raise UsageError(f"{name} cannot be read: there is no such file")
-    with (
-        unzipped(sys.stdin.buffer, Progress())
-        if name == "-"
-        else file_stream.opened(name, Progress()) as lines
-    ):
-        first = next(lines, b"")
-        if lines.damage:
-            raise UsageError(f"{name} cannot be read: {lines.damage[0]}")
-        _revision_of(first)
-        yield chain([first], lines)
-
-
-def import_into(database: Database, lines: Iterable[bytes], progress: Advance) -> int:
-    """Import an export into an empty database, in one transaction; returns the number of rows.
-
-    Raises UsageError if the database is not empty or the export is of another version, ReadError for an
-    invalid line, AnotherDaemonError if a daemon runs.
-    """
-    numbered = enumerate(lines, 1)
-    revision = _revision_of(next(numbered, (1, b""))[1])
-    busy = "another process uses this database; stop it, then import again"
-    with exclusively(database, busy):
-        with database.write(durable=True, unhurried=True) as connection:
-            if not row_stream.is_empty(connection):
-                raise UsageError(
-                    "this database is not empty; use a new one: --database sqlite:///new.db"
-                )
-            stream = _batches(_rows(numbered, revision))
-            total = row_stream.write_all(connection, stream, progress)
-            # Its program rendered stories by other rules
-            if revision != newest_revision():
-                rendered_stories.clear_rendered(connection)
-            if revision < "0037":  # its program sampled other shingles
-                CopyFinder(Tuning()).recompute(connection)
-            recipients.skip_backlog(
-                connection
-            )  # webhooks do not report imported stories
-        index.index_until(database, index.index_older)
-    return total
-
-
-def _batches(rows: Iterable[tuple[str, Values]]) -> Iterator[Batch]:
-    for name, parts in groupby(rows, key=itemgetter(0)):
-        while chunk := [row for _, row in islice(parts, row_stream.AT_ONCE)]:
-            yield Batch(metadata.tables[name], chunk)
-
-
-def _rows(
-    numbered: Iterator[tuple[int, bytes]], revision: str
-) -> Iterator[tuple[str, Values]]:
-    """Yield (table, row) after a check of each row. Raises ReadError for an invalid or truncated export.
-
-    `revision`: that of the export. Tables and columns that are no more are skipped.
-    """
-    names = {table.name for table in row_stream.tables()}
-    count = 0
-    for number, raw in numbered:
-        try:
-            line = msgspec.json.decode(raw, type=_Line)
-            if line.rows is not None and line.rows != count:
-                declared = counted(line.rows, "row")
-                raise ReadError(
-                    f"the last line of the export declares {declared}, but it has {count:,}"
-                )
-            if line.rows is not None:
-                if next(numbered, None) is not None:
-                    raise ReadError(
-                        "there are more lines after the last line of the export"
-                    )
-                return
-            count += len(line.pairs)
-            if line.row is None:
-                continue
-            count += 1
-            checked = (
-                row_json.checked(line.table, line.row, revision)
-                if line.table in names
-                else None
-            )
-            if checked is not None:
-                yield line.table, checked
-        except (msgspec.DecodeError, ReadError) as error:
-            raise ReadError(f"line {number}: {error}; nothing was imported") from error
-    raise ReadError(
-        f"the export is truncated: it ends after {counted(count, 'row')} without its last line"
-    )
-
-
-def _revision_of(raw: bytes) -> str:
-    """Return the revision that the first line names.
-
-    Raises ReadError if it is not the first line of an export, UsageError for that of a newer version.
-    """
-    try:
-        head = msgspec.json.decode(raw, type=_Head)
-    except msgspec.DecodeError as error:
-        raise ReadError(
-            "line 1: this is not an export; read articles with `aggregator ingest`"
-        ) from error
-    if head.export != "aggregator" or head.version > VERSION or is_newer(head.revision):
-        raise UsageError(
-            f"the export has revision {head.revision}, this version has {newest_revision()}: "
-            "import it with the version that made it"
-        )
-    return head.revision

@@ -69,7 +69,7 @@ def import_(
       aggregator import everything.jsonl.zst --database sqlite:///new.db
       aggregator import - --database postgresql://me@localhost/news < everything.jsonl
     """
-    from aggregator.admin.export import import_into, opened
+    from aggregator.admin.import_rows import import_into, opened
 
     with (
         opened(file) as lines,  # first, so that a wrong file creates no database

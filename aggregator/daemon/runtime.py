@@ -22,15 +22,10 @@ from aggregator.admin import backup_folder
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
 from aggregator.config.source_access import source_extras
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
-from aggregator.daemon.writer_loop import (
-    Maintenance,
-    MaintenanceTask,
-    Stops,
-    WriterCallbacks,
-    WriterLoop,
-)
+from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.manage.configured_sources import follow_config

@@ -9,17 +9,16 @@ database or in files, so a restart needs no state. A failed task is logged and t
 it never ends the daemon.
 """
 
-import datetime as dt
 import logging
 import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aggregator.config.messages import counted
+from aggregator.daemon.maintenance import Maintenance
 from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import is_left_behind
@@ -29,7 +28,6 @@ from aggregator.model.errors import (
     DamagedError,
     DatabaseAwayError,
     DatabaseBusyError,
-    DatabaseLockedError,
     DatabaseOutdatedError,
     DatabaseReplacedError,
     DatabaseTooNewError,
@@ -45,183 +43,18 @@ from aggregator.stories.tuning import StoryTuning
 
 log = logging.getLogger(__name__)
 
-MAINTENANCE_BACKOFF_SECONDS = 600.0  # after a failure
-
-Stops = Callable[[], bool]
-
-
-class MaintenanceTask(NamedTuple):
-    """Work that is due at the start and every `every_seconds` (a job: first after `every_seconds`).
-
-    `run` returns True if there is more to do; it should return soon once its argument returns True. A step
-    does a part of its work each time: one transaction, well under 100 ms.
-    """
-
-    name: str
-    every_seconds: float
-    run: Callable[[Stops], bool | None]
-
-
-class Maintenance:
-    """All tasks of one configuration. They run only while this process is the writer."""
-
-    def __init__(
-        self,
-        steps: Sequence[MaintenanceTask],
-        jobs: Sequence[MaintenanceTask],
-        *,
-        is_writer: Callable[[], bool],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._turns = deque(steps)  # of the placing thread alone
-        self._jobs = tuple(jobs)
-        self._due_at = dict.fromkeys((step.name for step in steps), clock())
-        self._is_writer = is_writer
-        self._clock = clock
-        # End of the back-off (`clock`), and the error
-        self._failed: dict[str, tuple[float, str]] = {}
-        self._stopping = threading.Event()
-        # Each held while its job runs
-        self._running = {job.name: threading.Lock() for job in jobs}
-        self._scheduler: Any = None
-
-    def start(self) -> None:
-        """Start the schedule.
-
-        Its own defaults skip a job that is a second late (misfire_grace_time 1), and run all missed jobs
-        after a suspended machine wakes (coalesce off). Jobs run beside each other.
-        """
-        # It warns of a job that takes longer than its interval.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        from apscheduler.executors.pool import ThreadPoolExecutor
-        from apscheduler.schedulers.background import BackgroundScheduler
-
-        scheduler = BackgroundScheduler(
-            timezone=dt.UTC,
-            executors={
-                "default": ThreadPoolExecutor(
-                    pool_kwargs={"thread_name_prefix": "maintenance"}
-                )
-            },
-            job_defaults={
-                "coalesce": True,
-                "max_instances": 1,
-                "misfire_grace_time": None,
-            },
-        )
-        for job in self._jobs:
-            scheduler.add_job(
-                self._run_job,
-                "interval",
-                (job,),
-                id=job.name,
-                seconds=job.every_seconds,
-            )
-        scheduler.start()
-        self._scheduler = scheduler  # last: before the start its jobs have no next run
-
-    def clock_jumped(self) -> None:
-        """Run every job now: APScheduler waits by the wall clock, which may have been set back."""
-        from apscheduler.jobstores.base import JobLookupError
-
-        if self._scheduler is not None:
-            for job in self._jobs:
-                with suppress(JobLookupError):  # `stop` was called meanwhile
-                    self._scheduler.modify_job(
-                        job.name, next_run_time=dt.datetime.now(dt.UTC)
-                    )
-
-    def failures(self) -> tuple[str, ...]:
-        """Return the tasks that failed at their last run, with their errors."""
-        return tuple(
-            f"{name}: {words}"
-            for name, (_, words) in sorted(self._failed.copy().items())
-        )
-
-    def stop(self) -> None:
-        """Start no more jobs, and ask the running one to end."""
-        self._stopping.set()
-        if self._scheduler is not None and self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
-
-    def join(self, seconds: float) -> bool:
-        """After `stop`: wait `seconds`; return whether a job still runs."""
-        deadline = time.monotonic() + seconds
-        for running in self._running.values():
-            if not running.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                return True
-            running.release()
-        return False
-
-    # --- steps, in the placing thread ---------------------------------------------------------------------
-
-    def run_step(self, stops: Stops) -> bool:
-        """Run a part of the next step that is due; return False if none is, or all back off.
-
-        Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or
-        DatabaseLockedError if the database cannot be written: these are not failures of a step.
-        """
-        for _ in range(len(self._turns)):
-            step = self._turns[0]
-            self._turns.rotate(-1)
-            if self._due_at[step.name] > self._clock() or self._is_backing_off(step):
-                continue
-            try:
-                is_more = step.run(stops) or stops()
-            except (LeaseLostError, DatabaseAwayError, DatabaseLockedError):
-                raise
-            except Exception as error:  # noqa: BLE001 - placing continues after any error
-                self._note(step, error)
-                continue
-            self._failed.pop(step.name, None)
-            if is_more:
-                return True
-            self._due_at[step.name] = self._clock() + step.every_seconds
-        return False
-
-    # --- jobs, in threads of the scheduler ----------------------------------------------------------------
-
-    def _run_job(self, job: MaintenanceTask) -> None:
-        def stops() -> bool:
-            return self._stopping.is_set() or not self._is_writer()
-
-        with self._running[job.name]:
-            if stops() or self._is_backing_off(job):
-                return
-            try:
-                job.run(stops)
-            except Exception as error:  # noqa: BLE001 - the daemon continues after any error
-                if not stops():
-                    self._note(job, error)
-            else:
-                self._failed.pop(job.name, None)
-
-    def _is_backing_off(self, task: MaintenanceTask) -> bool:
-        return task.name in self._failed and self._failed[task.name][0] > self._clock()
-
-    def _note(self, task: MaintenanceTask, error: Exception) -> None:
-        self._failed[task.name] = (
-            self._clock() + MAINTENANCE_BACKOFF_SECONDS,
-            str(error) or type(error).__name__,
-        )
-        log.error(
-            "%s: %s; again in %.0f s",
-            task.name,
-            error,
-            MAINTENANCE_BACKOFF_SECONDS,
-            exc_info=None if isinstance(error, AggregatorError) else error,
-            extra={"event": "maintenance_task_failed", "job": task.name},
-        )
-
-
 # Sleep when nothing waits, unless it is woken, and of a standby. Then one cheap query tells whether another
 # process has changed the database: an entry or a command may wait.
 IDLE_SECONDS = 1.0
+
 RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
+
 STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
+
 # Placed at once, after which SQLite's log is emptied when nothing waits any more: what a first reading leaves
 # in it, up to 16 MiB, would be copied into the file by a later poll (chosen: far more than a poll brings).
 MANY_ARTICLES = 100
+
 # After the first, second and later errors of the database
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 

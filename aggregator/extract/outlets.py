@@ -8,138 +8,36 @@ be the name of the site; else from the address.
 
 import re
 import unicodedata
-from functools import cache, lru_cache
-from importlib.resources import files
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from functools import lru_cache
 
-import msgspec
-
+from aggregator.extract.sites import (
+    Site,
+    are_one,
+    is_address,
+    site_of,
+    site_of_page,
+    table_of_sites,
+)
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.entry import Entry, Outlet
-from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import word_set
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
-_PRIVATE_SUFFIXES = word_set("arpa corp home internal intranet lan local localhost")
+
 # Of 117 titles of real feeds twelve have more; no one of these is a name
 _NAME_WORDS = 5
+
 _SEPARATOR = re.compile(r" (?:[|–—•»>:-]|::) |[|»:] ")
-_ADDRESS = re.compile(
-    r"(?:https?://)?(?:(?:[\w-]+\.)+(?:[a-z]{2,}|xn--[\w-]+)|(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:.]+\]|localhost"
-    r"|[\w-]+(?=:\d+(?:/|$)))(?:[/:]\S*)?",
-    re.IGNORECASE,
-)
+
 _FORMAT = re.compile(
     r"^(?:rss|atom) feed (?:for|from|of) | (?:feed|\(?(?:rss|atom)(?: feed)?\)?)$",
     re.IGNORECASE,
 )
 
 
-class _Sites(FrozenStruct, forbid_unknown_fields=True):
-    """The content of outlets.yaml."""
-
-    names: dict[str, str]
-    subdomains: frozenset[str]
-    paths: dict[str, str]
-    redirectors: frozenset[str]
-    publishers: tuple[frozenset[str], ...]
-    no_names: frozenset[str]
-
-
-@cache
-def _table() -> _Sites:
-    return msgspec.yaml.decode(
-        files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites
-    )
-
-
-@cache
-def _channel_pattern(site: str) -> re.Pattern[str] | None:
-    pattern = _table().paths.get(site)
-    return re.compile(pattern) if pattern else None
-
-
-class _Site(NamedTuple):
-    # "" for an address that names no outlet: of a private network, or a redirector
-    key: str
-    domain: str = ""  # registrable
-    is_shared: bool = False  # the key is that of a site that many outlets share
-
-
-_NO_SITE = _Site("")
-
-
-def _site_of(url: str | None) -> _Site:
-    """Return the site of a feed or a page, or its channel there."""
-    canonical = canonical_url(url) if url else None
-    domain = registrable_domain(canonical) if canonical else None
-    if canonical is None or domain is None or not is_public_name(domain):
-        return _NO_SITE
-    host = urlsplit(canonical).hostname or ""
-    table = _table()
-    pattern = _channel_pattern(domain)
-    if domain in table.subdomains and host not in (domain, f"open.{domain}"):
-        return _Site(host, domain)
-    # The canonical URL has no mobile variants, but also no parameters in their order.
-    channel = (
-        pattern.match(canonical.partition(host)[2]) if pattern is not None else None
-    )
-    if domain == "substack.com" and channel is not None:
-        return _Site(f"{channel[1]}.{domain}", domain)
-    if channel is not None:
-        return _Site("/".join(filter(None, (domain, *channel.groups()))), domain)
-    if host in table.redirectors:
-        return _NO_SITE
-    return _Site(domain, domain, is_shared=is_shared_site(domain))
-
-
-def _site_of_page(url: str | None) -> _Site:
-    site = _site_of(url)
-    return _NO_SITE if site.domain in _table().redirectors else site
-
-
-def is_public_name(host: str) -> bool:
-    """Return whether a host in lower case is a name of the internet, as far as its form shows; no address."""
-    last = host.rpartition(".")[2]
-    is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
-    return (
-        "." in host
-        and ":" not in host
-        and not is_number
-        and last not in _PRIVATE_SUFFIXES
-    )
-
-
-def is_shared_site(domain: str) -> bool:
-    """Return whether many outlets share a registrable domain."""
-    return domain in _table().paths or domain in _table().subdomains
-
-
-def is_address(name: str) -> bool:
-    """Return whether a name of an outlet is only its address, or has the form of one: "ndtv.com"."""
-    return _ADDRESS.fullmatch(name) is not None
-
-
 def is_headline(title: str, outlet: Outlet) -> bool:
     """Return whether a title is more than the name of its outlet, or of a section ("Home")."""
     names = (outlet.name, outlet.key, _label(outlet.key))
-    return _folded(title) not in {"", *map(_folded, names), *_table().no_names}
-
-
-def is_page_of(key: str, url: str) -> bool:
-    """Return whether a page is of outlet `key`: of its site, channel, or publisher."""
-    return _are_one(key, _site_of_page(url).key)
-
-
-def are_of_one_publisher(url: str, other: str) -> bool:
-    """Return whether two addresses are of one site, or of sites of one publisher."""
-    site, other_site = registrable_domain(url), registrable_domain(other)
-    return site is not None and other_site is not None and _are_one(site, other_site)
-
-
-def _are_one(key: str, other: str) -> bool:
-    return key == other or any({key, other} <= sites for sites in _table().publishers)
+    return _folded(title) not in {"", *map(_folded, names), *table_of_sites().no_names}
 
 
 def site_name_of(key: str, page_url: str, declared: str) -> str | None:
@@ -147,9 +45,9 @@ def site_name_of(key: str, page_url: str, declared: str) -> str | None:
 
     None for an address, for what names no outlet, and for a page of another site.
     """
-    if _site_of_page(page_url).key != key:
+    if site_of_page(page_url).key != key:
         return None
-    name = _clean_title(declared, key)
+    name = clean_title(declared, key)
     return name if name and not is_address(name) else None
 
 
@@ -187,8 +85,8 @@ class FeedOutlet:
         site_url: str | None,
     ) -> None:
         """`name`: as configured for the source, or in its OPML list; `title`: as the feed declares it."""
-        feed_site = _site_of(feed_url)
-        sites = [site for site in (_site_of(site_url), feed_site) if site.key]
+        feed_site = site_of(feed_url)
+        sites = [site for site in (site_of(site_url), feed_site) if site.key]
         home = min(sites, key=lambda site: site.is_shared, default=None)
         key = home.key if home else _address_key(feed_url)
         given = name
@@ -196,7 +94,11 @@ class FeedOutlet:
         if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
             given = None
         shown = (
-            given or _table().names.get(key) or _clean_title(title, key) or key or name
+            given
+            or table_of_sites().names.get(key)
+            or clean_title(title, key)
+            or key
+            or name
         )
         # The address of the site is as the feed declares it, its own address is not.
         is_own = home is not None and feed_site.key == key
@@ -206,7 +108,7 @@ class FeedOutlet:
         self._at_address = self._own
         if feed_url is not None and not is_own:
             address = feed_site.key or _address_key(feed_url)
-            named = given or _clean_title(title, address) or address
+            named = given or clean_title(title, address) or address
             self._at_address = Outlet(key=address, name=named) if address else None
         self._title = title
         self._is_public = home is not None
@@ -222,7 +124,7 @@ class FeedOutlet:
         That of another site's page is this site, or the one that the entry declares as its source. Everything
         else is the feed's own.
         """
-        link, declared = _site_of_page(url), _site_of_page(declared_url)
+        link, declared = site_of_page(url), site_of_page(declared_url)
         if declared_name == self._title or (
             declared_url and not self._is_foreign(declared)
         ):
@@ -246,11 +148,11 @@ class FeedOutlet:
         is its own.
         """
         address = self._at_address
-        if address is None or outlet is None or _are_one(address.key, outlet.key):
+        if address is None or outlet is None or are_one(address.key, outlet.key):
             return None
         return address
 
-    def _is_foreign(self, site: _Site) -> bool:
+    def _is_foreign(self, site: Site) -> bool:
         if not site.key or site.key in self._sites:
             return False
         # The link names no channel: a video of the channel that the feed is
@@ -271,10 +173,10 @@ def _label(key: str) -> str:
 
 
 def _name_of(key: str) -> str:
-    return _table().names.get(key, key)
+    return table_of_sites().names.get(key, key)
 
 
-def _clean_title(title: str, key: str) -> str:
+def clean_title(title: str, key: str) -> str:
     """Return the title of a feed without its section and format: "World | The Guardian" is "The Guardian".
 
     The part that resembles the site is the name, else the whole title, or its first part if that is long. ""
@@ -294,7 +196,7 @@ def _clean_title(title: str, key: str) -> str:
     if (
         not folded
         or is_sentence
-        or folded in _table().no_names
+        or folded in table_of_sites().no_names
         or folded.startswith(("http", "localhost"))
     ):
         return ""

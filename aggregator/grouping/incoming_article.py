@@ -4,7 +4,8 @@ import datetime as dt
 
 from msgspec.structs import replace
 
-from aggregator.extract.outlets import is_address, is_page_of, outlet_of, site_name_of
+from aggregator.extract.outlets import outlet_of, site_name_of
+from aggregator.extract.sites import is_address, is_page_of
 from aggregator.model.entry import Outlet
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs

@@ -22,7 +22,8 @@ from aggregator.model.errors import (
     NotWritableError,
 )
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.db_errors import is_damage, not_allowed
+from aggregator.store.engine.postgres_errors import not_allowed
+from aggregator.store.engine.sqlite_errors import is_damage
 from aggregator.store.engine.writer_lease import exclusively
 from aggregator.store.tables import VIEWS, metadata
 

@@ -19,7 +19,7 @@ import nh3
 from aggregator.config.hosts import ip_address_of
 from aggregator.extract.html.dom import bound_html, fragment_of
 from aggregator.extract.html.unseen import without_invisible
-from aggregator.extract.outlets import is_public_name
+from aggregator.extract.sites import is_public_name
 from aggregator.model.prepared import ArticleHtml
 from aggregator.text.lines import word_set
 

@@ -6,7 +6,7 @@ for those that came before. A name that a feed gives to the site of others stays
 
 from msgspec.structs import replace
 
-from aggregator.extract.outlets import is_address
+from aggregator.extract.sites import is_address
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.growing_stories import GrowingStories
 from aggregator.store.search import index as search

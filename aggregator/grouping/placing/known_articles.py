@@ -1,7 +1,7 @@
 """The article of an entry that is stored already: by its address, its site or its words."""
 
 from aggregator.extract.entry_identity import content_keys, url_key
-from aggregator.extract.outlets import is_address
+from aggregator.extract.sites import is_address
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Entry
 from aggregator.store.engine.database import Connection

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aggregator.config.source_access import SourceExtras
 from aggregator.config.tuning import Tuning
-from aggregator.extract.outlets import is_page_of
+from aggregator.extract.sites import is_page_of
 from aggregator.extract.urls import registrable_domain, same_site
 from aggregator.intake.polling.poll_decision import (
     PollTuning,

@@ -31,7 +31,7 @@ from aggregator.model.errors import (
     DatabaseReplacedError,
     NotWritableError,
 )
-from aggregator.store.engine.db_errors import shown_url, translate_errors
+from aggregator.store.engine.db_errors import translate_errors
 from aggregator.store.engine.engines import (
     DatabaseTuning,
     postgres_engine,
@@ -41,6 +41,7 @@ from aggregator.store.engine.engines import (
 from aggregator.store.engine.fair_lock import FairLock
 from aggregator.store.engine.open_file import OpenFile
 from aggregator.store.engine.retries import repeated
+from aggregator.store.engine.shown_address import shown_url
 from aggregator.store.engine.timeouts import (
     full_sync,
     lock_timeout,

@@ -11,7 +11,8 @@ import pytest
 import zstandard
 from sqlalchemy import delete, select, update
 
-from aggregator.admin.export import exported, import_into, opened, written
+from aggregator.admin.export import exported, written
+from aggregator.admin.import_rows import import_into, opened
 from aggregator.model.errors import (
     AggregatorError,
     AnotherDaemonError,

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from aggregator.admin.export import exported, import_into
+from aggregator.admin.export import exported
+from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.copies.copy_check import CopyTuning
 from aggregator.grouping.copies.sampled_shingles import held

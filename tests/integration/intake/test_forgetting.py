@@ -13,7 +13,8 @@ import pytest
 import zstandard
 from sqlalchemy import func, select, text
 
-from aggregator.admin.export import exported, import_into
+from aggregator.admin.export import exported
+from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
 from aggregator.grouping.copies.sampled_shingles import PassageIndex

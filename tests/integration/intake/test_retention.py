@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from aggregator.admin.export import exported, import_into
+from aggregator.admin.export import exported
+from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.grouping.deletion.retention import Retention, RetentionPlan

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from sqlalchemy import MetaData, inspect, make_url, select, text
 
-from aggregator.admin.export import import_into, opened
+from aggregator.admin.import_rows import import_into, opened
 from aggregator.store.engine.database import Database
 from aggregator.store.maintenance import row_stream
 from aggregator.store.maintenance.integrity_check import faults

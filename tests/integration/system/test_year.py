@@ -23,8 +23,8 @@ from sqlalchemy import func, select
 from aggregator.admin import backup_folder
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.poll_scheduler import PollScheduler
-from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import story_options
 from aggregator.intake.manage.configured_sources import configured_sources

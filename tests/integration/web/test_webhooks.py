@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from sqlalchemy import select, update
 
-from aggregator.admin.export import exported, import_into
+from aggregator.admin.export import exported
+from aggregator.admin.import_rows import import_into
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning

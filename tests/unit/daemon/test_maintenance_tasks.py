@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from aggregator.daemon import writer_loop
-from aggregator.daemon.writer_loop import Maintenance, MaintenanceTask, Stops
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aggregator.extract.outlets import is_address
+from aggregator.extract.sites import is_address
 from aggregator.model.entry import Outlet
 from tests.unit.sources.test_feeds import read
 

@@ -9,7 +9,8 @@ from urllib.parse import urljoin, urlsplit
 
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
-from aggregator.extract.outlets import are_of_one_publisher, feed_outlet
+from aggregator.extract.outlets import feed_outlet
+from aggregator.extract.sites import are_of_one_publisher
 from aggregator.model.entry import Authority, Enclosure, Entry, Outlet, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import KEY_CHARS, NAME_CHARS, URL_CHARS, SourceTuning

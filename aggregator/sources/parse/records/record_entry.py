@@ -13,7 +13,7 @@ from typing import Any, get_args
 from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
 from aggregator.extract.language.declared_dates import parse_declared
-from aggregator.extract.outlets import is_address
+from aggregator.extract.sites import is_address
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError, UsageError
 from aggregator.model.structs import FrozenStruct

@@ -20,7 +20,7 @@ from aggregator.extract.entry_identity import (
     url_key,
 )
 from aggregator.extract.entry_matching import EntryHashes, hash_entry
-from aggregator.extract.outlets import are_of_one_publisher
+from aggregator.extract.sites import are_of_one_publisher
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Entry
 from aggregator.store.intake.identity.identified_entry import (

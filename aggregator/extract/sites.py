@@ -1,0 +1,123 @@
+"""The site or channel of an address: which part of a host is one publisher's."""
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from aggregator.extract.urls import canonical_url, registrable_domain
+from aggregator.model.structs import FrozenStruct
+from aggregator.text.lines import word_set
+
+_PRIVATE_SUFFIXES = word_set("arpa corp home internal intranet lan local localhost")
+
+_ADDRESS = re.compile(
+    r"(?:https?://)?(?:(?:[\w-]+\.)+(?:[a-z]{2,}|xn--[\w-]+)|(?:\d{1,3}\.){3}\d{1,3}|\[[\da-f:.]+\]|localhost"
+    r"|[\w-]+(?=:\d+(?:/|$)))(?:[/:]\S*)?",
+    re.IGNORECASE,
+)
+
+
+class _Sites(FrozenStruct, forbid_unknown_fields=True):
+    """The content of outlets.yaml."""
+
+    names: dict[str, str]
+    subdomains: frozenset[str]
+    paths: dict[str, str]
+    redirectors: frozenset[str]
+    publishers: tuple[frozenset[str], ...]
+    no_names: frozenset[str]
+
+
+@cache
+def table_of_sites() -> _Sites:
+    return msgspec.yaml.decode(
+        files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites
+    )
+
+
+@cache
+def _channel_pattern(site: str) -> re.Pattern[str] | None:
+    pattern = table_of_sites().paths.get(site)
+    return re.compile(pattern) if pattern else None
+
+
+class Site(NamedTuple):
+    # "" for an address that names no outlet: of a private network, or a redirector
+    key: str
+    domain: str = ""  # registrable
+    is_shared: bool = False  # the key is that of a site that many outlets share
+
+
+_NO_SITE = Site("")
+
+
+def site_of(url: str | None) -> Site:
+    """Return the site of a feed or a page, or its channel there."""
+    canonical = canonical_url(url) if url else None
+    domain = registrable_domain(canonical) if canonical else None
+    if canonical is None or domain is None or not is_public_name(domain):
+        return _NO_SITE
+    host = urlsplit(canonical).hostname or ""
+    table = table_of_sites()
+    pattern = _channel_pattern(domain)
+    if domain in table.subdomains and host not in (domain, f"open.{domain}"):
+        return Site(host, domain)
+    # The canonical URL has no mobile variants, but also no parameters in their order.
+    channel = (
+        pattern.match(canonical.partition(host)[2]) if pattern is not None else None
+    )
+    if domain == "substack.com" and channel is not None:
+        return Site(f"{channel[1]}.{domain}", domain)
+    if channel is not None:
+        return Site("/".join(filter(None, (domain, *channel.groups()))), domain)
+    if host in table.redirectors:
+        return _NO_SITE
+    return Site(domain, domain, is_shared=is_shared_site(domain))
+
+
+def site_of_page(url: str | None) -> Site:
+    site = site_of(url)
+    return _NO_SITE if site.domain in table_of_sites().redirectors else site
+
+
+def is_public_name(host: str) -> bool:
+    """Return whether a host in lower case is a name of the internet, as far as its form shows; no address."""
+    last = host.rpartition(".")[2]
+    is_number = last[:1].isdigit()  # 0x7f.0x1 is 127.0.0.1
+    return (
+        "." in host
+        and ":" not in host
+        and not is_number
+        and last not in _PRIVATE_SUFFIXES
+    )
+
+
+def is_shared_site(domain: str) -> bool:
+    """Return whether many outlets share a registrable domain."""
+    return domain in table_of_sites().paths or domain in table_of_sites().subdomains
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name of an outlet is only its address, or has the form of one: "ndtv.com"."""
+    return _ADDRESS.fullmatch(name) is not None
+
+
+def is_page_of(key: str, url: str) -> bool:
+    """Return whether a page is of outlet `key`: of its site, channel, or publisher."""
+    return are_one(key, site_of_page(url).key)
+
+
+def are_of_one_publisher(url: str, other: str) -> bool:
+    """Return whether two addresses are of one site, or of sites of one publisher."""
+    site, other_site = registrable_domain(url), registrable_domain(other)
+    return site is not None and other_site is not None and are_one(site, other_site)
+
+
+def are_one(key: str, other: str) -> bool:
+    return key == other or any(
+        {key, other} <= sites for sites in table_of_sites().publishers
+    )

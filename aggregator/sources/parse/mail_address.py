@@ -1,0 +1,104 @@
+"""The web address that a mail is the text of."""
+
+import html
+import itertools
+import re
+from email.message import EmailMessage
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from aggregator.extract.sites import is_public_name
+from aggregator.sources.parse.feeds.entry_builder import (
+    absolute_url,
+)
+from aggregator.sources.parse.mail_headers import header
+
+_LINK = re.compile(
+    r"<a\s[^<>]{0,1000}?\bhref=[\"']?(https?://[^\s\"'<>]{1,4000}+)[^<>]{0,2000}+>((?:(?!</a)[\s\S]){0,600}+)",
+    re.IGNORECASE,
+)
+
+# Of letters and digits together: longer ones are keys, and not 2026w47 or covid19 (chosen)
+_KEY_CHARS = 10
+_MENTIONS_TRIED = 20
+_TAG = re.compile(r"<[^<>]*+>?")
+_ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"']+")
+
+
+_WORDS_AND_NUMBERS = re.compile(r"[^\W_]+")
+
+_HARMLESS = "utm_"  # beginning of the parameters that name a campaign, not a reader
+
+_IN_BROWSER = re.compile(
+    r"\b(?:browser|view online|read online|online version|web version|webversion|read (?:this )?on the web"
+    r"|online (?:ansehen|lesen|anzeigen|bekijken|lezen)|onlineversion|online-version|webansicht|webversie"
+    r"|navigateur|version en ligne|lire en ligne|navegador|ver en línea|versión (?:web|en línea)"
+    r"|versão (?:web|online)|ver online|visualizza online|versione (?:web|online)"
+    r"|przegląd\w+|wersj\w online|webbläsare\w*|nettleser\w*|браузер\w*|в браузері|prohlížeč\w*|tarayıcı\w*)"
+    r"|ブラウザ|浏览器|瀏覽器|브라우저|المتصفح",
+    re.IGNORECASE,
+)  # fmt: skip
+
+
+def saved_page_address(message: EmailMessage) -> str | None:
+    """Return the address of a page that a browser saved as one file (MHTML), "" if unknown; None for mail."""
+    address = header(message, "Snapshot-Content-Location")
+    if not address and not header(message, "From").lstrip('"<').startswith("Saved by"):
+        return None
+    root = message.get_body(("html",))
+    if not address and root is not None:  # older browsers have it there only
+        address = str(root.get("Content-Location", ""))
+    return absolute_url(address, None) or ""
+
+
+def web_address(markup: str, text: str) -> str | None:
+    """Return the address behind "View in browser", in the words of several languages."""
+    for link in _LINK.finditer(markup):
+        if _IN_BROWSER.search(html.unescape(_TAG.sub(" ", link[2]))):
+            return _public(html.unescape(link[1]))
+    for words in itertools.islice(_IN_BROWSER.finditer(text), _MENTIONS_TRIED):
+        if address := _ADDRESS.search(text, words.end(), words.end() + 2000):
+            return _public(address[0])
+    return None
+
+
+def may_be_public(url: str | None) -> bool:
+    """Return whether the host of an address has a name of the internet; False with a user or password.
+
+    A message must not make readers send requests to their own network by a click.
+    """
+    if url is None:
+        return False
+    parts = urlsplit(url)
+    return (
+        is_public_name((parts.hostname or "").rstrip(".")) and "@" not in parts.netloc
+    )
+
+
+def _public(link: str) -> str | None:
+    """Return an address without query and fragment; None if it may contain a key of the subscriber.
+
+    That is one with a parameter other than those of campaigns, with an `@`, or with a long word of letters
+    and digits in its path.
+    """
+    try:
+        parts = urlsplit(link)
+        names = [
+            name
+            for name, _ in parse_qsl(
+                parts.query, keep_blank_values=True, max_num_fields=50
+            )
+        ]
+    except ValueError:
+        return None
+    words = _WORDS_AND_NUMBERS.findall(parts.path)
+    has_key = any(
+        len(word) >= _KEY_CHARS and not word.isalpha() and not word.isdecimal()
+        for word in words
+    )
+    if (
+        has_key
+        or "@" in unquote(parts.path)
+        or not all(word.startswith(_HARMLESS) for word in names)
+    ):
+        return None
+    return absolute_url(parts._replace(query="", fragment="").geturl(), None)

@@ -1,0 +1,33 @@
+"""The headers of a mail, which may be any text."""
+
+from email.errors import MessageError
+from email.message import EmailMessage
+
+from aggregator.extract.language import unicode
+
+# What the library raises for broken headers and parts, beside defects.
+FAULTS = (
+    MessageError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    AssertionError,
+    RecursionError,
+)
+LOCAL_CHARS = 64  # of an address before its "@" (limit: RFC 5321, section 4.5.3.1.1)
+
+
+def header(message: EmailMessage, name: str) -> str:
+    """Return a header with its RFC 2047 words decoded; "" if there is none or it is broken."""
+    return next(iter(headers(message, name)), "")
+
+
+def headers(message: EmailMessage, name: str) -> list[str]:
+    """Return all headers of a name, likewise; [] if one is broken."""
+    try:
+        return [
+            unicode.clean(str(value)).strip() for value in message.get_all(name, ())
+        ]
+    except FAULTS:
+        return []

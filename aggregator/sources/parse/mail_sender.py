@@ -1,0 +1,79 @@
+"""Who sent a mail: its outlet, and whether a server confirms the address."""
+
+import re
+from email.message import EmailMessage
+
+from aggregator.extract.sites import is_public_name, is_shared_site
+from aggregator.extract.urls import registrable_domain
+from aggregator.sources.limits import NAME_CHARS
+from aggregator.sources.parse.feeds.entry_builder import (
+    plain_title,
+)
+from aggregator.sources.parse.mail_headers import LOCAL_CHARS, header, headers
+
+# In results of a server; kinds within one another and masked signs are read in two ways, so none counts.
+_QUOTED = re.compile(r'"[^"()\\]*+"')
+
+_COMMENT = re.compile(r'\([^"()\\]*+\)(?![^\s;])')
+
+_MASKED = re.compile(r'["()\\]')
+
+_BY = re.compile(r"\bby\s+([\w.-]+)")
+
+_PASSED = (["dkim=pass"], ["dmarc=pass"])
+
+
+def outlet_of_mail(message: EmailMessage) -> str:
+    """Return the site that has sent a message, as the own mail server found, else the address in From.
+
+    Anyone can write any List-Id, and any name in From: they say nothing. No address has the form of the key
+    of a site or of a channel there.
+    """
+    name, _, host = (
+        header(message, "From").rpartition("<")[2].strip(" >").lower().rpartition("@")
+    )
+    site = _site_of(host)
+    if site is None or is_shared_site(site) or site not in _authenticated(message):
+        return plain_title(f"{name[-LOCAL_CHARS:]}@{host}".replace("/", ""))[
+            :NAME_CHARS
+        ]
+    return site
+
+
+def _authenticated(message: EmailMessage) -> set[str | None]:
+    """Return the sites that a message comes from, by the results of the own server (RFC 8601).
+
+    They stand above what the sender wrote, and name the server: the last by which the message was received
+    under a name of the internet, which deliveries within a host do not have.
+    """
+    results = _COMMENT.sub(
+        " ", _QUOTED.sub("?", header(message, "Authentication-Results"))
+    )
+    server, *clauses = results.lower().split(";")
+    hosts = (_BY.search(received) for received in headers(message, "Received"))
+    own_site = next(
+        (site for host in hosts if host and (site := _site_of(host[1]))), None
+    )
+    if (
+        own_site is None
+        or own_site != _site_of(server.strip().partition(" ")[0])
+        or _MASKED.search(results)
+    ):
+        return set()
+    confirmed = set()
+    for words in map(str.split, clauses):
+        # An address may contain "header.d=", but no space outside of quotes
+        if words[:1] in _PASSED:
+            values = dict(word.partition("=")[::2] for word in words)
+            signer = values.get("header.i", "").rpartition("@")[2]
+            confirmed.add(
+                _site_of(values.get("header.d") or values.get("header.from") or signer)
+            )
+    return confirmed
+
+
+def _site_of(host: str) -> str | None:
+    """Return the registrable domain of a host; None if that is no name of the internet."""
+    return (
+        registrable_domain(f"https://{host}") if is_public_name(host.lower()) else None
+    )

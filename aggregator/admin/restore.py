@@ -4,23 +4,15 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-import zstandard
-
 from aggregator.admin.backup import (
     Progress,
-    check_free_disk,
-    content_size,
-    damage_in,
     file_errors,
     scratch_in,
-    unpacked,
 )
-from aggregator.admin.backup_folder import TIME
-from aggregator.model.clock import utc_now
-from aggregator.model.errors import ReadError, UsageError
+from aggregator.admin.unpack_backup import busy, check_and_upgrade, move_damaged, unpack
+from aggregator.model.errors import UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.open_file import files_of
 from aggregator.store.engine.writer_lease import exclusively, open_process_lock
 from aggregator.store.maintenance import page_copy, row_stream
 from aggregator.store.maintenance.row_stream import PASSING
@@ -29,15 +21,10 @@ from aggregator.store.migrate import (
     clear,
     is_of_unknown_revision,
     make_file,
-    refuse_unknown,
-    revision_of,
     upgrade,
 )
 from aggregator.store.search import index
 from aggregator.store.tables import article, count_rows
-
-_SQLITE_HEADER = b"SQLite format 3\0"
-_NOT_A_BACKUP = "is not a backup of `aggregator db backup`; an export is read by `aggregator import`"
 
 
 class RestoreResult(FrozenStruct, omit_defaults=False):
@@ -65,10 +52,10 @@ def restore(
     with file_errors(f"{folder} cannot be written", "the unpacked backup is damaged"):
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_in(folder) as scratch:
-            _unpack(file, scratch / "restored.db", progress)
+            unpack(file, scratch / "restored.db", progress)
             with closing(Database(f"sqlite:///{scratch / 'restored.db'}")) as source:
-                revision = _check_and_upgrade(file, source, progress)
-                moved_to = _move_damaged(database, progress) if replace else None
+                revision = check_and_upgrade(file, source, progress)
+                moved_to = move_damaged(database, progress) if replace else None
                 _fill(database, source, progress, replace=replace, advice=advice)
     with database.read() as connection:
         count = count_rows(connection, article)
@@ -97,75 +84,6 @@ def copy(source: Database, target: Database, progress: Progress) -> bool:
     return is_complete
 
 
-# --- unpacking a backup ------------------------------------------------------------------------------------
-
-
-def _unpack(file: Path, plain: Path, progress: Progress) -> None:
-    """Unpack a backup into a plain SQLite file; the backup is not changed."""
-    try:
-        size = content_size(file)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
-    except zstandard.ZstdError as error:
-        raise ReadError(f"{file} {_NOT_A_BACKUP}") from error
-    with file_errors(
-        f"{file} cannot be unpacked in {plain.parent}",
-        f"{file} is damaged, or not a backup",
-    ):
-        check_free_disk(plain.parent, size or 0)
-        with (
-            progress("MiB", size and size >> 20) as advance,
-            plain.open("xb") as opened,
-        ):
-            for piece in unpacked(file):
-                opened.write(piece)
-                advance(1)
-
-
-def _check_and_upgrade(file: Path, source: Database, progress: Progress) -> str:
-    """Check the unpacked backup and upgrade it; returns the revision that it had."""
-    assert source.file is not None
-    with source.file.open("rb") as opened:
-        header = opened.read(len(_SQLITE_HEADER))
-    if header != _SQLITE_HEADER:
-        raise ReadError(f"{file} {_NOT_A_BACKUP}")
-    with progress("checks", None) as advance:
-        damage = damage_in(source.file, advance)
-    if damage is not None:
-        raise ReadError(f"{file} is damaged ({damage}); use another backup")
-    revision = revision_of(source)
-    if revision is None:
-        raise ReadError(f"{file} is a database, but not of this program")
-    refuse_unknown(str(file), revision)
-    upgrade(source)
-    return revision
-
-
-def _move_damaged(database: Database, progress: Progress) -> str | None:
-    """Move a damaged SQLite file and its companions into a new folder beside it, which is returned."""
-    file = database.file
-    if file is None or not file.exists():
-        return None
-    with exclusively(database, _busy(database)):
-        with progress("checks", None) as advance:
-            if damage_in(file, advance) is None:
-                return None
-        folder = file.with_name(f"damaged-{utc_now():{TIME}}")
-        folder.mkdir(0o700)
-        # The file last: its log and its lock must not outlive it
-        for path in reversed(files_of(file)):
-            if path.exists():
-                path.rename(folder / path.name)
-    return str(folder)
-
-
-def _busy(database: Database) -> str:
-    return f"another process uses {shown_url(database.url)}; stop it, then repeat this command"
-
-
-# --- filling a database ------------------------------------------------------------------------------------
-
-
 def _fill(
     target: Database,
     source: Database,
@@ -183,7 +101,7 @@ def _fill(
     is_cleared = not replaces_pages and replace and is_of_unknown_revision(target)
     if not (replaces_pages or is_cleared):
         upgrade(target)
-    with exclusively(target, _busy(target)):
+    with exclusively(target, busy(target)):
         if is_cleared:
             clear(target)
             upgrade(target)

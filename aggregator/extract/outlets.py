@@ -11,7 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from aggregator.extract.sites import (
-    Site,
+    PublisherSite,
     are_one,
     is_address,
     site_of,
@@ -87,8 +87,8 @@ class FeedOutlet:
         """`name`: as configured for the source, or in its OPML list; `title`: as the feed declares it."""
         feed_site = site_of(feed_url)
         sites = [site for site in (site_of(site_url), feed_site) if site.key]
-        home = min(sites, key=lambda site: site.is_shared, default=None)
-        key = home.key if home else _address_key(feed_url)
+        main_site = min(sites, key=lambda site: site.is_shared, default=None)
+        key = main_site.key if main_site else _address_key(feed_url)
         given = name
         # Not by the list that it came in
         if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
@@ -101,7 +101,7 @@ class FeedOutlet:
             or name
         )
         # The address of the site is as the feed declares it, its own address is not.
-        is_own = home is not None and feed_site.key == key
+        is_own = main_site is not None and feed_site.key == key
         self._own = (
             Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
         )
@@ -111,7 +111,7 @@ class FeedOutlet:
             named = given or clean_title(title, address) or address
             self._at_address = Outlet(key=address, name=named) if address else None
         self._title = title
-        self._is_public = home is not None
+        self._is_public = main_site is not None
         self._sites = frozenset(site.key for site in sites)
         self._labels = frozenset(_label(site.key) for site in sites)
         self._domains = frozenset(site.domain for site in sites)
@@ -152,7 +152,7 @@ class FeedOutlet:
             return None
         return address
 
-    def _is_foreign(self, site: Site) -> bool:
+    def _is_foreign(self, site: PublisherSite) -> bool:
         if not site.key or site.key in self._sites:
             return False
         # The link names no channel: a video of the channel that the feed is

@@ -45,17 +45,17 @@ def _channel_pattern(site: str) -> re.Pattern[str] | None:
     return re.compile(pattern) if pattern else None
 
 
-class Site(NamedTuple):
+class PublisherSite(NamedTuple):
     # "" for an address that names no outlet: of a private network, or a redirector
     key: str
     domain: str = ""  # registrable
     is_shared: bool = False  # the key is that of a site that many outlets share
 
 
-_NO_SITE = Site("")
+_NO_SITE = PublisherSite("")
 
 
-def site_of(url: str | None) -> Site:
+def site_of(url: str | None) -> PublisherSite:
     """Return the site of a feed or a page, or its channel there."""
     canonical = canonical_url(url) if url else None
     domain = registrable_domain(canonical) if canonical else None
@@ -65,21 +65,23 @@ def site_of(url: str | None) -> Site:
     table = table_of_sites()
     pattern = _channel_pattern(domain)
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
-        return Site(host, domain)
+        return PublisherSite(host, domain)
     # The canonical URL has no mobile variants, but also no parameters in their order.
     channel = (
         pattern.match(canonical.partition(host)[2]) if pattern is not None else None
     )
     if domain == "substack.com" and channel is not None:
-        return Site(f"{channel[1]}.{domain}", domain)
+        return PublisherSite(f"{channel[1]}.{domain}", domain)
     if channel is not None:
-        return Site("/".join(filter(None, (domain, *channel.groups()))), domain)
+        return PublisherSite(
+            "/".join(filter(None, (domain, *channel.groups()))), domain
+        )
     if host in table.redirectors:
         return _NO_SITE
-    return Site(domain, domain, is_shared=is_shared_site(domain))
+    return PublisherSite(domain, domain, is_shared=is_shared_site(domain))
 
 
-def site_of_page(url: str | None) -> Site:
+def site_of_page(url: str | None) -> PublisherSite:
     site = site_of(url)
     return _NO_SITE if site.domain in table_of_sites().redirectors else site
 

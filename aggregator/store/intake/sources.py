@@ -111,7 +111,7 @@ class Source(FrozenStruct):
 _COLUMNS = fields_of(source, Source)
 _SOURCES = select(*_COLUMNS)
 IS_ASKED = and_(source.c.paused.is_(False), source.c.health.not_in(NOT_ASKED))
-# That the times of polls which brought nothing need not be in rows (intake/quiet_polls.py).
+# That the times of polls which brought nothing need not be in rows (intake/polling/quiet_polls.py).
 UNWRITTEN = dt.timedelta(hours=1)
 
 

@@ -75,7 +75,7 @@ story = Table(
     Column(
         "membership_changed_no", BigInteger, nullable=False, server_default=text("0")
     ),
-    # From which the counts are computed (stories/counts.py); null: compute it from the articles (derived).
+    # From which the counts are computed (stories/counting/counts.py); null: compute it from the articles (derived).
     Column("count_state", LargeBinary),
     # Lists are ordered by `bumped_at`: all live stories, and those with at least two and five reports. With
     # the id and the period, so that stories that a filter passes over are not read.

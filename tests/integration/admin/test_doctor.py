@@ -344,7 +344,7 @@ def test_a_database_on_a_network_file_system(
 ) -> None:
     mounts = patient.folder / "mountinfo"
     mounts.write_text(f"{MOUNTS}40 22 0:40 / {patient.folder} rw - nfs nas:/a rw\n")
-    monkeypatch.setattr("aggregator.admin.doctor._MOUNTS", mounts)
+    monkeypatch.setattr("aggregator.admin.probes.files._MOUNTS", mounts)
     patient.the_one("problem", "network file system (nfs)", "set `database:`")
 
 

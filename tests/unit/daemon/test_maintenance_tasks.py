@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aggregator.daemon import writer_loop
+from aggregator.daemon import maintenance
 from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.model.errors import (
     AggregatorError,
@@ -86,7 +86,7 @@ def test_a_failing_step_backs_off_and_is_reported_and_the_others_continue(
     assert said.count("good") == 5
     assert steps.failures() == ("bad: no room",)
     assert [getattr(record, "job", None) for record in caplog.records] == ["bad"]
-    time.run(writer_loop.MAINTENANCE_BACKOFF_SECONDS + 1)
+    time.run(maintenance.MAINTENANCE_BACKOFF_SECONDS + 1)
     steps.run_step(never)
     steps.run_step(never)
     assert said.count("bad") == 2

@@ -1,4 +1,4 @@
-"""Backups: writing one, the folder of them, the schedule of the daemon, and deletion of old ones.
+"""Writes a backup, reads it back, and replaces files safely; the folder of backups is in backup_folder.py.
 
 A backup of SQLite or PostgreSQL is a compressed SQLite file with all tables. It is written to a temporary
 file that is synced and read back, and then renamed. `restore.py` restores it into either kind of database.

@@ -1,4 +1,4 @@
-"""Commands that change which articles form a story: correct, recluster, forget."""
+"""The commands of `correct`, which change which articles form a story."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

@@ -1,4 +1,4 @@
-"""The commands of `db`, and export and import: upgrade, statistics, backup, copy, check, retention."""
+"""The commands of `db`: upgrade, statistics, backup, copy, check, retention."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

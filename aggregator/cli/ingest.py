@@ -1,4 +1,4 @@
-"""The commands ingest and extract, which read files, feeds and pages."""
+"""The command `ingest`, which reads files, feeds and pages."""
 
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated

@@ -1,4 +1,4 @@
-"""The commands run (the daemon) and mcp."""
+"""The command `run`: the daemon."""
 
 import logging
 import os

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from aggregator.config.settings import (
     Config,
@@ -36,6 +37,7 @@ def change_access(
 ) -> None:
     """Add the headers of a form to those that are stored for a source, and poll it now.
 
+    Those that were typed for another origin, as of a site whose feed is elsewhere, are replaced.
     Raises ConflictError for one of config.yaml, UsageError for a header that cannot be set.
     """
     _refuse_configured(config, source, "change it there")
@@ -43,8 +45,9 @@ def change_access(
     with database.write() as connection:
         before = typed_access(connection, source.id)
         if before is not None:
-            headers = {**before.headers, **typed.headers}
-            typed = before._replace(headers=headers)
+            typed = typed._replace(selectors=before.selectors)
+            if urlsplit(before.address)[:2] == urlsplit(source.address)[:2]:
+                typed = typed._replace(headers={**before.headers, **typed.headers})
         save_access(connection, source.id, typed)
         rows.revive(connection, source.id, utc_now())
 

@@ -1,7 +1,7 @@
 """A source whose server refuses programs, or that has no feed, is made to work in the browser."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +15,16 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.clock import utc_now
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.source_access import typed_access
+from aggregator.store.intake.source_access import (
+    TypedAccess,
+    save_access,
+    typed_access,
+)
 from aggregator.store.intake.sources import all_sources
 from aggregator.store.maintenance import row_stream
 from tests.support.loopback import LoopbackServer, Request, Response
 from tests.support.newsroom import Newsroom
-from tests.support.rows import read_by
+from tests.support.rows import read_by, written_by
 
 FEED = "<rss><channel><title>Courier</title><item><title>Levee breaks</title><link>/1</link></item></channel></rss>"
 LISTING = (
@@ -105,26 +109,40 @@ def test_headers_that_a_server_asks_for_are_typed_and_never_shown(
 
 
 def test_what_was_typed_goes_to_the_origin_for_which_it_was_typed(
-    room: Newsroom, server: LoopbackServer, other: LoopbackServer, database: Database
+    room: Newsroom,
+    server: LoopbackServer,
+    other: LoopbackServer,
+    database: Database,
 ) -> None:
-    came: list[tuple[str, str]] = []
+    came: list[str] = []
 
-    def noted(name: str, body: str, content_type: str) -> Callable[[Request], Response]:
-        def answer(request: Request) -> Response:
-            came.append((name, request.headers.get("x-key", "")))
-            return Response(body=body, content_type=content_type)
+    def answer(request: Request) -> Response:
+        came.append(request.headers.get("x-key", ""))
+        return Response(body=FEED, content_type="application/rss+xml")
 
-        return answer
-
-    page = (
-        f'<link rel="alternate" type="application/rss+xml" href="{other.url("/feed")}">'
-    )
-    server.routes["/"] = noted("site", page, "text/html")
-    other.routes["/feed"] = noted("elsewhere", FEED, "application/rss+xml")
-    typed = {"url": server.url("/"), "headers": "X-Key: kept"} | form_of(room)
+    server.routes["/feed"] = answer
+    typed = {"url": server.url("/feed"), "headers": "X-Key: kept"} | form_of(room)
     room.client.post("/sources/add", data=typed)
-    assert ("site", "kept") in came
-    assert ("elsewhere", "kept") not in came
+    assert polled(room, database).succeeded
+    assert came[-1] == "kept"
+    # As if it had been typed for a site whose feed is at another server.
+    (source,) = read_by(database, all_sources)
+    elsewhere = TypedAccess(other.url("/"), {"X-Key": "of the site"})
+    written_by(database, save_access, source.id, elsewhere)
+    assert polled(room, database).succeeded
+    assert came[-1] == ""
+    # What is typed on the page of the source is for the server of its feed, and nothing of before.
+    saved = {"act": "save headers", "headers": "X-Other: 1"} | form_of(room)
+    room.client.post(f"/sources/{source.id}", data=saved)
+    assert polled(room, database).succeeded
+    assert came[-1] == ""
+    again = {"act": "save headers", "headers": "X-Key: typed again"} | form_of(room)
+    room.client.post(f"/sources/{source.id}", data=again)
+    assert polled(room, database).succeeded
+    assert came[-1] == "typed again"
+    stored = read_by(database, typed_access, source.id)
+    assert stored is not None
+    assert stored.headers == {"X-Other": "1", "X-Key": "typed again"}
 
 
 def test_a_page_without_a_feed_is_added_by_its_selectors(

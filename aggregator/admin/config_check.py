@@ -19,7 +19,7 @@ from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address
 from aggregator.config.values import at_key
-from aggregator.config.webhooks import recipients_from, summary_key
+from aggregator.config.webhooks import read_secret, recipients_from, summary_key
 from aggregator.extract.urls import address_key
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.feed_kind import web_address
@@ -202,7 +202,7 @@ def check(config: Config) -> None:
         lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
         lambda: host_trusts(config),
-        lambda: (proxy := proxy_address(config)) and proxy_of(proxy),
+        lambda: _check_proxies(config),
         lambda: summary_key(config),
         lambda: _check_backup_folder(config),
         lambda: refuse_missing_library(config.work.executor),
@@ -216,6 +216,16 @@ def check(config: Config) -> None:
             mistakes += str(error).splitlines()
     if mistakes:
         raise located(ConfigError("\n".join(mistakes)), config)
+
+
+def _check_proxies(config: Config) -> None:
+    if proxy := proxy_address(config):
+        with at_key("fetch.proxy"):
+            proxy_of(proxy)
+    for number, source in enumerate(config.sources):
+        with at_key(f"sources.{number}"):
+            if proxy := read_secret(config, source, "proxy"):
+                proxy_of(proxy)
 
 
 def _check_public_url(config: Config) -> None:

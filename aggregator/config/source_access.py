@@ -26,10 +26,14 @@ class Access(NamedTuple):
 
 
 class SourceExtras(NamedTuple):
-    """Of one source: its access, and the selectors of `page:` (list, link, title, date)."""
+    """Of one source: its access, the selectors of `page:` (list, link, title, date), and its own proxy.
+
+    The proxy is an address as in `fetch.proxy`; "" for that one, or none.
+    """
 
     access: Access | None = None
     selectors: tuple[str, ...] = ()
+    proxy: str = ""
 
 
 def basic(userinfo: str) -> dict[str, str]:
@@ -57,12 +61,13 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
         address, userinfo = split_address(typed)
         with at_key(f"sources.{number}"):
             headers = basic(userinfo) | _headers(config, source)
+            proxy = read_secret(config, source, "proxy")
         selectors = (
             (source.list, source.link, source.title or "", source.date)
             if source.list
             else ()
         )
-        extras[address] = SourceExtras(Access(address, headers), selectors)
+        extras[address] = SourceExtras(Access(address, headers), selectors, proxy)
     return extras
 
 

@@ -188,6 +188,9 @@ class SourceConfig(SourceAddress):
     cookie: SecretStr | None = None
     cookie_file: str | None = None
     cookie_env: str | None = None
+    proxy: SecretStr | None = None
+    proxy_file: str | None = None
+    proxy_env: str | None = None
     auth: SourceAuth | None = None
     ca_file: str | None = None
     insecure: bool = False
@@ -204,8 +207,11 @@ class SourceConfig(SourceAddress):
             )
         if self.imap is not None and (self.auth is None or self.auth.user is None):
             raise ValueError("`imap:` needs `auth:` with `user:` and a password")
-        if ways_given(self, "cookie") > 1:
-            raise ValueError("give one of `cookie:`, `cookie_file:` and `cookie_env:`")
+        for key in ("cookie", "proxy"):
+            if ways_given(self, key) > 1:
+                raise ValueError(
+                    f"give one of `{key}:`, `{key}_file:` and `{key}_env:`"
+                )
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What a source is asked with, as it is typed in the browser: headers, and the selectors of a page without feed.
+"""What a source is asked with, as it is typed in the browser: headers, selectors of a page, and a proxy.
 
 The same can be said in config.yaml, where it may also come from files and the environment. A source that is
 listed there has what is said there, and nothing else.
@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from aggregator.config.source_settings import checked_headers
 from aggregator.intake.kinds.page_kind import compiled
 from aggregator.model.errors import ConfigError, UsageError
+from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.store.intake.source_access import TypedAccess
 
 # Characters of a form together; a header has at most 4,000.
@@ -20,10 +21,10 @@ _MOST_CHARS = 20_000
 def access_of_form(address: str, fields: Mapping[str, str]) -> TypedAccess:
     """Return what the fields of a form say of the source at `address`. Raises UsageError.
 
-    They are `user_agent`, `cookie`, `headers` (lines of "Name: value"), and `list`, `link`, `title` and `date`
-    (CSS selectors); all may be missing or empty.
+    They are `user_agent`, `cookie`, `headers` (lines of "Name: value"), `proxy`, and `list`, `link`, `title`
+    and `date` (CSS selectors); all may be missing or empty.
     """
-    return TypedAccess(address, _headers(fields), _selectors(fields))
+    return TypedAccess(address, _headers(fields), _selectors(fields), _proxy(fields))
 
 
 def _headers(fields: Mapping[str, str]) -> dict[str, str]:
@@ -45,6 +46,16 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
     except ValueError as error:
         raise UsageError(str(error)) from error
     return headers
+
+
+def _proxy(fields: Mapping[str, str]) -> str:
+    proxy = fields.get("proxy", "").strip()
+    if proxy:
+        try:
+            proxy_of(proxy)
+        except ConfigError as error:
+            raise UsageError(str(error)) from error
+    return proxy
 
 
 def _selectors(fields: Mapping[str, str]) -> tuple[str, ...]:

@@ -35,30 +35,35 @@ def change(
 def change_access(
     config: Config, database: Database, source: Source, fields: Mapping[str, str]
 ) -> None:
-    """Add the headers of a form to those that are stored for a source, and poll it now.
+    """Add the headers of a form to those that are stored for a source, and poll it now. So with its proxy.
 
-    Those that were typed for another origin, as of a site whose feed is elsewhere, are replaced.
-    Raises ConflictError for one of config.yaml, UsageError for a header that cannot be set.
+    Headers that were typed for another origin, as of a site whose feed is elsewhere, are replaced.
+    Raises ConflictError for one of config.yaml, UsageError for a header or proxy that cannot be set.
     """
     _refuse_configured(config, source, "change it there")
     typed = access_of_form(source.address, fields)
     with database.write() as connection:
         before = typed_access(connection, source.id)
         if before is not None:
-            typed = typed._replace(selectors=before.selectors)
+            typed = typed._replace(
+                selectors=before.selectors, proxy=typed.proxy or before.proxy
+            )
             if urlsplit(before.address)[:2] == urlsplit(source.address)[:2]:
                 typed = typed._replace(headers={**before.headers, **typed.headers})
         save_access(connection, source.id, typed)
         rows.revive(connection, source.id, utc_now())
 
 
-def forget_headers(config: Config, database: Database, source: Source) -> None:
-    """Delete the headers that were typed for a source. Raises ConflictError for one of config.yaml."""
+def forget_access(config: Config, database: Database, source: Source) -> None:
+    """Delete the headers and the proxy that were typed for a source.
+
+    Raises ConflictError for one of config.yaml.
+    """
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
         before = typed_access(connection, source.id)
         if before is not None:
-            save_access(connection, source.id, before._replace(headers={}))
+            save_access(connection, source.id, before._replace(headers={}, proxy=""))
 
 
 def pause(config: Config, database: Database, source: Source) -> None:

@@ -167,8 +167,12 @@ class FeedReader:
             raise FetchError(
                 "refused", f"{url} from a page has another port than the page"
             )
-        known = self._access_to(url, access)
-        return self._client.fetch(url, linked_from=linked_from, access=known)
+        return self._client.fetch(
+            url,
+            linked_from=linked_from,
+            access=self._access_to(url, access),
+            proxy=self._extras_of(url).proxy or self._typed.proxy,
+        )
 
     def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
         """Parse a feed; `problem` states why it is none. Raises FetchError if parsing fails."""

@@ -117,9 +117,13 @@ class PageFetcher:
             port = _own_port(wanted)
             # unknown: a push, or a feed that was removed
             linked_from = wanted.feed or ""
+            extras = self.extras_of(wanted.source_id, wanted.source_address)
             if self._robots is not None:
                 answer = self._robots.answer(
-                    wanted.url, source_port=port, linked_from=linked_from
+                    wanted.url,
+                    source_port=port,
+                    linked_from=linked_from,
+                    proxy=extras.proxy,
                 )
                 if answer == "no":
                     raise FetchError(
@@ -134,7 +138,8 @@ class PageFetcher:
                 accept="page",
                 source_port=port,
                 linked_from=linked_from,
-                access=self.extras_of(wanted.source_id, wanted.source_address).access,
+                access=extras.access,
+                proxy=extras.proxy,
             )
         except FetchError as error:
             return self._without_page(wanted, error)

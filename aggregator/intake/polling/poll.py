@@ -170,7 +170,9 @@ class Poller(PageFetcher):
         return fetched
 
     def _fetch(self, url: str, extras: SourceExtras, **options: Any) -> FetchResult:
-        return self._client.fetch(url, access=extras.access, **options)
+        return self._client.fetch(
+            url, access=extras.access, proxy=extras.proxy, **options
+        )
 
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
         if source.last_polled_at is None or source.last_polled_at.date() == now.date():

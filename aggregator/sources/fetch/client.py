@@ -6,10 +6,11 @@ a gigabyte at once) and timeouts (they apply to one read, so a slow server could
 """
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import httpcore
 import httpx
@@ -92,6 +93,13 @@ class ClientSettings(FrozenStruct):
     trusts: Mapping[str, HostTrust] = {}
 
 
+class Route(NamedTuple):
+    """The way that requests take: direct, or through one proxy."""
+
+    guard: SsrfGuard
+    transport: GuardedTransport
+
+
 class Client:
     """Fetches URLs within limits on rate, time and size. Thread-safe.
 
@@ -121,16 +129,13 @@ class Client:
         self.rate_limiter = RateLimiter(self.tuning, clock, pause)
         self._now, self._clock = now, clock
         self._exceptions = networks_of(settings.allow_private)
-        proxy = None if settings.proxy is None else proxy_of(settings.proxy)
-        self._guard = SsrfGuard(
-            self._exceptions, resolve, dial, is_proxied=proxy is not None
-        )
-        # The proxy is for HTTP alone.
-        self._direct = (
-            SsrfGuard(self._exceptions, resolve, dial) if proxy else self._guard
-        )
+        self._resolve, self._dial = resolve, dial
         self._trusts = settings.trusts
-        self._transport = GuardedTransport(self._guard, settings.trusts, proxy=proxy)
+        self._proxy = settings.proxy or ""
+        # By the address of the proxy; "" is the direct one.
+        self._routes: dict[str, Route] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def fetch(
         self,
@@ -142,6 +147,7 @@ class Client:
         source_port: int | None = None,
         linked_from: str | None = None,
         access: Access | None = None,
+        proxy: str = "",
     ) -> FetchResult:
         """Send one GET and follow redirects; wait for the host's rate limit first, then apply one deadline.
 
@@ -150,12 +156,13 @@ class Client:
         the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
         operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
         and port there. The headers of `access` are sent to its origin only, whatever redirects to another
-        one.
+        one. `proxy` (as in ClientSettings) is that of the source, in place of the one for all.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, stopped, asked to wait, or "http" with the status ("http 404").
         Raise TooManyFilesError if this process cannot open a connection, which is not a fault of the server.
         """
+        route = self._route(proxy or self._proxy)
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 first = parsed(url)
@@ -171,11 +178,13 @@ class Client:
                     self.tuning.fetch_deadline_seconds,
                     self.tuning.wire_cap_bytes,
                     ports,
-                    private_servers=self._private_servers_for(first, linked_from),
+                    private_servers=self._private_servers_for(
+                        first, linked_from, route.guard
+                    ),
                 )
                 headers = self._headers(accept, etag, last_modified)
                 result = self._follow(
-                    first, headers, budget, login, is_page=accept != "feed"
+                    route, first, headers, budget, login, is_page=accept != "feed"
                 )
             # Libraries may raise anything because of a server's data
             except Exception as error:
@@ -201,17 +210,19 @@ class Client:
         seconds = self.tuning.fetch_deadline_seconds
         budget = RequestBudget.to_server(seconds, most_bytes, (host, port), self._clock)
         ip_address = address_of(host)
+        # A proxy is for HTTP alone.
+        guard = self._route("").guard
         with (
             self.rate_limiter.turn(
                 key_of_address(address),
                 is_private_host=ip_address is not None and not is_public(ip_address),
             ),
-            self._direct.budget(budget),
+            guard.budget(budget),
         ):
             budget.exclude_wait(budget.elapsed())
             # Its own: httpcore adds the protocols of HTTP to that of the transport.
             tls = tls_of(self._trusts.get(host, HostTrust()))
-            stream = self._direct.connect_tcp(host, port)
+            stream = guard.connect_tcp(host, port)
             try:
                 yield stream, tls
             finally:
@@ -228,12 +239,36 @@ class Client:
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""
         self.rate_limiter.close()
-        self._guard.stop()
-        self._direct.stop()
-        self._transport.close()
+        with self._lock:
+            self._is_closed = True
+            routes = list(self._routes.values())
+        for route in routes:
+            route.guard.stop()
+            route.transport.close()
+
+    def _route(self, proxy: str) -> Route:
+        """Return the way through a proxy, or the direct one for "". Raises ConfigError for no address of one."""
+        with self._lock:
+            route = self._routes.get(proxy)
+            if route is None:
+                through = proxy_of(proxy) if proxy else None
+                guard = SsrfGuard(
+                    self._exceptions,
+                    self._resolve,
+                    self._dial,
+                    is_proxied=through is not None,
+                )
+                route = Route(
+                    guard, GuardedTransport(guard, self._trusts, proxy=through)
+                )
+                if self._is_closed:
+                    guard.stop()
+                self._routes[proxy] = route
+        return route
 
     def _follow(
         self,
+        route: Route,
         first: httpx.URL,
         headers: dict[str, str],
         budget: RequestBudget,
@@ -255,10 +290,12 @@ class Client:
             # An address that answers only whoever brings the cookie of another is none to move to.
             is_for_ever = is_for_ever and cookie == configured
             with (
-                self._turn(url, budget, at_once=is_same_host, is_page=is_page),
-                self._answer(url, sent) as response,
+                self._turn(
+                    url, route.guard, budget, at_once=is_same_host, is_page=is_page
+                ),
+                _answer(route, url, sent) as response,
             ):
-                self._update_rate_limit(url, response, is_page=is_page)
+                self._update_rate_limit(url, response, route.guard, is_page=is_page)
                 cookies.keep(response)
                 is_unchecked = is_unchecked or (
                     url.scheme == "https" and self.is_unchecked(name_of(url))
@@ -278,7 +315,7 @@ class Client:
                         is_unchecked=is_unchecked,
                     )
                 target = redirect_target(url, location)
-            if not self._guard.is_private(name_of(url)):
+            if not route.guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
             is_for_ever = (
@@ -292,7 +329,13 @@ class Client:
 
     @contextmanager
     def _turn(
-        self, url: httpx.URL, budget: RequestBudget, *, at_once: bool, is_page: bool
+        self,
+        url: httpx.URL,
+        guard: SsrfGuard,
+        budget: RequestBudget,
+        *,
+        at_once: bool,
+        is_page: bool,
     ) -> Iterator[None]:
         """Wait for the host's turn; the waiting time does not count against the request's budget.
 
@@ -305,17 +348,22 @@ class Client:
             host_key(url), is_private_host=is_private, at_once=at_once, is_page=is_page
         ):
             budget.exclude_wait(time.monotonic() - began)
-            with self._guard.budget(budget):
+            with guard.budget(budget):
                 yield
 
     def _update_rate_limit(
-        self, url: httpx.URL, response: httpx.Response, *, is_page: bool
+        self,
+        url: httpx.URL,
+        response: httpx.Response,
+        guard: SsrfGuard,
+        *,
+        is_page: bool,
     ) -> None:
         """Pass a response to the rate limiter. 429 and 503 of the operator's own servers are ignored."""
         key, status = host_key(url), response.status_code
         if status not in _ASKED_TO_WAIT:
             self.rate_limiter.answered(key, is_page=is_page)
-        elif not (self._guard.is_private(name_of(url)) or self._is_private(url)):
+        elif not (guard.is_private(name_of(url)) or self._is_private(url)):
             wait = self._retry_after(response)
             self.rate_limiter.asked_to_wait(
                 key, str(url), status, wait, is_page=is_page
@@ -330,7 +378,7 @@ class Client:
         )
 
     def _private_servers_for(
-        self, url: httpx.URL, linked_from: str | None
+        self, url: httpx.URL, linked_from: str | None, guard: SsrfGuard
     ) -> frozenset[Server]:
         """Return the servers in the operator's own networks that the URL may reach.
 
@@ -340,17 +388,9 @@ class Client:
             return frozenset({server_of(url)})
         with suppress(FetchError):
             source = parsed(linked_from)
-            if self._is_private(source) or self._guard.is_private(*server_of(source)):
+            if self._is_private(source) or guard.is_private(*server_of(source)):
                 return frozenset({server_of(source)})
         return frozenset()
-
-    def _answer(
-        self, url: httpx.URL, headers: httpx.Headers
-    ) -> "closing[httpx.Response]":
-        self._guard.check(*server_of(url))
-        return closing(
-            self._transport.handle_request(httpx.Request("GET", url, headers=headers))
-        )
 
     def _headers(
         self, accept: Kind, etag: str | None, last_modified: str | None
@@ -374,6 +414,15 @@ class Client:
             and not is_public(address)
             and is_permitted(address, self._exceptions)
         )
+
+
+def _answer(
+    route: Route, url: httpx.URL, headers: httpx.Headers
+) -> "closing[httpx.Response]":
+    route.guard.check(*server_of(url))
+    return closing(
+        route.transport.handle_request(httpx.Request("GET", url, headers=headers))
+    )
 
 
 def user_agent(contact: str) -> str:

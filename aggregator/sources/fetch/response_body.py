@@ -14,7 +14,7 @@ _NOT_MODIFIED = 304
 _ADVICE = {
     401: "; give its source a login: `auth:`",
     403: "; the server refuses this program or this network. What helps with many: a `User-Agent` among the "
-    "`headers:` of the source, `cookie:` (both also in the browser, on the page of the source), `fetch.proxy`, "
+    "`headers:` of the source, `cookie:` or `proxy:` (all three also in the browser, on the page of the source), "
     "or its public page as `page:`",
 }
 

@@ -25,6 +25,8 @@ _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is 
 AGENT = "aggregator"  # this program's product token in robots.txt
 # 429 is a 4xx that means "later" and not "no rules".
 _NOT_NOW = frozenset({429})
+# Scheme, host and port of a site, and the proxy through which it is asked
+_Key = tuple[str, str]
 
 
 class _SiteRules(msgspec.Struct, frozen=True):
@@ -42,8 +44,8 @@ class Robots:
     ) -> None:
         self._client = client
         self._clock = clock
-        self._sites: OrderedDict[str, _SiteRules] = OrderedDict()
-        self._asking: dict[str, threading.Lock] = {}
+        self._sites: OrderedDict[_Key, _SiteRules] = OrderedDict()
+        self._asking: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def answer(
@@ -52,8 +54,11 @@ class Robots:
         *,
         source_port: int | None = None,
         linked_from: str | None = None,
+        proxy: str = "",
     ) -> Literal["yes", "no", "not now"]:
         """Return whether the page may be fetched; request robots.txt if the rules are older than a day.
+
+        `proxy` is that of the source, through which the page is fetched, too.
 
         A site without robots.txt (any 4xx) allows everything. A site that cannot be reached (5xx, no
         response) allows nothing for now ("not now"), unless earlier rules are known, which then still apply.
@@ -65,50 +70,53 @@ class Robots:
         except FetchError:
             return "no"
         site = f"{address.scheme}://{address.netloc.decode('ascii')}"
-        rules = self._known(site) or self._ask(site, source_port, linked_from)
+        key = (site, proxy)
+        rules = self._known(key) or self._ask(key, source_port, linked_from)
         if rules.protego is None:
             return "not now"
         return "yes" if rules.protego.can_fetch(url, AGENT) else "no"
 
-    def _known(self, site: str) -> _SiteRules | None:
+    def _known(self, key: _Key) -> _SiteRules | None:
         with self._lock:
-            rules = self._sites.get(site)
+            rules = self._sites.get(key)
             if rules is None or rules.expires <= self._clock():
                 return None
-            self._sites.move_to_end(site)
+            self._sites.move_to_end(key)
             return rules
 
     def _ask(
-        self, site: str, source_port: int | None, linked_from: str | None
+        self, key: _Key, source_port: int | None, linked_from: str | None
     ) -> _SiteRules:
         with self._lock:
-            turn = self._asking.setdefault(site, threading.Lock())
+            turn = self._asking.setdefault(key, threading.Lock())
         with turn:
             try:
                 # Another thread may have requested it meanwhile
-                rules = self._known(site)
+                rules = self._known(key)
                 if rules is None:
-                    rules = self._fetched(site, source_port, linked_from)
+                    rules = self._fetched(key, source_port, linked_from)
                     with self._lock:
-                        self._sites[site] = rules
-                        self._sites.move_to_end(site)
+                        self._sites[key] = rules
+                        self._sites.move_to_end(key)
                         while len(self._sites) > HOSTS_KEPT:
                             self._sites.popitem(last=False)
             finally:
                 with self._lock:
-                    self._asking.pop(site, None)
+                    self._asking.pop(key, None)
         return rules
 
     def _fetched(
-        self, site: str, source_port: int | None, linked_from: str | None
+        self, key: _Key, source_port: int | None, linked_from: str | None
     ) -> _SiteRules:
         now = self._clock()
+        site, proxy = key
         try:
             answer = self._client.fetch(
                 f"{site}/robots.txt",
                 accept="robots",
                 source_port=source_port,
                 linked_from=linked_from,
+                proxy=proxy,
             )
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
@@ -120,7 +128,7 @@ class Robots:
             ):
                 return _SiteRules(Protego.parse(""), now + _CACHE_SECONDS)
             with self._lock:
-                before = self._sites.get(site)
+                before = self._sites.get(key)
             retry = now + _RETRY_SECONDS
             before = before or _SiteRules(None, retry)
             return replace(before, expires=retry)

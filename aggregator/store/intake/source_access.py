@@ -1,4 +1,4 @@
-"""What a source is asked with that was typed in the browser; that of config.yaml is in no table.
+"""What a source is asked with that was typed in the browser; what is in config.yaml is in no table.
 
 It is secret: no view, page, export or log shows it. Backups hold it, as they are the whole installation.
 """
@@ -14,11 +14,15 @@ from aggregator.store.tables import delete_rows, source_access, upsert
 
 
 class TypedAccess(NamedTuple):
-    """Headers for the origin of `address` alone, and the selectors of a page: list, link, title, date."""
+    """Headers for the origin of `address` alone, the selectors of a page, and the proxy of the source.
+
+    The selectors are those of list, link, title and date.
+    """
 
     address: str
     headers: Mapping[str, str] = {}
     selectors: tuple[str, ...] = ()
+    proxy: str = ""
 
     def __repr__(self) -> str:
         return f"TypedAccess({self.address!r})"
@@ -32,7 +36,7 @@ def typed_access(connection: Connection, source_id: str) -> TypedAccess | None:
         return None
     headers = msgspec.msgpack.decode(row.headers, type=dict[str, str])
     selectors = msgspec.msgpack.decode(row.selectors, type=tuple[str, ...])
-    return TypedAccess(row.address, headers, selectors)
+    return TypedAccess(row.address, headers, selectors, row.proxy)
 
 
 def extras_typed(connection: Connection, source_id: str) -> SourceExtras:
@@ -40,19 +44,22 @@ def extras_typed(connection: Connection, source_id: str) -> SourceExtras:
     typed = typed_access(connection, source_id)
     if typed is None:
         return SourceExtras()
-    return SourceExtras(Access(typed.address, typed.headers), typed.selectors)
+    return SourceExtras(
+        Access(typed.address, typed.headers), typed.selectors, typed.proxy
+    )
 
 
 def save_access(connection: Connection, source_id: str, access: TypedAccess) -> None:
     """Store what was typed for a source, in place of what was; nothing is stored where nothing was typed."""
     forget_access(connection, source_id)
-    if not access.headers and not access.selectors:
+    if not (access.headers or access.selectors or access.proxy):
         return
     values = {
         "source": source_id,
         "address": access.address,
         "headers": msgspec.msgpack.encode(access.headers),
         "selectors": msgspec.msgpack.encode(access.selectors),
+        "proxy": access.proxy,
     }
     upsert(connection, source_access, values)
 

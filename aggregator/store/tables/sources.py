@@ -115,6 +115,8 @@ source_access = Table(
     Column("headers", LargeBinary, nullable=False),  # values by name: msgpack
     # Of a page: list, link, title, date; msgpack
     Column("selectors", LargeBinary, nullable=False),
+    # "": that of `fetch.proxy`, or none
+    Column("proxy", Text, nullable=False, server_default=""),
     sqlite_with_rowid=False,
 )
 

@@ -35,8 +35,8 @@ from aggregator.web.security.visit import may_edit
 
 ENTRIES_SHOWN = 5  # in a preview
 _ACTS = ("pause", "resume")
-_ACCESS_ACTS = ("save headers", "forget headers")
-_HEADER_FIELDS = ("user_agent", "cookie", "headers")
+_ACCESS_ACTS = ("save access", "forget access")
+_ACCESS_FIELDS = ("user_agent", "cookie", "headers", "proxy")
 _SELECTOR_FIELDS = ("list", "link", "title", "date")
 _MOST_PARTS = 10  # of a form
 OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
@@ -172,16 +172,16 @@ class SourceForms:
 
     def _change_access(self, source: Source, act: str, fields: Fields) -> None:
         config, database, _ = self._site.source_services
-        if act == "forget headers":
-            changing.forget_headers(config, database, source)
+        if act == "forget access":
+            changing.forget_access(config, database, source)
         else:
-            headers = {name: fields.get(name, "") for name in _HEADER_FIELDS}
-            changing.change_access(config, database, source, headers)
+            typed = {name: fields.get(name, "") for name in _ACCESS_FIELDS}
+            changing.change_access(config, database, source, typed)
 
 
 def _access_fields(fields: Fields) -> dict[str, str]:
     """Return the fields of a form that say how a source is asked, which are seldom filled in."""
-    names = (*_HEADER_FIELDS, *_SELECTOR_FIELDS)
+    names = (*_ACCESS_FIELDS, *_SELECTOR_FIELDS)
     return {name: value for name in names if (value := fields.get(name, ""))}
 
 

@@ -69,6 +69,7 @@ def _form_values(site: Site, request: Request, source_id: str) -> dict[str, obje
     return {
         "stored": stored,
         "headers": () if access is None else sorted(access.headers),
+        "has_proxy": access is not None and access.proxy != "",
         "interval": interval_as_typed(stored),
         "folders": site.reader.folders(),
     }

@@ -1,6 +1,7 @@
 """Sources that need a login, indexes of sitemaps, and pages without a feed; on both databases."""
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -466,3 +467,68 @@ def test_a_proxy_gets_every_request_and_private_addresses_stay_refused(
         basic
     }
     assert "s3cr" not in "".join(found) + config.model_dump_json()
+
+
+def test_a_source_and_its_pages_go_through_its_own_proxy(
+    database: Database, tmp_path: Path, server: LoopbackServer
+) -> None:
+    secret = tmp_path / "proxy"
+    secret.write_text(f"http://anna:s3cr%40t@127.0.0.1:{server.port}\n")
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "fetch: {proxy: 'http://127.0.0.1:1', host_gap: 0s}\n"
+        "sources: [{feed: 'http://news.example/feed', proxy_file: proxy}]\n"
+    )
+    server.routes |= {
+        "http://news.example/feed": Response(
+            body="<rss><channel><title>T</title><item><title>Levee breaks</title>"
+            "<link>http://news.example/1</link></item></channel></rss>"
+        ),
+        "http://news.example/robots.txt": Response(404),
+        "http://news.example/1": Response(body="<p>Levee", content_type="text/html"),
+    }
+    config = load(file)
+    assert [
+        result.problem for result in check(config, ["http://news.example/feed"])
+    ] == [None]
+    (elsewhere,) = check(config, ["http://other.example/feed"])
+    assert str(elsewhere.problem).startswith("connect:")
+    client = client_of(config)
+    services = PollServices(
+        database,
+        client,
+        InlineExecutor(),
+        Tuning(),
+        utc_now,
+        extras=source_extras(config),
+    )
+    with database.write() as connection:
+        sync_config(connection, configured_sources(config, utc_now()))
+    (source,) = read_by(database, all_sources)
+    poller = Poller(services, robots=True, pages="always")
+    assert source_kind("feed").poller(poller)(source).succeeded
+    for wanted in read_by(database, pending_pages.due_pages, utc_now(), 10):
+        assert poller.fetch_page(wanted)
+    client.close()
+    assert {request.path for request in server.requests} == set(server.routes)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("proxy: 'ftp://a:s3cr3t@b'", r"give the proxy as http://HOST:PORT"),
+        ("proxy: 'http://a', proxy_env: X", r"give one of `proxy:`"),
+        ("proxy_env: NO_SUCH_VARIABLE", r"proxy_env: NO_SUCH_VARIABLE is not set"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, words: str
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"sources:\n  - {{feed: 'http://news.example/feed', {line}}}\n")
+    with pytest.raises(SystemExit):
+        main(["--config", str(file), "config", "check"])
+    said = "".join(capsys.readouterr())
+    assert re.search(words, said)
+    assert "config.yaml:2: " in said
+    assert "s3cr3t" not in said

@@ -100,10 +100,10 @@ def test_headers_that_a_server_asks_for_are_typed_and_never_shown(
     assert SECRET not in room.client.get("/sources").text
 
     assert (
-        room.client.post(page, data={"act": "forget headers"} | form).status_code == 303
+        room.client.post(page, data={"act": "forget access"} | form).status_code == 303
     )
     assert polled(room, database).problem is not None
-    saved = {"act": "save headers", "headers": f"Cookie: {SECRET}"} | form
+    saved = {"act": "save access", "headers": f"Cookie: {SECRET}"} | form
     assert room.client.post(page, data=saved).status_code == 303
     assert polled(room, database).succeeded
 
@@ -132,17 +132,51 @@ def test_what_was_typed_goes_to_the_origin_for_which_it_was_typed(
     assert polled(room, database).succeeded
     assert came[-1] == ""
     # What is typed on the page of the source is for the server of its feed, and nothing of before.
-    saved = {"act": "save headers", "headers": "X-Other: 1"} | form_of(room)
+    saved = {"act": "save access", "headers": "X-Other: 1"} | form_of(room)
     room.client.post(f"/sources/{source.id}", data=saved)
     assert polled(room, database).succeeded
     assert came[-1] == ""
-    again = {"act": "save headers", "headers": "X-Key: typed again"} | form_of(room)
+    again = {"act": "save access", "headers": "X-Key: typed again"} | form_of(room)
     room.client.post(f"/sources/{source.id}", data=again)
     assert polled(room, database).succeeded
     assert came[-1] == "typed again"
     stored = read_by(database, typed_access, source.id)
     assert stored is not None
     assert stored.headers == {"X-Other": "1", "X-Key": "typed again"}
+
+
+def test_a_source_is_asked_through_its_own_proxy(
+    room: Newsroom, server: LoopbackServer, other: LoopbackServer, database: Database
+) -> None:
+    feed = "http://news.example/feed"
+    server.routes["/feed"] = Response(body=FEED, content_type="application/rss+xml")
+    other.routes[feed] = Response(body=FEED, content_type="application/rss+xml")
+    form = form_of(room)
+    secret = f"http://anna:Kek5@127.0.0.1:{other.port}"
+    preview = room.client.post(
+        "/sources/preview", data={"url": feed, "proxy": secret} | form
+    )
+    fields = dict(
+        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', preview.text)
+    )
+    added = room.client.post("/sources/add", data=fields).headers["location"]
+    page = f"/sources/{added.partition('added=')[2]}"
+    assert polled(room, database).succeeded
+    shown = room.client.get(page).text
+    assert "a proxy of its own" in shown
+    assert "Kek5" not in shown
+    # Headers that are typed later leave it as it is.
+    room.client.post(page, data={"act": "save access", "cookie": "a=b"} | form)
+    assert polled(room, database).succeeded
+    asked = {request.path for request in other.requests}
+    assert asked == {feed}
+    assert other.requests[-1].headers["cookie"] == "a=b"
+    room.client.post(page, data={"act": "forget access"} | form)
+    assert polled(room, database).problem is not None
+    assert "a proxy of its own" not in room.client.get(page).text
+    # It is that of one source: another one is asked as ever.
+    room.client.post("/sources/add", data={"url": server.url("/feed")} | form)
+    assert [request.path for request in server.requests] == ["/feed"]
 
 
 def test_a_page_without_a_feed_is_added_by_its_selectors(
@@ -166,7 +200,7 @@ def test_a_page_without_a_feed_is_added_by_its_selectors(
     assert polled(room, database).problem is None
     # Its headers change, its selectors stay.
     room.client.post(
-        f"/sources/{source.id}", data={"act": "save headers", "cookie": "a=b"} | form
+        f"/sources/{source.id}", data={"act": "save access", "cookie": "a=b"} | form
     )
     assert polled(room, database).succeeded
 
@@ -178,6 +212,7 @@ def test_a_page_without_a_feed_is_added_by_its_selectors(
         ({"headers": "Host: other.example"}, "cannot be set"),
         ({"cookie": "über=1"}, "ASCII"),
         ({"user_agent": "x" * 4001}, "one line"),
+        ({"proxy": "socks5://a:Kek5-secret@b"}, "give the proxy as"),
         ({"list": "div[["}, "is not a CSS selector"),
         ({"list": "a", "date": "::"}, "is not a CSS selector"),
     ],

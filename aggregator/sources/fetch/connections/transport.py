@@ -129,7 +129,7 @@ def proxy_of(text: str) -> httpx.Proxy:
         proxy = None
     if proxy is None or proxy.url.scheme != "http" or not proxy.url.host:
         raise ConfigError(
-            "fetch.proxy: give http://HOST:PORT, with user:password@ where it asks for them"
+            "give the proxy as http://HOST:PORT, with user:password@ where it asks for them"
         )
     return proxy
 

@@ -219,8 +219,8 @@ def check(config: Config) -> None:
 
 
 def _check_proxies(config: Config) -> None:
-    if proxy := proxy_address(config):
-        with at_key("fetch.proxy"):
+    with at_key("fetch.proxy"):
+        if proxy := proxy_address(config):
             proxy_of(proxy)
     for number, source in enumerate(config.sources):
         with at_key(f"sources.{number}"):

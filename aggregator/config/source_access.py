@@ -12,28 +12,20 @@ from aggregator.config.webhooks import read_secret
 
 
 class Access(NamedTuple):
-    """Secret headers for the origin (scheme, host and port) of an address, and for no other.
+    """What a source is asked with: secret headers, for the origin (scheme, host, port) of `address` alone.
 
-    Of a mailbox: the password.
+    Of a mailbox: the password. `selectors` are those of `page:` (list, link, title, date). `proxy` is an
+    address as in `fetch.proxy`; "" for that one, or none.
     """
 
-    address: str
+    address: str = ""
     headers: Mapping[str, str] = {}
     password: str = ""
+    selectors: tuple[str, ...] = ()
+    proxy: str = ""
 
     def __repr__(self) -> str:
         return f"Access({self.address!r})"
-
-
-class SourceExtras(NamedTuple):
-    """Of one source: its access, the selectors of `page:` (list, link, title, date), and its own proxy.
-
-    The proxy is an address as in `fetch.proxy`; "" for that one, or none.
-    """
-
-    access: Access | None = None
-    selectors: tuple[str, ...] = ()
-    proxy: str = ""
 
 
 def basic(userinfo: str) -> dict[str, str]:
@@ -41,19 +33,18 @@ def basic(userinfo: str) -> dict[str, str]:
     return _basic(unquote(userinfo)) if userinfo else {}
 
 
-def source_extras(config: Config) -> dict[str, SourceExtras]:
-    """Return the extras of the configured sources that have an address, by this address.
+def configured_access(config: Config) -> dict[str, Access]:
+    """Return the access of the configured sources that have an address, by this address.
 
     Raises ConfigError for a secret that cannot be read.
     """
-    extras = {}
+    by_address = {}
     for number, source in enumerate(config.sources):
         if source.imap is not None:
             with at_key(f"sources.{number}"):
                 password = read_secret(config, source.auth, "password")
-            extras[mailbox_address(source)] = SourceExtras(
-                Access(mailbox_address(source), password=password)
-            )
+            address = mailbox_address(source)
+            by_address[address] = Access(address, password=password)
             continue
         typed = source.feed or source.page
         if typed is None:
@@ -67,8 +58,8 @@ def source_extras(config: Config) -> dict[str, SourceExtras]:
             if source.list
             else ()
         )
-        extras[address] = SourceExtras(Access(address, headers), selectors, proxy)
-    return extras
+        by_address[address] = Access(address, headers, selectors=selectors, proxy=proxy)
+    return by_address
 
 
 def mailbox_address(item: SourceConfig) -> str:
@@ -81,9 +72,9 @@ def mailbox_address(item: SourceConfig) -> str:
     )
 
 
-def proxy_address(config: Config) -> str | None:
-    """Return the address of `fetch.proxy`; None without one. Raises ConfigError for a secret not readable."""
-    return read_secret(config, config.fetch, "proxy", section="fetch.") or None
+def proxy_address(config: Config) -> str:
+    """Return the address of `fetch.proxy`; "" without one. Raises ConfigError for a secret not readable."""
+    return read_secret(config, config.fetch, "proxy", section="fetch.")
 
 
 def _basic(login: str) -> dict[str, str]:

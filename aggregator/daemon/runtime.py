@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aggregator.admin import backup_folder
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
-from aggregator.config.source_access import source_extras
+from aggregator.config.source_access import configured_access
 from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
 from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
@@ -90,7 +90,7 @@ class Runtime:
         service = all_tuning.section("watchdog", ServiceTuning)
         self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
         self._plan = retention_plan(config)
-        self._extras = source_extras(config)
+        self._configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
         self._summariser = self._make_summariser()
         self._webhooks = self._make_webhooks()
@@ -265,7 +265,7 @@ class Runtime:
             self.config.effective_tuning,
             services.now,
             self._stopping.is_set,
-            self._extras,
+            self._configured,
             quiet_polls=QuietPolls(UNWRITTEN),
             slow_pages=self._pipeline.slow_pages,
         )

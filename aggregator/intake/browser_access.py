@@ -8,23 +8,31 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from aggregator.config.source_access import Access
 from aggregator.config.source_settings import checked_headers
 from aggregator.intake.kinds.page_kind import compiled
 from aggregator.model.errors import ConfigError, UsageError
 from aggregator.sources.fetch.connections.transport import proxy_of
-from aggregator.store.intake.source_access import TypedAccess
 
 # Characters of a form together; a header has at most 4,000.
 _MOST_CHARS = 20_000
 
 
-def access_of_form(address: str, fields: Mapping[str, str]) -> TypedAccess:
+def access_of_form(address: str, fields: Mapping[str, str]) -> Access:
     """Return what the fields of a form say of the source at `address`. Raises UsageError.
 
     They are `user_agent`, `cookie`, `headers` (lines of "Name: value"), `proxy`, and `list`, `link`, `title`
     and `date` (CSS selectors); all may be missing or empty.
     """
-    return TypedAccess(address, _headers(fields), _selectors(fields), _proxy(fields))
+    try:
+        return Access(
+            address,
+            _headers(fields),
+            selectors=_selectors(fields),
+            proxy=_proxy(fields),
+        )
+    except (ConfigError, ValueError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _headers(fields: Mapping[str, str]) -> dict[str, str]:
@@ -41,20 +49,14 @@ def _headers(fields: Mapping[str, str]) -> dict[str, str]:
     for name, field in (("User-Agent", "user_agent"), ("Cookie", "cookie")):
         if value := fields.get(field, "").strip():
             headers[name] = value
-    try:
-        checked_headers({name: SecretStr(value) for name, value in headers.items()})
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+    checked_headers({name: SecretStr(value) for name, value in headers.items()})
     return headers
 
 
 def _proxy(fields: Mapping[str, str]) -> str:
     proxy = fields.get("proxy", "").strip()
     if proxy:
-        try:
-            proxy_of(proxy)
-        except ConfigError as error:
-            raise UsageError(str(error)) from error
+        proxy_of(proxy)
     return proxy
 
 
@@ -71,8 +73,5 @@ def _selectors(fields: Mapping[str, str]) -> tuple[str, ...]:
     for selector in filter(None, selectors):
         if len(selector) > _MOST_CHARS:
             raise UsageError("a selector is too long")
-        try:
-            compiled(selector)
-        except ConfigError as error:
-            raise UsageError(str(error)) from error
+        compiled(selector)
     return selectors

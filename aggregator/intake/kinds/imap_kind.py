@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec.structs import replace
 
 from aggregator.config.settings import Config
-from aggregator.config.source_access import Access, SourceExtras, mailbox_address
+from aggregator.config.source_access import Access, mailbox_address
 from aggregator.config.source_settings import SourceConfig
 from aggregator.intake.kinds.source_kind import SourceKind
 from aggregator.intake.polling.page_fetch import PollServices
@@ -47,7 +47,7 @@ def _address(item: SourceConfig, _: Config) -> str:
 def _answer(services: PollServices, source: Source, now: dt.datetime) -> PollAnswer:
     """Return the new messages. Raises FetchError."""
     tuning = source_tuning(services.all_tuning)
-    access = services.extras.get(source.address, SourceExtras()).access
+    access = services.configured.get(source.address)
     if access is None:
         raise FetchError("login", "config.yaml has no password for it")
     mailbox = read_mailbox(

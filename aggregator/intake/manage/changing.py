@@ -44,12 +44,11 @@ def change_access(
     typed = access_of_form(source.address, fields)
     with database.write() as connection:
         before = typed_access(connection, source.id)
-        if before is not None:
-            typed = typed._replace(
-                selectors=before.selectors, proxy=typed.proxy or before.proxy
-            )
-            if urlsplit(before.address)[:2] == urlsplit(source.address)[:2]:
-                typed = typed._replace(headers={**before.headers, **typed.headers})
+        typed = typed._replace(
+            selectors=before.selectors, proxy=typed.proxy or before.proxy
+        )
+        if urlsplit(before.address)[:2] == urlsplit(source.address)[:2]:
+            typed = typed._replace(headers={**before.headers, **typed.headers})
         save_access(connection, source.id, typed)
         rows.revive(connection, source.id, utc_now())
 
@@ -62,8 +61,7 @@ def forget_access(config: Config, database: Database, source: Source) -> None:
     _refuse_configured(config, source, "change it there")
     with database.write() as connection:
         before = typed_access(connection, source.id)
-        if before is not None:
-            save_access(connection, source.id, before._replace(headers={}, proxy=""))
+        save_access(connection, source.id, before._replace(headers={}, proxy=""))
 
 
 def pause(config: Config, database: Database, source: Source) -> None:

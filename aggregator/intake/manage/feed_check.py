@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 from aggregator.config.settings import Config
 from aggregator.config.source_access import (
     Access,
-    SourceExtras,
     basic,
+    configured_access,
     mailbox_address,
-    source_extras,
 )
 from aggregator.config.source_settings import split_address
 from aggregator.intake.jobs import FeedJob, read_feed
@@ -40,7 +39,6 @@ from aggregator.sources.parse.feeds.feed_discovery import (
     discover,
 )
 from aggregator.store.engine.database import Database
-from aggregator.store.intake.source_access import TypedAccess
 
 _ENTRIES_CHECKED = 5
 _MAILBOX = re.compile(r"imaps?://", re.IGNORECASE)
@@ -74,8 +72,9 @@ class FeedReader:
         self._executor = executor
         self._tuning = config.effective_tuning.to_json()
         self._limits = source_tuning(config.effective_tuning)
-        self._extras = source_extras(config)
-        self._typed = TypedAccess("")
+        self._configured = configured_access(config)
+        # What the user typed for the address of a new source
+        self.typed = Access()
         self._names = {
             source.name: source.feed or source.page
             for source in config.sources
@@ -90,16 +89,11 @@ class FeedReader:
             name: at for at, source in boxes for name in (source.name, source.imap, at)
         }
 
-    def asking_with(self, typed: TypedAccess) -> "FeedReader":
+    def asking_with(self, typed: Access) -> "FeedReader":
         """Return a reader that asks with what the user typed for the address of a new source."""
         reader = copy(self)
-        reader._typed = typed
+        reader.typed = typed
         return reader
-
-    @property
-    def typed(self) -> TypedAccess:
-        """What the user typed for the address of a new source; empty without."""
-        return self._typed
 
     @property
     def at_once(self) -> int:
@@ -110,8 +104,7 @@ class FeedReader:
         try:
             address, userinfo = split_address(self._names.get(what) or what)
             if what in self._mailboxes:
-                access = self._extras_of(self._mailboxes[what]).access
-                assert access is not None, "a mailbox has a password"
+                access = self._configured[self._mailboxes[what]]
                 parsed = preview(
                     self._client, self._executor, access, self._limits, _ENTRIES_CHECKED
                 )
@@ -171,7 +164,6 @@ class FeedReader:
             url,
             linked_from=linked_from,
             access=self._access_to(url, access),
-            proxy=self._extras_of(url).proxy or self._typed.proxy,
         )
 
     def feed_in(self, fetched: FetchResult, access: Access | None = None) -> ParsedFeed:
@@ -194,14 +186,8 @@ class FeedReader:
         except WorkError:
             return ()
 
-    def _extras_of(self, address: str) -> SourceExtras:
-        return self._extras.get(address, SourceExtras())
-
-    def _access_to(self, address: str, access: Access | None) -> Access | None:
-        known = self._extras_of(address).access or access
-        if known is None and self._typed.headers:
-            return Access(self._typed.address, self._typed.headers)
-        return known
+    def _access_to(self, address: str, access: Access | None = None) -> Access:
+        return self._configured.get(address) or access or self.typed
 
     def _parsed_page(self, fetched: FetchResult) -> ParsedFeed:
         return self._parsed(
@@ -211,9 +197,9 @@ class FeedReader:
     def _parsed(
         self, data: bytes, url: str | None, content_type: str | None, asked: str = ""
     ) -> ParsedFeed:
-        selectors = self._extras_of(asked).selectors
-        if self._typed.selectors and asked == self._typed.address:
-            selectors = self._typed.selectors
+        access = self._access_to(asked)
+        # Those that were typed are for the page at that address, and not for others that are tried.
+        selectors = access.selectors if asked == access.address else ()
         job = FeedJob(
             data=data,
             selectors=selectors,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from aggregator.config.hosts import OWN_FEED
 from aggregator.config.settings import Config
+from aggregator.config.source_access import Access
 from aggregator.config.source_settings import LOGIN_ADVICE, has_login
 from aggregator.intake.browser_access import access_of_form
 from aggregator.intake.manage.feed_check import FeedReader, opened_reader
@@ -27,7 +28,6 @@ from aggregator.sources.parse.feeds.feed_discovery import (
 from aggregator.sources.parse.feeds.opml import (
     web_address,
 )
-from aggregator.store.intake.source_access import TypedAccess
 
 _SEARCH_SECONDS = 60.0  # after which no further address of a site is requested (chosen)
 # Addresses of a site requested to find its feed: what it links to, then all usual places; at one second each
@@ -43,7 +43,7 @@ class ResolvedFeed(FrozenStruct):
     feed: ParsedFeed
     origin: Literal["typed", "declared", "linked", "usual"] = "typed"
     others: tuple[FeedCandidate, ...] = ()  # other feeds that the page declares
-    asked_with: TypedAccess = TypedAccess("")
+    asked_with: Access = Access()
 
 
 def find(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from aggregator.config.source_access import SourceExtras
+from aggregator.config.source_access import Access
 from aggregator.config.tuning import Tuning
 from aggregator.extract.sites import is_page_of
 from aggregator.extract.urls import registrable_domain, same_site
@@ -32,7 +32,7 @@ from aggregator.sources.fetch.robots import Robots
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.pending_pages import PendingPage
-from aggregator.store.intake.source_access import extras_typed
+from aggregator.store.intake.source_access import typed_access
 
 # That a response waits for a database that cannot be written; then the source is polled again.
 _STORE_SECONDS = 900.0
@@ -62,7 +62,8 @@ class PollServices(NamedTuple):
     """What sources are polled with.
 
     `stops`: whether the program ends; interrupted work does not count as a failure. `quiet_polls`: by default
-    every poll is written. `slow_pages`: whose pages are not fetched; None: nobody's.
+    every poll is written. `slow_pages`: whose pages are not fetched; None: nobody's. `configured`: by the
+    address of a source, what config.yaml says of it.
     """
 
     database: Database
@@ -71,7 +72,7 @@ class PollServices(NamedTuple):
     all_tuning: Tuning
     now: Callable[[], dt.datetime]
     stops: Callable[[], bool] = lambda: False
-    extras: Mapping[str, SourceExtras] = {}
+    configured: Mapping[str, Access] = {}
     pause: Callable[[float], object] = time.sleep
     quiet_polls: QuietPolls = QuietPolls()
     slow_pages: SlowPages | None = None
@@ -117,13 +118,13 @@ class PageFetcher:
             port = _own_port(wanted)
             # unknown: a push, or a feed that was removed
             linked_from = wanted.feed or ""
-            extras = self.extras_of(wanted.source_id, wanted.source_address)
+            access = self.access_of(wanted.source_id, wanted.source_address)
             if self._robots is not None:
                 answer = self._robots.answer(
                     wanted.url,
                     source_port=port,
                     linked_from=linked_from,
-                    proxy=extras.proxy,
+                    proxy=access.proxy,
                 )
                 if answer == "no":
                     raise FetchError(
@@ -138,8 +139,7 @@ class PageFetcher:
                 accept="page",
                 source_port=port,
                 linked_from=linked_from,
-                access=extras.access,
-                proxy=extras.proxy,
+                access=access,
             )
         except FetchError as error:
             return self._without_page(wanted, error)
@@ -227,13 +227,13 @@ class PageFetcher:
             self.services.pause(pause)
             pause = min(2 * pause, _STORE_PAUSE_MAX_SECONDS)
 
-    def extras_of(self, source_id: str | None, address: str | None) -> SourceExtras:
+    def access_of(self, source_id: str | None, address: str | None) -> Access:
         """Return what config.yaml says of a source, else what was typed in the browser."""
-        configured = self.services.extras.get(address or "")
+        configured = self.services.configured.get(address or "")
         if configured is not None or source_id is None:
-            return configured or SourceExtras()
+            return configured or Access()
         with self._database.read() as connection:
-            return extras_typed(connection, source_id)
+            return typed_access(connection, source_id)
 
 
 def verdict_of(error: FetchError) -> Verdict | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from aggregator.config.source_access import SourceExtras
+from aggregator.config.source_access import Access
 from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.grouping.mutes import Mutes
 from aggregator.intake.jobs import FeedJob, read_feed
@@ -108,21 +108,21 @@ class Poller(PageFetcher):
         self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
     ) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
-        extras = self.extras_of(source.id, source.address)
-        fetched = self._fetched(source, now, extras)
+        access = self.access_of(source.id, source.address)
+        fetched = self._fetched(source, now, access)
         body_hash = None
         if not fetched.not_modified:
-            body_hash = _read_as(extras) + hash_of_body(fetched.body)
+            body_hash = _read_as(access) + hash_of_body(fetched.body)
         if body_hash is None or body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
-        whole = partial(self._parsed, fetched, source, now, read, extras=extras)
+        whole = partial(self._parsed, fetched, source, now, read, access=access)
         known = self._known_items(source)
         feed = whole(known)
         if feed.sitemaps:
             body_hash, feed = read_sitemaps(
                 feed,
-                partial(self._fetch, extras=extras, linked_from=source.polled_url),
-                lambda page: self._parsed(page, source, now, read, extras=extras),
+                partial(self._fetch, access=access, linked_from=source.polled_url),
+                lambda page: self._parsed(page, source, now, read, access=access),
             )
             # Of the index only
             fetched = replace(fetched, etag=None, last_modified=None)
@@ -139,9 +139,7 @@ class Poller(PageFetcher):
         with self._database.read() as connection:
             return known_items_of(connection, source.id)
 
-    def _fetched(
-        self, source: Source, now: dt.datetime, extras: SourceExtras
-    ) -> FetchResult:
+    def _fetched(self, source: Source, now: dt.datetime, access: Access) -> FetchResult:
         """Request the feed; from a new redirect target without a condition, to compare the entries.
 
         A silent feed may have a server that always answers 304: once a day the request is unconditional. So
@@ -153,11 +151,11 @@ class Poller(PageFetcher):
         fetch = partial(
             self._fetch,
             source.polled_url,
-            extras,
+            access,
             linked_from="" if source.origin == "import" else redirected_from,
         )
         read_before = source.body_hash or b""
-        is_read_otherwise = not read_before.startswith(_read_as(extras))
+        is_read_otherwise = not read_before.startswith(_read_as(access))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
             fetched = fetch()
         else:
@@ -169,10 +167,8 @@ class Poller(PageFetcher):
             return fetch()  # a 304 has no entries to compare
         return fetched
 
-    def _fetch(self, url: str, extras: SourceExtras, **options: Any) -> FetchResult:
-        return self._client.fetch(
-            url, access=extras.access, proxy=extras.proxy, **options
-        )
+    def _fetch(self, url: str, access: Access, **options: Any) -> FetchResult:
+        return self._client.fetch(url, access=access, **options)
 
     def _is_first_of_a_silent_day(self, source: Source, now: dt.datetime) -> bool:
         if source.last_polled_at is None or source.last_polled_at.date() == now.date():
@@ -187,13 +183,13 @@ class Poller(PageFetcher):
         read: Callable[[bytes], bytes],
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
         *,
-        extras: SourceExtras,
+        access: Access,
     ) -> ParsedFeed:
         parsed = parse_feed(
             self._executor,
             FeedJob(
                 data=fetched.body,
-                selectors=extras.selectors,
+                selectors=access.selectors,
                 source=source.entry_source,
                 seen=now,
                 url=fetched.url_final,
@@ -356,8 +352,8 @@ def content_type_of(fetched: FetchResult) -> str | None:
     )
 
 
-def _read_as(extras: SourceExtras) -> bytes:
+def _read_as(access: Access) -> bytes:
     """Return the beginning of `body_hash`: the same page has other entries for other selectors."""
-    if not extras.selectors:
+    if not access.selectors:
         return b""
-    return hash_of_body(repr(extras.selectors).encode())
+    return hash_of_body(repr(access.selectors).encode())

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import httpcore
 import httpx
@@ -88,16 +88,9 @@ class ClientSettings(FrozenStruct):
     # Private networks (CIDR) that may be fetched from
     allow_private: tuple[str, ...] = ()
     # http://user:password@host:port, through which all requests go
-    proxy: str | None = None
+    proxy: str = ""
     # Of hosts whose certificates are checked in another way
     trusts: Mapping[str, HostTrust] = {}
-
-
-class Route(NamedTuple):
-    """The way that requests take: direct, or through one proxy."""
-
-    guard: SsrfGuard
-    transport: GuardedTransport
 
 
 class Client:
@@ -131,9 +124,9 @@ class Client:
         self._exceptions = networks_of(settings.allow_private)
         self._resolve, self._dial = resolve, dial
         self._trusts = settings.trusts
-        self._proxy = settings.proxy or ""
+        self._proxy = settings.proxy
         # By the address of the proxy; "" is the direct one.
-        self._routes: dict[str, Route] = {}
+        self._transports: dict[str, GuardedTransport] = {}
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -147,7 +140,6 @@ class Client:
         source_port: int | None = None,
         linked_from: str | None = None,
         access: Access | None = None,
-        proxy: str = "",
     ) -> FetchResult:
         """Send one GET and follow redirects; wait for the host's rate limit first, then apply one deadline.
 
@@ -156,21 +148,17 @@ class Client:
         the feed that contains this one (None: entered by a user). A feed on the internet never leads into the
         operator's own networks, even if they are allowed. A feed in these networks leads only to its own host
         and port there. The headers of `access` are sent to its origin only, whatever redirects to another
-        one. `proxy` (as in ClientSettings) is that of the source, in place of the one for all.
+        one; its proxy takes the place of the one for all.
 
         Raise FetchError; its `cause` is one of: address, dns, connect, tls, timeout, too_large, encoding,
         redirect, refused, protocol, stopped, asked to wait, or "http" with the status ("http 404").
         Raise TooManyFilesError if this process cannot open a connection, which is not a fault of the server.
         """
-        route = self._route(proxy or self._proxy)
+        access = access or Access()
+        transport = self._transport(access.proxy or self._proxy)
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
                 first = parsed(url)
-                login = (
-                    None
-                    if access is None
-                    else (origin_of(parsed(access.address)), access.headers)
-                )
                 ports = frozenset({port_of(first)} if accept == "feed" else ()) | {
                     source_port or 443
                 }
@@ -179,12 +167,12 @@ class Client:
                     self.tuning.wire_cap_bytes,
                     ports,
                     private_servers=self._private_servers_for(
-                        first, linked_from, route.guard
+                        first, linked_from, transport.guard
                     ),
                 )
                 headers = self._headers(accept, etag, last_modified)
                 result = self._follow(
-                    route, first, headers, budget, login, is_page=accept != "feed"
+                    transport, first, headers, budget, access, is_page=accept != "feed"
                 )
             # Libraries may raise anything because of a server's data
             except Exception as error:
@@ -211,7 +199,7 @@ class Client:
         budget = RequestBudget.to_server(seconds, most_bytes, (host, port), self._clock)
         ip_address = address_of(host)
         # A proxy is for HTTP alone.
-        guard = self._route("").guard
+        guard = self._transport("").guard
         with (
             self.rate_limiter.turn(
                 key_of_address(address),
@@ -241,16 +229,16 @@ class Client:
         self.rate_limiter.close()
         with self._lock:
             self._is_closed = True
-            routes = list(self._routes.values())
-        for route in routes:
-            route.guard.stop()
-            route.transport.close()
+            transports = list(self._transports.values())
+        for transport in transports:
+            transport.guard.stop()
+            transport.close()
 
-    def _route(self, proxy: str) -> Route:
+    def _transport(self, proxy: str) -> GuardedTransport:
         """Return the way through a proxy, or the direct one for "". Raises ConfigError for no address of one."""
         with self._lock:
-            route = self._routes.get(proxy)
-            if route is None:
+            transport = self._transports.get(proxy)
+            if transport is None:
                 through = proxy_of(proxy) if proxy else None
                 guard = SsrfGuard(
                     self._exceptions,
@@ -258,21 +246,19 @@ class Client:
                     self._dial,
                     is_proxied=through is not None,
                 )
-                route = Route(
-                    guard, GuardedTransport(guard, self._trusts, proxy=through)
-                )
+                transport = GuardedTransport(guard, self._trusts, proxy=through)
                 if self._is_closed:
                     guard.stop()
-                self._routes[proxy] = route
-        return route
+                self._transports[proxy] = transport
+        return transport
 
     def _follow(
         self,
-        route: Route,
+        transport: GuardedTransport,
         first: httpx.URL,
         headers: dict[str, str],
         budget: RequestBudget,
-        login: tuple[tuple[str, str, int], Mapping[str, str]] | None,
+        access: Access,
         *,
         is_page: bool,
     ) -> FetchResult:
@@ -282,8 +268,8 @@ class Client:
         for _ in range(MAX_REDIRECTS + 1):
             is_same_host = before is not None and host_key(url) == host_key(before)
             sent = httpx.Headers(headers)
-            if login is not None and origin_of(url) == login[0]:
-                sent.update(login[1])
+            if access.headers and origin_of(url) == origin_of(parsed(access.address)):
+                sent.update(access.headers)
             configured = sent.pop("Cookie", "")
             if cookie := cookies.header(url, configured):
                 sent["Cookie"] = cookie
@@ -291,11 +277,11 @@ class Client:
             is_for_ever = is_for_ever and cookie == configured
             with (
                 self._turn(
-                    url, route.guard, budget, at_once=is_same_host, is_page=is_page
+                    url, transport.guard, budget, at_once=is_same_host, is_page=is_page
                 ),
-                _answer(route, url, sent) as response,
+                _answer(transport, url, sent) as response,
             ):
-                self._update_rate_limit(url, response, route.guard, is_page=is_page)
+                self._update_rate_limit(url, response, transport.guard, is_page=is_page)
                 cookies.keep(response)
                 is_unchecked = is_unchecked or (
                     url.scheme == "https" and self.is_unchecked(name_of(url))
@@ -315,7 +301,7 @@ class Client:
                         is_unchecked=is_unchecked,
                     )
                 target = redirect_target(url, location)
-            if not route.guard.is_private(name_of(url)):
+            if not transport.guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
             is_for_ever = (
@@ -417,12 +403,10 @@ class Client:
 
 
 def _answer(
-    route: Route, url: httpx.URL, headers: httpx.Headers
+    transport: GuardedTransport, url: httpx.URL, headers: httpx.Headers
 ) -> "closing[httpx.Response]":
-    route.guard.check(*server_of(url))
-    return closing(
-        route.transport.handle_request(httpx.Request("GET", url, headers=headers))
-    )
+    transport.guard.check(*server_of(url))
+    return closing(transport.handle_request(httpx.Request("GET", url, headers=headers)))
 
 
 def user_agent(contact: str) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from protego import Protego
 
+from aggregator.config.source_access import Access
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.connections.transport import parsed
@@ -116,7 +117,7 @@ class Robots:
                 accept="robots",
                 source_port=source_port,
                 linked_from=linked_from,
-                proxy=proxy,
+                access=Access(proxy=proxy),
             )
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):

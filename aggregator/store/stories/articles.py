@@ -295,11 +295,6 @@ def stored_with(
     )
 
 
-def by_number(connection: Connection, n: int) -> StoredArticle | None:
-    """Return the article with this inbox number; None if it does not exist."""
-    return next(iter(stored_with(connection, article.c.inbox_no, [n])), None)
-
-
 def evidence_of(connection: Connection, id: str) -> Evidence:
     """Return the evidence of article `id`, which must exist."""
     return codecs.unpack(

@@ -36,8 +36,10 @@ from aggregator.web.security.visit import may_edit
 ENTRIES_SHOWN = 5  # in a preview
 _ACTS = ("pause", "resume")
 _ACCESS_ACTS = ("save access", "forget access")
-_ACCESS_FIELDS = ("user_agent", "cookie", "headers", "proxy")
-_SELECTOR_FIELDS = ("list", "link", "title", "date")
+_ACCESS_FIELDS = (
+    *("user_agent", "cookie", "headers", "proxy"),
+    *("list", "link", "title", "date"),
+)
 _MOST_PARTS = 10  # of a form
 OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
 
@@ -93,8 +95,7 @@ class SourceForms:
     def preview(self, request: Request, fields: Fields) -> Response:
         """Show the feed at an address, or of that site, before it is added. Raises UsageError, ReadError."""
         config, _, reader = self._site.source_services
-        access = _access_fields(fields)
-        feed = feed_search.find(config, fields.get("url", ""), reader, access)
+        feed = feed_search.find(config, fields.get("url", ""), reader, fields)
         page = self._pages.page(
             request,
             "source_preview.html",
@@ -102,7 +103,7 @@ class SourceForms:
             found=feed,
             # What was found behind a login is added by the address that was typed with it.
             url=fields.get("url", "") if feed.asked_with.headers else feed.address,
-            access=access,
+            access={name: fields[name] for name in _ACCESS_FIELDS if fields.get(name)},
             entries=feed.feed.entries[:ENTRIES_SHOWN],
             others=feed.others[:OTHERS_SHOWN],
             folders=self._site.reader.folders(),
@@ -123,7 +124,7 @@ class SourceForms:
             fields.get("url", ""),
             options,
             reader,
-            access=_access_fields(fields),
+            access=fields,
         )
         log_change(request, "save")
         return _to_sources(added=added.source.id)
@@ -175,14 +176,7 @@ class SourceForms:
         if act == "forget access":
             changing.forget_access(config, database, source)
         else:
-            typed = {name: fields.get(name, "") for name in _ACCESS_FIELDS}
-            changing.change_access(config, database, source, typed)
-
-
-def _access_fields(fields: Fields) -> dict[str, str]:
-    """Return the fields of a form that say how a source is asked, which are seldom filled in."""
-    names = (*_ACCESS_FIELDS, *_SELECTOR_FIELDS)
-    return {name: value for name in names if (value := fields.get(name, ""))}
+            changing.change_access(config, database, source, fields)
 
 
 def _to_sources(**done: str | int) -> Response:

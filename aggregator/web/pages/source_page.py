@@ -68,8 +68,8 @@ def _form_values(site: Site, request: Request, source_id: str) -> dict[str, obje
         access = typed_access(connection, source_id)
     return {
         "stored": stored,
-        "headers": () if access is None else sorted(access.headers),
-        "has_proxy": access is not None and access.proxy != "",
+        "headers": sorted(access.headers),
+        "has_proxy": access.proxy != "",
         "interval": interval_as_typed(stored),
         "folders": site.reader.folders(),
     }

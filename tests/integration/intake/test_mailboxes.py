@@ -11,7 +11,7 @@ from sqlalchemy import select
 from aggregator.cli.app import main
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.source_access import source_extras
+from aggregator.config.source_access import configured_access
 from aggregator.config.tuning import Tuning
 from aggregator.intake.configured import mutes_of
 from aggregator.intake.kinds.source_kind import source_kind
@@ -88,7 +88,7 @@ class Desk:
             self.tuning,
             self.clock,
             stops=lambda: isinstance(executor, Workers) and executor.is_closed,
-            extras=source_extras(config),
+            configured=configured_access(config),
         )
         poller = Poller(services, robots=False, pages="auto", mutes=mutes_of(config))
         written_by(self.database, sync_config, configured_sources(config, self.clock()))
@@ -298,7 +298,7 @@ def test_the_user_is_part_of_the_source_and_the_secret_of_nothing(
     desk.poll()
     first = desk.source
     assert first.address == desk.imap.url().replace("://", "://anna%40example.org@")
-    assert PASSWORD not in repr(source_extras(desk.config()))
+    assert PASSWORD not in repr(configured_access(desk.config()))
     assert b"imap" not in export_opml(desk.config(), desk.database)
     with pytest.raises(SystemExit):
         main(["config", "show", "--config", str(desk.folder / "config.yaml")])

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from aggregator.cli.app import main
 from aggregator.config.loader import load
 from aggregator.config.settings import Config
-from aggregator.config.source_access import source_extras
+from aggregator.config.source_access import configured_access
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.manage.adding import SourceOptions, add
@@ -67,7 +67,7 @@ class Sources:
             InlineExecutor(),
             Tuning(),
             utc_now,
-            extras=source_extras(config),
+            configured=configured_access(config),
         )
         poller = Poller(services, robots=False, pages="always")
         with self.database.write() as connection:
@@ -194,7 +194,7 @@ def test_what_cannot_be_used_is_named(
     def read() -> None:
         config = sources.load(f"- {{{line}}}\n")
         configured_sources(config, utc_now())
-        source_extras(config)
+        configured_access(config)
 
     with pytest.raises(ConfigError) as refused:
         read()
@@ -500,7 +500,7 @@ def test_a_source_and_its_pages_go_through_its_own_proxy(
         InlineExecutor(),
         Tuning(),
         utc_now,
-        extras=source_extras(config),
+        configured=configured_access(config),
     )
     with database.write() as connection:
         sync_config(connection, configured_sources(config, utc_now()))

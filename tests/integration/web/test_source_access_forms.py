@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregator.config.source_access import source_extras
+from aggregator.config.source_access import Access, configured_access
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds.source_kind import source_kind
 from aggregator.intake.polling.page_fetch import PollServices
@@ -16,7 +16,6 @@ from aggregator.model.clock import utc_now
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.source_access import (
-    TypedAccess,
     save_access,
     typed_access,
 )
@@ -62,7 +61,7 @@ def polled(room: Newsroom, database: Database) -> PollResult:
         InlineExecutor(),
         Tuning(),
         utc_now,
-        extras=source_extras(config),
+        configured=configured_access(config),
     )
     (source,) = read_by(database, all_sources)
     kind = source_kind(source.kind)
@@ -127,7 +126,7 @@ def test_what_was_typed_goes_to_the_origin_for_which_it_was_typed(
     assert came[-1] == "kept"
     # As if it had been typed for a site whose feed is at another server.
     (source,) = read_by(database, all_sources)
-    elsewhere = TypedAccess(other.url("/"), {"X-Key": "of the site"})
+    elsewhere = Access(other.url("/"), {"X-Key": "of the site"})
     written_by(database, save_access, source.id, elsewhere)
     assert polled(room, database).succeeded
     assert came[-1] == ""
@@ -141,7 +140,6 @@ def test_what_was_typed_goes_to_the_origin_for_which_it_was_typed(
     assert polled(room, database).succeeded
     assert came[-1] == "typed again"
     stored = read_by(database, typed_access, source.id)
-    assert stored is not None
     assert stored.headers == {"X-Other": "1", "X-Key": "typed again"}
 
 
@@ -237,6 +235,6 @@ def test_it_leaves_with_the_source_and_stays_out_of_exports(
     room.client.post("/sources/add", data=typed)
     assert "source_access" in row_stream.LEFT_OUT
     (source,) = read_by(database, all_sources)
-    assert read_by(database, typed_access, source.id) is not None
+    assert read_by(database, typed_access, source.id) != Access()
     room.client.post(f"/sources/{source.id}", data={"act": "remove"} | form)
-    assert read_by(database, typed_access, source.id) is None
+    assert read_by(database, typed_access, source.id) == Access()

@@ -60,6 +60,7 @@ class GuardedTransport(httpx.BaseTransport):
         proxy: httpx.Proxy | None = None,
     ) -> None:
         """`trusts`: which certificates are accepted of a host, if it has settings of its own."""
+        self.guard = guard
         kind = (
             httpcore.ConnectionPool
             if proxy is None

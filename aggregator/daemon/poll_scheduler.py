@@ -23,6 +23,7 @@ from aggregator.sources.fetch.poll_schedule import (
     is_overdue_by_jump,
     longest_wait,
 )
+from aggregator.sources.fetch.server_keys import key_of_address
 from aggregator.store.intake import pending_pages
 from aggregator.store.intake.sources import (
     DueSource,
@@ -239,7 +240,7 @@ class PollScheduler:
         at_host = Counter(under_way.values())
         startable: list[tuple[FetchJob, str]] = []
         for job in jobs:
-            host = self._client.host_of(job.url) if job.url else ""
+            host = key_of_address(job.url) if job.url else ""
             if (
                 job.name in under_way
                 or self._backing_off.get(job.name, 0.0) > time.monotonic()

@@ -220,19 +220,14 @@ class Client:
         """Return whether the certificate of a host is not checked, as a source wants it."""
         return self._trusts.get(host, HostTrust()).is_insecure
 
-    def host_of(self, url: str) -> str:
-        """Return the rate limiter's key for the host of a URL; "" for an invalid URL."""
-        return key_of_address(url)
-
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""
         self.rate_limiter.close()
         with self._lock:
             self._is_closed = True
-            transports = list(self._transports.values())
-        for transport in transports:
-            transport.guard.stop()
-            transport.close()
+            for transport in self._transports.values():
+                transport.guard.stop()
+                transport.close()
 
     def _transport(self, proxy: str) -> GuardedTransport:
         """Return the way through a proxy, or the direct one for "". Raises ConfigError for no address of one."""
@@ -279,7 +274,9 @@ class Client:
                 self._turn(
                     url, transport.guard, budget, at_once=is_same_host, is_page=is_page
                 ),
-                _answer(transport, url, sent) as response,
+                closing(
+                    transport.handle_request(httpx.Request("GET", url, headers=sent))
+                ) as response,
             ):
                 self._update_rate_limit(url, response, transport.guard, is_page=is_page)
                 cookies.keep(response)
@@ -400,13 +397,6 @@ class Client:
             and not is_public(address)
             and is_permitted(address, self._exceptions)
         )
-
-
-def _answer(
-    transport: GuardedTransport, url: httpx.URL, headers: httpx.Headers
-) -> "closing[httpx.Response]":
-    transport.guard.check(*server_of(url))
-    return closing(transport.handle_request(httpx.Request("GET", url, headers=headers)))
 
 
 def user_agent(contact: str) -> str:

@@ -18,6 +18,7 @@ from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.connections.transport import parsed
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT, HOSTS_KEPT
+from aggregator.sources.fetch.server_keys import key_of_address
 
 _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
 # While robots.txt cannot be read, everything is disallowed for so long
@@ -139,7 +140,7 @@ class Robots:
             return _SiteRules(None, now + _RETRY_SECONDS)
         delay = rules.crawl_delay(AGENT)
         if delay:
-            self._client.rate_limiter.widen(self._client.host_of(site), float(delay))
+            self._client.rate_limiter.widen(key_of_address(site), float(delay))
         return _SiteRules(rules, now + _CACHE_SECONDS)
 
 

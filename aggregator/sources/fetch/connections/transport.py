@@ -81,6 +81,7 @@ class GuardedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request unchanged, and return the response with its body unread."""
         url = request.url
+        self.guard.check(name_of(url), port_of(url))
         answer = self._pools.get(name_of(url), self._pool).handle_request(
             httpcore.Request(
                 method=request.method,

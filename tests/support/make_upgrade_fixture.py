@@ -1,7 +1,7 @@
-"""Makes tests/data/upgrade: a database and an export of the program of commit f583692d.
+"""Makes tests/data/upgrade: a database and an export of the program of commit f583692d, and of each release.
 
-    git worktree add /tmp/former f583692d
-    python -m tests.support.make_upgrade_fixture /tmp/former
+    git worktree add /tmp/former v0.1.0
+    python -m tests.support.make_upgrade_fixture /tmp/former v0.1.0
 
 The program of that checkout does everything, by its commands and its daemon, with the Python of this script.
 All articles are samples of the project or invented here. A server must be there, see tests/conftest.py, with
@@ -30,11 +30,7 @@ import yaml
 import zstandard
 from sqlalchemy import create_engine, make_url, text
 
-COMMIT = "f583692d"
 FOLDER = Path(__file__).parent.parent / "data" / "upgrade"
-SQLITE_FILE = FOLDER / f"{COMMIT}.db.zst"
-POSTGRES_FILE = FOLDER / f"{COMMIT}.sql.zst"
-EXPORT_FILE = FOLDER / f"{COMMIT}.jsonl.zst"
 
 _LEVEL = 19  # of zstd: the files are part of the project
 _PORT = 8473  # of the feed, whose address is in the database
@@ -113,17 +109,27 @@ _ITEMS = (
 )
 
 
-def main(checkout: Path) -> None:
-    """Make the three files."""
-    with TemporaryDirectory() as made:
-        program = Program(checkout, Path(made))
-        program.check_version()
+class Fixture:
+    """The three files that the program of a commit or tag made."""
+
+    def __init__(self, name: str) -> None:
+        self.sqlite = FOLDER / f"{name}.db.zst"
+        self.postgres = FOLDER / f"{name}.sql.zst"
+        self.export = FOLDER / f"{name}.jsonl.zst"
+
+
+def main(checkout: Path, name: str) -> None:
+    """Make the three files of a commit or tag."""
+    fixture = Fixture(name)
+    with TemporaryDirectory() as folder:
+        program = Program(checkout, Path(folder))
+        program.check_version(name)
         _ingest_old_articles(program)
         _ingest_articles(program)
         _correct(program)
         _run_daemon(program)
-        _write_files(program)
-    for file in (SQLITE_FILE, POSTGRES_FILE, EXPORT_FILE):
+        _write_files(program, fixture)
+    for file in (fixture.sqlite, fixture.postgres, fixture.export):
         print(f"{file.stat().st_size:9,}  {file}")
 
 
@@ -164,19 +170,25 @@ class Program:
         )
         return done.stdout.decode()
 
-    def check_version(self) -> None:
-        """Raise SystemExit unless the program is that of the commit."""
-        show = ["git", "-C", str(self.checkout), "rev-parse", "HEAD"]
-        head = subprocess.run(show, check=True, stdout=subprocess.PIPE).stdout.decode()
+    def check_version(self, name: str) -> None:
+        """Raise SystemExit unless the program is that of the commit or tag."""
+        show = [
+            "git",
+            "-C",
+            str(self.checkout),
+            "rev-parse",
+            "HEAD",
+            f"{name}^{{commit}}",
+        ]
+        shown = subprocess.run(show, check=True, stdout=subprocess.PIPE).stdout.decode()
+        head, commit = shown.split()
         where = [sys.executable, "-c", "import aggregator; print(aggregator.__file__)"]
         file = subprocess.run(
             where, cwd=self.checkout, check=True, stdout=subprocess.PIPE
         ).stdout.decode()
-        if not head.startswith(COMMIT) or not Path(file).is_relative_to(
-            self.checkout.resolve()
-        ):
+        if head != commit or not Path(file).is_relative_to(self.checkout.resolve()):
             raise SystemExit(
-                f"{self.checkout} is at {head.strip()}, Python imports {file.strip()}"
+                f"{self.checkout} is at {head}, not {commit}, Python imports {file.strip()}"
             )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -246,7 +258,7 @@ def _correct(program: Program) -> None:
     fire = program.story_of("Chemical fire")
     program.run("correct", "merge", parrot, lynx)
     program.run("correct", "split", fire, program.article_of("Environmental office"))
-    program.run("correct", "move", program.article_of("WALL OF WATER"), parrot)
+    program.run("correct", "move", program.article_of("Dam breach"), parrot)
     program.run("correct", "merge", mill, stadium)
     program.run("correct", "undo")
     program.run("forget", program.article_of("Goat"), "--yes")
@@ -377,12 +389,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer as a model: repeat the first sentence of the facts."""
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         facts = json.loads(asked["messages"][1]["content"])
-        sentence = facts["sections"][0]["sentences"][0]
-        written = {
-            "sentences": [
-                {"text": sentence["text"], "article_ids": sentence["article_ids"]}
-            ]
-        }
+        if "sections" in facts:  # before v0.1.0
+            sentence = facts["sections"][0]["sentences"][0]
+            articles = sentence["article_ids"]
+        else:
+            sentence = facts["lead"][0]
+            articles = [sentence["article_id"]]
+        written = {"sentences": [{"text": sentence["text"], "article_ids": articles}]}
         answer = {
             "choices": [
                 {"message": {"role": "assistant", "content": json.dumps(written)}}
@@ -406,14 +419,14 @@ class _Handler(BaseHTTPRequestHandler):
 # --- files -------------------------------------------------------------------------------------------------
 
 
-def _write_files(program: Program) -> None:
+def _write_files(program: Program, fixture: Fixture) -> None:
     FOLDER.mkdir(exist_ok=True)
     packer = zstandard.ZstdCompressor(level=_LEVEL)
     compact = program.folder / "compact.db"
     program.rows(f"VACUUM INTO '{compact}'")
-    SQLITE_FILE.write_bytes(packer.compress(compact.read_bytes()))
-    EXPORT_FILE.write_bytes(packer.compress(program.run("export").encode()))
-    POSTGRES_FILE.write_bytes(packer.compress(_dump(program, compact).encode()))
+    fixture.sqlite.write_bytes(packer.compress(compact.read_bytes()))
+    fixture.export.write_bytes(packer.compress(program.run("export").encode()))
+    fixture.postgres.write_bytes(packer.compress(_dump(program, compact).encode()))
 
 
 def _dump(program: Program, file: Path) -> str:
@@ -442,4 +455,4 @@ def _dump(program: Program, file: Path) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), sys.argv[2])

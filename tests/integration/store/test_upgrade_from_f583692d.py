@@ -9,10 +9,9 @@ from contextlib import closing
 from typing import Any
 
 import msgspec
-import psycopg
 import pytest
 import zstandard
-from sqlalchemy import MetaData, inspect, make_url, select, text
+from sqlalchemy import inspect, select, text
 
 from aggregator.admin.import_rows import import_into, opened
 from aggregator.store.engine.database import Database
@@ -24,13 +23,17 @@ from aggregator.store.tables import VIEWS, counter
 from aggregator.stories.tuning import shipped_tuning
 from tests.integration.store.test_migrations import kill_on_the_way
 from tests.support.articles import STRIKE, Clock, Rig, record
-from tests.support.make_upgrade_fixture import EXPORT_FILE, POSTGRES_FILE, SQLITE_FILE
+from tests.support.former_database import rows_of_tables as _rows
+from tests.support.former_database import rows_of_views as _views
+from tests.support.former_database import with_former_rows
+from tests.support.make_upgrade_fixture import Fixture
 from tests.support.rows import executed, queried, read_by
 from tests.support.seeds import printed_seed
 from tests.support.story_checks import placing_of
 
 Row = dict[str, Any]
 
+_FIXTURE = Fixture("f583692d")
 _STORIES = 15  # of these ...
 _LIVE = 13
 _WITHOUT_TEXTS = 3  # ... whose texts retention deleted
@@ -40,16 +43,7 @@ _WITHOUT_TEXTS = 3  # ... whose texts retention deleted
 def former(database_url: str) -> Iterator[Database]:
     """The database of the former program, once for each kind."""
     with closing(Database(database_url)) as database:
-        if database.file is not None:
-            database.file.touch(0o600)
-            database.file.write_bytes(zstandard.decompress(SQLITE_FILE.read_bytes()))
-        else:
-            address = make_url(database_url).set(drivername="postgresql")
-            dump = zstandard.decompress(POSTGRES_FILE.read_bytes())
-            with psycopg.connect(
-                address.render_as_string(hide_password=False)
-            ) as connection:
-                connection.execute(dump)
+        with_former_rows(database, _FIXTURE)
         yield database
 
 
@@ -268,7 +262,7 @@ def test_killed_on_the_way_the_former_database_is_as_it_was(former: Database) ->
 def test_the_former_export_becomes_the_same_stories(
     database: Database, former_sqlite: Database
 ) -> None:
-    with opened(str(EXPORT_FILE)) as lines:
+    with opened(str(_FIXTURE.export)) as lines:
         import_into(database, lines, lambda _count: None)
     upgrade(former_sqlite)
     assert read_by(database, count_unrendered) == _LIVE - _WITHOUT_TEXTS
@@ -288,37 +282,12 @@ def test_the_former_export_becomes_the_same_stories(
 def former_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """The same database, to compare with."""
     file = tmp_path_factory.mktemp("former") / "former.db"
-    file.write_bytes(zstandard.decompress(SQLITE_FILE.read_bytes()))
+    file.write_bytes(zstandard.decompress(_FIXTURE.sqlite.read_bytes()))
     with closing(Database(f"sqlite:///{file}")) as database:
         yield database
 
 
 # --- helpers -----------------------------------------------------------------------------------------------
-
-
-def _rows(database: Database) -> dict[str, list[Row]]:
-    """Return the rows of all tables by plain SQL, whatever columns they have, in the order of their keys."""
-    rows: dict[str, list[Row]] = {}
-    with database.read() as connection:
-        tables = MetaData()
-        tables.reflect(
-            connection, only=lambda name, _: not name.startswith("article_search")
-        )
-        for name, table in tables.tables.items():
-            chosen = select(table).order_by(
-                *(table.primary_key.columns or table.columns)
-            )
-            rows[name] = [dict(row) for row in connection.execute(chosen).mappings()]
-    return rows
-
-
-def _views(database: Database) -> dict[str, list[Row]]:
-    """Return the rows of all views but the one that shows the time."""
-    rows: dict[str, list[Row]] = {}
-    for name in VIEWS - {"v_now"}:
-        shown = queried(database, text(f"SELECT * FROM {name}")).mappings()
-        rows[name] = sorted((dict(row) for row in shown), key=repr)
-    return rows
 
 
 def _without_text(rows: list[Row]) -> list[Row]:

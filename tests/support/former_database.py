@@ -1,0 +1,51 @@
+"""Databases that former programs made, and what is in them, whatever columns they have."""
+
+from typing import Any
+
+import psycopg
+import zstandard
+from sqlalchemy import MetaData, make_url, select, text
+
+from aggregator.store.engine.database import Database
+from aggregator.store.tables import VIEWS
+from tests.support.make_upgrade_fixture import Fixture
+from tests.support.rows import queried
+
+Row = dict[str, Any]
+
+
+def with_former_rows(database: Database, fixture: Fixture) -> None:
+    """Make an empty database that of the former program."""
+    if database.file is not None:
+        database.file.touch(0o600)
+        database.file.write_bytes(zstandard.decompress(fixture.sqlite.read_bytes()))
+        return
+    dump = zstandard.decompress(fixture.postgres.read_bytes())
+    address = make_url(database.url).set(drivername="postgresql")
+    with psycopg.connect(address.render_as_string(hide_password=False)) as connection:
+        connection.execute(dump)
+
+
+def rows_of_tables(database: Database) -> dict[str, list[Row]]:
+    """Return the rows of all tables by plain SQL, whatever columns they have, in the order of their keys."""
+    rows: dict[str, list[Row]] = {}
+    with database.read() as connection:
+        tables = MetaData()
+        tables.reflect(
+            connection, only=lambda name, _: not name.startswith("article_search")
+        )
+        for name, table in tables.tables.items():
+            chosen = select(table).order_by(
+                *(table.primary_key.columns or table.columns)
+            )
+            rows[name] = [dict(row) for row in connection.execute(chosen).mappings()]
+    return rows
+
+
+def rows_of_views(database: Database) -> dict[str, list[Row]]:
+    """Return the rows of all views but the one that shows the time."""
+    rows: dict[str, list[Row]] = {}
+    for name in VIEWS - {"v_now"}:
+        shown = queried(database, text(f"SELECT * FROM {name}")).mappings()
+        rows[name] = sorted((dict(row) for row in shown), key=repr)
+    return rows

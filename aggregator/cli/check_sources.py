@@ -88,6 +88,11 @@ def import_(
     output.say(
         f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"
     )
+    if result.private:
+        output.say(
+            f"{counted(result.private, 'feed is', 'feeds are')} at private addresses, which are not asked: "
+            "name their networks under fetch.allow_private, and import the list again with --allow-private"
+        )
     if result.skipped:
         output.say(f"skipped {counted(len(result.skipped), 'entry', 'entries')}:")
         for outline in result.skipped[:_SHOWN_SKIPPED]:

@@ -20,6 +20,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.model.structs import FrozenStruct
+from aggregator.sources.fetch.connections.public_addresses import is_private_literal
 from aggregator.sources.parse.feeds.opml import (
     OpmlFeed,
     SkippedOutline,
@@ -43,6 +44,7 @@ _FIRST_POLLS_A_SECOND = 5.0  # of many feeds imported at once (chosen)
 class OpmlImportResult(FrozenStruct):
     """The result of an import. `filed`: known sources that got a folder, `permitted`: private networks.
 
+    `private`: new feeds whose address is a private one, which the daemon refuses.
     `refused`: titles, or else hosts, of feeds with a user name or password in the address, or of our own.
     `skipped`: all entries that were not taken, with the reason; the entries of the document are `added`,
     `known` and these.
@@ -52,6 +54,7 @@ class OpmlImportResult(FrozenStruct):
     known: int
     filed: int = 0
     permitted: int = 0
+    private: int = 0
     refused: tuple[str, ...] = ()
     skipped: tuple[SkippedOutline, ...] = ()
     spread_seconds: float = 0.0
@@ -106,6 +109,7 @@ def import_feeds(
         known=len(feeds) + listed.repeated - added - len(refused),
         filed=feed_import.filed,
         permitted=len(feed_import.permitted),
+        private=feed_import.private,
         refused=tuple(outline.name for outline in refused),
         skipped=(*skipped, *refused),
         spread_seconds=spread,
@@ -136,6 +140,7 @@ class _FeedImport:
         self.new: dict[str, Source] = {}
         self.filed = 0  # known feeds that got a folder
         self.permitted: set[str] = set()
+        self.private = 0
         self.refused: list[SkippedOutline] = []
 
     def take(self, feed: OpmlFeed) -> None:
@@ -182,6 +187,8 @@ class _FeedImport:
             origin="user" if self._allow_private else "import",
         )
         self.new[source.id] = self._by_address[address_key(feed.url)] = source
+        if not self._allow_private and is_private_literal(feed.url):
+            self.private += 1
 
     def _file(self, known: Source, feed: OpmlFeed) -> None:
         """Give a known source the name and the folder of the list where it has none."""

@@ -83,7 +83,8 @@ def _named(connection: Connection, kind: str, typed: str) -> list[_Named]:
             raise UsageError("give a word with at least one letter or digit")
         return [_Named(typed, typed)]
     if kind == "outlets":
-        keys = outlets_named(connection, typed)
+        # As stories show an outlet that a feed of another site names
+        keys = outlets_named(connection, typed.removeprefix("via "))
         if not keys:
             raise UsageError(
                 f"no article is of an outlet {typed[:40]!r}; copy its name from a story"

@@ -137,7 +137,7 @@ class SourceForms:
             config, database, data, "the file", allow_private="allow_private" in fields
         )
         log_change(request, "save")
-        if result.skipped:
+        if result.skipped or result.private:
             return self._pages.page(
                 request, "imported.html", here="/sources", result=result
             )

@@ -33,7 +33,7 @@ class Pages:
             request,
             404,
             "Page not found",
-            "The address may be misspelled, or the story no longer exists.",
+            "The address may be misspelled, or what it led to no longer exists.",
         )
 
     def problem(

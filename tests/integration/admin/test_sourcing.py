@@ -420,6 +420,17 @@ def test_a_list_files_what_had_no_folder_and_leaves_what_had_one(desk: Desk) -> 
     }
 
 
+def test_a_list_of_private_addresses_says_that_they_are_not_asked(desk: Desk) -> None:
+    addresses = ["http://10.0.0.7/a", "http://[fd00::1]/b", "http://localhost/c"]
+    addresses.append("https://gazette.example/d")
+    outlines = "".join(f'<outline xmlUrl="{address}"/>' for address in addresses)
+    listed = f"<opml><body>{outlines}</body></opml>"
+    done = desk.import_list(listed)
+    assert (done.added, done.private) == (4, 3)
+    done = desk.import_list(listed, allow_private=True)
+    assert (done.permitted, done.private) == (4, 0)
+
+
 def test_an_old_list_names_a_feed_by_the_address_that_it_had(desk: Desk) -> None:
     """It moved for ever, and then its new address was written into config.yaml: it is the same source."""
     listed = '<opml><body><outline xmlUrl="https://gazette.example/rss"/></body></opml>'

@@ -49,6 +49,7 @@ MUTES = [
     ("words", "dock*"),
     ("words", "Dockers strike"),
     ("outlets", "sennick echo"),
+    ("outlets", "via Sennick Echo"),  # as a story shows it
 ]
 
 

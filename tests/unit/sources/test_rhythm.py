@@ -188,6 +188,17 @@ def test_a_failure_is_shown_with_its_cause(
     )  # fmt: skip
 
 
+def test_the_last_second_is_one() -> None:
+    words = reported(
+        health="failing",
+        health_cause="http 503: Busy",
+        failures=1,
+        failing_since=ago(2),
+        next_due_at=ago(0),
+    )[2]
+    assert "seconds" not in words
+
+
 def test_a_source_that_is_well_says_nothing() -> None:
     assert reported() == ("ok", "", "")
     assert reported(health="new") == ("new", "", "")

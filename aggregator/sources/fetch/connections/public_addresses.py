@@ -6,6 +6,7 @@ the range that IANA allocates (2000::/3) is public.
 
 import ipaddress
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -99,6 +100,15 @@ def is_public(address: Address) -> bool:
     if int(judged) >> 32 & 0xFFFFFFFF in _ISATAP:
         return False
     return judged in _OPEN_V6 and not any(judged in network for network in _CLOSED_V6)
+
+
+def is_private_literal(url: str) -> bool:
+    """Return whether a URL names localhost, or an address that is not public, without asking for names."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return not is_public(ipaddress.ip_address(host))
+    except ValueError:
+        return host == "localhost"
 
 
 def _behind(address: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:

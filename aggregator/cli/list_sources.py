@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,30 +43,27 @@ def list_(
     if format_ == "json":
         output.json_line({"sources": shown})
     elif format_ == "jsonl":
-        for source in shown:
-            output.json_line(source)
+        output.json_lines(shown)
     elif format_ == "csv":
-        names = (
-            "article_count" if name == "articles" else name for name in _COLUMNS_CSV
-        )
-        output.write_csv(_COLUMNS_CSV, map(attrgetter(*names), shown))
+        output.write_csv(_COLUMNS_CSV, shown, {"articles": "article_count"})
     elif shown:
         _table(shown)
-        states = ", ".join(
-            f"{n} {state}"
-            for state, n in Counter(source.state for source in all_listed).most_common()
-        )
-        has_more = not failing and any(source.is_in_trouble for source in all_listed)
-        hint = (
-            "; list those with problems with `aggregator sources list --failing`"
-            if has_more
-            else ""
-        )
-        output.say(f"{counted(len(all_listed), 'source')}: {states}{hint}")
+        summary = f"{counted(len(all_listed), 'source')}: {_states(all_listed)}"
+        if not failing and any(source.is_in_trouble for source in all_listed):
+            summary += (
+                "; list those with problems with `aggregator sources list --failing`"
+            )
+        output.say(summary)
     elif all_listed:
         output.say(f"{counted(len(all_listed), 'source')}, none with problems")
     elif has_database:
         output.say(NO_SOURCES)
+
+
+def _states(sources: Sequence["SourceView"]) -> str:
+    """Return how many sources are in each state, the most frequent first."""
+    counts = Counter(source.state for source in sources)
+    return ", ".join(f"{count} {state}" for state, count in counts.most_common())
 
 
 _COLUMNS_CSV = (
@@ -102,55 +98,54 @@ def show_(
         known = named_source(database, source)
         with database.read() as connection:
             texts = problem_texts(connection, known.entry_source, limit)
-            (row,) = (
-                view for view in listed(connection, utc_now()) if view.id == known.id
-            )
+            sources = {view.id: view for view in listed(connection, utc_now())}
     if format_ == "jsonl":
-        for text in texts:
-            output.json_line(text)
+        output.json_lines(texts)
         return
-    _table([row])
+    _table([sources[known.id]])
     if not texts:
         output.say("no text of this source has a problem")
         return
     columns = ("received", "verdict", "page", "title", "reason")
-    rows = [
-        [view.at, view.verdict, view.page_verdict, view.title or view.url, view.reason]
-        for view in texts
-    ]
+    rows = []
+    for text in texts:
+        title = text.title or text.url
+        rows.append((text.at, text.verdict, text.page_verdict, title, text.reason))
     output.table(columns, rows, wide=("title", "reason"))
 
 
 def _table(shown: Sequence["SourceView"]) -> None:
     """Print the sources; on a terminal the causes of problems follow, as a column would break addresses."""
     columns = ["id", "source", "health", "a day", "last success", "articles", "cause"]
-    rows = [
-        (
-            view.id,
-            view.name,
-            view.state,
-            _rate(view),
-            view.last_success,
-            view.article_count,
-            _cause(view),
-        )
-        for view in shown
-    ]
+    rows, notes = [], ""
+    for source in shown:
+        rate, cause = _rate(source.per_day), _cause(source)
+        success, count = source.last_success, source.article_count
+        rows.append((source.id, source.name, source.state, rate, success, count, cause))
+        if cause:
+            notes += one_line(f"{source.name}: {cause}") + "\n"
     if output.terminal_width() is None:
         output.table(columns, rows)
         return
     output.table(columns[:-1], [row[:-1] for row in rows], wide=("source",))
-    if notes := [f"{view.name}: {cause}" for view in shown if (cause := _cause(view))]:
+    if notes:
         # Not wrapped: an address stays whole
-        output.out("\n".join(["", *map(one_line, notes), ""]))
+        output.out(f"\n{notes}")
 
 
-def _rate(one: "SourceView") -> str:
+def _rate(rate: float | None) -> str:
     """Return the new entries a day, rounded to their precision: 0.3, 4.2, 120."""
-    rate = one.per_day
-    return "-" if rate is None else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+    if rate is None:
+        return "-"
+    if rate >= 10:
+        return f"{rate:.0f}"
+    return f"{rate:.1f}"
 
 
-def _cause(one: "SourceView") -> str:
-    moved = f"moved to {one.polled_url}" if one.polled_url != one.url else ""
-    return "; ".join(part for part in (one.problem or "", moved) if part)
+def _cause(source: "SourceView") -> str:
+    causes = []
+    if source.problem:
+        causes.append(source.problem)
+    if source.polled_url != source.url:
+        causes.append(f"moved to {source.polled_url}")
+    return "; ".join(causes)

@@ -11,17 +11,21 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from aggregator.config.logging import one_line, writes_json
 from aggregator.model.clock import in_utc, utc_now
 from aggregator.model.errors import NotWritableError, UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 # Declarations of options and arguments, shorter than those of Typer: each has a help, and each value a name.
 
@@ -108,10 +112,7 @@ def table(
     If standard output is no terminal, nothing wraps: one row is one line.
     """
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    now = utc_now()
     width = terminal_width()
     console = Console(
         highlight=False,
@@ -120,18 +121,29 @@ def table(
     )
     remaining, has_header = iter(rows), True
     while (chunk := list(islice(remaining, _ROWS_AT_ONCE))) or has_header:
-        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid = _grid(columns, chunk, wide)
         grid.show_header, has_header = has_header, False
-        for place, name in enumerate(columns):
-            is_right = all(isinstance(row[place], int) for row in chunk)
-            grid.add_column(
-                name, no_wrap=name not in wide, justify="right" if is_right else "left"
-            )
-        for row in chunk:
-            grid.add_row(*(Text(cell(value, now)) for value in row))
         with console.capture() as drawn:
             console.print(grid)
         out("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+
+
+def _grid(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], wide: Sequence[str]
+) -> "Table":
+    """Return rows as a table; numbers are aligned at the right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    now = utc_now()
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for place, name in enumerate(columns):
+        grid.add_column(name, no_wrap=name not in wide)
+        if all(isinstance(row[place], int) for row in rows):
+            grid.columns[place].justify = "right"
+    for row in rows:
+        grid.add_row(*(Text(cell(value, now)) for value in row))
+    return grid
 
 
 def terminal_width() -> int | None:
@@ -142,7 +154,9 @@ def terminal_width() -> int | None:
 def coloured(text: str, colour: str) -> str:
     """Return `text` in a colour on a terminal, unless NO_COLOR is set or TERM is dumb."""
     is_allowed = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return typer.style(text, fg=colour) if is_allowed and sys.stdout.isatty() else text
+    if is_allowed and sys.stdout.isatty():
+        return typer.style(text, fg=colour)
+    return text
 
 
 def wrapped(text: str) -> str:
@@ -172,7 +186,9 @@ def cell(value: object, now: dt.datetime) -> str:
         return "-"
     if isinstance(value, dt.datetime):
         moment = in_utc(value)
-        return moment.strftime("%m-%d %H:%M" if moment.year == now.year else "%Y-%m-%d")
+        if moment.year == now.year:
+            return f"{moment:%m-%d %H:%M}"
+        return f"{moment:%Y-%m-%d}"
     return one_line(str(value))
 
 
@@ -183,11 +199,11 @@ def out(data: bytes | str) -> None:
     """
     if sys.stdout is None:  # it was closed before the start: `>&-`
         raise NotWritableError("standard output is closed")
+    if isinstance(data, str):
+        data = data.encode(errors="backslashreplace")
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(
-            data.encode(errors="backslashreplace") if isinstance(data, str) else data
-        )
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise
@@ -230,18 +246,30 @@ def say(message: str) -> None:
         sys.stderr.write(message + "\n")
 
 
-def write_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write CSV (RFC 4180, UTF-8) to standard output, for any number of rows.
+def json_lines(values: Iterable[object]) -> None:
+    """Write each value to standard output as one line of JSON."""
+    for value in values:
+        json_line(value)
 
-    A cell that a spreadsheet would treat as a formula gets an apostrophe before it.
+
+def write_csv(
+    columns: Sequence[str],
+    values: Iterable[object],
+    attributes: Mapping[str, str] = {},
+) -> None:
+    """Write values as CSV (RFC 4180, UTF-8) to standard output, for any number of them.
+
+    A column has the attribute with its name, or else the one that `attributes` gives it. A cell that a
+    spreadsheet would treat as a formula gets an apostrophe before it.
     """
-    remaining = iter(rows)
+    names = (attributes.get(column, column) for column in columns)
+    remaining = map(attrgetter(*names), values)
     chunk: list[Sequence[Any]] = [columns]
     while chunk:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\r\n").writerows(
-            [_harmless(value) for value in row] for row in chunk
-        )
+        writer = csv.writer(text, lineterminator="\r\n")
+        for row in chunk:
+            writer.writerow(map(_harmless, row))
         out(text.getvalue())
         chunk = list(islice(remaining, _ROWS_AT_ONCE))
 
@@ -253,7 +281,9 @@ def _harmless(value: Any) -> Any:
         from aggregator.web.sanitise import visible
 
         shown = visible(value)
-        return "'" + shown if shown.startswith(_FORMULA) else shown
+        if shown.startswith(_FORMULA):
+            shown = f"'{shown}"
+        return shown
     return value
 
 
@@ -264,8 +294,10 @@ Report = Callable[[int, int, int | None], None]
 @contextmanager
 def progress_bar(unit: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar for `total` (None: unknown) units; yields a function that advances it."""
-    done, of = 0, "?" if total is None else f"{total:,}"
-    with _bar(f"{{:,}}/{of}, {{:,.0f}} {unit}/s") as show:
+    done, units = 0, "?"
+    if total is not None:
+        units = f"{total:,}"
+    with _bar(f"{{:,}}/{units}, {{:,.0f}} {unit}/s") as show:
         show(0, 0, total)
 
         def advance(count: int) -> None:

@@ -1,6 +1,5 @@
 """The command `search`."""
 
-from operator import attrgetter
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,18 +18,9 @@ if TYPE_CHECKING:
         SearchResults,
     )
 
-# Columns of the CSV, and the attribute of `SearchHit` in each.
-_CSV = {
-    "article": "article",
-    "story": "story",
-    "story_title": "story_title",
-    "title": "title",
-    "outlet": "outlet",
-    "url": "url",
-    "effective": "effective_at",
-    "language": "language",
-    "snippet": "snippet",
-}
+_COLUMNS_CSV = (
+    "article", "story", "story_title", "title", "outlet", "url", "effective", "language", "snippet",
+)  # fmt: skip
 
 
 def search(
@@ -88,10 +78,9 @@ def search(
     if format_ == "json":
         show.json_line(search_results(results))
     elif format_ == "jsonl":
-        for hit in search_results(results).hits:
-            show.json_line(hit)
+        show.json_lines(search_results(results).hits)
     elif format_ == "csv":
-        show.write_csv(tuple(_CSV), map(attrgetter(*_CSV.values()), results.hits))
+        show.write_csv(_COLUMNS_CSV, results.hits, {"effective": "effective_at"})
     elif results.hits:
         _print_hits(results)
         if results.more:
@@ -107,10 +96,10 @@ def _print_hits(results: "SearchResults") -> None:
     by_story: dict[str, list[SearchHit]] = {}
     for hit in results.hits:
         by_story.setdefault(hit.story, []).append(hit)
-    snippets = {one.story: one.found for one in results.stories}
+    counts = {story.story: story.found for story in results.stories}
     blocks = []
     for story, hits in by_story.items():
-        matching = counted(max(snippets.get(story, 0), len(hits)), "matching article")
+        matching = counted(max(counts.get(story, 0), len(hits)), "matching article")
         headline = one_line(hits[0].story_title) or "Untitled"
         blocks.append(
             show.wrapped(
@@ -126,5 +115,7 @@ def _hit_lines(hit: "SearchHit") -> str:
     line = f"  {hit.article} {show.cell(hit.effective_at, now):11} {show.cell(hit.outlet, now)}"
     if hit.title and hit.title != hit.story_title:
         line += f": {one_line(hit.title)}"
-    said = [one_line(hit.snippet)] if hit.snippet else []
-    return (" | " if show.terminal_width() is None else "\n    ").join([line, *said])
+    if hit.snippet:
+        line += " | " if show.terminal_width() is None else "\n    "
+        line += one_line(hit.snippet)
+    return line

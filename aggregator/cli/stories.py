@@ -13,26 +13,29 @@ from aggregator.cli.output import flag, option
 from aggregator.config.messages import NO_SOURCES
 
 if TYPE_CHECKING:
-    from aggregator.model.read_model import (
-        StoryFilter,
-        StoryPage,
-    )
+    from aggregator.model.read_model import StoryFilter, StoryPage
     from aggregator.model.story import StoryView
     from aggregator.store.read.reader import StoryReader
 
-# Columns of the CSV, and the attribute of `StoryView` in each.
-_STORY_CSV = {
-    "id": "id",
-    "title": "title",
+_STORY_CSV = (
+    "id", "title", "articles", "outlets", "reports", "first_published", "last_published", "updated",
+    "language", "summary",
+)  # fmt: skip
+_STORY_COUNTS = {
     "articles": "article_count",
     "outlets": "outlet_count",
     "reports": "report_count",
-    "first_published": "first_published",
-    "last_published": "last_published",
-    "updated": "updated",
-    "language": "language",
-    "summary": "summary",
 }
+# Columns of the table, and the attribute of a story in each.
+_STORY_TABLE = {
+    "id": "id",
+    "last report": "last_published",
+    "art": "article_count",
+    "out": "outlet_count",
+    "rep": "report_count",
+    "title": "title",
+}
+_ARTICLE_TABLE = ("story", "id", "published", "outlet", "title")
 
 
 def stories(
@@ -98,7 +101,10 @@ def stories(
         first = next(pages)
         if first.stories or format_ != "table":
             listed = _with_note(chain([first], pages), reader, wanted, format_)
-            (_print_articles if by_article else _print)(listed, format_)
+            if by_article:
+                _print_articles(listed, format_)
+            else:
+                _print_stories(listed, format_)
             return
         from aggregator.store.read.health.row_counts import statistics
 
@@ -132,54 +138,38 @@ def _with_note(
         )
 
 
-def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
+def _print_stories(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the stories page by page."""
     from aggregator.web.story_json import story_in_list
 
-    stories = (story for page in pages for story in page.stories)
+    stories = chain.from_iterable(map(attrgetter("stories"), pages))
     if format_ == "json":
         _json(pages, "stories", lambda story: [story_in_list(story)])
     elif format_ == "jsonl":
-        for listed in stories:
-            show.json_line(story_in_list(listed))
+        show.json_lines(map(story_in_list, stories))
     elif format_ == "csv":
-        show.write_csv(
-            tuple(_STORY_CSV), map(attrgetter(*_STORY_CSV.values()), stories)
-        )
+        show.write_csv(_STORY_CSV, stories, _STORY_COUNTS)
     else:
-        columns = ("id", "last report", "art", "out", "rep", "title")
-        values = (
-            "id",
-            "last_published",
-            "article_count",
-            "outlet_count",
-            "report_count",
-            "title",
-        )
-        show.table(columns, map(attrgetter(*values), stories), wide=("title",))
+        rows = map(attrgetter(*_STORY_TABLE.values()), stories)
+        show.table(tuple(_STORY_TABLE), rows, wide=("title",))
 
 
 def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the articles of the stories page by page."""
     from aggregator.web.story_json import ListedArticleJson, articles_in_list
 
-    articles = (
-        article
-        for page in pages
-        for story in page.stories
-        for article in articles_in_list(story)
-    )
+    stories = chain.from_iterable(map(attrgetter("stories"), pages))
+    articles = chain.from_iterable(map(articles_in_list, stories))
     if format_ == "json":
         _json(pages, "articles", articles_in_list)
     elif format_ == "jsonl":
-        for article in articles:
-            show.json_line(article)
+        show.json_lines(articles)
     elif format_ == "csv":
-        columns = ListedArticleJson.__struct_fields__  # as the keys of the JSON
-        show.write_csv(columns, map(attrgetter(*columns), articles))
+        # As the keys of the JSON
+        show.write_csv(ListedArticleJson.__struct_fields__, articles)
     else:
-        columns = ("story", "id", "published", "outlet", "title")
-        show.table(columns, map(attrgetter(*columns), articles), wide=("title",))
+        rows = map(attrgetter(*_ARTICLE_TABLE), articles)
+        show.table(_ARTICLE_TABLE, rows, wide=("title",))
 
 
 def _json(

@@ -1,6 +1,6 @@
 """The commands of `token`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -8,9 +8,6 @@ from aggregator.cli import output
 from aggregator.cli.context import Context, missing_database
 from aggregator.cli.output import argument, option
 from aggregator.model.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 token = typer.Typer(
     name="token", help="Manage tokens for the HTTP API.", no_args_is_help=True
@@ -75,21 +72,13 @@ def list_(context: Context, format_: output.TableOrJsonl = "table") -> None:
     with context.obj.reading() as (config, database), database.read() as connection:
         listed = all_tokens(connection)
     if format_ == "jsonl":
-        for token_view in listed:
-            output.json_line(token_view)
+        output.json_lines(listed)
     elif listed:
         columns = ("id", "name", "scopes", "created", "last used", "revoked")
-        rows = (
-            (
-                token_view.id,
-                token_view.name,
-                ", ".join(token_view.scopes),
-                token_view.created_at,
-                token_view.last_used_at,
-                token_view.revoked_at,
-            )
-            for token_view in listed
-        )
+        rows = []
+        for known in listed:
+            times = known.created_at, known.last_used_at, known.revoked_at
+            rows.append((known.id, known.name, ", ".join(known.scopes), *times))
         output.table(columns, rows, wide=("name",))
     elif missing_database(config) is None:
         output.say(

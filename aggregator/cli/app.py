@@ -6,16 +6,11 @@ commands, `aggregator --help` and completion start quickly. Global options may p
 Usage lines follow the convention of manual pages: `WHAT...` is required, `[ANOTHER]` is optional.
 """
 
-import _thread
 import logging
 import re
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from importlib import import_module
-from types import FrameType
 from typing import Any, Literal
 
 import typer
@@ -23,6 +18,7 @@ from typer.core import TyperCommand
 from typer.models import CommandInfo
 
 from aggregator.cli.context import Context, Settings
+from aggregator.cli.interrupts import EXIT_CODE, interruptible
 from aggregator.cli.output import discard_output
 from aggregator.model.errors import AggregatorError, UsageError
 
@@ -41,14 +37,13 @@ class PlainCommand(TyperCommand):
     """A command without braces in its usage line; it ends without a traceback on Ctrl-C and closed pipes."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        return [
-            _REQUIRED.sub(r"\1\2", piece) for piece in super().collect_usage_pieces(ctx)
-        ]
+        pieces = super().collect_usage_pieces(ctx)
+        return [_REQUIRED.sub(r"\1\2", piece) for piece in pieces]
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command. Ctrl-C prints what became of the work; a closed pipe prints nothing."""
         message = f"\naggregator: {_STOPPED.get(self.name or '', 'stopped')}\n"
-        with _interruptible() as is_interrupted:
+        with interruptible() as is_interrupted:
             try:
                 return super().invoke(ctx)
             except typer.Exit:
@@ -60,7 +55,7 @@ class PlainCommand(TyperCommand):
                 if not (isinstance(error, KeyboardInterrupt) or is_interrupted()):
                     raise
                 sys.stderr.write(message)
-                raise typer.Exit(_INTERRUPTED) from None
+                raise typer.Exit(EXIT_CODE) from None
 
 
 def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
@@ -71,34 +66,18 @@ def every_command(app: typer.Typer) -> Iterator[CommandInfo]:
             yield from every_command(group.typer_instance)
 
 
-# The module below aggregator.cli of each command and group, and its name there, in the order of `--help`.
-_COMMANDS = {
-    "run": "run.run",
-    "ingest": "ingest.ingest",
-    "extract": "extract.extract",
-    "stories": "stories.stories",
-    "search": "search.search",
-    "story": "story.story",
-    "explain": "explain.explain",
-    "feed": "feed.feed",
-    "digest": "digest.digest",
-    "mcp": "mcp.mcp",
-    "recluster": "recluster.recluster",
-    "forget": "forget.forget",
+# In the order of `--help`
+_COMMANDS = (
+    "run", "ingest", "extract", "stories", "search", "story", "explain", "feed", "digest", "mcp", "recluster",
+    "forget", "eval", "doctor", "install-service", "export", "import",
+)  # fmt: skip
+_GROUPS = ("correct", "sources", "token", "webhooks", "notify", "db", "config")
+# The module below aggregator.cli of a command or group, and its name there, unless both are as it is called.
+_PLACES = {
     "eval": "evaluate.evaluate",
-    "doctor": "doctor.doctor",
     "install-service": "install_service.install_service",
-    "export": "export.export",
     "import": "export.import_",
-}
-_GROUPS = {
-    "correct": "correct.correct",
-    "sources": "sources.sources",
-    "token": "token.token",
-    "webhooks": "webhooks.webhooks",
     "notify": "webhooks.notify",
-    "db": "db.db",
-    "config": "config.config",
 }
 
 
@@ -115,14 +94,14 @@ def make_app(only: str | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name, place in (_COMMANDS | _GROUPS).items():
-        if name == only or only not in _COMMANDS | _GROUPS:
-            module, _, attribute = place.partition(".")
-            part = getattr(import_module(f"aggregator.cli.{module}"), attribute)
-            if name in _GROUPS:
-                app.add_typer(part)
-            else:
-                app.command(name)(part)
+    names = {*_COMMANDS, *_GROUPS}
+    for name in [only] if only in names else _COMMANDS + _GROUPS:
+        module, _, attribute = _PLACES.get(name, f"{name}.{name}").partition(".")
+        part = getattr(import_module(f"aggregator.cli.{module}"), attribute)
+        if name in _GROUPS:
+            app.add_typer(part)
+        else:
+            app.command(name)(part)
     for command in every_command(app):
         command.cls = PlainCommand
     return app
@@ -138,6 +117,7 @@ def _show_version(is_requested: bool) -> None:
 
 _WITH_VALUE = ("--config", "--database", "--log-format")
 _FLAG = re.compile("-v+|--verbose")
+_SURROGATE = re.compile("[\udc80-\udcff]")  # of a byte that is not UTF-8
 
 
 def _global(
@@ -198,18 +178,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except UnicodeEncodeError:
         # Of what was typed only names of files need not be UTF-8.
-        odd = next(
-            (
-                word
-                for word in typed
-                if any("\udc80" <= sign <= "\udcff" for sign in word)
-            ),
-            None,
-        )
-        if odd is None:
-            raise
-        _print_error(UsageError(f"{odd}: this is not UTF-8 text"))
-        sys.exit(UsageError.exit_code)
+        for word in typed:
+            if _SURROGATE.search(word):
+                _print_error(UsageError(f"{word}: this is not UTF-8 text"))
+                sys.exit(UsageError.exit_code)
+        raise
     except BrokenPipeError:
         sys.stderr.close()  # the reader (head, less) has ended; that is no error
         sys.exit(0)
@@ -230,8 +203,7 @@ def _print_error(error: AggregatorError) -> None:
 
 def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Return the global options, which Typer accepts only before the command, and the others; up to `--`."""
-    global_options: list[str] = []
-    others: list[str] = []
+    global_options, others = [], []
     remaining = iter(arguments)
     for argument in remaining:
         if argument == "--":
@@ -241,62 +213,8 @@ def _separated(arguments: list[str]) -> tuple[list[str], list[str]]:
             if value is None:
                 raise UsageError(f"{argument} needs a value; see `aggregator --help`")
             global_options += [argument, value]
-        elif _FLAG.fullmatch(argument) or argument.startswith(
-            tuple(f"{name}=" for name in _WITH_VALUE)
-        ):
+        elif _FLAG.fullmatch(argument) or argument.split("=")[0] in _WITH_VALUE:
             global_options.append(argument)
         else:
             others.append(argument)
     return global_options, others
-
-
-# --- Ctrl-C ends a command without a traceback --------------------------------------------------------------
-
-_INTERRUPTED = 130  # the exit code that shells use after SIGINT: 128 + 2
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Make Ctrl-C end the command; yields a function that returns whether it was pressed.
-
-    Python raises KeyboardInterrupt between any two instructions, and libraries can lose it: an exception in a
-    finalizer or a weak reference callback is only reported, and an import may raise ImportError instead.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    # Nohup ignores it
-    if threading.current_thread() is not threading.main_thread() or not callable(
-        before
-    ):
-        yield lambda: False
-        return
-    is_interrupted = False
-    report = sys.unraisablehook
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal is_interrupted
-        is_interrupted = True
-        raise KeyboardInterrupt
-
-    def interrupt_again() -> None:
-        # The command has not ended meanwhile
-        if signal.getsignal(signal.SIGINT) is interrupt:
-            _thread.interrupt_main()
-
-    def report_others(lost: "sys.UnraisableHookArgs") -> None:
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            # Not inside the library again
-            later = threading.Timer(0.1, interrupt_again)
-            later.daemon = True
-            later.start()
-        else:
-            report(lost)
-
-    signal.signal(signal.SIGINT, interrupt)
-    sys.unraisablehook = report_others
-    try:
-        yield lambda: is_interrupted
-    finally:
-        # The daemon sets its own handler
-        if signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, before)
-        sys.unraisablehook = report

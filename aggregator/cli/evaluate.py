@@ -12,7 +12,14 @@ from aggregator.cli.output import argument, flag, option, progress_bar
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
+    from aggregator.admin.evaluation import (
+        Assignment,
+        CorrectionsEvaluation,
+        Evaluation,
+    )
+    from aggregator.admin.labelled_data import LoosePairs
+    from aggregator.config.settings import Config
+    from aggregator.sources.parse.records.record_keys import Field
 from aggregator.cli.evaluation_lines import corrections_lines, report_lines
 from aggregator.cli.evaluation_table import summary
 
@@ -72,8 +79,7 @@ def evaluate(
       aggregator eval labelled.jsonl --format json
       aggregator eval --from-corrections
     """
-    from aggregator.admin import evaluate as measure
-    from aggregator.admin import labelled_data
+    from aggregator.admin.labelled_data import dataset_name, read_loose
     from aggregator.sources.parse.records.record_entry import mapping_of
 
     if from_corrections:
@@ -81,10 +87,36 @@ def evaluate(
             raise UsageError(
                 "--from-corrections measures on your database: omit DATASET and its options"
             )
-        result = _evaluate_corrections(context.obj)
-        _print(result, format_, corrections_lines(result))
+        measured = _evaluate_corrections(context.obj)
+        _print(measured, format_, corrections_lines(measured))
         return
     datasets = datasets or []
+    _refuse(datasets, assignments)
+    loose_pairs, chosen = read_loose(loose), mapping_of(map_ or ())
+    # A wrong name is reported now
+    names = [dataset_name(dataset) for dataset in datasets]
+    if assignments:
+        # Reports that it cannot be written now, not after half an hour
+        _write(assignments, b"", "ab")
+    config = context.obj.load()
+    results: list[Evaluation] = []
+    for dataset, name in zip(datasets, names, strict=True):
+        result, assigned = _evaluate_dataset(
+            config, dataset, name, chosen, loose_pairs, pages_late=pages_late
+        )
+        lines = report_lines(result)
+        if results:
+            lines.insert(0, "")
+        _print(result, format_, lines)
+        results.append(result)
+        if assignments:
+            _write(assignments, msgspec.json.Encoder().encode_lines(assigned), "wb")
+    if len(results) > 1 and format_ == "text":
+        output.out("\n".join(summary(results)) + "\n")
+
+
+def _refuse(datasets: list[str], assignments: str) -> None:
+    """Raise UsageError for datasets that cannot be measured together."""
     if not datasets:
         raise UsageError(
             "give a DATASET (a JSONL file; - for standard input) or --from-corrections"
@@ -93,42 +125,36 @@ def evaluate(
         raise UsageError("--assignments accepts only one DATASET")
     if datasets.count("-") > 1:
         raise UsageError("standard input can be read only once")
-    loose_pairs, chosen = labelled_data.read_loose(loose), mapping_of(map_ or ())
-    # A wrong name is reported now
-    names = [labelled_data.dataset_name(one) for one in datasets]
-    if assignments:
-        # Reports that it cannot be written now, not after half an hour
-        _write(assignments, b"", "ab")
-    config = context.obj.load()
-    results: list[Evaluation] = []
-    for dataset, name in zip(datasets, names, strict=True):
-        records = labelled_data.read_dataset(dataset, chosen=chosen)
-        total = len(records) * (2 if pages_late else 1)
-        with progress_bar("articles", total) as advance:
-            evaluated, assigned = measure.evaluate(
-                records,
-                config.effective_tuning,
-                executor=config.work.executor,
-                workers=config.work.worker_count(),
-                progress=advance,
-                dataset=name,
-                loose=loose_pairs,
-                pages_late=pages_late,
-            )
-        _print(
-            evaluated,
-            format_,
-            ["", *report_lines(evaluated)] if results else report_lines(evaluated),
+
+
+def _evaluate_dataset(
+    config: "Config",
+    dataset: str,
+    name: str,
+    chosen: "dict[Field, str]",
+    loose: "LoosePairs",
+    *,
+    pages_late: bool,
+) -> "tuple[Evaluation, list[Assignment]]":
+    """Group the articles of a dataset; return how well, and the story of each."""
+    from aggregator.admin.evaluate import evaluate
+    from aggregator.admin.labelled_data import read_dataset
+
+    records = read_dataset(dataset, chosen=chosen)
+    steps = len(records)
+    if pages_late:
+        steps *= 2
+    with progress_bar("articles", steps) as advance:
+        return evaluate(
+            records,
+            config.effective_tuning,
+            executor=config.work.executor,
+            workers=config.work.worker_count(),
+            progress=advance,
+            dataset=name,
+            loose=loose,
+            pages_late=pages_late,
         )
-        results.append(evaluated)
-        if assignments:
-            _write(
-                assignments,
-                b"".join(msgspec.json.encode(one) + b"\n" for one in assigned),
-                "wb",
-            )
-    if len(results) > 1 and format_ == "text":
-        output.out("\n".join(summary(results)) + "\n")
 
 
 def _evaluate_corrections(settings: Settings) -> "CorrectionsEvaluation":

@@ -8,7 +8,7 @@ from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 
 if TYPE_CHECKING:
-    from aggregator.admin.bcubed import SagaMetrics, WrongGroup
+    from aggregator.admin.bcubed import GroupingMetrics, SagaMetrics, WrongGroup
     from aggregator.admin.evaluation import CorrectionsEvaluation, Evaluation
 from aggregator.cli.evaluation_table import report_rows, row, score_row, table_lines
 
@@ -26,24 +26,12 @@ def report_lines(result: "Evaluation") -> list[str]:
         f"{one_line(result.dataset)}: {counted(result.articles, 'article')} in {stories}"
     ]
     lines += _warnings(result)
-    report = result.labelled
     copies = [score_row("copies", result.copies, 0.0)] if result.copies else []
-    if report is None:
+    if result.labelled is None:
         lines.append("no record has a `cluster`, so the grouping cannot be measured")
         lines += table_lines(copies)
     else:
-        if report.articles < result.articles:
-            lines.append(f"{report.articles:,} of them are labelled and measured")
-        lines += _month_lines(
-            "by month", {month.month: month.metrics for month in result.months}
-        )
-        lines += _month_lines(
-            "sure reports", {month.month: month.sure_reports for month in result.months}
-        )
-        lines += table_lines([*report_rows(report), *copies])
-        lines += _outlet_lines(result)
-        lines += _wrong_lines("stories that mix events", result.mixed_stories)
-        lines += _wrong_lines("events in several stories", result.split_events)
+        lines += _quality_lines(result, result.labelled, copies)
     return [
         *lines,
         "",
@@ -54,26 +42,45 @@ def report_lines(result: "Evaluation") -> list[str]:
     ]
 
 
+def _quality_lines(
+    result: "Evaluation", report: "GroupingMetrics", copies: list[str]
+) -> list[str]:
+    """Return the lines of a dataset with labels; `copies`: the row of copies, if they are labelled."""
+    lines = []
+    if report.articles < result.articles:
+        lines.append(f"{report.articles:,} of them are labelled and measured")
+    by_month, of_sure_reports = {}, {}
+    for month in result.months:
+        by_month[month.month] = month.metrics
+        of_sure_reports[month.month] = month.sure_reports
+    return [
+        *lines,
+        *_month_lines("by month", by_month),
+        *_month_lines("sure reports", of_sure_reports),
+        *table_lines([*report_rows(report), *copies]),
+        *_outlet_lines(result),
+        *_wrong_lines("stories that mix events", result.mixed_stories),
+        *_wrong_lines("events in several stories", result.split_events),
+    ]
+
+
 def _month_lines(name: str, months: "Mapping[str, SagaMetrics]") -> list[str]:
     """Return a table of months: F1 beside every article alone, pure stories, whole events, wrong pairs."""
     rows = []
     for month, metrics in months.items():
         report = metrics.report
-        pure, whole = (
-            metrics.pure / max(metrics.several, 1),
-            metrics.whole / max(metrics.events, 1),
-        )
-        stories, events = (metrics.several, pure), (metrics.events, whole)
-        wrong = metrics.wrong_in_saga, metrics.wrong_pairs - metrics.wrong_in_saga
         rows.append(
             row(
                 month,
                 report.articles,
                 report.bcubed.f1,
                 report.alone.f1,
-                *stories,
-                *events,
-                *wrong,
+                metrics.several,
+                metrics.pure / max(metrics.several, 1),
+                metrics.events,
+                metrics.whole / max(metrics.events, 1),
+                metrics.wrong_in_saga,
+                metrics.wrong_pairs - metrics.wrong_in_saga,
             )
         )
     names = (
@@ -105,28 +112,21 @@ def corrections_lines(result: "CorrectionsEvaluation") -> list[str]:
     report = result.labelled
     if report is None or not report.articles:
         return ["there is no corrected article to measure on"]
-    lines = [
-        f"{report.articles:,} corrected articles, grouped without the corrections",
-        *(
-            [f"{result.gone:,} more have no story now and are not measured"]
-            if result.gone
-            else []
-        ),
-    ]
+    lines = [f"{report.articles:,} corrected articles, grouped without the corrections"]
+    if result.gone:
+        lines.append(f"{result.gone:,} more have no story now and are not measured")
     return [*lines, *table_lines(report_rows(report))]
 
 
-def _wrong_lines(title: str, groups: "Sequence[WrongGroup]") -> list[str]:
+def _wrong_lines(heading: str, groups: "Sequence[WrongGroup]") -> list[str]:
     """Return the groups with their parts, and the id and title of each record."""
-    lines = ["", f"{title}: {len(groups):,}"]
+    lines = ["", f"{heading}: {len(groups):,}"]
     for group in groups[:_WRONG_SHOWN]:
         lines.append(f"  {one_line(group.name)}")
         for part, titles in group.parts.items():
             lines.append(f"    {one_line(part)}: {len(titles):,}")
-            shown = islice(titles.items(), _RECORDS_SHOWN)
-            lines += [
-                f"      {one_line(f'{record}  {title}')}" for record, title in shown
-            ]
+            for record, title in islice(titles.items(), _RECORDS_SHOWN):
+                lines.append(f"      {one_line(f'{record}  {title}')}")
     if len(groups) > _WRONG_SHOWN:
         lines.append(f"  {len(groups) - _WRONG_SHOWN:,} more; --format json has all")
     return lines
@@ -136,22 +136,21 @@ def _warnings(result: "Evaluation") -> list[str]:
     """Return the lines about records that change the meaning of the figures."""
     lines = []
     if result.failed_jobs:
-        articles = counted(result.articles, "article")
+        of = counted(result.articles, "article")
         lines += [
-            f"!!! {result.failed_jobs:,} of {articles} were NOT READ: a job failed",
+            f"!!! {result.failed_jobs:,} of {of} were NOT READ: a job failed",
             "!!! Each counts as a separate story, so the figures below are not those of the program.",
         ]
     if result.not_read:
-        reasons = [*result.not_read.items()]
-        total = counted(sum(result.not_read.values()), "article")
-        lines.append(f"without a fingerprint, each a separate story: {total}")
-        lines += [
-            f"  {articles:6,}  {one_line(reason)}"
-            for reason, articles in reasons[:_REASONS_SHOWN]
-        ]
-        more = sum(articles for _, articles in reasons[_REASONS_SHOWN:])
-        lines += [f"  {more:6,}  for other reasons"] if more else []
+        more = sum(result.not_read.values())
+        unread = counted(more, "article")
+        lines.append(f"without a fingerprint, each a separate story: {unread}")
+        for reason, articles in islice(result.not_read.items(), _REASONS_SHOWN):
+            lines.append(f"  {articles:6,}  {one_line(reason)}")
+            more -= articles
+        if more:
+            lines.append(f"  {more:6,}  for other reasons")
     if result.repeated_ids:
-        repeated = counted(result.repeated_ids, "record repeats", "records repeat")
-        lines.append(f"{repeated} the id of another; each is measured separately")
+        records = counted(result.repeated_ids, "record repeats", "records repeat")
+        lines.append(f"{records} the id of another; each is measured separately")
     return lines

@@ -22,24 +22,30 @@ _COLUMNS = (
 )
 
 
+# Of the columns from "precision" on, as `GroupingMetrics.intervals` names them
+_INTERVALS = ("precision", "recall", "f1", "alone", "over_merge", "split")
+
+
 def table_lines(
     rows: Sequence[str], columns: Sequence[str] = _COLUMNS, name: str = ""
 ) -> list[str]:
+    if not rows:
+        return []
     head = f"{name:22}" + "".join(f"{column:>12}" for column in columns)
-    return ["", *(f"  {row}" for row in (head, *rows))] if rows else []
+    return ["", *(f"  {row}" for row in (head, *rows))]
 
 
 def row(name: str, *values: float | None) -> str:
     """Return a row of a table: counts, shares with three decimals, and blanks for None."""
-    cells = (
-        ""
-        if value is None
-        else f"{value:,}"
-        if isinstance(value, int)
-        else f"{value:.3f}"
-        for value in values
-    )
-    return f"{name[:22]:22}" + "".join(f"{cell:>12}" for cell in cells)
+    cells = f"{name[:22]:22}"
+    for value in values:
+        if value is None:
+            cells += f"{'':12}"
+        elif isinstance(value, int):
+            cells += f"{value:12,}"
+        else:
+            cells += f"{value:12.3f}"
+    return cells
 
 
 def _report_row(name: str, report: "GroupingMetrics") -> str:
@@ -54,11 +60,10 @@ def report_rows(report: "GroupingMetrics") -> list[str]:
     """Return the rows of BCubed, of its intervals, and of pairs."""
     rows = [_report_row("BCubed", report)]
     for name, end in (("  from", 0), ("  to", 1)):
-        limits = {figure: limits[end] for figure, limits in report.intervals.items()}
-        scores = map(
-            limits.get, ("precision", "recall", "f1", "alone", "over_merge", "split")
-        )
-        rows += [row(name, None, None, *scores)] if limits else []
+        if report.intervals:
+            limits = {figure: both[end] for figure, both in report.intervals.items()}
+            scores = map(limits.get, _INTERVALS)
+            rows.append(row(name, None, None, *scores))
     rows.append(
         score_row("pairs", report.pairs, float(report.clusters == report.articles))
     )

@@ -13,6 +13,9 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.intake.manage.adding import AddedSource
+    from aggregator.model.entry import ParsedFeed
+    from aggregator.sources.parse.feeds.feed_discovery import FeedCandidate
+    from aggregator.store.engine.database import Database
 
 _SHOWN_OTHERS = 5
 
@@ -84,9 +87,9 @@ def add(
 
 
 _HOW = {
-    "declared": "declared by the page",
-    "linked": "linked from the page",
-    "usual": "at a usual address",
+    "declared": " (declared by the page)",
+    "linked": " (linked from the page)",
+    "usual": " (at a usual address)",
 }
 
 
@@ -95,24 +98,31 @@ def _added_lines(added: "AddedSource") -> list[str]:
     from aggregator.config.values import duration_as_typed
 
     source, feed = added.source, added.resolved
-    how = f" ({_HOW[feed.origin]})" if feed.origin in _HOW else ""
-    entries = counted(feed.feed.entry_count, "entry", "entries")
-    times = [entry.published.time for entry in feed.feed.entries if entry.published]
-    newest = f", the newest of {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
     lines = [
         f"added {source.shown_name} ({source.id})",
-        f"  {source.address}{how}: {feed.feed.format}, {entries}{newest}",
+        f"  {source.address}{_HOW.get(feed.origin, '')}: {_content(feed.feed)}",
     ]
-    others = [
-        one_line(f"    {other.url} {other.title}").rstrip()
-        for other in feed.others[:_SHOWN_OTHERS]
-    ]
-    lines += ["  the page also declares:", *others] if others else []
+    if feed.others:
+        lines.append("  the page also declares:")
+    lines += map(_other_line, feed.others[:_SHOWN_OTHERS])
     interval = duration_as_typed(source.interval_seconds, "hms")
     lines.append(
         f"  a running daemon polls it within seconds, then every {interval}, less often if it is quiet"
     )
     return lines
+
+
+def _other_line(other: "FeedCandidate") -> str:
+    return one_line(f"    {other.url} {other.title}").rstrip()
+
+
+def _content(feed: "ParsedFeed") -> str:
+    """Return the format of a feed, how many entries it has, and the time of the newest."""
+    content = f"{feed.format}, {counted(feed.entry_count, 'entry', 'entries')}"
+    times = [entry.published.time for entry in feed.entries if entry.published]
+    if times:
+        content += f", the newest of {max(times):%Y-%m-%d %H:%M} UTC"
+    return content
 
 
 def remove(
@@ -137,7 +147,6 @@ def remove(
     from aggregator.grouping.deletion.forget import ForgetCommand
     from aggregator.intake.manage.changing import remove as run
     from aggregator.store.intake.sources import sources_named
-    from aggregator.store.maintenance.erase_target import resolve_target
 
     with context.obj.writing() as (config, database):
         with database.read() as connection:
@@ -148,16 +157,9 @@ def remove(
             if known is not None:
                 run(config, database, known)
 
-        command = ForgetCommand(
-            name=known.entry_source if known else source, is_source=True
-        )
-        has_articles = known is None
-        if articles and known is not None:
-            with database.read() as connection:
-                has_articles = bool(
-                    resolve_target(connection, command.name, is_source=True).articles
-                )
-        if articles and has_articles:
+        name = known.entry_source if known else source
+        if articles and (known is None or _has_articles(database, name)):
+            command = ForgetCommand(name=name, is_source=True)
             erase_articles(
                 config, database, command, yes=yes, once_confirmed=remove_row
             )
@@ -166,6 +168,13 @@ def remove(
     if known is not None:
         kept = "" if articles else "; its articles remain"
         output.say(f"removed {known.shown_name} ({known.polled_url}){kept}")
+
+
+def _has_articles(database: "Database", source: str) -> bool:
+    from aggregator.store.maintenance.erase_target import resolve_target
+
+    with database.read() as connection:
+        return bool(resolve_target(connection, source, is_source=True).articles)
 
 
 def pause(context: Context, source: SourceName) -> None:

@@ -1,6 +1,7 @@
 """The commands of `sources` that read feeds and lists of feeds: `check`, `import` and `export`."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from aggregator.config.logging import one_line
 from aggregator.config.messages import counted
 
 if TYPE_CHECKING:
-    pass
+    from aggregator.sources.parse.feeds.opml import SkippedOutline
 
 _SHOWN_SKIPPED = 50  # entries of a list
 
@@ -43,15 +44,13 @@ def check(
         has_problem = has_problem or result.problem is not None
         if format_ == "jsonl":
             output.json_line(result)
-        else:
-            text = (
-                result.problem
-                or f"{result.format}, {counted(result.entries, 'entry', 'entries')}, {result.title!r}"
-            )
-            output.out(
-                "\n  ".join((f"{result.what}: {text}", *map(one_line, result.newest)))
-                + "\n"
-            )
+            continue
+        text = result.problem
+        if text is None:
+            entries = counted(result.entries, "entry", "entries")
+            text = f"{result.format}, {entries}, {result.title!r}"
+        lines = f"{result.what}: {text}", *map(one_line, result.newest)
+        output.out("\n  ".join(lines) + "\n")
     if has_problem:
         raise typer.Exit(3)
 
@@ -79,30 +78,32 @@ def import_(
 
     with context.obj.writing() as (config, database):
         result = import_opml(config, database, Path(opml), allow_private=allow_private)
-    filed = f"; {result.filed} of them have a folder now" if result.filed else ""
-    filed += (
-        f"; {result.permitted} of them may be in private networks now"
-        if result.permitted
-        else ""
-    )
-    output.say(
-        f"added {counted(result.added, 'feed')}, {counted(result.known, 'was', 'were')} already known{filed}"
-    )
+    changes = ""
+    if result.filed:
+        changes += f"; {result.filed} of them have a folder now"
+    if result.permitted:
+        changes += f"; {result.permitted} of them may be in private networks now"
+    known = counted(result.known, "was", "were")
+    output.say(f"added {counted(result.added, 'feed')}, {known} already known{changes}")
     if result.private:
         output.say(
             f"{counted(result.private, 'feed is', 'feeds are')} at private addresses, which are not asked: "
             "name their networks under fetch.allow_private, and import the list again with --allow-private"
         )
     if result.skipped:
-        output.say(f"skipped {counted(len(result.skipped), 'entry', 'entries')}:")
-        for outline in result.skipped[:_SHOWN_SKIPPED]:
-            output.say(one_line(f"  {outline.name}: {outline.reason}"))
-        if len(result.skipped) > _SHOWN_SKIPPED:
-            output.say(f"  ... and {len(result.skipped) - _SHOWN_SKIPPED:,} more")
+        _print_skipped(result.skipped)
     if result.added:
         minutes = math.ceil(result.spread_seconds / 60)
         span = f"{minutes} minutes" if minutes > 1 else "a minute"
         output.say(f"a running daemon polls them within {span}")
+
+
+def _print_skipped(skipped: "Sequence[SkippedOutline]") -> None:
+    output.say(f"skipped {counted(len(skipped), 'entry', 'entries')}:")
+    for outline in skipped[:_SHOWN_SKIPPED]:
+        output.say(one_line(f"  {outline.name}: {outline.reason}"))
+    if len(skipped) > _SHOWN_SKIPPED:
+        output.say(f"  ... and {len(skipped) - _SHOWN_SKIPPED:,} more")
 
 
 def export(context: Context) -> None:

@@ -1,16 +1,10 @@
 """The commands of `config`."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
 from aggregator.config.messages import counted
-
-if TYPE_CHECKING:
-    pass
-
 
 config = typer.Typer(
     name="config", help="Show and check the configuration.", no_args_is_help=True

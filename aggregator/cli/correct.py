@@ -1,18 +1,15 @@
 """The commands of `correct`, which change which articles form a story."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.output import argument, flag, option, write_atomically
-from aggregator.model.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 from aggregator.cli.writer_session import WriterSession, written_before
+from aggregator.model.errors import UsageError
 
 correct = typer.Typer(
     name="correct",

@@ -48,10 +48,8 @@ def upgrade(context: Context) -> None:
         unrendered = count_unrendered(connection)
     database.close()
     where = shown_url(loaded.database_url)
-    show.say(
-        f"{where} is at {after}"
-        + ("" if before == after else f" (was {before or 'empty'})")
-    )
+    former = "" if before == after else f" (was {before or 'empty'})"
+    show.say(f"{where} is at {after}{former}")
     if before not in (None, after) and unrendered:
         show.say(
             f"{counted(unrendered, 'story', 'stories')} will be rendered again, the newest first: "
@@ -109,10 +107,9 @@ def stats(context: Context) -> None:
     from aggregator.store.read.health.row_counts import statistics
 
     with context.obj.reading() as (config, database):
-        for name, value in (
-            statistics(database) if missing_database(config) is None else ()
-        ):
-            show.out(f"{name:22}{value}\n")
+        if missing_database(config) is None:
+            for name, value in statistics(database):
+                show.out(f"{name:22}{value}\n")
 
 
 @db.command()
@@ -217,9 +214,8 @@ def copy(
     from aggregator.store.engine.database import Database, shown_url
 
     context.obj.load()
-    source, target = (
-        Database(absolute_database_url(address, Path.cwd())) for address in (from_, to)
-    )
+    source = Database(absolute_database_url(from_, Path.cwd()))
+    target = Database(absolute_database_url(to, Path.cwd()))
     if source.url == target.url:
         raise UsageError("FROM and TO are the same database")
     if source.file is not None and not source.file.exists():
@@ -262,13 +258,7 @@ def check(
     from aggregator.extract.wire.agencies import family_table
     from aggregator.intake.recluster.rebuild import rebuild
     from aggregator.store.engine.writer_lease import exclusively
-    from aggregator.store.maintenance.integrity_check import (
-        DAMAGED,
-        REPAIR,
-        RESTORE,
-        balance,
-        faults,
-    )
+    from aggregator.store.maintenance.integrity_check import DAMAGED, balance, faults
 
     try:
         with context.obj.reading(must_exist=True) as (config, database):
@@ -286,18 +276,25 @@ def check(
                         advance,
                     )
                 problems = list(faults(database))
-            if repair:  # what was just typed is no advice
-                problems = [
-                    replace(problem, advice=RESTORE)
-                    if problem.advice == REPAIR
-                    else problem
-                    for problem in problems
-                ]
+            if repair:
+                problems = _without_repair(problems)
             _print_result(balance(database), problems, format_, is_repaired=is_repaired)
     except DamagedFileError as error:
         raise DamagedFileError(error.what, DAMAGED) from error
     if problems:
         raise typer.Exit(1)
+
+
+def _without_repair(faults: "Sequence[Fault]") -> "list[Fault]":
+    """Return the faults without the advice to type what was just typed."""
+    from aggregator.store.maintenance.integrity_check import REPAIR, RESTORE
+
+    advised = []
+    for fault in faults:
+        if fault.advice == REPAIR:
+            fault = replace(fault, advice=RESTORE)  # noqa: PLW2901
+        advised.append(fault)
+    return advised
 
 
 def _print_result(
@@ -327,22 +324,26 @@ def _print_result(
 
 
 def _print_balance(balance: "Balance") -> None:
-    refused = ", ".join(f"{count:,} {verdict}" for verdict, count in balance.refused_as)
-    deleted = f" + {balance.deleted:,} deleted by retention" if balance.deleted else ""
+    refused, deleted = "", ""
+    if balance.refused:
+        verdicts = (f"{count:,} {verdict}" for verdict, count in balance.refused_as)
+        refused = f" ({', '.join(verdicts)})"
+    if balance.deleted:
+        deleted = f" + {balance.deleted:,} deleted by retention"
     show.out(
         f"{balance.seen:9,}  entries received = {balance.stored:,} stored + {balance.known:,} already known"
         f" + {balance.refused_as_forgotten:,} refused as forgotten\n"
         f"{balance.stored:9,}  stored = {balance.placed:,} placed + {balance.waiting:,} waiting"
-        f" + {balance.refused:,} rejected{f' ({refused})' if refused else ''}{deleted}\n"
+        f" + {balance.refused:,} rejected{refused}{deleted}\n"
         f"{balance.articles:9,}  articles\n"
     )
 
 
-_LINES = (
-    ("texts", "stories whose texts will be deleted (text_after)"),
-    ("stories", "stories that will be deleted (stories_after)"),
-    ("bytes_free", "unused bytes in the database file"),
-)
+_LINES = {
+    "texts": "stories whose texts will be deleted (text_after)",
+    "stories": "stories that will be deleted (stories_after)",
+    "bytes_free": "unused bytes in the database file",
+}
 
 
 @db.command()
@@ -374,9 +375,8 @@ def prune(
         if format_ == "json":
             show.json_line(due)
         else:
-            show.out(
-                "".join(f"{getattr(due, name):15,}  {text}\n" for name, text in _LINES)
-            )
+            for name, text in _LINES.items():
+                show.out(f"{getattr(due, name):15,}  {text}\n")
         if dry_run:
             return
         with (

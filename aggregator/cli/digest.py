@@ -9,7 +9,8 @@ from aggregator.cli.output import flag
 from aggregator.model.errors import AggregatorError, UsageError
 
 if TYPE_CHECKING:
-    pass
+    from aggregator.store.engine.database import Database
+    from aggregator.store.read.digests import DigestSpan
 
 
 def digest(
@@ -25,9 +26,8 @@ def digest(
     Examples:
       aggregator digest --dry-run
     """
-    from aggregator.config.webhooks import DIGEST, digest_readers
+    from aggregator.config.webhooks import digest_readers
     from aggregator.model.clock import utc_now
-    from aggregator.store.read import digests
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.digests import digest_text, digest_title
     from aggregator.web.settings import publish_settings
@@ -42,22 +42,14 @@ def digest(
             )
         settings = publish_settings(config)
         reader = StoryReader(database, config.effective_tuning)
-        with database.read() as connection:
-            if is_off:
-                span = digests.span_since(connection, now - dt.timedelta(days=1), now)
-            else:
-                span = digests.next_span(connection, DIGEST, now)
-        mail = (
-            None
-            if span is None
-            else reader.digest(span, settings.digest_filter(now, reader.mutes()))
-        )
+        span = _span(database, now, is_off=is_off)
+        wanted = settings.digest_filter(now, reader.mutes())
+        mail = reader.digest(span, wanted) if span is not None else None
         if mail is None or not mail.stories:
-            output.say(
-                "Nothing is new in the last 24 hours."
-                if is_off
-                else "Nothing is new since the last digest, or since the daemon started with `digest:`."
-            )
+            since = "since the last digest, or since the daemon started with `digest:`"
+            if is_off:
+                since = "in the last 24 hours"
+            output.say(f"Nothing is new {since}.")
             return
         if not dry_run:
             readers = digest_readers(config, with_mail=False)
@@ -71,3 +63,16 @@ def digest(
     to = "".join(f"To: {address}\n" for address in config.digest.to)
     subject = f"Subject: {settings.title}: {digest_title(mail, settings)}"
     output.out(f"{to}{subject}\n\n{digest_text(mail, settings)}")
+
+
+def _span(
+    database: "Database", now: dt.datetime, *, is_off: bool
+) -> "DigestSpan | None":
+    """Return the span of the next digest; if there are none, the last 24 hours."""
+    from aggregator.config.webhooks import DIGEST
+    from aggregator.store.read import digests
+
+    with database.read() as connection:
+        if is_off:
+            return digests.span_since(connection, now - dt.timedelta(days=1), now)
+        return digests.next_span(connection, DIGEST, now)

@@ -1,16 +1,12 @@
 """The commands `export` and `import`."""
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.output import argument, option, progress_bar
 from aggregator.config.messages import counted
-
-if TYPE_CHECKING:
-    pass
 
 
 def export(
@@ -37,16 +33,19 @@ def export(
     """
     from aggregator.admin.export import exported, row_count, written
 
-    output = "" if output == "-" else output
     with (
         context.obj.reading(must_exist=True) as (_, database),
         progress_bar("rows", row_count(database)) as advance,
-        written(Path(output)) if output else nullcontext() as file,
     ):
-        for line in exported(database, advance):
-            (file.write if file else show.out)(line)
-    if output:
-        show.say(f"wrote {output}")
+        lines = exported(database, advance)
+        if output in ("", "-"):
+            for line in lines:
+                show.out(line)
+            return
+        with written(Path(output)) as file:
+            for line in lines:
+                file.write(line)
+    show.say(f"wrote {output}")
 
 
 def import_(

@@ -1,14 +1,11 @@
 """The command `extract`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aggregator.cli import output
 from aggregator.cli.context import Context
-
-if TYPE_CHECKING:
-    pass
 from aggregator.cli.ingest import WHAT
 
 

@@ -1,15 +1,12 @@
 """The command `feed`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from aggregator.cli import filters
 from aggregator.cli import output as show
 from aggregator.cli.context import Context
 from aggregator.cli.output import option
-
-if TYPE_CHECKING:
-    pass
 
 
 def feed(
@@ -45,7 +42,7 @@ def feed(
       aggregator feed --min-reports 2 --output stories.rss
       aggregator feed --format jsonfeed --since 7d
     """
-    import msgspec
+    from msgspec.structs import replace
 
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.channel import address, channel
@@ -69,9 +66,7 @@ def feed(
     with context.obj.reading() as (config, database):
         parsed = filters.parsed(config, typed, config.feeds.items, saved, is_feed=True)
         if limit is not None:
-            parsed = msgspec.structs.replace(
-                parsed, filter=msgspec.structs.replace(parsed.filter, limit=limit)
-            )
+            parsed = replace(parsed, filter=replace(parsed.filter, limit=limit))
         publish = publish_settings(config)
         reader = StoryReader(database, config.effective_tuning)
         items = gather(reader, parsed, publish, patient=True).items

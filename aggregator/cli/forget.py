@@ -11,7 +11,7 @@ from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
-    from aggregator.grouping.deletion.forget import ForgetCommand
+    from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
     from aggregator.store.engine.database import Database
     from aggregator.store.maintenance.erase_target import EraseSummary
 from aggregator.cli.correct import NoWait
@@ -92,8 +92,7 @@ def erase_articles(
 
     Raises UsageError if there is nothing to erase, or if the answer is no.
     """
-    from aggregator.admin.backup_folder import backups
-    from aggregator.grouping.deletion.forget import ForgetResult, to_forget
+    from aggregator.grouping.deletion.forget import to_forget
 
     with database.read() as connection:
         target, summary = to_forget(connection, command)
@@ -114,15 +113,22 @@ def erase_articles(
         show.say(
             f"queued as command {writer.queued_as} for the process that is the writer"
         )
-        return target.kind
-    _print_summary(forgotten.summary, format_, "forgotten")
+    else:
+        _print_summary(forgotten.summary, format_, "forgotten")
+        _print_remains(config, forgotten)
+    return target.kind
+
+
+def _print_remains(config: "Config", forgotten: "ForgetResult") -> None:
+    """Say where the text still is; the user decides which backups to delete."""
+    from aggregator.admin.backup_folder import backups
+
     if not forgotten.log_folded:
         show.say(
             "another process was reading: SQLite's log contains the text until the next checkpoint"
         )
-    for backup in backups(config):  # the user decides which ones to delete
+    for backup in backups(config):
         show.say(f"the backup {backup.path} still contains it")
-    return target.kind
 
 
 def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
@@ -139,12 +145,8 @@ def _print_summary(summary: "EraseSummary", format_: str, what: str) -> None:
         ),
         (summary.copies, "copies of them", "remain: they are separate articles"),
     ]
-    show.out(
-        "".join(
-            f"{count:9,}  {name:24}{more}".rstrip() + "\n"
-            for count, name, more in lines
-        )
-    )
+    for count, name, more in lines:
+        show.out(f"{count:9,}  {name:24}{more}".rstrip() + "\n")
 
 
 def _print_forgotten(settings: Settings, format_: str) -> None:

@@ -65,7 +65,9 @@ def ingest(
     from aggregator.sources.parse.records.record_entry import mapping_of
     from aggregator.store.stories.samples import samples_folder
 
-    inputs = [*(what or ()), *([str(samples_folder())] if samples else ())]
+    inputs = list(what or ())
+    if samples:
+        inputs.append(str(samples_folder()))
     if not inputs:
         raise UsageError(
             "give a file, folder or address, or type: aggregator ingest --samples"
@@ -115,13 +117,20 @@ def _ingest(
     from aggregator.sources.fetch.client import client_of
     from aggregator.store.engine.writer_lease import WriterLease
 
-    all_tuning = config.effective_tuning
     lock = WriterLease(database)
     with ExitStack() as opened:
         opened.callback(lock.release)
         executor = opened.enter_context(workers(config))
         client = opened.enter_context(closing(client_of(config)))
-        services = PollServices(database, client, executor, all_tuning, utc_now)
+        services = PollServices(
+            database, client, executor, config.effective_tuning, utc_now
+        )
+        poller = Poller(
+            services,
+            robots=config.fetch.robots,
+            pages=config.fetch.pages,
+            mutes=mutes_of(config),
+        )
 
         def become_writer() -> "Pipeline | None":
             if not lock.become_writer():
@@ -135,12 +144,7 @@ def _ingest(
             return pipeline
 
         run = Ingest(
-            Poller(
-                services,
-                robots=config.fetch.robots,
-                pages=config.fetch.pages,
-                mutes=mutes_of(config),
-            ),
+            poller,
             become_writer=become_writer,
             holds_back=wait,
             chosen=chosen,
@@ -175,21 +179,23 @@ def _run_with_progress(
 
 def _print(summary: "IngestSummary") -> None:
     """Print the counts; those with an indent add up to the one above them."""
-    rows = [
-        ("read", summary.read),
-        ("  new", summary.new),
-        ("    stories created", summary.stories_created),
-        ("    joined a story", summary.joined),
-        ("    copies", summary.copies),
-        ("  already known", summary.known),
-        ("  revised", summary.revised),
-        ("  rejected", summary.rejected_count),
-        *([("  waiting", summary.waiting)] if summary.waiting else []),
-        ("stories extended", summary.stories_extended),
-    ]
+    counts = {
+        "read": summary.read,
+        "  new": summary.new,
+        "    stories created": summary.stories_created,
+        "    joined a story": summary.joined,
+        "    copies": summary.copies,
+        "  already known": summary.known,
+        "  revised": summary.revised,
+        "  rejected": summary.rejected_count,
+    }
+    if summary.waiting:
+        counts["  waiting"] = summary.waiting
+    counts["stories extended"] = summary.stories_extended
     if summary.read == 0:
         output.say(f"there was nothing to read; {_FILES}")
-    output.out("".join(f"{name:19}{number:10,}\n" for name, number in rows))
+    for name, count in counts.items():
+        output.out(f"{name:19}{count:10,}\n")
     for note in summary.notes:
         output.say(note)
     for rejected in summary.rejected:

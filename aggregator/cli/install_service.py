@@ -56,8 +56,9 @@ def install_service(
     text = systemd_unit.unit_text(program, config.file, user=user)
     if print_:
         output.out(text)
-    for obstacle in () if user else systemd_unit.obstacles(program, config):
-        output.say(f"the service cannot run yet: {obstacle}")
+    if not user:
+        for obstacle in systemd_unit.obstacles(program, config):
+            output.say(f"the service cannot run yet: {obstacle}")
     if print_:
         return
     folder = Path(to).absolute() if to else systemd_unit.unit_folder(user=user)
@@ -71,12 +72,9 @@ def install_service(
 def _program() -> Path:
     """Return the path of the script that was called, else of the one in the folder of the interpreter."""
     called = Path(sys.argv[0]).absolute()
-    installed = Path(sys.executable).absolute().with_name("aggregator")
-    program = (
-        called
-        if called.name == "aggregator" and os.access(called, os.X_OK)
-        else installed
-    )
+    program = Path(sys.executable).absolute().with_name("aggregator")
+    if called.name == program.name and os.access(called, os.X_OK):
+        program = called
     if not program.is_file():
         raise UsageError(
             f"there is no program at {program}: install the package and run its `aggregator`"
@@ -125,7 +123,8 @@ def _may_write(file: Path, text: str, *, yes: bool) -> bool:
 
 
 def _print_next_commands(*, user: bool) -> None:
-    control = "systemctl --user" if user else "systemctl"
+    for_user = "--user " if user else ""
+    control = f"systemctl {for_user}".rstrip()
     output.say("Start the service with:")
     output.say(f"  {control} daemon-reload")
     output.say(f"  {control} enable --now aggregator")
@@ -135,5 +134,5 @@ def _print_next_commands(*, user: bool) -> None:
         )
     output.say(
         f"Show its state and log with: {control} status aggregator; "
-        f"journalctl {'--user ' * user}-u aggregator"
+        f"journalctl {for_user}-u aggregator"
     )

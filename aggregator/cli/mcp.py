@@ -1,11 +1,6 @@
 """The command `mcp`."""
 
-from typing import TYPE_CHECKING
-
 from aggregator.cli.context import Context
-
-if TYPE_CHECKING:
-    pass
 
 
 def mcp(context: Context) -> None:

@@ -1,5 +1,6 @@
 """The command `recluster`."""
 
+import datetime as dt
 from typing import TYPE_CHECKING, Annotated
 
 from aggregator.cli import output as show
@@ -9,7 +10,10 @@ from aggregator.cli.output import flag, option, progress_bar
 from aggregator.config.logging import one_line
 
 if TYPE_CHECKING:
+    from aggregator.config.settings import Config
     from aggregator.intake.recluster.regrouping import GroupingDifference
+    from aggregator.store.engine.database import Database
+    from aggregator.store.maintenance.row_stream import Advance
 from aggregator.cli.correct import NoWait
 from aggregator.cli.writer_session import WriterSession, written_before
 
@@ -43,11 +47,6 @@ def recluster(
       aggregator recluster --dry-run
       aggregator recluster --since 7d
     """
-    from aggregator.intake.configured import story_options
-    from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
-    from aggregator.intake.workers.factory import workers
-    from aggregator.model.clock import utc_now
-
     regrouped: GroupingDifference | None
     with (
         written_before(context.obj) as (config, database),
@@ -55,32 +54,59 @@ def recluster(
     ):
         start = parsed(config, {"since": since}, 1).filter.since
         if dry_run:
-            with workers(config) as executor:
-                options = story_options(config)
-                run = Reclusterer(
-                    database, executor, config.effective_tuning, options, now=utc_now
-                )
-                regrouped = run.difference(start, advance)
+            regrouped = _compute(config, database, start, advance)
         else:
-            with WriterSession(config, database) as writer:
-                if not (no_wait or writer.is_writer):
-                    show.say(
-                        "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
-                    )
-                command = ReclusterCommand(since=start)
-                regrouped = writer.carry_out(
-                    "recluster",
-                    command,
-                    no_wait=no_wait,
-                    patience_seconds=RECLUSTER_PATIENCE_SECONDS,
-                    advance=advance,
-                )
+            regrouped = _regroup(config, database, start, advance, no_wait=no_wait)
     if regrouped is None:
         show.say(
             "queued for the process that is the writer; the log of the daemon reports when it is done"
         )
     else:
         _print_difference(regrouped, format_)
+
+
+def _compute(
+    config: "Config",
+    database: "Database",
+    since: dt.datetime | None,
+    advance: "Advance",
+) -> "GroupingDifference":
+    """Return what regrouping would change."""
+    from aggregator.intake.configured import story_options
+    from aggregator.intake.recluster.recluster import Reclusterer
+    from aggregator.intake.workers.factory import workers
+    from aggregator.model.clock import utc_now
+
+    tuning, options = config.effective_tuning, story_options(config)
+    with workers(config) as executor:
+        run = Reclusterer(database, executor, tuning, options, now=utc_now)
+        return run.difference(since, advance)
+
+
+def _regroup(
+    config: "Config",
+    database: "Database",
+    since: dt.datetime | None,
+    advance: "Advance",
+    *,
+    no_wait: bool,
+) -> "GroupingDifference | None":
+    """Regroup, or let the writer do it; return what changed, None if it has not answered."""
+    from aggregator.intake.recluster.recluster import ReclusterCommand
+
+    with WriterSession(config, database) as writer:
+        if not (no_wait or writer.is_writer):
+            show.say(
+                "another process is the writer; waiting until it has regrouped (skip with --no-wait)"
+            )
+        regrouped: GroupingDifference | None = writer.carry_out(
+            "recluster",
+            ReclusterCommand(since=since),
+            no_wait=no_wait,
+            patience_seconds=RECLUSTER_PATIENCE_SECONDS,
+            advance=advance,
+        )
+        return regrouped
 
 
 def _print_difference(difference: "GroupingDifference", format_: str) -> None:
@@ -97,13 +123,11 @@ def _print_difference(difference: "GroupingDifference", format_: str) -> None:
         f"stories changed        {difference.changed_stories:9}{done}",
     ]
     for change in difference.changes:
-        lines.append(
-            f"  {change.story}  {change.before} → {change.after} articles  {one_line(change.title)}"
-        )
-        lines += [f"      + {article}" for article in change.came]
-        lines += [f"      - {article}" for article in change.went]
-    if difference.changed_stories > len(difference.changes):
-        lines.append(
-            f"  and {difference.changed_stories - len(difference.changes)} more"
-        )
+        sizes = f"{change.before} → {change.after} articles"
+        lines.append(f"  {change.story}  {sizes}  {one_line(change.title)}")
+        lines += map("      + {}".format, change.came)
+        lines += map("      - {}".format, change.went)
+    more = difference.changed_stories - len(difference.changes)
+    if more > 0:
+        lines.append(f"  and {more} more")
     show.out("\n".join(lines) + "\n")

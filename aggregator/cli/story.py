@@ -11,10 +11,9 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.model.read_model import (
-        MachineSummary,
-    )
+    from aggregator.model.read_model import MachineSummary
     from aggregator.model.story import StoryText, StoryView
+    from aggregator.store.read.reader import StoryReader
 from aggregator.cli.stories import hint
 
 
@@ -36,19 +35,13 @@ def story(
       aggregator story STORY
       aggregator story STORY --format json
     """
-    from aggregator.model.read_model import StoryRedirect
     from aggregator.store.read.reader import StoryReader
     from aggregator.web import story_json
     from aggregator.web.excerpts.stories import for_reader_with_summary
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)
-        shown = reader.story(id_)
-        if isinstance(shown, StoryRedirect):
-            show.say(f"{id_} was merged into {shown.to}")
-            shown = reader.story(shown.to)
-        if shown is None or isinstance(shown, StoryRedirect):
-            raise UsageError(f"there is no story {id_}; {hint(reader, id_, 'story')}")
+        shown = _live_story(reader, id_)
         text, machine_written = reader.text_with_summary(shown.id)
     _, _, summarised = for_reader_with_summary(shown, text, machine_written, "owner", 0)
     if format_ == "json":
@@ -56,6 +49,19 @@ def story(
     else:
         assert text is not None, "an existing story can be rendered"
         show.out(show.wrapped(_story_text(shown, text, summarised)))
+
+
+def _live_story(reader: "StoryReader", id: str) -> "StoryView":
+    """Return the story with this id, or that into which it was merged. Raises UsageError."""
+    from aggregator.model.read_model import StoryRedirect
+
+    story = reader.story(id)
+    if isinstance(story, StoryRedirect):
+        show.say(f"{id} was merged into {story.to}")
+        story = reader.story(story.to)
+    if story is None or isinstance(story, StoryRedirect):
+        raise UsageError(f"there is no story {id}; {hint(reader, id, 'story')}")
+    return story
 
 
 def _source_or_counts(story: "StoryView") -> str:
@@ -66,9 +72,8 @@ def _source_or_counts(story: "StoryView") -> str:
     if len(story.articles) == 1:
         return source_of(story.articles[0])
     outlets = story.outlet_count, story.unknown_outlet_count
-    return ", ".join(
-        reversed(story_numbers(story.report_count, *outlets, story.article_count))
-    )
+    numbers = story_numbers(story.report_count, *outlets, story.article_count)
+    return ", ".join(reversed(numbers))
 
 
 def _story_text(

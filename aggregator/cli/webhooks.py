@@ -13,6 +13,7 @@ from aggregator.model.errors import AggregatorError, UsageError
 if TYPE_CHECKING:
     from aggregator.config.settings import Config
     from aggregator.config.webhooks import Recipient
+    from aggregator.store.deliveries.recipients import WebhookStats
 
 webhooks = typer.Typer(
     name="webhooks", help="List, test and resume webhooks.", no_args_is_help=True
@@ -115,8 +116,38 @@ def resume_notify(context: Context, name: _Recipient) -> None:
     _resume(context, name, "notification")
 
 
+def _list(context: Context, format_: str, kind: str) -> None:
+    from aggregator.config.webhooks import DIGEST
+    from aggregator.store.deliveries.recipients import webhook_stats
+
+    listed = []
+    with context.obj.reading() as (config, database), database.read() as connection:
+        for recipient in webhook_stats(connection):
+            name = recipient.row.name
+            is_notification = ":" in name
+            if name != DIGEST and is_notification is (kind == "notification"):
+                listed.append(recipient)
+    if format_ == "jsonl":
+        output.json_lines(map(_as_json, listed))
+    elif listed:
+        _print_table(listed)
+    elif _has_configured(config, kind):
+        output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")
+    elif kind == "webhook":
+        output.say("No webhooks. Add them under `webhooks:` in config.yaml.")
+    else:
+        output.say(
+            "No notifications. Add them under `notify:` or `digest:` in config.yaml."
+        )
+
+
+def _has_configured(config: "Config", kind: str) -> bool:
+    if kind == "webhook":
+        return bool(config.webhooks)
+    return bool(config.notify or config.digest.to)
+
+
 _SHOWN = (
-    "name",
     "state",
     "problem",
     "failures",
@@ -124,50 +155,39 @@ _SHOWN = (
     "resumes_at",
     "last_success_at",
 )
+_COUNTS = ("waiting", "done", "given_up")
 
 
-def _list(context: Context, format_: str, kind: str) -> None:
-    import msgspec
+def _as_json(recipient: "WebhookStats") -> dict[str, object]:
+    row = recipient.row
+    shown: dict[str, object] = {"name": _short_name(recipient)}
+    for name in _SHOWN:
+        shown[name] = getattr(row, name)
+    for name in _COUNTS:
+        shown[name] = getattr(recipient, name)
+    return shown
 
-    from aggregator.config.webhooks import DIGEST
-    from aggregator.store.deliveries.recipients import webhook_stats
 
-    with context.obj.reading() as (config, database), database.read() as connection:
-        listed = [
-            recipient
-            for recipient in webhook_stats(connection)
-            if (":" in recipient.row.name) == (kind == "notification")
-            and recipient.row.name != DIGEST
-        ]
-    if format_ == "jsonl":
-        for recipient in listed:
-            values = msgspec.to_builtins(recipient)
-            row = values.pop("row") | {
-                "name": recipient.row.name.removeprefix("notify:")
-            }
-            output.json_line({name: row[name] for name in _SHOWN} | values)
-    elif listed:
-        columns = (
-            "name",
-            "state",
-            "waiting",
-            "done",
-            "given up",
-            "last success",
-            "problem",
-        )
-        rows = []
-        for recipient in listed:
-            row = recipient.row
-            counts = recipient.waiting, recipient.done, recipient.given_up
-            name = row.name.removeprefix("notify:")
-            rows.append((name, row.state, *counts, row.last_success_at, row.problem))
-        output.table(columns, rows, wide=("problem",))
-    elif config.webhooks if kind == "webhook" else config.notify or config.digest.to:
-        output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")
-    else:
-        key = "`webhooks:`" if kind == "webhook" else "`notify:` or `digest:`"
-        output.say(f"No {kind}s. Add them under {key} in config.yaml.")
+def _print_table(recipients: "list[WebhookStats]") -> None:
+    columns = (
+        "name",
+        "state",
+        "waiting",
+        "done",
+        "given up",
+        "last success",
+        "problem",
+    )
+    rows = []
+    for recipient in recipients:
+        row, name = recipient.row, _short_name(recipient)
+        counts = recipient.waiting, recipient.done, recipient.given_up
+        rows.append((name, row.state, *counts, row.last_success_at, row.problem))
+    output.table(columns, rows, wide=("problem",))
+
+
+def _short_name(recipient: "WebhookStats") -> str:
+    return recipient.row.name.removeprefix("notify:")
 
 
 def _test(context: Context, name: str, kind: str) -> None:
@@ -183,20 +203,15 @@ def _test(context: Context, name: str, kind: str) -> None:
 
     config = context.obj.load()
     recipient = _recipient(config, name, kind)
-    shown = (
-        host_of(recipient.url)
-        if isinstance(recipient, Webhook)
-        else recipient_words(recipient.name)
-    )
+    shown = recipient_words(recipient.name)
+    if isinstance(recipient, Webhook):
+        shown = host_of(recipient.url)
     settings = publish_settings(config)
-    transmitter = Transmitter(
-        outgoing_client(config), settings, config.effective_tuning, utc_now
-    )
-    began = time.monotonic()
-    body = trial_body(recipient, utc_now())
-    posted = transmitter.send(
-        recipient, f"msg_{secrets.token_hex(16)}", body, utc_now()
-    )
+    client = outgoing_client(config)
+    transmitter = Transmitter(client, settings, config.effective_tuning, utc_now)
+    began, now = time.monotonic(), utc_now()
+    body, message = trial_body(recipient, now), f"msg_{secrets.token_hex(16)}"
+    posted = transmitter.send(recipient, message, body, now)
     transmitter.close()
     if not posted.is_accepted:
         raise AggregatorError(f"{shown}: {posted.problem}")
@@ -212,11 +227,10 @@ def _resume(context: Context, name: str, kind: str) -> None:
         stored = _recipient(config, name, kind).name
         with database.write() as connection:
             is_known = recipients.resume(connection, stored, utc_now())
-            waiting = {
-                stats.row.name: stats.waiting
-                for stats in recipients.webhook_stats(connection)
-            }
-    number = waiting.get(stored, 0)
+            number = 0
+            for stats in recipients.webhook_stats(connection):
+                if stats.row.name == stored:
+                    number = stats.waiting
     if not is_known:
         output.say(f"{name} is not active yet; start the daemon with `aggregator run`")
     elif number:
@@ -235,17 +249,16 @@ def _recipient(config: "Config", name: str, kind: str) -> "Recipient":
         webhooks_from,
     )
 
-    recipients: tuple[Recipient, ...] = (
-        webhooks_from(config)
-        if kind == "webhook"
-        else (*notifications(config), *digest_readers(config))
-    )
-    by_name = {
-        recipient.name.removeprefix(NOTIFY).removeprefix(DIGEST): recipient
-        for recipient in recipients
-        if recipient.name != DIGEST
-    }
-    if name.removeprefix(DIGEST) not in by_name:
+    recipients: tuple[Recipient, ...] = webhooks_from(config)
+    if kind != "webhook":
+        recipients = (*notifications(config), *digest_readers(config))
+    by_name = {}
+    for recipient in recipients:
+        if recipient.name != DIGEST:
+            short = recipient.name.removeprefix(NOTIFY).removeprefix(DIGEST)
+            by_name[short] = recipient
+    typed = name.removeprefix(DIGEST)
+    if typed not in by_name:
         names = ", ".join(sorted(by_name)) or "none"
         raise UsageError(f"there is no {kind} {name[:40]!r}; config.yaml has: {names}")
-    return by_name[name.removeprefix(DIGEST)]
+    return by_name[typed]

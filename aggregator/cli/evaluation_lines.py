@@ -136,9 +136,8 @@ def _warnings(result: "Evaluation") -> list[str]:
     """Return the lines about records that change the meaning of the figures."""
     lines = []
     if result.failed_jobs:
-        of = counted(result.articles, "article")
         lines += [
-            f"!!! {result.failed_jobs:,} of {of} were NOT READ: a job failed",
+            f"!!! {result.failed_jobs:,} of {counted(result.articles, 'article')} were NOT READ: a job failed",
             "!!! Each counts as a separate story, so the figures below are not those of the program.",
         ]
     if result.not_read:

@@ -85,19 +85,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 # Spreadsheets treat a cell that begins so as a formula; the last four are the full-width forms.
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "\uff1d",
-    "\uff0b",
-    "\uff0d",
-    "\uff20",
-)
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _ROWS_AT_ONCE = 500  # rows per chunk, each with its own widths of the columns
 
 

@@ -77,9 +77,11 @@ def _compute(
     from aggregator.intake.workers.factory import workers
     from aggregator.model.clock import utc_now
 
-    tuning, options = config.effective_tuning, story_options(config)
+    options = story_options(config)
     with workers(config) as executor:
-        run = Reclusterer(database, executor, tuning, options, now=utc_now)
+        run = Reclusterer(
+            database, executor, config.effective_tuning, options, now=utc_now
+        )
         return run.difference(since, advance)
 
 

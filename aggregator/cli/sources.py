@@ -1,5 +1,7 @@
 """The commands of `sources`: the feeds and folders that articles come from."""
 
+from collections.abc import Callable
+
 import typer
 
 from aggregator.cli import change_sources, check_sources, list_sources
@@ -9,12 +11,17 @@ sources = typer.Typer(
     help="Manage the feeds and folders that articles come from.",
     no_args_is_help=True,
 )
-sources.command("list")(list_sources.list_)
-sources.command("show")(list_sources.show_)
-sources.command("add")(change_sources.add)
-sources.command("remove")(change_sources.remove)
-sources.command("pause")(change_sources.pause)
-sources.command("resume")(change_sources.resume)
-sources.command("check")(check_sources.check)
-sources.command("import")(check_sources.import_)
-sources.command("export")(check_sources.export)
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": list_sources.list_,
+    "show": list_sources.show_,
+    "add": change_sources.add,
+    "remove": change_sources.remove,
+    "pause": change_sources.pause,
+    "resume": change_sources.resume,
+    "check": check_sources.check,
+    "import": check_sources.import_,
+    "export": check_sources.export,
+}
+for name, command in _COMMANDS.items():
+    sources.command(name)(command)

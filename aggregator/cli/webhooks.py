@@ -131,41 +131,25 @@ def _list(context: Context, format_: str, kind: str) -> None:
         output.json_lines(map(_as_json, listed))
     elif listed:
         _print_table(listed)
-    elif _has_configured(config, kind):
+    elif config.webhooks if kind == "webhook" else config.notify or config.digest.to:
         output.say(f"No {kind} is active yet. Start the daemon with `aggregator run`.")
-    elif kind == "webhook":
-        output.say("No webhooks. Add them under `webhooks:` in config.yaml.")
     else:
-        output.say(
-            "No notifications. Add them under `notify:` or `digest:` in config.yaml."
-        )
-
-
-def _has_configured(config: "Config", kind: str) -> bool:
-    if kind == "webhook":
-        return bool(config.webhooks)
-    return bool(config.notify or config.digest.to)
+        key = "`webhooks:`" if kind == "webhook" else "`notify:` or `digest:`"
+        output.say(f"No {kind}s. Add them under {key} in config.yaml.")
 
 
 _SHOWN = (
-    "state",
-    "problem",
-    "failures",
-    "failing_since",
-    "resumes_at",
-    "last_success_at",
-)
-_COUNTS = ("waiting", "done", "given_up")
+    "name", "state", "problem", "failures", "failing_since", "resumes_at", "last_success_at",
+)  # fmt: skip
 
 
 def _as_json(recipient: "WebhookStats") -> dict[str, object]:
-    row = recipient.row
-    shown: dict[str, object] = {"name": _short_name(recipient)}
-    for name in _SHOWN:
-        shown[name] = getattr(row, name)
-    for name in _COUNTS:
-        shown[name] = getattr(recipient, name)
-    return shown
+    import msgspec
+
+    values: dict[str, object] = msgspec.to_builtins(recipient)
+    del values["row"]
+    row = msgspec.to_builtins(recipient.row) | {"name": _short_name(recipient)}
+    return {name: row[name] for name in _SHOWN} | values
 
 
 def _print_table(recipients: "list[WebhookStats]") -> None:

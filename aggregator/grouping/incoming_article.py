@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from aggregator.extract.outlets import outlet_of, site_name_of
 from aggregator.extract.sites import is_address, is_page_of
-from aggregator.model.entry import Outlet
+from aggregator.model.entry import Outlet, Published
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
@@ -27,19 +27,10 @@ def incoming_article(
     """
     entry, clean, fingerprint = waiting.entry, prepared.article, prepared.fingerprint
     assert fingerprint is not None, "an article that is rejected has no place"
-    published, wire = clean.published, clean.wire
-    # Until a page of the outlet was read, what a feed says of it are the feed's words.
-    outlet, url = outlet_of(entry), waiting.page_url or entry.url or ""
-    is_read = waiting.page is not None and clean.page_verdict is None
-    claimed = None
-    if outlet and entry.feed_outlet and not (is_read and is_page_of(outlet.key, url)):
-        outlet, claimed = entry.feed_outlet, outlet.key[:_OUTLET_CHARS]
+    outlet, claimed = _outlet(waiting, clean)
     key = outlet.key if outlet else clean.outlet
     site_name = _site_name(waiting, clean, outlet)
-    time = published.time if published else entry.assumed_at or waiting.accepted_at
-    if entry.last_poll is not None and time < entry.last_poll:
-        time = waiting.accepted_at
-    return StoredArticle(
+    article = StoredArticle(
         id=waiting.article,
         inbox_no=waiting.inbox_no,
         root_article=waiting.article,
@@ -61,16 +52,14 @@ def incoming_article(
         kind=clean.kind,
         kind_evidence=clean.kind_evidence,
         copy_of=None,
-        wire=wire.agency
-        if wire is not None and wire.confidence >= wire_confidence
-        else None,
-        published=published.time if published else None,
-        published_origin=published.origin if published else None,
-        published_precision=published.precision if published else None,
-        timezone_assumed=published is not None and published.timezone_assumed,
-        date_counts=published is None or published.counts,
+        wire=None,
+        published=None,
+        published_origin=None,
+        published_precision=None,
+        timezone_assumed=False,
+        date_counts=True,
         seen_at=waiting.accepted_at,
-        effective_at=waiting.effective_at or min(time, waiting.accepted_at),
+        effective_at=_effective_time(waiting, clean.published),
         placed_at=now,
         is_compared=True,
         is_polled=entry.authority in ("own", "foreign"),
@@ -83,6 +72,46 @@ def incoming_article(
         details=codecs.pack(replace(details_of(clean), site_name=site_name)),
         html=None if prepared.html is None else codecs.compress_struct(prepared.html),
     )
+    wire, published = clean.wire, clean.published
+    if wire is not None and wire.confidence >= wire_confidence:
+        article = replace(article, wire=wire.agency)
+    if published is None:
+        return article
+    return replace(
+        article,
+        published=published.time,
+        published_origin=published.origin,
+        published_precision=published.precision,
+        timezone_assumed=published.timezone_assumed,
+        date_counts=published.counts,
+    )
+
+
+def _outlet(
+    waiting: InboxEntry, clean: CleanArticle
+) -> tuple[Outlet | None, str | None]:
+    """Return the outlet of an entry, and the key of the one that it claims to be of.
+
+    Until a page of the outlet was read, what a feed says of it are the feed's words.
+    """
+    entry, outlet = waiting.entry, outlet_of(waiting.entry)
+    if not outlet or not entry.feed_outlet:
+        return outlet, None
+    is_read = waiting.page is not None and clean.page_verdict is None
+    if is_read and is_page_of(outlet.key, waiting.page_url or entry.url or ""):
+        return outlet, None
+    return entry.feed_outlet, outlet.key[:_OUTLET_CHARS]
+
+
+def _effective_time(waiting: InboxEntry, published: Published | None) -> dt.datetime:
+    if waiting.effective_at:
+        return waiting.effective_at
+    time = waiting.entry.assumed_at or waiting.accepted_at
+    if published:
+        time = published.time
+    if waiting.entry.last_poll is not None and time < waiting.entry.last_poll:
+        return waiting.accepted_at
+    return min(time, waiting.accepted_at)
 
 
 def _site_name(
@@ -100,10 +129,14 @@ def _site_name(
 
 def _outlet_name(outlet: Outlet | None, site_name: str | None) -> str | None:
     """Return the name of an outlet; None if only its key is known."""
-    name = outlet.name if outlet else None
-    if site_name and (name is None or is_address(name)):
+    if outlet is None:
+        return None
+    name = outlet.name
+    if site_name and is_address(name):
         name = site_name
-    return name[:_OUTLET_CHARS] if name and outlet and name != outlet.key else None
+    if not name or name == outlet.key:
+        return None
+    return name[:_OUTLET_CHARS]
 
 
 def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
@@ -112,17 +145,14 @@ def with_date_of(incoming: StoredArticle, old: StoredArticle) -> StoredArticle:
     No source makes its own article earlier by a revision.
     """
     if incoming.published_origin != "poll":
-        is_credited = (
-            incoming.published is None or incoming.published >= incoming.effective_at
-        )
+        published = incoming.published
+        is_credited = published is None or published >= incoming.effective_at
         is_earlier = (
             incoming.source == old.source and incoming.effective_at < old.effective_at
         )
-        return (
-            incoming
-            if is_credited and not is_earlier
-            else replace(incoming, effective_at=old.effective_at)
-        )
+        if is_credited and not is_earlier:
+            return incoming
+        return replace(incoming, effective_at=old.effective_at)
     return replace(
         incoming,
         published=old.published,

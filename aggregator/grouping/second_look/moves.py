@@ -26,8 +26,29 @@ def _move(
     """Move a report of a story, which has the reports `others` beside it, if another story fits better."""
     present = float(look.scores([report], others).mean())
     need = max(present, look.tuning.threshold) + look.tuning.reassess_gain
-    target: LookedAtStory | None = None
-    best = -math.inf
+    score, target = _best_target(look, story, report, need)
+    if target is None:
+        return
+    move = ReportMove(
+        article=report.id,
+        source=story.number,
+        target=target.number,
+        own_score=present,
+        score=score,
+        need=need,
+        reports=tuple(other.id for other in target.reports),
+        shift=look.shift([report], target.reports),
+    )
+    look.changes.append(move)
+    story.reports.remove(report)
+    target.reports.insert(0, report)
+
+
+def _best_target(
+    look: Look, story: LookedAtStory, report: Article, need: float
+) -> tuple[float, LookedAtStory | None]:
+    """Return the best score of a report with stories near its own that reaches `need`, and that story."""
+    best, target = -math.inf, None
     for other in sorted(look.near(story.number), key=lambda near: near.number):
         if not _admits(look, other, report):
             continue
@@ -36,22 +57,8 @@ def _move(
             continue
         is_apart = look.lookup.are_apart([report], other.reports, story.number)
         if not is_apart and not look.lookup.is_foreign(report, other.reports):
-            target, best = other, score
-    if target is None:
-        return
-    move = ReportMove(
-        article=report.id,
-        source=story.number,
-        target=target.number,
-        own_score=present,
-        score=best,
-        need=need,
-        reports=tuple(other.id for other in target.reports),
-        shift=look.shift([report], target.reports),
-    )
-    look.changes.append(move)
-    story.reports.remove(report)
-    target.reports.insert(0, report)
+            best, target = score, other
+    return best, target
 
 
 def _admits(look: Look, story: LookedAtStory, report: Article) -> bool:

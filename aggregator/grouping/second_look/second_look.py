@@ -5,8 +5,8 @@ by inbox number, before the first article of the next `reassess_every`, and cove
 since the last one; so a replay of the same articles decides at the same moments.
 """
 
-import itertools
 from collections.abc import Sequence
+from itertools import permutations
 
 from aggregator.grouping.changes import Merge, Move
 from aggregator.grouping.parts import GroupingParts
@@ -28,13 +28,7 @@ class SecondLook:
     """Runs the second look when it is due, in a placing transaction."""
 
     def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
-        self._story_writer = parts.story_writer
-        self._constraints = parts.constraints
-        self._tuning = parts.model.tuning
-        self._comparison = parts.comparison
-        self._agreement = parts.agreement
-        self._stream = parts.stream
-        self._version = parts.rules_version
+        self._parts = parts
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
         self._last_run_no = -1  # the number of the period that was looked at last
@@ -45,12 +39,12 @@ class SecondLook:
         An inbox number without an article (its entry was refused) changes nothing: periods without an article
         are run one by one.
         """
-        every = self._tuning.reassess_every
+        every = self._parts.model.tuning.reassess_every
         period = inbox_no // every
         if period == self._last_run_no:
             return
         self._last_run_no = period
-        last = self._story_writer.window.last_change(self._connection) // every
+        last = self._parts.story_writer.window.last_change(self._connection) // every
         while last < period and self._run(last * every, at_no=(last + 1) * every):
             last += 1
 
@@ -83,16 +77,13 @@ class SecondLook:
     ) -> bool:
         """Decide about these stories and carry it out; return whether anything was changed."""
         self._unit_of_work.ledger.write()
-        self._stream.read_last(self._unit_of_work)
-        window = self._story_writer.window.current(self._connection)
-        lookup = StoryLookup(
-            self._connection, window, self._constraints, self._comparison, self._stream
-        )
-        changes = reassess_stories(numbers, lookup, self._tuning)
+        self._parts.stream.read_last(self._unit_of_work)
+        lookup = StoryLookup(self._parts, self._connection)
+        changes = reassess_stories(numbers, lookup, self._parts.model.tuning)
         ids = {}
         for change in changes:
             for number in change.numbers:
-                ids[number] = window.story(number).id
+                ids[number] = lookup.id_of(number)
         for change in changes:
             # Changed at the first number of this period, so the next run covers these stories.
             if isinstance(change, StoryMerge):
@@ -119,7 +110,7 @@ class SecondLook:
             score=change.score,
             need=change.need,
         )
-        return self._story_writer.apply(self._unit_of_work, merge)
+        return self._parts.story_writer.apply(self._unit_of_work, merge)
 
     def _ask_strangers(self, kept: str, gone: str) -> None:
         """Ask the reports of a story whether they agree with the one with which it is merged.
@@ -128,17 +119,15 @@ class SecondLook:
         nobody else was asked about it.
         """
         connection = self._connection
-        pair = [
-            live_story(rows) for rows in live_stories.named(connection, (kept, gone))
-        ]
-        for story, other in itertools.permutations(pair, 2):
+        pair = map(live_story, live_stories.named(connection, (kept, gone)))
+        for story, other in permutations(pair, 2):
             is_of_strangers = all(report.is_little_known for report in story.reports)
             if not is_of_strangers or _rank(story) >= _rank(other):
                 continue
             for report in articles.members(connection, story.id)[:_ASKED]:
                 evidence = articles.evidence_of(connection, report.id)
                 if report.role == "report" and evidence.stage != "correction":
-                    evidence = self._agreement.with_agreement(
+                    evidence = self._parts.agreement.with_agreement(
                         connection, report.id, other.id, evidence
                     )
                     article_writes.set_evidence(connection, report.id, evidence)
@@ -156,29 +145,30 @@ class SecondLook:
         if self._story_of(report) != origin:
             return  # it moved along with its original
         leaving = with_copies(connection, [report], origin)
-        if not self._constraints.may_leave(connection, leaving):
+        if not self._parts.constraints.may_leave(connection, leaving):
             return
-        if not self._constraints.may_join(connection, leaving, target):
+        if not self._parts.constraints.may_join(connection, leaving, target):
             return
         evidence = self._evidence(change, origin, reasons)
-        evidence = self._agreement.with_agreement(connection, report, target, evidence)
+        evidence = self._parts.agreement.with_agreement(
+            connection, report, target, evidence
+        )
         article_writes.set_evidence(connection, report, evidence)
         move = Move(articles=tuple(leaving), target=target, at_no=at_no, founder=report)
-        target = self._story_writer.apply(self._unit_of_work, move)
+        target = self._parts.story_writer.apply(self._unit_of_work, move)
         ids[change.target] = target
-        left: dict[str, str | float | None] = {
-            "to": target,
+        why: dict[str, str | float | None] = {
             "reason": "second look",
             "score": change.score,
             "need": change.need,
             "own": change.own_score,
         }
-        came = left | {"from": origin}
-        del came["to"]
         # The report before its copies
         for article in sorted(leaving, key=lambda article: article != report):
-            self._unit_of_work.log(origin, "moved", article=article, **left)
-            self._unit_of_work.log(target, "moved", article=article, **came)
+            self._unit_of_work.log(origin, "moved", article=article, to=target, **why)
+            self._unit_of_work.log(
+                target, "moved", article=article, **why, **{"from": origin}
+            )
 
     def _evidence(
         self, change: ReportMove, origin: str, reasons: tuple[Reason, ...]
@@ -188,10 +178,10 @@ class SecondLook:
             stage="second look",
             score=change.score,
             need=change.need,
-            bias=self._comparison.model.bias,
+            bias=self._parts.comparison.model.bias,
             reasons=reasons,
             runner_up=RunnerUp(story=origin, score=change.own_score, need=change.need),
-            rules_version=self._version,
+            rules_version=self._parts.rules_version,
             reuse=articles.evidence_of(self._connection, change.article).reuse,
         )
 

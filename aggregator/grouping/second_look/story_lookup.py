@@ -5,38 +5,34 @@ from collections.abc import Sequence, Set
 from aggregator.grouping.copies.series import is_kept_apart
 from aggregator.grouping.pairs.pair_article import Floats, PairArticle
 from aggregator.grouping.pairs.pair_model import shift_between
-from aggregator.grouping.scores.report_comparison import ReportComparison, has_report
+from aggregator.grouping.parts import GroupingParts
+from aggregator.grouping.scores.report_comparison import has_report
 from aggregator.grouping.second_look.reassignments import ReportMove
-from aggregator.grouping.stream import NewsStream
-from aggregator.grouping.window import LiveStory, Window
+from aggregator.grouping.window import LiveStory
 from aggregator.model.article import Article
 from aggregator.model.evidence import Reason
 from aggregator.store.engine.database import Connection
 from aggregator.store.stories import articles
-from aggregator.store.stories.corrections import Constraints
 
 
 class StoryLookup:
     """The inputs of one second look."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        window: Window,
-        constraints: Constraints,
-        comparison: ReportComparison,
-        stream: NewsStream,
-    ) -> None:
+    def __init__(self, parts: GroupingParts, connection: Connection) -> None:
         self._connection = connection
-        self._window = window
-        self._constraints = constraints
-        self._comparison = comparison
-        self._stream_shift = stream.shift(connection)  # the same during the whole look
+        self._window = parts.window.current(connection)
+        self._constraints = parts.constraints
+        self._comparison = parts.comparison
+        self._stream_shift = parts.stream.shift(connection)  # of the whole look
         self._reports: dict[str, Article] = {}  # those that were asked for, by id
 
     def story(self, number: int) -> LiveStory | None:
         """Return a live story, or None if there is none with this number (any more)."""
         return self._window.get(number)
+
+    def id_of(self, number: int) -> str:
+        """Return the id of a live story."""
+        return self._window.story(number).id
 
     def neighbours(self, number: int) -> Sequence[LiveStory]:
         """Return other live stories that share terms with the story and are in its window, best first."""
@@ -86,8 +82,9 @@ class StoryLookup:
 
     def may_join(self, article: str, number: int) -> bool:
         """Return False if a correction keeps the article out of the story."""
-        story = self._window.story(number).id
-        return self._constraints.may_join(self._connection, [article], story)
+        return self._constraints.may_join(
+            self._connection, [article], self.id_of(number)
+        )
 
     def is_foreign(self, report: Article, others: Sequence[Article]) -> bool:
         """Return whether a report has the headline of one of the others, but a body unlike theirs."""
@@ -114,7 +111,5 @@ class StoryLookup:
     def may_merge(self, number: int, other: int) -> bool:
         """Return False if a correction keeps the two stories apart."""
         return self._constraints.may_merge(
-            self._connection,
-            self._window.story(number).id,
-            self._window.story(other).id,
+            self._connection, self.id_of(number), self.id_of(other)
         )

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -19,6 +20,7 @@ from aggregator.store.stories.stories import (
     StoryState,
 )
 from aggregator.stories.counting.originals import with_originals
+from aggregator.stories.lead import summary
 from aggregator.stories.titles.title import headline
 from aggregator.stories.tuning import StoryTuning
 
@@ -67,9 +69,7 @@ class StoryRows:
         What changed of the headline is added to its log.
         """
         derived = stories.derived_columns(membership, self._options.families)
-        reports_before = 0
-        if before is not None and not before.container_only:
-            reports_before = before.report_count
+        reports_before = _reports_of(before)
         chosen = headline(
             membership.shown,
             before.title if before else None,
@@ -95,6 +95,12 @@ class StoryRows:
             membership_changed_no=effect.at_no,
         )
 
+    def summary_of(self, membership: Membership, title: str) -> Callable[[], str]:
+        """Return the function that makes the summary of a story with this title."""
+        return partial(
+            summary, membership.shown, self._options.summary_words, self._tuning, title
+        )
+
     def _is_bumped(
         self,
         before: StoryRow,
@@ -107,21 +113,17 @@ class StoryRows:
         bumps = self._options.bumps
         if "correction" in bumps and effect.is_correction:
             return True
-        has_report = any(group.is_counted for group in membership.count_state.groups)
-        reports_before = 0 if before.container_only else before.report_count
-        if "report" in bumps and has_report and after.report_count > reports_before:
-            return True
-        # A change at the same address is no version.
-        is_added = after.article_count > before.article_count
-        if (
-            "report" in bumps
-            and is_added
-            and _replaces_version(membership, effect.article)
-        ):
-            return (
-                effect.bump - before.bumped_at.replace(microsecond=0)
-                >= _BETWEEN_VERSIONS
+        if "report" in bumps:
+            has_report = any(
+                group.is_counted for group in membership.count_state.groups
             )
+            if has_report and after.report_count > _reports_of(before):
+                return True
+            # A change at the same address is no version.
+            is_added = after.article_count > before.article_count
+            if is_added and _replaces_version(membership, effect.article):
+                last = before.bumped_at.replace(microsecond=0)
+                return effect.bump - last >= _BETWEEN_VERSIONS
         # An old story of one report is not news because its outlet has another headline for it.
         is_news = (
             after.report_count > 1
@@ -149,20 +151,24 @@ class StoryRows:
             unit_of_work.log(before.id, "full", articles=after.article_count)
 
 
+def _reports_of(row: StoryRow | None) -> int:
+    if row is None or row.container_only:
+        return 0
+    return row.report_count
+
+
 def _replaces_version(membership: Membership, article: str | None) -> bool:
     """Return whether an article that was added gives a story another version of a text."""
     if article is None or all(member.version_of is None for member in membership.shown):
         return False
-    before = with_originals(
-        [member for member in membership.shown if member.id != article]
-    )
-    earlier = {member.id for member in before if member.version == "earlier"} | {
-        article
-    }
-    after = with_originals(membership.shown)
-    return any(
-        member.version == "earlier" and member.id not in earlier for member in after
-    )
+    before = [member for member in membership.shown if member.id != article]
+    return bool(_earlier(membership.shown) - _earlier(before) - {article})
+
+
+def _earlier(members: Sequence[ArticleView]) -> set[str]:
+    """Return the members of whose text there is a later version."""
+    shown = with_originals(members)
+    return {member.id for member in shown if member.version == "earlier"}
 
 
 def _bumped_at(
@@ -189,8 +195,6 @@ def _numbered(unit_of_work: UnitOfWork, bump: dt.datetime) -> dt.datetime:
 def _language(members: Iterable[ArticleView]) -> str | None:
     """Return the most frequent language; in a tie the first by name."""
     languages = Counter(member.language for member in members if member.language)
-    return (
-        min(languages, key=lambda language: (-languages[language], language))
-        if languages
-        else None
+    return min(
+        languages, key=lambda language: (-languages[language], language), default=None
     )

@@ -1,10 +1,8 @@
 """Writes the row of a story, its line in the change stream, and which of its articles are compared."""
 
 from collections.abc import Collection, Sequence
-from functools import partial
 
 from aggregator.grouping.live_window import LiveWindow
-from aggregator.grouping.story_options import StoryOptions
 from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write.copy_families import compared_members
 from aggregator.grouping.write.story_row import Effect, StoryRows
@@ -13,25 +11,13 @@ from aggregator.store.engine.database import Connection
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.article_rows import article_writes
 from aggregator.store.stories.stories import Membership, NewStory, StoryRow
-from aggregator.stories.lead import summary
-from aggregator.stories.tuning import StoryTuning
 
 
 class StoryStore:
     """Writes rows of stories. For one thread of the writer."""
 
-    def __init__(
-        self,
-        tuning: StoryTuning,
-        options: StoryOptions,
-        window: LiveWindow,
-        *,
-        story_cap: int,
-    ) -> None:
-        """`story_cap`: articles from which on a story takes copies only."""
-        self._tuning = tuning
-        self._summary_words = options.summary_words
-        self._rows = StoryRows(options, tuning, story_cap=story_cap)
+    def __init__(self, rows: StoryRows, window: LiveWindow) -> None:
+        self._rows = rows
         self._window = window
 
     def store(
@@ -57,9 +43,7 @@ class StoryStore:
             if effect.unbumped is not None and state.bumped_at == row.bumped_at:
                 bump = effect.unbumped
         self._window.note_change(effect.at_no)
-        ledger.summaries[story] = partial(
-            summary, membership.shown, self._summary_words, self._tuning, state.title
-        )
+        ledger.summaries[story] = self._rows.summary_of(membership, state.title)
         ledger.change(
             unit_of_work.now,
             story,
@@ -74,10 +58,9 @@ class StoryStore:
 
     def restate(self, unit_of_work: UnitOfWork, row: StoryRow, effect: Effect) -> None:
         """Write a story anew with the articles that are in it now."""
-        connection = unit_of_work.connection
-        members = articles.members(connection, row.id)
+        members = articles.members(unit_of_work.connection, row.id)
         shown = article_views.views_for_title(
-            connection, row.id, len(members), row.title_article
+            unit_of_work.connection, row.id, len(members), row.title_article
         )
         self.store_members(unit_of_work, row, row.id, members, shown, effect=effect)
 

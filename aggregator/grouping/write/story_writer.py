@@ -11,11 +11,11 @@ from aggregator.grouping.unit_of_work import UnitOfWork
 from aggregator.grouping.write import growing_stories
 from aggregator.grouping.write.growing_stories import GrowingStories
 from aggregator.grouping.write.regrouper import Regrouper
-from aggregator.grouping.write.story_row import Effect
+from aggregator.grouping.write.story_row import Effect, StoryRows
 from aggregator.grouping.write.story_store import StoryStore
 from aggregator.store.stories import article_views, articles, stories
 from aggregator.store.stories.articles import StoredArticle
-from aggregator.store.stories.stories import Membership
+from aggregator.store.stories.stories import Membership, StoryRow
 from aggregator.stories.tuning import StoryTuning
 
 
@@ -33,9 +33,8 @@ class StoryWriter:
         self.window = window
         self.growing = GrowingStories()
         self._has_headline_bumps = "headline" in options.bumps
-        self._store = StoryStore(
-            story_tuning, options, window, story_cap=model.tuning.story_cap
-        )
+        rows = StoryRows(options, story_tuning, story_cap=model.tuning.story_cap)
+        self._store = StoryStore(rows, window)
         self._regrouper = Regrouper(self._store, stream, window, self.growing)
 
     def apply(self, unit_of_work: UnitOfWork, change: Change) -> str:
@@ -60,14 +59,7 @@ class StoryWriter:
     def _place(self, unit_of_work: UnitOfWork, place: Place) -> None:
         """Write a new article and its story."""
         new, joined = place.article, place.story
-        redates = False
-        if joined is None:
-            view = article_views.view_of(new)
-            membership = stories.membership_of([new], {new.id}, [view])
-        else:
-            before = self.growing.membership(unit_of_work, joined)
-            membership = growing_stories.grown(unit_of_work, new, before)
-            redates = not before.span.is_dated and _redates(unit_of_work, new)
+        membership, redates = self._membership(unit_of_work, new, joined)
         effect = Effect(
             at_no=new.inbox_no,
             bump=_bump_of(unit_of_work, new, membership),
@@ -89,6 +81,17 @@ class StoryWriter:
         )
         self.growing.remember(row, membership)
         self.window.take(unit_of_work, row.story_no, new, is_new=joined is None)
+
+    def _membership(
+        self, unit_of_work: UnitOfWork, new: StoredArticle, joined: StoryRow | None
+    ) -> tuple[Membership, bool]:
+        """Return the state of a story with a new article, and whether that gives it its first date."""
+        if joined is None:
+            view = article_views.view_of(new)
+            return stories.membership_of([new], {new.id}, [view]), False
+        before = self.growing.membership(unit_of_work, joined)
+        membership = growing_stories.grown(unit_of_work, new, before)
+        return membership, not before.span.is_dated and _redates(unit_of_work, new)
 
 
 def _bump_of(

@@ -29,6 +29,7 @@ from aggregator.grouping.write.growing_stories import live_row
 from aggregator.model.article import Role
 from aggregator.model.evidence import Agreement, Evidence
 from aggregator.store import codecs
+from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.stories import articles, stories
 from aggregator.store.stories.article_rows import compared_articles
 from aggregator.store.stories.articles import StoredArticle
@@ -44,7 +45,6 @@ class Decider:
 
     def __init__(self, parts: GroupingParts, unit_of_work: UnitOfWork) -> None:
         self._parts = parts
-        self._comparison = parts.comparison
         self._constraints = parts.constraints
         self._unit_of_work = unit_of_work
         self._connection = unit_of_work.connection
@@ -53,6 +53,13 @@ class Decider:
     @property
     def _window(self) -> Window:
         return self._parts.window.current(self._connection)
+
+    def match(self, waiting: InboxEntry, article: StoredArticle) -> CopyMatch:
+        """Return of what the article of an entry is a copy."""
+        page = waiting.entry.url or waiting.page_url
+        return self._parts.copy_finder.find(
+            self._connection, article, page, self._ledger.articles
+        )
 
     def merge_before(self, article: StoredArticle) -> Merge | None:
         """Return the merge of two stories to which corrections link a new article, and so each other."""
@@ -74,21 +81,15 @@ class Decider:
         decision = self._decision(article, compared, match)
         story = None
         if decision.story is not None:
-            growing = self._parts.story_writer.growing
-            story = growing.row(self._unit_of_work, decision.story)
-        evidence = replace(
-            decision.evidence,
-            copy=match.copy,
-            # They came first and keep their role: a stuffed page must not take it from them.
-            excerpts=match.excerpts,
-            reuse=match.reuse,
-            agreement=self._agreement(article, compared, decision, story, match),
-            rules_version=self._parts.rules_version,
-        )
+            story = self._parts.story_writer.growing.row(
+                self._unit_of_work, decision.story
+            )
+        agreement = self._agreement(article, compared, decision, story, match)
+        evidence = self._evidence(decision, match, agreement)
         if match.copy is None and evidence.copied is not None:
             decision = replace(decision, role="excerpt", is_compared=False)
         if decision.is_compared:
-            self._comparison.keep(compared)
+            self._parts.comparison.keep(compared)
         article = _with_place(article, decision, evidence, match)
         if story is not None:
             return Place(article=replace(article, story=story.id), story=story)
@@ -98,14 +99,26 @@ class Decider:
         article = replace(article, story=story_id(article.id, founding))
         return Place(article=article, founding=founding)
 
+    def _evidence(
+        self, decision: Decision, match: CopyMatch, agreement: Agreement | None
+    ) -> Evidence:
+        return replace(
+            decision.evidence,
+            copy=match.copy,
+            # They came first and keep their role: a stuffed page must not take it from them.
+            excerpts=match.excerpts,
+            reuse=match.reuse,
+            agreement=agreement,
+            rules_version=self._parts.rules_version,
+        )
+
     def _with_sender(self, article: StoredArticle) -> StoredArticle:
         """Return a new article with what is known of its sender."""
-        has_polled = self._window.has_polled
         is_little_known = self._parts.stream.is_little_known(
-            self._connection, article, has_polled=has_polled
+            self._connection, article, has_polled=self._window.has_polled
         )
         claimed = article.claimed_outlet
-        if has_polled and not article.is_polled:
+        if self._window.has_polled and not article.is_polled:
             # An archive that is read without feeds is believed
             claimed = article.outlet_key
         return replace(article, is_little_known=is_little_known, claimed_outlet=claimed)
@@ -136,12 +149,12 @@ class Decider:
         row = stories.assigned_story(self._connection, other)
         if row is None or row.id in barred:
             return None
-        window = self._window
-        if not window.is_live(row.story_no, article.inbox_no):
+        if not self._window.is_live(row.story_no, article.inbox_no):
             return None
-        live = window.story(row.story_no)
-        is_near = is_within_window(article, live, self._parts.model.tuning)
-        return row if is_near else None
+        live = self._window.story(row.story_no)
+        if not is_within_window(article, live, self._parts.model.tuning):
+            return None
+        return row
 
     def _decision(
         self, article: StoredArticle, compared: PairArticle, match: CopyMatch
@@ -151,15 +164,16 @@ class Decider:
         barred = constraints.barred
         if constraints.must_link:
             return self._linked(article, match.original, constraints.must_link[0])
+        original = None
         if match.original is not None:
-            row = self.story_of(match.original, article, barred)
-            if row is not None:
-                return Decision(
-                    story=row.id,
-                    role="container" if article.is_container else "copy",
-                    is_compared=False,
-                    evidence=Evidence(stage="copy"),
-                )
+            original = self.story_of(match.original, article, barred)
+        if original is not None:
+            return Decision(
+                story=original.id,
+                role="container" if article.is_container else "copy",
+                is_compared=False,
+                evidence=Evidence(stage="copy"),
+            )
         decision = self._by_score(article, compared, barred)
         if decision.role != "report":
             return decision
@@ -211,7 +225,7 @@ class Decider:
         self, article: StoredArticle, compared: PairArticle, barred: Collection[str]
     ) -> Decision:
         """Decide by the scores of the article with the stories that it may join."""
-        model, comparison = self._parts.model, self._comparison
+        model, comparison = self._parts.model, self._parts.comparison
         candidates = []
         newest = {}
         others = []

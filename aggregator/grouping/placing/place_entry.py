@@ -18,6 +18,7 @@ from aggregator.grouping.placing.revise import Placed, Reviser, unchanged
 from aggregator.grouping.placing.separate_series import separate_series
 from aggregator.grouping.second_look.second_look import SecondLook
 from aggregator.grouping.unit_of_work import UnitOfWork
+from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake import inbox, rejected
@@ -49,15 +50,19 @@ class EntryPlacer:
         unit_of_work: UnitOfWork,
         batch: Sequence[tuple[InboxEntry, Prepared]],
     ) -> None:
-        """Read at once what the batch needs, while nothing waits to be written."""
         self._parts = parts
         self._unit_of_work = unit_of_work
-        self._connection = connection = unit_of_work.connection
+        self._connection = unit_of_work.connection
         self._ledger = unit_of_work.ledger
         self._batch = batch
         self._decider = Decider(parts, unit_of_work)
         self._second_look = SecondLook(parts, unit_of_work)
         self._reviser = Reviser(parts, unit_of_work, self._decider, self._second_look)
+        self._read()
+
+    def _read(self) -> None:
+        """Read at once what the batch needs, while nothing waits to be written."""
+        parts, connection, batch = self._parts, self._connection, self._batch
         parts.window.current(connection)
         first, last = batch[0][0].inbox_no, batch[-1][0].inbox_no
         parts.copy_finder.cover(connection, first, last)
@@ -76,10 +81,10 @@ class EntryPlacer:
 
     def place(self) -> list[PlacementResult]:
         """Place the entries in order."""
-        parts, results = self._parts, []
+        results = []
         for waiting, prepared in self._batch:
-            shown = parts.boilerplate.shown(
-                self._unit_of_work, waiting, prepared, parts.copy_finder
+            shown = self._parts.boilerplate.shown(
+                self._unit_of_work, waiting, prepared, self._parts.copy_finder
             )
             results.append(self._place(waiting, shown))
             self._placed.add(waiting.article)
@@ -87,23 +92,25 @@ class EntryPlacer:
 
     def _place(self, waiting: InboxEntry, prepared: Prepared) -> PlacementResult:
         """Place an entry, unless its article was forgotten or deleted, or is muted."""
-        connection, clean = self._connection, prepared.article
         if waiting.article in self._refused:
             return self._reject_forgotten(waiting, waiting.article)
         if prepared.fingerprint is None:
-            refused = Placed("refused", waiting.article, "")
-            return self._finished(waiting, clean, refused)
-        elsewhere = claimed_elsewhere(connection, waiting)
-        if elsewhere and tombstones.find_tombstones(connection, {elsewhere}):
+            placed = Placed("refused", waiting.article, "")
+            return self._finished(waiting, prepared.article, placed)
+        elsewhere = claimed_elsewhere(self._connection, waiting)
+        if elsewhere and tombstones.find_tombstones(self._connection, {elsewhere}):
             return self._reject_forgotten(waiting, elsewhere)
         old = self._known_article(waiting)
         if old is None and elsewhere is None:
-            source = self._sources.get(waiting.entry.source)
-            muted = self._parts.options.mutes.why(waiting.entry, source, clean)
+            muted = self._why_muted(waiting.entry, prepared.article)
             if muted is not None:
                 return self._mute(waiting, muted)
         placed = self._place_article(waiting, prepared, old, elsewhere)
-        return self._finished(waiting, clean, placed)
+        return self._finished(waiting, prepared.article, placed)
+
+    def _why_muted(self, entry: Entry, clean: CleanArticle) -> str | None:
+        source = self._sources.get(entry.source)
+        return self._parts.options.mutes.why(entry, source, clean)
 
     def _known_article(self, waiting: InboxEntry) -> StoredArticle | None:
         """Return the article of an entry if it was placed before.
@@ -178,10 +185,12 @@ class EntryPlacer:
         )
         if revised is not None:
             return revised
-        root, generation = old.root_article, old.generation + 1
-        id_ = next_generation_id(root, generation)
+        generation = old.generation + 1
+        id_ = next_generation_id(old.root_article, generation)
         article_writes.rekey(self._connection, old.id, id_, is_authoritative=True)
-        other = replace(incoming, id=id_, root_article=root, generation=generation)
+        other = replace(
+            incoming, id=id_, root_article=old.root_article, generation=generation
+        )
         return self._place_new(waiting, other)
 
     def _place_new(self, waiting: InboxEntry, incoming: StoredArticle) -> Placed:
@@ -190,10 +199,7 @@ class EntryPlacer:
         Only new articles end periods, so that `recluster`, which reads articles, ends the same ones.
         """
         parts, unit_of_work, number = self._parts, self._unit_of_work, waiting.inbox_no
-        page = waiting.entry.url or waiting.page_url
-        match = parts.copy_finder.find(
-            self._connection, incoming, page, self._ledger.articles
-        )
+        match = self._decider.match(waiting, incoming)
         if incoming.generation == 0 and match.same_page is not None:
             observed = self._reviser.place_at_address(
                 waiting, incoming, match.same_page
@@ -203,7 +209,6 @@ class EntryPlacer:
         parts.stream.before(unit_of_work, number, waiting.accepted_at)
         self._second_look.before(number)
         separate_series(parts, unit_of_work, match.series, number)
-        parts.stream.read_last(unit_of_work)
         place = self._decide(incoming, match)
         parts.story_writer.apply(unit_of_work, place)
         parts.copy_finder.add(number, match.sketch)
@@ -212,6 +217,7 @@ class EntryPlacer:
 
     def _decide(self, incoming: StoredArticle, match: CopyMatch) -> Place:
         """Decide about a new article; stories to which corrections link it are merged first."""
+        self._parts.stream.read_last(self._unit_of_work)
         while (merge := self._decider.merge_before(incoming)) is not None:
             self._parts.story_writer.apply(self._unit_of_work, merge)
         has_founded = incoming.generation > 0 or incoming.id in self._founders
@@ -254,9 +260,8 @@ class EntryPlacer:
 
     def _reject_forgotten(self, waiting: InboxEntry, article: str) -> PlacementResult:
         """Refuse an entry whose article, or the article of its page, was erased meanwhile."""
-        connection, now = self._connection, self._unit_of_work.now
-        tombstones.count_refused(connection, [article], now)
-        erasing.blank_entry(connection, waiting.entry_no, now)
+        tombstones.count_refused(self._connection, [article], self._unit_of_work.now)
+        erasing.blank_entry(self._connection, waiting.entry_no, self._unit_of_work.now)
         return _refused(waiting, article, tombstones.REASON)
 
 

@@ -29,8 +29,10 @@ def replace_text(
 
     `copied`: what it copies now; with `is_copy` false it is an excerpt of that.
     """
-    connection, copy_finder = unit_of_work.connection, parts.copy_finder
-    sketch = copy_finder.revised(connection, old, incoming, copied, is_copy=is_copy)
+    connection = unit_of_work.connection
+    sketch = parts.copy_finder.revised(
+        connection, old, incoming, copied, is_copy=is_copy
+    )
     new = replace(
         _with_address_of(incoming, old),
         id=old.id,
@@ -41,7 +43,7 @@ def replace_text(
     new = parts.outlet_names.named(unit_of_work, new)
     was_searchable = search.take_out(connection, old.inbox_no)
     article_writes.replace_text(connection, new)
-    copy_finder.replace(connection, old.inbox_no, sketch)
+    parts.copy_finder.replace(connection, old.inbox_no, sketch)
     parts.comparison.revised(old.inbox_no)
     if was_searchable:
         search.put_back(connection, old.inbox_no)

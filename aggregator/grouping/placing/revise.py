@@ -78,7 +78,6 @@ class Reviser:
         `entry_text`: of the entry besides its page. If the article has that text, it had no page yet.
         `is_page_lost`: only the words of the feed came.
         """
-        entry = waiting.entry
         had_full_text = old.body_words >= self._parts.page_words
         has_full_text = incoming.body_words >= self._parts.page_words
         if is_page_lost and not has_full_text and had_full_text:
@@ -90,14 +89,13 @@ class Reviser:
         is_same_text = incoming.text_hash == old.text_hash
         if old.is_gone or loses_outlet:
             return unchanged(old)
-        if is_same_text and not is_of_other_feed(entry, old):
+        if is_same_text and not is_of_other_feed(waiting.entry, old):
             return unchanged(old)
-        is_first_page = bool(entry_text) and self._shares(
-            old.whole_text, entry_text, max
-        )
-        if is_first_page or self._resembles(old, incoming):
-            return self._revise_or_take_over(waiting, incoming, old)
-        if is_same_item(self._connection, old, entry):
+        if (
+            (entry_text and self._shares(old.whole_text, entry_text, max))
+            or self._resembles(old, incoming)
+            or is_same_item(self._connection, old, waiting.entry)
+        ):
             return self._revise_or_take_over(waiting, incoming, old)
         return None
 
@@ -122,17 +120,16 @@ class Reviser:
         """
         self._unit_of_work.ledger.write()
         connection, entry = self._connection, waiting.entry
-        old, canonical = (
-            articles.latest(connection, other),
-            canonical_url(entry.url or ""),
-        )
+        old = articles.latest(connection, other)
+        canonical = canonical_url(entry.url or "")
         if old is None or old.id != other or canonical is None:
             return None
         owner = inbox.owner(connection, url_key(canonical))
         if owner not in (None, waiting.article, other):
             return None
-        is_observed = article_writes.is_observed(connection, other, entry.source)
-        if is_observed and not waiting.is_revision:
+        if not waiting.is_revision and article_writes.is_observed(
+            connection, other, entry.source
+        ):
             return None
         is_own = is_of_site(entry) and owner == waiting.article
         if is_own:
@@ -224,19 +221,31 @@ class Reviser:
 
         A copy joins the story of its original; a report moves by the rule of the second look.
         """
-        at_no = waiting.inbox_no
         incoming, old = self._begin(waiting, incoming, old)
         incoming = replace(incoming, id=old.id)
         match = self._match_again(waiting, incoming)
         incoming = self._decider.with_wire_of_original(incoming, match)
-        copied = match.copy.other if match.copy else None
+        revised = self._replace_words(incoming, old, match)
+        self._apply(Revise(article=revised, at_no=waiting.inbox_no, is_news=False))
+        story = self._join_original(incoming, old, match, waiting.inbox_no)
+        if story is None:
+            story = self._second_look.look_at(old.id, at_no=waiting.inbox_no)
+        return Placed("revised", old.id, story)
+
+    def _replace_words(
+        self, incoming: StoredArticle, old: StoredArticle, match: CopyMatch
+    ) -> StoredArticle:
+        """Write the text and the role of an article whose page came late."""
+        copied: str | None = None
+        role: Role = "report"
+        if match.copy is not None:
+            copied, role = match.copy.other, match.copy.kind
+        if incoming.is_container:
+            role = "container"
         is_copy = match.original is not None and match.version_of is None
         revised = replace_text(
             self._parts, self._unit_of_work, incoming, old, copied, is_copy=is_copy
         )
-        role: Role = match.copy.kind if match.copy else "report"
-        if incoming.is_container:
-            role = "container"
         article_writes.set_role(
             self._connection,
             old.id,
@@ -246,24 +255,16 @@ class Reviser:
             version_of=match.version_of if role in COUNTED_ROLES else None,
         )
         agree_again(self._parts, self._connection, old, role)
-        self._apply(Revise(article=revised, at_no=at_no, is_news=False))
-        story = self._join_original(incoming, old, match, at_no)
-        if story is None:
-            story = self._second_look.look_at(old.id, at_no=at_no)
-        return Placed("revised", old.id, story)
+        return revised
 
     def _match_again(self, waiting: InboxEntry, incoming: StoredArticle) -> CopyMatch:
         """Return of what an article with another text is a copy; not of a copy of itself."""
-        connection = self._connection
-        match = self._parts.copy_finder.find(
-            connection,
-            incoming,
-            waiting.entry.url or waiting.page_url,
-            self._unit_of_work.ledger.articles,
-        )
+        match = self._decider.match(waiting, incoming)
         if match.copy is not None:
-            copied = match.copy.other
-            if incoming.id in compared_articles.copy_ancestors(connection, copied):
+            ancestors = compared_articles.copy_ancestors(
+                self._connection, match.copy.other
+            )
+            if incoming.id in ancestors:
                 return match._replace(copy=None, version_of=None)
         return match
 
@@ -276,8 +277,10 @@ class Reviser:
         connection, parts = self._connection, self._parts
         barred = parts.constraints.story_constraints(connection, old.id).barred
         target = self._decider.story_of(match.original, incoming, barred)
-        if target is None or target.id == old.story:
-            return None if target is None else target.id
+        if target is None:
+            return None
+        if target.id == old.story:
+            return old.story
         leaving = with_copies(connection, [old.id], old.story)
         if not parts.constraints.may_leave(connection, leaving):
             return None

@@ -27,7 +27,6 @@ class Fingerprinter:
         self, article: CleanArticle, reading: Reading | None = None
     ) -> Fingerprint:
         """Return the fingerprint of `article`; `reading`: of its title and text, if they were read before."""
-        tuning = self._tuning
         sequence = shingle_sequence(article.text)
         shingles = distinct(sequence)
         terms, body_words = self._packer.pack_counted(
@@ -38,8 +37,8 @@ class Fingerprinter:
             reading=reading,
         )
         return Fingerprint(
-            signature=minhash.sign(shingles, seed=tuning.seed),
-            sketch=sampled_shingles.sketch(sequence, tuning),
+            signature=minhash.sign(shingles, seed=self._tuning.seed),
+            sketch=sampled_shingles.sketch(sequence, self._tuning),
             terms=terms,
             body_words=body_words,
             text_hash=text_hash(article.title, article.text),

@@ -29,29 +29,28 @@ class GroupingParts:
     ) -> None:
         """`kept`: parts of which the window and the sampled shingles stay, which take seconds to read."""
         pair_tuning = all_tuning.section("pairs", PairTuning)
-        story_tuning = all_tuning.section("stories", StoryTuning)
         self.options = options
         self.placing = all_tuning.section("placing", PlacingTuning)
         # Words from which on a text is that of a page, and not of a feed.
         self.page_words: int = all_tuning.values("polling")["full_text_words"]
         self.rules_version = all_tuning.version
         self.model = shipped_model(all_tuning)
-        self.stream: NewsStream = (
-            kept.stream
-            if kept
-            else NewsStream(pair_tuning, self.model.tuning.window_days)
-        )
+        if kept is None:
+            self.stream = NewsStream(pair_tuning, self.model.tuning.window_days)
+            self.window = LiveWindow(self.model, self.stream)
+            self.copy_finder = CopyFinder(all_tuning)
+        else:
+            self.stream, self.window = kept.stream, kept.window
+            self.copy_finder = kept.copy_finder
         self.comparison = ReportComparison(self.model, pair_tuning, self.stream)
         self.agreement = AgreementCheck(self.model, self.comparison, self.stream)
-        self.window: LiveWindow = (
-            kept.window if kept else LiveWindow(self.model, self.stream)
-        )
         self.story_writer = StoryWriter(
-            self.model, story_tuning, options, self.stream, self.window
+            self.model,
+            all_tuning.section("stories", StoryTuning),
+            options,
+            self.stream,
+            self.window,
         )
         self.constraints = Constraints()
-        self.copy_finder: CopyFinder = (
-            kept.copy_finder if kept else CopyFinder(all_tuning)
-        )
         self.boilerplate = BoilerplateLearner(all_tuning)
         self.outlet_names = OutletNames(self.story_writer.growing)

@@ -64,8 +64,8 @@ class NewsStream:
     ) -> None:
         """Close the present period if the entry with this number was accepted on a later day."""
         self._inbox_no = inbox_no
-        connection = unit_of_work.connection
-        day, latest = (accepted_at - _EPOCH) // _DAY, self._newest_period(connection)
+        latest = self._newest_period(unit_of_work.connection)
+        day = (accepted_at - _EPOCH) // _DAY
         after, number, present = -1, 1, -1
         if latest is not None:
             after, number = latest.last_inbox_no, latest.number + 1
@@ -73,13 +73,17 @@ class NewsStream:
         if present - self._tuning.stream_days <= day <= present:
             return
         unit_of_work.ledger.write()
-        count, packed = self._count_terms(connection, after, inbox_no - 1)
+        count, packed = self._count_terms(unit_of_work.connection, after, inbox_no - 1)
         period = StreamPeriod(number, day - 1, inbox_no - 1, count, packed)
+        self._close(unit_of_work.connection, period, after)
+
+    def _close(self, connection: Connection, period: StreamPeriod, after: int) -> None:
+        """Write a period, which begins after an inbox number."""
         self.write_counts(connection)
         stream_history.close_period(
             connection, period, keep=_PERIODS_KEPT * self._tuning.stream_days
         )
-        standing.note_day(connection, period.number, after, inbox_no - 1)
+        standing.note_day(connection, period.number, after, period.last_inbox_no)
         self.forget_periods()
         self._latest = [period]
 
@@ -191,9 +195,9 @@ class NewsStream:
     def shift(self, connection: Connection, source: str | None = None) -> float:
         """Return what the stream, and the source of an article, add to a score: see pair_model.py."""
         assert self._last is not None, "`read_last` is called before"
-        counts = (
-            (0, 0) if source is None else self.snapshot(connection).counts_of(source)
-        )
+        counts = (0, 0)
+        if source is not None:
+            counts = self.snapshot(connection).counts_of(source)
         self._shared.intersection_update(story for story, _ in self._last)
         stories = self._stories_of_news()
         shared = sum(story in self._shared for story in stories)

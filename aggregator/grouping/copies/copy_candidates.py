@@ -54,32 +54,35 @@ class CopyCandidates:
         ]
         self._likely = likely[: tuning.candidate_cap]
         numbers = [overlap.number for overlap in self._likely]
-        stored = compared_articles.copy_candidates(connection, numbers, waiting)
-        if own.signature and (page := canonical_url(own.url or "")) is not None:
-            # However old they are, and whatever of them is stored.
-            stored |= compared_articles.at_address(
-                connection,
-                own.url or page,
-                page,
-                before=own.order,
-                most=tuning.candidate_cap,
-                waiting=waiting,
-            )
-            self._at_page = [
-                other
-                for other in stored.values()
-                if canonical_url(other.url or "") == page
-            ]
-        else:
-            self._at_page = []
-        # Within one source and URL there are generations and parts of a page, and no copies.
-        apart = {
-            own.id,
-            *(other.id for other in self._at_page if other.source == own.source),
-        }
+        self._others = compared_articles.copy_candidates(connection, numbers, waiting)
+        self._at_page: list[ComparedText] = []
+        if own.signature:
+            self._search_page()
         self._others = {
-            number: other for number, other in stored.items() if other.id not in apart
+            number: other
+            for number, other in self._others.items()
+            if other.id != own.id
         }
+
+    def _search_page(self) -> None:
+        """Add the articles at the address, however old they are, and whatever of them is stored."""
+        page = canonical_url(self._own.url or "")
+        if page is None:
+            return
+        self._others |= compared_articles.at_address(
+            self._connection,
+            self._own.url or page,
+            page,
+            before=self._own.order,
+            most=self._tuning.candidate_cap,
+            waiting=self._waiting,
+        )
+        for number, other in [*self._others.items()]:
+            if canonical_url(other.url or "") == page:
+                self._at_page.append(other)
+                # Within one source and URL there are generations and parts of a page, and no copies.
+                if other.source == self._own.source:
+                    del self._others[number]
 
     @cached_property
     def _originals(self) -> list[str]:

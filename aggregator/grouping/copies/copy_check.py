@@ -187,10 +187,8 @@ class _AnalyzedText:
 
     def __init__(self, compared: ComparedText) -> None:
         self.compared = compared
-        self.sequence, self.shingles = (
-            sequence_of(compared.text),
-            shingles_of(compared.text),
-        )
+        self.sequence = sequence_of(compared.text)
+        self.shingles = shingles_of(compared.text)
         self.headline = frozenset(words(compared.title))
 
     @cached_property
@@ -232,11 +230,9 @@ def _kind(overlap: _Overlap, tuning: CopyTuning) -> Literal["copy", "excerpt"] |
         is_copy = is_alike and _headlines_agree(overlap, tuning)
     if is_copy:
         return None if _is_templated(overlap, tuning) else "copy"
-    return (
-        "excerpt"
-        if is_contained and not is_short and overlap.least < tuning.mutual
-        else None
-    )
+    if is_contained and not is_short and overlap.least < tuning.mutual:
+        return "excerpt"
+    return None
 
 
 def _is_short_copy(overlap: _Overlap, tuning: CopyTuning) -> bool:
@@ -310,25 +306,27 @@ def _is_templated(overlap: _Overlap, tuning: CopyTuning) -> bool:
         return False
     smaller, larger = overlap.smaller, overlap.larger
     shared = np.isin(smaller.sequence, larger.shingles)
-    if overlap.one_outlet:
-        if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
-            return True
-        # A footer, or the background of an event, below other words and another headline.
-        is_end = (
-            not shared[:SHINGLE_WORDS].any()
-            and shared[shared.argmax() :].mean() >= _END_SHARE
-        )
-        if is_end and not _headlines_agree(overlap, tuning):
-            return True
-    changed, numbers = _changed_numbers(smaller.words, shared)
     least, least_share = tuning.slot_numbers, tuning.slot_share
     if overlap.one_outlet:
+        if _is_form_or_footer(overlap, shared, tuning):
+            return True
         least, least_share = tuning.own_slot_numbers, tuning.own_slot_share
+    changed, numbers = _changed_numbers(smaller.words, shared)
     if changed >= least and changed >= least_share * numbers:
         return True
     return _lacks_headline(smaller, larger, tuning) and _lacks_headline(
         larger, smaller, tuning
     )
+
+
+def _is_form_or_footer(overlap: _Overlap, shared: Flags, tuning: CopyTuning) -> bool:
+    """Return whether texts of one outlet share no long runs, or only what stands below each of its texts."""
+    if long_runs(shared, tuning.run_shingles).sum() < tuning.most * shared.sum():
+        return True
+    # A footer, or the background of an event, below other words and another headline.
+    if shared[:SHINGLE_WORDS].any() or _headlines_agree(overlap, tuning):
+        return False
+    return bool(shared[shared.argmax() :].mean() >= _END_SHARE)
 
 
 def _lacks_headline(

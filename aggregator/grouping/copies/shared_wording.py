@@ -1,6 +1,6 @@
 """What a text has of the words of others without being their copy: sentences of an agency or of its story."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import compress
 
@@ -42,18 +42,18 @@ def text_reuse(
         if candidate.id == article.id or is_one_outlet(article, candidate):
             continue
         runs, other_runs = _runs(article.text), _runs(candidate.text)
-        shared, shorter = (
-            shared_count(runs, other_runs),
-            min(len(runs), len(other_runs)),
-        )
+        shared = shared_count(runs, other_runs)
+        shorter = min(len(runs), len(other_runs))
         if shared >= tuning.run_shingles and shared > tuning.reuse_share * shorter:
             matches.append((shared / shorter, -candidate.order, candidate.id))
-    best = max(matches, default=None)
-    return None if best is None else TextReuse(other=best[2], share=best[0])
+    if not matches:
+        return None
+    share, _, other = max(matches)
+    return TextReuse(other=other, share=share)
 
 
 def own_words(
-    article: ComparedText, others: Sequence[ComparedText]
+    article: ComparedText, others: Iterable[ComparedText]
 ) -> tuple[str, str | None]:
     """Return the words of an article that are in no run of six words of another text.
 

@@ -98,15 +98,14 @@ class CorrectionHandler:
     def _split(
         self, unit_of_work: UnitOfWork, command: CorrectionCommand
     ) -> CorrectionResult:
-        connection = unit_of_work.connection
-        origin = live_id(connection, command.stories[0])
-        members = member_ids(connection, origin)
+        origin = live_id(unit_of_work.connection, command.stories[0])
+        members = member_ids(unit_of_work.connection, origin)
         for article in command.articles:
             if article not in members:
                 raise UsageError(
                     f"article {article} is not in story {origin}; `aggregator story {origin}` lists it"
                 )
-        leaving = with_copies(connection, command.articles, origin)
+        leaving = with_copies(unit_of_work.connection, command.articles, origin)
         if len(leaving) == len(members):
             raise UsageError(
                 f"nothing would be left in story {origin}; name only the articles of the new story"
@@ -147,11 +146,10 @@ class CorrectionHandler:
 
         `words`: the description of the correction, without the story that they move to.
         """
-        connection = unit_of_work.connection
-        titles = _titles(connection, filter(None, (origin, target)))
-        at_no = self._story_writer.window.last_change(connection)
+        titles = _titles(unit_of_work.connection, filter(None, (origin, target)))
+        at_no = self._story_writer.window.last_change(unit_of_work.connection)
         # Before the move, which counts them
-        evidence = self._replace_evidence(connection, leaving)
+        evidence = self._replace_evidence(unit_of_work.connection, leaving)
         move = Move(
             articles=tuple(leaving), target=target, at_no=at_no, bump=unit_of_work.now
         )
@@ -233,15 +231,14 @@ def _recorded(
     leaving: Sequence[str] = (),
 ) -> CorrectionResult:
     """Store a correction of these stories; `leaving`: the articles that went from the first to the last."""
-    connection = unit_of_work.connection
     number = corrections.add(
-        connection,
+        unit_of_work.connection,
         unit_of_work.now,
         kind,
         detail,
-        together=member_ids(connection, ids[-1]),
+        together=member_ids(unit_of_work.connection, ids[-1]),
         leaving=leaving,
-        staying=member_ids(connection, ids[0]) if leaving else (),
+        staying=member_ids(unit_of_work.connection, ids[0]) if leaving else (),
     )
     return _logged(unit_of_work, number, ids, detail.words, correction=number)
 

@@ -79,13 +79,12 @@ def decision_words(evidence: Evidence) -> str:
 
 def not_counted(evidence: Evidence) -> str | None:
     """Return why the article is not counted as a report for its text; None if it is."""
-    agreement = evidence.agreement
-    if agreement is None or evidence.counts_as_report:
+    if evidence.agreement is None or evidence.counts_as_report:
         return None
     which = "the text that it copies" if evidence.stage == "copy" else "its text"
     return (
         f"not counted as a report: {which} shares too little with the reports of the story beside the title "
-        f"({agreement.shared:.1%}, required {agreement.need:.1%})"
+        f"({evidence.agreement.shared:.1%}, required {evidence.agreement.need:.1%})"
     )
 
 

@@ -34,6 +34,7 @@ from aggregator.stories.versions import ChangedSentence, changed_sentences, unre
 
 _SHOWN = 12  # names, numbers or words of one kind
 _PASSAGES = 3
+_BEGINNINGS = ("created", "joined")  # lines of the log, which the evidence tells
 # By field; of the other fields: words
 _KINDS = {"names": "names", "num": "numbers", "numu": "numbers"}
 _FOREIGN = "it has the headline of a report, but shares too few words beside it with that report"
@@ -132,8 +133,16 @@ def _decision(
     reading: StoryReader, explained: ExplainedArticle, packer: TermPacker
 ) -> Explanation:
     view, evidence = explained.article, explained.evidence
-    copy, rival = evidence.copy, evidence.runner_up
-    original = None if copy is None else reading.explained_article(copy.other)
+    rival, nosnippet = evidence.runner_up, view.nosnippet
+    original = None
+    unread: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+    if evidence.copy is not None:
+        original = reading.explained_article(evidence.copy.other)
+        unread = unread_signs(view.language)
+    if original is not None:
+        passages = shared_passages(view.text, original.article.text, _PASSAGES)
+        nosnippet = nosnippet or original.article.nosnippet
     return Explanation(
         article=view.id,
         title=view.title,
@@ -144,29 +153,23 @@ def _decision(
         story_title=explained.story_title,
         evidence=evidence,
         shared=_shared_terms(packer, view, evidence.shared),
-        passages=()
-        if original is None
-        else shared_passages(view.text, original.article.text, _PASSAGES),
+        passages=passages,
         is_of_day=view.published_precision == "day",
-        nosnippet=view.nosnippet
-        or (original is not None and original.article.nosnippet),
+        nosnippet=nosnippet,
         version=_version(reading, view),
-        unread=() if copy is None else unread_signs(view.language),
+        unread=unread,
         runner_up_title=None if rival is None else reading.title_of(rival.story),
-        log=tuple(
-            line for line in explained.log if line.kind not in ("created", "joined")
-        ),
+        log=tuple(line for line in explained.log if line.kind not in _BEGINNINGS),
     )
 
 
 def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | None:
     """Return what another version of the text of an article tells differently."""
     detail = reading.article(view.id)
-    replaced = detail is not None and detail.article.version is not None
-    other_id = (
-        detail.article.copy_of if detail is not None and replaced else view.version_of
-    )
-    other = None if other_id is None else reading.explained_article(other_id)
+    other_id, is_replaced = view.version_of, False
+    if detail is not None and detail.article.version is not None:
+        other_id, is_replaced = detail.article.copy_of, True
+    other = reading.explained_article(other_id) if other_id else None
     if other is None:
         return None
     return VersionExplanation(
@@ -174,7 +177,7 @@ def _version(reading: StoryReader, view: ArticleView) -> VersionExplanation | No
         outlet=other.article.outlet,
         time=other.article.effective_at,
         is_earlier=other.article.effective_at <= view.effective_at,
-        is_replaced=replaced,
+        is_replaced=is_replaced,
         changes=tuple(changed_sentences(version_of(view), version_of(other.article))),
     )
 

@@ -40,23 +40,22 @@ class ForgetHandler:
 
         `kind`: "retention" if they are old enough; their entries then keep their outcome.
         """
-        connection, now = unit_of_work.connection, unit_of_work.now
-        _refuse_from_now_on(connection, ids, now, kind)
+        connection = unit_of_work.connection
+        _refuse_from_now_on(connection, ids, unit_of_work.now, kind)
         erased, copies = self._delete_rows(connection, ids)
         losing = {article.story for article in (*erased, *copies)}
         shown_in = losing.union(*(former.get(id_, ()) for id_ in ids))
         affected = erase.with_redirects(connection, shown_in)
         for story in sorted(losing):
-            self._story_writer.apply(
-                unit_of_work, Remove(story=story, articles=frozenset(ids))
-            )
+            remove = Remove(story=story, articles=frozenset(ids))
+            self._story_writer.apply(unit_of_work, remove)
         standing.forget(connection, erased)
         if kind == "forgotten":
             for article in erased:
                 unit_of_work.log(article.story, "forgotten", article=article.id)
             related_stories.erase(connection, affected)
             erase.drop_answers(connection)
-        erase.blank_stories(connection, affected, ids, now)
+        erase.blank_stories(connection, affected, ids, unit_of_work.now)
 
     def _delete_rows(
         self, connection: Connection, ids: Sequence[str]

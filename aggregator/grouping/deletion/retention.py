@@ -90,10 +90,9 @@ class Retention:
         self._now = transactions.now
         self._plan = plan
         self._is_asked = is_asked
-        all_tuning = transactions.all_tuning
-        self._tuning = all_tuning.section("retention", RetentionTuning)
+        self._tuning = transactions.all_tuning.section("retention", RetentionTuning)
         self._gap = dt.timedelta(days=self._tuning.steady_days)
-        self._story_tuning = all_tuning.section("stories", StoryTuning)
+        self._story_tuning = transactions.all_tuning.section("stories", StoryTuning)
         # None: all is done, so that they are read again
         self._bounds: _Bounds | None = None
 
@@ -254,7 +253,7 @@ class Retention:
 
 def retention_plan(config: Config) -> RetentionPlan:
     """Return the plan of `retention:`."""
-    chosen = config.retention
     return RetentionPlan(
-        text_after=chosen.text_after, stories_after=chosen.stories_after
+        text_after=config.retention.text_after,
+        stories_after=config.retention.stories_after,
     )

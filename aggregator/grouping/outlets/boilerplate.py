@@ -120,8 +120,9 @@ class BoilerplateLearner:
         outlet = _boilerplate_key(inbox_entry.entry)
         if outlet is None:
             return prepared
-        connection = unit_of_work.connection
-        without_repeats = self._without_repeats(connection, outlet, prepared)
+        without_repeats = self._without_repeats(
+            unit_of_work.connection, outlet, prepared
+        )
         if without_repeats.fingerprint is None or without_repeats.lines is None:
             return without_repeats
         if without_repeats.fingerprint.body_words > self._notice_words:
@@ -131,7 +132,7 @@ class BoilerplateLearner:
         ):
             return without_repeats
         if prepared.own is not None:
-            return self._without_repeats(connection, outlet, prepared.own)
+            return self._without_repeats(unit_of_work.connection, outlet, prepared.own)
         return self._counted_anew(without_text(prepared.article))
 
     def _without_repeats(
@@ -174,14 +175,13 @@ class BoilerplateLearner:
         if lines is None or outlet is None:
             return
         window = self._window(unit_of_work.connection, outlet)
-        ledger = unit_of_work.ledger
         rows = dict(window)
         if number in rows:
-            ledger.drop_lines([(outlet, number)])
-        rows[number] = ledger.lines[outlet, number] = pack_lines(lines)
+            unit_of_work.ledger.drop_lines([(outlet, number)])
+        rows[number] = unit_of_work.ledger.lines[outlet, number] = pack_lines(lines)
         window[:] = sorted(rows.items())
         surplus = max(len(window) - self._tuning.window, 0)
-        ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
+        unit_of_work.ledger.drop_lines((outlet, old) for old, _ in window[:surplus])
         del window[:surplus]
         self._learnt.pop(outlet, None)
 

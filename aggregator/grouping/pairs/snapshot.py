@@ -62,19 +62,13 @@ class StreamSnapshot:
         """`periods`: articles and packed frequencies; `sources`: articles and matched articles of each."""
         self.number = number
         self._sources = sources
-        frequencies, articles = np.zeros(HASHES), 0
-        for count, packed in periods:
-            articles += count
-            hashes, counts = unpack_frequencies(packed)
-            frequencies[hashes] += counts
+        articles, frequencies = _sum(periods)
         all_shares, (known, known_shares) = np.zeros(HASHES), _background()
         all_shares[known] = known_shares
         # Few hashes are those of a word that anybody used; the last element stands for all others.
         used = np.flatnonzero(all_shares + frequencies)
-        shares, frequencies = (
-            np.append(all_shares[used], 0.0),
-            np.append(frequencies[used], 0.0),
-        )
+        shares = np.append(all_shares[used], 0.0)
+        frequencies = np.append(frequencies[used], 0.0)
         events = max(shipped_background().events.values())
         shipped_idf = np.log((1 + events) / (1 + shares * events)) + 1.0
         idf = _idf(shares * _PRIOR_ARTICLES + frequencies, articles + _PRIOR_ARTICLES)
@@ -89,6 +83,16 @@ class StreamSnapshot:
     def counts_of(self, source: str) -> tuple[int, int]:
         """Return how many articles this source had before, and how many of them others had reported."""
         return self._sources.get(source, (0, 0))
+
+
+def _sum(periods: Iterable[tuple[int, bytes]]) -> tuple[int, Floats]:
+    """Return the articles of periods, and by hash how many of them have it."""
+    articles, frequencies = 0, np.zeros(HASHES)
+    for count, packed in periods:
+        articles += count
+        hashes, counts = unpack_frequencies(packed)
+        frequencies[hashes] += counts
+    return articles, frequencies
 
 
 def _idf(frequencies: Floats, articles: int) -> Units:

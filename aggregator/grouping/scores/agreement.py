@@ -4,7 +4,7 @@ Anyone can publish a headline of others, and the sentences below it. A text that
 its own is about the event.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -68,16 +68,14 @@ class AgreementCheck:
         """
         tuning, snapshot = self._tuning, self._stream.snapshot(connection)
         counted = _vouching(compared, story)[: tuning.compared_reports]
-        reports = [self._comparison.article(report) for report in counted]
-        if not any(len(beside_title(report)) for report in reports):
+        reports = [*map(self._comparison.article, counted)]
+        if not any(map(len, map(beside_title, reports))):
             return None  # bare headlines can neither confirm nor deny a text
         beside, copied = beside_title(compared), None
         if compared.is_little_known:
-            sender, most = compared.sender, _TEXTS_READ * tuning.compared_reports
-            others = [other for other in story.reports if sender_of(other) != sender]
-            ids = [other.id for other in others[:most]]
-            texts = compared_articles.compared_texts(connection, ids, waiting)
-            beside, copied = self._words_of_its_own(beside, text, [*texts.values()])
+            ids = self._others(compared.sender, story)
+            others = compared_articles.compared_texts(connection, ids, waiting)
+            beside, copied = self._words_of_its_own(beside, text, others.values())
         elif not len(beside) or shares_weighty_word(
             beside, reports, snapshot, tuning.short_body_idf
         ):
@@ -88,8 +86,13 @@ class AgreementCheck:
             copied=copied,
         )
 
+    def _others(self, sender: str, story: LiveStory) -> list[str]:
+        """Return the articles of a story by others, in whose texts words may be copied."""
+        ids = [other.id for other in story.reports if sender_of(other) != sender]
+        return ids[: _TEXTS_READ * self._tuning.compared_reports]
+
     def _words_of_its_own(
-        self, beside: Words, text: ComparedText, others: Sequence[ComparedText]
+        self, beside: Words, text: ComparedText, others: Iterable[ComparedText]
     ) -> tuple[Words, str | None]:
         """Return those words that are not copied from other texts, and the most copied of these.
 

@@ -140,10 +140,9 @@ class ReportComparison:
         if not stories or not len(own.ids):
             return []
         shift = self._stream.shift(connection, own.source)
-        scored = []
-        for story, pairs in zip(
-            stories, self._compared(connection, own, stories), strict=True
-        ):
+        compared = self._compared(connection, own, stories)
+        pairs_of, candidates = {}, []
+        for story, pairs in zip(stories, compared, strict=True):
             candidate = _scored(story, pairs, self._shift_of(story, own, shift))
             if candidate is None:
                 continue
@@ -152,10 +151,11 @@ class ReportComparison:
                 is_closed(story) or not self.may_hold(connection, own, story)
             ):
                 continue
-            scored.append((candidate, pairs))
-        scored.sort(key=lambda row: (-row[0].score, row[0].story.number))
-        candidates = [candidate for candidate, _ in scored]
-        for place, (candidate, pairs) in enumerate(scored[:_WITH_REASONS]):
+            pairs_of[story.number] = pairs
+            candidates.append(candidate)
+        candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
+        for place, candidate in enumerate(candidates[:_WITH_REASONS]):
+            pairs = pairs_of[candidate.story.number]
             reasons = self._reasons(pairs, self._shift_of(candidate.story, own, shift))
             candidates[place] = replace(candidate, reasons=reasons)
         return candidates
@@ -169,13 +169,12 @@ class ReportComparison:
         self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]
     ) -> list[list[ComparedPair]]:
         """Return for each story the pairs of a new article with its deciding reports that have terms."""
-        reports, counts = [], []
+        reports: list[PairArticle] = []
+        counts = []
         for story in stories:
-            of_story = [
-                self.article(report) for report in self.deciding(story) if report.terms
-            ]
-            counts.append(len(of_story))
-            reports += of_story
+            deciding = [report for report in self.deciding(story) if report.terms]
+            counts.append(len(deciding))
+            reports += map(self.article, deciding)
         snapshot = self._current(connection)
         compared, own.nearest = compare_pairs(
             self.model, own, reports, snapshot, has_come=True
@@ -215,20 +214,15 @@ class ReportComparison:
         rows = []
         snapshot = self._current(connection)
         for article in own:
-            missing = [
-                other
-                for other in others
-                if _pair(article.inbox, other.inbox) not in self._logits
-            ]
+            pairs = [_pair(article.inbox, other.inbox) for other in others]
+            missing = []
+            for pair, other in zip(pairs, others, strict=True):
+                if pair not in self._logits:
+                    missing.append(other)
             if missing:
-                self._remember(
-                    article,
-                    missing,
-                    compare_pairs(self.model, article, missing, snapshot).pairs,
-                )
-            rows.append(
-                [self._logits[_pair(article.inbox, other.inbox)] for other in others]
-            )
+                compared = compare_pairs(self.model, article, missing, snapshot).pairs
+                self._remember(article, missing, compared)
+            rows.append([self._logits[pair] for pair in pairs])
         return np.array(rows)
 
     def _current(self, connection: Connection) -> StreamSnapshot:

@@ -46,10 +46,8 @@ def shared_terms(
     article: Article, story: LiveStory, model: EventModel
 ) -> tuple[int, ...]:
     """Return the ids of the terms that an article shares with the mean of a story, the heaviest first."""
-    mine, theirs = (
-        read(article.terms),
-        story.mean_terms(model, model.tuning.packed_terms),
-    )
+    mine = read(article.terms)
+    theirs = story.mean_terms(model, model.tuning.packed_terms)
     ids, at_mine, at_theirs = np.intersect1d(
         ids_of(mine), ids_of(theirs), return_indices=True
     )
@@ -74,7 +72,12 @@ def decide(
         article, [candidate for candidate in ranked if candidate.score >= need]
     )
     rival = next((candidate for candidate in ranked if candidate is not best), None)
-    evidence = Evidence(stage="founded", bias=bias, runner_up=_runner_up(rival, need))
+    runner_up = None
+    if rival is not None:
+        runner_up = RunnerUp(
+            story=rival.story.id, score=rival.score, need=need, reasons=rival.reasons
+        )
+    evidence = Evidence(stage="founded", bias=bias, runner_up=runner_up)
     role: Role = "container" if article.is_container else "report"
     if best is None:
         return Decision(
@@ -145,12 +148,6 @@ def _followed(
         best.score >= tuning.threshold - tuning.slack
         and best.texts >= tuning.follows_cosine
     )
-    return best.story.id if is_near and best.story.began < article.minutes else None
-
-
-def _runner_up(scored: ScoredCandidate | None, need: float) -> RunnerUp | None:
-    if scored is None:
-        return None
-    return RunnerUp(
-        story=scored.story.id, score=scored.score, need=need, reasons=scored.reasons
-    )
+    if is_near and best.story.began < article.minutes:
+        return best.story.id
+    return None

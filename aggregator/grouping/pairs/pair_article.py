@@ -85,7 +85,7 @@ def beside_title(article: PairArticle) -> Words:
 
 
 def shared_beside_title(
-    own: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot
+    words: Words, reports: Sequence[PairArticle], snapshot: StreamSnapshot
 ) -> float:
     """Return how much words beside a title are those of reports: a cosine, 0 to 1.
 
@@ -93,12 +93,14 @@ def shared_beside_title(
     reports have: of long texts more words are the same by chance.
     """
     others = np.unique(
-        np.concatenate([own[:0], *(report.parts[TEXT] for report in reports)])
+        np.concatenate([words[:0], *(report.parts[TEXT] for report in reports)])
     )
-    shared = _sum_above(np.intersect1d(own, others), snapshot)
+    shared = _sum_above(np.intersect1d(words, others), snapshot)
     if not shared:
         return 0.0
-    return shared / math.sqrt(_sum_above(own, snapshot) * _sum_above(others, snapshot))
+    return shared / math.sqrt(
+        _sum_above(words, snapshot) * _sum_above(others, snapshot)
+    )
 
 
 def _sum_above(words: Words, snapshot: StreamSnapshot) -> float:
@@ -122,11 +124,11 @@ def words_of_body(article: PairArticle) -> Words:
 
 
 def shares_weighty_word(
-    own: Words,
+    words: Words,
     reports: Sequence[PairArticle],
     snapshot: StreamSnapshot,
     least_idf: float,
 ) -> bool:
     """Return whether title or lead of a report has one of these words with an idf of at least `least_idf`."""
-    weighty = own[snapshot.idf[own] >= least_idf * IDF_UNITS]
+    weighty = words[snapshot.idf[words] >= least_idf * IDF_UNITS]
     return any(np.isin(weighty, report.parts[LEAD]).any() for report in reports)

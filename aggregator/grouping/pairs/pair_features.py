@@ -181,14 +181,14 @@ def _name_features(pairs: Pairs, idf: Units) -> Columns:
     }
 
 
-def _missing(name: str, masses: Floats, found: tuple[Floats, Floats]) -> Columns:
+def _missing(name: str, masses: Floats, shared: tuple[Floats, Floats]) -> Columns:
     """Return the share of the idf of a part that the other article lacks.
 
-    `masses`: the idf of the part of each article; `found`: of what the article has of a report's, and of what
+    `masses`: the idf of the part of each article; `shared`: of what the article has of a report's, and of what
     the report has of the article's.
     """
-    of_theirs = (masses[1:] - found[0]) / np.maximum(masses[1:], 1.0)
-    of_own = (masses[0] - found[1]) / max(masses[0], 1.0)
+    of_theirs = (masses[1:] - shared[0]) / np.maximum(masses[1:], 1.0)
+    of_own = (masses[0] - shared[1]) / max(masses[0], 1.0)
     return _both_ways(f"{name}_missing", of_theirs, of_own)
 
 

@@ -47,7 +47,7 @@ def has_report(reports: Sequence[Article]) -> bool:
 
 
 def is_foreign_text(
-    own: PairArticle,
+    article: PairArticle,
     reports: Sequence[PairArticle],
     snapshot: StreamSnapshot,
     tuning: PairTuning,
@@ -60,16 +60,18 @@ def is_foreign_text(
     share: one of weight is enough.
     """
     others = [report for report in reports if report.body_words >= stub_words]
-    if own.body_words < stub_words or not any(
-        are_alike(own.title_pieces, report.title_pieces, tuning.headline_share)
+    if article.body_words < stub_words or not any(
+        are_alike(article.title_pieces, report.title_pieces, tuning.headline_share)
         for report in others
     ):
         return False
-    if own.body_words < tuning.short_body_words:
+    if article.body_words < tuning.short_body_words:
         return not shares_weighty_word(
-            words_of_body(own), reports, snapshot, tuning.short_body_idf
+            words_of_body(article), reports, snapshot, tuning.short_body_idf
         )
-    return shared_beside_title(beside_title(own), others, snapshot) < tuning.agreement
+    return (
+        shared_beside_title(beside_title(article), others, snapshot) < tuning.agreement
+    )
 
 
 @cache
@@ -128,7 +130,7 @@ class ReportComparison:
     def scored(
         self,
         connection: Connection,
-        own: PairArticle,
+        article: PairArticle,
         stories: Sequence[LiveStory],
         is_closed: Callable[[LiveStory], bool],
     ) -> list[ScoredCandidate]:
@@ -137,18 +139,18 @@ class ReportComparison:
         The article knows its nearest neighbours then. Stories that a guard keeps it out of are left out.
         `is_closed`: one more guard, which is asked of the stories that the article would join.
         """
-        if not stories or not len(own.ids):
+        if not stories or not len(article.ids):
             return []
-        shift = self._stream.shift(connection, own.source)
-        compared = self._compared(connection, own, stories)
+        shift = self._stream.shift(connection, article.source)
+        compared = self._compared(connection, article, stories)
         pairs_of, candidates = {}, []
         for story, pairs in zip(stories, compared, strict=True):
-            candidate = _scored(story, pairs, self._shift_of(story, own, shift))
+            candidate = _scored(story, pairs, self._shift_of(story, article, shift))
             if candidate is None:
                 continue
             is_joined = candidate.score >= self._model.tuning.threshold
             if is_joined and (
-                is_closed(story) or not self.may_hold(connection, own, story)
+                is_closed(story) or not self.may_hold(connection, article, story)
             ):
                 continue
             pairs_of[story.number] = pairs
@@ -156,17 +158,19 @@ class ReportComparison:
         candidates.sort(key=lambda scored: (-scored.score, scored.story.number))
         for place, candidate in enumerate(candidates[:_WITH_REASONS]):
             pairs = pairs_of[candidate.story.number]
-            reasons = self._reasons(pairs, self._shift_of(candidate.story, own, shift))
+            reasons = self._reasons(
+                pairs, self._shift_of(candidate.story, article, shift)
+            )
             candidates[place] = replace(candidate, reasons=reasons)
         return candidates
 
-    def _shift_of(self, story: LiveStory, own: PairArticle, shift: float) -> float:
+    def _shift_of(self, story: LiveStory, article: PairArticle, shift: float) -> float:
         """Return what the stream adds to the score of an article with a story."""
-        sources = {own.source, *(report.source for report in self.newest(story))}
+        sources = {article.source, *(report.source for report in self.newest(story))}
         return shift_between(shift, sources, self.tuning)
 
     def _compared(
-        self, connection: Connection, own: PairArticle, stories: Sequence[LiveStory]
+        self, connection: Connection, article: PairArticle, stories: Sequence[LiveStory]
     ) -> list[list[ComparedPair]]:
         """Return for each story the pairs of a new article with its deciding reports that have terms."""
         reports: list[PairArticle] = []
@@ -176,24 +180,24 @@ class ReportComparison:
             counts.append(len(deciding))
             reports += map(self.article, deciding)
         snapshot = self._current(connection)
-        compared, own.nearest = compare_pairs(
-            self.model, own, reports, snapshot, has_come=True
+        compared, article.nearest = compare_pairs(
+            self.model, article, reports, snapshot, has_come=True
         )
-        self._remember(own, reports, compared)
+        self._remember(article, reports, compared)
         remaining = iter(compared)
         return [list(islice(remaining, count)) for count in counts]
 
     def reasons(
         self,
         connection: Connection,
-        own: PairArticle,
+        article: PairArticle,
         others: Sequence[PairArticle],
         shift: float,
     ) -> tuple[Reason, ...]:
         """Return what adds up to the mean score of an article with others, `shift` of the stream included."""
         snapshot = self._stream.snapshot(connection)
         return self._reasons(
-            compare_pairs(self.model, own, others, snapshot).pairs, shift
+            compare_pairs(self.model, article, others, snapshot).pairs, shift
         )
 
     def _reasons(
@@ -207,13 +211,13 @@ class ReportComparison:
     def logits(
         self,
         connection: Connection,
-        own: Sequence[PairArticle],
+        articles: Sequence[PairArticle],
         others: Sequence[PairArticle],
     ) -> Floats:
         """Return the logit of each article with each other one: a row an article."""
         rows = []
         snapshot = self._current(connection)
-        for article in own:
+        for article in articles:
             pairs = [_pair(article.inbox, other.inbox) for other in others]
             missing = []
             for pair, other in zip(pairs, others, strict=True):
@@ -235,34 +239,37 @@ class ReportComparison:
 
     def _remember(
         self,
-        own: PairArticle,
+        article: PairArticle,
         others: Sequence[PairArticle],
         pairs: Sequence[ComparedPair],
     ) -> None:
         for other, pair in zip(others, pairs, strict=True):
-            self._logits[_pair(own.inbox, other.inbox)] = pair.logit
+            self._logits[_pair(article.inbox, other.inbox)] = pair.logit
 
     def may_hold(
-        self, connection: Connection, own: PairArticle, story: LiveStory
+        self, connection: Connection, article: PairArticle, story: LiveStory
     ) -> bool:
         """Return whether a story is open to an article by what is compared of it.
 
         A report does not join a story of opinions and explainers only, nor a text that is foreign to it.
         """
         newest = self.newest(story)
-        if not own.is_opinion and newest and not has_report(newest):
+        if not article.is_opinion and newest and not has_report(newest):
             return False
         return not self.is_foreign(
-            connection, own, [self.article(report) for report in newest]
+            connection, article, [self.article(report) for report in newest]
         )
 
     def is_foreign(
-        self, connection: Connection, own: PairArticle, reports: Sequence[PairArticle]
+        self,
+        connection: Connection,
+        article: PairArticle,
+        reports: Sequence[PairArticle],
     ) -> bool:
         """Return whether a text stands under a headline of others: see `is_foreign_text`."""
         snapshot = self._stream.snapshot(connection)
         return is_foreign_text(
-            own, reports, snapshot, self.tuning, self._model.stub_words
+            article, reports, snapshot, self.tuning, self._model.stub_words
         )
 
 

@@ -108,12 +108,12 @@ class Merging:
 
 
 def _are_in_one_window(
-    one: LookedAtStory, other: LookedAtStory, tuning: EventTuning
+    story: LookedAtStory, other: LookedAtStory, tuning: EventTuning
 ) -> bool:
     """Return whether the nearest dates (inbox numbers if one has no dates) are within the window."""
-    left, right = one.dates, other.dates
+    left, right = story.dates, other.dates
     if not len(left) or not len(right):
-        return abs(one.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
+        return abs(story.last_inbox_no - other.last_inbox_no) <= tuning.undated_reach
     reach = tuning.window_days * MINUTES_A_DAY
     if abs(int(left[-1]) - int(right[-1])) <= reach:
         return True  # of most stories

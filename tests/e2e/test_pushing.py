@@ -51,7 +51,7 @@ from aggregator.web.api.push import PushEndpoint
 from aggregator.web.server import Server
 from aggregator.web.settings import PublishSettings
 from aggregator.config.tuning import Tuning
-from aggregator.store.stories import api_tokens as tokens
+from aggregator.store import api_tokens as tokens
 from aggregator.cli.app import main
 from aggregator.store.engine.database import Database
 from aggregator.store.migrate import upgrade

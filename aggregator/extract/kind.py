@@ -10,13 +10,13 @@ here.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.language.style import kind_by_style
 from aggregator.extract.live_text import announces_live
 from aggregator.model.entry import Enclosure
@@ -223,8 +223,7 @@ def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundK
 
 @cache
 def _words() -> dict[Kind, KindWords]:
-    raw = files("aggregator.extract").joinpath("kinds.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[Kind, KindWords])
+    return shipped_table("aggregator.extract", "kinds.yaml", dict[Kind, KindWords])
 
 
 @cache

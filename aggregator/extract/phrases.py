@@ -8,11 +8,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import chain
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import ASCII_WORDS, ascii_text
 
@@ -77,9 +75,8 @@ class Phrases(FrozenStruct):
 
 @cache
 def table() -> PhraseTable:
-    """Return the shipped phrases. Raises for an invalid file, which is a bug and not a user's error."""
-    raw = files("aggregator.extract").joinpath("phrases.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=PhraseTable)
+    """Return the shipped phrases."""
+    return shipped_table("aggregator.extract", "phrases.yaml", PhraseTable)
 
 
 @cache

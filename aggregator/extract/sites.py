@@ -2,12 +2,10 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_set
@@ -34,9 +32,7 @@ class _Sites(FrozenStruct, forbid_unknown_fields=True):
 
 @cache
 def table_of_sites() -> _Sites:
-    return msgspec.yaml.decode(
-        files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites
-    )
+    return shipped_table("aggregator.extract", "outlets.yaml", _Sites)
 
 
 @cache

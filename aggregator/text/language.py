@@ -9,11 +9,9 @@ import re
 import threading
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Protocol
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.text.shared_model import ranking
 
 
@@ -29,8 +27,7 @@ class LanguageTuning(Protocol):
 
 @cache
 def _stop_words() -> dict[str, str]:
-    raw = files("aggregator.text").joinpath("stop_words.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[str, str])
+    return shipped_table("aggregator.text", "stop_words.yaml", dict[str, str])
 
 
 @cache

@@ -5,10 +5,11 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 import msgspec
+
+from aggregator.config.shipped import shipped_table
 
 # By the decimal mark: numbers with thousands separators. Two groups of three digits show any mark as one.
 # In a language with a decimal comma, one group after a comma does, too, as some of its writers use it:
@@ -33,8 +34,7 @@ class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def _shipped() -> dict[str, _NumberWords]:
-    raw = files("aggregator.text").joinpath("numbers.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[str, _NumberWords])
+    return shipped_table("aggregator.text", "numbers.yaml", dict[str, _NumberWords])
 
 
 @cache

@@ -10,11 +10,9 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Final
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.text.lines import CLUSTERED, combining_marks, word_set
 from aggregator.text.numbers import written_out
 
@@ -25,9 +23,7 @@ _UNSPACED: Final = f"{_HAN}{_HIRAGANA}{_KATAKANA}{CLUSTERED}"
 _KANA: Final = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
 
 # Lists of characters and words by purpose; chinese.yaml explains each.
-CHINESE_LISTS: Final = msgspec.yaml.decode(
-    files("aggregator.text").joinpath("chinese.yaml").read_bytes(), type=dict[str, str]
-)
+CHINESE_LISTS: Final = shipped_table("aggregator.text", "chinese.yaml", dict[str, str])
 EVERYDAY: Final = frozenset(CHINESE_LISTS["everyday"])
 _COUNTER_PAIRS: Final = word_set(
     "公里 小时 分钟 美元 欧元 日元 亿元 万元 平方 公斤 小時 分鐘 カ月 か月 时许 以上 ドル ユーロ"

@@ -18,7 +18,7 @@ from aggregator.extract.html.declared import (
 from aggregator.extract.html.page_author import find_author
 from aggregator.extract.html.page_times import find_times
 from aggregator.extract.html.page_title import find_headings, find_title
-from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
+from aggregator.extract.html.robots_meta import TDM_RESERVED
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Enclosure, Published
 from aggregator.model.structs import FrozenStruct
@@ -43,7 +43,7 @@ class PageFacts(FrozenStruct):
     language: str | None = None
     published: Published | None = None
     modified: dt.datetime | None = None
-    forbids: Permissions = Permissions()
+    robots: tuple[str, ...] = ()  # lists of rules for programs, see robots_meta.py
     image: Enclosure | None = None  # its image, the URL as written
     is_live: bool = False
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
@@ -72,7 +72,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
         language=_language(head),
         published=published,
         modified=modified,
-        forbids=permissions(*robots),
+        robots=tuple(robots),
         image=_image(head),
         is_live="liveblogposting" in kinds,
         kinds=kinds,

@@ -7,10 +7,8 @@ ADR 14.
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.phrases import Words, label_of, phrases, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose
@@ -20,9 +18,7 @@ _LETTER = re.compile(r"[^\W_]")
 _STEP = re.compile(r"[/>»›|]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
-PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
-    files("aggregator.extract").joinpath("boilerplate.yaml").read_bytes()
-)
+PATTERNS = shipped_table("aggregator.extract", "boilerplate.yaml", dict[str, list[str]])
 _LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
 _READING_TIME = re.compile(

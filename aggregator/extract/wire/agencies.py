@@ -7,11 +7,9 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
 
@@ -43,9 +41,8 @@ class AgencyTable(FrozenStruct, forbid_unknown_fields=True):
 
 @cache
 def agency_table() -> AgencyTable:
-    """Return the shipped table. Raises for an invalid file, which is a bug and not a user's error."""
-    raw = files("aggregator.extract.wire").joinpath("agencies.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=AgencyTable)
+    """Return the shipped table."""
+    return shipped_table("aggregator.extract.wire", "agencies.yaml", AgencyTable)
 
 
 _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")

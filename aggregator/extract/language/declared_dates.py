@@ -68,7 +68,10 @@ _NO_ZONES = frozenset({"h", "hr", "hrs", "uhr"})
 def _zone_apart(text: str) -> tuple[str, str]:
     """Return a declared date, its clock time with colons and without the zone, and the zone: "" without."""
     match = _CLOCK_AND_ZONE.search(text)
-    if match is None or (match["name"] or "").lower() in _NO_ZONES:
+    if match is None:
+        return text, ""
+    zone_name = (match["name"] or "").lower()
+    if zone_name in _NO_ZONES:
         return text, ""
     if match["sign"] == "." and re.search(r"\d{4}", text[: match.start()]) is None:
         return text, ""  # a day, with a year of two digits
@@ -76,11 +79,7 @@ def _zone_apart(text: str) -> tuple[str, str]:
         match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s")
     )
     zone = match["zone"].strip()
-    if (
-        match["off"]
-        and match["name"]
-        and match["name"].lower() in {"gmt", "utc", "ut", "z"}
-    ):
+    if match["off"] and zone_name in {"gmt", "utc", "ut", "z"}:
         zone = match["off"]
     return f"{text[: match.start()]}{hour}:{minute}:{second}{match['half'] or ''}", zone
 

@@ -62,14 +62,6 @@ def outlet_of(entry: Entry) -> Outlet | None:
     return Outlet(key=key, name=key) if key else None
 
 
-@lru_cache(maxsize=64)
-def feed_outlet(
-    *, name: str | None, title: str, feed_url: str | None, site_url: str | None
-) -> "FeedOutlet":
-    """Return a `FeedOutlet`, the same one for all entries of a feed."""
-    return FeedOutlet(name=name, title=title, feed_url=feed_url, site_url=site_url)
-
-
 _SCHEMES = ("http://", "https://")
 
 
@@ -88,28 +80,24 @@ class FeedOutlet:
         feed_site = site_of(feed_url)
         sites = [site for site in (site_of(site_url), feed_site) if site.key]
         main_site = min(sites, key=lambda site: site.is_shared, default=None)
-        key = main_site.key if main_site else _address_key(feed_url)
         given = name
         # Not by the list that it came in
         if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
             given = None
-        shown = (
-            given
-            or table_of_sites().names.get(key)
-            or clean_title(title, key)
-            or key
-            or name
-        )
+        address = feed_site.key or _address_key(feed_url)
+        key = main_site.key if main_site else address
+        listed = table_of_sites().names.get(key)
+        shown = given or listed or clean_title(title, key) or key or name
         # The address of the site is as the feed declares it, its own address is not.
         is_own = main_site is not None and feed_site.key == key
-        self._own = (
-            Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
-        )
-        self._at_address = self._own
-        if feed_url is not None and not is_own:
-            address = feed_site.key or _address_key(feed_url)
-            named = given or clean_title(title, address) or address
-            self._at_address = Outlet(key=address, name=named) if address else None
+        self._own = self._at_address = None
+        if shown:
+            self._own = Outlet(key=key or shown, name=shown, is_own=is_own)
+        if feed_url is None or is_own:
+            self._at_address = self._own
+        elif address:
+            name_there = given or clean_title(title, address) or address
+            self._at_address = Outlet(key=address, name=name_there)
         self._title = title
         self._is_public = main_site is not None
         self._sites = frozenset(site.key for site in sites)
@@ -159,6 +147,10 @@ class FeedOutlet:
         if site.is_shared:
             return site.domain not in self._domains
         return "/" in site.key or _label(site.key) not in self._labels
+
+
+# The same outlet for all entries of a feed
+feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
 
 
 def _address_key(url: str | None) -> str:

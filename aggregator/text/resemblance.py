@@ -3,13 +3,12 @@
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import Final
 
 from aggregator.text.document_frequency import shipped_background
 from aggregator.text.language import tag_or_und
 from aggregator.text.vocabulary import Vocabulary
 
-_COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
+_COMPARED_WORDS = 200  # of a headline and a summary (limit)
 
 
 def resemblance(text: str, other: str, language: str | None) -> float:

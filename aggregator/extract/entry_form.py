@@ -67,16 +67,8 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
     def mark(link: re.Match[str]) -> str:
         label, href = " ".join(html_to_text(link[2]).split()), html.unescape(link[1])
         links.append((label, href))
-        if not label:
-            return ""
-        is_known = not _unknown_parts(label)
-        if (
-            not is_known
-            and count_words(label) > _LINK_WORDS
-            and not same_line(label, title)
-        ):
-            return link[0]
-        return _SURE if is_known or label[0] in _AROUND or href == url else _OTHER
+        sign = _mark_of(label, title, is_own=href == url)
+        return link[0] if sign is None else sign
 
     lines = html_to_text(_CELL.sub(": ", _LINK.sub(mark, markup))).split("\n")
     has_sure = any(_SURE in line for line in lines)
@@ -90,6 +82,17 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
             lines.pop()
         text_lines = text_lines[: len(lines)]
     return OwnText(text="\n".join(text_lines))
+
+
+def _mark_of(label: str, title: str, *, is_own: bool) -> str | None:
+    """Return the sign in the place of a link; None for a headline of another article, which stays."""
+    if not label:
+        return ""
+    if not _unknown_parts(label):
+        return _SURE
+    if count_words(label) > _LINK_WORDS and not same_line(label, title):
+        return None
+    return _SURE if is_own or label[0] in _AROUND else _OTHER
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:

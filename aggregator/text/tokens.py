@@ -5,6 +5,7 @@ trained on whole words; sentences and titles are compared by parts.
 """
 
 import re
+from collections.abc import Iterator
 
 from aggregator.text.common_words import words_of_han
 from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
@@ -50,20 +51,23 @@ def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
 
     Characters of scripts without spaces are apart from others; three or more become pairs of neighbours.
     """
+    matches = PART.finditer(text)
     if language not in ELIDING and not SPACELESS.search(text):
-        return [(match[0], *match.span(), False) for match in PART.finditer(text)]
+        return [(match[0], *match.span(), False) for match in matches]
     tokens: list[tuple[str, int, int, bool]] = []
-    runs = (
-        run for part in PART.finditer(text) for run in _RUN.finditer(text, *part.span())
-    )
-    for run in runs:
-        word, (start, end) = run[0], run.span()
-        if SPACELESS.match(word) and len(word) > 2:
-            tokens += [
-                (word[at : at + 2], start + at, start + at + 2, True)
-                for at in range(len(word) - 1)
-            ]
-        else:
-            skipped = elided(word, language)
-            tokens.append((word[skipped:], start + skipped, end, False))
+    for match in matches:
+        for run in _RUN.finditer(text, *match.span()):
+            tokens += _parts_of_run(run[0], run.start(), language)
     return tokens
+
+
+def _parts_of_run(
+    run: str, start: int, language: str
+) -> Iterator[tuple[str, int, int, bool]]:
+    end = start + len(run)
+    if SPACELESS.match(run) and len(run) > 2:
+        for at in range(start, end - 1):
+            yield run[at - start : at - start + 2], at, at + 2, True
+    else:
+        skipped = elided(run, language)
+        yield run[skipped:], start + skipped, end, False

@@ -59,38 +59,30 @@ def read_saved_text(
 
     `outlet`: its name, if known; its masthead may be before the headline. `zone` and `seen` as in dates.py.
     """
-    lines = _lines(text)
+    lines, limit = _lines(text), tuning.end_lines
     is_live = has_live_entries(lines)
-    first = _first_prose(lines, tuning.end_lines, is_live=is_live)
-    body_start = _after_standfirst(lines, first, tuning.end_lines)
-    body = without_boilerplate(
-        lines[body_start:],
-        head_lines=max(0, tuning.end_lines - body_start) if is_live else 0,
-    )
-    closing = lines[max(body_start, len(lines) - 2 * tuning.end_lines) :]
-    above, standfirst = lines[:first], lines[first:body_start]
+    first = _first_prose(lines, limit, is_live=is_live)
+    body_start = _after_standfirst(lines, first, limit)
+    head_lines = max(0, limit - body_start) if is_live else 0
+    body = without_boilerplate(lines[body_start:], head_lines=head_lines)
     head = read_head(
-        above,
+        lines[:first],
         body,
         outlet=outlet,
         tuning=tuning,
-        standfirst=standfirst,
-        closing=closing,
+        standfirst=lines[first:body_start],
+        closing=lines[max(body_start, len(lines) - 2 * limit) :],
     )
-    stated = head.title or _breadcrumb_title(lines) or ""
+    stated = head.title or _breadcrumb_title(lines)
     title, tail_outlet = outlet_names.split_title(stated, outlet)
-    published = dates.published_from_text(
-        lines[: body_start or tuning.end_lines],
-        zone,
-        seen,
-        day_first=_is_day_first(body),
-    )
     return SavedText(
         title=title or _opening(body, tuning),
         paragraphs=(*head.deck, *body),
         author=head.author,
         outlet=head.outlet or tail_outlet,
-        published=published,
+        published=dates.published_from_text(
+            lines[: body_start or limit], zone, seen, day_first=_is_day_first(body)
+        ),
         lines=tuple(lines),
     )
 
@@ -168,21 +160,20 @@ def _is_day_first(body: Sequence[str]) -> bool | None:
     return True if share < 0.05 else None
 
 
-def _breadcrumb_title(lines: Sequence[str]) -> str | None:
+def _breadcrumb_title(lines: Sequence[str]) -> str:
     """Return the headline in a breadcrumb line at either end, for a text saved without its headline."""
     for line in (*lines[:3], *reversed(lines[-6:])):
         pieces = [p for p in boilerplate.breadcrumb_pieces(line) if count_words(p) >= 4]
         if pieces:
             return max(pieces, key=len)
-    return None
+    return ""
 
 
 def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     """Return the first sentence, for a text without any headline; it also stays in the text."""
     from aggregator.text.sentences import split_sentences
 
-    sentences = split_sentences(body[0]) if body else []
-    words = (sentences[0] if sentences else (body[0] if body else "")).split()
-    return " ".join(words[: tuning.title_words]) + (
-        " …" if len(words) > tuning.title_words else ""
-    )
+    first = body[0] if body else ""
+    words = next(iter(split_sentences(first)), first).split()
+    opening = " ".join(words[: tuning.title_words])
+    return f"{opening} …" if len(words) > tuning.title_words else opening

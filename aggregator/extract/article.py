@@ -137,14 +137,17 @@ def _finish(
         site_name=_cut_name(article.site_name),
         media=_media(entry, draft, html, no_images=forbids.noimage),
     )
-    hashes = None
+    return CleanedEntry(article, reading, _line_hashes(article, tuning), html)
+
+
+def _line_hashes(article: CleanArticle, tuning: Tuning) -> LineHashes | None:
     # The lines of a live blog are its content.
-    is_accepted = article.verdict in ACCEPTED_VERDICTS
-    if article.text and is_accepted and not article.is_container:
-        hashes = hash_lines(
-            article.text.split("\n"), tuning.section("boilerplate", BoilerplateTuning)
-        )
-    return CleanedEntry(article, reading, hashes, html)
+    if article.is_container or article.verdict not in ACCEPTED_VERDICTS:
+        return None
+    if not article.text:
+        return None
+    lines = article.text.split("\n")
+    return hash_lines(lines, tuning.section("boilerplate", BoilerplateTuning))
 
 
 def _html_of(entry: Entry, draft: Draft, *, with_pictures: bool) -> ArticleHtml | None:

@@ -95,7 +95,7 @@ def _live_entries(
     Clock times without a mark after them count from `least_unsure` of them on.
     """
     openings = [clock_times.opening(paragraph) for paragraph in paragraphs]
-    unsure = sum(opening is not None and not opening.sure for opening in openings)
+    unsure = sum(not opening.sure for opening in filter(None, openings))
     intro: list[str] = []
     clocks: list[int] = []
     bodies: list[list[str]] = []

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 # Scripts without spaces: Thai, Lao, Burmese, Khmer; kana, Han. In the basic plane only: a character beyond it
@@ -32,6 +33,11 @@ _PARTICLE = re.compile(r"(?:de|da|di|del|van|von|der|den|al|el|bin|la|le|dos|du|
 def word_set(words: str) -> frozenset[str]:
     """Return the words of a list that is written with spaces between them."""
     return frozenset(words.split())
+
+
+def word_list(words: str) -> tuple[str, ...]:
+    """Return the words of such a list in their order."""
+    return tuple(words.split())
 
 
 def word_table(lines: str) -> dict[str, str]:
@@ -109,6 +115,11 @@ def is_prose(line: str) -> bool:
     return has_words(line, 25) or (
         line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6)
     )
+
+
+def first_prose(lines: Iterable[str], default: int) -> int:
+    """Return the index of the first paragraph, `default` without one."""
+    return next((at for at, line in enumerate(lines) if is_prose(line)), default)
 
 
 def is_name_like(line: str) -> bool:

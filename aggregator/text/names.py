@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 from aggregator.text.scripts import CHINESE_LISTS
 
 UPPER = "".join(
@@ -52,10 +52,10 @@ _PREPOSITION = re.compile(
     rf"\b(?i:{'|'.join(sorted(BARE_PREPOSITIONS))}) ([A-ZÄÖÜ][\w’'-]{{2,}})"
     r"(?= [^A-ZÄÖÜ]|[.,;:!?\n)]|$)"
 )
-_NOUN_ENDINGS = (
-    "ung", "ungen", "heit", "heiten", "keit", "keiten", "schaft", "schaften", "tion", "tionen", "tät",
-    "täten", "ismus", "nis", "nisse", "nissen", "ling", "linge",
-)  # fmt: skip
+_NOUN_ENDINGS = word_list("""
+    ung ungen heit heiten keit keiten schaft schaften tion tionen tät täten ismus nis nisse nissen ling
+    linge
+""")
 
 _HAN = "\u3005\u3400-\u9fff"
 _SPELLING = CHINESE_LISTS["spelling"]
@@ -87,10 +87,9 @@ _KOREAN = re.compile(
 _QUOTED = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
 _CASELESS = {
     "zh": _CHINESE, "ja": _JAPANESE, "ko": _KOREAN,
-    **dict.fromkeys(("ar", "fa", "ur", "ps", "ckb", "ug", "sd"), _ARABIC),
+    **dict.fromkeys(word_list("ar fa ur ps ckb ug sd"), _ARABIC),
     # Scripts without capitals and without further rules here.
-    **dict.fromkeys(("he", "yi", "hi", "mr", "ne", "bn", "ta", "te", "kn", "ml", "gu", "pa"), _QUOTED),
-    **dict.fromkeys(("th", "lo", "km", "my", "am", "ka", "si"), _QUOTED),
+    **dict.fromkeys(word_list("he yi hi mr ne bn ta te kn ml gu pa th lo km my am ka si"), _QUOTED),
 }  # fmt: skip
 _LONGEST_SCAN = 240_000  # characters searched in a language without capitals
 
@@ -120,12 +119,9 @@ def find_names(
     if language == "en":
         return names
     if language in CAPITAL_NOUNS:
-        single = (
-            name
-            for name in _PREPOSITION.findall(text)
-            if not name.endswith(_NOUN_ENDINGS)
-        )
-        names = [*(name for name in names if " " in name), *single]
+        nouns = _PREPOSITION.findall(text)
+        names = [name for name in names if " " in name]
+        names += [noun for noun in nouns if not noun.endswith(_NOUN_ENDINGS)]
     return [name for name in names if not is_common(name)]
 
 

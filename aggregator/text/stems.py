@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import Stemmer
 
 from aggregator.text.common_words import listed_words
+from aggregator.text.lines import word_list
 
 # One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
 _STEMMED_TWICE = frozenset({"ru"})
@@ -82,25 +83,10 @@ def plain_letters(word: str, language: str) -> str:
 
 _LETTERS = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
 # Only with a plain alif: "ألمانيا" does not begin with the article.
-_ARTICLES = (
-    "وبال",
-    "وكال",
-    "فبال",
-    "وال",
-    "فال",
-    "بال",
-    "كال",
-    "ولل",
-    "فلل",
-    "ال",
-    "لل",
-)
+_ARTICLES = word_list("وبال وكال فبال وال فال بال كال ولل فلل ال لل")
 # conjunctions, prepositions, future, persons of a verb
 _LETTERS_BEFORE = "وفبلكسيتن"
-_ENDINGS = (
-    "هما", "يين", "تين", "تان", "ات", "ان", "ون", "ين", "ها", "هم", "نا", "وا", "يه", "ته",
-    "ه", "ي", "ا", "ت",
-)  # fmt: skip
+_ENDINGS = word_list("هما يين تين تان ات ان ون ين ها هم نا وا يه ته ه ي ا ت")
 _LEAST = 3  # letters that remain of a word at least
 _PLURALS = """
     أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب

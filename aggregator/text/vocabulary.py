@@ -22,6 +22,7 @@ from aggregator.text.document_frequency import (
     Kind,
 )
 from aggregator.text.language import stop_words
+from aggregator.text.lines import word_set
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
@@ -42,7 +43,7 @@ _STEMS_KEPT = 4_096  # of words after numbers and in names
 
 _LARGEST_SPELT = 12  # of the numbers in words that the weights were trained with
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
-_DECLINING = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
+_DECLINING = word_set("ru uk be bg sr mk")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _FIRST_HAN = "\u3400"
 

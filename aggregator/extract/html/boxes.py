@@ -13,15 +13,15 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, word_set
+from aggregator.text.lines import count_words, word_list, word_set
 
 _BLOCKS = word_set("p div h1 h2 h3 h4 h5 h6 ul ol section article figure")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_HEADINGS = word_list("h1 h2 h3 h4 h5 h6")
 _NAMED_TAGS = word_set(
     "div section ul ol p dl table figure form details span li fieldset"
 ) | {"aside"}
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article")
-_NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
+_NAMES_STAND_IN = word_list("class id aria-label data-testid")
 # Names of boxes, whatever their content is.
 _NAME = re.compile(
     r"(?:^|[-_ ])(?:newsletters?|biography|author-?(?:bio|info|box|card)|about-the-author|"

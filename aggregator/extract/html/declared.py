@@ -4,8 +4,9 @@ import re
 from typing import Any, NamedTuple
 
 from aggregator.extract.html.json_ld import Node, json_ld
+from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 
 MAX_CHARS = 1024  # of one value; the rest is cut (limit)
 _MOST_META = 500
@@ -103,8 +104,7 @@ def _one_line(value: str, most: int = MAX_CHARS) -> str:
     return " ".join(clean(value[:most]).split())
 
 
-_META_NAMES = ("property", "name", "itemprop", "http-equiv")
-ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
+_META_NAMES = word_list("property name itemprop http-equiv")
 
 
 def visible_text(element: Any, most: int = MAX_CHARS) -> str:
@@ -120,4 +120,4 @@ def visible_text(element: Any, most: int = MAX_CHARS) -> str:
 
 
 _RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
-_UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
+_UNSEEN = word_set("script style svg noscript template button")

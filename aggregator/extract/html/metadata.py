@@ -8,7 +8,6 @@ import datetime as dt
 from typing import Any
 
 from aggregator.extract.html.declared import (
-    ROBOTS_NAMES,
     PageHead,
     first_value,
     read_head,
@@ -18,11 +17,12 @@ from aggregator.extract.html.declared import (
 from aggregator.extract.html.page_author import find_author
 from aggregator.extract.html.page_times import find_times
 from aggregator.extract.html.page_title import find_headings, find_title
-from aggregator.extract.html.robots_meta import TDM_RESERVED
+from aggregator.extract.html.robots_meta import ROBOTS_NAMES, TDM_RESERVED
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Enclosure, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.language import primary_tag
+from aggregator.text.lines import word_list
 
 _LINKS = 10
 _KINDS = 20
@@ -112,13 +112,9 @@ def _sources(head: PageHead) -> tuple[str, ...]:
 
 
 _SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")
-_SOURCES_IN_META = ("source", "dc.source", "syndication-source", "original-source")
-_IMAGE_NAMES = (
-    "og:image:secure_url",
-    "og:image",
-    "og:image:url",
-    "twitter:image",
-    "twitter:image:src",
+_SOURCES_IN_META = word_list("source dc.source syndication-source original-source")
+_IMAGE_NAMES = word_list(
+    "og:image:secure_url og:image og:image:url twitter:image twitter:image:src"
 )
 
 

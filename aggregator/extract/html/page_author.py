@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from aggregator.extract.html.declared import PageHead, name_of, visible_text
-from aggregator.text.lines import folded
+from aggregator.text.lines import folded, word_list
 
 _AUTHORS = 5
 
@@ -58,10 +58,10 @@ def _may_write(name: str | None, not_authors: set[str]) -> bool:
 _AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"
 _BYLINES = "//*[@class='author' or @class='byline' or @class='author-name' or @class='byline-name']"
 
-_AUTHOR_NAMES = (
-    "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author", "article:byline",
-    "cxenseparse:author",
-)  # fmt: skip
+_AUTHOR_NAMES = word_list("""
+    author article:author dc.creator byl parsely-author sailthru.author article:byline
+    cxenseparse:author
+""")
 
 _AUTHOR_CHARS = 200
 _BYLINE_CHARS = 60

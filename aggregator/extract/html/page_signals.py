@@ -22,7 +22,7 @@ _HIDDEN = word_set("""
 _INLINE = word_set(
     "a abbr b bdi cite code em font i label mark q s small span strong sub sup time u wbr"
 )
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
 _LINES = 3_000
 # Share of a line's characters in links from which on the line is a link
 _LINK_SHARE = 0.8
@@ -104,7 +104,8 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
     hidden: Any = None
     in_link = in_heading = 0
     for event, element in lxml.etree.iterwalk(root, events=("start", "end")):
-        tag = element.tag if isinstance(element.tag, str) else ""
+        # What is no element is not seen, as scripts are.
+        tag = element.tag if isinstance(element.tag, str) else "script"
         if hidden is None and tag not in _INLINE:
             yield None
         step = 1 if event == "start" else -1
@@ -112,7 +113,7 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
         in_heading += step * (tag in _HEADINGS)
         if event == "start":
             text = element.text
-            if hidden is None and (tag in _HIDDEN or not tag):
+            if hidden is None and tag in _HIDDEN:
                 hidden = element
         else:
             text = element.tail

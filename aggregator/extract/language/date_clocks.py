@@ -80,13 +80,14 @@ def clock_beside(
     clock = _clock_after(line, match) or _clock_before(line, match)
     if clock is None:
         return None, None
-    hour, minute = int(clock["h"] or clock["h2"]), int(clock["n"] or 0)
+    hour = int(clock["h"] or clock["h2"])
+    minute = int(clock["n"] or 0)
     half = _half_of(clock)
     if half is not None:
         if not 1 <= hour <= 12:
-            return None if clock["half"] else time_or_none(hour, minute, 0), None
+            return None if clock["half"] else time_or_none(hour, minute), None
         hour = hour % 12 + half
-    time = time_or_none(hour, minute, 0)
+    time = time_or_none(hour, minute)
     zone = (clock["off"] or clock["zone"] or "").strip()
     return time, zone_offset(zone, day, time) if zone and time else None
 
@@ -158,7 +159,7 @@ def zone_or_utc(zone: str | None) -> dt.tzinfo:
         return dt.UTC
 
 
-def time_or_none(hour: int, minute: int, second: int) -> dt.time | None:
+def time_or_none(hour: int, minute: int, second: int = 0) -> dt.time | None:
     try:
         return dt.time(hour, minute, second)
     except (ValueError, OverflowError):

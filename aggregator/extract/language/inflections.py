@@ -15,7 +15,7 @@ _LEAST_LETTERS = 3  # of a word or base that is inflected
 # Forms of nothing, though they look like forms of another word: news of new, evening of even.
 _UNINFLECTED = word_set("aids does evening hamas herring news shed thing united")
 # Of which feed, seed and weed are no forms
-_NO_VERBS = frozenset({"doe", "fee", "see", "wee"})
+_NO_VERBS = word_set("doe fee see wee")
 _WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")
 _VOWEL = re.compile("[aeiouy]")
 _HISSING = re.compile("(?:s|x|z|ch|sh)$")

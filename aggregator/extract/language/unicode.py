@@ -12,7 +12,7 @@ import re
 import unicodedata
 from contextlib import suppress
 
-from aggregator.text.lines import CLUSTERED, word_table
+from aggregator.text.lines import CLUSTERED, word_set, word_table
 
 # C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
 _C1 = {
@@ -130,10 +130,8 @@ _CODECS = word_table("""
     big5hkscs big5 big5hkscs cp950 xxbig5
     cp949 euckr cp949 ksc5601 ksc56011987 uhc windows949
 """)
-_MULTIBYTE = frozenset(
-    {"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"}
-)
-_WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
+_MULTIBYTE = word_set("cp932 euc-jp iso2022-jp gb18030 big5hkscs cp949")
+_WIDE = word_set("utf-16 utf-16-le utf-16-be utf-32")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with the same two bytes

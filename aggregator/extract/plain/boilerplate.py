@@ -134,23 +134,27 @@ def is_caption(line: str) -> bool:
     """Return whether `line` ends with an image credit: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
     if count_words(line) > _CAPTION_WORDS:
         return False
-    bare, is_sentence = line.rstrip(" )]）】."), ends_sentence(line)
+    bare = line.rstrip(" )]）】.")
+    is_sentence = ends_sentence(line)
     if not is_sentence and _is_credited_shortly(bare[-160:]):
         return True
-    tail = bare[-90:]
-    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
-    if credit is not None:
-        label = words(credit["label"])
-        if not phrases("credits").whole.isdisjoint(
-            label[n:] for n in range(len(label))
-        ):
-            return True
+    if _is_credited(bare[-90:]):
+        return True
     if is_sentence and not line.endswith(")"):
         return False
-    named = list(_CREDITED.finditer(line[-50:]))
-    if named and is_agency_name(named[-1]["name"].strip(" )]")):
+    names = _CREDITED.findall(line[-50:])
+    if names and is_agency_name(names[-1].strip(" )]")):
         return True
     return _ends_in_capitals(line)
+
+
+def _is_credited(tail: str) -> bool:
+    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
+    if credit is None:
+        return False
+    label = words(credit["label"])
+    ends = (label[start:] for start in range(len(label)))
+    return not phrases("credits").whole.isdisjoint(ends)
 
 
 def _is_credited_shortly(tail: str) -> bool:
@@ -258,18 +262,18 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """Return the pieces of a breadcrumb line ("News/World/ Headline | Section"), or ()."""
     if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
-    _, _, below = line.partition(":")
-    if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0])):
+    home = phrases("breadcrumb_home")
+    path = line
+    below = line.partition(":")[2]
+    if home.has(words(_BREADCRUMB.split(below)[0])):
         path = below.strip()
-    else:
-        path = line
-    pieces = tuple(p.strip() for p in _BREADCRUMB.split(path) if p.strip())
+    pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    if phrases("breadcrumb_home").has(words(pieces[0])) or _is_path(path, pieces):
+    if home.has(words(pieces[0])) or _is_path(path, pieces):
         return pieces
-    short = sum(1 for piece in pieces if is_section(piece))
-    return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()
+    is_short = len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2
+    return pieces if is_section(pieces[0]) and is_short else ()
 
 
 def _is_path(line: str, pieces: Sequence[str]) -> bool:

@@ -194,7 +194,7 @@ def _masthead(
         if _is_masthead_like(line, text_words):
             return line
     beside = next(filter(None, map(outlet_names.outlet_beside, lines)), None)
-    if beside is not None or len(lines) < 2 or lines[0] not in above[:1]:
+    if beside or len(lines) < 2 or lines[0] not in above[:1]:
         return beside
     first, second = lines[:2]
     is_bare = (

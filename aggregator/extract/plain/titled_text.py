@@ -19,7 +19,13 @@ from aggregator.extract.plain.boilerplate import (
 )
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
-from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
+from aggregator.text.lines import (
+    count_words,
+    ends_sentence,
+    first_prose,
+    is_prose,
+    letters_of,
+)
 from aggregator.text.sentences import split_sentences
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
@@ -53,11 +59,7 @@ def read_titled_text(
     """
     rows = [" ".join(line.split()) for line in text.split("\n")]
     lines = list(filter(None, rows))
-    first = _HEAD_LINES
-    for number, line in enumerate(lines[:_HEAD_LINES]):
-        if is_prose(line):
-            first = number
-            break
+    first = first_prose(lines[:_HEAD_LINES], _HEAD_LINES)
     if len(lines) == 1 and is_boilerplate(lines[0]):
         paragraphs = _without_notices(lines[0])
     else:

@@ -116,10 +116,7 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
     words = place.replace("/", " ").split()
     if not words:
         return True
-    if (
-        len(words) > 9
-        or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None
-    ):
+    if len(words) > 9 or agencies_named(place.rstrip(" -–—"), doubtful=True):
         return False
     bare_words = (word.strip(".,") for word in place.replace("-", " ").split())
     if not named.agencies.isdisjoint(bare_words):

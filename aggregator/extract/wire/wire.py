@@ -20,7 +20,7 @@ from aggregator.extract.wire.agencies import (
 from aggregator.extract.wire.credit_lines import SHARED, by_byline, by_credit
 from aggregator.extract.wire.datelines import by_dateline, by_unlisted_dateline
 from aggregator.model.prepared import Wire
-from aggregator.text.lines import is_prose, same_line
+from aggregator.text.lines import first_prose, same_line
 
 
 def is_agency_name(line: str) -> bool:
@@ -55,10 +55,10 @@ def find_wire(
         head = [line for line in head if not same_line(line, title)]
     first_paragraphs = paragraphs[: tuning.wire_paragraphs]
     # Before the first paragraph "© AFP" is the credit of an image, and a byline only there is one.
-    below = lines[_first_prose(lines) or 0 :]
+    below = lines[first_prose(lines, 0) :]
     marks = [
         *by_dateline(first_paragraphs),
-        *by_byline(author, head[: _first_prose(head)]),
+        *by_byline(author, head[: first_prose(head, len(head))]),
         *_by_source(sources),
         *by_credit(below[-tuning.end_lines :]),
         *by_unlisted_dateline(first_paragraphs, outlet),
@@ -70,10 +70,6 @@ def _rank(mark: Wire) -> int:
     if mark.agency is None:
         return 1
     return 0 if mark.confidence > SHARED else 2
-
-
-def _first_prose(lines: Sequence[str]) -> int | None:
-    return next((number for number, line in enumerate(lines) if is_prose(line)), None)
 
 
 def _by_source(sources: Sequence[str]) -> Iterator[Wire]:

@@ -73,13 +73,21 @@ def identify(
             keys = [hashed_key("text", *parts)]
         else:
             keys = [hashed_key("record", entry.record_id, *parts)]
+    address = ""
+    if use_url:
+        address = canonical_url or entry.url or ""
+    return Identity(
+        keys=tuple(keys),
+        article=short_id(keys[0]),
+        content_hash=_content_hash(entry, address),
+    )
+
+
+def _content_hash(entry: Entry, address: str) -> bytes:
+    """Hash what is declared; the time of a poll and tracking parameters of the URL are no change."""
     if entry.record is not None:  # it has a GUID, so that no key needs its page
-        content = entry.record.content_hash
-    # What is declared; the time of a poll and tracking parameters of the URL are no change
-    else:
-        address = (canonical_url or entry.url or "") if use_url else ""
-        content = hashed_key("content", _folded(entry), _declared(entry), address)
-    return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
+        return entry.record.content_hash
+    return hashed_key("content", _folded(entry), _declared(entry), address)
 
 
 def raw_keys(
@@ -96,10 +104,10 @@ def raw_keys(
     ):
         return guid, None
     if entry.authority != "foreign":
-        return guid, hashed_key("url", canonical_url)
-    return guid, hashed_key(
-        "link", entry.source, canonical_url
-    ) if guid is None else None
+        return guid, url_key(canonical_url)
+    if guid is not None:
+        return guid, None
+    return None, hashed_key("link", entry.source, canonical_url)
 
 
 def url_key(canonical_url: str) -> bytes:

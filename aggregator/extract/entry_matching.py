@@ -78,13 +78,13 @@ def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
         text_key = hashed_key("long", text)
     elif len(title) + len(text) >= tuning.min_chars:
         text_key = hashed_key("short", title, text, moment)
-    is_identifying = minute is not None and len(title) >= tuning.min_chars
+    title_key = None
+    if minute is not None and len(title) >= tuning.min_chars:
+        title_key = hashed_key("at", entry.source, title, moment)
     return EntryHashes(
         title=hashed_key("title", title),
         text_key=text_key,
-        title_key=hashed_key("at", entry.source, title, moment)
-        if is_identifying
-        else None,
+        title_key=title_key,
         minute=minute,
         is_long=is_long,
     )

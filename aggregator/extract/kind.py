@@ -138,18 +138,15 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     "- Analysis" after a headline often means "according to an analysis", so it needs a bar there.
     """
     head = title[:_LABEL_CHARS]
-    for match in (_BEFORE.match(head), _BRACKETED.match(head)):
-        if match is not None and (
-            kind := _kinds_by("label").get(_folded(match["label"]))
-        ):
+    kinds = _kinds_by("label")
+    for match in filter(None, (_BEFORE.match(head), _BRACKETED.match(head))):
+        if kind := kinds.get(_folded(match["label"])):
             yield FoundKind(kind, f"{where}: {match.group().strip()}")
     match = _AFTER.fullmatch(title[-_LABEL_CHARS:])
-    kind = _kinds_by("label").get(_folded(match["label"])) if match else None
-    if (
-        match is not None
-        and kind is not None
-        and (kind != "explainer" or match["mark"] in "|｜>")
-    ):
+    if match is None:
+        return
+    kind = kinds.get(_folded(match["label"]))
+    if kind is not None and (kind != "explainer" or match["mark"] in "|｜>"):
         yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
 
 

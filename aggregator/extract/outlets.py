@@ -58,7 +58,7 @@ def outlet_of(entry: Entry) -> Outlet | None:
     """
     if entry.resolved_outlet is not None:
         return entry.resolved_outlet
-    key = entry.outlet or (registrable_domain(entry.url) if entry.url else None)
+    key = entry.outlet or registrable_domain(entry.url or "")
     return Outlet(key=key, name=key) if key else None
 
 
@@ -155,8 +155,7 @@ feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
 
 def _address_key(url: str | None) -> str:
     """Return the key of a feed in a private network: its address without the scheme."""
-    canonical = canonical_url(url) if url else None
-    return canonical.removeprefix("https://").rstrip("/") if canonical else ""
+    return (canonical_url(url or "") or "").removeprefix("https://").rstrip("/")
 
 
 def _label(key: str) -> str:
@@ -177,10 +176,10 @@ def clean_title(title: str, key: str) -> str:
     plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
-    like = [
-        part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)
-    ]
-    name = like[0] if like else plain
+    name = plain
+    if len(parts) > 1:
+        like = (part for part in parts if _resembles(_folded(part), label))
+        name = next(like, plain)
     if key and parts and len(name.split()) > _NAME_WORDS:
         name = _spelt_label(plain, label) or parts[0]
     folded = _folded(name)

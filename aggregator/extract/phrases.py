@@ -135,7 +135,7 @@ def label_of(line: str) -> tuple[Words, str]:
         return (), ""
     label = without_numbers(words(plain[: mark.start()]))
     text_after = plain[mark.end() :].strip(" :|»›>•]】-–—")
-    is_label = 0 < sum(2 if len(word) > 1 else 1 for word in label) <= 2 * _LABEL_WORDS
+    is_label = 0 < sum(min(len(word), 2) for word in label) <= 2 * _LABEL_WORDS
     return (label, text_after) if is_label else ((), "")
 
 

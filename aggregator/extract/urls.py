@@ -207,8 +207,7 @@ def _without_amp(segments: list[str]) -> list[str]:
             last = ""
         if last == plain[-1]:
             return plain
-        plain = [*plain[:-1], last] if last else plain[:-1]
-        plain = [s for s in plain if s.lower() != "amp"]
+        plain = [s for s in (*plain[:-1], last) if s and s.lower() != "amp"]
     return plain
 
 

@@ -74,7 +74,9 @@ def opening(paragraph: str) -> EntryOpening | None:
 def without_clock(paragraph: str) -> str:
     """Return `paragraph` without the clock time at its beginning."""
     begins = opening(paragraph)
-    return paragraph if begins is None or not begins.sure else paragraph[begins.end :]
+    if begins is None or not begins.sure:
+        return paragraph
+    return paragraph[begins.end :]
 
 
 @lru_cache(maxsize=512)  # several rules check the same paragraphs

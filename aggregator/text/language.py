@@ -77,8 +77,10 @@ def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None
 
 def primary_tag(declared: str | None) -> str | None:
     """Return "en" for "en-GB" and "EN_us"; None if `declared` is not a language tag."""
-    match = _TAG.fullmatch(declared.strip()) if declared else None
-    tag = match.group(1).lower() if match else None
+    match = _TAG.fullmatch((declared or "").strip())
+    if match is None:
+        return None
+    tag = match[1].lower()
     return None if tag in _UNDETERMINED else _as_written(tag)
 
 
@@ -94,7 +96,7 @@ def _may_be(language: str, sample: str) -> bool:
     return language not in _WRITTEN_IN_LATIN or 2 * latin >= len(letters)
 
 
-def _as_written(tag: str | None) -> str | None:
+def _as_written(tag: str) -> str:
     return "zh" if tag in CHINESE else tag
 
 

@@ -127,19 +127,18 @@ def find_names(
 
 @cache
 def _linked(capitals: str, language: str) -> re.Pattern[str]:
-    nouns, lists = LINKS[language]
-    particles = PARTICLES if language == "en" else "(?!)"
     part = f"[{UPPER}]{_RUN}"
     # "Alcohol, Tobacco, Firearms and Explosives"
-    enumeration = f"(?:, {part}){{1,12}},? (?:{lists}) {part}"
-    return re.compile(
-        f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*"
-    )
+    enumeration = f"(?:, {part}){{1,12}},? (?:{LINKS[language][1]}) {part}"
+    return re.compile(f"{capitals}(?: (?:{_joints(language)}) {part}|{enumeration})*")
+
+
+def _joints(language: str) -> str:
+    joints = "|".join(LINKS[language])
+    return f"{joints}|{PARTICLES}" if language == "en" else joints
 
 
 @cache
 def link_pattern(language: str) -> re.Pattern[str]:
     """Return the pattern of what stands between the parts of a linked name, in one group."""
-    nouns, lists = LINKS[language]
-    particles = PARTICLES if language == "en" else "(?!)"
-    return re.compile(f"(,? (?:{nouns}|{lists}|{particles}) |, )(?=[{UPPER}])")
+    return re.compile(f"(,? (?:{_joints(language)}) |, )(?=[{UPPER}])")

@@ -68,7 +68,9 @@ def stem_of(word: str, language: str) -> str:
 
 def elided(word: str, language: str) -> int:
     """Return how many characters of `word` are an elided one and its apostrophe: 2 of "l'usine"."""
-    match = _ELISION.match(word) if language in ELIDING else None
+    if language not in ELIDING:
+        return 0
+    match = _ELISION.match(word)
     return 0 if match is None else match.end()
 
 

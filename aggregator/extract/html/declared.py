@@ -71,16 +71,18 @@ def _read_meta(root: Any) -> Meta:
 
 def types_of(node: Node) -> list[str]:
     """Return the types of a node, without the address of their vocabulary: "http://schema.org/Report"."""
-    kinds = node.get("@type")
-    named = kinds if isinstance(kinds, list) else [kinds]
-    return [_VOCABULARY.sub("", kind) for kind in named if isinstance(kind, str)]
+    kinds = as_list(node.get("@type"))
+    return [_VOCABULARY.sub("", kind) for kind in kinds if isinstance(kind, str)]
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of a member of JSON-LD, which may be one without a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def first_value(value: Any) -> Any:
     """Return the first value of a list, and any other value as it is."""
-    if isinstance(value, list):
-        return value[0] if value else None
-    return value
+    return next(iter(as_list(value)), None)
 
 
 def text_of(value: Any, most: int = MAX_CHARS) -> str:
@@ -111,11 +113,11 @@ def visible_text(element: Any, most: int = MAX_CHARS) -> str:
     """Return the element's text in one line; separate parts, as a topic before a headline, get a space."""
     pieces: list[str] = []
     for part in element.iter():
+        apart = "" if part.tag in _RUN_IN else " "
         if isinstance(part.tag, str) and part.tag not in _UNSEEN:
-            apart = "" if part.tag in _RUN_IN else " "
-            pieces.extend((apart, part.text or "", apart))
+            pieces += (apart, part.text or "", apart)
         if part is not element:
-            pieces.extend((" " if part.tag not in _RUN_IN else "", part.tail or ""))
+            pieces += (apart, part.tail or "")
     return _one_line("".join(pieces), most)
 
 

@@ -97,8 +97,9 @@ def _legal(reference: re.Match[str]) -> str:
     if code > _LAST_CHARACTER:
         return ""
     character = chr(code)
-    cleaned = clean(character) if code != _RETURN else character
-    return reference.group() if cleaned == character else cleaned
+    if code == _RETURN or clean(character) == character:
+        return reference.group()
+    return clean(character)
 
 
 def _few_attributes(stretch: str, limit: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aggregator.extract.html.declared import (
     PageHead,
+    as_list,
     first_value,
     read_head,
     text_of,
@@ -90,10 +91,9 @@ def _kinds(head: PageHead) -> tuple[str, ...]:
 
 
 def _sections(head: PageHead) -> tuple[str, ...]:
-    stated = head.article.get("articleSection")
-    listed = stated if isinstance(stated, list) else [stated]
-    names = [*map(text_of, listed[:_SECTIONS]), head.meta.get("article:section")]
-    return tuple(dict.fromkeys(name for name in names if name))
+    stated = as_list(head.article.get("articleSection"))[:_SECTIONS]
+    names = [*map(text_of, stated), head.meta.get("article:section")]
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _is_free(head: PageHead) -> bool | None:

@@ -82,8 +82,10 @@ def _is_caseless_name(name: str) -> bool:
 
 
 def _named(text: str) -> str | None:
-    if not text or _is_news_desk(text):
-        return "" if text else None
+    if not text:
+        return None
+    if _is_news_desk(text):
+        return ""
     name = _first_name(text)
     if name[:1].islower() or any(c.isdigit() for c in name):
         return None

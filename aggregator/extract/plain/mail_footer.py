@@ -69,8 +69,8 @@ def without_footer(markup: str) -> str:
         if has_address and _is_footer(words):
             # The sentences before the one about the subscription stay.
             before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
-            ends = [end.end() for end in _SENTENCE_END.finditer(before)]
-            pieces[number] = before[: ends[-1]] if ends else ""
+            ends = (end.end() for end in _SENTENCE_END.finditer(before))
+            pieces[number] = before[: max(ends, default=0)]
         elif is_prose(words):
             break
     return "".join(pieces)

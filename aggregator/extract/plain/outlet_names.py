@@ -72,11 +72,10 @@ def is_masthead(line: str, outlet: str) -> bool:
 
     Case, punctuation, "&" and articles are ignored; of a domain its name is compared.
     """
-    name = _key(
-        _HOST.sub(r"\g<name>", outlet.strip())
-        if _DOMAIN.fullmatch(outlet.strip())
-        else outlet
-    )
+    name = outlet.strip()
+    if _DOMAIN.fullmatch(name):
+        name = _HOST.sub(r"\g<name>", name)
+    name = _key(name)
     pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
     if not name or name not in map(_key, pieces):
         return False
@@ -152,4 +151,4 @@ def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
 
 
 def _is_name_of(outlet: str | None, name: str) -> bool:
-    return bool(outlet) and _key(name) == _key(outlet)
+    return _key(name) == _key(outlet) if outlet else False

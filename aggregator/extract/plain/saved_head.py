@@ -80,7 +80,9 @@ def read_head(
     above, candidates = candidates[:place], candidates[place:]
     masthead = _masthead(above, lines, text_words, outlet)
     slogan_words = text_words if masthead else None
-    while len(candidates) > 1 and _goes_before(*candidates[:2], slogan_words, tuning):
+    while len(candidates) > 1 and _goes_before(
+        candidates[0], candidates[1], slogan_words, tuning
+    ):
         candidates.pop(0)
     title = ""
     if candidates and count_words(candidates[0]) <= tuning.title_words:
@@ -272,7 +274,7 @@ def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
 def _share_in_text(line: str, text_words: frozenset[str]) -> float:
     """Return the share of the words in `line` (or pairs of characters without spaces) that the text has."""
     stems = _stems(words(line))
-    return len(stems & text_words) / len(stems) if stems else 0.0
+    return len(stems & text_words) / (len(stems) or 1)
 
 
 def _stems(line_words: Iterable[str]) -> frozenset[str]:

@@ -128,9 +128,9 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
 
     A standfirst is a first paragraph with a byline or date line after it and a headline before it.
     """
-    reach = (
-        range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
-    )
+    if first == 0:
+        return 0
+    reach = range(first + 1, min(len(lines), max(first, limit) + 1))
     prose = [number for number in reach if is_text(lines[number])]
     stop = prose[1] if len(prose) > 1 else len(lines)
     marks = [

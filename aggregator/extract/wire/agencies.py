@@ -70,7 +70,7 @@ def is_mail_address(outlet: str | None) -> bool:
 
 def agency_of(outlet: str | None) -> str | None:
     """Return the canonical name of the agency if this outlet *is* a news agency, by name or domain."""
-    return None if outlet is None else _agency_by_outlet().get(_plain(outlet))
+    return _agency_by_outlet().get(_plain(outlet or ""))
 
 
 @cache

@@ -197,13 +197,14 @@ def _dashed(head: str) -> Dateline | None:
 def _in_script(head: str) -> Dateline | None:
     if not _CASELESS.search(head):
         return None
-    arabic = _ARABIC.match(head)
-    if arabic is not None and _is_arabic_place(arabic["place"].split()):
-        listed = agencies_named(arabic["named"], doubtful=True)
-        return (listed, arabic.group()) if listed else None
-    chinese = _CHINESE.match(head)
-    listed = agencies_named(chinese["named"]) if chinese else None
-    return (listed, chinese.group()) if chinese and listed else None
+    match = _ARABIC.match(head)
+    is_arabic = match is not None and _is_arabic_place(match["place"].split())
+    if not is_arabic:
+        match = _CHINESE.match(head)
+    if match is None:
+        return None
+    listed = agencies_named(match["named"], doubtful=is_arabic)
+    return (listed, match.group()) if listed else None
 
 
 # Place and code in capitals, a form that only agencies use: "HALVERNE (MNA) —".

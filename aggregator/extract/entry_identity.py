@@ -215,12 +215,12 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
 
 def _shared(
     entries: Sequence[EntryKeys],
-    one: Literal["guid", "url"],
+    shared: Literal["guid", "url"],
     other: Literal["guid", "url"],
 ) -> set[bytes]:
     holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
     for entry in entries:
-        if (key := getattr(entry, one)) is not None:
+        if (key := getattr(entry, shared)) is not None:
             holders_by_key[key].append(entry)
     return {
         key for key, holders in holders_by_key.items() if _are_different(holders, other)

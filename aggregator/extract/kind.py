@@ -142,12 +142,12 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     for match in filter(None, (_BEFORE.match(head), _BRACKETED.match(head))):
         if kind := kinds.get(_folded(match["label"])):
             yield FoundKind(kind, f"{where}: {match.group().strip()}")
-    match = _AFTER.fullmatch(title[-_LABEL_CHARS:])
-    if match is None:
+    after = _AFTER.fullmatch(title[-_LABEL_CHARS:])
+    if after is None:
         return
-    kind = kinds.get(_folded(match["label"]))
-    if kind is not None and (kind != "explainer" or match["mark"] in "|｜>"):
-        yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
+    kind = kinds.get(_folded(after["label"]))
+    if kind is not None and (kind != "explainer" or after["mark"] in "|｜>"):
+        yield FoundKind(kind, f"{where}: {after['mark'].strip()} {after['label']}")
 
 
 def _by_outlet(outlet: str) -> Iterator[FoundKind]:

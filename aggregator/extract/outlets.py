@@ -119,7 +119,8 @@ class FeedOutlet:
             declared_name = None
         for site in (link, declared):
             if self._is_foreign(site):
-                return Outlet(key=site.key, name=declared_name or _name_of(site.key))
+                listed = table_of_sites().names.get(site.key, site.key)
+                return Outlet(key=site.key, name=declared_name or listed)
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
         outlet = self._own
@@ -161,10 +162,6 @@ def _address_key(url: str | None) -> str:
 def _label(key: str) -> str:
     """Return what the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
     return key if "/" in key else key.partition(".")[0]
-
-
-def _name_of(key: str) -> str:
-    return table_of_sites().names.get(key, key)
 
 
 def clean_title(title: str, key: str) -> str:

@@ -1,7 +1,9 @@
 """Lists of common words of languages whose words in news were not counted."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 
 from aggregator.text.scripts import simplified
 
@@ -38,7 +40,10 @@ def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
 @cache
 def words_of_han(language: str) -> frozenset[str]:
     """Return the listed words of two or more Chinese characters only."""
-    listed = (word for _, words in listed_words(language) for word in words)
-    return frozenset(
-        word for word in listed if len(word) > 1 and min(word) >= _FIRST_HAN
-    )
+    words = all_listed(language)
+    return frozenset(w for w in words if len(w) > 1 and min(w) >= _FIRST_HAN)
+
+
+def all_listed(language: str) -> Iterable[str]:
+    """Return the words of all lists of a language."""
+    return chain.from_iterable(words for _, words in listed_words(language))

@@ -15,15 +15,12 @@ _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
 _WORD = re.compile(r"\w+")
 _TYPOGRAPHIC = "’“”—–‘\xa0…«»•©„"  # the most frequent first
-_LOWER_WORDS = bytes(
+# Letters, digits and "_" become lower case, all other characters spaces.
+_FOLDED_WORDS = bytes(
     ord(chr(at).lower()) if chr(at).isalnum() or at == 95 else 32 for at in range(128)
-)
-# Letters and digits become lower case, all other characters spaces.
-ASCII_WORDS = bytes(
-    ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(128)
 ).ljust(256)
+ASCII_WORDS = _FOLDED_WORDS.replace(b"_", b" ")  # "_" a space, too
 _ASCII_MARKS = bytes(at for at in range(128) if not chr(at).isalnum())
-_FOLDED_WORDS = _LOWER_WORDS.ljust(256)
 _MARKS = re.compile(r"[\W_]+")
 _SPACES = re.compile(r"[^\S\n]+")
 _KEPT_CHARS = 2_000  # the results for longer lines are not cached

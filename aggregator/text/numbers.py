@@ -36,16 +36,20 @@ def _shipped() -> dict[str, _NumberWords]:
     return shipped_table("aggregator.text", "numbers.yaml", dict[str, _NumberWords])
 
 
+def _words_of(language: str) -> _NumberWords:
+    return _shipped().get(language, _NumberWords(decimal=".", words={}))
+
+
 @cache
 def decimal_mark(language: str) -> str:
     """Return the decimal mark of a language, "." for an unknown one."""
-    return _shipped()[language].decimal if language in _shipped() else "."
+    return _words_of(language).decimal
 
 
 @cache
 def spelt_numbers(language: str) -> Mapping[str, int]:
     """Return the number words of a language in lower case, without those for one that may be articles."""
-    return _by_form(_shipped()[language].words) if language in _shipped() else {}
+    return _by_form(_words_of(language).words)
 
 
 def plain_number(token: str, language: str = "") -> str:
@@ -139,7 +143,6 @@ _DIGIT_OF = {
     "零": 0,
     "两": 2,
     "兩": 2,
-    "二": 2,
 }
 _SMALL_UNITS = {"十": 10, "百": 100, "千": 1000}
 _LARGE_UNITS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import Stemmer
 
-from aggregator.text.common_words import listed_words
+from aggregator.text.common_words import all_listed
 from aggregator.text.lines import word_list
 
 # One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
@@ -47,8 +47,8 @@ _stemmers = _Stemmers()
 
 def _stemmer(language: str) -> _Stem | None:
     if language == "ar":
-        words = (word for _, listed in listed_words(language) for word in listed)
-        return _ArabicStemmer(plain_letters(word, language) for word in words).stem
+        words = (plain_letters(word, language) for word in all_listed(language))
+        return _ArabicStemmer(words).stem
     code = "no" if language in ("nb", "nn") else language
     try:
         stem: _Stem = Stemmer.Stemmer(code, 0).stemWord

@@ -104,15 +104,13 @@ def _legal(reference: re.Match[str]) -> str:
 
 def _few_attributes(stretch: str, limit: int) -> str:
     """Return `stretch` (a tag and the text after it) without the attributes past `limit`."""
-    cut_at: int | None = None
+    cut_at = len(stretch)
     for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
         if token["end"]:
-            if cut_at is None:
-                return stretch
-            return stretch[:cut_at] + stretch[token.start() :]
+            return stretch[: min(cut_at, token.start())] + stretch[token.start() :]
         if number == limit:
             cut_at = token.start()
-    return stretch if cut_at is None else stretch[:cut_at] + ">"
+    return stretch if cut_at == len(stretch) else stretch[:cut_at] + ">"
 
 
 _DROPPED = word_set("""

@@ -82,7 +82,7 @@ def clean(text: str) -> str:
         text = _BAD.sub(lambda bad: _TABLE[ord(bad[0])] or "", text)
         # Each plane ends with two numbers that are no characters.
         text = _BEYOND_BASIC.sub(
-            lambda one: "" if ord(one[0]) & 0xFFFE == 0xFFFE else one[0], text
+            lambda char: "" if ord(char[0]) & 0xFFFE == 0xFFFE else char[0], text
         )
     return unicodedata.normalize("NFC", text)
 
@@ -181,9 +181,8 @@ def decode(data: bytes, declared: str | None = None) -> str:
     if wide:
         return data.decode(wide, "replace")
     for label in (declared, _inner_label(data)):
-        codec_name = _CODECS.get(_folded(label)) if label else None
-        text = _decode_as(data, codec_name) if codec_name else None
-        if text is not None:
+        codec_name = _CODECS.get(_folded(label or ""))
+        if codec_name and (text := _decode_as(data, codec_name)) is not None:
             return text
     return _decode_unlabelled(data)
 

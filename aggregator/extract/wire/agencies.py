@@ -87,7 +87,7 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
     table: dict[str, str] = {}
     for families in (agency_table().families, chosen):
         for family, outlets in families.items():
-            table.update({outlet_key(outlet): family for outlet in (family, *outlets)})
+            table |= dict.fromkeys(map(outlet_key, (family, *outlets)), family)
     return table
 
 

@@ -122,7 +122,7 @@ def _is_of_form(line: str, *, has_sure: bool) -> bool:
 
 def _ends_text(line: str, *, has_sure: bool) -> bool:
     """Return whether a line below a text is surely of a form, and no item of a list or a source."""
-    has_label = any(c.isalpha() for c in line)
+    has_label = any(map(str.isalpha, line))
     is_sure = _SURE in line or (
         has_label and (_OTHER in line or _NUMBER.search(line) is not None)
     )

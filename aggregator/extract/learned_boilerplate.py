@@ -38,7 +38,7 @@ def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHash
     ends = [*paragraphs[:first], *paragraphs[last:]]
     inner = paragraphs[first:last]
     short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
-    sentences = [line for line in ends if ends_sentence(line)]
+    sentences = filter(ends_sentence, ends)
     return LineHashes(
         edges=_keys(line for line in ends if not ends_sentence(line)),
         middles=_distinct((*_keys(sentences), *_keys(short)[: tuning.middle_lines])),

@@ -94,7 +94,7 @@ def _live_entries(
 
     Clock times without a mark after them count from `least_unsure` of them on.
     """
-    openings = [clock_times.opening(paragraph) for paragraph in paragraphs]
+    openings = list(map(clock_times.opening, paragraphs))
     unsure = sum(not opening.sure for opening in filter(None, openings))
     intro: list[str] = []
     clocks: list[int] = []

@@ -43,7 +43,7 @@ def judge(
         refused = _refused(text, count_words(text), page, tuning)
         if refused is not None:
             return refused
-    if not title and not any(c.isalnum() for c in text):
+    if not title and not any(map(str.isalnum, text)):
         return Judgement("empty", "neither headline nor text")
     if has_words(text, tuning.stub_words):
         return Judgement("ok")
@@ -74,7 +74,7 @@ class _PageText(msgspec.Struct, frozen=True):
 
     def is_named(self, pattern: re.Pattern[str]) -> bool:
         """Return whether one of the page's names as a whole matches `pattern`."""
-        return any(pattern.fullmatch(name) for name in self.names)
+        return any(map(pattern.fullmatch, self.names))
 
 
 def _refused(

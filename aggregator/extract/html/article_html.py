@@ -122,7 +122,7 @@ def first_large_picture(html: str) -> str | None:
             _SMALL.fullmatch(side) and int(side) < _LEAST_PIXELS for side in sides
         )
         alt = unescape(attributes.get("alt", ""))
-        is_emoji = alt != "" and not any(letter.isalnum() for letter in alt)
+        is_emoji = alt != "" and not any(map(str.isalnum, alt))
         if "src" in attributes and not is_icon and not is_emoji:
             return unescape(attributes["src"])
     return None

@@ -82,7 +82,7 @@ def without_layout_tables(root: Any) -> None:
     Otherwise the whole article would be read as one table cell, in one line.
     """
     for table in list(root.iter("table")):
-        if any(_lays_out(cell) for cell in table.iter("td")):
+        if any(map(_lays_out, table.iter("td"))):
             for part in list(
                 table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th")
             ):
@@ -136,7 +136,7 @@ def _is_other_post(article: Any) -> bool:
 
 
 def _is_named(element: Any) -> bool:
-    names = [name for name in map(element.get, _NAMES_STAND_IN) if name]
+    names = list(filter(None, map(element.get, _NAMES_STAND_IN)))
     if not names:
         return False
     meaning = _meaning(" ".join(names)[:_NAME_CHARS])
@@ -158,7 +158,7 @@ def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     """Return whether the item is mostly a link, as long as a headline, and does not end a sentence."""
-    linked = sum(_length(link) for link in item.iter("a"))
+    linked = sum(map(_length, item.iter("a")))
     if not linked or 2 * linked < _length(item):
         return False
     text = _text(item)

@@ -77,7 +77,7 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
         image=_image(head),
         is_live="liveblogposting" in kinds,
         kinds=kinds,
-        types=tuple(name.lower() for name in types_of(head.article)) or kinds,
+        types=tuple(map(str.lower, types_of(head.article))) or kinds,
         sections=_sections(head),
         is_free=_is_free(head),
     )
@@ -106,7 +106,7 @@ def _is_free(head: PageHead) -> bool | None:
 
 
 def _sources(head: PageHead) -> tuple[str, ...]:
-    names = [head.name(key) for key in _SOURCES_IN_DATA]
+    names = list(map(head.name, _SOURCES_IN_DATA))
     names += map(head.meta.get, _SOURCES_IN_META)
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 

@@ -125,7 +125,7 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
 
 def _line(pieces: Sequence[_Piece]) -> VisibleLine | None:
     text = " ".join(clean("".join(piece.text for piece in pieces)).split())
-    if not any(c.isalnum() for c in text):
+    if not any(map(str.isalnum, text)):
         return None
     linked = sum(len("".join(piece.text.split())) for piece in pieces if piece.is_link)
     is_link = linked >= _LINK_SHARE * len("".join(text.split()))

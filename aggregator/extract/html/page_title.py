@@ -25,7 +25,7 @@ def find_title(head: PageHead, site: str | None) -> str:
         shared,
         data,
         headings[0] if len(headings) == 1 else "",
-        next((visible_text(t) for t in head.root.iter("title")), ""),
+        next(map(visible_text, head.root.iter("title")), ""),
         *headings,
     )
     named = ((site or "").casefold(), "")
@@ -37,7 +37,7 @@ def find_title(head: PageHead, site: str | None) -> str:
 
 def find_headings(head: PageHead) -> tuple[str, ...]:
     """Return the first visible headlines and that of JSON-LD."""
-    visible = (visible_text(heading) for heading in _headlines(head.root)[:2])
+    visible = map(visible_text, _headlines(head.root)[:2])
     return (*visible, _unescaped(head.text("headline")))
 
 

@@ -62,7 +62,7 @@ def header_rules(headers: Iterable[tuple[str, str]]) -> str:
             )
         elif name.lower() == TDM_RESERVED and value.strip() == "1":
             lines.insert(0, TDM_RESERVED)
-    return "; ".join(line for line in lines if line)[:_CHARS_READ]
+    return "; ".join(filter(None, lines))[:_CHARS_READ]
 
 
 def _rules(rule_list: str) -> list[str]:

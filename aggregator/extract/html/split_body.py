@@ -27,7 +27,7 @@ class _Paragraph(FrozenStruct):
 
 def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     """Return `text` (one paragraph per line) with text of further elements of the same structure."""
-    lines = [line for line in text.split("\n") if line]
+    lines = list(filter(None, text.split("\n")))
     places = {line_key(line): number for number, line in enumerate(lines)}
     paragraphs = list(_paragraphs(root))
     build = _build_of(paragraphs, places, tuning.most_share * count_words(text))

@@ -75,7 +75,7 @@ def without_invisible(root: Any) -> None:
     What is left loses the attributes by which the library would take it for hidden.
     """
     marked = root.xpath(_MARKED)
-    hidden = [element for element in marked if _is_hidden(element)]
+    hidden = list(filter(_is_hidden, marked))
     if hidden:
         take_out(root, _not_the_article(root, hidden))
     for element in marked:

@@ -182,7 +182,7 @@ def _ends_in_capitals(line: str) -> bool:
     return (
         len(names) >= 2
         and any(len(name) >= 4 for name in names)
-        and any(c.islower() for c in text_before)
+        and any(map(str.islower, text_before))
     )
 
 
@@ -250,7 +250,7 @@ def is_navigation(line: str) -> bool:
 
     Rows of tables look the same, so use it only after the last sentence.
     """
-    pieces = [piece.strip() for piece in re.split(r"[|•·]", line)]
+    pieces = list(map(str.strip, re.split(r"[|•·]", line)))
     return (
         len(pieces) >= 2
         and all(0 < len(piece.split()) <= 5 for piece in pieces)
@@ -283,5 +283,5 @@ def _is_path(line: str, pieces: Sequence[str]) -> bool:
         len(_ARROW.findall(line)) == len(pieces) - 1
         and not ends_sentence(line)
         and all(count_words(step) <= 5 for step in steps)
-        and any(is_section(piece) for piece in pieces)
+        and any(map(is_section, pieces))
     )

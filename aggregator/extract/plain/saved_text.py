@@ -92,7 +92,7 @@ def _lines(text: str) -> list[str]:
     blocks: list[list[str]] = []
     for block in re.split(r"\n[^\S\n]*\n", text):
         rows = [" ".join(row.split()) for row in block.split("\n")]
-        blocks.append([row for row in rows if row])
+        blocks.append(list(filter(None, rows)))
     if _is_hard_wrapped(blocks):
         return [" ".join(block) for block in blocks if block]
     return list(chain.from_iterable(blocks))
@@ -153,7 +153,7 @@ def _is_day_first(body: Sequence[str]) -> bool | None:
     None for English, which uses both orders, for languages with the year first, and for short texts.
     """
     text_words = folded(" ".join(body)[:2000]).split()
-    is_spaced = sum(len(word) for word in text_words) < 15 * len(text_words)
+    is_spaced = sum(map(len, text_words)) < 15 * len(text_words)
     if len(text_words) < 12 or not is_spaced:
         return None
     share = sum(word in _ENGLISH for word in text_words) / len(text_words)

@@ -137,7 +137,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
 def agency_names(scripts: str) -> list[str]:
     """Return all names and codes with a letter of the character class `scripts`, longest first."""
     has = re.compile(f"[{scripts}]")
-    names = {name for name in _exact() if has.search(name)}
+    names = filter(has.search, _exact())
     return sorted(names, key=lambda name: (-len(name), name))
 
 

@@ -147,7 +147,7 @@ def _has_only_names(words: Sequence[str]) -> bool:
 def _is_arabic_place(words: Sequence[str]) -> bool:
     """Return whether the words are a town, or a town and a date in one or two calendars."""
     return not _speaks(words) and len(words) <= (
-        11 if any(c.isdigit() for c in "".join(words)) else 4
+        11 if any(map(str.isdigit, "".join(words))) else 4
     )
 
 
@@ -179,7 +179,7 @@ def _dashed(head: str) -> Dateline | None:
         place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
         if match is None or _TOO_SHORT.fullmatch(match["named"]):
             continue
-        has_date = any(c.isdigit() for c in place)
+        has_date = any(map(str.isdigit, place))
         listed = agencies_named(
             match["named"], doubtful=has_date and match["dash"] is not None
         )
@@ -225,7 +225,7 @@ _STATION = re.compile(
 def by_unlisted_dateline(
     paragraphs: Sequence[str], outlet: str | None
 ) -> Iterator[Wire]:
-    first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
+    first = next(filter(is_prose, paragraphs), "")
     match = _UNLISTED.match(first[:160])
     if (
         match is None

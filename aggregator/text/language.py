@@ -155,10 +155,8 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     in many words.
     """
     words = sample.lower().split()
-    of_declared, of_others = (
-        _stop_words_in(words, declared),
-        _most_of_others(words, declared),
-    )
+    of_declared = _stop_words_in(words, declared)
+    of_others = _most_of_others(words, declared)
     least_words = _LEAST_WORDS if of_others > of_declared else _WORDS_WITHOUT_STOP_WORDS
     if len(words) < least_words or 0 < of_declared >= of_others:
         return None

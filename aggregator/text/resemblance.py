@@ -22,10 +22,8 @@ def _word_weights(text: str, language: str | None) -> dict[str, float]:
     """Return the weight of each stem; the sum of their squares is 1."""
     background = shipped_background()
     vocabulary = _vocabulary(language)
-    known, idf = (
-        background.table("w", vocabulary.language),
-        background.idf(vocabulary.language),
-    )
+    known = background.table("w", vocabulary.language)
+    idf = background.idf(vocabulary.language)
     stems = map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))
     weights = {}
     for stem, count in Counter(filter(None, stems)).items():

@@ -63,11 +63,9 @@ _JOINING = frozenset(
 def is_section(line: str) -> bool:
     """Return whether `line` consists of names of newspaper sections ("World News", "Middle East")."""
     line_words = words(line)
-    place, sections, breadcrumb_home = (
-        0,
-        phrases("sections"),
-        phrases("breadcrumb_home"),
-    )
+    place = 0
+    sections = phrases("sections")
+    breadcrumb_home = phrases("breadcrumb_home")
     while place < len(line_words):
         step = max(
             sections.at(line_words, place), breadcrumb_home.at(line_words, place)

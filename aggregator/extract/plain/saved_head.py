@@ -261,10 +261,8 @@ def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
     """Return whether `line` is worded like a slogan, or has no words of the text while the next line has."""
     if count_words(following) < 3 or ends_sentence(following):
         return False
-    share, next_share = (
-        _share_in_text(line, text_words),
-        _share_in_text(following, text_words),
-    )
+    share = _share_in_text(line, text_words)
+    next_share = _share_in_text(following, text_words)
     is_foreign = share < next_share and (
         not share or _READERS.fullmatch(line) is not None
     )

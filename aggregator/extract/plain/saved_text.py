@@ -132,15 +132,16 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
         return 0
     reach = range(first + 1, min(len(lines), max(first, limit) + 1))
     prose = [number for number in reach if is_text(lines[number])]
-    stop = prose[1] if len(prose) > 1 else len(lines)
-    marks = [
-        n
-        for n in reach
-        if n < stop
-        and (dates.is_date_line(lines[n]) or stated_byline(lines[n]) is not None)
-    ]
-    is_between = bool(marks) and any(number > marks[-1] for number in prose)
-    return marks[-1] + 1 if is_between else first
+    last_mark = None
+    for number in reach:
+        if number in prose[1:2]:
+            break
+        line = lines[number]
+        if dates.is_date_line(line) or stated_byline(line) is not None:
+            last_mark = number
+    if last_mark is None or not prose or prose[-1] <= last_mark:
+        return first
+    return last_mark + 1
 
 
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head

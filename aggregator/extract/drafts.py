@@ -22,7 +22,7 @@ from aggregator.extract.shown_text import NOTICE
 from aggregator.model.entry import Entry, Published
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Verdict
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import has_words
+from aggregator.text.lines import has_words, one_line
 
 
 class Draft(FrozenStruct):
@@ -188,4 +188,4 @@ def declared_time(entry: Entry, seen: dt.datetime) -> Published | None:
 
 def title_line(plain: str) -> str:
     """Return a title in one line. What declares it has taken its markup away: a "<" that is left is text."""
-    return " ".join(clean(plain).split())
+    return one_line(clean(plain))

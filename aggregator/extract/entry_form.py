@@ -14,7 +14,7 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.phrases import label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, ends_sentence, same_line
+from aggregator.text.lines import count_words, ends_sentence, one_line, same_line
 
 _LINE_CHARS = 400  # a longer line is text (as of titled text)
 _LINK_WORDS = 6  # of a link that may be a button; a longer one is a headline (chosen)
@@ -65,7 +65,7 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
     links: list[tuple[str, str]] = []  # words and address
 
     def mark(link: re.Match[str]) -> str:
-        label, href = " ".join(html_to_text(link[2]).split()), html.unescape(link[1])
+        label, href = one_line(html_to_text(link[2])), html.unescape(link[1])
         links.append((label, href))
         sign = _mark_of(label, title, is_own=href == url)
         return link[0] if sign is None else sign

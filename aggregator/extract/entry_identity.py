@@ -30,6 +30,7 @@ from typing import Literal
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
+from aggregator.text.lines import one_line
 
 # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
 _ID_BYTES = 10
@@ -141,7 +142,11 @@ def _folded(entry: Entry) -> str:
     if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
     text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return _case_folded(text)
+
+
+def _case_folded(text: str) -> str:
+    return one_line(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _declared(entry: Entry) -> str:
@@ -281,6 +286,4 @@ def _declared_time(entry: Entry) -> dt.datetime | None:
 
 
 def folded_text(text: str) -> str:
-    return " ".join(
-        unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text)).casefold().split()
-    )
+    return _case_folded(_ADDRESS.sub(" ", text))

@@ -21,6 +21,7 @@ from aggregator.extract.language.style import kind_by_style
 from aggregator.extract.live_text import announces_live
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import Kind
+from aggregator.text.lines import one_line
 from aggregator.text.reading import Reading, read
 
 
@@ -158,7 +159,7 @@ def _by_outlet(outlet: str) -> Iterator[FoundKind]:
 
 
 def _folded(words: str) -> str:
-    return " ".join(words.casefold().replace("’", "'").split())
+    return one_line(words.casefold().replace("’", "'"))
 
 
 def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:

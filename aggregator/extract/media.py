@@ -14,7 +14,7 @@ from aggregator.extract.html.article_html import (
 )
 from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Enclosure
-from aggregator.text.lines import word_table
+from aggregator.text.lines import one_line, word_table
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
 _MEDIA_URL_CHARS = 2048
@@ -83,7 +83,7 @@ def _usable(reference: Enclosure, base: str | None) -> Enclosure | None:
     kind = _kind(reference.type, url) if url else ""
     if not url or not kind:
         return None
-    title = " ".join(clean(reference.title[:_TITLE_CHARS]).split())
+    title = one_line(clean(reference.title[:_TITLE_CHARS]))
     length = reference.length_bytes or None
     return Enclosure(url=url, type=kind, length_bytes=length, title=title)
 

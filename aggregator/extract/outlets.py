@@ -20,6 +20,7 @@ from aggregator.extract.sites import (
 )
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.entry import Entry, Outlet
+from aggregator.text.lines import one_line
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 
@@ -170,7 +171,7 @@ def clean_title(title: str, key: str) -> str:
     The part that resembles the site is the name, else the whole title, or its first part if that is long. ""
     for a title that names no outlet: that of a section, or a sentence.
     """
-    plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
+    plain = _FORMAT.sub("", one_line(title[: 4 * _NAME_CHARS])).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
     name = plain

@@ -46,6 +46,11 @@ def word_table(lines: str) -> dict[str, str]:
     return table
 
 
+def one_line(text: str) -> str:
+    """Return `text` with runs of spaces and line ends collapsed to a space, and stripped."""
+    return " ".join(text.split())
+
+
 def one_space(text: str) -> str:
     """Return `text` with runs of spaces (also no-break ones) collapsed and stripped; newlines are kept."""
     return _SPACES.sub(" ", text).strip()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, word_list, word_set
+from aggregator.text.lines import count_words, one_line, word_list, word_set
 
 _BLOCKS = word_set("p div h1 h2 h3 h4 h5 h6 ul ol section article figure")
 _HEADINGS = word_list("h1 h2 h3 h4 h5 h6")
@@ -176,4 +176,4 @@ def _length(element: Any) -> int:
 
 
 def _text(element: Any) -> str:
-    return " ".join(element.text_content().split())
+    return one_line(element.text_content())

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from aggregator.extract.html.json_ld import Node, json_ld
 from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
-from aggregator.text.lines import word_list, word_set
+from aggregator.text.lines import one_line, word_list, word_set
 
 MAX_CHARS = 1024  # of one value; the rest is cut (limit)
 _MOST_META = 500
@@ -103,7 +103,7 @@ def name_of(value: Any) -> str | None:
 
 
 def _one_line(value: str, most: int = MAX_CHARS) -> str:
-    return " ".join(clean(value[:most]).split())
+    return one_line(clean(value[:most]))
 
 
 _META_NAMES = word_list("property name itemprop http-equiv")

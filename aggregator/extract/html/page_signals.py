@@ -13,7 +13,7 @@ from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, letters_of, word_set
+from aggregator.text.lines import count_words, letters_of, one_line, word_set
 
 _HIDDEN = word_set("""
     script style template svg math head title select option textarea audio video canvas iframe object nav
@@ -124,7 +124,7 @@ def _pieces(root: Any) -> Iterator[_Piece | None]:
 
 
 def _line(pieces: Sequence[_Piece]) -> VisibleLine | None:
-    text = " ".join(clean("".join(piece.text for piece in pieces)).split())
+    text = one_line(clean("".join(piece.text for piece in pieces)))
     if not any(map(str.isalnum, text)):
         return None
     linked = sum(len("".join(piece.text.split())) for piece in pieces if piece.is_link)

@@ -5,7 +5,7 @@ from typing import Any
 
 from aggregator.extract.html.declared import PageHead, visible_text
 from aggregator.extract.plain.outlet_names import split_title
-from aggregator.text.lines import folded
+from aggregator.text.lines import folded, one_line
 
 
 def find_title(head: PageHead, site: str | None) -> str:
@@ -63,4 +63,4 @@ _FRAME_MARKS = frozenset("|-–—•»:：｜")
 
 
 def _unescaped(text: str) -> str:
-    return " ".join(unescape(text).split())
+    return one_line(unescape(text))

@@ -11,7 +11,7 @@ from typing import Any
 
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, letters_of
+from aggregator.text.lines import count_words, letters_of, one_line
 
 _LEVELS = 3
 KEY_CHARS = 50
@@ -65,7 +65,7 @@ def _build_of(
 def _paragraphs(root: Any) -> Iterator[_Paragraph]:
     boxes: dict[Any, int] = {}
     for element in root.iter("p"):
-        text = " ".join(element.text_content().split())
+        text = one_line(element.text_content())
         box = element.getparent()
         if text and box is not None:
             number = boxes.setdefault(box, len(boxes))

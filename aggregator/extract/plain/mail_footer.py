@@ -7,7 +7,7 @@ and only with an address or a link.
 
 import re
 
-from aggregator.text.lines import count_words, is_prose
+from aggregator.text.lines import count_words, is_prose, one_line
 
 _SEPARATOR = re.compile(r"^(?:--[ \t]?|[_=*-]{20,})\r?$", re.MULTILINE)
 _DASHES = re.compile(r"--[ \t]?")
@@ -62,7 +62,7 @@ def without_footer(markup: str) -> str:
     has_address = False
     for number in range(len(pieces) - 1, -1, -2):  # between them are the tags
         piece = pieces[number]
-        words = " ".join(_TAG.sub(" ", piece).split())
+        words = one_line(_TAG.sub(" ", piece))
         has_address = has_address or (
             bool(words) and _ADDRESS.search(piece) is not None
         )

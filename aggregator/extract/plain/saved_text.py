@@ -30,6 +30,7 @@ from aggregator.text.lines import (
     count_words,
     ends_sentence,
     folded,
+    one_line,
     word_set,
 )
 
@@ -89,10 +90,8 @@ def read_saved_text(
 
 def _lines(text: str) -> list[str]:
     """Return the lines with one space between words; where lines were broken to a width, the blocks."""
-    blocks: list[list[str]] = []
-    for block in re.split(r"\n[^\S\n]*\n", text):
-        rows = [" ".join(row.split()) for row in block.split("\n")]
-        blocks.append(list(filter(None, rows)))
+    rows = (block.split("\n") for block in re.split(r"\n[^\S\n]*\n", text))
+    blocks = [list(filter(None, map(one_line, block))) for block in rows]
     if _is_hard_wrapped(blocks):
         return [" ".join(block) for block in blocks if block]
     return list(chain.from_iterable(blocks))

@@ -25,6 +25,7 @@ from aggregator.text.lines import (
     first_prose,
     is_prose,
     letters_of,
+    one_line,
 )
 from aggregator.text.sentences import split_sentences
 
@@ -57,7 +58,7 @@ def read_titled_text(
     `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
     and `seen` as in dates.py.
     """
-    rows = [" ".join(line.split()) for line in text.split("\n")]
+    rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
     first = first_prose(lines[:_HEAD_LINES], _HEAD_LINES)
     if len(lines) == 1 and is_boilerplate(lines[0]):

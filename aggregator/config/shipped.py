@@ -2,6 +2,11 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+Table = TypeVar("Table")
 
 
 def shipped(name: str) -> Path:
@@ -9,3 +14,8 @@ def shipped(name: str) -> Path:
     package = Path(str(files("aggregator")))
     installed = package / "_shipped" / name
     return installed if installed.exists() else package.parent / name
+
+
+def shipped_table(package: str, name: str, shape: type[Table]) -> Table:
+    """Return the YAML file `name` in a package. Raises for an invalid one, which is a bug and no user's error."""
+    return msgspec.yaml.decode(files(package).joinpath(name).read_bytes(), type=shape)

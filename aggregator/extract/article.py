@@ -4,7 +4,6 @@ If a page turns out to be a bot wall, a list or empty, the entry's own text is u
 """
 
 import datetime as dt
-from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -16,22 +15,15 @@ from aggregator.extract.drafts import (
     Draft,
     declared_time,
     draft_from_entry,
-    draft_from_html,
+    draft_from_page,
     title_line,
-    unreadable_draft,
     with_own_text,
 )
-from aggregator.extract.html.article_html import (
-    article_html,
-    first_large_picture,
-)
-from aggregator.extract.html.robots_meta import permissions
+from aggregator.extract.html.article_html import article_html, first_large_picture
+from aggregator.extract.html.robots_meta import Permissions, permissions
 from aggregator.extract.kind import find_kind
-from aggregator.extract.language.unicode import clean, decode, looks_binary
-from aggregator.extract.learned_boilerplate import (
-    BoilerplateTuning,
-    hash_lines,
-)
+from aggregator.extract.language.unicode import clean
+from aggregator.extract.learned_boilerplate import BoilerplateTuning, hash_lines
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.media import media_of
 from aggregator.extract.outlets import is_headline
@@ -49,6 +41,7 @@ from aggregator.text.lines import has_words, one_space
 from aggregator.text.reading import Reading, read
 
 _CATEGORIES = 20  # kept of an article
+_NAME_CHARS = 200  # of an author or an outlet
 
 
 class CleanedEntry(msgspec.Struct, frozen=True):
@@ -83,31 +76,33 @@ def clean_entry(
     text_tuning = tuning.section("text", ExtractTuning)
     if page is None:
         return _finish(entry, draft_from_entry(entry, seen, text_tuning), seen, tuning)
-    html = "" if looks_binary(page) else decode(page, page_charset)
     of_site = entry
     # The words of the site, and none of a feed that links to it
     if entry.feed_outlet is not None:
         of_site = replace(entry, title="", categories=(), author=None)
-    if html.strip():
-        of_page = draft_from_html(of_site, html, page_url, seen, text_tuning)
-    else:
-        of_page = unreadable_draft(page)
+    draft = draft_from_page(
+        of_site,
+        page,
+        charset=page_charset,
+        url=page_url,
+        seen=seen,
+        text_tuning=text_tuning,
+    )
     if (
         of_site is not entry
         and title_line(entry.title)
-        and not _has_headline(of_page, entry)
+        and not _has_headline(draft, entry)
     ):
         nameless = replace(
-            of_page.article, verdict="empty", reason="the page has no headline"
+            draft.article, verdict="empty", reason="the page has no headline"
         )
-        of_page = replace(of_page, article=nameless)
-    draft = of_page
+        draft = replace(draft, article=nameless)
     if draft.article.verdict != "ok":
-        draft = with_own_text(entry, draft, seen, text_tuning)
-    cleaned = _finish(of_site if draft is of_page else entry, draft, seen, tuning)
-    if draft is of_page and (
-        has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1)
-    ):
+        instead = with_own_text(entry, draft, seen, text_tuning)
+        if instead is not draft:
+            return _finish(entry, instead, seen, tuning)
+    cleaned = _finish(of_site, draft, seen, tuning)
+    if has_own or not has_words(draft.article.text, text_tuning.paywall_max_words + 1):
         notice = replace(
             draft, article=without_text(draft.article), lines=(), markup=""
         )
@@ -116,58 +111,129 @@ def clean_entry(
     return cleaned
 
 
-def _has_headline(of_page: "Draft", entry: Entry) -> bool:
+def _has_headline(draft: Draft, entry: Entry) -> bool:
     """Return whether a page has a headline, and not the name of its site in its place; or is refused."""
-    outlet, page = entry.resolved_outlet, of_page.article
+    outlet, page = entry.resolved_outlet, draft.article
     return page.verdict not in ACCEPTED_VERDICTS or (
         outlet is not None and is_headline(page.title, outlet)
-    )
-
-
-def _is_live(
-    draft: Draft, paragraphs: Sequence[str], text_tuning: ExtractTuning
-) -> bool:
-    """Return whether a page or a headline announces a live blog, or the text looks like one."""
-    return (
-        draft.facts.is_live
-        or live_text.announces_live(draft.article.title)
-        or live_text.looks_live(paragraphs, text_tuning)
     )
 
 
 def _finish(
     entry: Entry, draft: Draft, seen: dt.datetime, tuning: Tuning
 ) -> CleanedEntry:
-    article, text_tuning = draft.article, tuning.section("text", ExtractTuning)
-    outlet = entry.outlet or (
-        entry.resolved_outlet.name if entry.resolved_outlet else None
+    """Return the article of a draft: its text within the limits, and what is told from all that is known of it."""
+    text_tuning = tuning.section("text", ExtractTuning)
+    forbids = permissions(*draft.facts.robots, entry.robots)
+    html = _html_of(entry, draft, with_pictures=not forbids.noimage)
+    article = _with_text(draft.article, entry, draft.facts.language, text_tuning)
+    article = _with_declared(article, entry, draft, seen, forbids)
+    reading = read(article.title, article.text, article.language)
+    article = _with_kind(article, entry, draft, reading, text_tuning)
+    article = replace(
+        article,
+        author=_cut_name(article.author),
+        outlet=_cut_name(article.outlet),
+        site_name=_cut_name(article.site_name),
+        media=_media(entry, draft, html, no_images=forbids.noimage),
     )
-    title = _cut(
-        named_title(article.title, outlet, entry.url), text_tuning.max_title_chars
+    return CleanedEntry(article, reading, _line_hashes(article, tuning), html)
+
+
+def _line_hashes(article: CleanArticle, tuning: Tuning) -> LineHashes | None:
+    # The lines of a live blog are its content.
+    if article.is_container or article.verdict not in ACCEPTED_VERDICTS:
+        return None
+    if not article.text:
+        return None
+    lines = article.text.split("\n")
+    return hash_lines(lines, tuning.section("boilerplate", BoilerplateTuning))
+
+
+def _html_of(entry: Entry, draft: Draft, *, with_pictures: bool) -> ArticleHtml | None:
+    if not draft.markup or draft.article.verdict not in ACCEPTED_VERDICTS:
+        return None
+    return article_html(
+        draft.markup,
+        draft.image_base or entry.url,
+        with_pictures=with_pictures,
+        is_cut=draft.article.truncated,
     )
+
+
+def _with_text(
+    article: CleanArticle,
+    entry: Entry,
+    page_language: str | None,
+    text_tuning: ExtractTuning,
+) -> CleanArticle:
+    """Return the article with title and text within the limits, its lead and its language."""
+    outlet = entry.outlet
+    if not outlet and entry.resolved_outlet is not None:
+        outlet = entry.resolved_outlet.name
+    title = named_title(article.title, outlet, entry.url)
+    title = _cut(title, text_tuning.max_title_chars)
     lines = _cut(article.text, text_tuning.max_text_chars).split("\n")
-    paragraphs = tuple(filter(None, lines))
+    paragraphs = list(filter(None, lines))
     text = "\n".join(paragraphs)
-    author = one_space(clean(entry.author)) if entry.author else article.author
-    published = declared_time(entry, seen) or article.published
-    forbids = permissions(entry.robots)
-    no_images = draft.facts.forbids.noimage or forbids.noimage
-    is_live = _is_live(draft, paragraphs, text_tuning)
-    is_container = is_live or live_text.is_container_title(article.title)
-    declared = entry.language or draft.facts.language
     language = entry.source_language or find_language(
-        title, text, declared, text_tuning
+        title, text, entry.language or page_language, text_tuning
     )
-    reading = read(title, text, language)
-    kind = find_kind(
-        title,
-        text,
+    return replace(
+        article,
+        title=title,
+        text=text,
+        lead=first_sentences(paragraphs, text_tuning.lead_words),
         language=language,
+        truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
+    )
+
+
+def _with_declared(
+    article: CleanArticle,
+    entry: Entry,
+    draft: Draft,
+    seen: dt.datetime,
+    forbids: Permissions,
+) -> CleanArticle:
+    """Return the article with what is declared: by the entry, which goes first, and by its page."""
+    categories = dict.fromkeys((*draft.facts.sections, *entry.categories))
+    return replace(
+        article,
+        author=one_space(clean(entry.author)) if entry.author else article.author,
+        published=declared_time(entry, seen) or article.published,
+        categories=tuple(categories)[:_CATEGORIES],
+        noarchive=forbids.noarchive,
+        nosnippet=forbids.nosnippet,
+        tdm_reserved=forbids.tdm_reserved,
+    )
+
+
+def _with_kind(
+    article: CleanArticle,
+    entry: Entry,
+    draft: Draft,
+    reading: Reading,
+    text_tuning: ExtractTuning,
+) -> CleanArticle:
+    """Return the article with its kind, and the agency behind it."""
+    facts, title = draft.facts, draft.article.title
+    paragraphs = list(filter(None, article.text.split("\n")))
+    is_live = (
+        facts.is_live
+        or live_text.announces_live(title)
+        or live_text.looks_live(paragraphs, text_tuning)
+    )
+    is_container = is_live or live_text.is_container_title(title)
+    kind = find_kind(
+        article.title,
+        article.text,
+        language=article.language,
         urls=(entry.url, article.canonical_url),
         categories=entry.categories,
-        sections=draft.facts.sections,
-        types=draft.facts.types,
-        author=author,
+        sections=facts.sections,
+        types=facts.types,
+        author=article.author,
         outlet=entry.outlet,
         media=entry.enclosures,
         episode_audio_bytes=text_tuning.episode_audio_bytes,
@@ -175,56 +241,36 @@ def _finish(
         is_live=is_live,
         reading=reading,
     )
-    base = draft.image_base or entry.url
-    html = None
-    if draft.markup and article.verdict in ACCEPTED_VERDICTS:
-        html = article_html(
-            draft.markup,
-            base,
-            with_pictures=not no_images,
-            is_cut=draft.article.truncated,
-        )
-    pictures = [draft.facts.image] if draft.facts.image else []
-    if html is not None and (address := first_large_picture(html.html)):
-        pictures.append(Enclosure(url=address, type="image"))
-    finished = replace(
-        article,
+    agency = wire.find_wire(
+        paragraphs,
+        text_tuning,
+        draft.lines,
+        article.author,
+        outlet=entry.outlet or article.outlet,
         title=title,
-        text=text,
-        lead=first_sentences(paragraphs, text_tuning.lead_words),
-        language=language,
-        author=_cut(author, 200) if author else None,
-        outlet=_cut(article.outlet, 200) if article.outlet else None,
-        site_name=_cut(article.site_name, 200) if article.site_name else None,
-        published=published,
-        wire=wire.find_wire(
-            paragraphs,
-            text_tuning,
-            draft.lines,
-            author,
-            outlet=entry.outlet or article.outlet,
-            title=article.title,
-            sources=draft.facts.sources,
-        ),
+        sources=facts.sources,
+    )
+    return replace(
+        article,
         is_container=is_container,
         kind=kind.kind,
         kind_evidence=kind.evidence,
-        categories=tuple(dict.fromkeys((*draft.facts.sections, *entry.categories)))[
-            :_CATEGORIES
-        ],
-        noarchive=article.noarchive or forbids.noarchive,
-        nosnippet=article.nosnippet or forbids.nosnippet,
-        tdm_reserved=article.tdm_reserved or forbids.tdm_reserved,
-        media=media_of(entry.enclosures, pictures, base, no_images=no_images),
-        truncated=article.truncated or len(article.text) > text_tuning.max_text_chars,
+        wire=agency,
     )
-    hashes = None
-    # The lines of a live blog are its content.
-    if paragraphs and article.verdict in ACCEPTED_VERDICTS and not is_container:
-        hashes = hash_lines(
-            paragraphs, tuning.section("boilerplate", BoilerplateTuning)
-        )
-    return CleanedEntry(finished, reading, hashes, html)
+
+
+def _media(
+    entry: Entry, draft: Draft, html: ArticleHtml | None, *, no_images: bool
+) -> tuple[Enclosure, ...]:
+    pictures = [draft.facts.image] if draft.facts.image else []
+    if html is not None and (address := first_large_picture(html.html)):
+        pictures.append(Enclosure(url=address, type="image"))
+    base = draft.image_base or entry.url
+    return media_of(entry.enclosures, pictures, base, no_images=no_images)
+
+
+def _cut_name(name: str | None) -> str | None:
+    return _cut(name or "", _NAME_CHARS) or None
 
 
 def _cut(text: str, max_chars: int) -> str:
@@ -232,8 +278,5 @@ def _cut(text: str, max_chars: int) -> str:
     if len(text) <= max_chars:
         return text
     head = text[:max_chars]
-    return (
-        head.rpartition("\n")[0]
-        if "\n" in head[max_chars // 2 :]
-        else head.rpartition(" ")[0]
-    ) or head
+    end = "\n" if "\n" in head[max_chars // 2 :] else " "
+    return head.rpartition(end)[0] or head

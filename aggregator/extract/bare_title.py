@@ -71,13 +71,13 @@ def are_other_releases(title: str, other: str) -> bool:
 @lru_cache(maxsize=4096)  # an article is compared with many; about 1 MB
 def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
     """Return the words of the name and those of the version after it; None for another headline."""
-    words = [word.lower() for word in _WORD.findall(title)]
+    words = list(map(str.lower, _WORD.findall(title)))
     name = list(dropwhile(_is_part, reversed(words)))
     parts = words[len(name) :]
     version = tuple(
         part.removeprefix("v") for part in parts if part not in _VAGUE_WORDS
     )
-    is_named = 0 < len(name) <= _NAME_WORDS and not any(word.isdigit() for word in name)
+    is_named = 0 < len(name) <= _NAME_WORDS and not any(map(str.isdigit, name))
     is_numbered = _IS_NUMBERED.search(
         title
     ) is not None or not month_spellings().isdisjoint(version)
@@ -93,9 +93,9 @@ def _release_of(title: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
 
 def _is_bare(title: str) -> bool:
     """Return whether a headline has no other word than a version, a date or the number of a part."""
-    words = [word.lower() for word in _WORD.findall(title)]
+    words = list(map(str.lower, _WORD.findall(title)))
     is_sum = not title[:1].isalnum() and title[:1] not in "#("
-    return bool(words) and not is_sum and all(_is_part(word) for word in words)
+    return bool(words) and not is_sum and all(map(_is_part, words))
 
 
 def _project_of(url: str | None) -> str:

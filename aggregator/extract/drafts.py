@@ -13,16 +13,16 @@ from aggregator.extract.html.metadata import PageFacts
 from aggregator.extract.html.page import read_page
 from aggregator.extract.html.page_signals import read_page_signals
 from aggregator.extract.language.declared_dates import plausible
-from aggregator.extract.language.unicode import clean
+from aggregator.extract.language.unicode import clean, decode, looks_binary
 from aggregator.extract.limits import ExtractTuning
 from aggregator.extract.page_verdict import judge
-from aggregator.extract.plain.saved_text import read_saved_text
+from aggregator.extract.plain.saved_text import SavedText, read_saved_text
 from aggregator.extract.plain.titled_text import read_titled_text
 from aggregator.extract.shown_text import NOTICE
 from aggregator.model.entry import Entry, Published
 from aggregator.model.prepared import ACCEPTED_VERDICTS, CleanArticle, Verdict
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import has_words
+from aggregator.text.lines import has_words, one_line
 
 
 class Draft(FrozenStruct):
@@ -35,15 +35,29 @@ class Draft(FrozenStruct):
     markup: str = ""  # that the text was taken from
 
 
-def unreadable_draft(page: bytes) -> Draft:
-    if page.strip():
-        return Draft(
-            article=CleanArticle(verdict="binary", reason="the page is not text")
-        )
-    return Draft(article=CleanArticle(verdict="empty", reason="the page is empty"))
+def draft_from_page(
+    entry: Entry,
+    page: bytes,
+    *,
+    charset: str | None,
+    url: str | None,
+    seen: dt.datetime,
+    text_tuning: ExtractTuning,
+) -> Draft:
+    """Return the draft of the bytes of a page; `charset`: as its headers name it."""
+    if not page.strip():
+        return _refused("empty", "the page is empty")
+    html = "" if looks_binary(page) else decode(page, charset)
+    if not html.strip():
+        return _refused("binary", "the page is not text")
+    return _draft_from_html(entry, html, url, seen, text_tuning)
 
 
-def draft_from_html(
+def _refused(verdict: Verdict, reason: str) -> Draft:
+    return Draft(article=CleanArticle(verdict=verdict, reason=reason))
+
+
+def _draft_from_html(
     entry: Entry,
     html: str,
     url: str | None,
@@ -52,16 +66,14 @@ def draft_from_html(
 ) -> Draft:
     page = read_page(html, tuning=text_tuning, url=url, zone=entry.zone, seen=seen)
     if page is None:
-        return Draft(
-            article=CleanArticle(verdict="empty", reason="the page has no markup")
-        )
+        return _refused("empty", "the page has no markup")
     facts = page.facts
     title = title_line(entry.title) or facts.title
     body = read_titled_text(
         page.text,
         title,
         headings=facts.headings,
-        is_dated=facts.published is not None or declared_time(entry, seen) is not None,
+        is_dated=bool(facts.published or declared_time(entry, seen)),
         zone=entry.zone,
         seen=seen,
     )
@@ -80,9 +92,6 @@ def draft_from_html(
         published=facts.published or body.published,
         modified=facts.modified,
         canonical_url=facts.canonical,
-        noarchive=facts.forbids.noarchive,
-        nosnippet=facts.forbids.nosnippet,
-        tdm_reserved=facts.forbids.tdm_reserved,
         truncated=page.truncated,
     )
     return Draft(
@@ -97,26 +106,12 @@ def draft_from_html(
 def draft_from_entry(
     entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning
 ) -> Draft:
-    if entry.html is not None and entry.is_page:
-        return draft_from_html(entry, entry.html, entry.url, seen, text_tuning)
-    is_saved = entry.text is not None and entry.is_saved_text
-    has_text = is_saved or (entry.text is not None and bool(entry.text.strip()))
-    title = title_line(entry.title)
-    if has_text:
-        text = clean(entry.text or "")
-    else:
-        text = own_text(entry.html or "", title, entry.url).text
-    text = text[: text_tuning.max_text_chars * 2]
-    if title and not is_saved:
-        is_dated = declared_time(entry, seen) is not None
-        saved = read_titled_text(
-            text, title, is_dated=is_dated, zone=entry.zone, seen=seen
-        )
-    else:  # the headline may be inside the text, as in a saved text
-        saved = read_saved_text(
-            text, text_tuning, outlet=entry.outlet, zone=entry.zone, seen=seen
-        )
-    title = title or title_line(saved.title)
+    """Return the draft of an entry without its page."""
+    html = entry.html or ""
+    if entry.is_page and entry.html is not None:
+        return _draft_from_html(entry, html, entry.url, seen, text_tuning)
+    saved = _read_own_text(entry, seen, text_tuning)
+    title = title_line(entry.title) or title_line(saved.title)
     text = "\n".join(saved.paragraphs)
     judgement = judge(title, text, text_tuning)
     article = CleanArticle(
@@ -128,12 +123,26 @@ def draft_from_entry(
         outlet=saved.outlet,
         published=saved.published,
     )
-    has_markup = bool(entry.html and text) and not entry.is_page
-    return Draft(
-        article=article,
-        lines=saved.lines,
-        markup=(entry.html or "") if has_markup else "",
-    )
+    markup = html if text else ""
+    return Draft(article=article, lines=saved.lines, markup=markup)
+
+
+def _read_own_text(
+    entry: Entry, seen: dt.datetime, text_tuning: ExtractTuning
+) -> SavedText:
+    title, text = title_line(entry.title), entry.text or ""
+    is_saved = entry.is_saved_text and entry.text is not None
+    if is_saved or text.strip():
+        text = clean(text)
+    else:
+        text = own_text(entry.html or "", title, entry.url).text
+    text = text[: text_tuning.max_text_chars * 2]
+    zone = entry.zone
+    if title and not is_saved:
+        is_dated = declared_time(entry, seen) is not None
+        return read_titled_text(text, title, is_dated=is_dated, zone=zone, seen=seen)
+    # The headline may be inside the text, as in a saved text.
+    return read_saved_text(text, text_tuning, outlet=entry.outlet, zone=zone, seen=seen)
 
 
 def with_own_text(
@@ -148,7 +157,7 @@ def with_own_text(
     return replace(
         draft,
         article=_with_page_facts(draft.article, page),
-        facts=PageFacts(image=of_page.facts.image, forbids=of_page.facts.forbids),
+        facts=PageFacts(image=of_page.facts.image, robots=of_page.facts.robots),
         image_base=of_page.image_base,
     )
 
@@ -169,9 +178,6 @@ def _with_page_facts(own: CleanArticle, page: CleanArticle) -> CleanArticle:
         author=own.author or page.author,
         published=own.published or page.published,
         site_name=page.site_name,
-        noarchive=page.noarchive,
-        nosnippet=page.nosnippet,
-        tdm_reserved=page.tdm_reserved,
     )
 
 
@@ -182,4 +188,4 @@ def declared_time(entry: Entry, seen: dt.datetime) -> Published | None:
 
 def title_line(plain: str) -> str:
     """Return a title in one line. What declares it has taken its markup away: a "<" that is left is text."""
-    return " ".join(clean(plain).split())
+    return one_line(clean(plain))

@@ -14,7 +14,7 @@ from aggregator.extract.html.dom import html_to_text
 from aggregator.extract.phrases import label_of, phrases, words
 from aggregator.extract.plain.boilerplate import is_boilerplate
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, ends_sentence, same_line
+from aggregator.text.lines import count_words, ends_sentence, one_line, same_line
 
 _LINE_CHARS = 400  # a longer line is text (as of titled text)
 _LINK_WORDS = 6  # of a link that may be a button; a longer one is a headline (chosen)
@@ -65,18 +65,10 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
     links: list[tuple[str, str]] = []  # words and address
 
     def mark(link: re.Match[str]) -> str:
-        label, href = " ".join(html_to_text(link[2]).split()), html.unescape(link[1])
+        label, href = one_line(html_to_text(link[2])), html.unescape(link[1])
         links.append((label, href))
-        if not label:
-            return ""
-        is_known = not _unknown_parts(label)
-        if (
-            not is_known
-            and count_words(label) > _LINK_WORDS
-            and not same_line(label, title)
-        ):
-            return link[0]
-        return _SURE if is_known or label[0] in _AROUND or href == url else _OTHER
+        sign = _mark_of(label, title, is_own=href == url)
+        return link[0] if sign is None else sign
 
     lines = html_to_text(_CELL.sub(": ", _LINK.sub(mark, markup))).split("\n")
     has_sure = any(_SURE in line for line in lines)
@@ -90,6 +82,17 @@ def own_text(markup: str, title: str, url: str | None) -> OwnText:
             lines.pop()
         text_lines = text_lines[: len(lines)]
     return OwnText(text="\n".join(text_lines))
+
+
+def _mark_of(label: str, title: str, *, is_own: bool) -> str | None:
+    """Return the sign in the place of a link; None for a headline of another article, which stays."""
+    if not label:
+        return ""
+    if not _unknown_parts(label):
+        return _SURE
+    if count_words(label) > _LINK_WORDS and not same_line(label, title):
+        return None
+    return _SURE if is_own or label[0] in _AROUND else _OTHER
 
 
 def _article_url(links: list[tuple[str, str]], url: str | None) -> str | None:
@@ -119,7 +122,7 @@ def _is_of_form(line: str, *, has_sure: bool) -> bool:
 
 def _ends_text(line: str, *, has_sure: bool) -> bool:
     """Return whether a line below a text is surely of a form, and no item of a list or a source."""
-    has_label = any(c.isalpha() for c in line)
+    has_label = any(map(str.isalpha, line))
     is_sure = _SURE in line or (
         has_label and (_OTHER in line or _NUMBER.search(line) is not None)
     )

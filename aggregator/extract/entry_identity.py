@@ -30,6 +30,7 @@ from typing import Literal
 
 from aggregator.model.entry import Entry
 from aggregator.model.structs import FrozenStruct
+from aggregator.text.lines import one_line
 
 # 80 bits, 16 characters; 10 million articles collide with a probability of 4e-11
 _ID_BYTES = 10
@@ -73,13 +74,21 @@ def identify(
             keys = [hashed_key("text", *parts)]
         else:
             keys = [hashed_key("record", entry.record_id, *parts)]
+    address = ""
+    if use_url:
+        address = canonical_url or entry.url or ""
+    return Identity(
+        keys=tuple(keys),
+        article=short_id(keys[0]),
+        content_hash=_content_hash(entry, address),
+    )
+
+
+def _content_hash(entry: Entry, address: str) -> bytes:
+    """Hash what is declared; the time of a poll and tracking parameters of the URL are no change."""
     if entry.record is not None:  # it has a GUID, so that no key needs its page
-        content = entry.record.content_hash
-    # What is declared; the time of a poll and tracking parameters of the URL are no change
-    else:
-        address = (canonical_url or entry.url or "") if use_url else ""
-        content = hashed_key("content", _folded(entry), _declared(entry), address)
-    return Identity(keys=tuple(keys), article=short_id(keys[0]), content_hash=content)
+        return entry.record.content_hash
+    return hashed_key("content", _folded(entry), _declared(entry), address)
 
 
 def raw_keys(
@@ -96,10 +105,10 @@ def raw_keys(
     ):
         return guid, None
     if entry.authority != "foreign":
-        return guid, hashed_key("url", canonical_url)
-    return guid, hashed_key(
-        "link", entry.source, canonical_url
-    ) if guid is None else None
+        return guid, url_key(canonical_url)
+    if guid is not None:
+        return guid, None
+    return None, hashed_key("link", entry.source, canonical_url)
 
 
 def url_key(canonical_url: str) -> bytes:
@@ -133,7 +142,11 @@ def _folded(entry: Entry) -> str:
     if entry.is_page:
         return f"{entry.title}\n{entry.html or ''}"
     text = f"{entry.title}\n{entry.text or ''}\n{entry.html or ''}"
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    return _case_folded(text)
+
+
+def _case_folded(text: str) -> str:
+    return one_line(unicodedata.normalize("NFKC", text).casefold())
 
 
 def _declared(entry: Entry) -> str:
@@ -207,12 +220,12 @@ def shared_keys(entries: Sequence[EntryKeys]) -> set[bytes]:
 
 def _shared(
     entries: Sequence[EntryKeys],
-    one: Literal["guid", "url"],
+    shared: Literal["guid", "url"],
     other: Literal["guid", "url"],
 ) -> set[bytes]:
     holders_by_key: dict[bytes, list[EntryKeys]] = defaultdict(list)
     for entry in entries:
-        if (key := getattr(entry, one)) is not None:
+        if (key := getattr(entry, shared)) is not None:
             holders_by_key[key].append(entry)
     return {
         key for key, holders in holders_by_key.items() if _are_different(holders, other)
@@ -273,6 +286,4 @@ def _declared_time(entry: Entry) -> dt.datetime | None:
 
 
 def folded_text(text: str) -> str:
-    return " ".join(
-        unicodedata.normalize("NFKC", _ADDRESS.sub(" ", text)).casefold().split()
-    )
+    return _case_folded(_ADDRESS.sub(" ", text))

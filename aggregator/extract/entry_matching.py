@@ -78,13 +78,13 @@ def hash_entry(entry: Entry, tuning: IdentityTuning) -> EntryHashes:
         text_key = hashed_key("long", text)
     elif len(title) + len(text) >= tuning.min_chars:
         text_key = hashed_key("short", title, text, moment)
-    is_identifying = minute is not None and len(title) >= tuning.min_chars
+    title_key = None
+    if minute is not None and len(title) >= tuning.min_chars:
+        title_key = hashed_key("at", entry.source, title, moment)
     return EntryHashes(
         title=hashed_key("title", title),
         text_key=text_key,
-        title_key=hashed_key("at", entry.source, title, moment)
-        if is_identifying
-        else None,
+        title_key=title_key,
         minute=minute,
         is_long=is_long,
     )
@@ -105,55 +105,59 @@ def match_entries(
     with one of them, `related_sources` the sources of the same outlet, `taken` the articles that this poll
     has under known keys.
     """
-    of_source: list[Observation] = []
-    related: list[Observation] = []
-    for observation in sorted(
-        observations, key=lambda known: (known.seen, known.article)
-    ):
-        if observation.source == source:
-            of_source.append(observation)
-        elif observation.source in related_sources:
-            related.append(observation)
-    texts, titles, of_related = (
-        _by(of_source, "text_key"),
-        _by(of_source, "title_key"),
-        _by(related, "text_key"),
-    )
+    known = sorted(observations, key=lambda known: (known.seen, known.article))
+    of_source = [observed for observed in known if observed.source == source]
+    others = set(related_sources) - {source}
+    related = [observed for observed in known if observed.source in others]
+    texts, related_texts = _by(of_source, "text_key"), _by(related, "text_key")
+    titles = _by(of_source, "title_key")
     matches: Matches = {}
     used = set(taken)
-
-    def take(
-        place: int, known: Iterable[Observation], by: Literal["words", "title"]
-    ) -> None:
-        articles = {observation.article for observation in known}
-        if len(articles) == 1 and place not in matches and used.isdisjoint(articles):
-            used.update(articles)
-            matches[place] = EntryMatch(article=articles.pop(), by=by)
-
     for place, hashes in unknown_entries.items():
-        take(
-            place,
-            (known for known in texts[hashes.text_key] if _is_sure(hashes, known)),
-            "words",
-        )
-        take(
-            place,
-            (known for known in of_related[hashes.text_key] if _is_same(hashes, known)),
-            "words",
-        )
+        sure = [known for known in texts[hashes.text_key] if _is_sure(hashes, known)]
+        _take(matches, used, place, sure, "words")
+        same = related_texts[hashes.text_key]
+        same = [known for known in same if _is_same(hashes, known)]
+        _take(matches, used, place, same, "words")
     for place, hashes in unknown_entries.items():
-        take(place, titles[hashes.title_key], "title")
+        _take(matches, used, place, titles[hashes.title_key], "title")
+    return matches | _match_many(unknown_entries, matches, texts, used, tuning)
+
+
+def _take(
+    matches: Matches,
+    used: set[str],
+    place: int,
+    known: Iterable[Observation],
+    by: Literal["words", "title"],
+) -> None:
+    """Match an entry with the only article that was observed so, unless one of the two has a match."""
+    articles = {observation.article for observation in known}
+    if len(articles) == 1 and place not in matches and used.isdisjoint(articles):
+        used |= articles
+        matches[place] = EntryMatch(article=articles.pop(), by=by)
+
+
+def _match_many(
+    unknown_entries: Mapping[int, EntryHashes],
+    matches: Matches,
+    texts: Mapping[bytes | None, list[Observation]],
+    used: Collection[str],
+    tuning: IdentityTuning,
+) -> Matches:
+    """Return matches by title and text of the other entries, where nearly all of a poll match so."""
     remaining = {
         place: hashes
         for place, hashes in unknown_entries.items()
         if place not in matches
     }
     undated, dated = _match_in_order(remaining, texts, used)
+    many: Matches = {}
     if _is_mass(len(matches) + len(undated), len(unknown_entries), tuning):
-        matches |= undated
+        many |= undated
     if _is_mass(len(dated), len(remaining) - len(undated), tuning):
-        matches |= dated
-    return matches
+        many |= dated
+    return many
 
 
 def find_moved_source(
@@ -213,25 +217,14 @@ def _match_in_order(
     dated: Matches = {}
     matched = set(used)
     for place, hashes in unknown_entries.items():
-        same_text = (
-            observed
-            for observed in texts[hashes.text_key]
-            if observed.title == hashes.title
-        )
-        observation = next(
-            (observed for observed in same_text if observed.article not in matched),
-            None,
-        )
-        if observation is None:
-            continue
-        matched.add(observation.article)
-        disagree = hashes.minute is not None and observation.minute not in (
-            None,
-            hashes.minute,
-        )
-        (dated if disagree else undated)[place] = EntryMatch(
-            article=observation.article, by="words"
-        )
+        for observed in texts[hashes.text_key]:
+            if observed.title == hashes.title and observed.article not in matched:
+                matched.add(observed.article)
+                minutes = {hashes.minute, observed.minute}
+                differ = len(minutes) == 2 and None not in minutes
+                matches = dated if differ else undated
+                matches[place] = EntryMatch(article=observed.article, by="words")
+                break
     return undated, dated
 
 

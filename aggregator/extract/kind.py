@@ -10,17 +10,18 @@ here.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.language.style import kind_by_style
 from aggregator.extract.live_text import announces_live
 from aggregator.model.entry import Enclosure
 from aggregator.model.prepared import Kind
+from aggregator.text.lines import one_line
 from aggregator.text.reading import Reading, read
 
 
@@ -69,49 +70,37 @@ def find_kind(
     if is_container:
         return _container_kind(title, is_live=is_live)
     is_ruling = any(_RULINGS.search(url) for url in urls if url)
+    topics = _by_section(categories, "category")
     evidence = (
-        (
-            FoundKind(kind, f"type: {name}")
-            for name in types
-            if (kind := _kinds_by("type").get(name))
-        ),
+        _by_type(types),
         _by_label(title, "label"),
         _by_address(urls),
         _by_section(sections),
-        (
-            evident
-            for evident in _by_section(categories, "category")
-            if evident.kind == "opinion"
-        ),
-        # "Tribune" is also the name of papers.
-        (
-            labelled
-            for labelled in _by_label(outlet or "", "outlet")
-            if "tribun" not in _folded(labelled.evidence or "")
-        ),
-        (
-            FoundKind("opinion", f"byline: {name[:60]}")
-            for name in (author or "",)
-            if _BYLINE.search(name)
-        ),
+        (evident for evident in topics if evident.kind == "opinion"),
+        _by_outlet(outlet or ""),
+        _by_byline(author or ""),
         _by_title(title),
-        (
-            FoundKind("episode", f"audio: {audio.type}, {audio.length_bytes} bytes")
-            for audio in media
-            if audio.type.startswith("audio")
-            and (audio.length_bytes or 0) >= episode_audio_bytes
-        ),
+        _by_audio(media, episode_audio_bytes),
         _by_style(title, text, reading) if language == "en" and not is_ruling else (),
     )
-    found_kinds = chain.from_iterable(evidence)
-    return next(
-        (
-            evident
-            for evident in found_kinds
-            if not (is_ruling and evident.kind == "opinion")
-        ),
-        FoundKind(),
-    )
+    for evident in chain.from_iterable(evidence):
+        if not (is_ruling and evident.kind == "opinion"):
+            return evident
+    return FoundKind()
+
+
+def _by_type(types: Iterable[str]) -> Iterator[FoundKind]:
+    for name in types:
+        if kind := _kinds_by("type").get(name):
+            yield FoundKind(kind, f"type: {name}")
+
+
+def _by_audio(media: Iterable[Enclosure], least_bytes: int) -> Iterator[FoundKind]:
+    for audio in media:
+        size = audio.length_bytes or 0
+        if audio.type.startswith("audio") and size >= least_bytes:
+            evidence = f"audio: {audio.type}, {audio.length_bytes} bytes"
+            yield FoundKind("episode", evidence)
 
 
 def _container_kind(title: str, *, is_live: bool) -> FoundKind:
@@ -150,23 +139,27 @@ def _by_label(title: str, where: str) -> Iterator[FoundKind]:
     "- Analysis" after a headline often means "according to an analysis", so it needs a bar there.
     """
     head = title[:_LABEL_CHARS]
-    for match in (_BEFORE.match(head), _BRACKETED.match(head)):
-        if match is not None and (
-            kind := _kinds_by("label").get(_folded(match["label"]))
-        ):
+    kinds = _kinds_by("label")
+    for match in filter(None, (_BEFORE.match(head), _BRACKETED.match(head))):
+        if kind := kinds.get(_folded(match["label"])):
             yield FoundKind(kind, f"{where}: {match.group().strip()}")
-    match = _AFTER.fullmatch(title[-_LABEL_CHARS:])
-    kind = _kinds_by("label").get(_folded(match["label"])) if match else None
-    if (
-        match is not None
-        and kind is not None
-        and (kind != "explainer" or match["mark"] in "|｜>")
-    ):
-        yield FoundKind(kind, f"{where}: {match['mark'].strip()} {match['label']}")
+    after = _AFTER.fullmatch(title[-_LABEL_CHARS:])
+    if after is None:
+        return
+    kind = kinds.get(_folded(after["label"]))
+    if kind is not None and (kind != "explainer" or after["mark"] in "|｜>"):
+        yield FoundKind(kind, f"{where}: {after['mark'].strip()} {after['label']}")
+
+
+def _by_outlet(outlet: str) -> Iterator[FoundKind]:
+    for labelled in _by_label(outlet, "outlet"):
+        # "Tribune" is also the name of papers.
+        if "tribun" not in _folded(labelled.evidence or ""):
+            yield labelled
 
 
 def _folded(words: str) -> str:
-    return " ".join(words.casefold().replace("’", "'").split())
+    return one_line(words.casefold().replace("’", "'"))
 
 
 def _by_address(urls: Iterable[str | None]) -> Iterator[FoundKind]:
@@ -205,11 +198,17 @@ _BYLINE = re.compile(
     re.IGNORECASE,
 )
 
+
+def _by_byline(author: str) -> Iterator[FoundKind]:
+    if _BYLINE.search(author):
+        yield FoundKind("opinion", f"byline: {author[:60]}")
+
+
 _TITLE_CHARS = 1_000  # searched for a form; no title of the dev data has so many
 
 
 def _by_title(title: str) -> Iterator[FoundKind]:
-    for kind, form in _title_forms():
+    for kind, form in _title_forms().items():
         match = form.search(title[:_TITLE_CHARS])
         if match is not None:
             yield FoundKind(kind, f"headline: {match.group().strip(' :,;.–—-')[:60]}")
@@ -223,8 +222,7 @@ def _by_style(title: str, text: str, reading: Reading | None) -> Iterator[FoundK
 
 @cache
 def _words() -> dict[Kind, KindWords]:
-    raw = files("aggregator.extract").joinpath("kinds.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[Kind, KindWords])
+    return shipped_table("aggregator.extract", "kinds.yaml", dict[Kind, KindWords])
 
 
 @cache
@@ -244,9 +242,6 @@ def _kinds_by(
 
 
 @cache
-def _title_forms() -> tuple[tuple[Kind, re.Pattern[str]], ...]:
-    return tuple(
-        (kind, re.compile("|".join(words.title), re.IGNORECASE))
-        for kind, words in _words().items()
-        if words.title
-    )
+def _title_forms() -> dict[Kind, re.Pattern[str]]:
+    forms = {kind: "|".join(words.title) for kind, words in _words().items()}
+    return {kind: re.compile(form, re.I) for kind, form in forms.items() if form}

@@ -34,14 +34,11 @@ class BoilerplateTuning(FrozenStruct, forbid_unknown_fields=True):
 def hash_lines(paragraphs: Sequence[str], tuning: BoilerplateTuning) -> LineHashes:
     """Return the hashes of a text's lines."""
     count = len(paragraphs)
-    ends = [
-        line
-        for number, line in enumerate(paragraphs)
-        if _is_edge(number, count, tuning)
-    ]
-    inner = paragraphs[tuning.end_lines : max(count - tuning.end_lines, 0)]
+    first, last = tuning.end_lines, max(count - tuning.end_lines, tuning.end_lines)
+    ends = [*paragraphs[:first], *paragraphs[last:]]
+    inner = paragraphs[first:last]
     short = [line for line in inner if not has_words(line, tuning.middle_words + 1)]
-    sentences = [line for line in ends if ends_sentence(line)]
+    sentences = filter(ends_sentence, ends)
     return LineHashes(
         edges=_keys(line for line in ends if not ends_sentence(line)),
         middles=_distinct((*_keys(sentences), *_keys(short)[: tuning.middle_lines])),

@@ -72,24 +72,11 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     Most of it is under clock times and in sentences. A programme or timetable has short lines instead, in the
     order of the day and often on round minutes; a chronology in a report has other text around it.
     """
-    openings = [clock_times.opening(paragraph) for paragraph in paragraphs]
-    unsure = sum(begin is not None and not begin.sure for begin in openings)
-    takes_unsure = unsure >= tuning.live_entries
-    intro_words = 0
-    clocks: list[int] = []
-    bodies: list[list[str]] = []  # the paragraphs of each entry
-    for paragraph, opening in zip(paragraphs, openings, strict=True):
-        if opening is not None and (opening.sure or takes_unsure):
-            clocks.append(opening.clock_minutes)
-            # As "+++ 9.47 Uhr: ... +++"
-            bodies.append([paragraph[opening.end :].rstrip("+ ")])
-        elif bodies:
-            bodies[-1].append(paragraph)
-        else:
-            intro_words += count_words(paragraph)
+    intro, clocks, bodies = _live_entries(paragraphs, tuning.live_entries)
     if len(bodies) < tuning.live_entries:
         return False
     words_by_entry = [sum(map(count_words, body)) for body in bodies]
+    intro_words = sum(map(count_words, intro))
     whole = intro_words + sum(words_by_entry)
     around = intro_words + max(0, words_by_entry[-1] - max(words_by_entry[:-1]))
     if whole - around < tuning.most_share * whole:
@@ -98,6 +85,30 @@ def looks_live(paragraphs: Sequence[str], tuning: ExtractTuning) -> bool:
     if 2 * bodies_with_sentence < len(bodies):
         return False
     return _is_newest_first(clocks) or not _is_schedule(clocks, words_by_entry, tuning)
+
+
+def _live_entries(
+    paragraphs: Sequence[str], least_unsure: int
+) -> tuple[list[str], list[int], list[list[str]]]:
+    """Return the paragraphs before the first entry, and the clock time and the paragraphs of each entry.
+
+    Clock times without a mark after them count from `least_unsure` of them on.
+    """
+    openings = list(map(clock_times.opening, paragraphs))
+    unsure = sum(not opening.sure for opening in filter(None, openings))
+    intro: list[str] = []
+    clocks: list[int] = []
+    bodies: list[list[str]] = []
+    for paragraph, opening in zip(paragraphs, openings, strict=True):
+        if opening is not None and (opening.sure or unsure >= least_unsure):
+            clocks.append(opening.clock_minutes)
+            # As "+++ 9.47 Uhr: ... +++"
+            bodies.append([paragraph[opening.end :].rstrip("+ ")])
+        elif bodies:
+            bodies[-1].append(paragraph)
+        else:
+            intro.append(paragraph)
+    return intro, clocks, bodies
 
 
 def _is_schedule(

@@ -14,7 +14,7 @@ from aggregator.extract.html.article_html import (
 )
 from aggregator.extract.language.unicode import clean
 from aggregator.model.entry import Enclosure
-from aggregator.text.lines import word_table
+from aggregator.text.lines import one_line, word_table
 
 # Of a link to a picture, audio or video; longer ones are dropped (chosen: what readers and servers accept).
 _MEDIA_URL_CHARS = 2048
@@ -65,22 +65,27 @@ def media_of(
     """
     by_url: dict[str, Enclosure] = {}
     for reference in (*declared, *page):
-        url = _address(reference.url, base)
-        kind = _kind(reference.type, url) if url else ""
-        if url and kind:
-            title = " ".join(clean(reference.title[:_TITLE_CHARS]).split())
-            length = reference.length_bytes or None
-            by_url.setdefault(
-                url, Enclosure(url=url, type=kind, length_bytes=length, title=title)
-            )
+        if medium := _usable(reference, base):
+            by_url.setdefault(medium.url, medium)
     image: list[Enclosure] = []
     others: list[Enclosure] = []
-    for reference in by_url.values():
-        if not reference.is_image:
-            others.append(reference)
-        elif not (no_images or image) and is_shown_picture(reference.url):
-            image.append(reference)
+    for medium in by_url.values():
+        if not medium.is_image:
+            others.append(medium)
+        elif not (no_images or image) and is_shown_picture(medium.url):
+            image.append(medium)
     return (*image, *others)
+
+
+def _usable(reference: Enclosure, base: str | None) -> Enclosure | None:
+    """Return a reference with its absolute URL and media type; None if it cannot be used."""
+    url = _address(reference.url, base)
+    kind = _kind(reference.type, url) if url else ""
+    if not url or not kind:
+        return None
+    title = one_line(clean(reference.title[:_TITLE_CHARS]))
+    length = reference.length_bytes or None
+    return Enclosure(url=url, type=kind, length_bytes=length, title=title)
 
 
 def _address(raw: str, base: str | None) -> str | None:

@@ -20,6 +20,7 @@ from aggregator.extract.sites import (
 )
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.entry import Entry, Outlet
+from aggregator.text.lines import one_line
 
 _NAME_CHARS = 100  # the longest of 117 titles of real feeds has 97
 
@@ -58,16 +59,8 @@ def outlet_of(entry: Entry) -> Outlet | None:
     """
     if entry.resolved_outlet is not None:
         return entry.resolved_outlet
-    key = entry.outlet or (registrable_domain(entry.url) if entry.url else None)
+    key = entry.outlet or registrable_domain(entry.url or "")
     return Outlet(key=key, name=key) if key else None
-
-
-@lru_cache(maxsize=64)
-def feed_outlet(
-    *, name: str | None, title: str, feed_url: str | None, site_url: str | None
-) -> "FeedOutlet":
-    """Return a `FeedOutlet`, the same one for all entries of a feed."""
-    return FeedOutlet(name=name, title=title, feed_url=feed_url, site_url=site_url)
 
 
 _SCHEMES = ("http://", "https://")
@@ -88,28 +81,24 @@ class FeedOutlet:
         feed_site = site_of(feed_url)
         sites = [site for site in (site_of(site_url), feed_site) if site.key]
         main_site = min(sites, key=lambda site: site.is_shared, default=None)
-        key = main_site.key if main_site else _address_key(feed_url)
         given = name
         # Not by the list that it came in
         if name and (_folded(name) == _folded(title) or name.startswith(_SCHEMES)):
             given = None
-        shown = (
-            given
-            or table_of_sites().names.get(key)
-            or clean_title(title, key)
-            or key
-            or name
-        )
+        address = feed_site.key or _address_key(feed_url)
+        key = main_site.key if main_site else address
+        listed = table_of_sites().names.get(key)
+        shown = given or listed or clean_title(title, key) or key or name
         # The address of the site is as the feed declares it, its own address is not.
         is_own = main_site is not None and feed_site.key == key
-        self._own = (
-            Outlet(key=key or shown, name=shown, is_own=is_own) if shown else None
-        )
-        self._at_address = self._own
-        if feed_url is not None and not is_own:
-            address = feed_site.key or _address_key(feed_url)
-            named = given or clean_title(title, address) or address
-            self._at_address = Outlet(key=address, name=named) if address else None
+        self._own = self._at_address = None
+        if shown:
+            self._own = Outlet(key=key or shown, name=shown, is_own=is_own)
+        if feed_url is None or is_own:
+            self._at_address = self._own
+        elif address:
+            name_there = given or clean_title(title, address) or address
+            self._at_address = Outlet(key=address, name=name_there)
         self._title = title
         self._is_public = main_site is not None
         self._sites = frozenset(site.key for site in sites)
@@ -131,7 +120,8 @@ class FeedOutlet:
             declared_name = None
         for site in (link, declared):
             if self._is_foreign(site):
-                return Outlet(key=site.key, name=declared_name or _name_of(site.key))
+                listed = table_of_sites().names.get(site.key, site.key)
+                return Outlet(key=site.key, name=declared_name or listed)
         if declared_name:
             return Outlet(key=declared_name, name=declared_name)
         outlet = self._own
@@ -161,19 +151,18 @@ class FeedOutlet:
         return "/" in site.key or _label(site.key) not in self._labels
 
 
+# The same outlet for all entries of a feed
+feed_outlet = lru_cache(maxsize=64)(FeedOutlet)
+
+
 def _address_key(url: str | None) -> str:
     """Return the key of a feed in a private network: its address without the scheme."""
-    canonical = canonical_url(url) if url else None
-    return canonical.removeprefix("https://").rstrip("/") if canonical else ""
+    return (canonical_url(url or "") or "").removeprefix("https://").rstrip("/")
 
 
 def _label(key: str) -> str:
     """Return what the sites of an outlet in several countries share: "bbc" of "bbc.co.uk"."""
     return key if "/" in key else key.partition(".")[0]
-
-
-def _name_of(key: str) -> str:
-    return table_of_sites().names.get(key, key)
 
 
 def clean_title(title: str, key: str) -> str:
@@ -182,13 +171,13 @@ def clean_title(title: str, key: str) -> str:
     The part that resembles the site is the name, else the whole title, or its first part if that is long. ""
     for a title that names no outlet: that of a section, or a sentence.
     """
-    plain = _FORMAT.sub("", " ".join(title[: 4 * _NAME_CHARS].split())).strip(" -–—|:»")
+    plain = _FORMAT.sub("", one_line(title[: 4 * _NAME_CHARS])).strip(" -–—|:»")
     label = _folded(_label(key).rpartition("/")[2])
     parts = [part.strip() for part in _SEPARATOR.split(plain) if part.strip()]
-    like = [
-        part for part in parts if len(parts) > 1 and _resembles(_folded(part), label)
-    ]
-    name = like[0] if like else plain
+    name = plain
+    if len(parts) > 1:
+        like = (part for part in parts if _resembles(_folded(part), label))
+        name = next(like, plain)
     if key and parts and len(name.split()) > _NAME_WORDS:
         name = _spelt_label(plain, label) or parts[0]
     folded = _folded(name)

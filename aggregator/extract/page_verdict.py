@@ -9,13 +9,13 @@ share of such sentences in the text (notices.yaml).
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from aggregator.config.messages import counted
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.html.page import Page
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.prepared import Verdict
@@ -43,7 +43,7 @@ def judge(
         refused = _refused(text, count_words(text), page, tuning)
         if refused is not None:
             return refused
-    if not title and not any(c.isalnum() for c in text):
+    if not title and not any(map(str.isalnum, text)):
         return Judgement("empty", "neither headline nor text")
     if has_words(text, tuning.stub_words):
         return Judgement("ok")
@@ -74,7 +74,7 @@ class _PageText(msgspec.Struct, frozen=True):
 
     def is_named(self, pattern: re.Pattern[str]) -> bool:
         """Return whether one of the page's names as a whole matches `pattern`."""
-        return any(pattern.fullmatch(name) for name in self.names)
+        return any(map(pattern.fullmatch, self.names))
 
 
 def _refused(
@@ -92,14 +92,18 @@ def _refused(
 def _find_notice(
     text: str, words: int, page: Page, tuning: ExtractTuning
 ) -> Judgement | None:
-    shown = _read_page_text(page, text if words >= tuning.stub_words else "", tuning)
-    is_whole = words < tuning.stub_words or page.text in ("", text)
-    full = shown if is_whole else _read_page_text(page, page.text, tuning)
-    for page_text in (shown,) if full is shown else (shown, full):
-        notice = _notice(page_text, page, tuning)
-        if notice is not None:
-            return notice
-    return None
+    is_short = words < tuning.stub_words
+    shown = _read_page_text(page, "" if is_short else text, tuning)
+    notice = _notice(shown, page, tuning)
+    if notice is not None or is_short or page.text in ("", text):
+        return notice
+    return _notice(_read_page_text(page, page.text, tuning), page, tuning)
+
+
+_REFUSALS = {
+    "block": Judgement("block", "the site answered with a bot wall"),
+    "missing": Judgement("not_article", "the page is an error page"),
+}
 
 
 def _notice(
@@ -107,16 +111,10 @@ def _notice(
 ) -> Judgement | None:
     """Return the verdict if this text is a notice in place of an article."""
     if page_text.words <= tuning.notice_max_words:
-        if (
-            page_text.is_named(_is("block"))
-            or page_text.share(_begins("block")) >= tuning.notice_share
-        ):
-            return Judgement("block", "the site answered with a bot wall")
-        if (
-            page_text.is_named(_is("missing"))
-            or page_text.share(_begins("missing")) >= tuning.notice_share
-        ):
-            return Judgement("not_article", "the page is an error page")
+        for kind, refusal in _REFUSALS.items():
+            share = page_text.share(_begins(kind))
+            if share >= tuning.notice_share or page_text.is_named(_is(kind)):
+                return refusal
         if _asks_login(page_text, page, tuning):
             return Judgement("not_article", "the page requires a login")
     share = page_text.share(_consents)
@@ -128,15 +126,14 @@ def _notice(
 
 
 def _asks_login(page_text: _PageText, page: Page, tuning: ExtractTuning) -> bool:
+    """Return whether a text of few words asks for the password that its page has a field for."""
     if page.signals is None or not page.signals.asks_password:
         return False
     opens, is_whole = _begins("login"), _is("login")
     share = page_text.share(
-        lambda one: opens(one) or is_whole.fullmatch(_bare(one)) is not None
+        lambda sentence: opens(sentence) or bool(is_whole.fullmatch(_bare(sentence)))
     )
-    return page_text.is_named(is_whole) or (
-        page_text.words <= tuning.notice_max_words and share >= tuning.notice_share
-    )
+    return share >= tuning.notice_share or page_text.is_named(is_whole)
 
 
 def _paywall(
@@ -144,22 +141,10 @@ def _paywall(
 ) -> Judgement | None:
     if page_text.words > tuning.paywall_max_words:
         return None
-    locks, offers = _begins("paywall"), _begins("paywall", "offers")
-    locked = next(
-        (n for n, (sentence, _) in enumerate(page_text.sentences) if locks(sentence)),
-        None,
-    )
-    if locked is not None:
-        # A notice ends the free text; an article goes on after an offer.
-        following = page_text.sentences[locked + 1 :]
-        after = sum(
-            words
-            for sentence, words in following
-            if not locks(sentence) and not offers(sentence)
-        )
-        if after < tuning.nearly_empty_words:
-            return Judgement("paywall", "the text is for subscribers")
-    if page_text.words <= tuning.notice_max_words and page_text.count(offers) >= 2:
+    if _ends_locked(page_text, tuning):
+        return Judgement("paywall", "the text is for subscribers")
+    offers = page_text.count(_begins("paywall", "offers"))
+    if page_text.words <= tuning.notice_max_words and offers >= 2:
         return Judgement(
             "paywall",
             "the text is for subscribers: the page offers a subscription instead",
@@ -172,43 +157,56 @@ def _paywall(
     return None
 
 
+def _ends_locked(page_text: _PageText, tuning: ExtractTuning) -> bool:
+    """Return whether a notice ends the free text; an article goes on after an offer."""
+    locks, offers = _begins("paywall"), _begins("paywall", "offers")
+    is_locked = False
+    words_after = 0
+    for sentence, words in page_text.sentences:
+        if locks(sentence):
+            is_locked = True
+        elif is_locked and not offers(sentence):
+            words_after += words
+    return is_locked and words_after < tuning.nearly_empty_words
+
+
 def _list(text: str, words: int, page: Page, tuning: ExtractTuning) -> Judgement | None:
-    signals = page.signals
-    names = _names(page)
-    is_named_list = any(_is("list").fullmatch(name) for name in names)
-    has_headline = not is_named_list and any(
-        count_words(name) >= tuning.headline_words for name in names
-    )
-    is_article = any(
-        kind.endswith(("article", "posting", "report")) for kind in page.facts.kinds
-    )
-    is_about = has_headline and (words < tuning.stub_words or is_article)
-    if page.link_share >= tuning.most_share and not is_about:
-        return Judgement("list", "most of it is links to other articles")
-    if signals is None or is_about:
+    is_short = words < tuning.stub_words
+    is_named_list = any(map(_is("list").fullmatch, _names(page)))
+    has_headline = not is_named_list and _has_headline(page, tuning)
+    if has_headline and (is_short or _declares_article(page)):
         return None
-    if signals.cards >= tuning.list_cards and (
-        words < tuning.stub_words or signals.carded_share(text) >= tuning.most_share
-    ):
+    if page.link_share >= tuning.most_share:
+        return Judgement("list", "most of it is links to other articles")
+    signals = page.signals
+    if signals is None or signals.cards < tuning.list_cards:
+        return None
+    if is_short or signals.carded_share(text) >= tuning.most_share:
         return Judgement(
             "list", "it is a list of other articles with a few words about each"
         )
-    counts = _notices().forms["list", "contains"]  # search results
-    sentences = _read_page_text(page, text, tuning).sentences
-    says_so = is_named_list or any(
-        counts.search(_bare(sentence)) for sentence, _ in sentences
-    )
-    if says_so and signals.cards >= tuning.list_cards:
+    if is_named_list or _counts_results(_read_page_text(page, text, tuning)):
         return Judgement("list", "it is a list of other articles, as its title says")
     return None
 
 
+def _has_headline(page: Page, tuning: ExtractTuning) -> bool:
+    return any(count_words(name) >= tuning.headline_words for name in _names(page))
+
+
+def _declares_article(page: Page) -> bool:
+    kinds = page.facts.kinds
+    return any(kind.endswith(("article", "posting", "report")) for kind in kinds)
+
+
+def _counts_results(page_text: _PageText) -> bool:
+    counts = _notices().forms["list", "contains"]  # search results
+    return any(counts.search(_bare(sentence)) for sentence, _ in page_text.sentences)
+
+
 def _names(page: Page) -> tuple[str, ...]:
-    return tuple(
-        name.strip()
-        for name in (page.facts.title, *page.facts.headings)
-        if name.strip()
-    )
+    headlines = (page.facts.title, *page.facts.headings)
+    return tuple(filter(None, map(str.strip, headlines)))
 
 
 def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
@@ -225,9 +223,11 @@ def _read_page_text(page: Page, text: str, tuning: ExtractTuning) -> _PageText:
         visible = page.signals.lines if page.signals is not None else ()
         shown = [line.text for line in visible if not line.is_link]
         lines = _within(shown, tuning.paywall_max_words)
-    pieces = (piece.strip() for line in lines for piece in _ENDS.split(line))
-    sentences = tuple((piece, count_words(piece)) for piece in pieces if piece)
-    return _PageText(names, sentences, sum(words for _, words in sentences))
+    sentences: list[tuple[str, int]] = []
+    for line in lines:
+        pieces = filter(None, map(str.strip, _ENDS.split(line)))
+        sentences += [(piece, count_words(piece)) for piece in pieces]
+    return _PageText(names, tuple(sentences), sum(words for _, words in sentences))
 
 
 def _within(lines: Sequence[str], most_words: int) -> list[str]:
@@ -247,27 +247,17 @@ class _Notices(NamedTuple):
 
 @cache
 def _notices() -> _Notices:
-    table = msgspec.yaml.decode(
-        files("aggregator.extract").joinpath("notices.yaml").read_bytes()
-    )
-    consents = table["consent"].pop("contains")
-    forms = {
-        (kind, where): re.compile(
-            "|".join(f"(?:{words})" for words in listed), re.IGNORECASE
-        )
-        for kind, places in table.items()
-        for where, listed in places.items()
-    }
-    return _Notices(
-        forms,
-        [
-            (
-                consent["keywords"].split("|"),
-                re.compile(consent["contains"], re.IGNORECASE),
-            )
-            for consent in consents
-        ],
-    )
+    table = shipped_table("aggregator.extract", "notices.yaml", dict[str, Any])
+    consents = []
+    for consent in table["consent"].pop("contains"):
+        form = re.compile(consent["contains"], re.IGNORECASE)
+        consents.append((consent["keywords"].split("|"), form))
+    forms = {}
+    for kind, places in table.items():
+        for where, listed in places.items():
+            alternatives = "|".join(f"(?:{words})" for words in listed)
+            forms[kind, where] = re.compile(alternatives, re.IGNORECASE)
+    return _Notices(forms, consents)
 
 
 def _is(kind: str) -> re.Pattern[str]:
@@ -285,10 +275,10 @@ def _consents(sentence: str) -> bool:
     """Return whether a sentence belongs to a consent dialogue."""
     sentence = _bare(sentence)
     small = sentence.lower()
-    return _is("consent").fullmatch(sentence) is not None or any(
-        any(word in small for word in keywords) and form.search(sentence) is not None
-        for keywords, form in _notices().consents
-    )
+    for keywords, form in _notices().consents:
+        if any(word in small for word in keywords) and form.search(sentence):
+            return True
+    return _is("consent").fullmatch(sentence) is not None
 
 
 def _bare(sentence: str) -> str:

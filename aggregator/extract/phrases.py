@@ -8,11 +8,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import chain
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import ASCII_WORDS, ascii_text
 
@@ -77,9 +75,8 @@ class Phrases(FrozenStruct):
 
 @cache
 def table() -> PhraseTable:
-    """Return the shipped phrases. Raises for an invalid file, which is a bug and not a user's error."""
-    raw = files("aggregator.extract").joinpath("phrases.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=PhraseTable)
+    """Return the shipped phrases."""
+    return shipped_table("aggregator.extract", "phrases.yaml", PhraseTable)
 
 
 @cache
@@ -138,7 +135,7 @@ def label_of(line: str) -> tuple[Words, str]:
         return (), ""
     label = without_numbers(words(plain[: mark.start()]))
     text_after = plain[mark.end() :].strip(" :|»›>•]】-–—")
-    is_label = 0 < sum(2 if len(word) > 1 else 1 for word in label) <= 2 * _LABEL_WORDS
+    is_label = 0 < sum(min(len(word), 2) for word in label) <= 2 * _LABEL_WORDS
     return (label, text_after) if is_label else ((), "")
 
 

@@ -106,4 +106,4 @@ def first_sentences(paragraphs: Sequence[str], max_words: int) -> str:
     lines = [
         line for line in paragraphs[:6] if has_words(line, _HEADING_WORDS + 1)
     ] or paragraphs
-    return lines[0] if lines else ""
+    return next(iter(lines), "")

@@ -2,12 +2,10 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.urls import canonical_url, registrable_domain
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.lines import word_set
@@ -34,15 +32,13 @@ class _Sites(FrozenStruct, forbid_unknown_fields=True):
 
 @cache
 def table_of_sites() -> _Sites:
-    return msgspec.yaml.decode(
-        files("aggregator.extract").joinpath("outlets.yaml").read_bytes(), type=_Sites
-    )
+    return shipped_table("aggregator.extract", "outlets.yaml", _Sites)
 
 
 @cache
-def _channel_pattern(site: str) -> re.Pattern[str] | None:
-    pattern = table_of_sites().paths.get(site)
-    return re.compile(pattern) if pattern else None
+def _channel_pattern(site: str) -> re.Pattern[str]:
+    """Return the pattern of the channels of a site; of one without channels it matches nothing."""
+    return re.compile(table_of_sites().paths.get(site, "(?!)"))
 
 
 class PublisherSite(NamedTuple):
@@ -57,25 +53,21 @@ _NO_SITE = PublisherSite("")
 
 def site_of(url: str | None) -> PublisherSite:
     """Return the site of a feed or a page, or its channel there."""
-    canonical = canonical_url(url) if url else None
-    domain = registrable_domain(canonical) if canonical else None
-    if canonical is None or domain is None or not is_public_name(domain):
+    canonical = canonical_url(url or "") or ""
+    domain = registrable_domain(canonical)
+    if domain is None or not is_public_name(domain):
         return _NO_SITE
     host = urlsplit(canonical).hostname or ""
     table = table_of_sites()
-    pattern = _channel_pattern(domain)
     if domain in table.subdomains and host not in (domain, f"open.{domain}"):
         return PublisherSite(host, domain)
     # The canonical URL has no mobile variants, but also no parameters in their order.
-    channel = (
-        pattern.match(canonical.partition(host)[2]) if pattern is not None else None
-    )
-    if domain == "substack.com" and channel is not None:
-        return PublisherSite(f"{channel[1]}.{domain}", domain)
+    channel = _channel_pattern(domain).match(canonical.partition(host)[2])
     if channel is not None:
-        return PublisherSite(
-            "/".join(filter(None, (domain, *channel.groups()))), domain
-        )
+        key = "/".join(filter(None, (domain, *channel.groups())))
+        if domain == "substack.com":
+            key = f"{channel[1]}.{domain}"
+        return PublisherSite(key, domain)
     if host in table.redirectors:
         return _NO_SITE
     return PublisherSite(domain, domain, is_shared=is_shared_site(domain))

@@ -42,9 +42,10 @@ _DEFAULT_PORTS = frozenset({None, 80, 443})
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _WRAPPED = re.compile(r"^/amp/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
 _AMP_CACHE = re.compile(r"^/[cvi]/(?:s/)?(?=[\w-]+(?:\.[\w-]+)+(?:/|$))")
+_GOOGLE = re.compile(r"(?:www\.)?google\.[a-z.]{2,6}")
 # Redirecting URLs: host, path, and the parameters with the target.
 _LEADING_ON = (
-    (re.compile(r"(?:www\.)?google\.[a-z.]{2,6}"), "/url", ("q", "url")),
+    (_GOOGLE, "/url", ("q", "url")),
     (re.compile(r"(?:www\.)?bing\.com"), "/news/apiclick.aspx", ("url",)),
     (re.compile(r"(?:lm?|www)\.facebook\.com"), "/l.php", ("u",)),
 )
@@ -101,26 +102,24 @@ def same_site(a: str, b: str) -> bool:
 @lru_cache(maxsize=2048)
 def _split(url: str) -> tuple[str, str, str, str] | None:
     """Return (host in ASCII, ":port" unless it is the default, path, query), or None."""
-    text = re.sub(r"[\t\r\n]", "", url.strip()) if len(url) <= MAX_URL_CHARS else ""
-    text = ("https:" + text) if text.startswith("//") else text
+    if len(url) > MAX_URL_CHARS:
+        return None
+    text = re.sub(r"[\t\r\n]", "", url.strip())
+    if text.startswith("//"):
+        text = f"https:{text}"
     if not re.match(r"https?:[/\\]{2}", text, re.IGNORECASE):
         return None
-    head, mark, query = text.partition("#")[0].partition("?")
+    head, _, query = text.partition("#")[0].partition("?")
     try:
         parts = urlsplit(head.replace("\\", "/"))
-        port, name = parts.port, parts.hostname or ""
-        host = _ascii_host(name)
+        port = parts.port
+        host = _ascii_host(parts.hostname or "")
         path = parts.path.encode("utf-8", "replace").decode()
     except ValueError:  # including UnicodeError of the IDNA codec
         return None
     if host is None:
         return None
-    return (
-        host,
-        "" if port in _DEFAULT_PORTS else f":{port}",
-        path,
-        query if mark else "",
-    )
+    return host, "" if port in _DEFAULT_PORTS else f":{port}", path, query
 
 
 def _ascii_host(name: str) -> str | None:
@@ -148,28 +147,27 @@ def _registrable(host: str) -> str | None:
 
 def _unwrapped(host: str, path: str, query: str) -> str | None:
     """Return the article's own URL inside an AMP cache's or a redirecting URL."""
+    before = None
     if host.endswith(".cdn.ampproject.org"):
-        match = _AMP_CACHE.match(path)
-        if match:
-            return "https://" + path[match.end() :] + (f"?{query}" if query else "")
-        return None
-    if re.fullmatch(r"(?:www\.)?google\.[a-z.]{2,6}", host):
-        match = _WRAPPED.match(path)
-        if match:
-            return "https://" + path[match.end() :] + (f"?{query}" if query else "")
+        before = _AMP_CACHE.match(path)
+    elif _GOOGLE.fullmatch(host):
+        before = _WRAPPED.match(path)
+    if before is not None:
+        return f"https://{path[before.end() :]}{f'?{query}' if query else ''}"
     for hosts, at, names in _LEADING_ON:
         if path == at and hosts.fullmatch(host):
-            targets = [
-                v
-                for k, _, v in (p.partition("=") for p in query.split("&"))
-                if k in names
-            ]
-            if targets:
-                target = unquote_to_bytes(targets[0]).decode("utf-8", "replace")
-            else:
-                target = ""
+            target = _parameter(query, names)
             return target if _split(target) else None
     return None
+
+
+def _parameter(query: str, names: tuple[str, ...]) -> str:
+    """Return the value of the first parameter with one of these names; "" without one."""
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name in names:
+            return unquote_to_bytes(value).decode("utf-8", "replace")
+    return ""
 
 
 def _plain_host(host: str) -> str:
@@ -209,8 +207,7 @@ def _without_amp(segments: list[str]) -> list[str]:
             last = ""
         if last == plain[-1]:
             return plain
-        plain = [*plain[:-1], last] if last else plain[:-1]
-        plain = [s for s in plain if s.lower() != "amp"]
+        plain = [s for s in (*plain[:-1], last) if s and s.lower() != "amp"]
     return plain
 
 

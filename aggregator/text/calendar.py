@@ -1,11 +1,9 @@
 """The names of months and weekdays in all languages that are read (calendar.yaml)."""
 
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Literal
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.text.lines import folded
 
 # The months of most calendars, and of the Iranian one (`jalali`), whose year begins in March.
@@ -18,8 +16,9 @@ _ALIKE = str.maketrans("łøıīیٱةك", "lo" + "iiياهک", "\u0640\u2019ʼ'
 @cache
 def _shipped() -> dict[Cycle, dict[str, list[str]]]:
     """Return forms by language, in order from the first month or Monday, divided by spaces."""
-    raw = files("aggregator.text").joinpath("calendar.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[Cycle, dict[str, list[str]]])
+    return shipped_table(
+        "aggregator.text", "calendar.yaml", dict[Cycle, dict[str, list[str]]]
+    )
 
 
 @cache

@@ -7,14 +7,13 @@ Not matched: a clock time inside a sentence, a span of two ("9:00 – 17:00") an
 
 import re
 from functools import lru_cache
-from typing import Final
 
 import msgspec
 
-_REACH: Final = 90  # characters of a paragraph that are searched for a clock time
+_REACH = 90  # characters of a paragraph that are searched for a clock time
 # Characters before its first digit: "Updated at", a weekday and marks have 40
-_FIRST_DIGIT: Final = 45
-_DIGITS: Final = str.maketrans(
+_FIRST_DIGIT = 45
+_DIGITS = str.maketrans(
     "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹０１２３４５６７８９：．", "012345678901234567890123456789:."
 )
 _DIGIT = re.compile(r"\d")
@@ -75,7 +74,9 @@ def opening(paragraph: str) -> EntryOpening | None:
 def without_clock(paragraph: str) -> str:
     """Return `paragraph` without the clock time at its beginning."""
     begins = opening(paragraph)
-    return paragraph if begins is None or not begins.sure else paragraph[begins.end :]
+    if begins is None or not begins.sure:
+        return paragraph
+    return paragraph[begins.end :]
 
 
 @lru_cache(maxsize=512)  # several rules check the same paragraphs

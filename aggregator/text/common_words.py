@@ -1,19 +1,20 @@
 """Lists of common words of languages whose words in news were not counted."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from itertools import chain
 
 from aggregator.text.scripts import simplified
 
 # Share of events in which a word below each heading of the lists occurs. Chosen on
 # tests/data/languages/{dev,check}.jsonl (named .06 and topical .12 cost .01 of F1); of the English table the
 # 230 most common stems have .27, the next 490 .12, others .02.
-SHARES: Final = {"very common": 0.5, "common": 0.3, "named": 0.015, "topical": 0.2}
+SHARES = {"very common": 0.5, "common": 0.3, "named": 0.015, "topical": 0.2}
 # Of every other word (.002 to .006 are as good, .01 costs .005, .03 costs .02)
-UNLISTED_SHARE: Final = 0.004
+UNLISTED_SHARE = 0.004
 
-_FIRST_HAN: Final = "\u3400"
+_FIRST_HAN = "\u3400"
 
 
 @cache
@@ -39,7 +40,10 @@ def listed_words(language: str) -> tuple[tuple[str, list[str]], ...]:
 @cache
 def words_of_han(language: str) -> frozenset[str]:
     """Return the listed words of two or more Chinese characters only."""
-    listed = (word for _, words in listed_words(language) for word in words)
-    return frozenset(
-        word for word in listed if len(word) > 1 and min(word) >= _FIRST_HAN
-    )
+    words = all_listed(language)
+    return frozenset(w for w in words if len(w) > 1 and min(w) >= _FIRST_HAN)
+
+
+def all_listed(language: str) -> Iterable[str]:
+    """Return the words of all lists of a language."""
+    return chain.from_iterable(words for _, words in listed_words(language))

@@ -9,11 +9,10 @@ import re
 import threading
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Protocol
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
+from aggregator.text.lines import word_set
 from aggregator.text.shared_model import ranking
 
 
@@ -29,8 +28,7 @@ class LanguageTuning(Protocol):
 
 @cache
 def _stop_words() -> dict[str, str]:
-    raw = files("aggregator.text").joinpath("stop_words.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[str, str])
+    return shipped_table("aggregator.text", "stop_words.yaml", dict[str, str])
 
 
 @cache
@@ -41,13 +39,12 @@ def stop_words(language: str) -> frozenset[str]:
 
 _TAG = re.compile(r"([A-Za-z]{2,3})(?:[-_].{0,30})?")
 # Similar in writing; detection confuses them in short texts.
-CHINESE = frozenset({"cmn", "yue", "wuu", "lzh", "gan", "hak", "nan"})
+CHINESE = word_set("cmn yue wuu lzh gan hak nan")
 # Templates often declare "en" for texts in other scripts; these languages are never written in another one.
-_WRITTEN_IN_LATIN = frozenset({
-    "ca", "cs", "da", "de", "en", "es", "et", "eu", "fi", "fr", "gl", "hr", "hu", "id", "is", "it", "lt",
-    "lv", "nb", "nl", "nn", "no", "pl", "pt", "ro", "sk", "sl", "sv", "tr", "vi",
-})  # fmt: skip
-_UNDETERMINED = frozenset({"und", "zxx", "mul", "xx", "xxx"})
+_WRITTEN_IN_LATIN = word_set(
+    "ca cs da de en es et eu fi fr gl hr hu id is it lt lv nb nl nn no pl pt ro sk sl sv tr vi"
+)
+_UNDETERMINED = word_set("und zxx mul xx xxx")
 
 
 def find_language(
@@ -80,8 +77,10 @@ def language_of_feed(texts: Iterable[str], tuning: LanguageTuning) -> str | None
 
 def primary_tag(declared: str | None) -> str | None:
     """Return "en" for "en-GB" and "EN_us"; None if `declared` is not a language tag."""
-    match = _TAG.fullmatch(declared.strip()) if declared else None
-    tag = match.group(1).lower() if match else None
+    match = _TAG.fullmatch((declared or "").strip())
+    if match is None:
+        return None
+    tag = match[1].lower()
     return None if tag in _UNDETERMINED else _as_written(tag)
 
 
@@ -97,7 +96,7 @@ def _may_be(language: str, sample: str) -> bool:
     return language not in _WRITTEN_IN_LATIN or 2 * latin >= len(letters)
 
 
-def _as_written(tag: str | None) -> str | None:
+def _as_written(tag: str) -> str:
     return "zh" if tag in CHINESE else tag
 
 
@@ -156,10 +155,8 @@ def _clearly_of_another(sample: str, declared: str) -> str | None:
     in many words.
     """
     words = sample.lower().split()
-    of_declared, of_others = (
-        _stop_words_in(words, declared),
-        _most_of_others(words, declared),
-    )
+    of_declared = _stop_words_in(words, declared)
+    of_others = _most_of_others(words, declared)
     least_words = _LEAST_WORDS if of_others > of_declared else _WORDS_WITHOUT_STOP_WORDS
     if len(words) < least_words or 0 < of_declared >= of_others:
         return None

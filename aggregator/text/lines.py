@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 # Scripts without spaces: Thai, Lao, Burmese, Khmer; kana, Han. In the basic plane only: a character beyond it
@@ -14,15 +15,12 @@ _FULL_STOPS = (".", "…", "。", "।", "۔", "｡")
 _SENTENCE_ENDS = (*_FULL_STOPS, "!", "?", "！", "？", "؟")
 _WORD = re.compile(r"\w+")
 _TYPOGRAPHIC = "’“”—–‘\xa0…«»•©„"  # the most frequent first
-_LOWER_WORDS = bytes(
+# Letters, digits and "_" become lower case, all other characters spaces.
+_FOLDED_WORDS = bytes(
     ord(chr(at).lower()) if chr(at).isalnum() or at == 95 else 32 for at in range(128)
-)
-# Letters and digits become lower case, all other characters spaces.
-ASCII_WORDS = bytes(
-    ord(chr(at).lower()) if chr(at).isalnum() else 32 for at in range(128)
 ).ljust(256)
+ASCII_WORDS = _FOLDED_WORDS.replace(b"_", b" ")  # "_" a space, too
 _ASCII_MARKS = bytes(at for at in range(128) if not chr(at).isalnum())
-_FOLDED_WORDS = _LOWER_WORDS.ljust(256)
 _MARKS = re.compile(r"[\W_]+")
 _SPACES = re.compile(r"[^\S\n]+")
 _KEPT_CHARS = 2_000  # the results for longer lines are not cached
@@ -34,6 +32,11 @@ def word_set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+def word_list(words: str) -> tuple[str, ...]:
+    """Return the words of such a list in their order."""
+    return tuple(words.split())
+
+
 def word_table(lines: str) -> dict[str, str]:
     """Return the first word of the line by each of its other words."""
     table: dict[str, str] = {}
@@ -41,6 +44,11 @@ def word_table(lines: str) -> dict[str, str]:
         first, *words = line.split()
         table |= dict.fromkeys(words, first)
     return table
+
+
+def one_line(text: str) -> str:
+    """Return `text` with runs of spaces and line ends collapsed to a space, and stripped."""
+    return " ".join(text.split())
 
 
 def one_space(text: str) -> str:
@@ -109,6 +117,11 @@ def is_prose(line: str) -> bool:
     return has_words(line, 25) or (
         line.rstrip(_CLOSING).endswith(_FULL_STOPS) and has_words(line, 6)
     )
+
+
+def first_prose(lines: Iterable[str], default: int) -> int:
+    """Return the index of the first paragraph, `default` without one."""
+    return next((at for at, line in enumerate(lines) if is_prose(line)), default)
 
 
 def is_name_like(line: str) -> bool:

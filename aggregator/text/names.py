@@ -9,12 +9,11 @@ characters that spell foreign sounds); in Chinese also the most frequent place n
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Final
 
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 from aggregator.text.scripts import CHINESE_LISTS
 
-UPPER: Final = "".join(
+UPPER = "".join(
     re.escape(c)
     for c in map(chr, [*range(0x590), *range(0x1E00, 0x2000)])
     if c.isupper()
@@ -22,18 +21,18 @@ UPPER: Final = "".join(
 # A run of capitalised words after a lower-case letter, comma, semicolon or closing quote, so not at the start
 # of a sentence, where every word has a capital. The text before is checked by a lookbehind after the capital,
 # so that the scan skips to capitals: four times as fast.
-_RUN: Final = rf"[\w'’-]*(?: [{UPPER}][\w'’-]*)*"
-_BEFORE: Final = rf"(?<=[^\W\d_{UPPER}] .|[,;\"”’»] .)"
-_CAPITALS: Final = re.compile(rf"[{UPPER}]{_BEFORE}{_RUN}")
+_RUN = rf"[\w'’-]*(?: [{UPPER}][\w'’-]*)*"
+_BEFORE = rf"(?<=[^\W\d_{UPPER}] .|[,;\"”’»] .)"
+_CAPITALS = re.compile(rf"[{UPPER}]{_BEFORE}{_RUN}")
 # The same after an opening quotation mark: «Осиновская», „Aegean Star“. Not in English: its weights were
 # trained without it.
-_QUOTED_CAPITALS: Final = re.compile(
+_QUOTED_CAPITALS = re.compile(
     rf"[{UPPER}](?:{_BEFORE}|(?<=[^\W\d_] [«„“\"].)|(?<=[«„“] .)){_RUN}"
 )
 
 # Words in lower case that join the parts of a name: "Bank of England", "Bundesamt für Justiz". The first
 # pattern joins a noun and what belongs to it, the second one lists.
-LINKS: Final = {
+LINKS = {
     "en": ("(?:of|for)(?: the)?", "and"),
     "de": ("für|von", "und"),
     "fr": ("(?:de|pour)(?: la| les)?|du|des|sans", "et"),
@@ -43,59 +42,56 @@ LINKS: Final = {
     "nl": ("(?:van|voor)(?: de| het)?", "en"),
 }
 # No words of English: where they stand there, they are part of a name, as in "Osama bin Laden".
-PARTICLES: Final = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
+PARTICLES = "(?:von|van|de|del|di|da|du|bin|al)(?: der| den| la)?"
 
 # Languages that capitalise every noun: only a run of two or more capitalised words is a name.
-CAPITAL_NOUNS: Final = frozenset({"de", "lb"})
+CAPITAL_NOUNS = frozenset({"de", "lb"})
 # German prepositions after which a noun without an article is a name: "in Bremen", not "in der Stadt".
-BARE_PREPOSITIONS: Final = word_set(
-    "aus bei gegen in nach nahe um von vor zwischen über"
-)
-_PREPOSITION: Final = re.compile(
+BARE_PREPOSITIONS = word_set("aus bei gegen in nach nahe um von vor zwischen über")
+_PREPOSITION = re.compile(
     rf"\b(?i:{'|'.join(sorted(BARE_PREPOSITIONS))}) ([A-ZÄÖÜ][\w’'-]{{2,}})"
     r"(?= [^A-ZÄÖÜ]|[.,;:!?\n)]|$)"
 )
-_NOUN_ENDINGS: Final = (
-    "ung", "ungen", "heit", "heiten", "keit", "keiten", "schaft", "schaften", "tion", "tionen", "tät",
-    "täten", "ismus", "nis", "nisse", "nissen", "ling", "linge",
-)  # fmt: skip
+_NOUN_ENDINGS = word_list("""
+    ung ungen heit heiten keit keiten schaft schaften tion tionen tät täten ismus nis nisse nissen ling
+    linge
+""")
 
-_HAN: Final = "\u3005\u3400-\u9fff"
-_SPELLING: Final = CHINESE_LISTS["spelling"]
-_SURNAMES: Final = CHINESE_LISTS["surnames"]
-_CHINESE: Final = re.compile(
+_HAN = "\u3005\u3400-\u9fff"
+_SPELLING = CHINESE_LISTS["spelling"]
+_SURNAMES = CHINESE_LISTS["surnames"]
+_CHINESE = re.compile(
     rf"(?:{CHINESE_LISTS['titles']})([{_SURNAMES}][{_HAN}]{{1,2}}?)(?={CHINESE_LISTS['verbs']})"
     rf"|(?<![{_HAN}])([{_SURNAMES}](?!先生|女士)[{_HAN}]{{1,2}}?)(?=表示|指出|介绍|认为|透露|坦言|先生|女士|告诉|说)|"
     rf"[{_SPELLING}]{{1,20}}+(?:[·•・][{_SPELLING}]{{1,20}}+)++|{CHINESE_LISTS['places']}|[{_SPELLING}]{{3,}}"
     r"|[“《「『]([^”》」』\s，。！？、]{2,10})[”》」』]"
 )
 # Katakana spells foreign words too: a name has several parts, or a word such as island, town or Mr. after it.
-_JAPANESE: Final = re.compile(
+_JAPANESE = re.compile(
     r"(?<![ァ-ヺー])[ァ-ヺー]{2,}+(?:(?:[・＝=][ァ-ヺー]{2,}+)++|(?=[島市州県港国氏湾町村区沖軍]|さん|政府|海|首相|大統領))"
     r"|[「『“]([^」』”ぁ-ん\s。、！？]{2,12})[」』”]"
     rf"|([{_HAN}]{{2,6}}?)(?=氏|さん|容疑者|被告|首相|大統領|知事|選手|監督|社長|会長|議員|親方|教授|総裁)"
     r"|(?<![一-龯])[一-龯]{2,3}(?=[県市町村島])(?!市場|市民|村民|町民|県民|県警)"
 )
-_ARABIC_TITLES: Final = (
+_ARABIC_TITLES = (
     "الرئيس|رئيس الوزراء|الوزير|المتحدث|المتحدثة|القبطان|الأمير|الملك|الشيخ|الدكتور|المدرب|اللاعب|المدافع|"
     "الحاكمة|الحاكم|السيد|السيدة|النائب|السفير|الجنرال|العقيد|البديل|المحلل|الناشط|الناشطة|جزيرة|مدينة|بلدة|قرية|شركة"
 )
-_ARABIC: Final = re.compile(
+_ARABIC = re.compile(
     rf"(?:{_ARABIC_TITLES}) (\w+ \w+)|[\"“«]([^\"”»\n.،,:]{{3,40}})[\"”»]"
 )
-_KOREAN: Final = re.compile(
+_KOREAN = re.compile(
     r"([가-힣]{2,4}) (?=대통령|총리|장관|대표|의원|회장|감독|선수|시장|지사|씨)"
     r"|[‘“'\"]([^’”'\"\n.,]{2,20})[’”'\"]"
 )
-_QUOTED: Final = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
-_CASELESS: Final = {
+_QUOTED = re.compile(r"[\"“«„]([^\"”»“\n.,;:!?]{3,40})[\"”»“]")
+_CASELESS = {
     "zh": _CHINESE, "ja": _JAPANESE, "ko": _KOREAN,
-    **dict.fromkeys(("ar", "fa", "ur", "ps", "ckb", "ug", "sd"), _ARABIC),
+    **dict.fromkeys(word_list("ar fa ur ps ckb ug sd"), _ARABIC),
     # Scripts without capitals and without further rules here.
-    **dict.fromkeys(("he", "yi", "hi", "mr", "ne", "bn", "ta", "te", "kn", "ml", "gu", "pa"), _QUOTED),
-    **dict.fromkeys(("th", "lo", "km", "my", "am", "ka", "si"), _QUOTED),
+    **dict.fromkeys(word_list("he yi hi mr ne bn ta te kn ml gu pa th lo km my am ka si"), _QUOTED),
 }  # fmt: skip
-_LONGEST_SCAN: Final = 240_000  # characters searched in a language without capitals
+_LONGEST_SCAN = 240_000  # characters searched in a language without capitals
 
 
 def find_names(
@@ -123,30 +119,26 @@ def find_names(
     if language == "en":
         return names
     if language in CAPITAL_NOUNS:
-        single = (
-            name
-            for name in _PREPOSITION.findall(text)
-            if not name.endswith(_NOUN_ENDINGS)
-        )
-        names = [*(name for name in names if " " in name), *single]
+        nouns = _PREPOSITION.findall(text)
+        names = [name for name in names if " " in name]
+        names += [noun for noun in nouns if not noun.endswith(_NOUN_ENDINGS)]
     return [name for name in names if not is_common(name)]
 
 
 @cache
 def _linked(capitals: str, language: str) -> re.Pattern[str]:
-    nouns, lists = LINKS[language]
-    particles = PARTICLES if language == "en" else "(?!)"
     part = f"[{UPPER}]{_RUN}"
     # "Alcohol, Tobacco, Firearms and Explosives"
-    enumeration = f"(?:, {part}){{1,12}},? (?:{lists}) {part}"
-    return re.compile(
-        f"{capitals}(?: (?:{nouns}|{lists}|{particles}) {part}|{enumeration})*"
-    )
+    enumeration = f"(?:, {part}){{1,12}},? (?:{LINKS[language][1]}) {part}"
+    return re.compile(f"{capitals}(?: (?:{_joints(language)}) {part}|{enumeration})*")
+
+
+def _joints(language: str) -> str:
+    joints = "|".join(LINKS[language])
+    return f"{joints}|{PARTICLES}" if language == "en" else joints
 
 
 @cache
 def link_pattern(language: str) -> re.Pattern[str]:
     """Return the pattern of what stands between the parts of a linked name, in one group."""
-    nouns, lists = LINKS[language]
-    particles = PARTICLES if language == "en" else "(?!)"
-    return re.compile(f"(,? (?:{nouns}|{lists}|{particles}) |, )(?=[{UPPER}])")
+    return re.compile(f"(,? (?:{_joints(language)}) |, )(?=[{UPPER}])")

@@ -5,21 +5,21 @@ import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
-from typing import Final
 
 import msgspec
+
+from aggregator.config.shipped import shipped_table
 
 # By the decimal mark: numbers with thousands separators. Two groups of three digits show any mark as one.
 # In a language with a decimal comma, one group after a comma does, too, as some of its writers use it:
 # "1,250".
-_THOUSANDS: Final = {
+_THOUSANDS = {
     ".": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}"),
     ",": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"),
 }
-_SEPARATORS: Final = str.maketrans("٫٬", ".,")
+_SEPARATORS = str.maketrans("٫٬", ".,")
 # No date: "1.2.2026"
-_NUMERAL: Final = re.compile(r"\d{1,3}(?:[,.]\d{3})+|\d+(?:[.,]\d+)?")
+_NUMERAL = re.compile(r"\d{1,3}(?:[,.]\d{3})+|\d+(?:[.,]\d+)?")
 
 
 class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,21 +33,23 @@ class _NumberWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def _shipped() -> dict[str, _NumberWords]:
-    raw = files("aggregator.text").joinpath("numbers.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[str, _NumberWords])
+    return shipped_table("aggregator.text", "numbers.yaml", dict[str, _NumberWords])
+
+
+def _words_of(language: str) -> _NumberWords:
+    return _shipped().get(language, _NumberWords(decimal=".", words={}))
 
 
 @cache
 def decimal_mark(language: str) -> str:
     """Return the decimal mark of a language, "." for an unknown one."""
-    return _shipped()[language].decimal if language in _shipped() else "."
+    return _words_of(language).decimal
 
 
 @cache
 def spelt_numbers(language: str) -> Mapping[str, int]:
     """Return the number words of a language in lower case, without those for one that may be articles."""
-    words = _shipped()[language].words if language in _shipped() else {}
-    return {form: number for number, forms in words.items() for form in forms.split()}
+    return _by_form(_words_of(language).words)
 
 
 def plain_number(token: str, language: str = "") -> str:
@@ -81,42 +83,46 @@ def in_digits(words: Sequence[str], language: str) -> list[str]:
     if table is None:
         return list(words)
     spelt, joins = _spelt_with_compounds(language), table.joins.split()
-    scales = {
-        form: scale for scale, forms in table.scales.items() for form in forms.split()
-    }
+    scales = _by_form(table.scales)
     read: list[str] = []
     value: float | None = None  # of the number that is being read
     # Below this a further part may follow: 10 after "twenty", 100 after "hundred"
     step = 0.0
     for place, word in enumerate(words):
-        number = float(spelt[word]) if word in spelt else None
-        if _NUMERAL.fullmatch(word):
-            number = float(plain_number(word, language))
-        if value is not None and word in scales:
-            value, step = value * scales[word], scales[word]
-            continue
-        if value is not None and number is not None and word in spelt and number < step:
-            value, step = (
-                value + number,
-                10.0 if number >= 20 and number % 10 == 0 else 0.0,
-            )
-            continue
-        following = words[place + 1] if place + 1 < len(words) else ""
-        if value is not None and word in joins and spelt.get(following, step) < step:
-            continue
+        part = spelt.get(word)
         if value is not None:
+            if word in scales:
+                value, step = value * scales[word], scales[word]
+                continue
+            if part is not None and part < step:
+                value, step = value + part, _step_after(part)
+                continue
+            following = words[place + 1] if place + 1 < len(words) else ""
+            if word in joins and spelt.get(following, step) < step:
+                continue
             read.append(f"{value:.15g}")
             value = None
-        if number is None:
-            read.append(word)
+        if _NUMERAL.fullmatch(word):
+            value, step = float(plain_number(word, language)), 0.0
+        elif part is not None:
+            value, step = float(part), _step_after(part)
         else:
-            value, step = (
-                number,
-                10.0 if word in spelt and number >= 20 and number % 10 == 0 else 0.0,
-            )
+            read.append(word)
     if value is not None:
         read.append(f"{value:.15g}")
     return read
+
+
+def _step_after(part: float) -> float:
+    return 10.0 if part >= 20 and part % 10 == 0 else 0.0
+
+
+def _by_form(forms_by_number: Mapping[int, str]) -> dict[str, int]:
+    """Return numbers by the words for them."""
+    numbers: dict[str, int] = {}
+    for number, forms in forms_by_number.items():
+        numbers |= dict.fromkeys(forms.split(), number)
+    return numbers
 
 
 @cache
@@ -131,19 +137,18 @@ def _spelt_with_compounds(language: str) -> Mapping[str, int]:
     return spelt
 
 
-_DIGITS: Final = "〇一二三四五六七八九"
-_DIGIT_OF: Final = {
+_DIGITS = "〇一二三四五六七八九"
+_DIGIT_OF = {
     **{digit: n for n, digit in enumerate(_DIGITS)},
     "零": 0,
     "两": 2,
     "兩": 2,
-    "二": 2,
 }
-_SMALL_UNITS: Final = {"十": 10, "百": 100, "千": 1000}
-_LARGE_UNITS: Final = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
-_UNITS: Final = "".join((*_SMALL_UNITS, *_LARGE_UNITS))
-_NUMERALS: Final = "".join(_DIGIT_OF)
-_HAN_NUMBER: Final = re.compile(
+_SMALL_UNITS = {"十": 10, "百": 100, "千": 1000}
+_LARGE_UNITS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8, "兆": 10**12}
+_UNITS = "".join((*_SMALL_UNITS, *_LARGE_UNITS))
+_NUMERALS = "".join(_DIGIT_OF)
+_HAN_NUMBER = re.compile(
     rf"(?:\d[\d.,]{{0,15}}[{_UNITS}]{{1,4}}){{1,4}}(?:\d[\d.,]{{0,15}})?"
     rf"|[{_NUMERALS}十百][{_NUMERALS}{_UNITS}]{{1,20}}"
     rf"|[一二三四五六七八九十两兩](?=[人名个個件辆輛架艘棟])"

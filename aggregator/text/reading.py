@@ -7,7 +7,7 @@ document frequency) is computed once, in a column of the lexicon, and found for 
 from collections.abc import Callable
 from functools import lru_cache
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,9 +18,9 @@ from aggregator.text.tokens import word_tokens
 
 Ints = npt.NDArray[np.int64]
 
-LONGEST_WORD: Final = 64  # characters; a longer token is not a word and is cut
-_KEPT_WORDS: Final = 50_000  # of a lexicon, about 6 MB; a fuller one is replaced
-_COLUMN: Final = 65_536  # words for which a column has room at first
+LONGEST_WORD = 64  # characters; a longer token is not a word and is cut
+_KEPT_WORDS = 50_000  # of a lexicon, about 6 MB; a fuller one is replaced
+_COLUMN = 65_536  # words for which a column has room at first
 
 
 class Lexicon:

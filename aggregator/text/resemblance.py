@@ -3,13 +3,12 @@
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import Final
 
 from aggregator.text.document_frequency import shipped_background
 from aggregator.text.language import tag_or_und
 from aggregator.text.vocabulary import Vocabulary
 
-_COMPARED_WORDS: Final = 200  # of a headline and a summary (limit)
+_COMPARED_WORDS = 200  # of a headline and a summary (limit)
 
 
 def resemblance(text: str, other: str, language: str | None) -> float:
@@ -23,10 +22,8 @@ def _word_weights(text: str, language: str | None) -> dict[str, float]:
     """Return the weight of each stem; the sum of their squares is 1."""
     background = shipped_background()
     vocabulary = _vocabulary(language)
-    known, idf = (
-        background.table("w", vocabulary.language),
-        background.idf(vocabulary.language),
-    )
+    known = background.table("w", vocabulary.language)
+    idf = background.idf(vocabulary.language)
     stems = map(vocabulary.stem, vocabulary.tokens(text, _COMPARED_WORDS))
     weights = {}
     for stem, count in Counter(filter(None, stems)).items():

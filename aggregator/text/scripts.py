@@ -10,31 +10,24 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from importlib.resources import files
-from typing import Final
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.text.lines import CLUSTERED, combining_marks, word_set
 from aggregator.text.numbers import written_out
 
-_HAN: Final = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_HIRAGANA: Final = "\u3041-\u309f"
-_KATAKANA: Final = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
-_UNSPACED: Final = f"{_HAN}{_HIRAGANA}{_KATAKANA}{CLUSTERED}"
-_KANA: Final = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
+_HAN = "\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_HIRAGANA = "\u3041-\u309f"
+_KATAKANA = "\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+_UNSPACED = f"{_HAN}{_HIRAGANA}{_KATAKANA}{CLUSTERED}"
+_KANA = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
 
 # Lists of characters and words by purpose; chinese.yaml explains each.
-CHINESE_LISTS: Final = msgspec.yaml.decode(
-    files("aggregator.text").joinpath("chinese.yaml").read_bytes(), type=dict[str, str]
-)
-EVERYDAY: Final = frozenset(CHINESE_LISTS["everyday"])
-_COUNTER_PAIRS: Final = word_set(
+CHINESE_LISTS = shipped_table("aggregator.text", "chinese.yaml", dict[str, str])
+EVERYDAY = frozenset(CHINESE_LISTS["everyday"])
+_COUNTER_PAIRS = word_set(
     "公里 小时 分钟 美元 欧元 日元 亿元 万元 平方 公斤 小時 分鐘 カ月 か月 时许 以上 ドル ユーロ"
 )
-_SIMPLIFIED: Final = str.maketrans(
-    CHINESE_LISTS["traditional"], CHINESE_LISTS["simplified"]
-)
+_SIMPLIFIED = str.maketrans(CHINESE_LISTS["traditional"], CHINESE_LISTS["simplified"])
 
 
 def needs_splitting(text: str) -> bool:
@@ -43,7 +36,7 @@ def needs_splitting(text: str) -> bool:
 
 
 # Combining marks, Hebrew, Arabic and above; not Greek, Cyrillic, Armenian, emoji or punctuation.
-_SPECIAL: Final = re.compile(
+_SPECIAL = re.compile(
     "[\u0300-\u036f\u0590-\u10ff\u1100-\u1dff\u3005-\u31ff\u3400-\uabff\uac00-\ud7ff\uf900-\ufdff"
     "\ufe70-\ufefc\uff10-\uffdc\U00020000-\U0003ffff]"
 )
@@ -124,11 +117,11 @@ def _any_token() -> re.Pattern[str]:
     )
 
 
-_LONGEST_KNOWN: Final = 6  # characters of a known word
-_PARTICLE_RUN: Final = re.compile(f"[{CHINESE_LISTS['particles']}]+")
-_GRAMMAR_RUN: Final = re.compile(f"[{CHINESE_LISTS['grammar']}]+")
+_LONGEST_KNOWN = 6  # characters of a known word
+_PARTICLE_RUN = re.compile(f"[{CHINESE_LISTS['particles']}]+")
+_GRAMMAR_RUN = re.compile(f"[{CHINESE_LISTS['grammar']}]+")
 # A cluster: vowels before a letter, the letter, signs above, below and after it.
-_CLUSTER: Final = re.compile(
+_CLUSTER = re.compile(
     "[\u0e40-\u0e44\u0ec0-\u0ec4]?[\u0e01-\u0e2e\u0e81-\u0eae\u1000-\u102a\u1780-\u17b3]"
     "[\u0e30-\u0e3a\u0e45-\u0e4e\u0eb0-\u0ebc\u0ec6-\u0ece\u102b-\u103e\u17b4-\u17d3]*"
 )

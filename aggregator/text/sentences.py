@@ -17,11 +17,10 @@ _ABBREVIATIONS = word_set("""
     corp co no nos dept est fig vol approx pres sec supt messrs bzw ca usw ggf evtl vgl nr str tel abs art
     bsp geb mio mrd inkl sog zb dh hr fr mme mlle mm m av env p.ex sra srta ud uds pág núm dña d.h z.b u.a
     i.e e.g a.k.a dott ing avv sig on drs dhr mevr jl blz g гг г им ул тыс млн млрд руб dep mt ft amb atty
-""") | {
-    form
-    for cycle in ("months", "weekdays")
-    for form in forms(cycle, "en", short=True) - forms(cycle, "en")
-}  # fmt: skip
+""").union(
+    forms("months", "en", short=True) - forms("months", "en"),
+    forms("weekdays", "en", short=True) - forms("weekdays", "en"),
+)
 # American states, as in "Tampa, Fla. — "; with a small letter some of them are words ("fell ill").
 _STATES = word_set("""
     Ala Ariz Ark Calif Colo Conn Del Fla Ga Ill Ind Kan Ky La Mass Md Mich Minn Miss Mo Mont Neb Nev Okla
@@ -73,38 +72,50 @@ def split_sentences(paragraph: str, least: int = LINE_WORDS) -> list[str]:
     text = without_clock(paragraph.strip()).strip()
     if not ends_sentence(text) and not has_words(text, least):
         return []
-    # Quotations neither overlap nor run backwards, so one pass suffices.
-    quoted = deque(match.span() for match in _QUOTATION.finditer(text))
     pieces, start = [], 0
-    for match in _BOUNDARY.finditer(text):
-        end = match.end()
-        while quoted and quoted[0][1] <= end:
-            quoted.popleft()
-        if (quoted and quoted[0][0] < end) or not _is_end(text, start, match):
-            continue
-        pieces.append(text[start:end].strip())
-        start = end
+    for match in _unquoted_marks(text):
+        if _is_end(text, start, match):
+            pieces.append(text[start : match.end()].strip())
+            start = match.end()
     pieces.append(text[start:].strip())
     return [piece for piece in pieces if has_words(piece, 4)]
 
 
+def _unquoted_marks(text: str) -> Iterator[re.Match[str]]:
+    """Yield the marks that may end a sentence, outside of quotations."""
+    # Quotations neither overlap nor run backwards, so one pass suffices.
+    quoted = deque(match.span() for match in _QUOTATION.finditer(text))
+    for match in _BOUNDARY.finditer(text):
+        end = match.end()
+        while quoted and quoted[0][1] <= end:
+            quoted.popleft()
+        if not quoted or quoted[0][0] >= end:
+            yield match
+
+
 def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
+    """Return whether the sentence that begins at `start` ends with these marks."""
     if not match.group().startswith(".") or match.group().startswith(".."):
         return True
     before = text[max(start, match.start() - _WORD_CHARS) : match.start()]
     word = before.rsplit(None, 1)[-1].lstrip('"“‘«„([') if before.split() else ""
-    following = re.match(r"\W*(\w+)", text[match.end() :])
+    following = _NEXT_WORD.match(text, match.end())
     next_word = following.group(1).lower() if following else ""
+    is_initial = len(word) == 1 and word.isupper()
     if _DOTTED.search(before[-12:] + "."):  # "U.S.", "p.m.", an initial
-        is_initial = len(word) == 1 and word.isupper()
-        return not is_initial and next_word in _AFTER_DOTTED
+        return next_word in _AFTER_DOTTED and not is_initial
     if word in _STATES:
         return next_word in _AFTER_DOTTED
     if word.lower().rpartition("-")[2] in _ABBREVIATIONS:  # "then-Sen. Boll"
         return False
+    if not _ORDINAL.fullmatch(word):
+        return True
     # "6. Dezember": an ordinal of one or two digits before a word.
-    is_ordinal_context = next_word in _ORDINAL_NOUNS or number_of("months", next_word)
-    return not (re.fullmatch(r"\d{1,2}", word) and is_ordinal_context)
+    return next_word not in _ORDINAL_NOUNS and not number_of("months", next_word)
+
+
+_NEXT_WORD = re.compile(r"\W*(\w+)")
+_ORDINAL = re.compile(r"\d{1,2}")
 
 
 _ORDINAL_NOUNS = word_set("""

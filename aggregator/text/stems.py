@@ -7,22 +7,22 @@ leaves conjunctions and plurals distinct. A language without a stemmer keeps its
 import re
 import threading
 from collections.abc import Callable, Iterable
-from typing import Final
 
 import Stemmer
 
-from aggregator.text.common_words import listed_words
+from aggregator.text.common_words import all_listed
+from aggregator.text.lines import word_list
 
 # One pass leaves forms of one noun distinct: "паром" gives "пар", "пароме" gives "паром".
-_STEMMED_TWICE: Final = frozenset({"ru"})
+_STEMMED_TWICE = frozenset({"ru"})
 # Languages that join short words to the next one with an apostrophe, and these words.
-ELIDING: Final = frozenset({"fr", "it", "ca", "ga"})
-_ELISION: Final = re.compile(
+ELIDING = frozenset({"fr", "it", "ca", "ga"})
+_ELISION = re.compile(
     r"(?:[bcdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|all|dall|nell|sull|quell)['’](?=\w)",
     re.IGNORECASE,
 )
 # Hebrew points, Arabic vowels, and tatweel, which only widens a word.
-_VOWEL_SIGNS: Final = re.compile(
+_VOWEL_SIGNS = re.compile(
     "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670]"
 )
 
@@ -42,13 +42,13 @@ class _Stemmers(threading.local):
         return self._made[language]
 
 
-_stemmers: Final = _Stemmers()
+_stemmers = _Stemmers()
 
 
 def _stemmer(language: str) -> _Stem | None:
     if language == "ar":
-        words = (word for _, listed in listed_words(language) for word in listed)
-        return _ArabicStemmer(plain_letters(word, language) for word in words).stem
+        words = (plain_letters(word, language) for word in all_listed(language))
+        return _ArabicStemmer(words).stem
     code = "no" if language in ("nb", "nn") else language
     try:
         stem: _Stem = Stemmer.Stemmer(code, 0).stemWord
@@ -68,7 +68,9 @@ def stem_of(word: str, language: str) -> str:
 
 def elided(word: str, language: str) -> int:
     """Return how many characters of `word` are an elided one and its apostrophe: 2 of "l'usine"."""
-    match = _ELISION.match(word) if language in ELIDING else None
+    if language not in ELIDING:
+        return 0
+    match = _ELISION.match(word)
     return 0 if match is None else match.end()
 
 
@@ -81,29 +83,14 @@ def plain_letters(word: str, language: str) -> str:
     return _VOWEL_SIGNS.sub("", word)
 
 
-_LETTERS: Final = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
+_LETTERS = str.maketrans("أإآٱىةؤئ", "ااااي" + "هوي")
 # Only with a plain alif: "ألمانيا" does not begin with the article.
-_ARTICLES: Final = (
-    "وبال",
-    "وكال",
-    "فبال",
-    "وال",
-    "فال",
-    "بال",
-    "كال",
-    "ولل",
-    "فلل",
-    "ال",
-    "لل",
-)
+_ARTICLES = word_list("وبال وكال فبال وال فال بال كال ولل فلل ال لل")
 # conjunctions, prepositions, future, persons of a verb
-_LETTERS_BEFORE: Final = "وفبلكسيتن"
-_ENDINGS: Final = (
-    "هما", "يين", "تين", "تان", "ات", "ان", "ون", "ين", "ها", "هم", "نا", "وا", "يه", "ته",
-    "ه", "ي", "ا", "ت",
-)  # fmt: skip
-_LEAST: Final = 3  # letters that remain of a word at least
-_PLURALS: Final[str] = """
+_LETTERS_BEFORE = "وفبلكسيتن"
+_ENDINGS = word_list("هما يين تين تان ات ان ون ين ها هم نا وا يه ته ه ي ا ت")
+_LEAST = 3  # letters that remain of a word at least
+_PLURALS = """
     أسعار سعر أسواق سوق أسهم سهم بنوك بنك طرق طريق سدود سد مدن مدينة قرى قرية منازل منزل بيوت بيت أحزاب حزب
     نواب نائب وزراء وزير رؤساء رئيس خبراء خبير أطباء طبيب أطفال طفل قتلى قتيل جرحى جريح ضحايا ضحية ركاب راكب
     عمال عامل طلاب طالب جنود جندي صواريخ صاروخ عواصف عاصفة زلازل زلزال سيول سيل حرائق حريق سفن سفينة قوارب
@@ -126,7 +113,7 @@ def _without_article(word: str) -> str:
     return word
 
 
-_SINGULARS: Final = {
+_SINGULARS = {
     _plain_arabic(plural): _plain_arabic(singular)
     for plural, singular in zip(
         _PLURALS.split()[::2], _PLURALS.split()[1::2], strict=True

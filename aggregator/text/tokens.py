@@ -5,30 +5,28 @@ trained on whole words; sentences and titles are compared by parts.
 """
 
 import re
-from typing import Final
+from collections.abc import Iterator
 
 from aggregator.text.common_words import words_of_han
 from aggregator.text.lines import UNSPACED, ascii_text, combining_marks
 from aggregator.text.scripts import needs_splitting, pieces, simplified
 from aggregator.text.stems import ELIDING, elided
 
-MAX_WORDS: Final = 40_000  # of a text that are read (limit)
+MAX_WORDS = 40_000  # of a text that are read (limit)
 
 # A word, or a number with its separators; "12th" and "3-year" are words.
-_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
+_WORD = re.compile(r"[^\W\d_][\w'’-]*|\d(?:[\d.,]*\d(?![\w-])|[\w'’-]*)")
 # The same for text without other letters than those of ASCII, in two thirds of the time.
-_ASCII_WORD: Final = re.compile(
+_ASCII_WORD = re.compile(
     r"[A-Za-z][A-Za-z0-9_'’-]*|[0-9](?:[0-9.,]*[0-9](?![A-Za-z0-9_-])|[A-Za-z0-9_'’-]*)"
 )
 
-_MARKS: Final = combining_marks(0x1900)  # no letters to `re`
+_MARKS = combining_marks(0x1900)  # no letters to `re`
 # A part of a word or number; "20km" are two.
-PART: Final = re.compile(
-    rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*"
-)
-SPACELESS: Final = re.compile(f"[\u3005{UNSPACED}]")
-_RUN: Final = re.compile(f"[\u3005{UNSPACED}]+|[^\u3005{UNSPACED}]+")
-_BEFORE_DIGIT: Final = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
+PART = re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+|[{_MARKS}]+[^\W\d_]*)*")
+SPACELESS = re.compile(f"[\u3005{UNSPACED}]")
+_RUN = re.compile(f"[\u3005{UNSPACED}]+|[^\u3005{UNSPACED}]+")
+_BEFORE_DIGIT = re.compile(r"\b([وفبلك]|ال)(?=\d)")  # "و34": and 34
 
 
 def word_tokens(text: str, language: str, limit: int = MAX_WORDS) -> list[str]:
@@ -53,20 +51,23 @@ def parts(text: str, language: str) -> list[tuple[str, int, int, bool]]:
 
     Characters of scripts without spaces are apart from others; three or more become pairs of neighbours.
     """
+    matches = PART.finditer(text)
     if language not in ELIDING and not SPACELESS.search(text):
-        return [(match[0], *match.span(), False) for match in PART.finditer(text)]
+        return [(match[0], *match.span(), False) for match in matches]
     tokens: list[tuple[str, int, int, bool]] = []
-    runs = (
-        run for part in PART.finditer(text) for run in _RUN.finditer(text, *part.span())
-    )
-    for run in runs:
-        word, (start, end) = run[0], run.span()
-        if SPACELESS.match(word) and len(word) > 2:
-            tokens += [
-                (word[at : at + 2], start + at, start + at + 2, True)
-                for at in range(len(word) - 1)
-            ]
-        else:
-            skipped = elided(word, language)
-            tokens.append((word[skipped:], start + skipped, end, False))
+    for match in matches:
+        for run in _RUN.finditer(text, *match.span()):
+            tokens += _parts_of_run(run[0], run.start(), language)
     return tokens
+
+
+def _parts_of_run(
+    run: str, start: int, language: str
+) -> Iterator[tuple[str, int, int, bool]]:
+    end = start + len(run)
+    if SPACELESS.match(run) and len(run) > 2:
+        for at in range(start, end - 1):
+            yield run[at - start : at - start + 2], at, at + 2, True
+    else:
+        skipped = elided(run, language)
+        yield run[skipped:], start + skipped, end, False

@@ -11,7 +11,6 @@ input of their weights.
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
 
 import numpy as np
 import xxhash
@@ -23,6 +22,7 @@ from aggregator.text.document_frequency import (
     Kind,
 )
 from aggregator.text.language import stop_words
+from aggregator.text.lines import word_set
 from aggregator.text.names import find_names
 from aggregator.text.numbers import plain_number, spelt_numbers
 from aggregator.text.reading import LONGEST_WORD, Column, Ints, Reading, lexicon_of
@@ -30,22 +30,22 @@ from aggregator.text.scripts import EVERYDAY, simplified
 from aggregator.text.stems import elided, plain_letters, stem_of
 from aggregator.text.tokens import MAX_WORDS, word_tokens
 
-HASH_BITS: Final = 19  # of a word
-HASHES: Final = 1 << HASH_BITS
+HASH_BITS = 19  # of a word
+HASHES = 1 << HASH_BITS
 
-HASH_MASK: Final = HASHES - 1
-STOP_WORD: Final = -1
-_DF_BITS: Final = 24
-DF_MASK: Final = (1 << _DF_BITS) - 1
+HASH_MASK = HASHES - 1
+STOP_WORD = -1
+_DF_BITS = 24
+DF_MASK = (1 << _DF_BITS) - 1
 # Codes from here on are numbers ("72,000", "two")
-NUMBER: Final = 1 << HASH_BITS + _DF_BITS
-_STEMS_KEPT: Final = 4_096  # of words after numbers and in names
+NUMBER = 1 << HASH_BITS + _DF_BITS
+_STEMS_KEPT = 4_096  # of words after numbers and in names
 
-_LARGEST_SPELT: Final = 12  # of the numbers in words that the weights were trained with
+_LARGEST_SPELT = 12  # of the numbers in words that the weights were trained with
 # Languages that decline names and rarely share spellings with other languages: their names are stemmed.
-_DECLINING: Final = frozenset({"ru", "uk", "be", "bg", "sr", "mk"})
-_YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_FIRST_HAN: Final = "\u3400"
+_DECLINING = word_set("ru uk be bg sr mk")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_FIRST_HAN = "\u3400"
 
 
 class Vocabulary:

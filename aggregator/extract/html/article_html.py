@@ -21,7 +21,7 @@ from aggregator.extract.html.dom import bound_html, fragment_of
 from aggregator.extract.html.unseen import without_invisible
 from aggregator.extract.sites import is_public_name
 from aggregator.model.prepared import ArticleHtml
-from aggregator.text.lines import word_set
+from aggregator.text.lines import word_list, word_set
 
 # Raise it when the lists change: HTML that was stored before is then sanitised again on reading
 RULES = 2
@@ -49,11 +49,12 @@ _WITH_CONTENT = word_set("""
 """)
 _SCHEMES = {"http", "https", "mailto"}
 _PICTURE = {"loading": {"lazy"}, "referrerpolicy": {"no-referrer"}}
-_PLAYERS = ("iframe", "embed", "object", "video", "audio")
+_PLAYERS = word_list("iframe embed object video audio")
 # The formatting elements of the HTML standard, without <a>.
 _FORMATTING = word_set("b big code em font i nobr s small strike strong tt u")
-_MAX_DEPTH = 250  # libxml2 leaves out what is deeper than 255
-_OF_FORMATTING = {"href", "title", "lang", "dir"}
+# libxml2 leaves out what is deeper than 255
+_IS_DEEP = "boolean(//*[count(ancestor::*) >= 250])"
+_OF_FORMATTING = word_set("href title lang dir")
 _MAX_ADDRESS_CHARS = 2_048  # browsers and feed readers cut longer ones
 _MAX_LANG_CHARS = 35  # RFC 5646, 4.4.1
 _CUT_REFERENCE = re.compile(r"&[a-z]*$")
@@ -61,7 +62,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
 # By how often feeds and pages have them
 _LAZY_SOURCES = ("data-src", "data-original", "data-lazy-src")
 _IPV4 = 4
-_TRACKING_SIZES = {"0", "1", "0px", "1px"}  # of a picture that counts readers
+_TRACKING_SIZES = word_set("0 1 0px 1px")  # of a picture that counts readers
 # A picture inside the markup, which is larger than all words around it.
 _INLINE_DATA = re.compile(r"data:[a-z]+/[^\"'\s<>]{1000,}")
 # As nh3 writes them.
@@ -86,7 +87,7 @@ def article_html(
     if root is None:
         return None
     without_invisible(root)
-    is_deep = root.xpath(f"boolean(//*[count(ancestor::*) >= {_MAX_DEPTH}])")
+    is_deep = root.xpath(_IS_DEEP)
     for element in list(root.iter(*_PLAYERS)):
         _link_player(element, base)
     _show_pictures(root, base)
@@ -96,7 +97,7 @@ def article_html(
     whole = _sanitised_tree(root, with_pictures=with_pictures)
     html = _bounded(whole, with_pictures=with_pictures)
     is_cut = is_cut or bounded.truncated or is_deep or len(whole) > MAX_CHARS
-    if not is_cut and _STRUCTURE.search(html) is None:
+    if not (is_cut or _STRUCTURE.search(html)):
         return None
     return ArticleHtml(html=html, rules=RULES, is_cut=is_cut)
 
@@ -121,7 +122,7 @@ def first_large_picture(html: str) -> str | None:
             _SMALL.fullmatch(side) and int(side) < _LEAST_PIXELS for side in sides
         )
         alt = unescape(attributes.get("alt", ""))
-        is_emoji = alt != "" and not any(letter.isalnum() for letter in alt)
+        is_emoji = alt != "" and not any(map(str.isalnum, alt))
         if "src" in attributes and not is_icon and not is_emoji:
             return unescape(attributes["src"])
     return None

@@ -13,15 +13,15 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from aggregator.extract.limits import ExtractTuning
-from aggregator.text.lines import count_words, word_set
+from aggregator.text.lines import count_words, one_line, word_list, word_set
 
 _BLOCKS = word_set("p div h1 h2 h3 h4 h5 h6 ul ol section article figure")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_HEADINGS = word_list("h1 h2 h3 h4 h5 h6")
 _NAMED_TAGS = word_set(
     "div section ul ol p dl table figure form details span li fieldset"
 ) | {"aside"}
 _LOOKED_AT = (*_NAMED_TAGS, "a", "article")
-_NAMES_STAND_IN = ("class", "id", "aria-label", "data-testid")
+_NAMES_STAND_IN = word_list("class id aria-label data-testid")
 # Names of boxes, whatever their content is.
 _NAME = re.compile(
     r"(?:^|[-_ ])(?:newsletters?|biography|author-?(?:bio|info|box|card)|about-the-author|"
@@ -82,7 +82,7 @@ def without_layout_tables(root: Any) -> None:
     Otherwise the whole article would be read as one table cell, in one line.
     """
     for table in list(root.iter("table")):
-        if any(_lays_out(cell) for cell in table.iter("td")):
+        if any(map(_lays_out, table.iter("td"))):
             for part in list(
                 table.iter("table", "thead", "tbody", "tfoot", "tr", "td", "th")
             ):
@@ -136,7 +136,7 @@ def _is_other_post(article: Any) -> bool:
 
 
 def _is_named(element: Any) -> bool:
-    names = [name for name in map(element.get, _NAMES_STAND_IN) if name]
+    names = list(filter(None, map(element.get, _NAMES_STAND_IN)))
     if not names:
         return False
     meaning = _meaning(" ".join(names)[:_NAME_CHARS])
@@ -158,7 +158,7 @@ def _is_list_of_links(box: Any, tuning: ExtractTuning) -> bool:
 
 def _is_link_item(item: Any, tuning: ExtractTuning) -> bool:
     """Return whether the item is mostly a link, as long as a headline, and does not end a sentence."""
-    linked = sum(_length(link) for link in item.iter("a"))
+    linked = sum(map(_length, item.iter("a")))
     if not linked or 2 * linked < _length(item):
         return False
     text = _text(item)
@@ -176,4 +176,4 @@ def _length(element: Any) -> int:
 
 
 def _text(element: Any) -> str:
-    return " ".join(element.text_content().split())
+    return one_line(element.text_content())

@@ -4,8 +4,9 @@ import re
 from typing import Any, NamedTuple
 
 from aggregator.extract.html.json_ld import Node, json_ld
+from aggregator.extract.html.robots_meta import ROBOTS_NAMES
 from aggregator.extract.language.unicode import clean
-from aggregator.text.lines import word_set
+from aggregator.text.lines import one_line, word_list, word_set
 
 MAX_CHARS = 1024  # of one value; the rest is cut (limit)
 _MOST_META = 500
@@ -70,16 +71,18 @@ def _read_meta(root: Any) -> Meta:
 
 def types_of(node: Node) -> list[str]:
     """Return the types of a node, without the address of their vocabulary: "http://schema.org/Report"."""
-    kinds = node.get("@type")
-    named = kinds if isinstance(kinds, list) else [kinds]
-    return [_VOCABULARY.sub("", kind) for kind in named if isinstance(kind, str)]
+    kinds = as_list(node.get("@type"))
+    return [_VOCABULARY.sub("", kind) for kind in kinds if isinstance(kind, str)]
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of a member of JSON-LD, which may be one without a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def first_value(value: Any) -> Any:
     """Return the first value of a list, and any other value as it is."""
-    if isinstance(value, list):
-        return value[0] if value else None
-    return value
+    return next(iter(as_list(value)), None)
 
 
 def text_of(value: Any, most: int = MAX_CHARS) -> str:
@@ -100,24 +103,23 @@ def name_of(value: Any) -> str | None:
 
 
 def _one_line(value: str, most: int = MAX_CHARS) -> str:
-    return " ".join(clean(value[:most]).split())
+    return one_line(clean(value[:most]))
 
 
-_META_NAMES = ("property", "name", "itemprop", "http-equiv")
-ROBOTS_NAMES = ("robots", "googlebot", "googlebot-news", "aggregator")
+_META_NAMES = word_list("property name itemprop http-equiv")
 
 
 def visible_text(element: Any, most: int = MAX_CHARS) -> str:
     """Return the element's text in one line; separate parts, as a topic before a headline, get a space."""
     pieces: list[str] = []
     for part in element.iter():
+        apart = "" if part.tag in _RUN_IN else " "
         if isinstance(part.tag, str) and part.tag not in _UNSEEN:
-            apart = "" if part.tag in _RUN_IN else " "
-            pieces.extend((apart, part.text or "", apart))
+            pieces += (apart, part.text or "", apart)
         if part is not element:
-            pieces.extend((" " if part.tag not in _RUN_IN else "", part.tail or ""))
+            pieces += (apart, part.tail or "")
     return _one_line("".join(pieces), most)
 
 
 _RUN_IN = word_set("a b i em strong u sup sub mark q font abbr wbr big")
-_UNSEEN = frozenset({"script", "style", "svg", "noscript", "template", "button"})
+_UNSEEN = word_set("script style svg noscript template button")

@@ -15,7 +15,7 @@ from aggregator.extract.html.unseen import (
     without_readings,
 )
 from aggregator.extract.language.unicode import clean
-from aggregator.text.lines import word_set
+from aggregator.text.lines import one_line, word_set
 
 _MAX_CHARS = 3 * 2**20  # characters of a page that are parsed: 3 MiB (limit)
 _MAX_ELEMENTS = 20_000  # of a page; the rest is cut (limit)
@@ -97,21 +97,20 @@ def _legal(reference: re.Match[str]) -> str:
     if code > _LAST_CHARACTER:
         return ""
     character = chr(code)
-    cleaned = clean(character) if code != _RETURN else character
-    return reference.group() if cleaned == character else cleaned
+    if code == _RETURN or clean(character) == character:
+        return reference.group()
+    return clean(character)
 
 
 def _few_attributes(stretch: str, limit: int) -> str:
     """Return `stretch` (a tag and the text after it) without the attributes past `limit`."""
-    cut_at: int | None = None
+    cut_at = len(stretch)
     for number, token in enumerate(_ATTRIBUTE.finditer(stretch, 1)):
         if token["end"]:
-            if cut_at is None:
-                return stretch
-            return stretch[:cut_at] + stretch[token.start() :]
+            return stretch[: min(cut_at, token.start())] + stretch[token.start() :]
         if number == limit:
             cut_at = token.start()
-    return stretch if cut_at is None else stretch[:cut_at] + ">"
+    return stretch if cut_at == len(stretch) else stretch[:cut_at] + ">"
 
 
 _DROPPED = word_set("""
@@ -133,14 +132,10 @@ def html_to_text(fragment: str) -> str:
     """
     fragment = clean(fragment)
     if "<" not in fragment and not _ENTITIES.search(fragment):
-        lines = [" ".join(line.split()) for line in fragment.split("\n")]
-        return "\n".join(filter(None, lines))
+        return "\n".join(filter(None, map(one_line, fragment.split("\n"))))
     limits = bound_html(fragment, max_chars=_FRAGMENT_CHARS)
-    return "\n".join(
-        clean(line)
-        for text in _paragraphs(limits.html)
-        if (line := " ".join(text.split()))
-    )
+    lines = filter(None, map(one_line, _paragraphs(limits.html)))
+    return "\n".join(map(clean, lines))
 
 
 def fragment_of(html: str) -> Any:

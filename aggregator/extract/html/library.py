@@ -7,6 +7,7 @@ agency's text.
 import logging
 from collections.abc import Iterator
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from aggregator.text.lines import letters_of, word_set
@@ -33,7 +34,7 @@ class _StopWords:
     def __iter__(self) -> Iterator[str]:
         from justext.utils import get_stoplist, get_stoplists  # type: ignore[import-untyped]
 
-        return (word for language in get_stoplists() for word in get_stoplist(language))
+        return chain.from_iterable(map(get_stoplist, get_stoplists()))
 
 
 @cache

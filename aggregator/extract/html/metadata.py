@@ -8,8 +8,8 @@ import datetime as dt
 from typing import Any
 
 from aggregator.extract.html.declared import (
-    ROBOTS_NAMES,
     PageHead,
+    as_list,
     first_value,
     read_head,
     text_of,
@@ -18,11 +18,12 @@ from aggregator.extract.html.declared import (
 from aggregator.extract.html.page_author import find_author
 from aggregator.extract.html.page_times import find_times
 from aggregator.extract.html.page_title import find_headings, find_title
-from aggregator.extract.html.robots_meta import TDM_RESERVED, Permissions, permissions
+from aggregator.extract.html.robots_meta import ROBOTS_NAMES, TDM_RESERVED
 from aggregator.extract.urls import canonical_url
 from aggregator.model.entry import Enclosure, Published
 from aggregator.model.structs import FrozenStruct
 from aggregator.text.language import primary_tag
+from aggregator.text.lines import word_list
 
 _LINKS = 10
 _KINDS = 20
@@ -43,7 +44,7 @@ class PageFacts(FrozenStruct):
     language: str | None = None
     published: Published | None = None
     modified: dt.datetime | None = None
-    forbids: Permissions = Permissions()
+    robots: tuple[str, ...] = ()  # lists of rules for programs, see robots_meta.py
     image: Enclosure | None = None  # its image, the URL as written
     is_live: bool = False
     kinds: tuple[str, ...] = ()  # og:type and the types of its JSON-LD, in lower case
@@ -72,11 +73,11 @@ def read_facts(root: Any, *, zone: str | None, seen: dt.datetime | None) -> Page
         language=_language(head),
         published=published,
         modified=modified,
-        forbids=permissions(*robots),
+        robots=tuple(robots),
         image=_image(head),
         is_live="liveblogposting" in kinds,
         kinds=kinds,
-        types=tuple(name.lower() for name in types_of(head.article)) or kinds,
+        types=tuple(map(str.lower, types_of(head.article))) or kinds,
         sections=_sections(head),
         is_free=_is_free(head),
     )
@@ -90,10 +91,9 @@ def _kinds(head: PageHead) -> tuple[str, ...]:
 
 
 def _sections(head: PageHead) -> tuple[str, ...]:
-    stated = head.article.get("articleSection")
-    listed = stated if isinstance(stated, list) else [stated]
-    names = [*map(text_of, listed[:_SECTIONS]), head.meta.get("article:section")]
-    return tuple(dict.fromkeys(name for name in names if name))
+    stated = as_list(head.article.get("articleSection"))[:_SECTIONS]
+    names = [*map(text_of, stated), head.meta.get("article:section")]
+    return tuple(dict.fromkeys(filter(None, names)))
 
 
 def _is_free(head: PageHead) -> bool | None:
@@ -106,19 +106,15 @@ def _is_free(head: PageHead) -> bool | None:
 
 
 def _sources(head: PageHead) -> tuple[str, ...]:
-    names = [head.name(key) for key in _SOURCES_IN_DATA]
+    names = list(map(head.name, _SOURCES_IN_DATA))
     names += map(head.meta.get, _SOURCES_IN_META)
     return tuple(dict.fromkeys(name for name in names if name and len(name) <= 200))
 
 
 _SOURCES_IN_DATA = ("sourceOrganization", "copyrightHolder", "creditText")
-_SOURCES_IN_META = ("source", "dc.source", "syndication-source", "original-source")
-_IMAGE_NAMES = (
-    "og:image:secure_url",
-    "og:image",
-    "og:image:url",
-    "twitter:image",
-    "twitter:image:src",
+_SOURCES_IN_META = word_list("source dc.source syndication-source original-source")
+_IMAGE_NAMES = word_list(
+    "og:image:secure_url og:image og:image:url twitter:image twitter:image:src"
 )
 
 

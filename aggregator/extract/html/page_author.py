@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from aggregator.extract.html.declared import PageHead, name_of, visible_text
-from aggregator.text.lines import folded
+from aggregator.extract.html.declared import PageHead, as_list, name_of, visible_text
+from aggregator.text.lines import folded, word_list
 
 _AUTHORS = 5
 
@@ -17,24 +17,17 @@ def find_author(head: PageHead, site: str | None) -> str | None:
         for names in _stated_authors(head):
             stated = [name for name in names if name and _may_write(name, not_authors)]
             if stated:
-                whole = ", ".join(dict.fromkeys(stated))
-                return (
-                    re.sub(
-                        r"^(?:by|von|par|por|di|door)\s+",
-                        "",
-                        whole,
-                        flags=re.IGNORECASE,
-                    )
-                    or None
-                )
+                return _BY.sub("", ", ".join(dict.fromkeys(stated))) or None
     return None
+
+
+_BY = re.compile(r"^(?:by|von|par|por|di|door)\s+", re.IGNORECASE)
 
 
 def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
     """Yield the declared authors, most reliable first; lazy, as the later ones are expensive to find."""
-    people = head.article.get("author")
-    people = people if isinstance(people, list) else [people]
-    yield [name_of(person) for person in people[:_AUTHORS]]
+    people = as_list(head.article.get("author"))
+    yield list(map(name_of, people[:_AUTHORS]))
     for name in _AUTHOR_NAMES:
         yield [head.meta.get(name)]
     yield [
@@ -44,13 +37,8 @@ def _stated_authors(head: PageHead) -> Iterator[Sequence[str | None]]:
     yield [line for line in lines if 0 < len(line) <= _BYLINE_CHARS][:1]
 
 
-def _may_write(name: str | None, not_authors: set[str]) -> bool:
-    if (
-        not name
-        or name.startswith("http")
-        or name.isdigit()
-        or len(name) > _AUTHOR_CHARS
-    ):
+def _may_write(name: str, not_authors: set[str]) -> bool:
+    if name.startswith("http") or name.isdigit() or len(name) > _AUTHOR_CHARS:
         return False
     return folded(name) not in not_authors
 
@@ -58,10 +46,10 @@ def _may_write(name: str | None, not_authors: set[str]) -> bool:
 _AUTHOR_LINKS = "//*[@rel='author' or @itemprop='author']"
 _BYLINES = "//*[@class='author' or @class='byline' or @class='author-name' or @class='byline-name']"
 
-_AUTHOR_NAMES = (
-    "author", "article:author", "dc.creator", "byl", "parsely-author", "sailthru.author", "article:byline",
-    "cxenseparse:author",
-)  # fmt: skip
+_AUTHOR_NAMES = word_list("""
+    author article:author dc.creator byl parsely-author sailthru.author article:byline
+    cxenseparse:author
+""")
 
 _AUTHOR_CHARS = 200
 _BYLINE_CHARS = 60

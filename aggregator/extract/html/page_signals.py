@@ -4,7 +4,8 @@ Read only if the extracted text is short or the page does not declare an article
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +13,7 @@ from aggregator.extract.html.dom import bound_html, tree_of
 from aggregator.extract.language.unicode import clean
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, letters_of, word_set
+from aggregator.text.lines import count_words, letters_of, one_line, word_set
 
 _HIDDEN = word_set("""
     script style template svg math head title select option textarea audio video canvas iframe object nav
@@ -21,7 +22,7 @@ _HIDDEN = word_set("""
 _INLINE = word_set(
     "a abbr b bdi cite code em font i label mark q s small span strong sub sup time u wbr"
 )
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_HEADINGS = word_set("h1 h2 h3 h4 h5 h6")
 _LINES = 3_000
 # Share of a line's characters in links from which on the line is a link
 _LINK_SHARE = 0.8
@@ -59,7 +60,7 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     root = tree_of(bound_html(html).html)
     if root is None:
         return PageSignals()
-    lines = tuple(_lines(root))
+    lines = tuple(islice(_lines(root), _LINES))
     rows = list(_rows(lines, tuning))
     carded: set[str | None] = set()
     for row in rows:
@@ -76,55 +77,59 @@ def read_page_signals(html: str, tuning: ExtractTuning) -> PageSignals:
     )
 
 
+class _Piece(NamedTuple):
+    """A visible text between two tags."""
+
+    text: str
+    is_link: bool
+    is_heading: bool
+
+
 def _lines(root: Any) -> Iterator[VisibleLine]:
-    """Yield the visible lines in document order, at most `_LINES`; not recursive, for any depth."""
+    """Yield the visible lines in document order."""
+    pieces: list[_Piece] = []
+    for piece in chain(_pieces(root), (None,)):
+        if piece is not None:
+            pieces.append(piece)
+        elif pieces:
+            if line := _line(pieces):
+                yield line
+            pieces = []
+
+
+def _pieces(root: Any) -> Iterator[_Piece | None]:
+    """Yield the visible texts, and None where a block begins or ends; not recursive, for any depth."""
     import lxml.etree
 
-    skipping: Any = None
+    hidden: Any = None
     in_link = in_heading = 0
-    pieces: list[tuple[str, bool]] = []
-    has_heading = False
-    count = 0
     for event, element in lxml.etree.iterwalk(root, events=("start", "end")):
-        tag = element.tag if isinstance(element.tag, str) else ""
-        is_block = tag not in _INLINE
-        if skipping is None and is_block and pieces:
-            line = _line(pieces, is_heading=has_heading)
-            pieces, has_heading = [], False
-            if line is not None:
-                yield line
-                count += 1
-                if count >= _LINES:
-                    return
+        # What is no element is not seen, as scripts are.
+        tag = element.tag if isinstance(element.tag, str) else "script"
+        if hidden is None and tag not in _INLINE:
+            yield None
         step = 1 if event == "start" else -1
         in_link += step * (tag == "a")
         in_heading += step * (tag in _HEADINGS)
         if event == "start":
-            if skipping is None and (tag in _HIDDEN or not tag):
-                skipping = element
-            text = element.text if skipping is None else None
+            text = element.text
+            if hidden is None and tag in _HIDDEN:
+                hidden = element
         else:
-            if skipping is element:
-                skipping = None
-            text = element.tail if skipping is None else None
-        if text and skipping is None:
-            pieces.append((text, in_link > 0))
-            has_heading = has_heading or in_heading > 0
-    line = _line(pieces, is_heading=has_heading)
-    if line is not None:
-        yield line
+            text = element.tail
+            if hidden is element:
+                hidden = None
+        if text and hidden is None:
+            yield _Piece(text, in_link > 0, in_heading > 0)
 
 
-def _line(
-    pieces: Sequence[tuple[str, bool]], *, is_heading: bool
-) -> VisibleLine | None:
-    text = " ".join(clean("".join(piece for piece, _ in pieces)).split())
-    if not any(c.isalnum() for c in text):
+def _line(pieces: Sequence[_Piece]) -> VisibleLine | None:
+    text = one_line(clean("".join(piece.text for piece in pieces)))
+    if not any(map(str.isalnum, text)):
         return None
-    linked = sum(len("".join(piece.split())) for piece, is_link in pieces if is_link)
-    return VisibleLine(
-        text, linked >= _LINK_SHARE * len("".join(text.split())), is_heading
-    )
+    linked = sum(len("".join(piece.text.split())) for piece in pieces if piece.is_link)
+    is_link = linked >= _LINK_SHARE * len("".join(text.split()))
+    return VisibleLine(text, is_link, any(piece.is_heading for piece in pieces))
 
 
 def _rows(

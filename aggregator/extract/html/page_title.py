@@ -1,10 +1,11 @@
 """The headline of a page: that for sharing, of JSON-LD, or a visible one."""
 
+from html import unescape
 from typing import Any
 
 from aggregator.extract.html.declared import PageHead, visible_text
 from aggregator.extract.plain.outlet_names import split_title
-from aggregator.text.lines import folded
+from aggregator.text.lines import folded, one_line
 
 
 def find_title(head: PageHead, site: str | None) -> str:
@@ -24,7 +25,7 @@ def find_title(head: PageHead, site: str | None) -> str:
         shared,
         data,
         headings[0] if len(headings) == 1 else "",
-        next((visible_text(t) for t in head.root.iter("title")), ""),
+        next(map(visible_text, head.root.iter("title")), ""),
         *headings,
     )
     named = ((site or "").casefold(), "")
@@ -36,7 +37,7 @@ def find_title(head: PageHead, site: str | None) -> str:
 
 def find_headings(head: PageHead) -> tuple[str, ...]:
     """Return the first visible headlines and that of JSON-LD."""
-    visible = (visible_text(heading) for heading in _headlines(head.root)[:2])
+    visible = map(visible_text, _headlines(head.root)[:2])
     return (*visible, _unescaped(head.text("headline")))
 
 
@@ -51,13 +52,10 @@ def _is_framed_by(text: str, shared: str) -> bool:
     if not inner or len(outer) - len(inner) > _FRAME_CHARS:
         return False
     start = shared.casefold().find(text.casefold())
-    if start >= 0:
-        around = (shared[:start].rstrip(), shared[start + len(text) :].lstrip())
-    else:
-        around = ("", "")
-    return start >= 0 and (
-        around[0][-1:] in _FRAME_MARKS if around[0] else around[1][:1] in _FRAME_MARKS
-    )
+    if start < 0:
+        return False
+    before, after = shared[:start].rstrip(), shared[start + len(text) :].lstrip()
+    return (before[-1:] or after[:1]) in _FRAME_MARKS
 
 
 _FRAME_CHARS = 45
@@ -65,6 +63,4 @@ _FRAME_MARKS = frozenset("|-–—•»:：｜")
 
 
 def _unescaped(text: str) -> str:
-    from html import unescape
-
-    return " ".join(unescape(text).split()) if "&" in text else text
+    return one_line(unescape(text))

@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from itertools import chain
 
 from aggregator.model.structs import FrozenStruct
+from aggregator.text.lines import word_list, word_set
 
 # Name of the meta element and the header; as a rule, its value is 1
 TDM_RESERVED = "tdm-reservation"
 # Rules for these names apply here too: a ban for the largest reader is meant for smaller ones as well.
-_OURS = frozenset({"robots", "googlebot", "googlebot-news", "aggregator"})
-_VALUED = frozenset(
-    {"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"}
-)
+ROBOTS_NAMES = word_list("robots googlebot googlebot-news aggregator")
+_VALUED = word_set("max-snippet max-image-preview max-video-preview unavailable_after")
 _SNIPPET = re.compile(r"max-snippet:(\d{1,9})")
 _NAMED = re.compile(r"(?P<name>[a-z][a-z_-]*):(?P<rule>.*)")
 # An excerpt of 60 words has about this many characters; pages that allow fewer are not quoted.
@@ -63,7 +62,7 @@ def header_rules(headers: Iterable[tuple[str, str]]) -> str:
             )
         elif name.lower() == TDM_RESERVED and value.strip() == "1":
             lines.insert(0, TDM_RESERVED)
-    return "; ".join(line for line in lines if line)[:_CHARS_READ]
+    return "; ".join(filter(None, lines))[:_CHARS_READ]
 
 
 def _rules(rule_list: str) -> list[str]:
@@ -75,7 +74,7 @@ def _rules(rule_list: str) -> list[str]:
             named = _NAMED.fullmatch(word)
             rule = word
             if named is not None and named["name"] not in _VALUED:
-                ours, rule = named["name"] in _OURS, named["rule"]
+                ours, rule = named["name"] in ROBOTS_NAMES, named["rule"]
             if ours and rule:
                 rules.append(rule)
     return rules

@@ -11,7 +11,7 @@ from typing import Any
 
 from aggregator.extract.limits import ExtractTuning
 from aggregator.model.structs import FrozenStruct
-from aggregator.text.lines import count_words, letters_of
+from aggregator.text.lines import count_words, letters_of, one_line
 
 _LEVELS = 3
 KEY_CHARS = 50
@@ -27,7 +27,7 @@ class _Paragraph(FrozenStruct):
 
 def complete_body(root: Any, text: str, tuning: ExtractTuning) -> str:
     """Return `text` (one paragraph per line) with text of further elements of the same structure."""
-    lines = [line for line in text.split("\n") if line]
+    lines = list(filter(None, text.split("\n")))
     places = {line_key(line): number for number, line in enumerate(lines)}
     paragraphs = list(_paragraphs(root))
     build = _build_of(paragraphs, places, tuning.most_share * count_words(text))
@@ -65,7 +65,7 @@ def _build_of(
 def _paragraphs(root: Any) -> Iterator[_Paragraph]:
     boxes: dict[Any, int] = {}
     for element in root.iter("p"):
-        text = " ".join(element.text_content().split())
+        text = one_line(element.text_content())
         box = element.getparent()
         if text and box is not None:
             number = boxes.setdefault(box, len(boxes))

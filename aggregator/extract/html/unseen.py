@@ -9,22 +9,11 @@ from collections import Counter
 from typing import Any
 
 from aggregator.extract.html.boxes import take_out
+from aggregator.text.lines import word_list
 
 _PART_OF_RUBY = re.compile(r"<(?=r(?:t|p|b|tc)\b)", re.IGNORECASE)
 # In names of classes that may hide something; a search in C for them is quick.
-_PARTS = (
-    "hid",
-    "Hid",
-    "sr",
-    "creen",
-    "none",
-    "visible",
-    "assist",
-    "a11y",
-    "reader",
-    "preheader",
-    "rint",
-)
+_PARTS = word_list("hid Hid sr creen none visible assist a11y reader preheader rint")
 _IN_CLASS = " or ".join(f"contains(@class, '{part}')" for part in _PARTS)
 _MARKED = (
     f"descendant::*[@hidden or @style or @aria-hidden or self::template or {_IN_CLASS}]"
@@ -86,7 +75,7 @@ def without_invisible(root: Any) -> None:
     What is left loses the attributes by which the library would take it for hidden.
     """
     marked = root.xpath(_MARKED)
-    hidden = [element for element in marked if _is_hidden(element)]
+    hidden = list(filter(_is_hidden, marked))
     if hidden:
         take_out(root, _not_the_article(root, hidden))
     for element in marked:

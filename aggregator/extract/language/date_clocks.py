@@ -77,30 +77,37 @@ def clock_beside(
     line: str, match: Match, day: dt.date
 ) -> tuple[dt.time | None, dt.timedelta | None]:
     """Return the clock time and zone after the date and before the next one, else directly before it."""
-    end = match.end()
-    starts = [date.start() for date in date_matches(line) if date.start() >= end]
-    clock = CLOCK.search(line, end, min([end + 45, *starts]))
-    if clock is not None:
-        between = line[end : clock.start()]
-        if len(between) > _NEAR_CHARS or _is_labelled(between):
-            clock = None
-    if clock is None:
-        start = max(end_of_date_before(line, match), match.start() - 30, 0)
-        for before in CLOCK.finditer(line, start, match.start()):
-            clock = before
+    clock = _clock_after(line, match) or _clock_before(line, match)
     if clock is None:
         return None, None
-    hour, minute = int(clock["h"] or clock["h2"]), int(clock["n"] or 0)
+    hour = int(clock["h"] or clock["h2"])
+    minute = int(clock["n"] or 0)
     half = _half_of(clock)
     if half is not None:
         if not 1 <= hour <= 12:
-            return (
-                (None, None) if clock["half"] else (time_or_none(hour, minute, 0), None)
-            )
+            return None if clock["half"] else time_or_none(hour, minute), None
         hour = hour % 12 + half
-    time = time_or_none(hour, minute, 0)
+    time = time_or_none(hour, minute)
     zone = (clock["off"] or clock["zone"] or "").strip()
     return time, zone_offset(zone, day, time) if zone and time else None
+
+
+def _clock_after(line: str, match: Match) -> Match | None:
+    end = match.end()
+    starts = [date.start() for date in date_matches(line) if date.start() >= end]
+    clock = CLOCK.search(line, end, min([end + 45, *starts]))
+    if clock is None:
+        return None
+    between = line[end : clock.start()]
+    return None if len(between) > _NEAR_CHARS or _is_labelled(between) else clock
+
+
+def _clock_before(line: str, match: Match) -> Match | None:
+    nearest = None
+    start = max(end_of_date_before(line, match), match.start() - 30)
+    for clock in CLOCK.finditer(line, start, match.start()):
+        nearest = clock
+    return nearest
 
 
 _NEAR_CHARS = 20  # between a date and its clock time
@@ -124,17 +131,24 @@ def _half_of(clock: Match) -> int | None:
 def zone_offset(zone: str, day: dt.date, time: dt.time) -> dt.timedelta | None:
     """Return what a zone ("+5:30", "CEST", "Europe/Oslo") is before UTC at a time there; None: unknown."""
     if zone[0] in "+-\u2212":
-        digits = re.sub(r"\D", "", zone)
-        digits = f"{'0' * (len(digits) % 2)}{digits}".ljust(4, "0")  # "+8", "+8:00"
-        size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
-        return size if zone[0] == "+" else -size
+        return _stated_offset(zone)
+    hours = _ZONE_HOURS.get(zone.lower())
+    if hours is not None:
+        return dt.timedelta(hours=float(hours))
     place = zone if "/" in zone else _ZONES_BY_SEASON.get(zone.lower())
     if place is not None:
         with suppress(ZoneInfoNotFoundError, ValueError, OSError):
             return dt.datetime.combine(day, time, ZoneInfo(place)).utcoffset()
-        return None
-    hours = _ZONE_HOURS.get(zone.lower())
-    return None if hours is None else dt.timedelta(hours=float(hours))
+    return None
+
+
+def _stated_offset(zone: str) -> dt.timedelta:
+    digits = re.sub(r"\D", "", zone)
+    if len(digits) % 2:  # "+8", "+8:00"
+        digits = f"0{digits}"
+    digits = digits.ljust(4, "0")
+    size = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
+    return size if zone[0] == "+" else -size
 
 
 def zone_or_utc(zone: str | None) -> dt.tzinfo:
@@ -145,7 +159,7 @@ def zone_or_utc(zone: str | None) -> dt.tzinfo:
         return dt.UTC
 
 
-def time_or_none(hour: int, minute: int, second: int) -> dt.time | None:
+def time_or_none(hour: int, minute: int, second: int = 0) -> dt.time | None:
     try:
         return dt.time(hour, minute, second)
     except (ValueError, OverflowError):

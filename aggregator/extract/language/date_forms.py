@@ -6,7 +6,7 @@ Digits of other scripts and the Japanese, Iranian and Buddhist calendars are con
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from aggregator.text import calendar
@@ -67,19 +67,19 @@ def _digit(char: str) -> str:
     return str(unicodedata.decimal(char))
 
 
-def _any_of(names: Iterator[str]) -> str:
+def _any_of(names: Iterable[str]) -> str:
     return "|".join(
         re.escape(name).replace(r"\ ", r"\s+")
         for name in sorted(names, key=lambda n: (-len(n), n))
     )
 
 
-_NAME = _any_of(iter(calendar.month_spellings()))
+_NAME = _any_of(calendar.month_spellings())
 
+_JALALI_MONTHS = calendar.names("jalali", "fa")
+# With the letter ye of Persian keyboards, and of Arabic ones
 _JALALI_NAME = _any_of(
-    spelt
-    for name in calendar.names("jalali", "fa")
-    for spelt in {name, name.replace("ی", "ي")}
+    {*_JALALI_MONTHS, *(name.replace("ی", "ي") for name in _JALALI_MONTHS)}
 )
 
 _NO_LETTER = r"(?![^\W\d_])"
@@ -138,23 +138,29 @@ def day_of(match: Match, *, day_first: bool | None = None) -> dt.date | None:
     if "s1" in part:
         first, second = int(part["s1"]), int(part["s2"])
         return _day_of_numbers(int(part["y"]), first, second, day_first=day_first)
-    day = int(part["d"])
-    month = int(part.get("m", 0))
-    if "b" in part:
-        month = calendar.number_of("months", part["b"]) or 0
-    if "jb" in part:
-        month = calendar.number_of("jalali", part["jb"]) or 0
+    month, day = _month_of(part), int(part["d"])
     if "jy" in part:
         return from_jalali(int(part["jy"]), month, day)
+    return date_or_none(_year_of(part), month, day)
+
+
+def _month_of(part: dict[str, str]) -> int:
+    """Return the number of the month; 0 for a name of none."""
+    if "b" in part:
+        return calendar.number_of("months", part["b"]) or 0
+    if "jb" in part:
+        return calendar.number_of("jalali", part["jb"]) or 0
+    return int(part["m"])
+
+
+def _year_of(part: dict[str, str]) -> int:
     if "era" in part:
-        year = _ERAS[part["era"]] + int(part["ey"].replace("元", "1"))
-    elif "by" in part:
-        year = int(part["by"]) - _BUDDHIST_YEARS
-    elif "yy" in part:
-        year = 2000 + int(part["yy"])
-    else:
-        year = int(part["y"])
-    return date_or_none(year, month, day)
+        return _ERAS[part["era"]] + int(part["ey"].replace("元", "1"))
+    if "by" in part:
+        return int(part["by"]) - _BUDDHIST_YEARS
+    if "yy" in part:
+        return 2000 + int(part["yy"])
+    return int(part["y"])
 
 
 _BUDDHIST_YEARS = 543  # by which the Buddhist era is ahead

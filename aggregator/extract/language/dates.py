@@ -140,7 +140,7 @@ def _words_beside(line: str, match: Match) -> int:
 
 @cache
 def _label_words() -> frozenset[str]:
-    labels = (single_words(kind) for kind in ("published", "updated", "as_of"))
+    labels = map(single_words, ("published", "updated", "as_of"))
     return (
         frozenset().union(*labels)
         | _every_word("\n".join(calendar.weekday_words()))

@@ -17,6 +17,7 @@ from aggregator.extract.language.date_forms import (
     plain_digits,
 )
 from aggregator.model.entry import Published, PublishedOrigin
+from aggregator.text.lines import word_set
 
 EARLIEST = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
@@ -62,7 +63,7 @@ _CLOCK_AND_ZONE = re.compile(
     r"\)?(?:\s?[A-Z]{1,5}|\s?\([^()]*\)|\[[^][]*\])?$"
 )
 
-_NO_ZONES = frozenset({"h", "hr", "hrs", "uhr"})
+_NO_ZONES = word_set("h hr hrs uhr")
 
 
 def _zone_apart(text: str) -> tuple[str, str]:
@@ -70,19 +71,21 @@ def _zone_apart(text: str) -> tuple[str, str]:
     match = _CLOCK_AND_ZONE.search(text)
     if match is None or (match["name"] or "").lower() in _NO_ZONES:
         return text, ""
-    if match["sign"] == "." and re.search(r"\d{4}", text[: match.start()]) is None:
+    day = text[: match.start()]
+    if match["sign"] == "." and re.search(r"\d{4}", day) is None:
         return text, ""  # a day, with a year of two digits
     hour, minute, second = (
         match[name] or match[f"{name}2"] or "00" for name in ("h", "n", "s")
     )
-    zone = match["zone"].strip()
-    if (
-        match["off"]
-        and match["name"]
-        and match["name"].lower() in {"gmt", "utc", "ut", "z"}
-    ):
-        zone = match["off"]
-    return f"{text[: match.start()]}{hour}:{minute}:{second}{match['half'] or ''}", zone
+    return f"{day}{hour}:{minute}:{second}{match['half'] or ''}", _zone_of(match)
+
+
+def _zone_of(match: re.Match[str]) -> str:
+    """Return the zone; only the offset where the name before it says nothing else: "GMT+2"."""
+    name = (match["name"] or "").lower()
+    if match["off"] and name in {"gmt", "utc", "ut", "z"}:
+        return match["off"]
+    return match["zone"].strip()
 
 
 _ISO = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt_ ]+(\d\d?):(\d\d):(\d\d))?")

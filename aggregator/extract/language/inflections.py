@@ -15,7 +15,7 @@ _LEAST_LETTERS = 3  # of a word or base that is inflected
 # Forms of nothing, though they look like forms of another word: news of new, evening of even.
 _UNINFLECTED = word_set("aids does evening hamas herring news shed thing united")
 # Of which feed, seed and weed are no forms
-_NO_VERBS = frozenset({"doe", "fee", "see", "wee"})
+_NO_VERBS = word_set("doe fee see wee")
 _WORD = re.compile(f"[a-z]{{{_LEAST_LETTERS},}}")
 _VOWEL = re.compile("[aeiouy]")
 _HISSING = re.compile("(?:s|x|z|ch|sh)$")
@@ -74,26 +74,38 @@ def _forms(base: str) -> list[str]:
     ):
         return [base, f"{base}s"]
     if base.endswith("e"):
-        forms = [base, f"{base}s"]
-        if _VOWEL.search(stem):  # not of "the"
-            forms.append(
-                f"{base}ing" if base.endswith(("ee", "oe", "ye")) else f"{stem}ing"
-            )
-            if base not in _NO_VERBS:
-                forms.append(f"{base}d")
-        return forms
+        return _forms_of_e(base)
     if base.endswith("y") and not _VOWEL.match(base[-2]):
         return [base, f"{stem}ies", f"{stem}ied", f"{base}ing"]
     forms = [base]
-    if _HISSING.search(base) or base.endswith("o"):
+    is_hissing = _HISSING.search(base) is not None
+    if is_hissing or base.endswith("o"):
         forms.append(f"{base}es")
-    if not _HISSING.search(base):
+    if not is_hissing:
         forms.append(f"{base}s")
-    stems = [base]
-    if _SHORT.fullmatch(base):
-        stems = [base + base[-1]]
-    elif _LONG.fullmatch(base):
-        stems = [base, base + base[-1]]
-    for stem in stems if _VOWEL.search(base) else ():
-        forms += [f"{stem}ed", f"{stem}ing"]
+    if _VOWEL.search(base):
+        for stem in _stems(base):
+            forms += [f"{stem}ed", f"{stem}ing"]
     return forms
+
+
+def _forms_of_e(base: str) -> list[str]:
+    stem = base[:-1]
+    forms = [base, f"{base}s"]
+    if not _VOWEL.search(stem):  # "the"
+        return forms
+    if base.endswith(("ee", "oe", "ye")):
+        stem = base
+    forms.append(f"{stem}ing")
+    if base not in _NO_VERBS:
+        forms.append(f"{base}d")
+    return forms
+
+
+def _stems(base: str) -> list[str]:
+    """Return what stands before -ed and -ing, where the last letter is or may be doubled."""
+    if _SHORT.fullmatch(base):
+        return [base + base[-1]]
+    if _LONG.fullmatch(base):
+        return [base, base + base[-1]]
+    return [base]

@@ -17,7 +17,7 @@ import numpy as np
 
 from aggregator.model.prepared import Kind
 from aggregator.text.calendar import weekday_words
-from aggregator.text.reading import Column, Reading
+from aggregator.text.reading import Column, Ints, Reading
 from aggregator.text.tokens import word_tokens
 
 # Of a text: a shorter one, such as a lead, has too few words to count
@@ -117,36 +117,42 @@ def style_figures(title: str, text: str, reading: Reading) -> dict[str, float]:
     if words < LEAST_WORDS:
         return {}
     marks = _marks().of(lexicon, numbers)
-    quoted_marks = _marks().of(lexicon, quoted_numbers)
-    times = np.bincount(marks - _READ, minlength=_READ) - np.bincount(
-        quoted_marks - _READ, minlength=_READ
-    )
-    counts = dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
+    counts = _counts(marks, _marks().of(lexicon, quoted_numbers))
     counts["questions"] = text.count("?") - quoted.count("?")
-    ends = counts["questions"] + sum(
-        text.count(end) - quoted.count(end) for end in (". ", ".\n", "!")
-    )
-    opening = re.match(r"\W*(\w*)", title)
-    title_words = [
-        word.casefold().replace("’", "'")
-        for word in reading.words[: reading.title_words]
-    ]
-    small_words = sum(word in _SPOKEN for word in title_words)
+    figures = {name: math.log1p(100 * count / words) for name, count in counts.items()}
+    ends = counts["questions"]
+    for end in (". ", ".\n", "!"):
+        ends += text.count(end) - quoted.count(end)
+    figures["words a sentence"] = math.log(words / (1 + ends))
+    figures["words"] = math.log(words)
+    figures["weekday first"] = float((marks[:_FIRST] & _BITS["weekdays"]).any())
+    figures |= _title_figures(title, reading.words[: reading.title_words])
     said = np.count_nonzero(marks[:_OPENING] & _BITS["said"])
-    return {name: math.log1p(100 * count / words) for name, count in counts.items()} | {
-        "words a sentence": math.log(words / (1 + ends)),
-        "words": math.log(words),
-        "weekday first": float(bool((marks[:_FIRST] & _BITS["weekdays"]).any())),
+    figures["said first"] = math.log1p(said)
+    varied = numbers[:_VARIED].tolist()
+    figures["variety"] = len(set(varied)) / len(varied)
+    return figures
+
+
+def _counts(marks: Ints, quoted_marks: Ints) -> dict[str, float]:
+    """Return how many words of a text outside its quotations each figure counts."""
+    times = np.bincount(marks - _READ, minlength=_READ)
+    times -= np.bincount(quoted_marks - _READ, minlength=_READ)
+    return dict(zip(_COUNTED, np.maximum(times @ _MARKED, 0.0).tolist(), strict=True))
+
+
+def _title_figures(title: str, written: list[str]) -> dict[str, float]:
+    words = [word.casefold().replace("’", "'") for word in written]
+    opening = re.match(r"\W*(\w*)", title)
+    explains = opening is not None and opening[1].casefold() in _EXPLAINING.split()
+    small_words = sum(word in _SPOKEN for word in words)
+    return {
         "title asks": float("?" in title),
-        "title explains": float(
-            opening is not None and opening[1].casefold() in _EXPLAINING.split()
-        ),
-        "title gives reasons": float(not _REASONS.isdisjoint(title_words)),
-        "title tells": float(not _NEWS_VERBS.isdisjoint(title_words)),
-        "title speaks": small_words / max(1, len(title_words)),
-        "title words": math.log1p(len(title_words)),
-        "said first": math.log1p(said),
-        "variety": len(set(numbers[:_VARIED].tolist())) / min(_VARIED, len(numbers)),
+        "title explains": float(explains),
+        "title gives reasons": float(not _REASONS.isdisjoint(words)),
+        "title tells": float(not _NEWS_VERBS.isdisjoint(words)),
+        "title speaks": small_words / max(1, len(words)),
+        "title words": math.log1p(len(words)),
     }
 
 
@@ -160,7 +166,9 @@ def _mark(written: str) -> int:
         mark |= _BITS["weekdays"]
     if written[0].isupper():
         mark |= _BITS["capitals"]
-    return mark | _BITS["numbers"] if written[0].isdigit() else mark
+    if written[0].isdigit():
+        mark |= _BITS["numbers"]
+    return mark
 
 
 @cache

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from contextlib import suppress
 
-from aggregator.text.lines import CLUSTERED, word_table
+from aggregator.text.lines import CLUSTERED, word_set, word_table
 
 # C1 controls are in practice Windows-1252 bytes that were decoded as Latin-1: restore them.
 _C1 = {
@@ -82,7 +82,7 @@ def clean(text: str) -> str:
         text = _BAD.sub(lambda bad: _TABLE[ord(bad[0])] or "", text)
         # Each plane ends with two numbers that are no characters.
         text = _BEYOND_BASIC.sub(
-            lambda one: "" if ord(one[0]) & 0xFFFE == 0xFFFE else one[0], text
+            lambda char: "" if ord(char[0]) & 0xFFFE == 0xFFFE else char[0], text
         )
     return unicodedata.normalize("NFC", text)
 
@@ -130,10 +130,8 @@ _CODECS = word_table("""
     big5hkscs big5 big5hkscs cp950 xxbig5
     cp949 euckr cp949 ksc5601 ksc56011987 uhc windows949
 """)
-_MULTIBYTE = frozenset(
-    {"cp932", "euc-jp", "iso2022-jp", "gb18030", "big5hkscs", "cp949"}
-)
-_WIDE = frozenset({"utf-16", "utf-16-le", "utf-16-be", "utf-32"})
+_MULTIBYTE = word_set("cp932 euc-jp iso2022-jp gb18030 big5hkscs cp949")
+_WIDE = word_set("utf-16 utf-16-le utf-16-be utf-32")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: it begins with the same two bytes
@@ -183,9 +181,8 @@ def decode(data: bytes, declared: str | None = None) -> str:
     if wide:
         return data.decode(wide, "replace")
     for label in (declared, _inner_label(data)):
-        codec_name = _CODECS.get(_folded(label)) if label else None
-        text = _decode_as(data, codec_name) if codec_name else None
-        if text is not None:
+        codec_name = _CODECS.get(_folded(label or ""))
+        if codec_name and (text := _decode_as(data, codec_name)) is not None:
             return text
     return _decode_unlabelled(data)
 

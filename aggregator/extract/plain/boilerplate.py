@@ -7,10 +7,8 @@ ADR 14.
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.extract.phrases import Words, label_of, phrases, without_numbers, words
 from aggregator.extract.wire.wire import is_agency_name
 from aggregator.text.lines import count_words, ends_sentence, is_prose
@@ -20,9 +18,7 @@ _LETTER = re.compile(r"[^\W_]")
 _STEP = re.compile(r"[/>»›|]")
 _BREADCRUMB = re.compile(r"\s*[/>»›|]\s*")
 _BULLET = re.compile(r"^(?:[•●▪■◦‣⁃►▶➤→»›*·–—-])\s+")
-PATTERNS: dict[str, list[str]] = msgspec.yaml.decode(
-    files("aggregator.extract").joinpath("boilerplate.yaml").read_bytes()
-)
+PATTERNS = shipped_table("aggregator.extract", "boilerplate.yaml", dict[str, list[str]])
 _LONG_RE = re.compile("|".join(PATTERNS["any_length"]), re.IGNORECASE)
 _SHORT_RE = re.compile("|".join(PATTERNS["short"]), re.IGNORECASE)
 _READING_TIME = re.compile(
@@ -67,11 +63,9 @@ _JOINING = frozenset(
 def is_section(line: str) -> bool:
     """Return whether `line` consists of names of newspaper sections ("World News", "Middle East")."""
     line_words = words(line)
-    place, sections, breadcrumb_home = (
-        0,
-        phrases("sections"),
-        phrases("breadcrumb_home"),
-    )
+    place = 0
+    sections = phrases("sections")
+    breadcrumb_home = phrases("breadcrumb_home")
     while place < len(line_words):
         step = max(
             sections.at(line_words, place), breadcrumb_home.at(line_words, place)
@@ -138,23 +132,27 @@ def is_caption(line: str) -> bool:
     """Return whether `line` ends with an image credit: "A ferry. Photo: Bo Marsh", "On Sunday. / EFE"."""
     if count_words(line) > _CAPTION_WORDS:
         return False
-    bare, is_sentence = line.rstrip(" )]）】."), ends_sentence(line)
+    bare = line.rstrip(" )]）】.")
+    is_sentence = ends_sentence(line)
     if not is_sentence and _is_credited_shortly(bare[-160:]):
         return True
-    tail = bare[-90:]
-    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
-    if credit is not None:
-        label = words(credit["label"])
-        if not phrases("credits").whole.isdisjoint(
-            label[n:] for n in range(len(label))
-        ):
-            return True
+    if _is_credited(bare[-90:]):
+        return True
     if is_sentence and not line.endswith(")"):
         return False
-    named = list(_CREDITED.finditer(line[-50:]))
-    if named and is_agency_name(named[-1]["name"].strip(" )]")):
+    names = _CREDITED.findall(line[-50:])
+    if names and is_agency_name(names[-1].strip(" )]")):
         return True
     return _ends_in_capitals(line)
+
+
+def _is_credited(tail: str) -> bool:
+    credit = _CREDIT.search(tail) if _CREDIT_MARK.search(tail) else None
+    if credit is None:
+        return False
+    label = words(credit["label"])
+    ends = (label[start:] for start in range(len(label)))
+    return not phrases("credits").whole.isdisjoint(ends)
 
 
 def _is_credited_shortly(tail: str) -> bool:
@@ -182,7 +180,7 @@ def _ends_in_capitals(line: str) -> bool:
     return (
         len(names) >= 2
         and any(len(name) >= 4 for name in names)
-        and any(c.islower() for c in text_before)
+        and any(map(str.islower, text_before))
     )
 
 
@@ -250,7 +248,7 @@ def is_navigation(line: str) -> bool:
 
     Rows of tables look the same, so use it only after the last sentence.
     """
-    pieces = [piece.strip() for piece in re.split(r"[|•·]", line)]
+    pieces = list(map(str.strip, re.split(r"[|•·]", line)))
     return (
         len(pieces) >= 2
         and all(0 < len(piece.split()) <= 5 for piece in pieces)
@@ -262,18 +260,18 @@ def breadcrumb_pieces(line: str) -> tuple[str, ...]:
     """Return the pieces of a breadcrumb line ("News/World/ Headline | Section"), or ()."""
     if len(line) > 300 or _STEP.search(line) is None or is_prose(line):
         return ()
-    _, _, below = line.partition(":")
-    if phrases("breadcrumb_home").has(words(_BREADCRUMB.split(below)[0])):
+    home = phrases("breadcrumb_home")
+    path = line
+    below = line.partition(":")[2]
+    if home.has(words(_BREADCRUMB.split(below)[0])):
         path = below.strip()
-    else:
-        path = line
-    pieces = tuple(p.strip() for p in _BREADCRUMB.split(path) if p.strip())
+    pieces = tuple(filter(None, map(str.strip, _BREADCRUMB.split(path))))
     if len(pieces) < 2:
         return ()
-    if phrases("breadcrumb_home").has(words(pieces[0])) or _is_path(path, pieces):
+    if home.has(words(pieces[0])) or _is_path(path, pieces):
         return pieces
-    short = sum(1 for piece in pieces if is_section(piece))
-    return pieces if is_section(pieces[0]) and (short >= 2 or len(pieces) <= 3) else ()
+    is_short = len(pieces) <= 3 or sum(map(is_section, pieces)) >= 2
+    return pieces if is_section(pieces[0]) and is_short else ()
 
 
 def _is_path(line: str, pieces: Sequence[str]) -> bool:
@@ -283,5 +281,5 @@ def _is_path(line: str, pieces: Sequence[str]) -> bool:
         len(_ARROW.findall(line)) == len(pieces) - 1
         and not ends_sentence(line)
         and all(count_words(step) <= 5 for step in steps)
-        and any(is_section(piece) for piece in pieces)
+        and any(map(is_section, pieces))
     )

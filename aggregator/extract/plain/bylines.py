@@ -82,10 +82,12 @@ def _is_caseless_name(name: str) -> bool:
 
 
 def _named(text: str) -> str | None:
-    if not text or _is_news_desk(text):
-        return "" if text else None
+    if not text:
+        return None
+    if _is_news_desk(text):
+        return ""
     name = _first_name(text)
-    if name[:1].islower() or any(c.isdigit() for c in name):
+    if name[:1].islower() or any(map(str.isdigit, name)):
         return None
     return name if 1 <= len(name.split()) <= 5 else None
 
@@ -107,7 +109,7 @@ def read_signature(line: str) -> str | None:
         return None
     if _are_names(line) or _DESK.fullmatch(line):
         return line
-    pieces = [piece for piece in _AFTER_NAME.split(line, maxsplit=1) if piece]
+    pieces = list(filter(None, _AFTER_NAME.split(line, maxsplit=1)))
     if (
         len(pieces) == 2
         and _are_names(pieces[0])
@@ -119,5 +121,5 @@ def read_signature(line: str) -> str | None:
 
 
 def _are_names(text: str) -> bool:
-    people = [person for person in _AND.split(text) if person]
+    people = list(filter(None, _AND.split(text)))
     return 1 <= len(people) <= 4 and all(map(is_name_like, people))

@@ -7,7 +7,7 @@ and only with an address or a link.
 
 import re
 
-from aggregator.text.lines import count_words, is_prose
+from aggregator.text.lines import count_words, is_prose, one_line
 
 _SEPARATOR = re.compile(r"^(?:--[ \t]?|[_=*-]{20,})\r?$", re.MULTILINE)
 _DASHES = re.compile(r"--[ \t]?")
@@ -62,15 +62,15 @@ def without_footer(markup: str) -> str:
     has_address = False
     for number in range(len(pieces) - 1, -1, -2):  # between them are the tags
         piece = pieces[number]
-        words = " ".join(_TAG.sub(" ", piece).split())
+        words = one_line(_TAG.sub(" ", piece))
         has_address = has_address or (
             bool(words) and _ADDRESS.search(piece) is not None
         )
         if has_address and _is_footer(words):
             # The sentences before the one about the subscription stay.
             before = _SUBSCRIPTION.split(piece, maxsplit=1)[0]
-            ends = [end.end() for end in _SENTENCE_END.finditer(before)]
-            pieces[number] = before[: ends[-1]] if ends else ""
+            ends = (end.end() for end in _SENTENCE_END.finditer(before))
+            pieces[number] = before[: max(ends, default=0)]
         elif is_prose(words):
             break
     return "".join(pieces)

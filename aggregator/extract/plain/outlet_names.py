@@ -72,11 +72,10 @@ def is_masthead(line: str, outlet: str) -> bool:
 
     Case, punctuation, "&" and articles are ignored; of a domain its name is compared.
     """
-    name = _key(
-        _HOST.sub(r"\g<name>", outlet.strip())
-        if _DOMAIN.fullmatch(outlet.strip())
-        else outlet
-    )
+    name = outlet.strip()
+    if _DOMAIN.fullmatch(name):
+        name = _HOST.sub(r"\g<name>", name)
+    name = _key(name)
     pieces = [piece for piece in _PIECES.split(line) if piece.strip()]
     if not name or name not in map(_key, pieces):
         return False
@@ -106,15 +105,7 @@ def outlet_beside(line: str) -> str | None:
     """
     steps = breadcrumb_pieces(line)
     if steps:
-        first = steps[0]
-        is_name = (
-            not is_section(first)
-            and words(first) not in phrases("breadcrumb_home").whole
-        )
-        is_short = count_words(first) <= 5
-        if is_name and is_short and is_proper(first) and not is_boilerplate(first):
-            return first
-        return None
+        return steps[0] if _is_home(steps[0]) else None
     if label_of(line)[0] in phrases("label").whole | phrases("bylines").whole:
         return None
     pieces = [piece.strip() for piece in _PIECES.split(line) if piece.strip()]
@@ -124,6 +115,17 @@ def outlet_beside(line: str) -> str | None:
     return None
 
 
+def _is_home(step: str) -> bool:
+    """Return whether the first step of a breadcrumb line is the name of the outlet."""
+    return (
+        not is_section(step)
+        and words(step) not in phrases("breadcrumb_home").whole
+        and count_words(step) <= 5
+        and is_proper(step)
+        and not is_boilerplate(step)
+    )
+
+
 def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
     """Split a title with the outlet's name, "Rain expected | The Example Times", into (headline, outlet).
 
@@ -131,17 +133,22 @@ def split_title(title: str, outlet: str | None) -> tuple[str, str | None]:
     return the whole title and None.
     """
     breaks = list(_SEPARATED.finditer(title))
-    if breaks and outlet and _key(title[: breaks[0].start()]) == _key(outlet):
-        headline = title[breaks[0].end() :].strip()
-        if count_words(headline) >= 3:
-            return split_title(headline, outlet)[0], title[: breaks[0].start()].strip()
+    if not breaks:
+        return title, None
+    beginning, rest = title[: breaks[0].start()], title[breaks[0].end() :].strip()
+    if count_words(rest) >= 3 and _is_name_of(outlet, beginning):
+        return split_title(rest, outlet)[0], beginning.strip()
     for at in reversed(breaks):
         tail, head = title[at.end() :].strip(), title[: at.start()].strip()
         if count_words(head) < 3:
             continue
-        if (outlet and _key(tail) == _key(outlet)) or looks_like_outlet(tail):
+        if _is_name_of(outlet, tail) or looks_like_outlet(tail):
             return split_title(head, outlet)[0], tail
         if at.group().strip() in ("|", "::") and count_words(tail) <= 4:
             return split_title(head, outlet)[0], None
         break
     return title, None
+
+
+def _is_name_of(outlet: str | None, name: str) -> bool:
+    return _key(name) == _key(outlet) if outlet else False

@@ -73,33 +73,24 @@ def read_head(
     `outlet`: its name, if known. `standfirst`: lines of prose after them with a byline or date line.
     `closing`: the last lines of the whole text, which may repeat headline and outlet.
     """
-    author = next(
-        (name for name in map(stated_byline, [*lines, *standfirst]) if name), None
-    )
+    author = next(filter(None, map(stated_byline, (*lines, *standfirst))), None)
     text_words = _stems(chain.from_iterable(map(words, body)))
     candidates = [line for line in lines if not is_head_boilerplate(line, outlet)]
     place = _place_of_title(candidates, [*lines, *closing], text_words, tuning)
     above, candidates = candidates[:place], candidates[place:]
-    if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines):
-        masthead = outlet
-    else:
-        masthead = None
-    if masthead is None:
-        masthead = _masthead(above, lines, text_words)
+    masthead = _masthead(above, lines, text_words, outlet)
+    slogan_words = text_words if masthead else None
     while len(candidates) > 1 and _goes_before(
-        candidates[0], candidates[1], text_words if masthead else None, tuning
+        candidates[0], candidates[1], slogan_words, tuning
     ):
         candidates.pop(0)
+    title = ""
     if candidates and count_words(candidates[0]) <= tuning.title_words:
         title = candidates.pop(0)
-    else:
-        title = ""
     candidates += [line for line in standfirst if not is_head_boilerplate(line, outlet)]
     below = [line for line in candidates if not same_line(line, title)]
     signature, deck = _signature_and_deck(below)
-    entries = tuple(
-        line for line in above if opens_with_clock(line)
-    )  # entries of a live blog before the title
+    entries = tuple(filter(opens_with_clock, above))  # of a live blog before the title
     return TextHeader(
         title=title, outlet=masthead, author=author or signature, deck=entries + deck
     )
@@ -189,28 +180,32 @@ def _goes_first(line: str, below: Sequence[str], text_words: frozenset[str]) -> 
 
 
 def _masthead(
-    above: Sequence[str], lines: Sequence[str], text_words: frozenset[str]
+    above: Sequence[str],
+    lines: Sequence[str],
+    text_words: frozenset[str],
+    outlet: str | None,
 ) -> str | None:
     """Return the outlet's name among the lines before the headline.
 
     It is in a breadcrumb or next to a menu's words. A bare name counts only if it begins the text, is written
     like a name and is followed by a menu's words.
     """
+    if outlet and any(outlet_names.is_masthead(line, outlet) for line in lines):
+        return outlet
     for line in above:
         if _is_masthead_like(line, text_words):
             return line
-    beside = next(
-        (name for line in lines if (name := outlet_names.outlet_beside(line))), None
-    )
-    if beside is not None:
+    beside = next(filter(None, map(outlet_names.outlet_beside, lines)), None)
+    if beside or len(lines) < 2 or lines[0] not in above[:1]:
         return beside
-    first = lines[0] if lines else ""
-    is_first = (
-        bool(above) and above[0] == first and len(first.split()) >= 2 and len(lines) > 1
+    first, second = lines[:2]
+    is_bare = (
+        len(first.split()) >= 2
+        and outlet_names.is_proper(first)
+        and not is_menu(first)
+        and _share_in_text(first, text_words) < _OUTLET_SHARE
     )
-    is_bare = is_first and outlet_names.is_proper(first) and not is_menu(first)
-    is_bare = is_bare and _share_in_text(first, text_words) < _OUTLET_SHARE
-    if is_bare and (is_menu(lines[1]) or boilerplate.breadcrumb_pieces(lines[1])):
+    if is_bare and (is_menu(second) or boilerplate.breadcrumb_pieces(second)):
         return first
     return None
 
@@ -266,10 +261,8 @@ def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
     """Return whether `line` is worded like a slogan, or has no words of the text while the next line has."""
     if count_words(following) < 3 or ends_sentence(following):
         return False
-    share, next_share = (
-        _share_in_text(line, text_words),
-        _share_in_text(following, text_words),
-    )
+    share = _share_in_text(line, text_words)
+    next_share = _share_in_text(following, text_words)
     is_foreign = share < next_share and (
         not share or _READERS.fullmatch(line) is not None
     )
@@ -279,7 +272,7 @@ def _is_slogan(line: str, following: str, text_words: frozenset[str]) -> bool:
 def _share_in_text(line: str, text_words: frozenset[str]) -> float:
     """Return the share of the words in `line` (or pairs of characters without spaces) that the text has."""
     stems = _stems(words(line))
-    return len(stems & text_words) / len(stems) if stems else 0.0
+    return len(stems & text_words) / (len(stems) or 1)
 
 
 def _stems(line_words: Iterable[str]) -> frozenset[str]:

@@ -30,6 +30,7 @@ from aggregator.text.lines import (
     count_words,
     ends_sentence,
     folded,
+    one_line,
     word_set,
 )
 
@@ -59,48 +60,38 @@ def read_saved_text(
 
     `outlet`: its name, if known; its masthead may be before the headline. `zone` and `seen` as in dates.py.
     """
-    lines = _lines(text)
+    lines, limit = _lines(text), tuning.end_lines
     is_live = has_live_entries(lines)
-    first = _first_prose(lines, tuning.end_lines, is_live=is_live)
-    body_start = _after_standfirst(lines, first, tuning.end_lines)
-    body = without_boilerplate(
-        lines[body_start:],
-        head_lines=max(0, tuning.end_lines - body_start) if is_live else 0,
-    )
-    closing = lines[max(body_start, len(lines) - 2 * tuning.end_lines) :]
-    above, standfirst = lines[:first], lines[first:body_start]
+    first = _first_prose(lines, limit, is_live=is_live)
+    body_start = _after_standfirst(lines, first, limit)
+    head_lines = max(0, limit - body_start) if is_live else 0
+    body = without_boilerplate(lines[body_start:], head_lines=head_lines)
     head = read_head(
-        above,
+        lines[:first],
         body,
         outlet=outlet,
         tuning=tuning,
-        standfirst=standfirst,
-        closing=closing,
+        standfirst=lines[first:body_start],
+        closing=lines[max(body_start, len(lines) - 2 * limit) :],
     )
-    stated = head.title or _breadcrumb_title(lines) or ""
+    stated = head.title or _breadcrumb_title(lines)
     title, tail_outlet = outlet_names.split_title(stated, outlet)
-    published = dates.published_from_text(
-        lines[: body_start or tuning.end_lines],
-        zone,
-        seen,
-        day_first=_is_day_first(body),
-    )
     return SavedText(
         title=title or _opening(body, tuning),
         paragraphs=(*head.deck, *body),
         author=head.author,
         outlet=head.outlet or tail_outlet,
-        published=published,
+        published=dates.published_from_text(
+            lines[: body_start or limit], zone, seen, day_first=_is_day_first(body)
+        ),
         lines=tuple(lines),
     )
 
 
 def _lines(text: str) -> list[str]:
     """Return the lines with one space between words; where lines were broken to a width, the blocks."""
-    blocks: list[list[str]] = []
-    for block in re.split(r"\n[^\S\n]*\n", text):
-        rows = [" ".join(row.split()) for row in block.split("\n")]
-        blocks.append([row for row in rows if row])
+    rows = (block.split("\n") for block in re.split(r"\n[^\S\n]*\n", text))
+    blocks = [list(filter(None, map(one_line, block))) for block in rows]
     if _is_hard_wrapped(blocks):
         return [" ".join(block) for block in blocks if block]
     return list(chain.from_iterable(blocks))
@@ -136,19 +127,20 @@ def _after_standfirst(lines: Sequence[str], first: int, limit: int) -> int:
 
     A standfirst is a first paragraph with a byline or date line after it and a headline before it.
     """
-    reach = (
-        range(first + 1, min(len(lines), max(first, limit) + 1)) if first else range(0)
-    )
+    if first == 0:
+        return 0
+    reach = range(first + 1, min(len(lines), max(first, limit) + 1))
     prose = [number for number in reach if is_text(lines[number])]
-    stop = prose[1] if len(prose) > 1 else len(lines)
-    marks = [
-        n
-        for n in reach
-        if n < stop
-        and (dates.is_date_line(lines[n]) or stated_byline(lines[n]) is not None)
-    ]
-    is_between = bool(marks) and any(number > marks[-1] for number in prose)
-    return marks[-1] + 1 if is_between else first
+    last_mark = None
+    for number in reach:
+        if number in prose[1:2]:
+            break
+        line = lines[number]
+        if dates.is_date_line(line) or stated_byline(line) is not None:
+            last_mark = number
+    if last_mark is None or not prose or prose[-1] <= last_mark:
+        return first
+    return last_mark + 1
 
 
 _MENU_LINES = 4  # tolerated lines of menus and share buttons for each line of the head
@@ -161,28 +153,27 @@ def _is_day_first(body: Sequence[str]) -> bool | None:
     None for English, which uses both orders, for languages with the year first, and for short texts.
     """
     text_words = folded(" ".join(body)[:2000]).split()
-    is_spaced = sum(len(word) for word in text_words) < 15 * len(text_words)
+    is_spaced = sum(map(len, text_words)) < 15 * len(text_words)
     if len(text_words) < 12 or not is_spaced:
         return None
     share = sum(word in _ENGLISH for word in text_words) / len(text_words)
     return True if share < 0.05 else None
 
 
-def _breadcrumb_title(lines: Sequence[str]) -> str | None:
+def _breadcrumb_title(lines: Sequence[str]) -> str:
     """Return the headline in a breadcrumb line at either end, for a text saved without its headline."""
     for line in (*lines[:3], *reversed(lines[-6:])):
         pieces = [p for p in boilerplate.breadcrumb_pieces(line) if count_words(p) >= 4]
         if pieces:
             return max(pieces, key=len)
-    return None
+    return ""
 
 
 def _opening(body: Sequence[str], tuning: ExtractTuning) -> str:
     """Return the first sentence, for a text without any headline; it also stays in the text."""
     from aggregator.text.sentences import split_sentences
 
-    sentences = split_sentences(body[0]) if body else []
-    words = (sentences[0] if sentences else (body[0] if body else "")).split()
-    return " ".join(words[: tuning.title_words]) + (
-        " …" if len(words) > tuning.title_words else ""
-    )
+    first = body[0] if body else ""
+    words = next(iter(split_sentences(first)), first).split()
+    opening = " ".join(words[: tuning.title_words])
+    return f"{opening} …" if len(words) > tuning.title_words else opening

@@ -8,7 +8,7 @@ boilerplate, no repeat of the headline, no byline or date above the first paragr
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from aggregator.extract.language import dates
@@ -19,7 +19,14 @@ from aggregator.extract.plain.boilerplate import (
 )
 from aggregator.extract.plain.bylines import stated_byline
 from aggregator.extract.plain.saved_text import SavedText
-from aggregator.text.lines import count_words, ends_sentence, is_prose, letters_of
+from aggregator.text.lines import (
+    count_words,
+    ends_sentence,
+    first_prose,
+    is_prose,
+    letters_of,
+    one_line,
+)
 from aggregator.text.sentences import split_sentences
 
 _ORNAMENT = r"[\s_*—–=~•.…·◇-]+"
@@ -51,53 +58,53 @@ def read_titled_text(
     `headings`: other forms of its headline. `is_dated`: its time is known and not read in the text; `zone`
     and `seen` as in dates.py.
     """
-    rows = [" ".join(line.split()) for line in text.split("\n")]
+    rows = list(map(one_line, text.split("\n")))
     lines = list(filter(None, rows))
-    goes_on = [bool(before) for before, row in pairwise(("", *rows)) if row]
-    first = next(
-        (number for number, line in enumerate(lines[:_HEAD_LINES]) if is_prose(line)),
-        _HEAD_LINES,
-    )
+    first = first_prose(lines[:_HEAD_LINES], _HEAD_LINES)
+    if len(lines) == 1 and is_boilerplate(lines[0]):
+        paragraphs = _without_notices(lines[0])
+    else:
+        paragraphs = _paragraphs(rows, first, filter(None, (title, *headings)))
     head = lines[:first]
-    titles = {
-        letters_of(name).casefold(): count_words(name)
-        for name in (title, *headings)
-        if name
-    }
-    long_titles = {name for name, count in titles.items() if count >= _LONG_HEADLINE}
+    return SavedText(
+        title=title,
+        paragraphs=paragraphs,
+        author=next(filter(None, map(stated_byline, head)), None),
+        published=None if is_dated else dates.published_from_text(head, zone, seen),
+        lines=tuple(lines),
+    )
+
+
+def _without_notices(line: str) -> tuple[str, ...]:
+    """Return a text of one line without the button or notice that is run into it."""
+    sentences = [s for s in split_sentences(line) if not is_boilerplate(s)]
+    return (" ".join(sentences),) if any(map(is_prose, sentences)) else ()
+
+
+def _paragraphs(
+    rows: Sequence[str], first: int, headlines: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the lines that are of the text; line `first` begins its prose."""
+    titles = {letters_of(name).casefold(): count_words(name) for name in headlines}
     # Characters of a headline with its punctuation
     longest = 2 * max(map(len, titles), default=0) + 20
     paragraphs: list[str] = []
     # The line follows another one directly, and is no item of a list
     joinable: list[bool] = []
-    for number, line in enumerate(lines):
+    goes_on = [(row, bool(before)) for before, row in pairwise(("", *rows)) if row]
+    for number, (line, follows) in enumerate(goes_on):
         if number < first and (
             stated_byline(line) is not None or dates.is_date_line(line)
         ):
             continue
-        names = titles if number <= first else long_titles
-        is_headline = len(line) <= longest and letters_of(line).casefold() in names
+        title_words = 0
+        if len(line) <= longest:
+            title_words = titles.get(letters_of(line).casefold(), 0)
+        is_headline = title_words >= (1 if number <= first else _LONG_HEADLINE)
         if not (is_headline or is_boilerplate(line)):
             paragraphs.append(without_bullet(line))
-            joinable.append(goes_on[number] and paragraphs[-1] == line)
-    # A button or a notice run into a text of one line
-    if len(lines) == 1 and is_boilerplate(lines[0]):
-        kept = [
-            sentence
-            for sentence in split_sentences(lines[0])
-            if not is_boilerplate(sentence)
-        ]
-        paragraphs, joinable = (
-            [" ".join(kept)] if any(map(is_prose, kept)) else [],
-            [False],
-        )
-    return SavedText(
-        title=title,
-        paragraphs=_unwrapped(paragraphs, joinable),
-        author=next(filter(None, map(stated_byline, head)), None),
-        published=None if is_dated else dates.published_from_text(head, zone, seen),
-        lines=tuple(lines),
-    )
+            joinable.append(follows and paragraphs[-1] == line)
+    return _unwrapped(paragraphs, joinable)
 
 
 def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...]:
@@ -114,13 +121,16 @@ def _unwrapped(lines: Sequence[str], joinable: Sequence[bool]) -> tuple[str, ...
     going_on: list[bool] = []
     for can, (line, after) in zip(joinable[1:], pairwise(lines), strict=True):
         is_inside = can and not ends_sentence(line)
-        breaks.append(
-            is_inside and len(line) + 1 + len(after.partition(" ")[0]) > width
-        )
+        next_word = after.partition(" ")[0]
+        breaks.append(is_inside and len(line) + 1 + len(next_word) > width)
         if is_inside and after[0].islower():
             going_on.append(breaks[-1])
     if 2 * sum(going_on) <= len(going_on) or sum(going_on) < _LOWER_SHARE * sum(breaks):
         return tuple(lines)
+    return _joined(lines, breaks)
+
+
+def _joined(lines: Sequence[str], breaks: Sequence[bool]) -> tuple[str, ...]:
     joined = [lines[0]]
     for is_broken, line in zip(breaks, lines[1:], strict=True):
         if is_broken:

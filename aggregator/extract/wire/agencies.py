@@ -7,13 +7,12 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
-import msgspec
-
+from aggregator.config.shipped import shipped_table
 from aggregator.model.prepared import Wire
 from aggregator.model.structs import FrozenStruct
+from aggregator.text.lines import one_line
 
 # Marks of an image and not of the text.
 PICTURE = re.compile(
@@ -43,9 +42,8 @@ class AgencyTable(FrozenStruct, forbid_unknown_fields=True):
 
 @cache
 def agency_table() -> AgencyTable:
-    """Return the shipped table. Raises for an invalid file, which is a bug and not a user's error."""
-    raw = files("aggregator.extract.wire").joinpath("agencies.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=AgencyTable)
+    """Return the shipped table."""
+    return shipped_table("aggregator.extract.wire", "agencies.yaml", AgencyTable)
 
 
 _WWW = re.compile(r"^(?:https?://)?(?:www\.)?")
@@ -73,7 +71,7 @@ def is_mail_address(outlet: str | None) -> bool:
 
 def agency_of(outlet: str | None) -> str | None:
     """Return the canonical name of the agency if this outlet *is* a news agency, by name or domain."""
-    return None if outlet is None else _agency_by_outlet().get(_plain(outlet))
+    return _agency_by_outlet().get(_plain(outlet or ""))
 
 
 @cache
@@ -90,7 +88,7 @@ def family_table(chosen: Mapping[str, Sequence[str]]) -> dict[str, str]:
     table: dict[str, str] = {}
     for families in (agency_table().families, chosen):
         for family, outlets in families.items():
-            table.update({outlet_key(outlet): family for outlet in (family, *outlets)})
+            table |= dict.fromkeys(map(outlet_key, (family, *outlets)), family)
     return table
 
 
@@ -110,7 +108,7 @@ class NamedAgencies(NamedTuple):
 
 def normalize_marks(text: str) -> str:
     """Return `text` with full-width letters and punctuation as plain ones and single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).split())
+    return one_line(unicodedata.normalize("NFKC", text))
 
 
 def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | None:
@@ -140,7 +138,7 @@ def agencies_named(names: str, *, doubtful: bool = False) -> NamedAgencies | Non
 def agency_names(scripts: str) -> list[str]:
     """Return all names and codes with a letter of the character class `scripts`, longest first."""
     has = re.compile(f"[{scripts}]")
-    names = {name for name in _exact() if has.search(name)}
+    names = filter(has.search, _exact())
     return sorted(names, key=lambda name: (-len(name), name))
 
 
@@ -198,7 +196,7 @@ def _find_agency(name: str) -> _KnownAgency | None:
 
 
 def _plain(outlet: str) -> str:
-    return _WWW.sub("", " ".join(outlet.split()).casefold()).rstrip("/")
+    return _WWW.sub("", one_line(outlet).casefold()).rstrip("/")
 
 
 @cache

@@ -154,8 +154,10 @@ def by_credit(lines: Sequence[str]) -> Iterator[Wire]:
     for line in reversed(lines):
         if below and count_words(line) >= _CLOSED_WORDS:
             tail = _TAIL.search(normalize_marks(line[-_TAIL_CHARS:]))
-            words = tail["named"] if tail else ""
-            named = agencies_named(words, doubtful=words[0] in "(/") if tail else None
+            named, words = None, ""
+            if tail is not None:
+                words = tail["named"]
+                named = agencies_named(words, doubtful=words[0] in "(/")
             if named is not None and not PICTURE.match(words):
                 yield Wire(
                     agency=named.agency,

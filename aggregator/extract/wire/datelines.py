@@ -89,39 +89,26 @@ _REGION = re.compile(
 
 def _bracketed(head: str) -> Dateline | None:
     match = _BRACKETED.match(_REGION.sub("", head))
-    if match is None:
+    after = _AFTER.match(match["after"]) if match else None
+    if match is None or after is None:
         return None
-    place, named, after = (
-        match["place"].strip(),
-        match["named"],
-        _AFTER.match(match["after"]),
-    )
-    if after is None:
-        return None
+    place, named = match["place"].strip(), match["named"]
+    evidence = match.group()[: match.end("named") + 1]
     inside = _PLACE_BEFORE_NAME.fullmatch(named) if _CASELESS.search(named) else None
-    if (
-        inside is not None
-        and not place
-        and ("【" in match.group() or "[" in match.group() or inside["place"])
-    ):
+    is_apart = "【" in match.group() or "[" in match.group()
+    if inside is not None and not place and (is_apart or inside["place"]):
         listed = agencies_named(inside["named"])
-        return (listed, match.group()[: match.end("named") + 1]) if listed else None
-    rest = match["after"].lstrip()
-    opens_sentence = (
-        rest[:1].isupper()
-        or rest.startswith(tuple("\"“„«¿¡'‘"))
-        or _CASELESS.match(rest)
-    )
-    opens = after["dash"] is not None or opens_sentence
+        return (listed, evidence) if listed else None
     listed = agencies_named(named, doubtful=bool(place))
-    if (
-        listed is None
-        or not listed.agencies
-        or not opens
-        or not _is_place(place, listed)
-    ):
-        return None
-    return listed, match.group()[: match.end("named") + 1]
+    opens = after["dash"] is not None or _opens_sentence(match["after"].lstrip())
+    if listed and listed.agencies and opens and _is_place(place, listed):
+        return listed, evidence
+    return None
+
+
+def _opens_sentence(text: str) -> bool:
+    has_opening = text[:1].isupper() or text.startswith(tuple("\"“„«¿¡'‘"))
+    return has_opening or _CASELESS.match(text) is not None
 
 
 def _is_place(place: str, named: NamedAgencies) -> bool:
@@ -129,25 +116,25 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
     words = place.replace("/", " ").split()
     if not words:
         return True
-    if (
-        len(words) > 9
-        or agencies_named(place.rstrip(" -–—"), doubtful=True) is not None
-    ):
+    if len(words) > 9 or agencies_named(place.rstrip(" -–—"), doubtful=True):
         return False
-    if any(
-        word.strip(".,") in named.agencies for word in place.replace("-", " ").split()
-    ):
+    bare_words = (word.strip(".,") for word in place.replace("-", " ").split())
+    if not named.agencies.isdisjoint(bare_words):
         return False
     if _CASELESS.search(place):
         return len(words) <= 6 and not _speaks(words)
     initials = "".join(
         word[0] for word in words if word[0].isalpha() and word[0].isupper()
     )
-    if any(
-        initials.endswith(name.upper()) and len(name) <= 5 for name in named.agencies
-    ):
-        return False
-    near_date = [False, *(any(c.isdigit() for c in word) for word in words), False]
+    for name in named.agencies:
+        if len(name) <= 5 and initials.endswith(name.upper()):
+            return False
+    return _has_only_names(words)
+
+
+def _has_only_names(words: Sequence[str]) -> bool:
+    """Return whether only words that link names or stand beside the number of a date are in lower case."""
+    near_date = [False, *(any(map(str.isdigit, word)) for word in words), False]
     return all(
         not word[0].islower()
         or near_date[n]
@@ -160,7 +147,7 @@ def _is_place(place: str, named: NamedAgencies) -> bool:
 def _is_arabic_place(words: Sequence[str]) -> bool:
     """Return whether the words are a town, or a town and a date in one or two calendars."""
     return not _speaks(words) and len(words) <= (
-        11 if any(c.isdigit() for c in "".join(words)) else 4
+        11 if any(map(str.isdigit, "".join(words))) else 4
     )
 
 
@@ -178,23 +165,13 @@ def _slashed(head: str) -> Dateline | None:
     match = _SLASHED.match(head)
     if match is None:
         return None
-    words = match["named"].split()
-    candidates = [match["named"], *(" ".join(words[:n]) for n in (2, 1))]
-    listed = next(
-        (
-            n
-            for c in candidates
-            if (n := agencies_named(c, doubtful=bool(match["place"])))
-        ),
-        None,
-    )
-    if (
-        listed is None
-        or not listed.agencies
-        or not _is_place(match["place"].strip(" .,"), listed)
-    ):
-        return None
-    return listed, match.group()
+    place, words = match["place"], match["named"].split()
+    for named in (match["named"], " ".join(words[:2]), " ".join(words[:1])):
+        listed = agencies_named(named, doubtful=bool(place))
+        if listed is not None:
+            is_whole = listed.agencies and _is_place(place.strip(" .,"), listed)
+            return (listed, match.group()) if is_whole else None
+    return None
 
 
 def _dashed(head: str) -> Dateline | None:
@@ -202,7 +179,7 @@ def _dashed(head: str) -> Dateline | None:
         place, match = head[: mark.start()], _AGENCY_NEXT.match(head, mark.end())
         if match is None or _TOO_SHORT.fullmatch(match["named"]):
             continue
-        has_date = any(c.isdigit() for c in place)
+        has_date = any(map(str.isdigit, place))
         listed = agencies_named(
             match["named"], doubtful=has_date and match["dash"] is not None
         )
@@ -220,13 +197,14 @@ def _dashed(head: str) -> Dateline | None:
 def _in_script(head: str) -> Dateline | None:
     if not _CASELESS.search(head):
         return None
-    arabic = _ARABIC.match(head)
-    if arabic is not None and _is_arabic_place(arabic["place"].split()):
-        listed = agencies_named(arabic["named"], doubtful=True)
-        return (listed, arabic.group()) if listed else None
-    chinese = _CHINESE.match(head)
-    listed = agencies_named(chinese["named"]) if chinese else None
-    return (listed, chinese.group()) if chinese and listed else None
+    match = _ARABIC.match(head)
+    is_arabic = match is not None and _is_arabic_place(match["place"].split())
+    if not is_arabic:
+        match = _CHINESE.match(head)
+    if match is None:
+        return None
+    listed = agencies_named(match["named"], doubtful=is_arabic)
+    return (listed, match.group()) if listed else None
 
 
 # Place and code in capitals, a form that only agencies use: "HALVERNE (MNA) —".
@@ -247,7 +225,7 @@ _STATION = re.compile(
 def by_unlisted_dateline(
     paragraphs: Sequence[str], outlet: str | None
 ) -> Iterator[Wire]:
-    first = next((paragraph for paragraph in paragraphs if is_prose(paragraph)), "")
+    first = next(filter(is_prose, paragraphs), "")
     match = _UNLISTED.match(first[:160])
     if (
         match is None

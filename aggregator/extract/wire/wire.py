@@ -20,7 +20,7 @@ from aggregator.extract.wire.agencies import (
 from aggregator.extract.wire.credit_lines import SHARED, by_byline, by_credit
 from aggregator.extract.wire.datelines import by_dateline, by_unlisted_dateline
 from aggregator.model.prepared import Wire
-from aggregator.text.lines import is_prose, same_line
+from aggregator.text.lines import first_prose, same_line
 
 
 def is_agency_name(line: str) -> bool:
@@ -50,37 +50,26 @@ def find_wire(
     not an agency. `title`: repetitions of it are not a byline.
     """
     lines = lines or paragraphs
-    head = [
-        line
-        for line in lines[: tuning.end_lines]
-        if not title or not same_line(line, title)
-    ]
+    head = lines[: tuning.end_lines]
+    if title:
+        head = [line for line in head if not same_line(line, title)]
+    first_paragraphs = paragraphs[: tuning.wire_paragraphs]
+    # Before the first paragraph "© AFP" is the credit of an image, and a byline only there is one.
+    below = lines[first_prose(lines, 0) :]
     marks = [
-        *by_dateline(paragraphs[: tuning.wire_paragraphs]),
-        *by_byline(author, _above_the_text(head)),
+        *by_dateline(first_paragraphs),
+        *by_byline(author, head[: first_prose(head, len(head))]),
         *_by_source(sources),
-        *by_credit(_below_the_text(lines)[-tuning.end_lines :]),
-        *by_unlisted_dateline(paragraphs[: tuning.wire_paragraphs], outlet),
+        *by_credit(below[-tuning.end_lines :]),
+        *by_unlisted_dateline(first_paragraphs, outlet),
     ]
-    shared = [
-        mark for mark in marks if mark.agency is not None and mark.confidence <= SHARED
-    ]
-    named = [mark for mark in marks if mark.agency is not None and mark not in shared]
-    return next(
-        iter([*named, *(mark for mark in marks if mark not in shared), *shared]), None
-    )
+    return min(marks, key=_rank, default=None)
 
 
-def _above_the_text(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines before the first paragraph, where a byline is."""
-    return lines[
-        : next((n for n, line in enumerate(lines) if is_prose(line)), len(lines))
-    ]
-
-
-def _below_the_text(lines: Sequence[str]) -> Sequence[str]:
-    """Return the lines from the first paragraph on; before it "© AFP" is the credit of an image."""
-    return lines[next((n for n, line in enumerate(lines) if is_prose(line)), 0) :]
+def _rank(mark: Wire) -> int:
+    if mark.agency is None:
+        return 1
+    return 0 if mark.confidence > SHARED else 2
 
 
 def _by_source(sources: Sequence[str]) -> Iterator[Wire]:

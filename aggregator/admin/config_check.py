@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from aggregator.config.file.mistakes import located
 from aggregator.config.hosts import (
     is_loopback,
     is_owner_on_loopback,
     loopback_owner_notice,
 )
-from aggregator.config.loader import located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address

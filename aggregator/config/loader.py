@@ -5,12 +5,11 @@ file is read with the core schema of YAML 1.2, in which `no`, `on` and `1:30` ar
 """
 
 import os
-from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from aggregator.config.file.core_yaml import CoreLoader, parse
+from aggregator.config.file.core_yaml import CoreLoader, Lines, parse
 from aggregator.config.file.mistakes import checked, located
 from aggregator.config.settings import (
     DATABASE_FILE_VARIABLE,
@@ -19,7 +18,6 @@ from aggregator.config.settings import (
     absolute_database_url,
 )
 from aggregator.config.shipped import shipped
-from aggregator.config.values import KeyPath
 from aggregator.model.errors import ConfigError
 
 
@@ -69,7 +67,7 @@ def _read(path: Path) -> Config:
 
 
 def _without_former_defaults(
-    values: dict[str, Any], lines: Mapping[KeyPath, int], name: str
+    values: dict[str, Any], lines: Lines, name: str
 ) -> tuple[str, ...]:
     """Remove keys of earlier versions that have their default of then; return a warning for each."""
     table = (

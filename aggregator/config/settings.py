@@ -351,8 +351,7 @@ def absolute_database_url(given: str, base: Path) -> str:
             return f"sqlite:///{(base / expanded(given)).absolute()}"
     scheme, rest = given.split("://", 1)
     if scheme == "sqlite":
-        path = rest.removeprefix("/")
-        return f"sqlite:///{(base / path).absolute()}"
+        return f"sqlite:///{(base / rest.removeprefix('/')).absolute()}"
     if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         try:
             _ = urlsplit(f"//{rest}").port

@@ -115,14 +115,13 @@ def notifications(config: Config) -> tuple[Notification, ...]:
         with at_key(f"notify.{index}: {entry.name}"):
             url = notify_address(read_secret(config, entry, "address"))
         query = _query(config, entry.query)
-        limit = entry.messages_an_hour
         recipients.append(
             Notification(
                 name=NOTIFY + entry.name,
                 url=url,
                 query=query,
                 each=entry.each,
-                messages_an_hour=limit,
+                messages_an_hour=entry.messages_an_hour,
             )
         )
     return tuple(recipients)

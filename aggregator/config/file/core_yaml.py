@@ -4,6 +4,7 @@ In this schema `no`, `on` and `1:30` are strings.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -11,6 +12,7 @@ import yaml
 from aggregator.config.values import KeyPath
 from aggregator.model.errors import ConfigError
 
+Lines = Mapping[KeyPath, int]  # of keys
 _MAX_DEPTH = 4  # nested keys in config.yaml
 # Databases cannot store them
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -49,7 +51,7 @@ for _kind, _construct in (
     CoreLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _construct)
 
 
-def parse(text: str, name: str) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
     """Return the values that are not null by their keys, and the line of each key.
 
     Raises ConfigError, whose message begins with the name of the file, for anything else than keys and

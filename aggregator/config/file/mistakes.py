@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from aggregator.config.file.core_yaml import Lines
 from aggregator.config.messages import meant
 from aggregator.config.settings import Config
 from aggregator.config.values import KeyPath
@@ -52,7 +53,7 @@ def located(error: ConfigError, config: Config) -> ConfigError:
     return _in_order(mistakes)
 
 
-def checked(values: dict[str, Any], lines: Mapping[KeyPath, int], name: str) -> Config:
+def checked(values: dict[str, Any], lines: Lines, name: str) -> Config:
     """Return the values of the file `name` as the configuration. Raises ConfigError with all mistakes."""
     try:
         return Config.model_validate(values)
@@ -71,7 +72,7 @@ def checked(values: dict[str, Any], lines: Mapping[KeyPath, int], name: str) -> 
         raise _in_order(mistakes) from error
 
 
-def _line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
+def _line_of(path: KeyPath, lines: Lines) -> int:
     """Return the line of a key, else of the nearest one above it in the file; 0 for none."""
     for end in range(len(path), 0, -1):
         if path[:end] in lines:

@@ -19,9 +19,9 @@ _WRITTEN_CDATA = re.compile(r"\s*<!?\[CDATA\[([\s\S]*)\]\]>\s*\Z", re.IGNORECASE
 Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
 
 
-def is_before(one: str, other: str, context: FeedContext) -> bool:
+def is_before(earlier: str, later: str, context: FeedContext) -> bool:
     """Return whether both are times, the first of them before the other."""
-    first, second = declared_time(one, context), declared_time(other, context)
+    first, second = declared_time(earlier, context), declared_time(later, context)
     return first is not None and second is not None and first.time < second.time
 
 

@@ -75,5 +75,6 @@ def ip_address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
         address = ipaddress.ip_address(name)
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address
+    return address

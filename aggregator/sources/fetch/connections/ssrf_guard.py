@@ -210,11 +210,11 @@ class SsrfGuard(httpcore.NetworkBackend):
         Its owner may let it lead anywhere, at any time. Where no more names can be remembered, one that was
         never seen in those networks counts as such.
         """
+        if host in self._public_hosts:
+            return True
         is_full = len(self._public_hosts) >= _NAMES_KEPT
-        is_unknown = (
-            address_of(host.strip("[]")) is None and host not in self._private_hosts
-        )
-        return host in self._public_hosts or (is_full and is_unknown)
+        is_name = address_of(host.strip("[]")) is None
+        return is_full and is_name and host not in self._private_hosts
 
     def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
         """Return the prefixes of the network's NAT64 gateway, by a look-up of its resolver (RFC 7050).

@@ -96,9 +96,10 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
             declared += _declared(attributes, base)
         elif name == "a" and len(linked) < _MAX_LINKS:
             linked += _linked(attributes, base)
-    links = {link.url: link for link in reversed([*declared, *linked])}
-    once = [links.pop(link.url) for link in [*declared, *linked] if link.url in links]
-    return sorted(once, key=lambda link: _unlikeliness(link, base_url))
+    links: dict[str, FeedCandidate] = {}
+    for link in (*declared, *linked):
+        links.setdefault(link.url, link)
+    return sorted(links.values(), key=lambda link: _unlikeliness(link, base_url))
 
 
 def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:

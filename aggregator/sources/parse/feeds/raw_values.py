@@ -41,10 +41,9 @@ def parsed_feed(
 
 def unescaped_markup(html: str) -> str:
     """Return markup that is escaped once too often, as a whole, as what it is."""
-    is_escaped = (
-        "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;")
-    )
-    return unescape(html) if is_escaped else html
+    if "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;"):
+        return unescape(html)
+    return html
 
 
 def string_at(values: Raw, key: str) -> str:

@@ -30,7 +30,7 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.article import Article
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
@@ -133,7 +133,8 @@ def _with_labels(record: Record) -> Record:
 def _saved_texts(folder: Path, event_of: Mapping[str, str]) -> list[Record]:
     """Return the files of a folder; those without an event are of one."""
     items = open_source(
-        folder, tuning=source_tuning(Tuning()), seen=dt.datetime.now(dt.UTC)
+        folder,
+        ReadOptions(tuning=source_tuning(Tuning()), seen=dt.datetime.now(dt.UTC)),
     )
     entries = [item.entry for item in items if isinstance(item, InputEntry)]
     return [

@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from aggregator.config.file.mistakes import located
 from aggregator.config.hosts import (
     is_loopback,
     is_owner_on_loopback,
     loopback_owner_notice,
 )
-from aggregator.config.loader import located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address
@@ -29,9 +29,9 @@ from aggregator.intake.workers.factory import open_executor, refuse_missing_libr
 from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, ConfigError, UsageError
 from aggregator.model.health_report import Finding
-from aggregator.sources.fetch.client import user_agent
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_trusts
 from aggregator.sources.fetch.connections.transport import proxy_of
+from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.parse.feeds.entry_builder import primary_language
 from aggregator.sources.parse.feeds.feed import parser_versions
 from aggregator.store.read.health.probes import ok, problem, warning

@@ -31,6 +31,7 @@ from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
     InputProblem,
+    ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes
@@ -88,10 +89,12 @@ def extract(
             try:
                 for entry in open_source(
                     path,
-                    tuning=tuning,
-                    seen=utc_now(),
-                    parse_mail=parsing_mail,
-                    chosen=chosen,
+                    ReadOptions(
+                        tuning=tuning,
+                        seen=utc_now(),
+                        parse_mail=parsing_mail,
+                        chosen=chosen,
+                    ),
                 ):
                     problem = ""
                     if isinstance(entry, InputEntry):

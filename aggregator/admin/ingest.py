@@ -51,6 +51,7 @@ from aggregator.sources.parse.files.input_items import (
     InputItem,
     InputProblem,
     PageList,
+    ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.sort_by_time import in_order_of_time
@@ -158,7 +159,7 @@ class Ingest:
         self._pipeline = become_writer()
         self._poller = poller
         self._holds_back = holds_back
-        self._chosen = chosen
+        self._chosen = chosen or {}
         self._notes = RecordNotes()
         self._record_ids = RecordIds(self._notes)
         # Entries without a result by number: where they stand, and the ids of their records.
@@ -362,12 +363,14 @@ class Ingest:
             )
             inputs = open_source(
                 what,
-                tuning=limits,
-                progress=progress,
-                seen=self._now(),
-                list_pages=listing,
-                parse_mail=partial(parse_mail, self._executor, tuning=limits),
-                chosen=self._chosen,
+                ReadOptions(
+                    tuning=limits,
+                    progress=progress,
+                    seen=self._now(),
+                    list_pages=listing,
+                    parse_mail=partial(parse_mail, self._executor, tuning=limits),
+                    chosen=self._chosen,
+                ),
             )
         # A folder that cannot be listed, or a file that was deleted
         except AggregatorError as error:

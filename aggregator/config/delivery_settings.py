@@ -200,11 +200,10 @@ def mail_server(text: str) -> MailServer:
             parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         )
         host, port = parts.hostname or "", parts.port
+        is_mail = parts.scheme in ("mailto", "mailtos")
     except ValueError:
-        parts, options, host, port = urlsplit(""), {}, "", None
-    if parts.scheme not in ("mailto", "mailtos") or not re.fullmatch(
-        r"[A-Za-z0-9.:-]{1,253}", host
-    ):
+        is_mail = False
+    if not is_mail or not re.fullmatch(r"[A-Za-z0-9.:-]{1,253}", host):
         raise ConfigError(
             "give an address like mailtos://USER:PASSWORD@SERVER?from=SENDER (docs/sending.md)"
         )
@@ -223,18 +222,26 @@ def mail_server(text: str) -> MailServer:
         raise ConfigError("give a user with a password, or neither")
     if parts.username is not None and parts.scheme == "mailto":
         raise ConfigError("a password is not sent without encryption; give mailtos://")
-    user = None if parts.username is None else unquote(parts.username)
-    sender = options.get("from") or (
-        user if user and "@" in user else f"{user or ''}@{host}"
+    user = parts.username and unquote(parts.username)
+    security, usual_port = way
+    return MailServer(
+        host,
+        port or usual_port,
+        security,
+        _sender(options.get("from"), user or "", host),
+        user,
+        unquote(parts.password or ""),
     )
+
+
+def _sender(given: str | None, user: str, host: str) -> str:
+    """Return the mail address in `from=`, else that of the user at the server. Raises ConfigError for none."""
+    sender = given or (user if "@" in user else f"{user}@{host}")
     if not re.fullmatch(_MAIL_ADDRESS, sender):
         raise ConfigError(
             "from: give the mail address of the sender, like from=news@example.org"
         )
-    security, usual_port = way
-    return MailServer(
-        host, port or usual_port, security, sender, user, unquote(parts.password or "")
-    )
+    return sender
 
 
 class DigestConfig(Part):

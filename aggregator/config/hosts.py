@@ -22,20 +22,16 @@ def is_own_feed(address: str, host: str, port: int, public_url: str | None) -> b
     def place(url: str) -> tuple[str, int | None]:
         parts = urlsplit(url)
         name = (parts.hostname or "").rstrip(".")
-        is_here = is_loopback(name) or name in ("0.0.0.0", "::")  # noqa: S104 - compared only
-        return "loopback" if is_here else name, parts.port or {
-            "http": 80,
-            "https": 443,
-        }.get(parts.scheme)
+        if is_loopback(name) or name in ("0.0.0.0", "::"):  # noqa: S104 - compared only
+            name = "loopback"
+        return name, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
-    served = [
-        f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}",
-        public_url or "",
-    ]
+    served = [f"http://{_with_port(host, port)}"]
+    if public_url:
+        served.append(public_url)
     try:
-        return "/feeds/" in urlsplit(address).path and place(address) in map(
-            place, filter(None, served)
-        )
+        is_feed = "/feeds/" in urlsplit(address).path
+        return is_feed and place(address) in map(place, served)
     except ValueError:
         return False  # no address at all: refused elsewhere
 
@@ -55,21 +51,22 @@ def is_owner_on_loopback(
     """
     if setting is not None:
         return setting
-    names = [
-        host,
-        *allowed_hosts,
-        *([urlsplit(public_url).hostname or ""] if public_url else ()),
-    ]
+    names = [host, *allowed_hosts]
+    if public_url:
+        names.append(urlsplit(public_url).hostname or "")
     return not trusted_proxies and all(is_loopback(name) for name in names)
 
 
 def loopback_owner_notice(host: str, port: int) -> str:
     """What the log and the doctor say where `is_owner_on_loopback`."""
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return (
-        f"anyone who can connect to {address}, including through a reverse proxy that sends no forwarding "
-        "header, is the owner, reads whole articles and changes sources without a token"
+        f"anyone who can connect to {_with_port(host, port)}, including through a reverse proxy that sends no "
+        "forwarding header, is the owner, reads whole articles and changes sources without a token"
     )
+
+
+def _with_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def ip_address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -78,5 +75,6 @@ def ip_address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
         address = ipaddress.ip_address(name)
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address
+    return address

@@ -39,12 +39,8 @@ def set_up(level: str, form: str) -> None:
     Uncaught exceptions and Python warnings become records, too.
     """
     handler = logging.StreamHandler(sys.stderr)
-    with_priority = goes_to_journal()
-    handler.setFormatter(
-        _Json(with_priority=with_priority)
-        if form == "json"
-        else _Text(with_priority=with_priority)
-    )
+    formatter = _Json if form == "json" else _Text
+    handler.setFormatter(formatter(with_priority=goes_to_journal()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -83,11 +79,9 @@ class _Formatter(logging.Formatter):
         self._with_priority = with_priority
 
     def _priority_prefix(self, record: logging.LogRecord) -> str:
-        return (
-            f"<{_PRIORITIES.get(record.levelname.lower(), 6)}>"
-            if self._with_priority
-            else ""
-        )
+        if not self._with_priority:
+            return ""
+        return f"<{_PRIORITIES.get(record.levelname.lower(), 6)}>"
 
     def _message(self, record: logging.LogRecord) -> str:
         return one_line(redact(record.getMessage()))
@@ -102,14 +96,12 @@ class _Formatter(logging.Formatter):
 class _Text(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = self._priority_prefix(record)
-        when = dt.datetime.fromtimestamp(record.created, dt.UTC).strftime(
-            "%Y-%m-%d %H:%M:%S "
-        )
-        event = getattr(record, "event", None)
-        first = (
-            f"{'' if self._with_priority else when}{record.levelname.lower():7} {self._message(record)}"
-            f"{f' event={event}' if event else ''}"
-        )
+        first = f"{record.levelname.lower():7} {self._message(record)}"
+        if not self._with_priority:  # the journal has the time
+            time = dt.datetime.fromtimestamp(record.created, dt.UTC)
+            first = f"{time:%Y-%m-%d %H:%M:%S} {first}"
+        if event := getattr(record, "event", None):
+            first += f" event={event}"
         return "\n".join(prefix + line for line in (first, *self._trace(record)))
 
 
@@ -124,12 +116,9 @@ class _Json(_Formatter):
             "logger": record.name.removeprefix("aggregator."),
             "message": self._message(record),
         }
-        fields = {name: getattr(record, name, None) for name in FIELDS}
-        line |= {
-            name: one_line(redact(str(value)))
-            for name, value in fields.items()
-            if value
-        }
+        for name in FIELDS:
+            if value := getattr(record, name, None):
+                line[name] = one_line(redact(str(value)))
         if record.exc_info:
             line["trace"] = "\n".join(self._trace(record))
         return self._priority_prefix(record) + json.dumps(line, ensure_ascii=False)
@@ -152,11 +141,10 @@ def _on_uncaught(
 def _on_uncaught_in_thread(hook: threading.ExceptHookArgs) -> None:
     if hook.exc_value is not None and not issubclass(hook.exc_type, SystemExit):
         name = hook.thread.name if hook.thread else "a thread"
-        trace = (hook.exc_type, hook.exc_value, hook.exc_traceback)
         logging.getLogger("aggregator").critical(
             "%s ended by %s",
             name,
             hook.exc_type.__name__,
-            exc_info=trace,
+            exc_info=(hook.exc_type, hook.exc_value, hook.exc_traceback),
             extra={"event": "thread_died"},
         )

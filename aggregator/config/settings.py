@@ -307,8 +307,9 @@ class Config(Part):
     def secret_path(self, given: str) -> Path:
         """Return the path of a secret: a systemd credential (LoadCredential=), else `path(given)`."""
         credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", "")) / given
-        is_there = credential.is_absolute() and os.path.isfile(credential)  # noqa: PTH113 - a Path raises
-        return credential if is_there else self.path(given)
+        if credential.is_absolute() and os.path.isfile(credential):  # noqa: PTH113 - a Path raises
+            return credential
+        return self.path(given)
 
     def path(self, given: str) -> Path:
         """Resolve a path from the configuration file."""
@@ -351,8 +352,7 @@ def absolute_database_url(given: str, base: Path) -> str:
             return f"sqlite:///{(base / expanded(given)).absolute()}"
     scheme, rest = given.split("://", 1)
     if scheme == "sqlite":
-        path = rest.removeprefix("/")
-        return f"sqlite:///{(base / path).absolute()}"
+        return f"sqlite:///{(base / rest.removeprefix('/')).absolute()}"
     if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
         try:
             _ = urlsplit(f"//{rest}").port

@@ -53,11 +53,9 @@ def configured_access(config: Config) -> dict[str, Access]:
         with at_key(f"sources.{number}"):
             headers = basic(userinfo) | _headers(config, source)
             proxy = read_secret(config, source, "proxy")
-        selectors = (
-            (source.list, source.link, source.title or "", source.date)
-            if source.list
-            else ()
-        )
+        selectors: tuple[str, ...] = ()
+        if source.list:
+            selectors = (source.list, source.link, source.title or "", source.date)
         by_address[address] = Access(address, headers, selectors=selectors, proxy=proxy)
     return by_address
 

@@ -20,8 +20,10 @@ Section = TypeVar("Section", bound=msgspec.Struct)
 
 @cache
 def _shipped() -> dict[str, dict[str, Any]]:
-    raw = files("aggregator.config").joinpath("tuning.yaml").read_bytes()
-    return msgspec.yaml.decode(raw, type=dict[str, dict[str, Any]])
+    return msgspec.yaml.decode(
+        files("aggregator.config").joinpath("tuning.yaml").read_bytes(),
+        type=dict[str, dict[str, Any]],
+    )
 
 
 class Tuning(msgspec.Struct, frozen=True):

@@ -10,8 +10,6 @@ import os
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import SecretStr
-
 from aggregator.config.delivery_settings import (
     MailServer,
     mail_server,
@@ -96,12 +94,17 @@ def webhooks_from(config: Config) -> tuple[Webhook, ...]:
     for index, webhook in enumerate(config.webhooks):
         with at_key(f"webhooks.{index}: {webhook.name}"):
             key = signing_key(read_secret(config, webhook, "secret"))
-        url, query = webhook.url.get_secret_value(), _query(config, webhook.query)
-        headers = tuple(
+        headers = (
             (name, text.get_secret_value()) for name, text in webhook.headers.items()
         )
         webhooks.append(
-            Webhook(name=webhook.name, url=url, key=key, query=query, headers=headers)
+            Webhook(
+                name=webhook.name,
+                url=webhook.url.get_secret_value(),
+                key=key,
+                query=_query(config, webhook.query),
+                headers=tuple(headers),
+            )
         )
     return tuple(webhooks)
 
@@ -114,15 +117,13 @@ def notifications(config: Config) -> tuple[Notification, ...]:
     for index, entry in enumerate(config.notify):
         with at_key(f"notify.{index}: {entry.name}"):
             url = notify_address(read_secret(config, entry, "address"))
-        query = _query(config, entry.query)
-        limit = entry.messages_an_hour
         recipients.append(
             Notification(
                 name=NOTIFY + entry.name,
                 url=url,
-                query=query,
+                query=_query(config, entry.query),
                 each=entry.each,
-                messages_an_hour=limit,
+                messages_an_hour=entry.messages_an_hour,
             )
         )
     return tuple(recipients)
@@ -164,9 +165,10 @@ def read_secret(config: Config, part: object, key: str, *, section: str = "") ->
     "" where none of them is given. Raises ConfigError for one that cannot be read or has several lines, and
     in headers for one that is not ASCII; `section` precedes the key in its message.
     """
-    value: SecretStr | None = getattr(part, key)
-    variable: str | None = getattr(part, f"{key}_env", None)
-    file: str | None = getattr(part, f"{key}_file")
+    value = getattr(part, key)
+    variable = getattr(part, f"{key}_env", None)
+    file = getattr(part, f"{key}_file")
+    text = ""
     if value is not None:
         text = value.get_secret_value()
     elif variable is not None:
@@ -178,8 +180,6 @@ def read_secret(config: Config, part: object, key: str, *, section: str = "") ->
     elif file is not None:
         with at_key(f"{section}{key}_file"):
             text = text_of(config.secret_path(file), _MAX_SECRET_CHARS)
-    else:
-        return ""
     text = text.strip()
     if not text.isprintable() or (key in _IN_HEADERS and not text.isascii()):
         raise ConfigError(

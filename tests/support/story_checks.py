@@ -25,7 +25,7 @@ from aggregator.intake.workers.executor import Executor, InlineExecutor
 from aggregator.model.entry import Entry
 from aggregator.model.evidence import Evidence
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -50,7 +50,9 @@ TRIPWIRE = REPOSITORY / "tests" / "data" / "tripwire" / "events.jsonl"
 @cache
 def small_set() -> tuple[Entry, ...]:
     """63 invented articles: events, look-alikes, copies, headlines, a live blog, a briefing."""
-    found = open_source(TRIPWIRE, tuning=source_tuning(Tuning()), seen=NOON)
+    found = open_source(
+        TRIPWIRE, ReadOptions(tuning=source_tuning(Tuning()), seen=NOON)
+    )
     return tuple(one.entry for one in found if isinstance(one, InputEntry))
 
 

@@ -37,7 +37,6 @@ from aggregator.sources.parse.files.input_items import (
     ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import identify_below, read_file
-from aggregator.sources.parse.streams.file_stream import Progress
 from aggregator.sources.parse.streams.folder_scan import FileStamp, FolderChanges, scan
 from aggregator.store import codecs
 from aggregator.store.engine.database import Connection
@@ -151,7 +150,6 @@ class FolderWatcher:
         looked.touched.append(str(folder / path))
         reading = ReadOptions(
             tuning=self._source_tuning,
-            progress=Progress(),
             seen=looked.now,
             parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
         )

@@ -35,7 +35,9 @@ def read_page(job: bytes) -> bytes:
 
 
 def _listed(job: FeedJob) -> ParsedFeed:
-    page = bound_html(xml_repair.decode_markup(job.data, job.content_type))
+    page = bound_html(
+        xml_repair.decode_markup(job.data, xml_repair.charset_of(job.content_type))
+    )
     root = tree_of(page.html)
     if root is None:
         return ParsedFeed(problem="this is not a page of HTML")

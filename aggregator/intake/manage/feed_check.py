@@ -31,7 +31,8 @@ from aggregator.model.errors import (
     WorkError,
 )
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.fetch.client import Client, FetchResult, client_of
+from aggregator.sources.fetch.client import Client, client_of
+from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.feeds.feed_discovery import (
     FeedCandidate,

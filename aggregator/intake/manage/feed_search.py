@@ -20,7 +20,7 @@ from aggregator.model.errors import (
     UsageError,
 )
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.fetch.client import FetchResult
+from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.parse.feeds.feed_discovery import (
     FeedCandidate,
     usual_places,

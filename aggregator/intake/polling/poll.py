@@ -34,8 +34,8 @@ from aggregator.model.errors import (
     FetchError,
 )
 from aggregator.model.health_report import silence_seconds
-from aggregator.sources.fetch.client import FetchResult
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.limits import net_tuning, source_tuning
 from aggregator.store.engine.database import Connection
 from aggregator.store.intake import acceptance, inbox, rejected

@@ -10,7 +10,7 @@ from aggregator.model.entry import ParsedFeed
 from aggregator.model.errors import (
     FetchError,
 )
-from aggregator.sources.fetch.client import FetchResult
+from aggregator.sources.fetch.response import FetchResult
 
 # Feed generators change it in every response.
 _BUILT = re.compile(rb"<lastBuildDate>[^<]{0,100}</lastBuildDate>")

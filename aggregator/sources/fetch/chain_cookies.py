@@ -18,28 +18,32 @@ class ChainCookies:
 
     def keep(self, response: httpx.Response) -> None:
         """Keep or delete what the response says."""
-        jar = self._jars.setdefault(response.request.url.host, httpx.Cookies())
-        jar.extract_cookies(response)
+        self._jars.setdefault(
+            response.request.url.host, httpx.Cookies()
+        ).extract_cookies(response)
 
-    def header(self, url: httpx.URL, configured: str) -> str:
-        """Return the header `Cookie` for a request: what the user configured wins; "" for none."""
+    def add_to(self, headers: httpx.Headers, url: httpx.URL) -> bool:
+        """Add what the host has set to the header `Cookie` of a request; what the user configured wins.
+
+        Return whether there was anything to add.
+        """
         request = httpx.Request("GET", url)
         self._jars.get(url.host, httpx.Cookies()).set_cookie_header(request)
+        configured: str = headers.get("Cookie", "")
         header = configured
         names = {_name_of(cookie) for cookie in configured.split(";")}
         for cookie in filter(None, request.headers.get("Cookie", "").split("; ")):
-            is_short = (
+            if (
                 len(cookie) <= _MOST_COOKIE_BYTES
                 and len(header) + 2 + len(cookie) <= _MOST_HEADER_BYTES
-            )
-            if (
-                is_short
                 and cookie.isascii()
                 and cookie.isprintable()
                 and _name_of(cookie) not in names
             ):
                 header = f"{header}; {cookie}" if header else cookie
-        return header
+        if header:
+            headers["Cookie"] = header
+        return header != configured
 
 
 def _name_of(cookie: str) -> str:

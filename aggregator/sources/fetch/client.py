@@ -10,19 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from typing import Literal
 
 import httpcore
 import httpx
-from msgspec.structs import replace
 
-from aggregator import __version__
 from aggregator.config.settings import Config
 from aggregator.config.source_access import Access, proxy_address
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.counters import FETCH_SECONDS, FETCHED_BYTES, FETCHES, Metrics
-from aggregator.model.errors import ConfigError, FetchError
+from aggregator.model.errors import FetchError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.chain_cookies import ChainCookies
 from aggregator.sources.fetch.connections.certificates import (
@@ -33,6 +30,7 @@ from aggregator.sources.fetch.connections.certificates import (
 from aggregator.sources.fetch.connections.public_addresses import (
     address_of,
     is_permitted,
+    is_private_address,
     is_public,
     networks_of,
 )
@@ -48,35 +46,22 @@ from aggregator.sources.fetch.connections.transport import (
     short,
 )
 from aggregator.sources.fetch.rate_limiter import RateLimiter, parse_retry_after
-from aggregator.sources.fetch.response import (
-    FetchResult,
-    is_printable,
-    refresh_address,
-    to_fetch_result,
-    validator,
+from aggregator.sources.fetch.request_headers import (
+    Kind,
+    request_headers,
+    user_agent,
+    with_access,
 )
-from aggregator.sources.fetch.response_body import (
-    read_body,
-    redirect_of,
-    redirect_target,
-)
+from aggregator.sources.fetch.response import FetchResult, to_fetch_result
+from aggregator.sources.fetch.response_body import body_or_redirect, redirect_target
 from aggregator.sources.fetch.server_keys import (
     host_key,
     key_of_address,
-    origin_of,
     server_of,
 )
 from aggregator.sources.limits import net_tuning
 
 MAX_REDIRECTS = 5
-__all__ = ["Client", "ClientSettings", "FetchResult", "Kind", "user_agent"]
-Kind = Literal["feed", "page", "robots"]
-_ACCEPT: dict[Kind, str] = {
-    "feed": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, "
-    "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5",
-    "page": "text/html, application/xhtml+xml, */*;q=0.5",
-    "robots": "text/plain, */*;q=0.5",
-}
 _FOR_EVER = frozenset({301, 308})
 _ASKED_TO_WAIT = frozenset({429, 503})
 
@@ -123,8 +108,7 @@ class Client:
         self._now, self._clock = now, clock
         self._exceptions = networks_of(settings.allow_private)
         self._resolve, self._dial = resolve, dial
-        self._trusts = settings.trusts
-        self._proxy = settings.proxy
+        self._settings = settings
         # By the address of the proxy; "" is the direct one.
         self._transports: dict[str, GuardedTransport] = {}
         self._lock = threading.Lock()
@@ -155,25 +139,26 @@ class Client:
         Raise TooManyFilesError if this process cannot open a connection, which is not a fault of the server.
         """
         access = access or Access()
-        transport = self._transport(access.proxy or self._proxy)
+        transport = self._transport(access.proxy or self._settings.proxy)
+        with self._counting_errors(url, accept):
+            first = parsed(url)
+            budget = self._budget(
+                first, accept, source_port, linked_from, transport.guard
+            )
+            headers = request_headers(self.user_agent, accept, etag, last_modified)
+            result = self._follow(
+                transport, first, headers, budget, access, is_page=accept != "feed"
+            )
+        self._metrics_registry.count(FETCHES, accept, str(result.status))
+        self._metrics_registry.count(FETCHED_BYTES, accept, by=len(result.body))
+        return result
+
+    @contextmanager
+    def _counting_errors(self, url: str, accept: Kind) -> Iterator[None]:
+        """Time the block, and count its error, which becomes one of ours."""
         with self._metrics_registry.timer(FETCH_SECONDS, accept):
             try:
-                first = parsed(url)
-                ports = frozenset({port_of(first)} if accept == "feed" else ()) | {
-                    source_port or 443
-                }
-                budget = RequestBudget(
-                    self.tuning.fetch_deadline_seconds,
-                    self.tuning.wire_cap_bytes,
-                    ports,
-                    private_servers=self._private_servers_for(
-                        first, linked_from, transport.guard
-                    ),
-                )
-                headers = self._headers(accept, etag, last_modified)
-                result = self._follow(
-                    transport, first, headers, budget, access, is_page=accept != "feed"
-                )
+                yield
             # Libraries may raise anything because of a server's data
             except Exception as error:
                 failed = fetch_error(error, url)
@@ -181,9 +166,6 @@ class Client:
                 if failed is error:
                     raise
                 raise failed from error
-        self._metrics_registry.count(FETCHES, accept, str(result.status))
-        self._metrics_registry.count(FETCHED_BYTES, accept, by=len(result.body))
-        return result
 
     @contextmanager
     def connection(
@@ -195,21 +177,21 @@ class Client:
         deadline of a fetch and `most_bytes` apply to all that is received in the block. Raise FetchError as
         `fetch`.
         """
-        seconds = self.tuning.fetch_deadline_seconds
-        budget = RequestBudget.to_server(seconds, most_bytes, (host, port), self._clock)
-        ip_address = address_of(host)
+        budget = RequestBudget.to_server(
+            self.tuning.fetch_deadline_seconds, most_bytes, (host, port), self._clock
+        )
         # A proxy is for HTTP alone.
         guard = self._transport("").guard
         with (
             self.rate_limiter.turn(
                 key_of_address(address),
-                is_private_host=ip_address is not None and not is_public(ip_address),
+                is_private_host=is_private_address(host),
             ),
             guard.budget(budget),
         ):
             budget.exclude_wait(budget.elapsed())
             # Its own: httpcore adds the protocols of HTTP to that of the transport.
-            tls = tls_of(self._trusts.get(host, HostTrust()))
+            tls = tls_of(self._settings.trusts.get(host, HostTrust()))
             stream = guard.connect_tcp(host, port)
             try:
                 yield stream, tls
@@ -218,7 +200,7 @@ class Client:
 
     def is_unchecked(self, host: str) -> bool:
         """Return whether the certificate of a host is not checked, as a source wants it."""
-        return self._trusts.get(host, HostTrust()).is_insecure
+        return self._settings.trusts.get(host, HostTrust()).is_insecure
 
     def close(self) -> None:
         """Stop: running requests end with FetchError, later ones are refused."""
@@ -234,14 +216,14 @@ class Client:
         with self._lock:
             transport = self._transports.get(proxy)
             if transport is None:
-                through = proxy_of(proxy) if proxy else None
                 guard = SsrfGuard(
-                    self._exceptions,
-                    self._resolve,
-                    self._dial,
-                    is_proxied=through is not None,
+                    self._exceptions, self._resolve, self._dial, is_proxied=bool(proxy)
                 )
-                transport = GuardedTransport(guard, self._trusts, proxy=through)
+                transport = GuardedTransport(
+                    guard,
+                    self._settings.trusts,
+                    proxy=proxy_of(proxy) if proxy else None,
+                )
                 if self._is_closed:
                     guard.stop()
                 self._transports[proxy] = transport
@@ -257,82 +239,73 @@ class Client:
         *,
         is_page: bool,
     ) -> FetchResult:
-        url, before, is_for_ever = first, None, True
-        permanent: str | None = None
-        cookies, is_unchecked = ChainCookies(), False
+        url, at_once, is_for_ever, is_unchecked = first, False, True, False
+        cookies = ChainCookies()
         for _ in range(MAX_REDIRECTS + 1):
-            is_same_host = before is not None and host_key(url) == host_key(before)
-            sent = httpx.Headers(headers)
-            if access.headers and origin_of(url) == origin_of(parsed(access.address)):
-                sent.update(access.headers)
-            configured = sent.pop("Cookie", "")
-            if cookie := cookies.header(url, configured):
-                sent["Cookie"] = cookie
+            sent = with_access(headers, access, url)
             # An address that answers only whoever brings the cookie of another is none to move to.
-            is_for_ever = is_for_ever and cookie == configured
-            with (
-                self._turn(
-                    url, transport.guard, budget, at_once=is_same_host, is_page=is_page
-                ),
-                closing(
-                    transport.handle_request(httpx.Request("GET", url, headers=sent))
-                ) as response,
-            ):
-                self._update_rate_limit(url, response, transport.guard, is_page=is_page)
+            is_for_ever = not cookies.add_to(sent, url) and is_for_ever
+            request = httpx.Request("GET", url, headers=sent)
+            with self._response(
+                request, transport, budget, at_once=at_once, is_page=is_page
+            ) as response:
                 cookies.keep(response)
-                is_unchecked = is_unchecked or (
-                    url.scheme == "https" and self.is_unchecked(name_of(url))
+                if url.scheme == "https":
+                    is_unchecked = is_unchecked or self.is_unchecked(name_of(url))
+                body, location = body_or_redirect(
+                    response, headers, budget, self._retry_after(response)
                 )
-                location, body = redirect_of(response), b""
-                if not location:
-                    body = read_body(
-                        response, headers, budget, self._retry_after(response)
-                    )
-                    location = refresh_address(body)
-                if not location:
-                    return replace(
-                        to_fetch_result(
-                            response, body, asked=str(first), final=str(url)
-                        ),
-                        permanent_url=permanent if is_for_ever else None,
-                        is_unchecked=is_unchecked,
-                    )
-                target = redirect_target(url, location)
+            if not location:
+                return to_fetch_result(
+                    response,
+                    body,
+                    asked=first,
+                    final=url,
+                    is_for_ever=is_for_ever,
+                    is_unchecked=is_unchecked,
+                )
+            target = redirect_target(url, location)
             if not transport.guard.is_private(name_of(url)):
                 budget.private_servers = frozenset()
             is_downgrade = url.scheme == "https" and target.scheme == "http"
-            is_for_ever = (
-                is_for_ever and response.status_code in _FOR_EVER and not is_downgrade
-            )
-            permanent = str(target)
-            before, url = url, target
+            if response.status_code not in _FOR_EVER or is_downgrade:
+                is_for_ever = False
+            at_once = host_key(target) == host_key(url)
+            url = target
         raise FetchError(
             "redirect", f"more than {MAX_REDIRECTS} redirects, the last to {short(url)}"
         )
 
     @contextmanager
-    def _turn(
+    def _response(
         self,
-        url: httpx.URL,
-        guard: SsrfGuard,
+        request: httpx.Request,
+        transport: GuardedTransport,
         budget: RequestBudget,
         *,
         at_once: bool,
         is_page: bool,
-    ) -> Iterator[None]:
-        """Wait for the host's turn; the waiting time does not count against the request's budget.
+    ) -> Iterator[httpx.Response]:
+        """Wait for the host's turn and send a request; the waiting time does not count against the budget.
 
         No turn is held while waiting for another one, so two hosts that redirect to each other cannot cause a
         deadlock.
         """
         began = time.monotonic()
-        is_private = self._is_private(url)
+        url, guard = request.url, transport.guard
         with self.rate_limiter.turn(
-            host_key(url), is_private_host=is_private, at_once=at_once, is_page=is_page
+            host_key(url),
+            is_private_host=self._is_private(url),
+            at_once=at_once,
+            is_page=is_page,
         ):
             budget.exclude_wait(time.monotonic() - began)
-            with guard.budget(budget):
-                yield
+            with (
+                guard.budget(budget),
+                closing(transport.handle_request(request)) as response,
+            ):
+                self._update_rate_limit(url, response, guard, is_page=is_page)
+                yield response
 
     def _update_rate_limit(
         self,
@@ -347,9 +320,8 @@ class Client:
         if status not in _ASKED_TO_WAIT:
             self.rate_limiter.answered(key, is_page=is_page)
         elif not (guard.is_private(name_of(url)) or self._is_private(url)):
-            wait = self._retry_after(response)
             self.rate_limiter.asked_to_wait(
-                key, str(url), status, wait, is_page=is_page
+                key, str(url), status, self._retry_after(response), is_page=is_page
             )
 
     def _retry_after(self, response: httpx.Response) -> float | None:
@@ -360,53 +332,41 @@ class Client:
             response.headers.get("retry-after"), self._now(), self.tuning
         )
 
-    def _private_servers_for(
-        self, url: httpx.URL, linked_from: str | None, guard: SsrfGuard
-    ) -> frozenset[Server]:
-        """Return the servers in the operator's own networks that the URL may reach.
+    def _budget(
+        self,
+        url: httpx.URL,
+        accept: Kind,
+        source_port: int | None,
+        linked_from: str | None,
+        guard: SsrfGuard,
+    ) -> RequestBudget:
+        """Return the limits of a fetch, with the servers in the operator's own networks that it may reach.
 
         `linked_from`: the URL of the source that links there; None: a user entered the URL.
         """
+        ports, servers = {source_port or 443}, set[Server]()
+        if accept == "feed":
+            ports.add(port_of(url))
         if linked_from is None:
-            return frozenset({server_of(url)})
-        with suppress(FetchError):
-            source = parsed(linked_from)
-            if self._is_private(source) or guard.is_private(*server_of(source)):
-                return frozenset({server_of(source)})
-        return frozenset()
-
-    def _headers(
-        self, accept: Kind, etag: str | None, last_modified: str | None
-    ) -> dict[str, str]:
-        headers = {
-            "User-Agent": self.user_agent,
-            "Accept": _ACCEPT[accept],
-            "Accept-Encoding": "gzip",  # the encoding that `decompress_body` limits
-        }
-        if kept := validator(etag):
-            headers["If-None-Match"] = kept
-        if kept := validator(last_modified):
-            headers["If-Modified-Since"] = kept
-        return headers
+            servers.add(server_of(url))
+        else:
+            with suppress(FetchError):
+                source = parsed(linked_from)
+                if self._is_private(source) or guard.is_private(*server_of(source)):
+                    servers.add(server_of(source))
+        return RequestBudget(
+            self.tuning.fetch_deadline_seconds,
+            self.tuning.wire_cap_bytes,
+            frozenset(ports),
+            private_servers=frozenset(servers),
+        )
 
     def _is_private(self, url: httpx.URL) -> bool:
         """Return whether the URL's host is an IP address in `allow_private`."""
         address = address_of("127.0.0.1" if url.host == "localhost" else url.host)
-        return (
-            address is not None
-            and not is_public(address)
-            and is_permitted(address, self._exceptions)
-        )
-
-
-def user_agent(contact: str) -> str:
-    """Return the User-Agent: program, version and contact of the operator."""
-    words = contact.strip()
-    if words and not is_printable(words):
-        raise ConfigError("fetch.contact: only printable ASCII can be sent to servers")
-    return (
-        f"aggregator/{__version__} (+{words})" if words else f"aggregator/{__version__}"
-    )
+        if address is None or is_public(address):
+            return False
+        return is_permitted(address, self._exceptions)
 
 
 def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client:
@@ -417,5 +377,8 @@ def client_of(config: Config, metrics_registry: Metrics | None = None) -> Client
         proxy=proxy_address(config),
         trusts=host_trusts(config),
     )
-    tuning = Tuning({"net": {"host_gap_seconds": float(config.fetch.host_gap)}})
-    return Client(settings, tuning, metrics_registry=metrics_registry)
+    return Client(
+        settings,
+        Tuning({"net": {"host_gap_seconds": float(config.fetch.host_gap)}}),
+        metrics_registry=metrics_registry,
+    )

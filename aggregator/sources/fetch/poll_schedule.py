@@ -44,22 +44,18 @@ def after_success(
     interval. `gap_seconds` is the expected time between two new entries, None if unknown: a source with
     hourly news is not polled every four hours because of a quiet night.
     """
-    shortest, longest = (
-        _shortest(configured_seconds, tuning),
-        _longest(configured_seconds, tuning),
-    )
+    shortest = _shortest(configured_seconds, tuning)
+    longest = _longest(configured_seconds, tuning)
     before = min(max(interval_seconds, shortest), longest)
-    usual = (
-        longest
-        if gap_seconds is None
-        else min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
-    )
+    first, usual = shortest, longest
+    if gap_seconds is not None:
+        first = usual = min(max(gap_seconds * _EXPECTED_GAP_SHARE, shortest), longest)
     if interval_seconds <= 0:
-        rhythm = shortest if gap_seconds is None else usual
+        rhythm = first
     elif new_entries > 0:
         rhythm = before / 2
     else:
-        rhythm = min(before * _QUIET_FACTOR, max(usual, shortest))
+        rhythm = min(before * _QUIET_FACTOR, usual)
     interval = min(max(rhythm, shortest), longest)
     wait = min(max(interval, ttl_seconds or 0.0), longest)
     return NextPoll(due=_moment(source, now, wait, tuning), interval_seconds=interval)
@@ -128,11 +124,9 @@ def correct_due(
 def longest_wait(*, failures: int, interval_seconds: float, tuning: NetTuning) -> float:
     """Return the longest wait, in seconds, that a source with so many failures may have."""
     most = max(_shortest(interval_seconds, tuning), tuning.interval_cap_seconds)
-    return (
-        most
-        if failures > 0
-        else min(_longest(interval_seconds, tuning) * (1 + tuning.jitter_share), most)
-    )
+    if failures > 0:
+        return most
+    return min(_longest(interval_seconds, tuning) * (1 + tuning.jitter_share), most)
 
 
 def is_overdue_by_jump(last: dt.datetime, now: dt.datetime) -> bool:

@@ -9,12 +9,11 @@ import contextlib
 from collections.abc import Mapping
 
 import httpx
-from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct
-from aggregator.sources.fetch.client import ClientSettings, user_agent
+from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.connections.public_addresses import networks_of
 from aggregator.sources.fetch.connections.request_budget import RequestBudget
 from aggregator.sources.fetch.connections.ssrf_guard import SsrfGuard
@@ -22,11 +21,11 @@ from aggregator.sources.fetch.connections.transport import (
     GuardedTransport,
     fetch_error,
     meaning,
-    name_of,
     parsed,
-    port_of,
 )
 from aggregator.sources.fetch.rate_limiter import parse_retry_after
+from aggregator.sources.fetch.request_headers import user_agent
+from aggregator.sources.fetch.server_keys import server_of
 from aggregator.sources.limits import net_tuning
 from aggregator.sources.parse.streams.content_coding import decompress_body
 
@@ -83,9 +82,9 @@ class WebhookPoster:
             return self._post(parsed(url), body, headers, reads=reads)
         except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
             failed = fetch_error(error, host)
-        words = (
-            "the address cannot be used" if failed.cause == "address" else str(failed)
-        )
+        words = str(failed)
+        if failed.cause == "address":
+            words = "the address cannot be used"
         return PostResult(status=None, problem=words, is_stopped=self._stopped)
 
     def close(self) -> None:
@@ -98,9 +97,8 @@ class WebhookPoster:
     def _post(
         self, url: httpx.URL, body: bytes, headers: Mapping[str, str], *, reads: bool
     ) -> PostResult:
-        server = name_of(url), port_of(url)
         budget = RequestBudget.to_server(
-            self._deadline_seconds, self._response_cap_bytes, server
+            self._deadline_seconds, self._response_cap_bytes, server_of(url)
         )
         request = httpx.Request(
             "POST",
@@ -112,23 +110,23 @@ class WebhookPoster:
             self._guard.budget(budget),
             contextlib.closing(self._transport.handle_request(request)) as response,
         ):
-            status = response.status_code
-            result = PostResult(
+            status, problem, content = response.status_code, "", b""
+            if not response.is_success:
+                problem = f"http {status}: {meaning(status)}"
+            elif reads:
+                content = decompress_body(
+                    b"".join(response.iter_raw()),
+                    response.headers.get("content-encoding", ""),
+                    self._response_cap_bytes,
+                )
+            return PostResult(
                 status=status,
-                problem=""
-                if response.is_success
-                else f"http {status}: {meaning(status)}",
+                problem=problem,
                 retry_after_seconds=parse_retry_after(
                     response.headers.get("retry-after"), self._now(), self._tuning
                 ),
+                body=content,
             )
-            if reads and result.is_accepted:
-                encoding = response.headers.get("content-encoding", "")
-                content = decompress_body(
-                    b"".join(response.iter_raw()), encoding, self._response_cap_bytes
-                )
-                result = replace(result, body=content)
-            return result
 
 
 def host_of(url: str) -> str:

@@ -60,6 +60,13 @@ class _Host(msgspec.Struct):
     answers: int = 0  # consecutive, since the last change of the gap
     busy: dict[str, float] = {}  # end of the wait by URL, for URLs that got a 503
 
+    def note_busy(self, url: str, now: float, seconds: float) -> None:
+        """Note a 503 of a URL, and forget those whose wait is over."""
+        for other, until in list(self.busy.items()):
+            if until <= now:
+                del self.busy[other]
+        self.busy[url] = now + seconds
+
 
 class RateLimiter:
     """Admits requests to a host one after the other, with a gap between their starts.
@@ -169,16 +176,13 @@ class RateLimiter:
             if status == 429:
                 hold = seconds or _HOST_HOLD_SECONDS
                 state.gap_factor = min(state.gap_factor * 2, _HOST_GAP_FACTOR_MAX)
-            elif seconds is not None:
-                state.busy = {
-                    other: until for other, until in state.busy.items() if until > now
-                }
-                state.busy[url] = now + seconds
+            elif seconds is None:
+                return
+            else:
+                state.note_busy(url, now, seconds)
                 if len(state.busy) < _HOST_HOLD_FEEDS:
                     return
-                hold = min(until - now for until in state.busy.values())
-            else:
-                return
+                hold = min(state.busy.values()) - now
             state.answers = 0
             state.backoff_until = now + min(hold, _HOST_HOLD_MAX_SECONDS)
             self._changed.notify_all()
@@ -229,8 +233,11 @@ class RateLimiter:
             left = max(limit.backoff_until for limit in limits) - now
             start = max(limit.next_start for limit in limits)
             if left > 0:
-                words = f"{host} said that we ask too often; nothing is sent for {left:.0f} s"
-                raise FetchError(ASKED_TO_WAIT, words, retry_after_seconds=left)
+                raise FetchError(
+                    ASKED_TO_WAIT,
+                    f"{host} said that we ask too often; nothing is sent for {left:.0f} s",
+                    retry_after_seconds=left,
+                )
             if state.running >= self._tuning.host_concurrency:
                 self._changed.wait()
             elif start > now and not at_once:

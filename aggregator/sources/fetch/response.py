@@ -36,9 +36,8 @@ class FetchResult(FrozenStruct):
 
     url: str  # as requested, without a fragment
     url_final: str  # after redirects
-    permanent_url: str | None = (
-        None  # target of permanent redirects only (301, 308); never from https to http
-    )
+    # Target of permanent redirects only (301, 308); never from https to http
+    permanent_url: str | None = None
     status: int
     not_modified: bool = False
     body: bytes = b""
@@ -53,15 +52,25 @@ class FetchResult(FrozenStruct):
 
 
 def to_fetch_result(
-    response: httpx.Response, body: bytes, *, asked: str, final: str
+    response: httpx.Response,
+    body: bytes,
+    *,
+    asked: httpx.URL,
+    final: httpx.URL,
+    is_for_ever: bool,
+    is_unchecked: bool,
 ) -> FetchResult:
-    """Convert a response to the request for `asked`, at the end of the redirects to `final`."""
+    """Convert a response to the request for `asked`, at the end of the redirects to `final`.
+
+    `is_for_ever`: all of these were permanent.
+    """
     headers = response.headers
     declared = headers.get("content-type", "")[:_HEADER_CHARS]
     media_type, charset = _MEDIA_TYPE.match(declared), _CHARSET.search(declared)
     return FetchResult(
-        url=asked,
-        url_final=final,
+        url=str(asked),
+        url_final=str(final),
+        permanent_url=str(final) if is_for_ever and final is not asked else None,
         status=response.status_code,
         not_modified=response.status_code == 304,
         body=body,
@@ -71,6 +80,7 @@ def to_fetch_result(
         last_modified=validator(headers.get("last-modified")),
         robots=header_rules(headers.multi_items()),
         fresh_seconds=fresh_seconds(headers),
+        is_unchecked=is_unchecked,
     )
 
 
@@ -99,14 +109,10 @@ def fresh_seconds(headers: Mapping[str, str]) -> float | None:
     if _UNCACHED.search(control):
         return None
     if (age := _MAX_AGE.search(control)) is not None:
-        elapsed = headers.get("age", "").strip()
-        return max(
-            0.0, float(age[1]) - (float(elapsed) if _NUMBER.match(elapsed) else 0.0)
-        )
-    expires, date = (
-        http_time(headers.get("expires", "")),
-        http_time(headers.get("date", "")),
-    )
+        elapsed = _NUMBER.match(headers.get("age", "").strip())
+        return max(0.0, float(age[1]) - float(elapsed[0] if elapsed else 0))
+    expires = http_time(headers.get("expires", ""))
+    date = http_time(headers.get("date", ""))
     if expires is None or date is None:
         return None
     return max(0.0, (expires - date).total_seconds())

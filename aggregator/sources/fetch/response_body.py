@@ -6,6 +6,7 @@ import httpx
 from aggregator.model.errors import FetchError
 from aggregator.sources.fetch.connections.request_budget import RequestBudget
 from aggregator.sources.fetch.connections.transport import meaning, parsed, short
+from aggregator.sources.fetch.response import refresh_address
 from aggregator.sources.parse.streams.content_coding import decompress_body, is_whole
 
 _DECODED_CAP_BYTES = 10 * 2**20  # bytes after decompression: 10 MiB (limit)
@@ -19,12 +20,38 @@ _ADVICE = {
 }
 
 
-def redirect_of(response: httpx.Response) -> str:
-    """Return where a response redirects to; "" if it does not."""
-    if response.status_code not in _REDIRECTS:
-        return ""
-    locations = response.headers.get_list("Location")
-    return locations[0].strip() if locations else ""
+def body_or_redirect(
+    response: httpx.Response,
+    sent: dict[str, str],
+    budget: RequestBudget,
+    wait_seconds: float | None,
+) -> tuple[bytes, str]:
+    """Return the body of a response, and where it or its page redirects to; "" if neither does.
+
+    The body of what is not modified is b"". `sent`: the headers of the request. `wait_seconds`: for which the
+    response asks. Raise FetchError for a refusal.
+    """
+    status = response.status_code
+    is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
+    if status == _NOT_MODIFIED and is_conditional:
+        return b"", ""
+    if status in _REDIRECTS:
+        # The first one counts
+        location = next(iter(response.headers.get_list("Location")), "").strip()
+        if location:
+            return b"", location
+    elif not response.is_success:
+        raise FetchError(
+            f"http {status}",
+            meaning(status) + _ADVICE.get(status, ""),
+            status=status,
+            retry_after_seconds=wait_seconds,
+        )
+    body = _read_body(response, budget)
+    # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
+    if status in _REDIRECTS and not body:
+        raise FetchError("redirect", f"status {status} without a Location header")
+    return body, refresh_address(body)
 
 
 def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
@@ -34,32 +61,13 @@ def redirect_target(url: httpx.URL, location: str) -> httpx.URL:
     except FetchError as error:
         raise FetchError("redirect", error.detail) from error
     except Exception as error:
-        words = f"to an invalid address: {short(location)}"
-        raise FetchError("redirect", words) from error
+        raise FetchError(
+            "redirect", f"to an invalid address: {short(location)}"
+        ) from error
     return target.copy_with(fragment=None)
 
 
-def read_body(
-    response: httpx.Response,
-    sent: dict[str, str],
-    budget: RequestBudget,
-    wait_seconds: float | None,
-) -> bytes:
-    """Return the body; b"" if it is not modified. Raise FetchError for a refusal.
-
-    `sent`: the headers of the request. `wait_seconds`: for which the response asks.
-    """
-    status = response.status_code
-    is_conditional = "If-None-Match" in sent or "If-Modified-Since" in sent
-    if status == _NOT_MODIFIED and is_conditional:
-        return b""
-    # What comes with a redirect that leads nowhere is shown by browsers, and may be a feed.
-    is_redirect = status in _REDIRECTS
-    if not response.is_success and not is_redirect:
-        words = meaning(status) + _ADVICE.get(status, "")
-        raise FetchError(
-            f"http {status}", words, status=status, retry_after_seconds=wait_seconds
-        )
+def _read_body(response: httpx.Response, budget: RequestBudget) -> bytes:
     received, broken = bytearray(), None
     try:
         for part in response.iter_raw():
@@ -75,6 +83,4 @@ def read_body(
         raise (broken or error) from error
     if broken is not None and not is_whole(body):
         raise broken
-    if is_redirect and not body:
-        raise FetchError("redirect", f"status {status} without a Location header")
     return body

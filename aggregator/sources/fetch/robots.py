@@ -25,8 +25,6 @@ _CACHE_SECONDS = 86_400.0  # RFC 9309 2.4: at most 24 hours
 _RETRY_SECONDS = 600.0
 _CAP_BYTES = 500 * 1024  # RFC 9309 2.5: at least 500 KiB are read; the rest is ignored
 AGENT = "aggregator"  # this program's product token in robots.txt
-# 429 is a 4xx that means "later" and not "no rules".
-_NOT_NOW = frozenset({429})
 # Scheme, host and port of a site, and the proxy through which it is asked
 _Key = tuple[str, str]
 
@@ -71,8 +69,7 @@ class Robots:
             address = parsed(url)
         except FetchError:
             return "no"
-        site = f"{address.scheme}://{address.netloc.decode('ascii')}"
-        key = (site, proxy)
+        key = (f"{address.scheme}://{address.netloc.decode('ascii')}", proxy)
         rules = self._known(key) or self._ask(key, source_port, linked_from)
         if rules.protego is None:
             return "not now"
@@ -111,6 +108,7 @@ class Robots:
         self, key: _Key, source_port: int | None, linked_from: str | None
     ) -> _SiteRules:
         now = self._clock()
+        nothing_allowed = _SiteRules(None, now + _RETRY_SECONDS)
         site, proxy = key
         try:
             answer = self._client.fetch(
@@ -123,21 +121,17 @@ class Robots:
         except FetchError as error:
             if error.cause in (ASKED_TO_WAIT, "stopped", "refused"):
                 raise  # about the linking source and not about the site
-            if (
-                error.status is not None
-                and 400 <= error.status < 500
-                and error.status not in _NOT_NOW
-            ):
-                return _SiteRules(Protego.parse(""), now + _CACHE_SECONDS)
-            with self._lock:
-                before = self._sites.get(key)
-            retry = now + _RETRY_SECONDS
-            before = before or _SiteRules(None, retry)
-            return replace(before, expires=retry)
-        try:
-            rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
-        except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
-            return _SiteRules(None, now + _RETRY_SECONDS)
+            # 429 is a 4xx that means "later" and not "no rules".
+            if not 400 <= (error.status or 0) < 500 or error.status == 429:
+                with self._lock:
+                    before = self._sites.get(key, nothing_allowed)
+                return replace(before, expires=nothing_allowed.expires)
+            rules = Protego.parse("")
+        else:
+            try:
+                rules = Protego.parse(relevant_lines(answer.body[:_CAP_BYTES]))
+            except Exception:  # noqa: BLE001 - the library may raise anything on an untrusted file
+                return nothing_allowed
         delay = rules.crawl_delay(AGENT)
         if delay:
             self._client.rate_limiter.widen(key_of_address(site), float(delay))

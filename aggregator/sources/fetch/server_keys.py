@@ -4,10 +4,7 @@ from functools import lru_cache
 
 import httpx
 
-from aggregator.sources.fetch.connections.public_addresses import (
-    address_of,
-    is_public,
-)
+from aggregator.sources.fetch.connections.public_addresses import is_private_address
 from aggregator.sources.fetch.connections.request_budget import Server
 from aggregator.sources.fetch.connections.transport import (
     name_of,
@@ -25,9 +22,9 @@ def origin_of(url: httpx.URL) -> tuple[str, str, int]:
 
 def host_key(url: httpx.URL) -> str:
     """Return the rate limiter's key of a host; on the operator's own machines each port is a server."""
-    address = address_of(url.host)
-    is_own = url.host == "localhost" or (address is not None and not is_public(address))
-    return f"{url.host}:{port_of(url)}" if is_own else url.host
+    if url.host == "localhost" or is_private_address(url.host):
+        return f"{url.host}:{port_of(url)}"
+    return url.host
 
 
 @lru_cache(maxsize=20_000)

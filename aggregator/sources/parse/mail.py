@@ -118,45 +118,46 @@ def entry_of_mail(data: bytes, *, source: str, seen: dt.datetime | None) -> Entr
     if max(data.count(b"\n"), data.count(b"\r")) > _MAX_LINES:
         raise ReadError(f"this message has more than {_MAX_LINES:,} lines")
     message = _parsed(data)
-    texts = {kind: _text(message, kind) for kind in ("html", "plain")}
-    body = _TABLE_TAG.sub(r"\1div", texts["html"]) or html_of_text(
-        without_signature(texts["plain"])
+    page, text = _text(message, "html"), _text(message, "plain")
+    markup = without_footer(
+        _TABLE_TAG.sub(r"\1div", page) or html_of_text(without_signature(text))
     )
-    markup = without_footer(body)
     if not markup:
         raise ReadError(
             "this message has no text: only attachments, or it is encrypted"
         )
     title = plain_title(_subject(message))
-    page = saved_page_address(message)
-    if page is not None:  # the date is that of saving
-        guid = None if page else hashlib.blake2b(data, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    address = saved_page_address(message)
+    if address is not None:  # the date is that of saving
         return Entry(
             source=source,
-            guid=guid,
-            url=page or None,
+            guid=None if address else digest,
+            url=address or None,
             title=title,
-            html=texts["html"] or markup,
+            html=page or markup,
             is_page=True,
         )
-    archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
     message_id = _MESSAGE_ID.search(header(message, "Message-ID"))
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     return Entry(
         source=source,
         guid=short_key(message_id[0] if message_id else digest),
-        url=next(
-            filter(
-                may_be_public, (archived, web_address(texts["html"], texts["plain"]))
-            ),
-            None,
-        ),
+        url=_address(message, page, text),
         title=title,
         html=markup,
-        is_page=bool(texts["html"]),
+        is_page=bool(page),
         published=parse_declared(header(message, "Date"), None, seen),
         outlet=outlet_of_mail(message),
     )
+
+
+def _address(message: EmailMessage, page: str, text: str) -> str | None:
+    """Return where a message is on the web, by its header or by what it says."""
+    archived = absolute_url(header(message, "Archived-At").strip("<> "), None)
+    for address in (archived, web_address(page, text)):
+        if may_be_public(address):
+            return address
+    return None
 
 
 def _parsed(data: bytes) -> EmailMessage:
@@ -190,17 +191,16 @@ def _text(message: EmailMessage, kind: str) -> str:
     """Return the text of the first part of type text/`kind` that is no attachment, or ""."""
     try:
         part = message.get_body((kind,))
-        data = part.get_payload(decode=True) if part else None
-        charset = part.get_content_charset() if part else None
+        if not part:
+            return ""
+        data, charset = part.get_payload(decode=True), part.get_content_charset()
     except FAULTS as error:
         raise ReadError(
             f"this message cannot be parsed ({type(error).__name__})"
         ) from error
-    return (
-        unicode.clean(unicode.decode(data, charset)).strip()
-        if isinstance(data, bytes)
-        else ""
-    )
+    if not isinstance(data, bytes):
+        return ""
+    return unicode.clean(unicode.decode(data, charset)).strip()
 
 
 def _subject(message: EmailMessage) -> str:

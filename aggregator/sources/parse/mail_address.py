@@ -82,23 +82,15 @@ def _public(link: str) -> str | None:
     """
     try:
         parts = urlsplit(link)
-        names = [
-            name
-            for name, _ in parse_qsl(
-                parts.query, keep_blank_values=True, max_num_fields=50
-            )
-        ]
+        options = parse_qsl(parts.query, keep_blank_values=True, max_num_fields=50)
     except ValueError:
         return None
-    words = _WORDS_AND_NUMBERS.findall(parts.path)
-    has_key = any(
-        len(word) >= _KEY_CHARS and not word.isalpha() and not word.isdecimal()
-        for word in words
-    )
-    if (
-        has_key
-        or "@" in unquote(parts.path)
-        or not all(word.startswith(_HARMLESS) for word in names)
-    ):
+    if "@" in unquote(parts.path):
         return None
+    for name, _ in options:
+        if not name.startswith(_HARMLESS):
+            return None
+    for word in _WORDS_AND_NUMBERS.findall(parts.path):
+        if len(word) >= _KEY_CHARS and not word.isalpha() and not word.isdecimal():
+            return None
     return absolute_url(parts._replace(query="", fragment="").geturl(), None)

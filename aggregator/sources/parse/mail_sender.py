@@ -50,10 +50,7 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
         " ", _QUOTED.sub("?", header(message, "Authentication-Results"))
     )
     server, *clauses = results.lower().split(";")
-    hosts = (_BY.search(received) for received in headers(message, "Received"))
-    own_site = next(
-        (site for host in hosts if host and (site := _site_of(host[1]))), None
-    )
+    own_site = _receiving_site(message)
     if (
         own_site is None
         or own_site != _site_of(server.strip().partition(" ")[0])
@@ -65,15 +62,27 @@ def _authenticated(message: EmailMessage) -> set[str | None]:
         # An address may contain "header.d=", but no space outside of quotes
         if words[:1] in _PASSED:
             values = dict(word.partition("=")[::2] for word in words)
-            signer = values.get("header.i", "").rpartition("@")[2]
             confirmed.add(
-                _site_of(values.get("header.d") or values.get("header.from") or signer)
+                _site_of(
+                    values.get("header.d")
+                    or values.get("header.from")
+                    or values.get("header.i", "").rpartition("@")[2]
+                )
             )
     return confirmed
 
 
+def _receiving_site(message: EmailMessage) -> str | None:
+    """Return the site whose server received the message last under a name of the internet."""
+    for received in headers(message, "Received"):
+        host = _BY.search(received)
+        if host and (site := _site_of(host[1])):
+            return site
+    return None
+
+
 def _site_of(host: str) -> str | None:
     """Return the registrable domain of a host; None if that is no name of the internet."""
-    return (
-        registrable_domain(f"https://{host}") if is_public_name(host.lower()) else None
-    )
+    if not is_public_name(host.lower()):
+        return None
+    return registrable_domain(f"https://{host}")

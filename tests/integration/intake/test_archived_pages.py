@@ -22,7 +22,7 @@ from aggregator.intake.workers.process_pool import ProcessExecutor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.page_list import list_pages
 from aggregator.sources.parse.streams import remote_files
@@ -63,7 +63,9 @@ def archive(tmp_path: Path) -> Path:
 
 
 def left_in(archive: Path | str) -> list[Entry]:
-    found = open_source(archive, tuning=source_tuning(Tuning()), list_pages=list_pages)
+    found = open_source(
+        archive, ReadOptions(tuning=source_tuning(Tuning()), list_pages=list_pages)
+    )
     entries = [one.entry for one in found if isinstance(one, InputEntry)]
     assert all(one.record is not None for one in entries)
     return entries
@@ -82,7 +84,7 @@ def outcomes(placed: list[PlacementResult]) -> list[str]:
 @pytest.mark.later
 def test_a_worker_reads_the_pages_of_an_archive_itself(rig: Rig, archive: Path) -> None:
     accepted = rig.accept(*left_in(archive))
-    whole = open_source(archive, tuning=source_tuning(Tuning()))
+    whole = open_source(archive, ReadOptions(tuning=source_tuning(Tuning())))
     assert [one.outcome for one in accepted] == ["new", "new"]
     assert outcomes(rig.place()) == ["founded", "founded"]
     assert [text.split()[:4] for text in texts(rig.database)] == [

@@ -33,7 +33,12 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry
 from aggregator.model.errors import ConfigError, NoWorkersError, WorkError
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import ArchiveSpan, InputEntry, PageList
+from aggregator.sources.parse.files.input_items import (
+    ArchiveSpan,
+    InputEntry,
+    PageList,
+    ReadOptions,
+)
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox
@@ -174,9 +179,11 @@ def test_a_dask_worker_reads_an_archive_at_an_address_itself(
     with LoopbackServer({"/pages.warc.gz": Ranged(body)}) as server:
         found = open_source(
             server.url("/pages.warc.gz"),
-            tuning=source_tuning(tuning),
-            list_pages=listed,
-            seen=NOON,
+            ReadOptions(
+                tuning=source_tuning(tuning),
+                list_pages=listed,
+                seen=NOON,
+            ),
         )
         items = tuple(
             PrepareItem(entry=one.entry, seen=NOON)

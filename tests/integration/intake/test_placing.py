@@ -15,7 +15,7 @@ from aggregator.config.tuning import Tuning
 from aggregator.model.errors import AggregatorError
 from aggregator.model.read_model import StoryFilter
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
@@ -288,14 +288,17 @@ def test_numbers_of_sources_do_not_leak_addresses_into_ids(rig: Rig) -> None:
 
 def shuffled_records(data: Path, count: int) -> list:
     found = open_source(
-        data / "events-fulltext.jsonl.gz", tuning=source_tuning(Tuning()), seen=NOON
+        data / "events-fulltext.jsonl.gz",
+        ReadOptions(tuning=source_tuning(Tuning()), seen=NOON),
     )
     entries = [item.entry for item in found if isinstance(item, InputEntry)]
     return random.Random(11).sample(entries, count)
 
 
 def seeds(data: Path) -> list:
-    found = open_source(data / "seeds", tuning=source_tuning(Tuning()), seen=NOON)
+    found = open_source(
+        data / "seeds", ReadOptions(tuning=source_tuning(Tuning()), seen=NOON)
+    )
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 

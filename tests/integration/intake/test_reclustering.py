@@ -21,7 +21,7 @@ from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.entry import Entry
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store.commands import Command, enqueue, found
 from aggregator.store.engine.database import Connection, Database
@@ -79,7 +79,9 @@ def of_files(*paths: Path) -> list[Entry]:
     found = [
         item
         for path in paths
-        for item in open_source(path, tuning=source_tuning(Tuning()), seen=NOON)
+        for item in open_source(
+            path, ReadOptions(tuning=source_tuning(Tuning()), seen=NOON)
+        )
     ]
     return [item.entry for item in found if isinstance(item, InputEntry)]
 

@@ -15,7 +15,7 @@ from aggregator.model.entry import Entry
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
 from aggregator.sources.limits import source_tuning
-from aggregator.sources.parse.files.input_items import InputEntry
+from aggregator.sources.parse.files.input_items import InputEntry, ReadOptions
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.store import codecs
 from aggregator.store.engine.database import Database
@@ -40,7 +40,9 @@ def rig(database: Database) -> Rig:
 
 
 def samples(rig: Rig) -> list[Entry]:
-    found = open_source(SAMPLES, tuning=source_tuning(Tuning()), seen=rig.clock())
+    found = open_source(
+        SAMPLES, ReadOptions(tuning=source_tuning(Tuning()), seen=rig.clock())
+    )
     return [item.entry for item in found if isinstance(item, InputEntry)]
 
 

@@ -48,7 +48,7 @@ PACKERS = {"gz": gzip.compress, "zst": zstandard.compress}
 
 
 def found(path: Path | str, **more: object) -> list[InputItem]:
-    return list(open_source(path, tuning=TUNING, **more))  # type: ignore[arg-type]
+    return list(open_source(path, ReadOptions(tuning=TUNING, **more)))  # type: ignore[arg-type]
 
 
 def titles(results: list[InputItem]) -> list[str]:
@@ -240,7 +240,7 @@ def test_an_element_that_is_too_long_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(
         json.dumps([{"title": "A"}, long[0], {"title": "B"}, long[1]])
     )
-    results = list(open_source(tmp_path / "a.json", tuning=small))
+    results = list(open_source(tmp_path / "a.json", ReadOptions(tuning=small)))
     assert titles(results) == ["A", "B"]
     assert [one.verdict for one in problems(results)] == ["too_long"] * 2
 
@@ -267,7 +267,7 @@ def test_a_list_that_is_too_long_is_refused_with_the_way_out(
     (tmp_path / name).write_bytes(
         gzip.compress(data.encode()) if name.endswith("gz") else data.encode()
     )
-    (refused,) = open_source(tmp_path / name, tuning=small)
+    (refused,) = open_source(tmp_path / name, ReadOptions(tuning=small))
     assert refused.verdict == "too_long"
     assert "write each record on a line of its own" in refused.reason
 
@@ -283,7 +283,7 @@ def test_a_list_of_very_many_elements_is_read_one_at_a_time(
     many = 90_000 // (len(element) + 1)
     (tmp_path / "a.json").write_bytes(b"[" + b",".join([element] * many) + b"]")
     tracemalloc.start()
-    count = sum(1 for _ in open_source(tmp_path / "a.json", tuning=small))
+    count = sum(1 for _ in open_source(tmp_path / "a.json", ReadOptions(tuning=small)))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == many

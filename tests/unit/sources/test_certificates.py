@@ -13,10 +13,11 @@ from aggregator.config.loader import load
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.client import ClientSettings, FetchResult, client_of
+from aggregator.sources.fetch.client import ClientSettings, client_of
 from aggregator.sources.fetch.connections.certificates import UNCHECKED, tls_of
 from aggregator.sources.fetch.mails.mailbox import read_mailbox
 from aggregator.sources.fetch.posting import WebhookPoster
+from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.fetch.robots import Robots
 from aggregator.sources.limits import source_tuning
 from tests.support.articles import NOON

@@ -20,7 +20,8 @@ import zstandard
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.errors import ConfigError, FetchError
-from aggregator.sources.fetch.client import Client, ClientSettings, user_agent
+from aggregator.sources.fetch.client import Client, ClientSettings
+from aggregator.sources.fetch.request_headers import user_agent
 from tests.support.loopback import (
     LoopbackServer,
     Request,

@@ -18,6 +18,7 @@ from aggregator.sources.parse.files.input_items import (
     InputFeed,
     InputItem,
     InputProblem,
+    ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.streams.file_stream import Progress
@@ -31,7 +32,7 @@ RECORD = b'{"id": "r1", "outlet": "Harbour Post", "title": "Lock gate mended"}\n
 
 
 def found(what: Path | str, **more: object) -> list[InputItem]:
-    return list(open_source(what, tuning=TUNING, **more))  # type: ignore[arg-type]
+    return list(open_source(what, ReadOptions(tuning=TUNING, **more)))  # type: ignore[arg-type]
 
 
 def only_entry(what: Path | str, **more: object) -> InputEntry:
@@ -179,7 +180,7 @@ def test_records_go_on_after_a_broken_one(tmp_path: Path) -> None:
 def test_a_line_that_is_too_long_is_skipped(tmp_path: Path) -> None:
     small = msgspec.structs.replace(TUNING, max_article_bytes=1000)
     (tmp_path / "r.jsonl").write_bytes(RECORD + b"x" * 5000 + b"\n" + RECORD)
-    first, long, last = open_source(tmp_path / "r.jsonl", tuning=small)
+    first, long, last = open_source(tmp_path / "r.jsonl", ReadOptions(tuning=small))
     assert isinstance(first, InputEntry)
     assert isinstance(last, InputEntry)
     assert (long.verdict, last.where.rpartition(", ")[2]) == ("too_long", "line 3")
@@ -201,14 +202,18 @@ def test_a_json_feed_is_a_feed(tmp_path: Path, indent: int | None) -> None:
         (b"<html><body>x</body></html>", 1),
     ],
 )
-def test_standard_input(data: bytes, kind: int) -> None:
-    results = found("-", stdin=io.BytesIO(data))
+def test_standard_input(
+    data: bytes, kind: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    results = found("-")
     assert len(results) == kind
     assert all(isinstance(one, InputEntry) for one in results)
 
 
-def test_text_from_standard_input_has_no_key() -> None:
-    entry = only_entry("-", stdin=io.BytesIO(STORY.encode())).entry
+def test_text_from_standard_input_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(STORY.encode())))
+    entry = only_entry("-").entry
     assert (entry.source, entry.guid, entry.is_saved_text) == ("stdin", None, True)
 
 

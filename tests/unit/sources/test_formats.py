@@ -18,6 +18,7 @@ from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
     InputProblem,
+    ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.records.record_entry import RecordNotes, mapping_of
@@ -35,7 +36,7 @@ DAY = dt.date(2026, 11, 23)
 
 
 def found(path: Path, **more: Any) -> list[InputItem]:
-    return list(open_source(path, tuning=TUNING, **more))
+    return list(open_source(path, ReadOptions(tuning=TUNING, **more)))
 
 
 def entries(items: list[InputItem]) -> list[Entry]:
@@ -720,7 +721,9 @@ def test_long_cells_are_read_and_longer_lines_refused(tmp_path: Path) -> None:
         5,
     ]
     small = msgspec.structs.replace(TUNING, max_article_bytes=100_000)
-    (problem,) = reasons(list(open_source(tmp_path / "a.csv", tuning=small)))
+    (problem,) = reasons(
+        list(open_source(tmp_path / "a.csv", ReadOptions(tuning=small)))
+    )
     assert problem.startswith("line 2 is longer than")
 
 
@@ -784,7 +787,7 @@ def test_a_row_that_cannot_be_read_ends_neither_the_order_nor_the_table(
         f"title,date\nA,3/4/2026\nB\nC,13/4/2026\n{long},1/1/2026\n"
     )
     small = msgspec.structs.replace(TUNING, max_article_bytes=200)
-    items = list(open_source(tmp_path / "a.csv", tuning=small))
+    items = list(open_source(tmp_path / "a.csv", ReadOptions(tuning=small)))
     assert [row.published and row.published.time.month for row in entries(items)] == [
         4,
         4,

@@ -21,6 +21,7 @@ from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
     InputProblem,
+    ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.files.sort_by_time import in_order_of_time
@@ -152,7 +153,8 @@ def test_a_dump_that_begins_with_the_newest_is_given_from_the_oldest(
     progress = Progress()
     reported, shares = [], []
     for one in in_order_of_time(
-        open_source(tmp_path / name, tuning=TUNING, progress=progress), progress
+        open_source(tmp_path / name, ReadOptions(tuning=TUNING, progress=progress)),
+        progress,
     ):
         reported.append(
             one.entry.published.time if one.entry.published else one.archived_at

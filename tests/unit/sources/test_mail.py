@@ -17,6 +17,7 @@ from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputItem,
     InputProblem,
+    ReadOptions,
 )
 from aggregator.sources.parse.files.open_source import open_source
 from aggregator.sources.parse.mail import entry_of_mail
@@ -92,7 +93,7 @@ Content-Type: application/pgp-signature
 
 
 def found(what: Path, **more: object) -> list[InputItem]:
-    return list(open_source(what, tuning=TUNING, seen=SEEN, **more))  # type: ignore[arg-type]
+    return list(open_source(what, ReadOptions(tuning=TUNING, seen=SEEN, **more)))  # type: ignore[arg-type]
 
 
 def entries(items: list[InputItem]) -> list[Entry]:
@@ -128,7 +129,9 @@ def test_without_html_the_text_of_a_signed_message_is_read(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["news.mbox", "news.mbox.gz", "-"])
-def test_an_mbox_is_read_message_by_message(tmp_path: Path, name: str) -> None:
+def test_an_mbox_is_read_message_by_message(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     line = b"From desk@gazette.example Fri Nov 20 18:30:00 2026\n"
     broken = b"Content-Type: " + b"(" * 5000 + b"\n\nx\n"
     quoted = SIGNED.replace(b"\nFrom here", b"\n>From here")
@@ -137,9 +140,8 @@ def test_an_mbox_is_read_message_by_message(tmp_path: Path, name: str) -> None:
     data = b"\n".join(line + one for one in messages)
     (tmp_path / "news.mbox").write_bytes(data)
     (tmp_path / "news.mbox.gz").write_bytes(gzip.compress(data))
-    items = found(
-        Path(name) if name == "-" else tmp_path / name, stdin=io.BytesIO(data)
-    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    items = found(Path(name) if name == "-" else tmp_path / name)
     guids = [one.guid for one in entries(items)]
     assert guids == ["n1@bote.example", "s1@gazette.example", "s2@gazette.example"]
     assert "<p>From here on ships pass.</p>" in (entries(items)[1].html or "")

@@ -12,10 +12,8 @@ from aggregator.config.values import at_key
 from aggregator.model.errors import ConfigError
 
 UNCHECKED = "its certificate is not checked (`insecure: true`)"
-_EXPIRED = (
-    # X509_V_ERR_CERT_HAS_EXPIRED; those of another name are 62 and 64 (openssl-verification-options)
-    10
-)
+# X509_V_ERR_CERT_HAS_EXPIRED; those of another name are 62 and 64 (openssl-verification-options)
+_EXPIRED = 10
 _OTHER_NAME = frozenset({62, 64})
 _MISSING = (
     ": its authority is unknown here, or the server omits an intermediate certificate; add what is missing "
@@ -44,12 +42,10 @@ def host_trusts(config: Config) -> Mapping[str, HostTrust]:
             host = httpx.URL(split_address(address)[0]).raw_host.decode("ascii")
         except (httpx.InvalidURL, UnicodeError):
             continue  # reported by the kind of the source
-        trust = trusts.get(host, HostTrust())
+        files, is_insecure = trusts.get(host, HostTrust())
         if source.ca_file is not None:
-            trust = trust._replace(
-                ca_files=(*trust.ca_files, str(config.path(source.ca_file)))
-            )
-        trusts[host] = trust._replace(is_insecure=trust.is_insecure or source.insecure)
+            files = (*files, str(config.path(source.ca_file)))
+        trusts[host] = HostTrust(files, is_insecure or source.insecure)
         with at_key(f"sources.{number}.ca_file"):
             tls_of(trusts[host])
     return trusts
@@ -67,11 +63,9 @@ def tls_of(trust: HostTrust = HostTrust()) -> ssl.SSLContext:  # noqa: B008 - fr
         try:
             context.load_verify_locations(file)
         except OSError as error:  # ssl.SSLError is one
-            reason = (
-                "there is no certificate (PEM) in it"
-                if isinstance(error, ssl.SSLError)
-                else error.strerror
-            )
+            reason = error.strerror
+            if isinstance(error, ssl.SSLError):
+                reason = "there is no certificate (PEM) in it"
             raise ConfigError(f"{file}: {reason}") from error
         # An intermediate certificate or that of the server itself may be in the file, without its authority.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -95,23 +95,33 @@ def _repaired(head: bytes) -> tuple[bytes, bytes]:
     status_line = _STATUS_LINE.match(first)
     if status_line is None:
         return b"", head
-    version = b"1.0" if status_line[1] == b"1.0" else b"1.1"
-    repaired = [b"HTTP/%b %b %b" % (version, status_line[2], _clean(status_line[3]))]
+    version, status, reason = status_line.groups()
+    if version != b"1.0":
+        version = b"1.1"
+    repaired = [b"HTTP/%b %b %b" % (version, status, _clean(reason))]
     lengths: set[bytes] = set()
-    is_chunked = False
+    codings = b""
     for name, value in _fields(lines):
         if name.lower() == b"content-length":
             lengths.add(value)
         elif name.lower() == b"transfer-encoding":
-            is_chunked = is_chunked or b"chunked" in value.lower()
+            codings += b" " + value.lower()
         else:
             repaired.append(b"%b: %b" % (name, value))
-    if is_chunked:
-        repaired.append(b"Transfer-Encoding: chunked")
-    elif len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
-        repaired.append(b"Content-Length: " + length)
-    # Without a length that can be believed, the response ends with the connection.
-    return status_line[2], b"\r\n".join(repaired) + b"\r\n\r\n"
+    repaired += _end_of_body(lengths, codings)
+    return status, b"\r\n".join(repaired) + b"\r\n\r\n"
+
+
+def _end_of_body(lengths: set[bytes], codings: bytes) -> list[bytes]:
+    """Return the field that says where the body ends.
+
+    Without a length that can be believed, the response ends with the connection.
+    """
+    if b"chunked" in codings:
+        return [b"Transfer-Encoding: chunked"]
+    if len(lengths) == 1 and _LENGTH.fullmatch(length := lengths.pop()):
+        return [b"Content-Length: " + length]
+    return []
 
 
 def _fields(lines: list[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -28,14 +28,20 @@ def system_resolve(name: str, port: int, seconds: float) -> list[str]:
     thread.join(seconds)
     if not outcome:
         raise FetchError("dns", f"no answer for {name} within {seconds:.0f} s")
-    if isinstance(outcome[0], list):
-        return outcome[0]
-    try:  # the C library reports it with another error
+    (answer,) = outcome
+    if isinstance(answer, list):
+        return answer
+    _require_free_file()
+    raise FetchError("dns", f"{name}: {_dns_words(answer)}")
+
+
+def _require_free_file() -> None:
+    """Raise TooManyFilesError if there is none: the C library reports that with another error."""
+    try:
         socket.socket().close()
     except OSError as error:
         if TooManyFilesError.is_behind(error):
             raise TooManyFilesError from error
-    raise FetchError("dns", f"{name}: {_dns_words(outcome[0])}")
 
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_NODATA)

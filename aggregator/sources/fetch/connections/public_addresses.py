@@ -60,11 +60,10 @@ def nat64_prefixes(answers: Iterable[Address]) -> tuple[ipaddress.IPv6Network, .
     """Return all possible prefixes of NAT64 gateways, derived from the addresses of NAT64_NAME."""
     prefixes = []
     for address in answers:
+        if isinstance(address, ipaddress.IPv4Address):
+            continue
         for length in _NAT64_LENGTHS:
-            if (
-                isinstance(address, ipaddress.IPv6Address)
-                and _behind(address, length) in _NAT64_INSIDE
-            ):
+            if _behind(address, length) in _NAT64_INSIDE:
                 network = ipaddress.IPv6Network((address, length), strict=False)
                 prefixes.append(network)
     return tuple(prefixes)
@@ -105,10 +104,13 @@ def is_public(address: Address) -> bool:
 def is_private_literal(url: str) -> bool:
     """Return whether a URL names localhost, or an address that is not public, without asking for names."""
     host = urlsplit(url).hostname or ""
-    try:
-        return not is_public(ipaddress.ip_address(host))
-    except ValueError:
-        return host == "localhost"
+    return host == "localhost" or is_private_address(host)
+
+
+def is_private_address(host: str) -> bool:
+    """Return whether a host is an address that is not public; False for a name."""
+    address = address_of(host)
+    return address is not None and not is_public(address)
 
 
 def _behind(address: ipaddress.IPv6Address, length: int) -> ipaddress.IPv4Address:

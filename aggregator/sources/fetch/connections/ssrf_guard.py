@@ -49,6 +49,12 @@ _NUMERIC = re.compile(r"(?:^|\.)(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?$")
 _LOCAL = re.compile(r"(?:^|\.)localhost\.?$", re.IGNORECASE)
 
 
+class _CurrentFetch(threading.local):
+    """The limits of the fetch of a thread; None for a connection that is opened outside a fetch."""
+
+    budget: RequestBudget | None = None
+
+
 class SsrfGuard(httpcore.NetworkBackend):
     """httpcore's network backend with checks. `exceptions` are private networks that the operator allows."""
 
@@ -68,7 +74,7 @@ class SsrfGuard(httpcore.NetworkBackend):
         self._exceptions = tuple(exceptions)
         self._resolve = resolve or system_resolve
         self._dial = dial or system_dial
-        self._current = threading.local()
+        self._current = _CurrentFetch()
         self._open: weakref.WeakSet[GuardedStream] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._stopped = False
@@ -147,33 +153,25 @@ class SsrfGuard(httpcore.NetworkBackend):
         """Return the smaller of httpcore's timeout for one step and the time left for the fetch."""
         if self._stopped:
             raise FetchError("stopped", "the program is stopping")
-        budget = self._budget()
+        budget = self._current.budget
         left = _NO_DEADLINE_SECONDS if budget is None else budget.left()
         return left if timeout is None else min(left, timeout)
 
     def count(self, size_bytes: int) -> None:
         """Count bytes received by this thread's fetch."""
-        budget = self._budget()
-        if budget is not None:
-            budget.count(size_bytes)
-
-    def _budget(self) -> RequestBudget | None:
-        budget: RequestBudget | None = getattr(self._current, "budget", None)
-        return budget
+        if self._current.budget is not None:
+            self._current.budget.count(size_bytes)
 
     def _answers(self, host: str, port: int) -> list[str]:
         literal = address_of(host.strip("[]"))
-        return (
-            [str(literal)]
-            if literal
-            else self._resolve(host, port, self.seconds_left(None))
-        )
+        if literal is not None:
+            return [str(literal)]
+        return self._resolve(host, port, self.seconds_left(None))
 
     def _checked(self, host: str, port: int) -> list[str]:
         answers = self._answers(host, port)
         if not answers:
             raise FetchError("dns", f"{host} has no address")
-        budget = self._budget()
         private: list[str] = []
         for answer in answers:
             address = address_of(answer)
@@ -181,26 +179,30 @@ class SsrfGuard(httpcore.NetworkBackend):
                 raise _refused(host, answer)
             if self._is_permitted(address):
                 self._check_port(host, port)
-            elif budget is not None and (host, port) not in budget.private_servers:
-                raise _not_named(host, port)
-            elif self._led_to_internet(host):
-                raise _changed_sides(host, answer)
             else:
+                self._check_private(host, port, answer)
                 private.append(answer)
         self._note_networks(host, answers)
         if 0 < len(private) < len(answers):
             raise _changed_sides(host, private[0])
         return answers
 
+    def _check_private(self, host: str, port: int, answer: str) -> None:
+        """Raise FetchError("refused") if the fetch may not reach a server in the operator's networks."""
+        budget = self._current.budget
+        if budget is not None and (host, port) not in budget.private_servers:
+            raise _not_named(host, port)
+        if self._led_to_internet(host):
+            raise _changed_sides(host, answer)
+
     def _is_permitted(
         self, address: Address, exceptions: tuple[Network, ...] = ()
     ) -> bool:
-        is_asked = isinstance(address, IPv6Address) and is_permitted(
-            address, exceptions
-        )
-        return is_permitted(
-            address, exceptions, self._nat64_prefixes() if is_asked else ()
-        )
+        if not is_permitted(address, exceptions):
+            return False
+        if not isinstance(address, IPv6Address):
+            return True
+        return is_permitted(address, exceptions, self._nat64_prefixes())
 
     def _led_to_internet(self, host: str) -> bool:
         """Whether a name that leads into the operator's networks now led to the internet before.
@@ -208,11 +210,11 @@ class SsrfGuard(httpcore.NetworkBackend):
         Its owner may let it lead anywhere, at any time. Where no more names can be remembered, one that was
         never seen in those networks counts as such.
         """
+        if host in self._public_hosts:
+            return True
         is_full = len(self._public_hosts) >= _NAMES_KEPT
-        is_unknown = (
-            address_of(host.strip("[]")) is None and host not in self._private_hosts
-        )
-        return host in self._public_hosts or (is_full and is_unknown)
+        is_name = address_of(host.strip("[]")) is None
+        return is_full and is_name and host not in self._private_hosts
 
     def _nat64_prefixes(self) -> tuple[IPv6Network, ...]:
         """Return the prefixes of the network's NAT64 gateway, by a look-up of its resolver (RFC 7050).
@@ -231,10 +233,7 @@ class SsrfGuard(httpcore.NetworkBackend):
                 self._nat64_until, time.monotonic() + _NAT64_RETRY_SECONDS
             )
         else:
-            addresses = (address_of(answer) for answer in answers)
-            self._nat64 = nat64_prefixes(
-                address for address in addresses if address is not None
-            )
+            self._nat64 = nat64_prefixes(filter(None, map(address_of, answers)))
             self._nat64_until = time.monotonic() + _NAT64_SECONDS
         return self._nat64
 
@@ -257,7 +256,7 @@ class SsrfGuard(httpcore.NetworkBackend):
                     hosts.add(host)
 
     def _check_port(self, host: str, port: int) -> None:
-        budget = self._budget()
+        budget = self._current.budget
         allowed = WEB_PORTS if budget is None else WEB_PORTS | budget.ports
         if port not in allowed:
             raise FetchError(
@@ -307,8 +306,9 @@ class GuardedStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         """Start TLS on this connection, with the same limits; the certificate is checked against the name."""
-        left = self._guard.seconds_left(timeout)
-        self._inner = self._inner.start_tls(ssl_context, server_hostname, left)
+        self._inner = self._inner.start_tls(
+            ssl_context, server_hostname, self._guard.seconds_left(timeout)
+        )
         return self
 
     def close(self) -> None:
@@ -333,9 +333,10 @@ def system_dial(address: str, port: int, seconds: float) -> httpcore.NetworkStre
 
 
 def _refused(host: str, answer: str) -> FetchError:
+    subject = answer if host == answer else f"{host} leads to {answer}, which"
     return FetchError(
         "refused",
-        f"{answer if host == answer else f'{host} leads to {answer}, which'} is not on the public internet; "
+        f"{subject} is not on the public internet; "
         "if it is yours, name its network under fetch.allow_private",
     )
 

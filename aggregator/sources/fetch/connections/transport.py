@@ -138,7 +138,9 @@ def proxy_of(text: str) -> httpx.Proxy:
 
 def port_of(url: httpx.URL) -> int:
     """Return the port of a URL, or the default port of its scheme."""
-    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+    if url.port is not None:
+        return url.port
+    return 443 if url.scheme == "https" else 80
 
 
 def name_of(url: httpx.URL) -> str:
@@ -155,15 +157,8 @@ def parsed(text: str) -> httpx.URL:
         raise FetchError(
             "address", f"{short(stripped)} contains a control character or a backslash"
         )
-    try:
-        url = httpx.URL(stripped)
-        port = port_of(url)
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        # The rest of a password that has an unescaped slash looks like a port
-        if "@" in stripped:
-            detail = "this is not a valid address; in a user or password write %2F for / and %40 for @"
-            raise FetchError("address", detail) from None
-        raise FetchError("address", f"{short(stripped)}: {error}") from error
+    url = _url_of(stripped)
+    port = port_of(url)
     if url.scheme not in ("http", "https") or not url.host:
         raise FetchError(
             "address", f"{short(stripped)} is not an http or https address"
@@ -175,6 +170,19 @@ def parsed(text: str) -> httpx.URL:
     if not 0 < port < 65536:
         raise FetchError("address", f"there is no port {port}")
     return url.copy_with(fragment=None)
+
+
+def _url_of(text: str) -> httpx.URL:
+    try:
+        return httpx.URL(text)
+    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+        # The rest of a password that has an unescaped slash looks like a port
+        if "@" in text:
+            raise FetchError(
+                "address",
+                "this is not a valid address; in a user or password write %2F for / and %40 for @",
+            ) from None
+        raise FetchError("address", f"{short(text)}: {error}") from error
 
 
 def short(address: object) -> str:
@@ -201,11 +209,7 @@ def fetch_error(error: Exception, url: str) -> FetchError:
         return error
     if isinstance(error, AggregatorError):
         raise error
-    chain: list[BaseException] = [error]
-    while (
-        link := chain[-1].__cause__ or chain[-1].__context__
-    ) is not None and link not in chain:
-        chain.append(link)
+    chain = _chain_of(error)
     if any(TooManyFilesError.is_behind(link) for link in chain):
         raise TooManyFilesError from error
     for link in chain:
@@ -220,3 +224,13 @@ def fetch_error(error: Exception, url: str) -> FetchError:
     return FetchError(
         "protocol", f"{type(error).__name__} from {short(url)}: {short(error)}"
     )
+
+
+def _chain_of(error: BaseException) -> list[BaseException]:
+    """Return an error and its causes, each once."""
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    return chain

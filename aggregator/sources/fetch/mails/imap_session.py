@@ -32,9 +32,12 @@ class TooLongError(FetchError):
 class ImapSession(imaplib.IMAP4):
     """An IMAP session on a guarded connection."""
 
-    def __init__(self, stream: httpcore.NetworkStream, most_bytes: int) -> None:
+    def __init__(
+        self, stream: httpcore.NetworkStream, host: str, most_bytes: int
+    ) -> None:
+        """`most_bytes`: of a message."""
         self._stream = stream
-        self._most_bytes = most_bytes
+        self.host, self.most_bytes = host, most_bytes
         self._buffer = bytearray()
         self._lines = 0
         super().__init__()
@@ -44,9 +47,9 @@ class ImapSession(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """Return a literal. Raise FetchError if it is too long."""
-        if size > self._most_bytes:
+        if size > self.most_bytes:
             raise TooLongError(
-                "too_large", f"a message is longer than {self._most_bytes} bytes"
+                "too_large", f"a message is longer than {self.most_bytes} bytes"
             )
         while len(self._buffer) < size:
             self._receive()
@@ -89,10 +92,10 @@ class ImapSession(imaplib.IMAP4):
         del self._buffer[:size]
         return part
 
-    def encrypt(self, host: str, tls: ssl.SSLContext) -> None:
+    def encrypt(self, tls: ssl.SSLContext) -> None:
         """Use STARTTLS; only on this machine it may be missing."""
         if "STARTTLS" not in self._offers():
-            if is_loopback(host):
+            if is_loopback(self.host):
                 return
             raise FetchError(
                 "tls",
@@ -104,7 +107,7 @@ class ImapSession(imaplib.IMAP4):
             raise FetchError(
                 "tls", "the server does not begin the encryption that it offers"
             )
-        self._stream.start_tls(tls, host)
+        self._stream.start_tls(tls, self.host)
 
     def enter(self, user: str, password: str) -> None:
         """Log in. Raise FetchError("login") if the server refuses."""
@@ -134,13 +137,8 @@ class ImapSession(imaplib.IMAP4):
             raise FetchError(
                 "folder", f"the server has no folder {folder!r}, or does not open it"
             )
-        validity = re.fullmatch(
-            rb"\d{1,10}", (self.response("UIDVALIDITY")[1] or [b""])[-1] or b""
-        )
-        count = re.fullmatch(rb"\d{1,10}", counts[-1] or b"")
-        return (validity[0].decode() if validity else "0"), int(
-            count[0]
-        ) if count else 0
+        _, validities = self.response("UIDVALIDITY")
+        return _digits((validities or [b""])[-1]), int(_digits(counts[-1]))
 
     def numbers_after(self, last: int) -> list[int]:
         """Return the numbers (UID) from the one after `last`, or, if there is none, the last one."""
@@ -156,25 +154,19 @@ class ImapSession(imaplib.IMAP4):
 
     def newest(self, count: int, most: int) -> list[int]:
         """Return the numbers of the last `most` of `count` messages."""
-        lines = (
-            self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)"))
-            if count
-            else ()
-        )
+        if not count:
+            return []
+        lines = self._found(self.fetch(f"{max(1, count - most + 1)}:{count}", "(UID)"))
         numbers = (_NUMBER.search(line) for line in lines if isinstance(line, bytes))
         return sorted({int(match[1]) for match in numbers if match})[-most:]
 
     def message(self, number: int) -> bytes | None:
         """Return a message; None if it is gone."""
         parts = self._found(self.uid("FETCH", str(number), "(UID BODY.PEEK[])"))
-        return next(
-            (
-                bytes(part[1])
-                for part in parts
-                if isinstance(part, tuple) and b"BODY[]" in part[0]
-            ),
-            None,
-        )
+        for part in parts:
+            if isinstance(part, tuple) and b"BODY[]" in part[0]:
+                return bytes(part[1])
+        return None
 
     def leave(self) -> None:
         """Log out; everything was read, so it does not matter how the server answers."""
@@ -194,6 +186,11 @@ class ImapSession(imaplib.IMAP4):
     def _offers(self) -> set[str]:
         _, lines = self.capability()
         return set(bytes(lines[-1] or b"").decode("ascii", "replace").upper().split())
+
+
+def _digits(value: bytes | None) -> str:
+    """Return a number of a server, up to ten digits; "0" for anything else."""
+    return value.decode() if value and re.fullmatch(rb"\d{1,10}", value) else "0"
 
 
 def _quoted(words: str) -> str:

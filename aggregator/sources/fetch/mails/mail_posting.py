@@ -12,9 +12,7 @@ from aggregator.sources.fetch.connections.certificates import tls_of
 from aggregator.sources.fetch.connections.public_addresses import networks_of
 from aggregator.sources.fetch.connections.request_budget import RequestBudget
 from aggregator.sources.fetch.connections.ssrf_guard import Resolve, SsrfGuard
-from aggregator.sources.fetch.connections.transport import (
-    fetch_error,
-)
+from aggregator.sources.fetch.connections.transport import fetch_error
 from aggregator.sources.fetch.posting import PostResult
 
 _MEANINGS = {
@@ -25,6 +23,30 @@ _MEANINGS = {
     552: "the mailbox is full",
     554: "the server refuses the mail",
 }
+
+
+class _GuardedSmtp(smtplib.SMTP):
+    """A session on a connection of the guard; connects at once."""
+
+    def __init__(
+        self, guard: SsrfGuard, server: MailServer, domain: str, seconds: float
+    ) -> None:
+        """`domain`: by which to greet; `seconds`: for the connection and each answer."""
+        self._guard, self._server = guard, server
+        super().__init__(
+            server.host, server.port, local_hostname=domain, timeout=seconds
+        )
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+        """Connect to a checked address; smtplib's method for this is meant to be replaced."""
+        budget = RequestBudget.to_server(timeout, 1 << 20, (host, port))
+        with self._guard.budget(budget):
+            stream = self._guard.connect_tcp(host, port, timeout)
+        connected = stream.get_extra_info("socket")
+        connected.settimeout(timeout)
+        if self._server.security == "tls":
+            return tls_of().wrap_socket(connected, server_hostname=host)
+        return connected
 
 
 class MailPoster:
@@ -64,12 +86,9 @@ class MailPoster:
             problem = "the mail server does not offer the encryption or the login that its address asks for"
         except Exception as error:  # noqa: BLE001 - libraries may raise anything because of a server's data
             failed = fetch_error(error, server.host)
-            is_mail_server = failed.cause != "protocol"
-            problem = (
-                str(failed)
-                if is_mail_server
-                else f"{server.host} does not answer as a mail server"
-            )
+            problem = str(failed)
+            if failed.cause == "protocol":
+                problem = f"{server.host} does not answer as a mail server"
         else:
             return PostResult(status=250)
         return PostResult(status=None, problem=problem, is_stopped=self._stopped)
@@ -84,31 +103,12 @@ class MailPoster:
                     connection.sock.shutdown(socket.SHUT_RDWR)
 
     def _send(self, server: MailServer, message: EmailMessage) -> None:
-        host, port = server.host, server.port
-        tls = None if server.security == "none" else tls_of()
-        budget = RequestBudget.to_server(self._deadline_seconds, 1 << 20, (host, port))
-        guard = self._guard
-
-        class GuardedSmtp(smtplib.SMTP):
-            def _get_socket(self, host: str, port: int, timeout: float) -> Any:
-                """Connect to a checked address; smtplib's method for this is meant to be replaced."""
-                with guard.budget(budget):
-                    connected = guard.connect_tcp(host, port, timeout).get_extra_info(
-                        "socket"
-                    )
-                connected.settimeout(timeout)
-                if tls is not None and server.security == "tls":
-                    return tls.wrap_socket(connected, server_hostname=host)
-                return connected
-
         domain = str(message["From"]).rpartition("@")[2]
-        client = GuardedSmtp(
-            host, port, local_hostname=domain, timeout=self._deadline_seconds
-        )
+        client = _GuardedSmtp(self._guard, server, domain, self._deadline_seconds)
         self._open.add(client)
         try:
             if server.security == "starttls":
-                client.starttls(context=tls)
+                client.starttls(context=tls_of())
             if server.user is not None:
                 client.login(server.user, server.password)
             client.send_message(message)

@@ -66,11 +66,11 @@ def read_mailbox(
         ) as (stream, tls):
             if parts.scheme == "imaps":
                 stream.start_tls(tls, host)
-            session = ImapSession(stream, tuning.max_article_bytes)
+            session = ImapSession(stream, host, tuning.max_article_bytes)
             if parts.scheme == "imap":
-                session.encrypt(host, tls)
+                session.encrypt(tls)
             session.enter(unquote(parts.username or ""), password)
-            return _new_messages(session, host, unquote(parts.path[1:]), state, tuning)
+            return _new_messages(session, unquote(parts.path[1:]), state, tuning)
     except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
         raise _as_our_error(error, host) from None
 
@@ -84,57 +84,71 @@ def _as_our_error(error: Exception, host: str) -> FetchError:
 
 
 def _new_messages(
-    session: ImapSession,
-    host: str,
-    folder: str,
-    state: str | None,
-    tuning: SourceTuning,
+    session: ImapSession, folder: str, state: str | None, tuning: SourceTuning
 ) -> ReadMailbox:
     validity, count = session.examine(folder)
     known = _STATE.fullmatch(state or "")
-    last = int(known[2]) if known and known[1] == validity else None
-    if last is None:
+    last, failing, failures = 0, 0, 0
+    if known is None or known[1] != validity:
         numbers = session.newest(count, tuning.max_entries)
     else:
+        last, failing, failures = map(int, known.groups("0")[1:])
         numbers = [number for number in session.numbers_after(last) if number > last]
     chosen = numbers[: tuning.max_entries]
     if not chosen:
         session.leave()
-        return ReadMailbox(state=f"{validity}/{last or 0}", count=count)
-    reached, number = last or 0, chosen[0]
-    failures = (
-        int(known[4]) if last is not None and known and known[3] == str(number) else 0
-    )
-    messages: list[Message] = []
-    has_more = True
-    too_long = f"it is longer than {tuning.max_article_bytes:,} bytes"
-    try:
-        for number in chosen:
-            data = session.message(number)
-            if data is not None:
-                messages.append(Message(number=number, data=data))
-            reached = number
-        has_more = len(chosen) < len(numbers)
-    except TooLongError:  # the rest of it stands in the way of further answers
-        messages.append(Message(number=number, problem=too_long))
-        reached = number
-    except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
-        failed = _as_our_error(error, host)
-        if failed.cause == "stopped":
-            raise failed from None
-        if not messages:  # else it may be the fault of those before
-            messages = [
-                _failed_at(number, failures + 1, failed, f"{validity}/{number - 1}")
-            ]
-            reached = number
-    else:
-        session.leave()
+        return ReadMailbox(state=f"{validity}/{last}", count=count)
+    if failing != chosen[0]:
+        failures = 0
+    messages, reached, is_whole = _read(session, chosen, validity, failures + 1)
     return ReadMailbox(
         messages=tuple(messages),
         state=f"{validity}/{reached}",
         count=count,
-        has_more=has_more,
+        has_more=not is_whole or len(chosen) < len(numbers),
     )
+
+
+def _read(
+    session: ImapSession, numbers: list[int], validity: str, attempt: int
+) -> tuple[list[Message], int, bool]:
+    """Return the messages of these numbers, the last number that is done, and whether all are read.
+
+    `attempt`: of reading the first of them, from 1.
+    """
+    messages: list[Message] = []
+    reached = number = 0
+    try:
+        for number in numbers:
+            data = session.message(number)
+            if data is not None:
+                messages.append(Message(number=number, data=data))
+            reached = number
+    except TooLongError:  # the rest of it stands in the way of further answers
+        return (
+            [
+                *messages,
+                Message(
+                    number=number,
+                    problem=f"it is longer than {session.most_bytes:,} bytes",
+                ),
+            ],
+            number,
+            False,
+        )
+    except Exception as error:  # noqa: BLE001 - imaplib may raise anything because of a server's data
+        failed = _as_our_error(error, session.host)
+        if failed.cause == "stopped":
+            raise failed from None
+        if messages:  # it may be the fault of those before
+            return messages, reached, False
+        return (
+            [_failed_at(number, attempt, failed, f"{validity}/{number - 1}")],
+            number,
+            False,
+        )
+    session.leave()
+    return messages, reached, True
 
 
 def _failed_at(number: int, attempts: int, error: FetchError, state: str) -> Message:

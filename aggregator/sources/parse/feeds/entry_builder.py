@@ -82,31 +82,15 @@ class DeclaredEntry(FrozenStruct):
 
 def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     """Return the entry, or None if it has no content and no identifier at all."""
-    # The daemon reads no entries, and has no need of it.
-    from aggregator.extract.entry_form import own_text
-
-    url = absolute_url(declared.url, context.site_url or context.url)
     title = plain_title(declared.title)
     body = clean_html(declared.html)
     text = unicode.clean(declared.text).strip()
-    guid = short_key(declared.guid)
-    if (
-        url
-        and title
-        and html.escape(url, quote=False) in body
-        and (article_url := own_text(body, title, url).article_url)
-    ):
-        # The page of the list stays known: its entry is recognised by it where it declares no GUID.
-        guid, url = guid or short_key(url), absolute_url(article_url, None)
+    guid, url = _guid_and_url(declared, title, body, context)
     enclosures = _enclosures(declared.enclosures, context)
     if not (url or title or body or text or guid or enclosures):
         return None
     updated = declared_time(declared.updated, context)
-    dates = (declared_time(time, context) for time in declared.published)
-    published = next((time for time in dates if time is not None), None)
-    outlet, feed_outlet = (
-        (None, None) if context.outlet else _outlets(declared, url, context)
-    )
+    outlet, feed_outlet = _outlets(declared, url, context)
     return Entry(
         source=context.source,
         guid=guid,
@@ -114,7 +98,7 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
         title=title,
         html=body or None,
         text=text or None,
-        published=published,
+        published=first_time(declared.published, context),
         updated=updated.time if updated else None,
         outlet=context.outlet or _name(declared.outlet),
         resolved_outlet=outlet,
@@ -130,19 +114,38 @@ def entry_of(declared: DeclaredEntry, context: FeedContext) -> Entry | None:
     )
 
 
+def _guid_and_url(
+    declared: DeclaredEntry, title: str, body: str, context: FeedContext
+) -> tuple[str | None, str | None]:
+    """Return the GUID and the address of an entry: that of its article, if it is of a list of links."""
+    # The daemon reads no entries, and has no need of it.
+    from aggregator.extract.entry_form import own_text
+
+    guid = short_key(declared.guid)
+    url = absolute_url(declared.url, context.site_url or context.url)
+    if url and title and html.escape(url, quote=False) in body:
+        article_url = own_text(body, title, url).article_url
+        if article_url:
+            # The page of the list stays known: its entry is recognised by it where it declares no GUID.
+            return guid or short_key(url), absolute_url(article_url, None)
+    return guid, url
+
+
 def entries_of(declared: DeclaredEntry, context: FeedContext) -> list[Entry]:
     """Return the entry, [] for none; of a story of a program like this one the links to its articles."""
     if not declared.guid.startswith(STORY_TAG):
         entry = entry_of(declared, context)
         return [] if entry is None else [entry]
-    urls = dict.fromkeys(
-        absolute_url(html.unescape(link), None) for link in _LINK.findall(declared.html)
-    )
-    return [
-        Entry(source=context.source, url=url, authority="foreign", is_observation=True)
-        for url in urls
-        if url
-    ]
+    entries: dict[str, Entry] = {}
+    for link in _LINK.findall(declared.html):
+        if url := absolute_url(html.unescape(link), None):
+            entries[url] = Entry(
+                source=context.source,
+                url=url,
+                authority="foreign",
+                is_observation=True,
+            )
+    return list(entries.values())
 
 
 def authority_of(url: str | None, feed_url: str | None) -> Authority:
@@ -160,6 +163,15 @@ def declared_time(raw: str, context: FeedContext) -> Published | None:
     `seen`).
     """
     return parse_declared(unicode.clean(raw), context.zone, context.seen)
+
+
+def first_time(texts: Iterable[str], context: FeedContext) -> Published | None:
+    """Return the first time in `texts`; None if there is none."""
+    for text in texts:
+        time = declared_time(text, context)
+        if time is not None:
+            return time
+    return None
 
 
 def absolute_url(raw: str, base: str | None) -> str | None:
@@ -238,7 +250,8 @@ def author_name(raw: str) -> str | None:
         name = both.group(1)
     else:
         before, _, last = name.rpartition(" ")
-        name = before if _MAIL.fullmatch(last) else name
+        if _MAIL.fullmatch(last):
+            name = before
     return name.strip(" ,;")[:NAME_CHARS] or None
 
 
@@ -254,7 +267,9 @@ def short_key(raw: str | None) -> str | None:
 def _outlets(
     declared: DeclaredEntry, url: str | None, context: FeedContext
 ) -> tuple[Outlet | None, Outlet | None]:
-    """Return the outlet of an entry, and that of its feed if it is another one."""
+    """Return the outlet of an entry, and that of its feed if it is another one; None if one is configured."""
+    if context.outlet:
+        return None, None
     feed = feed_outlet(
         name=context.name,
         title=context.title,
@@ -280,8 +295,10 @@ def _enclosures(
         url = absolute_url(enclosure.url, context.site_url or context.url)
         if url and url not in by_url and len(by_url) < _MAX_ENCLOSURES:
             kind = unicode.clean(enclosure.type).strip()[:100]
-            title = plain_title(enclosure.title)[:NAME_CHARS]
             by_url[url] = Enclosure(
-                url=url, type=kind, length_bytes=enclosure.length_bytes, title=title
+                url=url,
+                type=kind,
+                length_bytes=enclosure.length_bytes,
+                title=plain_title(enclosure.title)[:NAME_CHARS],
             )
     return tuple(by_url.values())

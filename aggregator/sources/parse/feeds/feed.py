@@ -107,7 +107,7 @@ def _read(data: bytes, context: FeedContext) -> ParsedFeed:
     problem = reason_against_bytes(data)
     if problem:
         return ParsedFeed(problem=problem)
-    text = xml_repair.decode_markup(data, context.content_type)
+    text = xml_repair.decode_markup(data, xml_repair.charset_of(context.content_type))
     if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
         return read_json_feed(text, context)
     problem = reason_against_markup(text)

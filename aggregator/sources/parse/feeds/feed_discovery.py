@@ -74,10 +74,11 @@ class PageJob(FrozenStruct):
 def discover(job: bytes) -> bytes:
     """Decode a PageJob and return its feeds, for a worker."""
     page_job = msgspec.msgpack.decode(job, type=PageJob)
-    text = xml_repair.decode_markup(
-        page_job.page, f"charset={page_job.charset}" if page_job.charset else None
+    return msgspec.msgpack.encode(
+        feed_links(
+            xml_repair.decode_markup(page_job.page, page_job.charset), page_job.url
+        )
     )
-    return msgspec.msgpack.encode(feed_links(text, page_job.url))
 
 
 def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
@@ -95,9 +96,10 @@ def feed_links(page: str, base_url: str) -> list[FeedCandidate]:
             declared += _declared(attributes, base)
         elif name == "a" and len(linked) < _MAX_LINKS:
             linked += _linked(attributes, base)
-    links = {link.url: link for link in reversed([*declared, *linked])}
-    once = [links.pop(link.url) for link in [*declared, *linked] if link.url in links]
-    return sorted(once, key=lambda link: _unlikeliness(link, base_url))
+    links: dict[str, FeedCandidate] = {}
+    for link in (*declared, *linked):
+        links.setdefault(link.url, link)
+    return sorted(links.values(), key=lambda link: _unlikeliness(link, base_url))
 
 
 def _unlikeliness(link: FeedCandidate, page_url: str) -> tuple[bool, bool, bool, int]:
@@ -125,22 +127,13 @@ def usual_places(base_url: str) -> list[FeedCandidate]:
         return []
     parts = urlsplit(page)
     folder = parts._replace(query="", fragment="").geturl().rstrip("/") + "/"
-    is_root = not parts.path.strip("/")
-    below_page = (
-        []
-        if is_root
-        else [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
-    )
-    below_page += (
-        []
-        if is_root or "." in parts.path.rpartition("/")[2]
-        else [folder.rstrip("/") + ".rss"]
-    )
-    root = [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
-    return [
-        FeedCandidate(url=url, origin="usual")
-        for url in dict.fromkeys([*below_page, *root])
-    ]
+    urls: list[str] = []
+    if parts.path.strip("/"):
+        urls += [urljoin(folder, path.lstrip("/")) for path in _USUAL_PATHS[:2]]
+        if "." not in parts.path.rpartition("/")[2]:
+            urls.append(folder.rstrip("/") + ".rss")
+    urls += [f"{parts.scheme}://{parts.netloc}{path}" for path in _USUAL_PATHS]
+    return [FeedCandidate(url=url, origin="usual") for url in dict.fromkeys(urls)]
 
 
 def _declared(attributes: Attributes, base: str) -> list[FeedCandidate]:
@@ -149,16 +142,14 @@ def _declared(attributes: Attributes, base: str) -> list[FeedCandidate]:
     is_feed = (
         "alternate" in rels and _declares_feed(kind, attributes)
     ) or "feed" in rels
-    url = absolute_url(attributes.get("href", ""), base) if is_feed else None
-    return (
-        [
-            FeedCandidate(
-                url=url, title=plain_title(attributes.get("title", "")), kind=kind
-            )
-        ]
-        if url
-        else []
-    )
+    url = absolute_url(attributes.get("href", ""), base)
+    if not is_feed or url is None:
+        return []
+    return [
+        FeedCandidate(
+            url=url, title=plain_title(attributes.get("title", "")), kind=kind
+        )
+    ]
 
 
 def _declares_feed(kind: str, attributes: Attributes) -> bool:
@@ -166,17 +157,11 @@ def _declares_feed(kind: str, attributes: Attributes) -> bool:
 
     JSON and plain XML have many other uses: for these, title or URL must mention a feed.
     """
-    if (
-        attributes.get("type", "")
-        .lower()
-        .startswith(("application/json", "text/xml", "application/xml"))
-    ):
-        return bool(
-            _FEEDLIKE.search(
-                attributes.get("href", "") + "/" + attributes.get("title", "")
-            )
-        )
-    return bool(kind)
+    declared = attributes.get("type", "").lower()
+    if not declared.startswith(("application/json", "text/xml", "application/xml")):
+        return bool(kind)
+    mention = attributes.get("href", "") + "/" + attributes.get("title", "")
+    return _FEEDLIKE.search(mention) is not None
 
 
 def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
@@ -186,18 +171,20 @@ def _linked(attributes: Attributes, base: str) -> list[FeedCandidate]:
         path = urlsplit(href).path
     except ValueError:
         return []
-    url = absolute_url(href, base) if _FEEDLIKE.search(path) else None
-    title = plain_title(attributes.get("title", ""))
-    return [FeedCandidate(url=url, title=title, origin="linked")] if url else []
+    url = absolute_url(href, base)
+    if url is None or not _FEEDLIKE.search(path):
+        return []
+    return [
+        FeedCandidate(
+            url=url, title=plain_title(attributes.get("title", "")), origin="linked"
+        )
+    ]
 
 
 def _tags(page: str) -> Iterator[tuple[str, Attributes]]:
     """Yield name and attributes of the tags that are read, outside comments."""
     for tag in _TAG.finditer(_COMMENT.sub("", page[:_SNIFFED_CHARS])):
-        yield (
-            tag.group(1).lower(),
-            {
-                name.lower(): html_entities.unescape(double or single or bare or "")
-                for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2))
-            },
-        )
+        attributes: Attributes = {}
+        for name, double, single, bare in _ATTRIBUTE.findall(tag.group(2)):
+            attributes[name.lower()] = html_entities.unescape(double or single or bare)
+        yield tag.group(1).lower(), attributes

@@ -20,11 +20,8 @@ _ELEMENT = re.compile(r"<([A-Za-z_][\w.:-]{0,60})")
 def reason_against_bytes(data: bytes) -> str | None:
     """Return why these bytes cannot be a feed, or None."""
     if not data.strip():
-        return (
-            "the feed is empty (0 bytes)"
-            if not data
-            else "the feed is empty (nothing but spaces)"
-        )
+        what = "nothing but spaces" if data else "0 bytes"
+        return f"the feed is empty ({what})"
     # Some real feeds contain control characters: only data without any markup is refused as binary.
     is_binary = (
         unicode.looks_binary(data) and _MARKUP_BYTES.search(data, 0, 512) is None

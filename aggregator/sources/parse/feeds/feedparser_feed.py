@@ -42,20 +42,18 @@ _PERIODS = {
 }
 
 
-def ttl_seconds(
-    ttl: str | None, period: str | None, frequency: str | None
-) -> float | None:
+def ttl_seconds(ttl: str, period: str, frequency: str) -> float | None:
     """Return the poll interval that the feed requests, in seconds; None if it requests none.
 
     `ttl` (RSS) is in minutes; `period` (syndication module) is a word, hourly to yearly, divided by
     `frequency`. The longer of both is returned; the caller limits it.
     """
     intervals = []
-    if (minutes := _MINUTES.match(ttl or "")) and int(minutes[1]) > 0:
+    if (minutes := _MINUTES.match(ttl)) and int(minutes[1]) > 0:
         intervals.append(int(minutes[1]) * 60.0)
-    if length := _PERIODS.get((period or "").strip().lower()):
-        times = _TIMES.match(frequency or "")
-        intervals.append(length / max(1, int(times[1])) if times else length)
+    if length := _PERIODS.get(period.strip().lower()):
+        times = _TIMES.match(frequency)
+        intervals.append(length / max(1, int(times[1] if times else 1)))
     return max(intervals, default=None)
 
 
@@ -107,15 +105,18 @@ def read_with_feedparser(text: str, context: FeedContext) -> ParsedFeed:
     if not entries and isinstance(cause, SAXParseException):
         version = ""  # only a complete feed counts as one without entries
     feed = parsed_feed(version, string_at(head, "title"), context, entries)
-    are_settled: tuple[bool, ...] = ()
     if not parsed["bozo"] and all(len(entry) == 1 for entry in entries):
-        are_settled = tuple(map(_is_settled, declared, feed.entries))
-    ttl = ttl_seconds(
-        string_at(head, "ttl"),
-        string_at(head, "sy_updateperiod"),
-        string_at(head, "sy_updatefrequency"),
+        feed = replace(
+            feed, are_settled=tuple(map(_is_settled, declared, feed.entries))
+        )
+    return replace(
+        feed,
+        ttl_seconds=ttl_seconds(
+            string_at(head, "ttl"),
+            string_at(head, "sy_updateperiod"),
+            string_at(head, "sy_updatefrequency"),
+        ),
     )
-    return replace(feed, ttl_seconds=ttl, are_settled=are_settled)
 
 
 def _is_settled(declared: DeclaredEntry, entry: Entry) -> bool:
@@ -133,27 +134,21 @@ def read_one_by_one(text: str, context: FeedContext) -> ParsedFeed:
     feeds = [
         attempted(read_with_feedparser, document, context) for document in documents
     ]
-    entries = [feed_alone.entries for feed_alone in feeds]
-    read = parsed_feed(feed.format, feed.title, context, entries)
+    read = parsed_feed(
+        feed.format, feed.title, context, [feed_alone.entries for feed_alone in feeds]
+    )
     return replace(read, ttl_seconds=feed.ttl_seconds)
 
 
 def _declared(raw: Raw) -> DeclaredEntry:
-    guid, link = string_at(raw, "id"), string_at(raw, "link")
-    if link == guid and "/" not in link:
-        # Feedparser takes each guid for a link that is not declared to be none
-        link = ""
-    for content in dicts_at(raw, "content"):
-        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
-        link = link or string_at(content, "src")
     source = raw.get("source")
     if not isinstance(source, dict):
         source = {}
     tags = dicts_at(raw, "tags")
     categories = [string_at(tag, "label") or string_at(tag, "term") for tag in tags]
     return DeclaredEntry(
-        guid=guid,
-        url=string_at(raw, "feedburner_origlink") or link,
+        guid=string_at(raw, "id"),
+        url=string_at(raw, "feedburner_origlink") or _link(raw),
         title=string_at(raw, "title"),
         html=_fullest(raw),
         published=(
@@ -169,6 +164,18 @@ def _declared(raw: Raw) -> DeclaredEntry:
         categories=tuple(categories),
         enclosures=_enclosures(raw),
     )
+
+
+def _link(raw: Raw) -> str:
+    """Return the declared address of an entry, else that of its text; "" for none."""
+    link = string_at(raw, "link")
+    # Feedparser takes each guid for a link that is not declared to be none
+    if link == string_at(raw, "id") and "/" not in link:
+        link = ""
+    for content in dicts_at(raw, "content"):
+        # The text of an Atom entry may be elsewhere (RFC 4287, section 4.1.3.2).
+        link = link or string_at(content, "src")
+    return link
 
 
 def _fullest(raw: Raw) -> str:
@@ -202,8 +209,7 @@ def _author(raw: Raw) -> str:
     people = [string_at(person, "name") for person in dicts_at(raw, "authors")]
     if len(people) < 2:
         return string_at(raw, "author") or "".join(people)
-    names = dict.fromkeys(map(_whole_name, people))
-    return ", ".join(filter(None, names))
+    return ", ".join(filter(None, dict.fromkeys(map(_whole_name, people))))
 
 
 def _whole_name(name: str) -> str:
@@ -212,13 +218,14 @@ def _whole_name(name: str) -> str:
 
 
 def _enclosures(raw: Raw) -> tuple[Enclosure, ...]:
-    media = [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")]
-    enclosures = list(map(_enclosure, media))
+    enclosures = list(
+        map(_enclosure, [*dicts_at(raw, "enclosures"), *dicts_at(raw, "media_content")])
+    )
     for picture in (*dicts_at(raw, "media_thumbnail"), raw.get("image")):
         if isinstance(picture, dict):
             url = string_at(picture, "url") or string_at(picture, "href")
             enclosures.append(Enclosure(url=url, type="image"))
-    return tuple(enclosure for enclosure in enclosures if enclosure.url)
+    return tuple(enclosures)
 
 
 def _enclosure(media: Raw) -> Enclosure:

@@ -45,10 +45,16 @@ def read_json_feed(text: str, context: FeedContext) -> ParsedFeed:
     )
     items = list_at(feed, "items")
     newest = _newest_items(items, context)
-    entries = [
-        entries_of(_json_entry(raw), context) for raw in newest if isinstance(raw, dict)
-    ]
-    read = parsed_feed("jsonfeed", context.title, context, entries)
+    read = parsed_feed(
+        "jsonfeed",
+        context.title,
+        context,
+        [
+            entries_of(_json_entry(raw), context)
+            for raw in newest
+            if isinstance(raw, dict)
+        ],
+    )
     return replace(read, entry_count=len(items))
 
 
@@ -128,4 +134,4 @@ def _enclosures(item: Raw) -> tuple[Enclosure, ...]:
         )
     images = string_at(item, "image"), string_at(item, "banner_image")
     enclosures += [Enclosure(url=url, type="image") for url in images]
-    return tuple(enclosure for enclosure in enclosures if enclosure.url)
+    return tuple(enclosures)

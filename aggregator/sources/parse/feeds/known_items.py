@@ -24,6 +24,9 @@ _CHANGING = re.compile(
 _SETTINGS = ("source", "url", "content_type", "outlet", "name", "zone", "tuning")
 
 
+Span = tuple[int, int]  # where an item begins and ends, in bytes
+
+
 class UnknownItems(NamedTuple):
     """A feed without its known items, and its `frame`. `items`: hashes of the others, in their order."""
 
@@ -60,7 +63,7 @@ def cut_feed(data: bytes, context: FeedContext) -> UnknownItems | None:
     )
 
 
-def _item_spans(data: bytes) -> list[tuple[int, int]]:
+def _item_spans(data: bytes) -> list[Span]:
     """Return where the items begin and end; [] for a feed that cannot be cut.
 
     What repairs a feed searches its beginning for a DOCTYPE and a declaration, wherever they stand.
@@ -73,7 +76,7 @@ def _item_spans(data: bytes) -> list[tuple[int, int]]:
     path = [0]  # the numbers of those that are open
     parents: set[tuple[int, str]] = set()  # of items
     begin = 0
-    spans: list[tuple[int, int]] = []
+    spans: list[Span] = []
 
     def start(name: str, _: object) -> None:
         nonlocal opened, begin
@@ -100,7 +103,7 @@ def _item_spans(data: bytes) -> list[tuple[int, int]]:
     return spans if len(parents) == 1 else []
 
 
-def _without(data: bytes, spans: list[tuple[int, int]]) -> bytes:
+def _without(data: bytes, spans: list[Span]) -> bytes:
     """Return the bytes outside of the spans."""
     kept = []
     position = 0
@@ -117,8 +120,9 @@ def _frame(between: bytes, context: FeedContext) -> bytes:
     White space does not count: there is some before each item, and the number of items changes.
     """
     settings = [getattr(context, name) for name in _SETTINGS]
-    around = b"".join(_CHANGING.sub(b"", between).split())
-    return _hash(around + msgspec.msgpack.encode(settings))
+    return _hash(
+        b"".join(_CHANGING.sub(b"", between).split()) + msgspec.msgpack.encode(settings)
+    )
 
 
 def _hash(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """OPML: lists of feeds with folders, the import and export format of feed readers."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -34,13 +34,16 @@ _BARE_SIGN = re.compile(
 )
 
 
+Folder = tuple[str, ...]  # the names of a folder and those around it, outermost first
+
+
 class OpmlFeed(FrozenStruct):
-    """One feed of a list; `folder` has the names of the folders around it, outermost first."""
+    """One feed of a list; `folder` has the names of the folders around it."""
 
     url: str
     title: str = ""
     site_url: str | None = None
-    folder: tuple[str, ...] = ()
+    folder: Folder = ()
 
 
 class SkippedOutline(FrozenStruct):
@@ -77,40 +80,44 @@ def read_opml(data: bytes) -> OpmlList:
     feeds: dict[str, OpmlFeed] = {}
     skipped: list[SkippedOutline] = []
     repeated = 0
-    waiting: list[tuple[Element, tuple[str, ...]]] = [(root, ())]
-    while waiting and len(feeds) + len(skipped) < _MAX_OUTLINES:
+    for entry in _entries(root):
+        if len(feeds) + len(skipped) >= _MAX_OUTLINES:
+            break
+        if isinstance(entry, SkippedOutline):
+            skipped.append(entry)
+            continue
+        earlier = feeds.setdefault(entry.url, entry)
+        if earlier is not entry:
+            repeated += 1
+        if not earlier.folder and entry.folder:
+            feeds[entry.url] = replace(earlier, folder=entry.folder)
+    return OpmlList(
+        feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated
+    )
+
+
+def _entries(root: "Element") -> Iterator[OpmlFeed | SkippedOutline]:
+    """Yield what the outlines below `root` name, in their order."""
+    waiting: list[tuple[Element, Folder]] = [(root, ())]
+    while waiting:
         node, folder = waiting.pop()
         attributes = {
             str(name).lower(): str(value) for name, value in node.attrib.items()
         }
         entry = _entry(attributes, folder)
-        if isinstance(entry, SkippedOutline):
-            skipped.append(entry)
-        elif entry is not None:
-            earlier = feeds.setdefault(entry.url, entry)
-            repeated += earlier is not entry
-            if not earlier.folder and entry.folder:
-                feeds[entry.url] = replace(earlier, folder=entry.folder)
+        if entry is not None:
+            yield entry
         elif str(node.tag).rpartition("}")[2].lower() == "outline":
             # xml_repair has emptied a tag that is too long
             if not attributes and len(node) == 0:
-                skipped.append(
-                    SkippedOutline(
-                        name="an entry",
-                        reason="it has no address, or a far too long one",
-                    )
+                yield SkippedOutline(
+                    name="an entry", reason="it has no address, or a far too long one"
                 )
-            folder = (
-                (*folder, _name(attributes))[:_MAX_DEPTH]
-                if _name(attributes)
-                else folder
-            )
+            if name := _name(attributes):
+                folder = (*folder, name)[:_MAX_DEPTH]
         waiting.extend(
             (child, folder) for child in reversed(node) if isinstance(child.tag, str)
         )
-    return OpmlList(
-        feeds=tuple(feeds.values()), skipped=tuple(skipped), repeated=repeated
-    )
 
 
 def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
@@ -121,15 +128,8 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
     etree.SubElement(etree.SubElement(root, "head"), "title").text = unicode.clean(
         title
     )
-    folders: dict[tuple[str, ...], Element] = {(): etree.SubElement(root, "body")}
+    folders: dict[Folder, Element] = {(): etree.SubElement(root, "body")}
     for feed in feeds:
-        for depth in range(1, len(feed.folder) + 1):
-            path = feed.folder[:depth]
-            if path not in folders:
-                name = unicode.clean(path[-1])
-                folders[path] = etree.SubElement(
-                    folders[path[:-1]], "outline", text=name, title=name
-                )
         name = unicode.clean(feed.title or feed.url)
         attributes = {
             "type": "rss",
@@ -137,11 +137,22 @@ def write_opml(feeds: Iterable[OpmlFeed], *, title: str) -> bytes:
             "title": name,
             "xmlUrl": unicode.clean(feed.url),
         }
-        attributes |= {"htmlUrl": unicode.clean(feed.site_url)} if feed.site_url else {}
-        etree.SubElement(folders[feed.folder], "outline", attributes)
+        if feed.site_url:
+            attributes["htmlUrl"] = unicode.clean(feed.site_url)
+        etree.SubElement(_outline(feed.folder, folders), "outline", attributes)
     return etree.tostring(
         root, encoding="utf-8", xml_declaration=True, pretty_print=True
     )
+
+
+def _outline(folder: Folder, outlines: dict[Folder, "Element"]) -> "Element":
+    """Return the outline of a folder; a new one is added, with those around it."""
+    from lxml import etree
+
+    if folder not in outlines:
+        around, name = _outline(folder[:-1], outlines), unicode.clean(folder[-1])
+        outlines[folder] = etree.SubElement(around, "outline", text=name, title=name)
+    return outlines[folder]
 
 
 def web_address(raw: str) -> str | None:
@@ -149,34 +160,46 @@ def web_address(raw: str) -> str | None:
     written = raw.strip()
     if handed_on := _FEED_SCHEME.fullmatch(written):
         written = handed_on["rest"]
-        written = f"http:{written}" if written.startswith("//") else written
+        if written.startswith("//"):
+            written = f"http:{written}"
     return absolute_url(written, None)
 
 
+def _feed_address(written: str) -> str | None:
+    """Return the URL of a feed, also without a scheme."""
+    url = web_address(written)
+    if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
+        return absolute_url(f"https://{host_first['rest']}", None)
+    return url
+
+
 def _entry(
-    attributes: dict[str, str], folder: tuple[str, ...]
+    attributes: dict[str, str], folder: Folder
 ) -> OpmlFeed | SkippedOutline | None:
     """Return the feed of an outline, or why it is none that can be added; None for a folder or a remark."""
     kind = attributes.get("type", "").strip().lower()
     written = attributes.get("xmlurl", "").strip()
     if not written and kind in _TYPES:
         written = attributes.get("url", "").strip()
-    site_url = absolute_url(attributes.get("htmlurl", ""), None)
-    # A password; pages show this address
-    if site_url and "@" in urlsplit(site_url).netloc:
-        site_url = None
+    site_url = _site_address(attributes)
+    name = _name(attributes)
     if not written:
         reason = _reason_without_address(kind, attributes, site_url)
-        name = _name(attributes) or site_url or kind
-        return SkippedOutline(name=name, reason=reason) if reason else None
-    url = web_address(written)
-    if url is None and (host_first := _HOST_FIRST.fullmatch(written)):
-        url = absolute_url(f"https://{host_first['rest']}", None)
+        if not reason:
+            return None
+        return SkippedOutline(name=name or site_url or kind, reason=reason)
+    url = _feed_address(written)
     if url is None:
         shown = _shown(written)
         reason = f"its address is no web address: {shown}"
-        return SkippedOutline(name=_name(attributes) or shown, reason=reason)
-    return OpmlFeed(url=url, title=_name(attributes), site_url=site_url, folder=folder)
+        return SkippedOutline(name=name or shown, reason=reason)
+    return OpmlFeed(url=url, title=name, site_url=site_url, folder=folder)
+
+
+def _site_address(attributes: dict[str, str]) -> str | None:
+    """Return the address of a site, which pages show; None for one with a password."""
+    url = absolute_url(attributes.get("htmlurl", ""), None)
+    return None if url and "@" in urlsplit(url).netloc else url
 
 
 def _shown(written: str) -> str:
@@ -194,12 +217,10 @@ def _reason_without_address(
     if kind == "include":
         return "it is another list, which is not read; import it by itself"
     if kind in _TYPES or "xmlurl" in attributes:
-        hint = (
-            f"; its site may have one: aggregator sources add {site_url}"
-            if site_url
-            else ""
-        )
-        return f"it has no address of a feed{hint}"
+        reason = "it has no address of a feed"
+        if site_url:
+            reason += f"; its site may have one: aggregator sources add {site_url}"
+        return reason
     if kind == "link" or attributes.get("url") or site_url:
         return "it is a link and no feed"
     return ""

@@ -19,9 +19,9 @@ _WRITTEN_CDATA = re.compile(r"\s*<!?\[CDATA\[([\s\S]*)\]\]>\s*\Z", re.IGNORECASE
 Raw = dict[str, Any]  # what a parser returns of an element: any keys and types
 
 
-def is_before(one: str, other: str, context: FeedContext) -> bool:
+def is_before(earlier: str, later: str, context: FeedContext) -> bool:
     """Return whether both are times, the first of them before the other."""
-    first, second = declared_time(one, context), declared_time(other, context)
+    first, second = declared_time(earlier, context), declared_time(later, context)
     return first is not None and second is not None and first.time < second.time
 
 
@@ -41,10 +41,9 @@ def parsed_feed(
 
 def unescaped_markup(html: str) -> str:
     """Return markup that is escaped once too often, as a whole, as what it is."""
-    is_escaped = (
-        "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;")
-    )
-    return unescape(html) if is_escaped else html
+    if "<" not in html and "&lt;/" in html and html.lstrip().startswith("&lt;"):
+        return unescape(html)
+    return html
 
 
 def string_at(values: Raw, key: str) -> str:

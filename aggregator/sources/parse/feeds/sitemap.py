@@ -1,6 +1,7 @@
 """Parses news sitemaps (sitemaps.org 0.9 with the news and image extensions): URLs, headlines and times."""
 
 import re
+from itertools import repeat
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -11,8 +12,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
     DeclaredEntry,
     FeedContext,
     absolute_url,
-    declared_time,
     entry_of,
+    first_time,
     plain_title,
 )
 from aggregator.sources.parse.feeds.feed_discovery import Attributes
@@ -41,21 +42,8 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     root = xml_repair.root_of(text)
     if root is None:
         return ParsedFeed(problem="this looks like a sitemap but cannot be read")
-    places = sitemaps_of_index(root, context.url or "")
-    if places is not None:
-        # The protocol wants them on the host of the index
-        host = urlsplit(context.url or "").netloc
-        urls = tuple(url for url in places if host in ("", urlsplit(url).netloc))[
-            :_MAX_SITEMAPS
-        ]
-        problem = (
-            None
-            if urls
-            else "this is an index of sitemaps, and none of them is on its host"
-        )
-        return ParsedFeed(
-            format="sitemap index" if urls else "", sitemaps=urls, problem=problem
-        )
+    if _kind_and_name(root.tag)[1] == "sitemapindex":
+        return _read_index(root, context.url or "")
     pages = [
         _declared_page(node)
         for node in root.iter("*")
@@ -64,35 +52,51 @@ def read_sitemap(text: str, context: FeedContext) -> ParsedFeed:
     dated = sorted(pages, key=lambda page: _newness(page, context), reverse=True)
     named = plain_title(next((page.outlet for page in pages if page.outlet), ""))
     context = replace(context, title=named)
-    entries = [entry_of(page, context) for page in dated[: context.tuning.max_entries]]
-    valid_entries = tuple(entry for entry in entries if entry is not None)
+    entries = map(entry_of, dated[: context.tuning.max_entries], repeat(context))
     return ParsedFeed(
-        format="sitemap", title=named, entries=valid_entries, entry_count=len(pages)
+        format="sitemap",
+        title=named,
+        entries=tuple(filter(None, entries)),
+        entry_count=len(pages),
     )
 
 
-def sitemaps_of_index(root: "etree._Element", base_url: str) -> list[str] | None:  # type: ignore[name-defined] # noqa: F821
-    """Return the sitemaps of an index: news sitemaps first, then the last changed; None if it is no index."""
-    if _kind_and_name(root.tag)[1] != "sitemapindex":
-        return None
-    nodes = (
-        node for node in root.iter("*") if _kind_and_name(node.tag)[1] == "sitemap"
-    )
-    listed = [
-        {_kind_and_name(child.tag)[1]: _text(child) for child in node.iterchildren("*")}
-        for node in nodes
-    ]
+def _read_index(root: "etree._Element", base_url: str) -> ParsedFeed:  # type: ignore[name-defined] # noqa: F821
+    """Return the sitemaps of an index: news sitemaps first, then the last changed.
+
+    The protocol wants them on the host of the index.
+    """
+    listed = []
+    for node in root.iter("*"):
+        if _kind_and_name(node.tag)[1] == "sitemap":
+            children = node.iterchildren("*")
+            listed.append(
+                {_kind_and_name(child.tag)[1]: _text(child) for child in children}
+            )
     # Those without a time keep their order
     listed.sort(key=lambda fields: fields.get("lastmod", ""), reverse=True)
-    places = (absolute_url(fields.get("loc", ""), base_url) for fields in listed)
-    urls = dict.fromkeys(place for place in places if place is not None)
-    return sorted(urls, key=lambda place: "news" not in place.lower())
+    host = urlsplit(base_url).netloc
+    urls: dict[str, None] = {}
+    for fields in listed:
+        url = absolute_url(fields.get("loc", ""), base_url)
+        if url is not None and host in ("", urlsplit(url).netloc):
+            urls[url] = None
+    if not urls:
+        return ParsedFeed(
+            problem="this is an index of sitemaps, and none of them is on its host"
+        )
+    return ParsedFeed(
+        format="sitemap index",
+        sitemaps=tuple(
+            sorted(urls, key=lambda url: "news" not in url.lower())[:_MAX_SITEMAPS]
+        ),
+    )
 
 
 def _newness(page: DeclaredEntry, context: FeedContext) -> float:
     """Return when a page was published or changed, in seconds since 1970; 0 if unknown."""
-    dates = (declared_time(time, context) for time in (*page.published, page.updated))
-    return next((time.time.timestamp() for time in dates if time is not None), 0.0)
+    published = first_time((*page.published, page.updated), context)
+    return 0.0 if published is None else published.time.timestamp()
 
 
 def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[name-defined] # noqa: F821
@@ -102,7 +106,8 @@ def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[nam
     for child in node.iterdescendants("*"):
         kind, name = _kind_and_name(child.tag)
         if kind == "image":
-            images += [_text(child)] if name == "loc" else []
+            if name == "loc":
+                images.append(_text(child))
         elif kind != "video":
             texts.setdefault(name, _text(child))
     return DeclaredEntry(
@@ -113,8 +118,8 @@ def _declared_page(node: "etree._Element") -> DeclaredEntry:  # type: ignore[nam
         updated=texts.get("lastmod", ""),
         outlet=texts.get("name", ""),
         language=texts.get("language", ""),
-        categories=tuple(word.strip() for word in texts.get("keywords", "").split(",")),
-        enclosures=tuple(Enclosure(url=url, type="image") for url in images if url),
+        categories=tuple(texts.get("keywords", "").split(",")),
+        enclosures=tuple(Enclosure(url=url, type="image") for url in images),
     )
 
 
@@ -122,12 +127,10 @@ def _kind_and_name(tag: str) -> tuple[str, str]:
     """Return the extension of an element, by namespace or by an undeclared prefix, and its name."""
     space, _, local = tag.rpartition("}")
     prefix, _, name = local.rpartition(":")
-    kinds = (
-        kind
-        for kind in ("image", "video")
-        if kind in space.lower() or prefix.lower() == kind
-    )
-    return next(kinds, ""), name.lower()
+    for kind in ("image", "video"):
+        if kind in space.lower() or prefix.lower() == kind:
+            return kind, name.lower()
+    return "", name.lower()
 
 
 def _text(node: "etree._Element") -> str:  # type: ignore[name-defined] # noqa: F821

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import pairwise
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    pass
 from aggregator.sources.parse.feeds.xml_repair import DECLARATION
 
 _ENTRY = re.compile(
@@ -76,17 +75,20 @@ def cut_entries(
     starts = list(entry_starts(text))
     if len(starts) <= limit:
         return CutFeed(text, len(starts), newest_last=False)
-    first, last = (
-        _DATE.search(text, starts[0], starts[1]),
-        _DATE.search(text, starts[-1]),
-    )
+    first = _DATE.search(text, starts[0], starts[1])
+    last = _DATE.search(text, starts[-1])
     if first and last and is_earlier(first[1], last[1]):
         return CutFeed(
             text[: starts[0]] + text[starts[-limit] :], len(starts), newest_last=True
         )
-    last_end = text.rfind("</" + _tag_name(text, starts[-1]))
-    tail = text[text.find(">", last_end) + 1 :] if last_end > starts[-1] else ""
-    return CutFeed(text[: starts[limit]] + tail, len(starts), newest_last=False)
+    shortened = text[: starts[limit]] + _behind_entry(text, starts[-1])
+    return CutFeed(shortened, len(starts), newest_last=False)
+
+
+def _behind_entry(text: str, start: int) -> str:
+    """Return what follows the last entry, which begins at `start`; "" if nothing closes it."""
+    end = text.rfind("</" + _tag_name(text, start))
+    return text[text.find(">", end) + 1 :] if end > start else ""
 
 
 def _tag_name(text: str, start: int) -> str:
@@ -102,38 +104,43 @@ def entries_alone(text: str) -> Iterator[str]:
     starts = list(entry_starts(text))
     if not starts:
         return
-    ends = [*starts[1:], len(text)]
-    prefix = _tag_name(text, starts[0]).rpartition(":")[0]
+    prefix, _, name = _tag_name(text, starts[0]).rpartition(":")
     root = _ROOT.search(text, 0, starts[0])
-    declared = "".join(_ROOT_ATTRIBUTE.findall(root.group())) if root else ""
-    declared += "".join(
-        f' xmlns:{name}="{uri}"'
-        for name, uri in _USUAL
-        if f"xmlns:{name}=" not in declared
-    )
-    is_atom = _tag_name(text, starts[0]).rpartition(":")[2].lower() == "entry"
+    is_atom = name.lower() == "entry"
+    attributes = _attributes(root.group() if root else "", is_atom=is_atom)
+    opened, closed = f'<rss version="2.0"{attributes}><channel>', "</channel></rss>"
+    if is_atom:
+        opened, closed = f"<feed{attributes}>", "</feed>"
+    opened = DECLARATION + opened
+    inner = text[root.end() if root else 0 : starts[0]]
+    yield opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed
+    for start, end in pairwise([*starts, len(text)]):
+        yield opened + _closed_entry(text, start, end) + closed
+
+
+def _attributes(root: str, *, is_atom: bool) -> str:
+    """Return the declarations of a root tag, and the usual ones that it lacks."""
+    declared = "".join(_ROOT_ATTRIBUTE.findall(root))
+    for name, uri in _USUAL:
+        if f"xmlns:{name}=" not in declared:
+            declared += f' xmlns:{name}="{uri}"'
     if is_atom and "xmlns=" not in declared:
         declared += f' xmlns="{_ATOM}"'
-    opened, closed = (
-        (f"<feed{declared}>", "</feed>")
-        if is_atom
-        else (f'<rss version="2.0"{declared}><channel>', "</channel></rss>")
-    )
-    inner = text[root.end() if root else 0 : starts[0]]
-    yield (
-        DECLARATION + opened + _CHANNEL.sub("", _without_prefix(inner, prefix)) + closed
-    )
-    for start, end in zip(starts, ends, strict=True):
-        name = _tag_name(text, start)
-        prefix, _, local = name.rpartition(":")
-        close = text.find("</" + name, start, end)
-        body = text[start : close if close >= 0 else end]
-        alone = _without_prefix(body if close >= 0 else _TAIL.sub("", body), prefix)
-        alone = alone if "</title" in alone else _OPEN_TITLE.sub(r"\1</title>", alone)
-        is_empty = text.startswith("/>", text.find(">", start, end) - 1)
-        yield (
-            DECLARATION + opened + alone + ("" if is_empty else f"</{local}>") + closed
-        )
+    return declared
+
+
+def _closed_entry(text: str, start: int, end: int) -> str:
+    """Return an entry without its prefix; `end` is where the next one begins."""
+    name = _tag_name(text, start)
+    prefix, _, local = name.rpartition(":")
+    close = text.find("</" + name, start, end)
+    body = text[start:close] if close >= 0 else _TAIL.sub("", text[start:end])
+    entry = _without_prefix(body, prefix)
+    if "</title" not in entry:
+        entry = _OPEN_TITLE.sub(r"\1</title>", entry)
+    if text.startswith("/>", text.find(">", start, end) - 1):
+        return entry
+    return f"{entry}</{local}>"
 
 
 def _without_prefix(markup: str, prefix: str) -> str:

@@ -52,12 +52,12 @@ _PREFIX = re.compile(
 )
 
 
-def decode_markup(data: bytes, content_type: str | None = None) -> str:
-    """Decode an XML document by its byte order mark, else the header, else its declaration."""
+def decode_markup(data: bytes, charset: str | None = None) -> str:
+    """Decode an XML document by its byte order mark, else the charset, else its declaration."""
     for signature, codec in _WIDE_SIGNATURES:
         if data.startswith(signature):
             return data.decode(codec, "replace")
-    return unicode.decode(data, charset_of(content_type))
+    return unicode.decode(data, charset)
 
 
 def charset_of(content_type: str | None) -> str | None:
@@ -87,10 +87,12 @@ def root_of(text: str) -> "_Element | None":
     """Parse the result of `well_prepared` as far as it can be read; None if there is no element."""
     from lxml import etree
 
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, recover=True, load_dtd=False
+    return etree.fromstring(
+        text.encode(),
+        etree.XMLParser(
+            resolve_entities=False, no_network=True, recover=True, load_dtd=False
+        ),
     )
-    return etree.fromstring(text.encode(), parser)
 
 
 def _without_declaration(text: str) -> str:
@@ -103,16 +105,12 @@ def _without_doctype(text: str) -> str:
     match = _DOCTYPE.search(text, 0, _PROLOG_CHARS)
     if match is None:
         return text
-    close = text.find(">", match.end())
-    subset = text.find("[", match.end(), close if close >= 0 else len(text))
-    if subset >= 0:
-        subset_end = _SUBSET_END.search(text, subset)
-        close = subset_end.end() - 1 if subset_end else close
-    return (
-        text[: match.start()] + text[close + 1 :]
-        if close >= 0
-        else text[: match.start()]
-    )
+    before, after = text[: match.start()], text[match.end() :]
+    close = after.find(">")
+    subset = after.find("[", 0, close if close >= 0 else None)
+    if subset >= 0 and (subset_end := _SUBSET_END.search(after, subset)):
+        close = subset_end.end() - 1
+    return before + after[close + 1 :] if close >= 0 else before
 
 
 def _with_few_namespaces(text: str) -> str:

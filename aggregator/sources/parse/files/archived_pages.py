@@ -31,17 +31,17 @@ def left_in_file(
     """
     if offset is None or entry.guid is None:
         return entry
-    content_hash = identify(
-        entry, canonical_url(entry.url) if entry.url else None
-    ).content_hash
-    record = ArchivedRecord(
-        path=path,
-        format=suffix,
-        number=number,
-        offset=offset,
-        content_hash=content_hash,
+    return replace(
+        entry,
+        html=None,
+        record=ArchivedRecord(
+            path=path,
+            format=suffix,
+            number=number,
+            offset=offset,
+            content_hash=_content_hash(entry),
+        ),
     )
-    return replace(entry, html=None, record=record)
 
 
 def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
@@ -64,13 +64,17 @@ def with_page(entry: Entry, tuning: SourceTuning) -> Entry:
             f"{shown(record.path)} cannot be opened ({error.strerror})"
         ) from error
     whole = replace(entry, html=html, record=None)
-    content_hash = identify(
-        whole, canonical_url(entry.url) if entry.url else None
-    ).content_hash
-    if content_hash != record.content_hash:
-        more = "" if damage is None else f", or cannot be read: {damage}"
-        raise ReadError(f"{shown(record.path)} has changed since it was read{more}")
+    if _content_hash(whole) != record.content_hash:
+        reason = f"{shown(record.path)} has changed since it was read"
+        if damage is not None:
+            reason += f", or cannot be read: {damage}"
+        raise ReadError(reason)
     return whole
+
+
+def _content_hash(entry: Entry) -> bytes:
+    url = canonical_url(entry.url) if entry.url else None
+    return identify(entry, url).content_hash
 
 
 def _page_in(stream: Stream, record: ArchivedRecord, limit: int) -> str | None:

@@ -44,15 +44,18 @@ def _document(
 ) -> Finding:
     data = _one_article(stream, reading)
     if len(data) > reading.tuning.max_article_bytes:
-        yield too_long_input(place, reading.tuning.max_article_bytes)
+        yield too_long_input(place.where, reading.tuning.max_article_bytes)
         return
     if unicode.looks_binary(data):
-        reason = "this is binary data and not text"
-        yield InputProblem(where=place.where, reason=reason, verdict="binary")
+        yield InputProblem(
+            where=place.where,
+            reason="this is binary data and not text",
+            verdict="binary",
+        )
         return
     content = unicode.clean(unicode.decode(data)).strip()
     if not content:
-        yield empty_input(place)
+        yield empty_input(place.where)
         return
     entry = Entry(
         source=place.source,
@@ -69,9 +72,9 @@ def _document(
 def _feed(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
     data = stream.read(reading.tuning.max_feed_bytes + 1)
     if not data.strip():
-        yield empty_input(place)
+        yield empty_input(place.where)
     elif len(data) > reading.tuning.max_feed_bytes:
-        yield too_long_input(place, reading.tuning.max_feed_bytes)
+        yield too_long_input(place.where, reading.tuning.max_feed_bytes)
     else:
         yield InputFeed(data=data, source=place.name, where=place.where)
 
@@ -91,7 +94,9 @@ def _table(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding
         else:
             yield entry_or_problem(row, where, place, reading, is_row=True)
     if not number:
-        yield replace(empty_input(place), reason="there is no row below its header")
+        yield replace(
+            empty_input(place.where), reason="there is no row below its header"
+        )
 
 
 def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -101,31 +106,35 @@ def _archive(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
             yield InputProblem(
                 where=f"{place.where}, record {page.number}", reason=page.reason
             )
-            continue
-        where = f"{place.where}, {page.url}"
-        if page.body is None:
-            yield InputProblem(
-                where=where,
-                reason="the page is too long or cannot be unpacked",
-                verdict="too_long",
-            )
-            continue
-        html = html_of_body(page.body, page.content_type)
-        entry = Entry(
-            source=place.name.rpartition("/")[2],
-            guid=page.record_id or page.url or None,
-            url=absolute_url(page.url, None),
-            html=html,
-            is_page=True,
-            robots=page.robots,
-        )
-        if html and reading.leaves_in:
-            offset = stream.offset_of(page.position)
-            entry = left_in_file(entry, ".warc", page.number, offset, reading.leaves_in)
-        if html:
-            yield InputEntry(entry=entry, where=where, archived_at=page.archived_at)
         else:
-            yield empty_input(place, where)
+            yield _archived(page, stream, place, reading)
+
+
+def _archived(
+    page: warc.ArchivedPage, stream: Stream, place: FileIdentity, reading: ReadOptions
+) -> InputEntry | InputProblem:
+    where = f"{place.where}, {page.url}"
+    if page.body is None:
+        return InputProblem(
+            where=where,
+            reason="the page is too long or cannot be unpacked",
+            verdict="too_long",
+        )
+    html = html_of_body(page.body, page.content_type)
+    if not html:
+        return empty_input(where)
+    entry = Entry(
+        source=place.name.rpartition("/")[2],
+        guid=page.record_id or page.url or None,
+        url=absolute_url(page.url, None),
+        html=html,
+        is_page=True,
+        robots=page.robots,
+    )
+    if reading.leaves_in:
+        offset = stream.offset_of(page.position)
+        entry = left_in_file(entry, ".warc", page.number, offset, reading.leaves_in)
+    return InputEntry(entry=entry, where=where, archived_at=page.archived_at)
 
 
 def _message(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Finding:
@@ -139,20 +148,17 @@ def _mailbox(stream: Stream, place: FileIdentity, reading: ReadOptions) -> Findi
     ):
         yield _mail(data, place, f"{place.where}, message {number}", reading)
     if not number:
-        yield empty_input(place)
+        yield empty_input(place.where)
 
 
 def _mail(
     data: bytes, place: FileIdentity, where: str, reading: ReadOptions
 ) -> InputEntry | InputProblem:
     """Parse a message. Its identity is its own, as a mail program renames its file or moves it."""
-    if len(data) > reading.tuning.max_article_bytes or not data.strip():
-        limit = reading.tuning.max_article_bytes
-        return (
-            too_long_input(place, limit, where)
-            if data.strip()
-            else empty_input(place, where)
-        )
+    if not data.strip():
+        return empty_input(where)
+    if len(data) > reading.tuning.max_article_bytes:
+        return too_long_input(where, reading.tuning.max_article_bytes)
     try:
         entry = reading.parse_mail(data, source=place.source, seen=reading.seen)
     except ReadError as error:

@@ -3,6 +3,8 @@
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 
+from msgspec import field
+
 from aggregator.model.entry import ArchiveSuffix, Entry
 from aggregator.model.prepared import Verdict
 from aggregator.model.structs import FrozenStruct
@@ -72,14 +74,14 @@ class ReadOptions(FrozenStruct):
     """
 
     tuning: SourceTuning
-    progress: Progress
+    progress: Progress = field(default_factory=Progress)
     seen: dt.datetime | None = None
     passed: int = 0
     list_pages: "Callable[[ArchiveSpan], PageList] | None" = None
     parse_mail: Callable[..., Entry] = mail.entry_of_mail
     leaves_in: str | None = None
     first: int = 1
-    chosen: Mapping[Field, str] = {}
+    chosen: Mapping[Field, str] = field(default_factory=dict)
     path: str | None = None
 
 
@@ -113,14 +115,13 @@ def whole_file_problem(place: FileIdentity, reason: str) -> InputProblem:
     return InputProblem(where=place.where, reason=reason, file=place.where)
 
 
-def empty_input(place: FileIdentity, where: str | None = None) -> InputProblem:
+def empty_input(where: str) -> InputProblem:
+    return InputProblem(where=where, reason="there is nothing in it", verdict="empty")
+
+
+def too_long_input(where: str, limit_bytes: int, advice: str = "") -> InputProblem:
     return InputProblem(
-        where=where or place.where, reason="there is nothing in it", verdict="empty"
+        where=where,
+        reason=f"longer than {limit_bytes / 2**20:.0f} MiB{advice}",
+        verdict="too_long",
     )
-
-
-def too_long_input(
-    place: FileIdentity, limit: int, where: str | None = None
-) -> InputProblem:
-    reason = f"longer than {limit / 2**20:.0f} MiB"
-    return InputProblem(where=where or place.where, reason=reason, verdict="too_long")

@@ -6,32 +6,25 @@ identified by its name, a file by its path below the folder. So `ingest dir` and
 same identifiers.
 """
 
-import datetime as dt
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 from msgspec.structs import replace
 
 from aggregator.extract.language import unicode
-from aggregator.model.entry import Entry
 from aggregator.model.errors import ReadError, UsageError
-from aggregator.sources.limits import SourceTuning
 from aggregator.sources.parse import mail
 from aggregator.sources.parse.feeds import feed_format
 from aggregator.sources.parse.files.format_readers import READERS
 from aggregator.sources.parse.files.input_items import (
     SNIFFED_BYTES,
-    ArchiveSpan,
     FileIdentity,
     Finding,
     InputItem,
-    PageList,
     ReadOptions,
     whole_file_problem,
 )
@@ -40,10 +33,8 @@ from aggregator.sources.parse.files.page_list import (
     may_be_listed,
 )
 from aggregator.sources.parse.records import table_file
-from aggregator.sources.parse.records.record_keys import Field
 from aggregator.sources.parse.streams import folder_scan
 from aggregator.sources.parse.streams.file_stream import (
-    Progress,
     Stream,
     opened,
     unzipped,
@@ -64,35 +55,15 @@ _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _SUFFIX = re.compile(r"\.[a-z][a-z0-9]{0,9}")  # and not the end of "Dam repairs No. 5"
 
 
-def open_source(
-    what: Path | str,
-    *,
-    tuning: SourceTuning,
-    progress: Progress | None = None,
-    seen: dt.datetime | None = None,
-    stdin: BinaryIO | None = None,
-    list_pages: Callable[[ArchiveSpan], PageList] | None = None,
-    parse_mail: Callable[..., Entry] = mail.entry_of_mail,
-    chosen: Mapping[Field, str] | None = None,
-) -> Iterator[InputItem]:
+def open_source(what: Path | str, reading: ReadOptions) -> Iterator[InputItem]:
     """Read a file, a folder or "-" (standard input), in order of path and line.
 
     Raise UsageError if it does not exist, and ReadError if a folder cannot be listed, both before the first
-    item. `progress` is updated while the result is read.
+    item. The progress of `reading` is updated while the result is read.
     """
-    reading = ReadOptions(
-        tuning=tuning,
-        progress=progress or Progress(),
-        seen=seen,
-        list_pages=list_pages,
-        parse_mail=parse_mail,
-        chosen=chosen or {},
-    )
     if str(what) == "-":
         place = FileIdentity(where=STDIN, source=STDIN, guid=None, name=STDIN)
-        return _read(
-            unzipped(stdin or sys.stdin.buffer, reading.progress), "", place, reading
-        )
+        return _read(unzipped(sys.stdin.buffer, reading.progress), "", place, reading)
     if is_remote(str(what)):
         require_readable(str(what))
         return _read_remote(str(what), reading)
@@ -100,10 +71,7 @@ def open_source(
     if os.path.isdir(path):  # noqa: PTH112 - the method of Path raises for invalid names
         files = tuple(folder_scan.listed(path))
         reading.progress.total_bytes = sum(file.stamp.size for file in files)
-        return chain.from_iterable(
-            read_file(Path(file.path), identify_below(path, file.relative), reading)
-            for file in files
-        )
+        return _read_folder(path, files, reading)
     if not os.path.exists(path):  # noqa: PTH110
         raise UsageError(f"{what}: there is no such file or folder")
     reading.progress.total_bytes = path.stat().st_size
@@ -112,29 +80,32 @@ def open_source(
     return read_file(path, place, reading)
 
 
+def _read_folder(
+    folder: Path, files: Iterable[folder_scan.ListedFile], reading: ReadOptions
+) -> Finding:
+    for file in files:
+        yield from read_file(
+            Path(file.path), identify_below(folder, file.relative), reading
+        )
+
+
 def identify_below(folder: Path, relative: str) -> FileIdentity:
     """Return the identity of the file at `relative` (parts joined by "/") below `folder`.
 
     The innermost folder gives the outlet, unless it is a date: Gazette/x.txt and Gazette/2026-10/x.txt have
     the outlet Gazette.
     """
-    parts = folder_scan.plain_name(relative).split("/")
+    plain = folder_scan.plain_name(relative)
+    name = _named(plain)
+    folders = plain.split("/")[:-1]
+    while folders and _DATE.fullmatch(folders[-1]):
+        folders.pop()
     return FileIdentity(
         where=str(folder / relative),
         source=_named(_absolute(folder).name or "files"),
-        guid=_named("/".join(parts)),
-        name=_named("/".join(parts)),
-        outlet=_named(
-            next(
-                (
-                    folder_name
-                    for folder_name in reversed(parts[:-1])
-                    if not _DATE.fullmatch(folder_name)
-                ),
-                "",
-            )
-        )
-        or None,
+        guid=name,
+        name=name,
+        outlet=(_named(folders[-1]) or None) if folders else None,
     )
 
 

@@ -18,7 +18,7 @@ from aggregator.sources.parse.files.input_items import (
     PageList,
     ReadOptions,
 )
-from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.sources.parse.streams.file_stream import Stream, unzipped
 from aggregator.sources.parse.streams.remote_files import open_file, size_of
 
 # decompressed, that a worker lists at once: some 0.3 s, far from its deadline
@@ -66,11 +66,7 @@ def listed_items(
 def list_pages(span: ArchiveSpan) -> PageList:
     """Return the next items of an archive, whose pages stay in the file. For workers."""
     reading = ReadOptions(
-        tuning=span.tuning,
-        progress=Progress(),
-        seen=span.seen,
-        leaves_in=span.path,
-        first=span.number,
+        tuning=span.tuning, seen=span.seen, leaves_in=span.path, first=span.number
     )
     items: list[InputEntry | InputProblem] = []
     try:
@@ -79,23 +75,31 @@ def list_pages(span: ArchiveSpan) -> PageList:
                 return PageList(is_whole=False)
             file.seek(span.offset)
             with unzipped(file, reading.progress, span.offset) as stream:
-                for input_item in READERS[span.suffix](stream, span.place, reading):
-                    if isinstance(input_item, InputEntry):
-                        record = input_item.entry.record
-                        if record is None:
-                            return PageList(items=tuple(items), is_whole=False)
-                        if stream.tell() > _SPAN_BYTES and items:
-                            return PageList(
-                                items=tuple(items),
-                                read_bytes=record.offset - span.offset,
-                                following=replace(
-                                    span, number=record.number, offset=record.offset
-                                ),
-                            )
-                    if stream.tell() > _LONGEST_SPAN_BYTES:
-                        return PageList(items=tuple(items), is_whole=False)
-                    if not isinstance(input_item, InputFeed):
-                        items.append(input_item)
+                following = _list(stream, span, reading, items)
     except (OSError, ReadError):
         return PageList(items=tuple(items), is_whole=False)
-    return PageList(items=tuple(items), read_bytes=reading.progress.read_bytes)
+    read_bytes = reading.progress.read_bytes
+    if following is not None:
+        read_bytes = following.offset - span.offset
+    return PageList(items=tuple(items), read_bytes=read_bytes, following=following)
+
+
+def _list(
+    stream: Stream,
+    span: ArchiveSpan,
+    reading: ReadOptions,
+    items: list[InputEntry | InputProblem],
+) -> ArchiveSpan | None:
+    """Add the next items to `items`; return the following span. Raise ReadError if the rest cannot be listed."""
+    for input_item in READERS[span.suffix](stream, span.place, reading):
+        if isinstance(input_item, InputEntry):
+            record = input_item.entry.record
+            if record is None:
+                raise ReadError("there is something else in it than pages")
+            if stream.tell() > _SPAN_BYTES and items:
+                return replace(span, number=record.number, offset=record.offset)
+        if stream.tell() > _LONGEST_SPAN_BYTES:
+            raise ReadError("there are no pages in a long part of it")
+        if not isinstance(input_item, InputFeed):
+            items.append(input_item)
+    return None

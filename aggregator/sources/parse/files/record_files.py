@@ -47,7 +47,7 @@ def read_records(stream: Stream, place: FileIdentity, reading: ReadOptions) -> F
         has_items = True
         yield input_item
     if not has_items:
-        yield empty_input(place)
+        yield empty_input(place.where)
 
 
 def _begins_list(stream: Stream) -> bool:
@@ -61,7 +61,7 @@ def _lines(
     limit = reading.tuning.max_article_bytes
     for number, line in bounded_lines(stream, limit, first):
         if line is None:
-            yield too_long_input(place, limit, f"{place.where}, line {number}")
+            yield too_long_input(f"{place.where}, line {number}", limit)
         else:
             items = list(_records_of(line, f"line {number}", place, reading))
             first_item = items[0]
@@ -72,10 +72,18 @@ def _lines(
                 and reading.leaves_in
             ):
                 offset = stream.offset_of(stream.tell() - len(line))
-                left = left_in_file(
-                    first_item.entry, ".jsonl", number, offset, reading.leaves_in
-                )
-                items = [replace(first_item, entry=left)]
+                items = [
+                    replace(
+                        first_item,
+                        entry=left_in_file(
+                            first_item.entry,
+                            ".jsonl",
+                            number,
+                            offset,
+                            reading.leaves_in,
+                        ),
+                    )
+                ]
             yield from items
 
 
@@ -114,11 +122,11 @@ def _document_of_records(
     limit = reading.tuning.max_feed_bytes
     data = first + stream.read(max(0, limit + 1 - len(first)))
     if len(data) > limit:
-        advice = (
-            "; write each record on a line of its own: such a file may have any length"
+        yield too_long_input(
+            place.where,
+            limit,
+            "; write each record on a line of its own: such a file may have any length",
         )
-        too_long = too_long_input(place, limit)
-        yield replace(too_long, reason=too_long.reason + advice)
         return
     count = 0
     try:
@@ -133,7 +141,7 @@ def _document_of_records(
         )
         return
     if not count:
-        yield empty_input(place)
+        yield empty_input(place.where)
 
 
 def _records_of(
@@ -147,24 +155,17 @@ def _records_of(
         yield InputProblem(where=where, reason=str(error))
         return
     records = records_in(value, reading.chosen)
-    if len(records) == 1:
-        is_long = chars > limit
-        yield (
-            too_long_input(place, limit, where)
-            if is_long
-            else entry_or_problem(records[0], where, place, reading)
-        )
+    if len(records) == 1 and chars > limit:
+        yield too_long_input(where, limit)
         return
+    around = where if spot.startswith("line") else place.where
     for number, record in enumerate(records, start=1):
-        of_record = (
-            f"{where}, record {number}"
-            if spot.startswith("line")
-            else f"{place.where}, record {number}"
-        )
+        if len(records) > 1:
+            where = f"{around}, record {number}"
         if chars > limit and len(msgspec.json.encode(record)) > limit:
-            yield too_long_input(place, limit, of_record)
+            yield too_long_input(where, limit)
         else:
-            yield entry_or_problem(record, of_record, place, reading)
+            yield entry_or_problem(record, where, place, reading)
 
 
 def entry_or_problem(
@@ -177,9 +178,8 @@ def entry_or_problem(
 ) -> InputEntry | InputProblem:
     name = place.name.rpartition("/")[2]
     try:
-        record = as_record(value)
         entry, keys = read_record(
-            record,
+            as_record(value),
             chosen=reading.chosen,
             file_name=name,
             seen=reading.seen,

@@ -75,22 +75,17 @@ def _fill(table: sqlite3.Connection, input_items: Iterator[Sortable]) -> int:
 def _time_of(input_item: Sortable) -> dt.datetime | None:
     if not isinstance(input_item, InputEntry):
         return None
-    return (
-        input_item.entry.published.time
-        if input_item.entry.published
-        else input_item.archived_at
-    )
+    published = input_item.entry.published
+    return published.time if published else input_item.archived_at
 
 
 def _encoded(input_item: Sortable) -> bytes:
     try:
         return msgspec.msgpack.encode(input_item)
     except UnicodeEncodeError:  # the file name is not valid Unicode
-        shown = {
-            name: getattr(input_item, name).encode("utf-8", "replace").decode()
-            for name in ("where", "file")
-        }
-        return msgspec.msgpack.encode(replace(input_item, **shown))
+        where = input_item.where.encode("utf-8", "replace").decode()
+        file = input_item.file.encode("utf-8", "replace").decode()
+        return msgspec.msgpack.encode(replace(input_item, where=where, file=file))
 
 
 def _decoded(data: bytes) -> Sortable:

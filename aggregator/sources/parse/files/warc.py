@@ -168,11 +168,9 @@ def _wrong_length(tape: _PushbackStream, block: bytes, length: int) -> str | Non
         tape.put_back(block[inside.start() :])
     else:
         _go_on(tape)
-    return (
-        "it is cut short"
-        if len(block) < length and inside is None
-        else "its length differs from its Content-Length"
-    )
+    if len(block) < length and inside is None:
+        return "it is cut short"
+    return "its length differs from its Content-Length"
 
 
 def _go_on(tape: _PushbackStream) -> None:
@@ -223,8 +221,12 @@ def _page_of(record: dict[str, str], block: bytes, limit: int) -> ArchivedPage |
         return None
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _unchunked(body)
-    opened = _decompressed(body, headers.get("content-encoding", ""), limit)
-    return _page(record, content_type, opened, header_rules(stated))
+    return _page(
+        record,
+        content_type,
+        _decompressed(body, headers.get("content-encoding", ""), limit),
+        header_rules(stated),
+    )
 
 
 def _page(

@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 
@@ -14,7 +13,12 @@ from aggregator.model.errors import ReadError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.parse.feeds.entry_builder import short_key
 from aggregator.sources.parse.records.record_entry import read_record
-from aggregator.sources.parse.records.record_keys import Field, texts_in, value_at
+from aggregator.sources.parse.records.record_keys import (
+    Chosen,
+    Record,
+    texts_in,
+    value_at,
+)
 
 _DECODER = json.JSONDecoder(strict=False)
 _GAP = re.compile(r"[ \t\r\n\0\ufeff,]*+")
@@ -59,19 +63,14 @@ class LabelledRecord(FrozenStruct):
     problem: str | None = None
 
 
-def decoded_record(line: bytes | str) -> dict[str, Any]:
+def decoded_record(line: bytes | str) -> Record:
     """Return the JSON object of one line in any encoding. Raise ReadError for anything else."""
     return as_record(decoded_json(line))
 
 
 def decoded_json(line: bytes | str) -> object:
     """Decode a line, or a whole body, of JSON in any encoding. Raise ReadError if it is not JSON."""
-    raw = (
-        line.strip()
-        if isinstance(line, bytes)
-        else line.strip().encode("utf-8", "surrogatepass")
-    )
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    raw = _as_bytes(line.strip()).removeprefix(b"\xef\xbb\xbf")
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -80,7 +79,7 @@ def decoded_json(line: bytes | str) -> object:
             return _DECODER.decode(unicode.decode(raw))
 
 
-def as_record(value: object) -> dict[str, Any]:
+def as_record(value: object) -> Record:
     """Return `value` if it is a JSON object. Raise ReadError for other JSON."""
     if isinstance(value, dict):
         return value
@@ -106,7 +105,7 @@ def read_labelled(
     *,
     file_name: str,
     line_number: int,
-    chosen: Mapping[Field, str],
+    chosen: Chosen,
 ) -> LabelledRecord:
     """Return the record of a line, or of a row of a table, with its labels.
 
@@ -117,45 +116,45 @@ def read_labelled(
     try:
         record = line if isinstance(line, dict) else decoded_record(line)
     except ReadError as error:
-        found_id = (not isinstance(line, dict) and _id_in(line)) or fallback
-        return LabelledRecord(
-            entry=Entry(source=file_name, guid=found_id),
-            id=found_id,
-            problem=str(error),
-        )
-    record_id = _writable(_string(record, chosen.get("id", "id"))) or fallback
-    labels: dict[str, Any] = {
-        key: _writable(_string(record, key)) or None
-        for key in ("cluster", "saga", "copy_of")
-    }
-    labels["is_sure_report"] = record.get("kind", "report") == "report" and record.get(
-        "sure", 1
-    ) not in (
-        0,
-        "0",
-    )
+        record_id = (not isinstance(line, dict) and _id_in(line)) or fallback
+        entry = Entry(source=file_name, guid=record_id)
+        return LabelledRecord(entry=entry, id=record_id, problem=str(error))
+    record_id = _label(record, chosen.get("id", "id")) or fallback
+    problem = None
     try:
         entry, _ = read_record(record, chosen=chosen, file_name=file_name)
     except ReadError as error:
         entry = Entry(source=file_name, guid=short_key(record_id))
-        return LabelledRecord(entry=entry, id=record_id, problem=str(error), **labels)
-    return LabelledRecord(entry=entry, id=record_id, **labels)
+        problem = str(error)
+    return LabelledRecord(
+        entry=entry,
+        id=record_id,
+        cluster=_label(record, "cluster") or None,
+        saga=_label(record, "saga") or None,
+        copy_of=_label(record, "copy_of") or None,
+        is_sure_report=(record.get("kind", "report") == "report")
+        and record.get("sure", 1) not in (0, "0"),
+        problem=problem,
+    )
+
+
+def _as_bytes(line: bytes | str) -> bytes:
+    return line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
 
 
 def _id_in(line: bytes | str) -> str | None:
-    raw = line if isinstance(line, bytes) else line.encode("utf-8", "surrogatepass")
-    match = _ID.search(raw, 0, 65_536)
+    match = _ID.search(_as_bytes(line), 0, 65_536)
     if match is None:
         return None
     return (match.group(1) or match.group(2)).decode("utf-8", "replace")
 
 
-def _writable(label: str) -> str:
-    """Return an id as given, except for characters that a file cannot hold, so that results can name it."""
-    return label.encode("utf-8", "replace").decode()
+def _label(record: Record, key: str) -> str:
+    """Return a string as given, or a number as its digits; "" for anything else.
 
-
-def _string(record: dict[str, Any], key: str) -> str:
-    """Return a string, or a number as its digits; else ""."""
+    Characters that a file cannot hold are replaced, so that results can name it.
+    """
     value = value_at(record, key)
-    return "" if isinstance(value, list | dict) else next(texts_in(value, "id"), "")
+    if isinstance(value, list | dict):
+        return ""
+    return next(texts_in(value, "id"), "").encode("utf-8", "replace").decode()

@@ -7,8 +7,8 @@ a record whose text seems to be under a key that is unknown.
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator
+from typing import get_args
 
 from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
@@ -19,8 +19,11 @@ from aggregator.model.errors import ReadError, UsageError
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.limits import KEY_CHARS
 from aggregator.sources.parse.records.record_keys import (
+    CONTENT,
     MOST_DEPTH,
+    Chosen,
     Field,
+    Record,
     RecordFields,
     fields_of,
     key_table,
@@ -31,6 +34,7 @@ from aggregator.text.lines import word_set
 _OWN_KEYS = word_set(
     "id url outlet source title text html published author language lang cluster saga copy_of kind sure"
 )
+_OTHER_OWN_NAMES = (("source", "outlet"), ("lang", "language"))
 # Of a text under an unknown key that is no list of keywords or credit (chosen)
 _LONG_TEXT_CHARS = 200
 _KEYS_COUNTED = 1000  # different keys that are counted; a record may have random ones
@@ -80,12 +84,12 @@ class RecordNotes:
 
     def notes(self) -> list[str]:
         """Return in words what was read as what, what was not read, and which values were not kept."""
-        notes = [f"read {_listed(list(self._read))}"] if self._read else []
-        if self._unread:
-            unread = [
-                f"{key} ({counted(count, 'record')})"
-                for key, count in self._unread.most_common()
-            ]
+        notes, unread = [], []
+        if self._read:
+            notes.append(f"read {_listed(list(self._read))}")
+        for key, count in self._unread.most_common():
+            unread.append(f"{key} ({counted(count, 'record')})")
+        if unread:
             notes.append(f"not read: {_listed(unread)}")
         for (before, noun, what), count in self._losses.items():
             examples = ", ".join(self._examples[before, noun, what])
@@ -94,9 +98,9 @@ class RecordNotes:
 
 
 def read_record(
-    record: dict[str, Any],
+    record: Record,
     *,
-    chosen: Mapping[Field, str],
+    chosen: Chosen,
     file_name: str,
     seen: dt.datetime | None = None,
     is_row: bool = False,
@@ -109,33 +113,29 @@ def read_record(
     fields = fields_of(record, chosen)
     entry = _entry(record, fields, file_name=file_name, seen=seen, is_row=is_row)
     text_key = fields.keys.get("text") or fields.keys.get("html", "")
-    if chosen.get("text") != "" and plain_name(text_key) in {
-        "",
-        *key_table().summaries,
-    }:
+    has_text = text_key and plain_name(text_key) not in key_table().summaries
+    if chosen.get("text") != "" and not has_text:
         _require_no_other_text(fields)
     read = []
     for field, key in fields.keys.items():
-        if plain_name(key) != field and (key, field) not in (
-            ("source", "outlet"),
-            ("lang", "language"),
-        ):
+        if plain_name(key) != field and (key, field) not in _OTHER_OWN_NAMES:
             read.append((key, field))
-    unread = tuple(key for key in fields.unread if key not in _OWN_KEYS)
     return entry, KeysRead(
-        read=tuple(read), unread=unread, losses=tuple(_losses(entry, fields, chosen))
+        read=tuple(read),
+        unread=tuple(key for key in fields.unread if key not in _OWN_KEYS),
+        losses=tuple(_losses(entry, fields, chosen)),
     )
 
 
 def entry_of_record(
-    record: dict[str, Any], *, file_name: str, seen: dt.datetime | None = None
+    record: Record, *, file_name: str, seen: dt.datetime | None = None
 ) -> Entry:
     """Return the entry of a decoded record. Raise ReadError if it has no content, or too long an id."""
     return _entry(record, fields_of(record, {}), file_name=file_name, seen=seen)
 
 
 def _entry(
-    record: dict[str, Any],
+    record: Record,
     fields: RecordFields,
     *,
     file_name: str,
@@ -144,12 +144,10 @@ def _entry(
 ) -> Entry:
     values, keys = fields.values, fields.keys
     if not fields.has_content:
-        keys_named = (
-            f"; its keys are {_listed(list(map(shown, record)))}" if record else ""
-        )
-        raise ReadError(
-            f"the record is empty: it needs at least a title, a text, html or a url{keys_named}"
-        )
+        reason = "the record is empty: it needs at least a title, a text, html or a url"
+        if record:
+            reason += f"; its keys are {_listed(list(map(shown, record)))}"
+        raise ReadError(reason)
     record_id, url, outlet, html = (
         values.get(field) for field in ("id", "url", "outlet", "html")
     )
@@ -157,14 +155,9 @@ def _entry(
         raise ReadError(f"the id of the record is longer than {KEY_CHARS:,} characters")
     if outlet and url and keys["outlet"] not in _OWN_KEYS and is_address(outlet):
         outlet = None  # the site of the address is the outlet
-    # Another program counts its records: two of its files may have one id for two articles.
-    named_by = {
-        keys[field] for field in ("id", "title", "text", "html") if field in keys
-    }
-    is_own = named_by <= _OWN_KEYS and not is_row
     return Entry(
         source=outlet or file_name,
-        guid=record_id if is_own else None,
+        guid=record_id if _has_own_keys(fields) and not is_row else None,
         record_id=record_id,
         url=url,
         title=values.get("title", ""),
@@ -178,8 +171,17 @@ def _entry(
     )
 
 
+def _has_own_keys(fields: RecordFields) -> bool:
+    """Return whether this program wrote the record, by the keys of its identity and content.
+
+    Another program counts its records: two of its files may have one id for two articles.
+    """
+    keys = (fields.keys.get(field, field) for field in ("id", *CONTENT))
+    return _OWN_KEYS.issuperset(keys)
+
+
 def _losses(
-    entry: Entry, fields: RecordFields, chosen: Mapping[Field, str]
+    entry: Entry, fields: RecordFields, chosen: Chosen
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield the ids and dates of a record that cannot be read."""
     if entry.published is None and "published" in fields.keys:
@@ -229,8 +231,8 @@ def shown(key: str) -> str:
 
 
 def _listed(words: list[str]) -> str:
-    more = len(words) - _KEYS_NAMED
-    return ", ".join(words[:_KEYS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    first, more = ", ".join(words[:_KEYS_NAMED]), len(words) - _KEYS_NAMED
+    return f"{first} and {more:,} more" if more > 0 else first
 
 
 def mapping_of(words: Iterable[str]) -> dict[Field, str]:

@@ -22,6 +22,8 @@ from aggregator.sources.parse.feeds.entry_builder import (
 Field = Literal[
     "id", "url", "outlet", "title", "text", "html", "published", "author", "language"
 ]
+Chosen = Mapping[Field, str]  # the keys that `--map` names, by field
+Record = dict[str, Any]  # a JSON object
 MOST_DEPTH = 6  # of objects and lists in one another: fundus has 4
 # Of objects around a list of records: `{"response": {"results": [...]}}` has 2
 _MOST_LEVELS = 4
@@ -38,6 +40,9 @@ _QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 _BY = re.compile(r"by:?\s+(?=\S)", re.IGNORECASE)
 
 
+CONTENT: tuple[Field, ...] = ("title", "text", "html")
+
+
 class KeyTable(FrozenStruct):
     """The table `records.yaml`, which describes itself."""
 
@@ -51,10 +56,10 @@ class KeyTable(FrozenStruct):
 @cache
 def key_table() -> KeyTable:
     """Return the table."""
-    data = (
-        files("aggregator.sources.parse.records").joinpath("records.yaml").read_bytes()
+    return msgspec.yaml.decode(
+        files("aggregator.sources.parse.records").joinpath("records.yaml").read_bytes(),
+        type=KeyTable,
     )
-    return msgspec.yaml.decode(data, type=KeyTable)
 
 
 class RecordFields(FrozenStruct):
@@ -62,15 +67,13 @@ class RecordFields(FrozenStruct):
 
     values: dict[Field, str]
     keys: dict[Field, str]
-    unread: dict[str, Any]
+    unread: Record
 
     @property
     def has_content(self) -> bool:
         """Whether it has an address, or a letter or digit in its title or text."""
-        words = (self.values.get(field, "") for field in ("title", "text", "html"))
-        return "url" in self.values or any(
-            letter.isalnum() for text in words for letter in text
-        )
+        words = "".join(self.values.get(key, "") for key in CONTENT)
+        return "url" in self.values or any(map(str.isalnum, words))
 
 
 def plain_name(key: str) -> str:
@@ -78,7 +81,7 @@ def plain_name(key: str) -> str:
     return _SIGNS.sub("", key).lower()
 
 
-def fields_of(record: Mapping[str, Any], chosen: Mapping[Field, str]) -> RecordFields:
+def fields_of(record: Record, chosen: Chosen) -> RecordFields:
     """Return the fields of a record: of each the first key that has a value which can be read as it.
 
     `chosen`: the key, or path with dots, of a field that comes before those of the table.
@@ -93,36 +96,31 @@ def fields_of(record: Mapping[str, Any], chosen: Mapping[Field, str]) -> RecordF
         if chosen.get(field):
             candidates.insert(0, (chosen[field], value_at(record, chosen[field])))
         for key, raw in candidates:
-            value = _value(raw, field)
-            if value:
+            if value := _value(raw, field):
                 values[field], keys[field] = value, key
                 break
-    if (
-        "text" in keys
-        and keys["text"] != "text"
-        and _MARKUP.search(values["text"], 0, _MARKUP_CHARS)
+    if keys.get("text", "text") != "text" and _MARKUP.search(
+        values["text"], 0, _MARKUP_CHARS
     ):
         values["html"] = values.pop("text")
-    read = {part for key in keys.values() for part in (key, key.partition(".")[0])}
+    # Of a path of `--map` its first part was read.
+    read = {*keys.values(), *(key.partition(".")[0] for key in keys.values())}
     unread = {key: raw for key, raw in named.values() if key not in read}
     return RecordFields(values=values, keys=keys, unread=unread)
 
 
-def _by_name(record: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
+def _by_name(record: Record) -> dict[str, tuple[str, Any]]:
     """Return each filled key with its value, by its plain name; of a section each `section.key`.
 
     Of two keys of one name the one that is written like it counts, else the first.
     """
     named: dict[str, tuple[str, Any]] = {}
-    sections: list[tuple[str, dict[str, Any]]] = []
-    for key, value in sorted(
-        record.items(), key=lambda pair: pair[0] != plain_name(pair[0])
-    ):
-        name = plain_name(key)
+    sections: list[tuple[str, Record]] = []
+    for key in sorted(record, key=lambda key: key != plain_name(key)):
+        name, value = plain_name(key), record[key]
         # Elasticsearch
-        if isinstance(value, dict) and (
-            name in key_table().sections or key == "_source"
-        ):
+        is_section = name in key_table().sections or key == "_source"
+        if is_section and isinstance(value, dict):
             sections.append((key, value))
         elif value not in _EMPTY:
             named.setdefault(name, (key, value))
@@ -133,7 +131,7 @@ def _by_name(record: Mapping[str, Any]) -> dict[str, tuple[str, Any]]:
     return named
 
 
-def value_at(record: Mapping[str, Any], key: str) -> Any:
+def value_at(record: Record, key: str) -> Any:
     """Return the value of a key, or of a path of keys with dots; None if there is none."""
     if key in record:
         return record[key]
@@ -153,29 +151,29 @@ def texts_in(value: object, field: str, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         # Not a plausible number otherwise; false for NaN, too
         if -(10**30) < value < 10**30:
-            yield (
-                str(int(value))
-                if value == int(value) and abs(value) < 10**15
-                else str(value)
-            )
+            is_whole = value == int(value) and abs(value) < 10**15
+            yield str(int(value) if is_whole else value)
     elif isinstance(value, list) and depth < MOST_DEPTH:
         for element in value:
             yield from texts_in(element, field, depth + 1)
     elif isinstance(value, dict) and depth < MOST_DEPTH:
-        named = {plain_name(key): inner for key, inner in reversed(value.items())}
-        inside = key_table().inside
-        for group in inside.get(field, inside["name"]):
-            parts = [named[name] for name in group.split("+") if name in named]
-            texts = [
-                text for part in parts for text in texts_in(part, field, depth + 1)
-            ]
-            if group == "dateparts":  # of CSL: [[2026, 11, 25]]
-                texts = ["-".join(text.zfill(2) for text in texts)]
-            elif len(parts) > 1 and field == "author":
-                texts = [" ".join(texts)]
-            if any(texts):
-                yield from texts
-                return
+        yield from _texts_inside(value, field, depth)
+
+
+def _texts_inside(value: Record, field: str, depth: int) -> list[str]:
+    """Return the texts of the first keys of an object that have any, as `inside` of the table says."""
+    named = {plain_name(key): inner for key, inner in reversed(value.items())}
+    inside = key_table().inside
+    for group in inside.get(field, inside["name"]):
+        parts = [named[name] for name in group.split("+") if name in named]
+        texts = list(texts_in(parts, field, depth))
+        if group == "dateparts":  # of CSL: [[2026, 11, 25]]
+            texts = ["-".join(text.zfill(2) for text in texts)]
+        elif len(parts) > 1 and field == "author":
+            texts = [" ".join(texts)]
+        if any(texts):
+            return texts
+    return []
 
 
 def _value(raw: object, field: Field) -> str:
@@ -218,9 +216,7 @@ _READ: dict[Field, Callable[[str], str | None]] = {
 _JOINED: dict[Field, str] = {"text": "\n", "html": "\n", "author": ", "}
 
 
-def records_in(
-    value: object, chosen: Mapping[Field, str], levels: int = 0
-) -> list[object]:
+def records_in(value: object, chosen: Chosen, levels: int = 0) -> list[object]:
     """Return the records of a JSON value: itself, or those of the lists and objects in it.
 
     An object is around records if it has a list of them and no text of its own, or nothing that can be read.
@@ -228,12 +224,7 @@ def records_in(
     """
     if not isinstance(value, dict) or levels == _MOST_LEVELS:
         return [value]
-    holders = {
-        key: inner if isinstance(inner, list) else [inner]
-        for key, inner in value.items()
-        if isinstance(inner, dict)
-        or (isinstance(inner, list) and inner and isinstance(inner[0], dict))
-    }
+    holders = _holders(value)
     around = fields_of(value, chosen) if holders else None
     if around is None or not around.values.keys().isdisjoint(("text", "html")):
         return [value]
@@ -243,14 +234,23 @@ def records_in(
             plain_name(key) not in key_table().lists or value[key] is not items
         ):
             continue
-        records = [
-            record
-            for element in items
-            for record in records_in(element, chosen, levels + 1)
-        ]
+        records: list[object] = []
+        for element in items:
+            records += records_in(element, chosen, levels + 1)
         if any(
             isinstance(record, dict) and fields_of(record, chosen).has_content
             for record in records
         ):
             inside += records
     return inside or [value]
+
+
+def _holders(value: Record) -> dict[str, list[Any]]:
+    """Return what may hold records, by its key: lists of objects, and objects as lists of one."""
+    holders = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            holders[key] = [inner]
+        elif isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            holders[key] = inner
+    return holders

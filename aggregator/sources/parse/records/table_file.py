@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from aggregator.config.messages import counted
 from aggregator.extract.language import unicode
 from aggregator.model.errors import ReadError
-from aggregator.sources.parse.records.record_keys import Field, key_table, plain_name
+from aggregator.sources.parse.records.record_keys import Chosen, key_table, plain_name
 from aggregator.sources.parse.streams.file_stream import Stream
 from aggregator.text.lines import word_set
 
@@ -52,9 +52,7 @@ def looks_like_table(head: bytes) -> bool:
     return known >= 2 and 2 * known >= len(columns) and _has_content(columns)
 
 
-def date_orders(
-    stream: Stream, limit: int, chosen: Mapping[Field, str]
-) -> dict[str, str]:
+def date_orders(stream: Stream, limit: int, chosen: Chosen) -> dict[str, str]:
     """Return of each column of dates how to write 3/4/2026 in it with the year first, for read_rows.
 
     Its other values settle that: a number above 12 is a day. A column that has it in both places is not in
@@ -67,7 +65,9 @@ def date_orders(
     orders: dict[str, set[str]] = {}
     with contextlib.suppress(ReadError):  # who reads the table says it
         for _, row in itertools.islice(read_rows(stream, limit, chosen), _ROWS_ASKED):
-            for name, cell in {} if isinstance(row, str) else row.items():
+            if isinstance(row, str):
+                continue
+            for name, cell in row.items():
                 for order, settling in _ORDERS.items():
                     if settling.match(cell) and plain_name(name) in date_names:
                         orders.setdefault(name, set()).add(order)
@@ -77,7 +77,7 @@ def date_orders(
 def read_rows(
     stream: Stream,
     limit: int,
-    chosen: Mapping[Field, str],
+    chosen: Chosen,
     orders: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, Row | str]]:
     """Yield the rows with the numbers of their first lines; of one that cannot be read the reason.
@@ -99,42 +99,34 @@ def read_rows(
             return
         except csv.Error as error:
             if "end of data" in str(error) or "limit" in str(error):
-                yield (
-                    number,
-                    f"a quotation mark is not closed; what is behind it is not read ({error})",
+                problem = (
+                    "a quotation mark is not closed; what is behind it is not read"
                 )
+                yield number, f"{problem} ({error})"
                 return
-            yield (
-                number,
-                f"the row cannot be read, is a quotation mark in a cell not doubled? ({error})",
+            problem = (
+                "the row cannot be read, is a quotation mark in a cell not doubled?"
             )
+            yield number, f"{problem} ({error})"
             continue
         if cells:
-            row = _row(columns, cells)
-            for name, order in (orders or {}).items():
-                if name in row and not isinstance(row, str):
-                    row[name] = _AMBIGUOUS.sub(order, row[name])
-            yield number, row
+            yield number, _row(columns, cells, orders or {})
 
 
 def _lines(stream: Stream, limit: int) -> Iterator[str]:
-    text = (
-        io.TextIOWrapper(stream, "utf-16", "replace", newline="")
-        if stream.peek(2)[:2] in _UTF16
-        else None
-    )
+    source: Stream | io.TextIOWrapper = stream
+    if stream.peek(2)[:2] in _UTF16:
+        source = io.TextIOWrapper(stream, "utf-16", "replace", newline="")
     number = 0
-    while (
-        line := stream.readline(limit + 1) if text is None else text.readline(limit + 1)
-    ):
+    while line := source.readline(limit + 1):
         number += 1
         if len(line) > limit:
             raise ReadError(
                 f"line {number} is longer than {limit / 2**20:.0f} MiB; what follows is not read"
             )
         yield line if isinstance(line, str) else _decoded(line)
-    if text is not None:
-        text.detach()  # else it would close the stream of its owner
+    if isinstance(source, io.TextIOWrapper):
+        source.detach()  # else it would close the stream of its owner
 
 
 def _decoded(line: bytes) -> str:
@@ -144,15 +136,12 @@ def _decoded(line: bytes) -> str:
         return unicode.decode(line)
 
 
-def _header(first: str, chosen: Mapping[Field, str]) -> tuple[str, list[str]]:
+def _header(first: str, chosen: Chosen) -> tuple[str, list[str]]:
     """Return the separator and the names of the columns."""
     if not first.strip():
         raise ReadError("there is nothing in it, or its first line is empty")
-    separator, names = _split(first)
-    columns: list[str] = []
-    for number, given in enumerate(names, start=1):
-        name = unicode.clean(given).strip() or f"column {number}"
-        columns.append(f"{name} ({number})" if name in columns else name)
+    separator, cells = _split(first)
+    columns = _column_names(cells)
     shown = ", ".join(f"`{name[:_NAME_CHARS]}`" for name in columns[:_COLUMNS_NAMED])
     for key in chosen.values():
         if key and key not in columns:
@@ -165,6 +154,14 @@ def _header(first: str, chosen: Mapping[Field, str]) -> tuple[str, list[str]]:
             f"is {shown}. If these are names, say which are which: --map title=NAME,text=NAME"
         )
     return separator, columns
+
+
+def _column_names(cells: list[str]) -> list[str]:
+    columns: list[str] = []
+    for number, cell in enumerate(cells, start=1):
+        name = unicode.clean(cell).strip() or f"column {number}"
+        columns.append(f"{name} ({number})" if name in columns else name)
+    return columns
 
 
 def _split(line: str) -> tuple[str, list[str]]:
@@ -194,7 +191,7 @@ def _has_content(columns: list[str]) -> bool:
     return not content.isdisjoint(map(plain_name, columns))
 
 
-def _row(columns: list[str], cells: list[str]) -> Row | str:
+def _row(columns: list[str], cells: list[str], orders: Mapping[str, str]) -> Row | str:
     """Return a row by the names of its columns, or why it has another number of cells than the header."""
     while len(cells) > len(columns) and not cells[-1].strip():
         cells = cells[:-1]
@@ -202,8 +199,8 @@ def _row(columns: list[str], cells: list[str]) -> Row | str:
         return (
             f"the row has {counted(len(cells), 'cell')}, and the header {len(columns)}"
         )
-    return {
-        name: cell
-        for name, cell in zip(columns, cells, strict=True)
-        if cell.strip() not in _MISSING
-    }
+    row = {}
+    for name, cell in zip(columns, cells, strict=True):
+        if cell.strip() not in _MISSING:
+            row[name] = _AMBIGUOUS.sub(orders[name], cell) if name in orders else cell
+    return row

@@ -9,6 +9,7 @@ import msgspec
 
 from aggregator.model.errors import FetchError, ReadError
 from aggregator.sources.parse.streams.file_stream import Progress, unzipped
+from aggregator.text.lines import word_set
 
 _STEP_BYTES = 1 << 16
 _MOST_LAYERS = 3  # servers compress twice; each layer may expand to the limit (chosen)
@@ -32,15 +33,17 @@ def decompress_body(
     Raise FetchError("encoding") for a coding that cannot be undone, for too many layers and for incomplete
     data, and FetchError("too_large") as soon as the limit is exceeded.
     """
+    if not body:
+        return body
     names = [name.strip().lower() for name in reversed(encoding.split(","))]
-    codings = [name for name in names if name in _DECODERS] if body else []
+    codings = [name for name in names if name in _DECODERS or name in _REFUSED]
     if len(codings) > _MOST_LAYERS:
         raise FetchError(
             "encoding", f"the server compressed the response {len(codings)} times"
         )
     for coding in codings:
         try:
-            body = _joined(_DECODERS[coding](body), cap_bytes, is_strict)
+            body = _joined(_decoded(body, coding), cap_bytes, is_strict)
         except FetchError as error:
             if error.cause != "encoding" or not _BEGINS_AS_TEXT.match(body):
                 raise
@@ -67,16 +70,25 @@ def _joined(parts: Iterator[bytes], cap_bytes: int, is_strict: bool) -> bytes:
         for part in parts:
             body += part
             if len(body) > cap_bytes:
-                words = (
-                    f"the response is longer than {cap_bytes} bytes when decompressed"
+                raise FetchError(
+                    "too_large",
+                    f"the response is longer than {cap_bytes} bytes when decompressed",
                 )
-                raise FetchError("too_large", words)
     except (ReadError, zlib.error, EOFError) as error:
         if is_strict or not is_whole(bytes(body)):
             raise FetchError(
                 "encoding", "the compressed response is damaged or truncated"
             ) from error
     return bytes(body)
+
+
+def _decoded(body: bytes, coding: str) -> Iterator[bytes]:
+    if coding in _REFUSED:
+        raise FetchError(
+            "encoding",
+            f"the server used the encoding {coding!r}, which was not requested",
+        )
+    return _DECODERS[coding](body)
 
 
 def _unzipped(body: bytes) -> Iterator[bytes]:
@@ -112,8 +124,10 @@ def _brotli(body: bytes) -> Iterator[bytes]:
         decoder = brotli.Decompressor()
         part = decoder.process(body, output_buffer_limit=_STEP_BYTES)
     except (ImportError, TypeError) as error:
-        words = "the server sent brotli (br), which was not requested; to read it: pip install 'brotli>=1.2'"
-        raise FetchError("encoding", words) from error
+        raise FetchError(
+            "encoding",
+            "the server sent brotli (br), which was not requested; to read it: pip install 'brotli>=1.2'",
+        ) from error
     except brotli.error as error:
         raise ReadError("damaged") from error
     yield part
@@ -127,33 +141,12 @@ def _brotli(body: bytes) -> Iterator[bytes]:
         yield part
 
 
-def _refused(name: str) -> Callable[[bytes], Iterator[bytes]]:
-    def refuse(_body: bytes) -> Iterator[bytes]:
-        raise FetchError(
-            "encoding",
-            f"the server used the encoding {name!r}, which was not requested",
-        )
-
-    return refuse
-
-
-# All content codings of IANA's registry; two have an older name, too.
 _DECODERS: Mapping[str, Callable[[bytes], Iterator[bytes]]] = {
     "gzip": _unzipped,
     "x-gzip": _unzipped,
     "zstd": _unzipped,
     "deflate": _inflated,
     "br": _brotli,
-    **{
-        name: _refused(name)
-        for name in (
-            "compress",
-            "x-compress",
-            "dcb",
-            "dcz",
-            "exi",
-            "pack200-gzip",
-            "aes128gcm",
-        )
-    },
 }
+# The others of IANA's registry; one has an older name, too.
+_REFUSED = word_set("compress x-compress dcb dcz exi pack200-gzip aes128gcm")

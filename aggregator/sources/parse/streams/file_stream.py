@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from aggregator.model.errors import ReadError, TooManyFilesError
 from aggregator.sources.parse.streams.remote_files import open_file
@@ -104,14 +104,13 @@ def _unpacked(
     """
     import zstandard
 
-    new_unpacker = (
-        partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
-        if is_gzip
-        else zstandard.ZstdDecompressor(
+    new_unpacker: Callable[[], Any] = partial(zlib.decompressobj, 16 + zlib.MAX_WBITS)
+    if not is_gzip:
+        new_unpacker = zstandard.ZstdDecompressor(
             max_window_size=_ZSTD_WINDOW_BYTES
         ).decompressobj
-    )
-    unpacker, given, count = None, b"", 0
+    unpacker: Any = None
+    given, count = b"", 0
     reason = ""
     while given := given or packed.read1(_STEP_BYTES):
         if unpacker is None:
@@ -127,8 +126,9 @@ def _unpacked(
         except (zlib.error, zstandard.ZstdError, MemoryError) as error:
             reason = f" ({error})"
             break
-        given = unpacker.unused_data if unpacker.eof else b""
-        unpacker = None if unpacker.eof else unpacker
+        given = unpacker.unused_data
+        if unpacker.eof:
+            unpacker = None
         count += len(content)
         yield content
     if unpacker is not None:

@@ -76,14 +76,16 @@ def scan(folder: Path, known: Mapping[str, FileStamp], *, now_ns: int) -> Folder
             stamps[file.relative] = file.stamp
         elif abs(now_ns - file.stamp.mtime_ns) < settle_ns:
             unsettled.append(file.relative)
-            stamps |= {file.relative: before} if before is not None else {}
+            if before is not None:
+                stamps[file.relative] = before
         else:
             changed.append(file.relative)
             stamps[file.relative] = file.stamp
-    seen = {*stamps, *unsettled}
-    gone = tuple(sorted(path for path in known if path not in seen))
     return FolderChanges(
-        changed=tuple(changed), gone=gone, unsettled=tuple(unsettled), stamps=stamps
+        changed=tuple(changed),
+        gone=tuple(sorted(known.keys() - {*stamps, *unsettled})),
+        unsettled=tuple(unsettled),
+        stamps=stamps,
     )
 
 
@@ -107,7 +109,8 @@ def listed(folder: Path) -> Iterator[ListedFile]:
                 waiting.append((Path(child.path), relative + "/"))
             elif has_mail or suffix_of(child.name) in SUFFIXES:
                 file = _listed(child, relative, root)
-                files += [file] if file is not None else []
+                if file is not None:
+                    files.append(file)
     # By folder, then name
     yield from sorted(files, key=lambda file: file.relative.replace("/", "\0"))
 
@@ -125,10 +128,10 @@ def suffix_of(name: str) -> str:
 
 def plain_name(name: str) -> str:
     """Return `name` without the extension of a compression: `x.txt.gz` and `x.txt` are one article."""
-    lowered = name.lower()
-    return next(
-        (name[: -len(end)] for end in COMPRESSIONS if lowered.endswith(end)), name
-    )
+    for end in COMPRESSIONS:
+        if name.lower().endswith(end):
+            return name[: -len(end)]
+    return name
 
 
 def _is_passed_over(name: str) -> bool:
@@ -160,7 +163,10 @@ def _listed(child: os.DirEntry[str], relative: str, root: Path) -> ListedFile | 
         return None  # removed since the listing, or a dangling link
     if not stat.S_ISREG(state.st_mode):
         return None
-    stamp = FileStamp(
-        size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns
+    return ListedFile(
+        relative=relative,
+        path=child.path,
+        stamp=FileStamp(
+            size=state.st_size, mtime_ns=state.st_mtime_ns, ctime_ns=state.st_ctime_ns
+        ),
     )
-    return ListedFile(relative=relative, path=child.path, stamp=stamp)

@@ -91,9 +91,9 @@ def open_file(path: str) -> BinaryIO:
 
 def size_of(file: BinaryIO) -> int:
     """Return the size of a file of `open_file` in bytes."""
-    return (
-        file.size if isinstance(file, RemoteFile) else os.fstat(file.fileno()).st_size
-    )
+    if isinstance(file, RemoteFile):
+        return file.size
+    return os.fstat(file.fileno()).st_size
 
 
 def _file_system_of(address: str) -> tuple[Any, str]:
@@ -105,9 +105,10 @@ def _file_system_of(address: str) -> tuple[Any, str]:
     if not address.startswith(_WEB):
         located: tuple[Any, str] = fsspec.url_to_fs(address)
         return located
-    options = {"allow_http": True, "timeout": _PATIENCE}
     system = fsspec.filesystem(
-        scheme, client_options=options, retry_config={"retry_timeout": _PATIENCE}
+        scheme,
+        client_options={"allow_http": True, "timeout": _PATIENCE},
+        retry_config={"retry_timeout": _PATIENCE},
     )
     return system, unquote(address)
 

@@ -1,0 +1,136 @@
+"""Read a text with the core schema of YAML 1.2, and note the line of every key.
+
+In this schema `no`, `on` and `1:30` are strings.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from aggregator.config.values import KeyPath
+from aggregator.model.errors import ConfigError
+
+Lines = Mapping[KeyPath, int]  # of keys
+_MAX_DEPTH = 4  # nested keys in config.yaml
+# Databases cannot store them
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SYNTAX_ADVICE = (
+    "begin all keys of a section in one column, indented with spaces, and put a value with `: `, a quotation "
+    "mark or a backslash in single quotes"
+)
+
+
+class CoreLoader(yaml.SafeLoader):
+    """The core schema of YAML 1.2: true, false, null and decimal numbers; everything else is a string."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - replaces the class attribute of SafeLoader
+
+
+_RESOLVED = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "null": (r"null|Null|NULL|~|", ["n", "N", "~", ""]),
+    "int": (r"[-+]?[0-9]{1,300}", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?",
+        "-+.0123456789",
+    ),
+}
+for _kind, (_pattern, _first) in _RESOLVED.items():
+    CoreLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"^(?:{_pattern})$"), list(_first)
+    )
+# SafeLoader reads 010 as octal. Lists and mappings are read whole at once, so that an alias inside of what it
+# names is a mistake; tuples, as the frozen models require.
+for _kind, _construct in (
+    ("int", lambda loader, node: int(loader.construct_scalar(node))),
+    ("map", lambda loader, node: loader.construct_mapping(node, deep=True)),
+    ("seq", lambda loader, node: tuple(loader.construct_sequence(node, deep=True))),
+):
+    CoreLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", _construct)
+
+
+def parse(text: str, name: str) -> tuple[dict[str, Any], Lines]:
+    """Return the values that are not null by their keys, and the line of each key.
+
+    Raises ConfigError, whose message begins with the name of the file, for anything else than keys and
+    values, and for what YAML permits and is a mistake all the same.
+    """
+    node, values = _decoded(text, name)
+    if node is None:
+        return {}, {}
+    if not isinstance(values, dict):
+        kind = "a list" if isinstance(values, tuple) else "a single value"
+        raise ConfigError(f"{name}:1: expected `key: value` lines, found {kind}")
+    lines: dict[KeyPath, int] = {}
+    mistakes: list[str] = []
+    _note_lines(node, (), lines, mistakes)
+    if mistakes:
+        raise ConfigError("\n".join(f"{name}:{mistake}" for mistake in mistakes))
+    return {key: value for key, value in values.items() if value is not None}, lines
+
+
+def _decoded(text: str, name: str) -> tuple[yaml.Node | None, object]:
+    try:
+        loader = CoreLoader(text)
+        node = loader.get_single_node()
+        return node, node and loader.construct_document(node)
+    except RecursionError as error:
+        raise ConfigError(f"{name}: lists or keys are nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError(f"{name}:{_syntax_text(error)}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(
+            f"{name}: cannot be read as YAML: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _syntax_text(error: yaml.MarkedYAMLError) -> str:
+    """Return line, column and description of a mistake in the syntax of YAML."""
+    mark, begun = error.problem_mark, error.context_mark
+    place, inside = "1", ""
+    if mark is not None:
+        place = f"{mark.line + 1}: column {mark.column + 1}"
+    if begun is not None:
+        inside = f"{error.context} that begins in line {begun.line + 1}: "
+    return f"{place}: not valid YAML: {inside}{error.problem}; {_SYNTAX_ADVICE}"
+
+
+def _note_lines(
+    node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], mistakes: list[str]
+) -> None:
+    """Collect the line of every key, and the mistakes that YAML permits.
+
+    These are a repeated key, of which YAML silently uses the last, and a control character in a text.
+    """
+    line = node.start_mark.line + 1
+    lines.setdefault(path, line)
+    if isinstance(node, yaml.ScalarNode) and _CONTROL.search(node.value):
+        dotted = _CONTROL.sub("?", ".".join(map(str, path)))
+        mistakes.append(f"{line}: {dotted}: there is a control character in it")
+    if len(path) > _MAX_DEPTH:
+        return  # no key of ours is so deep; an alias may contain itself
+    if isinstance(node, yaml.MappingNode):
+        _note_keys(node, path, lines, mistakes)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, child in enumerate(node.value):
+            _note_lines(child, (*path, number), lines, mistakes)
+
+
+def _note_keys(
+    node: yaml.MappingNode,
+    path: KeyPath,
+    lines: dict[KeyPath, int],
+    mistakes: list[str],
+) -> None:
+    for key, value in node.value:
+        below = (*path, key.value if isinstance(key, yaml.ScalarNode) else "?")
+        _note_lines(key, below, {}, mistakes)
+        line = key.start_mark.line + 1
+        if below in lines:
+            mistakes.append(
+                f"{line}: {below[-1]}: repeated; it is first in line {lines[below]}"
+            )
+        lines[below] = line
+        _note_lines(value, below, lines, mistakes)

@@ -1,0 +1,135 @@
+"""The mistakes in config.yaml, each as `config.yaml:LINE: KEY: message`."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from aggregator.config.file.core_yaml import Lines
+from aggregator.config.messages import meant
+from aggregator.config.settings import Config
+from aggregator.config.values import KeyPath
+from aggregator.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_OTHER_WORDS = {
+    "url": "feed",
+    "address": "feed",
+    "path": "folder",
+    "directory": "folder",
+    "category": "group",
+}
+# By the kind of mistake that pydantic names; the first ones whatever the value is.
+_ADVICE = {
+    "missing": "this key is required",
+    "string_too_short": "give at least one character",
+    "model_type": "give `key: value` lines below it",
+    "dict_type": "give `key: value` lines below it",
+    "tuple_type": "give a list: a line with a dash for each, or [a, b]",
+}
+_LIMITS = {
+    "greater_than_equal": "give at least {ge}",
+    "less_than_equal": "give at most {le}",
+    "string_too_long": "give at most {max_length} characters",
+}
+_EXPECTED = {
+    "string_type": "give text",
+    "int_type": "give a whole number",
+    "bool_type": "give true or false",
+}
+
+
+def located(error: ConfigError, config: Config) -> ConfigError:
+    """Prefix each line of `error`, which begins with a dotted key, with the line of that key; sort them."""
+    name = config.file.name if config.file else ""
+    mistakes = []
+    for message in str(error).splitlines():
+        parts = message.split(":")[0].split(".")
+        path = tuple(int(part) if part.isdecimal() else part for part in parts)
+        line = _line_of(path, config.lines)
+        mistakes.append((line, f"{name}:{line}: {message}" if line else message))
+    return _in_order(mistakes)
+
+
+def checked(values: dict[str, Any], lines: Lines, name: str) -> Config:
+    """Return the values of the file `name` as the configuration. Raises ConfigError with all mistakes."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        mistakes = []
+        for detail in error.errors():
+            path = tuple(part for part in detail["loc"] if part != "[key]")
+            # Of a number or boolean, which `lines` has as it is typed
+            if "[key]" in detail["loc"]:
+                path = (*path[:-1], str(path[-1]))
+            line = _line_of(path, lines) or lines[()]
+            dotted = ".".join(map(str, path))
+            mistakes.append(
+                (line, f"{name}:{line}: {dotted}: {_error_text(path, detail)}")
+            )
+        raise _in_order(mistakes) from error
+
+
+def _line_of(path: KeyPath, lines: Lines) -> int:
+    """Return the line of a key, else of the nearest one above it in the file; 0 for none."""
+    for end in range(len(path), 0, -1):
+        if path[:end] in lines:
+            return lines[path[:end]]
+    return 0
+
+
+def _in_order(mistakes: list[tuple[int, str]]) -> ConfigError:
+    return ConfigError("\n".join(message for _, message in sorted(mistakes)))
+
+
+def _error_text(path: KeyPath, detail: "ErrorDetails") -> str:  # noqa: PLR0911
+    """Describe a mistake that pydantic found in one short sentence."""
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind == "value_error":
+        return detail["msg"].removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        return _unknown_key_text(path)
+    if kind == "literal_error" or kind in _LIMITS:
+        return _limit_text(path, kind, context)
+    if kind == "invalid_key" or "[key]" in detail["loc"]:
+        return "put the key in quotes"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        return "give text: put the value in quotes"
+    if kind in _ADVICE:
+        return _ADVICE[kind]
+    if value is None:
+        return "it has no value: give one, or remove the key"
+    return _EXPECTED.get(kind, detail["msg"].removeprefix("Input should be "))
+
+
+def _limit_text(path: KeyPath, kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "literal_error":
+        return "choose " + str(context["expected"]).replace("'", "")
+    # durations, in seconds
+    if kind == "less_than_equal" and path[-1] in ("interval", "host_gap"):
+        return f"give at most {context['le'] // 86_400}d"
+    return _LIMITS[kind].format(**context)
+
+
+def _unknown_key_text(path: KeyPath) -> str:
+    key = str(path[-1])
+    known = _known_keys(path[:-1])
+    other = _OTHER_WORDS.get(key, "")
+    return f"there is no such key{meant(other if other in known else key, known)}"
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    """Return the keys of the section at `path`."""
+    kind: Any = Config
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(part)].annotation
+        else:  # a list or a mapping of sections
+            kind = next(
+                inner
+                for inner in get_args(kind)
+                if isinstance(inner, type) and issubclass(inner, BaseModel)
+            )
+    return list(kind.model_fields)

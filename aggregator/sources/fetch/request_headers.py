@@ -1,0 +1,56 @@
+"""The headers of a request for a feed, a page or robots.txt."""
+
+from typing import Literal
+
+import httpx
+
+from aggregator import __version__
+from aggregator.config.source_access import Access
+from aggregator.model.errors import ConfigError
+from aggregator.sources.fetch.connections.transport import parsed
+from aggregator.sources.fetch.response import is_printable, validator
+from aggregator.sources.fetch.server_keys import origin_of
+
+Kind = Literal["feed", "page", "robots"]
+_ACCEPT: dict[Kind, str] = {
+    "feed": "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, "
+    "text/xml;q=0.9, application/json;q=0.8, */*;q=0.5",
+    "page": "text/html, application/xhtml+xml, */*;q=0.5",
+    "robots": "text/plain, */*;q=0.5",
+}
+
+
+def user_agent(contact: str) -> str:
+    """Return the User-Agent: program, version and contact of the operator."""
+    words = contact.strip()
+    if not words:
+        return f"aggregator/{__version__}"
+    if not is_printable(words):
+        raise ConfigError("fetch.contact: only printable ASCII can be sent to servers")
+    return f"aggregator/{__version__} (+{words})"
+
+
+def request_headers(
+    agent: str, accept: Kind, etag: str | None, last_modified: str | None
+) -> dict[str, str]:
+    """Return the headers that each request of a fetch has, wherever redirects lead."""
+    headers = {
+        "User-Agent": agent,
+        "Accept": _ACCEPT[accept],
+        "Accept-Encoding": "gzip",  # the encoding that `decompress_body` limits
+    }
+    if kept := validator(etag):
+        headers["If-None-Match"] = kept
+    if kept := validator(last_modified):
+        headers["If-Modified-Since"] = kept
+    return headers
+
+
+def with_access(
+    headers: dict[str, str], access: Access, url: httpx.URL
+) -> httpx.Headers:
+    """Return the headers of a request to `url`: also those of `access`, if it is of their origin."""
+    sent = httpx.Headers(headers)
+    if access.headers and origin_of(url) == origin_of(parsed(access.address)):
+        sent.update(access.headers)
+    return sent

@@ -17,6 +17,8 @@ from aggregator.admin.intervals import Interval, drawn_sums, interval
 
 # Groups by the ids of articles: their stories, clusters, sagas, outlets
 Groups = Mapping[str, str]
+# The number of articles of each story and cluster
+Cells = Counter[tuple[str, str]]
 _Group = TypeVar("_Group", str, tuple[str, str])
 
 
@@ -54,41 +56,47 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
 
 def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     """Measure a grouping. BCubed is the mean over the articles."""
-    ids = [i for i in clusters if i in stories]
-    cells = Counter((stories[i], clusters[i]) for i in ids)
-    by_story, by_cluster = (
-        Counter(stories[i] for i in ids),
-        Counter(clusters[i] for i in ids),
+    cells = Counter(
+        (stories[article], cluster)
+        for article, cluster in clusters.items()
+        if article in stories
     )
-    total, hits = cells.total(), _pair_count(cells)
+    by_story: Counter[str] = Counter()
+    by_cluster: Counter[str] = Counter()
+    for (story, cluster), n in cells.items():
+        by_story[story] += n
+        by_cluster[cluster] += n
     mixed = _are_split((story for story, _ in cells), by_story)
     split = _are_split((cluster for _, cluster in cells), by_cluster)
-    # fsum: the result does not depend on the order of the articles.
-    precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
-    recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
     return GroupingMetrics(
-        articles=total,
+        articles=cells.total(),
         clusters=len(by_cluster),
         stories=len(by_story),
-        bcubed=Score(_share(precision, total), _share(recall, total)),
-        pairs=Score(
-            _share(hits, _pair_count(by_story)), _share(hits, _pair_count(by_cluster))
-        ),
+        bcubed=_bcubed(cells, by_story, by_cluster),
+        pairs=_pair_score(cells, by_story, by_cluster),
         over_merge=sum(mixed) / max(len(mixed), 1),
         split=sum(split) / max(len(split), 1),
-        alone=Score(1.0, _share(len(by_cluster), total)),
+        alone=Score(1.0, _share(len(by_cluster), cells.total())),
         intervals=_intervals(cells, by_story, by_cluster, mixed, split),
     )
 
 
+def _bcubed(cells: Cells, by_story: Counter[str], by_cluster: Counter[str]) -> Score:
+    # fsum: the result does not depend on the order of the articles.
+    precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
+    recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
+    total = cells.total()
+    return Score(_share(precision, total), _share(recall, total))
+
+
 def _intervals(
-    cells: Counter[tuple[str, str]],
+    cells: Cells,
     by_story: Counter[str],
     by_cluster: Counter[str],
     mixed: Sequence[bool],
     split: Sequence[bool],
 ) -> dict[str, Interval]:
-    """Return the intervals; `cells`: the number of articles of each story and cluster."""
+    """Return the intervals; {} for fewer than two clusters."""
     if len(by_cluster) < 2:
         return {}
     units = {event: np.zeros(3) for event in by_cluster}
@@ -246,10 +254,16 @@ def measure_copies(
     predicted_pairs, labelled_pairs = (
         Counter(side[i] for i in ids if i in side) for side in (ours, theirs)
     )
-    shared = _pair_count(hits)
+    return _pair_score(hits, predicted_pairs, labelled_pairs)
+
+
+def _pair_score(
+    shared: Cells, predicted: Counter[str], labelled: Counter[str]
+) -> Score:
+    """Return precision and recall of the pairs of articles that are in one group."""
+    hits = _pair_count(shared)
     return Score(
-        _share(shared, _pair_count(predicted_pairs)),
-        _share(shared, _pair_count(labelled_pairs)),
+        _share(hits, _pair_count(predicted)), _share(hits, _pair_count(labelled))
     )
 
 

@@ -18,6 +18,7 @@ from aggregator.config.loader import located
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address
+from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
 from aggregator.config.webhooks import read_secret, recipients_from, summary_key
 from aggregator.extract.urls import address_key
@@ -34,6 +35,7 @@ from aggregator.sources.fetch.connections.certificates import UNCHECKED, host_tr
 from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.sources.parse.feeds.entry_builder import primary_language
 from aggregator.sources.parse.feeds.feed import parser_versions
+from aggregator.store.intake.sources import Source
 from aggregator.store.read.health.probes import ok, problem, warning
 from aggregator.store.search.query import parse_query
 
@@ -270,24 +272,35 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
             continue
-        comparable = (
-            os.path.normpath if source_kind(configured.kind).is_local else address_key
-        )
-        place = comparable(source.address)
-        same = {
-            what: before
-            for what, value in ((source.kind, place), ("name", configured.name))
-            if value is not None
-            and (before := first.setdefault((what, value), number)) != number
-        }
-        # The id is derived from the name or, without a name, from the address, so it may equal a name.
-        before = first.setdefault(("name", source.id), number)
-        if before != number and not same:
-            same["name"] = before
-        for what, before in same.items():
+        for what, before in _same(number, configured, source, first).items():
             line = config.lines.get(("sources", before))
             where = f"source {before + 1}" if line is None else f"line {line}"
             yield f"{at}.{what}: the source in {where} has the same {what}"
+
+
+def _same(
+    number: int,
+    configured: SourceConfig,
+    source: Source,
+    first: dict[tuple[str, str], int],
+) -> dict[str, int]:
+    """Return the keys that an earlier source has with the same value, and its index; add to `first`."""
+    place = address_key(source.address)
+    if source_kind(configured.kind).is_local:
+        place = os.path.normpath(source.address)
+    unique = {source.kind: place}
+    if configured.name is not None:
+        unique["name"] = configured.name
+    same = {}
+    for what, value in unique.items():
+        before = first.setdefault((what, value), number)
+        if before != number:
+            same[what] = before
+    # The id is derived from the name or, without a name, from the address, so it may equal a name.
+    before = first.setdefault(("name", source.id), number)
+    if before != number and not same:
+        same["name"] = before
+    return same
 
 
 def _query_mistakes(config: Config) -> Iterator[str]:

@@ -41,7 +41,6 @@ from aggregator.sources.fetch.client import client_of
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
 from aggregator.web.settings import publish_settings
@@ -85,10 +84,8 @@ class Runtime:
         self._maintenance = MaintenanceTasks(
             config, services, self._pipeline, self._webhooks
         ).maintenance(plan)
-        self._writer_work = self._make_writer_work(service)
-        self.writer_loop = WriterLoop(
-            services.database, services.lock, self._pipeline, self._writer_work
-        )
+        self._writer_work = self._make_writer_work()
+        self.writer_loop = WriterLoop(self._writer_work)
         self._ticking = threading.Thread(
             target=self._tick_each_second, name="scheduler", daemon=True
         )
@@ -226,22 +223,16 @@ class Runtime:
             metrics_registry=services.metrics_registry,
         )
 
-    def _make_writer_work(self, tuning: ServiceTuning) -> WriterWork:
-        services = self._services
+    def _make_writer_work(self) -> WriterWork:
         return WriterWork(
-            services.database,
-            services.lock,
+            self._services,
+            self.config.effective_tuning,
             self._pipeline,
             self._maintenance,
-            story_tuning=self.config.effective_tuning.section("stories", StoryTuning),
-            tuning=tuning,
-            arrived=services.arrived,
-            callbacks=WriterCallbacks(
+            WriterCallbacks(
                 heartbeat=lambda: self.watchdog.heartbeat("placing"),
                 took_over=self._took_over,
-                rested=services.rested,
                 indexed=self._webhooks.wake,
-                failed=services.failed,
             ),
         )
 

@@ -10,7 +10,6 @@ import time
 from contextlib import suppress
 
 from aggregator.daemon.writer_work import IDLE_SECONDS, WriterWork
-from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.errors import (
     AggregatorError,
@@ -26,8 +25,7 @@ from aggregator.model.errors import (
     TooManyFilesError,
 )
 from aggregator.store import migrate
-from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.writer_lease import WriterLease
+from aggregator.store.engine.database import shown_url
 
 log = logging.getLogger(__name__)
 
@@ -46,19 +44,9 @@ _ENDING_ERRORS = (
 class WriterLoop:
     """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
 
-    def __init__(
-        self,
-        database: Database,
-        lock: WriterLease,
-        pipeline: Pipeline,
-        work: WriterWork,
-    ) -> None:
-        self._database = database
-        self._lock = lock
-        self._pipeline = pipeline
+    def __init__(self, work: WriterWork) -> None:
         self._work = work
-        self._callbacks = work.callbacks
-        self._stopping = threading.Event()
+        self._database, self._lock = work.services.database, work.services.lock
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
         self.trouble: str | None = None  # why placing is paused
@@ -74,12 +62,11 @@ class WriterLoop:
                 "standby: another daemon is the writer; this one serves",
                 extra={"event": "standby_started"},
             )
-        self._callbacks.heartbeat()
+        self._work.callbacks.heartbeat()
         self._thread.start()
 
     def stop(self) -> None:
         """Ask it to end soon."""
-        self._stopping.set()
         self._work.stop()
 
     def join(self, seconds: float) -> bool:
@@ -94,7 +81,7 @@ class WriterLoop:
     def _run(self) -> None:
         failures = 0  # in a row
         try:
-            while not self._stopping.is_set():
+            while not self._work.stopping.is_set():
                 try:
                     self._run_once()
                 except LeaseLostError as error:
@@ -110,18 +97,18 @@ class WriterLoop:
                         log.info("placing resumed", extra={"event": "placing_resumed"})
                     self.trouble, failures = None, 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
-            self._callbacks.failed(error)
+            self._work.services.failed(error)
 
     def _run_once(self) -> None:
         """Write what waits, or try to become the writer."""
-        self._callbacks.heartbeat()
+        self._work.callbacks.heartbeat()
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
         if self._is_ready or self._becomes_writer():
             self._work.run_once()
         else:
-            self._stopping.wait(IDLE_SECONDS)
+            self._work.stopping.wait(IDLE_SECONDS)
 
     def _becomes_writer(self) -> bool:
         began = time.monotonic()
@@ -139,12 +126,12 @@ class WriterLoop:
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
         migrate.check(self._database)
-        self._callbacks.took_over()
+        self._work.callbacks.took_over()
         self._is_ready = True
 
     def _become_standby(self, error: LeaseLostError) -> None:
         self._is_ready = False
-        self._pipeline.forget()
+        self._work.pipeline.forget()
         if self._database.is_sqlite:
             raise AnotherDaemonError(
                 f"another process became the writer of {shown_url(self._database.url)} while this one had "
@@ -170,8 +157,8 @@ class WriterLoop:
         if not isinstance(
             error, DamagedError | NoWorkersError
         ):  # else the transaction was not started, or rolled back
-            self._pipeline.forget()
-        self._stopping.wait(seconds)
+            self._work.pipeline.forget()
+        self._work.stopping.wait(seconds)
 
 
 def _trouble_of(error: AggregatorError | OSError) -> AggregatorError:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from aggregator.config.messages import counted
+from aggregator.config.tuning import Tuning
 from aggregator.daemon.maintenance import Maintenance
+from aggregator.daemon.services import DaemonServices
 from aggregator.daemon.watchdog import ServiceTuning
 from aggregator.intake.pipeline import Pipeline
 from aggregator.model.errors import AggregatorError, DamagedError, NoWorkersError
-from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 
@@ -39,13 +39,11 @@ MANY_ARTICLES = 100
 
 
 class WriterCallbacks(NamedTuple):
-    """Functions that the thread calls."""
+    """Functions of the Runtime that the placing thread calls."""
 
     heartbeat: Callable[[], None]  # it makes progress
     took_over: Callable[[], None]  # this process became the writer
-    rested: Callable[[], None]  # nothing waits, and memory was given back
     indexed: Callable[[], None]  # placed articles are in the search index
-    failed: Callable[[BaseException], None]  # the daemon must end with this error
 
 
 class WriterWork:
@@ -53,26 +51,19 @@ class WriterWork:
 
     def __init__(
         self,
-        database: Database,
-        lock: WriterLease,
+        services: DaemonServices,
+        all_tuning: Tuning,
         pipeline: Pipeline,
         maintenance: Maintenance,
-        *,
-        story_tuning: StoryTuning,
-        tuning: ServiceTuning,
-        arrived: threading.Event,
         callbacks: WriterCallbacks,
     ) -> None:
-        """`arrived` is set when entries wait."""
-        self._database = database
-        self._lock = lock
-        self._pipeline = pipeline
-        self._maintenance = maintenance
-        self._story_tuning = story_tuning
-        self._tuning = tuning
-        self._arrived = arrived
+        self.services = services
+        self.pipeline = pipeline
         self.callbacks = callbacks
-        self._stopping = threading.Event()
+        self._maintenance = maintenance
+        self._story_tuning = all_tuning.section("stories", StoryTuning)
+        self._tuning = all_tuning.section("watchdog", ServiceTuning)
+        self.stopping = threading.Event()
         self._stepped_at = 0.0
         # Of the database, when all that waited was written
         self._written_version: int | str | None = None
@@ -83,8 +74,8 @@ class WriterWork:
 
     def stop(self) -> None:
         """Have `run_once` end soon."""
-        self._stopping.set()
-        self._arrived.set()
+        self.stopping.set()
+        self.services.arrived.set()
 
     def run_once(self) -> None:
         """Write what waits, run maintenance steps that are due, and sleep until there may be more to do.
@@ -98,13 +89,13 @@ class WriterWork:
         if trouble is not None:
             raise trouble
         if self._is_log_full and not self._is_needed():
-            self._database.checkpoint_log(0.0)
+            self.services.database.checkpoint_log(0.0)
             self._is_log_full = False
         if time.monotonic() >= self._rests_at and not self._is_needed():
-            self._pipeline.rest()
+            self.pipeline.rest()
             self._rests_at = math.inf
-            self.callbacks.rested()
-        self._arrived.wait(
+            self.services.rested()
+        self.services.arrived.wait(
             max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic()))
         )
 
@@ -113,11 +104,13 @@ class WriterWork:
 
         Return an error that stops placing but not other work.
         """
-        is_woken = self._arrived.is_set()
-        self._arrived.clear()
-        version = self._database.data_version()
-        if self._database.trouble is not None:  # a write of another thread failed
-            with self._lock.fenced.write():
+        is_woken = self.services.arrived.is_set()
+        self.services.arrived.clear()
+        version = self.services.database.data_version()
+        if (
+            self.services.database.trouble is not None
+        ):  # a write of another thread failed
+            with self.services.lock.fenced.write():
                 pass  # the trouble is over
         elif (
             version == self._written_version
@@ -126,7 +119,7 @@ class WriterWork:
         ):
             return None
         self._written_version = None
-        self._lock.check()
+        self.services.lock.check()
         trouble = self._write()
         self._written_version = version if trouble is None else None
         return trouble
@@ -136,18 +129,18 @@ class WriterWork:
         trouble = self._place()
         # In trouble nothing that gathers is placed, and must not keep other work from being done.
         self._gathered_at = (
-            math.inf if trouble is not None else self._pipeline.gathered_at
+            math.inf if trouble is not None else self.pipeline.gathered_at
         )
         self._index()
         while not self._is_needed() and render_next(
-            self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning
+            self.services.lock.fenced, RENDERED_AT_ONCE, self._story_tuning
         ):
             pass
-        self._pipeline.index_older(self._is_needed)
+        self.pipeline.index_older(self._is_needed)
         if (
             trouble is None
             and not self._is_needed()
-            and self._pipeline.end_first_reading()
+            and self.pipeline.end_first_reading()
         ):
             self._rests_at = time.monotonic()  # memory is given back at once
             return self._write()
@@ -158,7 +151,7 @@ class WriterWork:
         count, shown_at = 0, time.monotonic()
         trouble: AggregatorError | None = None
         try:
-            for batch in self._pipeline.place_waiting(self._stops, gathers=True):
+            for batch in self.pipeline.place_waiting(self._stops, gathers=True):
                 count += len(batch)
                 self._run_commands()
                 if time.monotonic() - self._stepped_at >= STEP_SECONDS:
@@ -183,11 +176,11 @@ class WriterWork:
 
     def _index(self) -> None:
         """Index the placed articles, and wake the webhooks."""
-        self._pipeline.index_text(self._stops)
+        self.pipeline.index_text(self._stops)
         self.callbacks.indexed()
 
     def _run_commands(self) -> None:
-        executed = self._pipeline.run_commands(self._stops)
+        executed = self.pipeline.run_commands(self._stops)
         if executed:
             log.info(
                 "executed %s",
@@ -198,11 +191,11 @@ class WriterWork:
     def _stops(self) -> bool:
         """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
         self.callbacks.heartbeat()
-        return self._stopping.is_set() or not self._lock.is_held
+        return self.stopping.is_set() or not self.services.lock.is_held
 
     def _is_needed(self) -> bool:
         return (
             self._stops()
-            or self._arrived.is_set()
+            or self.services.arrived.is_set()
             or time.monotonic() >= self._gathered_at
         )

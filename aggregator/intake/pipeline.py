@@ -30,6 +30,7 @@ from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
 from aggregator.intake.workers.executor import Executor
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
+from aggregator.model.prepared import Prepared
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox_order
 from aggregator.store.search import index
@@ -89,10 +90,10 @@ class Pipeline:
         """
 
         def put_in_order() -> bool:
+            """Give numbers to what has gathered; return whether there is anything to place now."""
             self.gathered_at = self._end_of_gathering()
-            if math.isinf(self.gathered_at) or (
-                gathers and time.monotonic() < self.gathered_at
-            ):
+            is_early = gathers and time.monotonic() < self.gathered_at
+            if is_early or math.isinf(self.gathered_at):
                 return False
             count, are_left = self.writer.database.transact(_take_turn)
             if not are_left:  # pages whose turn is next have gathered
@@ -111,21 +112,24 @@ class Pipeline:
             with self._metrics_registry.timer(PLACING_SECONDS):
                 results = self._quarantine.place(batch)
             for result, (_, prepared) in zip(results, batch, strict=False):
-                self._metrics_registry.count(PLACED, result.outcome)
-                self._metrics_registry.count(VERDICTS, prepared.article.verdict)
-                ids = {
-                    "article": result.article,
-                    "story": result.story,
-                    "entry": result.entry_no,
-                }
-                log.debug(
-                    "placed %s as %s in %s",
-                    result.article,
-                    result.outcome,
-                    result.story,
-                    extra={"event": "article_placed", **ids},
-                )
+                self._count(result, prepared)
             yield results
+
+    def _count(self, result: PlacementResult, prepared: Prepared) -> None:
+        self._metrics_registry.count(PLACED, result.outcome)
+        self._metrics_registry.count(VERDICTS, prepared.article.verdict)
+        log.debug(
+            "placed %s as %s in %s",
+            result.article,
+            result.outcome,
+            result.story,
+            extra={
+                "event": "article_placed",
+                "article": result.article,
+                "story": result.story,
+                "entry": result.entry_no,
+            },
+        )
 
     def _end_of_gathering(self) -> float:
         with self.writer.database.read() as connection:

@@ -55,30 +55,38 @@ class PrepareQueue:
                 self._submit_jobs()
                 if more is not None and self._first > bound:
                     reached = more()
-                    more, bound = (
-                        (more, reached) if reached is not None else (None, ALL_ENTRIES)
-                    )
+                    if reached is None:
+                        more, bound = None, ALL_ENTRIES
+                    else:
+                        bound = reached
                     continue
                 if self._first == NO_ENTRY:
                     if not self._put_in_order():
                         return
                     continue
-                batch: list[tuple[InboxEntry, Prepared]] = []
-                while self._first <= bound and (
-                    not batch or self._has_answer(self._batch_articles - len(batch))
-                ):
-                    if not self._prepared:
-                        self._prepare_next(stop)
-                        if stop():
-                            # The workers may have been ended: the answer is incomplete
-                            return
-                    while self._prepared and self._first <= bound:
-                        batch.append(self._prepared.popleft())
+                batch = self._next_batch(stop, bound)
                 if batch:
                     yield batch
         finally:
             for _, future in self._jobs:
                 future.cancel()
+
+    def _next_batch(
+        self, stop: Callable[[], bool], bound: int
+    ) -> list[tuple[InboxEntry, Prepared]]:
+        """Return entries up to inbox number `bound`: wait for the first one, then take what is prepared."""
+        batch: list[tuple[InboxEntry, Prepared]] = []
+        while self._first <= bound and (
+            not batch or self._has_answer(self._batch_articles - len(batch))
+        ):
+            if not self._prepared:
+                self._prepare_next(stop)
+                if stop():
+                    # The workers may have been ended: the answer is incomplete
+                    return []
+            while self._prepared and self._first <= bound:
+                batch.append(self._prepared.popleft())
+        return batch
 
     def _prepare_next(self, stop: Callable[[], bool]) -> None:
         """Wait for the entries of the next job; if one cannot be read, the others are submitted again."""

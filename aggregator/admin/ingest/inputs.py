@@ -107,7 +107,7 @@ class InputReader:
         for path in files:
             for item in self._inputs(path, progress):
                 yield from entries_of(
-                    item, services.now(), services.executor, services.all_tuning
+                    [item], services.now(), services.executor, services.all_tuning
                 )
 
     def _inputs(self, what: str, progress: Progress) -> Iterator[InputItem]:

@@ -17,6 +17,8 @@ from aggregator.admin.intervals import Interval, drawn_sums, interval
 
 # Groups by the ids of articles: their stories, clusters, sagas, outlets
 Groups = Mapping[str, str]
+CopyLinks = Mapping[str, str | None]  # the original of each article, if it is a copy
+Loose = Collection[frozenset[str]]  # pairs that may be together or apart
 # The number of articles of each story and cluster
 Cells = Counter[tuple[str, str]]
 _Group = TypeVar("_Group", str, tuple[str, str])
@@ -138,7 +140,7 @@ def measure_outlets(
     stories: Groups,
     clusters: Groups,
     outlets: Groups,
-    loose: Collection[frozenset[str]] = (),
+    loose: Loose = (),
 ) -> OutletMetrics:
     """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
     members, events = _members(stories, clusters)
@@ -159,9 +161,7 @@ def measure_outlets(
     )
 
 
-def is_pure(
-    group: Collection[str], others: Groups, loose: Collection[frozenset[str]]
-) -> bool:
+def is_pure(group: Collection[str], others: Groups, loose: Loose) -> bool:
     """Return whether all articles are in one group of the other kind, but for pairs in `loose`."""
     pairs = itertools.combinations(group, 2)
     return all(others[a] == others[b] or frozenset((a, b)) in loose for a, b in pairs)
@@ -179,7 +179,7 @@ def wrong_groups(
     groups: Groups,
     others: Groups,
     titles: Mapping[str, str],
-    loose: Collection[frozenset[str]],
+    loose: Loose,
 ) -> list[WrongGroup]:
     """Return the stories that mix events (`others`), or the events in several stories, the largest first."""
     members, _ = _members(groups, others)
@@ -240,9 +240,7 @@ def _members(
     return by_story.values(), by_cluster.values()
 
 
-def measure_copies(
-    predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]
-) -> Score:
+def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
     """Measure copy detection: pairs of articles in one copy group, predicted against labelled.
 
     Values name the original of an article, or None. The keys of `labelled` are the articles that count: an
@@ -251,10 +249,9 @@ def measure_copies(
     theirs, ours = _groups(labelled), _groups(predicted)
     ids = sorted(labelled)
     hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
-    predicted_pairs, labelled_pairs = (
-        Counter(side[i] for i in ids if i in side) for side in (ours, theirs)
-    )
-    return _pair_score(hits, predicted_pairs, labelled_pairs)
+    predicted_sizes = Counter(ours[i] for i in ids if i in ours)
+    labelled_sizes = Counter(theirs[i] for i in ids if i in theirs)
+    return _pair_score(hits, predicted_sizes, labelled_sizes)
 
 
 def _pair_score(
@@ -281,7 +278,7 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 1.0
 
 
-def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:
+def _groups(copy_links: CopyLinks) -> dict[str, str]:
     """Return the group of each article that is linked with another, directly or not (union-find)."""
     root: dict[str, str] = {}
 

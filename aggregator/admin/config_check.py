@@ -74,15 +74,13 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    named = [
-        Path(str(value))
-        for key, value in _leaves(config.model_dump())
-        if _is_secret_file(key) and value
-    ]
-    # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
-    files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
+    files = []
     if config.file is not None and _holds_secrets(config):
-        files.insert(0, config.file)
+        files.append(config.file)
+    for key, value in _leaves(config.model_dump()):
+        # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
+        if value and _is_secret_file(key) and not Path(str(value)).is_absolute():
+            files.append(config.secret_path(str(value)))
     for file in dict.fromkeys(files):
         if is_for_others(file):
             yield warning(
@@ -104,15 +102,14 @@ def is_for_others(file: Path) -> bool:
 
 
 def _holds_secrets(config: Config) -> bool:
-    leaves = list(_leaves(config.model_dump()))
-    addresses = [
-        config.database or "",
-        *(str(value) for key, value in leaves if key in ("feed", "page") and value),
-    ]
-    named = (_USER_WITHOUT_PASSWORD.sub("://", value) for value in addresses)
-    return any(value != redact(value) for value in named) or any(
-        isinstance(value, SecretStr) for key, value in leaves if key != "url"
-    )
+    for key, value in _leaves(config.model_dump()):
+        if isinstance(value, SecretStr) and key != "url":
+            return True
+        if value and key in ("database", "feed", "page"):
+            address = _USER_WITHOUT_PASSWORD.sub("://", str(value))
+            if address != redact(address):
+                return True
+    return False
 
 
 def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
@@ -192,14 +189,11 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    mistakes = [*_source_mistakes(config), *_query_mistakes(config)]
-    for number, hook in enumerate(config.webhooks):
-        try:
-            web_address(hook.url.get_secret_value())
-        except ConfigError:  # whose words may have the address, which is a secret
-            mistakes.append(
-                f"webhooks.{number}.url: this is not an http or https address"
-            )
+    mistakes = [
+        *_source_mistakes(config),
+        *_query_mistakes(config),
+        *_webhook_mistakes(config),
+    ]
     checks: tuple[Callable[[], object], ...] = (
         lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
@@ -316,3 +310,11 @@ def _query_mistakes(config: Config) -> Iterator[str]:
                 parse_query(query.query)
         except UsageError as error:
             yield f"queries.{name}.query: {error}"
+
+
+def _webhook_mistakes(config: Config) -> Iterator[str]:
+    for number, hook in enumerate(config.webhooks):
+        try:
+            web_address(hook.url.get_secret_value())
+        except ConfigError:  # whose words may have the address, which is a secret
+            yield f"webhooks.{number}.url: this is not an http or https address"

@@ -1,10 +1,10 @@
 """Labelled records: which of them report one event, as `eval` and training read them."""
 
 import datetime as dt
-import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
@@ -79,9 +79,8 @@ def read_loose(name: str) -> LoosePairs:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{name}: {error}") from error
-    return frozenset(
-        frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2)
-    )
+    pairs = chain.from_iterable(combinations(ids, 2) for ids in groups)
+    return frozenset(map(frozenset, pairs))
 
 
 class _LooseGroup(msgspec.Struct):

@@ -270,15 +270,15 @@ class Daemon:
 
     def _refuse(self, error: Exception) -> None:
         """Log why the new configuration is not used."""
-        is_ours = isinstance(error, AggregatorError)
-        lines = (
-            str(error).splitlines() if is_ours else [f"{type(error).__name__}: {error}"]
-        )
+        trace = None
+        lines = str(error).splitlines()
+        if not isinstance(error, AggregatorError):
+            trace, lines = error, [f"{type(error).__name__}: {error}"]
         for line in lines:
             log.error(
                 "config reload failed, keeping the current configuration: %s",
                 line,
-                exc_info=None if is_ours else error,
+                exc_info=trace,
                 extra={"event": "config_reload_failed"},
             )
         words = f"the previous configuration stays: {lines[0]}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from aggregator.intake.prepare import Stop
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 MAINTENANCE_BACKOFF_SECONDS = 600.0  # after a failure
 
-Stops = Callable[[], bool]
-
 
 class MaintenanceTask(NamedTuple):
     """Work that is due at the start and every `every_seconds` (a job: first after `every_seconds`).
@@ -33,7 +32,7 @@ class MaintenanceTask(NamedTuple):
 
     name: str
     every_seconds: float
-    run: Callable[[Stops], bool | None]
+    run: Callable[[Stop], bool | None]
 
 
 class Maintenance:
@@ -129,7 +128,7 @@ class Maintenance:
 
     # --- steps, in the placing thread ---------------------------------------------------------------------
 
-    def run_step(self, stops: Stops) -> bool:
+    def run_step(self, stops: Stop) -> bool:
         """Run a part of the next step that is due; return False if none is, or all back off.
 
         Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from aggregator.admin import backup_folder
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
-from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
 from aggregator.daemon.services import DaemonServices
 from aggregator.grouping.deletion.retention import RetentionPlan
 from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.prepare import Stop
 from aggregator.store.stories.future_bumps import pull_back
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class MaintenanceTasks:
             jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
         return Maintenance(steps, jobs, is_writer=lambda: services.lock.is_held)
 
-    def _correct_times(self, batch: int, _stops: Stops) -> None:
+    def _correct_times(self, batch: int, _stops: Stop) -> None:
         """Correct stories whose time is in the future because of a wrong clock."""
         now = self._services.now()
         if count := self._services.lock.fenced.transact(
@@ -76,7 +77,7 @@ class MaintenanceTasks:
                 extra={"event": "story_times_corrected"},
             )
 
-    def _back_up(self, stops: Stops) -> None:
+    def _back_up(self, stops: Stop) -> None:
         """Make a backup if it is due: the last one may have been made by a person."""
         config, database, now = (
             self._config,
@@ -87,7 +88,7 @@ class MaintenanceTasks:
         if due is not None and due <= now():
             backup_folder.back_up_gently(config, database, now(), stops)
 
-    def _make_digest(self, _stops: Stops) -> None:
+    def _make_digest(self, _stops: Stop) -> None:
         """Store the digest that is due, once: which ones were made is in the outbox."""
         due = self._config.digest.last_due(self._services.now())
         if (

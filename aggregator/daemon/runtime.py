@@ -179,8 +179,11 @@ class Runtime:
         def left() -> float:
             return max(0.0, deadline - time.monotonic())
 
-        running = ["placing"] if self.writer_loop.join(left()) else []
-        running += ["a maintenance task"] if self._maintenance.join(left()) else []
+        running = []
+        if self.writer_loop.join(left()):
+            running.append("placing")
+        if self._maintenance.join(left()):
+            running.append("a maintenance task")
         if fetches := self._poll_scheduler.join(left()):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
+from aggregator.model.clock import Clock
 from aggregator.model.counters import Metrics
 from aggregator.model.health_report import Reload
 from aggregator.store.engine.database import Database
@@ -16,7 +17,7 @@ class DaemonServices(NamedTuple):
 
     database: Database
     lock: WriterLease
-    now: Callable[[], dt.datetime]
+    now: Clock
     check_seconds: float  # interval of the watchdog
     arrived: threading.Event  # set when entries wait for placing
     failed: Callable[[BaseException], None]  # receives the error that ends the daemon

@@ -11,11 +11,10 @@ one transaction; doing it again gives the same rows.
 Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
 """
 
-import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
@@ -25,10 +24,11 @@ from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.first_reading import end_first_reading
-from aggregator.intake.prepare import PrepareDispatcher
+from aggregator.intake.prepare import PrepareDispatcher, Stop
 from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
 from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
 from aggregator.model.prepared import Prepared
 from aggregator.store.engine.database import Connection, Database
@@ -46,7 +46,7 @@ class Pipeline:
         database: Database,
         executor: Executor,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
         *,
         keep_all: bool = False,
@@ -78,7 +78,7 @@ class Pipeline:
 
     def place_waiting(
         self,
-        stop: Callable[[], bool] = lambda: False,
+        stop: Stop = lambda: False,
         more: More | None = None,
         *,
         gathers: bool = False,
@@ -154,7 +154,7 @@ class Pipeline:
         """Drop the indexes in memory; they are built again from the database."""
         self.placer.forget()
 
-    def run_commands(self, stop: Callable[[], bool] = lambda: False) -> int:
+    def run_commands(self, stop: Stop = lambda: False) -> int:
         """Execute the waiting commands: corrections, `recluster` and others. Return how many."""
         return run_commands(self.writer, stop)
 
@@ -169,12 +169,12 @@ class Pipeline:
         self.rest()
         return True
 
-    def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
+    def index_text(self, stop: Stop = lambda: False) -> int:
         """Index all placed articles for search; return how many were indexed."""
         return index.index_until(self.writer.database, index.index_next, stop)
 
     def index_older(
-        self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None
+        self, stop: Stop = lambda: False, *, most: int | None = None
     ) -> int:
         """Index older articles again, at most about `most`; return how many were indexed."""
         return index.index_until(

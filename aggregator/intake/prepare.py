@@ -26,6 +26,7 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
+Stop = Callable[[], bool]  # whether the program ends
 # An archive whose server hangs must not hold up placing for each of its pages.
 _SLOW_READ_SECONDS = 5.0  # of one page, by this process
 _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
@@ -97,7 +98,7 @@ class PrepareDispatcher:
         self,
         waiting: Sequence[InboxEntry],
         future: Future[bytes],
-        stop: Callable[[], bool],
+        stop: Stop,
     ) -> tuple[Prepared, ...]:
         """Return the result of a job; if it failed, submit each of its texts alone.
 
@@ -117,7 +118,7 @@ class PrepareDispatcher:
         )
 
     def _after_failure(
-        self, waiting: Sequence[InboxEntry], error: WorkError, stop: Callable[[], bool]
+        self, waiting: Sequence[InboxEntry], error: WorkError, stop: Stop
     ) -> tuple[Prepared, ...]:
         """Submit each entry of a failed job alone: with its page read here, then without its page."""
         if stop():  # the workers were ended by the stop, not by a page

@@ -18,6 +18,7 @@ from aggregator.intake.polling.poll_decision import (
 from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.entry import Entry
 from aggregator.model.errors import (
     DatabaseAwayError,
@@ -72,7 +73,7 @@ class PollServices(NamedTuple):
     client: Client
     executor: Executor
     all_tuning: Tuning
-    now: Callable[[], dt.datetime]
+    now: Clock
     stops: Callable[[], bool] = lambda: False
     configured: Mapping[str, Access] = {}
     pause: Callable[[float], object] = time.sleep
@@ -123,11 +124,12 @@ class PageFetcher:
         store = partial(
             pending_pages.store_page,
             n=wanted.entry_no,
-            page=fetched.body if is_own else None,
+            page=None,
             url=fetched.url_final,
             charset=fetched.charset,
-            robots=fetched.robots if is_own else "",
         )
+        if is_own:
+            store = partial(store, page=fetched.body, robots=fetched.robots)
         self.stored(wanted.url, store)
         return True
 

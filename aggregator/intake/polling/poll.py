@@ -28,6 +28,7 @@ from aggregator.intake.polling.poll_decision import (
 from aggregator.intake.polling.poll_log import log_changes
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
+from aggregator.intake.workers.executor import JobFunction
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -80,9 +81,7 @@ class Poller(PageFetcher):
         self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
 
-    def poll(
-        self, source: Source, read: Callable[[bytes], bytes] = read_feed
-    ) -> PollResult:
+    def poll(self, source: Source, read: JobFunction = read_feed) -> PollResult:
         """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
         return self.poll_with(source, partial(self._answer, read=read))
 
@@ -104,7 +103,7 @@ class Poller(PageFetcher):
             return self._failed(row, source, error, now)
 
     def _answer(
-        self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+        self, source: Source, now: dt.datetime, read: JobFunction
     ) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         access = self.access_of(source.id, source.address)
@@ -127,10 +126,9 @@ class Poller(PageFetcher):
             fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)
-        is_same = body_hash == source.body_hash or (feed.left_out and not feed.entries)
-        return PollAnswer(
-            fetched, body_hash, None if is_same else feed, known=known, whole=whole
-        )
+        if body_hash == source.body_hash or (feed.left_out and not feed.entries):
+            return PollAnswer(fetched, body_hash, known=known, whole=whole)
+        return PollAnswer(fetched, body_hash, feed, known=known, whole=whole)
 
     def _known_items(self, source: Source) -> KnownItems:
         if not source.first_poll_done:
@@ -146,13 +144,12 @@ class Poller(PageFetcher):
         """
         # The target of a redirect was not configured, and an imported address not typed, so they must not
         # lead into private networks.
-        redirected_from = source.address if source.redirected_url else None
-        fetch = partial(
-            self._fetch,
-            source.polled_url,
-            access,
-            linked_from="" if source.origin == "import" else redirected_from,
-        )
+        linked_from = None
+        if source.origin == "import":
+            linked_from = ""
+        elif source.redirected_url:
+            linked_from = source.address
+        fetch = partial(self._fetch, source.polled_url, access, linked_from=linked_from)
         read_before = source.body_hash or b""
         is_read_otherwise = not read_before.startswith(_read_as(access))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
@@ -179,7 +176,7 @@ class Poller(PageFetcher):
         fetched: FetchResult,
         source: Source,
         now: dt.datetime,
-        read: Callable[[bytes], bytes],
+        read: JobFunction,
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
         *,
         access: Access,
@@ -329,10 +326,9 @@ class Poller(PageFetcher):
         outcome = decide(source, error, now, self._rules)
         self.stored(source.shown_name, partial(_write, outcome=outcome, before=row))
         log_changes(source, outcome)
-        return PollResult(
-            succeeded=False,
-            problem=None if error.cause == ASKED_TO_WAIT else str(error),
-        )
+        if error.cause == ASKED_TO_WAIT:
+            return PollResult(succeeded=False)
+        return PollResult(succeeded=False, problem=str(error))
 
 
 def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None:

@@ -7,20 +7,17 @@ measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
-from aggregator.admin.intervals import Interval, drawn_sums, interval
+from aggregator.admin.intervals import Cells, Interval, Sizes, bcubed_intervals
 
 # Groups by the ids of articles: their stories, clusters, sagas, outlets
 Groups = Mapping[str, str]
 CopyLinks = Mapping[str, str | None]  # the original of each article, if it is a copy
 Loose = Collection[frozenset[str]]  # pairs that may be together or apart
-# The number of articles of each story and cluster
-Cells = Counter[tuple[str, str]]
 _Group = TypeVar("_Group", str, tuple[str, str])
 
 
@@ -58,16 +55,10 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
 
 def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     """Measure a grouping. BCubed is the mean over the articles."""
-    cells = Counter(
-        (stories[article], cluster)
-        for article, cluster in clusters.items()
-        if article in stories
-    )
-    by_story: Counter[str] = Counter()
-    by_cluster: Counter[str] = Counter()
-    for (story, cluster), n in cells.items():
-        by_story[story] += n
-        by_cluster[cluster] += n
+    ids = [article for article in clusters if article in stories]
+    cells = Counter((stories[article], clusters[article]) for article in ids)
+    by_story = Counter(stories[article] for article in ids)
+    by_cluster = Counter(clusters[article] for article in ids)
     mixed = _are_split((story for story, _ in cells), by_story)
     split = _are_split((cluster for _, cluster in cells), by_cluster)
     return GroupingMetrics(
@@ -79,50 +70,16 @@ def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
         over_merge=sum(mixed) / max(len(mixed), 1),
         split=sum(split) / max(len(split), 1),
         alone=Score(1.0, _share(len(by_cluster), cells.total())),
-        intervals=_intervals(cells, by_story, by_cluster, mixed, split),
+        intervals=bcubed_intervals(cells, by_story, by_cluster, mixed, split),
     )
 
 
-def _bcubed(cells: Cells, by_story: Counter[str], by_cluster: Counter[str]) -> Score:
+def _bcubed(cells: Cells, by_story: Sizes, by_cluster: Sizes) -> Score:
     # fsum: the result does not depend on the order of the articles.
     precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
     recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
     total = cells.total()
     return Score(_share(precision, total), _share(recall, total))
-
-
-def _intervals(
-    cells: Cells,
-    by_story: Counter[str],
-    by_cluster: Counter[str],
-    mixed: Sequence[bool],
-    split: Sequence[bool],
-) -> dict[str, Interval]:
-    """Return the intervals; {} for fewer than two clusters."""
-    if len(by_cluster) < 2:
-        return {}
-    units = {event: np.zeros(3) for event in by_cluster}
-    cells_by_size = [(event, n, by_story[story]) for (story, event), n in cells.items()]
-    # sorted: names and order change no bit of the sums
-    for event, n, of_story in sorted(cells_by_size):
-        units[event] += (n, n * n / of_story, n * n / by_cluster[event])
-    articles, precisions, recalls = drawn_sums(map(tuple, units.values()))
-    return {
-        "precision": interval(precisions / articles),
-        "recall": interval(recalls / articles),
-        # No article has a precision or recall of 0.
-        "f1": interval(2 * precisions * recalls / (precisions + recalls) / articles),
-        "over_merge": _share_interval(mixed),
-        "split": _share_interval(split),
-    }
-
-
-def _share_interval(are_wrong: Sequence[bool]) -> Interval:
-    """Return the interval of the share of groups that are wrong; 0 of no groups."""
-    if not are_wrong:
-        return 0.0, 0.0
-    (wrong,) = drawn_sums((is_wrong,) for is_wrong in are_wrong)
-    return interval(wrong / len(are_wrong))
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):
@@ -254,9 +211,7 @@ def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
     return _pair_score(hits, predicted_sizes, labelled_sizes)
 
 
-def _pair_score(
-    shared: Cells, predicted: Counter[str], labelled: Counter[str]
-) -> Score:
+def _pair_score(shared: Cells, predicted: Sizes, labelled: Sizes) -> Score:
     """Return precision and recall of the pairs of articles that are in one group."""
     hits = _pair_count(shared)
     return Score(
@@ -268,7 +223,7 @@ def _pair_count(sizes: Counter[_Group]) -> int:
     return sum(n * (n - 1) // 2 for n in sizes.values())
 
 
-def _are_split(parts: Iterable[str], sizes: Counter[str]) -> list[bool]:
+def _are_split(parts: Iterable[str], sizes: Sizes) -> list[bool]:
     """Return of each group with two or more members whether these are in several of the other kind."""
     spread = Counter(parts)
     return [spread[group] > 1 for group, size in sizes.items() if size > 1]

@@ -126,10 +126,8 @@ class Maintenance:
             running.release()
         return False
 
-    # --- steps, in the placing thread ---------------------------------------------------------------------
-
     def run_step(self, stops: Stop) -> bool:
-        """Run a part of the next step that is due; return False if none is, or all back off.
+        """Run a part of the next step that is due, in the placing thread; return False if none is, or all back off.
 
         Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or
         DatabaseLockedError if the database cannot be written: these are not failures of a step.
@@ -152,9 +150,9 @@ class Maintenance:
             self._due_at[step.name] = self._clock() + step.every_seconds
         return False
 
-    # --- jobs, in threads of the scheduler ----------------------------------------------------------------
-
     def _run_job(self, job: MaintenanceTask) -> None:
+        """Run a job in a thread of the scheduler."""
+
         def stops() -> bool:
             return self._stopping.is_set() or not self._is_writer()
 

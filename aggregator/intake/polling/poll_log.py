@@ -21,29 +21,46 @@ def log_changes(
     notes: Sequence[str] = (),
 ) -> None:
     """Log what is new about a source; `target`: of its permanent redirects, `notes`: on its entries."""
-    after, name = outcome.source, outcome.source.shown_name
-
-    def report(level: int, event: str, words: str, *values: object) -> None:
-        log.log(level, words, *values, extra={"event": event, "source": after.id})
-
     for note in notes:
-        report(logging.INFO, "unstable_identifiers_found", "%s: %s", name, note)
+        log.info(
+            "%s: %s",
+            outcome.source.shown_name,
+            note,
+            extra={"event": "unstable_identifiers_found", "source": before.id},
+        )
     if outcome.own_time:
-        count = counted(len(outcome.own_time), "old entry", "old entries")
-        words = "%s: %s at once; stored, not announced"
-        report(logging.WARNING, "old_entries_found", words, name, count)
+        log.warning(
+            "%s: %s at once; stored, not announced",
+            outcome.source.shown_name,
+            counted(len(outcome.own_time), "old entry", "old entries"),
+            extra={"event": "old_entries_found", "source": before.id},
+        )
+    _log_address(before, outcome.source, target)
+
+
+def _log_address(before: Source, after: Source, target: str | None) -> None:
+    """Log that a source moved, was merged into another one, or is gone."""
+    name = after.shown_name
     if after.merged_into is not None:
         words = "%s moved permanently to %s, which is a source already"
-        report(logging.INFO, "source_merged", words, name, target)
+        log.info(
+            words, name, target, extra={"event": "source_merged", "source": after.id}
+        )
     elif after.health == "gone":
         words = "%s is gone permanently (410); it is no longer polled"
-        report(logging.WARNING, "source_gone", words, name)
+        log.warning(words, name, extra={"event": "source_gone", "source": after.id})
     elif after.redirected_url == before.redirected_url:
         return
     elif after.redirected_url is not None:
         words = "%s moved permanently to %s, where it is polled now"
-        report(logging.INFO, "source_moved", words, name, target)
+        log.info(
+            words, name, target, extra={"event": "source_moved", "source": after.id}
+        )
     else:
         words = "%s: %s fails for days; %s is polled"
-        values = name, before.redirected_url, after.address
-        report(logging.INFO, "source_address_reverted", words, *values)
+        reverted = (name, before.redirected_url, after.address)
+        log.info(
+            words,
+            *reverted,
+            extra={"event": "source_address_reverted", "source": after.id},
+        )

@@ -70,7 +70,7 @@ def _take(database: Database, pipeline: Pipeline, entries: Sequence[Entry]) -> N
 INGEST = """
 import resource, sys, time
 from aggregator.__main__ import main
-from aggregator.admin import ingest
+from aggregator.admin.ingest import ingest
 spent, render = 0.0, ingest.render_next
 ingest.RENDER_SECONDS = 1e9
 def timed(*given, **more):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from aggregator.admin.backup import PACKED, Progress, back_up
 from aggregator.config.settings import Config
 from aggregator.config.values import at_key, expanded
@@ -77,31 +79,23 @@ def backups(config: Config) -> list[Backup]:
         kept.append(
             Backup(path=path, made_at=made_at, size_bytes=size, before=match[3])
         )
-    return sorted(kept, key=lambda one: (one.made_at, one.path), reverse=True)
+    return sorted(kept, key=lambda backup: (backup.made_at, backup.path), reverse=True)
 
 
 def backup_state(config: Config, database: Database, now: dt.datetime) -> BackupState:
     """Return the state of the daemon's backups; reads at most one row of the database."""
-    every, last, due = (
-        config.backup.every,
-        _last(config, now),
-        due_at(config, database, now),
+    last = _last(config, now)
+    state = BackupState(
+        every_seconds=config.backup.every, next=_due(config, database, last)
     )
-    is_late = due is not None and now > due + dt.timedelta(
-        seconds=_LATE_SHARE * (every or 0)
-    )
-    newest = (
-        "there is none yet"
-        if last is None
-        else f"the last one is from {last.made_at:%Y-%m-%d}"
-    )
-    return BackupState(
-        every_seconds=every,
-        last=None if last is None else last.made_at,
-        next=due,
-        size_bytes=None if last is None else last.size_bytes,
-        words=f"a backup is overdue: {newest}" if is_late else None,
-    )
+    newest = "there is none yet"
+    if last is not None:
+        state = replace(state, last=last.made_at, size_bytes=last.size_bytes)
+        newest = f"the last one is from {last.made_at:%Y-%m-%d}"
+    late = dt.timedelta(seconds=_LATE_SHARE * (config.backup.every or 0))
+    if state.next is not None and now > state.next + late:
+        state = replace(state, words=f"a backup is overdue: {newest}")
+    return state
 
 
 def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime | None:
@@ -109,15 +103,18 @@ def due_at(config: Config, database: Database, now: dt.datetime) -> dt.datetime 
 
     The first backup is due one interval after the oldest entry was accepted.
     """
+    return _due(config, database, _last(config, now))
+
+
+def _due(config: Config, database: Database, last: Backup | None) -> dt.datetime | None:
     if config.backup.every is None:
         return None
-    last = _last(config, now)
+    interval = dt.timedelta(seconds=config.backup.every)
     if last is not None:
-        since: dt.datetime | None = last.made_at
-    else:
-        with database.read() as connection:
-            since = row_stream.first_accepted_at(connection)
-    return None if since is None else since + dt.timedelta(seconds=config.backup.every)
+        return last.made_at + interval
+    with database.read() as connection:
+        since = row_stream.first_accepted_at(connection)
+    return since and since + interval
 
 
 def _last(config: Config, now: dt.datetime) -> Backup | None:
@@ -172,10 +169,8 @@ def keep_before_upgrade(
     if not database.is_sqlite:
         return None, "no backup before the upgrade: use `pg_dump` for PostgreSQL"
     if config.backup.every is None:
-        return (
-            None,
-            "no backup before the upgrade: config.yaml has `backup: every: never`",
-        )
+        why = "config.yaml has `backup: every: never`"
+        return None, f"no backup before the upgrade: {why}"
     try:
         file = back_up_as_configured(config, database, now, progress, before=revision)
     except AggregatorError as error:

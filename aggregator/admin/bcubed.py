@@ -7,16 +7,17 @@ measured. All functions are pure. BCubed: Bagga and Baldwin 1998.
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
-from aggregator.admin.intervals import Interval, drawn_sums, interval
+from aggregator.admin.intervals import Cells, Interval, Sizes, bcubed_intervals
 
 # Groups by the ids of articles: their stories, clusters, sagas, outlets
 Groups = Mapping[str, str]
+CopyLinks = Mapping[str, str | None]  # the original of each article, if it is a copy
+Loose = Collection[frozenset[str]]  # pairs that may be together or apart
 _Group = TypeVar("_Group", str, tuple[str, str])
 
 
@@ -54,65 +55,31 @@ class GroupingMetrics(msgspec.Struct, frozen=True):
 
 def measure(stories: Groups, clusters: Groups) -> GroupingMetrics:
     """Measure a grouping. BCubed is the mean over the articles."""
-    ids = [i for i in clusters if i in stories]
-    cells = Counter((stories[i], clusters[i]) for i in ids)
-    by_story, by_cluster = (
-        Counter(stories[i] for i in ids),
-        Counter(clusters[i] for i in ids),
-    )
-    total, hits = cells.total(), _pair_count(cells)
+    ids = [article for article in clusters if article in stories]
+    cells = Counter((stories[article], clusters[article]) for article in ids)
+    by_story = Counter(stories[article] for article in ids)
+    by_cluster = Counter(clusters[article] for article in ids)
     mixed = _are_split((story for story, _ in cells), by_story)
     split = _are_split((cluster for _, cluster in cells), by_cluster)
+    return GroupingMetrics(
+        articles=cells.total(),
+        clusters=len(by_cluster),
+        stories=len(by_story),
+        bcubed=_bcubed(cells, by_story, by_cluster),
+        pairs=_pair_score(cells, by_story, by_cluster),
+        over_merge=sum(mixed) / max(len(mixed), 1),
+        split=sum(split) / max(len(split), 1),
+        alone=Score(1.0, _share(len(by_cluster), cells.total())),
+        intervals=bcubed_intervals(cells, by_story, by_cluster, mixed, split),
+    )
+
+
+def _bcubed(cells: Cells, by_story: Sizes, by_cluster: Sizes) -> Score:
     # fsum: the result does not depend on the order of the articles.
     precision = math.fsum(n * n / by_story[story] for (story, _), n in cells.items())
     recall = math.fsum(n * n / by_cluster[cluster] for (_, cluster), n in cells.items())
-    return GroupingMetrics(
-        articles=total,
-        clusters=len(by_cluster),
-        stories=len(by_story),
-        bcubed=Score(_share(precision, total), _share(recall, total)),
-        pairs=Score(
-            _share(hits, _pair_count(by_story)), _share(hits, _pair_count(by_cluster))
-        ),
-        over_merge=sum(mixed) / max(len(mixed), 1),
-        split=sum(split) / max(len(split), 1),
-        alone=Score(1.0, _share(len(by_cluster), total)),
-        intervals=_intervals(cells, by_story, by_cluster, mixed, split),
-    )
-
-
-def _intervals(
-    cells: Counter[tuple[str, str]],
-    by_story: Counter[str],
-    by_cluster: Counter[str],
-    mixed: Sequence[bool],
-    split: Sequence[bool],
-) -> dict[str, Interval]:
-    """Return the intervals; `cells`: the number of articles of each story and cluster."""
-    if len(by_cluster) < 2:
-        return {}
-    units = {event: np.zeros(3) for event in by_cluster}
-    cells_by_size = [(event, n, by_story[story]) for (story, event), n in cells.items()]
-    # sorted: names and order change no bit of the sums
-    for event, n, of_story in sorted(cells_by_size):
-        units[event] += (n, n * n / of_story, n * n / by_cluster[event])
-    articles, precisions, recalls = drawn_sums(map(tuple, units.values()))
-    return {
-        "precision": interval(precisions / articles),
-        "recall": interval(recalls / articles),
-        # No article has a precision or recall of 0.
-        "f1": interval(2 * precisions * recalls / (precisions + recalls) / articles),
-        "over_merge": _share_interval(mixed),
-        "split": _share_interval(split),
-    }
-
-
-def _share_interval(are_wrong: Sequence[bool]) -> Interval:
-    """Return the interval of the share of groups that are wrong; 0 of no groups."""
-    if not are_wrong:
-        return 0.0, 0.0
-    (wrong,) = drawn_sums((is_wrong,) for is_wrong in are_wrong)
-    return interval(wrong / len(are_wrong))
+    total = cells.total()
+    return Score(_share(precision, total), _share(recall, total))
 
 
 class OutletMetrics(msgspec.Struct, frozen=True):
@@ -130,7 +97,7 @@ def measure_outlets(
     stories: Groups,
     clusters: Groups,
     outlets: Groups,
-    loose: Collection[frozenset[str]] = (),
+    loose: Loose = (),
 ) -> OutletMetrics:
     """Measure the grouping of articles by their outlets. The pairs in `loose` may be together or apart."""
     members, events = _members(stories, clusters)
@@ -151,9 +118,7 @@ def measure_outlets(
     )
 
 
-def is_pure(
-    group: Collection[str], others: Groups, loose: Collection[frozenset[str]]
-) -> bool:
+def is_pure(group: Collection[str], others: Groups, loose: Loose) -> bool:
     """Return whether all articles are in one group of the other kind, but for pairs in `loose`."""
     pairs = itertools.combinations(group, 2)
     return all(others[a] == others[b] or frozenset((a, b)) in loose for a, b in pairs)
@@ -171,7 +136,7 @@ def wrong_groups(
     groups: Groups,
     others: Groups,
     titles: Mapping[str, str],
-    loose: Collection[frozenset[str]],
+    loose: Loose,
 ) -> list[WrongGroup]:
     """Return the stories that mix events (`others`), or the events in several stories, the largest first."""
     members, _ = _members(groups, others)
@@ -232,9 +197,7 @@ def _members(
     return by_story.values(), by_cluster.values()
 
 
-def measure_copies(
-    predicted: Mapping[str, str | None], labelled: Mapping[str, str | None]
-) -> Score:
+def measure_copies(predicted: CopyLinks, labelled: CopyLinks) -> Score:
     """Measure copy detection: pairs of articles in one copy group, predicted against labelled.
 
     Values name the original of an article, or None. The keys of `labelled` are the articles that count: an
@@ -243,13 +206,16 @@ def measure_copies(
     theirs, ours = _groups(labelled), _groups(predicted)
     ids = sorted(labelled)
     hits = Counter((ours[i], theirs[i]) for i in ids if i in ours and i in theirs)
-    predicted_pairs, labelled_pairs = (
-        Counter(side[i] for i in ids if i in side) for side in (ours, theirs)
-    )
-    shared = _pair_count(hits)
+    predicted_sizes = Counter(ours[i] for i in ids if i in ours)
+    labelled_sizes = Counter(theirs[i] for i in ids if i in theirs)
+    return _pair_score(hits, predicted_sizes, labelled_sizes)
+
+
+def _pair_score(shared: Cells, predicted: Sizes, labelled: Sizes) -> Score:
+    """Return precision and recall of the pairs of articles that are in one group."""
+    hits = _pair_count(shared)
     return Score(
-        _share(shared, _pair_count(predicted_pairs)),
-        _share(shared, _pair_count(labelled_pairs)),
+        _share(hits, _pair_count(predicted)), _share(hits, _pair_count(labelled))
     )
 
 
@@ -257,7 +223,7 @@ def _pair_count(sizes: Counter[_Group]) -> int:
     return sum(n * (n - 1) // 2 for n in sizes.values())
 
 
-def _are_split(parts: Iterable[str], sizes: Counter[str]) -> list[bool]:
+def _are_split(parts: Iterable[str], sizes: Sizes) -> list[bool]:
     """Return of each group with two or more members whether these are in several of the other kind."""
     spread = Counter(parts)
     return [spread[group] > 1 for group, size in sizes.items() if size > 1]
@@ -267,7 +233,7 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else 1.0
 
 
-def _groups(copy_links: Mapping[str, str | None]) -> dict[str, str]:
+def _groups(copy_links: CopyLinks) -> dict[str, str]:
     """Return the group of each article that is linked with another, directly or not (union-find)."""
     root: dict[str, str] = {}
 

@@ -18,6 +18,7 @@ from aggregator.config.hosts import (
 from aggregator.config.messages import counted, redact
 from aggregator.config.settings import Config
 from aggregator.config.source_access import proxy_address
+from aggregator.config.source_settings import SourceConfig
 from aggregator.config.values import at_key
 from aggregator.config.webhooks import read_secret, recipients_from, summary_key
 from aggregator.extract.urls import address_key
@@ -34,6 +35,7 @@ from aggregator.sources.fetch.connections.transport import proxy_of
 from aggregator.sources.fetch.request_headers import user_agent
 from aggregator.sources.parse.feeds.entry_builder import primary_language
 from aggregator.sources.parse.feeds.feed import parser_versions
+from aggregator.store.intake.sources import Source
 from aggregator.store.read.health.probes import ok, problem, warning
 from aggregator.store.search.query import parse_query
 
@@ -72,15 +74,13 @@ def mistakes(error: ConfigError) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
-    named = [
-        Path(str(value))
-        for key, value in _leaves(config.model_dump())
-        if _is_secret_file(key) and value
-    ]
-    # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
-    files = [config.secret_path(str(name)) for name in named if not name.is_absolute()]
+    files = []
     if config.file is not None and _holds_secrets(config):
-        files.insert(0, config.file)
+        files.append(config.file)
+    for key, value in _leaves(config.model_dump()):
+        # Files with an absolute path are often mounted into a container, and their mode is not ours to change.
+        if value and _is_secret_file(key) and not Path(str(value)).is_absolute():
+            files.append(config.secret_path(str(value)))
     for file in dict.fromkeys(files):
         if is_for_others(file):
             yield warning(
@@ -102,15 +102,14 @@ def is_for_others(file: Path) -> bool:
 
 
 def _holds_secrets(config: Config) -> bool:
-    leaves = list(_leaves(config.model_dump()))
-    addresses = [
-        config.database or "",
-        *(str(value) for key, value in leaves if key in ("feed", "page") and value),
-    ]
-    named = (_USER_WITHOUT_PASSWORD.sub("://", value) for value in addresses)
-    return any(value != redact(value) for value in named) or any(
-        isinstance(value, SecretStr) for key, value in leaves if key != "url"
-    )
+    for key, value in _leaves(config.model_dump()):
+        if isinstance(value, SecretStr) and key != "url":
+            return True
+        if value and key in ("database", "feed", "page"):
+            address = _USER_WITHOUT_PASSWORD.sub("://", str(value))
+            if address != redact(address):
+                return True
+    return False
 
 
 def _leaves(part: object, key: str = "") -> Iterator[tuple[str, object]]:
@@ -190,14 +189,11 @@ def check(config: Config) -> None:
 
     Checks only the configuration itself, not whether a port is free or a host responds.
     """
-    mistakes = [*_source_mistakes(config), *_query_mistakes(config)]
-    for number, hook in enumerate(config.webhooks):
-        try:
-            web_address(hook.url.get_secret_value())
-        except ConfigError:  # whose words may have the address, which is a secret
-            mistakes.append(
-                f"webhooks.{number}.url: this is not an http or https address"
-            )
+    mistakes = [
+        *_source_mistakes(config),
+        *_query_mistakes(config),
+        *_webhook_mistakes(config),
+    ]
     checks: tuple[Callable[[], object], ...] = (
         lambda: _check_public_url(config),
         lambda: user_agent(config.fetch.contact),
@@ -270,24 +266,35 @@ def _source_mistakes(config: Config) -> Iterator[str]:
         except ConfigError as error:
             yield str(error)
             continue
-        comparable = (
-            os.path.normpath if source_kind(configured.kind).is_local else address_key
-        )
-        place = comparable(source.address)
-        same = {
-            what: before
-            for what, value in ((source.kind, place), ("name", configured.name))
-            if value is not None
-            and (before := first.setdefault((what, value), number)) != number
-        }
-        # The id is derived from the name or, without a name, from the address, so it may equal a name.
-        before = first.setdefault(("name", source.id), number)
-        if before != number and not same:
-            same["name"] = before
-        for what, before in same.items():
+        for what, before in _same(number, configured, source, first).items():
             line = config.lines.get(("sources", before))
             where = f"source {before + 1}" if line is None else f"line {line}"
             yield f"{at}.{what}: the source in {where} has the same {what}"
+
+
+def _same(
+    number: int,
+    configured: SourceConfig,
+    source: Source,
+    first: dict[tuple[str, str], int],
+) -> dict[str, int]:
+    """Return the keys that an earlier source has with the same value, and its index; add to `first`."""
+    place = address_key(source.address)
+    if source_kind(configured.kind).is_local:
+        place = os.path.normpath(source.address)
+    unique = {source.kind: place}
+    if configured.name is not None:
+        unique["name"] = configured.name
+    same = {}
+    for what, value in unique.items():
+        before = first.setdefault((what, value), number)
+        if before != number:
+            same[what] = before
+    # The id is derived from the name or, without a name, from the address, so it may equal a name.
+    before = first.setdefault(("name", source.id), number)
+    if before != number and not same:
+        same["name"] = before
+    return same
 
 
 def _query_mistakes(config: Config) -> Iterator[str]:
@@ -303,3 +310,11 @@ def _query_mistakes(config: Config) -> Iterator[str]:
                 parse_query(query.query)
         except UsageError as error:
             yield f"queries.{name}.query: {error}"
+
+
+def _webhook_mistakes(config: Config) -> Iterator[str]:
+    for number, hook in enumerate(config.webhooks):
+        try:
+            web_address(hook.url.get_secret_value())
+        except ConfigError:  # whose words may have the address, which is a secret
+            yield f"webhooks.{number}.url: this is not an http or https address"

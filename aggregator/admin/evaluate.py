@@ -34,6 +34,7 @@ from aggregator.extract.shown_text import first_sentences
 from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.clock import utc_now
+from aggregator.model.entry import Entry
 from aggregator.model.evidence import SCORED_STAGES
 from aggregator.sources.parse.records.jsonl import LabelledRecord
 from aggregator.store.engine.database import Connection, Database
@@ -104,24 +105,17 @@ def place_records(
     )
     seen = min(dated, default=utc_now())
     for start in range(0, len(records), _ENTRIES_A_TRANSACTION):
-        chunk = records[start : start + _ENTRIES_A_TRANSACTION]
         entries, times = [], []
-        for offset, record in enumerate(chunk):
-            if leads is not None and record.entry == leads[start + offset].entry:
+        chunk = records[start : start + _ENTRIES_A_TRANSACTION]
+        for number, record in enumerate(chunk, start):
+            if leads is not None and record.entry == leads[number].entry:
                 continue
-            seen = record.entry.published.time if record.entry.published else seen
+            if record.entry.published:
+                seen = record.entry.published.time
             times.append(seen)
-            # The number in the file is the identity, so that no record counts as known.
-            # Outlets are sources, as if each had a feed; so is each record of unknown outlet.
-            source = record.entry.outlet or f"eval {start + offset}"
-            identity = {
-                "source": source,
-                "guid": str(start + offset),
-                "authority": "foreign",
-            }
-            entries.append(replace(record.entry, **identity))
+            entries.append(_separate_entry(record.entry, number))
         with database.write() as connection:
-            accepted = acceptance.accept(
+            batch = acceptance.accept(
                 connection,
                 entries,
                 seen=times,
@@ -129,13 +123,20 @@ def place_records(
                 is_late_page=leads is not None,
             )
         numbers += [
-            result.entry_no
-            for result in accepted.accepted
-            if result.entry_no is not None
+            result.entry_no for result in batch.accepted if result.entry_no is not None
         ]
         for placed in pipeline.place_waiting():
             progress(len(placed))
     return numbers
+
+
+def _separate_entry(entry: Entry, number: int) -> Entry:
+    """Return the entry with its number in the file as identity, so that no record counts as known.
+
+    Outlets are sources, as if each had a feed; so is each record of unknown outlet.
+    """
+    source = entry.outlet or f"eval {number}"
+    return replace(entry, source=source, guid=str(number), authority="foreign")
 
 
 def leads_of(

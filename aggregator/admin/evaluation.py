@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aggregator.admin.bcubed import (
     GroupingMetrics,
+    Groups,
     OutletMetrics,
     SagaMetrics,
     Score,
@@ -105,12 +106,7 @@ def evaluation(
     cpu: float,
     loose: LoosePairs,
 ) -> Evaluation:
-    stories = {evaluated.key: evaluated.story for evaluated in records}
-    clusters = {
-        evaluated.key: evaluated.record.cluster
-        for evaluated in records
-        if evaluated.record.cluster is not None
-    }
+    stories, clusters = _stories(records), _clusters(records)
     found_copies, labelled_copies = _copies_of(records), _labelled_copies(records)
     unread = [evaluated for evaluated in records if evaluated.result.story is None]
     story_of_id = {evaluated.record.id: evaluated.story for evaluated in records}
@@ -118,11 +114,6 @@ def evaluation(
         evaluated.record.id: evaluated.record.cluster
         for evaluated in records
         if evaluated.record.cluster is not None
-    }
-    outlets = {
-        evaluated.record.id: evaluated.record.entry.outlet
-        for evaluated in records
-        if evaluated.record.entry.outlet
     }
     titles = {
         evaluated.record.id: evaluated.record.entry.title for evaluated in records
@@ -132,9 +123,7 @@ def evaluation(
         dataset=dataset,
         articles=len(records),
         stories=len(set(stories.values())),
-        by_outlets=measure_outlets(story_of_id, event_of_id, outlets, loose)
-        if outlets and event_of_id
-        else None,
+        by_outlets=_outlet_metrics(records, story_of_id, event_of_id, loose),
         months=_months(records),
         mixed_stories=wrong_groups(story_of_id, event_of_id, titles, loose),
         split_events=wrong_groups(event_of_id, story_of_id, titles, loose),
@@ -144,7 +133,7 @@ def evaluation(
         copies_found=sum(original is not None for original in found_copies.values()),
         not_read=dict(Counter(map(_reason, unread)).most_common()),
         failed_jobs=sum(map(_has_failed, unread)),
-        repeated_ids=len(records) - len({evaluated.record.id for evaluated in records}),
+        repeated_ids=len(records) - len(story_of_id),
         seconds=seconds,
         articles_per_second=len(records) / seconds,
         articles_per_cpu_second=len(records) / cpu if cpu else 0.0,
@@ -153,43 +142,60 @@ def evaluation(
     )
 
 
+def _stories(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
+    return {evaluated.key: evaluated.story for evaluated in records}
+
+
+def _clusters(records: Sequence[EvaluatedRecord]) -> dict[str, str]:
+    return {
+        evaluated.key: evaluated.record.cluster
+        for evaluated in records
+        if evaluated.record.cluster is not None
+    }
+
+
+def _outlet_metrics(
+    records: Sequence[EvaluatedRecord],
+    story_of_id: Groups,
+    event_of_id: Groups,
+    loose: LoosePairs,
+) -> OutletMetrics | None:
+    outlets = {
+        evaluated.record.id: evaluated.record.entry.outlet
+        for evaluated in records
+        if evaluated.record.entry.outlet
+    }
+    if not outlets or not event_of_id:
+        return None
+    return measure_outlets(story_of_id, event_of_id, outlets, loose)
+
+
 def _months(records: Sequence[EvaluatedRecord]) -> tuple[MonthEvaluation, ...]:
     """Measure each month by itself, if sagas are labelled."""
     if not any(record.record.saga for record in records):
         return ()
-    months = defaultdict(list)
+    by_month = defaultdict(list)
     for record in records:
-        if (
-            record.record.entry.published is not None
-            and record.record.cluster is not None
-        ):
-            months[record.record.entry.published.time.strftime("%Y-%m")].append(record)
-    return tuple(
-        MonthEvaluation(
-            month=month,
-            metrics=_saga_metrics(month_records),
-            sure_reports=_saga_metrics(
-                [record for record in month_records if record.record.is_sure_report]
-            ),
+        published = record.record.entry.published
+        if published is not None and record.record.cluster is not None:
+            by_month[published.time.strftime("%Y-%m")].append(record)
+    months = []
+    for month, of_month in sorted(by_month.items()):
+        sure = [record for record in of_month if record.record.is_sure_report]
+        metrics, sure_reports = _saga_metrics(of_month), _saga_metrics(sure)
+        months.append(
+            MonthEvaluation(month=month, metrics=metrics, sure_reports=sure_reports)
         )
-        for month, month_records in sorted(months.items())
-    )
+    return tuple(months)
 
 
 def _saga_metrics(records: Sequence[EvaluatedRecord]) -> SagaMetrics:
-    return measure_sagas(
-        {evaluated.key: evaluated.story for evaluated in records},
-        {
-            evaluated.key: evaluated.record.cluster
-            for evaluated in records
-            if evaluated.record.cluster is not None
-        },
-        {
-            evaluated.key: evaluated.record.saga
-            for evaluated in records
-            if evaluated.record.saga is not None
-        },
-    )
+    sagas = {
+        evaluated.key: evaluated.record.saga
+        for evaluated in records
+        if evaluated.record.saga is not None
+    }
+    return measure_sagas(_stories(records), _clusters(records), sagas)
 
 
 def _copies_of(records: Sequence[EvaluatedRecord]) -> dict[str, str | None]:
@@ -216,22 +222,18 @@ def _labelled_copies(records: Sequence[EvaluatedRecord]) -> dict[str, str | None
     }
 
 
-def _reason(one: EvaluatedRecord) -> str:
+def _reason(evaluated: EvaluatedRecord) -> str:
     """Return why an article got no fingerprint."""
-    why = (
-        one.record.problem
-        or one.result.reason
-        or one.result.verdict
-        or "it was not placed"
-    )
-    return why[:_REASON_CHARS]
+    result = evaluated.result
+    why = evaluated.record.problem or result.reason or result.verdict
+    return (why or "it was not placed")[:_REASON_CHARS]
 
 
-def _has_failed(one: EvaluatedRecord) -> bool:
-    """Whether the job of an article failed in its worker."""
-    return one.result.verdict in _WORKER_VERDICTS or (
-        one.result.reason or ""
-    ).startswith(PARSER_FAILED)
+def _has_failed(evaluated: EvaluatedRecord) -> bool:
+    """Return whether the job of an article failed in its worker."""
+    result = evaluated.result
+    has_died = (result.reason or "").startswith(PARSER_FAILED)
+    return has_died or result.verdict in _WORKER_VERDICTS
 
 
 def assignments(records: Sequence[EvaluatedRecord]) -> list[Assignment]:

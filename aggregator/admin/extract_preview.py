@@ -30,6 +30,7 @@ from aggregator.sources.limits import source_tuning
 from aggregator.sources.parse.files.input_items import (
     InputEntry,
     InputFeed,
+    InputItem,
     InputProblem,
     ReadOptions,
 )
@@ -60,11 +61,17 @@ class ExtractPreview(FrozenStruct, omit_defaults=False):
     def as_text(self) -> str:
         """Return the preview as text."""
         facts = [self.outlet, self.author, self.published, self.language, self.wire]
-        head = f"{self.what}: {self.verdict}" + (
-            f" ({self.reason})" if self.reason else ""
+        reason = f" ({self.reason})" if self.reason else ""
+        return "\n".join(
+            (
+                f"{self.what}: {self.verdict}{reason}",
+                self.title,
+                " · ".join(filter(None, facts)),
+                "",
+                self.text,
+                "",
+            )
         )
-        fact_line = " · ".join(fact for fact in facts if fact)
-        return "\n".join((head, self.title, fact_line, "", self.text, ""))
 
 
 class UnreadInput(ExtractPreview, omit_defaults=False):
@@ -87,7 +94,7 @@ def extract(
                 continue
             problem = "there is no file in it that can be read"
             try:
-                for entry in open_source(
+                for item in open_source(
                     path,
                     ReadOptions(
                         tuning=tuning,
@@ -97,9 +104,9 @@ def extract(
                     ),
                 ):
                     problem = ""
-                    if isinstance(entry, InputEntry):
-                        notes.add(entry.keys)
-                    yield _preview(config, executor, _name(path, entry.where), entry)
+                    if isinstance(item, InputEntry):
+                        notes.add(item.keys)
+                    yield _preview(config, executor, _name(path, item.where), item)
             except AggregatorError as error:
                 problem = str(error)
             if problem:
@@ -128,21 +135,20 @@ def _preview(
     config: Config,
     executor: Executor,
     name: str,
-    found: InputEntry | InputFeed | InputProblem,
+    item: InputItem,
 ) -> ExtractPreview:
-    if isinstance(found, InputProblem):
-        line = ExtractPreview if found.verdict else UnreadInput
-        return line(
-            what=name, verdict=found.verdict or "not_article", reason=found.reason
-        )
-    if isinstance(found, InputFeed):
+    if isinstance(item, InputProblem):
+        if item.verdict is None:
+            return UnreadInput(what=name, verdict="not_article", reason=item.reason)
+        return ExtractPreview(what=name, verdict=item.verdict, reason=item.reason)
+    if isinstance(item, InputFeed):
         reason = "this is a feed; read it with `aggregator sources check`"
         return ExtractPreview(what=name, verdict="not_article", reason=reason)
     return prepared_preview(
         executor,
         config.effective_tuning,
         name,
-        PrepareItem(entry=found.entry, seen=utc_now()),
+        PrepareItem(entry=item.entry, seen=utc_now()),
     )
 
 
@@ -174,15 +180,17 @@ def prepared_preview(
     except WorkError as error:
         broken = broken_article(error)
         return ExtractPreview(what=what, verdict=broken.verdict, reason=broken.reason)
-    published, outlet = article.published, outlet_of(item.entry)
+    outlet = outlet_of(item.entry)
+    published = None
+    if article.published is not None:
+        time = in_utc(article.published.time)
+        published = time.isoformat().replace("+00:00", "Z")
     return ExtractPreview(
         what=what,
         verdict=article.verdict,
         title=article.title,
         text=article.text,
-        published=None
-        if published is None
-        else in_utc(published.time).isoformat().replace("+00:00", "Z"),
+        published=published,
         language=article.language,
         author=article.author,
         outlet=outlet.name if outlet else article.outlet,

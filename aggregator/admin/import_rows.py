@@ -95,33 +95,33 @@ def _rows(
     for number, raw in numbered:
         try:
             line = msgspec.json.decode(raw, type=Line)
-            if line.rows is not None and line.rows != count:
-                declared = counted(line.rows, "row")
-                raise ReadError(
-                    f"the last line of the export declares {declared}, but it has {count:,}"
-                )
             if line.rows is not None:
-                if next(numbered, None) is not None:
-                    raise ReadError(
-                        "there are more lines after the last line of the export"
-                    )
+                _check_end(line.rows, count, numbered)
                 return
             count += len(line.pairs)
             if line.row is None:
                 continue
             count += 1
-            checked = (
-                row_json.checked(line.table, line.row, revision)
-                if line.table in names
-                else None
-            )
-            if checked is not None:
-                yield line.table, checked
+            if line.table in names:
+                row = row_json.checked(line.table, line.row, revision)
+                if row is not None:
+                    yield line.table, row
         except (msgspec.DecodeError, ReadError) as error:
             raise ReadError(f"line {number}: {error}; nothing was imported") from error
     raise ReadError(
         f"the export is truncated: it ends after {counted(count, 'row')} without its last line"
     )
+
+
+def _check_end(declared: int, count: int, following: Iterator[object]) -> None:
+    """Raise ReadError unless the last line declares this count and nothing follows it."""
+    if declared != count:
+        words = counted(declared, "row")
+        raise ReadError(
+            f"the last line of the export declares {words}, but it has {count:,}"
+        )
+    if next(following, None) is not None:
+        raise ReadError("there are more lines after the last line of the export")
 
 
 def _revision_of(raw: bytes) -> str:

@@ -1,10 +1,11 @@
 """Labelled records: which of them report one event, as `eval` and training read them."""
 
 import datetime as dt
-import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,9 +79,8 @@ def read_loose(name: str) -> LoosePairs:
         raise UsageError(f"{name}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise UsageError(f"{name}: {error}") from error
-    return frozenset(
-        frozenset(pair) for ids in groups for pair in itertools.combinations(ids, 2)
-    )
+    pairs = chain.from_iterable(combinations(ids, 2) for ids in groups)
+    return frozenset(map(frozenset, pairs))
 
 
 class _LooseGroup(msgspec.Struct):
@@ -100,29 +100,16 @@ def read_dataset(
     name, chosen = dataset_name(path), chosen or {}
     records: list[LabelledRecord] = []
     try:
-        is_stdin = str(path) == STANDARD_INPUT
-        source = (
-            unzipped(stdin or sys.stdin.buffer, Progress())
-            if is_stdin
-            else opened(path, Progress())
-        )
-        with source as stream:
-            rows: Iterator[tuple[int, bytes | Row | str | None]] = bounded_lines(
-                stream, _LINE_BYTES
+        for number, row in _rows(path, name, stdin, chosen):
+            # Without a row its problem; None: the line is too long
+            content = row if isinstance(row, bytes | dict) else b""
+            record = read_labelled(
+                content, file_name=name, line_number=number, chosen=chosen
             )
-            if suffix_of(name) in (".csv", ".tsv"):
-                rows = read_rows(stream, _LINE_BYTES, chosen)
-            for number, row in rows:
-                given = row if isinstance(row, bytes | dict) else b""
-                record = read_labelled(
-                    given, file_name=name, line_number=number, chosen=chosen
-                )
-                if not given:
-                    problem = (
-                        row or f"the line is longer than {_LINE_BYTES // 2**20} MiB"
-                    )
-                    record = replace(record, problem=problem)
-                records.append(record)
+            if not content:
+                too_long = f"the line is longer than {_LINE_BYTES // 2**20} MiB"
+                record = replace(record, problem=row or too_long)
+            records.append(record)
     except ReadError as error:
         raise UsageError(f"{name}: {error}") from error
     if not records:
@@ -132,6 +119,21 @@ def read_dataset(
             f"{name}: none of its records can be read; the first: {records[0].problem}"
         )
     return in_order_of_time(records)
+
+
+def _rows(
+    path: Path | str, name: str, stdin: BinaryIO | None, chosen: Mapping[Field, str]
+) -> Iterator[tuple[int, bytes | Row | str | None]]:
+    """Yield the number and the content of each line or row of a file."""
+    if str(path) == STANDARD_INPUT:
+        source = unzipped(stdin or sys.stdin.buffer, Progress())
+    else:
+        source = opened(path, Progress())
+    with source as stream:
+        if suffix_of(name) in (".csv", ".tsv"):
+            yield from read_rows(stream, _LINE_BYTES, chosen)
+        else:
+            yield from bounded_lines(stream, _LINE_BYTES)
 
 
 def dataset_name(path: Path | str) -> str:
@@ -147,10 +149,11 @@ def dataset_name(path: Path | str) -> str:
 
 def in_order_of_time(records: Sequence[LabelledRecord]) -> list[LabelledRecord]:
     """Return the records in the order in which they are placed."""
-    times, last = [], dt.datetime.min.replace(tzinfo=dt.UTC)
+    last = dt.datetime.min.replace(tzinfo=dt.UTC)
+    timed = []
     for record in records:
-        last = record.entry.published.time if record.entry.published else last
-        times.append(last)
-    return [
-        records[number] for number in sorted(range(len(records)), key=times.__getitem__)
-    ]
+        if record.entry.published:
+            last = record.entry.published.time
+        timed.append((last, record))
+    timed.sort(key=itemgetter(0))
+    return [record for _, record in timed]

@@ -116,18 +116,20 @@ def _fill(
             with progress("pages", space.total // space.page) as advance:
                 page_copy.take_pages(target, source, advance)
             target.checkpoint_log()
-            return
-        with (
-            source.read() as read,
-            target.write(durable=True, unhurried=True) as written,
-        ):
-            if replace:
-                row_stream.clear(written)
-            with progress("rows", row_stream.count(read, PASSING)) as advance:
-                row_stream.write_all(
-                    written, row_stream.batches(read, PASSING), advance
-                )
-        with target.read() as connection:
-            total = index.unindexed_count(connection)
-        with progress("articles indexed", total) as advance:
-            index.index_until(target, index.index_older, advance=advance)
+        else:
+            _copy_rows(target, source, progress, replace=replace)
+
+
+def _copy_rows(
+    target: Database, source: Database, progress: Progress, *, replace: bool
+) -> None:
+    """Copy all rows in one transaction, and index the articles afterwards."""
+    with source.read() as read, target.write(durable=True, unhurried=True) as written:
+        if replace:
+            row_stream.clear(written)
+        with progress("rows", row_stream.count(read, PASSING)) as advance:
+            row_stream.write_all(written, row_stream.batches(read, PASSING), advance)
+    with target.read() as connection:
+        total = index.unindexed_count(connection)
+    with progress("articles indexed", total) as advance:
+        index.index_until(target, index.index_older, advance=advance)

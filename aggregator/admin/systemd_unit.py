@@ -52,26 +52,15 @@ def unit_text(program: Path, config: Path, *, user: bool) -> str:
     )
     if not user:
         return text
-    settings = [
-        line for line in text.splitlines() if not line.startswith("#")
-    ]  # which tell of the system service
-    kept = [
-        line
-        for line in settings
-        if not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0])
-    ]
+    kept = []
+    for line in text.splitlines():
+        is_comment = line.startswith("#")  # which tells of the system service
+        if not is_comment and not _NOT_FOR_A_USER.fullmatch(line.partition("=")[0]):
+            kept.append(line)
     folder = f"WorkingDirectory={str(config.parent).replace('%', '%%')}"
-    text = "\n".join(kept).replace(
-        "WantedBy=multi-user.target", "WantedBy=default.target"
-    )
-    return (
-        re.sub(
-            r"\n{3,}",
-            "\n\n",
-            text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1),
-        )
-        + "\n"
-    )
+    text = "\n".join(kept).replace("=multi-user.target", "=default.target")
+    text = text.replace("Type=notify\n", f"Type=notify\n{folder}\n", 1)
+    return re.sub(r"\n{3,}", "\n\n", text) + "\n"
 
 
 def unit_folder(*, user: bool) -> Path:
@@ -121,8 +110,10 @@ def obstacles(program: Path, config: Config) -> Iterator[str]:
             f"(the default is {STATE / 'aggregator.db'}), or use a file in that folder"
         )
     for source in config.sources:
-        folder = config.path(source.folder) if source.folder is not None else None
-        if folder is not None and (_is_hidden(folder) or not folder.is_dir()):
+        if source.folder is None:
+            continue
+        folder = config.path(source.folder)
+        if _is_hidden(folder) or not folder.is_dir():
             yield f"the watched folder {folder} cannot be read by the service: move it, or remove its source"
 
 

@@ -172,7 +172,7 @@ def main(arguments: list[str] | None = None) -> None:
     except AggregatorError as error:
         _print_error(error)
         if "run" in typed:  # Python would wait for threads of the daemon that hang
-            from aggregator.daemon.daemon import end_with_hung_threads
+            from aggregator.daemon.hung_threads import end_with_hung_threads
 
             end_with_hung_threads(error.exit_code)
         sys.exit(error.exit_code)

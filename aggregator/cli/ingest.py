@@ -12,7 +12,8 @@ from aggregator.cli.writer_session import make_pipeline
 from aggregator.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from aggregator.admin.ingest import Ingest, IngestSummary
+    from aggregator.admin.ingest.ingest import Ingest
+    from aggregator.admin.ingest.ingest_results import IngestSummary
     from aggregator.config.settings import Config
     from aggregator.intake.pipeline import Pipeline
     from aggregator.sources.parse.records.record_keys import Field
@@ -107,7 +108,7 @@ def _ingest(
     bulk: bool,
     wait: bool,
 ) -> "IngestSummary":
-    from aggregator.admin.ingest import Ingest
+    from aggregator.admin.ingest.ingest import Ingest
     from aggregator.config.memory import collect_garbage_seldom
     from aggregator.intake.configured import mutes_of
     from aggregator.intake.polling.page_fetch import PollServices

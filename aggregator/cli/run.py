@@ -33,7 +33,8 @@ def run(context: Context) -> None:
       aggregator run --config /etc/aggregator/config.yaml -v
     """
     from aggregator.config.memory import set_malloc_options
-    from aggregator.daemon.daemon import Daemon, end_with_hung_threads
+    from aggregator.daemon.daemon import Daemon
+    from aggregator.daemon.hung_threads import end_with_hung_threads
     from aggregator.daemon.watchdog import Notifier
 
     set_malloc_options()

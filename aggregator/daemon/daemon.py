@@ -1,7 +1,7 @@
 """The daemon: signals, the writer lease, the web server, and messages to systemd.
 
     main      supervision; pings the watchdog of systemd while all threads make progress
-    signals   handles signals
+    signals   handles signals (daemon/requests.py)
     web       uvicorn
     lease     checks the writer lease every two seconds, on PostgreSQL (store/engine/writer_lease.py)
 
@@ -12,14 +12,11 @@ At rest a daemon that has become large ends as at SIGTERM, and its process begin
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
 from traceback import format_exception_only
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import aggregator
@@ -27,7 +24,9 @@ from aggregator import __version__
 from aggregator.config.kept_files import BEGAN_ANEW, close_rest
 from aggregator.config.memory import collect_garbage_seldom, own_bytes
 from aggregator.config.settings import Config
-from aggregator.daemon.runtime import DaemonServices, Runtime
+from aggregator.daemon.requests import Requests
+from aggregator.daemon.runtime import Runtime
+from aggregator.daemon.services import DaemonServices
 from aggregator.daemon.watchdog import (
     Notifier,
     ServiceTuning,
@@ -49,25 +48,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
 # For work under way; then it is abandoned and repeated after the next start
 STOP_SECONDS = 8.0
-HUNG_SECONDS = 0.2  # for a thread to end after everything is closed
-
-
-def end_with_hung_threads(code: int = 0) -> None:
-    """End the process if a thread waits for a database that hangs; Python itself would wait for the thread.
-
-    To be called last: the transaction of such a thread is not committed.
-    """
-    ends = time.monotonic() + HUNG_SECONDS
-    # Daemon threads, too: Python joins those of an executor
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(max(0.0, ends - time.monotonic()))
-            if thread.is_alive():
-                logging.shutdown()
-                os._exit(code)
 
 
 class Daemon:
@@ -91,12 +73,9 @@ class Daemon:
         self._database = database
         self._again = again
         self._in_force = in_force
-        self._has_terminal = has_terminal
         self._last_reload: Reload | None = None
-        self._stop = threading.Event()
-        self._requested = threading.Event()  # a stop or a reload
-        self._reread = threading.Event()
         self._notifier = Notifier()
+        self._requests = Requests(self._notifier, has_terminal)
         self._lock = WriterLease(database)
         self._tuning = config.effective_tuning.section("watchdog", ServiceTuning)
         check_seconds = self._tuning.check_seconds
@@ -116,14 +95,15 @@ class Daemon:
             last_reload=lambda: self._last_reload,
         )
         self._failed: AggregatorError | None = None
-        self._signals: SimpleQueue[int | None] = SimpleQueue()
-        self._stop_requested_at = 0.0  # monotonic
-        self._anew = threading.Event()  # a request to begin anew
         # At the earliest, monotonic: what is left of a first reading is given back at once.
         self._anew_from = (
             time.monotonic() + self._tuning.renewed_seconds if BEGAN_ANEW else 0.0
         )
-        self.begins_anew = False  # whether the process is to begin anew after `run`
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the process is to begin anew after `run`."""
+        return self._requests.begins_anew
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT, or until the process is to begin anew.
@@ -132,70 +112,21 @@ class Daemon:
         or the error of a thread that ended.
         """
         threading.excepthook = self._on_dead_thread
-        signals = threading.Thread(
-            target=self._handle_signals, name="signals", daemon=True
-        )
-        signals.start()
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        handlers = {
-            number: signal.signal(number, self._on_signal) for number in numbers
-        }
+        self._requests.start()
         try:
             self._take_lock()
-            if not self._stop.is_set():
+            if not self._requests.is_stop:
                 runtime = Runtime(self._config, self._services)
                 collect_garbage_seldom()
                 self._serve_and_work(runtime)
         finally:
             self._lock.release()
-            self._signals.put(None)
-            signals.join()
+            self._requests.end()
         if self._failed is not None:
             raise self._failed
         if self.begins_anew:
-            # From here on SIGTERM ends the process at once
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            while not self._signals.empty():
-                self.begins_anew = (
-                    self.begins_anew and self._signals.get() == signal.SIGHUP
-                )
+            self._requests.restore_handlers()
         log.info("stopped", extra={"event": "daemon_stopped"})
-
-    def stop(self) -> None:
-        """Ask the daemon to end; `run` returns soon after."""
-        self._stop.set()
-        self._requested.set()
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Pass a signal on to the thread `signals`.
-
-        A handler interrupts the main thread, which may hold the lock of an Event or of a log handler.
-        SimpleQueue.put is re-entrant.
-        """
-        is_same = time.monotonic() - self._stop_requested_at <= SAME_SIGNAL_SECONDS
-        is_reload = number == signal.SIGHUP and self._has_terminal()
-        if self._stop.is_set() and not (is_same or is_reload or self.begins_anew):
-            raise SystemExit(1)
-        self._signals.put(number)
-
-    def _handle_signals(self) -> None:
-        while (number := self._signals.get()) is not None:
-            if self._stop.is_set() and not self.begins_anew:
-                continue
-            if number == signal.SIGHUP and self._has_terminal():
-                self._notifier.reloading()  # at once: see ExecReload in the unit
-                self._reread.set()
-                self._requested.set()
-                continue
-            self._stop_requested_at = time.monotonic()
-            log.info(
-                "%s: stopping",
-                signal.Signals(number).name,
-                extra={"event": "stop_requested"},
-            )
-            self.stop()
-            self.begins_anew = False  # last: see `_end_to_begin_anew`
 
     def _take_lock(self) -> None:
         """Become the writer; on PostgreSQL a standby, whose Runtime tries again."""
@@ -210,15 +141,15 @@ class Daemon:
         try:
             self._start(runtime, server)
             self._notifier.ready("listening")
-            while not self._stop.is_set():
-                if self._reread.is_set():
+            while not self._requests.is_stop:
+                if self._requests.take_reload():
                     self._read_again()
-                elif self._anew.is_set():
+                elif self._requests.take_anew():
                     self._end_to_begin_anew()
                 else:
                     self._supervise()
         finally:
-            self.stop()
+            self._requests.stop()
             if self.begins_anew:
                 self._notifier.reloading("beginning anew, to give memory back")
             else:
@@ -239,7 +170,7 @@ class Daemon:
 
     def _supervise(self) -> None:
         """Wait for a request, and ping the watchdog of systemd while all threads make progress."""
-        while not self._requested.wait(self._check_seconds):
+        while not self._requests.wait(self._check_seconds):
             if not self._server.is_serving:
                 self._fail(BrokenDaemonError("the web server ended; see the log"))
                 return
@@ -253,8 +184,6 @@ class Daemon:
             else:
                 self._notifier.watchdog()
 
-    # --- beginning anew -----------------------------------------------------------------------------------
-
     def _on_rest(self) -> None:
         """Ask to begin anew if the process has become large; called in the placing thread."""
         if (
@@ -262,27 +191,20 @@ class Daemon:
             and own_bytes(os.getpid()) > self._tuning.renewed_from_bytes
         ):
             self._anew_from = time.monotonic() + self._tuning.renewed_seconds
-            self._anew.set()
-            self._requested.set()
+            self._requests.begin_anew()
 
     def _end_to_begin_anew(self) -> None:
         """End, with address and lock kept; not if the configuration was changed and not reloaded."""
-        self._anew.clear()
-        self._requested.clear()
         why_not = self._why_not_anew()
         if why_not:
             words = "not beginning anew, to give memory back: %s"
             log.info(words, why_not, extra={"event": "daemon_not_renewed"})
             return
-        self.begins_anew = True
-        # Looked at now: a signal sets it before it takes back the above
-        if self._stop.is_set():
-            self.begins_anew = False
-            return
-        log.info(
-            "beginning anew, to give memory back", extra={"event": "daemon_renewed"}
-        )
-        self.stop()
+        if self._requests.confirm_anew():
+            log.info(
+                "beginning anew, to give memory back", extra={"event": "daemon_renewed"}
+            )
+            self._requests.stop()
 
     def _why_not_anew(self) -> str:
         """Keep address and lock for the next program; return why it may not begin, "" if it may."""
@@ -304,12 +226,8 @@ class Daemon:
             return format_exception_only(error)[-1].strip()
         return ""
 
-    # --- reading the configuration again ------------------------------------------------------------------
-
     def _read_again(self) -> None:
         """Apply the configuration file; on an error the previous configuration stays."""
-        self._reread.clear()
-        self._requested.clear()
         log.info(
             "SIGHUP: reading the configuration again",
             extra={"event": "config_reload_requested"},
@@ -325,36 +243,42 @@ class Daemon:
             self._refuse(error)
             return
         self._end_before_next()
-        if self._stop.is_set():
-            return
+        if not self._requests.is_stop and self._start_next(runtime, server):
+            self._adopt(config, words)
+
+    def _start_next(self, runtime: Runtime, server: "Server") -> bool:
+        """Start the next Runtime, or the previous one again; return whether the next one is in use."""
         try:
             self._start(runtime, server)
         except (AnotherDaemonError, DatabaseReplacedError):
             raise
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - on any error the previous configuration stays
             self._end_before_next()
             previous = Runtime(self._config, self._services)
             self._start(previous, previous.web_server())
             self._refuse(error)
-            return
-        if not self._stop.is_set():
-            self._last_reload = Reload(at=utc_now(), ok=True, words=words)
-            self._in_force(config)
-            log.info("%s", words, extra={"event": "config_reloaded"})
-            self._config = config
-            self._notifier.ready(words)
+            return False
+        return not self._requests.is_stop
+
+    def _adopt(self, config: Config, words: str) -> None:
+        """Log that the configuration is in use, and follow it."""
+        self._last_reload = Reload(at=utc_now(), ok=True, words=words)
+        self._in_force(config)
+        log.info("%s", words, extra={"event": "config_reloaded"})
+        self._config = config
+        self._notifier.ready(words)
 
     def _refuse(self, error: Exception) -> None:
         """Log why the new configuration is not used."""
-        is_ours = isinstance(error, AggregatorError)
-        lines = (
-            str(error).splitlines() if is_ours else [f"{type(error).__name__}: {error}"]
-        )
+        trace = None
+        lines = str(error).splitlines()
+        if not isinstance(error, AggregatorError):
+            trace, lines = error, [f"{type(error).__name__}: {error}"]
         for line in lines:
             log.error(
                 "config reload failed, keeping the current configuration: %s",
                 line,
-                exc_info=None if is_ours else error,
+                exc_info=trace,
                 extra={"event": "config_reload_failed"},
             )
         words = f"the previous configuration stays: {lines[0]}"
@@ -374,7 +298,7 @@ class Daemon:
     def _end_before_next(self) -> None:
         """End everything before the next Runtime starts: only one thread may place."""
         self._end()
-        while self._runtime.writer_loop.join(0.0) and not self._stop.wait(
+        while self._runtime.writer_loop.join(0.0) and not self._requests.wait_for_stop(
             self._check_seconds
         ):
             self._notifier.watchdog()
@@ -403,10 +327,10 @@ class Daemon:
         """End the daemon because a required thread ended; called in that thread."""
         if isinstance(error, AggregatorError):
             self._failed = self._failed or error
-            self.stop()
+            self._requests.stop()
             return
         why = format_exception_only(error)[-1].strip()
         words = f"the daemon ends because thread {threading.current_thread().name} ended ({why}); nothing is lost"
         self._failed = self._failed or BrokenDaemonError(words)
-        self.stop()
+        self._requests.stop()
         log.critical("%s", words, exc_info=error, extra={"event": "daemon_failed"})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from aggregator.intake.prepare import Stop
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 MAINTENANCE_BACKOFF_SECONDS = 600.0  # after a failure
 
-Stops = Callable[[], bool]
-
 
 class MaintenanceTask(NamedTuple):
     """Work that is due at the start and every `every_seconds` (a job: first after `every_seconds`).
@@ -33,7 +32,7 @@ class MaintenanceTask(NamedTuple):
 
     name: str
     every_seconds: float
-    run: Callable[[Stops], bool | None]
+    run: Callable[[Stop], bool | None]
 
 
 class Maintenance:
@@ -127,10 +126,8 @@ class Maintenance:
             running.release()
         return False
 
-    # --- steps, in the placing thread ---------------------------------------------------------------------
-
-    def run_step(self, stops: Stops) -> bool:
-        """Run a part of the next step that is due; return False if none is, or all back off.
+    def run_step(self, stops: Stop) -> bool:
+        """Run a part of the next step that is due, in the placing thread; return False if none is, or all back off.
 
         Raises LeaseLostError if this process is no longer the writer, DatabaseAwayError or
         DatabaseLockedError if the database cannot be written: these are not failures of a step.
@@ -153,9 +150,9 @@ class Maintenance:
             self._due_at[step.name] = self._clock() + step.every_seconds
         return False
 
-    # --- jobs, in threads of the scheduler ----------------------------------------------------------------
-
     def _run_job(self, job: MaintenanceTask) -> None:
+        """Run a job in a thread of the scheduler."""
+
         def stops() -> bool:
             return self._stopping.is_set() or not self._is_writer()
 

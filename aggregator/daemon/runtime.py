@@ -1,8 +1,8 @@
 """All threads that run under one configuration.
 
     scheduler   looks every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
-    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
-    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
+    placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_work.py)
+    maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
     webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
     summaries   asks `summarise:` for texts of stories (web/webhooks/summariser.py)
 
@@ -10,22 +10,22 @@ The writer lease outlives a configuration and belongs to the daemon, which also 
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.
 """
 
-import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aggregator.admin import backup_folder
 from aggregator.config.messages import NO_SOURCES, counted
 from aggregator.config.settings import Config
 from aggregator.config.source_access import configured_access
-from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
-from aggregator.daemon.poll_scheduler import TICK_SECONDS, PollScheduler
+from aggregator.daemon.due_jobs import TICK_SECONDS
+from aggregator.daemon.maintenance_tasks import MaintenanceTasks
+from aggregator.daemon.poll_scheduler import PollScheduler
+from aggregator.daemon.services import DaemonServices
 from aggregator.daemon.watchdog import ServiceTuning, Watchdog
-from aggregator.daemon.writer_loop import WriterCallbacks, WriterLoop
+from aggregator.daemon.writer_loop import WriterLoop
+from aggregator.daemon.writer_work import WriterCallbacks, WriterWork
 from aggregator.grouping.deletion.retention import retention_plan
 from aggregator.intake.configured import mutes_of, story_options
 from aggregator.intake.manage.configured_sources import follow_config
@@ -35,17 +35,12 @@ from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.workers.factory import open_executor
-from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
-from aggregator.model.health_report import ProcessState, Reload
+from aggregator.model.health_report import ProcessState
 from aggregator.sources.fetch.client import client_of
-from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import WriterLease
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
-from aggregator.store.stories.future_bumps import pull_back
-from aggregator.stories.tuning import StoryTuning
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
 from aggregator.web.settings import publish_settings
@@ -57,25 +52,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 10.0  # between two looks at the last backup and the last digest
-OUTBOX_CHECK_SECONDS = 3600.0  # between two deletions of ended webhook deliveries
 # A difference to the monotonic clock from which the clock counts as set
 _JUMP_SECONDS = 5.0
-
-
-class DaemonServices(NamedTuple):
-    """What the daemon provides to a Runtime."""
-
-    database: Database
-    lock: WriterLease
-    now: Callable[[], dt.datetime]
-    check_seconds: float  # interval of the watchdog
-    arrived: threading.Event  # set when entries wait for placing
-    failed: Callable[[BaseException], None]  # receives the error that ends the daemon
-    rested: Callable[[], None]  # called when nothing was placed for a while
-    metrics_registry: Metrics
-    started_at: dt.datetime
-    last_reload: Callable[[], Reload | None]
 
 
 class Runtime:
@@ -89,7 +67,7 @@ class Runtime:
         all_tuning = config.effective_tuning
         service = all_tuning.section("watchdog", ServiceTuning)
         self.watchdog = Watchdog(service.stalled_seconds, services.check_seconds)
-        self._plan = retention_plan(config)
+        plan = retention_plan(config)
         self._configured = configured_access(config)
         self._client = client_of(config, services.metrics_registry)
         self._summariser = self._make_summariser()
@@ -101,33 +79,13 @@ class Runtime:
             all_tuning,
             services.metrics_registry,
         )
-        self._digest_made: dt.datetime | None = None  # the last one that was looked at
-        self._pipeline = Pipeline(
-            services.lock.fenced,
-            self._executor,
-            all_tuning,
-            services.now,
-            story_options(config),
-            metrics_registry=services.metrics_registry,
-        )
+        self._pipeline = self._make_pipeline()
         self._poll_scheduler = self._make_poll_scheduler()
-        self._maintenance = self._make_maintenance()
-        self.writer_loop = WriterLoop(
-            services.database,
-            services.lock,
-            self._pipeline,
-            self._maintenance,
-            story_tuning=all_tuning.section("stories", StoryTuning),
-            tuning=service,
-            arrived=services.arrived,
-            tell=WriterCallbacks(
-                heartbeat=lambda: self.watchdog.heartbeat("placing"),
-                took_over=self._took_over,
-                rested=services.rested,
-                indexed=self._webhooks.wake,
-                failed=services.failed,
-            ),
-        )
+        self._maintenance = MaintenanceTasks(
+            config, services, self._pipeline, self._webhooks
+        ).maintenance(plan)
+        self._writer_work = self._make_writer_work()
+        self.writer_loop = WriterLoop(self._writer_work)
         self._ticking = threading.Thread(
             target=self._tick_each_second, name="scheduler", daemon=True
         )
@@ -185,7 +143,7 @@ class Runtime:
         return ProcessState(
             role="writer" if self._services.lock.is_held else "standby",
             started_at=self._services.started_at,
-            placing_started=self.writer_loop.has_begun,
+            placing_started=self._writer_work.has_begun,
             stalled=tuple(self.watchdog.stalled()),
             trouble=self.writer_loop.trouble,
             workers=self._executor.trouble,
@@ -221,16 +179,17 @@ class Runtime:
         def left() -> float:
             return max(0.0, deadline - time.monotonic())
 
-        running = ["placing"] if self.writer_loop.join(left()) else []
-        running += ["a maintenance task"] if self._maintenance.join(left()) else []
+        running = []
+        if self.writer_loop.join(left()):
+            running.append("placing")
+        if self._maintenance.join(left()):
+            running.append("a maintenance task")
         if fetches := self._poll_scheduler.join(left()):
             running.append(counted(fetches, "fetch", "fetches"))
         if sender := self._webhooks.join(left()):
             running.append(counted(sender, "webhook"))
         self.watchdog.drop("scheduler", "webhooks")
         return running
-
-    # --- its parts ----------------------------------------------------------------------------------------
 
     def _make_webhooks(self) -> "WebhookThreads":
         from aggregator.web.webhooks.threads import webhook_threads
@@ -256,6 +215,30 @@ class Runtime:
             self.config, self._services.lock.fenced, self._services.now
         )
 
+    def _make_pipeline(self) -> Pipeline:
+        services = self._services
+        return Pipeline(
+            services.lock.fenced,
+            self._executor,
+            self.config.effective_tuning,
+            services.now,
+            story_options(self.config),
+            metrics_registry=services.metrics_registry,
+        )
+
+    def _make_writer_work(self) -> WriterWork:
+        return WriterWork(
+            self._services,
+            self.config.effective_tuning,
+            self._pipeline,
+            self._maintenance,
+            WriterCallbacks(
+                heartbeat=lambda: self.watchdog.heartbeat("placing"),
+                took_over=self._took_over,
+                indexed=self._webhooks.wake,
+            ),
+        )
+
     def _make_poll_scheduler(self) -> PollScheduler:
         fetch, services = self.config.fetch, self._services
         shared = PollServices(
@@ -278,62 +261,6 @@ class Runtime:
             ),
             arrived=services.arrived.set,
         )
-
-    def _make_maintenance(self) -> Maintenance:
-        """Return the maintenance tasks; docs/operating.md lists them."""
-        tuning = self.config.effective_tuning
-        batch = tuning.values("placing")["batch_articles"]
-        minute = tuning.values("retention")["check_seconds"]
-        retention = self._pipeline.retention_job(self._plan)
-        steps = (
-            MaintenanceTask(
-                "checkpoint", minute, lambda _: self._services.database.truncate_log()
-            ),
-            MaintenanceTask("clock", minute, partial(self._correct_times, batch)),
-            MaintenanceTask("retention", minute, retention.step),
-            MaintenanceTask(
-                "outbox",
-                OUTBOX_CHECK_SECONDS,
-                lambda _: self._webhooks.dispatcher.prune(),
-            ),
-        )
-        jobs = [MaintenanceTask("backup", LOOK_SECONDS, self._back_up)]
-        if self.config.digest.every != "never":
-            jobs.append(MaintenanceTask("digest", LOOK_SECONDS, self._make_digest))
-        return Maintenance(steps, jobs, is_writer=lambda: self._services.lock.is_held)
-
-    def _correct_times(self, batch: int, _stops: Stops) -> None:
-        """Correct stories whose time is in the future because of a wrong clock."""
-        now = self._services.now()
-        if count := self._services.lock.fenced.transact(
-            lambda writing: pull_back(writing, now, batch)
-        ):
-            self._pipeline.rest()  # it has rows of stories in memory
-            stories = counted(count, "story", "stories")
-            log.warning(
-                "the clock was ahead; corrected the time of %s",
-                stories,
-                extra={"event": "story_times_corrected"},
-            )
-
-    def _back_up(self, stops: Stops) -> None:
-        """Make a backup if it is due: the last one may have been made by a person."""
-        config, database, now = self.config, self._services.database, self._services.now
-        due = backup_folder.due_at(config, database, now())
-        if due is not None and due <= now():
-            backup_folder.back_up_gently(config, database, now(), stops)
-
-    def _make_digest(self, _stops: Stops) -> None:
-        """Store the digest that is due, once: which ones were made is in the outbox."""
-        due = self.config.digest.last_due(self._services.now())
-        if (
-            due is not None
-            and due != self._digest_made
-            and self._webhooks.make_digest(due)
-        ):
-            self._digest_made = due
-
-    # --- running ------------------------------------------------------------------------------------------
 
     def _tick_each_second(self) -> None:
         """Tick by the monotonic clock, and detect jumps of the wall clock."""

@@ -52,7 +52,9 @@ class Notifier:
         shown = "".join(sign if sign.isprintable() else " " for sign in words)[
             :STATUS_CHARS
         ]
-        message = "\n".join([*states, *([f"STATUS={shown}"] if shown else [])])
+        if shown:
+            states = (*states, f"STATUS={shown}")
+        message = "\n".join(states)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
             try:
                 channel.connect(self._address)
@@ -65,11 +67,9 @@ def watchdog_interval_seconds() -> float | None:
     """Return the ping interval, half the timeout of systemd; None if its watchdog is off."""
     given = os.environ.get("WATCHDOG_USEC", "")
     watched = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    return (
-        int(given) / 2_000_000
-        if given.isdigit() and int(given) > 0 and watched
-        else None
-    )
+    if not watched or not given.isdigit():
+        return None
+    return int(given) / 2_000_000 or None
 
 
 class ServiceTuning(msgspec.Struct, frozen=True, kw_only=True):

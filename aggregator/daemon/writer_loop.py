@@ -2,25 +2,14 @@
 
 If the database cannot be written (full, read-only, restarting), it backs off and tries again while the rest
 of the daemon continues. If another process became the writer, it clears its memory and becomes a standby.
-
-A step is short maintenance work, which the placing thread runs between two batches. A job is work that waits
-or is long, such as a backup; APScheduler runs it in a thread of its own. What a task has done is in the
-database or in files, so a restart needs no state. A failed task is logged and tried again after a back-off;
-it never ends the daemon.
 """
 
 import logging
-import math
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
 
-from aggregator.config.messages import counted
-from aggregator.daemon.maintenance import Maintenance
-from aggregator.daemon.watchdog import ServiceTuning
-from aggregator.intake.pipeline import Pipeline
+from aggregator.daemon.writer_work import IDLE_SECONDS, WriterWork
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.errors import (
     AggregatorError,
@@ -36,73 +25,30 @@ from aggregator.model.errors import (
     TooManyFilesError,
 )
 from aggregator.store import migrate
-from aggregator.store.engine.database import Database, shown_url
-from aggregator.store.engine.writer_lease import WriterLease
-from aggregator.store.stories.rendered_stories import render_next
-from aggregator.stories.tuning import StoryTuning
+from aggregator.store.engine.database import shown_url
 
 log = logging.getLogger(__name__)
-
-# Sleep when nothing waits, unless it is woken, and of a standby. Then one cheap query tells whether another
-# process has changed the database: an entry or a command may wait.
-IDLE_SECONDS = 1.0
-
-RENDERED_AT_ONCE = 20  # stories that are rendered between two reads of the inbox
-
-STEP_SECONDS = 1.0  # between two maintenance steps while articles wait
-
-# Placed at once, after which SQLite's log is emptied when nothing waits any more: what a first reading leaves
-# in it, up to 16 MiB, would be copied into the file by a later poll (chosen: far more than a poll brings).
-MANY_ARTICLES = 100
 
 # After the first, second and later errors of the database
 BACKOFF_SECONDS = (1.0, 2.0, 3.0)
 
-
-class WriterCallbacks(NamedTuple):
-    """Functions that the thread calls."""
-
-    heartbeat: Callable[[], None]  # it makes progress
-    took_over: Callable[[], None]  # this process became the writer
-    rested: Callable[[], None]  # nothing waits, and memory was given back
-    indexed: Callable[[], None]  # placed articles are in the search index
-    failed: Callable[[BaseException], None]  # the daemon must end with this error
+# The tables are of another version, the file is another one, or another daemon writes it
+_ENDING_ERRORS = (
+    DatabaseTooNewError,
+    DatabaseOutdatedError,
+    DatabaseReplacedError,
+    AnotherDaemonError,
+)
 
 
 class WriterLoop:
     """Placing, commands, indexing, rendering and short maintenance tasks, in one thread."""
 
-    def __init__(
-        self,
-        database: Database,
-        lock: WriterLease,
-        pipeline: Pipeline,
-        maintenance: Maintenance,
-        *,
-        story_tuning: StoryTuning,
-        tuning: ServiceTuning,
-        arrived: threading.Event,
-        tell: WriterCallbacks,
-    ) -> None:
-        """`arrived` is set when entries wait."""
-        self._database = database
-        self._lock = lock
-        self._pipeline = pipeline
-        self._maintenance = maintenance
-        self._story_tuning = story_tuning
-        self._tuning = tuning
-        self._arrived = arrived
-        self._callbacks = tell
-        self._stopping = threading.Event()
+    def __init__(self, work: WriterWork) -> None:
+        self._work = work
+        self._database, self._lock = work.services.database, work.services.lock
         self._thread = threading.Thread(target=self._run, name="placing", daemon=True)
         self._is_ready = False  # the writer, and `took_over` was called
-        self._stepped_at = 0.0
-        # Of the database, when all that waited was written
-        self._written_version: int | str | None = None
-        self._gathered_at = math.inf  # monotonic: when what gathers is to be placed
-        self._rests_at = math.inf  # monotonic
-        self._is_log_full = False  # of many articles
-        self.has_begun = False  # whether it has read the inbox
         self.trouble: str | None = None  # why placing is paused
 
     def start(self) -> None:
@@ -116,13 +62,12 @@ class WriterLoop:
                 "standby: another daemon is the writer; this one serves",
                 extra={"event": "standby_started"},
             )
-        self._callbacks.heartbeat()
+        self._work.callbacks.heartbeat()
         self._thread.start()
 
     def stop(self) -> None:
         """Ask it to end soon."""
-        self._stopping.set()
-        self._arrived.set()
+        self._work.stop()
 
     def join(self, seconds: float) -> bool:
         """After `stop`: wait `seconds`; return whether the thread still runs."""
@@ -133,70 +78,37 @@ class WriterLoop:
         """Whether this process is the writer and `took_over` was called."""
         return self._is_ready and self._lock.is_held
 
-    # --- writer or standby --------------------------------------------------------------------------------
-
     def _run(self) -> None:
-        rejected = 0
+        failures = 0  # in a row
         try:
-            while not self._stopping.is_set():
+            while not self._work.stopping.is_set():
                 try:
                     self._run_once()
-                    if self.trouble is not None:
-                        log.info("placing resumed", extra={"event": "placing_resumed"})
-                    self.trouble, rejected = None, 0
-                except (
-                    DatabaseTooNewError,
-                    DatabaseOutdatedError,
-                    DatabaseReplacedError,
-                ):
-                    # The tables are of another version, or the file is another one
-                    raise
                 except LeaseLostError as error:
                     self._become_standby(error)
-                except AnotherDaemonError:
+                except _ENDING_ERRORS:
                     raise
                 except (AggregatorError, OSError) as error:
-                    # A file of the program (a table of words, a module) may be the one too many to open.
-                    trouble = (
-                        TooManyFilesError()
-                        if TooManyFilesError.is_behind(error)
-                        else error
-                    )
-                    if not isinstance(trouble, AggregatorError):
-                        raise
-                    self._back_off(
-                        trouble,
-                        BACKOFF_SECONDS[min(rejected, len(BACKOFF_SECONDS) - 1)],
-                    )
-                    rejected += 1
+                    seconds = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+                    self._back_off(_trouble_of(error), seconds)
+                    failures += 1
+                else:
+                    if self.trouble is not None:
+                        log.info("placing resumed", extra={"event": "placing_resumed"})
+                    self.trouble, failures = None, 0
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
-            self._callbacks.failed(error)
+            self._work.services.failed(error)
 
     def _run_once(self) -> None:
         """Write what waits, or try to become the writer."""
-        self._callbacks.heartbeat()
+        self._work.callbacks.heartbeat()
         self._database.check_file()
         if self._is_ready and not self._lock.is_held:
             raise LeaseLostError("its session does not answer")
         if self._is_ready or self._becomes_writer():
-            trouble = self._write_what_waits()
-            self.has_begun = True
-            while not self._is_needed() and self._maintenance.run_step(self._is_needed):
-                pass
-            if trouble is not None:
-                raise trouble
-            if self._is_log_full and not self._is_needed():
-                self._database.checkpoint_log(0.0)
-                self._is_log_full = False
-            if time.monotonic() >= self._rests_at and not self._is_needed():
-                self._pipeline.rest()
-                self._rests_at = math.inf
-                self._callbacks.rested()
-            self._arrived.wait(
-                max(0.0, min(IDLE_SECONDS, self._gathered_at - time.monotonic()))
-            )
+            self._work.run_once()
         else:
-            self._stopping.wait(IDLE_SECONDS)
+            self._work.stopping.wait(IDLE_SECONDS)
 
     def _becomes_writer(self) -> bool:
         began = time.monotonic()
@@ -214,12 +126,12 @@ class WriterLoop:
     def _take_up(self) -> None:
         """Begin to write, with a memory that is built from the database."""
         migrate.check(self._database)
-        self._callbacks.took_over()
+        self._work.callbacks.took_over()
         self._is_ready = True
 
     def _become_standby(self, error: LeaseLostError) -> None:
         self._is_ready = False
-        self._pipeline.forget()
+        self._work.pipeline.forget()
         if self._database.is_sqlite:
             raise AnotherDaemonError(
                 f"another process became the writer of {shown_url(self._database.url)} while this one had "
@@ -245,106 +157,17 @@ class WriterLoop:
         if not isinstance(
             error, DamagedError | NoWorkersError
         ):  # else the transaction was not started, or rolled back
-            self._pipeline.forget()
-        self._stopping.wait(seconds)
+            self._work.pipeline.forget()
+        self._work.stopping.wait(seconds)
 
-    # --- the writer's work --------------------------------------------------------------------------------
 
-    def _write_what_waits(self) -> AggregatorError | None:
-        """Write what waits, unless the database is as it was when nothing did.
+def _trouble_of(error: AggregatorError | OSError) -> AggregatorError:
+    """Return the error to back off for; raise one that is no trouble of the database.
 
-        Return an error that stops placing but not other work.
-        """
-        is_woken = self._arrived.is_set()
-        self._arrived.clear()
-        version = self._database.data_version()
-        if self._database.trouble is not None:  # a write of another thread failed
-            with self._lock.fenced.write():
-                pass  # the trouble is over
-        elif (
-            version == self._written_version
-            and not is_woken
-            and time.monotonic() < self._gathered_at
-        ):
-            return None
-        self._written_version = None
-        self._lock.check()
-        trouble = self._write()
-        self._written_version = version if trouble is None else None
-        return trouble
-
-    def _write(self) -> AggregatorError | None:
-        self._run_commands()  # also if nothing can be placed: a correction may wait
-        trouble = self._place()
-        # In trouble nothing that gathers is placed, and must not keep other work from being done.
-        self._gathered_at = (
-            math.inf if trouble is not None else self._pipeline.gathered_at
-        )
-        self._index()
-        while not self._is_needed() and render_next(
-            self._lock.fenced, RENDERED_AT_ONCE, self._story_tuning
-        ):
-            pass
-        self._pipeline.index_older(self._is_needed)
-        if (
-            trouble is None
-            and not self._is_needed()
-            and self._pipeline.end_first_reading()
-        ):
-            self._rests_at = time.monotonic()  # memory is given back at once
-            return self._write()
-        return trouble
-
-    def _place(self) -> AggregatorError | None:
-        """Place all waiting entries; return an error that stops placing but not other work."""
-        count, shown_at = 0, time.monotonic()
-        trouble: AggregatorError | None = None
-        try:
-            for batch in self._pipeline.place_waiting(self._stops, gathers=True):
-                count += len(batch)
-                self._run_commands()
-                if time.monotonic() - self._stepped_at >= STEP_SECONDS:
-                    self._maintenance.run_step(self._stops)
-                    self._stepped_at = time.monotonic()
-                if time.monotonic() - shown_at >= self._tuning.progress_seconds:
-                    self._report(count)
-                    self._index()  # while more entries wait
-                    count, shown_at = 0, time.monotonic()
-        except (DamagedError, NoWorkersError) as error:
-            trouble = error
-        if count:
-            self._report(count)
-        return trouble
-
-    def _report(self, count: int) -> None:
-        log.info(
-            "placed %s", counted(count, "article"), extra={"event": "articles_placed"}
-        )
-        self._rests_at = time.monotonic() + self._tuning.rest_seconds
-        self._is_log_full = self._is_log_full or count >= MANY_ARTICLES
-
-    def _index(self) -> None:
-        """Index the placed articles, and wake the webhooks."""
-        self._pipeline.index_text(self._stops)
-        self._callbacks.indexed()
-
-    def _run_commands(self) -> None:
-        executed = self._pipeline.run_commands(self._stops)
-        if executed:
-            log.info(
-                "executed %s",
-                counted(executed, "command"),
-                extra={"event": "commands_executed"},
-            )
-
-    def _stops(self) -> bool:
-        """Return whether to stop. It is called between two steps, so each call is a heartbeat."""
-        self._callbacks.heartbeat()
-        return self._stopping.is_set() or not self._lock.is_held
-
-    def _is_needed(self) -> bool:
-        return (
-            self._stops()
-            or self._arrived.is_set()
-            or time.monotonic() >= self._gathered_at
-        )
+    A file of the program (a table of words, a module) may be the one too many to open.
+    """
+    if TooManyFilesError.is_behind(error):
+        return TooManyFilesError()
+    if not isinstance(error, AggregatorError):
+        raise error
+    return error

@@ -21,9 +21,11 @@ from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
 from aggregator.grouping.deletion.retention import PruneResult, RetentionPlan
 from aggregator.grouping.place import Placer
 from aggregator.grouping.story_options import StoryOptions
+from aggregator.intake.prepare import Stop
 from aggregator.intake.recluster.recluster import ReclusterCommand, Reclusterer
 from aggregator.intake.recluster.regrouping import GroupingDifference
 from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.errors import (
     AggregatorError,
     NoScratchFolderError,
@@ -77,18 +79,8 @@ def pending_commands(database: Database) -> list[Command]:
         return commands.pending_commands(connection)
 
 
-def reject(database: Database, now: dt.datetime, command: Command, reason: str) -> None:
-    """Refuse a command, with the reason."""
-    database.transact(
-        lambda connection: commands.answer(
-            connection, command.command_no, now, "refused", reason
-        )
-    )
-
-
 log = logging.getLogger(__name__)
 PRUNED_SECONDS = 0.5  # of retention per `prune` command
-Stop = Callable[[], bool]
 
 
 class WriterServices(NamedTuple):
@@ -97,7 +89,7 @@ class WriterServices(NamedTuple):
     database: Database
     executor: Executor
     all_tuning: Tuning
-    now: Callable[[], dt.datetime]
+    now: Clock
     options: StoryOptions
     placer: Placer
 
@@ -216,7 +208,7 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
         except (UsageError, WorkError, NoScratchFolderError) as error:
             if isinstance(error, WorkError) and stop():
                 break  # the workers were ended; it continues at the next start
-            reject(writer.database, writer.now(), command, str(error))
+            _refuse(writer, command, str(error))
         except AggregatorError:
             raise  # of the database: the command waits
         except Exception as error:  # it would end the daemon again at every start
@@ -227,6 +219,13 @@ def run_commands(writer: WriterServices, stop: Stop) -> int:
                 extra={"event": "command_failed"},
             )
             reason = f"it failed ({type(error).__name__}: {error}); the log of the daemon says more"
-            reject(writer.database, writer.now(), command, reason)
+            _refuse(writer, command, reason)
         executed += 1
     return executed
+
+
+def _refuse(writer: WriterServices, command: Command, reason: str) -> None:
+    now, number = writer.now(), command.command_no
+    writer.database.transact(
+        lambda connection: commands.answer(connection, number, now, "refused", reason)
+    )

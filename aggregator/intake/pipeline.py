@@ -11,11 +11,10 @@ one transaction; doing it again gives the same rows.
 Strangers' bytes are parsed by an executor's workers, and no transaction is open meanwhile.
 """
 
-import datetime as dt
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from aggregator.config.memory import give_back_memory
 from aggregator.config.tuning import Tuning
@@ -25,11 +24,13 @@ from aggregator.grouping.placing.place_entry import PlacementResult
 from aggregator.grouping.story_options import PlacingTuning, StoryOptions
 from aggregator.intake.command_handlers import WriterServices, run_commands
 from aggregator.intake.first_reading import end_first_reading
-from aggregator.intake.prepare import PrepareDispatcher
+from aggregator.intake.prepare import PrepareDispatcher, Stop
 from aggregator.intake.prepare_queue import More, PrepareQueue
 from aggregator.intake.quarantine import QuarantiningPlacer
 from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.counters import PLACED, PLACING_SECONDS, VERDICTS, Metrics
+from aggregator.model.prepared import Prepared
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import inbox_order
 from aggregator.store.search import index
@@ -45,7 +46,7 @@ class Pipeline:
         database: Database,
         executor: Executor,
         all_tuning: Tuning,
-        now: Callable[[], dt.datetime],
+        now: Clock,
         options: StoryOptions = StoryOptions(),  # noqa: B008 - frozen
         *,
         keep_all: bool = False,
@@ -77,7 +78,7 @@ class Pipeline:
 
     def place_waiting(
         self,
-        stop: Callable[[], bool] = lambda: False,
+        stop: Stop = lambda: False,
         more: More | None = None,
         *,
         gathers: bool = False,
@@ -89,10 +90,10 @@ class Pipeline:
         """
 
         def put_in_order() -> bool:
+            """Give numbers to what has gathered; return whether there is anything to place now."""
             self.gathered_at = self._end_of_gathering()
-            if math.isinf(self.gathered_at) or (
-                gathers and time.monotonic() < self.gathered_at
-            ):
+            is_early = gathers and time.monotonic() < self.gathered_at
+            if is_early or math.isinf(self.gathered_at):
                 return False
             count, are_left = self.writer.database.transact(_take_turn)
             if not are_left:  # pages whose turn is next have gathered
@@ -111,21 +112,24 @@ class Pipeline:
             with self._metrics_registry.timer(PLACING_SECONDS):
                 results = self._quarantine.place(batch)
             for result, (_, prepared) in zip(results, batch, strict=False):
-                self._metrics_registry.count(PLACED, result.outcome)
-                self._metrics_registry.count(VERDICTS, prepared.article.verdict)
-                ids = {
-                    "article": result.article,
-                    "story": result.story,
-                    "entry": result.entry_no,
-                }
-                log.debug(
-                    "placed %s as %s in %s",
-                    result.article,
-                    result.outcome,
-                    result.story,
-                    extra={"event": "article_placed", **ids},
-                )
+                self._count(result, prepared)
             yield results
+
+    def _count(self, result: PlacementResult, prepared: Prepared) -> None:
+        self._metrics_registry.count(PLACED, result.outcome)
+        self._metrics_registry.count(VERDICTS, prepared.article.verdict)
+        log.debug(
+            "placed %s as %s in %s",
+            result.article,
+            result.outcome,
+            result.story,
+            extra={
+                "event": "article_placed",
+                "article": result.article,
+                "story": result.story,
+                "entry": result.entry_no,
+            },
+        )
 
     def _end_of_gathering(self) -> float:
         with self.writer.database.read() as connection:
@@ -150,7 +154,7 @@ class Pipeline:
         """Drop the indexes in memory; they are built again from the database."""
         self.placer.forget()
 
-    def run_commands(self, stop: Callable[[], bool] = lambda: False) -> int:
+    def run_commands(self, stop: Stop = lambda: False) -> int:
         """Execute the waiting commands: corrections, `recluster` and others. Return how many."""
         return run_commands(self.writer, stop)
 
@@ -165,12 +169,12 @@ class Pipeline:
         self.rest()
         return True
 
-    def index_text(self, stop: Callable[[], bool] = lambda: False) -> int:
+    def index_text(self, stop: Stop = lambda: False) -> int:
         """Index all placed articles for search; return how many were indexed."""
         return index.index_until(self.writer.database, index.index_next, stop)
 
     def index_older(
-        self, stop: Callable[[], bool] = lambda: False, *, most: int | None = None
+        self, stop: Stop = lambda: False, *, most: int | None = None
     ) -> int:
         """Index older articles again, at most about `most`; return how many were indexed."""
         return index.index_until(

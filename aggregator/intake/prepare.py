@@ -26,6 +26,7 @@ from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
+Stop = Callable[[], bool]  # whether the program ends
 # An archive whose server hangs must not hold up placing for each of its pages.
 _SLOW_READ_SECONDS = 5.0  # of one page, by this process
 _SLOW_REST_SECONDS = 600.0  # in which the archive is not read again
@@ -97,7 +98,7 @@ class PrepareDispatcher:
         self,
         waiting: Sequence[InboxEntry],
         future: Future[bytes],
-        stop: Callable[[], bool],
+        stop: Stop,
     ) -> tuple[Prepared, ...]:
         """Return the result of a job; if it failed, submit each of its texts alone.
 
@@ -106,39 +107,47 @@ class PrepareDispatcher:
         """
         try:
             result = msgspec.msgpack.decode(future.result(), type=PrepareResult)
-            if result.unread is None:
-                answer = zip(waiting, result.prepared, result.seconds, strict=True)
-                return tuple(
-                    self._timed(entry, prepared, seconds)
-                    for entry, prepared, seconds in answer
-                )
-            if self._workers_read:
-                self._workers_read = False
-                log.warning(
-                    "a worker cannot read an archive: %s; this process reads it and sends its pages",
-                    result.unread,
-                    extra={"event": "archive_not_readable_by_worker"},
-                )
-            return self.answered(waiting, self.submitted(waiting), stop)
         except WorkError as error:
-            if stop():  # the workers were ended by the stop, not by a page
-                return ()
-            if len(waiting) > 1:
-                prepared: list[Prepared] = []
-                # Each after the one before it, which may show that its source is slow
-                for entry in waiting:
-                    if not stop():
-                        prepared += self.answered(
-                            [entry], self.submitted([entry]), stop
-                        )
-                return tuple(prepared)
-            # Perhaps its archive is slow, and not its page
-            if waiting[0].entry.record is not None:
-                whole = [self._with_page(waiting[0])]
-                return self.answered(whole, self.submitted(whole), stop)
-            if waiting[0].page is not None and error.verdict == "timeout":
-                self._count_seconds(waiting[0], self._deadline_seconds)
-            return (self._without_page(waiting[0], error),)
+            return self._after_failure(waiting, error, stop)
+        if result.unread is not None:
+            self._note_unread(result.unread)
+            return self.answered(waiting, self.submitted(waiting), stop)
+        answer = zip(waiting, result.prepared, result.seconds, strict=True)
+        return tuple(
+            self._timed(entry, prepared, seconds) for entry, prepared, seconds in answer
+        )
+
+    def _after_failure(
+        self, waiting: Sequence[InboxEntry], error: WorkError, stop: Stop
+    ) -> tuple[Prepared, ...]:
+        """Submit each entry of a failed job alone: with its page read here, then without its page."""
+        if stop():  # the workers were ended by the stop, not by a page
+            return ()
+        if len(waiting) > 1:
+            prepared: list[Prepared] = []
+            # Each after the one before it, which may show that its source is slow
+            for entry in waiting:
+                if not stop():
+                    prepared += self.answered([entry], self.submitted([entry]), stop)
+            return tuple(prepared)
+        (entry,) = waiting
+        # Perhaps its archive is slow, and not its page
+        if entry.entry.record is not None:
+            whole = [self._with_page(entry)]
+            return self.answered(whole, self.submitted(whole), stop)
+        if entry.page is not None and error.verdict == "timeout":
+            self._count_seconds(entry, self._deadline_seconds)
+        return (self._without_page(entry, error),)
+
+    def _note_unread(self, problem: str) -> None:
+        """Have this process read the pages in archives from now on, in this pass over the inbox."""
+        if self._workers_read:
+            self._workers_read = False
+            log.warning(
+                "a worker cannot read an archive: %s; this process reads it and sends its pages",
+                problem,
+                extra={"event": "archive_not_readable_by_worker"},
+            )
 
     def _readable(self, waiting: InboxEntry) -> InboxEntry:
         """Return an entry as it is sent to a worker: without its page if those of its source are slow."""
@@ -197,20 +206,21 @@ class PrepareDispatcher:
             error,
             extra={"event": "page_extraction_failed", **ids},
         )
-        broken = broken_article(error, waiting.entry.title)
-        if waiting.page is not None:
-            try:
-                answer = self.submitted([replace(waiting, page=None)]).result()
-            except WorkError as again:
-                return Prepared(article=broken_article(again, waiting.entry.title))
-            prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
-            article = replace(
-                prepared.article,
-                page_verdict=broken.verdict,
-                reason=f"its page: {broken.reason}; the entry's own text is used",
-            )
-            return replace(prepared, article=article)
-        return Prepared(article=broken)
+        title = waiting.entry.title
+        broken = broken_article(error, title)
+        if waiting.page is None:
+            return Prepared(article=broken)
+        try:
+            answer = self.submitted([replace(waiting, page=None)]).result()
+        except WorkError as again:
+            return Prepared(article=broken_article(again, title))
+        prepared = msgspec.msgpack.decode(answer, type=PrepareResult).prepared[0]
+        article = replace(
+            prepared.article,
+            page_verdict=broken.verdict,
+            reason=f"its page: {broken.reason}; the entry's own text is used",
+        )
+        return replace(prepared, article=article)
 
 
 def _item(waiting: InboxEntry) -> PrepareItem:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
-from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher
+from aggregator.intake.prepare import TEXTS_A_JOB, PrepareDispatcher, Stop
 from aggregator.model.errors import UnreadableEntryError
 from aggregator.model.prepared import Prepared
 from aggregator.store.engine.database import Database
@@ -16,6 +16,7 @@ More = Callable[[], int | None]
 """Accepts more entries and returns the highest inbox number to place by now; None: there are no more."""
 
 
+PreparedEntry = tuple[InboxEntry, Prepared]
 NO_ENTRY = sys.maxsize  # beyond every inbox number
 ALL_ENTRIES = NO_ENTRY - 1
 
@@ -42,12 +43,10 @@ class PrepareQueue:
         self._put_in_order = put_in_order
         self._batch_articles = batch_articles
         self._jobs: deque[tuple[list[InboxEntry], Future[bytes]]] = deque()
-        self._prepared: deque[tuple[InboxEntry, Prepared]] = deque()
+        self._prepared: deque[PreparedEntry] = deque()
         self._last = 0  # last inbox number that was submitted
 
-    def batches(
-        self, stop: Callable[[], bool], more: More | None
-    ) -> Iterator[list[tuple[InboxEntry, Prepared]]]:
+    def batches(self, stop: Stop, more: More | None) -> Iterator[list[PreparedEntry]]:
         """Yield batches in order; while one is placed, workers prepare the next ones."""
         bound = ALL_ENTRIES if more is None else 0
         try:
@@ -55,32 +54,38 @@ class PrepareQueue:
                 self._submit_jobs()
                 if more is not None and self._first > bound:
                     reached = more()
-                    more, bound = (
-                        (more, reached) if reached is not None else (None, ALL_ENTRIES)
-                    )
+                    if reached is None:
+                        more, bound = None, ALL_ENTRIES
+                    else:
+                        bound = reached
                     continue
                 if self._first == NO_ENTRY:
                     if not self._put_in_order():
                         return
                     continue
-                batch: list[tuple[InboxEntry, Prepared]] = []
-                while self._first <= bound and (
-                    not batch or self._has_answer(self._batch_articles - len(batch))
-                ):
-                    if not self._prepared:
-                        self._prepare_next(stop)
-                        if stop():
-                            # The workers may have been ended: the answer is incomplete
-                            return
-                    while self._prepared and self._first <= bound:
-                        batch.append(self._prepared.popleft())
+                batch = self._next_batch(stop, bound)
                 if batch:
                     yield batch
         finally:
             for _, future in self._jobs:
                 future.cancel()
 
-    def _prepare_next(self, stop: Callable[[], bool]) -> None:
+    def _next_batch(self, stop: Stop, bound: int) -> list[PreparedEntry]:
+        """Return entries up to inbox number `bound`: wait for the first one, then take what is prepared."""
+        batch: list[PreparedEntry] = []
+        while self._first <= bound and (
+            not batch or self._has_answer(self._batch_articles - len(batch))
+        ):
+            if not self._prepared:
+                self._prepare_next(stop)
+                if stop():
+                    # The workers may have been ended: the answer is incomplete
+                    return []
+            while self._prepared and self._first <= bound:
+                batch.append(self._prepared.popleft())
+        return batch
+
+    def _prepare_next(self, stop: Stop) -> None:
         """Wait for the entries of the next job; if one cannot be read, the others are submitted again."""
         entries, future = self._jobs.popleft()
         try:

@@ -12,6 +12,7 @@ from aggregator.store.intake.rejected import REASON
 
 log = logging.getLogger(__name__)
 Batch = Sequence[tuple[InboxEntry, Prepared]]
+Failure = tuple[InboxEntry, Exception]
 # If entries of this many sources fail, the cause is not the entries (chosen)
 _SOURCES = 5
 # Before entries go into quarantine if none was placed yet (chosen: one minute)
@@ -40,7 +41,7 @@ class QuarantiningPlacer:
         Raises DamagedError if nothing can be placed.
         """
         done: list[PlacementResult] = []
-        failed: list[tuple[InboxEntry, Exception]] = []
+        failed: list[Failure] = []
         parts = [batch]  # the first one last
         while parts:
             part = parts.pop()
@@ -57,10 +58,9 @@ class QuarantiningPlacer:
             self._has_placed, self._tries = True, 0
             done += [*self._quarantine(failed), *placed]
             failed = []
-        are_few = len({waiting.entry.source for waiting, _ in failed}) < _SOURCES
-        if are_few and (self._has_placed or self._tries >= _TRIES):
+        if self._are_culprits(failed):
             done += self._quarantine(failed)
-        elif failed and not done:
+        elif not done:
             self._tries += 1
             waiting, cause = failed[0]
             raise DamagedError(
@@ -68,6 +68,11 @@ class QuarantiningPlacer:
                 "database is damaged, or the program has a bug; type `aggregator db check`"
             ) from cause
         return done
+
+    def _are_culprits(self, failed: Sequence[Failure]) -> bool:
+        """Return whether the last failures are of the entries, not of the program or the database."""
+        sources = {waiting.entry.source for waiting, _ in failed}
+        return len(sources) < _SOURCES and (self._has_placed or self._tries >= _TRIES)
 
     def unreadable(self, error: UnreadableEntryError) -> None:
         """Put an entry into quarantine whose row cannot be decoded."""
@@ -79,9 +84,7 @@ class QuarantiningPlacer:
         )
         self._placer.quarantine(error.n, str(error))
 
-    def _quarantine(
-        self, failed: Sequence[tuple[InboxEntry, Exception]]
-    ) -> list[PlacementResult]:
+    def _quarantine(self, failed: Sequence[Failure]) -> list[PlacementResult]:
         placed = []
         for waiting, cause in failed:
             ids = {"entry": waiting.entry_no, "source": waiting.entry.source}

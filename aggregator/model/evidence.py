@@ -97,8 +97,6 @@ class Evidence(FrozenStruct):
         """The article that it copies, or of which it repeats sentences beside what nobody else tells."""
         if self.copy is not None:
             return self.copy.other
-        return (
-            None
-            if self.agreement is None or self.agreement.is_enough
-            else self.agreement.copied
-        )
+        if self.agreement is None or self.agreement.is_enough:
+            return None
+        return self.agreement.copied

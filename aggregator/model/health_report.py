@@ -59,9 +59,9 @@ def silence_seconds(
     if gap is None or per_day_at is None:
         return None
     silent = (now - per_day_at).total_seconds()
-    return (
-        silent if silent >= max(gap * SILENT_GAPS, SILENT_DAYS * _DAY_SECONDS) else None
-    )
+    if silent < max(gap * SILENT_GAPS, SILENT_DAYS * _DAY_SECONDS):
+        return None
+    return silent
 
 
 def expected_gap_seconds(per_day: float) -> float | None:
@@ -198,9 +198,7 @@ class HealthReport(FrozenStruct, omit_defaults=False):
     @property
     def uptime_words(self) -> str:
         """The uptime for people, as "3 d 4 h" or "4 h 5 min"."""
-        days, rest = divmod(int(self.uptime_seconds), 86_400)
-        return (
-            f"{days} d {rest // 3600} h"
-            if days
-            else f"{rest // 3600} h {rest % 3600 // 60} min"
-        )
+        hours, rest = divmod(int(self.uptime_seconds), 3600)
+        if hours >= 24:
+            return f"{hours // 24} d {hours % 24} h"
+        return f"{hours} h {rest // 60} min"

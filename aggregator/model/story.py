@@ -56,10 +56,9 @@ class StoryView(StoryFacts, omit_defaults=False):
     @property
     def undated_seen(self) -> dt.datetime | None:
         """When the first article of a story without any date was seen; else None."""
-        is_dated = any(one.is_dated for one in self.articles)
-        return (
-            None if is_dated else min((one.seen for one in self.articles), default=None)
-        )
+        if any(article.is_dated for article in self.articles):
+            return None
+        return min((article.seen for article in self.articles), default=None)
 
     @property
     def picture(self) -> Enclosure | None:

@@ -35,9 +35,8 @@ def content_findings(context: DoctorContext) -> Iterator[Finding]:
     all_tuning = context.config.effective_tuning
     with context.database.read() as connection:
         stored = database_status.stored(connection, context.now, all_tuning)
-        failing = [
-            source for source in listed(connection, context.now) if source.is_in_trouble
-        ]
+        listed_sources = listed(connection, context.now)
+        failing = [source for source in listed_sources if source.is_in_trouble]
         yield ok(
             f"database: {shown_url(context.database.url)}, {waiting_words(stored)}"
         )
@@ -83,21 +82,18 @@ def _sources(failing: Sequence[SourceView]) -> Iterator[Finding]:
         yield warning(f"{more} a problem", "aggregator sources list --failing")
 
 
-def _advice(one: SourceView) -> str:
-    if source_kind(one.kind).is_local:
-        return f"ls -ld {one.url}"
-    if one.state == "gone":
-        return f"aggregator sources remove {one.id}, or if it is back: aggregator sources resume {one.id}"
-    if one.state == "flood":
+def _advice(source: SourceView) -> str:
+    if source_kind(source.kind).is_local:
+        return f"ls -ld {source.url}"
+    if source.state == "gone":
+        return f"aggregator sources remove {source.id}, or if it is back: aggregator sources resume {source.id}"
+    if source.state == "flood":
         return "nothing: the entries are stored, and not announced"
-    return _check_of(one)
+    return _check_of(source)
 
 
-def _check_of(one: SourceView) -> str:
+def _check_of(source: SourceView) -> str:
     """Return the command that checks the source, without a secret from its address."""
-    has_secret = redact(one.polled_url) != one.polled_url
-    return (
-        f"aggregator sources show {one.id}"
-        if has_secret
-        else f"aggregator sources check {one.polled_url}"
-    )
+    if redact(source.polled_url) != source.polled_url:
+        return f"aggregator sources show {source.id}"
+    return f"aggregator sources check {source.polled_url}"

@@ -81,20 +81,19 @@ def _is_running(database: Database) -> bool:
 
 
 def _installed() -> Iterator[Finding]:
-    units = {
-        how: unit_folder(user=" " in how) / _UNIT
-        for how in ("systemctl", "systemctl --user")
-    }
-    installed = {how: unit for how, unit in units.items() if unit.is_file()}
-    if not installed:
+    is_installed = False
+    for how in ("systemctl", "systemctl --user"):
+        unit = unit_folder(user=" " in how) / _UNIT
+        if unit.is_file():
+            is_installed = True
+            yield problem(
+                f"the service {unit} is installed, and no daemon runs on this database",
+                f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
+            )
+    if not is_installed:
         yield ok(
             "daemon: not running on this database",
             "aggregator run, or: aggregator install-service",
-        )
-    for how, unit in installed.items():
-        yield problem(
-            f"the service {unit} is installed, and no daemon runs on this database",
-            f"{how} status aggregator shows why it stopped; {how} enable --now aggregator starts it",
         )
 
 

@@ -49,44 +49,48 @@ _ADVICE = (
 
 def database_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether the database can be used; after a problem here no further check reads it."""
-    shown = shown_url(context.config.database_url)
     try:
-        database = context.database
-        damage = _damage(context)
-        if damage:
-            yield damage  # other errors follow from the damage
-            return
-        if not context.has_database:
-            if not database.is_sqlite:
-                with database.read() as connection:
-                    migrate.refuse_unfit_server(database, connection)
-            yield _first_use(context, shown)
-            return
-        migrate.check(database)
-        with database.read() as connection:
-            why = database.why_not_writable(connection)
-    except DatabaseTooNewError as error:
-        back = f"aggregator db restore {context.newest_backup} --replace"
-        yield problem(
-            str(error), f"install that version of aggregator again, or: {back}"
-        )
-    except DatabaseOutdatedError as error:
-        yield problem(str(error), "aggregator db upgrade")
+        yield from _use(context)
     except AggregatorError as error:
-        message = str(error).removesuffix(_RUN_DOCTOR)
-        otherwise = (
-            "aggregator db check"
-            if context.config.database_url.startswith("sqlite")
-            else f"systemctl status postgresql; pg_isready; see `database:` in {context.config_name}"
-        )
-        advice = next(
-            (advice for part, advice in _ADVICE if part in message), otherwise
-        )
-        yield problem(message, advice)
-    else:
-        # `disk_findings` reports a full disk and a file of another user.
-        if why is not None and not database.is_sqlite:
-            yield from of_database(why_not_writable=why)
+        yield _error_finding(context, error)
+
+
+def _use(context: DoctorContext) -> Iterator[Finding]:
+    """Open the database and check it. Raises AggregatorError."""
+    database = context.database
+    damage = _damage(context)
+    if damage:
+        yield damage  # other errors follow from the damage
+        return
+    if not context.has_database:
+        if not database.is_sqlite:
+            with database.read() as connection:
+                migrate.refuse_unfit_server(database, connection)
+        yield _first_use(context, shown_url(context.config.database_url))
+        return
+    migrate.check(database)
+    with database.read() as connection:
+        why = database.why_not_writable(connection)
+    # `disk_findings` reports a full disk and a file of another user.
+    if why is not None and not database.is_sqlite:
+        yield from of_database(why_not_writable=why)
+
+
+def _error_finding(context: DoctorContext, error: AggregatorError) -> Finding:
+    message = str(error)
+    if isinstance(error, DatabaseTooNewError):
+        back = f"aggregator db restore {context.newest_backup} --replace"
+        return problem(message, f"install that version of aggregator again, or: {back}")
+    if isinstance(error, DatabaseOutdatedError):
+        return problem(message, "aggregator db upgrade")
+    message = message.removesuffix(_RUN_DOCTOR)
+    for part, advice in _ADVICE:
+        if part in message:
+            return problem(message, advice)
+    if context.config.database_url.startswith("sqlite"):
+        return problem(message, "aggregator db check")
+    status = "systemctl status postgresql; pg_isready"
+    return problem(message, f"{status}; see `database:` in {context.config_name}")
 
 
 def _first_use(context: DoctorContext, shown: str) -> Finding:

@@ -42,19 +42,8 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
             f"dmesg | tail; then: mount -o remount,rw {mount}",
         )
         return
-    user = os.environ.get("USER") or str(os.geteuid())
-    if not _may(existing, os.W_OK | os.X_OK):
-        yield problem(
-            f"this user may not write to {folder}",
-            f"chown {user} {existing}, or set `database:` in {context.config_name}",
-        )
+    yield from _permission_findings(context, file, existing)
     log = Path(f"{file}-wal")
-    for path in files_of(file):
-        if path.exists() and not _may(path, os.R_OK | os.W_OK):
-            yield problem(
-                f"this user may not write to {path}",
-                f"chown {user} {path}; chmod u+rw {path}",
-            )
     yield from of_file(
         context.config.effective_tuning,
         existing / file.name,
@@ -67,6 +56,24 @@ def disk_findings(context: DoctorContext) -> Iterator[Finding]:
             f"{folder} is on a network file system ({kind}), on which SQLite's locks do not work",
             f"set `database:` in {context.config_name} to a file on a local disk, or to a Postgres database",
         )
+
+
+def _permission_findings(
+    context: DoctorContext, file: Path, existing: Path
+) -> Iterator[Finding]:
+    """Check whether this user may write the file; `existing` is its folder, or the nearest one that exists."""
+    user = os.environ.get("USER") or str(os.geteuid())
+    if not _may(existing, os.W_OK | os.X_OK):
+        yield problem(
+            f"this user may not write to {file.parent}",
+            f"chown {user} {existing}, or set `database:` in {context.config_name}",
+        )
+    for path in files_of(file):
+        if path.exists() and not _may(path, os.R_OK | os.W_OK):
+            yield problem(
+                f"this user may not write to {path}",
+                f"chown {user} {path}; chmod u+rw {path}",
+            )
 
 
 def file_system(folder: Path, mounts: str) -> str:
@@ -84,20 +91,17 @@ def file_system(folder: Path, mounts: str) -> str:
 def mode_findings(context: DoctorContext) -> Iterator[Finding]:
     """Check whether other users may read the database or its backups."""
     file = context.file
-    files = [] if file is None else [*files_of(file)[:-1]]  # the lock is empty
-    files += [path.path for path in backup_folder.backups(context.config)]
+    files = [path.path for path in backup_folder.backups(context.config)]
+    if file is not None:
+        files = [*files_of(file)[:-1], *files]  # the lock is empty
     wide = [str(path) for path in files if config_check.is_for_others(path)]
-    if wide:
-        more = (
-            f" and {counted(len(wide) - 1, 'more file')} are"
-            if len(wide) > 1
-            else " is"
-        )
-        contain = "contain" if len(wide) > 1 else "contains"
-        yield warning(
-            f"{wide[0]}{more} readable by other users and {contain} full texts",
-            f"chmod 600 {' '.join(wide)}",
-        )
+    if not wide:
+        return
+    words = "is readable by other users and contains full texts"
+    if len(wide) > 1:
+        more = counted(len(wide) - 1, "more file")
+        words = f"and {more} are readable by other users and contain full texts"
+    yield warning(f"{wide[0]} {words}", f"chmod 600 {' '.join(wide)}")
 
 
 def _may(path: Path, mode: int) -> bool:

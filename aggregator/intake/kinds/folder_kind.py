@@ -8,9 +8,8 @@ again, which changes nothing.
 import datetime as dt
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -86,11 +85,10 @@ class FolderWatcher:
         """Scan a folder and read new or changed files, until the deadline of a fetch is over."""
         now, worked, began = self._now(), time.thread_time(), time.monotonic()
         source = self._quiet_polls.latest(row)
-        state = (
-            codecs.decompress_struct(source.folder_state, FolderStamps)
-            if source.folder_state
-            else FolderStamps()
-        )
+        stamps: Mapping[str, FileStamp] = {}
+        if source.folder_state:
+            state = codecs.decompress_struct(source.folder_state, FolderStamps)
+            stamps = state.stamps
         folder = Path(os.path.abspath(source.address))  # noqa: PTH100 - Path.resolve follows links
         due = replace(
             source,
@@ -99,15 +97,13 @@ class FolderWatcher:
             folder_state=None,
         )
         try:
-            changes = scan(folder, state.stamps, now_ns=int(now.timestamp() * 1e9))
+            changes = scan(folder, stamps, now_ns=int(now.timestamp() * 1e9))
         except TooManyFilesError:
             raise
         except AggregatorError as error:
             return self._folder_failed(due, str(error))
-        # At least as long as it took, on a slow disk or share.
-        listing = time.monotonic() - began
-        rest = max((time.thread_time() - worked) / _SCAN_SHARE, 2 * listing)
-        rest = min(rest, _MOST_REST_SECONDS)
+        listing_seconds = time.monotonic() - began
+        rest = _rest_seconds(time.thread_time() - worked, listing_seconds)
         if rest > source.interval_seconds:
             due = replace(due, next_due_at=now + dt.timedelta(seconds=rest))
         if not changes.changed and not changes.gone and source.health == "ok":
@@ -122,26 +118,36 @@ class FolderWatcher:
         looked = _FolderLook(
             now=now, touched=[str(folder / path) for path in changes.gone]
         )
-        ends = time.monotonic() + max(self._look_seconds, _READING_SHARE * listing)
-        read: dict[str, FileStamp] = {}
-        for path in changes.changed:
-            self._read(source, folder, path, looked)
-            if self._stops():
-                # Files not read keep their old stamp
-                return summarise_accepted(looked.accepted, None)
-            # A file that changes meanwhile keeps the stamp that it had, and is read again then.
-            read[path] = changes.stamps[path]
-            # After the first file: on a busy machine it may be over before
-            if time.monotonic() >= ends:
-                break
-        left = [path for path in changes.changed if path not in read]
+        seconds = max(self._look_seconds, _READING_SHARE * listing_seconds)
+        count = self._read_files(source, folder, changes.changed, looked, seconds)
+        if self._stops():
+            # Files not read keep their old stamp
+            return summarise_accepted(looked.accepted, None)
+        left = changes.changed[count:]
         if left:
             due = replace(due, next_due_at=now)
-        if read or changes.gone:
-            stamps = _stamps_after(changes, state.stamps, left)
-            kept = FolderStamps(stamps=stamps)
+        if count or changes.gone:
+            # A file that changes meanwhile keeps the stamp that it had, and is read again then.
+            kept = FolderStamps(stamps=_stamps_after(changes, stamps, left))
             due = replace(due, folder_state=codecs.compress_struct(kept))
         return self._folder_done(due, looked)
+
+    def _read_files(
+        self,
+        source: Source,
+        folder: Path,
+        paths: Sequence[str],
+        looked: "_FolderLook",
+        seconds: float,
+    ) -> int:
+        """Read files until this time is over or a stop; return how many were read."""
+        ends = time.monotonic() + seconds
+        for count, path in enumerate(paths, start=1):
+            self._read(source, folder, path, looked)
+            # After the first file: on a busy machine it may be over before
+            if self._stops() or time.monotonic() >= ends:
+                return count
+        return len(paths)
 
     def _read(
         self, source: Source, folder: Path, path: str, looked: "_FolderLook"
@@ -153,20 +159,13 @@ class FolderWatcher:
             seen=looked.now,
             parse_mail=partial(parse_mail, self._executor, tuning=self._source_tuning),
         )
-        input_items = read_file(folder / path, identify_below(folder, path), reading)
-        items = (
-            entries_of(input_item, looked.now, self._executor, self._all_tuning)
-            for input_item in input_items
-        )
-        for read_item in chain.from_iterable(items):
-            if isinstance(read_item, InputProblem):
-                looked.refuse(read_item)
+        inputs = read_file(folder / path, identify_below(folder, path), reading)
+        for item in entries_of(inputs, looked.now, self._executor, self._all_tuning):
+            if isinstance(item, InputProblem):
+                looked.refuse(item)
             else:
-                looked.take(
-                    known_as(
-                        of_source(read_item.entry, source), folder, source.entry_source
-                    )
-                )
+                entry = of_source(item.entry, source)
+                looked.take(known_as(entry, folder, source.entry_source))
             if looked.is_full:  # so that large folders do not fill the memory
                 with self._database.write() as connection:
                     self._take_in(connection, source, looked)
@@ -226,14 +225,25 @@ class FolderWatcher:
 
 
 def entries_of(
-    found: InputItem, now: dt.datetime, executor: Executor, all_tuning: Tuning
-) -> list[InputEntry | InputProblem]:
-    """Return the entries of a file; feeds are parsed by a worker."""
-    if not isinstance(found, InputFeed):
-        return [found]
+    inputs: Iterable[InputItem],
+    now: dt.datetime,
+    executor: Executor,
+    all_tuning: Tuning,
+) -> Iterator[InputEntry | InputProblem]:
+    """Yield the entries of files; feeds are parsed by a worker."""
+    for item in inputs:
+        if isinstance(item, InputFeed):
+            yield from _entries_of_feed(item, now, executor, all_tuning)
+        else:
+            yield item
+
+
+def _entries_of_feed(
+    feed: InputFeed, now: dt.datetime, executor: Executor, all_tuning: Tuning
+) -> Iterator[InputEntry | InputProblem]:
     job = FeedJob(
-        data=found.data,
-        source=found.source,
+        data=feed.data,
+        source=feed.source,
         seen=now,
         tuning=source_tuning(all_tuning),
         all_tuning=all_tuning.to_json(),
@@ -241,19 +251,24 @@ def entries_of(
     try:
         parsed = parse_feed(executor, job)
     except FetchError as error:
-        return [InputProblem(where=found.where, file=found.file, reason=str(error))]
-    entries: list[InputEntry | InputProblem] = []
+        yield InputProblem(where=feed.where, file=feed.file, reason=str(error))
+        return
     for entry in reversed(parsed.entries):
         handed = replace(entry, authority="handed")
-        entries.append(InputEntry(entry=handed, where=found.where, file=found.file))
-    if parsed.problem or not entries:
+        yield InputEntry(entry=handed, where=feed.where, file=feed.file)
+    if parsed.problem or not parsed.entries:
         reason = parsed.problem or "there is no entry in this feed"
-        entries.append(InputProblem(where=found.where, file=found.file, reason=reason))
-    return entries
+        yield InputProblem(where=feed.where, file=feed.file, reason=reason)
+
+
+def _rest_seconds(worked_seconds: float, listing_seconds: float) -> float:
+    """Return how long to wait, at least, after listing a folder took so long: on a slow disk or share, too."""
+    rest = max(worked_seconds / _SCAN_SHARE, 2 * listing_seconds)
+    return min(rest, _MOST_REST_SECONDS)
 
 
 def _stamps_after(
-    changes: FolderChanges, before: Mapping[str, FileStamp], left: list[str]
+    changes: FolderChanges, before: Mapping[str, FileStamp], left: Sequence[str]
 ) -> dict[str, FileStamp]:
     """Return the stamps to store: of a file that was not read, the one that it had."""
     stamps = dict(changes.stamps)

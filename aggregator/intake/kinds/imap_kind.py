@@ -110,7 +110,7 @@ def _feed(
         title=unquote(urlsplit(address).path[1:]),
         entries=tuple(reversed(entries)),
         entry_count=len(entries),
-        problem=f"{refused[-1][0]}: {refused[-1][1]}" if refused else None,
+        problem=": ".join(refused[-1]) if refused else None,
     )
     return feed, refused
 

@@ -1,5 +1,6 @@
 """Pages without a feed: CSS selectors name the list of articles, and of each its link, title and date."""
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -52,31 +53,40 @@ def _listed(job: FeedJob) -> ParsedFeed:
         )
     if not elements:
         return ParsedFeed(problem="no element matches `list:`")
-    base = root.find(".//base[@href]")
-    base_url = job.url
-    if base is not None:
-        base_url = absolute_url(base.get("href"), job.url) or job.url
-    by_url: dict[str, DeclaredEntry] = {}
-    for element in elements:
-        declared = _declared(element, selectors, base_url, urldefrag(job.url or "").url)
-        if declared is not None:
-            by_url.setdefault(declared.url, declared)
-    if not by_url:
+    listed = _articles(elements, selectors, root, job.url)
+    if not listed:
         matches = counted(len(elements), "element")
         return ParsedFeed(
             problem=f"`list:` matches {matches}, none with a link and a title"
         )
     name = plain_title(_words(root.find(".//title")))
     context = replace(job, title=name)
-    entries = [entry_of(declared, context) for declared in by_url.values()]
+    entries = [entry_of(declared, context) for declared in listed]
     problem = "the page is too large: its end is not read" if page.truncated else None
     return ParsedFeed(
         format="page",
         title=name,
-        entries=tuple(entry for entry in entries if entry),
-        entry_count=len(by_url),
+        entries=tuple(filter(None, entries)),
+        entry_count=len(listed),
         problem=problem,
     )
+
+
+def _articles(
+    elements: Sequence[Any], selectors: "_Selectors", root: Any, url: str | None
+) -> list[DeclaredEntry]:
+    """Return the articles of these elements, each address once."""
+    base = root.find(".//base[@href]")
+    base_url = url
+    if base is not None:
+        base_url = absolute_url(base.get("href"), url) or url
+    own_url = urldefrag(url or "").url
+    by_url: dict[str, DeclaredEntry] = {}
+    for element in elements:
+        declared = _declared(element, selectors, base_url, own_url)
+        if declared is not None:
+            by_url.setdefault(declared.url, declared)
+    return list(by_url.values())
 
 
 class _Selectors(NamedTuple):

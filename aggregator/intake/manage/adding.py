@@ -1,6 +1,7 @@
 """Adds a source, for the command line and the web."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -48,10 +49,10 @@ def given(typed: str) -> str | None:
 
 def interval_of(typed: str) -> int | None:
     """Return the seconds of `15m`; None, for the configured interval, for "" and 0. Raises UsageError."""
+    if not typed:
+        return None
     try:
-        return (
-            (bounded_seconds(typed, LONGEST_INTERVAL_DAYS) or None) if typed else None
-        )
+        return bounded_seconds(typed, LONGEST_INTERVAL_DAYS) or None
     except ValueError as error:
         raise UsageError(f"interval {typed[:40]}: {error}") from error
 
@@ -83,36 +84,39 @@ def add(
     with database.read() as connection:
         _refuse_known(connection, addresses_typed(typed)[0])
     resolved = find(config, typed, reader, access)
+    asked_with = resolved.asked_with
     source = new_source(
         config,
         resolved.address,
         resolved.feed.title or None,
         options,
+        kind="page" if asked_with.selectors else "feed",
         spread_seconds=0.0,
     )
-    if resolved.asked_with.selectors:
-        id_ = source_id("page", options.name, resolved.address)
-        source = replace(source, kind="page", id=id_)
     with database.write() as connection:
         unread = _refuse_known(connection, resolved.address, source.id)
         unread = _refuse_known(connection, resolved.final) or unread
         if unread is not None:
-            asked = {
-                name: value
-                for name, value in msgspec.structs.asdict(options).items()
-                if value is not None
-            }
-            if "interval_seconds" in asked:
-                asked["has_own_interval"] = True
+            asked = _asked_for(options)
             permit_private(connection, unread, **asked)
-            save_access(connection, unread.id, resolved.asked_with)
-            return AddedSource(
-                source=replace(unread, origin="user", **asked), resolved=resolved
-            )
-        refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
-        rows.add(connection, source)
-        save_access(connection, source.id, resolved.asked_with)
+            source = replace(unread, origin="user", **asked)
+        else:
+            refuse_too_many(config, tables.count_rows(connection, tables.source), 1)
+            rows.add(connection, source)
+        save_access(connection, source.id, asked_with)
     return AddedSource(source=source, resolved=resolved)
+
+
+def _asked_for(options: SourceOptions) -> dict[str, Any]:
+    """Return the columns that the user asked for."""
+    asked: dict[str, Any] = {
+        name: value
+        for name, value in msgspec.structs.asdict(options).items()
+        if value is not None
+    }
+    if options.interval_seconds is not None:
+        asked["has_own_interval"] = True
+    return asked
 
 
 def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source | None:
@@ -124,11 +128,9 @@ def _refuse_known(connection: Connection, address: str, id_: str = "") -> Source
             return source
         if is_same_address or source.id == id_:
             what = "is a source already" if is_same_address else "has that name already"
-            hint = (
-                f"; it is paused: resume it with `aggregator sources resume {source.id}`"
-                if source.paused
-                else f" ({source.id})"
-            )
+            hint = f" ({source.id})"
+            if source.paused:
+                hint = f"; it is paused: resume it with `aggregator sources resume {source.id}`"
             raise ConflictError(f"{source.address} {what}{hint}")
     return None
 
@@ -163,12 +165,13 @@ def new_source(
     title: str | None,
     options: SourceOptions,
     *,
+    kind: str = "feed",
     spread_seconds: float,
 ) -> Source:
-    id_ = source_id("feed", options.name, address)
+    id_ = source_id(kind, options.name, address)
     return Source(
         id=id_,
-        kind="feed",
+        kind=kind,
         address=address,
         name=options.name,
         title=title,

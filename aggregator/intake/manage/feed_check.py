@@ -76,19 +76,15 @@ class FeedReader:
         self._configured = configured_access(config)
         # What the user typed for the address of a new source
         self.typed = Access()
-        self._names = {
-            source.name: source.feed or source.page
-            for source in config.sources
-            if source.name
-        }
-        boxes = (
-            (mailbox_address(source), source)
-            for source in config.sources
-            if source.imap
-        )
-        self._mailboxes = {
-            name: at for at, source in boxes for name in (source.name, source.imap, at)
-        }
+        # Addresses by what may be typed for them
+        self._names: dict[str, str | None] = {}
+        self._mailboxes: dict[str | None, str] = {}
+        for source in config.sources:
+            if source.name:
+                self._names[source.name] = source.feed or source.page
+            if source.imap:
+                at = mailbox_address(source)
+                self._mailboxes |= {source.name: at, source.imap: at, at: at}
 
     def asking_with(self, typed: Access) -> "FeedReader":
         """Return a reader that asks with what the user typed for the address of a new source."""

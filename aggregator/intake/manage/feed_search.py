@@ -85,11 +85,8 @@ def addresses_typed(typed: str) -> list[str]:
     name = typed.strip()
     host = name.partition("/")[0].partition(":")[0]
     if "://" not in name and "." in host.strip(".") and not name.startswith(("/", ".")):
-        return [
-            guess
-            for guess in (web_address(f"https://{name}"), web_address(f"http://{name}"))
-            if guess
-        ]
+        guesses = web_address(f"https://{name}"), web_address(f"http://{name}")
+        return [guess for guess in guesses if guess]
     raise UsageError(
         f"{typed}: give the address of a feed or site, such as https://news.example.org"
     )
@@ -130,11 +127,8 @@ class _FeedSearch:
         )
         if resolved is None:
             raise UsageError(self._not_found(page.url, parsed.problem))
-        others = tuple(
-            candidate
-            for candidate in discovered
-            if candidate.url != resolved.address and candidate.origin != "linked"
-        )
+        declared = [link for link in discovered if link.origin != "linked"]
+        others = tuple(link for link in declared if link.url != resolved.address)
         return replace(resolved, others=others)
 
     def _first_response(self, addresses: Sequence[str]) -> FetchResult:
@@ -190,7 +184,9 @@ class _FeedSearch:
     def _of_front_page(self, page_url: str) -> tuple[FeedCandidate, ...]:
         """Return the feeds that the front page declares, for an address of another page of the site."""
         front = web_address(urljoin(page_url, "/"))
-        page = self._fetched(front) if front and front != page_url else None
+        if not front or front == page_url:
+            return ()
+        page = self._fetched(front)
         return self._reader.links_in(page) if page else ()
 
     def _not_found(self, url: str, problem: str | None) -> str:

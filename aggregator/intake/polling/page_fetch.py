@@ -18,6 +18,7 @@ from aggregator.intake.polling.poll_decision import (
 from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.slow_pages import SlowPages
 from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.entry import Entry
 from aggregator.model.errors import (
     DatabaseAwayError,
@@ -28,6 +29,7 @@ from aggregator.model.errors import (
 from aggregator.model.prepared import Verdict
 from aggregator.sources.fetch.client import Client
 from aggregator.sources.fetch.rate_limiter import ASKED_TO_WAIT
+from aggregator.sources.fetch.response import FetchResult
 from aggregator.sources.fetch.robots import Robots
 from aggregator.store.engine.database import Connection, Database
 from aggregator.store.intake import pending_pages
@@ -40,6 +42,7 @@ _STORE_SECONDS = 900.0
 _STORE_PAUSE_SECONDS = 0.5
 # ... up to this: a daemon that stops waits for it (chosen, all three)
 _STORE_PAUSE_MAX_SECONDS = 5.0
+# Causes after which the page would not come later, either
 _FINAL = frozenset(
     {
         "refused",
@@ -70,7 +73,7 @@ class PollServices(NamedTuple):
     client: Client
     executor: Executor
     all_tuning: Tuning
-    now: Callable[[], dt.datetime]
+    now: Clock
     stops: Callable[[], bool] = lambda: False
     configured: Mapping[str, Access] = {}
     pause: Callable[[float], object] = time.sleep
@@ -105,42 +108,13 @@ class PageFetcher:
             overdue = pending_pages.overdue(connection, now, wait)
         if not overdue:
             return False
-        return (
-            self._database.transact(
-                lambda one: pending_pages.place_without(one, overdue)
-            )
-            > 0
-        )
+        place = partial(pending_pages.place_without, numbers=overdue)
+        return self._database.transact(place) > 0
 
     def fetch_page(self, wanted: PendingPage) -> bool:
         """Fetch the page of an entry, or give up; return whether there is something to place."""
         try:
-            port = _own_port(wanted)
-            # unknown: a push, or a feed that was removed
-            linked_from = wanted.feed or ""
-            access = self.access_of(wanted.source_id, wanted.source_address)
-            if self._robots is not None:
-                answer = self._robots.answer(
-                    wanted.url,
-                    source_port=port,
-                    linked_from=linked_from,
-                    proxy=access.proxy,
-                )
-                if answer == "no":
-                    raise FetchError(
-                        "robots", "robots.txt of the site forbids this page"
-                    )
-                if answer == "not now":
-                    raise FetchError(
-                        "no robots", "robots.txt of the site cannot be read"
-                    )
-            fetched = self._client.fetch(
-                wanted.url,
-                accept="page",
-                source_port=port,
-                linked_from=linked_from,
-                access=access,
-            )
+            fetched = self._requested(wanted)
         except FetchError as error:
             return self._without_page(wanted, error)
         site = registrable_domain(wanted.url) or ""
@@ -150,50 +124,70 @@ class PageFetcher:
         store = partial(
             pending_pages.store_page,
             n=wanted.entry_no,
-            page=fetched.body if is_own else None,
+            page=None,
             url=fetched.url_final,
             charset=fetched.charset,
-            robots=fetched.robots if is_own else "",
         )
+        if is_own:
+            store = partial(store, page=fetched.body, robots=fetched.robots)
         self.stored(wanted.url, store)
         return True
 
+    def _requested(self, wanted: PendingPage) -> FetchResult:
+        """Request a page. Raises FetchError, also if robots.txt forbids it."""
+        port = _own_port(wanted)
+        # unknown: a push, or a feed that was removed
+        linked_from = wanted.feed or ""
+        access = self.access_of(wanted.source_id, wanted.source_address)
+        if self._robots is not None:
+            answer = self._robots.answer(
+                wanted.url,
+                source_port=port,
+                linked_from=linked_from,
+                proxy=access.proxy,
+            )
+            if answer == "no":
+                raise FetchError("robots", "robots.txt of the site forbids this page")
+            if answer == "not now":
+                raise FetchError("no robots", "robots.txt of the site cannot be read")
+        return self._client.fetch(
+            wanted.url,
+            accept="page",
+            source_port=port,
+            linked_from=linked_from,
+            access=access,
+        )
+
     def _without_page(self, wanted: PendingPage, error: FetchError) -> bool:
-        is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
-        tries = wanted.attempts + is_sent
+        """Request the page later, or give it up; return whether the entry is to be placed without it."""
         if error.cause == "stopped" or self._stops():
             return False
-        cause = (
-            f"http {error.status}"
-            if error.status and error.cause == "http"
-            else error.cause
-        )
-        final = cause in _FINAL or tries >= self._tuning.page_attempts
-        now = self._now()
-
-        def work(connection: Connection) -> bool:
-            if final:
-                reason = f"its page: {error}; the text of the feed is used"
-                pending_pages.give_up(
-                    connection,
-                    wanted.entry_no,
-                    verdict=verdict_of(error),
-                    reason=reason,
-                )
-                return True
-            wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
-            due = now + dt.timedelta(seconds=wait)
-            is_placed = (
-                is_sent
-                and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+        is_sent = error.cause != ASKED_TO_WAIT  # else its host backs off
+        tries = wanted.attempts + is_sent
+        if error.cause in _FINAL or tries >= self._tuning.page_attempts:
+            outcome = "the text of the feed is used"
+            give_up = partial(
+                pending_pages.give_up,
+                n=wanted.entry_no,
+                verdict=verdict_of(error),
+                reason=f"its page: {error}; {outcome}",
             )
-            pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
-            return is_placed
+            self.stored(wanted.url, give_up)
+            is_ready = True
+        else:
+            outcome = "it is requested again later"
+            wait = self._tuning.page_retry_seconds * 2 ** max(tries - 1, 0)
+            due = self._now() + dt.timedelta(seconds=wait)
 
-        is_ready = self.stored(wanted.url, work)
-        outcome = (
-            "the text of the feed is used" if final else "it is requested again later"
-        )
+            def postpone(connection: Connection) -> bool:
+                is_placed = (
+                    is_sent
+                    and pending_pages.place_without(connection, [wanted.entry_no]) > 0
+                )
+                pending_pages.later(connection, wanted.entry_no, due, attempts=tries)
+                return is_placed
+
+            is_ready = self.stored(wanted.url, postpone)
         log.debug(
             "page %s: %s; %s",
             wanted.url,

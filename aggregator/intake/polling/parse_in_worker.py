@@ -1,10 +1,9 @@
 """Parses feeds and messages in a worker, with the errors of fetching and reading."""
 
 import datetime as dt
-from collections.abc import Callable
 
 from aggregator.intake.jobs import FeedJob, read_feed, read_mail
-from aggregator.intake.workers.executor import Executor, answer_of
+from aggregator.intake.workers.executor import Executor, JobFunction, answer_of
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -15,7 +14,7 @@ from aggregator.sources.limits import SourceTuning
 
 
 def parse_feed(
-    executor: Executor, job: FeedJob, read: Callable[[bytes], bytes] = read_feed
+    executor: Executor, job: FeedJob, read: JobFunction = read_feed
 ) -> ParsedFeed:
     """Parse a feed in a worker. Raises FetchError if the worker failed."""
     try:

@@ -6,7 +6,6 @@ intake/polling/poll_decision.py.
 """
 
 import datetime as dt
-import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -29,6 +28,7 @@ from aggregator.intake.polling.poll_decision import (
 from aggregator.intake.polling.poll_log import log_changes
 from aggregator.intake.polling.poll_result import PollResult, summarise_accepted
 from aggregator.intake.polling.sitemap_index import hash_of_body, read_sitemaps
+from aggregator.intake.workers.executor import JobFunction
 from aggregator.model.entry import Entry, ParsedFeed
 from aggregator.model.errors import (
     FetchError,
@@ -45,6 +45,7 @@ from aggregator.store.intake.identity.identified_entry import (
     WholeFeedNeededError,
 )
 from aggregator.store.intake.identity.reread_limits import RereadTuning
+from aggregator.store.intake.known_entries import AcceptResult
 from aggregator.store.intake.known_items import (
     KnownItems,
     known_items_of,
@@ -60,7 +61,6 @@ from aggregator.store.intake.sources import (
 # How often a page is fetched again when its feed entry changes: some entries differ at every poll, by a
 # counter of comments or the time of the response as their date (chosen).
 _REREADS = RereadTuning(most=6, others=12, hours=48.0)
-log = logging.getLogger(__name__)
 
 
 class Poller(PageFetcher):
@@ -81,9 +81,7 @@ class Poller(PageFetcher):
         self._rules = PollRules(net_tuning(self._all_tuning), self._tuning)
         self._identity = self._all_tuning.section("identity", IdentityTuning)
 
-    def poll(
-        self, source: Source, read: Callable[[bytes], bytes] = read_feed
-    ) -> PollResult:
+    def poll(self, source: Source, read: JobFunction = read_feed) -> PollResult:
         """Poll the feed once as `poll_with`; `read`: a function of the worker, from FeedJob to ParsedFeed."""
         return self.poll_with(source, partial(self._answer, read=read))
 
@@ -105,15 +103,15 @@ class Poller(PageFetcher):
             return self._failed(row, source, error, now)
 
     def _answer(
-        self, source: Source, now: dt.datetime, read: Callable[[bytes], bytes]
+        self, source: Source, now: dt.datetime, read: JobFunction
     ) -> PollAnswer:
         """Request and parse the feed. Raises FetchError."""
         access = self.access_of(source.id, source.address)
         fetched = self._fetched(source, now, access)
-        body_hash = None
-        if not fetched.not_modified:
-            body_hash = _read_as(access) + hash_of_body(fetched.body)
-        if body_hash is None or body_hash == source.body_hash:
+        if fetched.not_modified:
+            return PollAnswer(fetched)
+        body_hash = _read_as(access) + hash_of_body(fetched.body)
+        if body_hash == source.body_hash:
             return PollAnswer(fetched, body_hash)
         whole = partial(self._parsed, fetched, source, now, read, access=access)
         known = self._known_items(source)
@@ -128,10 +126,9 @@ class Poller(PageFetcher):
             fetched = replace(fetched, etag=None, last_modified=None)
         elif feed.left_out:
             feed = replace(feed, language=known.language)
-        is_same = body_hash == source.body_hash or (feed.left_out and not feed.entries)
-        return PollAnswer(
-            fetched, body_hash, None if is_same else feed, known=known, whole=whole
-        )
+        if body_hash == source.body_hash or (feed.left_out and not feed.entries):
+            return PollAnswer(fetched, body_hash, known=known, whole=whole)
+        return PollAnswer(fetched, body_hash, feed, known=known, whole=whole)
 
     def _known_items(self, source: Source) -> KnownItems:
         if not source.first_poll_done:
@@ -147,13 +144,12 @@ class Poller(PageFetcher):
         """
         # The target of a redirect was not configured, and an imported address not typed, so they must not
         # lead into private networks.
-        redirected_from = source.address if source.redirected_url else None
-        fetch = partial(
-            self._fetch,
-            source.polled_url,
-            access,
-            linked_from="" if source.origin == "import" else redirected_from,
-        )
+        linked_from = None
+        if source.origin == "import":
+            linked_from = ""
+        elif source.redirected_url:
+            linked_from = source.address
+        fetch = partial(self._fetch, source.polled_url, access, linked_from=linked_from)
         read_before = source.body_hash or b""
         is_read_otherwise = not read_before.startswith(_read_as(access))
         if is_read_otherwise or self._is_first_of_a_silent_day(source, now):
@@ -180,7 +176,7 @@ class Poller(PageFetcher):
         fetched: FetchResult,
         source: Source,
         now: dt.datetime,
-        read: Callable[[bytes], bytes],
+        read: JobFunction,
         known: KnownItems = KnownItems(),  # noqa: B008 - frozen
         *,
         access: Access,
@@ -213,8 +209,8 @@ class Poller(PageFetcher):
         self, row: Source, source: Source, answer: PollAnswer, now: dt.datetime
     ) -> PollResult:
         """Store the entries, oldest first (feeds list the newest first), and the outcome of the poll."""
-        feed, fetched = answer.feed, answer.fetched
-        if feed is None and fetched.permanent_url is None:
+        feed, target = answer.feed, answer.fetched.permanent_url
+        if feed is None and target is None:
             quiet = decide(source, answer, now, self._rules)
             if self.services.quiet_polls.keep(row, quiet.source, now):
                 return PollResult(unchanged=True)
@@ -222,35 +218,18 @@ class Poller(PageFetcher):
 
         def work(connection: Connection) -> tuple[PollOutcome, AcceptedBatch]:
             batch = self._accept(connection, source, answer, entries, now)
-            for refused_item, reason in answer.refused:
-                rejected.note(
-                    connection,
-                    source=source.entry_source,
-                    item=refused_item,
-                    verdict="unreadable",
-                    reason=reason,
-                    at=now,
-                )
             full = answer._replace(entries=entries, accepted=batch.accepted)
-            if fetched.permanent_url is not None:
-                target = source_at(connection, fetched.permanent_url)
-                full = full._replace(at_target=target)
+            if target is not None:
+                full = full._replace(at_target=source_at(connection, target))
             outcome = decide(source, full, now, self._rules)
             _write(connection, outcome, row)
             return outcome, batch
 
         outcome, batch = self.stored(source.shown_name, work)
-        name = outcome.source.shown_name
-        for note in batch.notes:
-            log.info(
-                "%s: %s",
-                name,
-                note,
-                extra={"event": "unstable_identifiers_found", "source": source.id},
-            )
-        log_changes(source, outcome, fetched.permanent_url)
+        log_changes(source, outcome, target, batch.notes)
         if feed is None:
             return PollResult(unchanged=True)
+        name = outcome.source.shown_name
         return replace(summarise_accepted(batch.accepted, feed.problem), name=name)
 
     def _accept(
@@ -261,7 +240,16 @@ class Poller(PageFetcher):
         entries: Sequence[Entry],
         now: dt.datetime,
     ) -> AcceptedBatch:
-        """Put the entries of a feed into the inbox; those that are muted do not leave it, nor get a page."""
+        """Put the entries of a feed into the inbox, and note its other items as rejected."""
+        for item, reason in answer.refused:
+            rejected.note(
+                connection,
+                source=source.entry_source,
+                item=item,
+                verdict="unreadable",
+                reason=reason,
+                at=now,
+            )
         feed, known = answer.feed, answer.known
         if feed is None:
             return AcceptedBatch()
@@ -283,7 +271,19 @@ class Poller(PageFetcher):
         )
         newest_first = [*reversed(batch.accepted)]
         save_known_items(connection, source.id, known, feed, newest_first)
-        for entry, result in zip(entries, batch.accepted, strict=True):
+        self._mute(connection, source, entries, batch.accepted, now)
+        return batch
+
+    def _mute(
+        self,
+        connection: Connection,
+        source: Source,
+        entries: Sequence[Entry],
+        accepted: Sequence[AcceptResult],
+        now: dt.datetime,
+    ) -> None:
+        """Keep the new entries that are muted in the inbox, without a page."""
+        for entry, result in zip(entries, accepted, strict=True):
             if result.outcome != "new" or result.entry_no is None:
                 continue
             reason = self._mutes.why(entry, source)
@@ -295,7 +295,6 @@ class Poller(PageFetcher):
                     reason=reason,
                     verdict=inbox.MUTED,
                 )
-        return batch
 
     def _wanted_pages(self, entries: Sequence[Entry], source: Source) -> list[bool]:
         """Whether to fetch the page of each entry.
@@ -309,16 +308,15 @@ class Poller(PageFetcher):
         if source.first_poll_done:
             return wanted
         oldest = dt.datetime.min.replace(tzinfo=dt.UTC)
-        times = [
-            oldest if entry.published is None else entry.published.time
-            for entry in entries
-        ]
+
+        def time_of(number: int) -> tuple[dt.datetime, int]:
+            published = entries[number].published
+            return (published.time if published else oldest, number)
+
         numbers = [number for number, is_wanted in enumerate(wanted) if is_wanted]
-        newest = sorted(
-            numbers, key=lambda number: (times[number], number), reverse=True
-        )
-        kept = set(newest[: self._tuning.first_poll_pages])
-        return [number in kept for number in range(len(entries))]
+        numbers.sort(key=time_of, reverse=True)
+        newest = set(numbers[: self._tuning.first_poll_pages])
+        return [number in newest for number in range(len(entries))]
 
     def _failed(
         self, row: Source, source: Source, error: FetchError, now: dt.datetime
@@ -328,10 +326,9 @@ class Poller(PageFetcher):
         outcome = decide(source, error, now, self._rules)
         self.stored(source.shown_name, partial(_write, outcome=outcome, before=row))
         log_changes(source, outcome)
-        return PollResult(
-            succeeded=False,
-            problem=None if error.cause == ASKED_TO_WAIT else str(error),
-        )
+        if error.cause == ASKED_TO_WAIT:
+            return PollResult(succeeded=False)
+        return PollResult(succeeded=False, problem=str(error))
 
 
 def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None:
@@ -343,13 +340,10 @@ def _write(connection: Connection, outcome: PollOutcome, before: Source) -> None
 
 
 def content_type_of(fetched: FetchResult) -> str | None:
-    if not fetched.content_type:
-        return None
-    return (
-        f"{fetched.content_type}; charset={fetched.charset}"
-        if fetched.charset
-        else fetched.content_type
-    )
+    """Return the content type with its charset; None if there is none."""
+    if fetched.content_type and fetched.charset:
+        return f"{fetched.content_type}; charset={fetched.charset}"
+    return fetched.content_type or None
 
 
 def _read_as(access: Access) -> bytes:

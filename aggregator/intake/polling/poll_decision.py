@@ -23,6 +23,7 @@ from aggregator.model.health_report import (
 )
 from aggregator.sources.fetch.connections.certificates import UNCHECKED
 from aggregator.sources.fetch.poll_schedule import (
+    NextPoll,
     after_failure,
     after_gone,
     after_hold,
@@ -97,27 +98,15 @@ def decide(
         return _after_answer(source, response, now, rules)
     if response.cause == ASKED_TO_WAIT:  # no request was sent, so nothing failed
         wait = response.retry_after_seconds or 0.0
-        return PollOutcome(
-            replace(
-                source,
-                next_due_at=after_hold(source.id, now, seconds=wait, tuning=rules.net),
-            )
-        )
-    failed = replace(
-        source,
-        last_polled_at=now,
-        failing_since=source.failing_since or now,
-        health="failing",
-        health_cause=str(response),
-        etag=response.state or source.etag,
-    )
-    return PollOutcome(_after_failure(failed, response, now, rules.net))
+        due = after_hold(source.id, now, seconds=wait, tuning=rules.net)
+        return PollOutcome(replace(source, next_due_at=due))
+    return PollOutcome(_after_failure(source, response, now, rules.net))
 
 
 def _after_failure(
     source: Source, error: FetchError, now: dt.datetime, net: NetTuning
 ) -> Source:
-    """Return the source with its back-off; after several 410 it is no longer polled."""
+    """Return the source with its failure and its back-off."""
     due = after_failure(
         source.id,
         now,
@@ -127,7 +116,16 @@ def _after_failure(
         is_out_of_reach=error.cause in _OUT_OF_REACH,
         tuning=net,
     )
-    failed = replace(source, next_due_at=due, failures=source.failures + 1)
+    failed = replace(
+        source,
+        last_polled_at=now,
+        failing_since=source.failing_since or now,
+        health="failing",
+        health_cause=str(error),
+        etag=error.state or source.etag,
+        next_due_at=due,
+        failures=source.failures + 1,
+    )
     lasts = _lasts(
         failed.failures, failed.failing_since, now, _ADOPT_TIMES, _ADOPT_HOURS
     )
@@ -138,16 +136,21 @@ def _after_failure(
             last_modified=None,
             body_hash=None,
         )
-    if error.status != HTTPStatus.GONE:
-        return failed
+    if error.status == HTTPStatus.GONE:
+        return _after_gone(failed, now, net)
+    return failed
+
+
+def _after_gone(source: Source, now: dt.datetime, net: NetTuning) -> Source:
+    """Return the source after one more 410; after several it is no longer polled."""
     count, since = source.gone_count + 1, source.gone_since or now
     due = after_gone(source.id, now, net)
-    failed = replace(failed, next_due_at=due, gone_count=count, gone_since=since)
+    gone = replace(source, next_due_at=due, gone_count=count, gone_since=since)
     if not _lasts(count, since, now, _GONE_TIMES, _GONE_HOURS):
-        return failed
-    if failed.redirected_url is not None:  # the configured address may still work
-        return replace(_at_configured_address(failed), gone_count=0)
-    return replace(failed, health="gone")
+        return gone
+    if gone.redirected_url is not None:  # the configured address may still work
+        return replace(_at_configured_address(gone), gone_count=0)
+    return replace(gone, health="gone")
 
 
 def _lasts(
@@ -169,40 +172,26 @@ def _after_answer(
     source: Source, answer: PollAnswer, now: dt.datetime, rules: PollRules
 ) -> PollOutcome:
     fetched, net = answer.fetched, rules.net
-    own_time = (
-        _old_entries(answer, now, rules.polling) if source.first_poll_done else []
-    )
-    is_comparable = answer.feed is not None and source.first_poll_done
-    has_known = bool(answer.feed and answer.feed.left_out) or any(
-        result.outcome != "new" for result in answer.accepted
-    )
-    shares = has_known or not is_comparable
+    own_time = _old_entries(source, answer, now, rules.polling)
+    shares = _shares_entry(source, answer)
     cause = None if source.health == "failing" else source.health_cause
     if answer.feed is not None:
-        source, cause = (
-            _with_feed(source, answer, len(own_time), now),
-            answer.feed.problem,
-        )
-    rate = decay_rate(source.per_day, source.per_day_at, now)
-    next_poll = after_success(
-        source.id,
-        now,
-        configured_seconds=source.interval_seconds,
-        interval_seconds=source.adaptive_interval_seconds,
-        new_entries=sum(result.entry_no is not None for result in answer.accepted),
-        ttl_seconds=source.ttl_seconds,
-        gap_seconds=expected_gap_seconds(rate),
-        tuning=net,
-    )
+        source = _with_feed(source, answer, len(own_time), now)
+        cause = answer.feed.problem
+    next_poll = _next_poll(source, answer, now, net)
+    due = next_poll.due
+    if answer.has_more:
+        due = now + dt.timedelta(seconds=net.interval_floor_seconds)
+    etag, last_modified = fetched.etag, fetched.last_modified
+    if fetched.not_modified:
+        etag, last_modified = etag or source.etag, last_modified or source.last_modified
     moved = _moved(source, answer, now, shares=shares)
-    soon = now + dt.timedelta(seconds=net.interval_floor_seconds)
     state = replace(
         moved,
-        etag=fetched.etag or (source.etag if fetched.not_modified else None),
-        last_modified=fetched.last_modified
-        or (source.last_modified if fetched.not_modified else None),
+        etag=etag or None,
+        last_modified=last_modified or None,
         adaptive_interval_seconds=next_poll.interval_seconds,
-        next_due_at=soon if answer.has_more else next_poll.due,
+        next_due_at=due,
         last_polled_at=now,
         last_success_at=now,
         failures=0,
@@ -215,6 +204,29 @@ def _after_answer(
     return PollOutcome(state, own_time)
 
 
+def _shares_entry(source: Source, answer: PollAnswer) -> bool:
+    """Return whether the response has a known entry, or cannot be compared with an earlier one."""
+    if answer.feed is None or not source.first_poll_done or answer.feed.left_out:
+        return True
+    return any(result.outcome != "new" for result in answer.accepted)
+
+
+def _next_poll(
+    source: Source, answer: PollAnswer, now: dt.datetime, net: NetTuning
+) -> NextPoll:
+    rate = decay_rate(source.per_day, source.per_day_at, now)
+    return after_success(
+        source.id,
+        now,
+        configured_seconds=source.interval_seconds,
+        interval_seconds=source.adaptive_interval_seconds,
+        new_entries=sum(result.entry_no is not None for result in answer.accepted),
+        ttl_seconds=source.ttl_seconds,
+        gap_seconds=expected_gap_seconds(rate),
+        tuning=net,
+    )
+
+
 def _with_warning(cause: str | None, *, is_unchecked: bool) -> str | None:
     """Return the cause, after the warning as long as the certificate of the source is not checked."""
     words = (cause or "").removeprefix(UNCHECKED).removeprefix("; ")
@@ -224,9 +236,11 @@ def _with_warning(cause: str | None, *, is_unchecked: bool) -> str | None:
 
 
 def _old_entries(
-    answer: PollAnswer, now: dt.datetime, polling: PollTuning
+    source: Source, answer: PollAnswer, now: dt.datetime, polling: PollTuning
 ) -> list[int]:
     """Return the numbers of many new entries with old dates: an archive is not news."""
+    if not source.first_poll_done:
+        return []
     oldest_news = now - dt.timedelta(hours=polling.flood_age_hours)
     old = [
         result.entry_no
@@ -271,23 +285,25 @@ def _with_feed(
     new = counted.entries_new - source.entries_new
     if flood:
         counted = replace(counted, flooded_at=now, flood_entries=flood)
-    if not source.first_poll_done:  # by the dates, later by the number
-        times = [
-            entry.published.time
-            for entry in answer.entries
-            if entry.published is not None
-        ]
-        newest = max((time for time in times if time <= now), default=now)
-        return replace(
-            counted,
-            per_day=initial_rate(times, now),
-            per_day_at=now,
-            last_new_at=newest,
-        )
+    if not source.first_poll_done:
+        return _with_rate_by_dates(counted, answer.entries, now)
     if new == flood:
         return counted
     rate = update_rate(source.per_day, source.per_day_at, now, new - flood)
     return replace(counted, per_day=rate, per_day_at=now, last_new_at=now)
+
+
+def _with_rate_by_dates(
+    source: Source, entries: Sequence[Entry], now: dt.datetime
+) -> Source:
+    """Return the source after its first poll, whose entries are a backlog: their number says nothing."""
+    times = [entry.published.time for entry in entries if entry.published is not None]
+    return replace(
+        source,
+        per_day=initial_rate(times, now),
+        per_day_at=now,
+        last_new_at=max((time for time in times if time <= now), default=now),
+    )
 
 
 def _moved(

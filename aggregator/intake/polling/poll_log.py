@@ -1,6 +1,7 @@
 """Logs what a poll changes about a source."""
 
 import logging
+from collections.abc import Sequence
 
 from aggregator.config.messages import counted
 from aggregator.intake.polling.poll_decision import (
@@ -14,16 +15,32 @@ log = logging.getLogger(__name__)
 
 
 def log_changes(
-    before: Source, outcome: PollOutcome, target: str | None = None
+    before: Source,
+    outcome: PollOutcome,
+    target: str | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Log what is new about a source; `target`: of its permanent redirects."""
-    after, name = outcome.source, outcome.source.shown_name
-    if outcome.own_time:
-        said = counted(len(outcome.own_time), "old entry", "old entries")
-        words = "%s: %s at once; stored, not announced"
-        log.warning(
-            words, name, said, extra={"event": "old_entries_found", "source": after.id}
+    """Log what is new about a source; `target`: of its permanent redirects, `notes`: on its entries."""
+    for note in notes:
+        log.info(
+            "%s: %s",
+            outcome.source.shown_name,
+            note,
+            extra={"event": "unstable_identifiers_found", "source": before.id},
         )
+    if outcome.own_time:
+        log.warning(
+            "%s: %s at once; stored, not announced",
+            outcome.source.shown_name,
+            counted(len(outcome.own_time), "old entry", "old entries"),
+            extra={"event": "old_entries_found", "source": before.id},
+        )
+    _log_address(before, outcome.source, target)
+
+
+def _log_address(before: Source, after: Source, target: str | None) -> None:
+    """Log that a source moved, was merged into another one, or is gone."""
+    name = after.shown_name
     if after.merged_into is not None:
         words = "%s moved permanently to %s, which is a source already"
         log.info(

@@ -39,7 +39,9 @@ class QuietPolls:
         If the row has changed meanwhile, by a command or by another process, it counts.
         """
         quiet = self._polls.get(stored.id)
-        return quiet.latest if quiet is not None and quiet.stored == stored else stored
+        if quiet is None or quiet.stored != stored:
+            return stored
+        return quiet.latest
 
     def due_at(self, source: DueSource) -> dt.datetime:
         """Return when a source is due, by its row or by its last poll."""

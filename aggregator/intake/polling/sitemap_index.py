@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -22,7 +23,9 @@ def read_sitemaps(
     parse: Callable[[FetchResult], ParsedFeed],
 ) -> tuple[bytes, ParsedFeed]:
     """Return a hash of the sitemaps of an index, and their entries. Raises FetchError if none is read."""
-    bodies, feeds, failed = [], [], None
+    bodies: list[bytes] = []
+    feeds: list[ParsedFeed] = []
+    failure: FetchError | None = None
     for url in index.sitemaps:
         try:
             page = fetch(url)
@@ -35,16 +38,20 @@ def read_sitemaps(
             feeds.append(feed)
             bodies.append(page.body)
         except FetchError as error:
-            failed = error
-    if failed is not None and (not feeds or failed.cause == "stopped"):
-        raise failed
-    entries = tuple(entry for feed in feeds for entry in feed.entries)
-    titles = [feed.title for feed in feeds if feed.title]
-    count = sum(feed.entry_count for feed in feeds)
-    merged = replace(
-        index, entries=entries, entry_count=count, title="".join(titles[:1])
+            failure = error
+    if failure is not None and (not feeds or failure.cause == "stopped"):
+        raise failure
+    return hash_of_body(b"".join(bodies)), _merged(index, feeds)
+
+
+def _merged(index: ParsedFeed, feeds: Sequence[ParsedFeed]) -> ParsedFeed:
+    """Return the index with all entries of its sitemaps, and the first title."""
+    return replace(
+        index,
+        entries=tuple(chain.from_iterable(feed.entries for feed in feeds)),
+        entry_count=sum(feed.entry_count for feed in feeds),
+        title=next((feed.title for feed in feeds if feed.title), ""),
     )
-    return hash_of_body(b"".join(bodies)), merged
 
 
 def hash_of_body(body: bytes) -> bytes:

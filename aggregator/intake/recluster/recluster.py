@@ -12,7 +12,7 @@ not read again: the same rules read them a moment ago.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
@@ -37,6 +37,7 @@ from aggregator.intake.recluster.regrouping import (
 )
 from aggregator.intake.recluster.write_stories import write_stories
 from aggregator.intake.workers.executor import Executor
+from aggregator.model.clock import Clock
 from aggregator.model.prepared import CleanArticle, Prepared
 from aggregator.model.structs import FrozenStruct
 from aggregator.store import commands
@@ -79,7 +80,7 @@ class Reclusterer:
         all_tuning: Tuning,
         options: StoryOptions,
         *,
-        now: Callable[[], dt.datetime],
+        now: Clock,
     ) -> None:
         self._database = database
         self._executor = executor
@@ -179,18 +180,15 @@ class Reclusterer:
             for first in range(0, len(numbers), BATCH):
                 with self._database.read() as live:
                     batch = replay.placed(live, numbers[first : first + BATCH], order)
+                articles = [stored for _, stored in batch]
                 if reads_again:
-                    prepared = self._read_again([stored.article for _, stored in batch])
+                    texts = self._read_again([stored.article for stored in articles])
                 else:
-                    prepared = [
-                        with_sketch(stored, self._all_tuning) for _, stored in batch
+                    texts = [
+                        with_sketch(stored, self._all_tuning) for stored in articles
                     ]
-                placer.place(
-                    [
-                        (waiting, text)
-                        for (waiting, _), text in zip(batch, prepared, strict=True)
-                    ]
-                )
+                entries = [waiting for waiting, _ in batch]
+                placer.place(list(zip(entries, texts, strict=True)))
                 advance(len(batch))
             yield DecidedArticles(scratch, start, len(numbers), order)
 

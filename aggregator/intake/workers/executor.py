@@ -59,12 +59,10 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many jobs run at the same time."""
-        ...
 
     @property
     def trouble(self) -> str | None:
         """Why no job can run; None if jobs can run or the cause is unknown."""
-        ...
 
     def submit(self, function: JobFunction, job: bytes) -> Future[bytes]:
         """Queue one job; blocks while the queue is full.
@@ -73,15 +71,12 @@ class Executor(Protocol):
         WorkError whose verdict is "timeout", "memory", "died" or "failed"; or with NoWorkersError if the
         workers are on other machines and unreachable: then the job should be repeated.
         """
-        ...
 
     def rest(self) -> None:
         """End the processes that have no job, with what they share; the next job starts one again."""
-        ...
 
     def close(self) -> None:
         """Stop at once: running jobs are killed, waiting ones end with WorkError("died")."""
-        ...
 
 
 def answer_of(

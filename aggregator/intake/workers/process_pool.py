@@ -95,11 +95,11 @@ class ProcessExecutor(Availability):
                     self.language_model = memory_file()
                     self._lanes.append(_Lane(self, self._tuning))
                 elif self._reinforcement is None and len(self._lanes) < self.workers:
-                    self._reinforcement = threading.Timer(
+                    self._reinforcement = timer = threading.Timer(
                         _PATIENCE_SECONDS, self._reinforce
                     )
-                    self._reinforcement.daemon = True
-                    self._reinforcement.start()
+                    timer.daemon = True
+                    timer.start()
             self._changed.notify_all()
         return waiting.future
 
@@ -271,12 +271,11 @@ class _Lane:
     def _raise_unless_killed(self) -> None:
         """Bury a worker that has ended. Raises WorkError unless something outside killed it."""
         code = self._discard(patience_seconds=_LAST_BREATH_SECONDS)
-        is_killed = code in _OUTSIDE_SIGNALS
-        self._executor.metrics_registry.count(
-            WORKERS_ENDED, "killed" if is_killed else "died"
-        )
-        if not is_killed:
+        count = self._executor.metrics_registry.count
+        if code not in _OUTSIDE_SIGNALS:
+            count(WORKERS_ENDED, "died")
             raise WorkError("died", cause_of_death(code))
+        count(WORKERS_ENDED, "killed")
 
     def _discard(
         self, ended: str | None = None, *, patience_seconds: float = 0.0

@@ -42,7 +42,10 @@ class WorkerProcess:
     def __init__(self, tuning: WorkerTuning, language_model: BinaryIO | None) -> None:
         self.jobs = 0
         arguments = [str(os.getpid()), str(tuning.memory_extra_bytes)]
-        shared = [] if language_model is None else [language_model.fileno()]
+        environment, shared = _worker_environment(), []
+        if language_model is not None:
+            shared.append(language_model.fileno())
+            environment[DESCRIPTOR_VARIABLE] = str(language_model.fileno())
         with contextlib.ExitStack() as if_it_fails:
             self._link, theirs = map(if_it_fails.enter_context, socket.socketpair())
             self.process: subprocess.Popen[bytes] = subprocess.Popen(  # noqa: S603 - our own interpreter and module, nothing typed
@@ -57,8 +60,7 @@ class WorkerProcess:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=_worker_environment()
-                | ({DESCRIPTOR_VARIABLE: str(shared[0])} if shared else {}),
+                env=environment,
                 pass_fds=shared,
                 # Ctrl-C at the terminal goes to the daemon only
                 start_new_session=True,

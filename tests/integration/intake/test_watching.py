@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from aggregator.admin.ingest import Ingest, IngestSummary
+from aggregator.admin.ingest.ingest import Ingest
+from aggregator.admin.ingest.ingest_results import IngestSummary
 from aggregator.config.tuning import Tuning
 from aggregator.intake.kinds import folder_kind
 from aggregator.intake.kinds.folder_kind import FolderWatcher

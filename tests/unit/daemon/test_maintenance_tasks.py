@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from aggregator.daemon import maintenance
-from aggregator.daemon.maintenance import Maintenance, MaintenanceTask, Stops
+from aggregator.daemon.maintenance import Maintenance, MaintenanceTask
+from aggregator.intake.prepare import Stop
 from aggregator.model.errors import (
     AggregatorError,
     DatabaseAwayError,
@@ -28,7 +29,7 @@ def step(
     """One that has so many pieces, or fails at each."""
     left = [pieces]
 
-    def run(_stops: Stops) -> bool:
+    def run(_stops: Stop) -> bool:
         said.append(name)
         if error is not None:
             raise error
@@ -115,7 +116,7 @@ def test_steps_come_again_and_jobs_run_in_the_writer_only() -> None:
     ran, is_writer = threading.Event(), threading.Event()
 
     def task(name: str) -> MaintenanceTask:
-        def work(stops: Stops) -> bool:
+        def work(stops: Stop) -> bool:
             assert not stops()
             done.append(name)
             if name == "broken":
@@ -150,13 +151,13 @@ def test_a_job_does_not_wait_for_another_one_and_a_stop_waits_for_both() -> None
     """A digest is due while the backup of a big database runs."""
     backing_up, sent, ended = threading.Event(), threading.Event(), threading.Event()
 
-    def back_up(stops: Stops) -> bool:
+    def back_up(stops: Stop) -> bool:
         backing_up.set()
         ended.wait(30)
         assert stops()
         return False
 
-    def send(_stops: Stops) -> bool:
+    def send(_stops: Stop) -> bool:
         assert backing_up.wait(30)
         sent.set()
         return False
@@ -182,7 +183,7 @@ def test_tasks_run_when_the_clock_jumped() -> None:
     """APScheduler waits by the clock: after one that went back by hours it would wait for hours."""
     ran = threading.Event()
 
-    def run(_stops: Stops) -> bool:
+    def run(_stops: Stop) -> bool:
         ran.set()
         return False
 

@@ -1,0 +1,276 @@
+"""`aggregator ingest`: read files, folders, standard input and addresses once.
+
+Entries are read in chunks, each accepted in one transaction, a fixed number of chunks ahead of placing. So
+the workers always have entries to prepare, memory is bounded by these chunks for archives of any size, and
+the result does not depend on the number and speed of the workers. A run that was stopped can be repeated: it
+skips what it accepted before. If another process is the writer, the entries wait in the inbox until that
+process has placed them, and reading pauses if it is far behind.
+"""
+
+import datetime as dt
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from aggregator.admin.ingest import inputs
+from aggregator.admin.ingest.ingest_results import IngestResults, IngestSummary
+from aggregator.admin.ingest.inputs import InputReader, ReadItem
+from aggregator.intake.kinds.folder_kind import MOST_WAITING
+from aggregator.intake.pipeline import Pipeline
+from aggregator.intake.polling.poll import Poller
+from aggregator.model.errors import UsageError
+from aggregator.model.structs import FrozenStruct
+from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.parse.streams.remote_files import is_address
+from aggregator.store.engine.database import Connection
+from aggregator.store.intake import acceptance, inbox, pending_pages, rejected
+from aggregator.store.intake.known_entries import AcceptResult
+from aggregator.store.stories.articles import record_ids
+from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
+from aggregator.stories.tuning import StoryTuning
+
+# The attempt number of a page that is not requested again, since the command ends
+_LAST_TRY = 99
+# From the beginning of rendering, in which stories of one article are rendered, too
+RENDER_SECONDS = 5.0
+RENDERED_AT_ONCE = 20  # stories
+# Of an index that is rebuilt; the daemon or the next run does the rest
+REINDEXED_ARTICLES = 5_000
+_POLL_SECONDS = 0.2  # between two checks whether the daemon has placed our entries
+_PATIENCE_SECONDS = 3600.0  # to wait for a daemon that places nothing
+# Chunks of 100 entries: what 30 workers process at once.
+CHUNKS_AHEAD = 10
+
+
+class IngestProgress(FrozenStruct):
+    """The progress of an ingest; bytes are those of all files as stored, so possibly compressed."""
+
+    read: int
+    read_bytes: int
+    total_bytes: int | None
+
+
+class Ingest:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        poller: Poller,
+        *,
+        become_writer: Callable[[], Pipeline | None],
+        holds_back: bool = True,
+        chosen: Mapping[Field, str] | None = None,
+    ) -> None:
+        """`become_writer` returns the pipeline, or None while another process is the writer.
+
+        `holds_back`: pause reading while the process that places is far behind. `chosen`: keys of
+        records that `--map` names, by field.
+        """
+        self._poller = poller
+        self._database = poller.services.database
+        self._now = poller.services.now
+        self._become_writer = become_writer
+        self._pipeline = become_writer()
+        self._holds_back = holds_back
+        self._inputs = InputReader(
+            poller.services, is_writer=lambda: self.is_writer, chosen=chosen
+        )
+        self._results = IngestResults(self._database)
+        self._unrendered: Sequence[str] = ()  # ids of stories of several articles
+        # That were begun; sorted together, they are read in turns
+        self._files: set[str] = set()
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process places the entries; else another process does."""
+        return self._pipeline is not None
+
+    def run(
+        self, what: Sequence[str], *, as_one: bool = False
+    ) -> Iterator[IngestProgress]:
+        """Read all of `what`, in order, or sorted by time `as_one` archive; `summary` returns the result.
+
+        Raises UsageError if nothing of `what` exists; a missing part is rejected.
+        """
+        missing = [path for path in what if not inputs.exists(path)]
+        if missing and len(missing) == len(what):
+            raise UsageError("\n".join(f"{path}: {inputs.MISSING}" for path in missing))
+        self._results.begin()
+        archives = [what] if as_one else [[path] for path in what]
+        sizes = [sum(map(inputs.size, paths)) for paths in archives]
+        done = 0
+        for number, paths in enumerate(archives):
+            progress = Progress()
+            for _ in self._accept_all(
+                self._inputs.chunks(paths, progress, as_one=as_one)
+            ):
+                total = progress.total_bytes
+                if total is not None:
+                    total += done + sum(sizes[number + 1 :])
+                yield IngestProgress(
+                    read=self._results.read,
+                    read_bytes=done + progress.read_bytes,
+                    total_bytes=total,
+                )
+            done += progress.read_bytes
+        for _ in self._finish():
+            self._results.collect()
+
+    def count_unrendered(self) -> int:
+        """Find the stories that `render` renders in any case, those of several articles; return their number.
+
+        0 if another process is the writer, which renders them.
+        """
+        if self._pipeline is not None:
+            with self._database.read() as connection:
+                self._unrendered = unrendered_of_several(connection)
+        return len(self._unrendered)
+
+    def render(self) -> Iterator[int]:
+        """Render these stories, then others until RENDER_SECONDS are over; yields the number of each step."""
+        if self._pipeline is None:
+            return
+        tuning = self._poller.services.all_tuning.section("stories", StoryTuning)
+        ends = time.monotonic() + RENDER_SECONDS
+        waiting = list(self._unrendered)
+        while waiting or time.monotonic() < ends:
+            stories = waiting[:RENDERED_AT_ONCE]
+            del waiting[:RENDERED_AT_ONCE]
+            has_rendered = render_next(
+                self._database, RENDERED_AT_ONCE, tuning, of=stories or None
+            )
+            if not has_rendered and not waiting:
+                break
+            yield len(stories)
+
+    @property
+    def waiting(self) -> int:
+        """The entries that are accepted and, as far as is known, not placed yet."""
+        return self._results.waiting
+
+    def summary(self) -> IngestSummary:
+        """Return the counts of all that was read so far."""
+        return self._results.summary()
+
+    def wait(self, most: int = 0) -> Iterator[int]:
+        """Wait for the process that places until at most `most` entries wait; yields how many were placed.
+
+        If that process ends, this one becomes the writer. Returns when none was placed for an hour.
+        """
+        before, deadline = self.waiting, time.monotonic() + _PATIENCE_SECONDS
+        while (
+            waiting := self._results.collect()
+        ) > most and time.monotonic() < deadline:
+            yield before - waiting
+            if waiting < before:
+                before, deadline = waiting, time.monotonic() + _PATIENCE_SECONDS
+            time.sleep(_POLL_SECONDS)
+            self._pipeline = self._pipeline or self._become_writer()
+            for _ in self._finish():
+                yield before - self._results.collect()
+                before = self.waiting
+        yield before - self.waiting
+
+    def _accept_all(self, chunks: Iterator[list[ReadItem]]) -> Iterator[object]:
+        """Accept all chunks, and place them if this process is the writer; yields after each step."""
+        while self._pipeline is None:
+            chunk = next(chunks, None)
+            if chunk is None:
+                return
+            if self._holds_back and self._results.collect() >= MOST_WAITING:
+                # So that the inbox stays small. This may make this process the writer.
+                yield from self.wait(MOST_WAITING // 2)
+            yield self._accept(chunk)
+        yield from self._accept_and_place(self._pipeline, chunks)
+
+    def _accept_and_place(
+        self, pipeline: Pipeline, chunks: Iterator[list[ReadItem]]
+    ) -> Iterator[object]:
+        """Accept all chunks, and place them in batches CHUNKS_AHEAD behind; yields after each batch."""
+        reached: deque[int] = deque()
+
+        def more() -> int | None:
+            """Accept the next chunk; returns the entry number up to which to place, CHUNKS_AHEAD behind."""
+            chunk = next(chunks, None)
+            if chunk is None:
+                return None
+            articles = [result.article for result in self._accept(chunk)]
+            with self._database.read() as connection:
+                last = inbox.last_ready(connection, articles)
+            reached.append(max(last, reached[-1] if reached else 0))
+            self._results.collect()
+            return reached.popleft() if len(reached) > CHUNKS_AHEAD else 0
+
+        yield from pipeline.place_waiting(more=more)
+
+    def _accept(self, chunk: Sequence[ReadItem]) -> Sequence[AcceptResult]:
+        entries = [item.entry for item in chunk if isinstance(item, InputEntry)]
+        now = self._now()
+        # For feeds as when they are polled, for files never.
+        wants_page = [
+            entry.authority in ("own", "foreign") and self._poller.wants_page(entry)
+            for entry in entries
+        ]
+
+        def work(
+            connection: Connection,
+        ) -> tuple[Sequence[AcceptResult], dict[str, list[str]]]:
+            accepted = acceptance.accept(
+                connection, entries, seen=[now] * len(entries), wants_page=wants_page
+            ).accepted
+            self._note_rejected(connection, chunk, now)
+            known = [result.article for result in accepted if result.outcome != "new"]
+            return accepted, record_ids(connection, known)
+
+        accepted, stored_ids = self._database.transact(work)
+        self._files.update(item.file for item in chunk)
+        self._results.add(chunk, accepted, stored_ids)
+        self._fetch_pages(accepted, chunk[-1].file)
+        return accepted
+
+    def _note_rejected(
+        self, connection: Connection, chunk: Sequence[ReadItem], now: dt.datetime
+    ) -> None:
+        """Store the rejected items of the files in `chunk`, instead of those of an earlier run."""
+        started = {item.file for item in chunk} - self._files
+        rejected.clear_files(connection, [_absolute(file) for file in started])
+        problems = [item for item in chunk if isinstance(item, InputProblem)]
+        for problem in problems[: self._results.unlisted]:
+            rejected.note(
+                connection,
+                source="ingest",
+                item=_absolute(problem.file) + problem.where.removeprefix(problem.file),
+                verdict=problem.verdict or "unreadable",
+                reason=problem.reason,
+                at=now,
+            )
+
+    def _fetch_pages(self, accepted: Sequence[AcceptResult], feed: str) -> None:
+        """Fetch the pages of the accepted entries, and of those that an interrupted run accepted.
+
+        `feed` is the address that was typed: if it is private, its pages may be private, too.
+        """
+        if self._pipeline is None:
+            return  # the writer fetches them
+        articles = [result.article for result in accepted]
+        with self._database.read() as connection:
+            pages = pending_pages.unfetched_pages(connection, articles)
+        for page in pages:
+            self._poller.fetch_page(replace(page, attempts=_LAST_TRY, feed=feed))
+
+    def _finish(self) -> Iterator[object]:
+        """Place all waiting entries and index them if this process is the writer; yields after each batch."""
+        if self._pipeline is not None:
+            yield from self._pipeline.place_waiting()
+            self._pipeline.index_text()
+            self._pipeline.index_older(most=REINDEXED_ARTICLES)
+
+
+def _absolute(file: str) -> str:
+    """Return the absolute path, which `doctor` shows; addresses and standard input stay as they are."""
+    return file if file == "stdin" or is_address(file) else os.path.abspath(file)  # noqa: PTH100 - Path.resolve follows links

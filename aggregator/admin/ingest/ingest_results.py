@@ -1,0 +1,177 @@
+"""What became of the items that an ingest read: their counts, and those that were rejected."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from aggregator.admin.ingest.inputs import ReadItem
+from aggregator.admin.ingest.record_ids import RecordIds
+from aggregator.intake.kinds.folder_kind import REJECTED_LISTED
+from aggregator.model.structs import FrozenStruct
+from aggregator.sources.parse.files.input_items import InputEntry, InputProblem
+from aggregator.sources.parse.records.record_entry import RecordNotes
+from aggregator.store.engine.database import Connection, Database
+from aggregator.store.intake import inbox
+from aggregator.store.intake.identity import tombstones
+from aggregator.store.intake.known_entries import AcceptResult
+from aggregator.store.read import reader
+from aggregator.store.tables import counter_value
+
+_RESULTS_AT_ONCE = 500
+
+
+class RejectedItem(FrozenStruct):
+    """One rejected item and the reason."""
+
+    where: str
+    reason: str
+
+
+class IngestSummary(FrozenStruct, omit_defaults=False):
+    """The counts of an ingest. `waiting` entries are accepted, and another process will place them.
+
+    `new` is `stories_created` + `joined` + `copies`: an article founds a story, joins one, or is a copy.
+    `stories_extended` counts stories that existed before. `rejected` has the first rejected items,
+    `rejected_count` is the number of all. `notes`: which keys of records were read as what, and which keys,
+    dates and ids were not.
+    """
+
+    read: int = 0
+    new: int = 0
+    known: int = 0
+    revised: int = 0
+    joined: int = 0
+    copies: int = 0
+    stories_created: int = 0
+    stories_extended: int = 0
+    waiting: int = 0
+    rejected: tuple[RejectedItem, ...] = ()
+    rejected_count: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class IngestResults:
+    """The results of one run."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._notes = RecordNotes()
+        self._record_ids = RecordIds(self._notes)
+        # Entries without a result by number: where they stand, and the ids of their records.
+        self._waiting: dict[int, tuple[str, str | None]] = {}
+        self._counts: Counter[str] = Counter()
+        self._newest_before = 0  # the newest story at the start
+        self._extended: set[str] = set()  # stories of before that have grown
+        self._rejected: list[RejectedItem] = []
+
+    def begin(self) -> None:
+        """Note which stories exist before the run."""
+        with self._database.read() as connection:
+            self._newest_before = counter_value(connection, name="story")
+
+    @property
+    def waiting(self) -> int:
+        """The entries that are accepted and, as far as is known, not placed yet."""
+        return len(self._waiting)
+
+    @property
+    def read(self) -> int:
+        """The items that were read so far."""
+        return self._counts["read"]
+
+    @property
+    def unlisted(self) -> int:
+        """How many more rejected items may be listed."""
+        return max(0, REJECTED_LISTED - self._counts["refused"])
+
+    def add(
+        self,
+        items: Sequence[ReadItem],
+        accepted: Sequence[AcceptResult],
+        stored_ids: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Count a chunk of items whose entries were accepted; `stored_ids`: ids of records by article."""
+        self._counts["read"] += len(items)
+        entries = []
+        for item in items:
+            if isinstance(item, InputProblem):
+                self._reject(item.where, item.reason)
+            else:
+                entries.append(item)
+                self._notes.add(item.keys)
+                self._record_ids.read(item.file, item.entry)
+        for result, item in zip(accepted, entries, strict=True):
+            self._add_accepted(result, item, stored_ids.get(result.article, ()))
+
+    def _add_accepted(
+        self, result: AcceptResult, item: InputEntry, stored_ids: Sequence[str]
+    ) -> None:
+        if result.outcome == "forgotten":
+            self._reject(item.where, tombstones.REASON)
+            return
+        record_id = item.entry.record_id
+        self._record_ids.became(result.article, record_id, result.outcome, stored_ids)
+        if result.entry_no is None:
+            self._counts["known"] += 1
+        else:
+            self._waiting[result.entry_no] = (item.where, record_id)
+
+    def collect(self) -> int:
+        """Count the results of the entries that were placed meanwhile; returns how many still wait.
+
+        Entries are placed in about the order of their numbers, so this stops at the first waiting ones.
+        """
+        while numbers := list(itertools.islice(self._waiting, _RESULTS_AT_ONCE)):
+            with self._database.read() as connection:
+                results = inbox.results(connection, numbers)
+                self._note_extended(connection, results)
+            for result in results:
+                self._add_placed(result)
+            if any(number in self._waiting for number in numbers):
+                break
+        return len(self._waiting)
+
+    def _note_extended(
+        self, connection: Connection, results: Iterable[inbox.EntryResult]
+    ) -> None:
+        stories = set()
+        for result in results:
+            if result.story and result.outcome in ("joined", "copy"):
+                stories.add(result.story)
+        self._extended |= reader.of_before(
+            connection, stories - self._extended, self._newest_before
+        )
+
+    def _add_placed(self, result: inbox.EntryResult) -> None:
+        if result.outcome is None:
+            return
+        where, record_id = self._waiting.pop(result.entry_no)
+        if result.outcome == "refused":
+            self._reject(where, result.reason or "refused")
+        else:
+            self._counts[result.outcome] += 1
+            self._record_ids.became(result.article, record_id, result.outcome)
+
+    def _reject(self, where: str, reason: str) -> None:
+        self._counts["refused"] += 1
+        if len(self._rejected) < REJECTED_LISTED:
+            self._rejected.append(RejectedItem(where=where, reason=reason))
+
+    def summary(self) -> IngestSummary:
+        """Return the counts of all that was read so far."""
+        self.collect()
+        counts = self._counts
+        return IngestSummary(
+            read=counts["read"],
+            new=counts["founded"] + counts["joined"] + counts["copy"],
+            known=counts["known"] + counts["unchanged"],
+            revised=counts["revised"],
+            joined=counts["joined"],
+            copies=counts["copy"],
+            stories_created=counts["founded"],
+            stories_extended=len(self._extended),
+            waiting=len(self._waiting),
+            rejected=tuple(self._rejected),
+            rejected_count=counts["refused"],
+            notes=tuple(self._notes.notes()),
+        )

@@ -1,0 +1,236 @@
+"""What `aggregator ingest` reads: the entries and problems of files, folders, standard input and addresses."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from aggregator.extract.language.unicode import decode
+from aggregator.extract.urls import registrable_domain
+from aggregator.intake.jobs import FeedJob, list_pages
+from aggregator.intake.kinds.folder_kind import (
+    CHARS_A_TRANSACTION,
+    ENTRIES_A_TRANSACTION,
+    entries_of,
+)
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.intake.polling.parse_in_worker import parse_feed, parse_mail
+from aggregator.intake.workers.executor import answer_of
+from aggregator.model.entry import Entry
+from aggregator.model.errors import AggregatorError, FetchError, WorkError
+from aggregator.sources.fetch.response import FetchResult
+from aggregator.sources.limits import source_tuning
+from aggregator.sources.parse.files.input_items import (
+    ArchiveSpan,
+    InputEntry,
+    InputItem,
+    InputProblem,
+    PageList,
+    ReadOptions,
+)
+from aggregator.sources.parse.files.open_source import open_source
+from aggregator.sources.parse.files.sort_by_time import in_order_of_time
+from aggregator.sources.parse.records.record_keys import Field
+from aggregator.sources.parse.streams.file_stream import Progress
+from aggregator.sources.parse.streams.remote_files import is_address, is_remote, shown
+from aggregator.store.intake.folder_names import known_as, known_folder
+from aggregator.store.intake.sources import source_at, source_id
+
+log = logging.getLogger(__name__)
+
+ReadItem = InputEntry | InputProblem
+
+MISSING = "there is no such file or folder"
+
+
+class InputReader:
+    """Reads the arguments of the command. For one run."""
+
+    def __init__(
+        self,
+        services: PollServices,
+        *,
+        is_writer: Callable[[], bool],
+        chosen: Mapping[Field, str] | None,
+    ) -> None:
+        """`chosen`: keys of records that `--map` names, by field."""
+        self._services = services
+        self._tuning = source_tuning(services.all_tuning)
+        self._is_writer = is_writer
+        self._chosen = chosen or {}
+        # By the name of a file, the folder that identifies it
+        self._folders: dict[str, Path | None] = {}
+        self._folder_names: dict[Path, str] = {}
+
+    def chunks(
+        self, what: Sequence[str], progress: Progress, *, as_one: bool
+    ) -> Iterator[list[ReadItem]]:
+        """Yield the items of these arguments in parts, each for one transaction; `as_one`: sorted together."""
+        chunk: list[ReadItem] = []
+        chars = 0
+        for item in self._items(what, progress, as_one=as_one):
+            chunk.append(item)
+            if isinstance(item, InputEntry):
+                chars += len(item.entry.html or "") + len(item.entry.text or "")
+            if len(chunk) == ENTRIES_A_TRANSACTION or chars >= CHARS_A_TRANSACTION:
+                yield chunk
+                chunk, chars = [], 0
+        if chunk:
+            yield chunk
+
+    def _items(
+        self, what: Sequence[str], progress: Progress, *, as_one: bool
+    ) -> Iterator[ReadItem]:
+        files = []
+        for path in what:
+            if is_address(path) and not is_remote(path):
+                yield from self._fetched(path)
+            else:
+                files.append(path)
+        items = self._items_of_files(files, progress)
+        # A pipe may never end, so it is not sorted by itself
+        if as_one or files != ["-"]:
+            items = in_order_of_time(items, progress, as_one_file=as_one)
+        for item in items:
+            folder = self._folders.get(_shown_name(item.file))
+            if isinstance(item, InputEntry) and folder is not None:
+                yield replace(item, entry=self._with_folder_name(item.entry, folder))
+            else:
+                yield item
+
+    def _items_of_files(
+        self, files: Sequence[str], progress: Progress
+    ) -> Iterator[ReadItem]:
+        services = self._services
+        for path in files:
+            for item in self._inputs(path, progress):
+                yield from entries_of(
+                    [item], services.now(), services.executor, services.all_tuning
+                )
+
+    def _inputs(self, what: str, progress: Progress) -> Iterator[InputItem]:
+        """Yield the contents of one argument, and note the folder that identifies each file."""
+        if not exists(what):
+            yield InputProblem(where=what, reason=MISSING, file=what)
+            return
+        # Only if this process places them: another one may be unable to read the archive.
+        has_listing = what != "-" and self._is_writer()
+        try:
+            inputs = open_source(
+                what,
+                ReadOptions(
+                    tuning=self._tuning,
+                    progress=progress,
+                    seen=self._services.now(),
+                    list_pages=self._listed if has_listing else None,
+                    parse_mail=partial(
+                        parse_mail, self._services.executor, tuning=self._tuning
+                    ),
+                    chosen=self._chosen,
+                ),
+            )
+        # A folder that cannot be listed, or a file that was deleted
+        except AggregatorError as error:
+            where = shown(what) if is_remote(what) else what
+            yield InputProblem(where=where, reason=str(error), file=where)
+            return
+        folder = _folder_of(what)
+        for item in inputs:
+            self._folders[_shown_name(item.file)] = folder
+            yield item
+
+    def _listed(self, span: ArchiveSpan) -> PageList:
+        """Have a worker list a part of an archive."""
+        try:
+            return answer_of(self._services.executor, list_pages, span, PageList)
+        except WorkError as error:
+            log.warning(
+                "%s: %s; this process reads it",
+                span.place.where,
+                error,
+                extra={"event": "archive_not_listed"},
+            )
+            return PageList(is_whole=False)
+
+    def _with_folder_name(self, entry: Entry, folder: Path) -> Entry:
+        if folder not in self._folder_names:
+            self._folder_names[folder] = self._services.database.transact(
+                lambda connection: known_folder(connection, folder, os.path.isdir)
+            )
+        return known_as(entry, folder, self._folder_names[folder])
+
+    def _fetched(self, url: str) -> Iterator[ReadItem]:
+        """Fetch an address; yields the entries of a feed, under its source, or the article of a page."""
+        services = self._services
+        with services.database.read() as connection:
+            source = source_at(connection, url)
+        try:
+            fetched = services.client.fetch(url)
+            parsed = parse_feed(
+                services.executor,
+                FeedJob(
+                    data=fetched.body,
+                    source=source.id if source else source_id("feed", None, url),
+                    outlet=source.outlet if source else None,
+                    name=source.name if source else None,
+                    zone=source.timezone if source else None,
+                    seen=services.now(),
+                    url=fetched.url_final,
+                    content_type=fetched.content_type or None,
+                    tuning=self._tuning,
+                    all_tuning=services.all_tuning.to_json(),
+                ),
+            )
+        except FetchError as error:
+            yield InputProblem(where=url, file=url, reason=str(error))
+            return
+        entries = parsed.entries[::-1]
+        if not entries and "html" in fetched.content_type:
+            entries = (_page_entry(url, fetched),)
+        for entry in entries:
+            yield InputEntry(entry=entry, where=url, file=url)
+        if not entries:
+            reason = parsed.problem or "neither a feed nor the page of an article"
+            yield InputProblem(where=url, file=url, reason=reason)
+
+
+def _page_entry(url: str, fetched: FetchResult) -> Entry:
+    return Entry(
+        source=registrable_domain(url) or url,
+        url=url,
+        html=decode(fetched.body, fetched.charset),
+        is_page=True,
+        authority="page",
+        robots=fetched.robots,
+    )
+
+
+def _shown_name(file: str) -> str:
+    """Return the name as sorting may return it: bytes of a name that are not UTF-8 become question marks."""
+    return file.encode("utf-8", "replace").decode()
+
+
+def _folder_of(what: str) -> Path | None:
+    """Return the absolute folder whose name identifies the files of `what`; None for standard input."""
+    if what == "-" or is_address(what):
+        return None
+    path = Path(os.path.abspath(what))  # noqa: PTH100 - Path.resolve follows links
+    return path if path.is_dir() else path.parent
+
+
+def exists(what: str) -> bool:
+    """Return whether there is such a file or folder; an address is taken to exist."""
+    if what == "-" or is_address(what):
+        return True
+    return os.path.exists(what)  # noqa: PTH110 - Path.exists raises for impossible names
+
+
+def size(what: str) -> int:
+    """Return the size of a file in bytes; 0 for anything else, whose size is known when it is read."""
+    try:
+        return os.path.getsize(what) if os.path.isfile(what) else 0  # noqa: PTH113, PTH202 - as in `exists`
+    except OSError:
+        return 0

@@ -1,0 +1,165 @@
+"""Which sources and pages are due, and which of them may be polled now: few of each host at once."""
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from aggregator.intake.polling.page_fetch import PollServices
+from aggregator.sources.fetch.server_keys import key_of_address
+from aggregator.store.intake import pending_pages
+from aggregator.store.intake.pending_pages import PendingPage
+from aggregator.store.intake.sources import (
+    DueSource,
+    Source,
+    schedule,
+    sources_with_ids,
+)
+
+TICK_SECONDS = 1
+JOBS_A_HOST = 2  # at once: a hundred pages of one host must not occupy all threads
+PAGES_READ = 1000  # per tick, the longest waiting first; ...
+MOST_PAGES_READ = 16_000  # ... more if all of these are of hosts that are not ready
+
+
+class FetchJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A job for a fetch thread. `host` is empty if it sends no request."""
+
+    name: str
+    host: str
+    work: Source | PendingPage
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a page is to be fetched; else a source is polled."""
+        return isinstance(self.work, PendingPage)
+
+
+class DueJobs:
+    """The due times of the sources and pages. For one thread."""
+
+    def __init__(self, services: PollServices) -> None:
+        self._database = services.database
+        self._rate_limiter = services.client.rate_limiter
+        self._quiet_polls = services.quiet_polls
+        self._pages_read = PAGES_READ
+        # Of the database when what follows was read
+        self._version: int | str | None = None
+        self._schedule: list[DueSource] = []
+        # When the first page is due; None without pages
+        self._pages_at: dt.datetime | None = None
+
+    def forget(self) -> None:
+        """Read the due times again: those that are known are by another clock."""
+        self._version = None
+
+    def read(self, now: dt.datetime) -> None:
+        """Read what is due when, unless nothing was stored since it was read."""
+        version = self._database.data_version()
+        if version != self._version:
+            with self._database.read() as connection:
+                self._schedule = schedule(connection)
+                self._pages_at = pending_pages.next_due(connection, now)
+            self._version = version
+
+    def has_pages(self, now: dt.datetime) -> bool:
+        """Return whether a page is due."""
+        return self._pages_at is not None and self._pages_at <= now
+
+    def next(
+        self,
+        now: dt.datetime,
+        under_way: Mapping[str, str],
+        backing_off: Mapping[str, float],
+        most: int,
+    ) -> list[FetchJob]:
+        """Return at most `most` jobs that may start, the longest waiting first, sources before pages.
+
+        `under_way`: the hosts of jobs by name; `backing_off`: when a failed job may start again, monotonic.
+        """
+        limit = most + len(under_way) + len(backing_off)
+        jobs = [*self._due_sources(now, limit), *self._due_pages(now)]
+        startable = self._startable(jobs, under_way, backing_off)[:most]
+        self._advance_page_window(jobs, startable)
+        return startable
+
+    def _due_sources(self, now: dt.datetime, limit: int) -> list[FetchJob]:
+        """Return at most `limit` due sources, with those under way, the longest waiting first.
+
+        Of each host they are few: a slow or limiting one must not fill the list with its hundred feeds.
+        """
+        blocked = self._rate_limiter.not_ready(TICK_SECONDS)
+        at_host = Counter(dict.fromkeys(blocked, JOBS_A_HOST))
+        chosen: list[str] = []
+        for source in self._schedule:
+            if self._quiet_polls.due_at(source) > now:
+                continue
+            if source.host is not None:  # folders have none
+                if at_host[source.host] >= JOBS_A_HOST:
+                    continue
+                at_host[source.host] += 1
+            chosen.append(source.id)
+            if len(chosen) == limit:
+                break
+        if not chosen:
+            return []
+        with self._database.read() as connection:
+            sources = sources_with_ids(connection, chosen)
+        return [
+            FetchJob(
+                name=f"source {source.id}",
+                host=key_of_address(source.polled_url) if source.host else "",
+                work=source,
+            )
+            for source in sources
+        ]
+
+    def _due_pages(self, now: dt.datetime) -> list[FetchJob]:
+        """Return pages that are due, with those under way, the longest waiting first."""
+        if not self.has_pages(now):
+            return []
+        with self._database.read() as connection:
+            pages = pending_pages.due_pages(connection, now, self._pages_read)
+        return [
+            FetchJob(
+                name=f"page {page.entry_no}", host=key_of_address(page.url), work=page
+            )
+            for page in pages
+        ]
+
+    def _startable(
+        self,
+        jobs: Sequence[FetchJob],
+        under_way: Mapping[str, str],
+        backing_off: Mapping[str, float],
+    ) -> list[FetchJob]:
+        """Return the jobs that are not under way or backing off, and whose host is not busy."""
+        at_host = Counter(under_way.values())
+        startable = []
+        for job in jobs:
+            if (
+                job.name in under_way
+                or backing_off.get(job.name, 0.0) > time.monotonic()
+            ):
+                continue
+            if job.host:
+                if at_host[job.host] >= JOBS_A_HOST:
+                    continue
+                ready_in = self._rate_limiter.ready_in(job.host, is_page=job.is_page)
+                if ready_in > TICK_SECONDS:
+                    at_host[job.host] = JOBS_A_HOST
+                    continue
+                at_host[job.host] += 1
+            startable.append(job)
+        return startable
+
+    def _advance_page_window(
+        self, due_now: Sequence[FetchJob], startable: Sequence[FetchJob]
+    ) -> None:
+        """Read more pages if all are of hosts that are not ready: they must not hide those of others."""
+        if sum(job.is_page for job in due_now) < self._pages_read:
+            self._pages_read = PAGES_READ
+        elif not any(job.is_page for job in startable):
+            self._pages_read = min(2 * self._pages_read, MOST_PAGES_READ)

@@ -1,0 +1,135 @@
+"""What the daemon is asked to do: to stop, to read its configuration again, to begin anew.
+
+Signals ask for it, and so do threads of the daemon.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from types import FrameType
+from typing import Any
+
+from aggregator.daemon.watchdog import Notifier
+
+log = logging.getLogger(__name__)
+
+SAME_SIGNAL_SECONDS = 1.0  # Ctrl-C reaches make and this process, and make passes it on
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Requests:
+    """The requests to one daemon. Thread-safe."""
+
+    def __init__(self, notifier: Notifier, has_terminal: Callable[[], bool]) -> None:
+        """`has_terminal`: whether the terminal that started the daemon still exists."""
+        self._notifier = notifier
+        self._has_terminal = has_terminal
+        self._stop = threading.Event()
+        self._reload = threading.Event()
+        self._anew = threading.Event()
+        self._any = threading.Event()
+        self._signals: SimpleQueue[int | None] = SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._handle_signals, name="signals", daemon=True
+        )
+        self._handlers_before: dict[signal.Signals, Any] = {}
+        self._stop_requested_at = 0.0  # monotonic
+        self.begins_anew = False  # whether the process is to begin anew at its end
+
+    def start(self) -> None:
+        """Handle signals from here on."""
+        self._thread.start()
+        for number in _SIGNALS:
+            self._handlers_before[number] = signal.signal(number, self._on_signal)
+
+    def end(self) -> None:
+        """End the thread that handles signals."""
+        self._signals.put(None)
+        self._thread.join()
+
+    def restore_handlers(self) -> None:
+        """After `end`: have SIGTERM end the process at once; one that came does not let it begin anew."""
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
+        while not self._signals.empty():
+            if self._signals.get() != signal.SIGHUP:
+                self.begins_anew = False
+
+    def stop(self) -> None:
+        """Ask the daemon to end."""
+        self._stop.set()
+        self._any.set()
+
+    def begin_anew(self) -> None:
+        """Ask the daemon to begin anew."""
+        self._anew.set()
+        self._any.set()
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether the daemon is to end."""
+        return self._stop.is_set()
+
+    def take_reload(self) -> bool:
+        """Return whether the configuration is to be read again, and forget that."""
+        return self._take(self._reload)
+
+    def take_anew(self) -> bool:
+        """Return whether the daemon is to begin anew, and forget that."""
+        return self._take(self._anew)
+
+    def _take(self, request: threading.Event) -> bool:
+        if not request.is_set():
+            return False
+        request.clear()
+        self._any.clear()
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for any request; return whether there is one."""
+        return self._any.wait(seconds)
+
+    def wait_for_stop(self, seconds: float) -> bool:
+        """Wait until the daemon is to end; return whether it is."""
+        return self._stop.wait(seconds)
+
+    def confirm_anew(self) -> bool:
+        """Begin anew at the end, unless the daemon was asked to stop; return whether it will."""
+        self.begins_anew = True
+        # Looked at now: a signal sets it before it takes back the above
+        if self._stop.is_set():
+            self.begins_anew = False
+        return self.begins_anew
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Pass a signal on to the thread `signals`.
+
+        A handler interrupts the main thread, which may hold the lock of an Event or of a log handler.
+        SimpleQueue.put is re-entrant.
+        """
+        is_same = time.monotonic() - self._stop_requested_at <= SAME_SIGNAL_SECONDS
+        is_reload = number == signal.SIGHUP and self._has_terminal()
+        if self._stop.is_set() and not (is_same or is_reload or self.begins_anew):
+            raise SystemExit(1)
+        self._signals.put(number)
+
+    def _handle_signals(self) -> None:
+        while (number := self._signals.get()) is not None:
+            if self._stop.is_set() and not self.begins_anew:
+                continue
+            if number == signal.SIGHUP and self._has_terminal():
+                self._notifier.reloading()  # at once: see ExecReload in the unit
+                self._reload.set()
+                self._any.set()
+                continue
+            self._stop_requested_at = time.monotonic()
+            log.info(
+                "%s: stopping",
+                signal.Signals(number).name,
+                extra={"event": "stop_requested"},
+            )
+            self.stop()
+            self.begins_anew = False  # last: see `confirm_anew`

@@ -134,7 +134,7 @@ def _with_note(
 
 def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the stories page by page."""
-    from aggregator.web.story_json import story_in_list
+    from aggregator.publish.story_json import story_in_list
 
     stories = (story for page in pages for story in page.stories)
     if format_ == "json":
@@ -161,7 +161,7 @@ def _print(pages: "Iterable[StoryPage]", format_: str) -> None:
 
 def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the articles of the stories page by page."""
-    from aggregator.web.story_json import ListedArticleJson, articles_in_list
+    from aggregator.publish.story_json import ListedArticleJson, articles_in_list
 
     articles = (
         article
@@ -188,7 +188,7 @@ def _json(
     rows_of: "Callable[[StoryView], Iterable[object]]",
 ) -> None:
     """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
-    from aggregator.web.sanitise import encode_json
+    from aggregator.publish.sanitise import encode_json
 
     comma, cursor = b"", None
     show.out(b'{"' + key.encode() + b'":[')

@@ -175,11 +175,10 @@ def _test(context: Context, name: str, kind: str) -> None:
     import time
 
     from aggregator.config.webhooks import Webhook, recipient_words
+    from aggregator.deliver.bodies import trial_body
+    from aggregator.deliver.transmit import Transmitter, outgoing_client
     from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.posting import host_of
-    from aggregator.web.settings import publish_settings
-    from aggregator.web.webhooks.bodies import trial_body
-    from aggregator.web.webhooks.transmit import Transmitter, outgoing_client
 
     config = context.obj.load()
     recipient = _recipient(config, name, kind)
@@ -188,10 +187,7 @@ def _test(context: Context, name: str, kind: str) -> None:
         if isinstance(recipient, Webhook)
         else recipient_words(recipient.name)
     )
-    settings = publish_settings(config)
-    transmitter = Transmitter(
-        outgoing_client(config), settings, config.effective_tuning, utc_now
-    )
+    transmitter = Transmitter(outgoing_client(config), config.effective_tuning, utc_now)
     began = time.monotonic()
     body = trial_body(recipient, utc_now())
     posted = transmitter.send(

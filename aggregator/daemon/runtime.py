@@ -3,8 +3,8 @@
     scheduler   looks every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
     placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_loop.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/writer_loop.py)
-    webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
-    summaries   asks `summarise:` for texts of stories (web/webhooks/summariser.py)
+    webhooks    changes → outbox, and one thread per webhook that sends (deliver)
+    summaries   asks `summarise:` for texts of stories (deliver/summariser.py)
 
 The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.
@@ -38,6 +38,7 @@ from aggregator.intake.workers.factory import open_executor
 from aggregator.model.counters import Metrics
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState, Reload
+from aggregator.publish.settings import publish_settings
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
@@ -48,12 +49,11 @@ from aggregator.store.stories.future_bumps import pull_back
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
-from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
+    from aggregator.deliver.summariser import Summariser
+    from aggregator.deliver.threads import WebhookThreads
     from aggregator.web.server import Server
-    from aggregator.web.webhooks.summariser import Summariser
-    from aggregator.web.webhooks.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
 
@@ -233,15 +233,20 @@ class Runtime:
     # --- its parts ----------------------------------------------------------------------------------------
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.web.webhooks.threads import webhook_threads
+        from aggregator.deliver.threads import webhook_threads
+        from aggregator.web.feeds.digests import digest_mail
 
         services = self._services
+        settings = publish_settings(self.config)
+        reader = StoryReader(services.lock.fenced, self.config.effective_tuning)
         return webhook_threads(
             self.config,
-            publish_settings(self.config),
+            settings,
+            reader,
             services.lock.fenced,
             services.now,
-            self._summariser,
+            summariser=self._summariser,
+            write_digest=partial(digest_mail, reader, settings),
             is_writer=lambda: services.lock.is_held,
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
             failed=services.failed,
@@ -250,7 +255,7 @@ class Runtime:
     def _make_summariser(self) -> "Summariser | None":
         if self.config.summarise.url is None:
             return None
-        from aggregator.web.webhooks.summariser import summariser_of
+        from aggregator.deliver.summariser import summariser_of
 
         return summariser_of(
             self.config, self._services.lock.fenced, self._services.now

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from aggregator import __version__
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import forms, probes
 from aggregator.web.api import (
@@ -45,7 +46,6 @@ from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API
 from aggregator.web.security.tokens import first_name
 from aggregator.web.security.visit import is_owner
-from aggregator.web.settings import PublishSettings
 
 # For smaller bodies the headers cost more than compression saves
 COMPRESSED_FROM_BYTES = 1024

@@ -24,20 +24,20 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.model.story import StoryText, StoryView
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.cursors import parse_page
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
 from aggregator.web.responses import GONE, JsonResponse, RefusedError, too_many
 from aggregator.web.security.tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit
-from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2
 # A search for a feed may last a minute, and other requests need the threads

@@ -17,9 +17,9 @@ from aggregator.model.clock import in_utc
 from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.model.story import StoryView
-from aggregator.web.excerpts.words import first_words
+from aggregator.publish.excerpts.words import first_words
+from aggregator.publish.sanitise import one_line, safe_url, visible
 from aggregator.web.filters import LANGUAGE_NAMES
-from aggregator.web.sanitise import one_line, safe_url, visible
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
-from aggregator.web.sanitise import encode_json
+from aggregator.publish.sanitise import encode_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"

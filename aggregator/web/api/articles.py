@@ -7,14 +7,14 @@ from fastapi import Request, Response
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
-from aggregator.web import story_json
-from aggregator.web.api.openapi import IdInPath, api_router, described
-from aggregator.web.dependencies import OfSite, conditional, hashed_json
-from aggregator.web.excerpts.single_articles import (
+from aggregator.publish import story_json
+from aggregator.publish.excerpts.single_articles import (
     bounded_article,
     bounded_explanation,
     bounded_results,
 )
+from aggregator.web.api.openapi import IdInPath, api_router, described
+from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.filters import search_bounds
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to
 from aggregator.web.responses import JsonResponse, problem

@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from aggregator.model.errors import FetchError
+from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
 from aggregator.web.api.openapi import answer, api_router, described
 from aggregator.web.api.push_endpoint import PushEndpoint, PushResult
@@ -17,7 +18,6 @@ from aggregator.web.api.pushed_records import EXAMPLE, RECORD_SCHEMA
 from aggregator.web.dependencies import of_app
 from aggregator.web.request_body import read_body, too_large
 from aggregator.web.responses import JSON, RefusedError, too_many
-from aggregator.web.sanitise import encode_json
 from aggregator.web.security.visit import require_scope
 
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from starlette.responses import RedirectResponse
 
 from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
-from aggregator.web import story_json
+from aggregator.publish import story_json
+from aggregator.publish.sanitise import encode_json
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.cursors import next_of
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, JsonResponse
-from aggregator.web.sanitise import encode_json
 
 STORIES_AN_ANSWER = 50
 CHANGES_AN_ANSWER = 500

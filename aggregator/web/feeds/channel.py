@@ -8,10 +8,10 @@ from typing import Literal
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.entry import Enclosure
 from aggregator.model.structs import FrozenStruct
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
 from aggregator.web.filters import ParsedFilter, filter_words
 from aggregator.web.parameters import SAVED
-from aggregator.web.settings import PublishSettings
 
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 Format = Literal["rss", "atom", "jsonfeed"]

@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
+from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import Site, conditional
-from aggregator.web.excerpts.words import count_words, first_words
 from aggregator.web.filters import ParsedFilter, filter_words
 from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
 from aggregator.web.pages.pages import Pages

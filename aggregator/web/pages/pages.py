@@ -6,6 +6,7 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site
@@ -18,7 +19,6 @@ from aggregator.web.security.visit import (
     prefix_of,
     token_of,
 )
-from aggregator.web.settings import PublishSettings
 
 
 class Pages:

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
+from aggregator.publish.excerpts.single_articles import bounded_results
 from aggregator.web.dependencies import Site
-from aggregator.web.excerpts.single_articles import bounded_results
 from aggregator.web.filters import parse_filter, search_bounds
 from aggregator.web.pages.pages import Pages, typed_text
 

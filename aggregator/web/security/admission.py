@@ -6,6 +6,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from aggregator.config.hosts import is_loopback
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.origin import (
     CAME_BY_PROXY,
@@ -26,7 +27,6 @@ from aggregator.web.security.tokens import (
     secret_given,
 )
 from aggregator.web.security.visit import visit_of
-from aggregator.web.settings import PublishSettings
 
 # The limit for one address of another machine without a token (chosen: slow ones leave room)
 REQUESTS_A_MINUTE = 300

@@ -13,9 +13,9 @@ from lxml import html
 
 from aggregator.model.errors import NotWritableError
 from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.parameters import PARAMETERS
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.loopback import Closing
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (

@@ -11,15 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.webhooks import Recipient
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import Change
 from aggregator.model.story import StoryView
-from aggregator.web.excerpts.stories import for_reader
-from aggregator.web.excerpts.words import count_words, first_words
-from aggregator.web.sanitise import encode_json
-from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import story_in_list
-from aggregator.web.webhooks.transmit import WebhookTuning
+from aggregator.publish.excerpts.stories import for_reader
+from aggregator.publish.excerpts.words import count_words, first_words
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.settings import PublishSettings
+from aggregator.publish.story_json import story_in_list
 
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 # What a delivery has of a change and of a new article; `lead` is within the excerpt limit.

@@ -13,9 +13,13 @@ from msgspec.structs import replace
 
 from aggregator.config import webhooks
 from aggregator.config.tuning import Tuning
+from aggregator.deliver.bodies import delivery_body, delivery_id, digest_id
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.model.story import StoryView
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.settings import PublishSettings
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery
@@ -26,10 +30,6 @@ from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search import progress
-from aggregator.web.sanitise import encode_json
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.bodies import delivery_body, delivery_id, digest_id
-from aggregator.web.webhooks.transmit import WebhookTuning
 
 _BATCH_CHANGES = 100  # changes handled in one step
 # Days that finished deliveries are stored: events.window_days, in which merges happen

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
+from aggregator.deliver.bodies import LISTED_TOGETHER, several_body
+from aggregator.deliver.transmit import Transmitter, WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
@@ -17,8 +19,6 @@ from aggregator.store import steady_clock
 from aggregator.store.deliveries import recipients, sending
 from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
-from aggregator.web.webhooks.bodies import LISTED_TOGETHER, several_body
-from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
 _HOUR = dt.timedelta(hours=1)
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random

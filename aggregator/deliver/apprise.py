@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 
 from aggregator.config.messages import story_numbers
+from aggregator.deliver.apprise_process import NotificationJob, NotificationReply
 from aggregator.model.errors import TooManyFilesError
+from aggregator.publish.sanitise import one_line
 from aggregator.sources.fetch.posting import PostResult
-from aggregator.web.sanitise import one_line
-from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
 
 # For the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
 _LISTED_CHARS = 100  # of a headline in a list
-_MODULE = "aggregator.web.webhooks.apprise_process"
+_MODULE = "aggregator.deliver.apprise_process"
 # "@everyone" in a title would call all people of a chat
 _MENTION = re.compile(r"@(?=\S)")
 

@@ -10,16 +10,16 @@ import logging
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
+from aggregator.deliver.chat_hook import ChatHook, HookError, hook_of
+from aggregator.deliver.summary_texts import input_of, sentences_of
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import MachineSentence, MachineSummary
 from aggregator.model.story import StoryView
+from aggregator.publish.excerpts.access import Access
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import summaries
 from aggregator.store.stories.summaries import SummaryTask
-from aggregator.web.excerpts.access import Access
-from aggregator.web.webhooks.chat_hook import ChatHook, HookError, hook_of
-from aggregator.web.webhooks.summary_texts import input_of, sentences_of
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 10.0  # between two looks for a story that needs a text
@@ -42,7 +42,7 @@ class Summariser:
         words: int,
         now: Clock,
     ) -> None:
-        """`access` and `words`: what the hook may see of an article (web/excerpts)."""
+        """`access` and `words`: what the hook may see of an article (publish/excerpts)."""
         self._database = database
         self._reader = reader
         self._hook = hook

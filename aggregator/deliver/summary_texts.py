@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from aggregator.model.read_model import MachineSentence
 from aggregator.model.story import StoryText, StoryView
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.stories import for_reader
-from aggregator.web.sanitise import encode_json, one_line
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.stories import for_reader
+from aggregator.publish.sanitise import encode_json, one_line
 
 # Models with 16,000 tokens take so many bytes of facts; the last parts are left out.
 INPUT_CAP_BYTES = 64 * 2**10

@@ -37,8 +37,8 @@ from aggregator.model.story import (
     StoryView,
 )
 from aggregator.model.structs import FrozenStruct
+from aggregator.publish.sanitise import visible_marked
 from aggregator.stories.plain_text import as_text
-from aggregator.web.sanitise import visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 

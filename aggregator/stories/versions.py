@@ -58,16 +58,16 @@ def unread_signs(language: str | None) -> tuple[str, ...]:
 def _changed(
     own: TextVersion, other: TextVersion
 ) -> Iterator[tuple[Sentence, Sentence]]:
-    left, right = read_sentences(own), read_sentences(other)
     if own.language != other.language:
         return
+    left, right = read_sentences(own), read_sentences(other)
     language = own.language or "en"
     negations = word_list(language, "negations")
+    new_left = _new_in_title(left, right, language)
+    new_right = _new_in_title(right, left, language)
     for sentence, alike, likeness in alike_sentences(left, right):
-        gone, came = (
-            _differing(sentence.words, alike.words),
-            _differing(alike.words, sentence.words),
-        )
+        gone = _differing(sentence.words, alike.words)
+        came = _differing(alike.words, sentence.words)
         is_changed = (
             (has_numbers(language) and _has_number(gone) and _has_number(came))
             or (
@@ -75,8 +75,8 @@ def _changed(
                 and _count(gone, negations) != _count(came, negations)
             )
             or _has_other_names(sentence, alike, left, right)
-            or any(_is_new(word, left, right, language) for word in gone)
-            or any(_is_new(word, right, left, language) for word in came)
+            or not new_left.isdisjoint(gone)
+            or not new_right.isdisjoint(came)
         )
         if is_changed:
             yield sentence, alike
@@ -103,15 +103,15 @@ def _has_other_names(
         return [word for word in sentence.words if word in known] != [
             word for word in alike.words if word in known
         ]
-    gone, came = (
-        set(_differing(sentence.names, alike.names)),
-        set(_differing(alike.names, sentence.names)),
-    )
+    gone = set(_differing(sentence.names, alike.names))
+    came = set(_differing(alike.names, sentence.names))
     return bool(gone and came and (gone - right.words or came - left.words))
 
 
-def _is_new(word: str, own: ReadText, other: ReadText, language: str) -> bool:
-    """Return whether a word is in this headline and nowhere in the other text: "alive"."""
-    return (
-        word in own.title and word not in other.words and bool(head_of(word, language))
-    )
+def _new_in_title(own: ReadText, other: ReadText, language: str) -> set[str]:
+    """Return the words that are in this headline and nowhere in the other text: "alive"."""
+    return {
+        word
+        for word in own.title
+        if word not in other.words and head_of(word, language)
+    }

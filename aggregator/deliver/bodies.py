@@ -122,7 +122,7 @@ def _delivery(
 ) -> dict[str, object]:
     """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
     articles = sorted(story.articles, key=lambda a: (a.effective_at, a.id))
-    newest = articles[len(articles) - min(listed, len(articles)) :]
+    left_out = max(0, len(articles) - listed)
     members = _members(change, _OF_CHANGE)
     members["article"] = None
     for article in articles:
@@ -136,8 +136,8 @@ def _delivery(
             "query": hook.query.name if hook.query else None,
             "url": f"{settings.base_url}/stories/{story.id}",
             "change": members,
-            "story": story_in_list(replace(story, articles=tuple(newest))),
-            "articles_left_out": len(articles) - len(newest),
+            "story": story_in_list(replace(story, articles=tuple(articles[left_out:]))),
+            "articles_left_out": left_out,
         },
     }
 

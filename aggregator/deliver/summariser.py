@@ -65,17 +65,25 @@ class Summariser:
             task = summaries.next_task(connection, now)
         if task is None:
             return IDLE_SECONDS
-        story = self._reader.story(task.id)
-        facts = None
-        if isinstance(story, StoryView):
-            facts = input_of(story, task.shown, self._access, self._words)
+        facts = self._facts(task)
         with self._database.write() as connection:
             summaries.begin(connection, task, now)
         if facts is None:
             self._store(task, ())  # nothing that the hook may see
             return 0.0
+        return self._ask(task, *facts, now)
+
+    def _facts(self, task: SummaryTask) -> tuple[bytes, frozenset[str]] | None:
+        story = self._reader.story(task.id)
+        if not isinstance(story, StoryView):
+            return None
+        return input_of(story, task.shown, self._access, self._words)
+
+    def _ask(
+        self, task: SummaryTask, facts: bytes, ids: frozenset[str], now: dt.datetime
+    ) -> float:
         try:
-            sentences = sentences_of(self._hook.ask(facts[0]), facts[1])
+            sentences = sentences_of(self._hook.ask(facts), ids)
             if not sentences:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:

@@ -102,6 +102,10 @@ class Site:
             return "owner"
         return "all" if self.settings.full_text == "all" else "excerpt"
 
+    def limits(self, request: Request) -> tuple[Access, int]:
+        """Return `access`, and the most words of an article in an excerpt."""
+        return self.access(request), self.settings.excerpt_words
+
     def shows_pictures(self, request: Request) -> bool:
         """Return whether articles have their pictures, for which the client asks the sites of these."""
         return self.settings.images == "direct" and self.access(request) == "owner"
@@ -121,18 +125,14 @@ class Site:
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""
-        return for_reader(
-            story, None, self.access(request), self.settings.excerpt_words
-        )[0]
+        return for_reader(story, None, *self.limits(request))[0]
 
     def bounded_with_summary(
         self, request: Request, story: StoryView
     ) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
         """Return a story, what it shows and its machine-written text, as this request may read them."""
         texts = self.reader.text_with_summary(story.id)
-        return for_reader_with_summary(
-            story, *texts, self.access(request), self.settings.excerpt_words
-        )
+        return for_reader_with_summary(story, *texts, *self.limits(request))
 
     def filter(
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False

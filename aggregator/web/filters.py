@@ -1,7 +1,7 @@
 """Query parameters as StoryFilter, with the names of the command-line options."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -64,18 +64,9 @@ def parse_filter(
     are errors unless `ignore_unknown`.
     """
     known = [name for name in PARAMETERS if not (is_feed and name == "order")]
-    written: dict[str, str] = {}
-    values: dict[str, object] = {}
-    for name, value in parameters:
-        if name not in known:
-            if not ignore_unknown:
-                raise UsageError(
-                    f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
-                )
-        elif value.strip():
-            written[name] = value.strip()
-            if name != SAVED:
-                values[name] = read_parameter(name, value, now)
+    if ignore_unknown:
+        parameters = [pair for pair in parameters if pair[0] in known]
+    written, values = _read(parameters, known, now)
     if SAVED in written:
         saved = _saved(written[SAVED], queries)
     defaults: dict[str, object] = {"limit": default_limit}
@@ -91,6 +82,24 @@ def parse_filter(
         order=written.get("order", ORDERS[0]),
         saved=saved,
     )
+
+
+def _read(
+    parameters: Iterable[tuple[str, str]], known: Collection[str], now: dt.datetime
+) -> tuple[dict[str, str], dict[str, object]]:
+    """Return the texts and the values of parameters by name, without empty ones. Raises UsageError."""
+    written: dict[str, str] = {}
+    values: dict[str, object] = {}
+    for name, value in parameters:
+        if name not in known:
+            raise UsageError(
+                f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
+            )
+        if value.strip():
+            written[name] = value.strip()
+            if name != SAVED:
+                values[name] = read_parameter(name, value, now)
+    return written, values
 
 
 def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:

@@ -103,18 +103,22 @@ async def _refuse_parameters(request: Request) -> None:
                 hint = f"the parameters are {', '.join(described)}"
             raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
     for name, parameter in described.items():
-        schema = parameter["schema"]
-        if parameter["required"] and name not in given:
+        if name in given:
+            _refuse_number(name, given[name], parameter["schema"])
+        elif parameter["required"]:
             raise UsageError(
                 f"{name}: the parameter is missing; it is {parameter['description']}"
             )
-        if name in given and schema.get("type") == "integer":
-            least, most = schema["minimum"], schema["maximum"]
-            number = whole_number(given[name])
-            if number is None or not least <= number <= most:
-                raise UsageError(
-                    f"{name} must be a whole number from {least} to {most}"
-                )
+
+
+def _refuse_number(name: str, text: str, schema: Described) -> None:
+    """Raise UsageError if the parameter is a number, and `text` is none within its bounds."""
+    if schema.get("type") != "integer":
+        return
+    least, most = schema["minimum"], schema["maximum"]
+    number = whole_number(text)
+    if number is None or not least <= number <= most:
+        raise UsageError(f"{name} must be a whole number from {least} to {most}")
 
 
 def schema_of(kind: Any) -> Described:

@@ -50,8 +50,7 @@ def explain(
                 language = shown.language
             else:
                 others.append(shown)
-    words = site.settings.excerpt_words
-    explanation = bounded_explanation(whole, site.access(request), words)
+    explanation = bounded_explanation(whole, *site.limits(request))
     return pages.page(
         request,
         "explain.html",

@@ -1,7 +1,7 @@
 """The front page: stories by rank, or the newest first."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
@@ -61,9 +61,7 @@ class FrontPages:
         tag = None
         # Sources change the page of the first run
         if wanted.changes_with_stories and site.reader.last_change_at() is not None:
-            trouble, today = self._trouble(request), self._today()
-            key = (wanted.query_string, view, number, today, visitor.since, trouble)
-            tag = self._pages.tag(request, f"{key}{story_filter.mutes}")
+            tag = self._tag(request, wanted, view, number, visitor=visitor)
 
         def render() -> Response:
             if view in ("newest", *VIEWS) or story_filter.after is not None:
@@ -74,18 +72,23 @@ class FrontPages:
         remember(request, response, before, visitor, site)
         return response
 
+    def _tag(
+        self,
+        request: Request,
+        wanted: ParsedFilter,
+        *parts: object,
+        visitor: Visitor,
+    ) -> str | None:
+        trouble, today = self._trouble(request), self._today()
+        key = (wanted.query_string, *parts, today, visitor.since, trouble)
+        return self._pages.tag(request, f"{key}{wanted.filter.mutes}")
+
     def _ranked(
         self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor
     ) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string and not wanted.filter.mutes:
-            return self._pages.page(
-                request,
-                "first_run.html",
-                here="/",
-                has_sources=self._site.reader.sources(1).total > 0,
-                trouble=self._trouble(request),
-            )
+            return self._first_run(request)
         size = wanted.filter.limit
         on_page = ranking[(number - 1) * size : number * size]
         ids = tuple(story.id for story in on_page)
@@ -113,8 +116,17 @@ class FrontPages:
             next=_address(wanted, following),
             next_is_newest=not has_more,
             before=_address(wanted, ("page", str(number - 1))),
-            languages=sorted({story.language for story in ranking if story.language}),
+            languages=_languages(ranking),
             source_links=sources.by_outlet,
+        )
+
+    def _first_run(self, request: Request) -> Response:
+        return self._pages.page(
+            request,
+            "first_run.html",
+            here="/",
+            has_sources=self._site.reader.sources(1).total > 0,
+            trouble=self._trouble(request),
         )
 
     def _newest(
@@ -140,7 +152,7 @@ class FrontPages:
             last_visit=visitor.since,
             first_old=first_old_story(listed, visitor.since, above),
             next=following,
-            languages=sorted({story.language for story in listed if story.language}),
+            languages=_languages(listed),
             source_links=self._site.reader.story_sources(ids).by_outlet,
         )
 
@@ -251,6 +263,10 @@ class FrontPages:
 
 def _state(story: FrontPageStory | StoryListItem) -> tuple[str, dt.datetime, int]:
     return story.id, story.updated, story.report_count
+
+
+def _languages(stories: Iterable[FrontPageStory | StoryListItem]) -> list[str]:
+    return sorted({story.language for story in stories if story.language})
 
 
 def _address(wanted: ParsedFilter, *parameters: tuple[str, str]) -> str:

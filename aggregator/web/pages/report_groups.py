@@ -56,17 +56,27 @@ def report_groups(
     originals.sort(key=lambda pair: pair[0].id)
     originals.sort(key=lambda pair: pair[0].effective_at, reverse=True)
     for article, same in originals:
-        line = ReportLine(
-            article,
-            copies=tuple(a for a in same if a.version is None),
-            versions=tuple(a for a in reversed(same) if a.version),
-            is_first=article is first,
-            is_new=since is not None and any(a.seen > since for a in (article, *same)),
-        )
+        line = _line(article, same, since, is_first=article is first)
         groups[headings[article.id]].append(line)
     if len(originals) > len(groups[UNCONFIRMED]):
         del groups[UNCONFIRMED][1:]
     return [ReportGroup(name, tuple(lines)) for name, lines in groups.items() if lines]
+
+
+def _line(
+    article: ArticleView,
+    same: Sequence[ArticleView],
+    since: dt.datetime | None,
+    *,
+    is_first: bool,
+) -> ReportLine:
+    return ReportLine(
+        article,
+        copies=tuple(a for a in same if a.version is None),
+        versions=tuple(a for a in reversed(same) if a.version),
+        is_first=is_first,
+        is_new=since is not None and any(a.seen > since for a in (article, *same)),
+    )
 
 
 def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:

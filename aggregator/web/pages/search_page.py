@@ -36,8 +36,7 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
             results = site.reader.search(text, limit, bounds)
     except UsageError as error:
         results = SearchResults(problem=str(error))
-    words = site.settings.excerpt_words
-    stories = bounded_results(results, site.access(request), words).stories
+    stories = bounded_results(results, *site.limits(request)).stories
     ids = tuple(story.story for story in stories)
     listed = site.reader.list_stories(ids)
     return pages.page(

@@ -36,18 +36,16 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     source = site.reader.source(source_id) if ID.fullmatch(source_id) else None
     if source is None:
         return pages.not_found(request)
-    access = site.access(request)
     view = pages.view_of(request)
     number = max(1, whole_number(request.query_params.get("page", "")) or 1)
     entries = _read_entries(site, request, source.id, number, view)
-    words = site.settings.excerpt_words
-    listed = entries[:ENTRIES_A_PAGE]
-    shown = [bounded_article(entry, access, words) for entry in listed]
+    limits = site.limits(request)
+    shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
     return pages.page(
         request,
         "source.html",
         here="/sources",
-        source=bounded_source(source, access),
+        source=bounded_source(source, site.access(request)),
         saved=request.query_params.get("saved") == "1",
         entries=shown,
         number=number,

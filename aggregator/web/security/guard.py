@@ -88,14 +88,7 @@ class RequestGuard:
         inner: Scope = {**scope, VISIT: visit}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
-        path = inner["path"] = self._path_below_base(scope["path"])
-        in_path = None if self._tokens is None else prefixed(path)
-        if in_path is not None:
-            inner["path"] = in_path.path
-            # Starlette reads the decoded path; the end of the token in the raw path is not known.
-            inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
-        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
-            inner["path"] = rest
+        in_path = self._set_path(inner)
         request = Request(inner, receive)
         guarded = self._guarded(request, send, scope["method"] == "HEAD")
         try:
@@ -110,6 +103,18 @@ class RequestGuard:
                 raise
             response = self._error_response(request, error)
         await response(inner, receive, guarded)
+
+    def _set_path(self, scope: Scope) -> TokenPath | None:
+        """Set the path to that of the application; return the one with a token, if it was one."""
+        path = scope["path"] = self._path_below_base(scope["path"])
+        in_path = None if self._tokens is None else prefixed(path)
+        if in_path is not None:
+            scope["path"] = in_path.path
+            # Starlette reads the decoded path; the end of the token in the raw path is not known.
+            scope["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
+        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
+            scope["path"] = rest
+        return in_path
 
     def _path_below_base(self, path: str) -> str:
         """Return a path without that of `public_url`, which some proxies have removed and others have not.

@@ -10,6 +10,7 @@ Which text is the later one does not matter here.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from aggregator.stories.compared_sentences import (
@@ -38,11 +39,7 @@ class ChangedSentence(NamedTuple):
 
 def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSentence]:
     """Return the sentences that two texts tell differently, at most CHANGES_SHOWN; empty: no versions."""
-    return [
-        ChangedSentence(sentence.text, alike.text)
-        for sentence, alike in _changed(own, other)
-        if front_matter(sentence.text, own.language) not in BOILERPLATE
-    ][:CHANGES_SHOWN]
+    return list(islice(_changed(own, other), CHANGES_SHOWN))
 
 
 def unread_signs(language: str | None) -> tuple[str, ...]:
@@ -55,9 +52,7 @@ def unread_signs(language: str | None) -> tuple[str, ...]:
     return tuple(unread)
 
 
-def _changed(
-    own: TextVersion, other: TextVersion
-) -> Iterator[tuple[Sentence, Sentence]]:
+def _changed(own: TextVersion, other: TextVersion) -> Iterator[ChangedSentence]:
     if own.language != other.language:
         return
     left, right = read_sentences(own), read_sentences(other)
@@ -78,8 +73,8 @@ def _changed(
             or not new_left.isdisjoint(gone)
             or not new_right.isdisjoint(came)
         )
-        if is_changed:
-            yield sentence, alike
+        if is_changed and front_matter(sentence.text, own.language) not in BOILERPLATE:
+            yield ChangedSentence(sentence.text, alike.text)
 
 
 def _differing(words: Sequence[str], others: Sequence[str]) -> list[str]:

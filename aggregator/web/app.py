@@ -69,7 +69,7 @@ def create_app(
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h")."""
     app = openapi.DescribedApp(
-        **openapi.ABOUT,
+        **openapi.DESCRIPTIONS["about"],
         servers=[{"url": settings.base_path or "/"}],
         version=__version__,
         docs_url=None,  # both viewers load scripts from other servers
@@ -96,13 +96,14 @@ def create_app(
 
     for kind in (HTTPException, AggregatorError):
         app.add_exception_handler(kind, answer)
-    paths = [getattr(route, "path", "") for route in app.router.routes]
     app.add_middleware(
         RequestGuard,
         settings=settings,
         error_response=errors.answer,
         tokens=services.push,
-        first_names=[first_name(path) for path in paths],
+        first_names={
+            first_name(getattr(route, "path", "")) for route in app.router.routes
+        },
     )
     return app
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Iterable
+from importlib.resources import files
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -10,17 +11,11 @@ from aggregator.config.messages import is_relative
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
-from aggregator.web.parameters import ORDERS, PARAMETERS, SAVED, read_parameter
+from aggregator.web.parameters import NEWEST, PARAMETERS, SAVED, read_parameter
 
-# The names of languages in the languages themselves; other tags are shown unchanged.
-LANGUAGE_NAMES = {
-    "ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch",
-    "el": "Ελληνικά", "en": "English", "es": "Español", "fa": "فارسی", "fi": "Suomi", "fr": "Français",
-    "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski", "hu": "Magyar", "id": "Indonesia",
-    "it": "Italiano", "ja": "日本語", "ko": "한국어", "nl": "Nederlands", "no": "Norsk", "pl": "Polski",
-    "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "tr": "Türkçe",
-    "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文",
-}  # fmt: skip
+LANGUAGE_NAMES = msgspec.yaml.decode(
+    files("aggregator.web").joinpath("languages.yaml").read_bytes(), type=dict[str, str]
+)
 
 
 class ParsedFilter(msgspec.Struct, frozen=True):
@@ -32,7 +27,7 @@ class ParsedFilter(msgspec.Struct, frozen=True):
     filter: StoryFilter
     query_string: str  # canonical: known names in fixed order, without empty ones
     moves_with_clock: bool
-    order: str = ORDERS[0]
+    order: str = NEWEST
     saved: SavedQuery | None = None  # the saved query that supplied the defaults
 
     @property
@@ -79,7 +74,7 @@ def parse_filter(
         filter=msgspec.convert(defaults | values, StoryFilter),
         query_string=urlencode(ordered),
         moves_with_clock=any(is_relative(time) for time in times),
-        order=written.get("order", ORDERS[0]),
+        order=written.get("order", NEWEST),
         saved=saved,
     )
 

@@ -71,11 +71,10 @@ class Server:
         self.refuse_open_address()
         kept = kept_files.take(self._address)
         kept_files.close_rest()
-        bound = (
-            _bind(self.settings.host, self.settings.port)
-            if kept is None
-            else socket.socket(fileno=kept)
-        )
+        if kept is None:
+            bound = _bind(self.settings.host, self.settings.port)
+        else:
+            bound = socket.socket(fileno=kept)
         settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
         server = _uvicorn(self._create(settings), settings)
         thread = threading.Thread(

@@ -280,12 +280,10 @@ def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
 
 def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     """Return the origin: the agency of the original, else one that a copy names, else the outlet."""
-    agency = (
-        group.outlet
-        if group.is_agency_text
-        else group.wire or (group.credit and group.credit[2])
-    )
-    return ("agency", agency) if agency is not None else _outlet_of(group, families)
+    agency = group.wire or (group.credit and group.credit[2])
+    if group.is_agency_text:
+        agency = group.outlet
+    return _outlet_of(group, families) if agency is None else ("agency", agency)
 
 
 def _outlet_of(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:

@@ -65,7 +65,8 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     originals, links_out = _originals_and_links_out(articles)
     linked = []
     for article in articles:
-        version, role, link = None, article.role, originals[article.id]
+        version, role = None, article.role
+        link: str | None = originals[article.id]
         if link == article.id:
             link = links_out.get(link)
         if role in COUNTED_ROLES:

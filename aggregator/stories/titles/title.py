@@ -54,7 +54,8 @@ def headline(
     `shown` is the present title, which stays unless another is better by a margin; `afresh`: by anything.
     `prefer` are the outlets whose titles are preferred, in this order.
     """
-    tuning, articles = tuning or shipped_tuning(), with_originals(articles)
+    tuning = tuning or shipped_tuning()
+    articles = with_originals(articles)
     compared = compared_titles(articles, shown, tuning, prefer)
     if not compared:
         title = _from_lead(articles, shown)

@@ -218,10 +218,9 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     """Change a source. Raises ConflictError for one of config.yaml, UsageError for an invalid value."""
     config, database, _ = site.source_services
     chosen: dict[str, str | int | None] = {}
-    if asked.name is not UNSET:
-        chosen["name"] = adding.given(asked.name or "")
-    if asked.folder is not UNSET:
-        chosen["folder"] = adding.given(asked.folder or "")
+    for name, text in (("name", asked.name), ("folder", asked.folder)):
+        if text is not UNSET:
+            chosen[name] = adding.given(text or "")
     if asked.interval is not UNSET:
         seconds = adding.interval_of(asked.interval)
         chosen["has_own_interval"] = seconds is not None

@@ -50,11 +50,9 @@ def list_stories(request: Request, site: OfSite) -> Response:
     """
     wanted, began = site.filter(request, STORIES_AN_ANSWER)
     mutes = site.mutes(request) if wanted.order == "front" else ()
-    tag = (
-        site.tag(request, f"{wanted.query_string}\n{mutes}")
-        if wanted.changes_with_stories
-        else None
-    )
+    tag = None
+    if wanted.changes_with_stories:
+        tag = site.tag(request, f"{wanted.query_string}\n{mutes}")
 
     def render() -> Response:
         if not _has_words(wanted.filter.query):

@@ -61,7 +61,9 @@ class FrontPages:
         tag = None
         # Sources change the page of the first run
         if wanted.changes_with_stories and site.reader.last_change_at() is not None:
-            tag = self._tag(request, wanted, view, number, visitor=visitor)
+            trouble, today = self._trouble(request), self._today()
+            key = (wanted.query_string, view, number, today, visitor.since, trouble)
+            tag = self._pages.tag(request, f"{key}{story_filter.mutes}")
 
         def render() -> Response:
             if view in ("newest", *VIEWS) or story_filter.after is not None:
@@ -71,17 +73,6 @@ class FrontPages:
         response = conditional(request, tag, render)
         remember(request, response, before, visitor, site)
         return response
-
-    def _tag(
-        self,
-        request: Request,
-        wanted: ParsedFilter,
-        *parts: object,
-        visitor: Visitor,
-    ) -> str | None:
-        trouble, today = self._trouble(request), self._today()
-        key = (wanted.query_string, *parts, today, visitor.since, trouble)
-        return self._pages.tag(request, f"{key}{wanted.filter.mutes}")
 
     def _ranked(
         self, request: Request, wanted: ParsedFilter, number: int, visitor: Visitor
@@ -225,9 +216,7 @@ class FrontPages:
         """Return a list of stories with the values that both kinds of it need."""
         reader, ids = self._site.reader, tuple(story.id for story in stories)
         parameters = dict(_without_cursor(wanted))
-        folders, with_view = reader.folders(), dict(parameters)
-        if view:
-            with_view["view"] = view
+        folders, with_view = reader.folders(), parameters | {"view": view}
         words = [*filter_words(wanted)]
         if wanted.saved is not None:
             words.insert(0, wanted.saved.title or wanted.saved.name)

@@ -15,9 +15,9 @@ from aggregator.web.parameters import MAX_TEXT_CHARS
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
-    may_not_read,
     prefix_of,
     token_of,
+    visit_of,
 )
 
 
@@ -95,7 +95,7 @@ class Pages:
             "site_title": settings.title,
             "index": settings.index,
             "prefix": settings.base_path + prefix_of(request),
-            "feeds": () if may_not_read(request) else feed_links(settings),
+            "feeds": () if visit_of(request).may_not_read else feed_links(settings),
             "has_status": self._site.has_status,
             "explains": self._site.editor is not None,
             "signed_in": signed_in,

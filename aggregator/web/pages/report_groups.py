@@ -56,27 +56,17 @@ def report_groups(
     originals.sort(key=lambda pair: pair[0].id)
     originals.sort(key=lambda pair: pair[0].effective_at, reverse=True)
     for article, same in originals:
-        line = _line(article, same, since, is_first=article is first)
+        line = ReportLine(
+            article,
+            copies=tuple(a for a in same if a.version is None),
+            versions=tuple(a for a in reversed(same) if a.version),
+            is_first=article is first,
+            is_new=since is not None and any(a.seen > since for a in (article, *same)),
+        )
         groups[headings[article.id]].append(line)
     if len(originals) > len(groups[UNCONFIRMED]):
         del groups[UNCONFIRMED][1:]
     return [ReportGroup(name, tuple(lines)) for name, lines in groups.items() if lines]
-
-
-def _line(
-    article: ArticleView,
-    same: Sequence[ArticleView],
-    since: dt.datetime | None,
-    *,
-    is_first: bool,
-) -> ReportLine:
-    return ReportLine(
-        article,
-        copies=tuple(a for a in same if a.version is None),
-        versions=tuple(a for a in reversed(same) if a.version),
-        is_first=is_first,
-        is_new=since is not None and any(a.seen > since for a in (article, *same)),
-    )
 
 
 def single_text(articles: Sequence[ArticleView]) -> ArticleView | None:
@@ -110,11 +100,10 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
     if len(dated) < 2:
         return None
     first, second = dated[:2]
-    times = [first.effective_at, second.effective_at]
+    is_first = first.effective_at < second.effective_at
     if "day" in (first.published_precision, second.published_precision):
-        days = [time.date() for time in times]
-        return first if days[0] < days[1] else None
-    return first if times[0] < times[1] else None
+        is_first = first.effective_at.date() < second.effective_at.date()
+    return first if is_first else None
 
 
 def time_span(story: StoryView) -> list[tuple[str, str]]:

@@ -133,7 +133,8 @@ class RequestGuard:
         self, request: Request, in_path: TokenPath | None, send: Send
     ) -> None:
         """Check the request, then let the application answer it."""
-        path, visit = request.scope["path"], visit_of(request)
+        path = request.scope["path"]
+        visit = visit_of(request)
         host = request.headers.get("host", "")
         # Probes that use HTTP/1.0 send no Host header; browsers always send one.
         is_bare_probe = path in PROBES and not host

@@ -10,8 +10,14 @@ from aggregator.publish.settings import PublishSettings
 
 # Headers that proxies add, or how their names begin (ADR 25).
 _FORWARDING = (
-    *("forwarded", "x-forwarded-", "via", "x-real-ip", "x-client-ip"),
-    *("true-client-ip", "cf-", "cdn-loop"),
+    "forwarded",
+    "x-forwarded-",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-",
+    "cdn-loop",
 )
 # Key of a scope: a trusted proxy forwarded the request
 CAME_BY_PROXY = "aggregator.came_by_proxy"

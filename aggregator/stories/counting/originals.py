@@ -57,9 +57,8 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     linked to that with the current one, and have a `version`; their roles are those among who has their text.
     """
     has_links = any(article.copy_of or article.version_of for article in articles)
-    if not has_links or any(
-        article.version for article in articles
-    ):  # these are linked
+    # Those with a version have been linked.
+    if not has_links or any(article.version for article in articles):
         return list(articles)
     replaced = replaced_versions(articles)
     originals, links_out = _originals_and_links_out(articles)

@@ -103,8 +103,11 @@ def _with_texts(session: Session, rows: Sequence[ReaderItem]) -> list[Json]:
         origin, *labels = streams[story.id]
         answer = _item(by_story[story.id], entry, labels)
         answer["enclosure"] = _enclosures(entry) if story.report_count == 1 else []
-        title, home = titles.get(origin, ""), f"{settings.base_url}/"
-        answer["origin"] = {"streamId": origin, "title": title, "htmlUrl": home}
+        answer["origin"] = {
+            "streamId": origin,
+            "title": titles.get(origin, ""),
+            "htmlUrl": f"{settings.base_url}/",
+        }
         answers.append(answer)
     return answers
 

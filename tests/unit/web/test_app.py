@@ -289,7 +289,7 @@ def test_a_wrong_address_and_a_forgotten_story_have_plain_messages(
 ) -> None:
     wrong = full.get("/?min_reports=x")
     assert (wrong.status_code, "Invalid address" in wrong.text) == (400, True)
-    assert "the story no longer exists" in full.get("/stories/nosuchstory").text
+    assert "what it led to no longer exists" in full.get("/stories/nosuchstory").text
 
 
 def test_a_choice_that_fits_nothing_is_no_first_run(full: Serving) -> None:

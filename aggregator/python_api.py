@@ -26,6 +26,12 @@ from aggregator.model.entry import Entry
 from aggregator.model.errors import AggregatorError as AggregatorError
 from aggregator.model.errors import UsageError
 from aggregator.model.story import StoryView
+from aggregator.publish.story_json import (
+    ListedArticleJson,
+    StoryJson,
+    articles_in_list,
+    story_in_list,
+)
 from aggregator.sources.parse.feeds.entry_builder import absolute_url
 from aggregator.sources.parse.records.jsonl import LabelledRecord, read_labelled
 from aggregator.sources.parse.records.record_entry import mapping_of
@@ -39,12 +45,6 @@ from aggregator.store.engine.database import Database
 from aggregator.store.migrate import check
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.filters import parse_filter
-from aggregator.web.story_json import (
-    ListedArticleJson,
-    StoryJson,
-    articles_in_list,
-    story_in_list,
-)
 
 Filter = str | int | dt.date
 Article = ExtractPreview

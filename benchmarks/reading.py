@@ -27,11 +27,11 @@ from sqlalchemy import select
 
 from aggregator.config.memory import collect_garbage_seldom
 from aggregator.model.read_model import SearchBounds, StoryFilter
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import story
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from benchmarks.library import END, NAMES, vocabulary
 
 RUNS = 40

@@ -27,11 +27,11 @@ def digest(
       aggregator digest --dry-run
     """
     from aggregator.config.webhooks import digest_readers
+    from aggregator.deliver.dispatcher import WebhookDispatcher
     from aggregator.model.clock import utc_now
+    from aggregator.publish.settings import publish_settings
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.digests import digest_text, digest_title
-    from aggregator.web.settings import publish_settings
-    from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 
     now = utc_now()
     with context.obj.writing() as (config, database):

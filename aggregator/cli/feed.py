@@ -44,11 +44,11 @@ def feed(
     """
     from msgspec.structs import replace
 
+    from aggregator.publish.settings import publish_settings
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.feeds.channel import address, channel
     from aggregator.web.feeds.formats import written
     from aggregator.web.feeds.items import gather
-    from aggregator.web.settings import publish_settings
 
     typed = filters.typed(
         query,

@@ -219,7 +219,7 @@ def confirm(question: str) -> None:
 
 def json_line(value: object) -> None:
     """Write `value` to standard output as one line of JSON."""
-    from aggregator.web.sanitise import encode_json
+    from aggregator.publish.sanitise import encode_json
 
     out(encode_json(value) + b"\n")
 
@@ -266,7 +266,7 @@ def _harmless(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return in_utc(value).isoformat().replace("+00:00", "Z")
     if isinstance(value, str):
-        from aggregator.web.sanitise import visible
+        from aggregator.publish.sanitise import visible
 
         shown = visible(value)
         if shown.startswith(_FORMULA):

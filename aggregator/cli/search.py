@@ -61,9 +61,9 @@ def search(
       aggregator search 'title:strike -port' --since 30d --language en --format csv
       aggregator search -- -sport
     """
+    from aggregator.publish.story_json import search_results
     from aggregator.store.read.reader import StoryReader
     from aggregator.web.filters import search_bounds
-    from aggregator.web.story_json import search_results
 
     bounded = {"since": since, "until": until, "outlet": outlet, "language": language}
     with context.obj.reading() as (config, database):

@@ -140,7 +140,7 @@ def _with_note(
 
 def _print_stories(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the stories page by page."""
-    from aggregator.web.story_json import story_in_list
+    from aggregator.publish.story_json import story_in_list
 
     stories = chain.from_iterable(map(attrgetter("stories"), pages))
     if format_ == "json":
@@ -156,7 +156,7 @@ def _print_stories(pages: "Iterable[StoryPage]", format_: str) -> None:
 
 def _print_articles(pages: "Iterable[StoryPage]", format_: str) -> None:
     """Print the articles of the stories page by page."""
-    from aggregator.web.story_json import ListedArticleJson, articles_in_list
+    from aggregator.publish.story_json import ListedArticleJson, articles_in_list
 
     stories = chain.from_iterable(map(attrgetter("stories"), pages))
     articles = chain.from_iterable(map(articles_in_list, stories))
@@ -178,7 +178,7 @@ def _json(
     rows_of: "Callable[[StoryView], Iterable[object]]",
 ) -> None:
     """Print `{KEY: [...], "next": cursor|null}` page by page, stories as the API answers."""
-    from aggregator.web.sanitise import encode_json
+    from aggregator.publish.sanitise import encode_json
 
     comma, cursor = b"", None
     show.out(b'{"' + key.encode() + b'":[')

@@ -35,9 +35,9 @@ def story(
       aggregator story STORY
       aggregator story STORY --format json
     """
+    from aggregator.publish import story_json
+    from aggregator.publish.excerpts.stories import for_reader_with_summary
     from aggregator.store.read.reader import StoryReader
-    from aggregator.web import story_json
-    from aggregator.web.excerpts.stories import for_reader_with_summary
 
     with context.obj.reading() as (config, database):
         reader = StoryReader(database, config.effective_tuning)

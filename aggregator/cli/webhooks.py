@@ -179,20 +179,17 @@ def _test(context: Context, name: str, kind: str) -> None:
     import time
 
     from aggregator.config.webhooks import Webhook, recipient_words
+    from aggregator.deliver.bodies import trial_body
+    from aggregator.deliver.transmit import Transmitter, outgoing_client
     from aggregator.model.clock import utc_now
     from aggregator.sources.fetch.posting import host_of
-    from aggregator.web.settings import publish_settings
-    from aggregator.web.webhooks.bodies import trial_body
-    from aggregator.web.webhooks.transmit import Transmitter, outgoing_client
 
     config = context.obj.load()
     recipient = _recipient(config, name, kind)
     shown = recipient_words(recipient.name)
     if isinstance(recipient, Webhook):
         shown = host_of(recipient.url)
-    settings = publish_settings(config)
-    client = outgoing_client(config)
-    transmitter = Transmitter(client, settings, config.effective_tuning, utc_now)
+    transmitter = Transmitter(outgoing_client(config), config.effective_tuning, utc_now)
     began, now = time.monotonic(), utc_now()
     body, message = trial_body(recipient, now), f"msg_{secrets.token_hex(16)}"
     posted = transmitter.send(recipient, message, body, now)

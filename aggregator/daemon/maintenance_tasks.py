@@ -16,7 +16,7 @@ from aggregator.intake.prepare import Stop
 from aggregator.store.stories.future_bumps import pull_back
 
 if TYPE_CHECKING:
-    from aggregator.web.webhooks.threads import WebhookThreads
+    from aggregator.deliver.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
 

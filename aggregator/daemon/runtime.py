@@ -3,8 +3,8 @@
     scheduler   looks every second: sources and pages that are due → fetch threads (daemon/poll_scheduler.py)
     placing     inbox → stories, full-text index, rendering, short tasks (daemon/writer_work.py)
     maintenance long jobs, such as a backup; APScheduler's own thread schedules (daemon/maintenance.py)
-    webhooks    changes → outbox, and one thread per webhook that sends (web/webhooks)
-    summaries   asks `summarise:` for texts of stories (web/webhooks/summariser.py)
+    webhooks    changes → outbox, and one thread per webhook that sends (deliver)
+    summaries   asks `summarise:` for texts of stories (deliver/summariser.py)
 
 The writer lease outlives a configuration and belongs to the daemon, which also starts the web server. A stop
 interrupts work under way; the next Runtime repeats it, and it does not count as failed.
@@ -13,6 +13,7 @@ interrupts work under way; the next Runtime repeats it, and it does not count as
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aggregator.admin import backup_folder
@@ -37,18 +38,18 @@ from aggregator.intake.polling.quiet_polls import QuietPolls
 from aggregator.intake.workers.factory import open_executor
 from aggregator.model.errors import AggregatorError
 from aggregator.model.health_report import ProcessState
+from aggregator.publish.settings import publish_settings
 from aggregator.sources.fetch.client import client_of
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import UNWRITTEN, all_due
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.health.process_tree import why_few_files
-from aggregator.web.settings import publish_settings
 
 if TYPE_CHECKING:
+    from aggregator.deliver.summariser import Summariser
+    from aggregator.deliver.threads import WebhookThreads
     from aggregator.web.server import Server
-    from aggregator.web.webhooks.summariser import Summariser
-    from aggregator.web.webhooks.threads import WebhookThreads
 
 log = logging.getLogger(__name__)
 
@@ -192,15 +193,20 @@ class Runtime:
         return running
 
     def _make_webhooks(self) -> "WebhookThreads":
-        from aggregator.web.webhooks.threads import webhook_threads
+        from aggregator.deliver.threads import webhook_threads
+        from aggregator.web.feeds.digests import digest_mail
 
         services = self._services
+        settings = publish_settings(self.config)
+        reader = StoryReader(services.lock.fenced, self.config.effective_tuning)
         return webhook_threads(
             self.config,
-            publish_settings(self.config),
+            settings,
+            reader,
             services.lock.fenced,
             services.now,
-            self._summariser,
+            summariser=self._summariser,
+            write_digest=partial(digest_mail, reader, settings),
             is_writer=lambda: services.lock.is_held,
             heartbeat=lambda: self.watchdog.heartbeat("webhooks"),
             failed=services.failed,
@@ -209,7 +215,7 @@ class Runtime:
     def _make_summariser(self) -> "Summariser | None":
         if self.config.summarise.url is None:
             return None
-        from aggregator.web.webhooks.summariser import summariser_of
+        from aggregator.deliver.summariser import summariser_of
 
         return summariser_of(
             self.config, self._services.lock.fenced, self._services.now

@@ -14,22 +14,14 @@ from aggregator.text.sentences import sentences_of
 from aggregator.text.tokens import parts
 
 CHARS_READ = 20_000  # of a text (limit: 200,000 take .4 s)
-
-
 # That only one of both texts has, so at most 3,600 pairs (limit)
 SENTENCES_COMPARED = 60
-
-
 # Dice coefficient of the words of a sentence in both texts (chosen on invented versions)
 LEAST_ALIKE = 0.4
-
-
 _TIME = re.compile(
     r"\b\d{1,2}(?::\d{2}|h\d{2})(?!\d)|\b\d{1,2}(?:[.:]\d{2})?\s?(?:[ap]\.?m\b\.?|uhr\b|o['’]clock\b|heures?\b)",
     re.IGNORECASE,
 )
-
-
 _SPACED_THOUSANDS = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 
 

@@ -7,7 +7,7 @@ preferred that to a second one's lead in 35 of 44 stories, blind (docs/decisions
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aggregator.model.article import ArticleView
 from aggregator.model.prepared import OPINION_KINDS
@@ -59,27 +59,38 @@ def _lead(
     if not openings or max_words <= 0:
         return None
     newest = max(opening.article.effective_at for opening in openings)
+    old = dt.timedelta(hours=tuning.summary_old_hours)
     words = {opening.article.id: _words_of(opening.sentences) for opening in openings}
 
     def rank(opening: Opening) -> tuple[float, dt.datetime, str]:
         article = opening.article
-        begin = _begin(opening, tuning.summary_words)
-        titled = heads(shown_title or clean_title(article), article.language).keys()
-        score = len(titled & heads(begin[0].text, article.language).keys()) / max(
-            1, len(titled)
-        )
-        likeness = _likeness(_words_of(begin), words[article.id], words.values())
-        score += tuning.summary_likeness_weight * likeness
-        is_old = newest - article.effective_at >= dt.timedelta(
-            hours=tuning.summary_old_hours
-        )
+        score = _score(opening, shown_title, words, tuning)
         # Of these the newest may lead, if it tells most
-        if is_old or article.kind in OPINION_KINDS:
+        if newest - article.effective_at >= old or article.kind in OPINION_KINDS:
             score -= tuning.summary_old_cost
         return score, article.effective_at, article.id
 
-    best = max(openings, key=rank) if len(openings) > 1 else openings[0]
+    best = openings[0]
+    if len(openings) > 1:
+        best = max(openings, key=rank)
     return best.article, [sentence.text for sentence in _begin(best, max_words)]
+
+
+def _score(
+    opening: Opening,
+    shown_title: str | None,
+    words: Mapping[str, frozenset[str]],
+    tuning: StoryTuning,
+) -> float:
+    """Return how well an opening leads: by the title in its first sentence, and the `words` of all openings."""
+    article, begin = opening.article, _begin(opening, tuning.summary_words)
+    titled = heads(shown_title or clean_title(article), article.language).keys()
+    first = heads(begin[0].text, article.language).keys()
+    likeness = _likeness(_words_of(begin), words[article.id], words.values())
+    return (
+        len(titled & first) / max(1, len(titled))
+        + tuning.summary_likeness_weight * likeness
+    )
 
 
 def _cut(text: str, max_words: int) -> str:

@@ -3,10 +3,11 @@
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from aggregator.stories.lexicon import words_of
+from aggregator.stories.words import behind_last
 from aggregator.text.calendar import forms
 from aggregator.text.language import tag_or_und
 from aggregator.text.names import CAPITAL_NOUNS, LINKS, PARTICLES, link_pattern
@@ -73,16 +74,23 @@ def _is_joined(
         return _is_institution(last, language) or (
             link.startswith("of") and _is_everyday(last, vocabulary)
         )
+    return _is_listed(group, run, following, vocabulary)
+
+
+def _is_listed(group: str, run: str, following: str, vocabulary: "Vocabulary") -> bool:
+    """Return whether `following` is in the list of a body that `group` names, or that stands at its end."""
+    language = vocabulary.language
     head = link_pattern(language).split(group, 1)[0]
     is_body = head != group and _is_institution(head.rpartition(" ")[2], language)
     # Of other languages no words are known that are no names
     if is_body and language != "en":
         return True
     if not is_body:
-        is_of_body = _is_institution(words[-1], language) and not _is_institution(
-            last, language
+        is_body = (
+            _is_institution(following.rsplit(maxsplit=1)[-1], language)
+            and not _is_institution(run.rpartition(" ")[2], language)
+            and _is_ordinary(run, vocabulary)
         )
-        is_body = is_of_body and _is_ordinary(run, vocabulary)
     return is_body and _is_ordinary(following, vocabulary)
 
 
@@ -141,22 +149,10 @@ def _with_keys(
 
 def _name(written: str, vocabulary: "Vocabulary") -> str:
     """Return a name without titles and stop words before it; "" for what is no name."""
-    words = written.removesuffix("'").split()
-    is_linked = any(word.islower() for word in words)
-    # "Justice" is no title in "Department of Justice".
-    before_name = words[:-1] if is_linked else words
-    titles = [
-        place
-        for place, word in enumerate(before_name, start=1)
-        if word.lower() in words_of("titles")
-    ]
-    del words[: max(titles, default=0)]
-    while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
-        del words[0]
-    name = " ".join(words)
-    is_name = 0 < len(words) <= (_MOST_LINKED_WORDS if is_linked else _MOST_WORDS)
-    if not is_name or len(words[-1]) < (2 if words[-1].isupper() else 3):
+    words = _name_words(written, vocabulary)
+    if not words or len(words[-1]) < 3 - words[-1].isupper():
         return ""
+    name = " ".join(words)
     if (
         len(name) > _LONGEST
         or not _dates().isdisjoint(map(str.lower, words))
@@ -165,15 +161,31 @@ def _name(written: str, vocabulary: "Vocabulary") -> str:
         return ""
     if len(words) == 1:
         return "" if _is_everyday(name, vocabulary) else name
-    # The words of a heading have capitals, too: "Time Of Dying". "Doctors Without Borders" is none.
-    is_heading = any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
-    if (
-        is_heading
-        and vocabulary.language == "en"
-        and not _is_institution(words[0], "en")
-    ):
-        return ""
-    return name
+    return "" if _is_heading(words, vocabulary) else name
+
+
+def _name_words(written: str, vocabulary: "Vocabulary") -> list[str]:
+    """Return the words without titles and stop words before the name; none if they are too many."""
+    words = written.removesuffix("'").split()
+    before_name, most = words, _MOST_WORDS
+    if any(map(str.islower, words)):
+        # "Justice" is no title in "Department of Justice".
+        before_name, most = words[:-1], _MOST_LINKED_WORDS
+    del words[: behind_last(before_name, _is_title)]
+    while words and not vocabulary.stem(words[0]):  # a stop word: "For Team ..."
+        del words[0]
+    return words if len(words) <= most else []
+
+
+def _is_title(word: str) -> bool:
+    return word.lower() in words_of("titles")
+
+
+def _is_heading(words: Sequence[str], vocabulary: "Vocabulary") -> bool:
+    """Return whether these are words of an English heading, which have capitals, too: "Time Of Dying"."""
+    if vocabulary.language != "en" or _is_institution(words[0], "en"):
+        return False  # "Doctors Without Borders"
+    return any(not vocabulary.stem(word) and word.istitle() for word in words[1:])
 
 
 def _dates() -> frozenset[str]:

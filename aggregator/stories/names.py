@@ -74,16 +74,16 @@ def names_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     small_words = _small_words(texts)
     for key, uses in [*names.items()]:
         is_used = len(uses.outlets) >= least or key in longer_names
-        is_plain = len(key) == 1 and not small_words.isdisjoint(
-            [*key, *map(str.lower, uses.spellings)]
-        )
-        if (
-            not is_used
-            or is_plain
-            or not publishers.isdisjoint(map(subject_key, uses.spellings))
-        ):
+        if not is_used or not _is_subject(key, uses, publishers, small_words):
             del names[key]
     _join_parts(names, longer_names)
+    return _rarest(names, articles, least)
+
+
+def _rarest(
+    names: Mapping[NameKey, _Uses], articles: Sequence[ArticleView], least: int
+) -> tuple[StoryName, ...]:
+    """Return the names of at least so many outlets; those of an only one stand in its title, too."""
     chosen = [key for key, uses in names.items() if len(uses.outlets) >= least]
     if least < 2:
         chosen = [key for key in chosen if _is_in_title(key, articles)]
@@ -150,12 +150,20 @@ def _small_words(texts: Sequence[_Text]) -> set[str]:
     small: set[str] = set()
     for text, vocabulary in texts:
         words = set(_SMALL_WORD.findall(text))
-        small |= (
-            {form_of(word, vocabulary) for word in words}
-            if vocabulary.declines_names
-            else words
-        )
+        if vocabulary.declines_names:
+            words = {form_of(word, vocabulary) for word in words}
+        small |= words
     return small
+
+
+def _is_subject(
+    key: NameKey, uses: _Uses, publishers: set[str], small_words: set[str]
+) -> bool:
+    """Return whether a name is no outlet of the story, and no one word that stands in small letters, too."""
+    if not publishers.isdisjoint(map(subject_key, uses.spellings)):
+        return False
+    lower = map(str.lower, uses.spellings)
+    return len(key) > 1 or small_words.isdisjoint([*key, *lower])
 
 
 def _is_in_title(key: NameKey, articles: Sequence[ArticleView]) -> bool:
@@ -182,11 +190,12 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
     most frequent first, then in the order of the declarations.
     """
     topics: dict[str, _Uses] = {}
+    asked = set()
     for article in sorted(articles, key=attrgetter("effective_at", "id")):
         for label in map(_topic, article.categories):
-            if label and subject_key(label) not in words_of("no_topics"):
+            if label:
                 topics.setdefault(subject_key(label), _Uses()).add(article, label)
-    asked = set().union(*(topic.outlets for topic in topics.values()))
+                asked.add(printer_of(article))
     if all(article.is_little_known for article in articles):
         asked = set(map(printer_of, articles))
     least = min(2, len(asked))
@@ -196,7 +205,12 @@ def topics_of(articles: Sequence[ArticleView]) -> tuple[StoryName, ...]:
 
 
 def _topic(category: str) -> str:
-    """Return a category as a topic; "" for a sentence, a list, a number or an address."""
+    """Return a category as a topic; "" for a sentence, a list, a number, an address or a word of the site."""
     label = " ".join(category.lstrip("#").split())
-    is_topic = len(label) <= _LONGEST and _TOPIC.fullmatch(label)
-    return label if is_topic and any(map(str.isalpha, label)) else ""
+    is_topic = (
+        len(label) <= _LONGEST
+        and _TOPIC.fullmatch(label)
+        and any(map(str.isalpha, label))
+        and subject_key(label) not in words_of("no_topics")
+    )
+    return label if is_topic else ""

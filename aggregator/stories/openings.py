@@ -18,15 +18,9 @@ from aggregator.text.lines import count_words
 from aggregator.text.sentences import sentences_of
 
 OPENING_SENTENCES = 4  # of a report (5: no gain on 1,000 events)
-
-
 # After these a report begins
 NO_BEGINNING = ("caption", "credit", "promotion", "post", "characters")
-
-
 REPORTS = 8  # the newest of more
-
-
 SURNAME = re.compile(r"(?:(?:Mr|Mrs|Ms)\. )?(?P<name>[A-Z][\w'’-]+) (?P<verb>\w+)")
 
 
@@ -69,16 +63,21 @@ def openings_of(
         )
         if is_alone:
             return [Opening(article, sentences)]
-        known = shown_title or title
-        for place, sentence in enumerate(sentences):
-            if sentence.opens and not _has_bare_surname(
-                sentence.text, known, leads, article.language
-            ):
-                openings.append(Opening(article, sentences[place:]))
-                break
-        else:
-            others.append(Opening(article, sentences))
+        others.append(Opening(article, sentences))
+        if opening := _from_fit(others[-1], shown_title or title, leads):
+            openings.append(opening)
     return (openings or others)[-REPORTS:]
+
+
+def _from_fit(opening: Opening, title: str, leads: str) -> Opening | None:
+    """Return the opening from its first sentence on that can be shown first; None without one."""
+    article, sentences = opening
+    for place, sentence in enumerate(sentences):
+        if sentence.opens and not _has_bare_surname(
+            sentence.text, title, leads, article.language
+        ):
+            return Opening(article, sentences[place:])
+    return None
 
 
 def _has_bare_surname(

@@ -24,39 +24,45 @@ def as_text(shown: StoryText, articles: Sequence[ArticleView]) -> str:
     for article, copies in reversed(originals_with_copies(articles)):
         group = [article, *copies]
         first = next((member for member in group if member.id == lead_of), article)
-        too = _printed_by([member for member in group if member is not first])
-        too += _versions([member for member in group if member.version], shown)
+        too = _printed_by(group, first) + _versions(group, shown)
         if first.id == lead_of:
             paragraphs[-1] += f" ({source_of(first)}){too}"
             continue
         line = f"{source_of(article)}: {article.title or article.id}{too}"
-        opening = shown.opening_of(article.id)
-        if opening:
+        label = _label(article)
+        if opening := shown.opening_of(article.id):
             reports.append(f"{line}\n{opening}")
-        elif article.role == "container":
-            others.append(f"{line} [live]")
-        elif article.kind in OPINION_KINDS:
-            others.append(f"{line} [{article.kind}]")
+        elif label:
+            others.append(f"{line} [{label}]")
         else:
             reports.append(line)
     return "\n\n".join([*paragraphs, *reports, *others])
 
 
-def _printed_by(copies: Sequence[ArticleView]) -> str:
-    """Return who printed a text, too; an excerpt is a part of it."""
+def _label(article: ArticleView) -> str:
+    """Return what an article is, if it is no report; else ""."""
+    if article.role == "container":
+        return "live"
+    return article.kind if article.kind in OPINION_KINDS else ""
+
+
+def _printed_by(group: Sequence[ArticleView], first: ArticleView) -> str:
+    """Return who printed a text beside the `first` one, too; an excerpt is a part of it."""
     outlets = []
-    for copy in copies:
-        if copy.version is None:
+    for copy in group:
+        if copy is not first and copy.version is None:
             part = " in part" if copy.role == "excerpt" else ""
             outlets.append((copy.outlet or NO_OUTLET) + part)
     return f" (printed by {', '.join(outlets)}, too)" if outlets else ""
 
 
-def _versions(others: Sequence[ArticleView], shown: StoryText) -> str:
+def _versions(group: Sequence[ArticleView], shown: StoryText) -> str:
     """Return the other versions of a text with their sentences that differ, word for word."""
     lines = ""
-    for other in others:
-        lines += f"\n{VERSION_NAMES[other.version or 'other']}: {source_of(other)}"
+    for other in group:
+        if other.version is None:
+            continue
+        lines += f"\n{VERSION_NAMES[other.version]}: {source_of(other)}"
         sentences = [
             f'"{passage.text}"'
             for passage in shown.versions

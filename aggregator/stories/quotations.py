@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
@@ -56,16 +56,26 @@ def quotations_of(
     candidates: list[_Candidate] = []
     for report in reports:
         candidates.extend(_quotations_in(report, key_words))
-    candidates.sort(
-        key=lambda candidate: (
-            -candidate.worth,
-            candidate.article.effective_at,
-            candidate.text,
+    candidates.sort(key=lambda c: (-c.worth, c.article.effective_at, c.text))
+    chosen = _chosen(candidates[:MOST_TRIED], shown)
+    chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
+    return tuple(
+        Quotation(
+            speaker=quote.speaker,
+            text=quote.text,
+            article_ids=_articles_with(quote, articles),
         )
+        for quote in chosen
     )
+
+
+def _chosen(
+    candidates: Iterable[_Candidate], shown: Collection[str]
+) -> list[_Candidate]:
+    """Return up to MOST quotations with the full names of their speakers, none of them twice."""
     chosen: list[_Candidate] = []
     of_speaker: Counter[str] = Counter()
-    for candidate in candidates[:MOST_TRIED]:
+    for candidate in candidates:
         if len(chosen) == MOST:
             break
         is_shown = any(candidate.text in text for text in shown)
@@ -76,15 +86,7 @@ def quotations_of(
         if name and of_speaker[surname] < MOST_OF_SPEAKER:
             of_speaker[surname] += 1
             chosen.append(candidate._replace(speaker=name))
-    chosen.sort(key=lambda candidate: candidate.article.effective_at, reverse=True)
-    return tuple(
-        Quotation(
-            speaker=quote.speaker,
-            text=quote.text,
-            article_ids=_articles_with(quote, articles),
-        )
-        for quote in chosen
-    )
+    return chosen
 
 
 def _quotations_in(

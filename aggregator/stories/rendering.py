@@ -98,24 +98,12 @@ def story_text(
     openings: tuple[Passage, ...] = ()
     quotations: tuple[Quotation, ...] = ()
     if len(reports) > 1:
-        standing = of_standing(reports)
-        leading = {passage.article_id for passage in lead}
-        leading.update(
-            str(article.copy_of) for article in articles if article.id in leading
-        )
-        others = [
-            report
-            for report in standing
-            if report.id not in leading and not report.nosnippet
-        ]
-        openings = _openings(others, " ".join(passage.text for passage in lead))
-        key_words = heads(
-            ". ".join((title, *(passage.text for passage in lead))),
-            articles[0].language,
-        )
-        shown = [passage.text for passage in (*lead, *openings)]
-        quoted = [report for report in standing if not report.nosnippet]
-        quotations = quotations_of(quoted, articles, shown, key_words)
+        quotable = [report for report in of_standing(reports) if not report.nosnippet]
+        openings = _openings(quotable, articles, lead)
+        lead_texts = [passage.text for passage in lead]
+        key_words = heads(". ".join((title, *lead_texts)), articles[0].language)
+        shown = [*lead_texts, *(passage.text for passage in openings)]
+        quotations = quotations_of(quotable, articles, shown, key_words)
     return StoryText(
         title=title,
         lead=lead,
@@ -218,9 +206,19 @@ def _passage(line: str, sentences: Sequence[str], words: int, first: str) -> str
     return line[:shown_to].strip()
 
 
-def _openings(reports: Sequence[ArticleView], lead: str) -> tuple[Passage, ...]:
-    """Return what each report says first, in their order."""
-    openings = ((report.id, opening_of(report, lead)) for report in reports)
+def _openings(
+    reports: Sequence[ArticleView],
+    articles: Sequence[ArticleView],
+    lead: Sequence[Passage],
+) -> tuple[Passage, ...]:
+    """Return what each report says first, in their order, but for that of the lead and its original."""
+    leading = {passage.article_id for passage in lead}
+    leading.update(
+        str(article.copy_of) for article in articles if article.id in leading
+    )
+    lead_text = " ".join(passage.text for passage in lead)
+    others = (report for report in reports if report.id not in leading)
+    openings = ((report.id, opening_of(report, lead_text)) for report in others)
     return tuple(Passage(text=text, article_id=id_) for id_, text in openings if text)
 
 

@@ -5,12 +5,13 @@ found.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from aggregator.model.article import ArticleView
 from aggregator.stories.lexicon import word_list, words_of
 from aggregator.stories.sentences import QUOTED
+from aggregator.stories.words import behind_last
 from aggregator.text.calendar import forms
 from aggregator.text.names import UPPER
 
@@ -38,27 +39,34 @@ def speaker_of(text: str, language: str | None) -> str:
     pattern = _pattern(language)
     if pattern is None:
         return ""
-    no_speakers = (
-        words_of("outlet_words")
-        | words_of("titles")
-        | word_list(language, "no_speakers")
-    )
     links = (words_of("name_links") | word_list(language, "not_a_role")) - {"the"}
-    days = forms("weekdays", "en")
     outside = " ".join(QUOTED.sub(f" {_QUOTE} ", text).split()).replace(
         f"{_QUOTE} ,", f"{_QUOTE},"
     )
     for match in pattern.finditer(outside):
         name = (match["before"] or match["after"]).removeprefix("The ")
-        words = name.lower().split()
         before = outside[: match.start(match.lastgroup or 0)]
         # "McCall, of DePauw University, said", "said the widow of Marie Berg", "a man who met Berg said"
         is_other = before.rstrip().rpartition(" ")[2] in links or _CLAUSE.search(before)
-        is_name = words[-1] not in no_speakers and words[0] not in words_of("stop")
-        # Not "On Monday Marie Berg", "When Berg"
-        if is_name and not is_other and days.isdisjoint(words):
+        if not is_other and _is_speaker(name.lower().split(), language):
             return name
     return ""
+
+
+def _is_speaker(words: Sequence[str], language: str | None) -> bool:
+    """Return whether words in lower case may name a person: not "On Monday Marie Berg", "When Berg"."""
+    if words[0] in words_of("stop") or not _weekdays().isdisjoint(words):
+        return False
+    lists = (
+        words_of("outlet_words"),
+        words_of("titles"),
+        word_list(language, "no_speakers"),
+    )
+    return not any(words[-1] in listed for listed in lists)
+
+
+def _weekdays() -> frozenset[str]:
+    return forms("weekdays", "en")
 
 
 @cache
@@ -97,28 +105,23 @@ def without_role(name: str) -> str:
     words, institutions = name.split(), words_of("institutions")
     if words[-1].lower() in institutions and "of" not in words:
         return name  # "Democratic National Committee"
-    titles = [
-        place
-        for place, word in enumerate(words[:-1])
-        if _is_title(word) or word == "Party"
-    ]
-    person = words[titles[-1] + 1 :] if titles else words
+    titles = behind_last(words[:-1], lambda word: _is_title(word) or word == "Party")
+    person = words[titles:]
     if titles and person[0] == "of":
         if len(person) == 2:
             return name  # "President of Varna"
         person = person[2:]  # "Secretary of State John Kerry"
     if "of" in person:
         place = person.index("of")
-        is_body = any(word.lower() in institutions for word in person[:place])
+        is_body = not institutions.isdisjoint(map(str.lower, person[:place]))
         if not is_body and (titles or place > 1):
             person = person[:place]  # "Anna Berg of the Harbour Office"
-    roles = [
-        n
-        for n, word in enumerate(person, 1)
-        if word.islower() and word not in words_of("name_links")
-    ]
     # "Bluewave economist Anna Berg"
-    return " ".join(person[max(roles, default=0) :]) or name
+    return " ".join(person[behind_last(person, _is_role) :]) or name
+
+
+def _is_role(word: str) -> bool:
+    return word.islower() and word not in words_of("name_links")
 
 
 def _full_forms(text: str, surname: str) -> Iterator[str]:
@@ -134,22 +137,28 @@ def _full_forms(text: str, surname: str) -> Iterator[str]:
         *words, between = _NO_NAME.split(text[start:place])[-1].split(" ")
         if between:
             continue
-        others = [n for n, word in enumerate(words, 1) if not _is_first_name(word)]
-        names = words[max(others, default=0) :]
-        is_place = others and words[others[-1] - 1] == "of"
-        # A word with which a sentence begins: "Neither Carney nor ..."
-        while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
-            del names[0]
-        if names and not is_place:
+        if names := _first_names(words, text):
             yield " ".join((*names, surname))
 
 
-def _is_first_name(word: str) -> bool:
-    """Whether a word before a surname may be part of the name: a first name, an initial, a particle."""
+def _first_names(words: Sequence[str], text: str) -> list[str]:
+    """Return the first names at the end of the words before a surname; none before a place: "of Berg"."""
+    first = behind_last(words, _is_no_first_name)
+    if first and words[first - 1] == "of":
+        return []
+    names = list(words[first:])
+    # A word with which a sentence begins: "Neither Carney nor ..."
+    while names and re.search(rf"\b{re.escape(names[0].lower())}\b", text):
+        del names[0]
+    return names
+
+
+def _is_no_first_name(word: str) -> bool:
+    """Whether a word before a surname is no part of the name: no first name, initial or particle."""
     lower = word.lower()
-    if _is_title(word) or lower in words_of("stop") or lower in forms("weekdays", "en"):
-        return False
-    return word in _PARTICLES or _FIRST_NAME.fullmatch(word) is not None
+    if _is_title(word) or lower in words_of("stop") or lower in _weekdays():
+        return True
+    return word not in _PARTICLES and _FIRST_NAME.fullmatch(word) is None
 
 
 def _is_title(word: str) -> bool:

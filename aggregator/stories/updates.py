@@ -13,20 +13,12 @@ from aggregator.stories.versions import changed_sentences
 from aggregator.stories.words import head_of
 
 LEAST_KEPT = 2  # sentences that an update repeats word for word,
-
-
 # ... of those of the longer text: more than the background that an outlet repeats
 KEPT_SHARE = 1 / 3
-
-
 # Of the sentences of the shorter text that an update repeats or changes,
 SHARED_SHARE = 0.6
-
-
 # ... if it repeats no third of the longer one: one has grown (chosen on events-lookalikes)
 GROWN_SHARE = 0.9
-
-
 CORRECTION_SENTENCES = 4
 
 
@@ -38,31 +30,13 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     capitals names are not seen, so no text is an update.
     """
     left, right = read_sentences(own), read_sentences(other)
-    kept = left.sentences.keys() & right.sentences.keys()
-    shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
-    if (
-        not left.names
-        or not right.names
-        or len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter))
-    ):
+    if not left.names or not right.names:
         return False
-    shared = kept | {
-        sentence.words
-        for sentence, *_ in (
-            *alike_sentences(left, right),
-            *alike_sentences(right, left),
-        )
-    }
-    least_shared = (
-        SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
-    )
-    if len(shared & shorter) < least_shared * len(shorter):
-        return False
-    if shared.isdisjoint(_opening(own, left)) or shared.isdisjoint(
-        _opening(other, right)
-    ):
-        # The next step of an event, above the background of the one before
-        return False
+    shared = _shared_sentences(left, right)
+    # Else the next step of an event, above the background of the one before
+    for version, text in ((own, left), (other, right)):
+        if shared.isdisjoint(_opening(version, text)):
+            return False
     if _without_numbers(left.title) == _without_numbers(right.title):
         return False
     if _lacks_name(right, left, own.language) and _lacks_name(
@@ -70,6 +44,19 @@ def is_update(own: TextVersion, other: TextVersion) -> bool:
     ):
         return False
     return bool(changed_sentences(own, other))
+
+
+def _shared_sentences(left: ReadText, right: ReadText) -> set[tuple[str, ...]]:
+    """Return the sentences that two texts have alike; none if these are too few for states of one text."""
+    kept = left.sentences.keys() & right.sentences.keys()
+    shorter, longer = sorted((left.sentences.keys(), right.sentences.keys()), key=len)
+    if len(kept) < max(LEAST_KEPT, KEPT_SHARE * len(shorter)):
+        return set()
+    shared = set(kept)
+    for texts in ((left, right), (right, left)):
+        shared.update(sentence.words for sentence, *_ in alike_sentences(*texts))
+    least = SHARED_SHARE if len(kept) >= KEPT_SHARE * len(longer) else GROWN_SHARE
+    return shared if len(shared & shorter) >= least * len(shorter) else set()
 
 
 def _opening(version: TextVersion, text: ReadText) -> list[tuple[str, ...]]:

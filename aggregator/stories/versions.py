@@ -10,6 +10,7 @@ Which text is the later one does not matter here.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from aggregator.stories.compared_sentences import (
@@ -38,11 +39,7 @@ class ChangedSentence(NamedTuple):
 
 def changed_sentences(own: TextVersion, other: TextVersion) -> list[ChangedSentence]:
     """Return the sentences that two texts tell differently, at most CHANGES_SHOWN; empty: no versions."""
-    return [
-        ChangedSentence(sentence.text, alike.text)
-        for sentence, alike in _changed(own, other)
-        if front_matter(sentence.text, own.language) not in BOILERPLATE
-    ][:CHANGES_SHOWN]
+    return list(islice(_changed(own, other), CHANGES_SHOWN))
 
 
 def unread_signs(language: str | None) -> tuple[str, ...]:
@@ -55,19 +52,17 @@ def unread_signs(language: str | None) -> tuple[str, ...]:
     return tuple(unread)
 
 
-def _changed(
-    own: TextVersion, other: TextVersion
-) -> Iterator[tuple[Sentence, Sentence]]:
-    left, right = read_sentences(own), read_sentences(other)
+def _changed(own: TextVersion, other: TextVersion) -> Iterator[ChangedSentence]:
     if own.language != other.language:
         return
+    left, right = read_sentences(own), read_sentences(other)
     language = own.language or "en"
     negations = word_list(language, "negations")
+    new_left = _new_in_title(left, right, language)
+    new_right = _new_in_title(right, left, language)
     for sentence, alike, likeness in alike_sentences(left, right):
-        gone, came = (
-            _differing(sentence.words, alike.words),
-            _differing(alike.words, sentence.words),
-        )
+        gone = _differing(sentence.words, alike.words)
+        came = _differing(alike.words, sentence.words)
         is_changed = (
             (has_numbers(language) and _has_number(gone) and _has_number(came))
             or (
@@ -75,11 +70,11 @@ def _changed(
                 and _count(gone, negations) != _count(came, negations)
             )
             or _has_other_names(sentence, alike, left, right)
-            or any(_is_new(word, left, right, language) for word in gone)
-            or any(_is_new(word, right, left, language) for word in came)
+            or not new_left.isdisjoint(gone)
+            or not new_right.isdisjoint(came)
         )
-        if is_changed:
-            yield sentence, alike
+        if is_changed and front_matter(sentence.text, own.language) not in BOILERPLATE:
+            yield ChangedSentence(sentence.text, alike.text)
 
 
 def _differing(words: Sequence[str], others: Sequence[str]) -> list[str]:
@@ -103,15 +98,15 @@ def _has_other_names(
         return [word for word in sentence.words if word in known] != [
             word for word in alike.words if word in known
         ]
-    gone, came = (
-        set(_differing(sentence.names, alike.names)),
-        set(_differing(alike.names, sentence.names)),
-    )
+    gone = set(_differing(sentence.names, alike.names))
+    came = set(_differing(alike.names, sentence.names))
     return bool(gone and came and (gone - right.words or came - left.words))
 
 
-def _is_new(word: str, own: ReadText, other: ReadText, language: str) -> bool:
-    """Return whether a word is in this headline and nowhere in the other text: "alive"."""
-    return (
-        word in own.title and word not in other.words and bool(head_of(word, language))
-    )
+def _new_in_title(own: ReadText, other: ReadText, language: str) -> set[str]:
+    """Return the words that are in this headline and nowhere in the other text: "alive"."""
+    return {
+        word
+        for word in own.title
+        if word not in other.words and head_of(word, language)
+    }

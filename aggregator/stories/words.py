@@ -1,5 +1,6 @@
 """Tokens of a text, each with a head that all forms and synonyms of a word share."""
 
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from aggregator.stories.lexicon import ignored_words, lexicon
@@ -25,6 +26,14 @@ def tokens(text: str, language: str | None = None) -> tuple[tuple[str, str], ...
 def heads(text: str, language: str | None = None) -> dict[str, None]:
     """Return the heads of `text` in order, each once."""
     return dict.fromkeys([head for _, head in tokens(text, language) if head])
+
+
+def behind_last(words: Sequence[str], matches: Callable[[str], bool]) -> int:
+    """Return the place behind the last word that matches; 0 without one."""
+    for place in range(len(words), 0, -1):
+        if matches(words[place - 1]):
+            return place
+    return 0
 
 
 def dice(one: frozenset[str], other: frozenset[str]) -> float:

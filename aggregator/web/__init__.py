@@ -1,4 +1,4 @@
-"""What is served and sent: pages, feeds, APIs, MCP, webhooks; who may read and change what (`security`).
+"""What is served: pages, feeds, APIs, MCP; who may read and change what (`security`).
 
-The only package that imports FastAPI. Imports `intake` and the packages below it, not `admin`.
+The only package that imports FastAPI. Imports `deliver` and the packages below it, not `admin`.
 """

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from aggregator import __version__
 from aggregator.model.clock import Clock, utc_now
 from aggregator.model.errors import AggregatorError, UsageError
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.web import forms, probes
 from aggregator.web.api import (
@@ -45,7 +46,6 @@ from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.paths import API, PROBES, READER_API
 from aggregator.web.security.tokens import first_name
 from aggregator.web.security.visit import is_owner
-from aggregator.web.settings import PublishSettings
 
 # For smaller bodies the headers cost more than compression saves
 COMPRESSED_FROM_BYTES = 1024
@@ -69,7 +69,7 @@ def create_app(
 ) -> FastAPI:
     """Return the application. `clock` is the current time for relative filters ("24h")."""
     app = openapi.DescribedApp(
-        **openapi.ABOUT,
+        **openapi.DESCRIPTIONS["about"],
         servers=[{"url": settings.base_path or "/"}],
         version=__version__,
         docs_url=None,  # both viewers load scripts from other servers
@@ -96,13 +96,14 @@ def create_app(
 
     for kind in (HTTPException, AggregatorError):
         app.add_exception_handler(kind, answer)
-    paths = [getattr(route, "path", "") for route in app.router.routes]
     app.add_middleware(
         RequestGuard,
         settings=settings,
         error_response=errors.answer,
         tokens=services.push,
-        first_names=[first_name(path) for path in paths],
+        first_names={
+            first_name(getattr(route, "path", "")) for route in app.router.routes
+        },
     )
     return app
 

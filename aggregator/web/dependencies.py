@@ -24,20 +24,20 @@ from aggregator.model.read_model import (
     StoryRedirect,
 )
 from aggregator.model.story import StoryText, StoryView
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import Reader
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.cursors import parse_page
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
 from aggregator.web.filters import ParsedFilter
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.jinja import environment
 from aggregator.web.responses import GONE, JsonResponse, RefusedError, too_many
 from aggregator.web.security.tokens import TokenStore
 from aggregator.web.security.visit import is_owner, may_edit
-from aggregator.web.settings import PublishSettings
 
 _CHANGING_AT_ONCE = 2
 # A search for a feed may last a minute, and other requests need the threads
@@ -102,6 +102,10 @@ class Site:
             return "owner"
         return "all" if self.settings.full_text == "all" else "excerpt"
 
+    def limits(self, request: Request) -> tuple[Access, int]:
+        """Return `access`, and the most words of an article in an excerpt."""
+        return self.access(request), self.settings.excerpt_words
+
     def shows_pictures(self, request: Request) -> bool:
         """Return whether articles have their pictures, for which the client asks the sites of these."""
         return self.settings.images == "direct" and self.access(request) == "owner"
@@ -121,18 +125,14 @@ class Site:
 
     def bounded(self, request: Request, story: StoryView) -> StoryView:
         """Return a story with the texts that this request may read."""
-        return for_reader(
-            story, None, self.access(request), self.settings.excerpt_words
-        )[0]
+        return for_reader(story, None, *self.limits(request))[0]
 
     def bounded_with_summary(
         self, request: Request, story: StoryView
     ) -> tuple[StoryView, StoryText | None, MachineSummary | None]:
         """Return a story, what it shows and its machine-written text, as this request may read them."""
         texts = self.reader.text_with_summary(story.id)
-        return for_reader_with_summary(
-            story, *texts, self.access(request), self.settings.excerpt_words
-        )
+        return for_reader_with_summary(story, *texts, *self.limits(request))
 
     def filter(
         self, request: Request, default_limit: int, *, ignore_unknown: bool = False

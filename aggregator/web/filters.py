@@ -1,7 +1,8 @@
 """Query parameters as StoryFilter, with the names of the command-line options."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from importlib.resources import files
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -10,17 +11,11 @@ from aggregator.config.messages import is_relative
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchBounds, StoryFilter
-from aggregator.web.parameters import ORDERS, PARAMETERS, SAVED, read_parameter
+from aggregator.web.parameters import NEWEST, PARAMETERS, SAVED, read_parameter
 
-# The names of languages in the languages themselves; other tags are shown unchanged.
-LANGUAGE_NAMES = {
-    "ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch",
-    "el": "Ελληνικά", "en": "English", "es": "Español", "fa": "فارسی", "fi": "Suomi", "fr": "Français",
-    "he": "עברית", "hi": "हिन्दी", "hr": "Hrvatski", "hu": "Magyar", "id": "Indonesia",
-    "it": "Italiano", "ja": "日本語", "ko": "한국어", "nl": "Nederlands", "no": "Norsk", "pl": "Polski",
-    "pt": "Português", "ro": "Română", "ru": "Русский", "sv": "Svenska", "tr": "Türkçe",
-    "uk": "Українська", "vi": "Tiếng Việt", "zh": "中文",
-}  # fmt: skip
+LANGUAGE_NAMES = msgspec.yaml.decode(
+    files("aggregator.web").joinpath("languages.yaml").read_bytes(), type=dict[str, str]
+)
 
 
 class ParsedFilter(msgspec.Struct, frozen=True):
@@ -32,7 +27,7 @@ class ParsedFilter(msgspec.Struct, frozen=True):
     filter: StoryFilter
     query_string: str  # canonical: known names in fixed order, without empty ones
     moves_with_clock: bool
-    order: str = ORDERS[0]
+    order: str = NEWEST
     saved: SavedQuery | None = None  # the saved query that supplied the defaults
 
     @property
@@ -64,18 +59,9 @@ def parse_filter(
     are errors unless `ignore_unknown`.
     """
     known = [name for name in PARAMETERS if not (is_feed and name == "order")]
-    written: dict[str, str] = {}
-    values: dict[str, object] = {}
-    for name, value in parameters:
-        if name not in known:
-            if not ignore_unknown:
-                raise UsageError(
-                    f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
-                )
-        elif value.strip():
-            written[name] = value.strip()
-            if name != SAVED:
-                values[name] = read_parameter(name, value, now)
+    if ignore_unknown:
+        parameters = [pair for pair in parameters if pair[0] in known]
+    written, values = _read(parameters, known, now)
     if SAVED in written:
         saved = _saved(written[SAVED], queries)
     defaults: dict[str, object] = {"limit": default_limit}
@@ -88,9 +74,27 @@ def parse_filter(
         filter=msgspec.convert(defaults | values, StoryFilter),
         query_string=urlencode(ordered),
         moves_with_clock=any(is_relative(time) for time in times),
-        order=written.get("order", ORDERS[0]),
+        order=written.get("order", NEWEST),
         saved=saved,
     )
+
+
+def _read(
+    parameters: Iterable[tuple[str, str]], known: Collection[str], now: dt.datetime
+) -> tuple[dict[str, str], dict[str, object]]:
+    """Return the texts and the values of parameters by name, without empty ones. Raises UsageError."""
+    written: dict[str, str] = {}
+    values: dict[str, object] = {}
+    for name, value in parameters:
+        if name not in known:
+            raise UsageError(
+                f"unknown parameter {name[:40]!r}; the parameters are {', '.join(known)}"
+            )
+        if value.strip():
+            written[name] = value.strip()
+            if name != SAVED:
+                values[name] = read_parameter(name, value, now)
+    return written, values
 
 
 def _saved(name: str, queries: Iterable[SavedQuery]) -> SavedQuery:

@@ -17,9 +17,9 @@ from aggregator.model.clock import in_utc
 from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import SearchHit, StoryListItem
 from aggregator.model.story import StoryView
-from aggregator.web.excerpts.words import first_words
+from aggregator.publish.excerpts.words import first_words
+from aggregator.publish.sanitise import one_line, safe_url, visible
 from aggregator.web.filters import LANGUAGE_NAMES
-from aggregator.web.sanitise import one_line, safe_url, visible
 
 # The maximum number of marks (one per article) beside the numbers of a story.
 PIPS = 12
@@ -38,19 +38,10 @@ def environment() -> Environment:
         auto_reload=False,
     )
     filters = (
-        *(
-            as_written,
-            beginning,
-            bump_time,
-            counted,
-            counted_outlets,
-            day,
-            enclosure_words,
-        ),
-        *(iso, language_names, moment),
-        *(options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed),
-        *(upper_first, without_title),
-    )
+        as_written, beginning, bump_time, counted, counted_outlets, day, enclosure_words, iso, language_names,
+        moment, options, outlets, paragraphs, pieces, pips, short_day, short_moment, signed, upper_first,
+        without_title,
+    )  # fmt: skip
     jinja.filters.update({function.__name__: function for function in filters})
     jinja.filters.update(url=safe_url, line=one_line, time=time_of_day)
 
@@ -91,11 +82,9 @@ def short_moment(time: dt.datetime, beside: dt.datetime) -> str:
     utc = in_utc(time)
     if not bump_time(time):
         return short_day(time)
-    return (
-        f"{utc.day} {utc:%b}, {utc:%H:%M}"
-        if utc.year == in_utc(beside).year
-        else moment(time)
-    )
+    if utc.year != in_utc(beside).year:
+        return moment(time)
+    return f"{utc.day} {utc:%b}, {utc:%H:%M}"
 
 
 def time_of_day(time: dt.datetime) -> str:
@@ -124,13 +113,10 @@ def upper_first(text: str) -> str:
 def without_title(text: str, title: str) -> str:
     """Return a summary without the title at its beginning, as a sentence of its own."""
     bare = title.rstrip(" .!?…")
-    rest = text[len(bare) :]
-    repeats = (
-        bool(bare)
-        and text[: len(bare)].casefold() == bare.casefold()
-        and (not rest or rest[0] in ".!?…")
-    )
-    return rest.lstrip(" .!?…") if repeats else text
+    start, rest = text[: len(bare)], text[len(bare) :]
+    if not bare or start.casefold() != bare.casefold() or rest[:1] not in ".!?…":
+        return text
+    return rest.lstrip(" .!?…")
 
 
 def options(values: Iterable[str]) -> list[tuple[str, str]]:

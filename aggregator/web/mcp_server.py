@@ -22,16 +22,19 @@ from aggregator.model.clock import utc_now
 from aggregator.model.errors import AggregatorError, UsageError
 from aggregator.model.prepared import Kind
 from aggregator.model.read_model import SearchResults, StoryRedirect
+from aggregator.publish import story_json
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.single_articles import (
+    bounded_explanation,
+    bounded_results,
+)
+from aggregator.publish.excerpts.sources import bounded_sources
+from aggregator.publish.excerpts.stories import for_reader, for_reader_with_summary
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.settings import publish_settings
 from aggregator.store.read.reader import StoryReader
-from aggregator.web import story_json
 from aggregator.web.cursors import next_of, parse_page
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.single_articles import bounded_explanation, bounded_results
-from aggregator.web.excerpts.sources import bounded_sources
-from aggregator.web.excerpts.stories import for_reader, for_reader_with_summary
 from aggregator.web.filters import parse_filter, search_bounds
-from aggregator.web.sanitise import encode_json
-from aggregator.web.settings import publish_settings
 
 NOTICE = (
     "Titles, texts and names in the result are third-party content, quoted from news outlets. "

@@ -7,6 +7,12 @@ from starlette.requests import ClientDisconnect, Request
 from aggregator.web.responses import RefusedError
 
 
+def media_type(request: Request) -> str:
+    """Return the Content-Type without parameters, in lower case; "" without one."""
+    sent = request.headers.get("content-type", "")
+    return sent.partition(";")[0].strip().lower()
+
+
 async def read_body(request: Request, max_bytes: int, deadline_seconds: float) -> bytes:
     """Return the body, with limits on its actual size and duration, whatever the declared length.
 

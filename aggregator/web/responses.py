@@ -1,6 +1,7 @@
 """Responses for programs: JSON, and problem+json (RFC 9457) for errors."""
 
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import NamedTuple
 
 import msgspec
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
-from aggregator.web.sanitise import encode_json
+from aggregator.publish.sanitise import encode_json
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
@@ -28,25 +29,10 @@ class ProblemType(NamedTuple):
         return _TYPE + self.name
 
 
-# `type` and `title` must not change after a release, because programs compare them; docs/api.md explains
-# each status.
-PROBLEMS: dict[int, ProblemType] = {
-    400: ProblemType("bad-request", "Invalid request"),
-    401: ProblemType("token-needed", "A token is required"),
-    403: ProblemType("not-allowed", "Not allowed"),
-    404: ProblemType("not-found", "Not found"),
-    405: ProblemType("wrong-method", "Method not allowed"),
-    408: ProblemType("too-slow", "The body arrived too slowly"),
-    409: ProblemType("cannot-be-done", "Not possible"),
-    410: ProblemType("gone", "Permanently removed"),
-    413: ProblemType("too-large", "The body is too large"),
-    415: ProblemType("wrong-type", "Unsupported content type"),
-    421: ProblemType("wrong-host", "Unknown host name"),
-    422: ProblemType("unusable", "Invalid content"),
-    429: ProblemType("too-many-tries", "Too many requests or wrong tokens"),
-    500: ProblemType("fault", "Internal error"),
-    503: ProblemType("not-now", "Temporarily unavailable"),
-}
+PROBLEMS = msgspec.yaml.decode(
+    files("aggregator.web").joinpath("problems.yaml").read_bytes(),
+    type=dict[int, ProblemType],
+)
 
 
 # The detail for an erased or expired story or article.

@@ -17,11 +17,11 @@ from starlette.types import ASGIApp
 from aggregator.config import kept_files
 from aggregator.config.hosts import is_loopback, loopback_owner_notice
 from aggregator.model.errors import AggregatorError, ConfigError
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.app import create_app
 from aggregator.web.dependencies import NO_SERVICES, Services
 from aggregator.web.security import connection_limits
-from aggregator.web.settings import PublishSettings
 
 START_DEADLINE_SECONDS = 10.0
 STOP_DEADLINE_SECONDS = (
@@ -71,11 +71,10 @@ class Server:
         self.refuse_open_address()
         kept = kept_files.take(self._address)
         kept_files.close_rest()
-        bound = (
-            _bind(self.settings.host, self.settings.port)
-            if kept is None
-            else socket.socket(fileno=kept)
-        )
+        if kept is None:
+            bound = _bind(self.settings.host, self.settings.port)
+        else:
+            bound = socket.socket(fileno=kept)
         settings = self.settings = replace(self.settings, port=bound.getsockname()[1])
         server = _uvicorn(self._create(settings), settings)
         thread = threading.Thread(

@@ -11,10 +11,10 @@ from rich.cells import cell_len
 
 from aggregator.cli import output
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.story_json import page_of
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import page_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.story_checks import fill, small_set
 from tests.support.terminal import DAY, Terminal, jsonl, on_screen

@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from aggregator.model.read_model import SourceView
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.pages.visitor import COOKIE
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import DESK, PHONE, Visit, browser  # noqa: F401 - a fixture
 from tests.support.written_stories import MORNING, filled_reader
 

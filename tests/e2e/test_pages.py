@@ -26,10 +26,10 @@ from playwright.sync_api import (
 )
 
 from aggregator.model.story import LinkedStory, Passage, StoryName, StoryText, StoryView
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.read_marks import ReadMarks
 from aggregator.web.dependencies import Services
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
     MORNING,

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.feeds.channel import Channel, Format, address, channel
 from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.items import gather
 from aggregator.web.filters import parse_filter
-from aggregator.web.settings import PublishSettings
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 

@@ -11,6 +11,7 @@ from aggregator.grouping.corrections.explain import explanation
 from aggregator.intake.manage.feed_check import FeedReader, SourceServices
 from aggregator.intake.workers.executor import InlineExecutor
 from aggregator.model.errors import FetchError
+from aggregator.publish.settings import PublishSettings
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store import api_tokens
 from aggregator.store.api_tokens import Scope
@@ -21,7 +22,6 @@ from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.dependencies import Services
 from aggregator.web.editor import EditorService
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

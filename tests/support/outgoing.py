@@ -1,15 +1,18 @@
 """What leaves by webhook, notification or mail: a database with recipients, whose time a test moves."""
 
+from functools import partial
+
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Recipient
+from aggregator.deliver.dispatcher import WebhookDispatcher
+from aggregator.deliver.sender import WebhookSender
+from aggregator.deliver.transmit import Transmitter
+from aggregator.publish.settings import PublishSettings
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.store.deliveries import recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.sender import WebhookSender
-from aggregator.web.webhooks.transmit import Transmitter
+from aggregator.web.feeds.digests import digest_mail
 from tests.support.articles import Clock, Rig
 from tests.support.rows import read_by
 
@@ -38,7 +41,10 @@ class Post:
         )
         self.filling.sync_webhooks()
         self.transmitter = Transmitter(
-            self._client, SETTINGS, self.all_tuning, self.clock, reading
+            self._client,
+            self.all_tuning,
+            self.clock,
+            partial(digest_mail, reading, SETTINGS),
         )
         self.sendings = [
             WebhookSender(

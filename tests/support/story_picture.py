@@ -13,10 +13,10 @@ from playwright.sync_api import Page, sync_playwright
 
 from aggregator.cli.app import main as command_line
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.e2e.test_pages import ARGUMENTS, CHROMIUM
 
 REPOSITORY = Path(__file__).parents[2]

@@ -14,11 +14,11 @@ import pytest
 
 from aggregator.cli.app import main
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.story_json import page_of
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import open_process_lock
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import page_of
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, STRIKE
 

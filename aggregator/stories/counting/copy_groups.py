@@ -13,14 +13,8 @@ from aggregator.extract.wire.agencies import agency_of, outlet_key
 from aggregator.model.article import CountedArticle
 
 COUNTED_ROLES = ("report", "copy")
-
-
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-
-
 _MICROSECOND = dt.timedelta(microseconds=1)
-
-
 _AFTER_ALL = 1 << 60  # microseconds: 36,000 years
 
 

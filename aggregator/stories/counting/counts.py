@@ -22,7 +22,7 @@ computes a new one.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -102,22 +102,27 @@ def counts(
         group for group in count_state.groups if group.is_counted
     ] or count_state.groups
     outlets, repeating = _keys(count_state.outlets), _keys(count_state.repeating)
-    known = {_origin(group, table) for group in groups if group.has_standing}
-    strangers = [group for group in groups if not group.has_standing]
-    if known:
-        strangers = [group for group in strangers if not group.is_unconfirmed]
+    if any(group.has_standing for group in groups):
         repeating.update(_keys(count_state.unconfirmed))
     else:
         outlets.update(_keys(count_state.unconfirmed))
-    # A little-known outlet is one report, whatever agencies it names.
-    new = {_origin(group, table) for group in strangers} - known
-    printers = {_outlet_of(group, table) for group in strangers}
     return Counts(
         article_count=count_state.articles,
         outlet_count=len(outlets) + (not outlets >= repeating),
-        report_count=len(known) + min(len(new), len(printers)),
+        report_count=_report_count(groups, table),
         unknown_outlet_count=count_state.unknown_outlets,
     )
+
+
+def _report_count(groups: Sequence[CopyGroup], families: Mapping[str, str]) -> int:
+    known = {_origin(group, families) for group in groups if group.has_standing}
+    new, printers = set(), set()
+    for group in groups:
+        if not group.has_standing and not (known and group.is_unconfirmed):
+            new.add(_origin(group, families))
+            printers.add(_outlet_of(group, families))
+    # A little-known outlet is one report, whatever agencies it names.
+    return len(known) + min(len(new - known), len(printers))
 
 
 def count_state_of(
@@ -128,16 +133,6 @@ def count_state_of(
     Of copies, only those ids are stored that another of these articles copies or that are `linkable`. This
     bounds the size in a flood.
     """
-    links = {article.id: origin_link(article) for article in articles}
-    targets = {link for link in links.values() if link is not None}.union(linkable)
-    targets.update(id_ for id_, link in links.items() if link is None)
-    groups: list[CopyGroup] = []
-    for members in copy_groups(articles, origin_link):
-        ids = {member.id for member in members}
-        for member in members:
-            if (link := links[member.id]) is not None:
-                ids.add(link)
-        groups.append(_merge_groups(list(map(_single_group, members)), ids & targets))
     repeating, unconfirmed, confirmed = [], [], []
     for article in articles:
         if _only_repeats(article):
@@ -152,8 +147,21 @@ def count_state_of(
         outlets=_outlets(confirmed),
         repeating=_outlets(repeating),
         unconfirmed=_outlets(unconfirmed),
-        groups=_sort_groups(groups),
+        groups=_sort_groups(_groups(articles, linkable)),
     )
+
+
+def _groups(
+    articles: Sequence[CountedArticle], linkable: Collection[str]
+) -> Iterator[CopyGroup]:
+    links = {article.id: origin_link(article) for article in articles}
+    # What copies, an original without copies, and what later articles may copy
+    targets = {link or id_ for id_, link in links.items()}.union(linkable)
+    for members in copy_groups(articles, origin_link):
+        ids: set[str | None] = set()
+        for member in members:
+            ids.update((member.id, links[member.id]))
+        yield _merge_groups(list(map(_single_group, members)), targets & ids)
 
 
 def with_member(
@@ -212,11 +220,9 @@ def to_bytes(count_state: CountState) -> bytes:
 def from_bytes(blob: bytes) -> CountState | None:
     """Decode what `to_bytes` wrote; None for another layout, where `count_state_of` must compute it again."""
     layout, count_state = msgspec.msgpack.decode(blob, type=tuple[int, msgspec.Raw])
-    return (
-        msgspec.msgpack.decode(count_state, type=CountState)
-        if layout == _LAYOUT
-        else None
-    )
+    if layout != _LAYOUT:
+        return None
+    return msgspec.msgpack.decode(count_state, type=CountState)
 
 
 _LAYOUT = 5
@@ -274,12 +280,10 @@ def _sort_groups(groups: Iterable[CopyGroup]) -> tuple[CopyGroup, ...]:
 
 def _origin(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:
     """Return the origin: the agency of the original, else one that a copy names, else the outlet."""
-    agency = (
-        group.outlet
-        if group.is_agency_text
-        else group.wire or (group.credit and group.credit[2])
-    )
-    return ("agency", agency) if agency is not None else _outlet_of(group, families)
+    agency = group.wire or (group.credit and group.credit[2])
+    if group.is_agency_text:
+        agency = group.outlet
+    return _outlet_of(group, families) if agency is None else ("agency", agency)
 
 
 def _outlet_of(group: CopyGroup, families: Mapping[str, str]) -> tuple[str, str]:

@@ -56,18 +56,18 @@ def with_originals(articles: Sequence[ArticleView]) -> list[ArticleView]:
     An excerpt is linked to the original of the text that it was taken from. Other versions of a text are
     linked to that with the current one, and have a `version`; their roles are those among who has their text.
     """
-    if all(
-        article.copy_of is None and article.version_of is None for article in articles
-    ):
+    has_links = any(article.copy_of or article.version_of for article in articles)
+    # Those with a version have been linked.
+    if not has_links or any(article.version for article in articles):
         return list(articles)
-    if any(article.version for article in articles):
-        return list(articles)  # they have been linked
     replaced = replaced_versions(articles)
     originals, links_out = _originals_and_links_out(articles)
     linked = []
     for article in articles:
-        version, role, original = None, article.role, originals[article.id]
-        link = links_out.get(original) if original == article.id else original
+        version, role = None, article.role
+        link: str | None = originals[article.id]
+        if link == article.id:
+            link = links_out.get(link)
         if role in COUNTED_ROLES:
             role = "report" if link is None else "copy"
         if article.id in replaced:

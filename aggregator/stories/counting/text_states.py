@@ -25,21 +25,26 @@ def replaced_versions(
         return {}
     replaced: dict[str | None, tuple[str, VersionState]] = {}
     for family in copy_groups(articles, _version_link):
-        current, *others = texts = sorted(
-            copy_groups(family, text_link), key=_first_printed
-        )
-        printers = _Printers()
-        printers.add(current)
-        for text in others:
-            if _takes_over(text, printers):
-                current = text
-                printers.add(text)
+        texts = sorted(copy_groups(family, text_link), key=_first_printed)
+        current = _current(texts)
         original, since = original_of(current).id, _first_printed(current)
         for text in texts:
             state: VersionState = "earlier" if _first_printed(text) < since else "other"
             if text is not current:
                 replaced.update({article.id: (original, state) for article in text})
     return replaced
+
+
+def _current(texts: Sequence[list[ArticleView]]) -> list[ArticleView]:
+    """Return the current version: of these, in the order of printing, the last one that took over."""
+    current = texts[0]
+    printers = _Printers()
+    printers.add(current)
+    for text in texts[1:]:
+        if _takes_over(text, printers):
+            current = text
+            printers.add(text)
+    return current
 
 
 def text_link(article: CountedArticle) -> str | None:

@@ -13,9 +13,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from aggregator.model.article import ArticleView
-from aggregator.stories.counting.originals import (
-    with_originals,
-)
+from aggregator.stories.counting.originals import with_originals
 from aggregator.stories.titles.title_candidates import (
     BY_TIME,
     compared_titles,
@@ -56,7 +54,8 @@ def headline(
     `shown` is the present title, which stays unless another is better by a margin; `afresh`: by anything.
     `prefer` are the outlets whose titles are preferred, in this order.
     """
-    tuning, articles = tuning or shipped_tuning(), with_originals(articles)
+    tuning = tuning or shipped_tuning()
+    articles = with_originals(articles)
     compared = compared_titles(articles, shown, tuning, prefer)
     if not compared:
         title = _from_lead(articles, shown)
@@ -65,28 +64,28 @@ def headline(
         # Nothing to compare: most stories are of one article
         return Headline(title, compared[0].id)
     scored = scored_titles(compared, prefer, tuning)
-    preferred = min(
-        scored, key=lambda candidate: (not candidate.is_fit, candidate.preference)
-    )
-    candidates = [
-        candidate
-        for candidate in scored
-        if candidate.preference == preferred.preference
-    ]
-    best = chosen = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
-    for candidate in candidates:
-        # What its style tells from a report keeps no title by the margin.
-        is_free = afresh or not is_own_report(candidate.article)
-        margin = 0.0 if is_free else tuning.headline_keep_margin
-        if candidate.title == shown and _advantage(best, candidate, tuning) <= margin:
-            chosen = candidate
-            break
-    reason = None
-    if shown not in (None, chosen.title):
-        reason = _reason(
-            chosen, [candidate for candidate in scored if candidate.title == shown]
-        )
-    return Headline(chosen.title, chosen.article.id, reason)
+    margin = 0.0 if afresh else tuning.headline_keep_margin
+    chosen = _chosen(scored, shown, margin, tuning)
+    return Headline(chosen.title, chosen.article.id, _reason(chosen, shown, scored))
+
+
+def _chosen(
+    scored: Sequence[ScoredTitle],
+    shown: str | None,
+    margin: float,
+    tuning: StoryTuning,
+) -> ScoredTitle:
+    """Return the best title of the preferred outlet; the `shown` one if that is better by at most `margin`."""
+    preferred = min(scored, key=lambda title: (not title.is_fit, title.preference))
+    candidates = [title for title in scored if title.preference == preferred.preference]
+    best = _newer_one(max(candidates, key=_BY_QUALITY), candidates, tuning)
+    for title in candidates:
+        if title.title == shown:
+            # What its style tells from a report keeps no title by the margin.
+            least = margin if is_own_report(title.article) else 0.0
+            if _advantage(best, title, tuning) <= least:
+                return title
+    return best
 
 
 def _newer_one(
@@ -116,8 +115,13 @@ def _advantage(title: ScoredTitle, other: ScoredTitle, tuning: StoryTuning) -> f
     return advantage
 
 
-def _reason(best: ScoredTitle, before: Sequence[ScoredTitle]) -> str:
-    """Return why a title replaces those `before` it, which are one title."""
+def _reason(
+    best: ScoredTitle, shown: str | None, scored: Sequence[ScoredTitle]
+) -> str | None:
+    """Return why a title replaces the `shown` one; None if it does not."""
+    if shown in (None, best.title):
+        return None
+    before = [title for title in scored if title.title == shown]
     if not before:
         return GONE
     if best.preference < min(title.preference for title in before):

@@ -18,11 +18,7 @@ from aggregator.stories.titles.title_text import clean_title
 from aggregator.stories.tuning import StoryTuning
 
 CUT_CHARS = 20  # at the end of a text that are searched for:
-
-
 CUT = re.compile(r"(?:\.\.\.|…)\W*$")  # the end of a text that a feed cut, "[…]" too
-
-
 BY_TIME = attrgetter("effective_at", "id")
 
 

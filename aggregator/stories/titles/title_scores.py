@@ -21,18 +21,10 @@ from aggregator.stories.tuning import StoryTuning
 from aggregator.stories.words import dice, heads, tokens
 
 LEAD_CHARS = 500  # two sentences of a lead, seldom more
-
-
 # Weight of the words of a title in its own lead, beside those in other reports
 OWN_LEAD = 0.25
-
-
 OUTCOME = 0.25  # for a title that tells what happened
-
-
 PENDING_WORDS = 3  # words before an outcome that may say that it has not happened
-
-
 FEWEST_HEADS = 6  # a shorter title counts as if it had so many
 
 
@@ -86,11 +78,13 @@ def scored_titles(
     """Return the titles with their scores, by time."""
     reads = []
     for article in articles:
-        title, lead = article.title[:TITLE_CHARS], article.lead[:LEAD_CHARS]
-        origin = printer_of(article)
-        reads.append(
-            (article, origin, _read(title, article.outlet, lead, article.language))
+        words = _read(
+            article.title[:TITLE_CHARS],
+            article.outlet,
+            article.lead[:LEAD_CHARS],
+            article.language,
         )
+        reads.append((article, printer_of(article), words))
     scored = []
     for article, origin, words in reads:
         shares = [
@@ -101,10 +95,13 @@ def scored_titles(
         quality = words.quality + sum(shares) / max(1, len(shares))
         if not words.is_fit:
             quality -= tuning.headline_fault
-        preference = preference_of(article, prefer)
         scored.append(
             ScoredTitle(
-                clean_title(article), article, preference, quality, words.is_fit
+                title=clean_title(article),
+                article=article,
+                preference=preference_of(article, prefer),
+                quality=quality,
+                is_fit=words.is_fit,
             )
         )
     return scored
@@ -121,10 +118,8 @@ def _shared(title: frozenset[str], other: _Words) -> float:
 @lru_cache(maxsize=1024)
 def _read(raw: str, outlet: str | None, lead: str, language: str | None) -> _Words:
     title = clean_title_text(raw, outlet)
-    in_title, in_lead = (
-        frozenset(heads(title, language)),
-        frozenset(heads(lead, language)),
-    )
+    in_title = frozenset(heads(title, language))
+    in_lead = frozenset(heads(lead, language))
     in_own = len(in_title & in_lead) / max(FEWEST_HEADS, len(in_title))
     return _Words(
         title=in_title,

@@ -7,26 +7,16 @@ from aggregator.model.article import ArticleView
 from aggregator.stories.lexicon import words_of
 
 TITLE_CHARS = 300  # longer titles are cut
-
-
 NEWS_LABEL = re.compile(
     r"^\W*(?:breaking(?: news)?|exclusive|scoop)\s*(?::|[|–—-]\s)\s*", re.IGNORECASE
 )
-
-
 # As "Ferry sinks - Daily News", or with " : NPR".
 DASH_TAIL = re.compile(r"\s+(?:[-–—]|:\s)\s*(?P<tail>[^-–—:]{1,40})$")
-
-
 NO_TITLE = re.compile(
     r"(?:404\W*)?(?:page )?not found\W*|access denied|home|news|[\W_]*|\d+[./]\d+[./]\d+",
     re.IGNORECASE,
 )
-
-
 DAMAGED_APOSTROPHE = re.compile(r"(?<=\w)\?(?=(?:s|t|re|ve|ll|d|m)\b)")
-
-
 # Of agencies: "... -- 2nd Update"
 ADDED_TAIL = re.compile(
     r"(?:\s+-+ (?:\d\w\w )?update|\s*\(\+?\s?(?:video|photos?|audio)\))$", re.IGNORECASE
@@ -48,12 +38,8 @@ def clean_title_text(title: str, outlet: str | None) -> str:
     while (cut := cut_tail.search(title)) and title[: cut.start()].strip():
         title = title[: cut.start()]
     tail = DASH_TAIL.search(title)
-    if (
-        tail
-        and title[: tail.start()].strip()
-        and _is_outlet(tail["tail"].strip(), outlet)
-    ):
-        title = title[: tail.start()]
+    if tail and _is_outlet(tail["tail"].strip(), outlet):
+        title = title[: tail.start()].strip() or title
     title = title.strip(f" {marks}")
     return "" if NO_TITLE.fullmatch(title) else title
 

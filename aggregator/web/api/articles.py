@@ -7,14 +7,14 @@ from fastapi import Request, Response
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
-from aggregator.web import story_json
-from aggregator.web.api.openapi import IdInPath, api_router, described
-from aggregator.web.dependencies import OfSite, conditional, hashed_json
-from aggregator.web.excerpts.single_articles import (
+from aggregator.publish import story_json
+from aggregator.publish.excerpts.single_articles import (
     bounded_article,
     bounded_explanation,
     bounded_results,
 )
+from aggregator.web.api.openapi import IdInPath, api_router, described
+from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.filters import search_bounds
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to
 from aggregator.web.responses import JsonResponse, problem
@@ -62,7 +62,7 @@ def read_article(request: Request, site: OfSite, id: IdInPath) -> Response:
     detail = site.article(id)
     if detail is None:
         raise site.missing(id, "there is no article with this id")
-    bounded = bounded_article(detail, site.access(request), site.settings.excerpt_words)
+    bounded = bounded_article(detail, *site.limits(request))
     return conditional(
         request, tag, lambda: JsonResponse(story_json.one_article(bounded))
     )
@@ -80,9 +80,7 @@ def search(request: Request, site: OfSite) -> Response:
     results = site.reader.search(
         story_filter.query, story_filter.limit, search_bounds(story_filter)
     )
-    bounded = bounded_results(
-        results, site.access(request), site.settings.excerpt_words
-    )
+    bounded = bounded_results(results, *site.limits(request))
     return hashed_json(request, story_json.search_results(bounded))
 
 
@@ -111,9 +109,6 @@ def explain(request: Request, site: OfSite) -> Response:
             return problem(
                 404, "there is no such article, or the other article does not exist"
             )
-        bounded = bounded_explanation(
-            explanation, site.access(request), site.settings.excerpt_words
-        )
-        return JsonResponse(bounded)
+        return JsonResponse(bounded_explanation(explanation, *site.limits(request)))
 
     return conditional(request, tag, render)

@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 from fastapi import Request
 
+from aggregator.web.request_body import media_type
 from aggregator.web.responses import JSON, RefusedError
 
 
 def json_body(request: Request, body: bytes, kind: Any, what: str) -> Any:
     """Return the body as a `kind`. Raises RefusedError: 415; 400 if it is not JSON; 422 if it is another."""
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent != JSON:
+    if media_type(request) != JSON:
         raise RefusedError(415, "send Content-Type: application/json")
     try:
         return msgspec.json.decode(body, type=kind)

@@ -1,7 +1,7 @@
 """`/api/v1/corrections`: every request needs a token with the scope admin."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from anyio import to_thread
@@ -12,6 +12,7 @@ from aggregator.grouping.corrections.apply_corrections import CorrectionCommand
 from aggregator.model.errors import UsageError
 from aggregator.web.api.bodies import json_body
 from aggregator.web.api.openapi import (
+    DESCRIPTIONS,
     LOCATION,
     NumberInPath,
     answer,
@@ -86,19 +87,6 @@ _LIST_PARAMETERS = {
     ),
     "before": Parameter(up_to(10**9 - 1), "the `next` of the previous page"),
 }
-_EXAMPLES: dict[str, Any] = {
-    "merge": {"kind": "merge", "stories": ["q5m2x7k4d1t8w0ya", "z8c3v6b1n4m7k0ja"]},
-    "split": {
-        "kind": "split",
-        "story": "q5m2x7k4d1t8w0ya",
-        "articles": ["cu2cfnapd3n3kc2w"],
-    },
-    "move": {
-        "kind": "move",
-        "article": "cu2cfnapd3n3kc2w",
-        "story": "z8c3v6b1n4m7k0ja",
-    },
-}
 _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_token=True)
 
 
@@ -110,7 +98,7 @@ _UNDO = described("corrections", _RESPONSES, 400, 404, 408, 409, 413, needs_toke
         *(400, 408, 409, 413, 415, 422),
         body={
             "schema": schema_of(MergeRequest | SplitRequest | MoveRequest),
-            "examples": {name: {"value": value} for name, value in _EXAMPLES.items()},
+            "examples": DESCRIPTIONS["correction_examples"],
         },
         needs_token=True,
     ),

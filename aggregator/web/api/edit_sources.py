@@ -17,6 +17,8 @@ from aggregator.intake.manage.adding import SourceOptions
 from aggregator.intake.manage.feed_lists import OpmlImportResult
 from aggregator.model.errors import ConflictError, FetchError, ReadError, UsageError
 from aggregator.model.structs import FrozenStruct
+from aggregator.publish.excerpts.sources import bounded_source
+from aggregator.publish.story_json import SourceJson, one_source
 from aggregator.store.intake.sources import Source, source_with_id
 from aggregator.web.api.bodies import json_body
 from aggregator.web.api.openapi import (
@@ -28,11 +30,9 @@ from aggregator.web.api.openapi import (
 )
 from aggregator.web.dependencies import ID, OfSite, Site, run_in
 from aggregator.web.editor import BODY_DEADLINE_SECONDS, MAX_BODY_BYTES
-from aggregator.web.excerpts.sources import bounded_source
 from aggregator.web.request_body import read_body
 from aggregator.web.responses import JsonResponse, RefusedError
 from aggregator.web.security.visit import is_owner, require_scope, token_of
-from aggregator.web.story_json import SourceJson, one_source
 
 MAX_OPML_BYTES = 2 * 2**20  # about 10,000 feeds
 OPML = "text/x-opml"
@@ -218,10 +218,9 @@ def change(site: Site, source: Source, asked: ChangeSourceRequest) -> None:
     """Change a source. Raises ConflictError for one of config.yaml, UsageError for an invalid value."""
     config, database, _ = site.source_services
     chosen: dict[str, str | int | None] = {}
-    if asked.name is not UNSET:
-        chosen["name"] = adding.given(asked.name or "")
-    if asked.folder is not UNSET:
-        chosen["folder"] = adding.given(asked.folder or "")
+    for name, text in (("name", asked.name), ("folder", asked.folder)):
+        if text is not UNSET:
+            chosen[name] = adding.given(text or "")
     if asked.interval is not UNSET:
         seconds = adding.interval_of(asked.interval)
         chosen["has_own_interval"] = seconds is not None

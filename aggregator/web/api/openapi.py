@@ -5,6 +5,7 @@ FastAPI makes the description. Bodies are msgspec structs, whose schemas msgspec
 
 import inspect
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +16,6 @@ from pydantic import WithJsonSchema
 from aggregator.model.errors import UsageError
 from aggregator.web.parameters import PARAMETERS, SAVED, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, PROBLEM_JSON, PROBLEMS, Problem
-from aggregator.web.security.tokens import COOKIE
 
 Described = dict[str, Any]  # a part of the description
 # FastAPI describes these, and does not check them: an invalid id is not found, as any other unknown one.
@@ -29,41 +29,11 @@ NumberInPath = Annotated[str, WithJsonSchema(up_to(10**9 - 1), mode="validation"
 
 # Any request may be answered with them
 _COMMON_ERRORS = (401, 403, 405, 421, 429, 500, 503)
-_SCHEMES: Described = {
-    "token": {"type": "http", "scheme": "bearer"},
-    "tokenAsPassword": {
-        "type": "http",
-        "scheme": "basic",
-        "description": "any user name, and the token as password",
-    },
-    "tokenAsCookie": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": COOKIE,
-        "description": "the cookie that a browser receives when it signs in",
-    },
-}
-_TOKEN_REQUIRED: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
-_ABOUT = (
-    "Merged news stories. Times are RFC 3339 in UTC, ids are strings. Errors are problem+json (RFC 9457); "
-    "each status has one `type` and one `title`, which do not change. Requests from other machines without "
-    "a token of scope read receive at most `publish.excerpt_words` words of an article. The token may also "
-    "be the beginning of the path, as in `/t/TOKEN/api/v1/stories`; it then permits reading only. A server "
-    "that listens on other addresses than loopback requires a token."
+DESCRIPTIONS: Described = msgspec.yaml.decode(
+    files("aggregator.web.api").joinpath("descriptions.yaml").read_bytes()
 )
-ABOUT: Described = {
-    "title": "aggregator",
-    "summary": "One story per event.",
-    "description": _ABOUT,
-    "license_info": {"name": "MIT", "identifier": "MIT"},
-    "openapi_tags": [
-        {"name": "stories"},
-        {"name": "articles"},
-        {"name": "corrections"},
-        {"name": "sources"},
-        {"name": "health"},
-    ],
-}
+_SCHEMES: Described = DESCRIPTIONS["security_schemes"]
+_TOKEN_REQUIRED: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
 # The schemas of all structs that a route or another struct mentions
 _components: Described = {}
 
@@ -103,18 +73,22 @@ async def _refuse_parameters(request: Request) -> None:
                 hint = f"the parameters are {', '.join(described)}"
             raise UsageError(f"unknown parameter {name[:40]!r}; {hint}")
     for name, parameter in described.items():
-        schema = parameter["schema"]
-        if parameter["required"] and name not in given:
+        if name in given:
+            _refuse_number(name, given[name], parameter["schema"])
+        elif parameter["required"]:
             raise UsageError(
                 f"{name}: the parameter is missing; it is {parameter['description']}"
             )
-        if name in given and schema.get("type") == "integer":
-            least, most = schema["minimum"], schema["maximum"]
-            number = whole_number(given[name])
-            if number is None or not least <= number <= most:
-                raise UsageError(
-                    f"{name} must be a whole number from {least} to {most}"
-                )
+
+
+def _refuse_number(name: str, text: str, schema: Described) -> None:
+    """Raise UsageError if the parameter is a number, and `text` is none within its bounds."""
+    if schema.get("type") != "integer":
+        return
+    least, most = schema["minimum"], schema["maximum"]
+    number = whole_number(text)
+    if number is None or not least <= number <= most:
+        raise UsageError(f"{name} must be a whole number from {least} to {most}")
 
 
 def schema_of(kind: Any) -> Described:

@@ -10,26 +10,25 @@ from anyio import to_thread
 from fastapi import Request, Response
 
 from aggregator.model.errors import FetchError
+from aggregator.publish.sanitise import encode_json
 from aggregator.sources.parse.streams.content_coding import decompress_body
-from aggregator.web.api.openapi import answer, api_router, described
+from aggregator.web.api.openapi import DESCRIPTIONS, answer, api_router, described
 from aggregator.web.api.push_endpoint import PushEndpoint, PushResult
-from aggregator.web.api.pushed_records import EXAMPLE, RECORD_SCHEMA
+from aggregator.web.api.pushed_records import RECORD_SCHEMA
 from aggregator.web.dependencies import of_app
-from aggregator.web.request_body import read_body, too_large
+from aggregator.web.request_body import media_type, read_body, too_large
 from aggregator.web.responses import JSON, RefusedError, too_many
-from aggregator.web.sanitise import encode_json
 from aggregator.web.security.visit import require_scope
 
 _MAX_BODY_BYTES = 2**20  # of one request, unpacked too (limit)
 PATH = "/api/v1/articles"
-_JSONL_TYPES = frozenset(
-    {
-        "application/jsonl",
-        "application/x-jsonl",
-        "application/jsonlines",
-        "application/x-jsonlines",
-    }
-    | {"application/ndjson", "application/x-ndjson"}
+_JSONL_TYPES = (
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/ndjson",
+    "application/x-ndjson",
 )
 router = api_router()
 
@@ -48,12 +47,7 @@ router = api_router()
                     {"type": "array", "items": {}, "contains": RECORD_SCHEMA},
                 ]
             },
-            "examples": {
-                "one": {"value": EXAMPLE},
-                "several": {
-                    "value": [EXAMPLE, {"url": "https://news.example.org/2026/ferry"}]
-                },
-            },
+            "examples": DESCRIPTIONS["push_examples"],
         },
         needs_token=True,
     ),
@@ -89,10 +83,10 @@ def _is_jsonl(request: Request) -> bool:
     A page of another site can send forms and plain text without a CORS preflight, and the browser would add
     stored HTTP Basic credentials; therefore these types are refused.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if kind in _JSONL_TYPES:
         return True
-    if kind == "application/json":
+    if kind == JSON:
         return False
     raise RefusedError(
         415,

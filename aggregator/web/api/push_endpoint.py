@@ -4,7 +4,7 @@ The daemon places them later.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -127,13 +127,17 @@ class PushEndpoint(TokenStore):
             if len(items) == 1:
                 detail = f"the record cannot be accepted: {items[0].reason}"
             raise RefusedError(422, detail, more={"items": msgspec.to_builtins(items)})
-        statuses = [pushed.status for pushed in items]
-        return PushResult(
-            accepted=statuses.count("accepted"),
-            known=statuses.count("known"),
-            rejected=statuses.count("rejected"),
-            items=tuple(items),
-        )
+        return _result(items)
+
+
+def _result(items: Sequence[PushedItem]) -> PushResult:
+    statuses = [item.status for item in items]
+    return PushResult(
+        accepted=statuses.count("accepted"),
+        known=statuses.count("known"),
+        rejected=statuses.count("rejected"),
+        items=tuple(items),
+    )
 
 
 def _accepted_item(number: int, result: AcceptResult) -> PushedItem:

@@ -17,7 +17,7 @@ from aggregator.sources.parse.records.jsonl import (
     decoded_record,
 )
 from aggregator.sources.parse.records.record_entry import entry_of_record
-from aggregator.web.api.openapi import named
+from aggregator.web.api.openapi import DESCRIPTIONS, named
 from aggregator.web.responses import RefusedError
 
 _BLANK = b" \t\r\n\0\xef\xbb\xbf"
@@ -97,67 +97,11 @@ def _entry_or_reason(raw: object, source: str, seen: dt.datetime) -> Entry | str
     return entry
 
 
-_FIELD_DESCRIPTIONS: dict[str, str] = {
-    "id": "unique within the outlet; it stays the same when the text changes; at most 1,024 characters",
-    "url": "the address, http or https; if it is the only field, the page is fetched",
-    "outlet": "the publisher; `source` means the same",
-    "title": "the headline",
-    "text": "plain text, paragraphs separated by newlines",
-    "html": "instead of text: a page or a fragment",
-    "published": "an RFC 3339 time or a date; a missing value means unknown",
-    "language": "a BCP 47 tag; `lang` means the same",
-    "author": "the name of the author",
-}
-# All ranges of letters and digits, as Python has no \p{Letter} of JavaScript, and the controls that are read
-# as ƒ ˆ Š Œ Ž š œ ž Ÿ of Windows-1252. Beyond are extinct scripts and rare Han, and who reads JSON as YAML
-# fails at their escapes.
+# All ranges of letters and digits, as Python has no \p{Letter} of JavaScript. Beyond are extinct scripts and rare Han,
+# and who reads JSON as YAML fails at their escapes.
 _RUNS = re.findall(r"[^\W_]+", "".join(map(chr, range(0x10000))))
 _LETTERS = "".join(f"{run[0]}-{run[-1]}" for run in _RUNS)
-_TEXT_OR_NUMBER = named(
-    "TextOrNumber",
-    {
-        "type": ["string", "number"],
-        "description": "a number, or a text with a letter or digit of any alphabet",
-        "pattern": rf"[{_LETTERS}\x83\x88\x8a\x8c\x8e\x9a\x9c\x9e\x9f]",
-        "minimum": 1 - 10**30,
-        "maximum": 10**30 - 1,
-    },
-)
-_ADDRESS = {"type": "string", "pattern": "^https?://([0-9a-z]+[.])+[a-z]+(/|$)"}
-_NEEDED = {
-    "title": _TEXT_OR_NUMBER,
-    "text": _TEXT_OR_NUMBER,
-    "html": _TEXT_OR_NUMBER,
-    "url": _ADDRESS,
-}
-RECORD_SCHEMA = named(
-    "PushedRecord",
-    {
-        "type": "object",
-        "description": "At least one of title, text, html and url is required, in any alphabet. All "
-        "values are strings; a number is read as its digits, a value of another type as missing. Keys of "
-        "other programs are understood, others ignored. A push has at most 200 records.",
-        "properties": {
-            name: {"description": description}
-            for name, description in _FIELD_DESCRIPTIONS.items()
-        },
-        # With `anyOf` alone, generators of clients make a class for each of the four, without the others.
-        "if": {
-            "anyOf": [
-                {"required": [name], "properties": {name: schema}}
-                for name, schema in _NEEDED.items()
-            ]
-        },
-        "else": {"not": {}},
-    },
-)
-EXAMPLE: dict[str, Any] = {
-    "id": "2026-11-20/dam",
-    "url": "https://news.example.org/2026/dam",
-    "outlet": "Harbour Post",
-    "title": "Dam siren sounded by mistake",
-    "text": "The siren of the Orrin dam sounded for ten minutes on Friday.\n"
-    "No one was in danger, the fire service said.",
-    "published": "2026-11-20T08:30:00Z",
-    "language": "en",
-}
+_TEXT_OR_NUMBER = DESCRIPTIONS["TextOrNumber"]
+_TEXT_OR_NUMBER["pattern"] = _TEXT_OR_NUMBER["pattern"].replace("LETTERS", _LETTERS)
+named("TextOrNumber", _TEXT_OR_NUMBER)
+RECORD_SCHEMA = named("PushedRecord", DESCRIPTIONS["PushedRecord"])

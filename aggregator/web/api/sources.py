@@ -2,10 +2,10 @@
 
 from fastapi import Request, Response
 
-from aggregator.web import story_json
+from aggregator.publish import story_json
+from aggregator.publish.excerpts.sources import bounded_sources
 from aggregator.web.api.openapi import api_router, described
 from aggregator.web.dependencies import OfSite, hashed_json
-from aggregator.web.excerpts.sources import bounded_sources
 from aggregator.web.parameters import Parameter, up_to
 
 SOURCES_AN_ANSWER = 100

@@ -7,13 +7,13 @@ from msgspec.structs import replace
 from starlette.responses import RedirectResponse
 
 from aggregator.model.read_model import ChangedStories, StoryPage, StoryRedirect
-from aggregator.web import story_json
+from aggregator.publish import story_json
+from aggregator.publish.sanitise import encode_json
 from aggregator.web.api.openapi import MOVED, IdInPath, answer, api_router, described
 from aggregator.web.cursors import next_of
 from aggregator.web.dependencies import OfSite, conditional, hashed_json
 from aggregator.web.parameters import PARAMETERS, Parameter, up_to, whole_number
 from aggregator.web.responses import JSON, JsonResponse
-from aggregator.web.sanitise import encode_json
 
 STORIES_AN_ANSWER = 50
 CHANGES_AN_ANSWER = 500
@@ -50,11 +50,9 @@ def list_stories(request: Request, site: OfSite) -> Response:
     """
     wanted, began = site.filter(request, STORIES_AN_ANSWER)
     mutes = site.mutes(request) if wanted.order == "front" else ()
-    tag = (
-        site.tag(request, f"{wanted.query_string}\n{mutes}")
-        if wanted.changes_with_stories
-        else None
-    )
+    tag = None
+    if wanted.changes_with_stories:
+        tag = site.tag(request, f"{wanted.query_string}\n{mutes}")
 
     def render() -> Response:
         if not _has_words(wanted.filter.query):

@@ -8,10 +8,10 @@ from typing import Literal
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.entry import Enclosure
 from aggregator.model.structs import FrozenStruct
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.feeds.feed_texts import feed_title, mime_type
 from aggregator.web.filters import ParsedFilter, filter_words
 from aggregator.web.parameters import SAVED
-from aggregator.web.settings import PublishSettings
 
 _DOTTED_HOST = re.compile(r"https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]+(:\d+)?/")
 Format = Literal["rss", "atom", "jsonfeed"]
@@ -109,12 +109,14 @@ def channel(
 def _title(
     saved: SavedQuery | None, parsed: ParsedFilter, settings: PublishSettings
 ) -> str:
-    title = (saved.title if saved else "") or settings.title
-    words = (
-        *((saved.name,) if saved and not saved.title else ()),
-        *filter_words(parsed),
-    )
-    return feed_title(f"{title}: {', '.join(words)}" if words else title) or "Stories"
+    title, words = settings.title, list(filter_words(parsed))
+    if saved and saved.title:
+        title = saved.title
+    elif saved:
+        words.insert(0, saved.name)
+    if words:
+        title += f": {', '.join(words)}"
+    return feed_title(title) or "Stories"
 
 
 def _language(items: tuple[Item, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Digests as HTML, as plain text and as a feed."""
+"""Digests as HTML, as plain text, as mail and as a feed."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,17 +7,21 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from aggregator.config.messages import counted
+from aggregator.deliver.transmit import DigestMail
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import Digest
 from aggregator.model.story import StoryView
+from aggregator.publish.excerpts.stories import for_item
+from aggregator.publish.sanitise import one_line
+from aggregator.publish.settings import PublishSettings
+from aggregator.store.read.digests import DigestSpan
+from aggregator.store.read.reader import StoryReader
 from aggregator.stories.plain_text import NO_OUTLET
-from aggregator.web.excerpts.stories import for_item
 from aggregator.web.feeds.channel import Channel, Item
 from aggregator.web.feeds.feed_texts import feed_title
 from aggregator.web.feeds.formats import template
 from aggregator.web.feeds.item_texts import counts, fragments, numbers
 from aggregator.web.jinja import moment, short_day
-from aggregator.web.settings import PublishSettings
 
 DIGEST_REPORTS = 5  # listed of one story, the newest
 DIGEST = "/digest"
@@ -43,6 +47,21 @@ def digest_text(digest: Digest, settings: PublishSettings) -> str:
     stories = _shown(digest, settings)
     return template("digest.txt").render(
         period=_period(digest), stories=stories, no_outlet=NO_OUTLET
+    )
+
+
+def digest_mail(
+    reader: StoryReader, settings: PublishSettings, span: DigestSpan
+) -> DigestMail | None:
+    """Return the mail of a digest; None if all its stories were forgotten."""
+    digest = reader.digest(span, settings.digest_filter(span.until, reader.mutes()))
+    if not digest.stories:
+        return None
+    return DigestMail(
+        subject=f"{one_line(settings.title)}: {digest_title(digest, settings)}",
+        date=digest.until,
+        text=digest_text(digest, settings),
+        html=f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>",
     )
 
 

@@ -12,7 +12,7 @@ from html.entities import name2codepoint
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from aggregator.model.clock import in_utc
-from aggregator.web.sanitise import one_line, plain_title, safe_url
+from aggregator.publish.sanitise import one_line, plain_title, safe_url
 
 TITLE_CHARS = 500  # feed readers show titles on one line
 _DAMAGED = re.compile("[\x80-\x9f\ufffd]")

@@ -12,6 +12,7 @@ import msgspec
 from jinja2 import Template
 
 from aggregator.model.entry import Enclosure
+from aggregator.publish.sanitise import encode_json
 from aggregator.web.feeds.channel import MEDIA_TYPES, Channel, Format, Item
 from aggregator.web.feeds.feed_texts import (
     feed_text,
@@ -21,7 +22,6 @@ from aggregator.web.feeds.feed_texts import (
     rfc3339,
 )
 from aggregator.web.jinja import environment
-from aggregator.web.sanitise import encode_json
 
 # `updated` of an empty feed, which must not change
 _NEVER = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -10,10 +10,11 @@ from aggregator.model.article import ArticleView
 from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryText, StoryView
+from aggregator.publish.excerpts.stories import for_item
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.reader import StoryReader
 from aggregator.stories.counting.copy_groups import COUNTED_ROLES
 from aggregator.stories.counting.originals import with_originals
-from aggregator.web.excerpts.stories import for_item
 from aggregator.web.feeds.channel import Item
 from aggregator.web.feeds.feed_texts import (
     feed_language,
@@ -24,7 +25,6 @@ from aggregator.web.feeds.feed_texts import (
 )
 from aggregator.web.feeds.item_texts import story_body, story_summary
 from aggregator.web.filters import ParsedFilter
-from aggregator.web.settings import PublishSettings
 
 # Pages that are read for one feed, in case a filter matches few stories
 MOST_PAGES = 20

@@ -74,22 +74,16 @@ class _Feeds:
     def _stories(
         self, request: Request, form: Format, named: SavedQuery | None
     ) -> Response:
-        site = self._site
-        parsed = parse_filter(
-            request.query_params.multi_items(),
-            site.clock(),
-            default_limit=site.settings.items,
-            queries=site.settings.queries,
-            saved=named,
-            is_feed=True,
-        )
+        parsed = self._parsed(request, named)
         media_type = MEDIA_TYPES[form]
-        access, mutes = site.access(request), site.mutes(request)
-        parsed = replace(parsed, filter=replace(parsed.filter, mutes=mutes))
-        path, query = request.url.path, request.url.query
         tag = modified = None
         if parsed.changes_with_stories:
-            tag = site.common_tag(access, str(mutes), path, query)
+            tag = self._site.common_tag(
+                self._site.access(request),
+                str(parsed.filter.mutes),
+                request.url.path,
+                request.url.query,
+            )
             if has_tag(request, tag):
                 return not_modified(tag)
             modified = self._last_modified()
@@ -97,13 +91,9 @@ class _Feeds:
                 return not_modified(tag)
             if (kept := self._kept.get(tag)) is not None:
                 return _feed(kept, media_type, tag, modified)
-        loaded = gather(site.reader, parsed, site.settings, are_whole=access == "owner")
-        self_url = site.settings.base_url + path + _query(request, parsed)
-        body = written(
-            channel(named, parsed, loaded.items, site.settings, self_url=self_url), form
-        )
+        body, is_complete = self._written(request, form, named, parsed)
         # Rendering changes the feed later, but no story
-        if tag is None or not loaded.complete:
+        if tag is None or not is_complete:
             tag, modified = weak_tag(body), None
             if has_tag(request, tag):
                 return not_modified(tag)
@@ -112,6 +102,35 @@ class _Feeds:
             # other threads read it.
             self._kept = dict([*self._kept.items(), (tag, body)][-_FEEDS_KEPT:])
         return _feed(body, media_type, tag, modified)
+
+    def _parsed(self, request: Request, named: SavedQuery | None) -> ParsedFilter:
+        """Return the filter of a feed, without what the reader muted. Raises UsageError."""
+        settings = self._site.settings
+        parsed = parse_filter(
+            request.query_params.multi_items(),
+            self._site.clock(),
+            default_limit=settings.items,
+            queries=settings.queries,
+            saved=named,
+            is_feed=True,
+        )
+        mutes = self._site.mutes(request)
+        return replace(parsed, filter=replace(parsed.filter, mutes=mutes))
+
+    def _written(
+        self,
+        request: Request,
+        form: Format,
+        named: SavedQuery | None,
+        parsed: ParsedFilter,
+    ) -> tuple[bytes, bool]:
+        """Return an encoded feed, and whether all its stories are rendered."""
+        reader, settings = self._site.reader, self._site.settings
+        is_owner = self._site.access(request) == "owner"
+        loaded = gather(reader, parsed, settings, are_whole=is_owner)
+        self_url = settings.base_url + request.url.path + _query(request, parsed)
+        whole = channel(named, parsed, loaded.items, settings, self_url=self_url)
+        return written(whole, form), loaded.complete
 
     def _last_modified(self) -> dt.datetime | None:
         """Return the time of the newest change or of the start, after which settings may differ.

@@ -35,10 +35,15 @@ from aggregator.web.security.visit import may_edit
 
 ENTRIES_SHOWN = 5  # in a preview
 _ACTS = ("pause", "resume")
-_ACCESS_ACTS = ("save access", "forget access")
 _ACCESS_FIELDS = (
-    *("user_agent", "cookie", "headers", "proxy"),
-    *("list", "link", "title", "date"),
+    "user_agent",
+    "cookie",
+    "headers",
+    "proxy",
+    "list",
+    "link",
+    "title",
+    "date",
 )
 _MOST_PARTS = 10  # of a form
 OTHERS_SHOWN = 8  # feeds that the page declares, beside the one that was found
@@ -152,31 +157,27 @@ class SourceForms:
             changing.remove(config, database, source)
             log_change(request, act)
             return _to_sources(removed=1)
-        if act in _ACCESS_ACTS:
-            self._change_access(source, act, fields)
-            log_change(request, act)
-            return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
-        if act in _ACTS:
-            asked = ChangeSourceRequest(paused=act == "pause")
-        elif act not in ("save", ""):  # "": the form was sent without a button
-            raise UsageError("there is no such change of a source")
+        if act == "forget access":
+            changing.forget_access(config, database, source)
+        elif act == "save access":
+            changing.change_access(config, database, source, fields)
+        elif act in _ACTS:
+            change(self._site, source, ChangeSourceRequest(paused=act == "pause"))
+        elif act in ("save", ""):  # "": the form was sent without a button
+            change(self._site, source, _typed_change(source, fields))
         else:
-            interval = fields.get("interval", interval_as_typed(source))
-            asked = ChangeSourceRequest(
-                name=fields.get("name", "")[:200],
-                folder=fields.get("folder", "")[:200],
-                interval=UNSET if interval == interval_as_typed(source) else interval,
-            )
-        change(self._site, source, asked)
+            raise UsageError("there is no such change of a source")
         log_change(request, act or "save")
         return RedirectResponse(f"/sources/{source.id}?saved=1", 303)
 
-    def _change_access(self, source: Source, act: str, fields: Fields) -> None:
-        config, database, _ = self._site.source_services
-        if act == "forget access":
-            changing.forget_access(config, database, source)
-        else:
-            changing.change_access(config, database, source, fields)
+
+def _typed_change(source: Source, fields: Fields) -> ChangeSourceRequest:
+    interval = fields.get("interval", interval_as_typed(source))
+    return ChangeSourceRequest(
+        name=fields.get("name", "")[:200],
+        folder=fields.get("folder", "")[:200],
+        interval=UNSET if interval == interval_as_typed(source) else interval,
+    )
 
 
 def _to_sources(**done: str | int) -> Response:

@@ -7,6 +7,7 @@ limit (probes.py). The report needs memory only.
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -111,7 +112,7 @@ class HealthMonitor:
         status: Literal["ok", "degraded", "down"] = "degraded" if problems else "ok"
         if not writable:
             status = "down"
-        return HealthReport(
+        report = HealthReport(
             status=status,
             role=process.role,
             version=__version__,
@@ -123,10 +124,15 @@ class HealthMonitor:
             and (process.role == "standby" or process.placing_started),
             problems=tuple(finding.what for finding in problems),
             process_findings=tuple(findings),
-            stored=None if snapshot is None else snapshot.stored,
-            place=None if snapshot is None else snapshot.place,
-            backup=None if snapshot is None else snapshot.backup,
             last_reload=process.last_reload,
+        )
+        if snapshot is None:
+            return report
+        return replace(
+            report,
+            stored=snapshot.stored,
+            place=snapshot.place,
+            backup=snapshot.backup,
         )
 
     def _of_the_database(self, snapshot: HealthSnapshot) -> Iterator[Finding]:

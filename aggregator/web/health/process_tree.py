@@ -38,11 +38,9 @@ def open_files() -> int:
     try:
         return sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError as error:
-        return (
-            resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            if error.errno == errno.EMFILE
-            else 0
-        )
+        if error.errno != errno.EMFILE:
+            return 0
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def why_few_files() -> str | None:

@@ -13,9 +13,9 @@ from aggregator.grouping.corrections.decision_words import (
 )
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.model.story import StoryView
+from aggregator.publish.excerpts.single_articles import bounded_explanation
 from aggregator.web.dependencies import Site
 from aggregator.web.editor import EditorService
-from aggregator.web.excerpts.single_articles import bounded_explanation
 from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.pages.score_breakdown import ScoreBreakdown, breakdown
 from aggregator.web.parameters import MAX_TEXT_CHARS
@@ -50,8 +50,7 @@ def explain(
                 language = shown.language
             else:
                 others.append(shown)
-    words = site.settings.excerpt_words
-    explanation = bounded_explanation(whole, site.access(request), words)
+    explanation = bounded_explanation(whole, *site.limits(request))
     return pages.page(
         request,
         "explain.html",

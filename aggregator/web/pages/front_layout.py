@@ -39,7 +39,9 @@ def arranged(
     each is a group; else no older story is above those of these days.
     """
     rest = list(stories)
-    lead = rest.pop(0) if is_first and rest else None
+    lead = None
+    if is_first and rest:
+        lead = rest.pop(0)
     recent = [s for s in rest if _day_heading(s.updated, today) != "Earlier"]
     several = [s for s in recent or rest if s.report_count > 1 and s.id not in undated]
     beside = several[:BESIDE] if lead is not None else []

@@ -1,7 +1,7 @@
 """The front page: stories by rank, or the newest first."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import FrontPageStory, StoryFilter, StoryListItem
+from aggregator.publish.excerpts.words import count_words, first_words
 from aggregator.store.read.cursors import read_cursor
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import Site, conditional
-from aggregator.web.excerpts.words import count_words, first_words
 from aggregator.web.filters import ParsedFilter, filter_words
 from aggregator.web.pages.front_layout import arranged, by_day, first_old_story
 from aggregator.web.pages.pages import Pages
@@ -79,13 +79,7 @@ class FrontPages:
     ) -> Response:
         ranking = self._ranked_stories(wanted.filter, self._site.settings.prefer)
         if not ranking and not wanted.query_string and not wanted.filter.mutes:
-            return self._pages.page(
-                request,
-                "first_run.html",
-                here="/",
-                has_sources=self._site.reader.sources(1).total > 0,
-                trouble=self._trouble(request),
-            )
+            return self._first_run(request)
         size = wanted.filter.limit
         on_page = ranking[(number - 1) * size : number * size]
         ids = tuple(story.id for story in on_page)
@@ -113,8 +107,17 @@ class FrontPages:
             next=_address(wanted, following),
             next_is_newest=not has_more,
             before=_address(wanted, ("page", str(number - 1))),
-            languages=sorted({story.language for story in ranking if story.language}),
+            languages=_languages(ranking),
             source_links=sources.by_outlet,
+        )
+
+    def _first_run(self, request: Request) -> Response:
+        return self._pages.page(
+            request,
+            "first_run.html",
+            here="/",
+            has_sources=self._site.reader.sources(1).total > 0,
+            trouble=self._trouble(request),
         )
 
     def _newest(
@@ -140,7 +143,7 @@ class FrontPages:
             last_visit=visitor.since,
             first_old=first_old_story(listed, visitor.since, above),
             next=following,
-            languages=sorted({story.language for story in listed if story.language}),
+            languages=_languages(listed),
             source_links=self._site.reader.story_sources(ids).by_outlet,
         )
 
@@ -213,9 +216,7 @@ class FrontPages:
         """Return a list of stories with the values that both kinds of it need."""
         reader, ids = self._site.reader, tuple(story.id for story in stories)
         parameters = dict(_without_cursor(wanted))
-        folders, with_view = reader.folders(), dict(parameters)
-        if view:
-            with_view["view"] = view
+        folders, with_view = reader.folders(), parameters | {"view": view}
         words = [*filter_words(wanted)]
         if wanted.saved is not None:
             words.insert(0, wanted.saved.title or wanted.saved.name)
@@ -251,6 +252,10 @@ class FrontPages:
 
 def _state(story: FrontPageStory | StoryListItem) -> tuple[str, dt.datetime, int]:
     return story.id, story.updated, story.report_count
+
+
+def _languages(stories: Iterable[FrontPageStory | StoryListItem]) -> list[str]:
+    return sorted({story.language for story in stories if story.language})
 
 
 def _address(wanted: ParsedFilter, *parameters: tuple[str, str]) -> str:

@@ -6,6 +6,7 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.marks.mark_rows import ReaderItem
 from aggregator.store.read.marks.read_marks import VIEWS, View
 from aggregator.web.dependencies import Site
@@ -14,11 +15,10 @@ from aggregator.web.parameters import MAX_TEXT_CHARS
 from aggregator.web.security.visit import (
     form_value,
     may_edit,
-    may_not_read,
     prefix_of,
     token_of,
+    visit_of,
 )
-from aggregator.web.settings import PublishSettings
 
 
 class Pages:
@@ -95,7 +95,7 @@ class Pages:
             "site_title": settings.title,
             "index": settings.index,
             "prefix": settings.base_path + prefix_of(request),
-            "feeds": () if may_not_read(request) else feed_links(settings),
+            "feeds": () if visit_of(request).may_not_read else feed_links(settings),
             "has_status": self._site.has_status,
             "explains": self._site.editor is not None,
             "signed_in": signed_in,

@@ -100,11 +100,10 @@ def _first(reports: Sequence[ArticleView]) -> ArticleView | None:
     if len(dated) < 2:
         return None
     first, second = dated[:2]
-    times = [first.effective_at, second.effective_at]
+    is_first = first.effective_at < second.effective_at
     if "day" in (first.published_precision, second.published_precision):
-        days = [time.date() for time in times]
-        return first if days[0] < days[1] else None
-    return first if times[0] < times[1] else None
+        is_first = first.effective_at.date() < second.effective_at.date()
+    return first if is_first else None
 
 
 def time_span(story: StoryView) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SearchResults
+from aggregator.publish.excerpts.single_articles import bounded_results
 from aggregator.web.dependencies import Site
-from aggregator.web.excerpts.single_articles import bounded_results
 from aggregator.web.filters import parse_filter, search_bounds
 from aggregator.web.pages.pages import Pages, typed_text
 
@@ -36,8 +36,7 @@ def search(site: Site, pages: Pages, request: Request) -> Response:
             results = site.reader.search(text, limit, bounds)
     except UsageError as error:
         results = SearchResults(problem=str(error))
-    words = site.settings.excerpt_words
-    stories = bounded_results(results, site.access(request), words).stories
+    stories = bounded_results(results, *site.limits(request)).stories
     ids = tuple(story.story for story in stories)
     listed = site.reader.list_stories(ids)
     return pages.page(

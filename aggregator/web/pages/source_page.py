@@ -8,14 +8,14 @@ from starlette.routing import Route
 
 from aggregator.config.values import duration_as_typed
 from aggregator.model.read_model import ArticleDetail
+from aggregator.publish.excerpts.single_articles import bounded_article
+from aggregator.publish.excerpts.sources import bounded_source
 from aggregator.store.intake.source_access import typed_access
 from aggregator.store.intake.sources import Source
 from aggregator.store.read.marks.read_marks import View
 from aggregator.store.read.source_entries import EntryPage
 from aggregator.web.api.edit_sources import found_source
 from aggregator.web.dependencies import ID, Site
-from aggregator.web.excerpts.single_articles import bounded_article
-from aggregator.web.excerpts.sources import bounded_source
 from aggregator.web.pages.pages import Pages
 from aggregator.web.parameters import whole_number
 from aggregator.web.security.visit import may_edit
@@ -36,18 +36,16 @@ def show_source(site: Site, pages: Pages, request: Request) -> Response:
     source = site.reader.source(source_id) if ID.fullmatch(source_id) else None
     if source is None:
         return pages.not_found(request)
-    access = site.access(request)
     view = pages.view_of(request)
     number = max(1, whole_number(request.query_params.get("page", "")) or 1)
     entries = _read_entries(site, request, source.id, number, view)
-    words = site.settings.excerpt_words
-    listed = entries[:ENTRIES_A_PAGE]
-    shown = [bounded_article(entry, access, words) for entry in listed]
+    limits = site.limits(request)
+    shown = [bounded_article(entry, *limits) for entry in entries[:ENTRIES_A_PAGE]]
     return pages.page(
         request,
         "source.html",
         here="/sources",
-        source=bounded_source(source, access),
+        source=bounded_source(source, site.access(request)),
         saved=request.query_params.get("saved") == "1",
         entries=shown,
         number=number,

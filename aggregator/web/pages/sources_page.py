@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aggregator.publish.excerpts.sources import bounded_source, bounded_sources
 from aggregator.web.dependencies import Site
-from aggregator.web.excerpts.sources import bounded_source, bounded_sources
 from aggregator.web.pages.pages import Pages, typed_text
 from aggregator.web.parameters import whole_number
 

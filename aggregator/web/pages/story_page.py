@@ -43,9 +43,9 @@ class StoryPages:
         key = f"{request.url.query}\n{visitor.since}"
         tag = self._pages.tag(request, key, story_id)
         story = self._site.story(story_id)
-        if story is None and self._site.gone(story_id):
-            return self._pages.problem(request, 410, "This story was removed", GONE)
         if story is None:
+            if self._site.gone(story_id):
+                return self._pages.problem(request, 410, "This story was removed", GONE)
             return self._pages.not_found(request)
         if isinstance(story, StoryRedirect):
             return RedirectResponse(f"/stories/{story.to}", 301)

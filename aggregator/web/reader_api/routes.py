@@ -34,7 +34,8 @@ _CONSTANT: dict[str, Any] = {
     "preference/list": {"prefs": []},
     "preference/stream/list": {"streamprefs": {}},
 }
-_READING: dict[str, Callable[[Session, Fields], dict[str, Any]]] = {
+_Call = Callable[[Session, Fields], dict[str, Any] | str]
+_READING: dict[str, _Call] = {
     "user-info": lists.user_info,
     "tag/list": lists.tags,
     "subscription/list": lists.subscriptions,
@@ -43,14 +44,14 @@ _READING: dict[str, Callable[[Session, Fields], dict[str, Any]]] = {
     "stream/items/ids": items.item_ids,
     "stream/items/contents": items.item_contents,
 }
-_MARKING: dict[str, Callable[[Session, Fields], str]] = {
+_MARKING: dict[str, _Call] = {
     "edit-tag": marks.edit_tag,
     "rename-tag": marks.rename_tag,
     "disable-tag": marks.disable_tag,
     "mark-all-as-read": marks.mark_all_as_read,
 }
 # They may search for a feed, and need a token of scope admin
-_CHANGING: dict[str, Callable[[Session, Fields], dict[str, Any] | str]] = {
+_CHANGING: dict[str, _Call] = {
     "subscription/quickadd": subscriptions.quick_add,
     "subscription/edit": subscriptions.edit_subscription,
 }

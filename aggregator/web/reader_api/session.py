@@ -9,11 +9,11 @@ from starlette.requests import Request
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import UsageError
 from aggregator.model.read_model import SourceView, StoryFilter
+from aggregator.publish.excerpts.sources import bounded_source
 from aggregator.store.read.marks.mark_rows import Reader, ReaderItem
 from aggregator.store.read.marks.read_marks import ReadMarks, label_name
 from aggregator.store.read.marks.story_streams import StoryStream
 from aggregator.web.dependencies import ID, Site
-from aggregator.web.excerpts.sources import bounded_source
 from aggregator.web.reader_api.ids import (
     FEED,
     LABEL,

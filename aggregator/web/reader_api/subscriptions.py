@@ -1,6 +1,6 @@
 """Changes of subscriptions, which are sources; only with a token of scope admin."""
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from aggregator.intake.manage import adding, changing
 from aggregator.intake.manage.adding import SourceOptions
@@ -49,9 +49,10 @@ def edit_subscription(session: Session, fields: Fields) -> str:
         config, database, _ = session.site.source_services
         changing.remove(config, database, source)
     elif act == "edit":
-        asked = ChangeSourceRequest(name=title or UNSET, folder=into or UNSET)
+        folder: str | UnsetType | None = into or UNSET
         if into is None and out_of is not None and out_of == source.folder:
-            asked = ChangeSourceRequest(name=title or UNSET, folder=None)
+            folder = None
+        asked = ChangeSourceRequest(name=title or UNSET, folder=folder)
         change(session.site, source, asked)
     else:
         raise UsageError("`ac` is subscribe, unsubscribe or edit")

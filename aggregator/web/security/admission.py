@@ -6,6 +6,7 @@ from anyio import to_thread
 from starlette.requests import Request
 
 from aggregator.config.hosts import is_loopback
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.origin import (
     CAME_BY_PROXY,
@@ -26,7 +27,6 @@ from aggregator.web.security.tokens import (
     secret_given,
 )
 from aggregator.web.security.visit import visit_of
-from aggregator.web.settings import PublishSettings
 
 # The limit for one address of another machine without a token (chosen: slow ones leave room)
 REQUESTS_A_MINUTE = 300
@@ -74,15 +74,8 @@ class Admission:
         # Probes wait for no database
         if self._tokens is not None and path not in PROBES:
             bearer = await self._bearer(request, self._tokens, in_path)
-            is_refused = needs_own_token and not _has_own_token(request)
-            # A token in the path has no form.
-            is_in_path = bearer is not None and not bearer.form
-            if is_refused or (is_by_reader and is_in_path):
-                bearer = None
-            if bearer is not None:
-                visit.bearer = bearer
-                if bearer.token.may("read"):
-                    visit.may_not_read = False
+            if not needs_own_token or _has_own_token(request):
+                _take_bearer(request, bearer)
         self._limit_rate(request)
         if visit.may_not_read and path not in OPEN_PATHS:
             self._require_token(request)
@@ -129,6 +122,18 @@ class Admission:
             raise RefusedError(401, detail, headers=_challenge(request, "header"))
         if request.scope["path"] != PUSH:
             raise RefusedError(403, f"the token {bearer.token.name!r} may not read")
+
+
+def _take_bearer(request: Request, bearer: Bearer | None) -> None:
+    """Store the bearer in the visit, unless it asks the Google Reader API by a token in the path."""
+    # Only a token in the path has no form.
+    is_refused = request.scope["path"].startswith(READER_API)
+    if bearer is None or (is_refused and not bearer.form):
+        return
+    visit = visit_of(request)
+    visit.bearer = bearer
+    if bearer.token.may("read"):
+        visit.may_not_read = False
 
 
 def _refuse_foreign_change(request: Request) -> None:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aggregator.model.errors import AggregatorError
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.api_tokens import ApiToken
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.admission import REQUESTS_A_MINUTE, Admission
@@ -28,7 +29,6 @@ from aggregator.web.security.paths import (
 )
 from aggregator.web.security.tokens import TokenPath, TokenStore, first_name, prefixed
 from aggregator.web.security.visit import VISIT, Visit, visit_of
-from aggregator.web.settings import PublishSettings
 
 _log = logging.getLogger(__name__)
 
@@ -88,14 +88,7 @@ class RequestGuard:
         inner: Scope = {**scope, VISIT: visit}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
-        path = inner["path"] = self._path_below_base(scope["path"])
-        in_path = None if self._tokens is None else prefixed(path)
-        if in_path is not None:
-            inner["path"] = in_path.path
-            # Starlette reads the decoded path; the end of the token in the raw path is not known.
-            inner["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
-        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
-            inner["path"] = rest
+        in_path = self._set_path(inner)
         request = Request(inner, receive)
         guarded = self._guarded(request, send, scope["method"] == "HEAD")
         try:
@@ -110,6 +103,18 @@ class RequestGuard:
                 raise
             response = self._error_response(request, error)
         await response(inner, receive, guarded)
+
+    def _set_path(self, scope: Scope) -> TokenPath | None:
+        """Set the path to that of the application; return the one with a token, if it was one."""
+        path = scope["path"] = self._path_below_base(scope["path"])
+        in_path = None if self._tokens is None else prefixed(path)
+        if in_path is not None:
+            scope["path"] = in_path.path
+            # Starlette reads the decoded path; the end of the token in the raw path is not known.
+            scope["raw_path"] = in_path.path.encode("utf-8", "surrogatepass")
+        elif (rest := path.removeprefix(FRESHRSS_API)).startswith(READER_API):
+            scope["path"] = rest
+        return in_path
 
     def _path_below_base(self, path: str) -> str:
         """Return a path without that of `public_url`, which some proxies have removed and others have not.
@@ -128,7 +133,8 @@ class RequestGuard:
         self, request: Request, in_path: TokenPath | None, send: Send
     ) -> None:
         """Check the request, then let the application answer it."""
-        path, visit = request.scope["path"], visit_of(request)
+        path = request.scope["path"]
+        visit = visit_of(request)
         host = request.headers.get("host", "")
         # Probes that use HTTP/1.0 send no Host header; browsers always send one.
         is_bare_probe = path in PROBES and not host

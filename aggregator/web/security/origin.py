@@ -6,12 +6,18 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from aggregator.config.hosts import ip_address_of, is_loopback
-from aggregator.web.settings import PublishSettings
+from aggregator.publish.settings import PublishSettings
 
 # Headers that proxies add, or how their names begin (ADR 25).
 _FORWARDING = (
-    *("forwarded", "x-forwarded-", "via", "x-real-ip", "x-client-ip"),
-    *("true-client-ip", "cf-", "cdn-loop"),
+    "forwarded",
+    "x-forwarded-",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-",
+    "cdn-loop",
 )
 # Key of a scope: a trusted proxy forwarded the request
 CAME_BY_PROXY = "aggregator.came_by_proxy"

@@ -13,8 +13,10 @@ from aggregator.web.responses import RefusedError
 def network_of(address: str) -> str:
     """Return the address, or the /64 network of an IPv6 address, in which a client can choose any address."""
     parsed = ip_address_of(address)
-    if parsed is None or parsed.version == 4:
-        return address if parsed is None else str(parsed)
+    if parsed is None:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
     return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
 
 

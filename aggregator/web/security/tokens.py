@@ -119,28 +119,33 @@ def secret_in(authorization: str) -> str | None:
 
     A password without the prefix of tokens is ignored: it is meant for a reverse proxy, which may forward it.
     """
-    scheme, _, credentials = authorization.strip().partition(" ")
-    credentials = credentials.strip()
-    if scheme.lower() == "bearer":
+    scheme, credentials = _parts(authorization)
+    if scheme == "bearer":
         return credentials
-    if scheme.lower() == "googlelogin":
+    if scheme == "googlelogin":
         password = credentials.rpartition("/")[2]
-        return password if password.startswith(TOKEN_PREFIX) else None
-    if scheme.lower() != "basic":
+    elif scheme == "basic":
+        try:
+            pair = base64.b64decode(credentials, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        password = pair.decode("utf-8", "replace").partition(":")[2]
+    else:
         return None
-    try:
-        pair = base64.b64decode(credentials, validate=True).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return None
-    password = pair.partition(":")[2]
     return password if password.startswith(TOKEN_PREFIX) else None
 
 
 def reader_of(authorization: str) -> str:
     """Return the name of a reader in `GoogleLogin auth=NAME/SECRET`; "" if the header is another one."""
+    scheme, credentials = _parts(authorization)
+    name, slash, _ = credentials.removeprefix("auth=").rpartition("/")
+    return unquote(name) if scheme == "googlelogin" and slash else ""
+
+
+def _parts(authorization: str) -> tuple[str, str]:
+    """Return the scheme of an Authorization header in lower case, and what follows it."""
     scheme, _, credentials = authorization.strip().partition(" ")
-    name, slash, _ = credentials.strip().removeprefix("auth=").rpartition("/")
-    return unquote(name) if scheme.lower() == "googlelogin" and slash else ""
+    return scheme.lower(), credentials.strip()
 
 
 def form_of(secret: str) -> str:

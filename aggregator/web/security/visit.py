@@ -26,6 +26,7 @@ class Visit(msgspec.Struct):
     prefix: str = ""  # "/t/TOKEN" if the path began with it
     # The CSRF value of the owner on loopback without a token; "" for others
     local_form: str = ""
+    # The client may see open pages only, without feed links or titles of saved queries
     may_not_read: bool = False
     other_origin: str = ""  # of `server.cors`, or "*", if its pages may read the answer
     has_old_cookie: bool = False  # of a revoked token
@@ -72,11 +73,6 @@ def form_value(request: Request) -> str:
 def prefix_of(request: Request) -> str:
     """Return `/t/TOKEN` if the path began with it, else "". It is a secret, to be used in links only."""
     return visit_of(request).prefix
-
-
-def may_not_read(request: Request) -> bool:
-    """Return whether the client may see open pages only, without feed links or titles of saved queries."""
-    return visit_of(request).may_not_read
 
 
 def is_owner(request: Request) -> bool:

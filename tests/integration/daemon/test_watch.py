@@ -24,6 +24,7 @@ from aggregator.admin.doctor import examine
 from aggregator.config.loader import load
 from aggregator.model.counters import COUNTED, FETCH_SECONDS, FETCHES, PLACED, Metrics
 from aggregator.model.health_report import ProcessState, Reload
+from aggregator.publish.settings import publish_settings
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import host_of, source_id
@@ -42,7 +43,6 @@ from aggregator.web.health.metrics import (
 )
 from aggregator.web.health.monitor import HealthMonitor
 from aggregator.web.server import Server
-from aggregator.web.settings import publish_settings
 from tests.conftest import REPOSITORY
 from tests.support.articles import NOON, Clock, Rig, record
 from tests.support.fresh import with_tables

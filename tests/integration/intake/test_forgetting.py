@@ -17,6 +17,7 @@ from aggregator.admin.export import exported
 from aggregator.admin.import_rows import import_into
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
+from aggregator.deliver.dispatcher import WebhookDispatcher
 from aggregator.grouping.copies.sampled_shingles import PassageIndex
 from aggregator.grouping.deletion.erase import ForgetHandler
 from aggregator.grouping.deletion.forget import ForgetCommand, ForgetResult
@@ -28,6 +29,7 @@ from aggregator.model.errors import UsageError
 from aggregator.model.evidence import Evidence
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
+from aggregator.publish.settings import PublishSettings
 from aggregator.store import api_tokens, codecs, commands
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
@@ -38,8 +40,6 @@ from aggregator.store.tables import article, command, metadata, sketch, tombston
 from aggregator.store.tables import outbox as outbox_table
 from aggregator.web.api.push_endpoint import PushEndpoint
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
 from tests.integration.intake.test_repeating import FOOTERS, articles_of, taken_out
 from tests.support.articles import (
     FLOOD,

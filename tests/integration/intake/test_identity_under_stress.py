@@ -21,6 +21,8 @@ from sqlalchemy import select
 from aggregator.config.tuning import Tuning
 from aggregator.intake.polling.poll_result import PollResult
 from aggregator.model.story import StoryView
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.story_json import whole_story
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import inbox, pending_pages
@@ -31,8 +33,6 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, identity_key, story_log
 from aggregator.store.tables import observation as sightings
 from aggregator.store.tables import source as sources
-from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import whole_story
 from tests.support.articles import FLOOD, NOON, STRIKE, Clock, Rig, render_all, settled
 from tests.support.deep_checks import faults
 from tests.support.feeds import feed_of

@@ -12,12 +12,12 @@ from aggregator.grouping.corrections.explain import explanation
 from aggregator.model.entry import Entry
 from aggregator.model.prepared import CleanArticle
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.story_json import story_in_list, whole_story
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.articles import members, stored_with
 from aggregator.store.tables import article
-from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import story_in_list, whole_story
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -13,6 +13,8 @@ from aggregator.config.tuning import Tuning
 from aggregator.intake.manage.feed_lists import export_opml, import_opml
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.story_json import story_in_list
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.sources.parse.feeds.opml import read_opml
 from aggregator.store.engine.database import Database
@@ -20,8 +22,6 @@ from aggregator.store.intake.sources import Source, add, all_sources
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outlet_line, source_history
 from aggregator.store.tables import source as sources
-from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import story_in_list
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, Clock, Rig, record
 from tests.support.deep_checks import faults
 from tests.support.loopback import LoopbackServer, Resource

@@ -10,6 +10,7 @@ import pytest
 from aggregator.config.tuning import Tuning
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.settings import PublishSettings
 from aggregator.sources.fetch.client import Client, ClientSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import pending_pages
@@ -18,7 +19,6 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import shipped_tuning
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.articles import NOON, Clock, Rig
 from tests.support.loopback import LoopbackServer, Response
 from tests.support.polling import feed_source, poller_on

@@ -4,12 +4,12 @@ from sqlalchemy import select, text
 
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import StoryView
+from aggregator.publish.story_json import whole_story
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.rendered_stories import render_next, unrendered_of_several
 from aggregator.store.tables import story
 from aggregator.stories.tuning import shipped_tuning
-from aggregator.web.story_json import whole_story
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -15,12 +15,12 @@ from datasette.app import Datasette
 from sqlalchemy import text
 
 from aggregator.model.story import StoryView
+from aggregator.publish.story_json import whole_article
 from aggregator.store.engine.database import Database
 from aggregator.store.intake import rejected
 from aggregator.store.intake.sources import Source, add
 from aggregator.store.migrate import upgrade
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.story_json import whole_article
 from tests.conftest import REPOSITORY, Postgres
 from tests.support.articles import (
     DYKES,

@@ -32,6 +32,7 @@ from aggregator.intake.pipeline import Pipeline
 from aggregator.intake.polling.page_fetch import PollServices
 from aggregator.intake.polling.poll import Poller
 from aggregator.intake.workers.executor import InlineExecutor
+from aggregator.publish.settings import publish_settings
 from aggregator.store import migrate
 from aggregator.store.engine.database import Database
 from aggregator.store.engine.writer_lease import WriterLease
@@ -43,7 +44,6 @@ from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import article, entry, intake_count, story, tombstone
 from aggregator.web.health.process_tree import process_tree
 from aggregator.web.server import Server
-from aggregator.web.settings import publish_settings
 from tests.support.articles import render_all
 from tests.support.deep_checks import faults
 from tests.support.loopback import Request, Response

@@ -11,14 +11,14 @@ from aggregator.config.publish_settings import SavedQuery
 from aggregator.grouping.corrections.explain import Explanation
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.read_model import SearchResults
+from aggregator.publish.settings import PublishSettings
+from aggregator.publish.story_json import OneArticleJson, SourcesJson
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import Source, add
 from aggregator.web import editor
 from aggregator.web.api.corrections import MergeRequest, MoveRequest, SplitRequest
 from aggregator.web.app import create_app
 from aggregator.web.responses import PROBLEMS
-from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import OneArticleJson, SourcesJson
 from tests.support.articles import FLOOD, NOON, STRIKE, record
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of

@@ -13,12 +13,12 @@ import pytest
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.errors import ConfigError
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.settings import PublishSettings
 from aggregator.store import api_tokens
 from aggregator.store.engine.database import Database
 from aggregator.web.dependencies import Services
 from aggregator.web.security.tokens import COOKIE, form_of
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.fresh import sqlite_at
 from tests.support.newsroom import STRANGER, Newsroom, problem_of
 from tests.support.rows import written_by

@@ -12,12 +12,12 @@ import pytest
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
+from aggregator.deliver.bodies import delivery_body
+from aggregator.deliver.transmit import WebhookTuning
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.sources import add
 from aggregator.store.read.change_stream import following
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.bodies import delivery_body
-from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support import forked
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.newsroom import STRANGER, Newsroom

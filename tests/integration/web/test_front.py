@@ -11,13 +11,13 @@ from sqlalchemy import text
 from aggregator.config.tuning import Tuning
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.model.read_model import StoryFilter
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
 from aggregator.store.intake.folder_names import known_folder
 from aggregator.store.read.front_page import CLASSES
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories.samples import samples_folder
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.articles import (
     FLOOD,
     FLOOD_ELSEWHERE,

@@ -10,8 +10,8 @@ import yaml
 
 from aggregator.config.loader import load
 from aggregator.config.webhooks import webhooks_from
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.conftest import REPOSITORY
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import full_reader

@@ -12,8 +12,8 @@ import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from aggregator.publish.excerpts.words import count_words
 from aggregator.store.engine.database import Database
-from aggregator.web.excerpts.words import count_words
 from tests.support.articles import NOON, Clock, Rig, record, settled, strike
 from tests.support.fresh import with_tables
 from tests.support.stories_examples import FERRY_A, FERRY_B

@@ -65,8 +65,8 @@ def served(room: Newsroom, clock: Any) -> Any:
     """The application with a clock of the test's own."""
     from starlette.testclient import TestClient
 
+    from aggregator.publish.settings import PublishSettings
     from aggregator.web.app import create_app
-    from aggregator.web.settings import PublishSettings
 
     return TestClient(
         create_app(room.reading, PublishSettings(), clock), base_url="http://127.0.0.1"

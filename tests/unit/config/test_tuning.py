@@ -9,6 +9,7 @@ import yaml
 
 from aggregator.config.tuning import Tuning
 from aggregator.daemon.watchdog import ServiceTuning
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.extract.entry_identity import IdentityTuning
 from aggregator.extract.learned_boilerplate import BoilerplateTuning
 from aggregator.extract.limits import ExtractTuning
@@ -25,7 +26,6 @@ from aggregator.store.read.front_page import FrontPageTuning
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.api.push_endpoint import PushTuning
 from aggregator.web.editor import EditorTuning
-from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.conftest import REPOSITORY
 
 SHAPES: dict[str, type[msgspec.Struct]] = {

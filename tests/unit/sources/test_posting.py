@@ -9,10 +9,10 @@ import pytest
 
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.tuning import Tuning
+from aggregator.deliver.transmit import signed_headers
 from aggregator.model.errors import ConfigError
 from aggregator.sources.fetch.client import ClientSettings
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
-from aggregator.web.webhooks.transmit import signed_headers
 from tests.support.loopback import LoopbackServer, Request, Response, Route, slowly
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 

@@ -13,9 +13,9 @@ from lxml import html
 
 from aggregator.model.errors import NotWritableError
 from aggregator.model.read_model import Health, SourceView, StoryFilter, StoryPage
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.parameters import PARAMETERS
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.loopback import Closing
 from tests.support.waiting import PATIENCE_SECONDS
 from tests.support.written_stories import (
@@ -289,7 +289,7 @@ def test_a_wrong_address_and_a_forgotten_story_have_plain_messages(
 ) -> None:
     wrong = full.get("/?min_reports=x")
     assert (wrong.status_code, "Invalid address" in wrong.text) == (400, True)
-    assert "the story no longer exists" in full.get("/stories/nosuchstory").text
+    assert "what it led to no longer exists" in full.get("/stories/nosuchstory").text
 
 
 def test_a_choice_that_fits_nothing_is_no_first_run(full: Serving) -> None:

@@ -10,10 +10,10 @@ from starlette.testclient import TestClient
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import SourceView, StoryFilter, StoryPage
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.stories.rendered_stories import render_next
 from aggregator.stories.tuning import StoryTuning
 from aggregator.web.app import create_app
-from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
 from tests.support.world import Time
 from tests.support.written_stories import (

@@ -17,14 +17,14 @@ from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.entry import Enclosure
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.story import Passage, StoryText, StoryView
-from aggregator.web.excerpts.words import count_words, first_words
+from aggregator.publish.excerpts.words import count_words, first_words
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.feeds.channel import Format, address, channel
 from aggregator.web.feeds.feed_texts import feed_title, feed_url
 from aggregator.web.feeds.formats import written
 from aggregator.web.feeds.item_texts import LISTED_REPORTS
 from aggregator.web.feeds.items import best_article, story_guid, story_items
 from aggregator.web.filters import ParsedFilter, parse_filter
-from aggregator.web.settings import PublishSettings
 from tests.support import feed_rules
 from tests.support.hostile_titles import ADDRESSES, TEXTS, hostile_stories
 from tests.support.written_stories import (

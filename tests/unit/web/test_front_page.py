@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.model.read_model import FrontPageStory, StoryListItem
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.read.front_page import (
     REPORTS_CAP,
     FrontPageTuning,
@@ -21,7 +22,6 @@ from aggregator.web.jinja import without_title
 from aggregator.web.pages.front_layout import BESIDE, arranged
 from aggregator.web.pages.tabs import section_tabs
 from aggregator.web.pages.visitor import COOKIE, Visitor
-from aggregator.web.settings import PublishSettings
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,

@@ -11,10 +11,10 @@ from starlette.testclient import TestClient
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.model.read_model import SearchHit, SourceView
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.app import create_app
 from aggregator.web.jinja import day, iso, moment, pieces, pips, time_of_day
 from aggregator.web.pages.report_groups import time_span
-from aggregator.web.settings import PublishSettings
 from tests.support.hostile_titles import SCRIPTS
 from tests.support.written_stories import (
     MORNING,

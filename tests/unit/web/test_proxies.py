@@ -12,12 +12,12 @@ from starlette.testclient import TestClient
 
 from aggregator.config.loader import load
 from aggregator.model.errors import ConfigError
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.responses import RefusedError
 from aggregator.web.security.connection_limits import ConnectionLimiter
 from aggregator.web.security.guard import RequestGuard
 from aggregator.web.security.rate_limit import AddressLimiter
 from aggregator.web.security.visit import is_owner
-from aggregator.web.settings import PublishSettings
 
 PROXY, STRANGER = "10.0.0.5", "203.0.113.9"
 

@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from aggregator.model.errors import AggregatorError
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.forms import posted_form
 from aggregator.web.security import connection_limits
 from aggregator.web.server import Server
-from aggregator.web.settings import PublishSettings
 from tests.support.moved_loop import MovedLoop
 from tests.support.waiting import PATIENCE_SECONDS, wait_until
 from tests.support.written_stories import WrittenStories, full_reader

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -10,15 +10,15 @@ import pytest
 
 from aggregator.config.delivery_settings import SummariseConfig
 from aggregator.config.settings import Config, FetchConfig
+from aggregator.deliver.chat_hook import ANSWER_CAP_BYTES, HookError, hook_of
+from aggregator.deliver.summariser import Summariser
+from aggregator.deliver.summary_texts import INPUT_CAP_BYTES, input_of
 from aggregator.grouping.deletion.forget import ForgetCommand
 from aggregator.intake import command_handlers
 from aggregator.model.errors import ConfigError
 from aggregator.model.story import Passage, Quotation, StoryText
+from aggregator.publish.excerpts.words import count_words
 from aggregator.store.engine.database import Database
-from aggregator.web.excerpts.words import count_words
-from aggregator.web.webhooks.chat_hook import ANSWER_CAP_BYTES, HookError, hook_of
-from aggregator.web.webhooks.summariser import Summariser
-from aggregator.web.webhooks.summary_texts import INPUT_CAP_BYTES, input_of
 from tests.support.articles import FLOOD, FLOOD_ELSEWHERE, NOON, record
 from tests.support.loopback import LoopbackServer, Response, redirect
 from tests.support.newsroom import STRANGER, Newsroom
@@ -73,8 +73,9 @@ class Hook:
 
 
 @pytest.fixture
-def room(either: Newsroom) -> Newsroom:
-    return either
+def room(database: Database) -> Iterator[Newsroom]:
+    with Newsroom(database).fill().start_writing() as opened:
+        yield opened
 
 
 def summariser(room: Newsroom, hook: Any, *, an_hour: int = 3600) -> Summariser:

@@ -7,6 +7,7 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Callable
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -16,6 +17,7 @@ import msgspec
 from aggregator.config.settings import Config
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import DigestReader, Notification, Recipient, Webhook
+from aggregator.deliver.apprise import AppriseRunner, notification_text
 from aggregator.model.clock import Clock
 from aggregator.model.structs import FrozenStruct
 from aggregator.sources.fetch.client import ClientSettings
@@ -23,11 +25,6 @@ from aggregator.sources.fetch.mails.mail_posting import MailPoster
 from aggregator.sources.fetch.posting import PostResult, WebhookPoster
 from aggregator.sources.limits import net_tuning
 from aggregator.store.read.digests import DigestSpan
-from aggregator.store.read.reader import StoryReader
-from aggregator.web.feeds.digests import digest_html, digest_text, digest_title
-from aggregator.web.sanitise import one_line
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.apprise import AppriseRunner, notification_text
 
 _JSON = {"content-type": "application/json"}
 
@@ -40,6 +37,15 @@ class WebhookTuning(FrozenStruct):
     retry_factor: float
     pause_max_seconds: float
     waiting_max: int
+
+
+class DigestMail(FrozenStruct):
+    """What the mail of a digest says; `html` is a whole page."""
+
+    subject: str
+    date: dt.datetime
+    text: str
+    html: str
 
 
 def signed_headers(key: bytes, id_: str, seconds: int, body: bytes) -> dict[str, str]:
@@ -73,16 +79,14 @@ class Transmitter:
     def __init__(
         self,
         client: ClientSettings,
-        settings: PublishSettings,
         all_tuning: Tuning,
         now: Clock,
-        reader: StoryReader | None = None,
+        write_digest: Callable[[DigestSpan], DigestMail | None] | None = None,
     ) -> None:
-        """`reader`: for the stories of digests."""
+        """`write_digest` returns None if all stories of a digest were forgotten."""
         tuning = all_tuning.section("webhooks", WebhookTuning)
         seconds = net_tuning(all_tuning).fetch_deadline_seconds
-        self._settings = settings
-        self._reader = reader
+        self._write_digest = write_digest
         self._poster = WebhookPoster(
             client,
             all_tuning,
@@ -125,23 +129,18 @@ class Transmitter:
         self, reader: DigestReader, sender: str, id_: str, body: bytes, now: dt.datetime
     ) -> EmailMessage | None:
         """Return the mail of a delivery; None if all its stories were forgotten."""
-        mail, settings = EmailMessage(policy=SMTP), self._settings
+        mail = EmailMessage(policy=SMTP)
         if msgspec.json.decode(body).get("type") == "test":
             subject, date = "Test", now
             mail.set_content("This is a test of aggregator.\n")
         else:
-            assert self._reader is not None
-            span = msgspec.json.decode(body, type=DigestSpan)
-            digest = self._reader.digest(
-                span, settings.digest_filter(span.until, self._reader.mutes())
-            )
-            if not digest.stories:
+            assert self._write_digest is not None
+            digest = self._write_digest(msgspec.json.decode(body, type=DigestSpan))
+            if digest is None:
                 return None
-            date = digest.until
-            subject = f"{one_line(settings.title)}: {digest_title(digest, settings)}"
-            mail.set_content(digest_text(digest, settings))
-            page = f"<!doctype html><html><body>{digest_html(digest, settings)}</body></html>"
-            mail.add_alternative(page, subtype="html")
+            subject, date = digest.subject, digest.date
+            mail.set_content(digest.text)
+            mail.add_alternative(digest.html, subtype="html")
         mail["From"] = sender
         mail["To"] = reader.address
         mail["Subject"] = subject

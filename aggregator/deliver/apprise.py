@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 
 from aggregator.config.messages import story_numbers
+from aggregator.deliver.apprise_process import NotificationJob, NotificationReply
 from aggregator.model.errors import TooManyFilesError
+from aggregator.publish.sanitise import one_line
 from aggregator.sources.fetch.posting import PostResult
-from aggregator.web.sanitise import one_line
-from aggregator.web.webhooks.apprise_process import NotificationJob, NotificationReply
 
 # For the process to start and load Apprise, on a busy machine (0.5 s on a quiet one)
 _START_SECONDS = 15.0
 _REPLY_CAP_BYTES = 10_000
 _LISTED_CHARS = 100  # of a headline in a list
-_MODULE = "aggregator.web.webhooks.apprise_process"
+_MODULE = "aggregator.deliver.apprise_process"
 # "@everyone" in a title would call all people of a chat
 _MENTION = re.compile(r"@(?=\S)")
 
@@ -31,7 +31,10 @@ def notification_text(body: bytes) -> tuple[str, str]:
         return "Test", "This is a test of aggregator."
     if delivery["type"] == "several":
         return _about_several(delivery)
-    data = delivery["data"]
+    return _about_one(delivery["data"])
+
+
+def _about_one(data: dict[str, Any]) -> tuple[str, str]:
     story, article = data["story"], data["change"]["article"]
     counts = ("report_count", "outlet_count", "unknown_outlet_count", "article_count")
     lines = [", ".join(story_numbers(*(story[name] for name in counts)))]
@@ -100,29 +103,32 @@ class AppriseRunner:
             )
         if process is None:
             return PostResult(status=None, problem="stopped", is_stopped=True)
-        try:
-            said, _ = process.communicate(
-                msgspec.json.encode(job), timeout=self._seconds
-            )
-            reply = msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=NotificationReply)
-        except subprocess.TimeoutExpired:
-            reply = NotificationReply(
-                ok=False, problem=f"not sent within {self._seconds:.0f} s"
-            )
-        except (OSError, msgspec.DecodeError):
-            reply = NotificationReply(
-                ok=False, problem="Apprise ended without an answer"
-            )
-        finally:
-            process.kill()
-            process.communicate()
-            with self._lock:
-                self._running.discard(process)
+        reply = self._reply(process, job)
         return PostResult(
             status=200 if reply.ok else None,
             problem=reply.problem,
             is_stopped=self._stopped and not reply.ok,
         )
+
+    def _reply(
+        self, process: subprocess.Popen[bytes], job: NotificationJob
+    ) -> NotificationReply:
+        """Give the job to its process and wait for its end."""
+        try:
+            said, _ = process.communicate(
+                msgspec.json.encode(job), timeout=self._seconds
+            )
+            return msgspec.json.decode(said[:_REPLY_CAP_BYTES], type=NotificationReply)
+        except subprocess.TimeoutExpired:
+            problem = f"not sent within {self._seconds:.0f} s"
+        except (OSError, msgspec.DecodeError):
+            problem = "Apprise ended without an answer"
+        finally:
+            process.kill()
+            process.communicate()
+            with self._lock:
+                self._running.discard(process)
+        return NotificationReply(ok=False, problem=problem)
 
     def close(self) -> None:
         """Stop: running processes are killed, later ones are not started."""

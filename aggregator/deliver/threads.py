@@ -13,16 +13,17 @@ from collections.abc import Callable, Mapping
 
 from aggregator.config import webhooks
 from aggregator.config.settings import Config
+from aggregator.deliver.dispatcher import WebhookDispatcher
+from aggregator.deliver.sender import WebhookSender
+from aggregator.deliver.summariser import Summariser
+from aggregator.deliver.transmit import DigestMail, Transmitter, outgoing_client
 from aggregator.intake.workers.executor import is_left_behind
 from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
+from aggregator.publish.settings import PublishSettings
 from aggregator.store.engine.database import Database
+from aggregator.store.read.digests import DigestSpan
 from aggregator.store.read.reader import StoryReader
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.dispatcher import WebhookDispatcher
-from aggregator.web.webhooks.sender import WebhookSender
-from aggregator.web.webhooks.summariser import Summariser
-from aggregator.web.webhooks.transmit import Transmitter, outgoing_client
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = (
@@ -154,20 +155,19 @@ class WebhookThreads:
 def webhook_threads(
     config: Config,
     settings: PublishSettings,
+    reader: StoryReader,
     database: Database,
     now: Clock,
-    summariser: Summariser | None,
     *,
+    summariser: Summariser | None,
+    write_digest: Callable[[DigestSpan], DigestMail | None],
     is_writer: Callable[[], bool],
     heartbeat: Callable[[], None],
     failed: Callable[[BaseException], None],
 ) -> WebhookThreads:
     """Return the threads of a configuration, not started. Raises ConfigError for a bad webhook."""
     recipients, all_tuning = webhooks.recipients_from(config), config.effective_tuning
-    reader = StoryReader(database, all_tuning)
-    transmitter = Transmitter(
-        outgoing_client(config), settings, all_tuning, now, reader
-    )
+    transmitter = Transmitter(outgoing_client(config), all_tuning, now, write_digest)
     senders: dict[str, WebhookSender | Summariser] = {}
     for recipient in recipients:
         if recipient.name != webhooks.DIGEST:

@@ -6,7 +6,7 @@ that name articles of this story.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from html import unescape
 from typing import Any
 
@@ -14,10 +14,10 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.model.read_model import MachineSentence
-from aggregator.model.story import StoryText, StoryView
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.stories import for_reader
-from aggregator.web.sanitise import encode_json, one_line
+from aggregator.model.story import Quotation, StoryText, StoryView
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.stories import for_reader
+from aggregator.publish.sanitise import encode_json, one_line
 
 # Models with 16,000 tokens take so many bytes of facts; the last parts are left out.
 INPUT_CAP_BYTES = 64 * 2**10
@@ -40,22 +40,15 @@ def input_of(
     shown, bounded = for_reader(story, text, access, words)
     if bounded is None:
         return None
-    outlets: dict[str, str | None] = {}
-    titles: dict[str, str] = {}
-    for article, limited in zip(story.articles, shown.articles, strict=True):
-        if not (article.nosnippet or article.tdm_reserved):
-            outlets[article.id] = article.outlet
-            titles[article.title] = limited.title
+    outlets = {
+        article.id: article.outlet
+        for article in story.articles
+        if not (article.nosnippet or article.tdm_reserved)
+    }
     lead = [passage for passage in bounded.lead if passage.article_id in outlets]
     openings = [o for o in bounded.openings if o.article_id in outlets]
-    quotations = []
-    for quotation in bounded.quotations:
-        ids = tuple(id_ for id_ in quotation.article_ids if id_ in outlets)
-        if ids:
-            quotations.append(replace(quotation, article_ids=ids))
-    title = shown.title
-    if titles and story.title not in titles:
-        title = next(iter(titles.values()))
+    quotations = list(_quotations(bounded, outlets))
+    title = _title(story, shown, outlets)
     while lead or openings or quotations:
         sources = {passage.article_id for passage in (*lead, *openings)}
         for quotation in quotations:
@@ -75,6 +68,24 @@ def input_of(
             return data, frozenset(sources)
         (quotations or openings or lead).pop()
     return None
+
+
+def _quotations(bounded: StoryText, ids: Collection[str]) -> Iterator[Quotation]:
+    for quotation in bounded.quotations:
+        known = tuple(id_ for id_ in quotation.article_ids if id_ in ids)
+        if known:
+            yield replace(quotation, article_ids=known)
+
+
+def _title(story: StoryView, shown: StoryView, ids: Collection[str]) -> str:
+    """Return the headline; if none of the articles `ids` has it, the title of the first of these."""
+    titles: dict[str, str] = {}
+    for article, limited in zip(story.articles, shown.articles, strict=True):
+        if article.id in ids:
+            titles[article.title] = limited.title
+    if story.title in titles:
+        return shown.title
+    return next(iter(titles.values()), shown.title)
 
 
 def sentences_of(answer: bytes, ids: Collection[str]) -> tuple[MachineSentence, ...]:
@@ -131,6 +142,6 @@ def plain_sentence(text: str) -> str:
 def in_prose(answer: str) -> bytes:
     """Return the JSON in the message of a model, which may stand between words or in a block of code."""
     start, end = answer.find("{"), answer.rfind("}")
-    return (
-        answer[start : end + 1].encode("utf-8", "replace") if 0 <= start < end else b""
-    )
+    if not 0 <= start < end:
+        return b""
+    return answer[start : end + 1].encode("utf-8", "replace")

@@ -9,9 +9,9 @@ from aggregator.model.read_model import ArticleDetail, SearchHit, SearchResults
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.grouping.corrections.explain import Explanation
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.stories import without_text
-from aggregator.web.excerpts.words import count_words, first_words
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.stories import without_text
+from aggregator.publish.excerpts.words import count_words, first_words
 
 
 def bounded_article(detail: ArticleDetail, access: Access, words: int) -> ArticleDetail:

@@ -18,17 +18,17 @@ from starlette.testclient import TestClient
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
+from aggregator.deliver.bodies import delivery_body
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import ArticleDetail, Change
 from aggregator.model.story import Passage, Quotation, StoryText, StoryView
+from aggregator.publish.excerpts.single_articles import bounded_article
+from aggregator.publish.excerpts.stories import for_item, for_reader
+from aggregator.publish.excerpts.words import CHARS_A_WORD, count_words, first_words
+from aggregator.publish.settings import PublishSettings
 from aggregator.web.app import create_app
-from aggregator.web.excerpts.single_articles import bounded_article
-from aggregator.web.excerpts.stories import for_item, for_reader
-from aggregator.web.excerpts.words import CHARS_A_WORD, count_words, first_words
 from aggregator.web.feeds.items import story_items
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.bodies import delivery_body
-from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.written_stories import (
     MORNING,
     WrittenStories,

@@ -27,8 +27,11 @@ _ARABIC_MARK_BYTES = "\u061c".encode()
 # The last two code points of each plane
 _PLANE_ENDS = re.compile(
     "["
-    + "".join(f"{chr(p << 16 | 0xFFFE)}{chr(p << 16 | 0xFFFF)}" for p in range(1, 17))
-    + "]"
+    "\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U0004fffe\U0004ffff\U0005fffe\U0005ffff"
+    "\U0006fffe\U0006ffff\U0007fffe\U0007ffff\U0008fffe\U0008ffff\U0009fffe\U0009ffff\U000afffe\U000affff"
+    "\U000bfffe\U000bffff\U000cfffe\U000cffff\U000dfffe\U000dffff\U000efffe\U000effff\U000ffffe\U000fffff"
+    "\U0010fffe\U0010ffff"
+    "]"
 )
 _TAG_OPENER = re.compile(r"<(?=[A-Za-z/!?])")
 _SPACES = re.compile(r"\s+")

@@ -4,12 +4,12 @@ import msgspec
 
 from aggregator.config.settings import Config
 from aggregator.config.webhooks import summary_key
+from aggregator.deliver.summary_texts import in_prose
+from aggregator.deliver.transmit import outgoing_client
 from aggregator.model.clock import Clock
 from aggregator.model.errors import AggregatorError
+from aggregator.publish.sanitise import one_line
 from aggregator.sources.fetch.posting import WebhookPoster
-from aggregator.web.sanitise import one_line
-from aggregator.web.webhooks.summary_texts import in_prose
-from aggregator.web.webhooks.transmit import outgoing_client
 
 ANSWER_CAP_BYTES = 256 * 2**10  # of an answer (limit)
 _NAME_CHARS = 100

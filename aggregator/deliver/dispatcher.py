@@ -13,9 +13,13 @@ from msgspec.structs import replace
 
 from aggregator.config import webhooks
 from aggregator.config.tuning import Tuning
+from aggregator.deliver.bodies import delivery_body, delivery_id, digest_id
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import Change, StoryFilter, StoryRedirect
 from aggregator.model.story import StoryView
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.settings import PublishSettings
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.deliveries.outbox import NewDelivery
@@ -26,10 +30,6 @@ from aggregator.store.read.browser_mutes import in_force
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.read.story_filter import StoryMatcher
 from aggregator.store.search import progress
-from aggregator.web.sanitise import encode_json
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.bodies import delivery_body, delivery_id, digest_id
-from aggregator.web.webhooks.transmit import WebhookTuning
 
 _BATCH_CHANGES = 100  # changes handled in one step
 # Days that finished deliveries are stored: events.window_days, in which merges happen
@@ -52,18 +52,14 @@ class WebhookDispatcher:
         """No delivery is deleted before the clock has run for `retention.steady_days` without a jump."""
         self._database = database
         self._reader = reader
-        self._places = {recipient.name: recipient.place for recipient in recipients}
-        self._digest_readers: list[webhooks.DigestReader] = []
-        self._webhooks: dict[str, webhooks.Webhook | webhooks.Notification] = {}
+        self._recipients = recipients
+        self._webhooks = {
+            recipient.name: recipient
+            for recipient in recipients
+            if isinstance(recipient, webhooks.Webhook | webhooks.Notification)
+        }
         # A query reads the full-text index, which is updated shortly after an article was placed.
-        self._uses_index = False
-        for recipient in recipients:
-            if isinstance(recipient, webhooks.DigestReader):
-                self._digest_readers.append(recipient)
-            elif isinstance(recipient, webhooks.Webhook | webhooks.Notification):
-                self._webhooks[recipient.name] = recipient
-            if recipient.query is not None and recipient.query.query:
-                self._uses_index = True
+        self._uses_index = any(r.query and r.query.query for r in recipients)
         self._settings = settings
         self._tuning = all_tuning.section("webhooks", WebhookTuning)
         self._steady = dt.timedelta(days=all_tuning.values("retention")["steady_days"])
@@ -76,7 +72,7 @@ class WebhookDispatcher:
         with self._database.write() as connection:
             recipients.sync_webhooks(
                 connection,
-                self._places,
+                {recipient.name: recipient.place for recipient in self._recipients},
                 change_stream.last_number(connection),
                 self._now(),
             )
@@ -87,7 +83,6 @@ class WebhookDispatcher:
         if version == self._quiet_version:
             return None
         now = self._now()
-        selected: dict[str, list[Change]] = {}
         with self._database.read() as connection:
             forgotten_at = tombstones.newest(connection)
             positions = self._positions(connection)
@@ -95,21 +90,32 @@ class WebhookDispatcher:
             if not changes:
                 self._quiet_version = version
                 return None
+            selected: dict[str, list[Change]] = {}
             for name, position in positions.items():
                 unread = [change for change in changes if change.n > position]
                 hook = self._webhooks[name]
                 selected[name] = self._changes_for(connection, hook, unread, now)
         deliveries = list(self._deliveries(selected))
-        names = sorted({delivery.webhook for delivery in deliveries})
         last = changes[-1].n
         positions = {name: max(last, n) for name, n in positions.items()}
         with self._database.write() as connection:
             if tombstones.newest(connection) != forgotten_at:
                 # A story that was read may have been erased since: the next step reads it again
                 return []
-            outbox.add(connection, deliveries, positions, now)
-            for name in names:
-                outbox.keep_within(connection, name, self._tuning.waiting_max, now)
+            return self._store(connection, deliveries, positions, now)
+
+    def _store(
+        self,
+        connection: Connection,
+        deliveries: Sequence[NewDelivery],
+        positions: Mapping[str, int],
+        now: dt.datetime,
+    ) -> list[str]:
+        """Fill the outbox; return the webhooks with new deliveries."""
+        outbox.add(connection, deliveries, positions, now)
+        names = sorted({delivery.webhook for delivery in deliveries})
+        for name in names:
+            outbox.keep_within(connection, name, self._tuning.waiting_max, now)
         return names
 
     def _positions(self, connection: Connection) -> dict[str, int]:
@@ -147,25 +153,13 @@ class WebhookDispatcher:
                 return []
             if self._uses_index and not digests.is_span_indexed(connection, whole):
                 return None
-            filled = []
-            for reader in self._digest_readers:
-                wanted = reader.story_filter(until) or StoryFilter()
-                if reader.address:  # the list of digests is for everybody
-                    wanted = replace(wanted, mutes=in_force(connection))
-                span = digests.next_span(connection, reader.name, until)
-                if span is None:
-                    continue
-                if digests.ranked_for_digest(connection, span, wanted):
-                    delivery = NewDelivery(
-                        webhook=reader.name,
-                        change=span.to,
-                        id=digest_id(reader.name, span.to),
-                        story="",
-                        body=encode_json(span),
-                    )
-                    outbox.add(connection, [delivery], {reader.name: span.to}, until)
-                    filled.append(reader.name)
-        return [name for name in filled if name != webhooks.DIGEST]
+            readers = [
+                reader.name
+                for reader in self._recipients
+                if isinstance(reader, webhooks.DigestReader)
+                and _fill_digest(connection, reader, until)
+            ]
+        return [name for name in readers if name != webhooks.DIGEST]
 
     def prune(self) -> None:
         """Delete deliveries that ended long ago."""
@@ -227,6 +221,27 @@ class WebhookDispatcher:
             if isinstance(successor, StoryView):
                 stories[id_] = successor
         return stories
+
+
+def _fill_digest(
+    connection: Connection, reader: webhooks.DigestReader, until: dt.datetime
+) -> bool:
+    """Store the digest for a reader; return False if there are no new stories for them."""
+    wanted = reader.story_filter(until) or StoryFilter()
+    if reader.address:  # the list of digests is for everybody
+        wanted = replace(wanted, mutes=in_force(connection))
+    span = digests.next_span(connection, reader.name, until)
+    if span is None or not digests.ranked_for_digest(connection, span, wanted):
+        return False
+    delivery = NewDelivery(
+        webhook=reader.name,
+        change=span.to,
+        id=digest_id(reader.name, span.to),
+        story="",
+        body=encode_json(span),
+    )
+    outbox.add(connection, [delivery], {reader.name: span.to}, until)
+    return True
 
 
 def _to_notify(

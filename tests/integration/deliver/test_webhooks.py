@@ -20,17 +20,17 @@ from aggregator.config.delivery_settings import signing_key
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Webhook
+from aggregator.deliver.bodies import delivery_body, delivery_id
+from aggregator.deliver.threads import WebhookThreads
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.read_model import Change, StoryFilter
+from aggregator.publish.excerpts.words import count_words
+from aggregator.publish.settings import PublishSettings
 from aggregator.store import steady_clock
 from aggregator.store.deliveries import outbox, recipients
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import outbox as outbox_table
-from aggregator.web.excerpts.words import count_words
-from aggregator.web.settings import PublishSettings
-from aggregator.web.webhooks.bodies import delivery_body, delivery_id
-from aggregator.web.webhooks.threads import WebhookThreads
-from aggregator.web.webhooks.transmit import WebhookTuning
 from tests.support.articles import (
     FLOOD_ELSEWHERE,
     NOON,

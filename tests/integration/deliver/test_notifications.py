@@ -18,13 +18,13 @@ from sqlalchemy import update
 from aggregator.config.delivery_settings import signing_key
 from aggregator.config.publish_settings import SavedQuery
 from aggregator.config.webhooks import Notification, Webhook
+from aggregator.deliver.apprise import AppriseRunner
 from aggregator.model.errors import DatabaseBusyError, TooManyFilesError
 from aggregator.store.deliveries import outbox
 from aggregator.store.engine.database import Database
 from aggregator.store.read.browser_mutes import BrowserMutes
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.tables import webhook
-from aggregator.web.webhooks.apprise import AppriseRunner
 from tests.support.articles import (
     FLOOD,
     NOON,
@@ -337,7 +337,7 @@ def test_proxies_of_the_environment_are_not_used(
 def test_nothing_of_it_is_loaded_where_it_is_not_used(tmp_path: Path) -> None:
     code = (
         "import sys; from aggregator.config.settings import Config; "
-        "from aggregator.daemon import runtime; from aggregator.web.webhooks import dispatcher; "
+        "from aggregator.daemon import runtime; from aggregator.deliver import dispatcher; "
         "dispatcher.webhooks.recipients_from(Config()); "
         "print([one for one in ('apprise', 'requests') if one in sys.modules])"
     )

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from aggregator.config.tuning import Tuning
 from aggregator.config.webhooks import Notification, Recipient, Webhook, recipient_words
+from aggregator.deliver.bodies import LISTED_TOGETHER, several_body
+from aggregator.deliver.transmit import Transmitter, WebhookTuning
 from aggregator.model.clock import Clock
 from aggregator.sources.fetch.poll_schedule import is_overdue_by_jump
 from aggregator.sources.fetch.posting import PostResult, host_of
@@ -17,8 +19,6 @@ from aggregator.store import steady_clock
 from aggregator.store.deliveries import recipients, sending
 from aggregator.store.deliveries.sending import Delivery
 from aggregator.store.engine.database import Connection, Database
-from aggregator.web.webhooks.bodies import LISTED_TOGETHER, several_body
-from aggregator.web.webhooks.transmit import Transmitter, WebhookTuning
 
 _HOUR = dt.timedelta(hours=1)
 _RETRY_JITTER = 0.2  # of the back-off, added or subtracted at random
@@ -93,6 +93,10 @@ class WebhookSender:
             lambda connection: self._settle(connection, delivery, posted)
         )
         self._unstored = None
+        self._log(delivery, posted, outcome)
+        return 0.0
+
+    def _log(self, delivery: Delivery, posted: PostResult, outcome: str) -> None:
         where = recipient_words(self._webhook.name)
         # The host of other addresses may be the secret.
         if isinstance(self._webhook, Webhook):
@@ -103,7 +107,6 @@ class WebhookSender:
             where, delivery.change, delivery.story, delivery.attempts + 1, outcome,
             extra={"event": "delivery_attempted", "webhook": self._webhook.name, "story": delivery.story},
         )  # fmt: skip
-        return 0.0
 
     def _pull_in(self, now: dt.datetime) -> None:
         """Make deliveries due that wait for too long: after the start, and after a jump of the clock."""
@@ -148,13 +151,7 @@ class WebhookSender:
         if posted.status == _GONE:
             sending.mark_gone(connection, due, now, posted.problem)
             return f"{posted.problem}; no further deliveries are sent there"
-        asked = posted.retry_after_seconds or 0.0
-        gap = max(self._gap(due.attempts + 1), asked)
-        failures = recipients.failures_of(connection, self._webhook.name) + 1
-        pause = max(
-            min(self._gap(failures), self._tuning.pause_max_seconds),
-            min(asked, self._longest),
-        )
+        gap, pause = self._waits(connection, due, posted.retry_after_seconds or 0.0)
         since_first = now - (due.first_attempt_at or now)
         is_final = since_first >= _GIVE_UP_AFTER and steady_clock.is_steady(
             connection, now, self._steady
@@ -170,6 +167,18 @@ class WebhookSender:
         if is_final:
             return f"{posted.problem}; given up"
         return f"{posted.problem}; retry in {gap:.0f} s"
+
+    def _waits(
+        self, connection: Connection, due: Delivery, asked: float
+    ) -> tuple[float, float]:
+        """Return the seconds until this delivery, and until any one, is tried again.
+
+        `asked`: what the receiver asks for.
+        """
+        gap = max(self._gap(due.attempts + 1), asked)
+        failures = recipients.failures_of(connection, self._webhook.name) + 1
+        pause = min(self._gap(failures), self._tuning.pause_max_seconds)
+        return gap, max(pause, min(asked, self._longest))
 
     def _gap(self, tries: int) -> float:
         return gap_seconds(tries, self._tuning, self._longest, self._chance())

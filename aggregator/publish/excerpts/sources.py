@@ -10,7 +10,7 @@ from aggregator.model.read_model import SourcePage, SourceView
 
 if TYPE_CHECKING:  # explanations load what places articles
     from aggregator.store.read.reader import StoryReader
-from aggregator.web.excerpts.access import Access
+from aggregator.publish.excerpts.access import Access
 
 
 def bounded_sources(

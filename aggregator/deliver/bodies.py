@@ -11,15 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from aggregator.config.webhooks import Recipient
+from aggregator.deliver.transmit import WebhookTuning
 from aggregator.model.clock import in_utc
 from aggregator.model.read_model import Change
 from aggregator.model.story import StoryView
-from aggregator.web.excerpts.stories import for_reader
-from aggregator.web.excerpts.words import count_words, first_words
-from aggregator.web.sanitise import encode_json
-from aggregator.web.settings import PublishSettings
-from aggregator.web.story_json import story_in_list
-from aggregator.web.webhooks.transmit import WebhookTuning
+from aggregator.publish.excerpts.stories import for_reader
+from aggregator.publish.excerpts.words import count_words, first_words
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.settings import PublishSettings
+from aggregator.publish.story_json import story_in_list
 
 _ARTICLES_MAX = 50  # newest articles listed in one delivery; counts are of all
 # What a delivery has of a change and of a new article; `lead` is within the excerpt limit.
@@ -88,7 +88,7 @@ def several_body(each: str, bodies: Sequence[bytes], number: int) -> bytes:
 
 def trial_body(hook: Recipient, now: dt.datetime) -> bytes:
     """Return the body of a test delivery."""
-    data = {"hook": hook.name, "query": hook.query.name if hook.query else None}
+    data = {"hook": hook.name, "query": hook.query and hook.query.name}
     return encode_json({"timestamp": in_utc(now), "data": data, "type": "test"})
 
 
@@ -122,7 +122,7 @@ def _delivery(
 ) -> dict[str, object]:
     """Return the body, in the form that Standard Webhooks proposes; docs/sending.md has its members."""
     articles = sorted(story.articles, key=lambda a: (a.effective_at, a.id))
-    newest = articles[len(articles) - min(listed, len(articles)) :]
+    left_out = max(0, len(articles) - listed)
     members = _members(change, _OF_CHANGE)
     members["article"] = None
     for article in articles:
@@ -133,11 +133,11 @@ def _delivery(
         "timestamp": in_utc(change.at),
         "data": {
             "hook": hook.name,
-            "query": hook.query.name if hook.query else None,
+            "query": hook.query and hook.query.name,
             "url": f"{settings.base_url}/stories/{story.id}",
             "change": members,
-            "story": story_in_list(replace(story, articles=tuple(newest))),
-            "articles_left_out": len(articles) - len(newest),
+            "story": story_in_list(replace(story, articles=tuple(articles[left_out:]))),
+            "articles_left_out": left_out,
         },
     }
 

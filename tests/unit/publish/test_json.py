@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from aggregator.model.evidence import CopyEvidence, Evidence, Reason, RunnerUp, Stage
-from aggregator.web.sanitise import encode_json
-from aggregator.web.story_json import (
+from aggregator.publish.sanitise import encode_json
+from aggregator.publish.story_json import (
     page_of,
     reason_in_words,
     story_in_list,

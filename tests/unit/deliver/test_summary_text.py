@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.web.webhooks.summary_texts import in_prose, plain_sentence, sentences_of
+from aggregator.deliver.summary_texts import in_prose, plain_sentence, sentences_of
 
 IDS = frozenset({"one", "two"})
 

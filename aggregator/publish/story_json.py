@@ -37,8 +37,8 @@ from aggregator.model.story import (
     StoryView,
 )
 from aggregator.model.structs import FrozenStruct
+from aggregator.publish.sanitise import visible_marked
 from aggregator.stories.plain_text import as_text
-from aggregator.web.sanitise import visible_marked
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -193,19 +193,15 @@ def page_of(stories: Iterable[StoryView], next_cursor: str | None) -> PageJson:
 def story_in_list(story: StoryView) -> StoryJson:
     """Return a story as in lists."""
     articles = tuple(like(ArticleJson, article) for article in story.articles)
-    return like(StoryJson, story, articles=articles, picture=_picture_address(story))
+    return like(
+        StoryJson, story, articles=articles, picture=story.picture and story.picture.url
+    )
 
 
 def articles_in_list(story: StoryView) -> Iterator[ListedArticleJson]:
     """Yield the articles of a story as in lists of articles."""
     for article in story.articles:
         yield like(ListedArticleJson, article, story=story.id, story_title=story.title)
-
-
-def _picture_address(story: StoryView) -> str | None:
-    """Return the address of the picture, if others may ask for it."""
-    picture = story.picture
-    return None if picture is None else picture.url
 
 
 def whole_story(
@@ -224,7 +220,7 @@ def whole_story(
         WholeStoryJson,
         story,
         articles=tuple(articles),
-        picture=_picture_address(story),
+        picture=story.picture and story.picture.url,
         text=as_text(shown, story.articles) if text else story.summary,
         lead=shown.lead,
         versions=shown.versions,

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from aggregator.web.responses import problem
-from aggregator.web.sanitise import (
+from aggregator.publish.sanitise import (
     encode_json,
     one_line,
     plain_title,
     safe_url,
     visible,
 )
+from aggregator.web.responses import problem
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The process that sends one notification with Apprise: `python -m aggregator.web.webhooks.apprise_process`.
+"""The process that sends one notification with Apprise: `python -m aggregator.deliver.apprise_process`.
 
 Apprise opens connections of its own, to addresses that name resolution, redirects and its plugins choose. In
 a process of its own it can be ended in time, and an audit hook of Python refuses every connection to an

@@ -10,16 +10,16 @@ import logging
 
 from aggregator.config.messages import counted
 from aggregator.config.settings import Config
+from aggregator.deliver.chat_hook import ChatHook, HookError, hook_of
+from aggregator.deliver.summary_texts import input_of, sentences_of
 from aggregator.model.clock import Clock
 from aggregator.model.read_model import MachineSentence, MachineSummary
 from aggregator.model.story import StoryView
+from aggregator.publish.excerpts.access import Access
 from aggregator.store.engine.database import Database
 from aggregator.store.read.reader import StoryReader
 from aggregator.store.stories import summaries
 from aggregator.store.stories.summaries import SummaryTask
-from aggregator.web.excerpts.access import Access
-from aggregator.web.webhooks.chat_hook import ChatHook, HookError, hook_of
-from aggregator.web.webhooks.summary_texts import input_of, sentences_of
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 10.0  # between two looks for a story that needs a text
@@ -42,7 +42,7 @@ class Summariser:
         words: int,
         now: Clock,
     ) -> None:
-        """`access` and `words`: what the hook may see of an article (web/excerpts)."""
+        """`access` and `words`: what the hook may see of an article (publish/excerpts)."""
         self._database = database
         self._reader = reader
         self._hook = hook
@@ -65,17 +65,25 @@ class Summariser:
             task = summaries.next_task(connection, now)
         if task is None:
             return IDLE_SECONDS
-        story = self._reader.story(task.id)
-        facts = None
-        if isinstance(story, StoryView):
-            facts = input_of(story, task.shown, self._access, self._words)
+        facts = self._facts(task)
         with self._database.write() as connection:
             summaries.begin(connection, task, now)
         if facts is None:
             self._store(task, ())  # nothing that the hook may see
             return 0.0
+        return self._ask(task, *facts, now)
+
+    def _facts(self, task: SummaryTask) -> tuple[bytes, frozenset[str]] | None:
+        story = self._reader.story(task.id)
+        if not isinstance(story, StoryView):
+            return None
+        return input_of(story, task.shown, self._access, self._words)
+
+    def _ask(
+        self, task: SummaryTask, facts: bytes, ids: frozenset[str], now: dt.datetime
+    ) -> float:
         try:
-            sentences = sentences_of(self._hook.ask(facts[0]), facts[1])
+            sentences = sentences_of(self._hook.ask(facts), ids)
             if not sentences:
                 raise HookError("no sentence names an article of the story")
         except (HookError, ValueError) as error:

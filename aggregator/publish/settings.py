@@ -1,7 +1,7 @@
 """The settings of pages, feeds, the API and webhooks, from the configuration."""
 
 import datetime as dt
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
@@ -82,13 +82,10 @@ class PublishSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def publish_settings(config: Config) -> PublishSettings:
     """Return the settings of a configuration: the keys of three sections that have these names."""
-    sections = (config.server, config.publish, config.feeds)
-    values = {name: value for section in sections for name, value in section}
-    known = {
-        name: values[name]
-        for name in PublishSettings.__struct_fields__
-        if name in values
-    }
+    names = PublishSettings.__struct_fields__
+    known: dict[str, Any] = {}
+    for section in (config.server, config.publish, config.feeds):
+        known.update(pair for pair in section if pair[0] in names)
     digest = config.digest
     return PublishSettings(
         public_url=config.public_url or "",

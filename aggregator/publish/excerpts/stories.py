@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from aggregator.model.article import ArticleView
 from aggregator.model.read_model import MachineSummary
 from aggregator.model.story import LinkedStory, Passage, StoryText, StoryView
-from aggregator.web.excerpts.access import Access
-from aggregator.web.excerpts.allowance import Allowance
-from aggregator.web.excerpts.words import first_words
+from aggregator.publish.excerpts.access import Access
+from aggregator.publish.excerpts.allowance import Allowance
+from aggregator.publish.excerpts.words import first_words
 
 
 def for_reader(

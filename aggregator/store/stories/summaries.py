@@ -16,7 +16,7 @@ from sqlalchemy import Connection, ScalarSelect, Select, func, select
 from aggregator.model.read_model import MachineSummary
 from aggregator.model.story import StoryText
 from aggregator.store import codecs
-from aggregator.store.tables import story, story_summary, update_rows, upsert
+from aggregator.store.tables import IS_LIVE, story, story_summary, update_rows, upsert
 
 # Of several outlets, the last bumped; at the default rate these are five hours
 _STORIES_LOOKED_AT = 100
@@ -84,7 +84,7 @@ _CANDIDATES: Select[Any] = (
     )
     .outerjoin(story_summary, story_summary.c.story == story.c.story_no)
     .where(
-        story.c.redirect_to.is_(None),
+        IS_LIVE,
         story.c.rendered.is_not(None),
         story.c.outlet_count > 1,
     )

@@ -142,9 +142,13 @@ def set_source(
     _set(connection, id, source=source, is_little_known=is_little_known)
 
 
-def set_version(connection: Connection, id: str, version_of: str | None) -> None:
-    """Set the text of which article `id` is another version."""
-    _set(connection, id, version_of=version_of)
+def set_version(
+    connection: Connection, ids: Iterable[str], version_of: str | None
+) -> None:
+    """Make these articles versions of the text of another one (None: of none)."""
+    change_with(
+        connection, update(article).values(version_of=version_of), article.c.id, ids
+    )
 
 
 def _set(connection: Connection, article_id: str, **values: Any) -> None:
@@ -162,8 +166,8 @@ def rekey(
     forget_items_of(connection, [old])  # they name it
     _drop_common_observations(connection, old, new)
     is_old = observation.c.article == old
-    former = update(observation).where(is_old, observation.c.is_current.is_(False))
-    connection.execute(former.values(revert_count=_NEVER_REVERT))
+    is_former = observation.c.is_current.is_(False)
+    update_rows(connection, observation, is_old, is_former, revert_count=_NEVER_REVERT)
     if not is_authoritative:
         withdraw_authority(connection, old)
     update_rows(connection, observation, is_old, article=new)
@@ -187,5 +191,5 @@ def is_observed(connection: Connection, id: str, source: str) -> bool:
 
 def withdraw_authority(connection: Connection, id: str) -> None:
     """Let no source that had article `id` so far change its text."""
-    given_up = update(observation).where(observation.c.article == id)
-    connection.execute(given_up.values(is_authoritative=False))
+    is_of_article = observation.c.article == id
+    update_rows(connection, observation, is_of_article, is_authoritative=False)

@@ -1,7 +1,7 @@
 """Placed articles as input of another placing, and what is placed before them, for `recluster`."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
     Table,
     func,
     insert,
@@ -22,7 +21,7 @@ from aggregator.model.prepared import CleanArticle, Fingerprint, Prepared
 from aggregator.store import codecs
 from aggregator.store.intake.inbox import InboxEntry
 from aggregator.store.maintenance import retention
-from aggregator.store.maintenance.row_stream import Advance
+from aggregator.store.maintenance.row_stream import Advance, parts
 from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.tables import (
     article,
@@ -41,8 +40,6 @@ from aggregator.store.tables import (
     update_rows,
 )
 from aggregator.text.language import primary_tag
-
-_ROWS_AT_ONCE = 500
 
 
 def first_seen_since(connection: Connection, since: dt.datetime | None) -> int:
@@ -247,10 +244,3 @@ def copy_rows(
     for part in parts(source, select(table).where(*which)):
         target.execute(insert(table), part)
         advance(0)
-
-
-def parts(connection: Connection, rows: Select[Any]) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of a query, some at a time."""
-    result = connection.execute(rows.execution_options(yield_per=_ROWS_AT_ONCE))
-    for part in result.mappings().partitions(_ROWS_AT_ONCE):
-        yield [dict(row) for row in part]

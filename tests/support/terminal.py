@@ -15,7 +15,7 @@ import pytest
 from aggregator.cli.app import main
 from aggregator.model.read_model import StoryFilter
 from aggregator.store.engine.database import Database
-from aggregator.store.engine.writer_lease import open_process_lock
+from aggregator.store.engine.process_lock import open_process_lock
 from aggregator.store.read.reader import StoryReader
 from aggregator.web.sanitise import encode_json
 from aggregator.web.story_json import page_of

@@ -49,7 +49,7 @@ def pending_commands(connection: Connection) -> list[Command]:
     return structs_of(Command, connection.execute(_WAITING))
 
 
-def found(connection: Connection, n: int) -> Command | None:
+def command_numbered(connection: Connection, n: int) -> Command | None:
     """Return command `n`; None if it does not exist."""
     row = connection.execute(select(*_COLUMNS).where(command.c.command_no == n)).first()
     return struct_of(Command, row)

@@ -43,9 +43,7 @@ def next_due(
     The next one is the oldest that is due, but deliveries of one story stay in their order.
     """
     row = connection.execute(
-        select(webhook.c.resumes_at, webhook.c.state).where(
-            webhook.c.name == name, webhook.c.is_configured
-        )
+        select(webhook).where(webhook.c.name == name, webhook.c.is_configured)
     ).first()
     if row is None or row.state == "gone":
         return None

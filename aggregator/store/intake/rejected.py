@@ -126,8 +126,8 @@ def requeue(connection: Connection, numbers: Sequence[int]) -> int:
     )
     change_with(connection, again, entry.c.entry_no, queued)
     root = article.c.root_article
-    placed = values_with(connection, select(root), root, queued.values())
-    older = [number for number, id_ in queued.items() if id_ in placed]
+    placed_roots = values_with(connection, select(root), root, queued.values())
+    older = [number for number, id_ in queued.items() if id_ in placed_roots]
     change_with(connection, update(entry).values(page=None), entry.c.entry_no, older)
     return len(queued)
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    func,
     insert,
     or_,
     select,
@@ -25,6 +24,7 @@ from aggregator.model.errors import AggregatorError
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.intake.source_access import forget_access
 from aggregator.store.tables import (
+    ENTRY_SOURCE,
     delete_rows,
     fields_of,
     known_items,
@@ -282,9 +282,7 @@ def sources_with_ids(connection: Connection, ids: Sequence[str]) -> list[Source]
 
 def in_folders(folders: Collection[str]) -> Select[tuple[str]]:
     """Select `Source.entry_source` of the sources in `folders`."""
-    return select(func.coalesce(source.c.folder_name, source.c.id)).where(
-        source.c.folder.in_(folders)
-    )
+    return select(ENTRY_SOURCE).where(source.c.folder.in_(folders))
 
 
 def sources_named(connection: Connection, words: str) -> list[Source]:

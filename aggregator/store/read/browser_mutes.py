@@ -10,6 +10,7 @@ from aggregator.model.structs import FrozenStruct
 from aggregator.store.engine.database import Database
 from aggregator.store.read.story_filter import outlets_named
 from aggregator.store.tables import (
+    OUTLET_NAME,
     article,
     count_rows,
     delete_rows,
@@ -97,14 +98,12 @@ def _named_outlets(connection: Connection, typed: str) -> dict[str, str]:
         raise UsageError(
             f"no article is of an outlet {typed[:40]!r}; copy its name from a story"
         )
-    name = func.max(func.coalesce(article.c.outlet_name, article.c.outlet))
+    name = func.max(OUTLET_NAME)
     chosen = select(article.c.outlet, name).where(article.c.outlet.in_(keys))
     return dict(connection.execute(chosen.group_by(article.c.outlet)).all())
 
 
 def in_force(connection: Connection) -> tuple[Mute, ...]:
     """Return the mutes for the filter of a list."""
-    rows = connection.execute(
-        select(mute.c.kind, mute.c.muted).order_by(mute.c.kind, mute.c.muted)
-    )
+    rows = connection.execute(select(mute).order_by(mute.c.kind, mute.c.muted))
     return tuple((row.kind, row.muted) for row in rows)

@@ -98,7 +98,7 @@ def last_number(connection: Connection) -> int:
 
 def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, ...]:
     wanted = {row.article for row in rows if row.article is not None}
-    came = {view.id: view for view in article_views.views_of(connection, wanted)}
+    articles = {view.id: view for view in article_views.views_of(connection, wanted)}
     changes = []
     for row in rows:
         others = tuple(row.others.split(",")) if row.others else ()
@@ -114,7 +114,7 @@ def _changes(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Change, 
                 title_before=row.title_before,
                 report_count=row.report_count,
                 others=others,
-                article=came.get(row.article),
+                article=articles.get(row.article),
             )
         )
     return tuple(changes)

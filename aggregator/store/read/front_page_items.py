@@ -17,6 +17,7 @@ from aggregator.store.stories.articles import ArticleDetails
 from aggregator.store.stories.stories import shown_columns
 from aggregator.store.tables import (
     IS_LIVE,
+    OUTLET_NAME,
     article,
     pairs_with,
     rows_in_order,
@@ -64,7 +65,7 @@ def _outlets(connection: Connection, ids: Sequence[str]) -> Mapping[str, list[st
     named = (
         select(
             article.c.story,
-            func.max(func.coalesce(article.c.outlet_name, article.c.outlet)),
+            func.max(OUTLET_NAME),
         )
         .where(article.c.story.in_(ids), article.c.outlet.is_not(None))
         .group_by(article.c.story, article.c.outlet)

@@ -4,19 +4,24 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from aggregator.model.read_model import ArticleDetail
 from aggregator.model.structs import FrozenStruct
 from aggregator.store.stories import article_views
-from aggregator.store.tables import article, rows_in_order, rows_with, source, story
+from aggregator.store.tables import (
+    ENTRY_SOURCE,
+    article,
+    rows_in_order,
+    rows_with,
+    source,
+    story,
+)
 
 if TYPE_CHECKING:
     from aggregator.store.read.marks.mark_rows import Reader
     from aggregator.store.read.marks.read_marks import View
 
-# `article.source` of what a source brought: a watched folder has the name that `ingest` gives it.
-_NAME_OF_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
 _ENTRY = (
     article_views.view_columns()
     .add_columns(article.c.inbox_no, story.c.title.label("story_title"))
@@ -55,7 +60,7 @@ def _entry_numbers(
     connection: Connection, source_id: str, wanted: EntryPage
 ) -> Sequence[int]:
     """Return the numbers of articles before their rows are read, so that skipping one reads no text."""
-    name = select(_NAME_OF_SOURCE).where(source.c.id == source_id).scalar_subquery()
+    name = select(ENTRY_SOURCE).where(source.c.id == source_id).scalar_subquery()
     chosen = select(article.c.inbox_no).where(article.c.source == name)
     if wanted.marked_by is not None:
         from aggregator.store.read.marks.read_marks import in_view
@@ -82,7 +87,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     rows = list(rows_with(connection, _OUTLETS, article.c.story, story_ids))
     names = {row.source for row in rows}
     sources = {
-        row.name: row for row in rows_with(connection, _SOURCES, _NAME_OF_SOURCE, names)
+        row.name: row for row in rows_with(connection, _SOURCES, ENTRY_SOURCE, names)
     }
     by_outlet: dict[str, dict[str, str]] = {story_id: {} for story_id in story_ids}
     folders: Counter[tuple[str, str]] = Counter()
@@ -97,7 +102,7 @@ def story_sources(connection: Connection, story_ids: Collection[str]) -> StorySo
     return StorySources(by_outlet=by_outlet, folders=_most_frequent(folders))
 
 
-_SOURCES = select(source.c.id, source.c.folder, _NAME_OF_SOURCE.label("name"))
+_SOURCES = select(source.c.id, source.c.folder, ENTRY_SOURCE.label("name"))
 
 
 def _most_frequent(folders: Counter[tuple[str, str]]) -> dict[str, str]:

@@ -157,6 +157,7 @@ article = Table(
 )
 
 TEXT_OR_EMPTY = func.coalesce(article.c.text, "").label("text")  # of an article
+OUTLET_NAME = func.coalesce(article.c.outlet_name, article.c.outlet)
 
 tombstone = Table(
     "tombstone",

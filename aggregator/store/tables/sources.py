@@ -10,6 +10,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    func,
 )
 
 from aggregator.store.tables.columns import UtcTime, flag, from_zero, metadata
@@ -90,6 +91,9 @@ source = Table(
     Column("failing_since", UtcTime),
     Index(None, "paused", "next_due_at"),
 )
+
+# `entry.source` of the entries of a source: a watched folder has the name that `ingest` gives it.
+ENTRY_SOURCE = func.coalesce(source.c.folder_name, source.c.id)
 
 known_items = Table(
     "known_items",

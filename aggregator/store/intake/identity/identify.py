@@ -111,7 +111,7 @@ def _articles_of(connection: Connection, keys: Collection[bytes]) -> dict[bytes,
     return pairs_with(connection, _KEYS, identity_key.c.key, keys)
 
 
-_KEYS = select(identity_key.c.key, identity_key.c.article)
+_KEYS = select(identity_key)
 
 
 def _without(

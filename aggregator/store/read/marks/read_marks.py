@@ -193,9 +193,7 @@ class ReadMarks:
         given = set() if name is None else {name}
         with self._database.write() as connection:
             changed = []
-            for row in connection.execute(
-                select(read_mark.c.story, read_mark.c.labels).where(*is_labelled)
-            ):
+            for row in connection.execute(select(read_mark).where(*is_labelled)):
                 labels = read_labels(row.labels)
                 if label in labels:
                     labels = (labels - {label}) | given
@@ -278,8 +276,8 @@ class ReadMarks:
 
 def reader_name(text: str) -> str:
     """Return a name in the form in which it is stored. Raises UsageError if it cannot be one."""
-    name = " ".join(text.split()).lower()
-    if not name or len(name) > _NAME_CHARS or not name.isprintable():
+    name = _printable(text.lower())
+    if not name:
         raise UsageError(
             f"the name of a reader has 1 to {_NAME_CHARS} printable characters"
         )
@@ -288,12 +286,18 @@ def reader_name(text: str) -> str:
 
 def label_name(text: str) -> str:
     """Return the name of a label in the form in which it is stored. Raises UsageError if it cannot be one."""
-    name = " ".join(text.split())
-    if not name or len(name) > _NAME_CHARS or not name.isprintable() or "/" in name:
+    name = _printable(text)
+    if not name or "/" in name:
         raise UsageError(
             f"the name of a label has 1 to {_NAME_CHARS} printable characters, and no slash"
         )
     return name
+
+
+def _printable(text: str) -> str:
+    """Return the words of a text, with one space between; "" if they cannot be a name."""
+    name = " ".join(text.split())
+    return name if len(name) <= _NAME_CHARS and name.isprintable() else ""
 
 
 def in_view(chosen: Select[Any], who: Reader, view: View) -> Select[Any]:

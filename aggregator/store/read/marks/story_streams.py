@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from aggregator.model.read_model import StoryFilter
 from aggregator.model.structs import FrozenStruct
@@ -19,7 +19,14 @@ from aggregator.store.read.marks.mark_rows import (
     live_places,
     with_marks,
 )
-from aggregator.store.tables import article, read_mark, rows_with, source, story
+from aggregator.store.tables import (
+    ENTRY_SOURCE,
+    article,
+    read_mark,
+    rows_with,
+    source,
+    story,
+)
 
 _A_STEP = 1000  # stories of one query, and ...
 _STEPS = 20  # ... queries for one page
@@ -156,7 +163,7 @@ def _is_in(stream: StoryStream, who: Reader, marked: ReaderItem) -> bool:
 
 def source_rows(connection: Connection) -> dict[str, Row[Any]]:
     """Return the id and the folder of each source, by `article.source`."""
-    named = func.coalesce(source.c.folder_name, source.c.id).label("named")
+    named = ENTRY_SOURCE.label("named")
     chosen: Select[Any] = select(named, source.c.id, source.c.folder)
     return {row.named: row for row in connection.execute(chosen)}
 

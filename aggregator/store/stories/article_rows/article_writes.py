@@ -29,35 +29,31 @@ _PLAIN = [
     if name in article.c and name != "evidence"
 ]
 _OF_TEXT = (  # columns that a revision replaces
-    *(
-        "outlet",
-        "outlet_name",
-        "claimed_outlet",
-        "url",
-        "author",
-        "effective_at",
-        "wire",
-        "title",
-    ),
-    *("kind", "kind_evidence", "html"),
-    *(
-        "lead",
-        "text",
-        "language",
-        "verdict",
-        "signature",
-        "terms",
-        "body_words",
-        "text_hash",
-        "details",
-    ),
-    *(
-        "published",
-        "published_origin",
-        "published_precision",
-        "timezone_assumed",
-        "date_counts",
-    ),
+    "outlet",
+    "outlet_name",
+    "claimed_outlet",
+    "url",
+    "author",
+    "effective_at",
+    "wire",
+    "title",
+    "kind",
+    "kind_evidence",
+    "html",
+    "lead",
+    "text",
+    "language",
+    "verdict",
+    "signature",
+    "terms",
+    "body_words",
+    "text_hash",
+    "details",
+    "published",
+    "published_origin",
+    "published_precision",
+    "timezone_assumed",
+    "date_counts",
 )
 
 
@@ -66,13 +62,13 @@ def insert_articles(connection: Connection, new: Sequence[StoredArticle]) -> Non
     if not new:
         return
     rows = []
-    for placed in new:
-        assert placed.evidence is not None, "it was just decided"
+    for whole in new:
+        assert whole.evidence is not None, "it was just decided"
         rows.append(
-            _columns_of(placed) | {"evidence": codecs.pack_compressed(placed.evidence)}
+            _columns_of(whole) | {"evidence": codecs.pack_compressed(whole.evidence)}
         )
     connection.execute(insert(article), rows)
-    insert_sketches(connection, {placed.inbox_no: placed.sketch for placed in new})
+    insert_sketches(connection, {whole.inbox_no: whole.sketch for whole in new})
 
 
 def _columns_of(whole: StoredArticle) -> dict[str, Any]:

@@ -255,9 +255,6 @@ def count_received(
     must be that number, and the outcomes that are stored must have as many rows in `entry` as were counted
     and not deleted since (store/maintenance/integrity_check.py).
     """
-    counts = Counter(received)
-    if not counts:
-        return
     statement = insert_or(connection, intake_count)
     statement = statement.on_conflict_do_update(
         index_elements=["source", "outcome"],
@@ -265,6 +262,6 @@ def count_received(
     )
     rows = [
         {"source": source, "outcome": outcome, "count": count}
-        for (source, outcome), count in sorted(counts.items())
+        for (source, outcome), count in sorted(Counter(received).items())
     ]
-    connection.execute(statement, rows)
+    execute_each(connection, statement, rows)

@@ -97,7 +97,7 @@ def set_default_interval(
 
 
 def _beside(old: Row[Any] | None, item: Source) -> Source:
-    """`item` under an id of its own where another feed, added by command, has its name."""
+    """Return `item`, under an id of its own if another feed, added by command, has its name."""
     if (
         old is None
         or old.origin == "config"

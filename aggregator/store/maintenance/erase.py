@@ -42,6 +42,7 @@ from aggregator.store.tables import (
     entry,
     outbox,
     outlet_line,
+    pairs_with,
     read_mark,
     reader,
     rejected_input,
@@ -276,19 +277,11 @@ def _blank_changes(
     connection: Connection, stories: Collection[str], titles: Collection[str]
 ) -> None:
     for column, blank in ((change.c.title, ""), (change.c.title_before, None)):
-        shown = select(change.c.change_no, column.label("shown")).where(
-            column.is_not(None)
-        )
-        rows = rows_with(connection, shown, change.c.story, stories)
-        numbers = [
-            row.change_no for row in rows if row.shown == "" or row.shown not in titles
-        ]
-        change_with(
-            connection,
-            update(change).values({column: blank}),
-            change.c.change_no,
-            numbers,
-        )
+        stored = select(change.c.change_no, column).where(column.is_not(None))
+        shown = pairs_with(connection, stored, change.c.story, stories)
+        numbers = [n for n, title in shown.items() if not title or title not in titles]
+        blanked = update(change).values({column: blank})
+        change_with(connection, blanked, change.c.change_no, numbers)
 
 
 def drop_answers(connection: Connection) -> None:

@@ -27,6 +27,7 @@ from aggregator.store.tables import (
     article,
     correction,
     counter_value,
+    highest,
     link_constraint,
     rows_with,
     set_counter,
@@ -215,7 +216,7 @@ def _seed_sources(live: Connection, scratch: Connection, advance: Advance) -> in
 
     Return the last inbox number of the next period, up to which articles are counted; 0 if it has not ended.
     """
-    closed = scratch.scalar(select(func.max(stream_period.c.number))) or 0
+    closed = highest(scratch, stream_period.c.number)
     copy_rows(live, scratch, source_history, advance)
     copy_rows(live, scratch, source_period, advance)
     copy_rows(live, scratch, standing, advance, standing.c.period <= closed)

@@ -36,7 +36,7 @@ _URLS = select(article.c.story, article.c.url)
 def list_stories(
     connection: Connection, ids: Sequence[str]
 ) -> tuple[StoryListItem, ...]:
-    """The live ones of these stories, in their order."""
+    """Return the live ones of these stories, in their order."""
     rows = rows_in_order(connection, _LIVE, story.c.id, ids)
     live = [row.id for row in rows]
     outlets = _outlets(connection, live)

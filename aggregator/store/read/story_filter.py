@@ -225,5 +225,8 @@ REPORT_CLASSES = (
 
 
 def with_reports(least: int) -> ColumnElement[bool]:
-    """At least so many reports, as an index says it: a plan made once for any value could not take it."""
+    """Return the condition of at least so many reports, as an index has it.
+
+    A plan that was made once for any value could not use it.
+    """
     return story.c.report_count >= literal_column(str(least))

@@ -151,7 +151,7 @@ def _after(chosen: Select[Any], place: _Place | None) -> Select[Any]:
 
 
 def selection(connection: Connection, wanted: StoryFilter) -> Select[Any]:
-    """The newest stories that fit, as a statement to be narrowed; `limit` and `after` are not looked at.
+    """Return the statement for the newest stories that fit, to be narrowed; without `limit` and `after`.
 
     Of a query that much fits, only stories of the newest articles that do are in it; of one that only
     excludes, also stories that do not fit, which the caller has to leave out. Of common articles, only the

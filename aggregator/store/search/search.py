@@ -103,7 +103,7 @@ def _story_hits(
 
 
 def within(query: Query, bounds: SearchBounds) -> Query:
-    """`query` within further bounds; where both have one, both hold."""
+    """Return `query` within further bounds; where both have one, both hold."""
     until, language = None, query.language
     if bounds.until:
         until = min(bounds.until, _LAST_MOMENT - _INSTANT) + _INSTANT
@@ -123,7 +123,7 @@ _LAST_MOMENT = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def _ranked(connection: Connection, query: Query, most: int) -> list[_RankedArticle]:
-    """The newest that have all in the title, and the newest that have it anywhere, best first."""
+    """Return the newest that have all in the title, and the newest that have it anywhere, best first."""
     reach = max(_PHRASE_REACH, most)
     titled = replace(query, terms=with_title(query.terms))
     numbers = match.newest(connection, query, most, reach=reach)
@@ -160,7 +160,7 @@ def _points_of_words(
     titled: Sequence[Term],
     whole: tuple[Phrase, Phrase] | None,
 ) -> float:
-    """For where the words stand; `titled` are the terms asked of the headline, `whole` all words in a row."""
+    """Return points for where the words stand; `titled`: terms in the headline, `whole`: all words in a row."""
     wording = SearchableText(row.lead, title=row.title)
     count = len(terms) or 1
     points = TITLE_POINTS * sum(map(wording.holds_term, titled)) / count
@@ -178,7 +178,7 @@ def _points_of_story(row: Row[Any], age: dt.timedelta) -> float:
 
 
 def _as_written(query: Query) -> tuple[Phrase, Phrase] | None:
-    """The words of a search in a row, anywhere and in the headline; None where they are less than two."""
+    """Return the words of a search in a row, anywhere and in the headline; None if there is only one."""
     firsts = [phrase for term in query.terms for phrase in term.any_of[0]]
     words: list[str] = []
     for phrase in firsts:
@@ -203,7 +203,7 @@ _RANKED_COLUMNS: Select[Any] = select(
 def _hits(
     connection: Connection, numbers: Iterable[int], query: Query
 ) -> dict[int, SearchHit]:
-    """The articles with what a hit shows, by their numbers."""
+    """Return these articles as hits, by their numbers."""
     hits = {}
     for row in rows_with(connection, _HITS, article.c.inbox_no, numbers):
         details = codecs.unpack(row.details, articles.ArticleDetails)
